@@ -1,0 +1,219 @@
+"""The types that everything else speaks. Read this page first.
+
+Shape letters, used in every file: B batch, C channels, H height, W width, F features, Z latent size, N examples.
+
+A game is players in turn order; a player is a network, what it minimises, and how it steps; an objective says how a
+discriminator and a generator are scored; a feed gives batches; a recipe (recipe.py) holds every choice with its reason;
+a run (run.py) is a folder of plain files. One loop (engine/fit.py) trains every game: one player is plain
+backpropagation, two are a GAN, four are an unpaired translator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pay it
+    import torch
+    from torch import Tensor, nn
+
+# ---- what flows -----------------------------------------------------------------------------------------------------
+
+type Batch = Mapping[str, Tensor]
+"""Named tensors that share their first dimension B: `x` (B, ...) always, `label` (B,) int64 where there are labels."""
+
+type BoundDiscriminator = Callable[[Tensor], Tensor]
+"""x (B, ...) or (2B, ...) -> score (B,) or (2B,), labels and augmentation already bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a player minimises in one turn: the mean over the batch of the sum of its terms."""
+
+    terms: Mapping[str, Tensor]  # each (B,): one loss PER EXAMPLE, so that privacy and weighting need nothing more
+    notes: Mapping[str, Tensor] = field(default_factory=dict)  # each (B,), detached: reported, never minimised
+
+
+class Feed(Protocol):
+    """Training examples that can be drawn by index, as floating-point batches on the training device."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Tensor) -> Batch:
+        """Args: indices (B,) int64 on the CPU, each in 0..len-1."""
+        ...
+
+
+# ---- objective ------------------------------------------------------------------------------------------------------
+
+
+class Objective(Protocol):
+    """How a discriminator and a generator are scored: pure mathematics, no data, logging, devices or ranks."""
+
+    generator_reads_real: ClassVar[bool]  # relativistic losses do; this matters for privacy
+
+    def discriminator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float) -> Loss:
+        """Args: real, fake (B, ...) without graph; gamma >= 0, the strength of the gradient penalty at this moment."""
+        ...
+
+    def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
+        """Args: real (B, ...) without graph; fake (B, ...) with the generator's graph."""
+        ...
+
+
+# ---- player and game ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A number that moves from `start` to `end` while training's progress goes from 0 to 1.
+
+    Progress is examples shown / examples planned, so a schedule survives a change of batch size or of world size.
+    `warmup` is the share of the run, in 0..1, over which the value first rises linearly from 0.
+    """
+
+    start: float
+    end: float
+    shape: Literal["constant", "linear", "cosine", "geometric"] = "cosine"
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.shape == "geometric" and min(self.start, self.end) <= 0:
+            raise ValueError(f"a geometric schedule needs positive ends, received {self.start} and {self.end}")
+
+    def at(self, progress: float) -> float:
+        """The value at `progress` in 0..1."""
+        p = min(max(progress, 0.0), 1.0)
+        rise = min(1.0, p / self.warmup) if self.warmup > 0 else 1.0
+        match self.shape:
+            case "constant":
+                return rise * self.start
+            case "linear":
+                return rise * (self.start + (self.end - self.start) * p)
+            case "cosine":
+                return rise * (self.end + (self.start - self.end) * 0.5 * (1.0 + math.cos(math.pi * p)))
+            case "geometric":
+                return rise * (self.start * (self.end / self.start) ** p)
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserSettings:
+    """How a player steps. `adam` is Kingma and Ba 2015; `sgd` is the textbook's theta <- theta - alpha dL/dtheta."""
+
+    learning_rate: Schedule
+    kind: Literal["adam", "sgd"] = "adam"
+    beta1: float = 0.0
+    beta2: float = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a player sees when it plays: a fresh batch, a fresh random generator, and how far training is."""
+
+    batch: Batch
+    random: torch.Generator  # on the training device, made for this player and step alone
+    progress: float  # 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A network, what it minimises, its optimiser settings, and when it plays."""
+
+    name: str
+    network: nn.Module
+    loss: Callable[[Turn], Loss]
+    optimiser: OptimiserSettings
+    plays: Callable[[float], bool] = lambda progress: True  # progress 0..1 -> whether it plays
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """Players in turn order. The moving average of the product's network is what a person samples from.
+
+    `alternating`: each player steps in turn, the next one sees the step. `simultaneous`: all gradients first, then all
+    steps. The textbook writes both.
+    """
+
+    players: tuple[Player, ...]
+    product: str
+    order: Literal["alternating", "simultaneous"] = "alternating"
+
+    def __post_init__(self) -> None:
+        names = [player.name for player in self.players]
+        if len(set(names)) != len(names) or self.product not in names:
+            raise ValueError(f"players need distinct names and one of them is the product, received {names}, {self.product!r}")
+
+    @property
+    def product_player(self) -> Player:
+        return next(player for player in self.players if player.name == self.product)
+
+
+# ---- networks -------------------------------------------------------------------------------------------------------
+
+
+class NetworkPair(Protocol):
+    """A generator and the discriminator that suits it. A frozen configuration: it holds numbers, it builds modules."""
+
+    latent_size: int
+
+    def generator(self) -> nn.Module:
+        """forward(latent (B, Z), label (B,) int64 or None) -> x (B, ...)."""
+        ...
+
+    def discriminator(self) -> nn.Module:
+        """forward(x (B, ...), label (B,) int64 or None) -> score (B,)."""
+        ...
+
+
+# ---- what is said of a run ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number about the product, never alone: beside its floor, its reference and its spread."""
+
+    name: str
+    value: float
+    low: float  # 95 % confidence interval
+    high: float
+    floor: float  # real against real: what a perfect generator would get
+    reference: float  # the simplest thing that is not a GAN
+    better: Literal["lower", "higher"]
+    meaning: str  # one sentence in plain words
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check has seen in a run's history."""
+
+    ailment: str  # collapse, discriminator_wins, ...
+    severity: Literal["note", "warning", "critical"]
+    evidence: str  # with the numbers
+    cause: str
+    remedy: str
+
+
+type Record = dict[str, Any]
+"""One line of metrics.jsonl; its keys are listed in run.py."""
+
+type Check = Callable[["History"], Finding | None]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a check may read: everything a run folder says, nothing of the running program."""
+
+    records: tuple[Record, ...]
+    events: tuple[Mapping[str, Any], ...] = ()
+    passport: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Observer(Protocol):
+    """Watches a run and never steers it."""
+
+    def record(self, record: Record) -> None: ...
+
+    def event(self, event: Mapping[str, Any]) -> None: ...

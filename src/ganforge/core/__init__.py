@@ -1,0 +1,1 @@
+"""Small mechanics that every layer may use: seeds, device, files, grids."""

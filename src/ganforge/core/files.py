@@ -1,0 +1,122 @@
+"""Files that are written whole or not at all, and hashes of what was written."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from ganforge.errors import RunError, StorageError
+
+MANIFEST = "manifest.json"  # written last: a folder without it was never finished
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The operating system's refusal in words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"{path} could not be written: the disk is full.", do="Free some space, then `ganforge resume RUN`.")
+    return StorageError(f"{path} could not be written: {error.strerror or error}.", do="Check the folder and its permissions.")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file through a temporary neighbour and a rename, so that a reader sees the old or the new one.
+
+    Raises: StorageError if it cannot be written; the old file is then untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise storage_error(path, error) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Appends one line and hands it to the operating system at once, so that a killed process loses nothing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            if file.tell() and not _ends_with_newline(path):
+                file.write("\n")  # the line before was cut short by a crash: keep it from swallowing this one
+            file.write(line + "\n")
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Writes a folder whole or not at all: a temporary neighbour, a sha256 manifest last, fsync, rename.
+
+    Args: fill writes the files into the empty folder it is given. An existing `folder` is replaced.
+    Raises: StorageError if it cannot be written; an existing folder is then untouched.
+    """
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    old = temporary.with_name(temporary.name + ".old")
+    try:
+        temporary.mkdir(parents=True)
+        fill(temporary)
+        names = sorted(file.name for file in temporary.iterdir())
+        manifest = {name: sha256_of(temporary / name) for name in names}
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+        for name in (*names, MANIFEST):
+            with (temporary / name).open("rb") as file:
+                os.fsync(file.fileno())
+        _sync_folder(temporary)
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(temporary, folder)
+        _sync_folder(folder.parent)
+    except OSError as error:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        raise storage_error(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Checks every file of a folder written by `write_folder` against its manifest.
+
+    Raises: RunError naming the file that is missing, added or changed.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder} has no readable {MANIFEST}.", "It was never finished or is damaged.") from error
+    present = {file.name for file in folder.iterdir()} - {MANIFEST}
+    if not isinstance(manifest, dict) or present != set(manifest):
+        raise RunError(f"{folder} does not hold the files that its {MANIFEST} lists.", "It is damaged.")
+    for name, digest in manifest.items():
+        if sha256_of(folder / name) != digest:
+            raise RunError(f"{folder / name} is not what was written: its sha256 differs.", "The file is damaged.")
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

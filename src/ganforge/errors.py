@@ -1,0 +1,71 @@
+"""Everything that ganforge raises on purpose.
+
+    GanforgeError
+    ├── InputError         what was given cannot be used: exit code 2
+    │   ├── DataError      the data: missing, empty, broken, too small, constant, not finite
+    │   ├── RecipeError    a setting: unknown name, value out of range
+    │   └── RunError       a run folder: missing, existing, not one, damaged, in use
+    ├── TrainingError      training went wrong and could not be saved: exit code 1
+    ├── StorageError       a file could not be written (disk full, no permission): exit code 1
+    └── Interrupted        the person asked to stop; the run was saved: exit code 130
+
+An error is three short sentences: what happened (with the value received), why, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GanforgeError(Exception):
+    """Base of all errors raised on purpose. `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, why: str = "", do: str = "") -> None:
+        """Args: what happened, with the value received; why it matters; do: what to do now."""
+        super().__init__(what, why, do)
+        self.what, self.why, self.do = what, why, do
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.why, self.do) if part)
+
+
+class InputError(GanforgeError):
+    """What was given cannot be used."""
+
+    exit_code = 2
+
+
+class DataError(InputError):
+    """The data cannot be used: missing, empty, broken, too small, constant, not finite."""
+
+
+class RecipeError(InputError):
+    """A setting cannot be used: an unknown name or a value out of range."""
+
+
+class RunError(InputError):
+    """A run folder cannot be used: missing, existing, not one, damaged, or in use."""
+
+
+class TrainingError(GanforgeError):
+    """Training went wrong in a way that smaller steps did not mend."""
+
+
+class StorageError(GanforgeError):
+    """A file could not be written."""
+
+
+class Interrupted(GanforgeError):
+    """The person asked to stop; the run was saved first."""
+
+    exit_code = 130
+
+
+def did_you_mean(received: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest known word, or lists all of them when none is near."""
+    words = sorted(known)
+    near = difflib.get_close_matches(received, words, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(words)}."

@@ -1,0 +1,130 @@
+"""A run is a folder of plain, safe files. This class owns their names; nothing else builds a path inside a run.
+
+    RUN/
+      recipe.json       everything asked for and everything chosen, each choice with its reason      (recipe.py)
+      passport.json     what the data is: counts, sizes, labels, what was skipped and why             (data)
+      metrics.jsonl     one record per line, appended while training                                  (engine)
+      events.jsonl      what happened: started, planned, shortened, skipped, rewound, finished, ...   (engine, api)
+      evaluation.json   the last evaluation: every measure beside floor and reference, and a verdict  (metrics)
+      samples/          grids over time, named by examples shown: 000012800.png
+      checkpoints/      step folders, each with a sha256 manifest; the last two                       (engine)
+      model/            the product: model.json and model.safetensors, with a sha256 manifest
+      report.html       one self-contained page                                                       (report)
+      lock              the process id of who trains it now
+
+A record of metrics.jsonl has
+    step, examples, progress (0..1), seconds (of training so far), examples_per_second, length_examples
+    terms            {player: {term: mean over the window}}        notes   {player: {note: mean}}
+    gradient_norms   {player: mean L2 norm}                        update_ratios {player: |step| / |weights|}
+    learning_rates   {player: value}                               skipped  turns skipped because not finite, so far
+    attempt          0, and one more after each rewind
+    quality          {measure: value}, only on records at which the product was evaluated, with {measure}_low/_high
+An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ganforge.contracts import History, Record
+from ganforge.core.files import append_line, write_whole
+from ganforge.errors import RunError
+
+
+class Run:
+    """The file names of one run folder, and how to read and append to them. It never trains anything."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.recipe = self.folder / "recipe.json"
+        self.passport = self.folder / "passport.json"
+        self.metrics = self.folder / "metrics.jsonl"
+        self.events = self.folder / "events.jsonl"
+        self.evaluation = self.folder / "evaluation.json"
+        self.samples = self.folder / "samples"
+        self.checkpoints = self.folder / "checkpoints"
+        self.model = self.folder / "model"
+        self.report = self.folder / "report.html"
+        self.lock = self.folder / "lock"
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """An existing run. Raises: RunError if the folder is missing or is not a run."""
+        run = cls(folder)
+        if not run.folder.exists():
+            raise RunError(f"There is no run at {str(folder)!r}.", "The path does not exist.", "See `ganforge runs`.")
+        if not run.recipe.is_file():
+            raise RunError(
+                f"{str(folder)!r} is not a run folder.",
+                "It holds no recipe.json.",
+                "Give the folder that `ganforge train` printed, or see `ganforge runs`.",
+            )
+        return run
+
+    def sample_grid(self, examples: int) -> Path:
+        """Where the grid drawn after `examples` shown belongs."""
+        return self.samples / f"{examples:09d}.png"
+
+    def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
+        """Writes one of this run's JSON files, whole or not at all."""
+        write_whole(path, (json.dumps(content, indent=2, allow_nan=True) + "\n").encode())
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        """One of this run's JSON files; {} if it is not there yet. Raises: RunError if it is damaged."""
+        if not path.is_file():
+            return {}
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except (ValueError, OSError) as error:
+            raise RunError(f"{path} cannot be read: {error}.", "The file is damaged.", "Restore it or train again.") from error
+        if not isinstance(content, dict):
+            raise RunError(f"{path} holds a {type(content).__name__}, expected an object.", "The file is damaged.")
+        return content
+
+    def add_record(self, record: Record) -> None:
+        append_line(self.metrics, json.dumps(record))
+
+    def add_event(self, kind: str, step: int, **content: Any) -> dict[str, Any]:
+        """Appends an event and returns it."""
+        event = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "kind": kind, "step": step, **content}
+        append_line(self.events, json.dumps(event))
+        return event
+
+    def read_records(self) -> list[Record]:
+        """The records in order. After a resume the repeated stretch is dropped: the last writing of a step wins."""
+        kept: list[Record] = []
+        for record in _lines(self.metrics):
+            while kept and kept[-1]["step"] >= record["step"]:
+                kept.pop()
+            kept.append(record)
+        return kept
+
+    def read_events(self) -> list[dict[str, Any]]:
+        return list(_lines(self.events))
+
+    def history(self) -> History:
+        """Everything a check may read."""
+        return History(
+            records=tuple(self.read_records()),
+            events=tuple(self.read_events()),
+            passport=self.read_json(self.passport),
+            evaluation=self.read_json(self.evaluation),
+        )
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a .jsonl file. A line cut short by a crash can only be the last of its writing: it is left out."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                content = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(content, dict):
+                yield content
