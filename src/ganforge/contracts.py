@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pay it
     import torch
@@ -21,10 +21,10 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
 
 # ---- what flows -----------------------------------------------------------------------------------------------------
 
-type Batch = Mapping[str, Tensor]
+Batch: TypeAlias = "Mapping[str, Tensor]"
 """Named tensors that share their first dimension B: `x` (B, ...) always, `label` (B,) int64 where there are labels."""
 
-type BoundDiscriminator = Callable[[Tensor], Tensor]
+BoundDiscriminator: TypeAlias = "Callable[[Tensor], Tensor]"
 """x (B, ...) or (2B, ...) -> score (B,) or (2B,), labels and augmentation already bound."""
 
 
@@ -195,10 +195,10 @@ class Finding:
     remedy: str
 
 
-type Record = dict[str, Any]
+Record: TypeAlias = dict[str, Any]
 """One line of metrics.jsonl; its keys are listed in run.py."""
 
-type Check = Callable[["History"], Finding | None]
+Check: TypeAlias = "Callable[[History], Finding | None]"
 
 
 @dataclass(frozen=True, slots=True)
