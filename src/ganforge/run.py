@@ -7,6 +7,7 @@
       events.jsonl      what happened: started, planned, shortened, skipped, rewound, finished, ...   (engine, api)
       evaluation.json   the last evaluation: every measure beside floor and reference, and a verdict  (metrics)
       samples/          grids over time, named by examples shown: 000012800.png
+      pictures/         real.png, reference.png, nearest.png: what the report shows beside them
       checkpoints/      step folders, each with a sha256 manifest; the last two                       (engine)
       model/            the product: model.json and model.safetensors, with a sha256 manifest
       report.html       one self-contained page                                                       (report)
@@ -19,6 +20,10 @@ A record of metrics.jsonl has
     learning_rates   {player: value}                               skipped  turns skipped because not finite, so far
     attempt          0, and one more after each rewind
     quality          {measure: value}, only on records at which the product was evaluated, with {measure}_low/_high
+evaluation.json has
+    step, examples, samples, held_out (counts), judge {kind, sentence}, reference (a sentence)
+    measures   [contracts.Measure as an object]     classes  {names, training_shares, sample_shares} or null
+    nearest    a sentence on copying                verdict  {grade, headline, sentences, adversarial_helps}
 An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind.
 """
 
@@ -46,6 +51,9 @@ class Run:
         self.events = self.folder / "events.jsonl"
         self.evaluation = self.folder / "evaluation.json"
         self.samples = self.folder / "samples"
+        self.real_grid = self.folder / "pictures" / "real.png"
+        self.reference_grid = self.folder / "pictures" / "reference.png"
+        self.nearest_grid = self.folder / "pictures" / "nearest.png"
         self.checkpoints = self.folder / "checkpoints"
         self.model = self.folder / "model"
         self.report = self.folder / "report.html"
