@@ -1,1 +1,45 @@
-"""To be written."""
+"""What went wrong in a run, why, and what to do: pure checks on its history, live or long afterwards.
+
+A check reads a contracts.History and returns a Finding or None; it never sees the running program. A new ailment is
+one function and one line in CHECKS. Most checks compare a run with its own earlier self, because absolute losses of
+GANs say nothing; the few absolute thresholds have their reason beside them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ganforge.contracts import Check, Finding, History
+from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins
+from ganforge.diagnosis.copying import copying
+from ganforge.diagnosis.diversity import collapse, missing_classes
+from ganforge.diagnosis.gradients import exploding, vanishing
+from ganforge.diagnosis.length import starved, too_short
+from ganforge.diagnosis.not_finite import not_finite
+from ganforge.diagnosis.overfitting import discriminator_overfits
+from ganforge.diagnosis.trend import Trend, trend
+
+CHECKS: Final[dict[str, Check]] = {
+    "not_finite": not_finite,
+    "exploding": exploding,
+    "collapse": collapse,
+    "discriminator_wins": discriminator_wins,
+    "discriminator_blind": discriminator_blind,
+    "vanishing": vanishing,
+    "copying": copying,
+    "discriminator_overfits": discriminator_overfits,
+    "missing_classes": missing_classes,
+    "starved": starved,
+    "too_short": too_short,
+}
+
+_SEVERITIES = ("critical", "warning", "note")
+
+
+def diagnose(history: History) -> tuple[Finding, ...]:
+    """Every ailment that the history shows, most severe first; among equals in the order of CHECKS."""
+    findings = [finding for check in CHECKS.values() if (finding := check(history)) is not None]
+    return tuple(sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity)))
+
+
+__all__ = ["CHECKS", "Trend", "diagnose", "trend"]

@@ -1,0 +1,128 @@
+"""The balance of the game: a discriminator that is far ahead teaches nothing, and neither does a blind one."""
+
+from __future__ import annotations
+
+import math
+
+from ganforge.contracts import Finding, History
+from ganforge.diagnosis.reading import (
+    Quality,
+    discriminators,
+    early,
+    generators,
+    leading_quality,
+    middle,
+    series,
+    window,
+)
+from ganforge.diagnosis.trend import trend
+
+_ALWAYS = 0.98  # of pairs ranked right: with 64 pairs a batch, about one mistake each
+_GROWTH = 1.5  # the gap between real and fake scores has grown by half since the early part of the run
+_TINY = 0.05  # of its early median: the generator is hardly pushed any more
+_FLAT = 1e-6  # a gradient norm below this moves nothing, whatever it was before
+
+
+def discriminator_wins(history: History) -> Finding | None:
+    """The discriminator tells real from fake nearly always, its lead grows, and the generator learns nothing from it.
+
+    A high ranking alone is no ailment: a relativistic game with a weak penalty ranks well and still teaches. So the
+    lead must grow or be very large, the generator must be starved of gradient or lose ground, and quality must not be
+    improving.
+    """
+    for judge in discriminators(history):
+        ranked, gap = series(history, "notes", judge, "ranked_right"), _gap(history, judge)
+        if len(window(ranked)) == 0 or len(window(gap)) == 0 or middle(window(ranked)) <= _ALWAYS:
+            continue
+        lead, lead_before = middle(window(gap)), middle(early(gap))
+        if not (lead > 0 and (lead > _GROWTH * max(lead_before, 0.0) or lead > 10)):  # softplus(-10) teaches 5e-5
+            continue
+        suffering = next((words for player in generators(history) if (words := _suffers(history, player))), None)
+        if suffering is None or _improving(leading_quality(history)):
+            continue
+        return Finding(
+            ailment="discriminator_wins",
+            severity="critical",
+            evidence=f"In the last part of the run {judge} ranked {middle(window(ranked)):.1%} of the pairs right, "
+            f"its lead in score went from {lead_before:.3g} to {lead:.3g}, and {suffering}.",
+            cause="The discriminator is far ahead: every sample looks equally wrong to it, so the generator gets no "
+            "hint which way to go.",
+            remedy="Strengthen the gradient penalty, two to four times the plan's value: `--set "
+            "objective.gamma_start=...`. An objective without a penalty (minimax, nonsaturating, hinge) is the usual "
+            "reason: use `--objective r3gan`.",
+        )
+    return None
+
+
+def discriminator_blind(history: History) -> Finding | None:
+    """The discriminator ranks at random and cannot tell real from fake, although the samples are bad."""
+    for judge in discriminators(history):
+        ranked, gap = series(history, "notes", judge, "ranked_right"), _gap(history, judge)
+        if not window(ranked) or not window(gap):
+            continue
+        lead, best_lead = middle(window(gap)), max((abs(value) for value in gap if math.isfinite(value)), default=0.0)
+        constant = abs(lead) < 1e-4  # a discriminator that gives every picture the same score ranks no pair at all
+        if not constant and not (abs(middle(window(ranked)) - 0.5) < 0.03 and abs(lead) < max(0.05, 0.02 * best_lead)):
+            continue
+        norms = series(history, "gradient_norms", judge)
+        now, before = middle(window(norms)), middle(early(norms))
+        if not constant and not (now < max(_FLAT, _TINY * before)):
+            continue
+        seen = leading_quality(history)
+        if _improving(seen) or _good(seen):
+            continue
+        return Finding(
+            ailment="discriminator_blind",
+            severity="critical",
+            evidence=f"In the last part of the run {judge} ranked {middle(window(ranked)):.1%} of the pairs "
+            f"right (50 % is guessing), the mean scores of real and fake differ by {lead:.2g}, and its "
+            f"gradient norm went from {before:.2g} to {now:.2g}. {_quality_words(seen)}".strip(),
+            cause="The discriminator has gone blind: it gives real and fake the same score, so the generator has no "
+            "teacher. A penalty that is far too strong flattens it, and so does a network that is too small or has "
+            "died.",
+            remedy="Weaken the gradient penalty to a quarter or a tenth of the plan's value: `--set "
+            "objective.gamma_start=...`. If it stays blind, take a larger network with `--size base`.",
+        )
+    return None
+
+
+def _gap(history: History, judge: str) -> list[float]:
+    """Mean score of real minus mean score of fake."""
+    real, fake = series(history, "notes", judge, "score_real"), series(history, "notes", judge, "score_fake")
+    return [a - b for a, b in zip(real, fake, strict=False)]
+
+
+def _suffers(history: History, player: str) -> str | None:
+    """How the generator is starved, in words, or None when it is not."""
+    norms = series(history, "gradient_norms", player)
+    now, before = middle(window(norms)), middle(early(norms))
+    if now < max(_FLAT, _TINY * before):
+        return f"the gradient norm of {player} sank from {before:.2g} to {now:.2g}"
+    losses = series(history, "terms", player, "adversarial")
+    loss, loss_before = middle(window(losses)), middle(early(losses))
+    if loss > loss_before + 0.5 * abs(loss_before) and trend(window(losses), window=len(losses)) != "improving":
+        return f"the loss of {player} rose from {loss_before:.3g} to {loss:.3g}"
+    return None
+
+
+def _improving(seen: Quality | None) -> bool:
+    return seen is not None and trend(seen.values, seen.better) == "improving"
+
+
+def _good(seen: Quality | None) -> bool:
+    """Near the floor: a discriminator that cannot tell real from fake is then the end of a successful game."""
+    if seen is None or not seen.values:
+        return False
+    last, first = seen.values[-1], seen.values[0]
+    if seen.floor is not None and seen.better == "lower":
+        return last <= max(3 * seen.floor, 0.1 * first)
+    if seen.floor is not None:
+        return last >= 0.7 * seen.floor
+    return last < 0.3 * first if seen.better == "lower" else last > 0.7
+
+
+def _quality_words(seen: Quality | None) -> str:
+    if seen is None or not seen.values:
+        return ""
+    floor = "" if seen.floor is None else f"; real data gets {seen.floor:.3g}"
+    return f"{seen.name} stays at {seen.values[-1]:.3g} ({seen.better} is better{floor})."

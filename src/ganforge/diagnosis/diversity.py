@@ -1,0 +1,91 @@
+"""Few kinds of example instead of many: mode collapse, as a whole and by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ganforge.contracts import Finding, History
+from ganforge.diagnosis.reading import DIVERSITY, discriminators, measures, quality
+
+_LOW = 0.3  # of the floor: real data against real data reaches 1 by this count
+_SUNK = 0.05  # of the floor: nearly nothing of the data is reached, however good the samples look
+_FLOOR = 0.9  # recall and coverage of real against real, when no evaluation has measured it yet
+_PRECISE = 0.3  # samples that look like data at all: without it a low recall only says "not trained yet"
+_FALL = 0.5  # of its best: half of what had been reached is gone again
+
+
+def collapse(history: History) -> Finding | None:
+    """The samples cover far fewer kinds of example than the data has, or fewer than they once did."""
+    if not discriminators(history):
+        return None
+    evaluated = measures(history)
+    names = list(
+        dict.fromkeys([*evaluated, *(name for record in history.records for name in record.get("quality") or {})])
+    )
+    for name in names:
+        if not any(word in name for word in DIVERSITY) or name.endswith(("_low", "_high")):
+            continue
+        seen = quality(history, name)
+        floor = seen.floor if seen.floor and seen.floor > 0 else _FLOOR
+        values = list(seen.values)
+        now = float(evaluated[name]["value"]) if name in evaluated else values[-1]
+        best = max([*values, now])
+        if best >= _LOW * floor and now < _FALL * best:
+            return _collapse(f"{name} fell from {best:.2f} to {now:.2f}; real data gets {floor:.2f}.")
+        precision = _last(history, "precision")
+        if now < _LOW * floor and (precision is None or precision >= _PRECISE) and _progress(history) >= 0.25:
+            looks = "" if precision is None else f" although precision is {precision:.2f}"
+            return _collapse(f"{name} is only {now:.2f}{looks}; real data gets {floor:.2f}.")
+        if now < _SUNK * floor and _progress(history) >= 0.5:
+            return _collapse(
+                f"{name} is {now:.2f} with {_progress(history):.0%} of the training done; real data gets {floor:.2f}."
+            )
+    return None
+
+
+def missing_classes(history: History) -> Finding | None:
+    """Classes that the data has and that the samples hardly show."""
+    classes = history.evaluation.get("classes") or {}
+    names: Sequence[object] = classes.get("names") or ()
+    rows = zip(names, classes.get("training_shares") or (), classes.get("sample_shares") or (), strict=False)
+    missing = [(str(name), train, drawn) for name, train, drawn in rows if train >= 0.01 and drawn < 0.25 * train]
+    if not missing:
+        return None
+    listed = ", ".join(
+        f"{name} ({train:.1%} of the data, {drawn:.1%} of the samples)" for name, train, drawn in missing[:5]
+    )
+    more = f", and {len(missing) - 5} more" if len(missing) > 5 else ""
+    return Finding(
+        ailment="missing_classes",
+        severity="critical" if sum(train for _, train, _ in missing) > 0.25 else "warning",
+        evidence=f"Hardly drawn: {listed}{more}.",
+        cause="The generator has given up kinds of example that the discriminator punished; rare kinds go first.",
+        remedy="Train longer with `--minutes`, and strengthen the penalty with `--set objective.gamma_start=...` "
+        "(double the plan's value). With labels in the data, ask for the class you need: `ganforge sample RUN "
+        "--label NAME`.",
+    )
+
+
+def _collapse(evidence: str) -> Finding:
+    return Finding(
+        ailment="collapse",
+        severity="critical",
+        evidence=evidence,
+        cause="Mode collapse: the generator keeps to a few examples that fool the discriminator and leaves out the "
+        "rest of the data. A penalty that is too weak or steps that are too large bring it about.",
+        remedy="Train again with `--objective r3gan` if it was another, and with twice to four times the penalty: "
+        "`--set objective.gamma_start=...` (the plan shows today's value). If that does not help, halve the learning "
+        "rate.",
+    )
+
+
+def _last(history: History, name: str) -> float | None:
+    evaluated = measures(history)
+    if name in evaluated:
+        return float(evaluated[name]["value"])
+    values = quality(history, name).values
+    return values[-1] if values else None
+
+
+def _progress(history: History) -> float:
+    return float(history.records[-1].get("progress", 0.0)) if history.records else 0.0

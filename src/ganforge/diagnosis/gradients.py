@@ -1,0 +1,113 @@
+"""Gradients that blow up or die out, whoever the player is."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from ganforge.contracts import Finding, History
+from ganforge.diagnosis.reading import at, early, leading_quality, middle, players, series, window
+from ganforge.diagnosis.trend import trend
+
+_JUMP = 10.0  # times the running median
+_SETTLED = 8  # records before a median means anything: the first ones hold the warm-up
+_DEAD = 1e-4  # of the early median
+_STILL = 1e-6  # step over weights: 1e-3 is usual, this is a standstill
+
+
+def exploding(history: History) -> Finding | None:
+    """A gradient norm jumps above ten times its running median, or a loss runs away."""
+    for player in players(history):
+        norms = series(history, "gradient_norms", player)
+        jumps = _jumps(norms)
+        if jumps:
+            worst = max(jumps, key=lambda i: norms[i] if math.isfinite(norms[i]) else math.inf)
+            usual = middle(norms[:worst][-50:])
+            lasting = jumps[-1] >= len(norms) - max(3, len(norms) // 10) and len(jumps) >= 2
+            return _exploding(
+                f"The gradient norm of {player} reached {norms[worst]:.3g} {at(history.records[worst])}; its running "
+                f"median was {usual:.3g}. It happened in {len(jumps)} of {len(norms)} records"
+                + (" and goes on at the end." if lasting else "; the run came back from it."),
+                lasting,
+            )
+        losses = _losses(history, player)
+        now, before = middle([abs(v) for v in window(losses)]), middle([abs(v) for v in early(losses)])
+        if now > 100 * max(before, 1e-3):
+            return _exploding(f"The loss of {player} went from {before:.3g} to {now:.3g} in size.", lasting=True)
+    return None
+
+
+def vanishing(history: History) -> Finding | None:
+    """A player's gradient or its steps have sunk to nothing although it has not reached anything.
+
+    Steps are divided by the learning rate's own fall, because a schedule that ends at nothing is meant. A game of one
+    player whose loss has fallen has converged, which is success; so has a GAN that reached its floor.
+    """
+    for player in players(history):
+        norms = series(history, "gradient_norms", player)
+        now, before = middle(window(norms)), middle(early(norms))
+        if before > 0 and now < _DEAD * before and not _arrived(history, player):
+            return _vanishing(player, f"its gradient norm sank from {before:.2g} to {now:.2g}")
+        ratios = _ratios_without_schedule(history, player)
+        still = middle(window(ratios))
+        if still < _STILL and not _arrived(history, player):
+            return _vanishing(player, f"a step changes its weights by only {still:.1g} of their size (1e-3 is usual)")
+    return None
+
+
+def _jumps(norms: list[float]) -> list[int]:
+    found = []
+    for i in range(_SETTLED, len(norms)):
+        before = [value for value in norms[max(0, i - 50) : i] if math.isfinite(value)]
+        usual = median(before) if before else math.inf
+        if not math.isfinite(norms[i]) or norms[i] > _JUMP * max(usual, 1e-12):
+            found.append(i)
+    return found
+
+
+def _losses(history: History, player: str) -> list[float]:
+    """The sum of a player's terms in each record."""
+    found = ((record.get("terms") or {}).get(player) for record in history.records)
+    return [float(sum(terms.values())) for terms in found if terms]
+
+
+def _ratios_without_schedule(history: History, player: str) -> list[float]:
+    rates = series(history, "learning_rates", player)
+    ratios = series(history, "update_ratios", player)
+    if len(rates) != len(ratios) or not rates or max(rates) <= 0:
+        return ratios
+    top = max(rates)
+    return [ratio * top / rate for ratio, rate in zip(ratios, rates, strict=True) if rate > 1e-4 * top]
+
+
+def _arrived(history: History, player: str) -> bool:
+    """Whether small gradients mean success: a lone player's loss fell to a level, or quality is still improving."""
+    if len(players(history)) == 1:
+        losses = _losses(history, player)
+        return bool(losses) and middle(window(losses)) < 0.9 * losses[0]
+    seen = leading_quality(history)
+    return seen is not None and trend(seen.values, seen.better) == "improving"
+
+
+def _exploding(evidence: str, lasting: bool) -> Finding:
+    return Finding(
+        ailment="exploding",
+        severity="critical" if lasting else "note",
+        evidence=evidence,
+        cause="The steps are too large or the penalty too weak, so the networks overshoot each other and themselves.",
+        remedy="Train again with half the learning rate (`--set optimiser.generator_rate=...` and "
+        "`--set optimiser.discriminator_rate=...`, half of what the plan shows), or with twice the penalty: "
+        "`--set objective.gamma_start=...`.",
+    )
+
+
+def _vanishing(player: str, evidence: str) -> Finding:
+    return Finding(
+        ailment="vanishing",
+        severity="critical",
+        evidence=f"{player} has stopped learning: {evidence}.",
+        cause="No gradient reaches this network any more. The other player may have won or gone blind, units may "
+        "have died after a step that was too large, or the learning rate is far too small.",
+        remedy="Use an objective that does not saturate: `--objective r3gan`. If it is that already, change the "
+        "penalty with `--set objective.gamma_start=...` and compare the learning rates with the plan's.",
+    )

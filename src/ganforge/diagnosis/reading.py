@@ -1,0 +1,117 @@
+"""How checks read a history: series by player, windows, measures beside their floor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Literal
+
+from ganforge.contracts import History, Record
+
+DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds of example go missing
+HIGHER_IS_BETTER = (*DIVERSITY, "precision", "density", "authenticity", "accuracy")
+LEADING = ("kid", "kernel", "fid", "frechet")  # the measure that speaks for quality, first choice first
+
+
+def series(history: History, group: str, player: str, name: str | None = None) -> list[float]:
+    """One player's values in `group` (gradient_norms, terms, notes), oldest first; records without one are left out.
+
+    Args: name of the term or note, for groups that have one level more.
+    """
+    found = (_number(record, group, player, name) for record in history.records)
+    return [value for value in found if value is not None]
+
+
+def discriminators(history: History) -> list[str]:
+    """Players that rank real against fake. A game of one player has none, so checks on GANs stay silent there."""
+    last = history.records[-1] if history.records else {}
+    notes: Mapping[str, Any] = last.get("notes") or {}
+    return [player for player, named in notes.items() if "ranked_right" in named]
+
+
+def generators(history: History) -> list[str]:
+    """The players that the discriminators play against."""
+    last = history.records[-1] if history.records else {}
+    judges = discriminators(history)
+    return [player for player in (last.get("terms") or {}) if judges and player not in judges]
+
+
+def players(history: History) -> list[str]:
+    """Every player of the game, in turn order."""
+    last = history.records[-1] if history.records else {}
+    return list(last.get("gradient_norms") or last.get("terms") or {})
+
+
+def window(values: Sequence[float], share: float = 0.2, least: int = 5) -> list[float]:
+    """The last `share` of the values, at least `least` of them; [] when there are fewer than that."""
+    size = max(least, round(len(values) * share))
+    return list(values[-size:]) if len(values) >= size else []
+
+
+def early(values: Sequence[float], share: float = 0.2, least: int = 5) -> list[float]:
+    """The first `share` of the values, at least `least`: what a run looked like before anything could go wrong."""
+    return list(values[: max(least, round(len(values) * share))])
+
+
+def middle(values: Sequence[float]) -> float:
+    """The median of the finite values; NaN when there is none."""
+    finite = [value for value in values if math.isfinite(value)]
+    return median(finite) if finite else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """One measure over the run, oldest first, with its floor where an evaluation gave one."""
+
+    name: str
+    better: Literal["lower", "higher"]
+    values: tuple[float, ...]
+    floor: float | None = None
+
+
+def quality(history: History, name: str) -> Quality:
+    """The measure `name` in every record at which the product was evaluated, and in the final evaluation."""
+    values = [
+        float(record["quality"][name])
+        for record in history.records
+        if isinstance((record.get("quality") or {}).get(name), int | float)
+    ]
+    measure = measures(history).get(name)
+    if measure is None:
+        better: Literal["lower", "higher"] = "higher" if any(word in name for word in HIGHER_IS_BETTER) else "lower"
+        return Quality(name, better, tuple(values))
+    return Quality(name, measure["better"], tuple(values), _finite(measure.get("floor")))
+
+
+def leading_quality(history: History) -> Quality | None:
+    """The measure that speaks for the run, or None if the product was never evaluated while training."""
+    names = list(dict.fromkeys(name for record in history.records for name in (record.get("quality") or {})))
+    names = [name for name in names if not name.endswith(("_low", "_high"))]
+    for word in LEADING:
+        for name in names:
+            if word in name:
+                return quality(history, name)
+    return quality(history, names[0]) if names else None
+
+
+def measures(history: History) -> dict[str, Mapping[str, Any]]:
+    """The final evaluation's measures by name; {} before there is one."""
+    return {str(measure["name"]): measure for measure in history.evaluation.get("measures") or []}
+
+
+def at(record: Record) -> str:
+    """Where in the run a record stands, in words."""
+    return f"after {int(record.get('examples', 0)):,} examples"
+
+
+def _number(record: Record, group: str, player: str, name: str | None) -> float | None:
+    value = (record.get(group) or {}).get(player)
+    if name is not None:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _finite(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
