@@ -54,8 +54,11 @@ class Objective(Protocol):
 
     generator_reads_real: ClassVar[bool]  # relativistic losses do; this matters for privacy
 
-    def discriminator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float) -> Loss:
-        """Args: real, fake (B, ...) without graph; gamma >= 0, the strength of the gradient penalty at this moment."""
+    def discriminator_loss(
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+    ) -> Loss:
+        """Args: real, fake (B, ...) without graph; gamma >= 0, the gradient penalty's weight now; random for penalties
+        that draw points between real and fake."""
         ...
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
@@ -95,7 +98,7 @@ class Schedule:
             case "cosine":
                 return rise * (self.end + (self.start - self.end) * 0.5 * (1.0 + math.cos(math.pi * p)))
             case "geometric":
-                return rise * (self.start * (self.end / self.start) ** p)
+                return rise * self.start * math.exp(p * math.log(self.end / self.start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,9 @@ class Game:
     def __post_init__(self) -> None:
         names = [player.name for player in self.players]
         if len(set(names)) != len(names) or self.product not in names:
-            raise ValueError(f"players need distinct names and one of them is the product, received {names}, {self.product!r}")
+            raise ValueError(
+                f"players need distinct names, one of them the product: received {names}, {self.product!r}"
+            )
 
     @property
     def product_player(self) -> Player:

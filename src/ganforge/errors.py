@@ -58,7 +58,7 @@ class StorageError(GanforgeError):
     """A file could not be written."""
 
 
-class Interrupted(GanforgeError):
+class Interrupted(GanforgeError):  # noqa: N818 - nothing went wrong
     """The person asked to stop; the run was saved first."""
 
     exit_code = 130

@@ -88,7 +88,9 @@ class Run:
         try:
             content = json.loads(path.read_text("utf-8"))
         except (ValueError, OSError) as error:
-            raise RunError(f"{path} cannot be read: {error}.", "The file is damaged.", "Restore it or train again.") from error
+            raise RunError(
+                f"{path} cannot be read: {error}.", "It is damaged.", "Restore it or train again."
+            ) from error
         if not isinstance(content, dict):
             raise RunError(f"{path} holds a {type(content).__name__}, expected an object.", "The file is damaged.")
         return content
@@ -125,7 +127,7 @@ class Run:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a .jsonl file. A line cut short by a crash can only be the last of its writing: it is left out."""
+    """The JSON objects of a .jsonl file. A line that a crash cut short is left out."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8", errors="replace") as file:

@@ -19,8 +19,9 @@ MANIFEST = "manifest.json"  # written last: a folder without it was never finish
 def storage_error(path: Path, error: OSError) -> StorageError:
     """The operating system's refusal in words."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"{path} could not be written: the disk is full.", do="Free some space, then `ganforge resume RUN`.")
-    return StorageError(f"{path} could not be written: {error.strerror or error}.", do="Check the folder and its permissions.")
+        return StorageError(f"{path} could not be written.", "The disk is full.", "Free some space, then go on.")
+    reason = f"The system says: {error.strerror or error}."
+    return StorageError(f"{path} could not be written.", reason, "Check the folder and its permissions.")
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -35,7 +36,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -73,12 +74,12 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
                 os.fsync(file.fileno())
         _sync_folder(temporary)
         if folder.exists():
-            os.replace(folder, old)
-        os.replace(temporary, folder)
+            folder.replace(old)
+        temporary.replace(folder)
         _sync_folder(folder.parent)
     except OSError as error:
         if old.exists() and not folder.exists():
-            os.replace(old, folder)
+            old.replace(folder)
         raise storage_error(folder, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

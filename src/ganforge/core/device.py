@@ -1,0 +1,42 @@
+"""Where a run computes and in which precision, each with its reason in words. Chosen once, before training."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The device of a run and what it can do."""
+
+    device: str  # "cuda", "mps" or "cpu"
+    device_reason: str
+    precision: str  # "bfloat16" or "float32": what convolutions and products are computed in; losses are always float32
+    precision_reason: str
+    threads: int
+    description: str
+
+
+def survey_machine() -> Machine:
+    """The best device here. The answer depends on the hardware alone, not on a timing, so that a plan repeats."""
+    threads = torch.get_num_threads()
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+        bfloat = torch.cuda.is_bf16_supported(including_emulation=False)
+        why = f"{name} {'multiplies' if bfloat else 'does not multiply'} bfloat16 in hardware"
+        return Machine("cuda", f"a CUDA device is here: {name}", _name(bfloat), why, threads, name)
+    if torch.backends.mps.is_available():
+        return Machine("mps", "Apple's GPU is here", "float32", "the safe choice on mps", threads, "Apple GPU")
+    # AMX tiles multiply bfloat16 at several times the rate of float32; without them bfloat16 is emulated and slower.
+    bfloat = torch.cpu._is_amx_tile_supported()
+    why = "this processor multiplies bfloat16 in hardware (AMX)" if bfloat else "this processor has no AMX for bfloat16"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    where = f"processor with {cores} cores, {threads} threads used"
+    return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, threads, where)
+
+
+def _name(bfloat: bool) -> str:
+    return "bfloat16" if bfloat else "float32"

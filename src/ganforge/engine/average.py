@@ -1,0 +1,35 @@
+"""The exponential moving average of the product's weights: what a person samples from."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+RAMP = 0.05  # while young, the half-life is this share of the examples shown (Karras et al. 2020, EMA ramp-up)
+
+
+class MovingAverage:
+    """A copy of a network that follows it with a half-life in examples."""
+
+    def __init__(self, network: nn.Module, half_life_examples: float) -> None:
+        """Args: half_life_examples > 0; 0 means that the average is the network itself, without a copy of the past."""
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.half_life_examples = half_life_examples
+        self._pairs = (_tensors(self.network), _tensors(network))
+        self._buffers = (list(self.network.buffers()), list(network.buffers()))
+
+    @torch.no_grad()
+    def update(self, examples: int, batch_size: int) -> None:
+        """Args: examples shown so far, after this step; batch_size the examples of this step."""
+        half_life = min(self.half_life_examples, RAMP * examples)
+        keep = 0.5 ** (batch_size / half_life) if half_life > 0 else 0.0
+        average, newest = self._pairs
+        torch._foreach_lerp_(average, newest, 1.0 - keep)
+        for kept, new in zip(*self._buffers, strict=True):
+            kept.copy_(new)
+
+
+def _tensors(network: nn.Module) -> list[torch.Tensor]:
+    return list(network.parameters())

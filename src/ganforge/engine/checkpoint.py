@@ -1,0 +1,122 @@
+"""Checkpoints: everything a run needs to go on exactly where it stopped, written whole or not at all.
+
+A checkpoint holds the players' networks, their optimisers' moments, the moving average (safetensors) and the clock
+(JSON), with a sha256 manifest. It holds no random state: see core/seeds.py. The last two are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ganforge.core.files import check_folder, write_folder
+from ganforge.engine.average import MovingAverage
+from ganforge.engine.clock import Clock
+from ganforge.engine.turn import Seat
+from ganforge.errors import RunError
+
+KEPT = 2
+
+
+@dataclass(slots=True)
+class State:
+    """The scalar part of a run in progress."""
+
+    clock: Clock
+    step: int = 0
+    seconds: float = 0.0  # of training, over all sittings
+    attempt: int = 0  # one more after each rewind
+    learning_rate_scale: float = 1.0  # halved by each rewind
+    skipped: int = 0  # turns that were not finite, in all
+    streak: int = 0  # how often in a row the target was reached
+    reached: bool = False  # whether the target of the run was reached
+    looked: float = -1.0  # progress at which the product was last looked at
+
+
+def save_checkpoint(folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage) -> Path:
+    """Writes `folder`/<step> and removes all but the last two. Raises: StorageError; the older ones are then intact."""
+    tensors = dict(_tensors(seats, average))
+
+    def fill(target: Path) -> None:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, target / "tensors.safetensors")
+        (target / "state.json").write_text(json.dumps(asdict(state), indent=2) + "\n", "utf-8")
+
+    written = folder / f"{state.step:09d}"
+    write_folder(written, fill)
+    for old in list_checkpoints(folder)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return written
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, oldest first, finished or damaged alike."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name.isdigit())
+
+
+def newest_healthy(folder: Path) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint whose every file is what was written, and a sentence for each damaged one before it."""
+    damaged: list[str] = []
+    for path in reversed(list_checkpoints(folder)):
+        try:
+            check_folder(path)
+        except RunError as error:
+            damaged.append(str(error))
+            continue
+        return path, damaged
+    return None, damaged
+
+
+@torch.no_grad()
+def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage) -> State:
+    """Puts a checkpoint back into the networks, optimisers and average, and returns the scalar state.
+
+    Raises: RunError if it does not fit the networks.
+    """
+    content = json.loads((path / "state.json").read_text("utf-8"))
+    state = State(**{**content, "clock": Clock(**content["clock"])})
+    stored = load_file(path / "tensors.safetensors")
+    for seat in seats:
+        _restore_moments(seat, stored)
+    present = dict(_tensors(seats, average))
+    if set(present) != set(stored) or any(present[name].shape != stored[name].shape for name in present):
+        raise RunError(
+            f"{path} does not fit this run's networks.",
+            "The recipe or ganforge has changed since it was written.",
+            "Train again, or resume with the version that wrote it.",
+        )
+    for name, tensor in present.items():
+        tensor.copy_(stored[name])
+    return state
+
+
+def _tensors(seats: Sequence[Seat], average: MovingAverage) -> Iterable[tuple[str, Tensor]]:
+    """Every tensor of a run under a stable name; the tensors themselves, not copies."""
+    for seat in seats:
+        for name, tensor in seat.player.network.state_dict().items():
+            yield f"{seat.player.name}/network/{name}", tensor
+        for index, parameter in enumerate(seat.parameters):
+            for name, value in sorted(seat.optimiser.state[parameter].items()):
+                if isinstance(value, Tensor):
+                    yield f"{seat.player.name}/optimiser/{index}/{name}", value
+    for name, tensor in average.network.state_dict().items():
+        yield f"average/{name}", tensor
+
+
+def _restore_moments(seat: Seat, stored: Mapping[str, Tensor]) -> None:
+    """Gives the optimiser empty moments of the stored kinds: it makes its own only at its first step."""
+    for index, parameter in enumerate(seat.parameters):
+        prefix = f"{seat.player.name}/optimiser/{index}/"
+        moments = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
+        seat.optimiser.state[parameter] = {
+            name: torch.zeros_like(parameter) if value.shape == parameter.shape else value.to(parameter.device)
+            for name, value in moments.items()
+        }

@@ -1,0 +1,51 @@
+"""The clock of a run: examples shown, how many are planned, and progress between 0 and 1.
+
+Every schedule is a function of progress, so everything stays in examples whatever the batch size. A person who asked
+for minutes gets them turned into examples at the start; when the machine turns slower the remaining examples are cut,
+and progress then runs faster from where it is: it never jumps, and a resumed run that repeats the cut gets the same
+numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Clock:
+    """Examples shown so far and the stretch of progress that is left."""
+
+    length: int  # examples planned in all
+    examples: int = 0
+    anchor_examples: int = 0  # where the length was last changed
+    anchor_progress: float = 0.0
+
+    @property
+    def progress(self) -> float:
+        """0 at the start, 1 when all examples have been shown."""
+        left = self.length - self.anchor_examples
+        if left <= 0:
+            return 1.0
+        share = (self.examples - self.anchor_examples) / left
+        return min(1.0, self.anchor_progress + (1.0 - self.anchor_progress) * share)
+
+    @property
+    def done(self) -> bool:
+        return self.examples >= self.length
+
+    def set_length(self, length: int) -> None:
+        """Plans `length` examples in all from now on; progress goes on from its present value."""
+        self.anchor_progress, self.anchor_examples = self.progress, self.examples
+        self.length = length
+
+
+def shortened_length(
+    clock: Clock, seconds_used: float, seconds_allowed: float, examples_per_second: float
+) -> int | None:
+    """How many examples fit into the time that is left, or None if the plan still fits within 2 %.
+
+    Args: seconds_used of training so far; seconds_allowed in all; examples_per_second the recent rate, > 0.
+    """
+    fits = clock.examples + max(0.0, seconds_allowed - seconds_used) * examples_per_second
+    left = clock.length - clock.examples
+    return int(fits) if fits - clock.examples < 0.98 * left and left > 0 else None

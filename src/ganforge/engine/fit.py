@@ -1,0 +1,198 @@
+"""The one loop. It trains every game: one player, two, or four; alternating or simultaneous; from the start or resumed.
+
+No callback can change its order. Observers watch; `steer` alone decides to stop, cut the length or rewind, and it does
+so at record steps, where the numbers are read from the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ganforge.contracts import Feed, Game, Observer, Turn
+from ganforge.core.seeds import generator_for
+from ganforge.engine.average import MovingAverage
+from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint
+from ganforge.engine.clock import Clock
+from ganforge.engine.journal import Journal, Pace, make_record
+from ganforge.engine.steer import Decision, decide, planned_cuts
+from ganforge.engine.turn import Seat, find_gradients, sit_down, take_step
+from ganforge.errors import Interrupted, TrainingError
+from ganforge.run import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """How long and in what portions a game is trained. Everything that decides the numbers of a run is in here."""
+
+    seed: int
+    batch_size: int
+    length_examples: int
+    half_life_examples: float  # of the moving average
+    precision: str = "float32"  # or "bfloat16"
+    device: str = "cpu"
+    record_every_steps: int = 50
+    checkpoint_every_steps: int = 500  # a multiple of record_every_steps
+    marks: tuple[float, ...] = (1.0,)  # progress at which the product is looked at; 0.0 is before the first step
+    seconds_allowed: float | None = None  # cut the length when the machine turns slower
+    seconds_used: float = 0.0  # by earlier sittings
+
+
+Look = Callable[[nn.Module, State], Mapping[str, float]]
+"""Draws samples from the product and measures them; what it returns stands in the record as `quality`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What training leaves behind: the moving average of the product, and where the run stands."""
+
+    product: nn.Module
+    state: State
+
+
+def fit(
+    game: Game,
+    feed: Feed,
+    settings: FitSettings,
+    *,
+    run: Run | None = None,
+    observers: Sequence[Observer] = (),
+    look: Look | None = None,
+    target: Callable[[Mapping[str, float]], bool] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Fitted:
+    """Trains a game to its end, or on from the newest healthy checkpoint of `run`.
+
+    Args: run: where records, events and checkpoints go; None keeps nothing. look: called at `settings.marks`. target:
+        ends training when it holds for the quality of two looks in a row. stop: asked after every step.
+    Raises: Interrupted after saving, when `stop` says so; TrainingError when gradients stay not finite.
+    """
+    journal = Journal(run, observers)
+    seats = [sit_down(player) for player in game.players]
+    average = MovingAverage(game.product_player.network, settings.half_life_examples)
+    state = _begin(run, seats, average, settings, journal)
+    cuts = planned_cuts(run, state)
+    pace = Pace(state)
+
+    if state.step == 0 and look and 0.0 in settings.marks:
+        state.looked = 0.0
+        look(average.network, state)
+
+    while not (state.clock.done or state.reached):
+        before = _weights(seats) if _due(state.step + 1, settings) else None
+        _play(game, seats, feed, settings, state)
+        state.step += 1
+        state.clock.examples += settings.batch_size
+        average.update(state.clock.examples, settings.batch_size)
+
+        if _due(state.step, settings) or state.clock.done:
+            state.seconds = pace.seconds()
+            record = make_record(state, seats, before, pace)
+            if look and any(state.looked < mark <= state.clock.progress for mark in settings.marks):
+                state.looked = state.clock.progress
+                record["quality"] = dict(look(average.network, state))
+                state.seconds = pace.seconds()
+            decision = decide(state, record, settings.seconds_allowed, cuts, pace, target)
+            journal.record(record)
+            if decision is Decision.REWIND:
+                state = _rewind(run, seats, average, state, journal)
+                pace = Pace(state)
+                continue
+            if decision is Decision.CUT:
+                journal.event("shortened", state.step, attempt=state.attempt, length=state.clock.length)
+            if run and state.step % settings.checkpoint_every_steps == 0 and not state.clock.done:
+                save_checkpoint(run.checkpoints, state, seats, average)
+                journal.event("checkpoint", state.step)
+        if stop() and not state.clock.done:
+            state.seconds = pace.seconds()
+            _stop(run, state, seats, average, journal)
+
+    if run:
+        save_checkpoint(run.checkpoints, state, seats, average)
+    return Fitted(average.network, state)
+
+
+def _play(game: Game, seats: Sequence[Seat], feed: Feed, settings: FitSettings, state: State) -> None:
+    """One step of the game: every player that plays now takes its turn, on a fresh batch and with fresh randomness."""
+    progress = state.clock.progress
+    playing = [seat for seat in seats if seat.player.plays(progress)]
+    for seat in playing:
+        find_gradients(seat, seats, _turn(seat, feed, settings, state, progress), settings.precision)
+        if game.order == "alternating":
+            take_step(seat, _learning_rate(seat, state, progress))
+    if game.order == "simultaneous":
+        for seat in playing:
+            take_step(seat, _learning_rate(seat, state, progress))
+
+
+def _turn(seat: Seat, feed: Feed, settings: FitSettings, state: State, progress: float) -> Turn:
+    """A fresh batch, drawn uniformly with replacement, and a generator for this player and step alone."""
+    name, step, attempt = seat.player.name, state.step, state.attempt
+    drawing = generator_for(settings.seed, f"{name}/batch", step=step, attempt=attempt)
+    indices = torch.randint(len(feed), (settings.batch_size,), generator=drawing)
+    random = generator_for(settings.seed, f"{name}/random", step=step, attempt=attempt, device=settings.device)
+    return Turn(feed.batch(indices), random, progress)
+
+
+def _learning_rate(seat: Seat, state: State, progress: float) -> float:
+    return state.learning_rate_scale * seat.player.optimiser.learning_rate.at(progress)
+
+
+def _due(step: int, settings: FitSettings) -> bool:
+    return step % settings.record_every_steps == 0
+
+
+def _weights(seats: Sequence[Seat]) -> list[list[torch.Tensor]]:
+    """A copy of all weights before a record step, from which the record says how far the step went."""
+    return [[parameter.detach().clone() for parameter in seat.parameters] for seat in seats]
+
+
+def _begin(
+    run: Run | None, seats: Sequence[Seat], average: MovingAverage, settings: FitSettings, journal: Journal
+) -> State:
+    """The state to go on from: that of the newest healthy checkpoint, or a fresh one."""
+    fresh = State(Clock(settings.length_examples), seconds=settings.seconds_used)
+    if run is None:
+        return fresh
+    newest, damaged = newest_healthy(run.checkpoints)
+    for sentence in damaged:
+        journal.event("damaged_checkpoint", 0, sentence=sentence)
+    if newest is None:
+        save_checkpoint(run.checkpoints, fresh, seats, average)  # so that there is always one to rewind to
+        return fresh
+    state = load_checkpoint(newest, seats, average)
+    journal.event("resumed", state.step, examples=state.clock.examples)
+    return state
+
+
+def _rewind(
+    run: Run | None, seats: Sequence[Seat], average: MovingAverage, state: State, journal: Journal
+) -> State:
+    """Back to the last healthy checkpoint, with a new attempt number and half the learning rate."""
+    attempt, scale, step, seconds = state.attempt + 1, state.learning_rate_scale * 0.5, state.step, state.seconds
+    newest = newest_healthy(run.checkpoints)[0] if run else None
+    if newest is None:
+        raise TrainingError(
+            f"Training stopped at step {step}: gradients were not finite again and again.",
+            "There is no checkpoint to go back to.",
+            "Lower the learning rate or raise gamma.",
+        )
+    back = load_checkpoint(newest, seats, average)
+    back.attempt, back.learning_rate_scale, back.seconds, back.skipped = attempt, scale, seconds, state.skipped
+    journal.event("rewound", step, to_step=back.step, attempt=attempt, learning_rate_scale=scale)
+    return back
+
+
+def _stop(run: Run | None, state: State, seats: Sequence[Seat], average: MovingAverage, journal: Journal) -> None:
+    """Saves and says how to go on."""
+    if run is None:
+        raise Interrupted("Stopped on request.")
+    save_checkpoint(run.checkpoints, state, seats, average)
+    journal.event("interrupted", state.step, examples=state.clock.examples)
+    raise Interrupted(
+        f"Stopped on request after {state.clock.examples:,} examples; nothing is lost.",
+        do=f"Go on with: ganforge resume {run.folder}",
+    )

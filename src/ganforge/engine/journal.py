@@ -1,0 +1,99 @@
+"""What a run says while it trains: records and events, written to the run folder and told to the observers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganforge.contracts import Observer, Record
+from ganforge.engine.checkpoint import State
+from ganforge.engine.turn import Seat, settle
+from ganforge.run import Run
+
+
+class Journal:
+    """Writes each record and event to the run folder first, then tells the observers."""
+
+    def __init__(self, run: Run | None, observers: Sequence[Observer]) -> None:
+        self._run, self._observers = run, observers
+
+    def record(self, record: Record) -> None:
+        if self._run:
+            self._run.add_record(record)
+        for observer in self._observers:
+            observer.record(record)
+
+    def event(self, kind: str, step: int, **content: Any) -> None:
+        event = self._run.add_event(kind, step, **content) if self._run else {"kind": kind, "step": step, **content}
+        for observer in self._observers:
+            observer.event(event)
+
+
+class Pace:
+    """Seconds of training over all sittings, and the recent rate."""
+
+    WINDOW = 9  # records: long enough to bridge a look at the product, short enough to notice a slower machine
+
+    def __init__(self, state: State) -> None:
+        self._before, self._started = state.seconds, perf_counter()
+        self._seen: deque[tuple[float, int]] = deque([(state.seconds, state.clock.examples)], maxlen=self.WINDOW)
+
+    def seconds(self) -> float:
+        """Seconds of training so far, this sitting's and the earlier ones'."""
+        return self._before + perf_counter() - self._started
+
+    def note(self, examples: int) -> float:
+        """Notes how many examples have been shown by now; returns the rate since the note before, in examples/s."""
+        seconds, now = self._seen[-1], (self.seconds(), examples)
+        self._seen.append(now)
+        return (now[1] - seconds[1]) / max(now[0] - seconds[0], 1e-9)
+
+    def recent(self) -> tuple[float, float]:
+        """Examples per second over the window, and the seconds that the window spans."""
+        (first_seconds, first_examples), (last_seconds, last_examples) = self._seen[0], self._seen[-1]
+        span = last_seconds - first_seconds
+        return (last_examples - first_examples) / max(span, 1e-9), span
+
+
+def make_record(state: State, seats: Sequence[Seat], before: list[list[Tensor]] | None, pace: Pace) -> Record:
+    """Reads every seat's account from the device and says where the run stands; keys as listed in run.py."""
+    accounts = {seat.player.name: settle(seat) for seat in seats}
+    told = {name: account for name, account in accounts.items() if account is not None}
+    state.skipped += sum(account.skipped for account in told.values())
+    progress = state.clock.progress
+    record: Record = {
+        "step": state.step,
+        "examples": state.clock.examples,
+        "length_examples": state.clock.length,
+        "progress": progress,
+        "seconds": state.seconds,
+        "examples_per_second": pace.note(state.clock.examples),
+        "attempt": state.attempt,
+        "skipped": state.skipped,
+        "skipped_now": sum(account.skipped for account in told.values()),
+        "terms": {name: account.terms for name, account in told.items()},
+        "notes": {name: account.notes for name, account in told.items()},
+        "gradient_norms": {name: account.gradient_norm for name, account in told.items()},
+        "learning_rates": {
+            seat.player.name: state.learning_rate_scale * seat.player.optimiser.learning_rate.at(progress)
+            for seat in seats
+        },
+    }
+    if before is not None:
+        record["update_ratios"] = {
+            seat.player.name: _update_ratio(seat, old) for seat, old in zip(seats, before, strict=True)
+        }
+    return record
+
+
+@torch.no_grad()
+def _update_ratio(seat: Seat, old: list[Tensor]) -> float:
+    """Length of the last step over the length of the weights: near 0.001 in healthy training."""
+    new: list[Tensor] = list(seat.parameters)
+    step = torch.stack(torch._foreach_norm(torch._foreach_sub(new, old))).norm()
+    return float(step / torch.stack(torch._foreach_norm(new)).norm().clamp_min(1e-12))

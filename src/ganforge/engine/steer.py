@@ -1,0 +1,78 @@
+"""The only place that steers a run: it stops, cuts the length, or rewinds. Every decision is an event in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+
+from ganforge.contracts import Record
+from ganforge.engine.checkpoint import State
+from ganforge.engine.clock import shortened_length
+from ganforge.engine.journal import Pace
+from ganforge.errors import TrainingError
+from ganforge.run import Run
+
+REPEATED = 3  # turns that were not finite within one record window: an accident may be skipped, a habit is rewound
+ATTEMPTS = 3  # rewinds before training is given up
+SETTLED_SECONDS = 4.0  # a rate measured over less says nothing
+
+
+class Decision(Enum):
+    """What is to happen at a record step."""
+
+    GO_ON = "go on"
+    CUT = "cut"
+    REWIND = "rewind"
+
+
+def planned_cuts(run: Run | None, state: State) -> dict[tuple[int, int], int]:
+    """Cuts of the length that an earlier sitting made after the checkpoint: (attempt, step) -> length in examples.
+
+    A resumed run repeats them instead of looking at the clock, so that it ends with the same weights.
+    """
+    if run is None:
+        return {}
+    cuts = [event for event in run.read_events() if event["kind"] == "shortened"]
+    return {
+        (cut["attempt"], cut["step"]): cut["length"]
+        for cut in cuts
+        if (cut["attempt"], cut["step"]) > (state.attempt, state.step)
+    }
+
+
+def decide(
+    state: State,
+    record: Record,
+    seconds_allowed: float | None,
+    cuts: Mapping[tuple[int, int], int],
+    pace: Pace,
+    target: Callable[[Mapping[str, float]], bool] | None,
+) -> Decision:
+    """Looks at one record and changes the state accordingly.
+
+    Raises: TrainingError if gradients were not finite again after ATTEMPTS rewinds.
+    """
+    if record["skipped_now"] >= REPEATED:
+        if state.attempt >= ATTEMPTS:
+            raise TrainingError(
+                f"Training stopped at step {state.step}: gradients were not finite in {record['skipped_now']} turns.",
+                f"It was rewound {ATTEMPTS} times with half the learning rate each time, and it happened again.",
+                "Lower the learning rate or raise gamma: --set optimiser.learning_rate_start=0.0005",
+            )
+        return Decision.REWIND
+    if target is not None and record.get("quality"):
+        state.streak = state.streak + 1 if target(record["quality"]) else 0
+        state.reached = state.streak >= 2
+    here = (state.attempt, state.step)
+    if here in cuts:
+        state.clock.set_length(cuts[here])
+    elif seconds_allowed is None or state.clock.done or any(cut > here for cut in cuts):
+        return Decision.GO_ON
+    else:
+        rate, span = pace.recent()
+        length = shortened_length(state.clock, state.seconds, seconds_allowed, rate) if span > SETTLED_SECONDS else None
+        if length is None:
+            return Decision.GO_ON
+        state.clock.set_length(max(length, state.clock.examples))
+        return Decision.CUT
+    return Decision.GO_ON

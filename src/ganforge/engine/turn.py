@@ -1,0 +1,103 @@
+"""One player's turn: its loss, the gradients of its own network, one step of its optimiser. No host synchronisation.
+
+A turn whose gradients are not finite is skipped on the device: the fused optimisers take a flag (`found_inf`) and leave
+weights and moments as they were. The flags are counted and read at record steps; nothing is silently set to zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.contracts import Loss, OptimiserSettings, Player, Turn
+
+
+@dataclass(slots=True)
+class Seat:
+    """A player at the table: the player, its optimiser, and what its turns have summed since the last record."""
+
+    player: Player
+    optimiser: torch.optim.Optimizer
+    parameters: list[nn.Parameter]
+    names: tuple[tuple[str, str], ...] = ()  # (kind, name) of each summed number, in order
+    sums: Tensor | None = None  # on the device
+    turns: int = 0
+    skipped: Tensor | None = None  # () float32 on the device, since the last record
+
+
+def build_optimiser(settings: OptimiserSettings, network: nn.Module) -> torch.optim.Optimizer:
+    """A fused optimiser whose learning rate is set before every step."""
+    parameters = list(network.parameters())
+    if settings.kind == "sgd":
+        return torch.optim.SGD(parameters, lr=settings.learning_rate.start, fused=True)
+    betas = (float(settings.beta1), float(settings.beta2))
+    return torch.optim.Adam(parameters, lr=settings.learning_rate.start, betas=betas, fused=True)
+
+
+def sit_down(player: Player) -> Seat:
+    """A seat for a player, with an empty account."""
+    return Seat(player, build_optimiser(player.optimiser, player.network), list(player.network.parameters()))
+
+
+def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: str) -> None:
+    """Leaves the gradient of the player's loss in its parameters; every other network is frozen meanwhile."""
+    for other in others:
+        other.player.network.requires_grad_(other is seat)
+    device = turn.random.device.type
+    for parameter in seat.parameters:
+        parameter.grad = None
+    with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+        loss = seat.player.loss(turn)
+        total = sum(loss.terms.values(), start=torch.zeros((), device=turn.random.device)).mean()
+    total.backward()  # type: ignore[no-untyped-call]
+    _account(seat, loss)
+
+
+def take_step(seat: Seat, learning_rate: float) -> None:
+    """Steps with the gradients that `find_gradients` left, unless one of them is not finite."""
+    gradients = [parameter.grad for parameter in seat.parameters if parameter.grad is not None]
+    norm = torch.stack(torch._foreach_norm(gradients)).norm()
+    bad = 1.0 - torch.isfinite(norm).float()
+    for group in seat.optimiser.param_groups:
+        group["lr"] = learning_rate
+    seat.optimiser.grad_scale = None  # type: ignore[attr-defined]
+    seat.optimiser.found_inf = bad  # type: ignore[attr-defined]
+    seat.optimiser.step()
+    assert seat.sums is not None
+    seat.sums[-1] += torch.nan_to_num(norm, 0.0, 0.0, 0.0)  # only the account: the step above was skipped whole
+    seat.skipped = bad if seat.skipped is None else seat.skipped + bad
+
+
+def _account(seat: Seat, loss: Loss) -> None:
+    """Adds the means of the terms and notes to the seat's sums; the last place is kept for the gradient norm."""
+    values = torch.stack([value.detach().float().mean() for value in (*loss.terms.values(), *loss.notes.values())])
+    if seat.sums is None:
+        seat.names = (*(("term", name) for name in loss.terms), *(("note", name) for name in loss.notes))
+        seat.sums = torch.zeros(len(values) + 1, device=values.device)
+    seat.sums[:-1] += torch.nan_to_num(values, 0.0, 0.0, 0.0)
+    seat.turns += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a player's turns gave since the last record, read from the device in one go."""
+
+    terms: dict[str, float]
+    notes: dict[str, float]
+    gradient_norm: float
+    skipped: int
+
+
+def settle(seat: Seat) -> Account | None:
+    """Reads and clears a seat's account: the one host synchronisation. None if it has not played since."""
+    if seat.sums is None or seat.turns == 0:
+        return None
+    *means, norm = (seat.sums / seat.turns).tolist()
+    skipped = int(seat.skipped.item()) if seat.skipped is not None else 0
+    terms = {name: mean for (kind, name), mean in zip(seat.names, means, strict=True) if kind == "term"}
+    notes = {name: mean for (kind, name), mean in zip(seat.names, means, strict=True) if kind == "note"}
+    seat.sums, seat.turns, seat.skipped = None, 0, None
+    return Account(terms, notes, norm, skipped)

@@ -1,0 +1,67 @@
+"""Fully connected networks: for points, small tables, and pictures of a few pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:
+    """`depth` layers of `width` with leaky rectifiers, initialised for them (He et al. 2015, equation 15)."""
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        layer = nn.Linear(inputs, width)
+        nn.init.kaiming_normal_(layer.weight, a=0.2)
+        nn.init.zeros_(layer.bias)
+        layers += [layer, nn.LeakyReLU(0.2, inplace=True)]
+        inputs = width
+    return nn.Sequential(*layers)
+
+
+class MlpDiscriminator(nn.Module):
+    """x flattened -> hidden layers -> one score per label, of which the asked one counts (a projection head)."""
+
+    def __init__(self, features: int, labels: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.hidden = hidden_layers(features, width, depth)
+        self.score = nn.Linear(width, max(labels, 1))
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        scores: Tensor = self.score(self.hidden(x.flatten(1)))  # (B, max(labels, 1))
+        return scores[:, 0] if label is None else scores.gather(1, label[:, None])[:, 0]
+
+
+class MlpGenerator(nn.Module):
+    """Latent, and the label as one-hot -> hidden layers -> x, without a last nonlinearity."""
+
+    def __init__(self, latent_size: int, shape: tuple[int, ...], labels: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.shape, self.labels = shape, labels
+        self.hidden = hidden_layers(latent_size + labels, width, depth)
+        self.draw = nn.Linear(width, math.prod(shape))
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        if label is not None:
+            latent = torch.cat([latent, nn.functional.one_hot(label, self.labels).to(latent.dtype)], dim=1)
+        x: Tensor = self.draw(self.hidden(latent))  # (B, F)
+        return x.unflatten(1, self.shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MlpPair:
+    """`depth` hidden layers of `width` in either network."""
+
+    shape: tuple[int, ...]
+    labels: int = 0
+    latent_size: int = 64
+    width: int = 256
+    depth: int = 3
+
+    def generator(self) -> nn.Module:
+        return MlpGenerator(self.latent_size, self.shape, self.labels, self.width, self.depth)
+
+    def discriminator(self) -> nn.Module:
+        return MlpDiscriminator(math.prod(self.shape), self.labels, self.width, self.depth)

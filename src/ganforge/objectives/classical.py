@@ -1,0 +1,122 @@
+"""The classical objectives, written from scores before the sigmoid, each one loss per example.
+
+With gamma > 0 each of the first four takes the zero-centred penalties R1 and R2 of penalties.py as well; with gamma = 0
+it is the paper's own loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganforge.contracts import BoundDiscriminator, Loss
+from ganforge.objectives.penalties import score_both, squared_slope
+from ganforge.objectives.relativistic import discriminator_notes
+
+_PerScore = Callable[[Tensor], Tensor]
+
+
+def _two_sided(
+    discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, on_real: _PerScore, on_fake: _PerScore
+) -> Loss:
+    """A loss that is a function of the real score plus a function of the fake score, and the penalties if gamma > 0."""
+    score = score_both(discriminator, real, fake, with_slopes=gamma > 0)
+    terms = {"real": on_real(score.real), "fake": on_fake(score.fake)}
+    if score.slope_real is not None and score.slope_fake is not None:
+        terms |= {"r1": 0.5 * gamma * score.slope_real, "r2": 0.5 * gamma * score.slope_fake}
+    return Loss(terms, discriminator_notes(score.real, score.fake, score.slope_real, score.slope_fake))
+
+
+@dataclass(frozen=True, slots=True)
+class Minimax:
+    """The textbook's value: D maximises mean[log D(x) + log(1 - D(G(z)))], G minimises the same second term.
+
+    Source: Goodfellow et al. 2014, equation 1. It saturates: where D rejects every fake, G learns nothing.
+    """
+
+    generator_reads_real: ClassVar[bool] = False
+
+    def discriminator_loss(
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+    ) -> Loss:
+        return _two_sided(discriminator, real, fake, gamma, lambda s: F.softplus(-s), F.softplus)
+
+    def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
+        return Loss({"adversarial": -F.softplus(discriminator(fake).float())})  # log(1 - sigmoid(s)) = -softplus(s)
+
+
+@dataclass(frozen=True, slots=True)
+class Nonsaturating:
+    """Minimax's discriminator; G maximises mean log D(G(z)). Source: Goodfellow et al. 2014, section 3."""
+
+    generator_reads_real: ClassVar[bool] = False
+
+    def discriminator_loss(
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+    ) -> Loss:
+        return _two_sided(discriminator, real, fake, gamma, lambda s: F.softplus(-s), F.softplus)
+
+    def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
+        return Loss({"adversarial": F.softplus(-discriminator(fake).float())})
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSquares:
+    """Scores pulled to 1 on real and 0 on fake. Source: Mao et al. 2017, equation 9 (a = 0, b = c = 1)."""
+
+    generator_reads_real: ClassVar[bool] = False
+
+    def discriminator_loss(
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+    ) -> Loss:
+        return _two_sided(
+            discriminator, real, fake, gamma, lambda s: 0.5 * (s - 1).square(), lambda s: 0.5 * s.square()
+        )
+
+    def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
+        return Loss({"adversarial": 0.5 * (discriminator(fake).float() - 1).square()})
+
+
+@dataclass(frozen=True, slots=True)
+class Hinge:
+    """Scores pushed beyond a margin of 1. Source: Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17."""
+
+    generator_reads_real: ClassVar[bool] = False
+
+    def discriminator_loss(
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+    ) -> Loss:
+        return _two_sided(discriminator, real, fake, gamma, lambda s: F.relu(1 - s), lambda s: F.relu(1 + s))
+
+    def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
+        return Loss({"adversarial": -discriminator(fake).float()})
+
+
+@dataclass(frozen=True, slots=True)
+class Wasserstein:
+    """Scores as far apart as a slope of one allows; the penalty holds the slope at 1 between real and fake.
+
+    Here gamma is the penalty's weight (the paper's lambda, 10).
+    Source: Gulrajani et al. 2017, equation 3.
+    """
+
+    generator_reads_real: ClassVar[bool] = False
+
+    def discriminator_loss(
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+    ) -> Loss:
+        score = score_both(discriminator, real, fake, with_slopes=False)
+        share = torch.rand(len(real), generator=random, device=real.device, dtype=real.dtype)  # (B,)
+        share = share.view(-1, *[1] * (real.dim() - 1))
+        between = (real * share + fake * (1 - share)).requires_grad_()
+        slope = (squared_slope(discriminator(between).float(), between) + 1e-12).sqrt()  # sqrt'(0) is infinite
+        terms = {"real": -score.real, "fake": score.fake, "gradient_penalty": gamma * (slope - 1).square()}
+        return Loss(terms, discriminator_notes(score.real, score.fake))
+
+    def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
+        return Loss({"adversarial": -discriminator(fake).float()})

@@ -1,0 +1,176 @@
+"""The recipe: everything asked for and everything chosen, validated, each automatic choice with its reason in words.
+
+Two dials matter to a person: size, and how long. The plan (tasks/) fills in the rest; `--set section.key=value`
+overrides any line of it. A recipe is one JSON file in the run folder.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ganforge.errors import RecipeError, did_you_mean
+
+Size = Literal["tiny", "small", "base", "large"]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ask(Section):
+    """What the person asked for, word for word."""
+
+    minutes: float | None = Field(None, gt=0)
+    examples: int | None = Field(None, gt=0)
+    until: str | None = None
+    size: Size | None = None
+    label: str | None = None
+
+
+class Data(Section):
+    """Where the data is and in which shape it is learned."""
+
+    source: str
+    kind: str
+    shape: tuple[int, ...]  # of one example: (C, H, W) for pictures, (F,) for rows
+    label_names: tuple[str, ...] = ()  # empty: no labels are used
+    hash: str = ""  # sha256 of the examples
+    cache: str | None = None
+
+
+class Network(Section):
+    """Which networks, and their two dials."""
+
+    name: str
+    latent_size: int = Field(64, gt=0)
+    width: int = Field(gt=0)
+    depth: int = Field(1, ge=0)
+
+
+class Adversary(Section):
+    """How the two players are scored, and the penalty's weight gamma from the start to the end of training."""
+
+    name: str = "r3gan"
+    gamma_start: float = Field(1.0, ge=0)
+    gamma_end: float = Field(0.1, ge=0)
+    order: Literal["alternating", "simultaneous"] = "alternating"
+
+
+class Optimiser(Section):
+    """How both players step. Learning rates move along a half cosine from start to end."""
+
+    kind: Literal["adam", "sgd"] = "adam"
+    learning_rate_start: float = Field(2e-3, gt=0)
+    learning_rate_end: float = Field(0.0, ge=0)
+    warmup: float = Field(0.0, ge=0, lt=1)  # share of the run
+    beta1: float = Field(0.0, ge=0, lt=1)
+    beta2: float = Field(0.99, ge=0, lt=1)
+    batch_size: int = Field(64, gt=0)
+
+
+class Average(Section):
+    """The exponential moving average of the generator."""
+
+    half_life_examples: float = Field(5_000, ge=0)
+
+
+class Length(Section):
+    """How long, on the only clock there is."""
+
+    examples: int = Field(gt=0)
+    seconds_allowed: float | None = None  # of training, when minutes were asked for
+    examples_per_second: float | None = None  # as measured while planning
+
+
+class Compute(Section):
+    """Where and in which precision."""
+
+    device: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    threads: int = Field(1, gt=0)
+
+
+class Records(Section):
+    """How often the run is written down and looked at."""
+
+    every_steps: int = Field(50, gt=0)
+    checkpoint_every_steps: int = Field(500, gt=0)
+    marks: tuple[float, ...] = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)
+    look_samples: int = Field(1000, gt=0)  # measured at each mark
+
+
+class Recipe(Section):
+    """One run, whole."""
+
+    ganforge: str  # version
+    task: str
+    seed: int = Field(0, ge=0)
+    ask: Ask
+    data: Data
+    network: Network
+    objective: Adversary = Adversary()
+    optimiser: Optimiser = Optimiser()
+    average: Average = Average()
+    length: Length
+    compute: Compute = Compute()
+    records: Records = Records()
+    reasons: dict[str, str] = Field(default_factory=dict)  # "section.key" -> why
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that recipe.json holds."""
+        return self.model_dump(mode="json")
+
+    def with_reason(self, **reasons: str) -> Recipe:
+        """The same recipe with more reasons; `__` in a name stands for the dot."""
+        more = {name.replace("__", "."): reason for name, reason in reasons.items()}
+        return self.model_copy(update={"reasons": {**self.reasons, **more}})
+
+
+def read_recipe(content: dict[str, Any]) -> Recipe:
+    """A recipe from its JSON object. Raises: RecipeError naming the first setting that is wrong."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise _in_words(error) from error
+
+
+def override(recipe: Recipe, settings: dict[str, str]) -> Recipe:
+    """A recipe with some settings replaced, as `--set section.key=value` asks.
+
+    Args: settings "section.key" -> value as typed. Raises: RecipeError for unknown names and values out of range.
+    """
+    content = recipe.to_json()
+    for name, text in settings.items():
+        section, _, key = name.partition(".")
+        known = [part for part, value in content.items() if isinstance(value, dict) and part not in ("ask", "reasons")]
+        if section not in known:
+            raise RecipeError(f"There is no section {section!r} in {name!r}.", did_you_mean(section, known))
+        if key not in content[section]:
+            why = did_you_mean(key, content[section])
+            raise RecipeError(f"There is no setting {key!r} in section {section!r}.", why, "See `ganforge plan`.")
+        content[section][key] = _value(text)
+        content["reasons"][name] = "you asked for it"
+    return read_recipe(content)
+
+
+def _value(text: str) -> Any:
+    """A number, list or true/false as typed, else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _in_words(error: ValidationError) -> RecipeError:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    return RecipeError(
+        f"The setting {name} cannot be {first['input']!r}.",
+        f"{first['msg']}.",
+        "See `ganforge plan DATA` for its value.",
+    )
