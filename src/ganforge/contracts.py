@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
     import torch
     from torch import Tensor, nn
 
+    from ganforge.recipe import Recipe, Request
+    from ganforge.run import Run
+
 # ---- what flows -----------------------------------------------------------------------------------------------------
 
 Batch: TypeAlias = "Mapping[str, Tensor]"
@@ -222,3 +225,50 @@ class Observer(Protocol):
     def record(self, record: Record) -> None: ...
 
     def event(self, event: Mapping[str, Any]) -> None: ...
+
+
+# ---- task -----------------------------------------------------------------------------------------------------------
+
+Tell: TypeAlias = Callable[..., None]
+"""tell(kind, **content): an event for the observers and, once there is a run, for its log."""
+
+
+class Task(Protocol):
+    """A verb: what is done with data. It turns data into a game, and the game's product into something of use."""
+
+    name: ClassVar[str]
+
+    def plan(self, request: Request, tell: Tell) -> Job:
+        """Opens the data and chooses everything the person did not. Raises: DataError, RecipeError."""
+        ...
+
+    def open(self, recipe: Recipe, tell: Tell) -> Job:
+        """The same job again from its recipe. Raises: DataError if the data is gone or has changed."""
+        ...
+
+
+class Job(Protocol):
+    """A task with its data open and everything chosen."""
+
+    recipe: Recipe
+    passport: Mapping[str, Any]  # the data passport
+    feed: Feed
+
+    def game(self) -> Game:
+        """Fresh networks, initialised from the recipe's seed, on the recipe's device, and what each minimises."""
+        ...
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """Writes samples to the run folder and returns the product's quality; {} where there is nothing to measure."""
+        ...
+
+    def write_model(self, folder: Any, product: nn.Module) -> None:
+        """Writes model.json and model.safetensors into an empty folder."""
+        ...
+
+    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Every measure beside floor and reference, and a verdict: the object that evaluation.json holds.
+
+        Args: state holds step and examples. It may write the run's pictures for the report.
+        """
+        ...

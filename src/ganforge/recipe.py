@@ -22,14 +22,20 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Ask(Section):
-    """What the person asked for, word for word."""
+class Request(Section):
+    """What the person asked for, word for word; None is what the plan chooses."""
 
-    minutes: float | None = Field(None, gt=0)
-    examples: int | None = Field(None, gt=0)
-    until: str | None = None
+    source: str
+    task: str | None = None
+    minutes: float | None = Field(default=None, gt=0)
+    examples: int | None = Field(default=None, gt=0)
+    until: str | None = None  # a target such as "kid<0.02"
     size: Size | None = None
-    label: str | None = None
+    seed: int = Field(default=0, ge=0)
+    resolution: int | None = Field(default=None, ge=8, le=256)
+    objective: str | None = None
+    label: str | None = None  # a column, or "none" for a model without labels; for regress the column to predict
+    settings: dict[str, str] = Field(default_factory=dict)  # "section.key" -> value as typed
 
 
 class Data(Section):
@@ -110,7 +116,7 @@ class Recipe(Section):
     ganforge: str  # version
     task: str
     seed: int = Field(0, ge=0)
-    ask: Ask
+    ask: Request
     data: Data
     network: Network
     objective: Adversary = Adversary()

@@ -34,7 +34,7 @@ class LinearGenerator(nn.Module):
         if label is not None:
             latent = torch.cat([latent, nn.functional.one_hot(label, self.labels).to(latent.dtype)], dim=1)
         x: Tensor = 2.0 * torch.sigmoid(self.draw(latent)) - 1.0
-        return x.unflatten(1, self.shape)  # (B, F) -> (B, ...)
+        return x.view(-1, *self.shape)  # (B, F) -> (B, ...)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

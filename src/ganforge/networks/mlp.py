@@ -47,7 +47,7 @@ class MlpGenerator(nn.Module):
         if label is not None:
             latent = torch.cat([latent, nn.functional.one_hot(label, self.labels).to(latent.dtype)], dim=1)
         x: Tensor = self.draw(self.hidden(latent))  # (B, F)
-        return x.unflatten(1, self.shape)
+        return x.view(-1, *self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
