@@ -1,1 +1,1 @@
-"""To be written."""
+"""Data kinds: files <-> tensors. One folder or file for each: images, tables."""

@@ -1,0 +1,85 @@
+"""Pictures as batches of numbers, and numbers as pictures again. The hot path of training on pictures."""
+
+from __future__ import annotations
+
+from typing import overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganforge.data.images.arrays import IN_MEMORY
+from ganforge.data.images.part import Pixels
+from ganforge.data.images.store import MemoryRows, Rows
+
+HALF = 127.5  # 0..255 <-> -1..1: x = level / HALF - 1
+
+
+class PictureFeed:
+    """Pictures of one part, drawn by index (contracts.Feed). Small data lives on the training device as uint8."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        places: NDArray[np.uint32] | None,
+        labels: NDArray[np.int64] | None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Args: places (N,) which rows belong to this part, None for all; labels (N,)."""
+        self._rows, self._places, self._device = rows, places, torch.device(device)
+        self._pixels: Tensor | None = None  # (N, H, W, C) uint8 on the device
+        if isinstance(rows, MemoryRows) and rows.array.nbytes <= IN_MEMORY:
+            part = rows.array if places is None else rows.array[places]
+            part = np.require(part, requirements=["C", "W"])
+            self._rows, self._places = MemoryRows(part), None
+            self._pixels = torch.from_numpy(part).to(self._device)
+        self._labels: Tensor | None = None
+        if labels is not None:  # kept as small as they can be: a million of int64 would be 8 MB
+            small = labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
+            signed = small if small.dtype == np.uint8 else labels.astype(np.int32)
+            self._labels = torch.from_numpy(signed).to(self._device)
+
+    def __len__(self) -> int:
+        return self._rows.count if self._places is None else len(self._places)
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """(N,) places in label_names, or None without labels."""
+        return None if self._labels is None else self._labels.cpu().numpy().astype(np.int64)
+
+    def batch(self, indices: Tensor) -> dict[str, Tensor]:
+        """Training examples.
+
+        Args: indices (B,) int64 on the CPU, each in 0..len-1.
+        Returns: x float32 (B, C, H, W) in -1..1, channels_last, on the device; label int64 (B,) where there are labels.
+        """
+        chosen = indices if self._device.type == "cpu" else indices.to(self._device, non_blocking=True)
+        if self._pixels is not None:
+            levels = self._pixels.index_select(0, chosen)
+        else:
+            levels = torch.from_numpy(self._read(indices.numpy())).to(self._device, non_blocking=True)
+        x = levels.permute(0, 3, 1, 2).to(torch.float32).sub_(HALF).div_(HALF)  # keeps its strides: channels_last
+        if self._labels is None:
+            return {"x": x}
+        return {"x": x, "label": self._labels.index_select(0, chosen).long()}
+
+    def pictures(self, indices: NDArray[np.integer] | Tensor | None = None) -> Pixels:
+        """The pictures as they are: uint8 (n, C, H, W). Args: indices (n,), or None for all of them."""
+        chosen = np.arange(len(self)) if indices is None else np.asarray(indices)
+        return np.ascontiguousarray(self._read(chosen).transpose(0, 3, 1, 2))
+
+    def _read(self, indices: NDArray[np.integer]) -> Pixels:
+        return np.ascontiguousarray(self._rows.read(indices if self._places is None else self._places[indices]))
+
+
+@overload
+def to_uint8(x: Tensor) -> Tensor: ...
+@overload
+def to_uint8(x: NDArray[np.floating]) -> Pixels: ...
+def to_uint8(x: Tensor | NDArray[np.floating]) -> Tensor | Pixels:
+    """Levels 0..255 of the same shape, rounded and clipped, from numbers in -1..1."""
+    if isinstance(x, Tensor):
+        return x.detach().float().mul(HALF).add_(HALF).round_().clamp_(0, 255).to(torch.uint8)
+    levels: Pixels = np.rint(np.asarray(x, np.float32) * HALF + HALF).clip(0, 255).astype(np.uint8)
+    return levels

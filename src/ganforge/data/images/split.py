@@ -1,0 +1,70 @@
+"""Fingerprints of pictures, and the split by content that follows from them.
+
+A picture's pixels decide whether it is held out: copies of it land in the same part, in every run, whatever the order
+of the files and whatever the seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.data.images.store import Rows
+
+SHARE, FEWEST_HELD_OUT, MOST_HELD_OUT = 0.1, 8, 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one pass over all pixels says. `hashes` (count,) uint64; `constant` (count,) pictures of a single colour."""
+
+    hashes: NDArray[np.uint64]
+    constant: NDArray[np.bool_]
+    sha256: str
+
+
+def facts_of(rows: Rows) -> Facts:
+    """One pass with bounded memory."""
+    hashes, constant = np.empty(rows.count, np.uint64), np.empty(rows.count, np.bool_)
+    whole, done = hashlib.sha256(), 0
+    for chunk in rows.chunks():
+        flat = np.ascontiguousarray(chunk).reshape(len(chunk), -1)
+        whole.update(flat.data)
+        digests = b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in flat)
+        hashes[done : done + len(flat)] = np.frombuffer(digests, "<u8")
+        pixels = chunk.reshape(len(chunk), -1, chunk.shape[-1])
+        constant[done : done + len(flat)] = (pixels == pixels[:, :1]).all(axis=(1, 2))
+        done += len(flat)
+    return Facts(hashes, constant, whole.hexdigest())
+
+
+def copies(hashes: NDArray[np.uint64]) -> int:
+    """How many pictures have an equal one before them."""
+    ordered = np.sort(hashes)
+    return int((ordered[1:] == ordered[:-1]).sum())
+
+
+def held_out(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which pictures (count,) are held out: those of the smallest hashes, about a tenth, 8 to 10,000.
+
+    A picture with so many copies that it would fill a quarter of the held-out part alone stays in training, if others
+    can take its place.
+    """
+    count = len(hashes)
+    wanted = min(max(round(SHARE * count), FEWEST_HELD_OUT), MOST_HELD_OUT, count // 2)
+    ordered = np.sort(hashes)
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    values, copies_of = ordered[starts], np.diff(np.append(starts, count))
+    small = copies_of <= max(1, wanted // 4)
+    if copies_of[small].sum() < wanted:
+        small = copies_of <= copies_of.min()
+        wanted = min(wanted, max(1, int(copies_of[small].sum()) - int(small.all())))
+    sums = np.cumsum(np.where(small, copies_of, 0))
+    last = values[int(np.searchsorted(sums, wanted))]
+    mask: NDArray[np.bool_] = hashes <= last
+    for value in values[~small & (values <= last)]:
+        mask &= hashes != value
+    return mask

@@ -1,0 +1,151 @@
+"""Says what is at a path: which format, how many pictures, sizes, labels, and what cannot be used and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.data.images.array_survey import (
+    BUILT_IN,
+    idx_images,
+    is_idx,
+    survey_array,
+    survey_built_in,
+    survey_idx,
+    survey_npy,
+    survey_npz,
+)
+from ganforge.data.images.folder import SUFFIXES, survey_folder, survey_zip
+from ganforge.data.images.parquet import survey_parquet
+from ganforge.data.images.part import FEWEST, Survey
+from ganforge.errors import DataError, did_you_mean
+
+Labels = NDArray[Any] | Sequence[Any] | str | Path
+Source = str | Path | NDArray[Any] | tuple[NDArray[Any], Labels]
+FORMS = (
+    "Pictures come as a folder of picture files, .npy, .npz, MNIST-style idx files, Parquet, "
+    f"or one of the names {', '.join(BUILT_IN)}."
+)
+
+
+def survey(source: Source, *, labels: Labels | None = None) -> Survey:
+    """Looks at headers and a small sample; keeps nothing in memory.
+
+    A bare word that is a built-in name means the built-in pictures, even where a folder of that name exists: write
+    ./digits (or give a Path) for the folder.
+
+    Args: source a path, a built-in name, an array (N, H, W), (N, H, W, C) or (N, C, H, W), or (array, labels);
+        labels one integer or word for each picture (also as the path of a .npy), or the key in an .npz or the column of
+        a Parquet file that holds them. Folders have their labels in the names of subfolders.
+    Raises: DataError if there is nothing there, nothing that is pictures, or fewer than 16 usable pictures.
+    """
+    if isinstance(source, tuple):
+        if len(source) != 2:
+            raise DataError(f"A tuple of {len(source)} was given.", "Data is an array or (array, labels).")
+        source, labels = source
+    if isinstance(source, str) and source in BUILT_IN:
+        found = survey_built_in(source)
+    elif isinstance(source, str | Path):
+        found = _at_path(Path(source).expanduser(), str(source), labels)
+    else:
+        found = survey_array(np.asarray(source), _loaded(labels))
+    refuse_too_few(found.count, found.skipped, found.source)
+    return found
+
+
+def refuse_too_few(count: int, skipped: Sequence[tuple[str, str]], source: str) -> None:
+    """Raises: DataError if there are fewer than 16 usable pictures, with the first reasons."""
+    if count >= FEWEST:
+        return
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+    more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
+    why = f"Skipped: {reasons}{more}." if skipped else ""
+    if count == 0:
+        raise DataError(f"{source!r} holds no usable picture.", why, FORMS)
+    raise DataError(
+        f"{source!r} holds {count} usable picture{'s' if count > 1 else ''}.",
+        why or f"At least {FEWEST} are needed to learn what they have in common.",
+        f"Give {FEWEST} or more; some hundreds are a good start.",
+    )
+
+
+def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
+    try:
+        exists = path.exists()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source!r} is no usable path: {error}.") from error
+    if not exists:
+        raise _missing(path, source)
+    if path.is_dir():
+        return _in_folder(path, source, labels)
+    if not path.is_file():
+        raise DataError(f"{source!r} is neither a file nor a folder.", do=FORMS)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return survey_npy(path, source, _loaded(labels))
+    if suffix == ".npz":
+        key = labels if isinstance(labels, str) and not Path(labels).is_file() else None
+        return survey_npz(path, source, key or _loaded(labels))
+    if suffix == ".parquet":
+        return survey_parquet([path], source, _column(labels))
+    if suffix == ".zip":
+        _no_labels(labels, source)
+        return survey_zip(path, source)
+    if is_idx(path):
+        held = path.with_name(path.name.replace("train", "t10k", 1))
+        return survey_idx([path, held] if held != path and held.is_file() else [path], source, _loaded(labels))
+    if suffix in SUFFIXES:
+        raise DataError(
+            f"{source!r} is a single picture.", f"At least {FEWEST} are needed.", "Give the folder that holds them."
+        )
+    raise DataError(f"{source!r} is not a kind of file that holds pictures for training.", do=FORMS)
+
+
+def _in_folder(folder: Path, source: str, labels: Labels | None) -> Survey:
+    try:
+        if images := idx_images(folder):
+            return survey_idx(images, source, _loaded(labels))
+        parquet = sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
+        if parquet and not any(path.suffix.lower() in SUFFIXES for path in folder.iterdir()):
+            return survey_parquet(parquet, source, _column(labels))
+        _no_labels(labels, source)
+        return survey_folder(folder, source)
+    except PermissionError as error:
+        raise DataError(f"{source!r} may not be read.", str(error.strerror), "Check its permissions.") from error
+
+
+def _missing(path: Path, source: str) -> DataError:
+    known = set(BUILT_IN)
+    if path.parent.is_dir():
+        prefix = source[: len(source) - len(path.name)] if source.endswith(path.name) else ""
+        known |= {prefix + neighbour.name for neighbour in path.parent.iterdir() if not neighbour.name.startswith(".")}
+    advice = did_you_mean(source, known) if len(known) <= 30 or "mean" in did_you_mean(source, known) else FORMS
+    return DataError(f"There is nothing at {source!r}.", "The path does not exist.", advice)
+
+
+def _loaded(labels: Labels | None) -> NDArray[Any] | Sequence[Any] | None:
+    if not isinstance(labels, str | Path):
+        return labels
+    try:
+        return np.asarray(np.load(labels, allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"The labels {str(labels)!r} cannot be read: {error}.", do="Give a .npy file.") from error
+
+
+def _column(labels: Labels | None) -> str | None:
+    if labels is None or isinstance(labels, str):
+        return labels
+    raise DataError("Labels for a Parquet file were given as values.", "They are in the file.", "Name their column.")
+
+
+def _no_labels(labels: Labels | None, source: str) -> None:
+    if labels is not None:
+        raise DataError(
+            f"Labels were given for the folder {source!r}.",
+            "The order of files is no safe way to match them.",
+            "Put the pictures of each label into a subfolder of that name.",
+        )
