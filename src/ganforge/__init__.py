@@ -1,3 +1,61 @@
-"""ganforge: train a generative adversarial network on your own data, and be told whether it is any good."""
+"""ganforge: train a generative adversarial network on your own data, and be told whether it is any good.
+
+import ganforge as gf
+
+run = gf.train("photos/", minutes=5)
+print(run.verdict)
+run.sample(64)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganforge.errors import (
+    DataError,
+    GanforgeError,
+    InputError,
+    Interrupted,
+    RecipeError,
+    RunError,
+    StorageError,
+    TrainingError,
+)
+
+if TYPE_CHECKING:
+    from ganforge.api import evaluate, load, plan, report, resume, runs, sample, train
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "GanforgeError",
+    "InputError",
+    "Interrupted",
+    "RecipeError",
+    "RunError",
+    "StorageError",
+    "TrainingError",
+    "__version__",
+    "evaluate",
+    "load",
+    "plan",
+    "report",
+    "resume",
+    "runs",
+    "sample",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The verbs, imported at first use: they bring torch, which `import ganforge` should not wait for."""
+    if name in __all__:
+        from ganforge import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'ganforge' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,1 +1,5 @@
-"""To be written."""
+"""The command line: what a person types, and what they read back. Only this layer prints."""
+
+from ganforge.cli.main import main
+
+__all__ = ["main"]

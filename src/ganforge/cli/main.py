@@ -1,0 +1,314 @@
+"""The verbs of the command line. Each is one call of the api, then the printing; torch is imported only by then."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
+
+from ganforge import __version__
+from ganforge.cli import options, problems, tables
+from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
+
+if TYPE_CHECKING:
+    from ganforge.api import TrainedRun
+
+TARGET_NOT_REACHED = 3
+BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+
+
+class _Verb(TyperCommand):
+    """A verb whose --help is not called a boolean on its own page."""
+
+    def get_help_option(self, ctx: Any) -> typer.core.TyperOption | None:
+        return _without_type(super().get_help_option(ctx))
+
+
+class _Verbs(TyperGroup):
+    """The same for the page that lists the verbs."""
+
+    def get_help_option(self, ctx: Any) -> typer.core.TyperOption | None:
+        return _without_type(super().get_help_option(ctx))
+
+
+def _without_type(option: typer.core.TyperOption | None) -> typer.core.TyperOption | None:
+    if option is not None:
+        option.metavar, option.help = "", "Show this page."
+    return option
+
+
+def _examples(*lines: str) -> str:
+    """The end of a help page: commands that can be copied, each with what it does after two spaces."""
+    pairs = [line.split("  ", 1) for line in lines]
+    shown = (f"  [cyan]{command}[/cyan]\n      [dim]{what}[/dim]" for command, what in pairs)
+    return "\n".join(["[bold]Examples[/bold]", *shown])
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    add_completion=False,
+    subcommand_metavar="VERB ...",
+    rich_markup_mode="rich",
+    help="Train a generative adversarial network on your own data, and be told in plain words whether it is any good.",
+    epilog=_examples(
+        "ganforge train digits  5,000 handwritten digits that come along, 5 minutes",
+        "ganforge train photos/ --minutes 30  your own pictures",
+        "ganforge sample runs/digits-1 -n 64 --out new.png  64 new pictures",
+        "ganforge VERB --help  more about one verb",
+    ),
+)
+
+
+@app.callback()
+def _every_verb(
+    version: Annotated[bool, typer.Option("--version", metavar="", help="Print the version.")] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", metavar="", help="With any verb: show where an error came from.")
+    ] = False,
+) -> None:
+    """--version is answered and --traceback taken off by `main`, so that both work before and after a verb."""
+
+
+@app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge train digits --minutes 2  a first try",
+        "ganforge train photos/ --run runs/photos --size base  name the run, use larger networks",
+        'ganforge train photos/ --minutes 60 --until "kid<0.02"  stop once it is good enough',
+        "ganforge train digits --set optimiser.batch_size=128  overrule one choice",
+    ),
+)
+def train(  # noqa: PLR0913, PLR0917 - one argument per option
+    data: Source,
+    minutes: Minutes = None,
+    examples: Examples = None,
+    until: Until = None,
+    task: options.TaskName = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Where the run is written; else a new folder in runs/.")
+    ] = None,
+    size: options.SizeName = None,
+    seed: Seed = 0,
+    resolution: options.Resolution = None,
+    objective: options.ObjectiveName = None,
+    label: Label = None,
+    settings: Settings = None,
+    force: Force = False,
+) -> None:
+    """Train on DATA, then judge the result and write a report."""
+    options.check_one_length(minutes, examples)
+    chosen = options.settings_of(settings)
+    from ganforge import api
+    from ganforge.cli.live import view_for
+
+    console = Console()
+    with view_for(console) as view:
+        trained = api.train(
+            data,
+            task=task,
+            run=run,
+            minutes=minutes,
+            examples=examples,
+            until=until,
+            size=size,
+            seed=seed,
+            resolution=resolution,
+            objective=objective,
+            label=label,
+            settings=chosen,
+            force=force,
+            observers=(view,),
+        )
+    _tell_result(trained, console)
+
+
+@app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge plan photos/  every choice for your pictures and this machine",
+        "ganforge plan photos/ --minutes 60 --size large  what more time and larger networks change",
+    ),
+)
+def plan(  # noqa: PLR0913, PLR0917 - as train
+    data: Source,
+    minutes: Minutes = None,
+    examples: Examples = None,
+    until: Until = None,
+    task: options.TaskName = None,
+    size: options.SizeName = None,
+    seed: Seed = 0,
+    resolution: options.Resolution = None,
+    objective: options.ObjectiveName = None,
+    label: Label = None,
+    settings: Settings = None,
+) -> None:
+    """Show every choice for DATA with its reason; train nothing."""
+    options.check_one_length(minutes, examples)
+    chosen = options.settings_of(settings)
+    from ganforge import api
+
+    console = Console()
+    recipe = api.plan(
+        data,
+        task=task,
+        minutes=minutes,
+        examples=examples,
+        until=until,
+        size=size,
+        seed=seed,
+        resolution=resolution,
+        objective=objective,
+        label=label,
+        settings=chosen,
+    )
+    tables.print_plan(recipe, console)
+    tables.print_next({f"ganforge train {quote(data)}": "and the same options, to train it"}, console)
+
+
+@app.command(cls=_Verb, epilog=_examples("ganforge resume runs/digits-1  after Ctrl-C, a crash or a power cut"))
+def resume(run: RunFolder) -> None:
+    """Go on with RUN exactly where it stopped."""
+    from ganforge import api
+    from ganforge.cli.live import view_for
+
+    console = Console()
+    with view_for(console) as view:
+        trained = api.resume(run, observers=(view,))
+    _tell_result(trained, console)
+
+
+@app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge sample runs/digits-1 -n 64 --out new.png  one picture with 64 samples",
+        "ganforge sample runs/digits-1 -n 1000 --out threes/ --label 3  a folder with one file each",
+        "ganforge sample runs/digits-1 -n 10000 --out new.npz  one array x for a program",
+    ),
+)
+def sample(
+    run: RunFolder,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="PATH", show_default=False, help="A .png (one grid), a .npz (one array), or a folder."),
+    ],
+    number: Annotated[
+        int, typer.Option("-n", "--number", metavar="N", parser=options.whole_number("-n", 1, 64), help="How many.")
+    ] = 64,
+    label: Annotated[str | None, typer.Option(metavar="L", help="Only this label, by name or by number.")] = None,
+    seed: Seed = 0,
+    truncation: Annotated[
+        float,
+        typer.Option(
+            metavar="T",
+            parser=options.number_above_zero("--truncation"),
+            help="Below 1: more typical, less varied samples.",
+        ),
+    ] = 1.0,
+    force: Force = False,
+) -> None:
+    """Draw new examples from the trained model of RUN."""
+    from ganforge import api
+
+    written = api.sample(run, number, out, label=label, seed=seed, truncation=truncation, force=force)
+    Console().print(f"Wrote {written}", soft_wrap=True, highlight=False)
+
+
+@app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge evaluate runs/digits-1  a table and a verdict",
+        "ganforge evaluate runs/digits-1 --json > quality.json  the same for a program",
+    ),
+)
+def evaluate(
+    run: RunFolder,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Measure how good the samples of RUN are, and say so in words."""
+    from ganforge import api
+
+    evaluation = api.evaluate(run)
+    if as_json:
+        print(json.dumps(evaluation, indent=2))
+    else:
+        tables.print_evaluation(evaluation, Console())
+
+
+@app.command(cls=_Verb, epilog=_examples("ganforge report runs/digits-1  then open the file in a browser"))
+def report(run: RunFolder) -> None:
+    """Write the report of RUN: one page that needs no network."""
+    from ganforge import api
+
+    Console().print(f"Wrote {api.report(run)}", soft_wrap=True, highlight=False)
+
+
+@app.command(
+    cls=_Verb, epilog=_examples("ganforge runs  the runs in runs/", "ganforge runs /data/runs  another folder")
+)
+def runs(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where to look.")] = "runs",
+) -> None:
+    """List the runs in FOLDER with their verdicts."""
+    from ganforge import api
+
+    console = Console()
+    found = list(api.runs(folder))
+    if found:
+        tables.print_runs(found, console)
+    else:
+        console.print(f"No runs in {quote(folder)} yet. Begin one: ganforge train digits", soft_wrap=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program `ganforge`.
+
+    Args: arguments the words after the program's name, by default those typed.
+    Returns: the exit code: 0 done, 1 training or storage failed, 2 bad usage or input, 3 the target of --until was not
+        reached, 130 stopped by the person.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    traceback = "--traceback" in words
+    words = [word for word in words if word != "--traceback"] or ["--help"]
+    if words == ["--version"]:
+        print(f"ganforge {__version__}")
+        return 0
+    try:
+        code = app(words, prog_name="ganforge", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has left, as `head` does. Python flushes stdout once more at exit: give it somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except SystemExit:
+        raise
+    except BaseException as error:
+        return problems.show(error, Console(stderr=True), traceback=traceback)
+    return code if isinstance(code, int) else 0
+
+
+def _tell_result(trained: TrainedRun, console: Console) -> None:
+    """The verdict, where things are, and what to type next. Raises: typer.Exit(3) if the target was not reached."""
+    folder, name = trained.folder, quote(str(trained.folder))
+    console.print()
+    tables.print_verdict(trained.verdict, "", console)
+    console.print(f"Report   {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    console.print(f"Samples  {folder / 'samples'}", soft_wrap=True, highlight=False)
+    console.print()
+    tables.print_next(
+        {
+            f"ganforge sample {name} -n 64 --out new.png": "new samples",
+            f"ganforge evaluate {name}": "every measure, and what it means",
+        },
+        console,
+    )
+    if trained.reached is False:
+        console.print("\nThe target of --until was not reached.", style="yellow", soft_wrap=True)
+        raise typer.Exit(TARGET_NOT_REACHED)

@@ -1,0 +1,128 @@
+"""The options that several verbs share, each defined once, and how their words are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeAlias, get_args
+
+import typer
+
+from ganforge.errors import RecipeError, did_you_mean
+from ganforge.recipe import Size
+
+HOW_LONG, WHAT = "How long (5 minutes when you say nothing)", "What to train (chosen for you when you say nothing)"
+
+
+def number_above_zero(option: str) -> Callable[[str], float]:
+    """A reader of finite numbers above 0. It raises RecipeError naming `option`."""
+
+    def read(text: str | float) -> float:  # typer hands it the default too
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and number > 0):
+            raise RecipeError(f"{option} cannot be {text!r}.", "It is a number above 0.", f"For example: {option} 5")
+        return number
+
+    return read
+
+
+def whole_number(option: str, least: int, example: int) -> Callable[[str], int]:
+    """A reader of whole numbers from `least` on; 2_000 and 2,000 are welcome. It raises RecipeError."""
+
+    def read(text: str | int) -> int:  # typer hands it the default too
+        try:
+            number = int(str(text).replace(",", "_"))
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise RecipeError(
+                f"{option} cannot be {text!r}.",
+                f"It is a whole number from {least} on.",
+                f"For example: {option} {example}",
+            )
+        return number
+
+    return read
+
+
+def one_of(option: str, known: Sequence[str]) -> Callable[[str], str]:
+    """A reader of one word out of `known`. It raises RecipeError naming the nearest."""
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise RecipeError(f"{option} cannot be {text!r}.", did_you_mean(text, known), f"For example: {option} base")
+        return text
+
+    return read
+
+
+def settings_of(words: Sequence[str] | None) -> dict[str, str]:
+    """--set section.key=value, as often as given. Raises: RecipeError for a word of another form, or given twice."""
+    settings: dict[str, str] = {}
+    for word in words or ():
+        name, equals, value = word.partition("=")
+        if not equals or "." not in name:
+            raise RecipeError(
+                f"--set cannot read {word!r}.",
+                "It needs a section, a key and a value.",
+                "For example: --set optimiser.batch_size=128",
+            )
+        if name in settings:
+            raise RecipeError(
+                f"--set {name} was given twice.", f"First {settings[name]!r}, then {value!r}.", "Keep one."
+            )
+        settings[name] = value
+    return settings
+
+
+def check_one_length(minutes: float | None, examples: int | None) -> None:
+    """Raises: RecipeError if both ways to say how long were used."""
+    if minutes is not None and examples is not None:
+        raise RecipeError(
+            f"Both --minutes {minutes:g} and --examples {examples} were given.",
+            "They are two ways to say how long.",
+            "Give one of them.",
+        )
+
+
+# fmt: off
+Source: TypeAlias = Annotated[str, typer.Argument(
+    metavar="DATA", show_default=False,
+    help="A folder of pictures, an array, a table, or the name of a data set that comes along: digits, digits8.")]
+RunFolder: TypeAlias = Annotated[str, typer.Argument(
+    metavar="RUN", show_default=False, help="The folder that `ganforge train` printed.")]
+Minutes: TypeAlias = Annotated[float | None, typer.Option(
+    metavar="M", parser=number_above_zero("--minutes"), rich_help_panel=HOW_LONG,
+    help="Train for M minutes of the clock.")]
+Examples: TypeAlias = Annotated[int | None, typer.Option(
+    metavar="N", parser=whole_number("--examples", 1, 100_000), rich_help_panel=HOW_LONG,
+    help="Train until N examples were shown, however long it takes.")]
+Until: TypeAlias = Annotated[str | None, typer.Option(
+    metavar="TARGET", rich_help_panel=HOW_LONG,
+    help='Stop early once a measure is reached, such as "kid<0.02". Exit code 3 if it was not.')]
+Label: TypeAlias = Annotated[str | None, typer.Option(
+    metavar="L", rich_help_panel=WHAT,
+    help="The column that holds the labels; none trains without them. For regress: the column to predict.")]
+TaskName: TypeAlias = Annotated[str | None, typer.Option(
+    "--task", metavar="T", rich_help_panel=WHAT, help="What to do with the data: generate or regress.")]
+SizeName: TypeAlias = Annotated[str | None, typer.Option(
+    "--size", metavar="|".join(get_args(Size)), parser=one_of("--size", get_args(Size)), rich_help_panel=WHAT,
+    help="How large the networks are.")]
+Resolution: TypeAlias = Annotated[int | None, typer.Option(
+    metavar="R", parser=whole_number("--resolution", 8, 64), rich_help_panel=WHAT,
+    help="Side of the pictures in pixels, 8 to 256.")]
+ObjectiveName: TypeAlias = Annotated[str | None, typer.Option(
+    "--objective", metavar="O", rich_help_panel=WHAT,
+    help="How the two networks are scored, such as r3gan, hinge, minimax.")]
+Settings: TypeAlias = Annotated[list[str] | None, typer.Option(
+    "--set", metavar="section.key=value", rich_help_panel=WHAT,
+    help="Replace any choice of the plan; give it as often as you like. `ganforge plan DATA` lists them.")]
+Seed: TypeAlias = Annotated[int, typer.Option(
+    metavar="S", parser=whole_number("--seed", 0, 1),
+    help="Where all randomness comes from: the same seed gives the same result.")]
+Force: TypeAlias = Annotated[bool, typer.Option(
+    "--force", metavar="", help="Replace what is already there.")]
+# fmt: on

@@ -1,0 +1,142 @@
+"""Tables that the verbs print: the plan with its reasons, the measures beside floor and reference, the runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:  # api brings torch
+    from ganforge.api import RunSummary
+    from ganforge.recipe import Recipe
+
+SECTIONS = ("data", "network", "objective", "optimiser", "average", "length", "compute", "records")
+NOT_SHOWN = {"data.hash", "data.cache", "length.seconds_allowed"}  # nobody decides by these
+GRADES = {"good": "bold green", "fair": "bold yellow", "poor": "bold red"}
+
+
+def print_plan(recipe: Recipe, console: Console) -> None:
+    """Every choice with its reason, then how long training would take."""
+    table = _table("setting", "value", "why")
+    content = recipe.to_json()
+    table.add_row("task", recipe.task, recipe.reasons.get("task", ""))
+    for section in SECTIONS:
+        rows = [(key, value) for key, value in content[section].items() if f"{section}.{key}" not in NOT_SHOWN]
+        for number, (key, value) in enumerate(rows):
+            name = f"{section}.{key}"
+            table.add_row(name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(rows) - 1)
+    console.print(table)
+    console.print(how_long(recipe), soft_wrap=True)
+
+
+def how_long(recipe: Recipe) -> str:
+    """One sentence on how long training takes on this machine, as far as it was measured."""
+    length = recipe.length
+    examples = f"{length.examples:,} examples"
+    seconds = length.seconds_allowed
+    if seconds is None and length.examples_per_second:
+        seconds = length.examples / length.examples_per_second
+    if seconds is None:
+        return f"Training shows {examples}."
+    speed = f" at {length.examples_per_second:,.0f} a second" if length.examples_per_second else ""
+    return f"Training takes about {in_words(seconds)}: {examples}{speed}."
+
+
+def in_words(seconds: float) -> str:
+    """A span of time as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} minutes".replace(".0 ", " ")
+    return f"{seconds / 3600:.1f} hours".replace(".0 ", " ")
+
+
+def print_evaluation(evaluation: Mapping[str, Any], console: Console) -> None:
+    """Every measure with its interval, beside floor and reference; then the verdict."""
+    table = _table("measure", "value", "interval", "floor", "reference", "better", "what it means")
+    for column in table.columns[1:5]:
+        column.justify, column.no_wrap = "right", True
+    for measure in evaluation.get("measures", ()):
+        table.add_row(
+            measure["name"],
+            _number(measure["value"]),
+            f"{_number(measure['low'])} to {_number(measure['high'])}",
+            _number(measure["floor"]),
+            _number(measure["reference"]),
+            measure["better"],
+            measure["meaning"],
+        )
+    console.print(table)
+    notes = ["Floor: real data against real data, the best that can be hoped for."]
+    if evaluation.get("reference"):
+        notes.append(f"Reference: {evaluation['reference']}")
+    notes += [evaluation["judge"]["sentence"]] if evaluation.get("judge", {}).get("sentence") else []
+    notes += [evaluation["nearest"]] if evaluation.get("nearest") else []
+    console.print(Text("\n".join(notes), style="dim"), soft_wrap=True)
+    verdict = evaluation.get("verdict", {})
+    console.print()
+    print_verdict(verdict.get("headline", ""), verdict.get("grade", ""), console)
+    for sentence in verdict.get("sentences", ()):
+        console.print(Text(f"  {sentence}"), soft_wrap=True)
+
+
+def print_verdict(headline: str, grade: str, console: Console) -> None:
+    """The headline of the verdict, coloured by its grade where there is one."""
+    console.print(Text(headline, style=GRADES.get(grade, "bold")), soft_wrap=True)
+
+
+def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
+    """One line per run: data, task, state, quality, verdict."""
+    table = _table("run", "data", "task", "state", "quality", "verdict")
+    for run in runs:
+        cells = (run.folder, run.data, run.task, run.state, run.quality, run.verdict)
+        table.add_row(*("" if cell is None else _short(cell) for cell in cells))
+    console.print(table)
+
+
+def print_next(steps: Mapping[str, str], console: Console) -> None:
+    """What to type next: command -> what it does. Commands stay on one line, so that they can be copied."""
+    width = max(map(len, steps))
+    for command, purpose in steps.items():
+        line = Text.assemble((command.ljust(width), "cyan"), "  ", (purpose, "dim"))
+        console.print(Padding(line, (0, 0, 0, 2)) if console.is_terminal else f"  {line.plain}", soft_wrap=True)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _number(value: float | None) -> str:
+    """Three significant figures, without an exponent where a person can do without; "-" where there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def _short(value: Any, most: int = 60) -> str:
+    """A setting's value in one cell; long lists keep their beginning."""
+    match value:
+        case bool():
+            text = "yes" if value else "no"
+        case float():
+            text = f"{value:.6g}"
+        case int():
+            text = f"{value:,}"
+        case None:
+            text = "-"
+        case list() | tuple():
+            text = " x ".join(map(str, value)) if all(isinstance(v, int) for v in value) else ", ".join(map(str, value))
+        case dict():
+            text = ", ".join(f"{key} {_short(part)}" for key, part in value.items())
+        case _:
+            text = str(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"

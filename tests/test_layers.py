@@ -1,0 +1,77 @@
+"""The layer check itself: the real tree passes, planted faults are found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+from check_layers import faults_of_layers, faults_of_length  # noqa: E402
+
+
+def test_the_tree_keeps_its_layers_and_lengths() -> None:
+    done = subprocess.run(
+        [sys.executable, "tools/check_layers.py"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "fault"),
+    [
+        ("core/seeds.py", "from ganforge.api import train", "above layer 0"),
+        ("metrics/kernel.py", "from ganforge.engine.fit import fit", "siblings are strangers"),
+        ("metrics/kernel.py", "import ganforge.tasks", "above layer 1"),
+        ("metrics/kernel.py", "def late():\n    from ganforge.data import images", "above layer 1"),
+        ("data/images.py", "from ..tasks import generate", "above layer 2"),
+        ("data/images.py", "from ganforge import tasks", "above layer 2"),
+        ("api.py", "from ganforge import train", "not a part with a layer"),
+        ("utils/things.py", "", "has no layer"),
+        ("__init__.py", "from ganforge.engine import fit", "Only api and errors"),
+    ],
+)
+def test_a_planted_import_is_found(tmp_path: Path, file: str, line: str, fault: str) -> None:
+    package = _package(tmp_path, {file: line})
+    found = list(faults_of_layers(package))
+    assert len(found) == 1
+    assert fault in found[0]
+
+
+def test_imports_downwards_within_a_part_and_within_layer_0_are_fine(tmp_path: Path) -> None:
+    package = _package(
+        tmp_path,
+        {
+            "run.py": "from ganforge.core.files import write_whole\nfrom ganforge.contracts import Record",
+            "tasks/generate.py": "from ganforge.data import images\nfrom .shared import pair\nimport torch",
+            "cli/main.py": "from ganforge import __version__\nfrom ganforge.api import train",
+        },
+    )
+    assert list(faults_of_layers(package)) == []
+
+
+def test_a_file_that_is_too_long_is_found(tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text("x = 1\n" * 401)
+    (tmp_path / "fits.py").write_text("x = 1\n" * 400)
+    (fault,) = faults_of_length([tmp_path])
+    assert "long.py: 401 lines" in fault
+
+
+def _package(folder: Path, files: dict[str, str]) -> Path:
+    package = folder / "ganforge"
+    parts = ("core", "metrics", "engine", "data", "tasks", "cli")
+    whole = {
+        "__init__.py": "",
+        "api.py": "",
+        "contracts.py": "",
+        **{f"{part}/__init__.py": "" for part in parts},
+        **files,
+    }
+    for name, content in whole.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(content)
+    return package

@@ -1,0 +1,109 @@
+"""Checks that imports go downwards only and that no file is too long. `make test` runs it; it imports nothing.
+
+    5  cli, studio
+    4  api
+    3  tasks
+    2  data, privacy
+    1  objectives, networks, engine, metrics, diagnosis, explain, report       siblings are strangers to each other
+    0  contracts, recipe, run, errors, core                                    these may know each other
+
+ganforge/__init__.py is the door: it may name what it hands out. Imports inside functions count as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+LAYERS = {
+    5: ("cli", "studio"),
+    4: ("api",),
+    3: ("tasks",),
+    2: ("data", "privacy"),
+    1: ("objectives", "networks", "engine", "metrics", "diagnosis", "explain", "report"),
+    0: ("contracts", "recipe", "run", "errors", "core"),
+}
+LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
+DOORS = {"__init__": ("api", "errors"), "__main__": ("cli",)}  # what the package's own files may name
+MOST_LINES = 400
+
+
+def faults_of_layers(package: Path) -> Iterator[str]:
+    """A sentence for every import of the package `ganforge` in folder `package` that does not go downwards."""
+    for file in sorted(package.rglob("*.py")):
+        part = file.relative_to(package).parts[0].removesuffix(".py")
+        if part not in LAYER_OF and part not in DOORS:
+            yield f"{file}: {part!r} has no layer. Name it in LAYERS of tools/check_layers.py."
+            continue
+        for line, target in _imported_parts(file, package):
+            if not _may_import(part, target):
+                yield f"{file}:{line}: {part} may not import {target}. {_reason(part, target)}"
+
+
+def faults_of_length(folders: list[Path]) -> Iterator[str]:
+    """A sentence for every Python file with more than 400 lines."""
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
+            lines = len(file.read_text("utf-8").splitlines())
+            if lines > MOST_LINES:
+                yield f"{file}: {lines} lines. A person reads at most {MOST_LINES} in one sitting: split it."
+
+
+def _may_import(part: str, target: str) -> bool:
+    if part in DOORS:
+        return target in DOORS[part]
+    if part == target:
+        return True
+    if target not in LAYER_OF:
+        return False
+    return LAYER_OF[target] < LAYER_OF[part] or LAYER_OF[target] == LAYER_OF[part] == 0
+
+
+def _reason(part: str, target: str) -> str:
+    if part in DOORS:
+        return f"Only {' and '.join(DOORS[part])} may be named there."
+    if target not in LAYER_OF:
+        return "It is not a part with a layer."
+    if LAYER_OF[target] == LAYER_OF[part]:
+        return f"Both are in layer {LAYER_OF[part]}: siblings are strangers; let a layer above bring them together."
+    return f"It is in layer {LAYER_OF[target]}, above layer {LAYER_OF[part]}."
+
+
+def _imported_parts(file: Path, package: Path) -> Iterator[tuple[int, str]]:
+    """(line, part of ganforge) for every import of the package, absolute or relative."""
+    inside = (package.name, *file.relative_to(package).with_suffix("").parts)
+    for node in ast.walk(ast.parse(file.read_text("utf-8"), str(file))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join([*inside[: len(inside) - node.level], *([node.module] if node.module else [])])
+            module = base if node.level else node.module or ""
+            names = [f"{module}.{alias.name}" for alias in node.names] if module == package.name else [module]
+        else:
+            continue
+        for name in names:
+            words = name.split(".")
+            if words[0] == package.name and words[1:] != ["__version__"]:  # a plain string, which anyone may know
+                yield node.lineno, _part(words[1] if len(words) > 1 else "__init__", package)
+
+
+def _part(name: str, package: Path) -> str:
+    """A file or folder of the package, or the package's own file for a name that it defines."""
+    return name if (package / name).is_dir() or (package / f"{name}.py").is_file() else "__init__"
+
+
+def main() -> int:
+    """Prints every fault. Returns: the exit code, 1 if there is one."""
+    root = Path(__file__).resolve().parent.parent
+    folders = [root / name for name in ("src", "tests", "benchmarks", "tools") if (root / name).is_dir()]
+    faults = [*faults_of_layers(root / "src" / "ganforge"), *faults_of_length(folders)]
+    for fault in faults:
+        print(fault.replace(f"{root}/", ""), file=sys.stderr)
+    print(f"layers and lengths: {len(faults)} faults" if faults else "layers and lengths: as they should be")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
