@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ganforge.core.files import check_folder, write_folder
@@ -35,6 +35,7 @@ class State:
     attempt: int = 0  # one more after each rewind
     learning_rate_scale: float = 1.0  # halved by each rewind
     skipped: int = 0  # turns that were not finite, in all
+    unrecorded: int = 0  # of them after the last record: only when a person stopped between two records
     streak: int = 0  # how often in a row the target was reached
     reached: bool = False  # whether the target of the run was reached
     looked: float = -1.0  # progress at which the product was last looked at
@@ -45,12 +46,15 @@ def save_checkpoint(folder: Path, state: State, seats: Sequence[Seat], average: 
     tensors = dict(_tensors(seats, average))
 
     def fill(target: Path) -> None:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, target / "tensors.safetensors")
+        # `save` and not `save_file`: the latter raises an error of its own on a full disk, which nobody here would catch
+        content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+        (target / "tensors.safetensors").write_bytes(content)
         (target / "state.json").write_text(json.dumps(asdict(state), indent=2) + "\n", "utf-8")
 
     written = folder / f"{state.step:09d}"
     write_folder(written, fill)
-    for old in list_checkpoints(folder)[:-KEPT]:
+    # A damaged newer one, left behind when a run goes on from before it, must not count: it would push out this one.
+    for old in [path for path in list_checkpoints(folder) if int(path.name) <= state.step][:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return written
 

@@ -38,7 +38,6 @@ class FitSettings:
     checkpoint_every_steps: int = 500  # a multiple of record_every_steps
     marks: tuple[float, ...] = (1.0,)  # progress at which the product is looked at; 0.0 is before the first step
     seconds_allowed: float | None = None  # cut the length when the machine turns slower
-    seconds_used: float = 0.0  # by earlier sittings
 
 
 Look = Callable[[nn.Module, State], Mapping[str, float]]
@@ -154,7 +153,7 @@ def _begin(
     run: Run | None, seats: Sequence[Seat], average: MovingAverage, settings: FitSettings, journal: Journal
 ) -> State:
     """The state to go on from: that of the newest healthy checkpoint, or a fresh one."""
-    fresh = State(Clock(settings.length_examples), seconds=settings.seconds_used)
+    fresh = State(Clock(settings.length_examples))
     if run is None:
         return fresh
     newest, damaged = newest_healthy(run.checkpoints)
@@ -168,9 +167,7 @@ def _begin(
     return state
 
 
-def _rewind(
-    run: Run | None, seats: Sequence[Seat], average: MovingAverage, state: State, journal: Journal
-) -> State:
+def _rewind(run: Run | None, seats: Sequence[Seat], average: MovingAverage, state: State, journal: Journal) -> State:
     """Back to the last healthy checkpoint, with a new attempt number and half the learning rate."""
     attempt, scale, step, seconds = state.attempt + 1, state.learning_rate_scale * 0.5, state.step, state.seconds
     newest = newest_healthy(run.checkpoints)[0] if run else None
@@ -190,6 +187,7 @@ def _stop(run: Run | None, state: State, seats: Sequence[Seat], average: MovingA
     """Saves and says how to go on."""
     if run is None:
         raise Interrupted("Stopped on request.")
+    state.unrecorded += sum(int(seat.skipped.item()) for seat in seats if seat.skipped is not None)
     save_checkpoint(run.checkpoints, state, seats, average)
     journal.event("interrupted", state.step, examples=state.clock.examples)
     raise Interrupted(

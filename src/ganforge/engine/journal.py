@@ -64,7 +64,8 @@ def make_record(state: State, seats: Sequence[Seat], before: list[list[Tensor]] 
     """Reads every seat's account from the device and says where the run stands; keys as listed in run.py."""
     accounts = {seat.player.name: settle(seat) for seat in seats}
     told = {name: account for name, account in accounts.items() if account is not None}
-    state.skipped += sum(account.skipped for account in told.values())
+    skipped_now = state.unrecorded + sum(account.skipped for account in told.values())
+    state.skipped, state.unrecorded = state.skipped + skipped_now, 0
     progress = state.clock.progress
     record: Record = {
         "step": state.step,
@@ -75,7 +76,7 @@ def make_record(state: State, seats: Sequence[Seat], before: list[list[Tensor]] 
         "examples_per_second": pace.note(state.clock.examples),
         "attempt": state.attempt,
         "skipped": state.skipped,
-        "skipped_now": sum(account.skipped for account in told.values()),
+        "skipped_now": skipped_now,
         "terms": {name: account.terms for name, account in told.items()},
         "notes": {name: account.notes for name, account in told.items()},
         "gradient_norms": {name: account.gradient_norm for name, account in told.items()},

@@ -73,6 +73,6 @@ def decide(
         length = shortened_length(state.clock, state.seconds, seconds_allowed, rate) if span > SETTLED_SECONDS else None
         if length is None:
             return Decision.GO_ON
-        state.clock.set_length(max(length, state.clock.examples))
+        state.clock.set_length(max(length, state.clock.examples + 1))  # one more step, so that the end is looked at
         return Decision.CUT
     return Decision.GO_ON

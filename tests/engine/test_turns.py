@@ -1,0 +1,197 @@
+"""One step of the loop is exactly what a person would write by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from toy_games import (
+    BATCH,
+    LATENT,
+    Notebook,
+    TableFeed,
+    adam_steps,
+    adversarial_game,
+    adversarial_players,
+    line_feed,
+    plain_steps,
+    points,
+    regression_game,
+    same,
+    settings,
+    tiny_pair,
+    weights,
+)
+
+from ganforge.contracts import Game, Loss, OptimiserSettings, Schedule, Turn
+from ganforge.core.seeds import generator_for
+from ganforge.engine.fit import fit
+from ganforge.engine.turn import find_gradients, settle, sit_down, take_step
+from ganforge.networks.mlp import MlpPair
+from ganforge.objectives import OBJECTIVES
+
+STEPS = 25
+
+
+def by_hand(order: str) -> tuple[nn.Module, nn.Module]:
+    """The same game as a plain script: Adam at a constant rate, the loop's batches and latents."""
+    generator, discriminator = tiny_pair()
+    x, scored = points(), OBJECTIVES["r3gan"]()
+    optimisers = {
+        network: torch.optim.Adam(network.parameters(), lr=0.01, betas=(0.0, 0.99), fused=True)
+        for network in (discriminator, generator)
+    }
+
+    def draw(name: str, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
+        drawing = generator_for(1, f"{name}/batch", step=step)
+        random = generator_for(1, f"{name}/random", step=step)
+        real = x[torch.randint(len(x), (BATCH,), generator=drawing)]
+        return real, generator(torch.randn(BATCH, LATENT, generator=random)), random
+
+    def gradients(name: str, network: nn.Module, step: int) -> None:
+        real, fake, random = draw(name, step)
+        if name == "discriminator":
+            loss = scored.discriminator_loss(discriminator, real, fake.detach(), 0.5, random)
+        else:
+            loss = scored.generator_loss(discriminator, real, fake)
+        found = torch.autograd.grad(sum(loss.terms.values(), torch.zeros(())).mean(), list(network.parameters()))
+        for parameter, gradient in zip(network.parameters(), found, strict=True):
+            parameter.grad = gradient
+
+    for step in range(STEPS):
+        gradients("discriminator", discriminator, step)
+        if order == "alternating":
+            optimisers[discriminator].step()
+        gradients("generator", generator, step)
+        if order == "simultaneous":
+            optimisers[discriminator].step()
+        optimisers[generator].step()
+    return generator, discriminator
+
+
+@pytest.mark.parametrize("order", ["alternating", "simultaneous"])
+def test_the_loop_makes_the_steps_of_hand_written_code_bit_for_bit(order: str) -> None:
+    game = adversarial_game(order, OptimiserSettings(Schedule(0.01, 0.01, "constant")))
+    fit(game, TableFeed(x=points()), settings(STEPS))
+    generator, discriminator = by_hand(order)
+    assert same(weights(game.players[0].network), weights(discriminator))
+    assert same(weights(game.players[1].network), weights(generator))
+
+
+def test_alternating_and_simultaneous_play_differ() -> None:
+    games = [adversarial_game(order) for order in ("alternating", "simultaneous")]
+    for game in games:
+        fit(game, TableFeed(x=points()), settings(3))
+    assert not same(*(weights(game.players[1].network) for game in games))
+
+
+def test_a_turn_leaves_no_gradient_on_the_other_players_network() -> None:
+    game = adversarial_game()
+    seats = [sit_down(player) for player in game.players]
+    for seat, other in (seats, seats[::-1]):
+        for parameter in other.parameters:
+            parameter.grad = None
+        find_gradients(seat, seats, Turn({"x": points()[:BATCH]}, generator_for(0, "turn"), 0.0), "float32")
+        assert all(parameter.grad is not None for parameter in seat.parameters)
+        assert all(parameter.grad is None for parameter in other.parameters)
+        assert not any(parameter.requires_grad for parameter in other.parameters)
+
+
+def test_plain_steps_are_the_textbooks_theta_minus_alpha_gradient() -> None:
+    game = regression_game(plain_steps(0.25))
+    seat = sit_down(game.players[0])
+    x, y = torch.tensor([[1.0, 2.0]]), torch.tensor([3.0])
+    find_gradients(seat, [seat], Turn({"x": x, "y": y}, generator_for(0, "turn"), 0.0), "float32")
+    take_step(seat, 0.25)
+    # h(x) = 0 at first, so the gradient is -y (1, x_0, x_1)
+    assert seat.parameters[0].tolist() == [0.75, 0.75, 1.5]
+
+
+@pytest.mark.parametrize("kind", ["adam", "sgd"])
+def test_a_turn_that_is_not_finite_leaves_weights_and_moments_as_they_were(kind: str) -> None:
+    steps = adam_steps() if kind == "adam" else plain_steps(0.1)
+    game = regression_game(steps)
+    seat = sit_down(game.players[0])
+    good = Turn({"x": torch.ones(2, 2), "y": torch.ones(2)}, generator_for(0, "turn"), 0.0)
+    bad = Turn({"x": torch.ones(2, 2), "y": torch.tensor([1.0, float("inf")])}, generator_for(0, "turn"), 0.0)
+
+    def everything() -> list[Tensor]:
+        moments = [value.clone() for state in seat.optimiser.state.values() for value in state.values()]
+        return weights(game.players[0].network) + moments
+
+    for turn, moves in ((good, True), (bad, False), (bad, False), (good, True)):
+        find_gradients(seat, [seat], turn, "float32")
+        before = everything()
+        take_step(seat, 0.1)
+        assert same(before, everything()) is not moves
+    account = settle(seat)
+    assert account is not None
+    assert account.skipped == 2
+
+
+def test_a_first_turn_that_is_not_finite_is_as_if_it_had_not_been() -> None:
+    bad = Turn({"x": torch.ones(1, 2), "y": torch.tensor([float("nan")])}, generator_for(0, "turn"), 0.0)
+    good = Turn({"x": torch.ones(1, 2), "y": torch.ones(1)}, generator_for(0, "turn"), 0.0)
+    seats = [sit_down(regression_game().players[0]) for _ in range(2)]
+    for seat, turns in zip(seats, ([bad, good, good], [good, good]), strict=True):
+        for turn in turns:
+            find_gradients(seat, [seat], turn, "float32")
+            take_step(seat, 0.1)
+    assert same(*(weights(seat.player.network) for seat in seats))  # Adam's step count included
+
+
+def test_a_record_tells_the_mean_of_each_term_over_its_window() -> None:
+    seen: list[float] = []
+    game = regression_game()
+    player = game.players[0]
+
+    def loss(turn: Turn) -> Loss:
+        told = player.loss(turn)
+        seen.append(told.terms["squared_error"].mean().item())
+        return told
+
+    watched = Game((replace(player, loss=loss),), product="learner")
+    notebook = Notebook()
+    fit(watched, line_feed(), settings(25), observers=[notebook])
+    assert [record["step"] for record in notebook.records] == [10, 20, 25]
+    told = [record["terms"]["learner"]["squared_error"] for record in notebook.records]
+    windows = [seen[:10], seen[10:20], seen[20:]]
+    assert told == pytest.approx([sum(window) / len(window) for window in windows], rel=1e-5)
+
+
+def test_a_player_plays_only_when_it_says_so() -> None:
+    discriminator, generator = adversarial_game().players
+    late = replace(generator, plays=lambda progress: progress >= 0.5)
+    before = weights(late.network)
+    moved: list[bool] = []
+    fit(
+        Game((discriminator, late), "generator"),
+        TableFeed(x=points()),
+        settings(10),
+        stop=lambda: bool(moved.append(not same(before, weights(late.network)))),
+    )
+    assert moved == [False] * 5 + [True] * 5
+
+
+@pytest.mark.parametrize("order", ["alternating", "simultaneous"])
+def test_four_players_go_through_the_same_loop(order: str) -> None:
+    """Two pairs on two different clouds: nothing in the loop knows how many players there are."""
+    players = []
+    for index, key in enumerate(("left", "right")):
+        pair = MlpPair(shape=(1,), latent_size=LATENT, width=16, depth=1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(index)
+            generator, discriminator = pair.generator(), pair.discriminator()
+        names = (f"judge_{key}", f"painter_{key}")
+        players += adversarial_players(names, generator, discriminator, adam_steps(), key=key, gamma=0.1)
+    feed = TableFeed(left=points(300, 1) - 4.0, right=points(300, 1) + 1.0)
+    game = Game(tuple(players), product="painter_right", order=order)  # type: ignore[arg-type]
+    notebook = Notebook()
+    fitted = fit(game, feed, settings(400, half_life_examples=200.0), observers=[notebook])
+    assert set(notebook.records[-1]["terms"]) == {"judge_left", "painter_left", "judge_right", "painter_right"}
+    latent = torch.randn(500, LATENT, generator=generator_for(0, "test"))
+    with torch.no_grad():
+        assert fitted.product(latent).mean().item() == pytest.approx(3.0, abs=0.6)
+        assert players[1].network(latent).mean().item() == pytest.approx(-2.0, abs=0.6)
