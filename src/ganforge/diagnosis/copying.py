@@ -9,7 +9,7 @@ from ganforge.contracts import Finding, History
 from ganforge.diagnosis.reading import measures
 
 _NAMES = ("copy", "copies", "authenticity", "nearest", "memor")  # what a measure of copying is called
-_MARGIN = 0.05  # of the way from floor to reference or, without one, of the floor
+_MARGIN = 0.04  # of the samples: fewer may be luck, or simple pictures that many examples resemble
 
 
 def copying(history: History) -> Finding | None:
@@ -37,9 +37,7 @@ def copying(history: History) -> Finding | None:
 
 def _beyond_floor(measure: Mapping[str, Any]) -> bool:
     """Whether the whole interval is worse than what unseen real data gets, by more than a trifle."""
-    floor, reference = float(measure["floor"]), measure.get("reference")
-    span = abs(float(reference) - floor) if isinstance(reference, int | float) else 0.0
-    margin = _MARGIN * (span if span > 0 else max(abs(floor), 1e-9))
+    floor, value = float(measure["floor"]), float(measure["value"])
     if measure.get("better") == "higher":
-        return float(measure["high"]) < floor - margin
-    return float(measure["low"]) > floor + margin
+        return value < floor - _MARGIN and float(measure["high"]) < floor
+    return value > floor + _MARGIN and float(measure["low"]) > floor

@@ -33,7 +33,8 @@ def collapse(history: History) -> Finding | None:
         if best >= _LOW * floor and now < _FALL * best:
             return _collapse(f"{name} fell from {best:.2f} to {now:.2f}; real data gets {floor:.2f}.")
         precision = _last(history, "precision")
-        if now < _LOW * floor and (precision is None or precision >= _PRECISE) and _progress(history) >= 0.25:
+        trained = precision is None or precision >= _PRECISE or "diversity" in name  # alike is alike, good or bad
+        if now < _LOW * floor and trained and _progress(history) >= 0.25:
             looks = "" if precision is None else f" although precision is {precision:.2f}"
             return _collapse(f"{name} is only {now:.2f}{looks}; real data gets {floor:.2f}.")
         if now < _SUNK * floor and _progress(history) >= 0.5:
@@ -74,8 +75,8 @@ def _collapse(evidence: str) -> Finding:
         cause="Mode collapse: the generator keeps to a few examples that fool the discriminator and leaves out the "
         "rest of the data. A penalty that is too weak or steps that are too large bring it about.",
         remedy="Train again with `--objective r3gan` if it was another, and with twice to four times the penalty: "
-        "`--set objective.gamma_start=...` (the plan shows today's value). If that does not help, halve the learning "
-        "rate.",
+        "`--set objective.gamma_start=...` (the plan shows today's value). If that does not help, halve the "
+        "learning rate: `--set optimiser.learning_rate_start=...`.",
     )
 
 

@@ -72,12 +72,12 @@ def _losses(history: History, player: str) -> list[float]:
 
 
 def _ratios_without_schedule(history: History, player: str) -> list[float]:
-    rates = series(history, "learning_rates", player)
-    ratios = series(history, "update_ratios", player)
-    if len(rates) != len(ratios) or not rates or max(rates) <= 0:
-        return ratios
-    top = max(rates)
-    return [ratio * top / rate for ratio, rate in zip(ratios, rates, strict=True) if rate > 1e-4 * top]
+    top = max(series(history, "learning_rates", player), default=0.0)
+    pairs = (
+        ((record.get("update_ratios") or {}).get(player), (record.get("learning_rates") or {}).get(player))
+        for record in history.records
+    )
+    return [ratio * top / rate for ratio, rate in pairs if ratio is not None and rate and rate > 1e-4 * top]
 
 
 def _arrived(history: History, player: str) -> bool:
@@ -95,8 +95,8 @@ def _exploding(evidence: str, lasting: bool) -> Finding:
         severity="critical" if lasting else "note",
         evidence=evidence,
         cause="The steps are too large or the penalty too weak, so the networks overshoot each other and themselves.",
-        remedy="Train again with half the learning rate (`--set optimiser.generator_rate=...` and "
-        "`--set optimiser.discriminator_rate=...`, half of what the plan shows), or with twice the penalty: "
+        remedy="Train again with half of the plan's learning rate (`--set optimiser.learning_rate_start=...`) or, in a "
+        "game of two, with twice its penalty: "
         "`--set objective.gamma_start=...`.",
     )
 

@@ -25,7 +25,6 @@ def not_finite(history: History) -> Finding | None:
         evidence=evidence,
         cause="The steps are too large for this loss: weights jump to where numbers overflow. Extreme values in the "
         "data do the same.",
-        remedy="Train again with half the learning rate: see the two learning rates in the plan and give half of "
-        "each with `--set optimiser.generator_rate=...` and `--set optimiser.discriminator_rate=...`. If it comes "
-        "back, look at the data passport for extreme values.",
+        remedy="Train again with half of the plan's learning rate: `--set optimiser.learning_rate_start=...`. If it "
+        "comes back, look at the data passport for extreme values.",
     )

@@ -26,22 +26,24 @@ def series(history: History, group: str, player: str, name: str | None = None) -
 
 def discriminators(history: History) -> list[str]:
     """Players that rank real against fake. A game of one player has none, so checks on GANs stay silent there."""
-    last = history.records[-1] if history.records else {}
-    notes: Mapping[str, Any] = last.get("notes") or {}
-    return [player for player, named in notes.items() if "ranked_right" in named]
+    found = (
+        player
+        for record in history.records
+        for player, named in (record.get("notes") or {}).items()
+        if "ranked_right" in named
+    )
+    return list(dict.fromkeys(found))
 
 
 def generators(history: History) -> list[str]:
     """The players that the discriminators play against."""
-    last = history.records[-1] if history.records else {}
     judges = discriminators(history)
-    return [player for player in (last.get("terms") or {}) if judges and player not in judges]
+    return [player for player in players(history) if judges and player not in judges]
 
 
 def players(history: History) -> list[str]:
     """Every player of the game, in turn order."""
-    last = history.records[-1] if history.records else {}
-    return list(last.get("gradient_norms") or last.get("terms") or {})
+    return list(dict.fromkeys(player for record in history.records for player in record.get("gradient_norms") or {}))
 
 
 def window(values: Sequence[float], share: float = 0.2, least: int = 5) -> list[float]:

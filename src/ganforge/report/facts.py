@@ -1,0 +1,149 @@
+"""What the data is and what was chosen, from passport.json and recipe.json, for any kind of data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ganforge.report.words import number, title
+
+_APART = ("skipped", "warnings", "labels", "label_names", "sentences")  # shown in their own way, not as plain facts
+DIGESTS = ("sha256", "data_hash", "hash", "digest", "fingerprint")  # shown in the footer
+_MOST = 12  # names listed before "and so on"
+
+
+@dataclass(frozen=True, slots=True)
+class Passport:
+    """The data passport as a person reads it."""
+
+    facts: tuple[tuple[str, str, str], ...]  # name, value, why it is so ("" where no reason is given)
+    labels: str
+    skipped: tuple[tuple[str, int, str], ...]  # reason, how many, some names
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One setting of the recipe with its reason."""
+
+    name: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the recipe: what was chosen with a reason, and what was left as it is."""
+
+    title: str
+    chosen: tuple[Choice, ...]
+    rest: tuple[Choice, ...]
+
+
+def passport_facts(passport: Mapping[str, Any]) -> Passport | None:
+    """None without a passport. Unknown keys are shown as they are, so a new kind of data needs no change here."""
+    if not passport:
+        return None
+    facts = [
+        (title(key), text, str(passport.get(f"{key}_why", "")))
+        for key, value in passport.items()
+        if key not in (*_APART, *DIGESTS) and not key.endswith("_why") and (text := _value(value))
+    ]
+    labels = passport.get("labels") or passport.get("label_names")
+    return Passport(
+        facts=tuple(facts),
+        labels=_listed(labels),
+        skipped=tuple(_skipped(passport.get("skipped"))),
+        warnings=tuple(_strings(passport.get("warnings"))) + tuple(_strings(passport.get("sentences"))),
+    )
+
+
+def plan_sections(recipe: Mapping[str, Any]) -> list[Section]:
+    """Every setting of the recipe by section; those with a reason apart from those without."""
+    reasons: Mapping[str, str] = recipe.get("reasons") or {}
+    top = {key: value for key, value in recipe.items() if not isinstance(value, Mapping)}
+    groups = {"run": top, **{key: value for key, value in recipe.items() if isinstance(value, Mapping)}}
+    sections = []
+    for name, settings in groups.items():
+        if name in ("reasons", "versions") or not settings:
+            continue
+        chosen: list[Choice] = []
+        rest: list[Choice] = []
+        for key, value in _flat(settings):
+            path = key if name == "run" else f"{name}.{key}"
+            reason = reasons.get(path) or reasons.get(f"{name}.{key}") or ""
+            (chosen if reason else rest).append(Choice(path, _value(value), reason))
+        sections.append(Section(title(name), tuple(chosen), tuple(rest)))
+    return sections
+
+
+def find(sources: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Any:
+    """The first value under one of `names`, at the top of a source or in one of its sections; None if there is none."""
+    for name in names:
+        for source in sources:
+            for place in (source, *(value for value in source.values() if isinstance(value, Mapping))):
+                if place.get(name) not in (None, "", {}):
+                    return place[name]
+    return None
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        pairs = [f"{str(key).replace('_', ' ')} {_value(inner)}" for key, inner in value.items()]
+        return _listed(pairs)
+    if isinstance(value, list | tuple):
+        return _listed(value)
+    return number(value)
+
+
+def _listed(values: Any) -> str:
+    if isinstance(values, Mapping):
+        names = [f"{name} ({_value(count)})" for name, count in values.items()]
+    elif isinstance(values, list | tuple):
+        names = [_value(value) for value in values]
+    else:
+        return "" if values is None else number(values)
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
+
+
+def _skipped(skipped: Any) -> Iterable[tuple[str, int, str]]:
+    """Skipped files by reason, from any of: {reason: count}, [[name, reason], ...], [{name, reason}, ...]."""
+    if isinstance(skipped, Mapping):
+        for reason, what in skipped.items():
+            names = list(what) if isinstance(what, list) else []
+            yield str(reason), len(names) if names else int(what or 0), _listed(names[:4])
+        return
+    if not isinstance(skipped, list):
+        return
+    pairs = [_name_and_reason(item) for item in skipped]
+    for reason, count in Counter(reason for _, reason in pairs).most_common():
+        names = [name for name, other in pairs if other == reason and name]
+        yield reason, count, _listed(names[:4]) + (" …" if len(names) > 4 else "")
+
+
+def _name_and_reason(item: Any) -> tuple[str, str]:
+    if isinstance(item, Mapping):
+        name = item.get("name") or item.get("file") or item.get("path") or ""
+        return str(name), str(item.get("reason") or item.get("why") or "skipped")
+    if isinstance(item, list) and len(item) == 2:
+        return str(item[0]), str(item[1])
+    return str(item), "skipped"
+
+
+def _strings(values: Any) -> list[str]:
+    if isinstance(values, str):
+        return [values]
+    return [str(value) for value in values] if isinstance(values, list) else []
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value

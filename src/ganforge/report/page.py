@@ -1,0 +1,164 @@
+"""Puts the page together: reads the run folder, fills the template, writes report.html whole or not at all."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ganforge.contracts import Finding, History, Record
+from ganforge.core.files import write_whole
+from ganforge.report.facts import DIGESTS, find, passport_facts, plan_sections
+from ganforge.report.pictures import picture
+from ganforge.report.standing import class_shares, solution_rows, standings
+from ganforge.report.story import charts, moments, players
+from ganforge.report.words import duration, number, title
+from ganforge.run import Run
+
+_HERE = Path(__file__).parent
+_SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
+
+
+def write_report(run: Run, findings: Sequence[Finding]) -> Path:
+    """Writes RUN/report.html: one page that needs no network and works by a double click.
+
+    Every part whose file is missing is left out, so a run in progress has a report too.
+
+    Args: findings what diagnosis says of the run, most severe first.
+    Returns: the path of the page.
+    Raises: RunError if one of the run's files is damaged; StorageError if the page cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, title=title, duration=duration)
+    page = environment.get_template("template.html.jinja").render(_contents(run, findings))
+    write_whole(run.report, page.encode())
+    return run.report
+
+
+def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
+    history, recipe = run.history(), run.read_json(run.recipe)
+    records, evaluation = history.records, history.evaluation
+    grids = moments(run, records)
+    last = records[-1] if records else {}
+    adversarial = len(players(records)) != 1
+    return {
+        "name": run.folder.resolve().name,
+        "state": _state(history),
+        "noun": "pictures" if grids else "examples",
+        "grids": grids,
+        "verdict": _verdict(history),
+        "run_facts": _run_facts(last, recipe, evaluation),
+        "charts": charts(records, evaluation),
+        "adversarial": adversarial,
+        "measures": standings(evaluation, best="real data" if adversarial else "the best possible"),
+        "judge": str((evaluation.get("judge") or {}).get("sentence", "")),
+        "reference": str(evaluation.get("reference") or ""),
+        "solution": solution_rows(evaluation),
+        "classes": class_shares(evaluation),
+        "nearest": picture(run.nearest_grid),
+        "nearest_sentence": str(evaluation.get("nearest") or ""),
+        "findings": findings,
+        "severities": _SEVERITIES,
+        "passport": passport_facts(history.passport),
+        "real": picture(run.real_grid, 700),
+        "reference_grid": picture(run.reference_grid, 700),
+        "plan": plan_sections(recipe),
+        "folder": shlex.quote(str(run.folder)),
+        "more_minutes": max(1, round(2 * float(last.get("seconds", 0.0)) / 60)),
+        "labels": bool(evaluation.get("classes")),
+        "first_label": shlex.quote(str(next(iter((evaluation.get("classes") or {}).get("names") or []), ""))),
+        "footer": _footer(history, recipe),
+    }
+
+
+def _state(history: History) -> str:
+    """In one word, from the last event that changes it."""
+    words = {
+        "finished": "finished",
+        "interrupted": "stopped, can go on",
+        "started": "in training",
+        "planned": "planned",
+    }
+    state = "planned"
+    for event in history.events:
+        state = words.get(str(event.get("kind")), state)
+    return state
+
+
+def _verdict(history: History) -> dict[str, Any]:
+    """The evaluation's verdict or, before there is one, where the run stands."""
+    given = history.evaluation.get("verdict") or {}
+    if given:
+        return {
+            "headline": str(given.get("headline", "")),
+            "grade": str(given.get("grade", "")),
+            "sentences": [str(sentence) for sentence in given.get("sentences") or []],
+            "adversarial_helps": given.get("adversarial_helps"),
+        }
+    if not history.records:
+        return {
+            "headline": "Nothing has been trained yet.",
+            "grade": "",
+            "sentences": ["This page shows the plan. It fills up while training runs."],
+            "adversarial_helps": None,
+        }
+    done = f"{float(history.records[-1].get('progress', 0.0)):.0%} of the planned training is done."
+    return {
+        "headline": "No verdict yet: the model has not been judged.",
+        "grade": "",
+        "sentences": [done, "The samples and curves below show how far it has come."],
+        "adversarial_helps": None,
+    }
+
+
+def _run_facts(last: Record, recipe: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The few figures beside the verdict."""
+    facts = []
+    if last:
+        facts += [
+            ("Training time", duration(float(last.get("seconds", 0.0)))),
+            ("Examples shown", number(int(last.get("examples", 0)))),
+            ("Speed", f"{number(float(last.get('examples_per_second', 0.0)))} / s"),
+        ]
+    device = find([recipe], ["device"])
+    if isinstance(device, str):
+        facts.append(("Trained on", device))
+    if evaluation.get("samples"):
+        facts.append(("Judged on", f"{number(evaluation['samples'])} samples"))
+    return facts
+
+
+def _footer(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
+    sources = [recipe, history.passport, *history.events]
+    versions = find(sources, ["versions"])
+    facts = [("Report by", f"ganforge {version('ganforge')}")]
+    if isinstance(versions, Mapping):
+        facts.append(("Trained with", ", ".join(f"{name} {number}" for name, number in versions.items())))
+    seed = find(sources, ["seed"])
+    if seed is not None:
+        facts.append(("Seed", str(seed)))
+    digest = find([history.passport, recipe], DIGESTS)
+    if digest is not None:
+        facts.append(("Data", f"sha256 {str(digest)[:16]}"))
+    if history.events and (date := _date(str(history.events[-1].get("time", "")))):
+        facts.append(("Last event", date))
+    return facts
+
+
+def _date(text: str) -> str:
+    """An ISO time as a person writes it; "" if it is none."""
+    try:
+        return datetime.fromisoformat(text).strftime("%d %B %Y, %H:%M UTC")
+    except ValueError:
+        return ""

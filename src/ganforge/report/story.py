@@ -1,0 +1,162 @@
+"""How a run got where it is: samples over time, and curves of quality, losses, gradients and learning rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from ganforge.contracts import Record
+from ganforge.report.charts import Line, Mark, line_chart
+from ganforge.report.pictures import Picture, picture
+from ganforge.report.words import duration, title
+from ganforge.run import Run
+
+_STRIP = 6  # pictures in the strip: two rows of three on a phone's width
+_LEADING = ("kid", "kernel", "fid", "frechet", "squared_error")  # the measure that is shown first
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A grid of samples and when in the run it was drawn."""
+
+    picture: Picture
+    examples: int
+    time: str  # m:ss of training, or "" when no record tells
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A curve with what it shows and how to read it; `names` pairs each label with its colour."""
+
+    title: str
+    meaning: str
+    drawing: Markup
+    names: tuple[tuple[str, int], ...]
+
+
+def moments(run: Run, records: Sequence[Record]) -> list[Moment]:
+    """Sample grids over time: the first, some between, and the last, which is shown large."""
+    grids = sorted((int(path.stem), path) for path in run.samples.glob("*.png") if path.stem.isdecimal())
+    chosen = (
+        [grids[round(i * (len(grids) - 1) / (_STRIP - 1))] for i in range(_STRIP)] if len(grids) > _STRIP else grids
+    )
+    found = []
+    for examples, path in chosen:
+        last = examples == grids[-1][0]
+        drawn = picture(path, 1200) if last else picture(path, 420, heavy_bytes=90_000)
+        if drawn is not None:
+            found.append(Moment(drawn, examples, time_at(records, examples)))
+    return found
+
+
+def time_at(records: Sequence[Record], examples: int) -> str:
+    """Minutes and seconds of training when `examples` had been shown, by linear interpolation between records."""
+    before = {"examples": 0, "seconds": 0.0}
+    for record in records:
+        if record["examples"] >= examples:
+            span = record["examples"] - before["examples"]
+            share = (examples - before["examples"]) / span if span else 0.0
+            return duration(before["seconds"] + share * (record["seconds"] - before["seconds"]))
+        before = record
+    return duration(before["seconds"]) if records else ""
+
+
+def charts(records: Sequence[Record], evaluation: Mapping[str, Any]) -> list[Chart]:
+    """Every curve for which the run has at least two values, quality first."""
+    two = len(players(records)) > 1
+    found = [*_quality_charts(records, evaluation)]
+    found.append(
+        _players_chart(
+            records,
+            "Losses",
+            "Two networks play against each other, so neither loss has to fall. What matters is that neither runs away."
+            if two
+            else "What the network minimises. It should fall and then settle.",
+            lambda record, player: _total((record.get("terms") or {}).get(player)),
+        )
+    )
+    found.append(
+        _players_chart(
+            records,
+            "Size of the gradients",
+            "How hard each network is pushed. Calm lines are healthy; a line that shoots up or dies away is not.",
+            lambda record, player: (record.get("gradient_norms") or {}).get(player),
+            log=True,
+        )
+    )
+    found.append(
+        _players_chart(
+            records,
+            "Learning rate",
+            "How large the steps are. Steps that get smaller towards the end let the result settle.",
+            lambda record, player: (record.get("learning_rates") or {}).get(player),
+        )
+    )
+    return [chart for chart in found if chart.drawing]
+
+
+def quality_names(records: Sequence[Record]) -> list[str]:
+    """The measures taken while training, the leading one first."""
+    names = dict.fromkeys(name for record in records for name in record.get("quality") or {})
+    plain = [name for name in names if not name.endswith(("_low", "_high"))]
+    return sorted(plain, key=lambda name: next((i for i, word in enumerate(_LEADING) if word in name), len(_LEADING)))
+
+
+def _quality_charts(records: Sequence[Record], evaluation: Mapping[str, Any]) -> list[Chart]:
+    best = "best possible" if len(players(records)) == 1 else "real data"
+    known = {measure["name"]: measure for measure in evaluation.get("measures") or []}
+    found = []
+    for i, name in enumerate(quality_names(records)[:4]):
+        rows = [(r["examples"], r["quality"]) for r in records if name in (r.get("quality") or {})]
+        points = [(x, float(quality[name])) for x, quality in rows]
+        band = [(x, q[f"{name}_low"], q[f"{name}_high"]) for x, q in rows if f"{name}_low" in q and f"{name}_high" in q]
+        measure = known.get(name, {})
+        marks = [
+            Mark(label, float(measure[key]))
+            for key, label in (("floor", best), ("reference", "simplest alternative"))
+            if isinstance(measure.get(key), int | float)
+        ]
+        values = [y for _, y in points if y > 0 and math.isfinite(y)] or [1.0]
+        drawing = line_chart([Line(title(name), points, 1, band)], marks, log=max(values) > 15 * min(values))
+        better = {"lower": "Lower is better.", "higher": "Higher is better."}.get(str(measure.get("better")), "")
+        found.append(Chart(title(name), " ".join((str(measure.get("meaning", "")), better)).strip(), drawing, ()))
+        if i == 0 and len(rows) < 2:
+            break
+    return found
+
+
+def _players_chart(
+    records: Sequence[Record],
+    name: str,
+    meaning: str,
+    value: Callable[[Record, str], float | None],
+    log: bool = False,
+) -> Chart:
+    lines = []
+    for i, player in enumerate(players(records)):
+        pairs = [(float(record["examples"]), value(record, player)) for record in records]
+        lines.append(Line(title(player), [(x, float(y)) for x, y in pairs if y is not None], _colour(player, i)))
+    if len(lines) == 2 and lines[0].points == lines[1].points:
+        lines = [Line("both players", lines[0].points, 3)]
+    names = tuple((line.label, line.colour) for line in lines) if len(lines) > 1 else ()
+    return Chart(name, meaning, line_chart(lines, log=log), names)
+
+
+def players(records: Sequence[Record]) -> list[str]:
+    """Who plays, in turn order; one for a regression, two for a GAN."""
+    return list(dict.fromkeys(player for record in records for player in record.get("gradient_norms") or {}))
+
+
+def _colour(player: str, place: int) -> int:
+    """The same player has the same colour in every chart."""
+    if player == "generator":
+        return 1
+    return 2 if player == "discriminator" else 1 + place % 4
+
+
+def _total(terms: Mapping[str, float] | None) -> float | None:
+    return float(sum(terms.values())) if terms else None
