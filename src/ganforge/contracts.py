@@ -164,7 +164,8 @@ class Game:
 class NetworkPair(Protocol):
     """A generator and the discriminator that suits it. A frozen configuration: it holds numbers, it builds modules."""
 
-    latent_size: int
+    @property
+    def latent_size(self) -> int: ...
 
     def generator(self) -> nn.Module:
         """forward(latent (B, Z), label (B,) int64 or None) -> x (B, ...)."""
@@ -251,11 +252,21 @@ class Job(Protocol):
     """A task with its data open and everything chosen."""
 
     recipe: Recipe
-    passport: Mapping[str, Any]  # the data passport
-    feed: Feed
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        """The data passport."""
+        ...
+
+    @property
+    def feed(self) -> Feed: ...
 
     def game(self) -> Game:
         """Fresh networks, initialised from the recipe's seed, on the recipe's device, and what each minimises."""
+        ...
+
+    def prepare(self) -> None:
+        """What must be ready before the clock of training starts, such as the judge of quality."""
         ...
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:

@@ -142,7 +142,7 @@ def read_recipe(content: dict[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise _in_words(error) from error
+        raise in_words(error) from error
 
 
 def override(recipe: Recipe, settings: dict[str, str]) -> Recipe:
@@ -172,7 +172,8 @@ def _value(text: str) -> Any:
         return text
 
 
-def _in_words(error: ValidationError) -> RecipeError:
+def in_words(error: ValidationError) -> RecipeError:
+    """The first thing that pydantic found wrong, as an error of ours."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     return RecipeError(

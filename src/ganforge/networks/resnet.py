@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganforge.networks.bounded import bounded
+
 SLOPE = 0.2  # of the leaky rectifier for negative inputs
 EXPANSION = 2  # inner channels of a block over its outer ones
 GROUP = 16  # channels in one group of a block's 3x3 convolution
@@ -100,7 +102,7 @@ class ResnetGenerator(nn.Module):
             if index:
                 x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = stage(x)
-        return crop(self.picture(x), *self.size)
+        return bounded(crop(self.picture(x), *self.size))
 
 
 class ResnetDiscriminator(nn.Module):

@@ -1,1 +1,11 @@
-"""To be written."""
+"""The verbs. A new task is one file and one line here."""
+
+from __future__ import annotations
+
+from ganforge.contracts import Task
+from ganforge.tasks.generate import Generate
+from ganforge.tasks.model import PictureModel, labels_for, load_model
+
+TASKS: dict[str, type[Task]] = {"generate": Generate}
+
+__all__ = ["TASKS", "PictureModel", "labels_for", "load_model"]

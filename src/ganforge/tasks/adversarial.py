@@ -1,0 +1,73 @@
+"""The game of two that every adversarial task of one generator plays, built from a recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.contracts import BoundDiscriminator, Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.core.seeds import seed_for
+from ganforge.networks import network_pair
+from ganforge.objectives import OBJECTIVES
+from ganforge.recipe import Recipe
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Fresh networks from the recipe's seed, on its device, and what each minimises."""
+    pair = network_pair(recipe.network, recipe.data)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
+        generator, discriminator = pair.generator(), pair.discriminator()
+    for network in (generator, discriminator):
+        network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return adversarial_game(recipe, generator, discriminator)
+
+
+def adversarial_game(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Game:
+    """The game of two on pictures or rows, with or without labels: discriminator first, then generator."""
+    objective = OBJECTIVES[recipe.objective.name]()
+    latent_size = recipe.network.latent_size
+    gamma = _schedule(recipe.objective.gamma_start, recipe.objective.gamma_end, "geometric")
+
+    def draw(turn: Turn) -> Tensor:
+        real, label = turn.batch["x"], turn.batch.get("label")
+        latent = torch.randn(len(real), latent_size, generator=turn.random, device=real.device)
+        fake: Tensor = generator(latent, label)
+        return fake.float()
+
+    def bind(turn: Turn) -> BoundDiscriminator:
+        label = turn.batch.get("label")
+
+        def score(x: Tensor) -> Tensor:
+            bound = label.repeat(len(x) // len(label)) if label is not None else None  # real and fake share labels
+            result: Tensor = discriminator(x, bound)
+            return result
+
+        return score
+
+    def discriminator_loss(turn: Turn) -> Loss:
+        with torch.no_grad():
+            fake = draw(turn)
+        return objective.discriminator_loss(bind(turn), turn.batch["x"], fake, gamma.at(turn.progress), turn.random)
+
+    def generator_loss(turn: Turn) -> Loss:
+        return objective.generator_loss(bind(turn), turn.batch["x"], draw(turn))
+
+    chosen = recipe.optimiser
+    steps = OptimiserSettings(
+        Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup),
+        chosen.kind,
+        chosen.beta1,
+        chosen.beta2,
+    )
+    players = (
+        Player("discriminator", discriminator, discriminator_loss, steps),
+        Player("generator", generator, generator_loss, steps),
+    )
+    return Game(players, product="generator", order=recipe.objective.order)
+
+
+def _schedule(start: float, end: float, shape: Any) -> Schedule:
+    return Schedule(start, end, shape if min(start, end) > 0 else "linear")

@@ -1,0 +1,189 @@
+"""The task `generate`: pictures like the ones given. A game of two players, generator and discriminator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import nn
+
+from ganforge.contracts import Feed, Game, Tell
+from ganforge.core.files import write_whole
+from ganforge.core.grid import grid, png_bytes
+from ganforge.core.seeds import generator_for
+from ganforge.data.images import Pictures, Survey, open_pictures, survey
+from ganforge.data.images.store import cache_folder
+from ganforge.errors import DataError
+from ganforge.metrics import Judge, evaluate_pictures, gaussian_reference, quick_quality, train_judge
+from ganforge.metrics.neighbours import nearest_with_index
+from ganforge.recipe import Recipe, Request
+from ganforge.run import Run
+from ganforge.tasks.adversarial import build_game
+from ganforge.tasks.model import PictureModel
+from ganforge.tasks.plan_pictures import plan_pictures, target_size
+
+GRID = 64  # pictures in a sample grid
+JUDGED = 5000  # samples in an evaluation
+PAIRS = 32  # samples shown beside their nearest training picture
+TRAIN_SUBSET = 10_000  # training pictures that judge, floor and nearest neighbours look at
+
+
+class Generate:
+    """Turns pictures into a game of two."""
+
+    name: ClassVar[str] = "generate"
+
+    def plan(self, request: Request, tell: Tell) -> GenerateJob:
+        """Opens the pictures and chooses everything the person did not."""
+        found = _survey(request)
+        size, why = target_size(found.native_size, request)
+        tell("reading", count=found.count, source=request.source)
+        pictures = open_pictures(found, size=size)
+        return GenerateJob(plan_pictures(request, pictures, size_reason=why, tell=tell), pictures, tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
+        """The same job again from its recipe."""
+        found = _survey(recipe.ask)
+        _, height, width = recipe.data.shape
+        pictures = open_pictures(found, size=(height, width), device=recipe.compute.device)
+        if pictures.data_hash != recipe.data.hash:
+            raise DataError(
+                f"The pictures at {recipe.data.source!r} are not the ones this run was started with.",
+                f"Their sha256 is {pictures.data_hash[:12]}, the run's is {recipe.data.hash[:12]}.",
+                "Put the old pictures back, or train a new run.",
+            )
+        return GenerateJob(recipe, pictures, tell)
+
+
+@dataclass(slots=True)
+class GenerateJob:
+    """Pictures opened and everything chosen."""
+
+    recipe: Recipe
+    pictures: Pictures
+    tell: Tell
+    _judge: Judge | None = None
+    _held_out_features: NDArray[np.float32] | None = None
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.pictures.passport
+
+    @property
+    def feed(self) -> Feed:
+        return self.pictures.train
+
+    def game(self) -> Game:
+        """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
+        return build_game(self.recipe)
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """A grid of the same latents each time, and a quick measurement."""
+        model = self._model(product)
+        labels = np.arange(GRID) % len(self.recipe.data.label_names) if self.recipe.data.label_names else None
+        write_whole(
+            run.sample_grid(examples), png_bytes(grid(model.sample(GRID, labels=labels, seed=self.recipe.seed)))
+        )
+        self.tell("sampled", path=str(run.sample_grid(examples)))
+        count = self.recipe.records.look_samples
+        samples = model.sample(count, labels=model.draw_labels(count, seed=1), seed=1)
+        return quick_quality(self._the_judge(), self._the_held_out_features(), samples)
+
+    def prepare(self) -> None:
+        """Trains or loads the judge before the clock of training starts."""
+        self._the_held_out_features()
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """model.json and model.safetensors: all that `sample` needs."""
+        weights = {name: tensor.contiguous().cpu() for name, tensor in product.state_dict().items()}
+        (folder / "model.safetensors").write_bytes(save(weights))
+        content = {
+            "ganforge": self.recipe.ganforge,
+            "task": self.recipe.task,
+            "data": self.recipe.data.model_dump(mode="json"),
+            "network": self.recipe.network.model_dump(mode="json"),
+            "label_shares": self._label_shares(),
+        }
+        (folder / "model.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Every measure beside floor and reference, and the verdict; also writes the report's pictures."""
+        model, train, held_out = self._model(product), self.pictures.train, self.pictures.held_out
+        labels = model.draw_labels(JUDGED, seed=2)
+        samples = model.sample(JUDGED, labels=labels, seed=2)
+        chosen = subset(len(train), TRAIN_SUBSET, "evaluation/train")
+        train_labels = train.labels[chosen] if train.labels is not None else None
+        seen = train.pictures(chosen)
+        judge = self._the_judge()
+        evaluation = evaluate_pictures(
+            judge,
+            seen,
+            held_out.pictures(subset(len(held_out), JUDGED, "evaluation/held_out")),
+            samples,
+            train_labels=train_labels,
+            sample_labels=labels,
+            label_names=self.recipe.data.label_names,
+            training=state,
+        )
+        write_whole(run.real_grid, png_bytes(grid(seen[:GRID])))
+        rival = gaussian_reference(seen, train_labels, GRID, 0)
+        write_whole(run.reference_grid, png_bytes(grid(rival)))
+        _, nearest = nearest_with_index(judge.features(samples[:PAIRS]), judge.features(seen), k=1)
+        pairs = np.stack([samples[:PAIRS], seen[nearest[:, 0]]], axis=1).reshape(-1, *samples.shape[1:])
+        write_whole(run.nearest_grid, png_bytes(grid(pairs, columns=8)))
+        return evaluation.as_json()
+
+    def _model(self, product: nn.Module) -> PictureModel:
+        return PictureModel(
+            product, self.recipe.network.latent_size, self.recipe.data.label_names, self._label_shares()
+        )
+
+    def _label_shares(self) -> tuple[float, ...]:
+        """How often each label is seen in training; samples are drawn with the same shares."""
+        names, labels = self.recipe.data.label_names, self.pictures.train.labels
+        if not names or labels is None:
+            return ()
+        counts = np.bincount(labels, minlength=len(names))
+        return tuple(float(count) for count in counts / counts.sum())
+
+    def _the_judge(self) -> Judge:
+        if self._judge is None:
+            self.tell("judging")
+            train = self.pictures.train
+            chosen = subset(len(train), TRAIN_SUBSET, "judge/train")
+            labels = train.labels[chosen] if train.labels is not None else None
+            self._judge = train_judge(
+                train.pictures(chosen), labels, data_hash=self.pictures.data_hash, cache=cache_folder(None)
+            )
+        return self._judge
+
+    def _the_held_out_features(self) -> NDArray[np.float32]:
+        if self._held_out_features is None:
+            held_out = self.pictures.held_out
+            chosen = subset(len(held_out), 2000, "look/held_out")
+            self._held_out_features = self._the_judge().features(held_out.pictures(chosen))
+        return self._held_out_features
+
+
+def _survey(request: Request) -> Survey:
+    """What is there, with its labels unless the person wants none."""
+    if request.label == "none":
+        found = survey(request.source)
+        parts = tuple(replace(part, labels=None) for part in found.parts)
+        return replace(found, label_names=(), label_counts=(), parts=parts)
+    return survey(request.source, labels=request.label)
+
+
+def subset(available: int, wanted: int, purpose: str) -> NDArray[np.int64]:
+    """Sorted indices of at most `wanted` examples, always the same ones for the same purpose."""
+    if available <= wanted:
+        return np.arange(available)
+    chosen = torch.randperm(available, generator=generator_for(0, purpose))[:wanted]
+    return np.sort(chosen.numpy())
