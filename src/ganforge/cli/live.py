@@ -1,0 +1,303 @@
+"""What a person sees while a run trains: a live view in a terminal, plain lines anywhere else.
+
+Both are observers: they are told records and events, never steer, and do nothing between records.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ganforge.contracts import Finding, History, Record
+from ganforge.diagnosis import diagnose, trend
+from ganforge.diagnosis.reading import Quality, discriminators, leading_quality, middle, players, series, window
+
+REFRESH_SECONDS = 0.25  # a terminal is drawn at most four times a second
+DIAGNOSE_SECONDS = 5.0  # the checks read the whole history: seldom is enough
+PLAIN_SECONDS, PLAIN_SHARE = 10.0, 0.05  # a plain line after so much time or progress, whichever comes first
+PLAIN_LEAST_SECONDS = 1.0
+
+PHASES = {
+    "reading": "Reading the data",
+    "timing": "Timing this machine",
+    "planned": "Planned",
+    "judging": "Preparing the judge",
+    "started": "Training",
+    "resumed": "Training",
+    "evaluating": "Judging the result",
+    "finished": "Done",
+    "interrupted": "Stopped and saved",
+    "failed": "Failed",
+}
+SENTENCES = {
+    "started": "Training on {device}: {examples:,} examples.",
+    "resumed": "Going on after {examples:,} examples.",
+    "sampled": "Samples: {path}",
+    "shortened": "This machine has become slower: the run is shortened to {length:,} examples.",
+    "skipped": "A step was skipped: its gradient was not finite.",
+    "rewound": "Back to the last healthy checkpoint, with half the learning rate (attempt {attempt}).",
+    "damaged_checkpoint": "{sentence}",
+    "reported": "Report: {path}",
+}
+ARROWS = {("improving", "lower"): "↓", ("improving", "higher"): "↑", ("worsening", "lower"): "↑"}
+ARROWS |= {("worsening", "higher"): "↓"}  # flat has an arrow of its own
+COLOURS = {"critical": "bold red", "warning": "yellow", "note": "cyan", "improving": "green", "worsening": "red"}
+
+
+class Facts:
+    """What is known of the run so far, and how to say it. Both views show the same facts."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock, self._diagnosed = clock, -DIAGNOSE_SECONDS
+        self.records: list[Record] = []
+        self.events: list[Mapping[str, Any]] = []
+        self.phase, self.grid = "Starting", ""
+        self.findings: tuple[Finding, ...] = ()
+
+    def record(self, record: Record) -> None:
+        """Takes a record in; after a rewind the repeated stretch is dropped."""
+        while self.records and self.records[-1]["step"] >= record["step"]:
+            self.records.pop()
+        self.records.append(record)
+        if self._clock() - self._diagnosed >= DIAGNOSE_SECONDS:
+            self._diagnosed = self._clock()
+            self.findings = diagnose(self.history())
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Takes an event in."""
+        kind = str(event["kind"])
+        self.phase = PHASES.get(kind, self.phase)
+        if kind == "judging" and isinstance(event.get("progress"), int | float):
+            self.phase = f"{PHASES[kind]}, {event['progress']:.0%}"
+        if kind == "sampled":
+            self.grid = str(event.get("path", ""))
+        if kind != "checkpoint":
+            self.events.append(event)
+
+    def history(self) -> History:
+        return History(records=tuple(self.records), events=tuple(self.events))
+
+    @property
+    def progress(self) -> float:
+        return float(self.records[-1].get("progress", 0.0)) if self.records else 0.0
+
+    def speed(self) -> str:
+        """How far, how quick, how long still."""
+        if not self.records:
+            return ""
+        last = self.records[-1]
+        rates = [float(record["examples_per_second"]) for record in self.records[-5:]]
+        rate = statistics.median(rates)
+        words = f"{last['examples']:,} examples"
+        if "length_examples" in last:
+            words = f"{last['examples']:,} of {last['length_examples']:,} examples"
+            if rate > 0:
+                left = (last["length_examples"] - last["examples"]) / rate
+                return f"{words}, {rate:,.0f}/s, {minutes(left)} left"
+        return f"{words}, {rate:,.0f}/s"
+
+    def player_rows(self) -> list[tuple[str, str, str, str]]:
+        """(name, loss, gradient norm, learning rate) of every player in the last record."""
+        last = self.records[-1] if self.records else {}
+        rows = []
+        for player in players(History(records=(last,))) if last else ():
+            terms = (last.get("terms") or {}).get(player) or {}
+            rows.append(
+                (
+                    player,
+                    f"{sum(terms.values()):.3g}" if terms else "",
+                    _number((last.get("gradient_norms") or {}).get(player)),
+                    _number((last.get("learning_rates") or {}).get(player)),
+                )
+            )
+        return rows
+
+    def quality(self) -> Quality | None:
+        return leading_quality(self.history())
+
+    def meaning(self) -> str:
+        """What the numbers say, in words."""
+        critical = [finding for finding in self.findings if finding.severity == "critical"]
+        if critical:
+            return f"Something is wrong: {critical[0].ailment.replace('_', ' ')}."
+        parts = [words for words in (self._quality_words(), self._balance_words()) if words]
+        joined = "; ".join(parts)
+        return f"{joined[:1].upper()}{joined[1:]}." if joined else ""
+
+    def _quality_words(self) -> str:
+        seen = self.quality()
+        if seen is None or len(seen.values) < 3:
+            return "too early to say whether it gets better" if seen else ""
+        words = {
+            "improving": "it is getting better",
+            "flat": "quality is flat",
+            "worsening": "quality is getting worse",
+        }
+        return words[trend(seen.values, seen.better)]
+
+    def _balance_words(self) -> str:
+        history = History(records=tuple(self.records[-10:]))
+        judges = discriminators(history)
+        ranked = middle(window(series(history, "notes", judges[0], "ranked_right"), least=1)) if judges else 0.75
+        if not judges:
+            return ""
+        if ranked > 0.98:
+            return "the discriminator is far ahead"
+        if ranked < 0.55:
+            return "the discriminator can hardly tell the two apart"
+        return "the two networks are well matched" if ranked < 0.9 else "the discriminator is ahead"
+
+
+class LiveView:
+    """A view that is redrawn in place. Use it as a context manager; it appears with the first event."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = monotonic) -> None:
+        self._facts, self._clock, self._drawn = Facts(clock), clock, float("-inf")
+        self._live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live.is_started:
+            self._draw()
+            self._live.stop()
+
+    def record(self, record: Record) -> None:
+        self._facts.record(record)
+        if self._clock() - self._drawn >= REFRESH_SECONDS:
+            self._draw()
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        self._facts.event(event)
+        if not self._live.is_started:
+            self._live.start()  # not before: a refused command leaves no empty view behind
+        self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = self._clock()
+        self._live.update(picture(self._facts), refresh=True)
+
+
+class PlainView:
+    """One line now and then, for logs, pipes and screen readers."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = monotonic) -> None:
+        self._console, self._facts, self._clock = console, Facts(clock), clock
+        self._said_at, self._said_share = float("-inf"), 0.0
+        self._told: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def record(self, record: Record) -> None:
+        self._facts.record(record)
+        now, progress = self._clock(), self._facts.progress
+        waited = now - self._said_at
+        due = waited >= max(PLAIN_SECONDS, 0.05 * float(record.get("seconds", 0.0)))  # a night's log stays readable
+        due = due or (progress - self._said_share >= PLAIN_SHARE and waited >= PLAIN_LEAST_SECONDS)
+        if due or progress >= 1 or "quality" in record:
+            self._said_at, self._said_share = now, progress
+            self._say(line(self._facts))
+        for finding in self._facts.findings:
+            if finding.ailment not in self._told:
+                self._told.add(finding.ailment)
+                self._say(f"{finding.severity}: {finding.ailment.replace('_', ' ')}. {finding.evidence}")
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        self._facts.event(event)
+        words = event_words(event)
+        if words:
+            self._say(words)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def view_for(console: Console) -> LiveView | PlainView:
+    """The view that suits where the words go."""
+    return LiveView(console) if console.is_terminal else PlainView(console)
+
+
+def picture(facts: Facts) -> RenderableType:
+    """The live view as it stands."""
+    head = Table.grid(padding=(0, 2))
+    bar = ProgressBar(total=1.0, completed=facts.progress, width=32)
+    head.add_row(Text(facts.phase, style="bold"), bar, f"{facts.progress:.0%}")
+    parts: list[RenderableType] = [head]
+    if facts.records:
+        parts.append(Text(facts.speed()))
+        parts.append(_player_table(facts))
+    if (seen := facts.quality()) is not None and seen.values:
+        parts.append(_quality_line(seen))
+    if words := facts.meaning():
+        parts.append(Text(words, style="italic"))
+    if facts.grid:
+        parts.append(Text(f"Last samples: {facts.grid}", style="dim", overflow="fold"))
+    for finding in facts.findings[:3]:
+        name = finding.ailment.replace("_", " ")
+        parts.append(Text(f"{finding.severity}: {name}. {finding.evidence}", style=COLOURS[finding.severity]))
+    return Group(*parts)
+
+
+def line(facts: Facts) -> str:
+    """The same facts as one line, without colour or arrows."""
+    parts = [f"{facts.progress:4.0%}", facts.speed()]
+    parts += [f"{name}: loss {loss}, gradient {norm}, rate {rate}" for name, loss, norm, rate in facts.player_rows()]
+    if (seen := facts.quality()) is not None and seen.values:
+        parts.append(f"{seen.name} {seen.values[-1]:.3g} ({seen.better} is better, {trend(seen.values, seen.better)})")
+    return " | ".join(part for part in (*parts, facts.meaning()) if part)
+
+
+def event_words(event: Mapping[str, Any]) -> str:
+    """An event as a sentence; "" for those that say nothing to a person."""
+    kind = str(event["kind"])
+    phase = f"{PHASES[kind]}." if kind in PHASES else ""
+    try:
+        return SENTENCES.get(kind, phase).format_map(event)
+    except KeyError:  # an older run wrote less
+        return phase
+
+
+def minutes(seconds: float) -> str:
+    """m:ss, or h:mm:ss."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def _player_table(facts: Facts) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    table.add_column("")
+    for column in ("loss", "gradient", "learning rate"):
+        table.add_column(column, justify="right", min_width=8)
+    for row in facts.player_rows():
+        table.add_row(*row)
+    return table
+
+
+def _quality_line(seen: Quality) -> Text:
+    way = trend(seen.values, seen.better)
+    arrow = ARROWS.get((way, seen.better), "→")
+    text = Text(f"{seen.name} {seen.values[-1]:.3g} ")
+    return text.append(f"{arrow} {way}", style=COLOURS.get(way, "")).append(f" ({seen.better} is better)", style="dim")
+
+
+def _number(value: object) -> str:
+    return f"{value:.2g}" if isinstance(value, int | float) else ""
