@@ -9,6 +9,7 @@ from ganforge.errors import RecipeError, did_you_mean
 from ganforge.networks.conv import ConvPair
 from ganforge.networks.linear import LinearPair
 from ganforge.networks.mlp import MlpPair
+from ganforge.networks.points import PointsPair
 from ganforge.networks.resnet import ResnetPair
 from ganforge.recipe import Data, Network
 
@@ -16,6 +17,7 @@ PAIRS: dict[str, Callable[..., NetworkPair]] = {
     "conv": ConvPair,
     "resnet": ResnetPair,
     "mlp": MlpPair,
+    "points": PointsPair,
     "linear": LinearPair,
 }
 

@@ -21,8 +21,8 @@ GROUP = 16  # channels in one group of a block's 3x3 convolution
 
 
 def stages_of(height: int, width: int, smallest: int = 4) -> int:
-    """How often a picture is halved until its shorter side is below 2 * `smallest`."""
-    return max(1, int(math.log2(min(height, width) / smallest)))
+    """How often a picture is halved: until its shorter side is below 2 * `smallest`, but twice at least."""
+    return max(2, int(math.log2(min(height, width) / smallest)))
 
 
 def lowest_size(height: int, width: int, stages: int) -> tuple[int, int]:
