@@ -22,7 +22,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ganforge.data.images.part import Block, Pixels, Target
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "GIF", "TIFF")  # never EPS and the like, which run programs
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")  # never EPS and the like, which run programs
 MOST_PIXELS = 64_000_000  # of one file; more is a decompression bomb or nothing to train on at 256 x 256
 SLIMMEST = 20  # times as long as wide: nothing is left of it after a centre crop
 TINIEST = 4  # pixels of the shorter side

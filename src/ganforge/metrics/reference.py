@@ -1,0 +1,108 @@
+"""The rival that every generator must beat: a Gaussian fitted to the training pictures. It is not a GAN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganforge.core.seeds import seed_for
+
+COMPONENTS = 150  # principal components, at most
+NUMBERS = 60_000_000  # float32 numbers held while fitting: bounds memory for large pictures
+SENTENCE = (
+    "The reference is not a GAN: pictures drawn from a Gaussian fitted to the training pictures' mean and principal "
+    "components (for each label, where there are labels)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianReference:
+    """Mean picture, principal components, and for each class a mean and covariance root among the components."""
+
+    shape: tuple[int, int, int]  # C, H, W
+    mean: NDArray[np.float32]  # (P,), P = C * H * W
+    components: NDArray[np.float32]  # (K, P)
+    class_means: NDArray[np.float32]  # (L, K)
+    class_roots: NDArray[np.float32]  # (L, K, K)
+    shares: NDArray[np.float64]  # (L,)
+
+    @classmethod
+    def fit(cls, pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> GaussianReference:
+        """Args: pictures uint8 (N, C, H, W), N >= 2, in no order that matters; labels (N,) or None. Reads a bounded share of them."""
+        size = int(np.prod(pictures.shape[1:]))
+        x = np.asarray(pictures[: max(100, min(10_000, NUMBERS // size))], np.float32).reshape(-1, size)
+        kinds = np.zeros(len(x), np.int64) if labels is None else labels[: len(x)]
+        mean = x.mean(0)
+        x -= mean
+        components = _principal(x[: max(100, min(2_000, NUMBERS // size))])
+        codes = x @ components.T  # (N, K)
+        whole = _covariance(codes)
+        means, roots, count = [], [], int(kinds.max()) + 1
+        for kind in range(count):
+            part = codes[kinds == kind]
+            # A class of few pictures borrows the shape of the whole: its own covariance would be singular.
+            weight = len(part) / (len(part) + codes.shape[1])
+            own = _covariance(part) if len(part) > 1 else whole
+            means.append(part.mean(0) if len(part) else codes.mean(0))
+            roots.append(_root(weight * own + (1 - weight) * whole) if count > 1 else _root(whole))
+        shares = np.bincount(kinds, minlength=count) / len(kinds)
+        c, h, w = pictures.shape[1:]
+        return cls(
+            (c, h, w), mean, components, np.stack(means).astype(np.float32), np.stack(roots).astype(np.float32), shares
+        )
+
+    def sample(self, labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.uint8]:
+        """One picture for each label (N,): uint8 (N, C, H, W), cut to 0..255."""
+        noise = random.standard_normal((len(labels), len(self.components)), np.float32)
+        codes = np.empty_like(noise)
+        for kind in np.unique(labels):
+            mine = labels == kind
+            codes[mine] = noise[mine] @ self.class_roots[kind] + self.class_means[kind]  # the root is symmetric
+        x = codes @ self.components + self.mean
+        return np.clip(np.rint(x), 0, 255).astype(np.uint8).reshape(-1, *self.shape)
+
+    def draw_labels(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
+        """Labels (count,) with the training shares."""
+        return random.choice(len(self.shares), size=count, p=self.shares).astype(np.int64)
+
+
+def gaussian_reference(
+    pictures: NDArray[np.uint8],
+    labels: NDArray[np.int64] | None,
+    n: int,
+    seed: int,
+    asked: NDArray[np.int64] | None = None,
+) -> NDArray[np.uint8]:
+    """n pictures from the Gaussian fitted to `pictures` (N, C, H, W): uint8 (n, C, H, W).
+
+    `asked` (n,): the label of each; drawn with the training shares when None. For many large pictures, fit once and
+    sample in parts: `GaussianReference`.
+    """
+    fitted = GaussianReference.fit(pictures, labels)
+    random = np.random.default_rng(seed_for(seed, "metrics/reference"))
+    return fitted.sample(fitted.draw_labels(n, random) if asked is None or labels is None else asked, random)
+
+
+def _principal(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The first principal directions of centred x (N, P), as rows (K, P), through whichever of N x N and P x P is smaller."""
+    small = x.shape[0] < x.shape[1]
+    gram = torch.from_numpy(x @ x.T if small else x.T @ x).double()
+    values, vectors = torch.linalg.eigh(gram)
+    keep = min(COMPONENTS, len(x) - 1, int((values > 1e-9 * values[-1]).sum()))
+    top = vectors[:, -keep:].flip(1).float().numpy() if keep > 0 else vectors[:, -1:].float().numpy()
+    if not small:
+        return np.ascontiguousarray(top.T)
+    rows = top.T @ x  # (K, P)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
+
+
+def _covariance(codes: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.atleast_2d(np.cov(codes.astype(np.float64), rowvar=False))
+
+
+def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

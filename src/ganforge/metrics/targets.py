@@ -1,0 +1,61 @@
+"""Targets of training in words: `kid<0.02`, `recall>0.5`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ganforge.errors import RecipeError, did_you_mean
+from ganforge.metrics.meanings import MEANINGS, QUICK
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A measure that is to fall below ("<") or rise above (">") a value."""
+
+    measure: str
+    comparison: Literal["<", ">"]
+    value: float
+
+    def reached(self, quality: Mapping[str, float]) -> bool:
+        """True when the whole 95 % interval in a quality record ({measure}_low, {measure}_high) is past the value."""
+        worst = quality.get(
+            f"{self.measure}_{'high' if self.comparison == '<' else 'low'}", quality.get(self.measure, math.nan)
+        )
+        return worst < self.value if self.comparison == "<" else worst > self.value
+
+    def __str__(self) -> str:
+        return f"{self.measure}{self.comparison}{self.value:g}"
+
+
+def parse_target(text: str) -> Target:
+    """Reads "kid<0.02". Raises: RecipeError for another form, an unknown measure, or the direction in which it is worse."""
+    match = re.fullmatch(r"\s*([A-Za-z_ ]+?)\s*(<=?|>=?)\s*([-+0-9.eE]+)\s*", text)
+    try:
+        value = float(match[3]) if match else math.nan
+    except ValueError:
+        value = math.nan
+    if match is None or not math.isfinite(value):
+        raise RecipeError(
+            f"The target {text!r} cannot be read.",
+            "A target is a measure, < or >, and a number.",
+            'Write for example "kid<0.02".',
+        )
+    name = match[1].lower().replace(" ", "_")
+    if name not in QUICK:
+        raise RecipeError(
+            f"{name!r} is not measured during training.",
+            "A target must name a measure that is.",
+            did_you_mean(name, QUICK),
+        )
+    comparison: Literal["<", ">"] = "<" if match[2].startswith("<") else ">"
+    if (comparison == "<") != (MEANINGS[name].better == "lower"):
+        raise RecipeError(
+            f"The target {text!r} asks for a worse {name}.",
+            f"For {name}, {MEANINGS[name].better} is better.",
+            f'Write "{name}{"<" if comparison == ">" else ">"}{value:g}".',
+        )
+    return Target(name, comparison, value)

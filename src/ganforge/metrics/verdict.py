@@ -1,0 +1,121 @@
+"""The verdict in words, for someone who has never seen a GAN."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ganforge.contracts import Measure
+from ganforge.metrics.copying import Copying
+from ganforge.metrics.labels import missing_classes
+
+Grade = Literal["excellent", "good", "fair", "poor", "failed"]
+GRADES: tuple[Grade, ...] = ("excellent", "good", "fair", "poor", "failed")
+BOUNDS = (0.25, 0.55, 0.85, 1.15)  # upper ends of the position for each grade but the last
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """grade, a headline, two to seven sentences, and whether the adversarial part beats the reference."""
+
+    grade: Grade
+    headline: str
+    sentences: tuple[str, ...]
+    adversarial_helps: bool
+
+
+def judge_run(
+    measures: Sequence[Measure], copies: Copying, classes: Mapping[str, Any] | None, conditional: bool, samples: int
+) -> Verdict:
+    """Grades by where the Frechet distance lies between floor and reference.
+
+    The position is log(distance / floor) / log(reference / floor): 0 is as good as real pictures, 1 as bad as the
+    Gaussian. Up to 0.25 excellent, 0.55 good, 0.85 fair, 1.15 poor, beyond it failed. Then the worst of these limits:
+    copying suspected: poor at best; a label missing, or coverage under a quarter of the floor's: fair at best;
+    diversity under 0.3: failed. The logarithm, because quality is felt in factors: 40 -> 20 is a step like 20 -> 10.
+
+    `adversarial_helps`: the 95 % intervals of BOTH the Frechet and the kernel distance lie wholly below the reference.
+    """
+    by_name = {measure.name: measure for measure in measures}
+    frechet, kid = by_name["frechet_distance"], by_name["kid"]
+    helps = frechet.high < frechet.reference and kid.high < kid.reference
+    place = position(frechet)
+    missing = missing_classes(classes, samples) if classes is not None else []
+    worst = sum(place > bound for bound in BOUNDS)
+    collapsed = by_name["diversity"].value < 0.3
+    gaps = by_name["coverage"].value < 0.25 * by_name["coverage"].floor
+    worst = max(worst, 2 if missing or gaps else 0, 3 if copies.suspected else 0, 4 if collapsed else 0)
+    grade = GRADES[worst]
+    return Verdict(
+        grade,
+        _headline(grade, helps, copies.suspected, collapsed, missing),
+        _sentences(by_name, copies, missing, conditional, helps),
+        helps,
+    )
+
+
+def position(measure: Measure) -> float:
+    """Where a distance lies between its floor (0) and its reference (1), by ratio; may be outside of 0..1."""
+    tiny = 1e-6
+    floor, value, reference = (max(v, tiny) for v in (measure.floor, measure.value, measure.reference))
+    span = math.log(reference / floor)
+    if span <= 0.05:  # the Gaussian is as good as real pictures: only the distance to the floor can say anything
+        return max(0.0, math.log(value / floor))
+    return math.log(value / floor) / span
+
+
+def _headline(grade: Grade, helps: bool, copied: bool, collapsed: bool, missing: Sequence[str]) -> str:
+    if collapsed:
+        return "Failed: the generator repeats nearly the same picture."
+    if copied:
+        return f"{grade.capitalize()}: the generator returns pictures that it was trained on."
+    if not helps:
+        return f"{grade.capitalize()}: the adversarial training does not beat a simple Gaussian here."
+    if missing:
+        return (
+            f"{grade.capitalize()}: {_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing from the samples."
+        )
+    return {
+        "excellent": "Excellent: the samples are almost as close to unseen real pictures as other real pictures are.",
+        "good": "Good: the samples are much closer to real pictures than a simple Gaussian gets.",
+        "fair": "Fair: the samples are clearly better than a simple Gaussian, and clearly not real yet.",
+        "poor": "Poor: the samples are hardly better than those of a simple Gaussian.",
+        "failed": "Failed: the samples are worse than those of a simple Gaussian.",
+    }[grade]
+
+
+def _sentences(
+    by_name: Mapping[str, Measure], copies: Copying, missing: Sequence[str], conditional: bool, helps: bool
+) -> tuple[str, ...]:
+    frechet, kid, precision, recall = (by_name[name] for name in ("frechet_distance", "kid", "precision", "recall"))
+    words = [
+        f"The distance to real pictures is {_number(frechet.value)} ({_number(frechet.low)} to {_number(frechet.high)}); real pictures among "
+        f"themselves get {_number(frechet.floor)}, and a simple Gaussian, which is not a GAN, gets {_number(frechet.reference)}.",
+        f"{precision.value:.0%} of the samples look like some real picture (real ones: {precision.floor:.0%}, the Gaussian: {precision.reference:.0%}), and "
+        f"{recall.value:.0%} of the real variety is covered (real ones: {recall.floor:.0%}, the Gaussian: {recall.reference:.0%}).",
+    ]
+    if not helps:
+        words.append(
+            f"The kernel distance is {_number(kid.value)} against {_number(kid.reference)} for the Gaussian: the gain, if any, is within the margin of error. "
+            "Train longer, or use the Gaussian."
+        )
+    if missing:
+        words.append(f"Hardly any sample shows {_listed(missing)}.")
+    if conditional and "label_agreement" in by_name:
+        agreement = by_name["label_agreement"]
+        words.append(
+            f"{agreement.value:.0%} of the samples show the label that was asked for (the judge itself is right {agreement.floor:.0%} of the time)."
+        )
+    words.append(copies.sentence)
+    return tuple(words)
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [f'"{name}"' for name in names[:5]] + ([f"{len(names) - 5} more"] if len(names) > 5 else [])
+    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " and " + quoted[-1]
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
