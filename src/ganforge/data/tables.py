@@ -133,6 +133,12 @@ def open_numeric_table(source: str | Path | pd.DataFrame, target: str, seed: int
     )
 
 
+def column_names(source: str | Path) -> list[str]:
+    """The columns that a table could be asked to predict. Raises: DataError if the table cannot be read."""
+    frame = _read(source)
+    return [str(column) for column in frame.columns if _numeric(frame[column])]
+
+
 def _numeric(column: pd.Series[Any]) -> bool:
     return bool(pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column))
 

@@ -1,0 +1,138 @@
+"""A trained regressor and the closed-form answer to compare it with, both in the units of the table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save
+from torch import nn
+
+from ganforge.core.files import check_folder
+from ganforge.data.tables import NumericTable
+from ganforge.errors import RecipeError, RunError, did_you_mean
+from ganforge.networks.regressor import LinearRegressor, MlpRegressor
+from ganforge.recipe import Network, Recipe
+
+Numbers = NDArray[np.float64]
+REGRESSORS = ("linear", "mlp")
+
+
+def build_regressor(network: Network, features: int) -> nn.Module:
+    """The network that a recipe names, x (B, F) -> (B,). Raises: RecipeError for an unknown name."""
+    match network.name:
+        case "linear":
+            return LinearRegressor(features)
+        case "mlp":
+            return MlpRegressor(features, network.width, network.depth)
+    raise RecipeError(f"There is no network {network.name!r} for regression.", did_you_mean(network.name, REGRESSORS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """How a table's numbers become the standardised ones that a network sees."""
+
+    x_mean: Numbers  # (F,)
+    x_std: Numbers  # (F,), > 0
+    y_mean: float
+    y_std: float  # > 0
+
+    def to_units(self, theta: Numbers) -> Numbers:
+        """Standardised theta (1 + F,), intercept first -> intercept and slope per unit of each column, (1 + F,)."""
+        slopes = self.y_std * theta[1:] / self.x_std
+        intercept = self.y_mean + self.y_std * theta[0] - slopes @ self.x_mean
+        return np.concatenate([[intercept], slopes])
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionModel:
+    """Rows in, numbers out, in the units of the table."""
+
+    network: nn.Module
+    feature_names: tuple[str, ...]
+    target_name: str
+    scaling: Scaling
+
+    @torch.no_grad()
+    def predict(self, x: Numbers) -> Numbers:
+        """Args: x (N, F) in the table's units and in the order of `feature_names`. Returns: (N,) of the target."""
+        standard = torch.from_numpy((x - self.scaling.x_mean) / self.scaling.x_std).float()
+        device = next(self.network.parameters()).device
+        answer: Numbers = self.network(standard.to(device)).cpu().double().numpy()
+        return self.scaling.y_mean + self.scaling.y_std * answer
+
+    def theta(self) -> Numbers | None:
+        """Standardised theta (1 + F,), intercept first; None for a network that is not linear."""
+        if not isinstance(self.network, LinearRegressor):
+            return None
+        values: Numbers = self.network.theta.detach().cpu().double().numpy()
+        return values
+
+    def write(self, folder: Path, recipe: Recipe) -> None:
+        """model.json and model.safetensors: all that `load_regression` needs."""
+        weights = {name: tensor.contiguous().cpu() for name, tensor in self.network.state_dict().items()}
+        (folder / "model.safetensors").write_bytes(save(weights))
+        content = {
+            "ganforge": recipe.ganforge,
+            "task": recipe.task,
+            "network": recipe.network.model_dump(mode="json"),
+            "features": list(self.feature_names),
+            "target": self.target_name,
+            "scaling": {
+                "x_mean": self.scaling.x_mean.tolist(),
+                "x_std": self.scaling.x_std.tolist(),
+                "y_mean": self.scaling.y_mean,
+                "y_std": self.scaling.y_std,
+            },
+        }
+        (folder / "model.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def load_regression(folder: Path) -> RegressionModel:
+    """Reads the model of a run; every file is checked against its sha256 first.
+
+    Raises: RunError if there is none, if it is damaged, or if it is not a regression.
+    """
+    if not folder.is_dir():
+        raise RunError(f"There is no model at {str(folder)!r}.", "The run has not been trained to its end.")
+    check_folder(folder)
+    content: dict[str, Any] = json.loads((folder / "model.json").read_text("utf-8"))
+    if content.get("task") != "regress":
+        raise RunError(f"The model at {str(folder)!r} is not a regression.", f"Its task is {content.get('task')!r}.")
+    features, given = tuple(content["features"]), content["scaling"]
+    network = build_regressor(Network.model_validate(content["network"]), len(features))
+    network.load_state_dict(load_file(folder / "model.safetensors"))
+    network.eval().requires_grad_(False)
+    scaling = Scaling(
+        x_mean=np.array(given["x_mean"]),
+        x_std=np.array(given["x_std"]),
+        y_mean=given["y_mean"],
+        y_std=given["y_std"],
+    )
+    return RegressionModel(network, features, content["target"], scaling)
+
+
+def scaling_of(table: NumericTable) -> Scaling:
+    """The scaling that a table's feeds were standardised with."""
+    return Scaling(x_mean=table.x_mean, x_std=table.x_std, y_mean=table.y_mean, y_std=table.y_std)
+
+
+def closed_form(table: NumericTable) -> Numbers:
+    """Standardised theta (1 + F,) that minimises the squared error on the training rows, in one step of algebra.
+
+    Computed on standardised columns, where the numbers are of one size. Where columns depend on each other many thetas
+    are equally good; this is the shortest one, which is also where gradient descent from zero ends.
+    """
+    x = (table.train_x - table.x_mean) / table.x_std
+    y = (table.train_y - table.y_mean) / table.y_std
+    return np.asarray(np.linalg.lstsq(with_ones(x), y, rcond=None)[0], dtype=np.float64)
+
+
+def with_ones(x: Numbers) -> Numbers:
+    """(N, F) -> (N, 1 + F): a column of ones in front, for the intercept."""
+    return np.concatenate([np.ones((len(x), 1)), x], axis=1)
