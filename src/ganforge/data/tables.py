@@ -163,7 +163,7 @@ def _read(source: str | Path) -> pd.DataFrame:
                 return pd.read_parquet(path)
             case ".csv" | ".tsv" | ".gz" | ".txt":
                 return pd.read_csv(path, sep="\t" if ".tsv" in path.name.lower() else ",")
-    except (OSError, ValueError, EOFError) as error:  # pandas and pyarrow raise subclasses of ValueError for damaged files
+    except (OSError, ValueError, EOFError) as error:  # pandas and pyarrow raise subclasses of ValueError
         raise DataError(
             f"{str(source)!r} cannot be read as a table: {error}.", do="Check that it opens elsewhere."
         ) from error

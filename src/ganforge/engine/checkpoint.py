@@ -46,7 +46,7 @@ def save_checkpoint(folder: Path, state: State, seats: Sequence[Seat], average: 
     tensors = dict(_tensors(seats, average))
 
     def fill(target: Path) -> None:
-        # `save` and not `save_file`: the latter raises an error of its own on a full disk, which nobody here would catch
+        # `save` and not `save_file`: that one raises an error of its own on a full disk, which nobody would catch
         content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
         (target / "tensors.safetensors").write_bytes(content)
         (target / "state.json").write_text(json.dumps(asdict(state), indent=2) + "\n", "utf-8")

@@ -20,7 +20,7 @@ SUSPICIOUS = 0.05  # the share of samples from which on copying is called out
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """What the distances say. `share` of samples that are nearer to one training picture than 99 % of unseen real ones."""
+    """What the distances say. `share`: samples nearer to one training picture than 99 % of unseen real ones are."""
 
     share: Estimate
     unseen: float  # the same share among unseen real pictures, each half judged by the other
@@ -80,7 +80,7 @@ def _closeness(pictures: NDArray[np.floating], train: NDArray[np.floating]) -> N
 
 
 def _rare(unseen: Sequence[NDArray[np.float64]], pictures: Sequence[NDArray[np.float64]]) -> NDArray[np.bool_]:
-    """Which pictures are at or below the threshold in any space; at, because a data set may hold repeats at distance 0."""
+    """Which pictures are at or below the threshold in any space; at, because data may hold repeats at distance 0."""
     marks = np.zeros(len(pictures[0]), dtype=bool)
     for u, p in zip(unseen, pictures, strict=True):
         marks |= p <= np.quantile(u, RARE / len(unseen), method="lower")
@@ -88,7 +88,10 @@ def _rare(unseen: Sequence[NDArray[np.float64]], pictures: Sequence[NDArray[np.f
 
 
 def _sentence(share: Estimate, floor: float, suspected: bool) -> str:
-    numbers = f"{share.value:.1%} of the samples lie unusually close to one training picture; of real pictures that were never shown, {floor:.1%} do."
+    numbers = (
+        f"{share.value:.1%} of the samples lie unusually close to one training picture; "
+        f"of real pictures that were never shown, {floor:.1%} do."
+    )
     if suspected:
         return numbers + " That is far more than chance: the generator returns training pictures."
     return numbers + " There is no sign that training pictures are copied."

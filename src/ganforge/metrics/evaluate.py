@@ -1,4 +1,4 @@
-"""Judges a generator: every measure beside its floor (real against real) and its reference (a Gaussian), and a verdict."""
+"""Judges a generator: every measure beside its floor (real against real) and reference (a Gaussian), and a verdict."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples:
     }
 
 
-def evaluate_pictures(
+def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what is known of it
     judge: Judge,
     train: NDArray[np.uint8],
     held_out: NDArray[np.uint8],
@@ -213,7 +213,7 @@ def _sampled(views: _Views, rival: GaussianReference, asked: NDArray[np.int64], 
 
 
 def _small(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Pictures averaged down to at most 16 pixels, as vectors (N, P): a copy stays a copy when slightly blurred or noisy."""
+    """Pictures averaged down to at most 16 pixels, as vectors (N, P): a slightly blurred copy stays a copy."""
     parts = [prepare(pictures[start : start + CHUNK], SMALL).flatten(1) for start in range(0, len(pictures), CHUNK)]
     return np.concatenate([part.numpy() for part in parts])
 

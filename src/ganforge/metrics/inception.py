@@ -1,4 +1,4 @@
-"""Inception features, for numbers that are compared with papers: only where torch-fidelity AND its weights are on disk."""
+"""Inception features, to compare with papers: only where torch-fidelity AND its weights are on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure a number is: estimates with 95 % confidence intervals, by the cheapest honest way for each kind of number."""
+"""How sure a number is: 95 % confidence intervals, by the cheapest honest way for each kind of number."""
 
 from __future__ import annotations
 

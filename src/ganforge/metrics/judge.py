@@ -69,15 +69,21 @@ class Judge:
         """kind, a sentence, and the held-out accuracy where the judge is a classifier (else null)."""
         s = self.settings
         if s.kind == "classifier":
-            how = f"a small network that learned to tell the {s.outputs} labels apart ({s.accuracy:.1%} right on pictures it had not seen)"
+            right = f"({s.accuracy:.1%} right on pictures it had not seen)"
+            how = f"a small network that learned to tell the {s.outputs} labels apart {right}"
         else:
-            how = f"a small network that learned, without labels, to tell {s.outputs} kinds of pictures and their orientation"
-        sentence = f"The judge is {how}, and fixed random filters that see noise, blur and brightness; from {s.learned_from:,} training pictures. Its scale is its own: never compare it with another data set's or with an Inception FID."
+            kinds = f"{s.outputs} kinds of pictures and their orientation"
+            how = f"a small network that learned, without labels, to tell {kinds}"
+        sentence = (
+            f"The judge is {how}, and fixed random filters that see noise, blur and brightness; "
+            f"from {s.learned_from:,} training pictures. Its scale is its own: never compare it with another data "
+            "set's or with an Inception FID."
+        )
         return {"kind": s.kind, "sentence": sentence, "accuracy": s.accuracy if s.kind == "classifier" else None}
 
     @torch.no_grad()
     def features(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 (N, C, H, W) -> (N, D), each feature with mean 0 and standard deviation 1 over the training pictures."""
+        """uint8 (N, C, H, W) -> (N, D), each feature with mean 0 and deviation 1 over the training pictures."""
         self._check(pictures)
         parts = []
         for start in range(0, len(pictures), CHUNK):
@@ -258,7 +264,7 @@ def _untrained(settings: JudgeSettings) -> Judge:
 
 
 def _clusters(x: Tensor, seed: int) -> Tensor:
-    """Kinds of pictures where a person named none: k-means on small versions (DeepCluster's first round, Caron 2018)."""
+    """Kinds of pictures where nobody named any: k-means on small versions (DeepCluster's first round, Caron 2018)."""
     small = F.adaptive_avg_pool2d(x, (min(16, x.shape[2]), min(16, x.shape[3]))).flatten(1).numpy()
     clusters = max(2, min(CLUSTERS, len(x) // 20))
     means = KMeans(clusters, n_init=2, max_iter=50, random_state=seed_for(seed, "judge/clusters") % 2**32)
@@ -266,21 +272,21 @@ def _clusters(x: Tensor, seed: int) -> Tensor:
 
 
 def _fit(judge: Judge, x: Tensor, kinds: Tensor, seed: int, device: torch.device, progress: Progress | None) -> None:
-    """Adam with one warm-up and decay. Without labels every second batch is turned about, and the turn is to be told."""
+    """Adam with one warm-up and decay. Without labels every second batch is turned, and the turn is to be told."""
     pixels = x.shape[2] * x.shape[3]
     shown = int(min(MOST_EPOCHS * len(x), max(FEWEST_PICTURES, MOST_PIXELS / pixels)))
     steps = max(1, shown // BATCH)
     orientation_head = None
     if judge.settings.kind == "self_supervised":
-        orientation_head = nn.utils.skip_init(nn.Linear, LEARNED, 4)
+        orientation_head = nn.Linear(LEARNED, 4)
         nn.init.normal_(
             orientation_head.weight, std=LEARNED**-0.5, generator=generator_for(seed, "judge/orientation head")
         )
         nn.init.zeros_(orientation_head.bias)
     modules: Sequence[nn.Module] = [m for m in (judge.trunk, judge.head, orientation_head) if m is not None]
-    parameters = [
-        p for module in modules for p in module.to(device, memory_format=torch.channels_last).train().parameters()
-    ]
+    for module in modules:
+        module.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    parameters = [p for module in modules for p in module.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.05, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps, pct_start=0.2)
     reach = round(max(x.shape[2:]) / 16)

@@ -14,7 +14,7 @@ RANDOM = 32  # features of the random one
 
 
 def prepare(pictures: NDArray[np.uint8], largest: int = LARGEST) -> Tensor:
-    """uint8 (N, C, H, W) -> float32 (N, C, h, w) in -1..1 with the longer side at most `largest`, averaged over areas."""
+    """uint8 (N, C, H, W) -> float32 (N, C, h, w) in -1..1, longer side at most `largest`, averaged over areas."""
     x = torch.from_numpy(np.ascontiguousarray(pictures)).float().div_(127.5).sub_(1)
     longer = max(x.shape[2:])
     if longer > largest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ def class_table(
     }
 
 
-def missing_classes(table: dict[str, Any], samples: int) -> list[str]:
+def missing_classes(table: Mapping[str, Any], samples: int) -> list[str]:
     """Labels that are due at least 5 times among so many samples and get less than a tenth of that."""
     rows = zip(table["names"], table["training_shares"], table["sample_shares"], strict=True)
     return [name for name, due, got in rows if due * samples >= 5 and got < MISSING * due]

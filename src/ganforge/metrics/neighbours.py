@@ -70,7 +70,7 @@ def nearest_with_index(
     """As `nearest`, and the rows of base they belong to: (Q, k) and (Q, k)."""
     q, b = _tensor(queries), _tensor(base)
     k = min(k, len(b))
-    parts = [torch.cdist(rows, b).topk(k, dim=1, largest=False) for rows in q.split(ROWS)]
+    parts = [torch.cdist(rows, b).topk(k, dim=1, largest=False) for rows in torch.split(q, ROWS)]
     return torch.cat([part.values for part in parts]).numpy(), torch.cat([part.indices for part in parts]).numpy()
 
 

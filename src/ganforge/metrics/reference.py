@@ -31,7 +31,10 @@ class GaussianReference:
 
     @classmethod
     def fit(cls, pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> GaussianReference:
-        """Args: pictures uint8 (N, C, H, W), N >= 2, in no order that matters; labels (N,) or None. Reads a bounded share of them."""
+        """Reads a bounded share of the pictures.
+
+        Args: pictures uint8 (N, C, H, W), N >= 2, in no order that matters; labels (N,) or None.
+        """
         size = int(np.prod(pictures.shape[1:]))
         x = np.asarray(pictures[: max(100, min(10_000, NUMBERS // size))], np.float32).reshape(-1, size)
         kinds = np.zeros(len(x), np.int64) if labels is None else labels[: len(x)]
@@ -62,7 +65,8 @@ class GaussianReference:
             mine = labels == kind
             codes[mine] = noise[mine] @ self.class_roots[kind] + self.class_means[kind]  # the root is symmetric
         x = codes @ self.components + self.mean
-        return np.clip(np.rint(x), 0, 255).astype(np.uint8).reshape(-1, *self.shape)
+        pictures: NDArray[np.uint8] = np.clip(np.rint(x), 0, 255).astype(np.uint8).reshape(-1, *self.shape)
+        return pictures
 
     def draw_labels(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
         """Labels (count,) with the training shares."""
@@ -87,7 +91,7 @@ def gaussian_reference(
 
 
 def _principal(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The first principal directions of centred x (N, P), as rows (K, P), through whichever of N x N and P x P is smaller."""
+    """The first principal directions of centred x (N, P), as rows (K, P), through the smaller of N x N and P x P."""
     small = x.shape[0] < x.shape[1]
     gram = torch.from_numpy(x @ x.T if small else x.T @ x).double()
     values, vectors = torch.linalg.eigh(gram)
@@ -105,4 +109,5 @@ def _covariance(codes: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    root: NDArray[np.float64] = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return root

@@ -32,7 +32,7 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """Reads "kid<0.02". Raises: RecipeError for another form, an unknown measure, or the direction in which it is worse."""
+    """Reads "kid<0.02". Raises: RecipeError for another form, an unknown measure, or the worse direction."""
     match = re.fullmatch(r"\s*([A-Za-z_ ]+?)\s*(<=?|>=?)\s*([-+0-9.eE]+)\s*", text)
     try:
         value = float(match[3]) if match else math.nan

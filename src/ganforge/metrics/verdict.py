@@ -91,22 +91,25 @@ def _sentences(
 ) -> tuple[str, ...]:
     frechet, kid, precision, recall = (by_name[name] for name in ("frechet_distance", "kid", "precision", "recall"))
     words = [
-        f"The distance to real pictures is {_number(frechet.value)} ({_number(frechet.low)} to {_number(frechet.high)}); real pictures among "
-        f"themselves get {_number(frechet.floor)}, and a simple Gaussian, which is not a GAN, gets {_number(frechet.reference)}.",
-        f"{precision.value:.0%} of the samples look like some real picture (real ones: {precision.floor:.0%}, the Gaussian: {precision.reference:.0%}), and "
-        f"{recall.value:.0%} of the real variety is covered (real ones: {recall.floor:.0%}, the Gaussian: {recall.reference:.0%}).",
+        f"The distance to real pictures is {_number(frechet.value)} "
+        f"({_number(frechet.low)} to {_number(frechet.high)}); real pictures among themselves get "
+        f"{_number(frechet.floor)}, and a simple Gaussian, which is not a GAN, gets {_number(frechet.reference)}.",
+        f"{precision.value:.0%} of the samples look like some real picture (real ones: {precision.floor:.0%}, "
+        f"the Gaussian: {precision.reference:.0%}), and {recall.value:.0%} of the real variety is covered "
+        f"(real ones: {recall.floor:.0%}, the Gaussian: {recall.reference:.0%}).",
     ]
     if not helps:
         words.append(
-            f"The kernel distance is {_number(kid.value)} against {_number(kid.reference)} for the Gaussian: the gain, if any, is within the margin of error. "
-            "Train longer, or use the Gaussian."
+            f"The kernel distance is {_number(kid.value)} against {_number(kid.reference)} for the Gaussian: "
+            "the gain, if any, is within the margin of error. Train longer, or use the Gaussian."
         )
     if missing:
         words.append(f"Hardly any sample shows {_listed(missing)}.")
     if conditional and "label_agreement" in by_name:
         agreement = by_name["label_agreement"]
         words.append(
-            f"{agreement.value:.0%} of the samples show the label that was asked for (the judge itself is right {agreement.floor:.0%} of the time)."
+            f"{agreement.value:.0%} of the samples show the label that was asked for "
+            f"(the judge itself is right {agreement.floor:.0%} of the time)."
         )
     words.append(copies.sentence)
     return tuple(words)
