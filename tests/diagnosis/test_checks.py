@@ -69,6 +69,11 @@ def low_coverage(i: int, record: Record) -> None:
         record["quality"] = {"fid": 60.0, "precision": 0.8, "coverage": 0.08}
 
 
+def typical_only(i: int, record: Record) -> None:
+    if "quality" in record:
+        record["quality"] = {"kid": 0.02, "precision": 0.99, "recall": 0.1, "coverage": 0.8, "diversity": 0.9}
+
+
 def exploding_at_the_end(i: int, record: Record) -> None:
     if i > RECORDS - 5:
         record["gradient_norms"]["generator"] = 40.0 * 2.0**i
@@ -129,6 +134,7 @@ PLANTED: list[tuple[str, Callable[[int, Record], None]]] = [
     ("discriminator_blind", constant_discriminator),
     ("collapse", falling_recall),
     ("collapse", low_coverage),
+    ("narrow", typical_only),
     ("exploding", exploding_at_the_end),
     ("exploding", infinite_norm),
     ("exploding", growing_loss),
@@ -219,6 +225,10 @@ def test_low_recall_of_a_model_that_draws_nothing_like_data_yet_is_not_called_co
             record["quality"] = {"precision": 0.05, "recall": 0.1}
 
     assert CHECKS["collapse"](gan(plant)) is None
+
+
+def test_a_low_recall_with_good_coverage_is_narrow_and_not_collapsed() -> None:
+    assert ailments(gan(typical_only)) == {"narrow"}
 
 
 def test_collapse_is_seen_in_an_evaluation_alone() -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from ganforge.contracts import Check, Finding, History
 from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins
 from ganforge.diagnosis.copying import copying
-from ganforge.diagnosis.diversity import collapse, missing_classes
+from ganforge.diagnosis.diversity import collapse, missing_classes, narrow
 from ganforge.diagnosis.gradients import exploding, vanishing
 from ganforge.diagnosis.length import starved, too_short
 from ganforge.diagnosis.not_finite import not_finite
@@ -29,6 +29,7 @@ CHECKS: Final[dict[str, Check]] = {
     "copying": copying,
     "discriminator_overfits": discriminator_overfits,
     "missing_classes": missing_classes,
+    "narrow": narrow,
     "starved": starved,
     "too_short": too_short,
 }

@@ -5,41 +5,56 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import DIVERSITY, discriminators, measures, quality
+from ganforge.diagnosis.reading import DIVERSITY, Quality, discriminators, measures, quality
 
 _LOW = 0.3  # of the floor: real data against real data reaches 1 by this count
 _SUNK = 0.05  # of the floor: nearly nothing of the data is reached, however good the samples look
 _FLOOR = 0.9  # recall and coverage of real against real, when no evaluation has measured it yet
+_REACHED = 0.5  # coverage: half of the real examples have a sample near them, which no collapsed model reaches
 _PRECISE = 0.3  # samples that look like data at all: without it a low recall only says "not trained yet"
 _FALL = 0.5  # of its best: half of what had been reached is gone again
 
 
 def collapse(history: History) -> Finding | None:
-    """The samples cover far fewer kinds of example than the data has, or fewer than they once did."""
+    """The samples cover far fewer kinds of example than the data has, or fewer than they once did.
+
+    A low recall alone is not enough where coverage is good: the samples then reach every kind, and only keep to its
+    typical examples (see `narrow`).
+    """
     if not discriminators(history):
         return None
-    evaluated = measures(history)
-    names = list(
-        dict.fromkeys([*evaluated, *(name for record in history.records for name in record.get("quality") or {})])
-    )
-    for name in names:
-        if not any(word in name for word in DIVERSITY) or name.endswith(("_low", "_high")):
+    for seen in _diversity(history):
+        if "recall" in seen.name and _all_kinds_reached(history):
             continue
-        seen = quality(history, name)
-        floor = seen.floor if seen.floor and seen.floor > 0 else _FLOOR
-        values = list(seen.values)
-        now = float(evaluated[name]["value"]) if name in evaluated else values[-1]
-        best = max([*values, now])
+        floor, now, best = _floor(seen), seen.values[-1], max(seen.values)
         if best >= _LOW * floor and now < _FALL * best:
-            return _collapse(f"{name} fell from {best:.2f} to {now:.2f}; real data gets {floor:.2f}.")
+            return _collapse(f"{seen.name} fell from {best:.2f} to {now:.2f}; real data gets {floor:.2f}.")
         precision = _last(history, "precision")
-        trained = precision is None or precision >= _PRECISE or "diversity" in name  # alike is alike, good or bad
+        looks = "" if precision is None else f" with precision {precision:.2f}"
+        trained = precision is None or precision >= _PRECISE or "diversity" in seen.name  # alike is alike, good or bad
         if now < _LOW * floor and trained and _progress(history) >= 0.25:
-            looks = "" if precision is None else f" although precision is {precision:.2f}"
-            return _collapse(f"{name} is only {now:.2f}{looks}; real data gets {floor:.2f}.")
+            return _collapse(f"{seen.name} is only {now:.2f}{looks}; real data gets {floor:.2f}.")
         if now < _SUNK * floor and _progress(history) >= 0.5:
-            return _collapse(
-                f"{name} is {now:.2f} with {_progress(history):.0%} of the training done; real data gets {floor:.2f}."
+            done = f"{_progress(history):.0%} of the training done"
+            return _collapse(f"{seen.name} is {now:.2f} with {done}; real data gets {floor:.2f}.")
+    return None
+
+
+def narrow(history: History) -> Finding | None:
+    """Every kind of example is there, but the samples keep to the typical ones of each kind."""
+    if not discriminators(history) or _progress(history) < 0.98 or not _all_kinds_reached(history):
+        return None
+    for seen in _diversity(history):
+        if "recall" in seen.name and seen.values[-1] < _LOW * _floor(seen):
+            return Finding(
+                ailment="narrow",
+                severity="warning",
+                evidence=f"{seen.name} is {seen.values[-1]:.2f} and real data gets {_floor(seen):.2f}, although "
+                f"coverage is {_last(history, 'coverage') or 0:.2f}: every kind is there, in few variations.",
+                cause="The generator draws typical examples and leaves out unusual ones. Short runs do, and so does a "
+                "gradient penalty that fades early.",
+                remedy="Train longer with `--minutes`, or keep the penalty stronger to the end with "
+                "`--set objective.gamma_end=...` (the plan shows today's value).",
             )
     return None
 
@@ -80,10 +95,25 @@ def _collapse(evidence: str) -> Finding:
     )
 
 
-def _last(history: History, name: str) -> float | None:
+def _diversity(history: History) -> list[Quality]:
+    """Every measure of diversity over the run, the final evaluation's value last."""
     evaluated = measures(history)
-    if name in evaluated:
-        return float(evaluated[name]["value"])
+    taken = (name for record in history.records for name in record.get("quality") or {})
+    names = [name for name in dict.fromkeys([*evaluated, *taken]) if not name.endswith(("_low", "_high"))]
+    found = [quality(history, name) for name in names if any(word in name for word in DIVERSITY)]
+    return [seen for seen in found if seen.values]
+
+
+def _floor(seen: Quality) -> float:
+    return seen.floor if seen.floor and seen.floor > 0 else _FLOOR
+
+
+def _all_kinds_reached(history: History) -> bool:
+    coverage = _last(history, "coverage")
+    return coverage is not None and coverage >= _REACHED
+
+
+def _last(history: History, name: str) -> float | None:
     values = quality(history, name).values
     return values[-1] if values else None
 

@@ -7,7 +7,8 @@ import math
 from ganforge.contracts import Finding, History
 from ganforge.diagnosis.reading import discriminators, leading_quality, middle, window
 
-_STILL = 0.1  # a tenth better over the last quarter of the run
+_STILL = 0.15  # of the way to the floor, since the last look before the end
+_LATE = (0.5, 0.85)  # where that look may lie: learning rates that fall always give a little at the very end
 _SLOW = 0.5  # of its best speed
 
 
@@ -17,23 +18,26 @@ def too_short(history: History) -> Finding | None:
     seen = leading_quality(history)
     if not records or not discriminators(history) or seen is None or float(records[-1].get("progress", 0)) < 0.98:
         return None
-    values = [value for value in seen.values if math.isfinite(value)]
-    if len(values) < 4:
+    looks = [
+        (float(record["progress"]), float(record["quality"][seen.name]))
+        for record in records
+        if math.isfinite((record.get("quality") or {}).get(seen.name, math.nan))
+    ]
+    earlier = [(progress, value) for progress, value in looks if _LATE[0] <= progress <= _LATE[1]]
+    if not earlier or looks[-1][0] < 0.98:
         return None
-    before, last = values[-max(2, math.ceil(len(values) / 4)) - 1], values[-1]
+    (progress, before), last = earlier[-1], looks[-1][1]
     floor = seen.floor or 0.0
-    gain = (before - last) / max(abs(before - floor), 1e-12)
-    if seen.better == "higher":
-        gain = (last - before) / max(abs(before), 1e-12)
-    at_floor = seen.better == "lower" and last <= 1.5 * floor
-    if gain < _STILL or at_floor:
+    gain = before - last if seen.better == "lower" else last - before
+    room = before - floor if seen.better == "lower" else before
+    if gain < _STILL * max(abs(room), 1e-12) or (seen.better == "lower" and last <= 1.5 * floor):
         return None
     minutes = max(1, round(2 * float(records[-1].get("seconds", 0.0)) / 60))
     return Finding(
         ailment="too_short",
         severity="note",
-        evidence=f"{seen.name} went from {before:.3g} to {last:.3g} in the last quarter of the run ({seen.better} is "
-        "better).",
+        evidence=f"{seen.name} went from {before:.3g} at {progress:.0%} of the run to {last:.3g} at its end "
+        f"({seen.better} is better).",
         cause="The model was still getting better when its time was over. This is no fault.",
         remedy=f"Train for longer, for example twice as long: `ganforge train DATA --minutes {minutes}`.",
     )
@@ -41,8 +45,9 @@ def too_short(history: History) -> Finding | None:
 
 def starved(history: History) -> Finding | None:
     """The machine was much slower at the end than it had been at its best."""
-    speeds = [float(r["examples_per_second"]) for r in history.records if (r.get("examples_per_second") or 0) > 0]
-    if len(speeds) < 10:
+    training = [record for record in history.records if "quality" not in record]  # a look at the product takes its time
+    speeds = [float(record.get("examples_per_second", 0.0)) for record in training]
+    if len(speeds) < 20:
         return None
     best = sorted(speeds)[math.ceil(0.9 * len(speeds)) - 1]  # the ninth decile: one lucky record is not a best
     now = middle(window(speeds))

@@ -84,6 +84,9 @@ def quality(history: History, name: str) -> Quality:
     if measure is None:
         better: Literal["lower", "higher"] = "higher" if any(word in name for word in HIGHER_IS_BETTER) else "lower"
         return Quality(name, better, tuple(values))
+    final = _finite(measure.get("value"))
+    if final is not None:
+        values.append(final)
     return Quality(name, measure["better"], tuple(values), _finite(measure.get("floor")))
 
 

@@ -15,7 +15,8 @@ from markupsafe import Markup, escape
 from ganforge.report.words import short
 
 WIDTH, HEIGHT = 440, 230  # units; the page scales them
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 10, 30  # margins that hold the ticks
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 14, 30  # margins that hold the ticks
+_LABEL = 18  # units that the label of a mark takes
 _FEW_POINTS = 16  # up to so many are marked one by one
 _MOST_POINTS = 240  # more cannot be told apart at this width
 
@@ -56,7 +57,7 @@ def line_chart(lines: Sequence[Line], marks: Sequence[Mark] = (), log: bool = Fa
     log = log and min(values) > 0
     across = _Axis(0.0, max(x for line in drawn for x, _ in line.points))
     up = _axis_around([*values, *(y for y in bands if not log or y > 0)], log)
-    parts = [*_grid(across, up), *(_mark(mark, up) for mark in marks)]
+    parts = [*_grid(across, up), *_marks(marks, up)]
     for line in drawn:
         parts += _curve(line, across, up)
     names = ", ".join(line.label for line in drawn)
@@ -140,14 +141,17 @@ def _grid(across: _Axis, up: _Axis) -> Iterator[Markup]:
         yield Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(x, HEIGHT - 9, anchor, short(value))
 
 
-def _mark(mark: Mark, up: _Axis) -> Markup:
-    y = _y(up, mark.value)
-    below = y < _TOP + 18  # the label goes under a line that is at the top
-    return Markup('<line class="mark" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(
-        _LEFT, WIDTH - _RIGHT, y, y
-    ) + Markup('<text class="marked" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
-        WIDTH - _RIGHT - 2, y + (14 if below else -5), escape(mark.label)
-    )
+def _marks(marks: Sequence[Mark], up: _Axis) -> Iterator[Markup]:
+    """Dashed lines with their labels: the topmost label under its line if there is no room above, neighbours apart."""
+    places = sorted((_y(up, mark.value), mark.label) for mark in marks)
+    for i, (y, label) in enumerate(places):
+        near = i > 0 and y - places[i - 1][0] < _LABEL
+        crowded = i + 1 < len(places) and places[i + 1][0] - y < _LABEL
+        below = near or (y < _TOP + _LABEL and not crowded)
+        yield Markup('<line class="mark" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(_LEFT, WIDTH - _RIGHT, y, y)
+        yield Markup('<text class="marked" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
+            WIDTH - _RIGHT - 2, y + (14 if below else -5), escape(label)
+        )
 
 
 def _curve(line: Line, across: _Axis, up: _Axis) -> Iterator[Markup]:

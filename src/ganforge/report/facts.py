@@ -9,7 +9,9 @@ from typing import Any
 
 from ganforge.report.words import number, title
 
-_APART = ("skipped", "warnings", "labels", "label_names", "sentences")  # shown in their own way, not as plain facts
+_APART = ("skipped", "skipped_count", "warnings", "notes", "labels", "label_names")  # shown in their own way
+_NOT_SHOWN = ("data.hash", "data.cache", "data.label_names", "data.shape", "length.seconds_allowed")  # said elsewhere
+_TECHNICAL = ("sizes_sampled", "mean_squared_distance", "on_disk")  # facts for the plan, not for a person
 DIGESTS = ("sha256", "data_hash", "hash", "digest", "fingerprint")  # shown in the footer
 _MOST = 12  # names listed before "and so on"
 
@@ -20,8 +22,10 @@ class Passport:
 
     facts: tuple[tuple[str, str, str], ...]  # name, value, why it is so ("" where no reason is given)
     labels: str
-    skipped: tuple[tuple[str, int, str], ...]  # reason, how many, some names
+    skipped: tuple[tuple[str, int, str], ...]  # reason, how many of those listed, some names
+    skipped_count: int  # all of them; the passport lists the first ones
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +53,17 @@ def passport_facts(passport: Mapping[str, Any]) -> Passport | None:
     facts = [
         (title(key), text, str(passport.get(f"{key}_why", "")))
         for key, value in passport.items()
-        if key not in (*_APART, *DIGESTS) and not key.endswith("_why") and (text := _value(value))
+        if key not in (*_APART, *DIGESTS, *_TECHNICAL) and not key.endswith("_why") and (text := _value(value))
     ]
     labels = passport.get("labels") or passport.get("label_names")
+    skipped = tuple(_skipped(passport.get("skipped")))
     return Passport(
         facts=tuple(facts),
         labels=_listed(labels),
-        skipped=tuple(_skipped(passport.get("skipped"))),
-        warnings=tuple(_strings(passport.get("warnings"))) + tuple(_strings(passport.get("sentences"))),
+        skipped=skipped,
+        skipped_count=int(passport.get("skipped_count") or sum(count for _, count, _ in skipped)),
+        warnings=tuple(_strings(passport.get("warnings"))),
+        notes=tuple(_strings(passport.get("notes"))),
     )
 
 
@@ -67,13 +74,15 @@ def plan_sections(recipe: Mapping[str, Any]) -> list[Section]:
     groups = {"run": top, **{key: value for key, value in recipe.items() if isinstance(value, Mapping)}}
     sections = []
     for name, settings in groups.items():
-        if name in ("reasons", "versions") or not settings:
+        if name in ("ask", "reasons", "versions") or not settings:
             continue
         chosen: list[Choice] = []
         rest: list[Choice] = []
         for key, value in _flat(settings):
             path = key if name == "run" else f"{name}.{key}"
-            reason = reasons.get(path) or reasons.get(f"{name}.{key}") or ""
+            reason = reasons.get(path, "")
+            if path in _NOT_SHOWN and not reason:
+                continue
             (chosen if reason else rest).append(Choice(path, _value(value), reason))
         sections.append(Section(title(name), tuple(chosen), tuple(rest)))
     return sections
@@ -92,6 +101,11 @@ def find(sources: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Any:
 def _value(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, Mapping) and "name" in value:  # a label with its counts
+        counts = [f"{number(count)} {key.replace('_', '-')}" for key, count in value.items() if key != "name"]
+        return f"{value['name']} ({', '.join(counts)})" if counts else str(value["name"])
+    if isinstance(value, Mapping) and {"height", "width"} <= set(value):
+        return f"{value['height']} x {value['width']} ({number(value.get('count', ''))})"
     if isinstance(value, Mapping):
         pairs = [f"{str(key).replace('_', ' ')} {_value(inner)}" for key, inner in value.items()]
         return _listed(pairs)

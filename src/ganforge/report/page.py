@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import jinja2
@@ -21,6 +22,7 @@ from ganforge.report.words import duration, number, title
 from ganforge.run import Run
 
 _HERE = Path(__file__).parent
+_TONES = {"fair": "care", "poor": "bad", "failed": "bad"}
 _SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
 
 
@@ -58,7 +60,7 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
         "noun": "pictures" if grids else "examples",
         "grids": grids,
         "verdict": _verdict(history),
-        "run_facts": _run_facts(last, recipe, evaluation),
+        "run_facts": _run_facts(records, recipe, evaluation),
         "charts": charts(records, evaluation),
         "adversarial": adversarial,
         "measures": standings(evaluation, best="real data" if adversarial else "the best possible"),
@@ -83,53 +85,49 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _state(history: History) -> str:
-    """In one word, from the last event that changes it."""
+    """In a few words, from the last event that changes it."""
     words = {
-        "finished": "finished",
-        "interrupted": "stopped, can go on",
         "started": "in training",
-        "planned": "planned",
+        "resumed": "in training",
+        "interrupted": "stopped, can go on",
+        "failed": "failed",
+        "finished": "finished",
     }
-    state = "planned"
-    for event in history.events:
-        state = words.get(str(event.get("kind")), state)
-    return state
+    kinds = [str(event.get("kind")) for event in history.events]
+    return next((words[kind] for kind in reversed(kinds) if kind in words), "planned")
 
 
 def _verdict(history: History) -> dict[str, Any]:
     """The evaluation's verdict or, before there is one, where the run stands."""
     given = history.evaluation.get("verdict") or {}
-    if given:
-        return {
-            "headline": str(given.get("headline", "")),
-            "grade": str(given.get("grade", "")),
-            "sentences": [str(sentence) for sentence in given.get("sentences") or []],
-            "adversarial_helps": given.get("adversarial_helps"),
-        }
-    if not history.records:
-        return {
-            "headline": "Nothing has been trained yet.",
-            "grade": "",
-            "sentences": ["This page shows the plan. It fills up while training runs."],
-            "adversarial_helps": None,
-        }
-    done = f"{float(history.records[-1].get('progress', 0.0)):.0%} of the planned training is done."
-    return {
-        "headline": "No verdict yet: the model has not been judged.",
-        "grade": "",
-        "sentences": [done, "The samples and curves below show how far it has come."],
-        "adversarial_helps": None,
+    grade = str(given.get("grade", ""))
+    verdict = {
+        "grade": grade,
+        "tone": _TONES.get(grade.lower(), "fine"),
+        "headline": str(given.get("headline", "")),
+        "sentences": [str(sentence) for sentence in given.get("sentences") or []],
     }
+    if given:
+        return verdict
+    if not history.records:
+        sentence = "This page shows the plan. It fills up while training runs."
+        return verdict | {"headline": "Nothing has been trained yet.", "sentences": [sentence]}
+    done = f"{float(history.records[-1].get('progress', 0.0)):.0%} of the planned training is done."
+    sentences = [done, "The samples and curves below show how far it has come."]
+    return verdict | {"headline": "No verdict yet: the model has not been judged.", "sentences": sentences}
 
 
-def _run_facts(last: Record, recipe: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _run_facts(
+    records: Sequence[Record], recipe: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> list[tuple[str, str]]:
     """The few figures beside the verdict."""
     facts = []
-    if last:
+    if records:
+        last = records[-1]
         facts += [
             ("Training time", duration(float(last.get("seconds", 0.0)))),
             ("Examples shown", number(int(last.get("examples", 0)))),
-            ("Speed", f"{number(float(last.get('examples_per_second', 0.0)))} / s"),
+            ("Speed", f"{number(round(median(float(r['examples_per_second']) for r in records)))} / s"),
         ]
     device = find([recipe], ["device"])
     if isinstance(device, str):
@@ -141,10 +139,11 @@ def _run_facts(last: Record, recipe: Mapping[str, Any], evaluation: Mapping[str,
 
 def _footer(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
     sources = [recipe, history.passport, *history.events]
-    versions = find(sources, ["versions"])
     facts = [("Report by", f"ganforge {version('ganforge')}")]
-    if isinstance(versions, Mapping):
-        facts.append(("Trained with", ", ".join(f"{name} {number}" for name, number in versions.items())))
+    if recipe.get("ganforge"):
+        versions = find(sources, ["versions"]) or {}
+        others = [f"{name} {release}" for name, release in versions.items() if name != "ganforge"]
+        facts.append(("Trained with", ", ".join([f"ganforge {recipe['ganforge']}", *others])))
     seed = find(sources, ["seed"])
     if seed is not None:
         facts.append(("Seed", str(seed)))

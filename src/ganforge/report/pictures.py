@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-_HEAVY_BYTES = 250_000  # a file up to this size goes in as it is
+_LEAST_SIDE = 160  # pixels: smaller shows nothing, whatever it weighs
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +26,29 @@ class Picture:
         return self.width < 560
 
 
-def picture(path: Path, side: int = 1200, heavy_bytes: int = _HEAVY_BYTES) -> Picture | None:
+def picture(path: Path, side: int = 1200, most_bytes: int = 200_000) -> Picture | None:
     """A file as a data URI, or None if it is missing or cannot be read (a report never fails for want of a picture).
 
-    Args: side the longest side in pixels, used when the file is heavier than `heavy_bytes`; it is then written as WebP.
+    Args: side the longest side in pixels and most_bytes the weight that the page can bear. A PNG within its weight goes
+        in as it is; anything else is written as WebP, smaller and smaller until it is light enough.
     """
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
             image.load()
-            width, height = image.size
-            if len(content) <= heavy_bytes and image.format == "PNG":
-                return Picture(_uri(content, "image/png"), width, height)
-            lighter = image.convert("RGBA" if "A" in image.getbands() else "RGB")
+            if len(content) <= most_bytes and image.format == "PNG":
+                return Picture(_uri(content, "image/png"), *image.size)
+            full = image.convert("RGBA" if "A" in image.getbands() else "RGB")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
         return None
-    lighter.thumbnail((side, side), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    lighter.save(file, "WEBP", quality=82, method=4)
-    return Picture(_uri(file.getvalue(), "image/webp"), *lighter.size)
+    while True:
+        lighter = full.copy()
+        lighter.thumbnail((side, side), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        lighter.save(file, "WEBP", quality=80, method=4)
+        if file.tell() <= most_bytes or side <= _LEAST_SIDE:
+            return Picture(_uri(file.getvalue(), "image/webp"), *lighter.size)
+        side = round(0.8 * min(side, max(full.size)))
 
 
 def _uri(content: bytes, kind: str) -> str:

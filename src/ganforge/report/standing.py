@@ -69,9 +69,11 @@ def _standing(measure: Mapping[str, Any], best: str) -> Standing:
     value, low, high, floor, reference = (
         _float(measure.get(k)) for k in ("value", "low", "high", "floor", "reference")
     )
+    sign = -1.0 if measure.get("better") == "lower" else 1.0
     span = floor - reference
-    certain = not math.isfinite(high - low) or abs(span) > 0.5 * (high - low)  # else the track would show chance only
-    track = math.isfinite(span) and span != 0 and math.isfinite(value) and certain
+    track = sign * span > 0 and math.isfinite(value)  # a reference that beats real data spans no track
+    if math.isfinite(high - low):
+        track = track and abs(span) > 0.5 * (high - low)  # else it would show nothing but chance
     share = (value - reference) / span if track else math.nan
     ends = sorted(_percent((end - reference) / span) for end in (low, high) if math.isfinite(end)) if track else []
     low_end, high_end = (ends[0], ends[-1]) if ends else (0.0, 0.0)
@@ -86,13 +88,20 @@ def _standing(measure: Mapping[str, Any], best: str) -> Standing:
         place=_percent(share) if track else None,
         low=low_end,
         wide=max(high_end - low_end, 0.6),
-        sentence=_sentence(share, best),
+        sentence=_on_track(share, best)
+        if track
+        else _off_track(sign * value, sign * floor, sign * (low if sign < 0 else high), best),
     )
 
 
-def _sentence(share: float, best: str) -> str:
-    if math.isnan(share):
-        return ""
+def _off_track(value: float, floor: float, best_end: float, best: str) -> str:
+    """Where floor and reference are about the same, only the distance to the floor says something. Higher is better."""
+    if max(value, best_end) >= floor:
+        return f"as good as {best}"
+    return f"not as good as {best}" if math.isfinite(value) and math.isfinite(floor) else ""
+
+
+def _on_track(share: float, best: str) -> str:
     if share >= 1:
         return f"as good as {best}"
     if share <= 0:

@@ -47,7 +47,7 @@ def moments(run: Run, records: Sequence[Record]) -> list[Moment]:
     found = []
     for examples, path in chosen:
         last = examples == grids[-1][0]
-        drawn = picture(path, 1200) if last else picture(path, 420, heavy_bytes=90_000)
+        drawn = picture(path, most_bytes=300_000) if last else picture(path, 420, most_bytes=50_000)
         if drawn is not None:
             found.append(Moment(drawn, examples, time_at(records, examples)))
     return found
