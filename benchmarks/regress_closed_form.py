@@ -20,6 +20,7 @@ import torch
 
 from ganforge.data.tables import open_numeric_table
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.networks.regressor import LinearRegressor
 from ganforge.recipe import Request
 from ganforge.tasks.plan_table import curvature_of
 from ganforge.tasks.regress import Regress
@@ -56,6 +57,7 @@ def compare(source: str, label: str) -> dict[str, float | str]:
     started = time.perf_counter()
     best = closed_form(open_numeric_table(source, label, recipe.seed))
     algebra = time.perf_counter() - started
+    assert isinstance(product, LinearRegressor)
     theta = product.theta.detach().double().numpy()
     x = with_ones((table.train_x - table.x_mean) / table.x_std)
     curve = curvature_of(table)
