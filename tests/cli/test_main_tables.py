@@ -11,9 +11,9 @@ from ganforge.cli import tables
 from ganforge.recipe import Data, Length, Network, Recipe, Request
 
 
-def _console() -> tuple[Console, io.StringIO]:
+def _console(width: int = 160) -> tuple[Console, io.StringIO]:
     file = io.StringIO()
-    return Console(file=file, width=160), file
+    return Console(file=file, width=width), file
 
 
 def _recipe(**length: float) -> Recipe:
@@ -53,8 +53,9 @@ def test_how_long_is_said_as_far_as_it_is_known(length: dict[str, float], senten
     assert tables.how_long(_recipe(**length)).startswith(sentence)
 
 
-def test_every_measure_stands_beside_floor_and_reference() -> None:
-    console, file = _console()
+@pytest.mark.parametrize("width", [80, 160])
+def test_every_measure_stands_beside_floor_and_reference(width: int) -> None:
+    console, file = _console(width)
     measure = {"name": "kid", "value": 0.01234, "low": 0.011, "high": 0.013, "floor": 0.0004, "reference": 0.3}
     hollow = {"name": "copying", "value": 1.0, "low": float("nan"), "high": float("nan"), "floor": 0.5}
     tables.print_evaluation(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ganforge.api import TrainedRun
 
 TARGET_NOT_REACHED = 3
+STOPPED = 130  # what typer turns a KeyboardInterrupt into, without a word
 BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
 
@@ -272,16 +273,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args: arguments the words after the program's name, by default those typed.
     Returns: the exit code: 0 done, 1 training or storage failed, 2 bad usage or input, 3 the target of --until was not
-        reached, 130 stopped by the person.
+        reached, 130 stopped by the person, 141 the reader of the output has left.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     traceback = "--traceback" in words
     words = [word for word in words if word != "--traceback"] or ["--help"]
-    if words == ["--version"]:
-        print(f"ganforge {__version__}")
-        return 0
     try:
-        code = app(words, prog_name="ganforge", standalone_mode=False)
+        code = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has left, as `head` does. Python flushes stdout once more at exit: give it somewhere.
@@ -291,6 +289,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except BaseException as error:
         return problems.show(error, Console(stderr=True), traceback=traceback)
+    return code
+
+
+def _run(words: list[str]) -> int:
+    """Runs one verb. Returns: the exit code that it asked for. Raises: what it raises."""
+    if words == ["--version"]:
+        print(f"ganforge {__version__}")
+        return 0
+    code = app(words, prog_name="ganforge", standalone_mode=False)
+    if code == STOPPED:
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 
@@ -298,7 +307,7 @@ def _tell_result(trained: TrainedRun, console: Console) -> None:
     """The verdict, where things are, and what to type next. Raises: typer.Exit(3) if the target was not reached."""
     folder, name = trained.folder, quote(str(trained.folder))
     console.print()
-    tables.print_verdict(trained.verdict, "", console)
+    tables.print_verdict(trained.verdict, console)
     console.print(f"Report   {folder / 'report.html'}", soft_wrap=True, highlight=False)
     console.print(f"Samples  {folder / 'samples'}", soft_wrap=True, highlight=False)
     console.print()

@@ -18,12 +18,20 @@ if TYPE_CHECKING:  # api brings torch
 
 SECTIONS = ("data", "network", "objective", "optimiser", "average", "length", "compute", "records")
 NOT_SHOWN = {"data.hash", "data.cache", "length.seconds_allowed"}  # nobody decides by these
-GRADES = {"good": "bold green", "fair": "bold yellow", "poor": "bold red"}
+WIDE = 120  # columns of a terminal from which on the meanings fit into the table
+COLOURS = {
+    "excellent": "bold green",
+    "good": "bold green",
+    "fair": "bold yellow",
+    "poor": "bold red",
+    "failed": "bold red",
+}
 
 
 def print_plan(recipe: Recipe, console: Console) -> None:
     """Every choice with its reason, then how long training would take."""
     table = _table("setting", "value", "why")
+    table.columns[0].no_wrap = True
     content = recipe.to_json()
     table.add_row("task", recipe.task, recipe.reasons.get("task", ""))
     for section in SECTIONS:
@@ -32,7 +40,7 @@ def print_plan(recipe: Recipe, console: Console) -> None:
             name = f"{section}.{key}"
             table.add_row(name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(rows) - 1)
     console.print(table)
-    console.print(how_long(recipe), soft_wrap=True)
+    say(how_long(recipe), console)
 
 
 def how_long(recipe: Recipe) -> str:
@@ -58,11 +66,13 @@ def in_words(seconds: float) -> str:
 
 
 def print_evaluation(evaluation: Mapping[str, Any], console: Console) -> None:
-    """Every measure with its interval, beside floor and reference; then the verdict."""
-    table = _table("measure", "value", "interval", "floor", "reference", "better", "what it means")
-    for column in table.columns[1:5]:
-        column.justify, column.no_wrap = "right", True
-    for measure in evaluation.get("measures", ()):
+    """Every measure with its interval, beside floor and reference, and what it means; then the verdict."""
+    measures = evaluation.get("measures", ())
+    beside = console.width >= WIDE  # else the meanings would be squeezed into a column of a few letters
+    table = _table("measure", "value", "95 % interval", "floor", "reference", "better", *["meaning"] * beside)
+    for number, column in enumerate(table.columns[:6]):
+        column.no_wrap, column.justify = True, "right" if 1 <= number <= 4 else "left"
+    for measure in measures:
         table.add_row(
             measure["name"],
             _number(measure["value"]),
@@ -70,33 +80,38 @@ def print_evaluation(evaluation: Mapping[str, Any], console: Console) -> None:
             _number(measure["floor"]),
             _number(measure["reference"]),
             measure["better"],
-            measure["meaning"],
+            *[measure["meaning"]] * beside,
         )
     console.print(table)
-    notes = ["Floor: real data against real data, the best that can be hoped for."]
-    if evaluation.get("reference"):
-        notes.append(f"Reference: {evaluation['reference']}")
+    notes = [] if beside else [f"{measure['name']}: {measure['meaning']}" for measure in measures]
+    notes.append("floor: real data against other real data, the best that can be hoped for.")
+    notes += [evaluation["reference"]] if evaluation.get("reference") else []
     notes += [evaluation["judge"]["sentence"]] if evaluation.get("judge", {}).get("sentence") else []
-    notes += [evaluation["nearest"]] if evaluation.get("nearest") else []
-    console.print(Text("\n".join(notes), style="dim"), soft_wrap=True)
+    for note in notes:
+        say(note, console, style="dim")
     verdict = evaluation.get("verdict", {})
     console.print()
-    print_verdict(verdict.get("headline", ""), verdict.get("grade", ""), console)
+    print_verdict(verdict.get("headline", ""), console)
     for sentence in verdict.get("sentences", ()):
-        console.print(Text(f"  {sentence}"), soft_wrap=True)
+        say(sentence, console)
 
 
-def print_verdict(headline: str, grade: str, console: Console) -> None:
-    """The headline of the verdict, coloured by its grade where there is one."""
-    console.print(Text(headline, style=GRADES.get(grade, "bold")), soft_wrap=True)
+def print_verdict(headline: str, console: Console) -> None:
+    """The headline of the verdict in the colour of its grade, which is its first word."""
+    grade = headline.partition(":")[0].lower()
+    say(headline, console, style=COLOURS.get(grade, "bold"))
+
+
+def say(sentence: str, console: Console, style: str = "") -> None:
+    """A sentence, broken between words in a terminal and not at all in a file or a pipe."""
+    console.print(Text(sentence, style=style), soft_wrap=not console.is_terminal)
 
 
 def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
-    """One line per run: data, task, state, quality, verdict."""
+    """One line per run, its verdict last."""
     table = _table("run", "data", "task", "state", "quality", "verdict")
     for run in runs:
-        cells = (run.folder, run.data, run.task, run.state, run.quality, run.verdict)
-        table.add_row(*("" if cell is None else _short(cell) for cell in cells))
+        table.add_row(str(run.folder), run.data, run.task, run.state, run.quality, run.verdict)
     console.print(table)
 
 
