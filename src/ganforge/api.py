@@ -240,10 +240,10 @@ def _use(recipe: Recipe) -> None:
 
 def _judge(folder: Run, job: Job) -> dict[str, Any]:
     """Evaluates the stored model of a run and stores the result."""
-    model = load_model(folder.model, job.recipe.compute.device)
+    product = job.read_product(folder.model)
     records = folder.read_records()
     last = records[-1] if records else {"step": 0, "examples": 0}
-    content = job.evaluate(folder, model.network, {"step": last["step"], "examples": last["examples"]})
+    content = job.evaluate(folder, product, {"step": last["step"], "examples": last["examples"]})
     folder.write_json(folder.evaluation, content)
     return content
 
@@ -276,9 +276,12 @@ def _request(source: object, asked: Mapping[str, Any]) -> Request:
         name = sorted(unknown)[0]
         raise RecipeError(f"There is no option {name!r}.", did_you_mean(name, Request.model_fields))
     try:
-        return Request.model_validate({"source": str(source), **asked})
+        request = Request.model_validate({"source": str(source), **asked})
     except ValidationError as error:
         raise in_words(error) from error
+    if request.until is not None:
+        parse_target(request.until)  # before anything is written
+    return request
 
 
 def _task(request: Request) -> Task:

@@ -277,6 +277,10 @@ class Job(Protocol):
         """Writes model.json and model.safetensors into an empty folder."""
         ...
 
+    def read_product(self, folder: Any) -> nn.Module:
+        """The product that `write_model` wrote. Raises: RunError if it is missing or damaged."""
+        ...
+
     def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
         """Every measure beside floor and reference, and a verdict: the object that evaluation.json holds.
 

@@ -26,7 +26,7 @@ from ganforge.metrics.neighbours import nearest_with_index
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
 from ganforge.tasks.adversarial import build_game
-from ganforge.tasks.model import PictureModel
+from ganforge.tasks.model import PictureModel, load_model
 from ganforge.tasks.plan_pictures import plan_pictures, target_size
 
 GRID = 64  # pictures in a sample grid
@@ -112,6 +112,10 @@ class GenerateJob:
             "label_shares": self._label_shares(),
         }
         (folder / "model.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """The generator that `write_model` wrote."""
+        return load_model(folder, self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
         """Every measure beside floor and reference, and the verdict; also writes the report's pictures."""

@@ -84,6 +84,10 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
         )
     check_folder(folder)
     content = json.loads((folder / "model.json").read_text("utf-8"))
+    if content["task"] != "generate":
+        raise RunError(
+            f"{folder} draws no pictures.", f"Its task is {content['task']}.", "See its report.html instead."
+        )
     data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
     generator = network_pair(network, data).generator()
     generator.load_state_dict(load_file(folder / "model.safetensors"))
