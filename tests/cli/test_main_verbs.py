@@ -143,7 +143,6 @@ def test_bad_data_and_bad_settings_leave_nothing_behind(
         assert list(tmp_path.iterdir()) == [], typed
 
 
-@pytest.mark.xfail(strict=True, reason="api.train reads the target only after it has made the run folder")
 def test_a_target_that_cannot_be_read_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

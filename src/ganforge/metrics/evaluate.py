@@ -188,7 +188,9 @@ class _Views:
         self._train = self.of(train, read=False)
 
     def of(self, pictures: NDArray[np.uint8], read: bool = True) -> _View:
-        return _View(self._judge.features(pictures), _small(pictures), self._judge.classes(pictures) if read else None)
+        return _View(
+            self._judge.features(pictures), small_pictures(pictures), self._judge.classes(pictures) if read else None
+        )
 
     def copies(self, view: _View) -> Copying:
         """Copies among the first 2,000; held-out pictures calibrate."""
@@ -212,7 +214,7 @@ def _sampled(views: _Views, rival: GaussianReference, asked: NDArray[np.int64], 
     )
 
 
-def _small(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Pictures averaged down to at most 16 pixels, as vectors (N, P): a slightly blurred copy stays a copy."""
     parts = [prepare(pictures[start : start + CHUNK], SMALL).flatten(1) for start in range(0, len(pictures), CHUNK)]
     return np.concatenate([part.numpy() for part in parts])

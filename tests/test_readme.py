@@ -1,0 +1,55 @@
+"""The README says what is true: its tested blocks run as they stand, its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"<!-- tested -->\n```(sh|python)\n(.*?)```", re.DOTALL)
+
+
+def _blocks() -> list[tuple[str, str]]:
+    return BLOCK.findall((ROOT / "README.md").read_text("utf-8"))
+
+
+def test_the_readme_has_tested_commands_and_python() -> None:
+    assert {language for language, _ in _blocks()} == {"sh", "python"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "block"), _blocks(), ids=[language for language, _ in _blocks()])
+def test_a_block_of_the_readme_runs_as_it_stands(language: str, block: str, tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    program = ["bash", "-euo", "pipefail", "-c", block] if language == "sh" else [sys.executable, "-c", block]
+    done = subprocess.run(
+        program,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "finished" in done.stdout  # both end with the table of runs
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    lost = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert lost == []
+
+
+def test_the_files_that_the_reading_order_names_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    for name in re.findall(r"`(src/ganforge/[\w./]+)`", text):
+        assert (ROOT / name).exists(), name
