@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+THREADS = torch.get_num_threads()  # as torch found the machine, before any run of this process set its own number
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -22,7 +24,7 @@ class Machine:
 
 def survey_machine() -> Machine:
     """The best device here. The answer depends on the hardware alone, not on a timing, so that a plan repeats."""
-    threads = torch.get_num_threads()
+    threads = THREADS
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()
         bfloat = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -34,7 +36,7 @@ def survey_machine() -> Machine:
     bfloat = torch.cpu._is_amx_tile_supported()
     why = "this processor multiplies bfloat16 in hardware (AMX)" if bfloat else "this processor has no AMX for bfloat16"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    where = f"processor with {cores} cores, {threads} threads used"
+    where = f"a processor with {cores} cores"
     return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, threads, where)
 
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
+
+import torch
 
 from ganforge import __version__
 from ganforge.contracts import Feed, Record, Tell
 from ganforge.core.device import Machine, survey_machine
 from ganforge.data.images import Pictures
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.errors import RecipeError, did_you_mean
+from ganforge.errors import Interrupted, RecipeError, did_you_mean
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import (
     Adversary,
@@ -38,7 +41,7 @@ GAMMA_PER_SQUARED_DISTANCE = 0.0024  # see gamma_rule
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0
-LENGTH_WITHOUT_TIMING = 5_000  # steps after which timing tells nothing new
+MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
 
 SIZES: dict[str, Network] = {
     "tiny": Network(name="conv", latent_size=64, width=16),
@@ -139,12 +142,28 @@ def _with_length(draft: Recipe, request: Request, feed: Feed, tell: Tell) -> Rec
     for size in candidates:
         network = SIZES[size]
         tell("timing", size=size)
-        rate = measure_rate(draft.model_copy(update={"network": network}), feed)
+        draft, rate = _on_fewest_threads(draft.model_copy(update={"network": network}), feed)
         marks = len(_marks(seconds))
         if rate * (seconds - marks * SECONDS_PER_LOOK) >= WORTH_IT_FROM.get(size, 0):
             break
     training = max(0.5 * seconds, seconds - len(_marks(seconds)) * SECONDS_PER_LOOK)
     return _finish(draft, request, network, int(rate * training), seconds, rate)
+
+
+def _on_fewest_threads(draft: Recipe, feed: Feed) -> tuple[Recipe, float]:
+    """All threads or one, whichever is faster now, with the rate.
+
+    Threads wait for each other at every operation. On a small network, or on a machine that is busy with other things,
+    that wait costs more than the second core brings: 30 times as much was seen.
+    """
+    many = measure_rate(draft, feed)
+    if draft.compute.threads == 1 or draft.compute.device != "cpu":
+        return draft, many
+    alone = draft.model_copy(update={"compute": draft.compute.model_copy(update={"threads": 1})})
+    one = measure_rate(alone, feed)
+    told = f"{draft.compute.threads} threads make {many:,.0f} pictures/s now, one makes {one:,.0f}"
+    chosen = alone if one > many else draft
+    return chosen.with_reason(compute__threads=f"{draft.reasons['compute.threads']}; {told}"), max(one, many)
 
 
 def _finish(
@@ -214,6 +233,18 @@ def measure_rate(recipe: Recipe, feed: Feed, steps: int = 10, repeats: int = 4) 
         device=recipe.compute.device,
         record_every_steps=steps,
     )
-    fit(build_game(recipe), feed, settings, observers=(rates,))
-    measured = sorted(rates.seen[1:])
+    before = torch.get_num_threads()
+    torch.set_num_threads(recipe.compute.threads)
+    enough = perf_counter() + MOST_TIMING_SECONDS
+    try:
+        fit(build_game(recipe), feed, settings, observers=(rates,), stop=lambda: _timed(rates, enough))
+    except Interrupted:
+        pass  # by the line above: what was measured is enough
+    finally:
+        torch.set_num_threads(before)
+    measured = sorted(rates.seen[1:] or rates.seen)
     return measured[len(measured) // 2]
+
+
+def _timed(rates: _Rates, enough: float) -> bool:
+    return bool(rates.seen) and perf_counter() > enough
