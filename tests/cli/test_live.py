@@ -175,7 +175,7 @@ def test_records_after_a_rewind_replace_those_before_it() -> None:
     ("event", "words"),
     [
         ({"kind": "judging"}, "Preparing the judge."),
-        ({"kind": "shortened", "length": 1000}, "the run is shortened to 1,000 examples."),
+        ({"kind": "refitted", "length": 1000}, "1,000 examples in all now fit the time."),
         ({"kind": "reported", "path": "report.html"}, "Report: report.html"),
         ({"kind": "checkpoint"}, ""),
         ({"kind": "something_new"}, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -10,9 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 import torch
+from torch import Tensor
 from toy_games import (
     Killed,
     Notebook,
@@ -26,11 +29,12 @@ from toy_games import (
     stop_after,
 )
 
-from ganforge.contracts import Game
+from ganforge.contracts import Batch, Game
 from ganforge.core.files import sha256_of
 from ganforge.engine import steer
 from ganforge.engine.checkpoint import list_checkpoints
 from ganforge.engine.fit import fit
+from ganforge.engine.journal import Pace
 from ganforge.errors import Interrupted
 from ganforge.run import Run
 
@@ -99,21 +103,22 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert run.read_events()[-1]["kind"] == "resumed"
 
 
-def test_a_cut_of_the_length_is_repeated_by_a_resumed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first sitting is on a slow machine and cuts; it dies; the second, on a fast one, must cut the same."""
+def test_a_change_of_the_length_is_repeated_by_a_resumed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first sitting is on a slow machine and cuts; it dies; the second must cut the same without looking."""
     monkeypatch.setattr(steer, "SETTLED_SECONDS", 0.02)
     plan = settings(400, seconds_allowed=0.5)
     slow, resumed = Run(tmp_path / "slow"), Run(tmp_path / "resumed")
     state = fit(regression_game(), TableFeed(seconds=0.003, **line_feed().tensors), plan, run=slow).state
-    cuts = [event for event in slow.read_events() if event["kind"] == "shortened"]
-    assert cuts
+    refits = [event for event in slow.read_events() if event["kind"] == "refitted"]
+    assert refits
     assert state.clock.length < plan.length_examples
 
     shutil.copytree(slow.folder, resumed.folder)
-    first_cut = cuts[0]["step"]
+    first = refits[0]["step"]
     shutil.rmtree(resumed.checkpoints)
-    with pytest.raises(Killed):  # gives the checkpoints that there were just after the first cut
-        fit(regression_game(), line_feed(), plan, run=resumed, stop=kill_after(first_cut + 1))
+    with pytest.raises(Killed):  # gives the checkpoints that there were just after the first refit
+        fit(regression_game(), line_feed(), plan, run=resumed, stop=kill_after(first + 1))
+    monkeypatch.setattr(steer, "SETTLED_SECONDS", math.inf)  # it decides nothing by itself
     again = fit(regression_game(), line_feed(), plan, run=resumed).state
     assert again.clock.length == state.clock.length
     assert again.step == state.step
@@ -132,7 +137,7 @@ def test_minutes_are_kept_on_a_machine_that_turns_out_slower(tmp_path: Path, mon
         look=lambda product, state: {"progress": looked.append(state.clock.progress) or 0.0},
     )
     assert fitted.state.seconds == pytest.approx(allowed, rel=0.1)
-    assert "shortened" in notebook.kinds()
+    assert "refitted" in notebook.kinds()
     progress = [record["progress"] for record in notebook.records]
     assert progress == sorted(progress)
     assert notebook.records[-1]["learning_rates"]["learner"] == pytest.approx(
@@ -157,6 +162,7 @@ torch.set_num_threads(1)
 from pathlib import Path
 from toy_games import TableFeed, adversarial_game, points, settings
 from ganforge.engine.fit import fit
+from ganforge.engine.journal import Pace
 from ganforge.run import Run
 fit(adversarial_game(), TableFeed(x=points(), seconds=0.001), settings(300), run=Run(Path(sys.argv[2])))
 """
@@ -180,3 +186,25 @@ def test_a_process_killed_with_signal_9_goes_on_to_the_same_sha256(tmp_path: Pat
         torch.set_num_threads(threads)
     assert digest(killed) == digest(straight)
     assert not [name for name in os.listdir(killed.checkpoints) if name.startswith(".") and name.endswith(".old")]  # noqa: PTH208
+
+
+def test_minutes_are_kept_when_the_machine_becomes_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow for the first half second, then ten times as fast: what was cut is given back, and the time is used."""
+    monkeypatch.setattr(steer, "SETTLED_SECONDS", 0.1)
+    monkeypatch.setattr(Pace, "WINDOW", 0.2)
+    notebook, allowed, begun = Notebook(), 2.0, perf_counter()
+
+    class Relieved(TableFeed):
+        def batch(self, indices: Tensor) -> Batch:
+            self.seconds = 0.01 if perf_counter() - begun < 0.5 else 0.001
+            return super().batch(indices)
+
+    fitted = fit(
+        regression_game(),
+        Relieved(seconds=0.01, **line_feed().tensors),
+        settings(2_000, seconds_allowed=allowed),
+        observers=[notebook],
+    )
+    lengths = [event["length"] for event in notebook.events if event["kind"] == "refitted"]
+    assert min(lengths) < lengths[-1]
+    assert fitted.state.seconds == pytest.approx(allowed, rel=0.1)

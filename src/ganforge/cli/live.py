@@ -42,7 +42,7 @@ SENTENCES = {
     "started": "Training on {device}: {examples:,} examples.",
     "resumed": "Going on after {examples:,} examples.",
     "sampled": "Samples: {path}",
-    "shortened": "This machine has become slower: the run is shortened to {length:,} examples.",
+    "refitted": "This machine's speed has changed: {length:,} examples in all now fit the time.",
     "skipped": "A step was skipped: its gradient was not finite.",
     "rewound": "Back to the last healthy checkpoint, with half the learning rate (attempt {attempt}).",
     "damaged_checkpoint": "{sentence}",

@@ -2,8 +2,8 @@
 
 Every schedule is a function of progress, so everything stays in examples whatever the batch size. A person who asked
 for minutes gets them turned into examples at the start; when the machine turns slower the remaining examples are cut,
-and progress then runs faster from where it is: it never jumps, and a resumed run that repeats the cut gets the same
-numbers.
+and when it turns faster they are given back. Progress runs on from where it is: it never jumps, and a resumed run that
+repeats the change gets the same numbers.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ class Clock:
         self.length = length
 
 
-def shortened_length(
-    clock: Clock, seconds_used: float, seconds_allowed: float, examples_per_second: float
-) -> int | None:
-    """How many examples fit into the time that is left, or None if the plan still fits within 2 %.
+def fitting_length(clock: Clock, seconds_used: float, seconds_allowed: float, examples_per_second: float) -> int | None:
+    """How many examples in all fit the time, or None if the plan would end within 3 % of the allowed time anyway.
+
+    A machine that was busy for a while gets its examples back when it is free again.
 
     Args: seconds_used of training so far; seconds_allowed in all; examples_per_second the recent rate, > 0.
     """
-    fits = clock.examples + max(0.0, seconds_allowed - seconds_used) * examples_per_second
+    fits = max(0.0, seconds_allowed - seconds_used) * examples_per_second
     left = clock.length - clock.examples
-    return int(fits) if fits - clock.examples < 0.98 * left and left > 0 else None
+    off_seconds = abs(fits - left) / examples_per_second
+    return clock.examples + int(fits) if left > 0 and off_seconds > 0.03 * seconds_allowed else None

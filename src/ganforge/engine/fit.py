@@ -1,7 +1,7 @@
 """The one loop. It trains every game: one player, two, or four; alternating or simultaneous; from the start or resumed.
 
-No callback can change its order. Observers watch; `steer` alone decides to stop, cut the length or rewind, and it does
-so at record steps, where the numbers are read from the device.
+No callback can change its order. Observers watch; `steer` alone decides to stop, change the length or rewind, and it
+does so at record steps, where the numbers are read from the device.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ganforge.engine.average import MovingAverage
 from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint
 from ganforge.engine.clock import Clock
 from ganforge.engine.journal import Journal, Pace, make_record
-from ganforge.engine.steer import Decision, decide, planned_cuts
+from ganforge.engine.steer import Decision, decide, recorded_refits
 from ganforge.engine.turn import Seat, find_gradients, sit_down, take_step
 from ganforge.errors import Interrupted, TrainingError
 from ganforge.run import Run
@@ -37,7 +37,7 @@ class FitSettings:
     record_every_steps: int = 50
     checkpoint_every_steps: int = 500  # a multiple of record_every_steps
     marks: tuple[float, ...] = (1.0,)  # progress at which the product is looked at; 0.0 is before the first step
-    seconds_allowed: float | None = None  # cut the length when the machine turns slower
+    seconds_allowed: float | None = None  # refit the length when the machine turns slower or faster
 
 
 Look = Callable[[nn.Module, State], Mapping[str, float]]
@@ -73,7 +73,7 @@ def fit(
     seats = [sit_down(player) for player in game.players]
     average = MovingAverage(game.product_player.network, settings.half_life_examples)
     state = _begin(run, seats, average, settings, journal)
-    cuts = planned_cuts(run, state)
+    refits = recorded_refits(run, state)
     pace = Pace(state)
 
     if state.step == 0 and look and 0.0 in settings.marks:
@@ -92,16 +92,17 @@ def fit(
             record = make_record(state, seats, before, pace)
             if look and any(state.looked < mark <= state.clock.progress for mark in settings.marks):
                 state.looked = state.clock.progress
-                record["quality"] = dict(look(average.network, state))
+                with pace.pause():
+                    record["quality"] = dict(look(average.network, state))
                 state.seconds = pace.seconds()
-            decision = decide(state, record, settings.seconds_allowed, cuts, pace, target)
+            decision = decide(state, record, settings.seconds_allowed, refits, pace, target)
             journal.record(record)
             if decision is Decision.REWIND:
                 state = _rewind(run, seats, average, state, journal)
                 pace = Pace(state)
                 continue
-            if decision is Decision.CUT:
-                journal.event("shortened", state.step, attempt=state.attempt, length=state.clock.length)
+            if decision is Decision.REFIT:
+                journal.event("refitted", state.step, attempt=state.attempt, length=state.clock.length)
             if run and state.step % settings.checkpoint_every_steps == 0 and not state.clock.done:
                 save_checkpoint(run.checkpoints, state, seats, average)
                 journal.event("checkpoint", state.step)

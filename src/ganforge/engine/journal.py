@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
@@ -35,23 +36,33 @@ class Journal:
 
 
 class Pace:
-    """Seconds of training over all sittings, and the recent rate."""
+    """Seconds of training over all sittings, and the recent rate of the steps, without the looks between them."""
 
-    WINDOW = 9  # records: long enough to bridge a look at the product, short enough to notice a slower machine
+    WINDOW = 20.0  # seconds: bridges bursts of other programs, and notices soon that the machine turned slower
 
     def __init__(self, state: State) -> None:
         self._before, self._started = state.seconds, perf_counter()
-        self._seen: deque[tuple[float, int]] = deque([(state.seconds, state.clock.examples)], maxlen=self.WINDOW)
+        self._paused = 0.0
+        self._seen: deque[tuple[float, int]] = deque([(state.seconds, state.clock.examples)])
 
     def seconds(self) -> float:
         """Seconds of training so far, this sitting's and the earlier ones'."""
         return self._before + perf_counter() - self._started
 
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """What happens inside counts as seconds of training, but not towards the rate of the steps."""
+        begun = perf_counter()
+        yield
+        self._paused += perf_counter() - begun
+
     def note(self, examples: int) -> float:
         """Notes how many examples have been shown by now; returns the rate since the note before, in examples/s."""
-        seconds, now = self._seen[-1], (self.seconds(), examples)
+        before, now = self._seen[-1], (self.seconds() - self._paused, examples)
         self._seen.append(now)
-        return (now[1] - seconds[1]) / max(now[0] - seconds[0], 1e-9)
+        while len(self._seen) > 2 and now[0] - self._seen[1][0] >= self.WINDOW:
+            self._seen.popleft()
+        return (now[1] - before[1]) / max(now[0] - before[0], 1e-9)
 
     def recent(self) -> tuple[float, float]:
         """Examples per second over the window, and the seconds that the window spans."""

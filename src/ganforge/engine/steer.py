@@ -1,4 +1,4 @@
-"""The only place that steers a run: it stops, cuts the length, or rewinds. Every decision is an event in the run."""
+"""The only place that steers a run: it stops, changes the length, or rewinds. Every decision is an event in the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 from ganforge.contracts import Record
 from ganforge.engine.checkpoint import State
-from ganforge.engine.clock import shortened_length
+from ganforge.engine.clock import fitting_length
 from ganforge.engine.journal import Pace
 from ganforge.errors import TrainingError
 from ganforge.run import Run
@@ -21,22 +21,22 @@ class Decision(Enum):
     """What is to happen at a record step."""
 
     GO_ON = "go on"
-    CUT = "cut"
+    REFIT = "refit"
     REWIND = "rewind"
 
 
-def planned_cuts(run: Run | None, state: State) -> dict[tuple[int, int], int]:
-    """Cuts of the length that an earlier sitting made after the checkpoint: (attempt, step) -> length in examples.
+def recorded_refits(run: Run | None, state: State) -> dict[tuple[int, int], int]:
+    """Changes of the length that an earlier sitting made after the checkpoint: (attempt, step) -> length in examples.
 
     A resumed run repeats them instead of looking at the clock, so that it ends with the same weights.
     """
     if run is None:
         return {}
-    cuts = [event for event in run.read_events() if event["kind"] == "shortened"]
+    events = [event for event in run.read_events() if event["kind"] == "refitted"]
     return {
-        (cut["attempt"], cut["step"]): cut["length"]
-        for cut in cuts
-        if (cut["attempt"], cut["step"]) > (state.attempt, state.step)
+        (event["attempt"], event["step"]): event["length"]
+        for event in events
+        if (event["attempt"], event["step"]) > (state.attempt, state.step)
     }
 
 
@@ -44,7 +44,7 @@ def decide(
     state: State,
     record: Record,
     seconds_allowed: float | None,
-    cuts: Mapping[tuple[int, int], int],
+    refits: Mapping[tuple[int, int], int],
     pace: Pace,
     target: Callable[[Mapping[str, float]], bool] | None,
 ) -> Decision:
@@ -64,15 +64,15 @@ def decide(
         state.streak = state.streak + 1 if target(record["quality"]) else 0
         state.reached = state.streak >= 2
     here = (state.attempt, state.step)
-    if here in cuts:
-        state.clock.set_length(cuts[here])
-    elif seconds_allowed is None or state.clock.done or any(cut > here for cut in cuts):
+    if here in refits:
+        state.clock.set_length(refits[here])
+    elif seconds_allowed is None or state.clock.done or any(refit > here for refit in refits):
         return Decision.GO_ON
     else:
         rate, span = pace.recent()
-        length = shortened_length(state.clock, state.seconds, seconds_allowed, rate) if span > SETTLED_SECONDS else None
+        length = fitting_length(state.clock, state.seconds, seconds_allowed, rate) if span > SETTLED_SECONDS else None
         if length is None:
             return Decision.GO_ON
         state.clock.set_length(max(length, state.clock.examples + 1))  # one more step, so that the end is looked at
-        return Decision.CUT
+        return Decision.REFIT
     return Decision.GO_ON
