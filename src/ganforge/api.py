@@ -33,7 +33,7 @@ from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import DataError, InputError, RecipeError, RunError, TrainingError, did_you_mean
 from ganforge.metrics import parse_target
 from ganforge.recipe import Recipe, Request, in_words, read_recipe
-from ganforge.report import write_report
+from ganforge.report import TensorBoard, write_report
 from ganforge.run import Run
 from ganforge.tasks import TASKS, labels_for, load_model
 
@@ -82,6 +82,7 @@ def train(
     run: str | Path | None = None,
     force: bool = False,
     observers: Sequence[Observer] = (),
+    tensorboard: bool = False,
     **asked: Any,
 ) -> TrainedRun:
     """Trains a model of the data, judges it, and writes a report.
@@ -90,13 +91,14 @@ def train(
         source: a path (folder of pictures, .npz, .npy, idx, Parquet, table), a built-in name such as "digits", an array
             (N, H, W) or (N, H, W, C), or a pair (array, labels).
         run: the run folder; by default runs/<data>-<number>. force: replaces an existing run.
-        observers: told every record and event.
+        observers: told every record and event. tensorboard: also writes RUN/tensorboard, for TensorBoard.
         asked: task, minutes, examples, until, size, seed, resolution, objective, label, settings: see recipe.Request.
     Raises: DataError, RecipeError, RunError before anything is written; TrainingError; Interrupted after saving.
     """
     with _on_disk(source) as path:
         request = _request(path, asked)
         folder = Run(run) if run is not None else _next_run(request.source)
+        observers = _observers(folder, observers, tensorboard)
         _refuse_existing(folder, force)
         job = _task(request).plan(request, _tell(None, observers))
         recipe = _found_run(folder, job.recipe, path if path != source else None)
@@ -105,7 +107,7 @@ def train(
     return _go(folder, job, observers)
 
 
-def resume(run: str | Path, *, observers: Sequence[Observer] = ()) -> TrainedRun:
+def resume(run: str | Path, *, observers: Sequence[Observer] = (), tensorboard: bool = False) -> TrainedRun:
     """Goes on exactly where a run stopped, however it stopped. A finished run is returned as it is.
 
     Raises: RunError if it is not a run or is in use; DataError if its data is gone or has changed.
@@ -114,6 +116,7 @@ def resume(run: str | Path, *, observers: Sequence[Observer] = ()) -> TrainedRun
     if folder.model.is_dir() and folder.report.is_file():
         return load(run)
     recipe = read_recipe(folder.read_json(folder.recipe))
+    observers = _observers(folder, observers, tensorboard)
     job = TASKS[recipe.task]().open(recipe, _tell(folder, observers))
     return _go(folder, job, observers)
 
@@ -184,7 +187,7 @@ def runs(folder: str | Path = "runs") -> list[RunSummary]:
 def _go(folder: Run, job: Job, observers: Sequence[Observer]) -> TrainedRun:
     """Trains a job in its run folder from where it stands, then judges it and writes the report."""
     recipe, tell = job.recipe, _tell(folder, observers)
-    target = parse_target(recipe.ask.until) if recipe.ask.until else None
+    target = parse_target(recipe.ask.until, TASKS[recipe.task].measured) if recipe.ask.until else None
     with hold(folder.lock), StopRequest() as stop:
         _use(recipe)
         job.prepare()
@@ -216,6 +219,10 @@ def _go(folder: Run, job: Job, observers: Sequence[Observer]) -> TrainedRun:
         path = write_report(folder, diagnose(folder.history()))
         tell("reported", path=str(path), verdict=verdict)
     return TrainedRun(folder.folder, verdict, reached)
+
+
+def _observers(folder: Run, given: Sequence[Observer], tensorboard: bool) -> tuple[Observer, ...]:
+    return (*given, TensorBoard(folder.tensorboard)) if tensorboard else tuple(given)
 
 
 def _fit_settings(recipe: Recipe) -> FitSettings:
@@ -279,13 +286,18 @@ def _request(source: object, asked: Mapping[str, Any]) -> Request:
         request = Request.model_validate({"source": str(source), **asked})
     except ValidationError as error:
         raise in_words(error) from error
-    if request.until is not None:
-        parse_target(request.until)  # before anything is written
     return request
 
 
 def _task(request: Request) -> Task:
     """The task asked for, or the one that suits the data."""
+    task = _chosen_task(request)
+    if request.until is not None:
+        parse_target(request.until, task.measured)  # before anything is read or written
+    return task
+
+
+def _chosen_task(request: Request) -> Task:
     if request.task is None:
         if Path(request.source).suffix.lower() in TABLES[:2]:
             raise DataError(

@@ -132,6 +132,7 @@ class Player:
     loss: Callable[[Turn], Loss]
     optimiser: OptimiserSettings
     plays: Callable[[float], bool] = lambda progress: True  # progress 0..1 -> whether it plays
+    watch: Callable[[], Mapping[str, Tensor]] | None = None  # more notes, (B,) each, taken only at looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,7 @@ class Task(Protocol):
     """A verb: what is done with data. It turns data into a game, and the game's product into something of use."""
 
     name: ClassVar[str]
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]]  # what `look` gives and a target may name -> better
 
     def plan(self, request: Request, tell: Tell) -> Job:
         """Opens the data and chooses everything the person did not. Raises: DataError, RecipeError."""

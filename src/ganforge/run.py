@@ -10,6 +10,7 @@
       pictures/         real.png, reference.png, nearest.png: what the report shows beside them
       checkpoints/      step folders, each with a sha256 manifest; the last two                       (engine)
       model/            the product: model.json and model.safetensors, with a sha256 manifest
+      tensorboard/      the records once more, when --tensorboard asked for them                      (report)
       report.html       one self-contained page                                                       (report)
       lock              the process id of who trains it now
 
@@ -21,7 +22,7 @@ A record of metrics.jsonl has
     attempt          0, and one more after each rewind
     quality          {measure: value}, only on records at which the product was evaluated, with {measure}_low/_high
 evaluation.json has
-    step, examples, samples, held_out (counts), judge {kind, sentence}, reference (a sentence)
+    step, examples, samples, held_out (counts), judge {kind, sentence}, floor, reference (a sentence each)
     measures   [contracts.Measure as an object]     classes  {names, training_shares, sample_shares} or null
     nearest    a sentence on copying                verdict  {grade, headline, sentences, adversarial_helps}
 An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind.
@@ -56,6 +57,7 @@ class Run:
         self.nearest_grid = self.folder / "pictures" / "nearest.png"
         self.checkpoints = self.folder / "checkpoints"
         self.model = self.folder / "model"
+        self.tensorboard = self.folder / "tensorboard"
         self.report = self.folder / "report.html"
         self.lock = self.folder / "lock"
 

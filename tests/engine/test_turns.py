@@ -161,6 +161,43 @@ def test_a_record_tells_the_mean_of_each_term_over_its_window() -> None:
     assert told == pytest.approx([sum(window) / len(window) for window in windows], rel=1e-5)
 
 
+def test_a_term_that_appears_between_two_records_counts_from_then_on() -> None:
+    """A penalty whose weight leaves 0 brings a term and a note that were not there in the turns before."""
+    player = regression_game().players[0]
+
+    def loss(turn: Turn) -> Loss:
+        told = player.loss(turn)
+        if turn.progress < 0.5:
+            return told
+        ones = torch.ones_like(told.terms["squared_error"])
+        return Loss({"penalty": ones, **told.terms}, {"slope": 2 * ones})
+
+    notebook = Notebook()
+    fit(Game((replace(player, loss=loss),), product="learner"), line_feed(), settings(20), observers=[notebook])
+    first, second = notebook.records  # steps 1 to 10 and 11 to 20; progress is 0.5 from step 11 on
+    assert set(first["terms"]["learner"]) == {"squared_error"}
+    assert second["terms"]["learner"]["penalty"] == pytest.approx(1.0)
+    fit(Game((replace(player, loss=loss),), product="learner"), line_feed(), settings(18), observers=[notebook])
+    first = notebook.records[2]  # steps 1 to 10 of 18: the tenth is the first with a penalty
+    assert first["terms"]["learner"]["penalty"] == pytest.approx(0.1)
+    assert first["notes"]["learner"]["slope"] == pytest.approx(0.2)
+    assert first["gradient_norms"]["learner"] > 0
+
+
+def test_a_player_is_watched_only_when_the_product_is_looked_at() -> None:
+    player = replace(regression_game().players[0], watch=lambda: {"seen": torch.tensor([1.0, 2.0])})
+    notebook = Notebook()
+    fit(
+        Game((player,), product="learner"),
+        line_feed(),
+        settings(30, marks=(0.5, 1.0)),
+        observers=[notebook],
+        look=lambda product, state: {"quality": 1.0},
+    )
+    seen = [record["notes"]["learner"].get("seen") for record in notebook.records]
+    assert seen == [None, 1.5, 1.5]
+
+
 def test_a_player_plays_only_when_it_says_so() -> None:
     discriminator, generator = adversarial_game().players
     late = replace(generator, plays=lambda progress: progress >= 0.5)

@@ -281,6 +281,7 @@ def _recipe() -> dict[str, Any]:
         "task": "generate",
         "seed": 0,
         "minutes": 5.0,
+        "data": {"kind": "pictures"},
         "network": {"kind": "resnet", "width": 32, "latent_size": 64},
         "objective": {"kind": "r3gan", "gamma_start": 0.62, "gamma_end": 0.12},
         "optimiser": {"learning_rate_start": 0.003, "learning_rate_end": 0.00003, "beta1": 0.0, "beta2": 0.99},

@@ -237,3 +237,24 @@ def test_scaling_turns_theta_into_slopes_per_unit(tmp_path: Path) -> None:
     standard = (table.held_x - table.x_mean) / table.x_std
     expected = table.y_mean + table.y_std * (theta[0] + standard @ theta[1:])
     np.testing.assert_allclose(in_units[0] + table.held_x @ in_units[1:], expected, rtol=1e-9)
+
+
+def test_a_target_names_what_this_task_measures(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "table.csv")
+    asked: dict[str, Any] = {"task": "regress", "label": "price", "run": tmp_path / "run"}
+    with pytest.raises(RecipeError, match="kid") as caught:
+        api.train(table, until="kid<0.02", **asked)
+    assert "rmse" in str(caught.value.do)
+    with pytest.raises(RecipeError, match="worse rmse"):
+        api.train(table, until="rmse>0.02", **asked)
+    assert not (tmp_path / "run").exists()
+    assert api.train(table, until="r2>0.5", **asked).reached is True
+
+
+def test_the_report_of_a_regression_speaks_of_rows_and_one_network(trained: Run) -> None:
+    page = trained.report.read_text("utf-8")
+    assert "What the model predicts, against what was measured" in page
+    assert "One network learns by plain backpropagation" in page
+    assert "rows shown in training" in page
+    for word in ("Two networks", "pictures shown", "ganforge sample"):
+        assert word not in page

@@ -103,6 +103,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     label: Label = None,
     settings: Settings = None,
     force: Force = False,
+    tensorboard: options.ForTensorBoard = False,
 ) -> None:
     """Train on DATA, then judge the result and write a report."""
     options.check_one_length(minutes, examples)
@@ -127,6 +128,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
             settings=chosen,
             force=force,
             observers=(view,),
+            tensorboard=tensorboard,
         )
     _tell_result(trained, console)
 
@@ -175,14 +177,14 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
 
 
 @app.command(cls=_Verb, epilog=_examples("ganforge resume runs/digits-1  after Ctrl-C, a crash or a power cut"))
-def resume(run: RunFolder) -> None:
+def resume(run: RunFolder, tensorboard: options.ForTensorBoard = False) -> None:
     """Go on with RUN exactly where it stopped."""
     from ganforge import api
     from ganforge.cli.live import view_for
 
     console = Console()
     with view_for(console) as view:
-        trained = api.resume(run, observers=(view,))
+        trained = api.resume(run, observers=(view,), tensorboard=tensorboard)
     _tell_result(trained, console)
 
 

@@ -123,6 +123,8 @@ Settings: TypeAlias = Annotated[list[str] | None, typer.Option(
 Seed: TypeAlias = Annotated[int, typer.Option(
     metavar="S", parser=whole_number("--seed", 0, 1),
     help="Where all randomness comes from: the same seed gives the same result.")]
+ForTensorBoard: TypeAlias = Annotated[bool, typer.Option(
+    "--tensorboard", metavar="", help="Also write RUN/tensorboard; needs ganforge[tensorboard].")]
 Force: TypeAlias = Annotated[bool, typer.Option(
     "--force", metavar="", help="Replace what is already there.")]
 # fmt: on

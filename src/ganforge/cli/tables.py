@@ -84,7 +84,7 @@ def print_evaluation(evaluation: Mapping[str, Any], console: Console) -> None:
         )
     console.print(table)
     notes = [] if beside else [f"{measure['name']}: {measure['meaning']}" for measure in measures]
-    notes.append("floor: real data against other real data, the best that can be hoped for.")
+    notes.append(evaluation.get("floor") or "floor: real data against other real data, the best that can be hoped for.")
     notes += [evaluation["reference"]] if evaluation.get("reference") else []
     notes += [evaluation["judge"]["sentence"]] if evaluation.get("judge", {}).get("sentence") else []
     for note in notes:

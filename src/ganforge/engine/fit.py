@@ -17,7 +17,7 @@ from ganforge.core.seeds import generator_for
 from ganforge.engine.average import MovingAverage
 from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint
 from ganforge.engine.clock import Clock
-from ganforge.engine.journal import Journal, Pace, make_record
+from ganforge.engine.journal import Journal, Pace, add_watched, make_record
 from ganforge.engine.steer import Decision, decide, recorded_refits
 from ganforge.engine.turn import Seat, find_gradients, sit_down, take_step
 from ganforge.errors import Interrupted, TrainingError
@@ -94,6 +94,7 @@ def fit(
                 state.looked = state.clock.progress
                 with pace.pause():
                     record["quality"] = dict(look(average.network, state))
+                    add_watched(record, seats)
                 state.seconds = pace.seconds()
             decision = decide(state, record, settings.seconds_allowed, refits, pace, target)
             journal.record(record)

@@ -104,6 +104,15 @@ def make_record(state: State, seats: Sequence[Seat], before: list[list[Tensor]] 
 
 
 @torch.no_grad()
+def add_watched(record: Record, seats: Sequence[Seat]) -> None:
+    """Adds to the notes what players have to say of themselves when the product is looked at."""
+    for seat in seats:
+        if seat.player.watch is not None:
+            told = {name: float(value.mean()) for name, value in seat.player.watch().items()}
+            record["notes"][seat.player.name] = {**record["notes"].get(seat.player.name, {}), **told}
+
+
+@torch.no_grad()
 def _update_ratio(seat: Seat, old: list[Tensor]) -> float:
     """Length of the last step over the length of the weights: near 0.001 in healthy training."""
     new: list[Tensor] = list(seat.parameters)

@@ -74,11 +74,26 @@ def take_step(seat: Seat, learning_rate: float) -> None:
 def _account(seat: Seat, loss: Loss) -> None:
     """Adds the means of the terms and notes to the seat's sums; the last place is kept for the gradient norm."""
     values = torch.stack([value.detach().float().mean() for value in (*loss.terms.values(), *loss.notes.values())])
+    names = (*(("term", name) for name in loss.terms), *(("note", name) for name in loss.notes))
     if seat.sums is None:
-        seat.names = (*(("term", name) for name in loss.terms), *(("note", name) for name in loss.notes))
-        seat.sums = torch.zeros(len(values) + 1, device=values.device)
-    seat.sums[:-1] += torch.nan_to_num(values, 0.0, 0.0, 0.0)
+        seat.names, seat.sums = names, values.new_zeros(len(names) + 1)
+    elif names != seat.names:  # a term that comes or goes, such as a penalty whose weight has just left 0
+        _rearrange(seat, tuple(dict.fromkeys((*seat.names, *names))))
+    told = torch.nan_to_num(values, 0.0, 0.0, 0.0)
+    if names == seat.names:
+        seat.sums[:-1] += told
+    else:
+        seat.sums[[seat.names.index(name) for name in names]] += told
     seat.turns += 1
+
+
+def _rearrange(seat: Seat, names: tuple[tuple[str, str], ...]) -> None:
+    """Makes places for terms that were not there before; a term counts as 0 in the turns in which it was absent."""
+    assert seat.sums is not None
+    sums = seat.sums.new_zeros(len(names) + 1)
+    sums[[names.index(name) for name in seat.names]] = seat.sums[:-1]
+    sums[-1] = seat.sums[-1]
+    seat.names, seat.sums = names, sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.metrics.meanings import MEANINGS, QUICK
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +30,13 @@ class Target:
         return f"{self.measure}{self.comparison}{self.value:g}"
 
 
-def parse_target(text: str) -> Target:
-    """Reads "kid<0.02". Raises: RecipeError for another form, an unknown measure, or the worse direction."""
-    match = re.fullmatch(r"\s*([A-Za-z_ ]+?)\s*(<=?|>=?)\s*([-+0-9.eE]+)\s*", text)
+def parse_target(text: str, measured: Mapping[str, Literal["lower", "higher"]]) -> Target:
+    """Reads "kid<0.02".
+
+    Args: measured says what the task measures during training, and which direction is better.
+    Raises: RecipeError for another form, an unknown measure, or the worse direction.
+    """
+    match = re.fullmatch(r"\s*([A-Za-z_][A-Za-z0-9_ ]*?)\s*(<=?|>=?)\s*([-+0-9.eE]+)\s*", text)
     try:
         value = float(match[3]) if match else math.nan
     except ValueError:
@@ -42,20 +45,25 @@ def parse_target(text: str) -> Target:
         raise RecipeError(
             f"The target {text!r} cannot be read.",
             "A target is a measure, < or >, and a number.",
-            'Write for example "kid<0.02".',
+            f'Write for example "{_example(measured)}".',
         )
     name = match[1].lower().replace(" ", "_")
-    if name not in QUICK:
+    if name not in measured:
         raise RecipeError(
             f"{name!r} is not measured during training.",
             "A target must name a measure that is.",
-            did_you_mean(name, QUICK),
+            did_you_mean(name, measured),
         )
     comparison: Literal["<", ">"] = "<" if match[2].startswith("<") else ">"
-    if (comparison == "<") != (MEANINGS[name].better == "lower"):
+    if (comparison == "<") != (measured[name] == "lower"):
         raise RecipeError(
             f"The target {text!r} asks for a worse {name}.",
-            f"For {name}, {MEANINGS[name].better} is better.",
+            f"For {name}, {measured[name]} is better.",
             f'Write "{name}{"<" if comparison == ">" else ">"}{value:g}".',
         )
     return Target(name, comparison, value)
+
+
+def _example(measured: Mapping[str, Literal["lower", "higher"]]) -> str:
+    name = next(iter(measured))
+    return f"{name}{'<' if measured[name] == 'lower' else '>'}0.02"

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from ganforge.report.page import write_report
+from ganforge.report.tensorboard import TensorBoard
 
-__all__ = ["write_report"]
+__all__ = ["TensorBoard", "write_report"]

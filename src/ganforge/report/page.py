@@ -23,6 +23,7 @@ from ganforge.run import Run
 
 _HERE = Path(__file__).parent
 _TONES = {"fair": "care", "poor": "bad", "failed": "bad"}
+_NOUNS = {"pictures": "pictures", "table": "rows"}
 _SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
 
 
@@ -57,7 +58,7 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
     return {
         "name": run.folder.resolve().name,
         "state": _state(history),
-        "noun": "pictures" if grids else "examples",
+        "noun": _NOUNS.get(str((recipe.get("data") or {}).get("kind")), "examples"),
         "grids": grids,
         "verdict": _verdict(history),
         "run_facts": _run_facts(records, recipe, evaluation),

@@ -7,26 +7,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.contracts import BoundDiscriminator, Feed, Game, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.networks import network_pair
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import Recipe
 
+WATCHED = 256  # held-out examples that the discriminator scores at each look
 
-def build_game(recipe: Recipe) -> Game:
-    """Fresh networks from the recipe's seed, on its device, and what each minimises."""
+
+def build_game(recipe: Recipe, held_out: Feed | None = None) -> Game:
+    """Fresh networks from the recipe's seed, on its device, and what each minimises. held_out: see adversarial_game."""
     pair = network_pair(recipe.network, recipe.data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = pair.generator(), pair.discriminator()
     for network in (generator, discriminator):
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return adversarial_game(recipe, generator, discriminator)
+    return adversarial_game(recipe, generator, discriminator, held_out)
 
 
-def adversarial_game(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Game:
-    """The game of two on pictures or rows, with or without labels: discriminator first, then generator."""
+def adversarial_game(
+    recipe: Recipe, generator: nn.Module, discriminator: nn.Module, held_out: Feed | None = None
+) -> Game:
+    """The game of two on pictures or rows, with or without labels: discriminator first, then generator.
+
+    held_out: real examples that are never trained on; the discriminator's score of them is noted at each look, and
+    tells whether it has begun to know the training examples by heart.
+    """
     objective = OBJECTIVES[recipe.objective.name]()
     latent_size = recipe.network.latent_size
     gamma = _schedule(recipe.objective.gamma_start, recipe.objective.gamma_end, "geometric")
@@ -55,6 +63,12 @@ def adversarial_game(recipe: Recipe, generator: nn.Module, discriminator: nn.Mod
     def generator_loss(turn: Turn) -> Loss:
         return objective.generator_loss(bind(turn), turn.batch["x"], draw(turn))
 
+    def score_held_out() -> dict[str, Tensor]:
+        assert held_out is not None
+        batch = held_out.batch(torch.arange(min(WATCHED, len(held_out))))
+        score: Tensor = discriminator(batch["x"], batch.get("label"))
+        return {"score_held_out": score.float()}
+
     chosen = recipe.optimiser
     steps = OptimiserSettings(
         Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup),
@@ -63,7 +77,13 @@ def adversarial_game(recipe: Recipe, generator: nn.Module, discriminator: nn.Mod
         chosen.beta2,
     )
     players = (
-        Player("discriminator", discriminator, discriminator_loss, steps),
+        Player(
+            "discriminator",
+            discriminator,
+            discriminator_loss,
+            steps,
+            watch=score_held_out if held_out is not None else None,
+        ),
         Player("generator", generator, generator_loss, steps),
     )
     return Game(players, product="generator", order=recipe.objective.order)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from ganforge.core.seeds import generator_for
 from ganforge.data.images import Pictures, Survey, open_pictures, survey
 from ganforge.data.images.store import cache_folder
 from ganforge.errors import DataError
-from ganforge.metrics import Judge, evaluate_pictures, gaussian_reference, quick_quality, train_judge
+from ganforge.metrics import MEANINGS, QUICK, Judge, evaluate_pictures, gaussian_reference, quick_quality, train_judge
 from ganforge.metrics.neighbours import nearest_with_index
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
@@ -39,6 +39,7 @@ class Generate:
     """Turns pictures into a game of two."""
 
     name: ClassVar[str] = "generate"
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
 
     def plan(self, request: Request, tell: Tell) -> GenerateJob:
         """Opens the pictures and chooses everything the person did not."""
@@ -82,7 +83,7 @@ class GenerateJob:
 
     def game(self) -> Game:
         """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
-        return build_game(self.recipe)
+        return build_game(self.recipe, self.pictures.held_out)
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A grid of the same latents each time, and a quick measurement."""

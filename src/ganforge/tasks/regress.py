@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -43,6 +43,7 @@ class Regress:
     """Turns a table into a game of one."""
 
     name: ClassVar[str] = "regress"
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"rmse": "lower", "r2": "higher"}
 
     def plan(self, request: Request, tell: Tell) -> RegressJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
@@ -135,6 +136,7 @@ class RegressJob:
             "samples": len(trained),
             "held_out": len(table.held_y),
             "judge": {"kind": "held-out rows", "sentence": "Measured on rows that training never saw."},
+            "floor": "floor: the straight line with the least squared error, from a formula.",
             "reference": "predicting the mean of the training rows for every row",
             "measures": [asdict(measure) for measure in measures],
             "classes": None,

@@ -1,0 +1,77 @@
+"""The same records for people who follow their runs in TensorBoard. It needs the extra: ganforge[tensorboard]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ganforge.contracts import Record
+from ganforge.errors import InputError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+SCALARS = ("progress", "examples_per_second", "skipped")
+GROUPS = ("terms", "notes", "gradient_norms", "update_ratios", "learning_rates", "quality")
+
+
+class TensorBoard:
+    """An observer that writes every number of a record, and every sample grid, over the examples shown.
+
+    Args: folder for TensorBoard's files; made at the first record.
+    Raises: InputError if TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if find_spec("tensorboard") is None:
+            raise InputError(
+                "TensorBoard is not installed.",
+                "It is an extra, because most people do not need it.",
+                "Install it: pip install 'ganforge[tensorboard]'",
+            )
+        self._folder, self._examples = folder, 0
+        self._writer: SummaryWriter | None = None
+
+    def record(self, record: Record) -> None:
+        self._examples = int(record["examples"])
+        writer = self._open()
+        for name, value in numbers(record):
+            writer.add_scalar(name, value, self._examples)
+        writer.flush()
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        if event["kind"] == "sampled":
+            path = Path(event["path"])
+            pixels = np.asarray(Image.open(path).convert("RGB"))  # (H, W, 3)
+            self._open().add_image("samples", pixels, int(path.stem), dataformats="HWC")
+        elif event["kind"] == "reported" and self._writer is not None:
+            self._writer.close()
+
+    def _open(self) -> SummaryWriter:
+        """Made late: a resumed run begins at its checkpoint, and what an earlier sitting wrote after it is hidden."""
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._folder), purge_step=self._examples)
+        return self._writer
+
+
+def numbers(record: Record) -> Iterator[tuple[str, float]]:
+    """Every number of a record under the name that TensorBoard groups it by: `terms/discriminator/r1`."""
+    for name in SCALARS:
+        yield name, float(record[name])
+    for group in GROUPS:
+        yield from _flat(group, record.get(group) or {})
+
+
+def _flat(path: str, content: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{path}/{name}", value)
+        else:
+            yield f"{path}/{name}", float(value)
