@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ganforge.contracts import Job, Observer, Task, Tell
-from ganforge.core.files import storage_error, write_folder
+from ganforge.core.files import remove_leftovers, storage_error, write_folder
 from ganforge.core.lock import held_by, hold
 from ganforge.core.stop import StopRequest
 from ganforge.data.images import write_pictures
@@ -189,6 +189,7 @@ def _go(folder: Run, job: Job, observers: Sequence[Observer]) -> TrainedRun:
     recipe, tell = job.recipe, _tell(folder, observers)
     target = parse_target(recipe.ask.until, TASKS[recipe.task].measured) if recipe.ask.until else None
     with hold(folder.lock), StopRequest() as stop:
+        remove_leftovers(folder.folder)
         _use(recipe)
         job.prepare()
         tell("started", examples=recipe.length.examples, device=recipe.compute.device)

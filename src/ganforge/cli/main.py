@@ -257,17 +257,20 @@ def report(run: RunFolder) -> None:
     cls=_Verb, epilog=_examples("ganforge runs  the runs in runs/", "ganforge runs /data/runs  another folder")
 )
 def runs(
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where to look.")] = "runs",
+    folder: Annotated[
+        str | None, typer.Argument(metavar="FOLDER", show_default=False, help="Where to look, if not in runs/.")
+    ] = None,
 ) -> None:
     """List the runs in FOLDER with their verdicts."""
     from ganforge import api
 
     console = Console()
-    found = list(api.runs(folder))
+    nothing_yet = folder is None and not Path("runs").exists()  # before a person's first run
+    found = [] if nothing_yet else list(api.runs(folder or "runs"))
     if found:
         tables.print_runs(found, console)
     else:
-        console.print(f"No runs in {quote(folder)} yet. Begin one: ganforge train digits", soft_wrap=True)
+        console.print(f"No runs in {quote(folder or 'runs')} yet. Begin one: ganforge train digits", soft_wrap=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

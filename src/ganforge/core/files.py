@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 from ganforge.errors import RunError, StorageError
 
 MANIFEST = "manifest.json"  # written last: a folder without it was never finished
+_UNFINISHED = re.compile(r"\..+\.\d+\.[0-9a-f]{8}(\.old)?")  # the temporary names below
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
@@ -84,6 +86,15 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes left half-written anywhere in a folder. Only while nobody else writes there."""
+    for path in [path for path in folder.rglob(".*") if _UNFINISHED.fullmatch(path.name)]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def check_folder(folder: Path) -> None:

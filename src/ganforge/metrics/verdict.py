@@ -13,6 +13,7 @@ from ganforge.metrics.labels import missing_classes
 
 Grade = Literal["excellent", "good", "fair", "poor", "failed"]
 GRADES: tuple[Grade, ...] = ("excellent", "good", "fair", "poor", "failed")
+Gain = Literal["beats", "unproven", "none"]  # against the Gaussian
 BOUNDS = (0.25, 0.55, 0.85, 1.15)  # upper ends of the position for each grade but the last
 
 
@@ -33,27 +34,37 @@ def judge_run(
 
     The position is log(distance / floor) / log(reference / floor): 0 is as good as real pictures, 1 as bad as the
     Gaussian. Up to 0.25 excellent, 0.55 good, 0.85 fair, 1.15 poor, beyond it failed. Then the worst of these limits:
-    copying suspected: poor at best; a label missing, or coverage under a quarter of the floor's: fair at best;
-    diversity under 0.3: failed. The logarithm, because quality is felt in factors: 40 -> 20 is a step like 20 -> 10.
+    copying suspected: poor at best; a label missing, coverage under a quarter of the floor's, or no gain over the
+    Gaussian: fair at best; diversity under 0.3: failed. The logarithm, because quality is felt in factors: 40 -> 20 is
+    a step like 20 -> 10.
 
     `adversarial_helps`: the 95 % intervals of BOTH the Frechet and the kernel distance lie wholly below the reference.
     """
     by_name = {measure.name: measure for measure in measures}
     frechet, kid = by_name["frechet_distance"], by_name["kid"]
-    helps = frechet.high < frechet.reference and kid.high < kid.reference
+    gain = _gain(frechet, kid)
     place = position(frechet)
     missing = missing_classes(classes, samples) if classes is not None else []
     worst = sum(place > bound for bound in BOUNDS)
     collapsed = by_name["diversity"].value < 0.3
     gaps = by_name["coverage"].value < 0.25 * by_name["coverage"].floor
-    worst = max(worst, 2 if missing or gaps else 0, 3 if copies.suspected else 0, 4 if collapsed else 0)
+    worst = max(
+        worst, 2 if missing or gaps or gain == "none" else 0, 3 if copies.suspected else 0, 4 if collapsed else 0
+    )
     grade = GRADES[worst]
     return Verdict(
         grade,
-        _headline(grade, helps, copies.suspected, collapsed, missing),
-        _sentences(by_name, copies, missing, conditional, helps),
-        helps,
+        _headline(grade, gain, copies.suspected, collapsed, missing),
+        _sentences(by_name, copies, missing, conditional, gain),
+        gain == "beats",
     )
+
+
+def _gain(frechet: Measure, kid: Measure) -> Gain:
+    """Whether the samples are nearer to real pictures than the Gaussian's are, by both distances."""
+    if frechet.high < frechet.reference and kid.high < kid.reference:
+        return "beats"
+    return "unproven" if frechet.value < frechet.reference and kid.value < kid.reference else "none"
 
 
 def position(measure: Measure) -> float:
@@ -66,17 +77,19 @@ def position(measure: Measure) -> float:
     return math.log(value / floor) / span
 
 
-def _headline(grade: Grade, helps: bool, copied: bool, collapsed: bool, missing: Sequence[str]) -> str:
+def _headline(grade: Grade, gain: Gain, copied: bool, collapsed: bool, missing: Sequence[str]) -> str:
     if collapsed:
         return "Failed: the generator repeats nearly the same picture."
     if copied:
         return f"{grade.capitalize()}: the generator returns pictures that it was trained on."
-    if not helps:
+    if gain == "none":
         return f"{grade.capitalize()}: the adversarial training does not beat a simple Gaussian here."
     if missing:
         return (
             f"{grade.capitalize()}: {_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing from the samples."
         )
+    if gain == "unproven":
+        return f"{grade.capitalize()}: better than a simple Gaussian, but with so few unseen pictures not for certain."
     return {
         "excellent": "Excellent: the samples are almost as close to unseen real pictures as other real pictures are.",
         "good": "Good: the samples are much closer to real pictures than a simple Gaussian gets.",
@@ -87,7 +100,7 @@ def _headline(grade: Grade, helps: bool, copied: bool, collapsed: bool, missing:
 
 
 def _sentences(
-    by_name: Mapping[str, Measure], copies: Copying, missing: Sequence[str], conditional: bool, helps: bool
+    by_name: Mapping[str, Measure], copies: Copying, missing: Sequence[str], conditional: bool, gain: Gain
 ) -> tuple[str, ...]:
     frechet, kid, precision, recall = (by_name[name] for name in ("frechet_distance", "kid", "precision", "recall"))
     words = [
@@ -98,10 +111,16 @@ def _sentences(
         f"the Gaussian: {precision.reference:.0%}), and {recall.value:.0%} of the real variety is covered "
         f"(real ones: {recall.floor:.0%}, the Gaussian: {recall.reference:.0%}).",
     ]
-    if not helps:
+    if gain == "none":
         words.append(
             f"The kernel distance is {_number(kid.value)} against {_number(kid.reference)} for the Gaussian: "
-            "the gain, if any, is within the margin of error. Train longer, or use the Gaussian."
+            "train longer, or use the Gaussian."
+        )
+    if gain == "unproven":
+        unsure = frechet if frechet.high >= frechet.reference else kid
+        words.append(
+            f"The {'Frechet' if unsure is frechet else 'kernel'} distance may be as high as {_number(unsure.high)}, "
+            f"and the Gaussian's is {_number(unsure.reference)}: more data, not more training, would settle it."
         )
     if missing:
         words.append(f"Hardly any sample shows {_listed(missing)}.")

@@ -1,0 +1,124 @@
+"""Files are there whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ganforge.core.files import append_line, check_folder, remove_leftovers, write_folder, write_whole
+from ganforge.errors import RunError, StorageError
+
+FOREVER = """
+import sys, time
+from pathlib import Path
+from ganforge.core.files import write_folder
+
+def fill(target):
+    (target / "half").write_bytes(b"x" * 1000)
+    print("writing", flush=True)
+    time.sleep(60)
+
+write_folder(Path(sys.argv[1]), fill)
+"""
+
+
+def test_a_kill_while_a_folder_is_written_leaves_the_old_one_and_a_leftover_that_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    write_folder(folder, lambda target: (target / "weights").write_bytes(b"old"))
+    process = subprocess.Popen([sys.executable, "-c", FOREVER, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    check_folder(folder)
+    assert (folder / "weights").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 2
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_leftovers_are_found_at_any_depth_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in (".hidden", "samples/.notes.txt", "samples/000000100.png", ".git/x.1.abc")]
+    gone = [tmp_path / name for name in (".metrics.jsonl.12.0123abcd", "samples/.000000100.png.9.deadbeef")]
+    for path in (*kept, *gone):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("content")
+    (tmp_path / ".model.77.0123abcd.old").mkdir()
+    remove_leftovers(tmp_path)
+    assert all(path.is_file() for path in kept)
+    assert not any(path.exists() for path in gone)
+    assert not (tmp_path / ".model.77.0123abcd.old").exists()
+
+
+def test_a_folder_whose_filling_fails_is_not_there_and_the_old_one_is(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    write_folder(folder, lambda target: (target / "weights").write_bytes(b"old"))
+
+    def fail(target: Path) -> None:
+        (target / "weights").write_bytes(b"new")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StorageError, match="disk is full"):
+        write_folder(folder, fail)
+    check_folder(folder)
+    assert (folder / "weights").read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("harm", ["changed", "missing", "added", "no manifest"])
+def test_every_harm_to_a_folder_is_noticed(harm: str, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    write_folder(folder, lambda target: [(target / name).write_bytes(b"abc") for name in ("a", "b")] and None)
+    check_folder(folder)
+    match harm:
+        case "changed":
+            (folder / "b").write_bytes(b"abd")
+        case "missing":
+            (folder / "b").unlink()
+        case "added":
+            (folder / "c").write_bytes(b"")
+        case _:
+            (folder / "manifest.json").unlink()
+    with pytest.raises(RunError):
+        check_folder(folder)
+
+
+def test_a_line_that_a_crash_cut_short_does_not_swallow_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    append_line(path, "one")
+    with path.open("a") as file:
+        file.write('{"cut": ')
+    append_line(path, "two")
+    assert path.read_text().splitlines() == ["one", '{"cut": ', "two"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StorageError, match="permissions"):
+        write_whole(tmp_path / "x.json", b"{}")
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    """A writer in another process changes the file all the time; every read is one of its contents, whole."""
+    path = tmp_path / "x.txt"
+    script = (
+        "import sys; from pathlib import Path; from ganforge.core.files import write_whole\n"
+        "while True:\n    for letter in b'ab': write_whole(Path(sys.argv[1]), bytes([letter]) * 200_000)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(path)])
+    try:
+        while not path.exists():
+            time.sleep(0.01)
+        seen = {path.read_bytes() for _ in range(200)}
+    finally:
+        process.kill()
+        process.wait()
+    assert seen <= {b"a" * 200_000, b"b" * 200_000}
