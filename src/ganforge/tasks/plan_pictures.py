@@ -37,6 +37,7 @@ from ganforge.tasks.adversarial import build_game
 DEFAULT_MINUTES = 5.0
 BATCH = 64
 LARGEST_ON_CPU = 64  # pixels: above this a processor shows too few pictures in minutes to learn from
+LONG_ON_CPU = 30.0  # minutes from which on 64 pixels are worth it on a processor where 32 are free to be chosen
 GAMMA_PER_SQUARED_DISTANCE = 0.0024  # see gamma_rule
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
@@ -57,13 +58,15 @@ def target_size(native: tuple[int, int] | None, request: Request) -> tuple[tuple
     """Height and width to learn at, with the reason."""
     if request.resolution is not None:
         return (request.resolution, request.resolution), "you asked for it"
-    limit = LARGEST_ON_CPU if survey_machine().device == "cpu" else 256
-    if native is None:
-        side = min(limit, 64)
-        return (side, side), f"the pictures have different sizes; {side} pixels suit this machine"
-    if max(native) <= limit:
+    processor = survey_machine().device == "cpu"
+    if native is not None and max(native) <= (LARGEST_ON_CPU if processor else 256):
         return native, "all pictures have this size"
-    return (limit, limit), f"the pictures are {native[0]}x{native[1]}; {limit} pixels suit this machine"
+    side = 64
+    if processor and request.examples is None and (request.minutes or DEFAULT_MINUTES) < LONG_ON_CPU:
+        side = 32
+    sizes = "have different sizes" if native is None else f"are {native[0]}x{native[1]}"
+    more = "; --resolution 64 asks for more" if side == 32 else ""
+    return (side, side), f"the pictures {sizes}; {side} pixels suit this machine and time{more}"
 
 
 def gamma_rule(mean_squared_distance: float) -> float:
