@@ -38,7 +38,7 @@ DEFAULT_MINUTES = 5.0
 BATCH = 64
 LARGEST_ON_CPU = 64  # pixels: above this a processor shows too few pictures in minutes to learn from
 LONG_ON_CPU = 30.0  # minutes from which on 64 pixels are worth it on a processor where 32 are free to be chosen
-GAMMA_PER_SQUARED_DISTANCE = 0.0024  # see gamma_rule
+GAMMA_PER_SQUARED_DISTANCE = 0.01  # see gamma_rule
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0
@@ -74,7 +74,7 @@ def gamma_rule(mean_squared_distance: float) -> float:
 
     A gradient penalty gamma |dD/dx|^2 keeps its meaning when x is scaled by s only if gamma scales by s^2. The mean
     squared distance S of two examples carries that scale, and grows with the number of pixels as it should:
-    gamma = 0.0024 S.
+    gamma = 0.01 S. A weight several times larger does no harm, one several times smaller does (docs/log.md).
     """
     return float(f"{GAMMA_PER_SQUARED_DISTANCE * mean_squared_distance:.2g}")
 
@@ -105,7 +105,7 @@ def _draft(request: Request, pictures: Pictures, machine: Machine) -> Recipe:
         else Adversary(name=objective, gamma_start=gamma, gamma_end=gamma * GAMMA_DECAY)
     )
     labels = f"{len(pictures.label_names)} labels are there: one model draws each of them on demand"
-    rule = f"0.0024 x the mean squared distance of two training pictures ({distance:.4g}); falls to a tenth"
+    rule = f"0.01 x the mean squared distance of two training pictures ({distance:.4g}); falls to a tenth"
     return Recipe(
         ganforge=__version__,
         task="generate",
