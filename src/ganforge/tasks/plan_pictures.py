@@ -105,7 +105,7 @@ def _draft(request: Request, pictures: Pictures, machine: Machine) -> Recipe:
         else Adversary(name=objective, gamma_start=gamma, gamma_end=gamma * GAMMA_DECAY)
     )
     labels = f"{len(pictures.label_names)} labels are there: one model draws each of them on demand"
-    rule = f"0.01 x the mean squared distance of two training pictures ({distance:.4g}); falls to a tenth"
+    rule = f"{GAMMA_PER_SQUARED_DISTANCE:g} x the mean squared distance of two training pictures ({distance:.4g}); falls to a tenth"
     return Recipe(
         ganforge=__version__,
         task="generate",
