@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,8 +151,13 @@ class TutorialDiscriminator(nn.Module):
         return score[:, 0]
 
 
-def tutorial_loop(generator: nn.Module, discriminator: nn.Module, feed: Pictures, steps: int) -> None:
-    """The tutorial's loop: two passes of the discriminator, nothing frozen, a host synchronisation at each step."""
+def tutorial_loop(
+    generator: nn.Module, discriminator: nn.Module, feed: Pictures, steps: int = 10**9, end: float = math.inf
+) -> int:
+    """The tutorial's loop: two passes of the discriminator, nothing frozen, a host synchronisation at each step.
+
+    Ends after so many steps or at `end` by perf_counter, and returns the steps made.
+    """
     steps_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     steps_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     loss = nn.BCEWithLogitsLoss()
@@ -168,13 +174,19 @@ def tutorial_loop(generator: nn.Module, discriminator: nn.Module, feed: Pictures
         loss_d.backward()
         steps_d.step()
         print(f"[Batch {step}/{steps}] [D loss: {loss_d.item():f}] [G loss: {loss_g.item():f}]")
+        if perf_counter() >= end:
+            return step + 1
+    return steps
 
 
-def compare(names: tuple[str, str], sides: tuple[Callable[[int], None], Callable[[int], None]], asked: object) -> float:
+def compare(
+    names: tuple[str, str], sides: tuple[Callable[[int], object], Callable[[int], object]], asked: object
+) -> float:
     """Prints pictures/s of both sides, measured in turn, and returns the ratio of the medians."""
     rates: tuple[list[float], list[float]] = ([], [])
     for side in sides:
-        side(5)  # warm up
+        with contextlib.redirect_stdout(io.StringIO()):
+            side(5)  # warm up
     for _ in range(asked.rounds):  # type: ignore[attr-defined]
         for kept, side in zip(rates, sides, strict=True):
             started = perf_counter()
@@ -247,7 +259,8 @@ def main() -> None:
         asked,
     )
     print(f"bar 1: >= 0.97   {'met' if own >= 0.97 else 'NOT met'}: {own:.3f}")
-    print(f"bar 2: >= 2.2    {'met' if gain >= 2.2 else 'NOT met'}: {gain:.2f} ({full:.2f} in float32)")
+    both = gain >= 2.2 and full >= 2.2
+    print(f"bar 2: >= 2.2    {'met' if both else 'NOT met'}: {gain:.2f}, and {full:.2f} with float32 on both sides")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from ganforge.tasks.adversarial import build_game
 
 SPREAD = 0.05
 MODES = torch.cartesian_prod(torch.arange(-4.0, 5.0, 2.0), torch.arange(-4.0, 5.0, 2.0))  # (25, 2)
-SAMPLES, BATCH, STEPS = 10_000, 256, 6000
+SAMPLES, BATCH, STEPS = 10_000, 256, 4000
 
 
 @dataclass(frozen=True)

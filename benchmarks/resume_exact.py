@@ -26,7 +26,10 @@ def hashes(run: Path) -> dict[str, str]:
 
 
 def killed(arguments: list[str], run: Path, share: float) -> float:
-    """Starts a command and kills it -9 once training has passed `share`; returns where it was."""
+    """Starts a command and kills it -9 once training has passed `share`; returns where it was.
+
+    Raises: SystemExit if it had ended before.
+    """
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL)
     while process.poll() is None:
         records = Run(run).read_records()
@@ -34,7 +37,8 @@ def killed(arguments: list[str], run: Path, share: float) -> float:
             os.kill(process.pid, signal.SIGKILL)
             break
         time.sleep(0.02)
-    process.wait()
+    if process.wait() != -signal.SIGKILL:
+        raise SystemExit(f"It ended by itself with {process.returncode} before it could be killed at {share:.0%}.")
     records = Run(run).read_records()
     return float(records[-1]["progress"]) if records else 0.0
 

@@ -32,7 +32,7 @@ def verdict(frechet: float, kid: float, *, spread: float = 0.0, copies: Copying 
         measure("coverage", changed.get("coverage", 0.8), 0.01, 0.9, 0.5),
         measure("diversity", changed.get("diversity", 0.9), 0.01, 1.0, 0.9),
     )
-    return judge_run(measures, copies, changed.get("classes"), False, 1000)
+    return judge_run(measures, copies, changed.get("classes"), False)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_copying_collapse_gaps_and_missing_labels_limit_the_grade() -> None:
     assert verdict(11.0, 0.1, copies=COPIED).grade == "poor"
     assert verdict(11.0, 0.1, diversity=0.1).grade == "failed"
     assert verdict(11.0, 0.1, coverage=0.2).grade == "fair"
-    classes = {"names": ["cat", "dog"], "training_shares": [0.5, 0.5], "sample_shares": [1.0, 0.0]}
+    classes = {"names": ["cat", "dog"], "training_shares": [0.5, 0.5], "sample_shares": [1.0, 0.0], "missing": ["dog"]}
     said = verdict(11.0, 0.1, classes=classes)
     assert said.grade == "fair"
     assert '"dog" is missing' in said.headline

@@ -32,12 +32,28 @@ def survey_machine() -> Machine:
         return Machine("cuda", f"a CUDA device is here: {name}", _name(bfloat), why, threads, name)
     if torch.backends.mps.is_available():
         return Machine("mps", "Apple's GPU is here", "float32", "the safe choice on mps", threads, "Apple GPU")
-    # AMX tiles multiply bfloat16 at several times the rate of float32; without them bfloat16 is emulated and slower.
-    bfloat = torch.cpu._is_amx_tile_supported()
-    why = "this processor multiplies bfloat16 in hardware (AMX)" if bfloat else "this processor has no AMX for bfloat16"
+    # Without one of these units bfloat16 is emulated and slower than float32.
+    bfloat = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    why = f"this processor {'multiplies' if bfloat else 'does not multiply'} bfloat16 in hardware"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     where = f"a processor with {cores} cores"
     return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, threads, where)
+
+
+def is_here(device: str) -> bool:
+    """Whether this machine has a device, by its name in a recipe: "cpu", "cuda", "cuda:1", "mps"."""
+    match device.partition(":")[0]:
+        case "cuda":
+            return torch.cuda.is_available()
+        case "mps":
+            return torch.backends.mps.is_available()
+        case kind:
+            return kind == "cpu"
+
+
+def memory_bytes() -> int:
+    """Bytes of memory in this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _name(bfloat: bool) -> str:

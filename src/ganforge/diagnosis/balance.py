@@ -48,8 +48,8 @@ def discriminator_wins(history: History) -> Finding | None:
             cause="The discriminator is far ahead: every sample looks equally wrong to it, so the generator gets no "
             "hint which way to go.",
             remedy="Strengthen the gradient penalty, two to four times the plan's value: `--set "
-            "objective.gamma_start=...`. An objective without a penalty (minimax, nonsaturating, hinge) is the usual "
-            "reason: use `--objective r3gan`.",
+            "objective.gamma_start=...`. A penalty of 0, or an objective that saturates (minimax), is the usual "
+            "reason: use `--objective r3gan` with the plan's penalty.",
         )
     return None
 

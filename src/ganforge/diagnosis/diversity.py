@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ganforge.contracts import Finding, History
 from ganforge.diagnosis.reading import DIVERSITY, Quality, discriminators, measures, quality
 
@@ -26,7 +24,8 @@ def collapse(history: History) -> Finding | None:
     for seen in _diversity(history):
         if "recall" in seen.name and _all_kinds_reached(history):
             continue
-        floor, now, best = _floor(seen), seen.values[-1], max(seen.values)
+        floor, now = _floor(seen), seen.values[-1]
+        best = min(floor, max(seen.values))  # noise is more diverse than real data: no height to fall from
         if best >= _LOW * floor and now < _FALL * best:
             return _collapse(f"{seen.name} fell from {best:.2f} to {now:.2f}; real data gets {floor:.2f}.")
         precision = _last(history, "precision")
@@ -60,11 +59,11 @@ def narrow(history: History) -> Finding | None:
 
 
 def missing_classes(history: History) -> Finding | None:
-    """Classes that the data has and that the samples hardly show."""
+    """Classes that the data has and that the samples hardly show: those that the evaluation lists."""
     classes = history.evaluation.get("classes") or {}
-    names: Sequence[object] = classes.get("names") or ()
+    names, gone = classes.get("names") or (), classes.get("missing") or ()
     rows = zip(names, classes.get("training_shares") or (), classes.get("sample_shares") or (), strict=False)
-    missing = [(str(name), train, drawn) for name, train, drawn in rows if train >= 0.01 and drawn < 0.25 * train]
+    missing = [(str(name), train, drawn) for name, train, drawn in rows if name in gone]
     if not missing:
         return None
     listed = ", ".join(

@@ -6,12 +6,13 @@ import math
 from statistics import median
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import at, early, leading_quality, middle, players, series, window
+from ganforge.diagnosis.reading import at, early, leading_quality, measures, middle, players, series, window
 from ganforge.diagnosis.trend import trend
 
 _JUMP = 10.0  # times the running median
 _SETTLED = 8  # records before a median means anything: the first ones hold the warm-up
 _DEAD = 1e-4  # of the early median
+_NEAR = 0.05  # standard deviations of the target between a regression and its closed-form answer
 _STILL = 1e-6  # step over weights: 1e-3 is usual, this is a standstill
 
 
@@ -43,15 +44,18 @@ def vanishing(history: History) -> Finding | None:
     Steps are divided by the learning rate's own fall, because a schedule that ends at nothing is meant. A game of one
     player whose loss has fallen has converged, which is success; so has a GAN that reached its floor.
     """
+    alone = len(players(history)) == 1
     for player in players(history):
         norms = series(history, "gradient_norms", player)
         now, before = middle(window(norms)), middle(early(norms))
         if before > 0 and now < _DEAD * before and not _arrived(history, player):
-            return _vanishing(player, f"its gradient norm sank from {before:.2g} to {now:.2g}")
+            return _vanishing(player, f"its gradient norm sank from {before:.2g} to {now:.2g}", alone)
         ratios = _ratios_without_schedule(history, player)
         still = middle(window(ratios))
         if still < _STILL and not _arrived(history, player):
-            return _vanishing(player, f"a step changes its weights by only {still:.1g} of their size (1e-3 is usual)")
+            return _vanishing(
+                player, f"a step changes its weights by only {still:.1g} of their size (1e-3 is usual)", alone
+            )
     return None
 
 
@@ -81,10 +85,20 @@ def _ratios_without_schedule(history: History, player: str) -> list[float]:
 
 
 def _arrived(history: History, player: str) -> bool:
-    """Whether small gradients mean success: a lone player's loss fell to a level, or quality is still improving."""
+    """Whether small gradients mean success: a lone player's loss fell to a level, or quality is still improving.
+
+    A lone player may have arrived before its first record: then the evaluation says so, by a closed-form answer that is
+    near or by a measure that beats its reference.
+    """
     if len(players(history)) == 1:
         losses = _losses(history, player)
-        return bool(losses) and middle(window(losses)) < 0.9 * losses[0]
+        near = float((history.evaluation.get("solution") or {}).get("distance", math.inf)) < _NEAR
+        beats = any(
+            measure["low"] > measure["reference"]
+            for measure in measures(history).values()
+            if measure["better"] == "higher"
+        )
+        return near or beats or (bool(losses) and middle(window(losses)) < 0.9 * losses[0])
     seen = leading_quality(history)
     return seen is not None and trend(seen.values, seen.better) == "improving"
 
@@ -101,13 +115,16 @@ def _exploding(evidence: str, lasting: bool) -> Finding:
     )
 
 
-def _vanishing(player: str, evidence: str) -> Finding:
+def _vanishing(player: str, evidence: str, alone: bool) -> Finding:
     return Finding(
         ailment="vanishing",
         severity="critical",
         evidence=f"{player} has stopped learning: {evidence}.",
-        cause="No gradient reaches this network any more. The other player may have won or gone blind, units may "
-        "have died after a step that was too large, or the learning rate is far too small.",
-        remedy="Use an objective that does not saturate: `--objective r3gan`. If it is that already, change the "
-        "penalty with `--set objective.gamma_start=...` and compare the learning rates with the plan's.",
+        cause="No gradient reaches this network any more. "
+        + ("" if alone else "The other player may have won or gone blind. ")
+        + "Units may have died after a step that was too large, or the learning rate is far too small.",
+        remedy="Compare the learning rate with the plan's: `--set optimiser.learning_rate_start=...`."
+        if alone
+        else "Use an objective that does not saturate: `--objective r3gan`. If it is that already, change the penalty "
+        "with `--set objective.gamma_start=...` and compare the learning rates with the plan's.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ganforge.contracts import Finding, History
+from ganforge.diagnosis.reading import players
 
 _MANY = 0.01  # one turn in a hundred: more than the odd overflow
 
@@ -12,16 +13,16 @@ def not_finite(history: History) -> Finding | None:
     last = history.records[-1] if history.records else {}
     rewinds = sum(event.get("kind") == "rewound" for event in history.events)
     rewinds = max(rewinds, int(last.get("attempt", 0)))
-    skipped = max(int(last.get("skipped", 0)), sum(event.get("kind") == "skipped" for event in history.events))
+    skipped = int(last.get("skipped", 0))
     if not skipped and not rewinds:
         return None
-    steps = max(1, int(last.get("step", 0)))
+    turns = max(1, int(last.get("step", 0)) * max(1, len(players(history))))
     times = "once" if rewinds == 1 else f"{rewinds} times"
-    evidence = f"{skipped} of {steps:,} steps had a loss or gradient that was not a finite number and were skipped"
+    evidence = f"{skipped} of {turns:,} turns had a loss or gradient that was not a finite number and were skipped"
     evidence += f"; the run was taken back to its last healthy checkpoint {times}." if rewinds else "."
     return Finding(
         ailment="not_finite",
-        severity="critical" if rewinds > 1 else "warning" if rewinds or skipped > _MANY * steps else "note",
+        severity="critical" if rewinds > 1 else "warning" if rewinds or skipped > _MANY * turns else "note",
         evidence=evidence,
         cause="The steps are too large for this loss: weights jump to where numbers overflow. Extreme values in the "
         "data do the same.",

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import discriminators, middle, series, window
+from ganforge.diagnosis.reading import discriminators, middle
+
+LOOKS = 3
+LEAST_GAP = 0.1  # between training data and samples: below it the discriminator tells nothing apart
 
 
 def discriminator_overfits(history: History) -> Finding | None:
     """Held-out real examples score much lower than training ones, measured in the distance from training to fake.
 
+    The three scores are compared within one record, because a relativistic score has no zero and drifts over a run.
+    Held-out examples are scored when the product is looked at; the last three looks count.
     Source: Karras et al. 2020 (StyleGAN2-ADA), r_v = (E D_train - E D_validation) / (E D_train - E D_generated).
     """
     for judge in discriminators(history):
-        train = middle(window(series(history, "notes", judge, "score_real")))
-        fake = middle(window(series(history, "notes", judge, "score_fake")))
-        held_out = middle(window(series(history, "notes", judge, "score_held_out")))
-        gap = train - fake
-        if not gap > 0.1:  # also when one is missing: NaN compares false
+        told = [(record.get("notes") or {}).get(judge) or {} for record in history.records]
+        looks = [notes for notes in told if "score_held_out" in notes][-LOOKS:]
+        shares = [_share(notes) for notes in looks]
+        if len(shares) < LOOKS or not middle(shares) > 0.5:
             continue
-        share = (train - held_out) / gap
-        if not share > 0.5:
-            continue
+        share, last = middle(shares), looks[-1]
+        train, fake, held_out = (float(last[f"score_{kind}"]) for kind in ("real", "fake", "held_out"))
         return Finding(
             ailment="discriminator_overfits",
             severity="critical" if share > 0.9 else "warning",
@@ -31,3 +36,9 @@ def discriminator_overfits(history: History) -> Finding | None:
             "`--set objective.gamma_start=...`.",
         )
     return None
+
+
+def _share(notes: Mapping[str, float]) -> float:
+    """How far unseen real data falls from training data towards fake: 0 not at all, 1 it counts as fake."""
+    gap = float(notes["score_real"]) - float(notes["score_fake"])
+    return (float(notes["score_real"]) - float(notes["score_held_out"])) / gap if gap > LEAST_GAP else 0.0

@@ -38,14 +38,18 @@ class Space:
     samples: NDArray[np.floating]
 
 
-def copying(spaces: Sequence[Space]) -> Copying:
+def copying(spaces: Sequence[Space], train_count: int | None = None) -> Copying:
     """Looks for training pictures among the samples.
+
+    Args: spaces hold the training pictures that are searched; train_count how many the generator was trained on, by
+        default those. Where only a part is searched, only that part of the copies can be found.
 
     A picture's closeness is d1 / d10: the distance to its nearest training picture relative to its tenth nearest. A
     plain distance would also be small for samples that are merely blurred or simple, near to everything; a copy is near
     to ONE picture. (Carlini et al. 2023 normalise likewise.) In each space the threshold is the closeness below which
     RARE / len(spaces) of the unseen real pictures lie; a sample that is below it in any space counts. Suspected, when
-    the share's lower end is above what the calibration leaves possible and the share is at least SUSPICIOUS.
+    the share's lower end is above what the calibration leaves possible and the share is at least SUSPICIOUS, times the
+    part of the training pictures that was searched.
     """
     unseen = [_closeness(space.held_out, space.train) for space in spaces]
     fake = [_closeness(space.samples, space.train) for space in spaces]
@@ -59,11 +63,13 @@ def copying(spaces: Sequence[Space]) -> Copying:
     floor = float(np.concatenate(halves).mean()) if half else RARE
     below = int(_rare(unseen, unseen).sum())
     possible = float(stats.beta.ppf(0.975, below + 1, len(unseen[0]) - below + 1))  # of the true unseen share
-    suspected = share.value >= SUSPICIOUS and share.low > possible
+    searched = len(spaces[0].train)
+    part = min(1.0, searched / (train_count or searched))
+    suspected = share.value >= SUSPICIOUS * part and share.low > possible
     z = mann_whitney_z(
         nearest(spaces[0].samples, spaces[0].train, 1)[:, 0], nearest(spaces[0].held_out, spaces[0].train, 1)[:, 0]
     )
-    return Copying(share, floor, z, suspected, _sentence(share, floor, suspected))
+    return Copying(share, floor, z, suspected, _sentence(share, floor, suspected, searched, train_count or searched))
 
 
 def mann_whitney_z(fake_distances: NDArray[np.floating], unseen_distances: NDArray[np.floating]) -> float:
@@ -87,9 +93,10 @@ def _rare(unseen: Sequence[NDArray[np.float64]], pictures: Sequence[NDArray[np.f
     return marks
 
 
-def _sentence(share: Estimate, floor: float, suspected: bool) -> str:
+def _sentence(share: Estimate, floor: float, suspected: bool, searched: int, train_count: int) -> str:
+    among = f" (among {searched:,} of the {train_count:,} that it was trained on)" if searched < train_count else ""
     numbers = (
-        f"{share.value:.1%} of the samples lie unusually close to one training picture; "
+        f"{share.value:.1%} of the samples lie unusually close to one training picture{among}; "
         f"of real pictures that were never shown, {floor:.1%} do."
     )
     if suspected:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ FEWEST = 2 * K + 2  # pictures on each side
 SMALL = 16  # pixels of the small versions in which copies are searched
 CHUNK = 500
 
+Ruler: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""Pictures uint8 (N, C, H, W) -> features (N, D)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
@@ -44,6 +47,7 @@ class Evaluation:
     measures: tuple[Measure, ...]
     classes: Mapping[str, Any] | None
     nearest: str
+    copying_suspected: bool
     verdict: Verdict
     training: Mapping[str, Any]  # step, examples: how far training was
 
@@ -59,6 +63,7 @@ class Evaluation:
             "measures": [asdict(measure) for measure in self.measures],
             "classes": None if self.classes is None else dict(self.classes),
             "nearest": self.nearest,
+            "copying_suspected": self.copying_suspected,
             "verdict": asdict(self.verdict),
         }
 
@@ -99,46 +104,56 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     held_out: NDArray[np.uint8],
     samples: NDArray[np.uint8],
     *,
+    unlearned: NDArray[np.uint8],
+    train_count: int | None = None,
     train_labels: NDArray[np.int64] | None = None,
     sample_labels: NDArray[np.int64] | None = None,
     label_names: Sequence[str] = (),
     seed: int = 0,
     training: Mapping[str, Any] | None = None,
+    rulers: Mapping[str, Ruler] | None = None,
 ) -> Evaluation:
-    """Compares samples with held-out pictures, and both rivals (real training pictures, a Gaussian) in the same way.
+    """Compares samples with held-out pictures, and both rivals (other real pictures, a Gaussian) in the same way.
 
     At most 5,000 samples and held-out pictures are compared, equally many on each side; floor and reference are
     measured with the very same numbers, so that the bias that small sets give most measures is the same in all three
     and cancels where they are read side by side. Memory is bounded: of `train` at most 10,000 pictures are read.
 
-    Args: train, held_out, samples uint8 (N, C, H, W), arrays or memory maps. train_labels (N,), sample_labels (M,): the
-        labels asked for, where samples are conditional. training: {"step", "examples"} of the product.
+    Args: train, held_out, samples uint8 (N, C, H, W), arrays or memory maps. unlearned: real pictures that the judge
+        has not learned from, for the floor: features of pictures that it knows differ from those of unseen ones.
+        train_count: how many pictures the generator was trained on, by default those of `train`. train_labels (N,),
+        sample_labels (M,): the labels asked for, where samples are conditional. training: {"step", "examples"} of the
+        product. rulers: other features by the name of the Frechet distance that they give.
     Raises: DataError for fewer than 12 pictures on a side or another shape.
     """
-    n = min(MOST_COMPARED, len(held_out), len(samples), len(train))
+    n = min(MOST_COMPARED, len(held_out), len(samples), len(train), len(unlearned))
     _check_count(n)
+    # In random order, because blocks, subsets and fits read from the front, and data often lies sorted by label.
     real, fake = _subset(held_out, n, seed, "held-out"), _subset(samples, n, seed, "samples")
     base = _subset(train, MOST_TRAIN, seed, "train")
-    base_pictures, real_pictures, fake_pictures = train[np.sort(base)], held_out[np.sort(real)], samples[np.sort(fake)]
-    base_labels = None if train_labels is None else train_labels[np.sort(base)]
-    asked = None if sample_labels is None else sample_labels[np.sort(fake)]
+    base_pictures, real_pictures, fake_pictures = train[base], held_out[real], samples[fake]
+    base_labels = None if train_labels is None else train_labels[base]
+    asked = None if sample_labels is None else sample_labels[fake]
     shuffle = np.random.default_rng(seed_for(seed, "metrics/shuffle"))
-    order = shuffle.permutation(len(base_pictures))  # the Gaussian and the floor read from the front
 
-    rival = GaussianReference.fit(base_pictures[order], None if base_labels is None else base_labels[order])
+    rival = GaussianReference.fit(base_pictures, base_labels, max(1, len(label_names)))
     rival_asked = asked if asked is not None and base_labels is not None else rival.draw_labels(n, shuffle)
     rival_pictures = rival.sample(rival_asked, shuffle) if real_pictures.nbytes < 2**29 else None
     views = _Views(judge, base_pictures, real_pictures)
     mine = views.of(fake_pictures)
-    floor = views.of(base_pictures[order[:n]])
+    floor_pictures = unlearned[_subset(unlearned, n, seed, "unlearned")]
+    floor = views.of(floor_pictures)
     other = views.of(rival_pictures) if rival_pictures is not None else _sampled(views, rival, rival_asked, shuffle)
 
-    scores = [
-        feature_scores(_shuffled(views.real.features, seed), _shuffled(v.features, seed)) for v in (mine, floor, other)
-    ]
-    copies = [views.copies(v) for v in (mine, other)]
+    scores = [feature_scores(views.real.features, view.features) for view in (mine, floor, other)]
+    copies = [views.copies(view, train_count) for view in (mine, other)]
     table = {name: (scores[0][name], scores[1][name].value, scores[2][name].value) for name in scores[0]}
     table["copying"] = (copies[0].share, copies[0].unseen, copies[1].share.value)
+    for name, see in (rulers or {}).items():
+        drawn = rival_pictures if rival_pictures is not None else rival.sample(rival_asked[:CHUNK], shuffle)
+        features, *others = (see(part) for part in (real_pictures, fake_pictures, floor_pictures, drawn))
+        found = [frechet_distance(features, other_features) for other_features in others]
+        table[name] = (found[0], found[1].value, found[2].value)
     classes = None
     if (
         base_labels is not None
@@ -155,7 +170,7 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
             judge.settings.accuracy,
             np.random.default_rng(seed_for(seed, "metrics/bootstrap")),
         )
-        classes = label_metrics.class_table(mine.classes, base_labels, label_names)
+        classes = label_metrics.class_table(readings, base_labels, label_names)
     measures = tuple(_measure(name, *row) for name, row in table.items())
     return Evaluation(
         samples=n,
@@ -165,7 +180,8 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
         measures=measures,
         classes=classes,
         nearest=copies[0].sentence,
-        verdict=judge_run(measures, copies[0], classes, asked is not None, n),
+        copying_suspected=copies[0].suspected,
+        verdict=judge_run(measures, copies[0], classes, asked is not None),
         training=dict(training or {}),
     )
 
@@ -192,14 +208,15 @@ class _Views:
             self._judge.features(pictures), small_pictures(pictures), self._judge.classes(pictures) if read else None
         )
 
-    def copies(self, view: _View) -> Copying:
+    def copies(self, view: _View, train_count: int | None) -> Copying:
         """Copies among the first 2,000; held-out pictures calibrate."""
         cut = slice(0, MOST_COPIES)
         return copying(
             [
                 Space(self._train.features, self.real.features[cut], view.features[cut]),
                 Space(self._train.pixels, self.real.pixels[cut], view.pixels[cut]),
-            ]
+            ],
+            train_count,
         )
 
 
@@ -221,13 +238,8 @@ def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _subset(pictures: NDArray[np.uint8], most: int, seed: int, name: str) -> NDArray[np.int64]:
-    """Indices of `most` pictures, the same for the same seed."""
+    """Indices of `most` pictures in random order, the same for the same seed."""
     return np.random.default_rng(seed_for(seed, f"metrics/{name}")).permutation(len(pictures))[:most]
-
-
-def _shuffled(features: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """Rows in random order, because the jackknife's blocks and the diversity's subset must be random ones."""
-    return features[np.random.default_rng(seed_for(seed, "metrics/rows")).permutation(len(features))]
 
 
 def _measure(name: str, estimate: Estimate, floor: float, reference: float) -> Measure:

@@ -6,7 +6,8 @@ Why it is built like this, and what was tried against it: docs/decisions/002-jud
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,24 +16,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from ganforge.core.files import check_folder, write_folder
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.errors import DataError, RunError
+from ganforge.errors import DataError, RunError, StorageError
 from ganforge.metrics.judge_network import LEARNED, RANDOM, RandomFilters, Trunk, orient, prepare, shift
 
-VERSION = 1  # of the judge's making: part of the cache's name, so that an older ruler is never mixed with this one
+VERSION = 2  # of the judge's making: part of the cache's name, so that an older ruler is never mixed with this one
 MOST_PICTURES = 15_000  # that it learns from
 MOST_PIXELS = 36_000_000  # shown in training: 45,000 pictures of 28x28, which takes about 10 s on 2 cores
 FEWEST_PICTURES, MOST_EPOCHS = 4_000, 40
 BATCH = 100
 CLUSTERS = 24  # kinds that it tells apart where a person gave none
 CHUNK = 500  # pictures in memory at a time when features are computed
-
-Progress = Callable[[float], None]  # called with 0..1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ class Judge:
         tensors = {name: tensor.contiguous() for name, tensor in self._tensors().items()}
 
         def fill(target: Path) -> None:
-            save_file(tensors, target / "judge.safetensors")
+            (target / "judge.safetensors").write_bytes(save(tensors))
             (target / "judge.json").write_text(json.dumps(asdict(self.settings), indent=2) + "\n", "utf-8")
 
         write_folder(folder, fill)
@@ -161,7 +160,6 @@ def train_judge(
     seed: int = 0,
     cache: Path | None = None,
     device: torch.device | str = "cpu",
-    progress: Progress | None = None,
 ) -> Judge:
     """Makes the judge of a training split, or takes it from the cache.
 
@@ -184,9 +182,10 @@ def train_judge(
                 return judge
         except RunError:
             pass  # a damaged cache is made anew below
-    judge = _train(pictures, labels if classes > 1 else None, classes, data_hash, seed, torch.device(device), progress)
+    judge = _train(pictures, labels if classes > 1 else None, classes, data_hash, seed, torch.device(device))
     if kept is not None:
-        judge.save(kept)
+        with suppress(StorageError):  # a full disk costs the next run some seconds, not this one its end
+            judge.save(kept)
     return judge
 
 
@@ -215,7 +214,6 @@ def _train(
     data_hash: str,
     seed: int,
     device: torch.device,
-    progress: Progress | None,
 ) -> Judge:
     order = np.random.default_rng(seed_for(seed, "judge/subset")).permutation(len(pictures))[:MOST_PICTURES]
     checked = max(1, len(order) // 10)
@@ -234,7 +232,7 @@ def _train(
         seed=seed,
     )
     judge = _untrained(settings)
-    _fit(judge, x[checked:], kinds[checked:], seed, device, progress)
+    _fit(judge, x[checked:], kinds[checked:], seed, device)
     with torch.no_grad():
         accuracy = float((judge.head(judge.trunk(x[:checked])).argmax(1) == kinds[:checked]).float().mean())
     trained = Judge(JudgeSettings(**{**asdict(settings), "accuracy": accuracy}), judge.trunk, judge.head, judge.filters)
@@ -271,7 +269,7 @@ def _clusters(x: Tensor, seed: int) -> Tensor:
     return torch.from_numpy(means.fit_predict(small).astype(np.int64))
 
 
-def _fit(judge: Judge, x: Tensor, kinds: Tensor, seed: int, device: torch.device, progress: Progress | None) -> None:
+def _fit(judge: Judge, x: Tensor, kinds: Tensor, seed: int, device: torch.device) -> None:
     """Adam with one warm-up and decay. Without labels every second batch is turned, and the turn is to be told."""
     pixels = x.shape[2] * x.shape[3]
     shown = int(min(MOST_EPOCHS * len(x), max(FEWEST_PICTURES, MOST_PIXELS / pixels)))
@@ -307,7 +305,5 @@ def _fit(judge: Judge, x: Tensor, kinds: Tensor, seed: int, device: torch.device
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-        if progress is not None and step % 20 == 0:
-            progress(step / steps)
     for module in modules:
         module.to("cpu").eval()

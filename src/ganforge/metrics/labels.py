@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,23 +51,26 @@ def label_scores(
     return result
 
 
-def class_table(
-    sample_classes: NDArray[np.int64], train_labels: NDArray[np.int64], names: Sequence[str]
-) -> dict[str, Any]:
-    """names, training_shares and sample_shares (as the judge reads them), in the order of the labels."""
-    count = max(int(train_labels.max()), int(sample_classes.max())) + 1
+def class_table(read: Readings, train_labels: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
+    """What evaluation.json says of the labels, in their order.
+
+    names, training_shares; held_out_shares and sample_shares as the judge reads them; missing: the labels that are
+    due at least 5 times among the samples and get less than a tenth of that. What is due is the smaller of the share in
+    the training data and the share that the judge reads in unseen real pictures: where it never recognises a label in
+    real pictures, its absence from the samples means nothing.
+    """
+    count = _count(read, train_labels)
     words = [names[i] if i < len(names) else str(i) for i in range(count)]
+    trained, held_out, drawn = (_shares(part, count) for part in (train_labels, read.held_out, read.samples))
+    due = np.minimum(trained, held_out)
+    missing = (due * len(read.samples) >= 5) & (drawn < MISSING * due)
     return {
         "names": words,
-        "training_shares": _shares(train_labels, count).tolist(),
-        "sample_shares": _shares(sample_classes, count).tolist(),
+        "training_shares": trained.tolist(),
+        "held_out_shares": held_out.tolist(),
+        "sample_shares": drawn.tolist(),
+        "missing": [word for word, gone in zip(words, missing, strict=True) if gone],
     }
-
-
-def missing_classes(table: Mapping[str, Any], samples: int) -> list[str]:
-    """Labels that are due at least 5 times among so many samples and get less than a tenth of that."""
-    rows = zip(table["names"], table["training_shares"], table["sample_shares"], strict=True)
-    return [name for name, due, got in rows if due * samples >= 5 and got < MISSING * due]
 
 
 def _count(read: Readings, train_labels: NDArray[np.int64]) -> int:

@@ -21,6 +21,10 @@ MEANINGS: dict[str, Meaning] = {
     "kid": Meaning(
         "lower", "The same distance measured without bias from the number of samples; real pictures get about 0."
     ),
+    "inception_frechet_distance": Meaning(
+        "lower",
+        "The Frechet distance on Inception features, as papers measure it, but from fewer pictures: it reads too high.",
+    ),
     "precision": Meaning("higher", "Share of samples that look like some real picture."),
     "recall": Meaning(
         "higher", "Share of real pictures that the generator could have made: low means that kinds are missing."

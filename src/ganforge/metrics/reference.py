@@ -30,10 +30,13 @@ class GaussianReference:
     shares: NDArray[np.float64]  # (L,)
 
     @classmethod
-    def fit(cls, pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> GaussianReference:
+    def fit(
+        cls, pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, label_count: int = 1
+    ) -> GaussianReference:
         """Reads a bounded share of the pictures.
 
-        Args: pictures uint8 (N, C, H, W), N >= 2, in no order that matters; labels (N,) or None.
+        Args: pictures uint8 (N, C, H, W), N >= 2, in no order that matters; labels (N,) or None; label_count how many
+            there are at least: a rare one may not be among the pictures, and borrows the whole's mean and shape.
         """
         size = int(np.prod(pictures.shape[1:]))
         x = np.asarray(pictures[: max(100, min(10_000, NUMBERS // size))], np.float32).reshape(-1, size)
@@ -43,7 +46,7 @@ class GaussianReference:
         components = _principal(x[: max(100, min(2_000, NUMBERS // size))])
         codes = x @ components.T  # (N, K)
         whole = _covariance(codes)
-        means, roots, count = [], [], int(kinds.max()) + 1
+        means, roots, count = [], [], max(label_count, int(kinds.max()) + 1)
         for kind in range(count):
             part = codes[kinds == kind]
             # A class of few pictures borrows the shape of the whole: its own covariance would be singular.

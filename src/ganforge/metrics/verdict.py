@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from ganforge.contracts import Measure
 from ganforge.metrics.copying import Copying
-from ganforge.metrics.labels import missing_classes
 
 Grade = Literal["excellent", "good", "fair", "poor", "failed"]
 GRADES: tuple[Grade, ...] = ("excellent", "good", "fair", "poor", "failed")
@@ -28,7 +27,7 @@ class Verdict:
 
 
 def judge_run(
-    measures: Sequence[Measure], copies: Copying, classes: Mapping[str, Any] | None, conditional: bool, samples: int
+    measures: Sequence[Measure], copies: Copying, classes: Mapping[str, Any] | None, conditional: bool
 ) -> Verdict:
     """Grades by where the Frechet distance lies between floor and reference.
 
@@ -44,7 +43,7 @@ def judge_run(
     frechet, kid = by_name["frechet_distance"], by_name["kid"]
     gain = _gain(frechet, kid)
     place = position(frechet)
-    missing = missing_classes(classes, samples) if classes is not None else []
+    missing = classes["missing"] if classes is not None else []
     worst = sum(place > bound for bound in BOUNDS)
     collapsed = by_name["diversity"].value < 0.3
     gaps = by_name["coverage"].value < 0.25 * by_name["coverage"].floor

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Loss, OptimiserSettings, Player, Schedule, Turn
-from ganforge.core.seeds import seed_for
+from ganforge.core.seeds import generator_for, seed_for
 from ganforge.networks import network_pair
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import Recipe
@@ -65,7 +65,7 @@ def adversarial_game(
 
     def score_held_out() -> dict[str, Tensor]:
         assert held_out is not None
-        batch = held_out.batch(torch.arange(min(WATCHED, len(held_out))))
+        batch = held_out.batch(torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED])
         score: Tensor = discriminator(batch["x"], batch.get("label"))
         return {"score_held_out": score.float()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from safetensors.torch import save
 from torch import nn
 
 from ganforge.contracts import Feed, Game, Tell
+from ganforge.core.device import survey_machine
 from ganforge.core.files import write_whole
 from ganforge.core.grid import grid, png_bytes
 from ganforge.core.seeds import generator_for
@@ -22,6 +24,7 @@ from ganforge.data.images import Pictures, Survey, open_pictures, survey
 from ganforge.data.images.store import cache_folder
 from ganforge.errors import DataError
 from ganforge.metrics import MEANINGS, QUICK, Judge, evaluate_pictures, gaussian_reference, quick_quality, train_judge
+from ganforge.metrics.inception import inception_available, inception_features
 from ganforge.metrics.neighbours import nearest_with_index
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
@@ -32,7 +35,9 @@ from ganforge.tasks.plan_pictures import plan_pictures, target_size
 GRID = 64  # pictures in a sample grid
 JUDGED = 5000  # samples in an evaluation
 PAIRS = 32  # samples shown beside their nearest training picture
-TRAIN_SUBSET = 10_000  # training pictures that judge, floor and nearest neighbours look at
+TRAIN_SUBSET = 10_000  # training pictures that the judge learns from, and as many that samples are compared with
+TRAIN_SUBSET_BYTES = 2**29  # at most
+FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
 
 
 class Generate:
@@ -46,7 +51,8 @@ class Generate:
         found = _survey(request)
         size, why = target_size(found.native_size, request)
         tell("reading", count=found.count, source=request.source)
-        pictures = open_pictures(found, size=size)
+        device = request.settings.get("compute.device", survey_machine().device)
+        pictures = open_pictures(found, size=size, device=device)
         return GenerateJob(plan_pictures(request, pictures, size_reason=why, tell=tell), pictures, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
@@ -123,7 +129,7 @@ class GenerateJob:
         model, train, held_out = self._model(product), self.pictures.train, self.pictures.held_out
         labels = model.draw_labels(JUDGED, seed=2)
         samples = model.sample(JUDGED, labels=labels, seed=2)
-        chosen = subset(len(train), TRAIN_SUBSET, "evaluation/train")
+        chosen = subset(len(train), self._most(), "evaluation/train")
         train_labels = train.labels[chosen] if train.labels is not None else None
         seen = train.pictures(chosen)
         judge = self._the_judge()
@@ -132,10 +138,13 @@ class GenerateJob:
             seen,
             held_out.pictures(subset(len(held_out), JUDGED, "evaluation/held_out")),
             samples,
+            unlearned=train.pictures(self._unlearned()),
+            train_count=len(train),
             train_labels=train_labels,
             sample_labels=labels,
             label_names=self.recipe.data.label_names,
             training=state,
+            rulers={"inception_frechet_distance": inception_features} if inception_available()[0] else {},
         )
         write_whole(run.real_grid, png_bytes(grid(seen[:GRID])))
         rival = gaussian_reference(seen, train_labels, GRID, 0)
@@ -162,12 +171,22 @@ class GenerateJob:
         if self._judge is None:
             self.tell("judging")
             train = self.pictures.train
-            chosen = subset(len(train), TRAIN_SUBSET, "judge/train")
+            kept_back = len(self._unlearned())
+            chosen = subset(len(train), kept_back + self._most(), "judge/train")[kept_back:]
             labels = train.labels[chosen] if train.labels is not None else None
             self._judge = train_judge(
                 train.pictures(chosen), labels, data_hash=self.pictures.data_hash, cache=cache_folder(None)
             )
         return self._judge
+
+    def _most(self) -> int:
+        """Training pictures that are read at once: fewer where they are large."""
+        return min(TRAIN_SUBSET, max(1000, TRAIN_SUBSET_BYTES // math.prod(self.recipe.data.shape)))
+
+    def _unlearned(self) -> NDArray[np.int64]:
+        """Training pictures that the judge never learns from, so that they stand for unseen ones: the floor."""
+        train, held_out = len(self.pictures.train), len(self.pictures.held_out)
+        return subset(train, min(JUDGED, self._most(), held_out, train // FLOOR_SHARE), "judge/train")
 
     def _the_held_out_features(self) -> NDArray[np.float32]:
         if self._held_out_features is None:
@@ -187,8 +206,9 @@ def _survey(request: Request) -> Survey:
 
 
 def subset(available: int, wanted: int, purpose: str) -> NDArray[np.int64]:
-    """Sorted indices of at most `wanted` examples, always the same ones for the same purpose."""
-    if available <= wanted:
-        return np.arange(available)
-    chosen = torch.randperm(available, generator=generator_for(0, purpose))[:wanted]
-    return np.sort(chosen.numpy())
+    """At most `wanted` indices in random order, always the same for the same purpose.
+
+    The order matters: data often lies sorted by label, and whoever takes the first few must not get one label only.
+    Of one purpose, fewer are the beginning of more.
+    """
+    return torch.randperm(available, generator=generator_for(0, purpose))[:wanted].numpy()
