@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ganforge.metrics.copying import Space, copying
 from ganforge.metrics.evaluate import feature_scores, quick_quality, small_pictures
 from ganforge.metrics.judge import Judge, train_judge
+from ganforge.metrics.judge_network import LEARNED
 from ganforge.metrics.meanings import MEANINGS
 from ganforge.metrics.planted import FAULTS, grows_worse, noise
 
@@ -67,6 +68,7 @@ def emoji() -> Labelled:
     return content["noto"].transpose(0, 3, 1, 2), content["category"].astype(np.int64)
 
 
+PARTS = {"the trained features alone": slice(0, LEARNED), "the random filters alone": slice(LEARNED, None)}
 SETS: dict[str, Callable[[], Labelled]] = {f.__name__: f for f in (digits, digits8, mnist, cifar10, emoji)}
 
 
@@ -79,20 +81,24 @@ def table(name: str, x: NDArray[np.uint8], y: NDArray[np.int64], labelled: bool)
     start = time.perf_counter()
     judge = train_judge(train, y[unseen:] if labelled else None, data_hash=name)
     trained = time.perf_counter() - start
-    real_features = judge.features(real)
+    real_features, clean_features = judge.features(real), judge.features(spoiled)
     start = time.perf_counter()
     quick_quality(judge, real_features, spoiled[:2000])
     quick = time.perf_counter() - start
-    clean = feature_scores(real_features, judge.features(spoiled))
+    clean = feature_scores(real_features, clean_features)
     print(f"\n{name} {x.shape[1:]}, {len(train)} to learn from, {len(real)} compared, judge: {judge.settings.kind}")
     print(f"judge trained in {trained:.1f} s, accuracy {judge.settings.accuracy:.3f}; quick_quality {quick:.1f} s")
     print(f"{'fault':16} {'measure':17} {'unspoiled':>9}  levels")
     held = starred = 0
+    parts = dict.fromkeys(PARTS, 0)
     for fault_name, fault in FAULTS.items():
-        scores = []
+        seen = []
         for level in fault.levels:
-            random = np.random.default_rng(1)
-            scores.append(feature_scores(real_features, judge.features(fault.plant(spoiled, labels, level, random))))
+            seen.append(judge.features(fault.plant(spoiled, labels, level, np.random.default_rng(1))))
+        scores = [feature_scores(real_features, features) for features in seen]
+        for part, columns in PARTS.items():
+            rows = [feature_scores(real_features[:, columns], f[:, columns]) for f in (clean_features, *seen)]
+            parts[part] += sum(grows_worse([row[m] for row in rows], MEANINGS[m].better) for m in fault.noticed_by)
         for measure in MEASURES:
             estimates = [clean[measure]] + [score[measure] for score in scores]
             monotone = grows_worse(estimates, MEANINGS[measure].better)
@@ -103,6 +109,7 @@ def table(name: str, x: NDArray[np.uint8], y: NDArray[np.int64], labelled: bool)
             print(f"{fault_name:16} {star}{measure:16} {estimates[0].value:9.4g}  {steps:40} {word}")
     copies(judge, train, real, spoiled)
     print(f"starred rows that hold: {held} of {starred}")
+    print("with one half of the judge: " + ", ".join(f"{part} {count} of {starred}" for part, count in parts.items()))
     return held, starred
 
 
