@@ -14,9 +14,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Twenty coloured pictures of 16 x 16, all different."""
+    """Twenty-four coloured pictures of 16 x 16, all different."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    for i, picture in enumerate(np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)):
+    for i, picture in enumerate(np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)):
         Image.fromarray(picture).save(folder / f"{i:02d}.png")
     return folder

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.data.images import Pictures, open_pictures, survey
+from ganforge.data.images import Pictures, folder, open_pictures, survey
 from ganforge.errors import DataError
 
 RNG = np.random.default_rng(1)
 
 
-def opened(folder: Path, cache: Path, size: tuple[int, int] = (16, 16)) -> Pictures:
-    return open_pictures(survey(folder), size=size, cache=cache)
+def opened(source: Path, cache: Path, size: tuple[int, int] = (16, 16)) -> Pictures:
+    return open_pictures(survey(source), size=size, cache=cache)
 
 
 def everything(pictures: Pictures) -> np.ndarray:
@@ -41,11 +41,11 @@ def bomb() -> bytes:
 
 def test_a_plain_folder_keeps_every_pixel(photos: Path, cache: Path) -> None:
     found = survey(photos)
-    assert (found.format, found.count, found.sizes, found.channels) == ("folder", 20, {(16, 16): 20}, 3)
+    assert (found.format, found.count, found.sizes, found.channels) == ("folder", 24, {(16, 16): 24}, 3)
     assert found.native_size == (16, 16) and found.label_names == () and found.skipped == ()
     pictures = opened(photos, cache)
-    assert pictures.shape == (3, 16, 16) and len(pictures.train) == 12 and len(pictures.held_out) == 8
-    for i in range(20):
+    assert pictures.shape == (3, 16, 16) and len(pictures.train) == 12 and len(pictures.held_out) == 12
+    for i in range(24):
         assert holds(pictures, np.asarray(Image.open(photos / f"{i:02d}.png")))
 
 
@@ -53,14 +53,14 @@ def test_a_plain_folder_keeps_every_pixel(photos: Path, cache: Path) -> None:
 def test_every_format_is_read(photos: Path, cache: Path, suffix: str) -> None:
     Image.new("RGB", (16, 16), (200, 30, 40)).save(photos / f"extra.{suffix}")
     pictures = opened(photos, cache)
-    assert pictures.passport["count"] == 21
+    assert pictures.passport["count"] == 25
     assert holds(pictures, np.full((16, 16, 3), (200, 30, 40), np.uint8), tolerance=6)
 
 
 def test_sixteen_bit_grey_is_scaled_and_not_clipped(tmp_path: Path, cache: Path) -> None:
     folder = tmp_path / "deep"
     folder.mkdir()
-    levels = RNG.integers(0, 65536, (16, 16, 16), np.uint16)
+    levels = RNG.integers(0, 65536, (24, 16, 16), np.uint16)
     levels[:, 0, 0], levels[:, 0, 1] = 65535, 257 * 100
     for i, picture in enumerate(levels):
         Image.fromarray(picture).save(folder / f"{i}.{'png' if i % 2 else 'tif'}")
@@ -83,17 +83,29 @@ def test_cmyk_palette_one_bit_and_grey_with_alpha_are_read(photos: Path, cache: 
     grey = np.stack([np.full((16, 16), 77, np.uint8), np.full((16, 16), 255, np.uint8)], axis=2)
     Image.fromarray(grey).save(photos / "e.png")
     pictures = opened(photos, cache)
-    assert pictures.shape[0] == 3 and pictures.passport["count"] == 25
+    assert pictures.shape[0] == 3 and pictures.passport["count"] == 29
     assert holds(pictures, np.asarray(colour))
     assert holds(pictures, np.repeat(striped[:, :, None] * np.uint8(255), 3, axis=2))
     assert holds(pictures, np.full((16, 16, 3), 77, np.uint8))
+
+
+def test_a_transparent_entry_of_a_palette_means_four_channels(photos: Path, cache: Path) -> None:
+    image = Image.new("P", (16, 16), 0)
+    image.putpalette([200, 30, 40, 10, 20, 250])
+    image.paste(1, (0, 0, 8, 16))
+    image.save(photos / "p.png", transparency=1)
+    pictures = opened(photos, cache)
+    assert pictures.shape[0] == 4
+    wanted = np.full((16, 16, 4), (200, 30, 40, 255), np.uint8)
+    wanted[:, :8] = (10, 20, 250, 0)
+    assert holds(pictures, wanted)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 def test_exif_rotation_is_applied(tmp_path: Path, cache: Path, suffix: str) -> None:
     folder = tmp_path / "phone"
     folder.mkdir()
-    for i in range(16):
+    for i in range(25):
         upright = np.zeros((32, 16, 3), np.uint8)
         upright[:16] = (250, 10 * i, 0)  # red above, blue below
         upright[16:] = (0, 10 * i, 250)
@@ -103,13 +115,13 @@ def test_exif_rotation_is_applied(tmp_path: Path, cache: Path, suffix: str) -> N
         options = {"lossless": True} if suffix == "webp" else {"quality": 98} if suffix == "jpg" else {}
         lying.save(folder / f"{i}.{suffix}", exif=exif, **options)
     found = survey(folder)
-    assert found.sizes == {(32, 16): 16}
+    assert found.sizes == {(32, 16): 25}
     shown = everything(open_pictures(found, size=(32, 16), cache=cache))
     assert (shown[:, 0, :14] > 230).all() and (shown[:, 2, :14] < 25).all() and (shown[:, 2, 18:] > 230).all()
 
 
 def test_opaque_alpha_means_three_channels_and_real_alpha_four(tmp_path: Path, cache: Path) -> None:
-    pixels = RNG.integers(0, 256, (16, 16, 16, 4), np.uint8)
+    pixels = RNG.integers(0, 256, (24, 16, 16, 4), np.uint8)
     for name, alpha, channels in (("opaque", 255, 3), ("clear", 100, 4)):
         folder = tmp_path / name
         folder.mkdir()
@@ -123,7 +135,7 @@ def test_opaque_alpha_means_three_channels_and_real_alpha_four(tmp_path: Path, c
 
 
 def test_colour_files_that_are_grey_everywhere_mean_one_channel(tmp_path: Path, cache: Path) -> None:
-    grey = RNG.integers(0, 256, (16, 16, 16), np.uint8)
+    grey = RNG.integers(0, 256, (24, 16, 16), np.uint8)
     for i, picture in enumerate(grey):
         Image.fromarray(np.repeat(picture[:, :, None], 3, axis=2)).save(tmp_path / f"{i}.png")
     pictures = opened(tmp_path, cache)
@@ -146,14 +158,14 @@ def test_several_subfolders_are_labels(tmp_path: Path, cache: Path) -> None:
 
 
 def test_train_and_test_subfolders_are_the_two_parts(tmp_path: Path, cache: Path) -> None:
-    for part, count in (("train", 18), ("test", 4)):
+    for part, count in (("train", 18), ("test", 6)):
         for word in ("a", "b"):
             (tmp_path / part / word).mkdir(parents=True)
             for i in range(count):
                 picture = np.full((16, 16), 10 * i + (word == "b") + 5 * (part == "test"), np.uint8)
                 Image.fromarray(picture).save(tmp_path / part / word / f"{i}.png")
     pictures = opened(tmp_path, cache)
-    assert (len(pictures.train), len(pictures.held_out), pictures.label_names) == (36, 8, ("a", "b"))
+    assert (len(pictures.train), len(pictures.held_out), pictures.label_names) == (36, 12, ("a", "b"))
     assert (pictures.held_out.pictures()[:, 0, 0, 0] % 10 >= 5).all() and "given" in pictures.passport["split"]
 
 
@@ -190,7 +202,7 @@ def test_broken_files_are_skipped_counted_and_listed(photos: Path, cache: Path) 
     (photos / ".hidden.png").write_text("ignored")
     (photos / "folder.png").mkdir()
     pictures = opened(photos, cache)
-    assert pictures.passport["count"] == 20
+    assert pictures.passport["count"] == 24
     reasons = {one["name"]: one["reason"] for one in pictures.passport["skipped"]}
     wanted = {
         "cut.png": "damaged", "cut.jpg": "damaged", "text.png": "not a picture", "empty.png": "0 bytes",
@@ -215,21 +227,21 @@ def test_mixed_sizes_are_covered_cropped_and_enlargement_is_said(photos: Path, c
     Image.fromarray(wide).save(photos / "wide.png")
     pictures = opened(photos, cache, size=(32, 32))
     assert survey(photos).native_size is None
-    assert pictures.passport["enlarged"] == 20 and "enlarged" in " ".join(pictures.passport["warnings"])
+    assert pictures.passport["enlarged"] == 24 and "enlarged" in " ".join(pictures.passport["warnings"])
     assert holds(pictures, np.full((32, 32, 3), 255, np.uint8))
 
 
-@pytest.mark.parametrize("count", [1, 3, 15])
+@pytest.mark.parametrize("count", [1, 3, 23])
 def test_too_few_pictures_are_refused(tmp_path: Path, count: int) -> None:
     for i in range(count):
         Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / f"{i}.png")
     with pytest.raises(DataError, match=f"holds {count} usable") as caught:
         survey(tmp_path)
-    assert caught.value.exit_code == 2 and "16" in str(caught.value)
+    assert caught.value.exit_code == 2 and "24" in str(caught.value)
 
 
 def test_too_few_after_decoding_are_refused_with_the_reasons(tmp_path: Path, cache: Path) -> None:
-    for i in range(18):
+    for i in range(26):
         Image.fromarray(RNG.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / f"{i}.png")
         if i > 10:
             (tmp_path / f"{i}.png").write_bytes((tmp_path / f"{i}.png").read_bytes()[:900])
@@ -245,7 +257,7 @@ def test_nothing_usable_is_refused_with_the_reasons(tmp_path: Path) -> None:
 
 
 def test_one_picture_repeated_is_refused(tmp_path: Path, cache: Path) -> None:
-    for i in range(20):
+    for i in range(24):
         Image.new("L", (16, 16), 128).save(tmp_path / f"{i}.png")
     with pytest.raises(DataError, match="identical"):
         opened(tmp_path, cache)
@@ -271,3 +283,49 @@ def test_a_missing_path_gets_a_suggestion(photos: Path) -> None:
 def test_labels_for_a_folder_are_refused(photos: Path) -> None:
     with pytest.raises(DataError, match="subfolder"):
         survey(photos, labels=[0] * 20)
+
+
+def test_a_run_inside_the_folder_is_neither_pictures_nor_a_label(tmp_path: Path) -> None:
+    """`cd photos && ganforge train .` writes runs/ into its own data."""
+    for word in ("cat", "dog"):
+        (tmp_path / word).mkdir()
+        for i in range(20):
+            Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
+    before = survey(tmp_path)
+    samples = tmp_path / "runs" / "photos-1" / "samples"
+    samples.mkdir(parents=True)
+    (samples.parent / "recipe.json").write_text('{"ganforge": "0.1.0", "task": "generate"}')
+    Image.new("L", (16, 16)).save(samples / "000000640.png")
+    after = survey(tmp_path)
+    assert (after.count, after.label_names, after.skipped) == (40, ("cat", "dog"), ())
+    assert after.digest == before.digest
+    with pytest.raises(DataError, match="is a run, not pictures"):
+        survey(samples.parent)
+
+
+def test_a_recipe_for_a_dish_hides_no_pictures(photos: Path) -> None:
+    for content in ('{"title": "soup"}', "[]", "not json"):
+        (photos / "recipe.json").write_text(content)
+        assert survey(photos).count == 24
+
+
+def test_a_folder_larger_than_one_slice_of_headers_is_listed_whole(
+    photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "05.png").write_text("broken")
+    Image.new("RGB", (16, 16)).save(photos / "24.png")
+    whole = opened(photos, cache)
+    monkeypatch.setattr(folder, "AT_ONCE", 7)
+    found = survey(photos)
+    assert (found.count, [name for name, _ in found.skipped]) == (24, ["05.png"])
+    assert open_pictures(found, size=(16, 16), cache=cache / "other").data_hash == whole.data_hash
+
+
+def test_labels_of_subfolders_can_be_left_out(tmp_path: Path, cache: Path) -> None:
+    for word, count in (("a", 15), ("b", 15), ("rare", 1)):
+        (tmp_path / word).mkdir()
+        for i in range(count):
+            Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
+    found = survey(tmp_path, labels=False)
+    assert found.label_names == () and found.notes == ()
+    assert open_pictures(found, size=(16, 16), cache=cache).passport["count"] == 31

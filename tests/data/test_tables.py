@@ -74,6 +74,17 @@ def test_unusable_tables_are_refused_in_words(given: pd.DataFrame, target: str, 
         open_numeric_table(given, target, seed=0)
 
 
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_a_flipped_byte_in_a_packed_table_is_said(tmp_path: Path, place: float) -> None:
+    path = tmp_path / "t.csv.gz"
+    frame().to_csv(path, index=False)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 0x55
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"t\.csv\.gz' cannot be read as a table"):
+        open_numeric_table(path, "price", seed=0)
+
+
 def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")

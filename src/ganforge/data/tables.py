@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.core.seeds import seed_for
+from ganforge.data.damage import DAMAGED
 from ganforge.errors import DataError, did_you_mean
 
 HELD_OUT = 0.2  # share of the rows
@@ -163,7 +164,7 @@ def _read(source: str | Path) -> pd.DataFrame:
                 return pd.read_parquet(path)
             case ".csv" | ".tsv" | ".gz" | ".txt":
                 return pd.read_csv(path, sep="\t" if ".tsv" in path.name.lower() else ",")
-    except (OSError, ValueError, EOFError) as error:  # pandas and pyarrow raise subclasses of ValueError
+    except DAMAGED as error:
         raise DataError(
             f"{str(source)!r} cannot be read as a table: {error}.", do="Check that it opens elsewhere."
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -198,11 +198,7 @@ class GenerateJob:
 
 def _survey(request: Request) -> Survey:
     """What is there, with its labels unless the person wants none."""
-    if request.label == "none":
-        found = survey(request.source)
-        parts = tuple(replace(part, labels=None) for part in found.parts)
-        return replace(found, label_names=(), label_counts=(), parts=parts)
-    return survey(request.source, labels=request.label)
+    return survey(request.source, labels=False if request.label == "none" else request.label)
 
 
 def subset(available: int, wanted: int, purpose: str) -> NDArray[np.int64]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.resources
+import math
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ganforge.data.damage import DAMAGED
 from ganforge.data.images.arrays import (
     IN_MEMORY,
     MemoryView,
@@ -38,6 +40,7 @@ from ganforge.errors import DataError, did_you_mean
 Labels = NDArray[Any] | Sequence[Any]
 IMAGE_KEYS = ("x_train", "x", "images", "data", "X", "arr_0")
 LABEL_KEYS = ("y_train", "y", "labels", "label")
+LOOKED_AT, LOOK = 64, 64 * 1024  # blocks of a file, and bytes of each, that its fingerprint is made from
 
 
 def survey_views(
@@ -90,9 +93,19 @@ def survey_views(
 
 
 def digest_of_files(*paths: Path) -> str:
-    """A fingerprint from names, sizes and times of change; contents are not read."""
-    facts = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
+    """A fingerprint from names, sizes, times of change and up to 4 MiB of the contents, spread evenly.
+
+    The folder is not in it: files that are moved keep what was decoded from them.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size} {path.stat().st_mtime_ns}".encode("utf-8", "surrogateescape"))
+        with path.open("rb") as file:
+            for start in range(0, size, max(LOOK, size // LOOKED_AT)):
+                file.seek(start)
+                digest.update(file.read(LOOK))
+    return digest.hexdigest()
 
 
 # ---- numpy ----------------------------------------------------------------------------------------------------------
@@ -120,15 +133,16 @@ def survey_npy(path: Path, source: str, labels: Labels | None) -> Survey:
     return survey_views([view_or_array], [labels], source=source, format="array", digest=digest, size=size)
 
 
-def survey_npz(path: Path, source: str, labels: Labels | str | None) -> Survey:
+def survey_npz(path: Path, source: str, labels: Labels | str | Literal[False] | None) -> Survey:
     """An .npz file: x or images or data ..., y or labels; x_test and y_test are the held-out part.
 
-    Args: labels the labels themselves, or the key under which they are.
+    The checksums in the file are the fingerprint: arrays given in Python are saved anew, somewhere else, at each call.
+    Args: labels the labels themselves, the key under which they are, or False for none.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED as error:
         raise not_an_array(source, error) from error
     key = next((key for key in IMAGE_KEYS if key in members), None)
     if key is None:
@@ -147,15 +161,18 @@ def survey_npz(path: Path, source: str, labels: Labels | str | None) -> Survey:
     if isinstance(labels, str) and labels not in members:
         raise DataError(f"{source!r} holds no {labels!r}.", do=did_you_mean(labels, members))
     label_key = labels if isinstance(labels, str) else next((k for k in LABEL_KEYS if k in members), None)
-    views, all_labels = [view(key)], [labels if not isinstance(labels, str) else None]
-    if all_labels[0] is None and label_key is not None:
+    views: list[View] = [view(key)]
+    all_labels: list[Labels | None] = [None if labels is False or isinstance(labels, str) else labels]
+    if all_labels[0] is None and label_key is not None and labels is not False:
         all_labels[0] = _small(path, members[label_key].filename, source)
     if "x_test" in members and key in ("x_train", "x"):
         views.append(view("x_test"))
-        all_labels.append(_small(path, members["y_test"].filename, source) if "y_test" in members else None)
+        labelled = "y_test" in members and labels is not False
+        all_labels.append(_small(path, members["y_test"].filename, source) if labelled else None)
     names = _small(path, members["label_names"].filename, source).tolist() if "label_names" in members else ()
     size = sum(member.file_size for member in members.values())
-    digest = digest_of_files(path)
+    facts = sorted((name, member.CRC, member.file_size) for name, member in members.items())
+    digest = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
     return survey_views(views, all_labels, source=source, format="array", digest=digest, size=size, names=names)
 
 
@@ -165,11 +182,11 @@ def _small(path: Path, member: str, source: str) -> NDArray[Any]:
         with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
             shape, fortran, dtype = read_npy_header(stream, source)
             data = stream.read()
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except DAMAGED as error:
         raise not_an_array(source, error) from error
-    if len(data) < int(np.prod(shape)) * dtype.itemsize:
+    if len(data) < math.prod(shape) * dtype.itemsize:
         raise not_an_array(source, f"{member} is cut short")
-    array = np.frombuffer(data, dtype, count=int(np.prod(shape)))
+    array = np.frombuffer(data, dtype, count=math.prod(shape))
     return array.reshape(shape, order="F" if fortran else "C").copy()
 
 
@@ -186,17 +203,24 @@ class IdxView:
         self.dtype: np.dtype[Any] = np.dtype(np.uint8)
 
     def _stream(self) -> IO[bytes]:
-        return cast("IO[bytes]", gzip.open(self.path)) if self.path.suffix == ".gz" else self.path.open("rb")
+        try:
+            return cast("IO[bytes]", gzip.open(self.path)) if self.path.suffix == ".gz" else self.path.open("rb")
+        except OSError as error:
+            raise not_idx(self.path, str(error)) from error
 
     def _header(self, stream: IO[bytes]) -> tuple[int, ...]:
         try:
-            zero, kind, dimensions = struct.unpack(">HBB", stream.read(4))
-            shape = struct.unpack(f">{dimensions}I", stream.read(4 * dimensions))
-        except (OSError, EOFError, struct.error) as error:
+            start = stream.read(4)
+            dimensions = start[3] if len(start) == 4 and start[:3] == b"\0\0\x08" else 0
+            sizes = stream.read(4 * dimensions)
+        except DAMAGED as error:
             raise not_idx(self.path, str(error)) from error
-        if zero != 0 or kind != 8 or dimensions < 1:
+        if dimensions == 0:
             raise not_idx(self.path, "it does not begin as an idx file of bytes does")
-        if self.path.suffix != ".gz" and self.path.stat().st_size < 4 + 4 * dimensions + int(np.prod(shape)):
+        if len(sizes) < 4 * dimensions:
+            raise not_idx(self.path, "it is cut short")
+        shape = struct.unpack(f">{dimensions}I", sizes)
+        if self.path.suffix != ".gz" and self.path.stat().st_size < 4 + 4 * dimensions + math.prod(shape):
             raise not_idx(self.path, "it is cut short")
         return shape
 
@@ -230,41 +254,53 @@ def idx_images(folder: Path) -> list[Path]:
     return [path for name, path in found.items() if name not in held] + list(held.values())
 
 
-def survey_idx(paths: Sequence[Path], source: str, labels: Labels | None) -> Survey:
-    """idx files of pictures, the training one first, each with its labels file beside it when that exists."""
+def survey_idx(paths: Sequence[Path], source: str, labels: Labels | Literal[False] | None) -> Survey:
+    """idx files of pictures, the training one first, each with its labels file beside it when that exists.
+
+    Args: labels of the training pictures in place of that file, or False for none at all.
+    """
     if len(paths) > 2:
         raise DataError(f"{source!r} holds {len(paths)} idx files of pictures.", do="Give one of them.")
     if "labels" in paths[0].name:
         raise DataError(f"{source!r} holds labels, not pictures.", do="Give the file of images, or the folder.")
     views: list[View] = [_in_memory_if_small(IdxView(path)) for path in paths]
-    beside = [_labels_beside(path) for path in paths]
-    if labels is not None:
+    beside = [None if labels is False else _labels_beside(path) for path in paths]
+    if labels is not None and labels is not False:
         beside[0] = np.asarray(labels)
     digest, size = digest_of_files(*paths), sum(path.stat().st_size for path in paths)
     return survey_views(views, beside, source=source, format="idx", digest=digest, size=size)
 
 
 def _in_memory_if_small(view: IdxView) -> View:
-    return MemoryView(np.concatenate(list(view.chunks()))) if 0 < np.prod(view.shape) <= IN_MEMORY else view
+    return MemoryView(_whole(view)) if math.prod(view.shape) <= IN_MEMORY else view
+
+
+def _whole(view: IdxView) -> NDArray[Any]:
+    return np.concatenate([np.empty((0, *view.shape[1:]), np.uint8), *view.chunks()])
 
 
 def _labels_beside(images: Path) -> NDArray[Any] | None:
     name = images.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
     for path in (images.with_name(name), images.with_name(name + ".gz")):
         if path.is_file() and name != images.name.removesuffix(".gz"):
-            return np.concatenate(list(IdxView(path).chunks()))
+            return _whole(IdxView(path))
     return None
 
 
 # ---- built-in -------------------------------------------------------------------------------------------------------
 
 
-def survey_built_in(name: str) -> Survey:
-    """The pictures that come in the wheels of other packages: see BUILT_IN."""
+def survey_built_in(name: str, *, labelled: bool) -> Survey:
+    """The pictures that come in the wheels of other packages: see BUILT_IN. Args: labelled whether labels are read."""
     pixels, labels = BUILT_IN[name]()
     digest = hashlib.sha256(pixels.data).hexdigest()
     return survey_views(
-        [MemoryView(pixels)], [labels], source=name, format="built-in", digest=digest, size=pixels.nbytes
+        [MemoryView(pixels)],
+        [labels if labelled else None],
+        source=name,
+        format="built-in",
+        digest=digest,
+        size=pixels.nbytes,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ganforge.data.damage import DAMAGED
 from ganforge.data.images.decode import fit, with_channels
 from ganforge.data.images.part import Block, InPlace, Part, Pixels, Target
 from ganforge.errors import DataError
@@ -71,7 +73,7 @@ class NpyView:
     def _mapped(self) -> np.memmap[Any, Any]:
         try:
             array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except DAMAGED as error:
             raise not_an_array(str(self.path), error) from error
         if not isinstance(array, np.memmap):
             raise DataError(f"{str(self.path)!r} is not a .npy file.", "It is another kind of file with that name.")
@@ -91,17 +93,23 @@ class NpzView:
 
     def __init__(self, path: Path, member: str) -> None:
         self.path, self.member = path, member
-        with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-            self.shape, fortran, self.dtype = read_npy_header(stream, str(path))
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+                self.shape, fortran, self.dtype = read_npy_header(stream, str(path))
+        except DAMAGED as error:
+            raise not_an_array(str(path), error) from error
         if fortran:
             raise DataError(
                 f"{member} in {str(path)!r} is stored in Fortran order.", do="Save np.ascontiguousarray(x)."
             )
 
     def chunks(self) -> Iterator[NDArray[Any]]:
-        with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
-            read_npy_header(stream, str(self.path))
-            yield from stream_chunks(stream, self.shape, self.dtype, str(self.path))
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
+                read_npy_header(stream, str(self.path))
+                yield from stream_chunks(stream, self.shape, self.dtype, str(self.path))
+        except DAMAGED as error:
+            raise not_an_array(str(self.path), error) from error
 
     def file(self) -> tuple[Path, int] | None:
         return None
@@ -109,21 +117,24 @@ class NpzView:
 
 def rows_per_chunk(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     """How many rows of an array are read at a time, at least one."""
-    return max(1, CHUNK // max(1, int(np.prod(shape[1:])) * dtype.itemsize))
+    return max(1, CHUNK // max(1, math.prod(shape[1:]) * dtype.itemsize))
 
 
 def stream_chunks(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Iterator[NDArray[Any]]:
-    """The rows of an array that follow in a stream. Raises: DataError if the stream ends before them."""
-    row_bytes = int(np.prod(shape[1:])) * dtype.itemsize
+    """The rows of an array that follow in a stream. Raises: DataError if it is damaged or ends elsewhere."""
+    row_bytes = math.prod(shape[1:]) * dtype.itemsize
     step = rows_per_chunk(shape, dtype)
     for start in range(0, shape[0], step):
         rows = min(step, shape[0] - start)
         try:
             data = stream.read(rows * row_bytes)
-        except (OSError, EOFError, zipfile.BadZipFile, ValueError) as error:
+            more = stream.read(1) if start + rows == shape[0] else b""  # only at its end is a checksum compared
+        except DAMAGED as error:
             raise not_an_array(name, error) from error
         if len(data) < rows * row_bytes:
             raise not_an_array(name, f"it ends after {start + len(data) // row_bytes:,} of {shape[0]:,} pictures")
+        if more:
+            raise not_an_array(name, f"it goes on after its {shape[0]:,} pictures")
         yield np.frombuffer(data, dtype).reshape(rows, *shape[1:])
 
 
@@ -133,7 +144,7 @@ def read_npy_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(stream)
-    except (ValueError, OSError, EOFError) as error:
+    except DAMAGED as error:
         raise not_an_array(name, error) from error
     if dtype.hasobject:
         raise not_an_array(name, "it holds Python objects, which are never opened")

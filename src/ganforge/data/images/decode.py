@@ -199,10 +199,10 @@ def _kind_of_mode(image: Image.Image) -> str:
 def _plain(image: Image.Image) -> Image.Image:
     """The same picture in 8 bits and in a mode that converts to L, RGB and RGBA."""
     if image.mode.startswith("I;16") or image.mode == "I":
-        levels = np.asarray(image).astype(np.int64)
+        levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > 65535:
             raise UnusableError(f"32-bit values from {levels.min()} to {levels.max()}, expected 16-bit (0 to 65,535)")
-        return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
+        return Image.fromarray(((levels.astype(np.uint32) + 128) // 257).astype(np.uint8))  # x 255 / 65535, rounded
     if image.mode == "F":
         values = np.asarray(image)
         low, high = float(values.min()), float(values.max())

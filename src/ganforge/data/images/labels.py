@@ -34,7 +34,9 @@ def check_labels(labels: NDArray[Any] | Sequence[Any], count: int, whose: str) -
             )
         array = array.astype(np.int64)
     if array.dtype.kind == "O":
-        array = np.array(["" if label is None else str(label) for label in array])
+        if missing := sum(label is None for label in array):
+            raise DataError(f"{missing:,} of {count:,} labels ({whose}) are missing.", "Each picture needs one.")
+        array = np.array([str(label) for label in array])
     if array.dtype.kind not in "iubUS":
         raise DataError(f"The labels ({whose}) are {array.dtype}.", "They must be integers or words.")
     return array.astype(str) if array.dtype.kind == "S" else array
@@ -64,8 +66,9 @@ def name_labels(
 
     places: list[NDArray[np.int64] | None] = []
     for number, labels in enumerate(parts):
-        if labels is None:  # a held-out part without labels beside a labelled training part
-            return (), nothing, ["The held-out pictures have no labels: trained without labels."]
+        if labels is None:  # a held-out part without labels beside a labelled training part: see open_pictures
+            places.append(None)
+            continue
         if number and (labels.dtype.kind in "US") != (kept.dtype.kind in "US"):
             raise DataError(
                 "The training labels and the test labels are not of one kind.", "One is words, one numbers."

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Format = Literal["folder", "array", "idx", "parquet", "built-in"]
 
-FEWEST = 16  # usable pictures: fewer say nothing about what a picture of this kind looks like
+FEWEST_HELD_OUT = 12  # different pictures: what the measures (metrics/evaluate.py) need on each side
+FEWEST = 2 * FEWEST_HELD_OUT  # different usable pictures: fewer cannot be learned from and measured with
 SMALLEST_SIDE, LARGEST_SIDE = 8, 256  # pixels of a training picture
 SAMPLE = 200  # pictures that are looked at to decide on the channels
 

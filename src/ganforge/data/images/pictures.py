@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for
 from ganforge.data.images.feed import HALF, PictureFeed
-from ganforge.data.images.part import LARGEST_SIDE, SMALLEST_SIDE, Survey, Target
+from ganforge.data.images.part import FEWEST, FEWEST_HELD_OUT, LARGEST_SIDE, SMALLEST_SIDE, Survey, Target
 from ganforge.data.images.split import Facts, copies, facts_of, held_out
 from ganforge.data.images.store import FileRows, Progress, Stored, store
 from ganforge.data.images.survey import refuse_too_few
@@ -55,28 +55,26 @@ def open_pictures(
 ) -> Pictures:
     """Decodes (once: the result is cached where decoding is dear), splits, and gathers the passport.
 
+    Test pictures that came with the data are the held-out part, unless they are too few or lack labels that the others
+    have; then they are left out, and the rest is split by content.
+
     Args: size (H, W) in pixels, 8..256 each; cache the folder for decoded pictures, by default $GANFORGE_CACHE, else
         $XDG_CACHE_HOME/ganforge, else ~/.cache/ganforge; device where batches are wanted; progress is called with
         pictures done and pictures in all.
-    Raises: RecipeError for a size out of range; DataError if too few pictures are usable or all are the same;
-        StorageError if the cache cannot be written.
+    Raises: RecipeError for a size out of range; DataError if too few pictures are usable or different, or if their own
+        size is too small; StorageError if the cache cannot be written.
     """
-    if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in size):
-        raise RecipeError(
-            f"Pictures of {size[0]} x {size[1]} pixels were asked for.",
-            f"Each side can be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels.",
-        )
+    _check_size(size, survey)
     target = Target(size[0], size[1], survey.channels)
-    stored = [store(part, n, survey, target, cache, progress) for n, part in enumerate(survey.parts)]
+    parts, unfit = survey.parts, ""
+    if len(parts) == 2 and parts[0].labels is not None and parts[1].labels is None:
+        parts, unfit = parts[:1], "have no labels"
+    stored = [store(part, n, survey, target, cache, progress) for n, part in enumerate(parts)]
     skipped = survey.skipped + tuple(pair for one in stored for pair in one.failed)
-    kept = [_keep(one, part.labels) for one, part in zip(stored, survey.parts, strict=True)]
-    refuse_too_few(len(kept[0].places), skipped, survey.source)
-    if (kept[0].facts.hashes == kept[0].facts.hashes[0]).all():
-        raise DataError(
-            f"All {len(kept[0].places):,} pictures of {survey.source!r} are identical.",
-            "There is nothing to learn but that one picture.",
-            "Give pictures that differ.",
-        )
+    kept = [_keep(one, part.labels) for one, part in zip(stored, parts, strict=True)]
+    _refuse_too_alike(kept[0], skipped, survey.source)
+    if len(kept) == 2 and (different := _different(kept[1])) < FEWEST_HELD_OUT:
+        kept, unfit = kept[:1], f"are {different} different usable ones, {FEWEST_HELD_OUT} are needed to measure with"
     if len(kept) == 1:
         mask = held_out(kept[0].facts.hashes)
         train, held = _feed(kept[0], ~mask, device), _feed(kept[0], mask, device)
@@ -85,6 +83,10 @@ def open_pictures(
         train, held = _feed(kept[0], None, device), _feed(kept[1], None, device)
         how = "as given: the test pictures that came with the data"
     passport = _passport(survey, target, kept, skipped)
+    if unfit:
+        passport["notes"].append(
+            f"The test pictures that came with the data {unfit}: they are left out, and others are held out instead."
+        )
     passport |= {
         "train": len(train),
         "held_out": len(held),
@@ -101,6 +103,43 @@ def open_pictures(
         passport=passport,
         data_hash=_data_hash(passport, target, kept),
     )
+
+
+def _check_size(size: tuple[int, int], survey: Survey) -> None:
+    if all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in size):
+        return
+    if size == survey.native_size and min(size) < SMALLEST_SIDE:
+        raise DataError(
+            f"The pictures of {survey.source!r} are {size[0]} x {size[1]} pixels.",
+            f"The smallest that can be learned are {SMALLEST_SIDE} x {SMALLEST_SIDE}.",
+            f"--resolution {SMALLEST_SIDE} enlarges them.",
+        )
+    raise RecipeError(
+        f"Pictures of {size[0]} x {size[1]} pixels were asked for.",
+        f"Each side can be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels.",
+    )
+
+
+def _refuse_too_alike(kept: _Kept, skipped: tuple[tuple[str, str], ...], source: str) -> None:
+    """Raises: DataError if there are fewer than 24 training pictures, or fewer different ones."""
+    count, different = len(kept.places), _different(kept)
+    refuse_too_few(count, skipped, source)
+    if different == 1:
+        raise DataError(
+            f"All {count:,} pictures of {source!r} are identical.",
+            "There is nothing to learn but that one picture.",
+            "Give pictures that differ.",
+        )
+    if different < FEWEST:
+        raise DataError(
+            f"{source!r} holds {count:,} usable pictures, but only {different} different ones.",
+            f"At least {FEWEST} are needed: half to learn from and half to measure with.",
+            "Give more pictures that differ.",
+        )
+
+
+def _different(kept: _Kept) -> int:
+    return len(kept.facts.hashes) - copies(kept.facts.hashes)
 
 
 def _keep(stored: Stored, labels: NDArray[np.int64] | None) -> _Kept:

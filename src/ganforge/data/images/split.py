@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.data.images.part import FEWEST_HELD_OUT
 from ganforge.data.images.store import Rows
 
-SHARE, FEWEST_HELD_OUT, MOST_HELD_OUT = 0.1, 8, 10_000
+SHARE, MOST_HELD_OUT = 0.1, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +49,13 @@ def copies(hashes: NDArray[np.uint64]) -> int:
 
 
 def held_out(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which pictures (count,) are held out: those of the smallest hashes, about a tenth, 8 to 10,000.
+    """Which pictures (count,) are held out: those of the smallest hashes, about a tenth of the different pictures.
 
-    A picture with so many copies that it would fill a quarter of the held-out part alone stays in training, if others
-    can take its place.
+    These are 12 to 10,000 different pictures, at most half of all. One with so many copies that it would fill a quarter
+    of the held-out part alone stays in training, if others can take its place.
     """
-    count = len(hashes)
-    wanted = min(max(round(SHARE * count), FEWEST_HELD_OUT), MOST_HELD_OUT, count // 2)
-    ordered = np.sort(hashes)
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    values, copies_of = ordered[starts], np.diff(np.append(starts, count))
-    small = copies_of <= max(1, wanted // 4)
-    if copies_of[small].sum() < wanted:
-        small = copies_of <= copies_of.min()
-        wanted = min(wanted, max(1, int(copies_of[small].sum()) - int(small.all())))
-    sums = np.cumsum(np.where(small, copies_of, 0))
-    last = values[int(np.searchsorted(sums, wanted))]
-    mask: NDArray[np.bool_] = hashes <= last
-    for value in values[~small & (values <= last)]:
-        mask &= hashes != value
+    values, copies_of = np.unique(hashes, return_counts=True)  # ordered by hash
+    wanted = min(max(round(SHARE * len(values)), FEWEST_HELD_OUT), MOST_HELD_OUT, len(values) // 2)
+    most = max(wanted // 4, int(np.sort(copies_of)[wanted - 1]))
+    mask: NDArray[np.bool_] = np.isin(hashes, values[copies_of <= most][:wanted])
     return mask

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.data.damage import DAMAGED
 from ganforge.data.images.array_survey import (
     BUILT_IN,
     idx_images,
@@ -24,7 +25,7 @@ from ganforge.data.images.parquet import survey_parquet
 from ganforge.data.images.part import FEWEST, Survey
 from ganforge.errors import DataError, did_you_mean
 
-Labels = NDArray[Any] | Sequence[Any] | str | Path
+Labels = NDArray[Any] | Sequence[Any] | str | Path | Literal[False]
 Source = str | Path | NDArray[Any] | tuple[NDArray[Any], Labels]
 FORMS = (
     "Pictures come as a folder of picture files, .npy, .npz, MNIST-style idx files, Parquet, "
@@ -40,15 +41,17 @@ def survey(source: Source, *, labels: Labels | None = None) -> Survey:
 
     Args: source a path, a built-in name, an array (N, H, W), (N, H, W, C) or (N, C, H, W), or (array, labels);
         labels one integer or word for each picture (also as the path of a .npy), or the key in an .npz or the column of
-        a Parquet file that holds them. Folders have their labels in the names of subfolders.
-    Raises: DataError if there is nothing there, nothing that is pictures, or fewer than 16 usable pictures.
+        a Parquet file that holds them. Folders have their labels in the names of subfolders. False reads no labels,
+        wherever they are.
+    Raises: DataError if there is nothing there, nothing that is pictures, or fewer than 24 usable pictures.
     """
     if isinstance(source, tuple):
         if len(source) != 2:
             raise DataError(f"A tuple of {len(source)} was given.", "Data is an array or (array, labels).")
-        source, labels = source
+        source, labels = source[0], labels if labels is False else source[1]
     if isinstance(source, str) and source in BUILT_IN:
-        found = survey_built_in(source)
+        _only_its_own(labels, source)
+        found = survey_built_in(source, labelled=labels is None)
     elif isinstance(source, str | Path):
         found = _at_path(Path(source).expanduser(), str(source), labels)
     else:
@@ -58,7 +61,7 @@ def survey(source: Source, *, labels: Labels | None = None) -> Survey:
 
 
 def refuse_too_few(count: int, skipped: Sequence[tuple[str, str]], source: str) -> None:
-    """Raises: DataError if there are fewer than 16 usable pictures, with the first reasons."""
+    """Raises: DataError if there are fewer than 24 usable pictures, with the first reasons."""
     if count >= FEWEST:
         return
     reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
@@ -88,16 +91,16 @@ def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
     if suffix == ".npy":
         return survey_npy(path, source, _loaded(labels))
     if suffix == ".npz":
-        key = labels if isinstance(labels, str) and not Path(labels).is_file() else None
-        return survey_npz(path, source, key or _loaded(labels))
+        return survey_npz(path, source, _key_or_loaded(labels))
     if suffix == ".parquet":
         return survey_parquet([path], source, _column(labels))
     if suffix == ".zip":
         _no_labels(labels, source)
-        return survey_zip(path, source)
+        return survey_zip(path, source, labelled=labels is None)
     if is_idx(path):
         held = path.with_name(path.name.replace("train", "t10k", 1))
-        return survey_idx([path, held] if held != path and held.is_file() else [path], source, _loaded(labels))
+        paths = [path, held] if held != path and held.is_file() else [path]
+        return survey_idx(paths, source, labels if labels is False else _loaded(labels))
     if suffix in SUFFIXES:
         raise DataError(
             f"{source!r} is a single picture.", f"At least {FEWEST} are needed.", "Give the folder that holds them."
@@ -108,12 +111,12 @@ def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
 def _in_folder(folder: Path, source: str, labels: Labels | None) -> Survey:
     try:
         if images := idx_images(folder):
-            return survey_idx(images, source, _loaded(labels))
+            return survey_idx(images, source, labels if labels is False else _loaded(labels))
         parquet = sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
         if parquet and not any(path.suffix.lower() in SUFFIXES for path in folder.iterdir()):
             return survey_parquet(parquet, source, _column(labels))
         _no_labels(labels, source)
-        return survey_folder(folder, source)
+        return survey_folder(folder, source, labelled=labels is None)
     except PermissionError as error:
         raise DataError(f"{source!r} may not be read.", str(error.strerror), "Check its permissions.") from error
 
@@ -128,24 +131,42 @@ def _missing(path: Path, source: str) -> DataError:
 
 
 def _loaded(labels: Labels | None) -> NDArray[Any] | Sequence[Any] | None:
+    if labels is None or labels is False:
+        return None
     if not isinstance(labels, str | Path):
         return labels
     try:
         return np.asarray(np.load(labels, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise DataError(f"The labels {str(labels)!r} cannot be read: {error}.", do="Give a .npy file.") from error
 
 
-def _column(labels: Labels | None) -> str | None:
-    if labels is None or isinstance(labels, str):
+def _key_or_loaded(labels: Labels | None) -> NDArray[Any] | Sequence[Any] | str | Literal[False] | None:
+    if labels is False or (isinstance(labels, str) and not Path(labels).is_file()):
+        return labels
+    return _loaded(labels)
+
+
+def _column(labels: Labels | None) -> str | Literal[False] | None:
+    if labels is None or labels is False or isinstance(labels, str):
         return labels
     raise DataError("Labels for a Parquet file were given as values.", "They are in the file.", "Name their column.")
 
 
 def _no_labels(labels: Labels | None, source: str) -> None:
-    if labels is not None:
+    if labels is not None and labels is not False:
         raise DataError(
             f"Labels were given for the folder {source!r}.",
             "The order of files is no safe way to match them.",
             "Put the pictures of each label into a subfolder of that name.",
+        )
+
+
+def _only_its_own(labels: Labels | None, name: str) -> None:
+    if labels is not None and labels is not False:
+        words = repr(labels) if isinstance(labels, str) else "of another kind"
+        raise DataError(
+            f"The labels {words} were asked for, and {name!r} has none but its own.",
+            "Built-in pictures bring their labels with them.",
+            "Leave --label out, or say --label none to train without labels.",
         )

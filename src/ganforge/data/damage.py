@@ -1,0 +1,15 @@
+"""What the standard library, numpy, pandas and pyarrow raise on damaged files."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zipfile
+import zlib
+
+# ValueError covers pyarrow.ArrowInvalid and UnicodeDecodeError; a RuntimeError is an encrypted zip entry; a
+# NotImplementedError an unknown compression. An OSError must not get through: core.files would say that writing failed.
+DAMAGED = (
+    OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
