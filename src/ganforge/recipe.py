@@ -7,19 +7,20 @@ overrides any line of it. A recipe is one JSON file in the run folder.
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ganforge.errors import RecipeError, did_you_mean
 
 Size = Literal["tiny", "small", "base", "large"]
+UNSETTABLE = ("ask", "data", "reasons")  # parts of a recipe that are no choices
 
 
 class Section(BaseModel):
-    """A group of settings: frozen, and strict about names."""
+    """A group of settings: frozen, strict about names, and every number finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Request(Section):
@@ -46,7 +47,6 @@ class Data(Section):
     shape: tuple[int, ...]  # of one example: (C, H, W) for pictures, (F,) for rows
     label_names: tuple[str, ...] = ()  # empty: no labels are used
     hash: str = ""  # sha256 of the examples
-    cache: str | None = None
 
 
 class Network(Section):
@@ -105,8 +105,8 @@ class Records(Section):
     """How often the run is written down and looked at."""
 
     every_steps: int = Field(50, gt=0)
-    checkpoint_every_steps: int = Field(500, gt=0)
-    marks: tuple[float, ...] = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)
+    checkpoint_every_steps: int = Field(500, gt=0)  # at the first record from each multiple of it on
+    marks: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # of progress
     look_samples: int = Field(1000, gt=0)  # measured at each mark
 
 
@@ -148,12 +148,19 @@ def read_recipe(content: dict[str, Any]) -> Recipe:
 def override(recipe: Recipe, settings: dict[str, str]) -> Recipe:
     """A recipe with some settings replaced, as `--set section.key=value` asks.
 
-    Args: settings "section.key" -> value as typed. Raises: RecipeError for unknown names and values out of range.
+    Args: settings "section.key" -> value as typed. Raises: RecipeError for unknown names, values out of range, and
+        the section `data`: it says what was found, and the examples would no longer be what it says.
     """
     content = recipe.to_json()
     for name, text in settings.items():
         section, _, key = name.partition(".")
-        known = [part for part, value in content.items() if isinstance(value, dict) and part not in ("ask", "reasons")]
+        if section == "data":
+            raise RecipeError(
+                f"The setting {name} cannot be set to {text!r}.",
+                "The section data says what was found in the data.",
+                "Use --resolution or --label, or give other data.",
+            )
+        known = [part for part, value in content.items() if isinstance(value, dict) and part not in UNSETTABLE]
         if section not in known:
             raise RecipeError(f"There is no section {section!r} in {name!r}.", did_you_mean(section, known))
         if key not in content[section]:
@@ -162,6 +169,18 @@ def override(recipe: Recipe, settings: dict[str, str]) -> Recipe:
         content[section][key] = _value(text)
         content["reasons"][name] = "you asked for it"
     return read_recipe(content)
+
+
+def refuse_two_lengths(request: Request) -> None:
+    """Raises: RecipeError when more than one of --minutes, --examples and --set length.examples was given."""
+    given = {
+        "--minutes": request.minutes,
+        "--examples": request.examples,
+        "--set length.examples": request.settings.get("length.examples"),
+    }
+    names = [f"{name} {value}" for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise RecipeError(f"Both {' and '.join(names)} were given.", "They say the same thing twice.", "Give one.")
 
 
 def _value(text: str) -> Any:

@@ -9,12 +9,28 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ganforge import api
+from ganforge.cli.tables import NOT_SHOWN, SECTIONS, how_long
 from ganforge.core import device
 from ganforge.errors import RecipeError
 from ganforge.recipe import Recipe, Request
 from ganforge.tasks import plan_pictures
 from ganforge.tasks.generate import Generate
-from ganforge.tasks.plan_pictures import gamma_rule, target_size
+from ganforge.tasks.plan_pictures import gamma_rule, measure_rate, target_size
+from ganforge.tasks.regress import Regress
+
+
+@pytest.fixture(autouse=True)
+def timed(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
+    """The recipes that would have been timed; each makes 1000 pictures/s."""
+    seen: list[Recipe] = []
+
+    def measure(recipe: Recipe, feed: object, steps: int = 10) -> float:
+        seen.append(recipe)
+        return 1000.0
+
+    monkeypatch.setattr(plan_pictures, "measure_rate", measure)
+    return seen
 
 
 def silent(kind: str, **content: Any) -> None:
@@ -53,7 +69,7 @@ def _squared_distance(path: Path) -> float:
 def test_the_network_is_the_largest_that_sees_enough_pictures(
     rate: float, minutes: float, size: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan_pictures, "measure_rate", lambda recipe, feed: rate)
+    monkeypatch.setattr(plan_pictures, "measure_rate", lambda recipe, feed, steps=10: rate)
     chosen = plan("digits8", minutes=minutes)
     assert chosen.network == plan_pictures.SIZES[size]
     assert chosen.length.examples <= rate * 60 * minutes
@@ -101,10 +117,163 @@ def test_the_resolution_suits_data_machine_and_time(
     assert why
 
 
-def test_every_choice_that_was_made_has_a_reason() -> None:
-    chosen = plan("digits8", examples=640)
-    for name in ("data.shape", "network.width", "objective.gamma_start", "optimiser.batch_size", "compute.threads"):
-        assert chosen.reasons[name]
+@pytest.mark.parametrize(
+    ("examples", "size"), [(640, "tiny"), (29_999, "tiny"), (30_000, "small"), (199_999, "small"), (200_000, "base")]
+)
+def test_examples_that_were_asked_for_get_the_largest_network_that_learns_well_from_them(
+    examples: int, size: str, timed: list[Recipe]
+) -> None:
+    chosen = plan("digits8", examples=examples)
+    assert chosen.network == plan_pictures.SIZES[size]
+    assert f"size {size}" in chosen.reasons["network.width"]
+    assert (chosen.length.examples, chosen.length.seconds_allowed) == (examples, None)
+    assert [recipe.network for recipe in timed] == [chosen.network]
+    assert plan("digits8", examples=examples, size="base").network == plan_pictures.SIZES["base"]
+
+
+def test_a_plan_for_examples_says_how_long_they_take_and_times_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stretches = []
+
+    def measure(recipe: Recipe, feed: object, steps: int) -> float:
+        stretches.append(steps * (plan_pictures.TIMED_STRETCHES + 1) * recipe.optimiser.batch_size)
+        return 1000.0
+
+    monkeypatch.setattr(plan_pictures, "measure_rate", measure)
+    assert "about 60 seconds" in how_long(plan("digits8", examples=60_000))
+    assert plan("digits8", examples=64).length.examples == 64
+    assert stretches[0] <= 0.1 * 60_000
+    assert stretches[1] == 5 * 64  # five single steps, the least
+
+
+def test_fewer_examples_than_a_step_shows_become_one_step_and_the_reason_says_so() -> None:
+    chosen = plan("digits8", examples=10)
+    assert chosen.length.examples == 64
+    assert "you asked for 10" in chosen.reasons["length.examples"]
+
+
+def test_fewer_pictures_than_a_batch_are_not_called_64_a_step(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    np.savez(tmp_path / "few.npz", x=x)
+    chosen = plan(tmp_path / "few.npz", examples=640)
+    assert chosen.optimiser.batch_size < 64
+    assert "64 pictures a step" not in chosen.reasons["optimiser.batch_size"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"examples": 640},
+        {"minutes": 1.0},
+        {"minutes": 1.0, "size": "large"},
+        {"examples": 640, "objective": "wasserstein", "label": "none"},
+        {"examples": 640, "settings": {"network.name": "mlp"}},
+    ],
+)
+def test_every_row_that_the_plan_shows_has_a_reason(asked: dict[str, Any]) -> None:
+    assert rows_without_a_reason(plan("digits8", **asked)) == []
+
+
+def rows_without_a_reason(recipe: Recipe) -> list[str]:
+    """Names of what `ganforge plan` would show with an empty last column."""
+    content = recipe.to_json()
+    shown = ["task", *(f"{section}.{key}" for section in SECTIONS for key in content[section])]
+    return [name for name in shown if name not in NOT_SHOWN and not recipe.reasons.get(name)]
+
+
+def test_every_row_of_a_plan_for_a_table_has_a_reason() -> None:
+    for asked in ({}, {"settings": {"network.name": "mlp"}}, {"minutes": 0.01}):
+        request = Request(source="diabetes", task="regress", label="target", **asked)
+        assert rows_without_a_reason(Regress().plan(request, silent).recipe) == []
+
+
+@pytest.mark.parametrize("length", [{"minutes": 5.0}, {"examples": 400_000}, {}])
+def test_what_was_set_is_what_is_timed_and_what_is_planned(length: dict[str, Any], timed: list[Recipe]) -> None:
+    settings = {
+        "network.width": "48",
+        "network.latent_size": "16",
+        "optimiser.batch_size": "32",
+        "compute.threads": "1",
+        "records.every_steps": "1",
+        "average.half_life_examples": "77",
+    }
+    chosen = plan("digits8", settings=settings, **length)
+    assert len(timed) == 1  # there was neither a network nor a number of threads to choose
+    for recipe in (*timed, chosen):
+        assert (recipe.network.width, recipe.network.latent_size) == (48, 16)
+        assert (recipe.optimiser.batch_size, recipe.compute.threads) == (32, 1)
+    assert (chosen.records.every_steps, chosen.average.half_life_examples) == (1, 77.0)
+    assert {chosen.reasons[name] for name in settings} == {"you asked for it"}
+
+
+def test_a_setting_beside_the_width_leaves_the_size_to_the_plan(timed: list[Recipe]) -> None:
+    chosen = plan("digits8", minutes=1.0, settings={"network.latent_size": "16", "compute.threads": "1"})
+    assert [recipe.network.width for recipe in timed] == [64, 32]  # 1000 pictures/s are too few for the first
+    assert {recipe.network.latent_size for recipe in timed} == {16}
+    assert (chosen.network.width, chosen.network.latent_size) == (32, 16)
+
+
+def test_an_objective_that_was_set_gets_its_own_penalty() -> None:
+    assert plan("digits8", examples=64, settings={"objective.name": "wasserstein"}).objective.gamma_start == 10.0
+
+
+def test_a_length_that_was_set_is_the_length() -> None:
+    chosen = plan("digits8", settings={"length.examples": "300000"})
+    assert (chosen.length.examples, chosen.length.seconds_allowed) == (300_000, None)
+    assert chosen.network == plan_pictures.SIZES["base"]
+
+
+def test_another_device_than_the_best_gets_a_precision_that_suits_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = replace(device.survey_machine(), device="cuda", precision="bfloat16")
+    monkeypatch.setattr(plan_pictures, "survey_machine", lambda: machine)
+    chosen = plan("digits8", examples=64, settings={"compute.device": "cpu"})
+    assert (chosen.compute.device, chosen.compute.precision) == ("cpu", "float32")
+
+
+PICTURES = {"source": "digits8"}
+TABLE = {"source": "diabetes", "task": "regress", "label": "target"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "settings", "word"),
+    [
+        (PICTURES, {"data.shape": "[3, 8, 8]"}, "cannot be set"),
+        (PICTURES, {"objective.name": "hinje"}, "Did you mean 'hinge'"),
+        (PICTURES, {"network.name": "covn"}, "Did you mean 'conv'"),
+        (PICTURES, {"network.name": "points"}, "shape 1x8x8"),
+        (PICTURES, {"network.name": "mlp", "network.depth": "0"}, "depth 0"),
+        (PICTURES, {"network.width": "100000000000"}, "width 100000000000"),
+        (PICTURES, {"compute.device": "cuda:99"}, "no device 'cuda:99'"),
+        (PICTURES, {"compute.threads": "0"}, "compute.threads cannot be 0"),
+        (PICTURES, {"optimiser.batch_size": "0"}, "optimiser.batch_size cannot be 0"),
+        (PICTURES, {"optimiser.learning_rate_start": "Infinity"}, "cannot be inf"),
+        (PICTURES, {"records.marks": "[0.5, 2.0]"}, "records.marks.1 cannot be 2.0"),
+        (PICTURES | {"minutes": 1.0}, {"length.examples": "640"}, "Both --minutes 1.0 and --set length.examples 640"),
+        (TABLE, {"data.shape": "[3]"}, "cannot be set"),
+        (TABLE, {"objective.name": "hinge"}, "two players"),
+        (TABLE, {"network.name": "conv"}, "Known: linear, mlp"),
+        (TABLE, {"network.name": "mlp", "network.depth": "0"}, "depth 0"),
+        (TABLE, {"network.name": "mlp", "network.width": "1" + 30 * "0"}, "cannot be built"),
+        (TABLE, {"compute.device": "cuda"}, "device 'cuda'"),
+        (TABLE, {"compute.threads": "0"}, "compute.threads cannot be 0"),
+        (TABLE | {"examples": 99}, {"length.examples": "640"}, "Both --examples 99 and --set length.examples 640"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words_before_anything_is_timed_or_written(
+    asked: dict[str, Any], settings: dict[str, str], word: str, tmp_path: Path, timed: list[Recipe]
+) -> None:
+    with pytest.raises(RecipeError, match=word):
+        api.train(**asked, settings=settings, run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert timed == []
+
+
+def test_what_was_set_for_a_table_is_the_last_word() -> None:
+    settings = {"records.every_steps": "1", "records.marks": "[1.0]", "optimiser.batch_size": "50"}
+    for length in ({}, {"minutes": 0.01}, {"examples": 5000}):
+        chosen = Regress().plan(Request(**TABLE, **length, settings=settings), silent).recipe
+        assert (chosen.records.every_steps, chosen.records.marks, chosen.optimiser.batch_size) == (1, (1.0,), 50)
+    chosen = Regress().plan(Request(**TABLE, settings={"length.examples": "1234"}), silent).recipe
+    assert chosen.length.examples == 1234
 
 
 def test_minutes_and_examples_together_are_refused() -> None:
@@ -116,3 +285,8 @@ def test_an_unknown_objective_gets_the_nearest_name() -> None:
     with pytest.raises(RecipeError) as caught:
         plan("digits8", objective="hinj", examples=64)
     assert "hinge" in str(caught.value)
+
+
+def test_the_rate_of_real_steps_is_measured() -> None:
+    job = Generate().plan(Request(source="digits8", examples=640), silent)
+    assert 10 < measure_rate(job.recipe, job.feed, steps=1) < 1e7

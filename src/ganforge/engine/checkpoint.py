@@ -39,6 +39,8 @@ class State:
     streak: int = 0  # how often in a row the target was reached
     reached: bool = False  # whether the target of the run was reached
     looked: float = -1.0  # progress at which the product was last looked at
+    looks: int = 0
+    look_seconds: float = 0.0  # of all looks together
 
 
 def save_checkpoint(folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage) -> Path:

@@ -44,7 +44,8 @@ def fitting_length(clock: Clock, seconds_used: float, seconds_allowed: float, ex
 
     A machine that was busy for a while gets its examples back when it is free again.
 
-    Args: seconds_used of training so far; seconds_allowed in all; examples_per_second the recent rate, > 0.
+    Args: seconds_used of training so far, and those that the looks still to come will use; seconds_allowed in all;
+        examples_per_second the recent rate of the steps alone, > 0.
     """
     fits = max(0.0, seconds_allowed - seconds_used) * examples_per_second
     left = clock.length - clock.examples

@@ -35,7 +35,7 @@ class FitSettings:
     precision: str = "float32"  # or "bfloat16"
     device: str = "cpu"
     record_every_steps: int = 50
-    checkpoint_every_steps: int = 500  # a multiple of record_every_steps
+    checkpoint_every_steps: int = 500  # saved at the first record step from each multiple of this on
     marks: tuple[float, ...] = (1.0,)  # progress at which the product is looked at; 0.0 is before the first step
     seconds_allowed: float | None = None  # refit the length when the machine turns slower or faster
 
@@ -66,7 +66,8 @@ def fit(
     """Trains a game to its end, or on from the newest healthy checkpoint of `run`.
 
     Args: run: where records, events and checkpoints go; None keeps nothing. look: called at `settings.marks`. target:
-        ends training when it holds for the quality of two looks in a row. stop: asked after every step.
+        ends training when it holds for the quality of two looks in a row, or of the last one. stop: asked after every
+        step.
     Raises: Interrupted after saving, when `stop` says so; TrainingError when gradients stay not finite.
     """
     journal = Journal(run, observers)
@@ -78,7 +79,8 @@ def fit(
 
     if state.step == 0 and look and 0.0 in settings.marks:
         state.looked = 0.0
-        look(average.network, state)
+        with pace.look():
+            look(average.network, state)
 
     while not (state.clock.done or state.reached):
         before = _weights(seats) if _due(state.step + 1, settings) else None
@@ -92,11 +94,12 @@ def fit(
             record = make_record(state, seats, before, pace)
             if look and any(state.looked < mark <= state.clock.progress for mark in settings.marks):
                 state.looked = state.clock.progress
-                with pace.pause():
+                with pace.look():
                     record["quality"] = dict(look(average.network, state))
                     add_watched(record, seats)
                 state.seconds = pace.seconds()
-            decision = decide(state, record, settings.seconds_allowed, refits, pace, target)
+            to_come = sum(mark > state.clock.progress for mark in settings.marks) if look else 0
+            decision = decide(state, record, settings.seconds_allowed, refits, pace, target, to_come)
             journal.record(record)
             if decision is Decision.REWIND:
                 state = _rewind(run, seats, average, state, journal)
@@ -104,7 +107,7 @@ def fit(
                 continue
             if decision is Decision.REFIT:
                 journal.event("refitted", state.step, attempt=state.attempt, length=state.clock.length)
-            if run and state.step % settings.checkpoint_every_steps == 0 and not state.clock.done:
+            if run and _to_save(state.step, settings) and not state.clock.done:
                 save_checkpoint(run.checkpoints, state, seats, average)
                 journal.event("checkpoint", state.step)
         if stop() and not state.clock.done:
@@ -146,6 +149,15 @@ def _due(step: int, settings: FitSettings) -> bool:
     return step % settings.record_every_steps == 0
 
 
+def _to_save(step: int, settings: FitSettings) -> bool:
+    """Whether a record step is the first from some multiple of `checkpoint_every_steps` on.
+
+    By the step alone, so that a resumed run saves at the same steps.
+    """
+    every, before = settings.checkpoint_every_steps, step - settings.record_every_steps
+    return step // every > before // every
+
+
 def _weights(seats: Sequence[Seat]) -> list[list[torch.Tensor]]:
     """A copy of all weights before a record step, from which the record says how far the step went."""
     return [[parameter.detach().clone() for parameter in seat.parameters] for seat in seats]
@@ -181,6 +193,7 @@ def _rewind(run: Run | None, seats: Sequence[Seat], average: MovingAverage, stat
         )
     back = load_checkpoint(newest, seats, average)
     back.attempt, back.learning_rate_scale, back.seconds, back.skipped = attempt, scale, seconds, state.skipped
+    back.looks, back.look_seconds = state.looks, state.look_seconds
     journal.event("rewound", step, to_step=back.step, attempt=attempt, learning_rate_scale=scale)
     return back
 

@@ -41,7 +41,7 @@ class Pace:
     WINDOW = 20.0  # seconds: bridges bursts of other programs, and notices soon that the machine turned slower
 
     def __init__(self, state: State) -> None:
-        self._before, self._started = state.seconds, perf_counter()
+        self._state, self._before, self._started = state, state.seconds, perf_counter()
         self._paused = 0.0
         self._seen: deque[tuple[float, int]] = deque([(state.seconds, state.clock.examples)])
 
@@ -50,11 +50,14 @@ class Pace:
         return self._before + perf_counter() - self._started
 
     @contextmanager
-    def pause(self) -> Iterator[None]:
-        """What happens inside counts as seconds of training, but not towards the rate of the steps."""
+    def look(self) -> Iterator[None]:
+        """A look happens inside: it counts as seconds of training, but not towards the rate of the steps."""
         begun = perf_counter()
         yield
-        self._paused += perf_counter() - begun
+        seconds = perf_counter() - begun
+        self._paused += seconds
+        self._state.looks += 1
+        self._state.look_seconds += seconds
 
     def note(self, examples: int) -> float:
         """Notes how many examples have been shown by now; returns the rate since the note before, in examples/s."""

@@ -47,8 +47,12 @@ def decide(
     refits: Mapping[tuple[int, int], int],
     pace: Pace,
     target: Callable[[Mapping[str, float]], bool] | None,
+    looks_to_come: int,
 ) -> Decision:
     """Looks at one record and changes the state accordingly.
+
+    Each look still to come is taken to last as long as those so far. Before the first one nothing is set aside: the
+    plan did that, and what it set aside is unknown here.
 
     Raises: TrainingError if gradients were not finite again after ATTEMPTS rewinds.
     """
@@ -62,7 +66,8 @@ def decide(
         return Decision.REWIND
     if target is not None and record.get("quality"):
         state.streak = state.streak + 1 if target(record["quality"]) else 0
-        state.reached = state.streak >= 2
+        # One lucky look must not end a run early; at the end the finished product is what the target is about.
+        state.reached = state.streak >= (1 if state.clock.done else 2)
     here = (state.attempt, state.step)
     if here in refits:
         state.clock.set_length(refits[here])
@@ -70,7 +75,9 @@ def decide(
         return Decision.GO_ON
     else:
         rate, span = pace.recent()
-        length = fitting_length(state.clock, state.seconds, seconds_allowed, rate) if span > SETTLED_SECONDS else None
+        set_aside = looks_to_come * state.look_seconds / max(state.looks, 1)
+        used = state.seconds + set_aside
+        length = fitting_length(state.clock, used, seconds_allowed, rate) if span > SETTLED_SECONDS else None
         if length is None:
             return Decision.GO_ON
         state.clock.set_length(max(length, state.clock.examples + 1))  # one more step, so that the end is looked at

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
 
 from ganforge.contracts import NetworkPair
+from ganforge.core.device import memory_bytes
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.networks.conv import ConvPair
 from ganforge.networks.linear import LinearPair
@@ -12,6 +16,8 @@ from ganforge.networks.mlp import MlpPair
 from ganforge.networks.points import PointsPair
 from ganforge.networks.resnet import ResnetPair
 from ganforge.recipe import Data, Network
+
+TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32
 
 PAIRS: dict[str, Callable[..., NetworkPair]] = {
     "conv": ConvPair,
@@ -23,7 +29,7 @@ PAIRS: dict[str, Callable[..., NetworkPair]] = {
 
 
 def network_pair(network: Network, data: Data) -> NetworkPair:
-    """The pair that a recipe names. Raises: RecipeError for an unknown name."""
+    """The pair that a recipe names. Raises: RecipeError for an unknown name, or where it does not suit the data."""
     if network.name not in PAIRS:
         raise RecipeError(f"There is no network {network.name!r}.", did_you_mean(network.name, PAIRS))
     return PAIRS[network.name](
@@ -35,4 +41,42 @@ def network_pair(network: Network, data: Data) -> NetworkPair:
     )
 
 
-__all__ = ["PAIRS", "network_pair"]
+def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]]) -> None:
+    """Calls `build` on torch's meta device, where tensors have shapes but neither memory nor numbers.
+
+    Raises: RecipeError in words, before anything is timed or written, where that does not work, or where training the
+        modules that it returns takes more memory than this machine has.
+    """
+    try:
+        with torch.device("meta"):
+            modules = build()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise RecipeError(
+            f"The network {network.name!r} of width {network.width} and depth {network.depth} cannot be built.",
+            f"torch says: {str(error).splitlines()[0].rstrip('.')}.",
+            "Choose other values, or leave them to the plan.",
+        ) from error
+    needed = TRAINED_BYTES * sum(weight.numel() for module in modules for weight in module.parameters())
+    there = memory_bytes()
+    if needed > there:
+        raise RecipeError(
+            f"The network {network.name!r} of width {network.width} and depth {network.depth} is too large.",
+            f"Its weights take {needed / 1e9:,.0f} GB in training, and this machine has {there / 1e9:,.0f} GB.",
+            "Choose a smaller width or depth, or leave them to the plan.",
+        )
+
+
+def refuse_unbuildable_pair(network: Network, data: Data) -> None:
+    """Builds the pair that a recipe names and sends one example through it, as above. Raises: RecipeError."""
+    pair = network_pair(network, data)
+
+    def build() -> Sequence[nn.Module]:
+        generator, discriminator = pair.generator(), pair.discriminator()
+        label = torch.zeros(1, dtype=torch.int64) if data.label_names else None
+        discriminator(generator(torch.zeros(1, pair.latent_size), label), label)
+        return generator, discriminator
+
+    refuse_unbuildable(network, build)
+
+
+__all__ = ["PAIRS", "network_pair", "refuse_unbuildable", "refuse_unbuildable_pair"]

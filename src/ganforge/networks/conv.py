@@ -14,7 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.networks.bounded import bounded
-from ganforge.networks.resnet import SLOPE, crop, lowest_size, pad_to_stages, stages_of
+from ganforge.networks.resnet import (
+    SLOPE,
+    crop,
+    lowest_size,
+    pad_to_stages,
+    refuse_what_is_no_picture,
+    stages_of,
+)
 
 WIDEST = 4  # channels at the lowest size are at most this many times `width`
 
@@ -69,13 +76,19 @@ class ConvDiscriminator(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvPair:
-    """`width` is the number of channels at half the picture's size; doubled with each halving, up to WIDEST."""
+    """`width` is the number of channels at half the picture's size; doubled with each halving, up to WIDEST.
+
+    Raises: RecipeError for what is no picture.
+    """
 
     shape: tuple[int, ...]  # (C, H, W)
     labels: int = 0
     latent_size: int = 64
     width: int = 32
-    depth: int = 0
+    depth: int = 0  # has no blocks; here so that every pair is configured alike
+
+    def __post_init__(self) -> None:
+        refuse_what_is_no_picture("conv", self.shape)
 
     def widths(self) -> tuple[int, ...]:
         """Channels after each halving, highest size first."""

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganforge.errors import RecipeError
+
 
 def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:
-    """`depth` layers of `width` with leaky rectifiers, initialised for them (He et al. 2015, equation 15)."""
+    """`depth` layers of `width` with leaky rectifiers, initialised for them (He et al. 2015, equation 15).
+
+    Raises: RecipeError for a depth of 0.
+    """
+    if depth < 1:
+        raise RecipeError(
+            f"A fully connected network of depth {depth} cannot be built.",
+            "Depth is the number of its hidden layers.",
+            "Say --set network.depth=1 or more, or --set network.name=linear for none.",
+        )
     layers: list[nn.Module] = []
     for _ in range(depth):
         layer = nn.Linear(inputs, width)

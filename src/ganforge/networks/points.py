@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganforge.errors import RecipeError
 from ganforge.networks.mlp import MlpDiscriminator, MlpGenerator
 
 FREQUENCIES = 32  # random projections
@@ -53,13 +54,30 @@ class JumpingGenerator(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointsPair:
-    """For data of unit variance. `latent_size` counts both kinds of latents and is larger than SIGNS."""
+    """For data of unit variance. `latent_size` counts both kinds of latents and is larger than SIGNS.
+
+    Raises: RecipeError for pictures, and for fewer latents.
+    """
 
     shape: tuple[int, ...]  # (F,)
     labels: int = 0
     latent_size: int = 2 + SIGNS
     width: int = 128
     depth: int = 3
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 1:
+            raise RecipeError(
+                f"The network 'points' cannot be used for examples of shape {'x'.join(map(str, self.shape))}.",
+                "It draws rows of numbers.",
+                "Say --set network.name=conv for pictures, or mlp.",
+            )
+        if self.latent_size <= SIGNS:
+            raise RecipeError(
+                f"The network 'points' cannot be built with latent_size {self.latent_size}.",
+                f"Of {SIGNS} latents only the sign counts, and it needs others besides.",
+                f"Say --set network.latent_size={SIGNS + 1} or more.",
+            )
 
     def generator(self) -> nn.Module:
         return JumpingGenerator(self.latent_size, self.shape, self.labels, self.width, self.depth)

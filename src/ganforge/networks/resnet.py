@@ -13,16 +13,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganforge.errors import RecipeError
 from ganforge.networks.bounded import bounded
 
 SLOPE = 0.2  # of the leaky rectifier for negative inputs
 EXPANSION = 2  # inner channels of a block over its outer ones
 GROUP = 16  # channels in one group of a block's 3x3 convolution
+STEP = GROUP // EXPANSION  # channels are a multiple of this, so that a block's inner ones fill whole groups
 
 
 def stages_of(height: int, width: int, smallest: int = 4) -> int:
     """How often a picture is halved: until its shorter side is below 2 * `smallest`, but twice at least."""
     return max(2, int(math.log2(min(height, width) / smallest)))
+
+
+def refuse_what_is_no_picture(name: str, shape: tuple[int, ...]) -> None:
+    """Raises: RecipeError unless shape is (C, H, W)."""
+    if len(shape) != 3:
+        raise RecipeError(
+            f"The network {name!r} cannot be used for examples of shape {'x'.join(map(str, shape))}.",
+            "It is made of convolutions, which need channels, height and width.",
+            "Say --set network.name=points, or mlp.",
+        )
 
 
 def lowest_size(height: int, width: int, stages: int) -> tuple[int, int]:
@@ -49,7 +61,7 @@ class Block(nn.Module):
         super().__init__()
         inner = EXPANSION * channels
         self.widen = nn.Conv2d(channels, inner, 1)
-        self.mix = nn.Conv2d(inner, inner, 3, padding=1, groups=max(1, inner // GROUP))
+        self.mix = nn.Conv2d(inner, inner, 3, padding=1, groups=inner // GROUP)
         self.narrow = nn.Conv2d(inner, channels, 1, bias=False)
         for layer in (self.widen, self.mix):
             scaled_normal(layer, gain=math.sqrt(2 / (1 + SLOPE**2)) * blocks**-0.25)
@@ -143,8 +155,9 @@ class ResnetPair:
     """Residual stages from 4..7 pixels up to the picture's size.
 
     `width` is the number of channels at the lowest size; it is halved with each doubling above 32 pixels,
-    as in R3GAN's configuration for 256x256 (768 up to 32 pixels, then 384, 192, 96).
-    `depth` is the number of blocks in a stage.
+    as in R3GAN's configuration for 256x256 (768 up to 32 pixels, then 384, 192, 96), and rounded down to a multiple of
+    STEP, but GROUP at least. `depth` is the number of blocks in a stage. Raises: RecipeError for what is no picture,
+    and for a depth of 0.
     """
 
     shape: tuple[int, ...]  # (C, H, W)
@@ -153,11 +166,21 @@ class ResnetPair:
     width: int = 64
     depth: int = 1
 
+    def __post_init__(self) -> None:
+        refuse_what_is_no_picture("resnet", self.shape)
+        if self.depth < 1:
+            raise RecipeError(
+                f"A resnet of depth {self.depth} cannot be built.",
+                "Depth is the number of blocks in a stage, and a stage without any computes nothing.",
+                "Say --set network.depth=1 or more.",
+            )
+
     def widths(self) -> tuple[int, ...]:
         """Channels of each stage, lowest size first."""
         _, height, width = self.shape
         sizes = [min(height, width) // 2**k for k in range(stages_of(height, width), -1, -1)]
-        return tuple(max(GROUP, self.width * 32 // max(size, 32)) for size in sizes)
+        wanted = [self.width * 32 // max(size, 32) for size in sizes]
+        return tuple(max(GROUP, channels // STEP * STEP) for channels in wanted)
 
     def generator(self) -> nn.Module:
         return ResnetGenerator(self)

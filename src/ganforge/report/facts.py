@@ -10,7 +10,7 @@ from typing import Any
 from ganforge.report.words import number, title
 
 _APART = ("skipped", "skipped_count", "warnings", "notes", "labels", "label_names")  # shown in their own way
-_NOT_SHOWN = ("data.hash", "data.cache", "data.label_names", "data.shape", "length.seconds_allowed")  # said elsewhere
+_NOT_SHOWN = ("data.hash", "data.label_names", "data.shape", "length.seconds_allowed")  # said elsewhere
 _TECHNICAL = ("sizes_sampled", "mean_squared_distance", "on_disk")  # facts for the plan, not for a person
 DIGESTS = ("sha256", "data_hash", "hash", "digest", "fingerprint")  # shown in the footer
 _MOST = 12  # names listed before "and so on"

@@ -14,10 +14,11 @@ import torch
 
 from ganforge import __version__
 from ganforge.contracts import Feed, Record, Tell
-from ganforge.core.device import Machine, survey_machine
+from ganforge.core.device import survey_machine
 from ganforge.data.images import Pictures
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted, RecipeError, did_you_mean
+from ganforge.networks import refuse_unbuildable_pair
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import (
     Adversary,
@@ -30,7 +31,9 @@ from ganforge.recipe import (
     Recipe,
     Records,
     Request,
+    Size,
     override,
+    refuse_two_lengths,
 )
 from ganforge.tasks.adversarial import build_game
 
@@ -42,23 +45,62 @@ GAMMA_PER_SQUARED_DISTANCE = 0.01  # see gamma_rule
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0
+TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
 MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
 
-SIZES: dict[str, Network] = {
+MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for: so that its plan costs next to nothing
+
+SIZES: dict[Size, Network] = {
     "tiny": Network(name="conv", latent_size=64, width=16),
     "small": Network(name="conv", latent_size=64, width=32),
     "base": Network(name="conv", latent_size=64, width=64),
     "large": Network(name="resnet", latent_size=64, width=256, depth=1),
 }
 # Examples that a network of each size must see before it is better than the size below it.
-WORTH_IT_FROM = {"tiny": 0, "small": 30_000, "base": 200_000}
+WORTH_IT_FROM: dict[Size, int] = {"tiny": 0, "small": 30_000, "base": 200_000}
+RULED: tuple[Size, ...] = ("base", "small", "tiny")  # what the plan chooses from, in the order in which it tries them
+
+# Of choices that are the same for all pictures.
+REASONS = {
+    "data__source": "you gave it",
+    "data__kind": "found there",
+    "network__latent_size": "the same for all pictures; not tuned",
+    "objective__order": "each player answers the other's newest step",
+    "optimiser__kind": "a step size for each weight, which layers of different scale need",
+    "optimiser__learning_rate_start": "held from 8x8 grey to 64x64 colour (docs/log.md); falls to the end along a half cosine",
+    "optimiser__learning_rate_end": "the last steps settle what was learned",
+    "optimiser__warmup": "none: no run has needed it",
+    "optimiser__beta1": "no momentum: each step of one player changes the other's task",
+    "optimiser__beta2": "a memory of about 100 steps for the size of the gradients",
+    "length__examples_per_second": "timed on this machine just now",
+    "records__checkpoint_every_steps": "every 20th record",
+    "records__marks": f"few in a short run: a look at samples takes about {SECONDS_PER_LOOK:g} seconds",
+    "records__look_samples": "enough for a trend; the evaluation at the end draws more",
+}
+
+
+def chosen_device(request: Request) -> str:
+    """The device that was asked for, else the best one here. Raises: RecipeError where it is not here."""
+    name = request.settings.get("compute.device", survey_machine().device)
+    here = ["cpu"]
+    if torch.cuda.is_available():
+        here += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        here.append("mps")
+    if name not in here:
+        raise RecipeError(
+            f"There is no device {name!r} on this machine.",
+            did_you_mean(name, here),
+            "Leave out --set compute.device for the best one.",
+        )
+    return name
 
 
 def target_size(native: tuple[int, int] | None, request: Request) -> tuple[tuple[int, int], str]:
-    """Height and width to learn at, with the reason."""
+    """Height and width to learn at, with the reason. Raises: RecipeError where the device asked for is not here."""
+    processor = chosen_device(request) == "cpu"
     if request.resolution is not None:
         return (request.resolution, request.resolution), "you asked for it"
-    processor = survey_machine().device == "cpu"
     if native is not None and max(native) <= (LARGEST_ON_CPU if processor else 256):
         return native, "all pictures have this size"
     side = 64
@@ -80,32 +122,38 @@ def gamma_rule(mean_squared_distance: float) -> float:
 
 
 def plan_pictures(request: Request, pictures: Pictures, size_reason: str, tell: Tell) -> Recipe:
-    """Everything chosen, each choice with its reason; times a few steps of each candidate when minutes were asked for.
+    """Everything chosen, each choice with its reason; times a few steps on this machine.
+
+    What a person has set holds from the start, so that it is their network which is timed, and again at the end, so
+    that their word is the last one.
 
     Raises: RecipeError for unknown names and impossible values.
     """
-    if request.minutes is not None and request.examples is not None:
-        raise RecipeError("Both --minutes and --examples were given.", "They say the same thing twice.", "Give one.")
-    if request.objective is not None and request.objective not in OBJECTIVES:
-        raise RecipeError(f"There is no objective {request.objective!r}.", did_you_mean(request.objective, OBJECTIVES))
-    machine = survey_machine()
-    draft = _draft(request, pictures, machine)
-    draft = _with_length(draft, request, pictures.train, tell)
-    draft = draft.with_reason(data__shape=size_reason)
-    return override(draft, request.settings)
+    refuse_two_lengths(request)
+    objective = request.settings.get("objective.name", request.objective or "r3gan")
+    if objective not in OBJECTIVES:
+        raise RecipeError(f"There is no objective {objective!r}.", did_you_mean(objective, OBJECTIVES))
+    draft = override(_draft(request, pictures, objective), request.settings)
+    if request.examples is not None or "length.examples" in request.settings:
+        draft = _for_examples(draft, pictures.train, tell)
+    else:
+        draft = _for_minutes(draft, pictures.train, tell)
+    return override(draft.with_reason(data__shape=size_reason), request.settings)
 
 
-def _draft(request: Request, pictures: Pictures, machine: Machine) -> Recipe:
+def _draft(request: Request, pictures: Pictures, objective: str) -> Recipe:
     """Everything but network size and length."""
+    machine, device = survey_machine(), chosen_device(request)
     count, distance = len(pictures.train), math.prod(pictures.shape) * float(pictures.passport["mean_squared_distance"])
-    objective, gamma = request.objective or "r3gan", gamma_rule(distance)
-    adversary = (
-        Adversary(name=objective, gamma_start=10.0, gamma_end=10.0)
-        if objective == "wasserstein"
-        else Adversary(name=objective, gamma_start=gamma, gamma_end=gamma * GAMMA_DECAY)
-    )
-    labels = f"{len(pictures.label_names)} labels are there: one model draws each of them on demand"
-    rule = f"{GAMMA_PER_SQUARED_DISTANCE:g} x the mean squared distance of two training pictures ({distance:.4g}); falls to a tenth"
+    gamma, labels = gamma_rule(distance), len(pictures.label_names)
+    if objective == "wasserstein":
+        adversary = Adversary(name=objective, gamma_start=10.0, gamma_end=10.0)
+        why_start, why_end = "the paper's weight", "constant, as in the paper"
+    else:
+        adversary = Adversary(name=objective, gamma_start=gamma, gamma_end=gamma * GAMMA_DECAY)
+        rule = f"{GAMMA_PER_SQUARED_DISTANCE:g} x the mean squared distance of two training pictures"
+        why_start, why_end = f"{rule} ({distance:.4g})", "a tenth of the start: sharper once the samples are near"
+    best = device == machine.device
     return Recipe(
         ganforge=__version__,
         task="generate",
@@ -122,45 +170,91 @@ def _draft(request: Request, pictures: Pictures, machine: Machine) -> Recipe:
         objective=adversary,
         optimiser=Optimiser(batch_size=min(BATCH, count)),
         length=Length(examples=request.examples or BATCH),
-        compute=Compute(device=machine.device, precision=machine.precision, threads=machine.threads),
+        compute=Compute(device=device, precision=machine.precision if best else "float32", threads=machine.threads),
     ).with_reason(
-        data__label_names=labels if pictures.label_names else "there are no labels",
+        **REASONS,
+        task="you asked for it" if request.task else "what can be made of pictures: more like them",
+        data__label_names=f"{labels} labels: one model draws each of them on demand" if labels else "there are none",
         objective__name="you asked for it" if request.objective else "relativistic pairing with R1 and R2: converges",
-        objective__gamma_start="the paper's weight" if objective == "wasserstein" else rule,
-        optimiser__batch_size=f"{BATCH} pictures a step, from {count:,} training pictures",
-        optimiser__learning_rate_start="falls to the end along a half cosine",
+        objective__gamma_start=why_start,
+        objective__gamma_end=why_end,
+        optimiser__batch_size=f"{BATCH} pictures a step, from {count:,} training pictures"
+        if count > BATCH
+        else f"as many as there are training pictures, which are no more than {BATCH}",
         compute__device=machine.device_reason,
-        compute__precision=machine.precision_reason,
+        compute__precision=machine.precision_reason if best else "safe on any device",
         compute__threads=machine.description,
     )
 
 
-def _with_length(draft: Recipe, request: Request, feed: Feed, tell: Tell) -> Recipe:
-    """Network size and length: from a timing when minutes were asked for, else from the examples."""
-    if request.examples is not None:
-        return _finish(draft, request, draft.network, request.examples, None, None)
-    seconds = 60.0 * (request.minutes or DEFAULT_MINUTES)
-    candidates = [request.size] if request.size else ["base", "small", "tiny"]
-    rate, network = 0.0, draft.network
-    for size in candidates:
-        network = SIZES[size]
+def _sizes(request: Request) -> tuple[Size, ...]:
+    """The sizes to choose from, largest first: just one where a person has chosen."""
+    if request.size:
+        return (request.size,)
+    return ("small",) if {"network.name", "network.width"} & set(request.settings) else RULED
+
+
+def _of_size(draft: Recipe, size: Size) -> Recipe:
+    """The draft with the network of a size, but for what a person has set of it. Raises: RecipeError."""
+    settings = draft.ask.settings
+    sized = override(draft.model_copy(update={"network": SIZES[size]}), settings)
+    refuse_unbuildable_pair(sized.network, sized.data)
+    name = sized.network.name
+    if draft.ask.size:
+        width = "you asked for it"
+    elif len(_sizes(draft.ask)) == 1:
+        width = "that of size small: you chose the network, and there is no rule for it"
+    else:
+        width = f"size {size}: the largest of {', '.join(reversed(RULED))} that learns well from as many as are shown"
+    return sized.with_reason(
+        network__name=f"the network of size {size}: {'few, cheap layers' if name == 'conv' else 'residual blocks'}",
+        network__width=width,
+        network__depth="not used: this network has no blocks" if name in ("conv", "linear") else "the least there is",
+    )
+
+
+def _for_examples(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
+    """Network size and records for the examples that were asked for, and how long they take.
+
+    Only the rate is timed, and no choice hangs on it that the weights depend on: the same command gives the same model.
+    """
+    batch, asked = draft.optimiser.batch_size, draft.length.examples
+    examples = max(batch, asked)
+    sizes = _sizes(draft.ask)
+    size = next((size for size in sizes if examples >= WORTH_IT_FROM.get(size, 0)), sizes[-1])
+    draft = _of_size(draft, size)
+    tell("timing", size=size)
+    steps = int(MOST_TIMED_SHARE * examples / batch / (TIMED_STRETCHES + 1))
+    rate = measure_rate(draft, feed, min(TIMED_STEPS, max(1, steps)))
+    why = "you asked for it" if examples == asked else f"you asked for {asked}; one step shows {batch}, the least"
+    return _finish(draft, examples, None, rate).with_reason(length__examples=why)
+
+
+def _for_minutes(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
+    """Network size and length from a timing of each size that comes into question."""
+    seconds = 60.0 * (draft.ask.minutes or DEFAULT_MINUTES)
+    looks = len(draft.records.marks if "records.marks" in draft.ask.settings else _marks(seconds))
+    training = max(0.5 * seconds, seconds - looks * SECONDS_PER_LOOK)
+    trial, rate = draft, 0.0
+    for size in _sizes(draft.ask):
+        trial = _of_size(draft, size)
         tell("timing", size=size)
-        draft, rate = _on_fewest_threads(draft.model_copy(update={"network": network}), feed)
-        marks = len(_marks(seconds))
-        if rate * (seconds - marks * SECONDS_PER_LOOK) >= WORTH_IT_FROM.get(size, 0):
+        trial, rate = _on_fewest_threads(trial, feed)
+        if rate * training >= WORTH_IT_FROM.get(size, 0):
             break
-    training = max(0.5 * seconds, seconds - len(_marks(seconds)) * SECONDS_PER_LOOK)
-    return _finish(draft, request, network, int(rate * training), seconds, rate)
+    examples = max(trial.optimiser.batch_size, int(rate * training))
+    why = f"{seconds / 60:g} minutes at {rate:,.0f} pictures/s, without the time of {looks} looks at samples"
+    return _finish(trial, examples, seconds, rate).with_reason(length__examples=why)
 
 
 def _on_fewest_threads(draft: Recipe, feed: Feed) -> tuple[Recipe, float]:
-    """All threads or one, whichever is faster now, with the rate.
+    """All threads or one, whichever is faster now, with the rate; those that a person has set are not replaced.
 
     Threads wait for each other at every operation. On a small network, or on a machine that is busy with other things,
     that wait costs more than the second core brings: 30 times as much was seen.
     """
     many = measure_rate(draft, feed)
-    if draft.compute.threads == 1 or draft.compute.device != "cpu":
+    if draft.compute.threads == 1 or draft.compute.device != "cpu" or "compute.threads" in draft.ask.settings:
         return draft, many
     alone = draft.model_copy(update={"compute": draft.compute.model_copy(update={"threads": 1})})
     one = measure_rate(alone, feed)
@@ -169,33 +263,21 @@ def _on_fewest_threads(draft: Recipe, feed: Feed) -> tuple[Recipe, float]:
     return chosen.with_reason(compute__threads=f"{draft.reasons['compute.threads']}; {told}"), max(one, many)
 
 
-def _finish(
-    draft: Recipe, request: Request, network: Network, examples: int, seconds: float | None, rate: float | None
-) -> Recipe:
-    """The recipe once network and length are known."""
+def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) -> Recipe:
+    """The recipe once network and length are known. Args: seconds that were asked for; rate in examples/s."""
     batch = draft.optimiser.batch_size
-    examples = max(batch, examples)
-    steps_per_second = (rate or 1000.0) / batch
-    every = max(1, min(100, round(steps_per_second)))
-    asked = {
-        "minutes": f"{seconds / 60:g} minutes at {rate:,.0f} pictures/s" if seconds and rate else "you asked for it"
-    }
-    size = "you asked for it" if request.size else f"the largest that learns well from {examples:,} pictures shown"
+    every = max(1, min(100, round(rate / batch), examples // batch // 20))
     return draft.model_copy(
         update={
-            "network": network,
             "average": Average(half_life_examples=round(HALF_LIFE_SHARE * examples)),
             "length": Length(examples=examples, seconds_allowed=seconds, examples_per_second=rate),
             "records": Records(
-                every_steps=every,
-                checkpoint_every_steps=every * 20,
-                marks=_marks(seconds if seconds else examples / 1000.0),
+                every_steps=every, checkpoint_every_steps=every * 20, marks=_marks(seconds or examples / rate)
             ),
         }
     ).with_reason(
-        length__examples=asked["minutes"],
-        network__width=size,
         average__half_life_examples=f"{HALF_LIFE_SHARE:.0%} of the run",
+        records__every_steps="about once a second, and 20 times in a short run",
     )
 
 
@@ -221,8 +303,8 @@ class _Rates:
         pass
 
 
-def measure_rate(recipe: Recipe, feed: Feed, steps: int = 10, repeats: int = 4) -> float:
-    """Examples per second of real training steps on this machine: the median of a few short stretches.
+def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS) -> float:
+    """Examples per second of real training steps on this machine: the median of a few short stretches of `steps`.
 
     The first stretch only warms up: kernels are chosen and memory is taken in it.
     """
@@ -230,7 +312,7 @@ def measure_rate(recipe: Recipe, feed: Feed, steps: int = 10, repeats: int = 4) 
     settings = FitSettings(
         seed=recipe.seed,
         batch_size=batch,
-        length_examples=batch * steps * (repeats + 1),
+        length_examples=batch * steps * (TIMED_STRETCHES + 1),
         half_life_examples=1000,
         precision=recipe.compute.precision,
         device=recipe.compute.device,

@@ -14,6 +14,7 @@ from ganforge.contracts import Game, Tell
 from ganforge.data.tables import NumericTable
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import RecipeError, did_you_mean
+from ganforge.networks import refuse_unbuildable
 from ganforge.recipe import (
     Adversary,
     Average,
@@ -26,9 +27,10 @@ from ganforge.recipe import (
     Records,
     Request,
     override,
+    refuse_two_lengths,
 )
 from ganforge.tasks.regression_game import build_game
-from ganforge.tasks.regression_model import REGRESSORS, with_ones
+from ganforge.tasks.regression_model import REGRESSORS, build_regressor, with_ones
 
 WHOLE_TABLE = 10_000  # rows up to which every step shows all of them, as the textbook's sum does
 DRAWN = 1024  # rows in a step above that
@@ -39,6 +41,28 @@ MLP_WIDTHS = {"tiny": 8, "small": 32, "base": 64, "large": 256}
 MLP_PASSES = 40  # over the training rows: on a few hundred of them more passes teach the noise
 MLP_STEPS = (300, 5_000)  # least and most
 MARKS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)
+
+# Of choices that are the same for all tables.
+REASONS = {
+    "task": "you asked for it",
+    "data__source": "you gave it",
+    "data__kind": "found there",
+    "data__label_names": "not used: a number is predicted, not a label",
+    "network__latent_size": "not used: nothing is drawn from noise",
+    "objective__name": "one player: (h(x) - y)^2 / 2 for each row",
+    "objective__gamma_start": "there is no discriminator to penalise",
+    "objective__gamma_end": "there is no discriminator to penalise",
+    "objective__order": "not used: there is one player",
+    "optimiser__warmup": "none: the first steps are the surest",
+    "compute__device": "a table is small: the processor is done before an accelerator has started",
+    "compute__precision": "the closed form is met to more digits than bfloat16 has",
+    "compute__threads": "sums this small are slower when they are split",
+    "length__examples_per_second": "timed only when --minutes are given",
+    "records__every_steps": "a hundred times a run, so that the curves of cost and theta are smooth",
+    "records__checkpoint_every_steps": "every tenth record",
+    "records__marks": "more of them early, where most happens",
+    "records__look_samples": "not used: a look measures on every held-out row",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +91,37 @@ def curvature_of(table: NumericTable) -> Curvature:
 
 
 def plan_table(request: Request, table: NumericTable, tell: Tell) -> Recipe:
-    """Everything chosen, each choice with its reason. Raises: RecipeError for unknown names and impossible values."""
-    if request.minutes is not None and request.examples is not None:
-        raise RecipeError("Both --minutes and --examples were given.", "They say the same thing twice.", "Give one.")
-    if request.objective not in (None, "squared_error"):
+    """Everything chosen, each choice with its reason.
+
+    What a person has set holds from the start, so that it is their network which is timed, and again at the end, so
+    that their word is the last one.
+
+    Raises: RecipeError for unknown names and impossible values.
+    """
+    refuse_two_lengths(request)
+    objective = request.settings.get("objective.name", request.objective)
+    if objective not in (None, "squared_error"):
         raise RecipeError(
-            f"The objective {request.objective!r} does not suit regression.",
+            f"The objective {objective!r} does not suit regression.",
             "It needs two players, and regression has one.",
-            "Leave --objective; regression minimises the squared error.",
+            "Leave it out; regression minimises the squared error.",
+        )
+    device = request.settings.get("compute.device", "cpu")
+    if device != "cpu":
+        raise RecipeError(
+            f"Regression cannot run on the device {device!r}.",
+            "A table is small: the processor is done before an accelerator has started.",
+            "Leave out --set compute.device.",
         )
     name = request.settings.get("network.name", "linear")
     if name not in REGRESSORS:
         raise RecipeError(f"There is no network {name!r} for regression.", did_you_mean(name, REGRESSORS))
     draft = _linear(request, table) if name == "linear" else _mlp(request, table)
     draft = override(draft, request.settings)
-    if request.examples is None and request.minutes is not None:
+    refuse_unbuildable(draft.network, lambda: [build_regressor(draft.network, len(table.feature_names))])
+    if request.minutes is not None:
         draft = _for_minutes(draft, table, 60.0 * request.minutes, tell)
-    return _with_records(draft)
+    return override(_with_records(draft), request.settings)
 
 
 def table_hash(table: NumericTable) -> str:
@@ -123,9 +161,13 @@ def _linear(request: Request, table: NumericTable) -> Recipe:
     chosen = Optimiser(kind="sgd", learning_rate_start=rate, learning_rate_end=end, batch_size=batch)
     return draft.model_copy(update={"optimiser": chosen}).with_reason(
         network__name="a line is the first thing to try: it explains itself (--set network.name=mlp for a curve)",
+        network__width="not used: a line has no hidden layer",
+        network__depth="a line has no hidden layer",
         optimiser__kind="plain steps, theta <- theta - alpha dL/dtheta",
         optimiser__learning_rate_start=why_rate,
         optimiser__learning_rate_end=why_end,
+        optimiser__beta1="not used by plain steps",
+        optimiser__beta2="not used by plain steps",
         optimiser__batch_size=why_batch,
         average__half_life_examples=why_average,
         length__examples="you asked for it" if request.examples else need,
@@ -141,9 +183,13 @@ def _mlp(request: Request, table: NumericTable) -> Recipe:
     chosen = Optimiser(kind="adam", beta1=0.9, beta2=0.999, learning_rate_start=3e-3, batch_size=batch)
     return draft.model_copy(update={"optimiser": chosen}).with_reason(
         network__name="you asked for it",
-        network__width="you asked for it" if request.size else f"small: {rows:,} rows do not fill a wider one",
+        network__width="you asked for it" if request.size else "that of size small; more rows may fill a wider one",
+        network__depth="two hidden layers bend a line in most ways that a table of numbers asks for",
         optimiser__kind="adam sets a step size for each weight, which layers of different scale need",
         optimiser__learning_rate_start="a usual value for Adam on standardised columns; falls to zero on a half cosine",
+        optimiser__learning_rate_end="the noise of drawing dies out",
+        optimiser__beta1="the paper's value: one player, whose task stays the same, may gather momentum",
+        optimiser__beta2="the paper's value",
         optimiser__batch_size=f"{batch} of {rows:,} training rows drawn for each step",
         average__half_life_examples="5 % of the run: averages out the noise of drawing",
         length__examples="you asked for it"
@@ -168,12 +214,8 @@ def _recipe(
         length=Length(examples=request.examples or steps * batch),
         compute=Compute(device="cpu", precision="float32", threads=1),
     ).with_reason(
+        **REASONS,
         data__shape=f"{len(table.feature_names)} numeric columns that vary, besides {table.target_name!r}",
-        objective__name="one player: (h(x) - y)^2 / 2 for each row",
-        objective__gamma_start="there is no discriminator to penalise",
-        compute__device="a table is small: the processor is done before an accelerator has started",
-        compute__precision="the closed form is met to more digits than bfloat16 has",
-        compute__threads="sums this small are slower when they are split",
     )
 
 
@@ -184,7 +226,8 @@ def _for_minutes(draft: Recipe, table: NumericTable, seconds: float, tell: Tell)
     examples = max(draft.optimiser.batch_size, int(rate * seconds))
     length = Length(examples=examples, seconds_allowed=seconds, examples_per_second=rate)
     return draft.model_copy(update={"length": length}).with_reason(
-        length__examples=f"{seconds / 60:g} minutes at {rate:,.0f} rows/s"
+        length__examples=f"{seconds / 60:g} minutes at {rate:,.0f} rows/s",
+        length__examples_per_second="timed on this machine just now",
     )
 
 
@@ -206,8 +249,8 @@ def _measure_rate(game: Game, table: NumericTable, draft: Recipe, steps: int = 2
 
 
 def _with_records(draft: Recipe) -> Recipe:
-    """A hundred records a run, so that the curves of cost and theta are smooth."""
+    """How often a run of this length is written down."""
     every = max(1, -(-draft.length.examples // draft.optimiser.batch_size) // 100)
     return draft.model_copy(
         update={"records": Records(every_steps=every, checkpoint_every_steps=10 * every, marks=MARKS)}
-    ).with_reason(records__every_steps="a hundred times a run")
+    )
