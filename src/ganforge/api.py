@@ -9,11 +9,9 @@ print(run.verdict)
 
 from __future__ import annotations
 
-import re
+import json
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,22 +21,27 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ganforge.contracts import Job, Observer, Task, Tell
+from ganforge.contracts import Job, Observer, Task
+from ganforge.core.device import is_here, survey_machine
 from ganforge.core.files import remove_leftovers, storage_error, write_folder
-from ganforge.core.lock import held_by, hold
+from ganforge.core.founding import founded, refuse_existing, refuse_in_use
+from ganforge.core.lock import hold
 from ganforge.core.stop import StopRequest
+from ganforge.core.summary import RunSummary, summary
+from ganforge.data.given import lasting, on_disk
 from ganforge.data.images import write_pictures
+from ganforge.data.images.write import check_place
 from ganforge.diagnosis import diagnose
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.errors import DataError, InputError, RecipeError, RunError, TrainingError, did_you_mean
+from ganforge.errors import DataError, RecipeError, RunError, TrainingError, did_you_mean
 from ganforge.metrics import parse_target
 from ganforge.recipe import Recipe, Request, in_words, read_recipe
 from ganforge.report import TensorBoard, write_report
 from ganforge.run import Run
-from ganforge.tasks import TASKS, labels_for, load_model
+from ganforge.tasks import TASKS, PictureModel, labels_for, load_model
 
 Pictures: TypeAlias = NDArray[np.uint8]
-TABLES = (".csv", ".tsv", ".parquet", ".feather")
+TABLES = (".csv", ".tsv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +52,12 @@ class TrainedRun:
     verdict: str  # one sentence
     reached: bool | None  # whether the target of `until` was reached; None when there was none
 
-    def sample(self, n: int, *, label: str | None = None, seed: int = 0, truncation: float = 1.0) -> Pictures:
-        """Draws pictures: uint8 (n, C, H, W). `label` is one of the labels' names; truncation in (0, 1]."""
-        return _draw(Run(self.folder), n, label, seed, truncation)[0]
+    def sample(self, n: int, *, label: str | int | None = None, seed: int = 0, truncation: float = 1.0) -> Pictures:
+        """Draws pictures: uint8 (n, C, H, W). `label` is one of the labels' names; truncation in (0, 1].
 
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """One line of the table of runs."""
-
-    folder: Path
-    data: str
-    task: str
-    state: str  # "finished", "stopped at 43 %", "training (process 4711)"
-    quality: str  # the first measure beside its floor, or ""
-    verdict: str
+        Raises: InputError for an unknown label, or a number that makes no sense.
+        """
+        return _draw(load_model(Run(self.folder).model), n, label, seed, truncation)[0]
 
 
 def plan(source: object, **asked: Any) -> Recipe:
@@ -71,9 +65,9 @@ def plan(source: object, **asked: Any) -> Recipe:
 
     Args: source and asked as for `train`. Raises: DataError, RecipeError.
     """
-    with _on_disk(source) as path:
+    with on_disk(source) as path:
         request = _request(path, asked)
-        return _task(request).plan(request, _tell(None, ())).recipe
+        return _task(request).plan(request, _Teller(())).recipe
 
 
 def train(
@@ -95,30 +89,42 @@ def train(
         asked: task, minutes, examples, until, size, seed, resolution, objective, label, settings: see recipe.Request.
     Raises: DataError, RecipeError, RunError before anything is written; TrainingError; Interrupted after saving.
     """
-    with _on_disk(source) as path:
+    with on_disk(source) as path:
         request = _request(path, asked)
-        folder = Run(run) if run is not None else _next_run(request.source)
-        observers = _observers(folder, observers, tensorboard)
-        _refuse_existing(folder, force)
-        job = _task(request).plan(request, _tell(None, observers))
-        recipe = _found_run(folder, job.recipe, path if path != source else None)
-    folder.write_json(folder.passport, dict(job.passport))
-    job.recipe = recipe
-    return _go(folder, job, observers)
+        if run is not None:  # before the data is read, which may take a while
+            refuse_existing(Run(run), force=force)
+            refuse_in_use(Run(run))
+        tell = _Teller(_observers(Run(run or "runs"), observers, tensorboard))  # now: TensorBoard may be missing
+        job = _task(request).plan(request, tell)
+        with founded(run, request.source, force=force) as folder:
+            _write_beginning(folder, job, array=path if path is not source else None)
+            tell.begin(folder, _observers(folder, observers, tensorboard))
+            return _go(folder, job, tell)
 
 
 def resume(run: str | Path, *, observers: Sequence[Observer] = (), tensorboard: bool = False) -> TrainedRun:
     """Goes on exactly where a run stopped, however it stopped. A finished run is returned as it is.
 
-    Raises: RunError if it is not a run or is in use; DataError if its data is gone or has changed.
+    Raises: RunError if it is not a run, is in use, or its device is not here; DataError if its data is gone or has
+        changed.
     """
     folder = Run.open(run)
-    if folder.model.is_dir() and folder.report.is_file():
+    if folder.finished():
+        if not folder.report.is_file():  # it was killed just before
+            report(run)
         return load(run)
     recipe = read_recipe(folder.read_json(folder.recipe))
-    observers = _observers(folder, observers, tensorboard)
-    job = TASKS[recipe.task]().open(recipe, _tell(folder, observers))
-    return _go(folder, job, observers)
+    if not is_here(recipe.compute.device):
+        raise RunError(
+            f"{str(run)!r} was trained on the device {recipe.compute.device!r}, which is not here.",
+            "Another device rounds differently, so that it would not go on exactly where it stopped.",
+            "Resume it where it was trained, or train a new run.",
+        )
+    with hold(folder.lock):
+        tell = _Teller(_observers(folder, observers, tensorboard), folder)
+        job = TASKS[recipe.task]().open(_located(recipe, folder), tell)
+        job.recipe = recipe
+        return _go(folder, job, tell)
 
 
 def load(run: str | Path) -> TrainedRun:
@@ -138,31 +144,38 @@ def sample(
     n: int,
     out: str | Path,
     *,
-    label: str | None = None,
+    label: str | int | None = None,
     seed: int = 0,
     truncation: float = 1.0,
     force: bool = False,
 ) -> Path:
     """Draws n pictures into a file: .png (one grid), a folder (one file each), or .npz (x: uint8 (N, C, H, W)).
 
-    Raises: RunError, InputError for an unknown label or suffix, an existing file (unless force), or a bad number.
+    Raises: RunError, InputError for an unknown label or suffix, a bad number, more pictures than fit the memory or the
+        grid, or something that exists; force replaces a file, and a folder of samples but no other folder.
     """
-    if n < 1:
-        raise InputError(f"{n} pictures cannot be drawn.", "The number must be at least 1.", "Say, for example, -n 64.")
-    if not 0 < truncation <= 1:
-        raise InputError(f"A truncation of {truncation:g} makes no sense.", "It lies in 0..1, without 0.", "Try 0.7.")
-    pictures, labels, names = _draw(Run.open(run), n, label, seed, truncation)
-    write_pictures(pictures, Path(out), labels=labels, label_names=names, force=force)
+    model = load_model(Run.open(run).model)
+    model.refuse_impossible(n, truncation)
+    check_place(out, (n, *model.picture_shape()), force=force)  # before the work, which may take minutes
+    pictures, labels = _draw(model, n, label, seed, truncation)
+    write_pictures(pictures, out, labels=labels, label_names=model.label_names, force=force)
     return Path(out)
 
 
 def evaluate(run: str | Path) -> dict[str, Any]:
-    """Measures the model again, every measure beside floor and reference; also stored as evaluation.json."""
+    """Measures the model again, every measure beside floor and reference; also stored as evaluation.json.
+
+    A run from another machine is measured on the device that is here.
+    """
     folder = Run.open(run)
     load(run)
-    recipe = read_recipe(folder.read_json(folder.recipe))
+    recipe = _located(read_recipe(folder.read_json(folder.recipe)), folder)
+    if not is_here(recipe.compute.device):
+        machine = survey_machine()
+        here = {"device": machine.device, "precision": machine.precision, "threads": machine.threads}
+        recipe = recipe.model_copy(update={"compute": recipe.compute.model_copy(update=here)})
     _use(recipe)
-    job = TASKS[recipe.task]().open(recipe, _tell(None, ()))
+    job = TASKS[recipe.task]().open(recipe, _Teller(()))
     return _judge(folder, job)
 
 
@@ -178,17 +191,33 @@ def runs(folder: str | Path = "runs") -> list[RunSummary]:
     if not path.is_dir():
         raise RunError(f"There is no folder {str(folder)!r}.", "No run has been made here.", "Use: ganforge train DATA")
     found = [Run(entry) for entry in path.iterdir() if (entry / "recipe.json").is_file()]
-    return [_summary(run) for run in sorted(found, key=lambda run: run.recipe.stat().st_mtime)]
+    return [summary(run) for run in sorted(found, key=lambda run: run.recipe.stat().st_mtime)]
 
 
 # ---- how -------------------------------------------------------------------------------------------------------------
 
 
-def _go(folder: Run, job: Job, observers: Sequence[Observer]) -> TrainedRun:
-    """Trains a job in its run folder from where it stands, then judges it and writes the report."""
-    recipe, tell = job.recipe, _tell(folder, observers)
+class _Teller:
+    """Tells events to the observers and, from the moment that there is a run folder, to its log first."""
+
+    def __init__(self, observers: Sequence[Observer], folder: Run | None = None) -> None:
+        self.observers, self._folder = observers, folder
+
+    def begin(self, folder: Run, observers: Sequence[Observer]) -> None:
+        """Now there is a run folder."""
+        self.observers, self._folder = observers, folder
+
+    def __call__(self, kind: str, **content: Any) -> None:
+        event = self._folder.add_event(kind, 0, **content) if self._folder else {"kind": kind, "step": 0, **content}
+        for observer in self.observers:
+            observer.event(event)
+
+
+def _go(folder: Run, job: Job, tell: _Teller) -> TrainedRun:
+    """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report."""
+    recipe = job.recipe
     target = parse_target(recipe.ask.until, TASKS[recipe.task].measured) if recipe.ask.until else None
-    with hold(folder.lock), StopRequest() as stop:
+    with StopRequest() as stop:
         remove_leftovers(folder.folder)
         _use(recipe)
         job.prepare()
@@ -199,7 +228,7 @@ def _go(folder: Run, job: Job, observers: Sequence[Observer]) -> TrainedRun:
                 job.feed,
                 _fit_settings(recipe),
                 run=folder,
-                observers=observers,
+                observers=tell.observers,
                 look=lambda product, state: job.look(folder, product, state.clock.examples),
                 target=target.reached if target else None,
                 stop=stop,
@@ -257,44 +286,56 @@ def _judge(folder: Run, job: Job) -> dict[str, Any]:
 
 
 def _draw(
-    folder: Run, n: int, label: str | None, seed: int, truncation: float
-) -> tuple[Pictures, NDArray[np.int64] | None, tuple[str, ...]]:
-    """Pictures, the label of each, and all labels' names."""
-    model = load_model(folder.model)
-    labels = labels_for(model, label, n)
-    if labels is None:
-        labels = model.draw_labels(n, seed=seed)
-    pictures = model.sample(n, labels=labels, seed=seed, truncation=truncation)
-    return pictures, labels, model.label_names
+    model: PictureModel, n: int, label: str | int | None, seed: int, truncation: float
+) -> tuple[Pictures, NDArray[np.int64] | None]:
+    """Pictures, and the label of each."""
+    model.refuse_impossible(n, truncation)
+    labels = labels_for(model, str(label), n) if label is not None else model.draw_labels(n, seed=seed)
+    return model.sample(n, labels=labels, seed=seed, truncation=truncation), labels
 
 
-def _tell(folder: Run | None, observers: Sequence[Observer]) -> Tell:
-    def tell(kind: str, **content: Any) -> None:
-        event = folder.add_event(kind, 0, **content) if folder else {"kind": kind, "step": 0, **content}
-        for observer in observers:
-            observer.event(event)
-
-    return tell
-
-
-def _request(source: object, asked: Mapping[str, Any]) -> Request:
+def _request(source: str | Path, asked: Mapping[str, Any]) -> Request:
     """What was asked for, validated. Raises: RecipeError in words."""
     unknown = set(asked) - set(Request.model_fields)
     if unknown:
         name = sorted(unknown)[0]
         raise RecipeError(f"There is no option {name!r}.", did_you_mean(name, Request.model_fields))
+    asked = dict(asked)
+    if isinstance(settings := asked.get("settings"), Mapping):
+        asked["settings"] = {name: _as_typed(name, value) for name, value in settings.items()}
+    if (label := str(asked.get("label"))).endswith(".npy") and Path(label).is_file():
+        asked["label"] = str(Path(label).absolute())
     try:
-        request = Request.model_validate({"source": str(source), **asked})
+        request = Request.model_validate({"source": lasting(source, asked.get("task")), **asked})
     except ValidationError as error:
         raise in_words(error) from error
     return request
 
 
+def _as_typed(name: str, value: object) -> str:
+    """A setting as a person would type it. Raises: RecipeError for what is no number, text, list or true/false."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(
+            f"The setting {name} cannot be {value!r}.", f"{error}.", "Give a number or a text."
+        ) from error
+
+
 def _task(request: Request) -> Task:
-    """The task asked for, or the one that suits the data."""
+    """The task asked for, or the one that suits the data. What needs no data is checked here, before it is read."""
     task = _chosen_task(request)
     if request.until is not None:
-        parse_target(request.until, task.measured)  # before anything is read or written
+        parse_target(request.until, task.measured)
+    device = request.settings.get("compute.device", "cpu")
+    if not is_here(device):
+        raise RecipeError(
+            f"There is no device {device!r} here.",
+            f"The best one of this machine is {survey_machine().device!r}.",
+            "Leave compute.device to the plan.",
+        )
     return task
 
 
@@ -312,86 +353,28 @@ def _chosen_task(request: Request) -> Task:
     return TASKS[request.task]()
 
 
-def _next_run(source: str) -> Run:
-    """runs/<data>-<number>, the first number that is free."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).stem).strip("-.") or "run"
-    number = 1
-    while Path("runs", f"{name}-{number}").exists():
-        number += 1
-    return Run(Path("runs", f"{name}-{number}"))
+def _write_beginning(folder: Run, job: Job, array: str | Path | None) -> None:
+    """Passport and recipe; an array that was given in Python is kept beside them and moves with the folder."""
+    passport = dict(job.passport)
+    if array is not None:
+        try:
+            shutil.move(array, folder.array)
+        except OSError as error:
+            raise storage_error(folder.array, error) from error
+        job.recipe = _with_source(job.recipe, folder.array.name)
+        passport["source"] = f"an array given in Python, kept as {folder.array.name}"
+    folder.write_json(folder.passport, passport)
+    folder.write_json(folder.recipe, job.recipe.to_json())
 
 
-def _refuse_existing(run: Run, force: bool) -> None:
-    """A run is never overwritten by accident, and a folder that is not a run is never removed at all."""
-    folder = run.folder
-    if folder.is_file():
-        raise RunError(f"{str(folder)!r} is a file.", "A run is a folder.", "Give another --run.")
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
-    if not run.recipe.is_file():
-        raise RunError(f"{str(folder)!r} holds files that are not a run.", "They would be lost.", "Give another --run.")
-    if not force:
-        raise RunError(
-            f"There is already a run at {str(folder)!r}.",
-            "It is never overwritten by accident.",
-            f"Go on with `ganforge resume {folder}`, give another --run, or use --force.",
-        )
-    holder = held_by(run.lock)
-    if holder is not None:
-        raise RunError(f"{str(folder)!r} is in use by process {holder}.", "It is being trained.", "Stop it first.")
+def _located(recipe: Recipe, folder: Run) -> Recipe:
+    """The recipe with the path of an array that was given in Python: in the run folder, wherever that is by now."""
+    name = folder.array.name
+    return _with_source(recipe, str(folder.array.absolute())) if recipe.data.source == name else recipe
 
 
-def _found_run(run: Run, recipe: Recipe, array_file: object) -> Recipe:
-    """Makes the run folder, in place of an older run, and writes the recipe; an array given in Python is kept in it."""
-    try:
-        if run.folder.exists():
-            shutil.rmtree(run.folder)
-        run.folder.mkdir(parents=True)
-        if array_file is not None:
-            kept = run.folder / "data.npz"
-            shutil.move(str(array_file), kept)
-            update = {"source": str(kept)}
-            recipe = recipe.model_copy(
-                update={"data": recipe.data.model_copy(update=update), "ask": recipe.ask.model_copy(update=update)}
-            )
-    except OSError as error:
-        raise storage_error(run.folder, error) from error
-    run.write_json(run.recipe, recipe.to_json())
-    return recipe
-
-
-@contextmanager
-def _on_disk(source: object) -> Iterator[object]:
-    """A path for data that is given as an array or as a pair (array, labels); a path or name is given back as it is."""
-    if isinstance(source, str | Path):
-        yield source
-        return
-    with tempfile.TemporaryDirectory(prefix="ganforge-") as folder:
-        path = Path(folder, "array.npz")
-        x, y = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
-        array = np.asarray(x)
-        if array.dtype == object:
-            raise DataError(f"A {type(source).__name__} cannot be trained on.", "It is neither a path nor an array.")
-        if y is None:
-            np.savez(path, x=array)
-        else:
-            np.savez(path, x=array, y=np.asarray(y))
-        yield path
-
-
-def _summary(run: Run) -> RunSummary:
-    recipe = run.read_json(run.recipe)
-    evaluation, records = run.read_json(run.evaluation), run.read_records()
-    holder = held_by(run.lock)
-    progress = records[-1]["progress"] if records else 0.0
-    if holder is not None:
-        state = f"training, {progress:.0%} (process {holder})"
-    elif run.model.is_dir() and evaluation:
-        state = "finished"
-    else:
-        state = f"stopped at {progress:.0%}"
-    measures = evaluation.get("measures") or []
-    first = measures[0] if measures else None
-    quality = f"{first['name']} {first['value']:.3g} (floor {first['floor']:.3g})" if first else ""
-    verdict = str(evaluation.get("verdict", {}).get("headline", ""))
-    return RunSummary(run.folder, recipe["data"]["source"], recipe["task"], state, quality, verdict)
+def _with_source(recipe: Recipe, source: str) -> Recipe:
+    update = {"source": source}
+    return recipe.model_copy(
+        update={"data": recipe.data.model_copy(update=update), "ask": recipe.ask.model_copy(update=update)}
+    )

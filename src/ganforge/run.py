@@ -4,7 +4,7 @@
       recipe.json       everything asked for and everything chosen, each choice with its reason      (recipe.py)
       passport.json     what the data is: counts, sizes, labels, what was skipped and why             (data)
       metrics.jsonl     one record per line, appended while training                                  (engine)
-      events.jsonl      what happened: started, planned, refitted, skipped, rewound, finished, ...   (engine, api)
+      events.jsonl      what happened: started, resumed, refitted, sampled, rewound, finished, ...   (engine, api)
       evaluation.json   the last evaluation: every measure beside floor and reference, and a verdict  (metrics)
       samples/          grids over time, named by examples shown: 000012800.png
       pictures/         real.png, reference.png, nearest.png: what the report shows beside them
@@ -12,7 +12,8 @@
       model/            the product: model.json and model.safetensors, with a sha256 manifest
       tensorboard/      the records once more, when --tensorboard asked for them                      (report)
       report.html       one self-contained page                                                       (report)
-      lock              the process id of who trains it now
+      lock              locked, by the operating system, by who trains it now; the process id for people
+      data.npz          the data, when it was given in Python as an array; the recipe's source is then "data.npz"
 
 A record of metrics.jsonl has
     step, examples, progress (0..1), seconds (of training so far), examples_per_second, length_examples
@@ -60,6 +61,7 @@ class Run:
         self.tensorboard = self.folder / "tensorboard"
         self.report = self.folder / "report.html"
         self.lock = self.folder / "lock"
+        self.array = self.folder / "data.npz"
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -117,6 +119,11 @@ class Run:
 
     def read_events(self) -> list[dict[str, Any]]:
         return list(_lines(self.events))
+
+    def finished(self) -> bool:
+        """Whether the run came to its end: trained, judged and said so. A report alone proves nothing."""
+        said = any(event.get("kind") == "finished" for event in self.read_events())
+        return said and self.model.is_dir() and self.evaluation.is_file()
 
     def history(self) -> History:
         """Everything a check may read."""

@@ -57,6 +57,56 @@ def test_leftovers_are_found_at_any_depth_and_nothing_else_is_touched(tmp_path: 
     assert not (tmp_path / ".model.77.0123abcd.old").exists()
 
 
+@pytest.mark.parametrize("accident", [KeyboardInterrupt(), OSError(5, "Input/output error")])
+def test_an_accident_between_the_two_renames_gives_the_old_folder_back(
+    accident: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    write_folder(folder, lambda target: (target / "weights").write_bytes(b"old"))
+    replace = Path.replace
+
+    def fails(path: Path, target: Path) -> Path:
+        if target == folder and not path.name.endswith(".old"):
+            raise accident
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises((KeyboardInterrupt, StorageError)):
+        write_folder(folder, lambda target: (target / "weights").write_bytes(b"new"))
+    check_folder(folder)
+    assert (folder / "weights").read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_that_a_kill_left_set_aside_is_put_back(tmp_path: Path) -> None:
+    """kill -9 between the two renames leaves the old folder and the finished new one, both under temporary names."""
+    folder, aside = tmp_path / "checkpoints" / "000000100", tmp_path / "checkpoints" / ".000000100.77.0123abcd.old"
+    write_folder(folder, lambda target: (target / "weights").write_bytes(b"old"))
+    folder.replace(aside)
+    aside.with_suffix("").mkdir()
+    remove_leftovers(tmp_path)
+    check_folder(folder)
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_ctrl_c_while_a_file_is_written_leaves_no_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "x.json", b"{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_file_manager_leaves_in_a_folder_is_no_damage(tmp_path: Path) -> None:
+    write_folder(tmp_path / "model", lambda target: (target / "weights").write_bytes(b"abc") and None)
+    (tmp_path / "model" / ".DS_Store").write_bytes(b"icons")
+    check_folder(tmp_path / "model")
+
+
 def test_a_folder_whose_filling_fails_is_not_there_and_the_old_one_is(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     write_folder(folder, lambda target: (target / "weights").write_bytes(b"old"))

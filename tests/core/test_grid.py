@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.core.grid import GAP, grid, image_bytes, png_bytes
+from ganforge.core.grid import GAP, grid, grid_size, image_bytes, png_bytes
 from ganforge.errors import InputError
 
 
@@ -20,6 +20,11 @@ def test_every_picture_stands_in_its_cell_unchanged(channels: int) -> None:
     for i in range(7):
         top, left = (i // 3) * (50 + GAP) + GAP, (i % 3) * (60 + GAP) + GAP
         assert (drawn[top : top + 50, left : left + 60] == given[i].transpose(1, 2, 0)).all()
+
+
+@pytest.mark.parametrize(("n", "height", "width"), [(1, 8, 8), (7, 50, 60), (10, 8, 200)])
+def test_the_size_of_a_grid_is_known_before_it_is_drawn(n: int, height: int, width: int) -> None:
+    assert grid(pictures(n, 1, height, width)).shape[:2] == grid_size(n, height, width)
 
 
 def test_gaps_and_empty_cells_are_white() -> None:

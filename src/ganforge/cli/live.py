@@ -29,7 +29,6 @@ PLAIN_LEAST_SECONDS = 1.0
 PHASES = {
     "reading": "Reading the data",
     "timing": "Timing this machine",
-    "planned": "Planned",
     "judging": "Preparing the judge",
     "started": "Training",
     "resumed": "Training",
@@ -43,7 +42,6 @@ SENTENCES = {
     "resumed": "Going on after {examples:,} examples.",
     "sampled": "Samples: {path}",
     "refitted": "This machine's speed has changed: {length:,} examples in all now fit the time.",
-    "skipped": "A step was skipped: its gradient was not finite.",
     "rewound": "Back to the last healthy checkpoint, with half the learning rate (attempt {attempt}).",
     "damaged_checkpoint": "{sentence}",
     "reported": "Report: {path}",
@@ -76,8 +74,6 @@ class Facts:
         """Takes an event in."""
         kind = str(event["kind"])
         self.phase = PHASES.get(kind, self.phase)
-        if kind == "judging" and isinstance(event.get("progress"), int | float):
-            self.phase = f"{PHASES[kind]}, {event['progress']:.0%}"
         if kind == "sampled":
             self.grid = str(event.get("path", ""))
         if kind != "checkpoint":

@@ -205,7 +205,7 @@ def sample(
     number: Annotated[
         int, typer.Option("-n", "--number", metavar="N", parser=options.whole_number("-n", 1, 64), help="How many.")
     ] = 64,
-    label: Annotated[str | None, typer.Option(metavar="L", help="Only this label, by name or by number.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="L", help="Only this label, by its name.")] = None,
     seed: Seed = 0,
     truncation: Annotated[
         float,
@@ -221,7 +221,7 @@ def sample(
     from ganforge import api
 
     written = api.sample(run, number, out, label=label, seed=seed, truncation=truncation, force=force)
-    Console().print(f"Wrote {written}", soft_wrap=True, highlight=False)
+    tables.say_path("Wrote", written, Console())
 
 
 @app.command(
@@ -250,7 +250,7 @@ def report(run: RunFolder) -> None:
     """Write the report of RUN: one page that needs no network."""
     from ganforge import api
 
-    Console().print(f"Wrote {api.report(run)}", soft_wrap=True, highlight=False)
+    tables.say_path("Wrote", api.report(run), Console())
 
 
 @app.command(
@@ -270,7 +270,7 @@ def runs(
     if found:
         tables.print_runs(found, console)
     else:
-        console.print(f"No runs in {quote(folder or 'runs')} yet. Begin one: ganforge train digits", soft_wrap=True)
+        tables.say(f"No runs in {quote(folder or 'runs')} yet. Begin one: ganforge train digits", console)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -299,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     """Runs one verb. Returns: the exit code that it asked for. Raises: what it raises."""
-    if words == ["--version"]:
+    if "--version" in words[: words.index("--") if "--" in words else None]:
         print(f"ganforge {__version__}")
         return 0
     code = app(words, prog_name="ganforge", standalone_mode=False)
@@ -313,8 +313,8 @@ def _tell_result(trained: TrainedRun, console: Console) -> None:
     folder, name = trained.folder, quote(str(trained.folder))
     console.print()
     tables.print_verdict(trained.verdict, console)
-    console.print(f"Report   {folder / 'report.html'}", soft_wrap=True, highlight=False)
-    console.print(f"Samples  {folder / 'samples'}", soft_wrap=True, highlight=False)
+    tables.say_path("Report  ", folder / "report.html", console)
+    tables.say_path("Samples ", folder / "samples", console)
     console.print()
     tables.print_next(
         {

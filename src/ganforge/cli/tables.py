@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -12,8 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:  # api brings torch
-    from ganforge.api import RunSummary
+if TYPE_CHECKING:
+    from ganforge.core.summary import RunSummary
     from ganforge.recipe import Recipe
 
 SECTIONS = ("data", "network", "objective", "optimiser", "average", "length", "compute", "records")
@@ -33,12 +34,12 @@ def print_plan(recipe: Recipe, console: Console) -> None:
     table = _table("setting", "value", "why")
     table.columns[0].no_wrap = True
     content = recipe.to_json()
-    table.add_row("task", recipe.task, recipe.reasons.get("task", ""))
+    _add_row(table, "task", recipe.task, recipe.reasons.get("task", ""))
     for section in SECTIONS:
         rows = [(key, value) for key, value in content[section].items() if f"{section}.{key}" not in NOT_SHOWN]
         for number, (key, value) in enumerate(rows):
             name = f"{section}.{key}"
-            table.add_row(name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(rows) - 1)
+            _add_row(table, name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(rows) - 1)
     console.print(table)
     say(how_long(recipe), console)
 
@@ -73,7 +74,8 @@ def print_evaluation(evaluation: Mapping[str, Any], console: Console) -> None:
     for number, column in enumerate(table.columns[:6]):
         column.no_wrap, column.justify = True, "right" if 1 <= number <= 4 else "left"
     for measure in measures:
-        table.add_row(
+        _add_row(
+            table,
             measure["name"],
             _number(measure["value"]),
             f"{_number(measure['low'])} to {_number(measure['high'])}",
@@ -107,11 +109,16 @@ def say(sentence: str, console: Console, style: str = "") -> None:
     console.print(Text(sentence, style=style), soft_wrap=not console.is_terminal)
 
 
+def say_path(what: str, path: Path, console: Console) -> None:
+    """What lies where, on one line that can be copied, however long it is and whatever brackets are in it."""
+    console.print(Text(f"{what} {path}"), soft_wrap=True)
+
+
 def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
     """One line per run, its verdict last."""
     table = _table("run", "data", "task", "state", "quality", "verdict")
     for run in runs:
-        table.add_row(str(run.folder), run.data, run.task, run.state, run.quality, run.verdict)
+        _add_row(table, str(run.folder), _near(run.data), run.task, run.state, run.quality, run.verdict)
     console.print(table)
 
 
@@ -120,7 +127,7 @@ def print_next(steps: Mapping[str, str], console: Console) -> None:
     width = max(map(len, steps))
     for command, purpose in steps.items():
         line = Text.assemble((command.ljust(width), "cyan"), "  ", (purpose, "dim"))
-        console.print(Padding(line, (0, 0, 0, 2)) if console.is_terminal else f"  {line.plain}", soft_wrap=True)
+        console.print(Padding(line, (0, 0, 0, 2)) if console.is_terminal else Text(f"  {line.plain}"), soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
@@ -128,6 +135,17 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def _add_row(table: Table, *cells: str, end_section: bool = False) -> None:
+    """Cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
+    table.add_row(*map(Text, cells), end_section=end_section)
+
+
+def _near(data: str) -> str:
+    """A path from the folder that one is in, where it lies below it."""
+    path, here = Path(data), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else data
 
 
 def _number(value: float | None) -> str:

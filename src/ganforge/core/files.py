@@ -10,12 +10,13 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ganforge.errors import RunError, StorageError
 
 MANIFEST = "manifest.json"  # written last: a folder without it was never finished
-_UNFINISHED = re.compile(r"\..+\.\d+\.[0-9a-f]{8}(\.old)?")  # the temporary names below
+_UNFINISHED = re.compile(r"\.(?P<name>.+)\.\d+\.[0-9a-f]{8}(?P<old>\.old)?")  # the temporary names below
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
@@ -41,8 +42,10 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise storage_error(path, error) from error
+    finally:  # Ctrl-C ends here too
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -61,7 +64,8 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Writes a folder whole or not at all: a temporary neighbour, a sha256 manifest last, fsync, rename.
 
     Args: fill writes the files into the empty folder it is given. An existing `folder` is replaced.
-    Raises: StorageError if it cannot be written; an existing folder is then untouched.
+    Raises: StorageError if it cannot be written; an existing folder is then untouched. A kill between the last two
+    renames leaves the existing folder under its temporary name, from which `remove_leftovers` takes it back.
     """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
     old = temporary.with_name(temporary.name + ".old")
@@ -80,18 +84,25 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         temporary.replace(folder)
         _sync_folder(folder.parent)
     except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:  # Ctrl-C ends here too
         if old.exists() and not folder.exists():
             old.replace(folder)
-        raise storage_error(folder, error) from error
-    finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what killed processes left half-written anywhere in a folder. Only while nobody else writes there."""
-    for path in [path for path in folder.rglob(".*") if _UNFINISHED.fullmatch(path.name)]:
-        if path.is_dir():
+    """Removes what killed processes left half-written anywhere in a folder. Only while nobody else writes there.
+
+    A folder that was set aside for a new one which never took its place is put back.
+    """
+    found = [(path, match) for path in folder.rglob(".*") if (match := _UNFINISHED.fullmatch(path.name))]
+    for path, match in found:
+        place = path.with_name(match["name"])
+        if match["old"] and path.is_dir() and not place.exists():
+            path.replace(place)
+        elif path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
@@ -100,13 +111,14 @@ def remove_leftovers(folder: Path) -> None:
 def check_folder(folder: Path) -> None:
     """Checks every file of a folder written by `write_folder` against its manifest.
 
+    Hidden files do not count: file managers leave such as .DS_Store in every folder that a person looks at.
     Raises: RunError naming the file that is missing, added or changed.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{folder} has no readable {MANIFEST}.", "It was never finished or is damaged.") from error
-    present = {file.name for file in folder.iterdir()} - {MANIFEST}
+    present = {file.name for file in folder.iterdir() if not file.name.startswith(".")} - {MANIFEST}
     if not isinstance(manifest, dict) or present != set(manifest):
         raise RunError(f"{folder} does not hold the files that its {MANIFEST} lists.", "It is damaged.")
     for name, digest in manifest.items():

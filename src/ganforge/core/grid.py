@@ -30,19 +30,30 @@ def grid(pictures: NDArray[np.uint8], columns: int | None = None, scale: int | N
             "Give uint8 of shape (N, C, H, W) with C 1, 3 or 4.",
         )
     n, channels, height, width = pictures.shape
-    columns = math.ceil(math.sqrt(n)) if columns is None else min(columns, n)
-    scale = math.ceil(READABLE_SIDE / max(height, width)) if scale is None else scale
-    if columns < 1 or scale < 1:
-        raise InputError(f"A grid cannot have {columns} columns at scale {scale}.", do="Give whole numbers from 1 on.")
-
+    columns, scale = _layout(n, height, width, columns, scale)
     tiles = pictures.transpose(0, 2, 3, 1).repeat(scale, axis=1).repeat(scale, axis=2)  # (N, H', W', C)
     high, wide = tiles.shape[1] + GAP, tiles.shape[2] + GAP
-    rows = math.ceil(n / columns)
-    canvas = np.full((rows * high + GAP, columns * wide + GAP, channels), 255, np.uint8)
+    canvas = np.full((*grid_size(n, height, width, columns, scale), channels), 255, np.uint8)
     for i, tile in enumerate(tiles):
         top, left = (i // columns) * high + GAP, (i % columns) * wide + GAP
         canvas[top : top + high - GAP, left : left + wide - GAP] = tile
     return canvas
+
+
+def grid_size(n: int, height: int, width: int, columns: int | None = None, scale: int | None = None) -> tuple[int, int]:
+    """Rows and columns of pixels that `grid` makes of n pictures of height x width. Raises: as `grid`."""
+    columns, scale = _layout(n, height, width, columns, scale)
+    rows = math.ceil(n / columns)
+    return rows * (height * scale + GAP) + GAP, columns * (width * scale + GAP) + GAP
+
+
+def _layout(n: int, height: int, width: int, columns: int | None, scale: int | None) -> tuple[int, int]:
+    """Pictures in a row, and how many pixels wide and high each pixel becomes."""
+    columns = math.ceil(math.sqrt(n)) if columns is None else min(columns, n)
+    scale = math.ceil(READABLE_SIDE / max(height, width)) if scale is None else scale
+    if columns < 1 or scale < 1:
+        raise InputError(f"A grid cannot have {columns} columns at scale {scale}.", do="Give whole numbers from 1 on.")
+    return columns, scale
 
 
 def image_bytes(array: NDArray[np.uint8], kind: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
+from ganforge.core.device import memory_bytes
 from ganforge.core.files import check_folder
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.data.images import to_uint8
@@ -19,7 +21,8 @@ from ganforge.errors import InputError, RunError, did_you_mean
 from ganforge.networks import network_pair
 from ganforge.recipe import Data, Network
 
-CHUNK = 500  # pictures drawn at once: bounds memory whatever the number asked for
+BLOCK = 500  # latents drawn at once: another number would give other pictures for the same seed
+MOST_PIXELS = 2**20  # of all pictures in one pass through the network: bounds the memory of its activations
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +40,53 @@ class PictureModel:
     ) -> NDArray[np.uint8]:
         """Draws pictures.
 
+        Beside the pictures returned it takes the memory of one pass, which MOST_PIXELS bounds.
+
         Args: labels (count,) for a model with labels, None draws them with their shares in training; truncation in
             (0, 1]: latents are drawn nearer to their mean, which gives cleaner and less varied pictures.
-        Returns: (count, C, H, W) uint8. The first pictures do not depend on `count`.
+        Returns: (count, C, H, W) uint8. The latents of the first pictures do not depend on `count`.
         """
         if self.label_names and labels is None:
             labels = self.draw_labels(count, seed=seed)
         device = next(self.network.parameters()).device
-        drawn = []
-        for start in range(0, count, CHUNK):
-            size = min(CHUNK, count - start)
-            random = generator_for(seed, "sample", step=start)
-            latent = truncation * torch.randn(CHUNK, self.latent_size, generator=random)[:size]
-            label = torch.from_numpy(labels[start : start + size]).to(device) if labels is not None else None
-            drawn.append(to_uint8(self.network(latent.to(device), label)).cpu().contiguous().numpy())
-        return np.concatenate(drawn)
+        channels, height, width = self.picture_shape()
+        pictures = np.empty((count, channels, height, width), np.uint8)
+        at_once = max(1, MOST_PIXELS // (height * width))
+        for block in range(0, count, BLOCK):
+            random = generator_for(seed, "sample", step=block)
+            latents = truncation * torch.randn(BLOCK, self.latent_size, generator=random)[: count - block]
+            for first in range(0, len(latents), at_once):
+                latent = latents[first : first + at_once]
+                place = slice(block + first, block + first + len(latent))
+                label = torch.from_numpy(labels[place]).to(device) if labels is not None else None
+                pictures[place] = to_uint8(self.network(latent.to(device), label)).cpu().numpy()
+        return pictures
+
+    @torch.no_grad()
+    def picture_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of what is drawn, found by drawing one."""
+        device = next(self.network.parameters()).device
+        label = torch.zeros(1, dtype=torch.int64, device=device) if self.label_names else None
+        _, channels, height, width = self.network(torch.zeros(1, self.latent_size, device=device), label).shape
+        return channels, height, width
+
+    def refuse_impossible(self, count: int, truncation: float) -> None:
+        """Raises: InputError for a number that makes no sense, or for more pictures than this machine can hold."""
+        if count < 1 or count != int(count):
+            raise InputError(
+                f"{count} pictures cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64."
+            )
+        if not 0 < truncation <= 1:
+            raise InputError(
+                f"A truncation of {truncation:g} makes no sense.", "It lies in 0..1, without 0.", "Try 0.7."
+            )
+        needed, there = 2 * count * math.prod(self.picture_shape()), memory_bytes()  # the pictures, and their file
+        if needed > there / 2:
+            raise InputError(
+                f"{count:,} pictures cannot be drawn at once.",
+                f"They need {needed / 2**30:,.1f} GiB; half of this machine's memory is {there / 2**31:,.1f} GiB.",
+                "Draw fewer, several times, each with another --seed.",
+            )
 
     def draw_labels(self, count: int, seed: int) -> NDArray[np.int64] | None:
         """(count,) labels with their shares in training; None for a model without labels."""
@@ -95,6 +130,6 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
     return PictureModel(generator, network.latent_size, data.label_names, tuple(content["label_shares"]))
 
 
-def labels_for(model: PictureModel, label: str | None, count: int) -> NDArray[np.int64] | None:
-    """(count,) copies of one label's index, or None to draw them."""
-    return np.full(count, model.label_index(label), dtype=np.int64) if label is not None else None
+def labels_for(model: PictureModel, label: str, count: int) -> NDArray[np.int64]:
+    """(count,) copies of one label's index. Raises: InputError with the nearest name."""
+    return np.full(count, model.label_index(label), dtype=np.int64)
