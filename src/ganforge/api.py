@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ganforge.contracts import Job, Observer, Task
-from ganforge.core.device import is_here, survey_machine
+from ganforge.core.device import devices_here, survey_machine
 from ganforge.core.files import remove_leftovers, storage_error, write_folder
 from ganforge.core.founding import founded, refuse_existing, refuse_in_use
 from ganforge.core.lock import hold
@@ -36,7 +36,7 @@ from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import DataError, RecipeError, RunError, TrainingError, did_you_mean
 from ganforge.metrics import parse_target
 from ganforge.recipe import Recipe, Request, in_words, read_recipe
-from ganforge.report import TensorBoard, write_report
+from ganforge.reports import TensorBoard, write_report
 from ganforge.run import Run
 from ganforge.tasks import TASKS, PictureModel, labels_for, load_model
 
@@ -114,7 +114,7 @@ def resume(run: str | Path, *, observers: Sequence[Observer] = (), tensorboard: 
             report(run)
         return load(run)
     recipe = read_recipe(folder.read_json(folder.recipe))
-    if not is_here(recipe.compute.device):
+    if recipe.compute.device not in devices_here():
         raise RunError(
             f"{str(run)!r} was trained on the device {recipe.compute.device!r}, which is not here.",
             "Another device rounds differently, so that it would not go on exactly where it stopped.",
@@ -170,7 +170,7 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     folder = Run.open(run)
     load(run)
     recipe = _located(read_recipe(folder.read_json(folder.recipe)), folder)
-    if not is_here(recipe.compute.device):
+    if recipe.compute.device not in devices_here():
         machine = survey_machine()
         here = {"device": machine.device, "precision": machine.precision, "threads": machine.threads}
         recipe = recipe.model_copy(update={"compute": recipe.compute.model_copy(update=here)})
@@ -330,7 +330,7 @@ def _task(request: Request) -> Task:
     if request.until is not None:
         parse_target(request.until, task.measured)
     device = request.settings.get("compute.device", "cpu")
-    if not is_here(device):
+    if device not in devices_here():
         raise RecipeError(
             f"There is no device {device!r} here.",
             f"The best one of this machine is {survey_machine().device!r}.",

@@ -10,8 +10,8 @@
       pictures/         real.png, reference.png, nearest.png: what the report shows beside them
       checkpoints/      step folders, each with a sha256 manifest; the last two                       (engine)
       model/            the product: model.json and model.safetensors, with a sha256 manifest
-      tensorboard/      the records once more, when --tensorboard asked for them                      (report)
-      report.html       one self-contained page                                                       (report)
+      tensorboard/      the records once more, when --tensorboard asked for them                      (reports)
+      report.html       one self-contained page                                                       (reports)
       lock              locked, by the operating system, by who trains it now; the process id for people
       data.npz          the data, when it was given in Python as an array; the recipe's source is then "data.npz"
 

@@ -13,7 +13,7 @@ from planted import FINDINGS, plant_plan, plant_regression, plant_run
 from ganforge.contracts import Finding
 from ganforge.core.grid import png_bytes
 from ganforge.errors import RunError
-from ganforge.report import write_report
+from ganforge.reports import write_report
 from ganforge.run import Run
 
 SECTIONS = ["story", "quality", "classes", "nearest", "findings", "data", "plan", "next"]
@@ -200,6 +200,6 @@ def test_the_same_run_gives_the_same_page(finished: Run) -> None:
 
 def test_template_and_style_lie_beside_the_code() -> None:
     """A wheel takes them along from there."""
-    folder = Path(__import__("ganforge.report").report.__file__).parent
+    folder = Path(__import__("ganforge.reports").reports.__file__).parent
     assert (folder / "template.html.jinja").is_file()
     assert (folder / "style.css").is_file()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from planted import FINDINGS, plant_run
 
-from ganforge.report import write_report
+from ganforge.reports import write_report
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from ganforge.report.charts import HEIGHT, Line, Mark, line_chart
-from ganforge.report.facts import passport_facts, plan_sections
-from ganforge.report.standing import standings
-from ganforge.report.story import time_at
-from ganforge.report.words import duration, number, short
+from ganforge.reports.charts import HEIGHT, Line, Mark, line_chart
+from ganforge.reports.facts import passport_facts, plan_sections
+from ganforge.reports.standing import standings
+from ganforge.reports.story import time_at
+from ganforge.reports.words import duration, number, short
 
 
 def ends(drawing: str) -> list[tuple[float, float]]:

@@ -10,8 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ganforge.core.grid import grid, png_bytes
 from ganforge.errors import InputError
-from ganforge.report import TensorBoard
-from ganforge.report import tensorboard as module
+from ganforge.reports import TensorBoard
+from ganforge.reports import tensorboard as module
 
 
 def record(examples: int, loss: float) -> dict[str, object]:

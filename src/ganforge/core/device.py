@@ -40,15 +40,14 @@ def survey_machine() -> Machine:
     return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, threads, where)
 
 
-def is_here(device: str) -> bool:
-    """Whether this machine has a device, by its name in a recipe: "cpu", "cuda", "cuda:1", "mps"."""
-    match device.partition(":")[0]:
-        case "cuda":
-            return torch.cuda.is_available()
-        case "mps":
-            return torch.backends.mps.is_available()
-        case kind:
-            return kind == "cpu"
+def devices_here() -> list[str]:
+    """The names under which a recipe may ask for a device of this machine: "cpu", "cuda", "cuda:1", "mps"."""
+    here = ["cpu"]
+    if torch.cuda.is_available():
+        here += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        here.append("mps")
+    return here
 
 
 def memory_bytes() -> int:

@@ -11,9 +11,8 @@ import numpy as np
 
 from ganforge.data.images import BUILT_IN
 from ganforge.data.images.labels import check_labels
+from ganforge.data.tables import BUILT_IN_TABLES
 from ganforge.errors import DataError
-
-TABLES = ("diabetes",)  # the built-in names of data/tables.py
 
 
 @contextmanager
@@ -49,7 +48,7 @@ def lasting(source: str | Path, task: str | None) -> str:
     What does not exist is left as it was typed, for the error that follows. A Path is never a name. Links are not
     followed: what they point to may have a name without a suffix.
     """
-    names = TABLES if task == "regress" else BUILT_IN
+    names = BUILT_IN_TABLES if task == "regress" else BUILT_IN
     if isinstance(source, str) and source in names:
         return source
     path = Path(source).expanduser()

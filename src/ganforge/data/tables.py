@@ -18,6 +18,7 @@ from ganforge.errors import DataError, did_you_mean
 
 HELD_OUT = 0.2  # share of the rows
 FEWEST_ROWS = 20
+BUILT_IN_TABLES = ("diabetes",)  # scikit-learn's, by name
 Numbers = NDArray[np.float64]
 
 
@@ -145,14 +146,14 @@ def _numeric(column: pd.Series[Any]) -> bool:
 
 
 def _read(source: str | Path) -> pd.DataFrame:
-    if source == "diabetes":
+    if source in BUILT_IN_TABLES:
         from sklearn.datasets import load_diabetes
 
         return pd.DataFrame(load_diabetes(as_frame=True, scaled=False).frame)
     path = Path(source).expanduser()
     if not path.is_file():
         near = {str(p) for p in path.parent.iterdir() if p.is_file()} if path.parent.is_dir() else set()
-        hint = did_you_mean(str(path), near | {"diabetes"})
+        hint = did_you_mean(str(path), near | set(BUILT_IN_TABLES))
         raise DataError(
             f"There is no file at {str(source)!r}.",
             "A table is a .csv, .tsv or .parquet file, or the name diabetes.",

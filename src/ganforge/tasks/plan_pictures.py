@@ -14,7 +14,7 @@ import torch
 
 from ganforge import __version__
 from ganforge.contracts import Feed, Record, Tell
-from ganforge.core.device import survey_machine
+from ganforge.core.device import devices_here, survey_machine
 from ganforge.data.images import Pictures
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted, RecipeError, did_you_mean
@@ -67,7 +67,7 @@ REASONS = {
     "network__latent_size": "the same for all pictures; not tuned",
     "objective__order": "each player answers the other's newest step",
     "optimiser__kind": "a step size for each weight, which layers of different scale need",
-    "optimiser__learning_rate_start": "held from 8x8 grey to 64x64 colour (docs/log.md); falls to the end along a half cosine",
+    "optimiser__learning_rate_start": "held from 8x8 grey to 64x64 colour (docs/log.md); falls along a half cosine",
     "optimiser__learning_rate_end": "the last steps settle what was learned",
     "optimiser__warmup": "none: no run has needed it",
     "optimiser__beta1": "no momentum: each step of one player changes the other's task",
@@ -82,11 +82,7 @@ REASONS = {
 def chosen_device(request: Request) -> str:
     """The device that was asked for, else the best one here. Raises: RecipeError where it is not here."""
     name = request.settings.get("compute.device", survey_machine().device)
-    here = ["cpu"]
-    if torch.cuda.is_available():
-        here += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        here.append("mps")
+    here = devices_here()
     if name not in here:
         raise RecipeError(
             f"There is no device {name!r} on this machine.",

@@ -14,11 +14,11 @@ import jinja2
 
 from ganforge.contracts import Finding, History, Record
 from ganforge.core.files import write_whole
-from ganforge.report.facts import DIGESTS, find, passport_facts, plan_sections
-from ganforge.report.pictures import picture
-from ganforge.report.standing import class_shares, solution_rows, standings
-from ganforge.report.story import charts, moments, players
-from ganforge.report.words import duration, number, title
+from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
+from ganforge.reports.pictures import picture
+from ganforge.reports.standing import class_shares, solution_rows, standings
+from ganforge.reports.story import charts, moments, players
+from ganforge.reports.words import duration, number, title
 from ganforge.run import Run
 
 _HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganforge.report.words import number, title
+from ganforge.reports.words import number, title
 
 _APART = ("skipped", "skipped_count", "warnings", "notes", "labels", "label_names")  # shown in their own way
 _NOT_SHOWN = ("data.hash", "data.label_names", "data.shape", "length.seconds_allowed")  # said elsewhere

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganforge.report.page import write_report
-from ganforge.report.tensorboard import TensorBoard
+from ganforge.reports.page import write_report
+from ganforge.reports.tensorboard import TensorBoard
 
 __all__ = ["TensorBoard", "write_report"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ganforge.report.words import number, title
+from ganforge.reports.words import number, title
 
 _MARGIN = 5.0  # percent of the track on either side of reference and floor, for values beyond them
 

@@ -10,9 +10,9 @@ from typing import Any
 from markupsafe import Markup
 
 from ganforge.contracts import Record
-from ganforge.report.charts import Line, Mark, line_chart
-from ganforge.report.pictures import Picture, picture
-from ganforge.report.words import duration, title
+from ganforge.reports.charts import Line, Mark, line_chart
+from ganforge.reports.pictures import Picture, picture
+from ganforge.reports.words import duration, title
 from ganforge.run import Run
 
 _STRIP = 6  # pictures in the strip: two rows of three on a phone's width
