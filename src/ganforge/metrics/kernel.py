@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganforge.metrics.intervals import Estimate, from_standard_error
-
-ROWS = 1024  # of a kernel matrix held at a time
+from ganforge.metrics.neighbours import rows_at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,9 @@ def _kernel(x: torch.Tensor, y: torch.Tensor) -> _Kernel:
     same = x is y
     rows, squares = [], 0.0
     columns = torch.zeros(len(y), dtype=torch.float64)
-    for start in range(0, len(x), ROWS):
-        k = (x[start : start + ROWS] @ y.T / x.shape[1] + 1) ** 3  # (rows, M)
+    step = rows_at_once(len(y))
+    for start in range(0, len(x), step):
+        k = (x[start : start + step] @ y.T / x.shape[1] + 1) ** 3  # (rows, M)
         if same:
             k.diagonal(start).zero_()
         rows.append(k.sum(1, dtype=torch.float64))

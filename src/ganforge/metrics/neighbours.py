@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ganforge.metrics.intervals import Estimate, from_standard_error
 
 K = 5  # neighbours that make a radius, as Naeem et al. 2020
-ROWS = 1024  # of a distance matrix held at a time
+NUMBERS = 2**20  # of a distance matrix held at a time, however many pictures are compared
 
 
 def neighbour_scores(real: NDArray[np.floating], fake: NDArray[np.floating], k: int = K) -> dict[str, Estimate]:
@@ -24,7 +24,7 @@ def neighbour_scores(real: NDArray[np.floating], fake: NDArray[np.floating], k: 
     E coverage = 1 - prod_{i=1..k} (N-i)/(N+M-i), 0.969 for N = M and k = 5.
 
     The intervals are normal, their variance that of an approximate jackknife over BOTH sets: leaving out a picture
-    changes a score by its own mark and by the marks that hang on it alone. Memory is ROWS * max(N, M) numbers.
+    changes a score by its own mark and by the marks that hang on it alone. Memory is some 25 bytes for each of NUMBERS.
     """
     x, y = _tensor(real), _tensor(fake)
     n, m = len(x), len(y)
@@ -35,8 +35,9 @@ def neighbour_scores(real: NDArray[np.floating], fake: NDArray[np.floating], k: 
     first_fake = np.full(n, -1)  # one fake in the ball of real i: THE one where holds is 1
     first_ball = np.full(n, -1)  # one fake ball that holds real i: THE one where in_fake is 1
     owner_sum = np.zeros(m)  # sum of the indices of real balls that hold fake j: THE index where in_real is 1
-    for start in range(0, n, ROWS):
-        stop = min(start + ROWS, n)
+    rows = rows_at_once(m)
+    for start in range(0, n, rows):
+        stop = min(start + rows, n)
         distance = torch.cdist(x[start:stop], y)  # (rows, M)
         inside = distance < radius_x[start:stop, None]
         reached = distance < radius_y[None]
@@ -70,8 +71,13 @@ def nearest_with_index(
     """As `nearest`, and the rows of base they belong to: (Q, k) and (Q, k)."""
     q, b = _tensor(queries), _tensor(base)
     k = min(k, len(b))
-    parts = [torch.cdist(rows, b).topk(k, dim=1, largest=False) for rows in torch.split(q, ROWS)]
+    parts = [torch.cdist(rows, b).topk(k, dim=1, largest=False) for rows in torch.split(q, rows_at_once(len(b)))]
     return torch.cat([part.values for part in parts]).numpy(), torch.cat([part.indices for part in parts]).numpy()
+
+
+def rows_at_once(columns: int) -> int:
+    """Rows of a matrix of so many columns that NUMBERS allow, at least 1."""
+    return max(1, NUMBERS // columns)
 
 
 def _tensor(features: NDArray[np.floating]) -> torch.Tensor:
@@ -81,8 +87,9 @@ def _tensor(features: NDArray[np.floating]) -> torch.Tensor:
 def _radii(x: torch.Tensor, k: int) -> torch.Tensor:
     """Distance of each row to its k-th neighbour among the others: (N,)."""
     parts = []
-    for start in range(0, len(x), ROWS):
-        distance = torch.cdist(x[start : start + ROWS], x)
+    rows = rows_at_once(len(x))
+    for start in range(0, len(x), rows):
+        distance = torch.cdist(x[start : start + rows], x)
         distance.diagonal(start).zero_()  # rounding leaves the distance to itself above 0
         parts.append(distance.kthvalue(min(k + 1, len(x)), dim=1).values)
     return torch.cat(parts)

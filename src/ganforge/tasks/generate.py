@@ -207,4 +207,4 @@ def subset(available: int, wanted: int, purpose: str) -> NDArray[np.int64]:
     The order matters: data often lies sorted by label, and whoever takes the first few must not get one label only.
     Of one purpose, fewer are the beginning of more.
     """
-    return torch.randperm(available, generator=generator_for(0, purpose))[:wanted].numpy()
+    return torch.randperm(available, generator=generator_for(0, purpose))[:wanted].clone().numpy()  # not the rest too
