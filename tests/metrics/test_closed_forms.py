@@ -99,7 +99,7 @@ def test_coverage_with_unequal_sizes_is_golden_too() -> None:
 
 
 def test_neighbour_scores_are_the_definitions_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganforge.metrics.neighbours.ROWS", 17)  # several chunks
+    monkeypatch.setattr("ganforge.metrics.neighbours.NUMBERS", 2_000)  # several chunks
     x, y = _normal(0, 60, 3), _normal(1, 50, 3) * 0.7 + 0.5
     distance = np.linalg.norm(x[:, None] - y[None], axis=2)
     radius_x = np.sort(np.linalg.norm(x[:, None] - x[None], axis=2), axis=1)[:, 5]

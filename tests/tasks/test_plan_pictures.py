@@ -64,7 +64,7 @@ def _squared_distance(path: Path) -> float:
 
 @pytest.mark.parametrize(
     ("rate", "minutes", "size"),
-    [(10_000.0, 1.0, "base"), (3000.0, 1.0, "small"), (2000.0, 0.2, "tiny"), (50.0, 5.0, "tiny")],
+    [(12_000.0, 1.0, "base"), (3000.0, 1.0, "small"), (2000.0, 0.2, "tiny"), (50.0, 5.0, "tiny")],
 )
 def test_the_network_is_the_largest_that_sees_enough_pictures(
     rate: float, minutes: float, size: str, monkeypatch: pytest.MonkeyPatch
@@ -118,7 +118,7 @@ def test_the_resolution_suits_data_machine_and_time(
 
 
 @pytest.mark.parametrize(
-    ("examples", "size"), [(640, "tiny"), (29_999, "tiny"), (30_000, "small"), (199_999, "small"), (200_000, "base")]
+    ("examples", "size"), [(640, "tiny"), (29_999, "tiny"), (30_000, "small"), (499_999, "small"), (500_000, "base")]
 )
 def test_examples_that_were_asked_for_get_the_largest_network_that_learns_well_from_them(
     examples: int, size: str, timed: list[Recipe]
@@ -217,8 +217,8 @@ def test_an_objective_that_was_set_gets_its_own_penalty() -> None:
 
 
 def test_a_length_that_was_set_is_the_length() -> None:
-    chosen = plan("digits8", settings={"length.examples": "300000"})
-    assert (chosen.length.examples, chosen.length.seconds_allowed) == (300_000, None)
+    chosen = plan("digits8", settings={"length.examples": "600000"})
+    assert (chosen.length.examples, chosen.length.seconds_allowed) == (600_000, None)
     assert chosen.network == plan_pictures.SIZES["base"]
 
 

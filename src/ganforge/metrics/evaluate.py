@@ -233,8 +233,11 @@ def _sampled(views: _Views, rival: GaussianReference, asked: NDArray[np.int64], 
 
 def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Pictures averaged down to at most 16 pixels, as vectors (N, P): a slightly blurred copy stays a copy."""
-    parts = [prepare(pictures[start : start + CHUNK], SMALL).flatten(1) for start in range(0, len(pictures), CHUNK)]
-    return np.concatenate([part.numpy() for part in parts])
+    size = prepare(pictures[:1], SMALL).numel()
+    small = np.empty((len(pictures), size), np.float32)
+    for start in range(0, len(pictures), CHUNK):
+        small[start : start + CHUNK] = prepare(pictures[start : start + CHUNK], SMALL).flatten(1).numpy()
+    return small
 
 
 def _subset(pictures: NDArray[np.uint8], most: int, seed: int, name: str) -> NDArray[np.int64]:

@@ -84,11 +84,12 @@ class Judge:
     def features(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 (N, C, H, W) -> (N, D), each feature with mean 0 and deviation 1 over the training pictures."""
         self._check(pictures)
-        parts = []
+        features = torch.empty(len(pictures), self.feature_count)
         for start in range(0, len(pictures), CHUNK):
             x = prepare(pictures[start : start + CHUNK]).contiguous(memory_format=torch.channels_last)
-            parts.append((torch.cat([self.trunk(x), self.filters(x)], dim=1) - self.centre) / self.scale)
-        return torch.cat(parts).numpy() if parts else np.zeros((0, self.feature_count), np.float32)
+            seen = torch.cat([self.trunk(x), self.filters(x)], dim=1)
+            features[start : start + CHUNK] = (seen - self.centre) / self.scale
+        return features.numpy()
 
     @torch.no_grad()
     def classes(self, pictures: NDArray[np.uint8]) -> NDArray[np.int64] | None:

@@ -55,16 +55,18 @@ def _tensor(features: NDArray[np.floating]) -> torch.Tensor:
 def _kernel(x: torch.Tensor, y: torch.Tensor) -> _Kernel:
     """The summary of k over all pairs of x (N, D) and y (M, D); over distinct pairs when y is x."""
     same = x is y
-    rows, squares = [], 0.0
+    squares, rows = 0.0, torch.empty(len(x), dtype=torch.float64)
     columns = torch.zeros(len(y), dtype=torch.float64)
-    step = rows_at_once(len(y))
+    step = min(len(x), rows_at_once(len(y)))
+    kept = torch.empty(step, len(y))  # filled again and again: fresh blocks of this size would be given back too late
     for start in range(0, len(x), step):
-        k = (x[start : start + step] @ y.T / x.shape[1] + 1) ** 3  # (rows, M)
+        part = x[start : start + step]
+        k = torch.mm(part, y.T, out=kept[: len(part)]).div_(x.shape[1]).add_(1).pow_(3)  # (rows, M)
         if same:
             k.diagonal(start).zero_()
-        rows.append(k.sum(1, dtype=torch.float64))
+        rows[start : start + step] = k.sum(1, dtype=torch.float64)
         columns += k.sum(0, dtype=torch.float64)
         squares += float(k.square_().sum(dtype=torch.float64))
     per_row, per_column = (len(y) - 1, len(x) - 1) if same else (len(y), len(x))
-    row_means, column_means = torch.cat(rows).numpy() / per_row, columns.numpy() / per_column
+    row_means, column_means = rows.numpy() / per_row, columns.numpy() / per_column
     return _Kernel(row_means, column_means, float(row_means.mean()), squares / (len(x) * per_row))

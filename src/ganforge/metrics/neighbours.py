@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ganforge.metrics.intervals import Estimate, from_standard_error
 
 K = 5  # neighbours that make a radius, as Naeem et al. 2020
-NUMBERS = 2**20  # of a distance matrix held at a time, however many pictures are compared
+NUMBERS = 2**19  # of a distance matrix held at a time, however many pictures are compared
 
 
 def neighbour_scores(real: NDArray[np.floating], fake: NDArray[np.floating], k: int = K) -> dict[str, Estimate]:
@@ -70,9 +70,13 @@ def nearest_with_index(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """As `nearest`, and the rows of base they belong to: (Q, k) and (Q, k)."""
     q, b = _tensor(queries), _tensor(base)
-    k = min(k, len(b))
-    parts = [torch.cdist(rows, b).topk(k, dim=1, largest=False) for rows in torch.split(q, rows_at_once(len(b)))]
-    return torch.cat([part.values for part in parts]).numpy(), torch.cat([part.indices for part in parts]).numpy()
+    k, rows = min(k, len(b)), rows_at_once(len(b))
+    # Written into arrays made before: small results kept between large temporary blocks would pin those in the heap.
+    distances, places = torch.empty(len(q), k), torch.empty(len(q), k, dtype=torch.int64)
+    for start in range(0, len(q), rows):
+        part = slice(start, start + rows)
+        distances[part], places[part] = torch.cdist(q[part], b).topk(k, dim=1, largest=False)
+    return distances.numpy(), places.numpy()
 
 
 def rows_at_once(columns: int) -> int:
@@ -86,13 +90,12 @@ def _tensor(features: NDArray[np.floating]) -> torch.Tensor:
 
 def _radii(x: torch.Tensor, k: int) -> torch.Tensor:
     """Distance of each row to its k-th neighbour among the others: (N,)."""
-    parts = []
-    rows = rows_at_once(len(x))
+    radii, rows = torch.empty(len(x)), rows_at_once(len(x))
     for start in range(0, len(x), rows):
         distance = torch.cdist(x[start : start + rows], x)
         distance.diagonal(start).zero_()  # rounding leaves the distance to itself above 0
-        parts.append(distance.kthvalue(min(k + 1, len(x)), dim=1).values)
-    return torch.cat(parts)
+        radii[start : start + rows] = distance.kthvalue(min(k + 1, len(x)), dim=1).values
+    return radii
 
 
 def _share(marks: NDArray[np.bool_], alone: NDArray[np.int64]) -> Estimate:

@@ -12,6 +12,7 @@ from ganforge.core.seeds import seed_for
 
 COMPONENTS = 150  # principal components, at most
 NUMBERS = 60_000_000  # float32 numbers held while fitting: bounds memory for large pictures
+AT_ONCE = 2**20  # float32 numbers of pictures drawn at a time
 SENTENCE = (
     "The reference is not a GAN: pictures drawn from a Gaussian fitted to the training pictures' mean and principal "
     "components (for each label, where there are labels)."
@@ -67,8 +68,11 @@ class GaussianReference:
         for kind in np.unique(labels):
             mine = labels == kind
             codes[mine] = noise[mine] @ self.class_roots[kind] + self.class_means[kind]  # the root is symmetric
-        x = codes @ self.components + self.mean
-        pictures: NDArray[np.uint8] = np.clip(np.rint(x), 0, 255).astype(np.uint8).reshape(-1, *self.shape)
+        pictures = np.empty((len(labels), *self.shape), np.uint8)
+        rows = max(1, AT_ONCE // len(self.mean))
+        for start in range(0, len(labels), rows):
+            x = codes[start : start + rows] @ self.components + self.mean  # (rows, P)
+            pictures[start : start + rows] = np.clip(np.rint(x), 0, 255).reshape(-1, *self.shape)
         return pictures
 
     def draw_labels(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:

@@ -57,7 +57,7 @@ SIZES: dict[Size, Network] = {
     "large": Network(name="resnet", latent_size=64, width=256, depth=1),
 }
 # Examples that a network of each size must see before it is better than the size below it.
-WORTH_IT_FROM: dict[Size, int] = {"tiny": 0, "small": 30_000, "base": 200_000}
+WORTH_IT_FROM: dict[Size, int] = {"tiny": 0, "small": 30_000, "base": 500_000}
 RULED: tuple[Size, ...] = ("base", "small", "tiny")  # what the plan chooses from, in the order in which it tries them
 
 # Of choices that are the same for all pictures.
