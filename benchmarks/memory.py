@@ -1,7 +1,8 @@
 """Peak resident memory of training on 20,000 and on 1,000,000 pictures of 28x28: the difference, in percent.
 
 Each training runs in a process of its own; the pictures are a generated array on disk (.npy), or, with --folder, files
-that ganforge decodes once into its cache. Bar: less than 10 %.
+that ganforge decodes once into its cache. Bar: less than 10 %. The peak is Linux's VmHWM; ru_maxrss would begin at the
+peak of this program, which has just written the array.
 
     python benchmarks/memory.py [--folder]
 """
@@ -19,10 +20,11 @@ from PIL import Image
 
 STEPS = 200
 TRAIN = """
-import resource, sys
+import re, sys
+from pathlib import Path
 import ganforge as gf
 gf.train(sys.argv[1], run=sys.argv[2], examples=64 * {steps}, size="tiny", settings={{"compute.threads": "2"}})
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 
 
