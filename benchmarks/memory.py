@@ -59,9 +59,9 @@ def peak_mebibytes(source: Path, run: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--folder", action="store_true", help="files instead of one array: 2,000 against 40,000")
+    parser.add_argument("--folder", action="store_true", help="files instead of one array: 20,000 against 200,000")
     asked = parser.parse_args()
-    counts = (2_000, 40_000) if asked.folder else (20_000, 1_000_000)
+    counts = (20_000, 200_000) if asked.folder else (20_000, 1_000_000)
     peaks = []
     with tempfile.TemporaryDirectory() as scratch:
         for count in counts:
