@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ganforge.data.tables import open_numeric_table
+from ganforge.data.tables.numeric import open_numeric_table
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.networks.regressor import LinearRegressor
 from ganforge.recipe import Request

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pay it
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from ganforge.recipe import Recipe, Request
@@ -26,6 +27,11 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
 
 Batch: TypeAlias = "Mapping[str, Tensor]"
 """Named tensors that share their first dimension B: `x` (B, ...) always, `label` (B,) int64 where there are labels."""
+
+Plain: TypeAlias = "Mapping[str, NDArray[Any]]"
+"""A table as plain arrays (N,), one for each column by its name. Numbers (integer, decimal) are float64 with NaN for
+what is missing; a datetime is float64 too, in units of its resolution since 1970; every other kind is object: text, None
+for what is missing."""
 
 BoundDiscriminator: TypeAlias = "Callable[[Tensor], Tensor]"
 """x (B, ...) or (2B, ...) -> score (B,) or (2B,), labels and augmentation already bound."""

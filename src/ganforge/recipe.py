@@ -39,12 +39,34 @@ class Request(Section):
     settings: dict[str, str] = Field(default_factory=dict)  # "section.key" -> value as typed
 
 
+ColumnKind = Literal["integer", "decimal", "category", "boolean", "datetime", "identifier", "constant"]
+
+
+class Column(Section):
+    """One column of a table: what was found, and what a person may correct in plan.json."""
+
+    name: str
+    kind: ColumnKind
+    dtype: str  # as pandas names it, of the table that is read and of the one that is written
+    missing: int = Field(0, ge=0)  # rows without a value
+    distinct: int = Field(0, ge=0)  # values; counted up to 1,000,000
+    minimum: float | None = None  # of numbers; of a datetime in its resolution since 1970
+    maximum: float | None = None
+    decimals: int | None = Field(None, ge=0, le=15)  # digits behind the point, of a decimal
+    resolution: Literal["D", "h", "min", "s", "ms", "us"] | None = None  # of a datetime
+    zone: str | None = None  # of a datetime that has one
+    format: str | None = None  # of a datetime or number written as text: how; of an identifier: its pattern
+    why: str = ""  # why it is of this kind
+    does: str = ""  # what will be done with it
+
+
 class Data(Section):
     """Where the data is and in which shape it is learned."""
 
     source: str
     kind: str
     shape: tuple[int, ...]  # of one example: (C, H, W) for pictures, (F,) for rows
+    columns: tuple[Column, ...] = ()  # of a table, in its order
     label_names: tuple[str, ...] = ()  # empty: no labels are used
     hash: str = ""  # sha256 of the examples
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ganforge.data.tables import open_numeric_table
+from ganforge.data.tables.numeric import open_numeric_table
 from ganforge.errors import DataError
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from ganforge import api
 from ganforge.core.files import sha256_of, write_folder
-from ganforge.data.tables import open_numeric_table
+from ganforge.data.tables.numeric import open_numeric_table
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import DataError, RecipeError, RunError
 from ganforge.recipe import Request

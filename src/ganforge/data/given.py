@@ -11,7 +11,7 @@ import numpy as np
 
 from ganforge.data.images import BUILT_IN
 from ganforge.data.images.labels import check_labels
-from ganforge.data.tables import BUILT_IN_TABLES
+from ganforge.data.tables.numeric import BUILT_IN_TABLES
 from ganforge.errors import DataError
 
 

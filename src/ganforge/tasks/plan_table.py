@@ -11,7 +11,7 @@ import numpy as np
 
 from ganforge import __version__
 from ganforge.contracts import Game, Tell
-from ganforge.data.tables import NumericTable
+from ganforge.data.tables.numeric import NumericTable
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.networks import refuse_unbuildable

@@ -19,7 +19,7 @@ from torch import nn
 from ganforge.contracts import Game, Measure, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
-from ganforge.data.tables import NumericTable, column_names, open_numeric_table
+from ganforge.data.tables.numeric import NumericTable, column_names, open_numeric_table
 from ganforge.errors import DataError, RecipeError
 from ganforge.metrics.intervals import Estimate, from_bootstrap
 from ganforge.recipe import Recipe, Request

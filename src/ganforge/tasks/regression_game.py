@@ -6,7 +6,7 @@ import torch
 
 from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import seed_for
-from ganforge.data.tables import NumericTable
+from ganforge.data.tables.numeric import NumericTable
 from ganforge.objectives import squared_error
 from ganforge.recipe import Recipe
 from ganforge.tasks.regression_model import build_regressor

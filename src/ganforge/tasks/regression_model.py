@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ganforge.core.files import check_folder
-from ganforge.data.tables import NumericTable
+from ganforge.data.tables.numeric import NumericTable
 from ganforge.errors import RecipeError, RunError, did_you_mean
 from ganforge.networks.regressor import LinearRegressor, MlpRegressor
 from ganforge.recipe import Network, Recipe

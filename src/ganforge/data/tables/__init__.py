@@ -1,0 +1,1 @@
+"""Tables: files and frames <-> columns of plain numbers and texts."""
