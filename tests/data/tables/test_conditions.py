@@ -57,7 +57,7 @@ KNOWN = {
     "sex": ["Female", "Male"],
     "age group": ["young", "old", "missing"],
     "income": ["<=50K", ">50K"],
-    "workclass": ["Private", "State-gov", "?"],
+    "workclass": ["Private", "State-gov", "?", "missing"],
     "active": ["True", "False"],
     "a": ["b", "=b", "b=c", 'say "hi"', "x, y", "{z}", " padded ", ""],
     "country": ["Chile"],
@@ -84,8 +84,10 @@ def among(name: str, *values: str | None) -> Among:
         ("income=<=50K", among("income", "<=50K")),
         ("income = > 50K".replace("> ", ">"), among("income", ">50K")),
         ("age group=old", among("age group", "old")),
-        ("age group=missing", among("age group", "missing")),  # a value of that name was seen
+        ("age group=missing", among("age group", None)),
+        ('age group="missing"', among("age group", "missing")),
         ("age group is missing", among("age group", None)),
+        ("workclass=missing", among("workclass", "missing")),  # no row is without a value, so the word can only be one
         ("workclass=?", among("workclass", "?")),
         ("workclass in {Private, State-gov}", among("workclass", "Private", "State-gov")),
         ("workclass in{?,'Private'}", among("workclass", "Private", "?")),

@@ -155,7 +155,11 @@ def _condition(clause: Clause, column: Column, known: Sequence[str]) -> Conditio
             f"The values of {column.name!r} are made anew for each row, they are not learned.",
             "Leave it out, or give the column another kind in the plan and train again.",
         )
-    if clause.members is not None and any(_is_missing(value, known) for value in clause.members) and not column.missing:
+    if (
+        clause.members is not None
+        and any(_is_missing(value, column, known) for value in clause.members)
+        and not column.missing
+    ):
         raise InputError(
             f"The condition {clause.said!r} asks for rows without a value.",
             f"In training {column.name!r} had a value in every row.",
@@ -164,9 +168,10 @@ def _condition(clause: Clause, column: Column, known: Sequence[str]) -> Conditio
     return _ordered(clause, column) if column.kind in ORDERED_KINDS else _text(clause, column, known)
 
 
-def _is_missing(value: Typed | None, known: Sequence[str]) -> bool:
-    """Whether a missing value is asked for: the word is only a value where training rows have it."""
-    return value is None or (not value.quoted and value.text == "missing" and value.text not in known)
+def _is_missing(value: Typed | None, column: Column, known: Sequence[str]) -> bool:
+    """Whether a missing value is asked for. The bare word is a value only where that was seen, and no missing ones."""
+    bare = value is not None and not value.quoted and value.text == "missing"
+    return value is None or (bare and (column.missing > 0 or "missing" not in known))
 
 
 # ---- numbers and datetimes ------------------------------------------------------------------------------------------
@@ -176,7 +181,9 @@ def _ordered(clause: Clause, column: Column) -> Condition:
     if clause.members is None:
         return _bounded(clause, column)
     spans = [
-        _span(value, clause, column) for value in clause.members if value is not None and not _is_missing(value, ())
+        _span(value, clause, column)
+        for value in clause.members
+        if value is not None and not _is_missing(value, column, ())
     ]
     missing = len(spans) < len(clause.members)
     if len(spans) == 1 and not missing:
@@ -267,7 +274,7 @@ def _text(clause: Clause, column: Column, known: Sequence[str]) -> Among:
 
 def _word(value: Typed | None, clause: Clause, column: Column, known: Sequence[str]) -> str | None:
     """The known value that is meant, None for missing."""
-    if value is None or _is_missing(value, known):
+    if value is None or _is_missing(value, column, known):
         return None
     for text in (value.text, value.raw):
         if text in known:
