@@ -85,6 +85,6 @@ def _decoded(values: Floats, column: Column, known: Any) -> NDArray[Any]:
     if known is None:
         return values if column.kind == "decimal" else np.round(values)
     codes = np.round(values).astype(int)
-    texts = np.asarray(known.to_numpy(), object)[codes]
+    texts: NDArray[Any] = np.asarray(known.to_numpy(), object)[codes]
     texts[codes < 0] = None
     return texts

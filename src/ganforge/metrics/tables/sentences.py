@@ -63,7 +63,8 @@ def shown(text: str) -> str:
 def _of_texts(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple[str, float, float]:
     texts = by_frequency(np.concatenate([real, made]))
     sizes = [np.bincount(texts.get_indexer(side) + 1, minlength=len(texts) + 1) / len(side) for side in (real, made)]
-    worst = int(np.abs(sizes[0] - sizes[1]).argmax())
+    gaps = np.abs(sizes[0] - sizes[1])
+    worst = int((gaps + 1e-3 * (gaps > 0) * (sizes[1] == 0)).argmax())  # of equal ones the one that is gone
     what = "have no value" if worst == 0 else f"have {shown(str(texts[worst - 1]))}"
     return what, float(sizes[1][worst]), float(sizes[0][worst])
 
@@ -75,8 +76,9 @@ def _of_numbers(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple
     if not len(values):
         return "have no value", *gone
     below = [np.searchsorted(np.sort(side[~np.isnan(side)]), values, "right") / len(side) for side in (made, real)]
-    at = int(np.abs(below[0] - below[1]).argmax())
-    if abs(gone[0] - gone[1]) >= abs(below[0][at] - below[1][at]):
+    gaps = np.abs(below[0] + gone[0] - below[1] - gone[1])  # missing lies below all, as in the score
+    at = int(gaps.argmax())
+    if abs(gone[0] - gone[1]) >= gaps[at] - 1e-9:
         return "have no value", *gone
     value = _value(column, float(values[at]))
     if below[1][at] > 0.5:  # the rarer side says more
