@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from fractions import Fraction
 from typing import NamedTuple
@@ -25,7 +26,7 @@ _ISO = re.compile(
     r"(:(?P<minute>\d{2})(:(?P<second>\d{2})(\.(?P<fraction>\d{1,9}))?)?)? ?(?P<offset>Z|[+-]\d{2}(:?\d{2})?)?)?)?)?",
     re.ASCII,
 )
-_FORMAT_PARTS = (("%f", 1), ("%S", 1_000_000), ("%M", 60_000_000), ("%H", 3_600_000_000), ("%I", 3_600_000_000))
+_FORMAT_PARTS = (("%f", 1), ("%S", 1_000_000), ("%M", 60_000_000), ("%H", 3_600_000_000))
 
 
 class _Local(NamedTuple):
@@ -95,26 +96,38 @@ def zone_of(column: Column) -> tzinfo:
 
 
 def _by_format(text: str, form: str | None) -> _Local | None:
-    """A text in the column's own format; None if it is not."""
-    if not form or not any(year in form for year in ("%Y", "%y")):
-        return None
-    try:
-        when = datetime.strptime(text, form)
-    except ValueError:
-        return None
-    length = next((length for part, length in _FORMAT_PARTS if part in form), None)
-    if length is None:
-        length = MICROSECONDS["D"] * (1 if "%d" in form or "%j" in form else _days(when, "%m" in form or "%b" in form))
-    return _Local(when.replace(tzinfo=None), length, when.tzinfo)
+    """A text in the column's own format, or in its beginning; None if it is not."""
+    for shorter in _shortened(form or ""):
+        try:
+            when = datetime.strptime(text, shorter)
+        except ValueError:
+            continue
+        length = next((length for part, length in _FORMAT_PARTS if part in shorter), MICROSECONDS["D"])
+        return _Local(when.replace(tzinfo=None), length, when.tzinfo)
+    return None
+
+
+def _shortened(form: str) -> Iterator[str]:
+    """A format, then without its offset, fraction, seconds and clock: a person seldom writes all of it."""
+    form = form.replace("%-", "%")  # strptime reads 1 and 01 alike
+    if not all(part in form for part in ("%Y", "%m", "%d")):
+        return
+    without_offset = re.sub(r"(Z|%z|[+-]\d\d:?\d\d)$", "", form)
+    if without_offset != form:
+        yield without_offset + "%z"
+    yield without_offset
+    for end in (".%f", ":%S", "%H"):
+        if end in without_offset:
+            yield without_offset[: without_offset.index(end)].rstrip(" T")
 
 
 def _by_iso(text: str, column: Column) -> _Local:
     found = _ISO.fullmatch(text)
-    own = f" or like {column.format}" if column.format else ""
+    own = datetime(2024, 1, 31, 12, 30).strftime(column.format.replace("%-", "%")) if column.format else "2024-01-31"
     problem = InputError(
         f"{text!r} is no date for the column {column.name!r}.",
         "It holds dates and times.",
-        f"Write it like 2024-01-31 or 2024-01-31T12:30{own}.",
+        f"Write it like {own} or 2024-01-31T12:30.",
     )
     if found is None:
         raise problem

@@ -80,7 +80,7 @@ def quoted_name(name: str, names: Collection[str]) -> str:
     """A column's name as it can be typed: in quotes where something else could be read without them."""
     plain = re.fullmatch(r"[^\W\d]([\w.\- ]*[\w.])?", name) and not re.search(r"\s(in|is|not)\b|^(unique|seen) ", name)
     longer = any(
-        re.match(r"\s*(->|[<>=!,])|\s+(in|is|not)\b", other[len(name) :])
+        re.match(r"\s*(->|[<>=!,]|\Z)|\s+(in|is|not)\b", other[len(name) :])
         for other in names
         if other != name and other.startswith(name)
     )
