@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from ganforge.errors import RunError, StorageError
 
@@ -32,11 +33,19 @@ def write_whole(path: Path, content: bytes) -> None:
 
     Raises: StorageError if it cannot be written; the old file is then untouched.
     """
+    write_through(path, lambda file: file.write(content))
+
+
+def write_through(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    """As `write_whole`, for what is too large for memory: `fill` writes the content into the file that it is given.
+
+    Raises: StorageError; what `fill` raises. The old file is then untouched.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(content)
+            fill(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
