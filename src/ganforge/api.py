@@ -306,7 +306,7 @@ def _request(source: str | Path, asked: Mapping[str, Any]) -> Request:
     if (label := str(asked.get("label"))).endswith(".npy") and Path(label).is_file():
         asked["label"] = str(Path(label).absolute())
     try:
-        request = Request.model_validate({"source": lasting(source, asked.get("task")), **asked})
+        request = Request.model_validate({"source": lasting(source), **asked})
     except ValidationError as error:
         raise in_words(error) from error
     return request

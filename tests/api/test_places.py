@@ -96,10 +96,10 @@ def test_a_run_is_evaluated_from_another_folder_than_it_was_trained_in(
 def test_a_path_is_never_taken_for_a_built_in_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
-    assert lasting("digits", None) == "digits"
-    assert lasting("./digits", None) == lasting(Path("./digits"), None) == str(tmp_path / "digits")
-    assert lasting("diabetes", "regress") == "diabetes"
-    assert lasting("nowhere/x.npz", None) == "nowhere/x.npz"  # the error says it as it was typed
+    assert lasting("digits") == "digits"
+    assert lasting("./digits") == lasting(Path("./digits")) == str(tmp_path / "digits")
+    assert lasting("diabetes") == "diabetes"
+    assert lasting("nowhere/x.npz") == "nowhere/x.npz"  # the error says it as it was typed
     with pytest.raises(DataError):  # an empty folder, not the 5,000 digits
         gf.plan(Path("digits"))
 

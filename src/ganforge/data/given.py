@@ -8,21 +8,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ganforge.data.images import BUILT_IN
 from ganforge.data.images.labels import check_labels
-from ganforge.data.tables.numeric import BUILT_IN_TABLES
+from ganforge.data.tables.opened import check_names
+from ganforge.data.tables.source import BUILT_IN_TABLES
 from ganforge.errors import DataError
 
 
 @contextmanager
 def on_disk(source: object) -> Iterator[str | Path]:
-    """A path for data that is given as an array or as a pair (array, labels); a path or name is given back as it is.
+    """A path for data that is given as an array, a pair (array, labels), or a table of pandas, polars or pyarrow.
 
-    Raises: DataError if it is none of these, or the labels do not fit the array.
+    A path or name is given back as it is. A frame's index is left out.
+
+    Raises: DataError if it is none of these, the labels do not fit the array, or a column has values of several types.
     """
     if isinstance(source, str | Path):
         yield source
+        return
+    table = _table(source)
+    if table is not None:
+        with tempfile.TemporaryDirectory(prefix="ganforge-") as folder:
+            path = Path(folder, "table.parquet")
+            pq.write_table(table, path)
+            yield path
         return
     x, y = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
     try:
@@ -31,7 +44,7 @@ def on_disk(source: object) -> Iterator[str | Path]:
         raise DataError(f"The data is no array: {error}.", "All pictures need one size.", "Give a folder.") from error
     if array.dtype.hasobject or array.ndim == 0:
         raise DataError(
-            f"A {type(x).__name__} cannot be trained on.", "It is neither a path nor an array.", "Give one of these."
+            f"A {type(x).__name__} cannot be trained on.", "It is neither a path nor an array or table.", "Give one."
         )
     arrays = {"x": array}
     if y is not None:
@@ -42,14 +55,42 @@ def on_disk(source: object) -> Iterator[str | Path]:
         yield path
 
 
-def lasting(source: str | Path, task: str | None) -> str:
+def _table(source: object) -> pa.Table | None:
+    """A table as Arrow holds it, with what pandas needs to find its dtypes again; None if it is no table."""
+    if isinstance(source, pd.DataFrame):
+        return _table_of_frame(source)
+    if isinstance(source, pa.RecordBatch):
+        return pa.Table.from_batches([source])
+    to_arrow = getattr(source, "to_arrow", None)  # polars
+    table = source if isinstance(source, pa.Table) else to_arrow() if callable(to_arrow) else None
+    if not isinstance(table, pa.Table):
+        return None
+    check_names("the table", table.column_names)
+    return table
+
+
+def _table_of_frame(frame: pd.DataFrame) -> pa.Table:
+    frame = frame.rename(columns=str)
+    check_names("the table", list(frame.columns))
+    for name, column in frame.items():
+        try:
+            pa.Array.from_pandas(column)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise DataError(
+                f"The column {name!r} of type {column.dtype} cannot be read: {error}.",
+                "A column has values of one simple type.",
+                "Convert it, or remove it.",
+            ) from error
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def lasting(source: str | Path) -> str:
     """Data's path from the root, so that a run opens it from every folder; a built-in name as it is.
 
     What does not exist is left as it was typed, for the error that follows. A Path is never a name. Links are not
     followed: what they point to may have a name without a suffix.
     """
-    names = BUILT_IN_TABLES if task == "regress" else BUILT_IN
-    if isinstance(source, str) and source in names:
+    if isinstance(source, str) and source in (*BUILT_IN, *BUILT_IN_TABLES):
         return source
     path = Path(source).expanduser()
     try:

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.core.seeds import seed_for
-from ganforge.data.damage import DAMAGED
+from ganforge.data.tables.source import open_source
 from ganforge.errors import DataError, did_you_mean
 
 HELD_OUT = 0.2  # share of the rows
 FEWEST_ROWS = 20
-BUILT_IN_TABLES = ("diabetes",)  # scikit-learn's, by name
 Numbers = NDArray[np.float64]
 
 
@@ -64,8 +63,8 @@ def open_numeric_table(source: str | Path | pd.DataFrame, target: str, seed: int
 
     Columns that are not numeric or constant are left out, and rows with missing or infinite values: see the passport.
 
-    Args: source a .csv, .tsv or .parquet file, the built-in name diabetes (442 patients, column `target`), or a frame;
-        seed decides which fifth of the rows is held out.
+    Args: source what `open_source` takes, such as the built-in name diabetes (442 patients, column `target`), or a
+        frame; seed decides which fifth of the rows is held out.
     Raises: DataError if the table cannot be read, has no such numeric column, or too few rows or columns are left.
     """
     name = "the table" if isinstance(source, pd.DataFrame) else str(source)
@@ -146,27 +145,4 @@ def _numeric(column: pd.Series[Any]) -> bool:
 
 
 def _read(source: str | Path) -> pd.DataFrame:
-    if source in BUILT_IN_TABLES:
-        from sklearn.datasets import load_diabetes
-
-        return pd.DataFrame(load_diabetes(as_frame=True, scaled=False).frame)
-    path = Path(source).expanduser()
-    if not path.is_file():
-        near = {str(p) for p in path.parent.iterdir() if p.is_file()} if path.parent.is_dir() else set()
-        hint = did_you_mean(str(path), near | set(BUILT_IN_TABLES))
-        raise DataError(
-            f"There is no file at {str(source)!r}.",
-            "A table is a .csv, .tsv or .parquet file, or the name diabetes.",
-            hint if "mean" in hint else "",
-        )
-    try:
-        match path.suffix.lower():
-            case ".parquet":
-                return pd.read_parquet(path)
-            case ".csv" | ".tsv" | ".gz" | ".txt":
-                return pd.read_csv(path, sep="\t" if ".tsv" in path.name.lower() else ",")
-    except DAMAGED as error:
-        raise DataError(
-            f"{str(source)!r} cannot be read as a table: {error}.", do="Check that it opens elsewhere."
-        ) from error
-    raise DataError(f"{str(source)!r} is not a table by its name.", do="Give a .csv, .tsv or .parquet file.")
+    return pd.concat(open_source(source).chunks(), ignore_index=True)
