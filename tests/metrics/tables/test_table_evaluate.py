@@ -13,7 +13,7 @@ from ganforge.metrics.tables import TABLE_MEANINGS, GaussianCopula, TableEvaluat
 from ganforge.metrics.tables.package_score import sdmetrics_available, sdmetrics_quality
 from ganforge.recipe import Column
 
-TRAIN, HELD_OUT = people(1500, 0), people(600, 1)
+TRAIN, HELD_OUT = people(1200, 0), people(600, 1)
 
 
 def judge(samples: Table, columns: tuple[Column, ...] = COLUMNS, label: str | None = "rich") -> TableEvaluation:
@@ -23,7 +23,7 @@ def judge(samples: Table, columns: tuple[Column, ...] = COLUMNS, label: str | No
 
 @pytest.fixture(scope="module")
 def fresh() -> TableEvaluation:
-    return judge(people(1500, 2))
+    return judge(people(1200, 2))
 
 
 def test_new_real_rows_are_excellent_and_beat_the_copula(fresh: TableEvaluation) -> None:
@@ -55,12 +55,13 @@ def test_everything_goes_into_json_and_worst_comes_first(fresh: TableEvaluation)
     assert fresh.worst_pairs[0] == tuple(content["pairs"][0]["columns"])
 
 
-def test_the_same_seed_gives_the_same_evaluation(fresh: TableEvaluation) -> None:
-    assert judge(people(1500, 2)).as_json() == fresh.as_json()
+def test_the_same_seed_gives_the_same_evaluation() -> None:
+    one, other = (judge(people(1200, 2), chosen("age", "rich")).as_json() for _ in range(2))
+    assert one == other
 
 
 def test_shuffled_columns_fail() -> None:
-    found = judge(permuted(people(1500, 2), 0))
+    found = judge(permuted(people(1200, 2), 0))
     assert found.verdict.grade in ("poor", "failed")
     assert not found.verdict.adversarial_helps
     assert found.measure("utility").value < 0.15
@@ -78,7 +79,7 @@ def test_training_rows_are_called_copies_however_good_they_are() -> None:
 
 
 def test_the_copula_itself_is_told_to_be_as_good() -> None:
-    drawn = dict(GaussianCopula.fit(TRAIN, COLUMNS).sample(1500, np.random.default_rng(9)))
+    drawn = dict(GaussianCopula.fit(TRAIN, COLUMNS).sample(1200, np.random.default_rng(9)))
     found = judge(drawn)
     assert not found.verdict.adversarial_helps
     assert any("use the copula" in sentence for sentence in found.verdict.sentences)
@@ -95,7 +96,7 @@ def test_the_copula_itself_is_told_to_be_as_good() -> None:
     ],
 )
 def test_a_column_that_is_off_is_named_with_numbers(name: str, spoil, sentence: str) -> None:  # type: ignore[no-untyped-def]
-    samples = people(1500, 2)
+    samples = people(1200, 2)
     samples[name] = spoil(samples[name])
     found = judge(samples, chosen(name, "rich"), label=None)
     assert found.columns[0]["name"] == name
@@ -111,7 +112,7 @@ def test_a_column_that_is_off_is_named_with_numbers(name: str, spoil, sentence: 
 
 def test_one_row_again_and_again_has_failed() -> None:
     one = {name: np.repeat(values[:1], 1500) for name, values in people(10, 3).items()}
-    found = judge(one)
+    found = judge(one, chosen("age", "hours", "town"), label=None)
     assert found.verdict.grade == "failed"
     assert "repeats" in found.verdict.headline
 
@@ -122,7 +123,7 @@ def test_one_row_again_and_again_has_failed() -> None:
     ids="-".join,
 )
 def test_any_part_of_a_table_can_be_judged(names: tuple[str, ...]) -> None:
-    found = judge(people(1500, 2), chosen(*names), label=None)
+    found = judge(people(1200, 2), chosen(*names), label=None)
     assert found.verdict.grade in ("excellent", "good")
     assert found.measure("column_shapes").value > 0.93
     json.dumps(found.as_json(), allow_nan=False)
@@ -167,7 +168,7 @@ def test_a_table_without_a_column_to_measure_is_refused() -> None:
 @pytest.mark.skipif(not sdmetrics_available(), reason="needs the extra ganforge[tables]")
 def test_the_package_agrees_with_our_quality(fresh: TableEvaluation) -> None:
     complete = chosen("age", "rich", "gain")  # without missing values, which it leaves out
-    ours = judge(people(1500, 2), complete, label=None).measure("table_quality").value
-    theirs = sdmetrics_quality(TRAIN, {k: v[:600] for k, v in people(1500, 2).items()}, complete)
+    ours = judge(people(1200, 2), complete, label=None).measure("table_quality").value
+    theirs = sdmetrics_quality(TRAIN, {k: v[:600] for k, v in people(1200, 2).items()}, complete)
     assert theirs == pytest.approx(ours, abs=0.02)
     assert fresh.measure("sdmetrics_quality").value > 0.9

@@ -23,13 +23,13 @@ def sdmetrics_quality(real: Plain, rows: Plain, columns: Sequence[Column]) -> fl
 
     Raises: ModuleNotFoundError if SDMetrics is not installed; see `sdmetrics_available`.
     """
-    from sdmetrics.reports.single_table import QualityReport
-
     chosen = measured(columns)
     kinds = {c.name: {"sdtype": "numerical" if is_number(c) else "categorical"} for c in chosen}
-    report = QualityReport()
-    with warnings.catch_warnings():  # of columns that do not vary, which our own sentences tell of
+    with warnings.catch_warnings():  # of its own name, and of columns that do not vary, which our own sentences tell of
         warnings.simplefilter("ignore")
+        from sdmetrics.reports.single_table import QualityReport
+
+        report = QualityReport()
         report.generate(_frame(real, chosen), _frame(rows, chosen), {"columns": kinds}, verbose=False)
     return float(report.get_score())
 

@@ -78,7 +78,7 @@ def _of_numbers(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple
     below = [np.searchsorted(np.sort(side[~np.isnan(side)]), values, "right") / len(side) for side in (made, real)]
     gaps = np.abs(below[0] + gone[0] - below[1] - gone[1])  # missing lies below all, as in the score
     at = int(gaps.argmax())
-    if abs(gone[0] - gone[1]) >= gaps[at] - 1e-9:
+    if abs(gone[0] - gone[1]) > 0.8 * gaps[at]:  # nearly all of it
         return "have no value", *gone
     value = _value(column, float(values[at]))
     if below[1][at] > 0.5:  # the rarer side says more

@@ -16,7 +16,10 @@ Gain = Literal["beats", "mixed", "unproven", "none"]  # against the Gaussian cop
 BOUNDS = (0.12, 0.28, 0.5, 0.8)  # upper ends of what is lost, for each grade but the last
 COMPARED = {"table_quality": (1.0, 0.0), "utility": (1.0, 0.04), "detection": (-1.0, 0.01)}
 """Measure -> sign of better, and by how much the same generator's score changes when it draws again and is learned from
-again, which the intervals do not know: they are of the held-out rows. (A copula on Adult: 0.025 and 0.003.)"""
+again, which the intervals do not know: they are of the held-out rows. (A copula on Adult: 0.025 and 0.003.) For `MANY`
+held-out rows; with fewer it grows like 1 / root of their number."""
+MANY = 5_000
+SURE = 1.5  # times a 95 % interval: three measures are tried, and one of them must not win by chance
 NAMES = {"table_quality": "likeness", "utility": "what a model learns from it", "detection": "being taken for real"}
 FEW = 200  # held-out rows, below which it is said what they cannot prove
 LEAST_SPAN = 0.05  # of quality between real rows and independent columns
@@ -40,12 +43,12 @@ def judge_table(
     worst of these limits: copying suspected: poor at best; a common value lost, or worse than the copula: fair at best;
     nearly all rows repeated: failed.
 
-    `adversarial_helps`: the intervals of the differences to the copula say better for at least one of quality, skill
-    and detection, and worse for none.
+    `adversarial_helps`: the differences to the copula are surely better in at least one of quality, skill and
+    detection (beyond 1.5 times the 95 % interval of the difference), and surely worse in none.
 
     Args: held_out rows; off sentences on columns; lost sentences on values that never occur.
     """
-    wins, losses = _against(mine.measures, copula.measures)
+    wins, losses = _against(mine.measures, copula.measures, max(1.0, math.sqrt(MANY / held_out)))
     gain: Gain = "mixed" if wins and losses else "beats" if wins else "none" if losses else "unproven"
     collapsed = mine.copies.repeats > max(0.5, mine.copies.real_repeats + 0.4)
     worst = sum(share_lost(mine, real, independent) > bound for bound in BOUNDS)
@@ -73,14 +76,14 @@ def share_lost(mine: Score, real: Score, independent: Score) -> float:
     return sum(parts) / len(parts)
 
 
-def _against(mine: Mapping[str, Estimate], copula: Mapping[str, Estimate]) -> tuple[list[str], list[str]]:
+def _against(mine: Mapping[str, Estimate], copula: Mapping[str, Estimate], fewer: float) -> tuple[list[str], list[str]]:
     """The measures by which the generator is surely better than the copula, and surely worse."""
     wins, losses = [], []
     for name, (sign, again) in COMPARED.items():
         if name in mine and name in copula:
             one, other = mine[name], copula[name]
             difference = sign * (one.value - other.value)
-            unsure = math.hypot((one.high - one.low) / 2, (other.high - other.low) / 2, again)
+            unsure = SURE * math.hypot((one.high - one.low) / 2, (other.high - other.low) / 2, fewer * again)
             if difference > unsure:
                 wins.append(name)
             elif difference < -unsure:
