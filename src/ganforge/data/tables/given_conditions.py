@@ -17,6 +17,8 @@ from ganforge.data.tables.syntax import Clause, Typed
 from ganforge.errors import InputError
 from ganforge.recipe import Column
 
+SHOWN = 5  # values of a list that an error repeats
+
 
 def clause_of(value: Any, column: Column) -> Clause:
     """One entry of a mapping.
@@ -36,10 +38,12 @@ def clause_of(value: Any, column: Column) -> Clause:
         ends = [(sign, typed(end, column)) for sign, end in zip((">=", "<="), value, strict=True) if not _open(end)]
         return Clause(column.name, said, bounds=tuple((sign, end) for sign, end in ends if end is not None))
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | dict):
-        members = tuple(typed(item, column) for item in value)
-        if not members:
+        listed = list(value)
+        if not listed:
             raise InputError(f"{column.name} is to be one of no values.", "No row is like that.", "Give at least one.")
-        return Clause(column.name, said, members=members)
+        more = ", ..." if len(listed) > SHOWN else ""
+        said = f"{column.name} in {{{', '.join(str(item) for item in listed[:SHOWN])}{more}}}"
+        return Clause(column.name, said, members=tuple(typed(item, column) for item in listed))
     return Clause(column.name, said, members=(typed(value, column),))
 
 
@@ -72,7 +76,9 @@ def typed(value: Any, column: Column) -> Typed | None:
                 "A condition is a value, a list of values, or a pair (low, high).",
                 "Give one of these.",
             )
-    return Typed(text, "")  # not as it was typed: "missing" is then a word like others
+    # What it looks like as typed differs from the text: so the word "missing" is a value like others, and a category
+    # of whole numbers is found for 3.0, which is what a column with missing values makes of 3.
+    return Typed(text, str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else "")
 
 
 def _open(end: Any) -> bool:
