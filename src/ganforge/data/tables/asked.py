@@ -75,11 +75,11 @@ def _check_kind(source: TableSource, profile: Profile, dtype: Any, found: Column
     if not fits[kind] or (isinstance(dtype, pd.CategoricalDtype) and kind not in ("category", "constant")):
         why = f"Values of the type {found.dtype} are something else."
         raise _refused(source, found, kind, lambda values: values.is_valid(), why)
-    if kind == "constant" and (len(profile.distinct.known) > 1 or profile.missing):
+    if kind == "constant" and (profile.distinct.count > 1 or profile.missing):
         first = _first_value(source, found.name)
         why = "A constant has one value, and it is never missing."
         raise _refused(source, found, kind, lambda v: pc.not_equal(v, first), why, missing_offends=True)
-    unique = profile.distinct.full or len(profile.distinct.known) == profile.rows - profile.missing
+    unique = profile.distinct.full or profile.distinct.count == profile.rows - profile.missing
     if kind == "identifier" and not unique:
         raise _refused_twice(source, found)
     if kind in ("integer", "decimal"):
@@ -156,10 +156,10 @@ def _numbers(values: pa.Array) -> pa.Array:
     """Numbers as they are, moments in microseconds since 1970."""
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
         zone = getattr(values.type, "tz", None)
-        return values.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).cast(pa.float64())
+        return values.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).cast(pa.float64(), safe=False)
     if is_text(values.type):
         values = pc.replace_substring_regex(values, r"^\+", "")
-    return values.cast(pa.float64())
+    return values.cast(pa.float64(), safe=False)
 
 
 def _kind_in_arrow(source: TableSource, name: str) -> pa.DataType:

@@ -57,7 +57,7 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
         kind=kind,
         dtype=str(dtype),
         missing=profile.missing,
-        distinct=len(profile.distinct.known),
+        distinct=profile.distinct.count,
         why=why,
         does=_does(kind, profile, about),
         **about,
@@ -73,7 +73,7 @@ def is_identifier_by_name(name: str) -> bool:
 def _kind(profile: Profile, dtype: Any) -> tuple[ColumnKind, str]:
     if profile.missing == profile.rows:
         return "constant", "no row has a value"
-    if len(profile.distinct.known) == 1:
+    if profile.distinct.count == 1:
         return ("constant", "one value in every row") if not profile.missing else ("category", "one value, or missing")
     if profile.base == "truth":
         return "boolean", "true and false"
@@ -113,7 +113,7 @@ def _kind_of_number(profile: Profile) -> tuple[ColumnKind, str]:
 
 def distinct_words(profile: Profile) -> str:
     """How many different values, in words, since counting ends at a million."""
-    return f"{len(profile.distinct.known):,}{' or more' if profile.distinct.full else ''}"
+    return f"{profile.distinct.count:,}{' or more' if profile.distinct.full else ''}"
 
 
 def _does(kind: ColumnKind, profile: Profile, about: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def check_names(source: str, names: Sequence[str]) -> None:
         raise DataError(
             f"{source!r} has several columns of the name {twice[0]!r}.",
             "They could not be told apart.",
-            "Give each its own name.",
+            "Give each its own name; if the file has no line of names, add one.",
         )
 
 

@@ -48,15 +48,17 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
 
 def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
     if column.kind in NUMBERS:
-        values = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         # 0.1 in float32 is 0.10000000149: the digits beyond are not the data's
         short = array.type == pa.float32() and column.kind == "decimal" and column.decimals is not None
         return np.round(values, column.decimals or 0) if short else np.asarray(values, np.float64)
     if column.kind == "datetime":
         zone = getattr(array.type, "tz", None)
-        microseconds = array.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
-        values = microseconds.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        return np.asarray(values / MICROSECONDS[column.resolution or "D"], np.float64)
+        moments = array.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
+        counts = moments.fill_null(0).to_numpy(zero_copy_only=False)
+        unit = MICROSECONDS[column.resolution or "D"]
+        values = counts // unit + (counts % unit) / unit  # exact: microseconds after 2255 are beyond a float's digits
+        return np.where(moments.is_null().to_numpy(zero_copy_only=False), np.nan, values)
     return words_from(array if pa.types.is_dictionary(array.type) else as_text(array, column))
 
 

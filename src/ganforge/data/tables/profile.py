@@ -45,6 +45,11 @@ class Distinct:
         return len(self.known) >= self.most
 
     @property
+    def count(self) -> int:
+        """Different values, at most `most`."""
+        return min(len(self.known), self.most)
+
+    @property
     def share(self) -> float:
         """Different values / values, of those that were looked at: 1 if each came once."""
         return len(self.known) / max(self.looked_at, 1)
@@ -59,7 +64,7 @@ class Distinct:
             places = np.minimum(np.searchsorted(self.known, new), len(self.known) - 1)
             new = new[self.known[places] != new]
         # two sorted runs: a stable sort merges them in one pass
-        self.known = np.sort(np.concatenate([self.known, new]), kind="stable")[: self.most]
+        self.known = np.sort(np.concatenate([self.known, new]), kind="stable")
 
 
 @dataclass
@@ -143,16 +148,18 @@ class Profile:
             far = [value is not None and abs(value) > EXACT for value in array.to_pylist()]
             row = far.index(True)
             self.beyond = first_row + row, str(array[row].as_py())
+        numbers = exact.astype(np.int64)  # those of uint64 may turn around, their differences do not
         if self.rows == len(array):
-            self.step = int(exact[1]) - int(exact[0]) if len(exact) > 1 else 0
+            self.step = int(numbers[1] - numbers[0]) if len(numbers) > 1 else 0
         elif self.step == 0 and self.last is not None:
-            self.step = int(exact[0]) - self.last
+            self.step = int(numbers[0]) - self.last
         if self.step is None or array.null_count:
             self.step = None
             return
-        steps = np.diff(exact.astype(np.int64), prepend=self.last if self.last is not None else exact[0] - self.step)
-        self.step = self.step if bool((steps == self.step).all()) else None
-        self.last = int(exact[-1])
+        if self.last is not None:
+            numbers = np.concatenate([np.array([self.last]), numbers])
+        self.step = self.step if bool((np.diff(numbers) == self.step).all()) else None
+        self.last = int(numbers[-1])
 
     def _look_at_moments(self, array: pa.Array) -> None:
         zone = getattr(array.type, "tz", None)

@@ -36,10 +36,12 @@ class Lines:
     names: tuple[str, ...]  # as they stand in the file
     ragged: int = 0
     first_ragged: list[dict[str, Any]] = field(default_factory=list)
+    swallowed: int = 0  # ends of lines inside the row that was read last
 
     def skip(self, row: Any) -> str:
         """For pyarrow: a row with too few or too many fields is left out and counted."""
         self.ragged += 1
+        self.swallowed = row.text.count("\n") + ("\n" in row.text)  # the end of its last line was cut off
         if len(self.first_ragged) < LISTED:
             text = row.text if len(row.text) <= 80 else row.text[:77] + "..."
             self.first_ragged.append({"line": row.number, "fields": row.actual_columns, "text": text})
@@ -54,10 +56,11 @@ def open_text(source: str, path: Path) -> TableSource:
     lines = _first_lines(source, path)
     names = _names(source, lines.names)
     readings = [Reading() for _ in names]
-    stripped, missing_words, rows = 0, Counter[str](), 0
+    stripped, missing_words, rows, last = 0, Counter[str](), 0, ""
     try:
         for batch in _batches(path, lines):
             rows += batch.num_rows
+            last = "".join(column[-1].as_py() for column in batch.columns) if batch.num_rows else last
             for reading, raw in zip(readings, batch.columns, strict=True):
                 trimmed = pc.utf8_trim_whitespace(raw)
                 stripped += pc.sum(pc.not_equal(trimmed, raw)).as_py() or 0
@@ -67,6 +70,7 @@ def open_text(source: str, path: Path) -> TableSource:
                 reading.look(values)
     except pa.ArrowInvalid as error:
         raise _in_words(source, path, error) from error
+    _check_quotes(source, path, max(lines.swallowed, last.count("\n")))
     if rows == 0:
         raise _only_ragged(source, lines) if lines.ragged else no_rows(source)
     settled = [reading.settle() for reading in readings]
@@ -92,6 +96,26 @@ def open_text(source: str, path: Path) -> TableSource:
     ambiguous = [name for name, reading in zip(names, readings, strict=True) if reading.ambiguous]
     facts |= {"day_or_month_first": {name: formats[name] for name in ambiguous}} if ambiguous else {}
     return TableSource(source, names, facts, read, formats)
+
+
+def _check_quotes(source: str, path: Path, swallowed: int) -> None:
+    """Raises: DataError if the last row has ends of lines inside because a quotation mark was never closed.
+
+    To the parser such a row is one like another, and it would be silent about all the rows inside.
+    """
+    if not swallowed:
+        return
+    marks, lines = 0, 0
+    with _opened(path) as file:
+        while block := file.read(BLOCK):
+            marks += block.count(b'"')
+            lines += block.count(b"\n")
+    if marks % 2:
+        raise DataError(
+            f'A quotation mark (") is opened near line {lines - swallowed + 1} of {source!r} and never closed.',
+            "Every line from there on would be read as one single cell.",
+            "Close it, or remove it.",
+        )
 
 
 def _cast(texts: pa.Array, dtype: Any, form: str | None, offset: str) -> Any:

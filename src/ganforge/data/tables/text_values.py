@@ -1,7 +1,7 @@
 """What a column of texts is: numbers, dates or truths, if every value of the whole column says so, and how written.
 
 A column's reading narrows down as its chunks pass: `look` takes away what a chunk rules out, `settle` chooses from what
-is left. Rules err on the side of text: "007" and "-0" would not come back from a number as they were.
+is left. Rules err on the side of text: "007" would not come back from a number as it was.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ganforge.data.tables.dtypes import words_from
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "Null", "null", "#N/A", "<NA>")
 INTEGER = r"^(0|[+-]?[1-9][0-9]{0,17})$"
-NUMBER = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+NUMBER = r"^[+-]?((0|[1-9][0-9]{0,17})(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 INFINITE = r"^[+-]?(inf|Inf|INF|infinity|Infinity)$"
 TRUTHS = (("true", "false"), ("True", "False"), ("TRUE", "FALSE"))
 _DAY = {

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from test_source import frame
+
+from ganforge.data.given import lasting, on_disk
+from ganforge.data.tables.source import BUILT_IN_TABLES, open_source
+from ganforge.errors import DataError
+
+
+class Polars:
+    """Hands itself over as polars frames do."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def to_arrow(self) -> pa.Table:
+        return self.table
+
+
+def test_a_frame_is_a_file_for_as_long_as_it_is_needed_and_keeps_its_types() -> None:
+    given = frame()
+    given.index += 7
+    with on_disk(given) as path:
+        read = pd.concat(open_source(path).chunks(), ignore_index=True)
+    pd.testing.assert_frame_equal(read, frame())
+    assert not Path(path).exists()
+
+
+def test_tables_of_arrow_and_of_what_turns_into_them_are_taken() -> None:
+    table = pa.table({"a": pa.array([1, None]), "s": ["x", "y"]})
+    for given in (table, table.to_batches()[0], Polars(table)):
+        with on_disk(given) as path:
+            read = pd.concat(open_source(path).chunks())
+        assert read["s"].tolist() == ["x", "y"] and str(read["a"].dtype) == "Int64"
+
+
+def test_numbers_as_names_become_texts() -> None:
+    with on_disk(pd.DataFrame(np.eye(3))) as path:
+        assert open_source(path).column_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "several columns of the name 'a'"),
+        (pd.DataFrame([[1, 2]], columns=["1", 1]), "several columns of the name '1'"),
+        (pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), "several columns of the name 'a'"),
+        (pd.DataFrame({"fine": [1, 2], "odd": [1, "x"]}), "column 'odd' of type object cannot be read"),
+        (pd.DataFrame({"odd": [1 + 2j]}), "column 'odd' of type complex128"),
+        (pd.DataFrame(), "no columns"),
+    ],
+)
+def test_tables_that_are_none_are_refused(given: object, words: str) -> None:
+    with pytest.raises(DataError, match=words), on_disk(given):
+        pass
+
+
+@pytest.mark.parametrize(
+    "values", [pd.Series([[1], [2]]), pd.period_range("2020", periods=2), pd.to_timedelta(["1h", "2h"])]
+)
+def test_columns_of_no_simple_type_are_refused_when_they_are_read(values: object) -> None:
+    with pytest.raises(DataError, match="column 'odd'"), on_disk(pd.DataFrame({"odd": values})) as path:
+        open_source(path)
+
+
+def test_built_in_tables_are_names_for_every_task() -> None:
+    assert [lasting(name) for name in BUILT_IN_TABLES] == list(BUILT_IN_TABLES)

@@ -1,0 +1,110 @@
+import re
+import uuid
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from table_frames import column_of
+
+from ganforge.data.tables.identifiers import SHORTEST_HEX, fresh_identifiers
+from ganforge.errors import InputError
+from ganforge.recipe import Column
+
+COUNT = range(100)
+
+
+def fresh(values: Any, count: int = 50, start: int = 0, seed: int = 0, name: str = "value") -> list[str]:
+    column = column_of(pd.Series(values), name).model_copy(update={"kind": "identifier"})
+    return fresh_identifiers(column, count, np.random.default_rng(seed), start).tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "first"),
+    [
+        ([f"C-{i:06d}" for i in COUNT], "C-000100"),
+        ([f"user{i}" for i in COUNT], "user100"),
+        ([f"{i:03d}/x" for i in COUNT], "100/x"),
+        ([f"A-{i:02d}" for i in COUNT], "A-100"),
+        (np.arange(100) + 7, "107"),
+        (np.arange(100, dtype="int8"), "100"),
+        (np.arange(100, dtype="uint64") + np.uint64(2**64 - 100), str(2**64 - 2**11 - 1)),
+        (np.arange(100) + 2**60, str(2**60 + 2**8 + 1)),
+    ],
+)
+def test_counters_go_on_beyond_everything_that_was_read(values: Any, first: str) -> None:
+    made = fresh(values, count=20)
+    known = set(map(str, values))
+    assert len(set(made)) == 20 and not known & set(made) and made[0] == first
+
+
+def test_a_type_without_room_above_is_used_below_and_then_refused() -> None:
+    values = np.arange(28, 128, dtype="int8")
+    assert fresh(values, count=3) == ["27", "26", "25"] and fresh(values, count=1, start=155) == ["-128"]
+    with pytest.raises(InputError, match="no room for 157 more"):
+        fresh(values, count=2, start=155)
+
+
+@pytest.mark.parametrize("pattern", ["uuid", "UUID", "hex:24", "HEX:40"])
+def test_hexadecimal_digits_look_like_those_that_were_read_and_never_come_twice(pattern: str) -> None:
+    random = np.random.default_rng(1)
+    length = int(pattern.partition(":")[2] or 32)
+    values = ["".join(random.choice(list("0123456789abcdef"), length)) for _ in COUNT]
+    values = [str(uuid.UUID(value)) for value in values] if pattern.lower() == "uuid" else values
+    values = [value.upper() for value in values] if pattern.isupper() else values
+    column = column_of(pd.Series(values))
+    assert column.kind == "identifier" and column.format == pattern
+    made = fresh(values, 1000) + fresh(values, 1000, start=1000)  # with the same random numbers
+    digits = "0-9A-F" if pattern.isupper() else "0-9a-f"
+    assert len(set(made)) == 2000 and all(re.fullmatch(f"[-{digits}]+", value) for value in made)
+    assert {len(value) for value in made} == {len(values[0])} and not set(made) & set(values)
+    if pattern == "uuid":
+        assert {uuid.UUID(value).version for value in made} == {4}
+
+
+def test_the_last_twelve_digits_alone_keep_numbers_apart() -> None:
+    column = Column(name="k", kind="identifier", dtype="str", format=f"hex:{SHORTEST_HEX}")
+    made = [fresh_identifiers(column, 100_000, np.random.default_rng(s), s * 100_000) for s in range(3)]
+    assert len({value[-12:] for part in made for value in part}) == 300_000
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [chr(97 + i % 20) + chr(97 + i // 20) for i in COUNT],
+        [f"value-{chr(97 + i % 20) + chr(97 + i // 20)}" for i in COUNT],
+        [*(f"value-{i:09d}" for i in COUNT), "another"],
+        [f"{{{i}}}" for i in COUNT],
+        ["ab" * 20] + [f"x{i}" for i in COUNT],
+        [str(uuid.UUID(int=i)) for i in range(1, 100)] + ["none"],
+    ],
+)
+def test_texts_without_a_pattern_become_placeholders_that_no_row_holds(values: list[str]) -> None:
+    made = fresh(values, 200) + fresh(values, 200, start=200)
+    assert len(set(made)) == 400 and not set(made) & set(values)
+    assert all(value.startswith("value-") for value in made)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    values=st.lists(st.from_regex(r"(value-)?[a-c]{0,2}-?[0-9]{0,4}[a-c]?", fullmatch=True), min_size=12, unique=True),
+    start=st.integers(0, 10_000),
+)
+def test_whatever_was_read_fresh_values_are_new(values: list[str], start: int) -> None:
+    made = fresh(values, 300, start) + fresh(values, 300, start + 300)
+    assert len(set(made)) == 600 and not set(made) & set(values)
+
+
+def test_the_same_numbers_give_the_same_values() -> None:
+    assert fresh([str(uuid.UUID(int=i + 2**100)) for i in COUNT]) == fresh(
+        [str(uuid.UUID(int=i + 2**100)) for i in COUNT]
+    )
+
+
+def test_what_no_pattern_is_and_what_holds_no_identifiers_is_refused() -> None:
+    with pytest.raises(InputError, match="has the pattern 'person'"):
+        fresh_identifiers(Column(name="k", kind="identifier", dtype="str", format="person"), 1, np.random.default_rng())
+    with pytest.raises(InputError, match="of float64 cannot hold identifiers"):
+        fresh_identifiers(Column(name="k", kind="identifier", dtype="float64"), 1, np.random.default_rng())

@@ -1,0 +1,199 @@
+import codecs
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganforge.data.tables.source import open_source
+from ganforge.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def write(folder: Path, text: str, name: str = "t.csv", encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def read(path: Path, rows: int = 65_536) -> pd.DataFrame:
+    return pd.concat(open_source(path).chunks(rows), ignore_index=True)
+
+
+def dtype_of(folder: Path, *values: str) -> tuple[str, str | None]:
+    source = open_source(write(folder, "\n".join(["x,y", *(f"{value},1" for value in values)])))
+    return str(next(source.chunks())["x"].dtype), source.formats.get("x")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("1", "-2", "30"), ("int64", None)),
+        (("1", "", "3"), ("Int64", None)),
+        (("1", "2.5"), ("float64", None)),
+        (("1.50", "2.25"), ("float64", "0.00")),
+        (("5.0", "2.25"), ("float64", "0.0#")),
+        (("1e5", "2.5"), ("float64", None)),
+        ((".5", "-1."), ("float64", None)),
+        (("007", "123"), ("str", None)),
+        (("-0", "1"), ("float64", None)),
+        (("1", "2", "x"), ("str", None)),
+        (("12345678901234567890", "1"), ("str", None)),
+        (("inf", "1.5"), ("float64", "0.0")),
+        (("inf", "-inf"), ("str", None)),
+        (("?", "1"), ("str", None)),
+        (("NA", "NaN", "null"), ("str", None)),
+        (("true", "false"), ("bool", "true/false")),
+        (("True", "", "False"), ("boolean", None)),
+        (("true", "False"), ("str", None)),
+        (("2024-01-31", "2023-12-01"), ("datetime64[s]", "%Y-%m-%d")),
+        (("2024-01-31", "2023-02-30"), ("str", None)),
+        (("31.01.2024", "01.02.2024"), ("datetime64[s]", "%d.%m.%Y")),
+        (("31/01/2024", "01/02/2024"), ("datetime64[s]", "%d/%m/%Y")),
+        (("01/02/2024", "01/31/2024"), ("datetime64[s]", "%m/%d/%Y")),
+        (("1/2/2024", "12/31/2024"), ("datetime64[s]", "%-m/%-d/%Y")),
+        (("2024-01-31 12:30", "2024-01-31 00:00"), ("datetime64[s]", "%Y-%m-%d %H:%M")),
+        (("2024-01-31T12:30:05.123", ""), ("datetime64[ms]", "%Y-%m-%dT%H:%M:%S.%f")),
+        (("2024-01-31T12:30:05.123", "2024-01-31T12:30:05.123456"), ("str", None)),
+        (("2024-01-31T12:30:05Z", "2024-01-31T12:30:05Z"), ("datetime64[s, UTC]", "%Y-%m-%dT%H:%M:%SZ")),
+        (("2024-01-31 12:30+02:00", ""), ("datetime64[s, UTC+02:00]", "%Y-%m-%d %H:%M+02:00")),
+        (("2024-01-31 12:30+02:00", "2024-01-31 12:30+01:00"), ("str", None)),
+    ],
+)
+def test_a_columns_type_is_what_every_value_says(
+    folder: Path, values: tuple[str, ...], expected: tuple[str, str | None]
+) -> None:
+    assert dtype_of(folder, *values) == expected
+
+
+def test_moments_are_read_as_they_are_meant(folder: Path) -> None:
+    write(folder, "a,b\n05/02/2024,2024-07-01 12:00+02:00\n31/01/2024,2024-07-01 13:00+02:00\n")
+    frame = read(folder / "t.csv")
+    assert frame["a"].tolist() == [pd.Timestamp("2024-02-05"), pd.Timestamp("2024-01-31")]
+    assert frame["b"][0] == pd.Timestamp("2024-07-01T10:00Z")
+
+
+def test_no_chunk_decides_alone(folder: Path) -> None:
+    rows = ["1,2024-01-01,true"] * 5000 + ["x,never,maybe"]
+    path = write(folder, "\n".join(["a,b,c", *rows]))
+    for chunk in open_source(path).chunks(1000):
+        assert set(map(str, chunk.dtypes)) == {"str"}
+    holes = write(folder, "\n".join(["a,b", *["1,2"] * 5000, ",2"]), "holes.csv")
+    assert {str(chunk["a"].dtype) for chunk in open_source(holes).chunks(1000)} == {"Int64"}
+
+
+def test_blanks_are_stripped_and_counted_and_a_question_mark_stays(folder: Path) -> None:
+    path = write(folder, "age, work\n39, State-gov\n50, ?\n 38,Private \n")
+    source, frame = open_source(path), read(path)
+    assert source.column_names == ("age", "work") and frame["age"].tolist() == [39, 50, 38]
+    assert frame["work"].tolist() == ["State-gov", "?", "Private"] and source.facts["stripped_blanks"] == 4
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt", "t.csv.gz"])
+def test_the_delimiter_is_found_and_packed_files_are_opened(folder: Path, delimiter: str, name: str) -> None:
+    text = f'a{delimiter}b{delimiter}c\n1{delimiter}"x{delimiter}, y\nz"{delimiter}2.5\n2{delimiter}w{delimiter}3.5\n'
+    path = write(folder, text, name)
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(text.encode()))
+    frame = read(path)
+    assert frame.columns.tolist() == ["a", "b", "c"] and frame["c"].tolist() == [2.5, 3.5]
+    assert frame["b"].tolist() == [f"x{delimiter}, y\nz", "w"]
+
+
+def test_one_column_is_a_table_too(folder: Path) -> None:
+    assert read(write(folder, "a\n1\n2\n"))["a"].tolist() == [1, 2]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(folder: Path) -> None:
+    path = write(folder, "\ufeffa,b\nä,2\n")
+    assert path.read_bytes().startswith(codecs.BOM_UTF8)
+    assert open_source(path).column_names == ("a", "b") and read(path)["a"].tolist() == ["ä"]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_another_encoding_is_said_with_its_line_and_byte(folder: Path, name: str) -> None:
+    path = write(folder, "a,b\n1,x\n2,Käse\n", name, "latin-1")
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(DataError, match=r"Line 3 .* 0xe4.*Save the file as UTF-8"):
+        open_source(path)
+    with pytest.raises(DataError, match="UTF-16"):
+        open_source(write(folder, "a,b\n1,2\n", "wide.csv", "utf-16"))
+
+
+def test_ragged_lines_are_counted_and_the_first_ones_listed(folder: Path) -> None:
+    lines = ["a,b", *(f"{i},2,3" if i % 10 == 9 else f"{i},2" for i in range(100))]
+    facts = open_source(write(folder, "\n".join(lines))).facts
+    assert facts["ragged_lines"] == 10 and len(facts["first_ragged_lines"]) == 5
+    assert facts["first_ragged_lines"][0] == {"line": 11, "fields": 3, "text": "9,2,3"}
+    assert len(read(folder / "t.csv")) == 90
+    with pytest.raises(DataError, match="line 2 has 3"):
+        open_source(write(folder, "a,b\n1,2,3\n4,5,6\n", "all.csv"))
+
+
+def test_missing_words_are_known_and_told(folder: Path) -> None:
+    path = write(folder, "a,b\nNA,x\n1,NaN\n2, null \n,None\n")
+    frame = read(path)
+    assert frame["a"].isna().sum() == 2 and frame["b"].isna().sum() == 2 and frame["b"][3] == "None"
+    assert open_source(path).facts["missing_written_as"] == {"NA": 1, "NaN": 1, "null": 1, "": 1}
+
+
+def test_ambiguous_dates_and_columns_without_a_name_are_told(folder: Path) -> None:
+    source = open_source(write(folder, ",when\n1,01/02/2024\n2,03/04/2024\n"))
+    assert source.column_names == ("column_1", "when") and source.facts["unnamed_columns"] == 1
+    assert source.facts["day_or_month_first"] == {"when": "%m/%d/%Y"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('a,b\n1,"' + "x\n" * 6_000_000 + '"\n3,4\n', "row is longer than"),
+        ("", "it is empty"),
+        ("\n \n", "it is empty"),
+        ("\ufeff", "it is empty"),
+        ("a,b\n", "no rows"),
+        ("a,b,a\n1,2,3\n", "several columns of the name 'a'"),
+        ("a,b, a\n1,2,3\n", "several columns of the name 'a'"),
+        ('a,b\n1,2\n1,"2\n' + "3,4\n" * 20, "near line 3 .* never closed"),
+        ('a,b\n1,2\n"1,2\n' + "3,4\n" * 20, "near line 3 .* never closed"),
+    ],
+)
+def test_files_that_are_no_table_are_refused(folder: Path, text: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        open_source(write(folder, text))
+
+
+def test_a_packed_file_that_is_cut_short_is_damaged(folder: Path) -> None:
+    content = gzip.compress("\n".join(["a,b", *(f"{i},{i * i}" for i in range(20_000))]).encode())
+    (folder / "t.csv.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        open_source(folder / "t.csv.gz")
+
+
+CELLS = st.one_of(
+    st.integers(-(10**20), 10**20).map(str),
+    st.floats(allow_nan=False).map(repr),
+    st.dates().map(str),
+    st.datetimes().map(str),
+    st.sampled_from(
+        ["true", "False", "007", "?", "NA", "", "1e999", "0x10", "1_000", "\uff11\uff12", "12:30", "1.5.2024"]
+    ),
+    st.text(st.characters(exclude_characters="\x00\r\n", exclude_categories=["Cs"]), max_size=8),
+)
+
+
+@given(values=st.lists(CELLS, min_size=1, max_size=12))
+def test_whatever_stands_in_a_file_is_read_or_refused_in_words(
+    values: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path: Any = tmp_path_factory.mktemp("any") / "t.csv"
+    pd.DataFrame({"x": pd.Series(values, dtype="str"), "y": range(len(values))}).to_csv(path, index=False)
+    assert len(read(path)) == len(values)
