@@ -190,7 +190,7 @@ def test_a_missing_file_and_a_strange_name_are_explained(tmp_path: Path) -> None
         open_source(tmp_path / "note.doc")
 
 
-@pytest.mark.parametrize(("name", "shape"), zip(BUILT_IN_TABLES, SHAPES, strict=True))
+@pytest.mark.parametrize(("name", "shape"), list(zip(BUILT_IN_TABLES, SHAPES, strict=True)))
 def test_built_in_tables_have_their_classes_by_name(name: str, shape: tuple[int, int]) -> None:
     read = whole(name, 100)
     assert read.shape == shape
