@@ -7,7 +7,8 @@
       events.jsonl      what happened: started, resumed, refitted, sampled, rewound, finished, ...   (engine, api)
       evaluation.json   the last evaluation: every measure beside floor and reference, and a verdict  (metrics)
       samples/          grids over time, named by examples shown: 000012800.png
-      pictures/         real.png, reference.png, nearest.png: what the report shows beside them
+      pictures/         real.png, reference.png, nearest.png: what the report shows beside them; of a table
+                        columns.png, pairs.png, dependence.png
       checkpoints/      step folders, each with a sha256 manifest; the last two                       (engine)
       model/            the product: model.json and model.safetensors, with a sha256 manifest
       tensorboard/      the records once more, when --tensorboard asked for them                      (reports)
@@ -26,6 +27,8 @@ evaluation.json has
     step, examples, samples, held_out (counts), judge {kind, sentence}, floor, reference (a sentence each)
     measures   [contracts.Measure as an object]     classes  {names, training_shares, sample_shares} or null
     nearest    a sentence on copying                verdict  {grade, headline, sentences, adversarial_helps}
+    and of a generated table: columns, pairs (worst first), targets, rivals (see metrics/tables/evaluate.py), and
+    examples   {columns: [name], rows: [[text or null]]}: the first generated rows as they are written
 An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind.
 """
 
@@ -56,6 +59,9 @@ class Run:
         self.real_grid = self.folder / "pictures" / "real.png"
         self.reference_grid = self.folder / "pictures" / "reference.png"
         self.nearest_grid = self.folder / "pictures" / "nearest.png"
+        self.columns_picture = self.folder / "pictures" / "columns.png"
+        self.pairs_picture = self.folder / "pictures" / "pairs.png"
+        self.dependence_picture = self.folder / "pictures" / "dependence.png"
         self.checkpoints = self.folder / "checkpoints"
         self.model = self.folder / "model"
         self.tensorboard = self.folder / "tensorboard"

@@ -18,6 +18,7 @@ from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
 from ganforge.reports.pictures import picture
 from ganforge.reports.standing import class_shares, solution_rows, standings
 from ganforge.reports.story import charts, moments, players
+from ganforge.reports.table_part import table_part
 from ganforge.reports.words import duration, number, title
 from ganforge.run import Run
 
@@ -67,6 +68,7 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
         "measures": standings(evaluation, best="real data" if adversarial else "the best possible"),
         "judge": str((evaluation.get("judge") or {}).get("sentence", "")),
         "reference": str(evaluation.get("reference") or ""),
+        "table": table_part(run, evaluation),
         "solution": solution_rows(evaluation),
         "classes": class_shares(evaluation),
         "nearest": picture(run.nearest_grid),
@@ -134,7 +136,8 @@ def _run_facts(
     if isinstance(device, str):
         facts.append(("Trained on", device))
     if evaluation.get("samples"):
-        facts.append(("Judged on", f"{number(evaluation['samples'])} samples"))
+        kind = "generated rows" if evaluation.get("columns") else "samples"
+        facts.append(("Judged on", f"{number(evaluation['samples'])} {kind}"))
     return facts
 
 

@@ -16,7 +16,7 @@ from ganforge.reports.words import duration, title
 from ganforge.run import Run
 
 _STRIP = 6  # pictures in the strip: two rows of three on a phone's width
-_LEADING = ("kid", "kernel", "fid", "frechet", "squared_error")  # the measure that is shown first
+_LEADING = ("table_quality", "kid", "kernel", "fid", "frechet", "squared_error")  # the measure that is shown first
 
 
 @dataclass(frozen=True, slots=True)

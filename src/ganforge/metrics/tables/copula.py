@@ -19,6 +19,7 @@ SENTENCE = (
     "The simplest alternative here is a Gaussian copula: every column keeps its own distribution, "
     "and one table of correlations ties them together."
 )
+SHORT = "Every column keeps its own distribution, and one table of correlations ties them together."
 MOST_LATENT = 0.98  # a correlation that is corrected beyond it would come from noise
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ from ganforge.contracts import Measure, Plain
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
 from ganforge.metrics.tables import oversampling
-from ganforge.metrics.tables.copula import SENTENCE, GaussianCopula
+from ganforge.metrics.tables.copula import SENTENCE, SHORT, GaussianCopula
 from ganforge.metrics.tables.meanings import TABLE_MEANINGS
 from ganforge.metrics.tables.package_score import sdmetrics_available, sdmetrics_quality
 from ganforge.metrics.tables.scoring import MOST_ROWS, Real, Score
@@ -169,7 +169,7 @@ def _rivals(real: Real, count: int) -> list[tuple[str, str, Plain]]:
             "Every column drawn by itself from the training rows.",
             independent_columns(base, count, random),
         ),
-        ("Gaussian copula", SENTENCE, GaussianCopula.fit(base, real.columns).sample(count, random)),
+        ("Gaussian copula", SHORT, GaussianCopula.fit(base, real.columns).sample(count, random)),
     ]
     classes = {column.name for column in measured(real.columns) if not is_number(column)}
     if real.label in classes and oversampling.smote_available():

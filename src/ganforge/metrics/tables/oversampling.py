@@ -20,7 +20,7 @@ from ganforge.metrics.tables.sides import is_number, measured, row_count
 from ganforge.recipe import Column
 
 NEIGHBOURS = 5
-SENTENCE = "SMOTE: each row a mix of a training row and one of its nearest neighbours of the same label."
+SENTENCE = "Each row a mix of a training row and one of its nearest neighbours of the same label."
 
 Floats = NDArray[np.float64]
 

@@ -20,7 +20,11 @@ again, which the intervals do not know: they are of the held-out rows. (A copula
 held-out rows; with fewer it grows like 1 / root of their number."""
 MANY = 5_000
 SURE = 1.5  # times a 95 % interval: three measures are tried, and one of them must not win by chance
-NAMES = {"table_quality": "likeness", "utility": "what a model learns from it", "detection": "being taken for real"}
+NAMES = {
+    "table_quality": "likeness",
+    "utility": "what a model learns from its rows",
+    "detection": "being taken for real",
+}
 FEW = 200  # held-out rows, below which it is said what they cannot prove
 LEAST_SPAN = 0.05  # of quality between real rows and independent columns
 
@@ -146,7 +150,7 @@ def _measured(
 
 
 def _gained(gain: Gain, wins: Sequence[str], losses: Sequence[str]) -> str:
-    better, worse = (" and ".join(NAMES[name] for name in names) for names in (wins, losses))
+    better, worse = (_listed([NAMES[name] for name in names]) for names in (wins, losses))
     return {
         "beats": f"It beats the Gaussian copula for certain in {better}, and is worse in nothing.",
         "mixed": f"It beats the Gaussian copula in {better}, and is worse in {worse}: train longer.",
@@ -155,6 +159,10 @@ def _gained(gain: Gain, wins: Sequence[str], losses: Sequence[str]) -> str:
         "none": f"The Gaussian copula is better in {worse}, and in nothing worse for certain: "
         "train longer, or use the copula.",
     }[gain]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _unproven(mine: Mapping[str, Estimate], held_out: int) -> list[str]:
