@@ -165,7 +165,7 @@ def test_a_table_without_a_column_to_measure_is_refused() -> None:
         judge(people(50, 2), chosen("id", "planet"))
 
 
-@pytest.mark.skipif(not sdmetrics_available(), reason="needs the extra ganforge[tables]")
+@pytest.mark.skipif(not sdmetrics_available(), reason="needs the extra ganforge[sdmetrics]")
 def test_the_package_agrees_with_our_quality(fresh: TableEvaluation) -> None:
     complete = chosen("age", "rich", "gain")  # without missing values, which it leaves out
     ours = judge(people(1200, 2), complete, label=None).measure("table_quality").value

@@ -1,6 +1,6 @@
 """Rows by SMOTE, the habit of people with a label: a mix of a row and one of its neighbours in the same class.
 
-It needs imbalanced-learn, which comes with the extra ganforge[tables].
+It needs imbalanced-learn, which comes with the extra ganforge[smote].
 """
 
 from __future__ import annotations

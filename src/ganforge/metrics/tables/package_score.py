@@ -1,4 +1,4 @@
-"""The quality score of the package SDMetrics, for people who know it. It comes with the extra ganforge[tables]."""
+"""The quality score of the package SDMetrics, for people who know it. It comes with the extra ganforge[sdmetrics]."""
 
 from __future__ import annotations
 
