@@ -1,3 +1,4 @@
+import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from table_frames import column_of, columns_of, source_of
 
+from ganforge.data.tables.plain import from_plain, to_plain
 from ganforge.data.tables.profile import Distinct
 from ganforge.data.tables.source import open_source
 from ganforge.data.tables.survey import survey_table
@@ -82,6 +84,13 @@ def test_what_is_missing_is_counted_and_a_categorical_stays_one(values: Any, exp
     assert {key: getattr(column, key) for key in expected} == expected
 
 
+def test_short_floats_and_nanoseconds_are_understood() -> None:
+    half = column_of(pd.Series((COUNT % 50 / 4).astype("float16")))
+    assert half.kind == "decimal" and half.decimals == 2 and half.dtype == "float16"
+    moments = column_of(pd.Series(pd.date_range("2020-01-01", periods=ROWS, freq="1500ns").as_unit("ns")))
+    assert moments.resolution == "us" and "digits beyond are left out" in moments.does
+
+
 def test_chunks_do_not_change_what_is_found() -> None:
     frame = pd.DataFrame({"n": COUNT, "x": RANDOM.normal(size=ROWS), "s": pd.Series(np.where(COUNT % 9, "a", None))})
     source = source_of(frame)
@@ -151,6 +160,18 @@ def test_the_passport_warns_of_what_may_be_a_mistake(tmp_path: Path) -> None:
     assert passport["rows"] == 51 and passport["kinds"]["datetime"] == 1
     (tmp_path / "n.csv").write_text("\n".join(f"{i},{(i + 1) % 3}" for i in range(1, 50)))
     assert "names of the columns are numbers" in survey_table(open_source(tmp_path / "n.csv")).passport["warnings"][0]
+
+
+@pytest.mark.shared
+@pytest.mark.skipif("GANFORGE_SHARED_DATA" not in os.environ, reason="no shared data sets here")
+def test_adult_is_six_numbers_and_nine_categories_and_comes_back() -> None:
+    source = open_source(Path(os.environ["GANFORGE_SHARED_DATA"], "adult", "adult.csv"))
+    survey = survey_table(source)
+    assert survey.rows == 32_561 and survey.passport["kinds"] == {"integer": 6, "category": 9}
+    workclass = {column.name: column for column in survey.columns}["workclass"]
+    assert workclass.missing == 0 and workclass.distinct == 9  # "?" is one of them
+    for chunk in source.chunks():
+        pd.testing.assert_frame_equal(from_plain(to_plain(chunk, survey.columns), survey.columns), chunk)
 
 
 # ---- corrections ----------------------------------------------------------------------------------------------------

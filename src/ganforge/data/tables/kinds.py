@@ -126,6 +126,8 @@ def _does(kind: ColumnKind, profile: Profile, about: dict[str, Any]) -> str:
         does += f" with {profile.decimals} decimals"
     if kind == "datetime" and about["resolution"] != "us":
         does += f", to the {_UNIT_WORDS[about['resolution']]}"
+    if kind == "datetime" and profile.finer:
+        does += ", to the microsecond: the digits beyond are left out"
     return does + (", and where it is missing" if profile.missing and kind not in ("identifier", "constant") else "")
 
 

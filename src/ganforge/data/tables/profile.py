@@ -86,6 +86,7 @@ class Profile:
     step: int | None = None  # between neighbours, while it is always the same; 0 before the second
     last: int | None = None
     finest: int = 0  # place in MICROSECONDS
+    finer: bool = False  # some moment has nanoseconds
     letters: int = 0  # of the different texts of each chunk
     texts: int = 0
     spaced: int = 0  # texts with a blank
@@ -166,6 +167,8 @@ class Profile:
         moments = array.drop_null().cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).to_numpy()
         if len(moments) == 0:
             return
+        if array.type in (pa.timestamp("ns"), pa.timestamp("ns", zone)):
+            self.finer |= bool((array.drop_null().cast(pa.int64()).to_numpy() % 1000).any())
         self.minimum, self.maximum = min(self.minimum, float(moments.min())), max(self.maximum, float(moments.max()))
         self.distinct.add(moments.view(np.uint64), len(moments))
         lengths = list(MICROSECONDS.values())
@@ -197,7 +200,7 @@ def _decimals(values: NDArray[Any], known: int | None) -> int | None:
     """The fewest digits behind the point, at least `known`, that give just these numbers; None if 15 do not."""
     if known is None:
         return None
-    left = values[np.abs(values) < EXACT]  # larger ones have no digits behind the point
+    left = values[np.abs(values.astype(np.float64)) < EXACT]  # larger ones have no digits behind the point
     for digits in range(known, MOST_DECIMALS + 1):
         rounded = np.round(left.astype(np.float64), digits).astype(values.dtype)
         left = left[rounded != left]
