@@ -51,6 +51,15 @@ def test_nearness_does_not_depend_on_units() -> None:
     assert nearer_share(*sides, COLUMNS).value == pytest.approx(nearer_share(*scaled, COLUMNS).value, abs=0.01)
 
 
+def test_the_interval_of_nearness_holds_a_half_for_new_rows_also_where_few_real_ones_decide_for_many() -> None:
+    """A binomial interval of 600 rows would hold it in half of the cases only: 40 rows are nearest to all of them."""
+    held = 0
+    for seed in range(60):
+        found = nearer_share(people(40, 3 * seed), people(40, 3 * seed + 1), people(600, 3 * seed + 2), COLUMNS)
+        held += found.low <= 0.5 <= found.high
+    assert held >= 53
+
+
 def test_swapping_the_sides_turns_nearness_around() -> None:
     a, b, rows = people(300, 0), people(300, 1), people(300, 2)
     there, back = nearer_share(a, b, rows, COLUMNS), nearer_share(b, a, rows, COLUMNS)

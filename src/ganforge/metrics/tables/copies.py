@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.metrics.intervals import Estimate, of_share
-from ganforge.metrics.neighbours import nearest
+from ganforge.metrics.neighbours import nearest_with_index
 from ganforge.metrics.tables.coding import by_frequency
 from ganforge.metrics.tables.sentences import percent
 from ganforge.metrics.tables.sides import is_number, measured, row_count, take
@@ -81,16 +81,24 @@ def copies(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Colu
 def nearer_share(train: Plain, held_out: Plain, rows: Plain, columns: Sequence[Column]) -> Estimate:
     """The share of `rows` nearer to a training row, ties counting half, with Wilson's interval.
 
+    Rows with the same nearest real row are no independent trials: which side that one is on decides for all of them. So
+    the interval is that of (sum c)^2 / sum c^2 trials, where c counts the rows that each real row is nearest to.
+
     Numbers are standardised, a different text or a missing value instead of one counts as a distance of one.
     """
     space = _Space.fit(train, held_out, columns)
     points = space.points(rows)
-    to_train = nearest(points, space.points(train), 1)[:, 0].astype(np.float64)
-    to_unseen = nearest(points, space.points(held_out), 1)[:, 0].astype(np.float64)
+    (to_train, first), (to_unseen, second) = (
+        (found[0][:, 0].astype(np.float64), found[1][:, 0])
+        for found in (nearest_with_index(points, space.points(side), 1) for side in (train, held_out))
+    )
     tie = np.abs(to_train - to_unseen) <= SAME * (1 + to_train)
     score = float(((to_train < to_unseen) & ~tie).sum() + tie.sum() / 2)
-    rounded = of_share(round(score), len(points))
-    return Estimate(score / len(points), min(rounded.low, score / len(points)), max(rounded.high, score / len(points)))
+    counts = np.bincount(np.where(to_train <= to_unseen, first, row_count(train) + second)).astype(np.float64)
+    trials = max(1, round(len(points) ** 2 / float((counts**2).sum())))
+    share = score / len(points)
+    rounded = of_share(round(share * trials), trials)
+    return Estimate(share, min(rounded.low, share), max(rounded.high, share))
 
 
 def row_hashes(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:

@@ -51,7 +51,7 @@ def percent(share: float) -> str:
     """With as many digits as tell it from 0 and from 1."""
     if share in (0, 1):
         return f"{100 * share:.0f} %"
-    digits = 0 if 0.1 <= share <= 0.9 else 1 if 0.001 <= share <= 0.999 else 2
+    digits = 0 if 0.1 <= share <= 0.9 or share > 1 else 1 if 0.001 <= share <= 0.999 else 2
     return f"{100 * share:.{digits}f} %"
 
 

@@ -158,5 +158,6 @@ def _texts(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def estimate(values: Floats) -> Estimate:
-    """The value on all rows and the jackknife interval from those with a block left out."""
-    return from_jackknife(float(values[0]), values[1:], least=-np.inf)
+    """The value on all rows and the jackknife interval from those with a block left out; no skill goes beyond 1."""
+    found = from_jackknife(float(values[0]), values[1:], least=-np.inf)
+    return Estimate(found.value, found.low, max(found.value, min(found.high, 1.0)))
