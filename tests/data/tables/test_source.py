@@ -190,6 +190,11 @@ def test_a_missing_file_and_a_strange_name_are_explained(tmp_path: Path) -> None
         open_source(tmp_path / "note.doc")
 
 
+def test_a_name_that_no_system_allows_is_refused_too() -> None:
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        open_source("x" * 5000 + ".csv")
+
+
 @pytest.mark.parametrize(("name", "shape"), list(zip(BUILT_IN_TABLES, SHAPES, strict=True)))
 def test_built_in_tables_have_their_classes_by_name(name: str, shape: tuple[int, int]) -> None:
     read = whole(name, 100)

@@ -161,6 +161,19 @@ def test_force_replaces_and_what_the_system_refuses_is_said(tmp_path: Path) -> N
         write_table([SIMPLE], tmp_path / "file" / "t.csv", columns, force=False)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "feather"])
+def test_no_rows_at_all_are_a_table_with_its_columns_and_types(tmp_path: Path, suffix: str) -> None:
+    frame = every_type()
+    out = write_table(iter(()), tmp_path / f"t.{suffix}", columns_of(frame), force=False)
+    if suffix == "csv":
+        assert out.read_text() == ",".join(frame.columns) + "\n"
+    else:
+        read = pd.read_parquet(out) if suffix == "parquet" else pd.read_feather(out)
+        assert len(read) == 0 and read.columns.tolist() == frame.columns.tolist()
+        kept = [name for name in frame if name not in ("ordered", "unused")]  # dictionaries without a value
+        assert read[kept].dtypes.equals(frame[kept].dtypes)
+
+
 def test_only_the_columns_that_are_asked_for_are_written_in_their_order(tmp_path: Path) -> None:
     frame: Any = pd.DataFrame({"a": COUNT % 3, "b": COUNT % 4, "c": COUNT % 5})
     a, _, c = columns_of(frame)

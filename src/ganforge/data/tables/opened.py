@@ -41,9 +41,10 @@ class TableSource:
 
 def unreadable(name: str, error: BaseException) -> DataError:
     """The refusal of a library that reads files, in words."""
-    return DataError(
-        f"{name!r} cannot be read as a table: {error}.", "It is damaged.", "Check that it opens elsewhere."
-    )
+    if isinstance(error, PermissionError):
+        return DataError(f"{name!r} cannot be read.", "The system does not permit it.", "Check its permissions.")
+    what = f"{name!r} cannot be read as a table: {str(error).removesuffix('.')}."
+    return DataError(what, "It may be damaged.", "Check that it opens elsewhere.")
 
 
 def check_names(source: str, names: Sequence[str]) -> None:

@@ -76,7 +76,8 @@ def _column(values: NDArray[Any], column: Column) -> Any:
     return column_from(array, dtype)
 
 
-def _numbers(values: NDArray[np.float64], column: Column) -> pa.Array:
+def _numbers(values: NDArray[Any], column: Column) -> pa.Array:
+    values = values.astype(np.float64, copy=False)
     if column.kind == "integer":
         values = np.rint(values)
     elif column.decimals is not None:
@@ -86,8 +87,9 @@ def _numbers(values: NDArray[np.float64], column: Column) -> pa.Array:
     return numbers_as_text(array, column) if is_text(kind) else array.cast(kind)
 
 
-def _moments(values: NDArray[np.float64], column: Column) -> pa.Array:
+def _moments(values: NDArray[Any], column: Column) -> pa.Array:
     kind = arrow_type(dtype_named(column.dtype))
+    values = values.astype(np.float64, copy=False)
     missing = np.isnan(values)
     counts = np.rint(np.where(missing, 0.0, values)).astype(np.int64) * MICROSECONDS[column.resolution or "D"]
     array = pa.array(counts, pa.int64(), mask=missing).cast(pa.timestamp("us", getattr(kind, "tz", None)))

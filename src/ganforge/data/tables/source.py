@@ -27,6 +27,13 @@ def open_source(source: str | Path) -> TableSource:
     if isinstance(source, str) and source in BUILT_IN_TABLES:
         return _built_in(source)
     path, name = Path(source).expanduser(), str(source)
+    try:
+        return _open(name, path)
+    except UNREADABLE as error:
+        raise unreadable(name, error) from error
+
+
+def _open(name: str, path: Path) -> TableSource:
     if not path.exists():
         near = {str(p) for p in path.parent.iterdir()} if path.parent.is_dir() else set()
         hint = did_you_mean(str(path), near | set(BUILT_IN_TABLES))
@@ -35,18 +42,15 @@ def open_source(source: str | Path) -> TableSource:
             f"A table is a file, a folder of Parquet parts, or one of the names {', '.join(BUILT_IN_TABLES)}.",
             hint if "mean" in hint else "",
         )
-    try:
-        if path.is_dir():
-            parts = sorted(part for part in path.iterdir() if part.suffix.lower() == ".parquet")
-            if not parts:
-                raise DataError(f"The folder {name!r} holds no .parquet files.", do="Give a file, or another folder.")
-            return open_arrow(name, parts)
-        if path.name.lower().endswith(ARROW):
-            return open_arrow(name, [path])
-        if path.name.lower().endswith(TEXT):
-            return open_text(name, path)
-    except UNREADABLE as error:
-        raise unreadable(name, error) from error
+    if path.is_dir():
+        parts = sorted(part for part in path.iterdir() if part.suffix.lower() == ".parquet")
+        if not parts:
+            raise DataError(f"The folder {name!r} holds no .parquet files.", do="Give a file, or another folder.")
+        return open_arrow(name, parts)
+    if path.name.lower().endswith(ARROW):
+        return open_arrow(name, [path])
+    if path.name.lower().endswith(TEXT):
+        return open_text(name, path)
     endings = ", ".join(TEXT[:4] + ARROW)
     raise DataError(f"{name!r} is not a table by its name.", do=f"Give a file that ends with one of {endings}.")
 

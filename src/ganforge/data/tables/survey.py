@@ -73,7 +73,7 @@ def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurv
         "columns": len(columns),
         "kinds": dict(Counter(column.kind for column in columns)),
         "missing": {column.name: column.missing for column in columns if column.missing},
-        "warnings": _warnings(source, columns, rows),
+        "warnings": _warnings(source, profiles, columns),
     }
     return TableSurvey(tuple(columns), rows, digest, passport)
 
@@ -113,7 +113,7 @@ def _profile(name: str, array: Any, dtype: Any, most: int) -> Profile:
     return Profile(name, base, whole_type, Distinct(most), Pattern(name))
 
 
-def _warnings(source: TableSource, columns: Sequence[Column], rows: int) -> list[str]:
+def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
     """Sentences for the person, about what was done and what may be a mistake."""
     facts, words = source.facts, []
     if ragged := facts.get("ragged_lines"):
@@ -128,15 +128,12 @@ def _warnings(source: TableSource, columns: Sequence[Column], rows: int) -> list
         words.append(f"{unnamed} columns have no name; they are called by their place, such as column_1.")
     if all(_is_number(name) for name in source.column_names):
         words.append("The names of the columns are numbers: if the file has no line of names, add one.")
-    for column in columns:
-        values = rows - column.missing
-        if (
-            column.kind == "identifier"
-            and 0 < values - column.distinct < values * 0.5
-            and column.distinct < MOST_DISTINCT
-        ):
+    for profile, column in zip(profiles, columns, strict=True):
+        values = profile.rows - profile.missing
+        repeated = 0 if profile.distinct.full else values - profile.distinct.count
+        if column.kind == "identifier" and repeated:
             words.append(
-                f"{column.name!r} was taken for an identifier, though {values - column.distinct:,} of its "
+                f"{column.name!r} was taken for an identifier, though {repeated:,} of its "
                 f"{values:,} values come again; make it a category in plan.json to learn it."
             )
         if values == 0:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 from ganforge.core.files import write_through
 from ganforge.data.tables.dtypes import arrow_from
 from ganforge.data.tables.forms import as_text
+from ganforge.data.tables.plain import from_plain
 from ganforge.errors import InputError, did_you_mean
 from ganforge.recipe import Column
 
@@ -121,7 +124,9 @@ def _feather(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None
 def _tables(chunks: Frames, columns: Sequence[Column], texts: Sequence[str] = ()) -> Iterator[pa.Table]:
     """Arrow tables of one schema, with what pandas needs to find its dtypes again."""
     names = [column.name for column in columns]
-    for frame in chunks:
+    nothing = from_plain({name: np.empty(0, object) for name in names}, columns)  # the types, should no rows come
+    frames = iter(chunks)
+    for frame in itertools.chain([next(frames, nothing)], frames):
         chosen = frame[names].astype(dict.fromkeys(texts, "str"))
         yield pa.Table.from_pandas(chosen, preserve_index=False)
 
