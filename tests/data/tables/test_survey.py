@@ -150,11 +150,13 @@ def test_tables_that_cannot_be_learned_are_refused_with_column_and_row(frame: pd
 
 
 def test_the_passport_warns_of_what_may_be_a_mistake(tmp_path: Path) -> None:
-    lines = ["1,when,3", *(f"{i % 7},0{i % 9 + 1}/02/2024,n{i}" for i in range(50)), "1,2", "n1,01/02/2024,n1"]
+    lines = ["1,when,3,4", *(f'{i % 7},0{i % 9 + 1}/02/2024,n{i},"1,5"' for i in range(50)), "1,2"]
+    lines.append('n1,01/02/2024,n1,"2,5"')
     (tmp_path / "t.csv").write_text("\n".join(lines))
     passport = survey_table(open_source(tmp_path / "t.csv")).passport
     warnings = " ".join(passport["warnings"])
     assert "1 lines have too few or too many fields" in warnings and "line 52" in warnings
+    assert "numbers of '4' have commas" in warnings
     assert "could have the day or the month first" in warnings
     assert "'3' was taken for an identifier, though 1 of its 51 values come again" in warnings
     assert passport["rows"] == 51 and passport["kinds"]["datetime"] == 1

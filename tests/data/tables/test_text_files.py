@@ -152,6 +152,11 @@ def test_ambiguous_dates_and_columns_without_a_name_are_told(folder: Path) -> No
     assert source.facts["day_or_month_first"] == {"when": "%m/%d/%Y"}
 
 
+def test_numbers_with_commas_are_text_and_told(folder: Path) -> None:
+    write(folder, "a;b;c;d\n3,14;1.234,5;007;1\n2;7;123;2,x\n")
+    assert open_source(folder / "t.csv").facts["numbers_with_commas"] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

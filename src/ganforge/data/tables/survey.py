@@ -124,6 +124,8 @@ def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequenc
         )
     for name, form in facts.get("day_or_month_first", {}).items():
         words.append(f"The dates of {name!r} could have the day or the month first; they were read as {form}.")
+    for name in facts.get("numbers_with_commas", ()):
+        words.append(f"The numbers of {name!r} have commas and were read as text; write them like 1234.5.")
     if unnamed := facts.get("unnamed_columns"):
         words.append(f"{unnamed} columns have no name; they are called by their place, such as column_1.")
     if all(_is_number(name) for name in source.column_names):

@@ -93,6 +93,8 @@ def open_text(source: str, path: Path) -> TableSource:
     facts |= {"missing_written_as": dict(missing_words.most_common(LISTED))} if missing_words else {}
     facts |= {"ragged_lines": lines.ragged, "first_ragged_lines": lines.first_ragged} if lines.ragged else {}
     facts |= {"unnamed_columns": unnamed} if (unnamed := lines.names.count("")) else {}
+    commas = [name for name, reading in zip(names, readings, strict=True) if reading.numbers_with_commas]
+    facts |= {"numbers_with_commas": commas} if commas else {}
     ambiguous = [name for name, reading in zip(names, readings, strict=True) if reading.ambiguous]
     facts |= {"day_or_month_first": {name: formats[name] for name in ambiguous}} if ambiguous else {}
     return TableSource(source, names, facts, read, formats)

@@ -21,6 +21,7 @@ MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "Null", "null",
 INTEGER = r"^(0|[+-]?[1-9][0-9]{0,17})$"
 NUMBER = r"^[+-]?((0|[1-9][0-9]{0,17})(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 INFINITE = r"^[+-]?(inf|Inf|INF|infinity|Infinity)$"
+WITH_COMMA = r"^[+-]?[0-9]+([.,][0-9]{3})*(,[0-9]+)?$"  # 3,14 or 1,234 or 1.234,5: which one is not for us to guess
 TRUTHS = (("true", "false"), ("True", "False"), ("TRUE", "FALSE"))
 _DAY = {
     "%Y-%m-%d": r"\d{4}-\d\d-\d\d",
@@ -50,6 +51,8 @@ class Reading:
 
     integer: bool = True
     number: bool = True
+    commas: bool = True  # a number, had it a point in place of a comma
+    comma: bool = False  # any comma
     truths: tuple[tuple[str, str], ...] = TRUTHS
     dates: list[str] | None = None  # formats that fit every value; None before the first value
     offset: str = ""  # of all dates
@@ -65,7 +68,7 @@ class Reading:
     def look(self, values: pa.Array) -> None:
         """Args: values texts (N,), stripped, None where missing."""
         self.missing += values.null_count
-        if not (self.integer or self.number or self.truths or self.dates is None or self.dates):
+        if not (self.integer or self.number or self.commas or self.truths or self.dates is None or self.dates):
             return
         known = pc.unique(values).drop_null()
         if len(known) == 0:
@@ -76,6 +79,9 @@ class Reading:
             self.truths = tuple(pair for pair in self.truths if words <= set(pair))
         if self.integer:
             self.integer = _all(known, INTEGER)
+        if self.commas:
+            self.commas = _all(known, WITH_COMMA)
+            self.comma |= bool(pc.any(pc.match_substring(known, ",")).as_py())
         if self.number:
             self._look_for_numbers(known)
         if self.dates is None or self.dates:
@@ -113,6 +119,11 @@ class Reading:
     def ambiguous(self) -> bool:
         """Whether the dates could be read with the day first as well as with the month first."""
         return len({form.replace("%-", "%") for form in self.dates or ()}) > 1
+
+    @property
+    def numbers_with_commas(self) -> bool:
+        """Whether the texts would be numbers, had they a point, or nothing, in place of a comma."""
+        return self.commas and self.comma
 
     def settle(self) -> tuple[Any, str | None]:
         """The pandas dtype of the column, and how it is written where that is not the usual way (Column.format)."""
