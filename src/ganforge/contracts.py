@@ -30,8 +30,8 @@ Batch: TypeAlias = "Mapping[str, Tensor]"
 
 Plain: TypeAlias = "Mapping[str, NDArray[Any]]"
 """A table as plain arrays (N,), one for each column by its name. Numbers (integer, decimal) are float64 with NaN for
-what is missing; a datetime is float64 too, in units of its resolution since 1970; every other kind is object: text, None
-for what is missing."""
+what is missing; a datetime is float64 too, in units of its resolution since 1970; every other kind is object: text, and
+None for what is missing."""
 
 BoundDiscriminator: TypeAlias = "Callable[[Tensor], Tensor]"
 """x (B, ...) or (2B, ...) -> score (B,) or (2B,), labels and augmentation already bound."""

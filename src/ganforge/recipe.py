@@ -36,6 +36,8 @@ class Request(Section):
     resolution: int | None = Field(default=None, ge=8, le=256)
     objective: str | None = None
     label: str | None = None  # a column, or "none" for a model without labels; for regress the column to predict
+    plan: str | None = None  # a plan.json with the columns of a table as a person corrected them
+    rules: tuple[str, ...] = ()  # of a table, besides those of the plan or those that are found
     settings: dict[str, str] = Field(default_factory=dict)  # "section.key" -> value as typed
 
 
@@ -78,6 +80,16 @@ class Network(Section):
     latent_size: int = Field(64, gt=0)
     width: int = Field(gt=0)
     depth: int = Field(1, ge=0)
+
+
+class Rows(Section):
+    """How the rows of a table are learned."""
+
+    rules: tuple[str, ...] = ()  # what every generated row keeps, such as "start <= end"
+    spans: int = Field(32, ge=2, le=1000)  # into how many codes a column of numbers is cut
+    values: Literal["seen", "smooth"] = "seen"  # within a span: training values, or from a curve through them
+    whole: float = Field(0.5, ge=0, le=1)  # share of training rows that are generated whole, the others from a part
+    reconstruction: float = Field(0.0, ge=0)  # weight of the cross-entropy of hidden cells in the generator's loss
 
 
 class Adversary(Section):
@@ -141,6 +153,7 @@ class Recipe(Section):
     ask: Request
     data: Data
     network: Network
+    rows: Rows | None = None  # of a table
     objective: Adversary = Adversary()
     optimiser: Optimiser = Optimiser()
     average: Average = Average()
@@ -151,7 +164,7 @@ class Recipe(Section):
 
     def to_json(self) -> dict[str, Any]:
         """The object that recipe.json holds."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude={"rows"} if self.rows is None else None)
 
     def with_reason(self, **reasons: str) -> Recipe:
         """The same recipe with more reasons; `__` in a name stands for the dot."""

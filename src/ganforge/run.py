@@ -15,6 +15,7 @@
       report.html       one self-contained page                                                       (reports)
       lock              locked, by the operating system, by who trains it now; the process id for people
       data.npz          the data, when it was given in Python as an array; the recipe's source is then "data.npz"
+      data.parquet      the same for a table
 
 A record of metrics.jsonl has
     step, examples, progress (0..1), seconds (of training so far), examples_per_second, length_examples
@@ -68,6 +69,7 @@ class Run:
         self.report = self.folder / "report.html"
         self.lock = self.folder / "lock"
         self.array = self.folder / "data.npz"
+        self.table = self.folder / "data.parquet"
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:

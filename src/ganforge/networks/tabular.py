@@ -30,6 +30,10 @@ class Bucket:
     def places(self) -> slice:
         return slice(self.start, self.start + len(self.units) * self.size)
 
+    def cut(self, x: Tensor) -> Tensor:
+        """x (B, P) -> the bucket's part of it, (B, units, size)."""
+        return x[:, self.places].view(len(x), len(self.units), self.size)
+
 
 class RowLayout:
     """Where the codes of each unit stand in x (B, P). It holds index tensors on one device and no weights."""
@@ -45,7 +49,7 @@ class RowLayout:
         self.starts = torch.tensor(starts, device=device)  # (U,)
         self.unit_of = torch.zeros(self.width, dtype=torch.int64, device=device)  # (P,)
         self.real = torch.zeros(self.width, dtype=torch.bool, device=device)  # (P,) False where padded
-        for unit, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        for start, size in zip(starts, sizes, strict=True):
             self.real[start : start + size] = True
         for bucket in self.buckets:
             self.unit_of[bucket.places] = torch.tensor(bucket.units, device=device).repeat_interleave(bucket.size)
@@ -69,7 +73,7 @@ class RowLayout:
         """
         noisy, parts = logits + _gumbel(logits, random), []
         for bucket in self.buckets:
-            part = noisy[:, bucket.places].unflatten(1, (len(bucket.units), bucket.size))  # (B, units, size)
+            part = bucket.cut(noisy)
             soft = torch.softmax(part / temperature, dim=2)
             hard = torch.zeros_like(part).scatter_(2, part.argmax(dim=2, keepdim=True), 1.0)
             parts.append((hard - soft.detach() + soft).flatten(1) if soft.requires_grad else hard.flatten(1))
@@ -78,19 +82,12 @@ class RowLayout:
     def draw_codes(self, logits: Tensor, random: torch.Generator) -> Tensor:
         """The same as codes (B, U) int64, without gradient."""
         noisy = logits + _gumbel(logits, random)
-        codes = [
-            noisy[:, bucket.places].unflatten(1, (len(bucket.units), bucket.size)).argmax(dim=2)
-            for bucket in self.buckets
-        ]
+        codes = [bucket.cut(noisy).argmax(dim=2) for bucket in self.buckets]
         return torch.cat(codes, dim=1).index_select(1, self._to_units)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """softmax over each unit's places, (B, P)."""
-        parts = [
-            torch.softmax(logits[:, bucket.places].unflatten(1, (len(bucket.units), bucket.size)), dim=2).flatten(1)
-            for bucket in self.buckets
-        ]
-        return torch.cat(parts, dim=1)
+        return torch.cat([torch.softmax(bucket.cut(logits), dim=2).flatten(1) for bucket in self.buckets], dim=1)
 
     def unit_places(self, unit: int) -> slice:
         """Where the codes of one unit stand in x."""
@@ -116,7 +113,8 @@ class RowGenerator(nn.Module):
         hidden = self.enter(torch.cat([latent, given], dim=1))
         for block in self.blocks:
             hidden = hidden + block(F.leaky_relu(hidden, SLOPE))
-        return self.logits(F.leaky_relu(hidden, SLOPE)).float() + self.never
+        logits: Tensor = self.logits(F.leaky_relu(hidden, SLOPE))
+        return logits.float() + self.never
 
     @torch.no_grad()
     def start_from(self, shares: Tensor) -> None:

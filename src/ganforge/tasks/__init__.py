@@ -1,12 +1,19 @@
-"""The verbs. A new task is one file and one line here."""
+"""The verbs. A new task is one file and one line here: by its name, then by the kind of data that it is done with."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ganforge.contracts import Task
 from ganforge.tasks.generate import Generate
+from ganforge.tasks.generate_rows import GenerateRows
 from ganforge.tasks.model import PictureModel, labels_for, load_model
 from ganforge.tasks.regress import Regress
+from ganforge.tasks.row_model import RowModel, load_rows
 
-TASKS: dict[str, type[Task]] = {"generate": Generate, "regress": Regress}
+TASKS: dict[str, Mapping[str, type[Task]]] = {
+    "generate": {"pictures": Generate, "table": GenerateRows},
+    "regress": {"table": Regress},
+}
 
-__all__ = ["TASKS", "PictureModel", "labels_for", "load_model"]
+__all__ = ["TASKS", "PictureModel", "RowModel", "labels_for", "load_model", "load_rows"]

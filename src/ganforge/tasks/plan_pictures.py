@@ -6,18 +6,12 @@ The rules were found on digits 8x8, MNIST, CIFAR-10 and emoji 64x64; docs/log.md
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from time import perf_counter
-from typing import Any
-
-import torch
 
 from ganforge import __version__
-from ganforge.contracts import Feed, Record, Tell
+from ganforge.contracts import Feed, Tell
 from ganforge.core.device import devices_here, survey_machine
 from ganforge.data.images import Pictures
-from ganforge.engine.fit import FitSettings, fit
-from ganforge.errors import Interrupted, RecipeError, did_you_mean
+from ganforge.errors import RecipeError, did_you_mean
 from ganforge.networks import refuse_unbuildable_pair
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import (
@@ -35,7 +29,7 @@ from ganforge.recipe import (
     override,
     refuse_two_lengths,
 )
-from ganforge.tasks.adversarial import build_game
+from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads
 
 DEFAULT_MINUTES = 5.0
 BATCH = 64
@@ -45,9 +39,6 @@ GAMMA_PER_SQUARED_DISTANCE = 0.01  # see gamma_rule
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0
-TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
-MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
-
 MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for: so that its plan costs next to nothing
 
 SIZES: dict[Size, Network] = {
@@ -235,28 +226,12 @@ def _for_minutes(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
     for size in _sizes(draft.ask):
         trial = _of_size(draft, size)
         tell("timing", size=size)
-        trial, rate = _on_fewest_threads(trial, feed)
+        trial, rate = on_fewest_threads(trial, lambda recipe: measure_rate(recipe, feed), "pictures")
         if rate * training >= WORTH_IT_FROM.get(size, 0):
             break
     examples = max(trial.optimiser.batch_size, int(rate * training))
     why = f"{seconds / 60:g} minutes at {rate:,.0f} pictures/s, without the time of {looks} looks at samples"
     return _finish(trial, examples, seconds, rate).with_reason(length__examples=why)
-
-
-def _on_fewest_threads(draft: Recipe, feed: Feed) -> tuple[Recipe, float]:
-    """All threads or one, whichever is faster now, with the rate; those that a person has set are not replaced.
-
-    Threads wait for each other at every operation. On a small network, or on a machine that is busy with other things,
-    that wait costs more than the second core brings: 30 times as much was seen.
-    """
-    many = measure_rate(draft, feed)
-    if draft.compute.threads == 1 or draft.compute.device != "cpu" or "compute.threads" in draft.ask.settings:
-        return draft, many
-    alone = draft.model_copy(update={"compute": draft.compute.model_copy(update={"threads": 1})})
-    one = measure_rate(alone, feed)
-    told = f"{draft.compute.threads} threads make {many:,.0f} pictures/s now, one makes {one:,.0f}"
-    chosen = alone if one > many else draft
-    return chosen.with_reason(compute__threads=f"{draft.reasons['compute.threads']}; {told}"), max(one, many)
 
 
 def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) -> Recipe:
@@ -284,48 +259,3 @@ def _marks(seconds: float) -> tuple[float, ...]:
     if seconds < 100:
         return (0.0, 0.15, 0.5, 1.0)
     return (0.0, 0.02, 0.06, 0.15, 0.3, 0.5, 0.75, 1.0)
-
-
-@dataclass(slots=True)
-class _Rates:
-    """An observer that keeps the rate of each record."""
-
-    seen: list[float]
-
-    def record(self, record: Record) -> None:
-        self.seen.append(record["examples_per_second"])
-
-    def event(self, event: Any) -> None:
-        pass
-
-
-def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS) -> float:
-    """Examples per second of real training steps on this machine: the median of a few short stretches of `steps`.
-
-    The first stretch only warms up: kernels are chosen and memory is taken in it.
-    """
-    batch, rates = recipe.optimiser.batch_size, _Rates([])
-    settings = FitSettings(
-        seed=recipe.seed,
-        batch_size=batch,
-        length_examples=batch * steps * (TIMED_STRETCHES + 1),
-        half_life_examples=1000,
-        precision=recipe.compute.precision,
-        device=recipe.compute.device,
-        record_every_steps=steps,
-    )
-    before = torch.get_num_threads()
-    torch.set_num_threads(recipe.compute.threads)
-    enough = perf_counter() + MOST_TIMING_SECONDS
-    try:
-        fit(build_game(recipe), feed, settings, observers=(rates,), stop=lambda: _timed(rates, enough))
-    except Interrupted:
-        pass  # by the line above: what was measured is enough
-    finally:
-        torch.set_num_threads(before)
-    measured = sorted(rates.seen[1:] or rates.seen)
-    return measured[len(measured) // 2]
-
-
-def _timed(rates: _Rates, enough: float) -> bool:
-    return bool(rates.seen) and perf_counter() > enough

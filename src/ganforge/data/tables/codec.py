@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -106,6 +106,20 @@ class TableCodec:
         count = len(codes)
         plain |= {name: np.full(count, value, dtype=type_of(value)) for name, value in self.constants.items()}
         return plain
+
+    def bounds(self, codes: Codes, gap: GapUnit, end: Literal["least", "most"]) -> NDArray[np.float64]:
+        """The smallest, or largest, base (N,) that rows of codes (N, U) can have for a gap above other columns."""
+        plain: dict[str, NDArray[Any]] = {}
+        for name in gap.lowers:
+            place = self.unit_of(name)
+            unit = self.units[place]
+            if isinstance(unit, GapUnit):
+                ends = unit.gap.ends(codes[:, place], end) + self.bounds(codes, unit, end)
+            else:
+                assert isinstance(unit, NumberUnit)  # the rules see to it
+                ends = unit.ends(codes[:, place], end)
+            plain[name] = ends
+        return gap.base(plain)
 
     def _all_below(self, gap: GapUnit) -> set[str]:
         """Every column that lies below the gap's upper one, at first or second hand."""

@@ -138,6 +138,11 @@ class NumberUnit:
         values[codes < self.with_missing] = np.nan
         return {self.column: values}
 
+    def ends(self, codes: Codes, end: Literal["least", "most"]) -> Numbers:
+        """The smallest, or largest, value (N,) that codes stand for; NaN for a missing one."""
+        values = (self.least if end == "least" else self.most)[np.maximum(codes - self.with_missing, 0)]
+        return np.where(codes < self.with_missing, np.nan, values)
+
     def rounded(self, values: Numbers, low: Any, high: Any) -> Numbers:
         """Values with the column's decimals, cut to low..high, whose ends have them too."""
         told = values if self.decimals is None else np.round(values, self.decimals)

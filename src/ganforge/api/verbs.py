@@ -1,63 +1,31 @@
-"""One function per verb: train, plan, resume, load, sample, evaluate, report, runs. The command line calls only these.
-
-import ganforge as gf
-
-run = gf.train("photos/", minutes=5)
-pictures = run.sample(64)  # uint8 (64, C, H, W)
-print(run.verdict)
-"""
+"""The verbs that train, judge and report."""
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from ganforge.contracts import Job, Observer, Task
+from ganforge.api.asking import request_of, task_for, task_of
+from ganforge.api.drawing import TrainedRun
+from ganforge.contracts import Job, Observer
 from ganforge.core.device import devices_here, survey_machine
 from ganforge.core.files import remove_leftovers, storage_error, write_folder
 from ganforge.core.founding import founded, refuse_existing, refuse_in_use
 from ganforge.core.lock import hold
 from ganforge.core.stop import StopRequest
 from ganforge.core.summary import RunSummary, summary
-from ganforge.data.given import lasting, on_disk
-from ganforge.data.images import write_pictures
-from ganforge.data.images.write import check_place
+from ganforge.data.given import on_disk
 from ganforge.diagnosis import diagnose
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.errors import DataError, RecipeError, RunError, TrainingError, did_you_mean
+from ganforge.errors import RunError, TrainingError
 from ganforge.metrics import parse_target
-from ganforge.recipe import Recipe, Request, in_words, read_recipe
+from ganforge.recipe import Recipe, read_recipe
 from ganforge.reports import TensorBoard, write_report
 from ganforge.run import Run
-from ganforge.tasks import TASKS, PictureModel, labels_for, load_model
-
-Pictures: TypeAlias = NDArray[np.uint8]
-TABLES = (".csv", ".tsv")
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedRun:
-    """A run whose model is there. Made by `train`, `resume` or `load`."""
-
-    folder: Path
-    verdict: str  # one sentence
-    reached: bool | None  # whether the target of `until` was reached; None when there was none
-
-    def sample(self, n: int, *, label: str | int | None = None, seed: int = 0, truncation: float = 1.0) -> Pictures:
-        """Draws pictures: uint8 (n, C, H, W). `label` is one of the labels' names; truncation in (0, 1].
-
-        Raises: InputError for an unknown label, or a number that makes no sense.
-        """
-        return _draw(load_model(Run(self.folder).model), n, label, seed, truncation)[0]
 
 
 def plan(source: object, **asked: Any) -> Recipe:
@@ -66,8 +34,8 @@ def plan(source: object, **asked: Any) -> Recipe:
     Args: source and asked as for `train`. Raises: DataError, RecipeError.
     """
     with on_disk(source) as path:
-        request = _request(path, asked)
-        return _task(request).plan(request, _Teller(())).recipe
+        request = request_of(path, asked)
+        return task_for(request).plan(request, _Teller(())).recipe
 
 
 def train(
@@ -83,21 +51,21 @@ def train(
 
     Args:
         source: a path (folder of pictures, .npz, .npy, idx, Parquet, table), a built-in name such as "digits", an array
-            (N, H, W) or (N, H, W, C), or a pair (array, labels).
+            (N, H, W) or (N, H, W, C), a pair (array, labels), or a table of pandas, polars or pyarrow.
         run: the run folder; by default runs/<data>-<number>. force: replaces an existing run.
         observers: told every record and event. tensorboard: also writes RUN/tensorboard, for TensorBoard.
         asked: task, minutes, examples, until, size, seed, resolution, objective, label, settings: see recipe.Request.
     Raises: DataError, RecipeError, RunError before anything is written; TrainingError; Interrupted after saving.
     """
     with on_disk(source) as path:
-        request = _request(path, asked)
+        request = request_of(path, asked)
         if run is not None:  # before the data is read, which may take a while
             refuse_existing(Run(run), force=force)
             refuse_in_use(Run(run))
         tell = _Teller(_observers(Run(run or "runs"), observers, tensorboard))  # now: TensorBoard may be missing
-        job = _task(request).plan(request, tell)
+        job = task_for(request).plan(request, tell)
         with founded(run, request.source, force=force) as folder:
-            _write_beginning(folder, job, array=path if path is not source else None)
+            _write_beginning(folder, job, given=path if path is not source else None)
             tell.begin(folder, _observers(folder, observers, tensorboard))
             return _go(folder, job, tell)
 
@@ -122,7 +90,7 @@ def resume(run: str | Path, *, observers: Sequence[Observer] = (), tensorboard: 
         )
     with hold(folder.lock):
         tell = _Teller(_observers(folder, observers, tensorboard), folder)
-        job = TASKS[recipe.task]().open(_located(recipe, folder), tell)
+        job = task_of(recipe).open(_located(recipe, folder), tell)
         job.recipe = recipe
         return _go(folder, job, tell)
 
@@ -139,29 +107,6 @@ def load(run: str | Path) -> TrainedRun:
     )
 
 
-def sample(
-    run: str | Path,
-    n: int,
-    out: str | Path,
-    *,
-    label: str | int | None = None,
-    seed: int = 0,
-    truncation: float = 1.0,
-    force: bool = False,
-) -> Path:
-    """Draws n pictures into a file: .png (one grid), a folder (one file each), or .npz (x: uint8 (N, C, H, W)).
-
-    Raises: RunError, InputError for an unknown label or suffix, a bad number, more pictures than fit the memory or the
-        grid, or something that exists; force replaces a file, and a folder of samples but no other folder.
-    """
-    model = load_model(Run.open(run).model)
-    model.refuse_impossible(n, truncation)
-    check_place(out, (n, *model.picture_shape()), force=force)  # before the work, which may take minutes
-    pictures, labels = _draw(model, n, label, seed, truncation)
-    write_pictures(pictures, out, labels=labels, label_names=model.label_names, force=force)
-    return Path(out)
-
-
 def evaluate(run: str | Path) -> dict[str, Any]:
     """Measures the model again, every measure beside floor and reference; also stored as evaluation.json.
 
@@ -175,7 +120,7 @@ def evaluate(run: str | Path) -> dict[str, Any]:
         here = {"device": machine.device, "precision": machine.precision, "threads": machine.threads}
         recipe = recipe.model_copy(update={"compute": recipe.compute.model_copy(update=here)})
     _use(recipe)
-    job = TASKS[recipe.task]().open(recipe, _Teller(()))
+    job = task_of(recipe).open(recipe, _Teller(()))
     return _judge(folder, job)
 
 
@@ -216,7 +161,7 @@ class _Teller:
 def _go(folder: Run, job: Job, tell: _Teller) -> TrainedRun:
     """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report."""
     recipe = job.recipe
-    target = parse_target(recipe.ask.until, TASKS[recipe.task].measured) if recipe.ask.until else None
+    target = parse_target(recipe.ask.until, task_of(recipe).measured) if recipe.ask.until else None
     with StopRequest() as stop:
         remove_leftovers(folder.folder)
         _use(recipe)
@@ -285,92 +230,29 @@ def _judge(folder: Run, job: Job) -> dict[str, Any]:
     return content
 
 
-def _draw(
-    model: PictureModel, n: int, label: str | int | None, seed: int, truncation: float
-) -> tuple[Pictures, NDArray[np.int64] | None]:
-    """Pictures, and the label of each."""
-    model.refuse_impossible(n, truncation)
-    labels = labels_for(model, str(label), n) if label is not None else model.draw_labels(n, seed=seed)
-    return model.sample(n, labels=labels, seed=seed, truncation=truncation), labels
-
-
-def _request(source: str | Path, asked: Mapping[str, Any]) -> Request:
-    """What was asked for, validated. Raises: RecipeError in words."""
-    unknown = set(asked) - set(Request.model_fields)
-    if unknown:
-        name = sorted(unknown)[0]
-        raise RecipeError(f"There is no option {name!r}.", did_you_mean(name, Request.model_fields))
-    asked = dict(asked)
-    if isinstance(settings := asked.get("settings"), Mapping):
-        asked["settings"] = {name: _as_typed(name, value) for name, value in settings.items()}
-    if (label := str(asked.get("label"))).endswith(".npy") and Path(label).is_file():
-        asked["label"] = str(Path(label).absolute())
-    try:
-        request = Request.model_validate({"source": lasting(source), **asked})
-    except ValidationError as error:
-        raise in_words(error) from error
-    return request
-
-
-def _as_typed(name: str, value: object) -> str:
-    """A setting as a person would type it. Raises: RecipeError for what is no number, text, list or true/false."""
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value)
-    except (TypeError, ValueError) as error:
-        raise RecipeError(
-            f"The setting {name} cannot be {value!r}.", f"{error}.", "Give a number or a text."
-        ) from error
-
-
-def _task(request: Request) -> Task:
-    """The task asked for, or the one that suits the data. What needs no data is checked here, before it is read."""
-    task = _chosen_task(request)
-    if request.until is not None:
-        parse_target(request.until, task.measured)
-    device = request.settings.get("compute.device", "cpu")
-    if device not in devices_here():
-        raise RecipeError(
-            f"There is no device {device!r} here.",
-            f"The best one of this machine is {survey_machine().device!r}.",
-            "Leave compute.device to the plan.",
-        )
-    return task
-
-
-def _chosen_task(request: Request) -> Task:
-    if request.task is None:
-        if Path(request.source).suffix.lower() in TABLES[:2]:
-            raise DataError(
-                f"{request.source!r} is a table, and no task was named.",
-                "Tables are predicted from, not yet generated.",
-                "Say: --task regress --label COLUMN",
-            )
-        return TASKS["generate"]()
-    if request.task not in TASKS:
-        raise RecipeError(f"There is no task {request.task!r}.", did_you_mean(request.task, TASKS))
-    return TASKS[request.task]()
-
-
-def _write_beginning(folder: Run, job: Job, array: str | Path | None) -> None:
-    """Passport and recipe; an array that was given in Python is kept beside them and moves with the folder."""
+def _write_beginning(folder: Run, job: Job, given: str | Path | None) -> None:
+    """Passport and recipe; an array or table that was given in Python is kept beside them and moves with the folder."""
     passport = dict(job.passport)
-    if array is not None:
+    if given is not None:
+        place, what = (
+            (folder.table, "a table") if Path(given).suffix == folder.table.suffix else (folder.array, "an array")
+        )
         try:
-            shutil.move(array, folder.array)
+            shutil.move(given, place)
         except OSError as error:
-            raise storage_error(folder.array, error) from error
-        job.recipe = _with_source(job.recipe, folder.array.name)
-        passport["source"] = f"an array given in Python, kept as {folder.array.name}"
+            raise storage_error(place, error) from error
+        job.recipe = _with_source(job.recipe, place.name)
+        passport["source"] = f"{what} given in Python, kept as {place.name}"
     folder.write_json(folder.passport, passport)
     folder.write_json(folder.recipe, job.recipe.to_json())
 
 
 def _located(recipe: Recipe, folder: Run) -> Recipe:
-    """The recipe with the path of an array that was given in Python: in the run folder, wherever that is by now."""
-    name = folder.array.name
-    return _with_source(recipe, str(folder.array.absolute())) if recipe.data.source == name else recipe
+    """The recipe with the path of data that was given in Python: in the run folder, wherever that is by now."""
+    for place in (folder.array, folder.table):
+        if recipe.data.source == place.name:
+            return _with_source(recipe, str(place.absolute()))
+    return recipe
 
 
 def _with_source(recipe: Recipe, source: str) -> Recipe:

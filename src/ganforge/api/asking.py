@@ -1,0 +1,87 @@
+"""From what a person asks to a validated request and the task that serves it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ganforge.contracts import Task
+from ganforge.core.device import devices_here, survey_machine
+from ganforge.data.given import lasting
+from ganforge.data.kind import kind_of
+from ganforge.errors import RecipeError, did_you_mean
+from ganforge.metrics import parse_target
+from ganforge.recipe import Recipe, Request, in_words
+from ganforge.tasks import TASKS
+
+
+def request_of(source: str | Path, asked: Mapping[str, Any]) -> Request:
+    """What was asked for, validated. Raises: RecipeError in words."""
+    unknown = set(asked) - set(Request.model_fields)
+    if unknown:
+        name = sorted(unknown)[0]
+        raise RecipeError(f"There is no option {name!r}.", did_you_mean(name, Request.model_fields))
+    asked = dict(asked)
+    if isinstance(settings := asked.get("settings"), Mapping):
+        asked["settings"] = {name: _as_typed(name, value) for name, value in settings.items()}
+    if (label := str(asked.get("label"))).endswith(".npy") and Path(label).is_file():
+        asked["label"] = str(Path(label).absolute())
+    if asked.get("plan") is not None:
+        asked["plan"] = str(Path(asked["plan"]).expanduser().absolute())
+    try:
+        request = Request.model_validate({"source": lasting(source), **asked})
+    except ValidationError as error:
+        raise in_words(error) from error
+    return request
+
+
+def task_for(request: Request) -> Task:
+    """The task asked for, or the one that suits the data. What needs no data is checked here, before it is read."""
+    task = _chosen_task(request)
+    if request.until is not None:
+        parse_target(request.until, task.measured)
+    device = request.settings.get("compute.device", "cpu")
+    if device not in devices_here():
+        raise RecipeError(
+            f"There is no device {device!r} here.",
+            f"The best one of this machine is {survey_machine().device!r}.",
+            "Leave compute.device to the plan.",
+        )
+    return task
+
+
+def task_of(recipe: Recipe) -> Task:
+    """The task of a run. Raises: RecipeError for one that this version does not know."""
+    kinds = TASKS.get(recipe.task, {})
+    if recipe.data.kind not in kinds:
+        raise RecipeError(f"There is no task {recipe.task!r} for {recipe.data.kind!r} in this version of ganforge.")
+    return kinds[recipe.data.kind]()
+
+
+def _chosen_task(request: Request) -> Task:
+    name = request.task or "generate"
+    if name not in TASKS:
+        raise RecipeError(f"There is no task {name!r}.", did_you_mean(name, TASKS))
+    kinds, kind = TASKS[name], kind_of(request.source)
+    if len(kinds) == 1:  # a task of one kind reads whatever it is given, and says itself what is wrong with it
+        return next(iter(kinds.values()))()
+    if kind != "table" and (request.plan or request.rules):
+        option = f"plan {request.plan!r}" if request.plan else f"rule {request.rules[0]!r}"
+        raise RecipeError(f"The {option} was given, and {request.source!r} is no table.", do="Leave it out.")
+    return kinds[kind]()
+
+
+def _as_typed(name: str, value: object) -> str:
+    """A setting as a person would type it. Raises: RecipeError for what is no number, text, list or true/false."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(
+            f"The setting {name} cannot be {value!r}.", f"{error}.", "Give a number or a text."
+        ) from error

@@ -1,0 +1,137 @@
+"""What a trained model gives: pictures or rows, written to a file or handed to a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.data.images import write_pictures
+from ganforge.data.images.write import check_place
+from ganforge.data.tables.plain import from_plain
+from ganforge.data.tables.write import check_table_place, write_table
+from ganforge.errors import InputError
+from ganforge.run import Run
+from ganforge.tasks import PictureModel, RowModel, labels_for, load_model, load_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Pictures: TypeAlias = NDArray[np.uint8]
+Where: TypeAlias = str | Sequence[str] | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRun:
+    """A run whose model is there. Made by `train`, `resume` or `load`."""
+
+    folder: Path
+    verdict: str  # one sentence
+    reached: bool | None  # whether the target of `until` was reached; None when there was none
+
+    def sample(
+        self,
+        n: int,
+        *,
+        label: str | int | None = None,
+        where: Where = None,
+        seed: int = 0,
+        truncation: float = 1.0,
+    ) -> Pictures | pd.DataFrame:
+        """Draws pictures, uint8 (n, C, H, W), or the n rows of a table as a data frame.
+
+        Args: label one of the labels' names, and truncation in (0, 1], for pictures; where, for rows, conditions that
+            every row meets: {"sex": "Female", "age": (60, None)} or ["sex=Female", "age>=60"].
+        Raises: InputError for an unknown label or an impossible condition, or a number that makes no sense.
+        """
+        folder = Run(self.folder).model
+        if holds_rows(folder):
+            model = rows_of(folder, n, label, truncation)
+            conditions = model.conditions(where or ())
+            return from_plain(model.sample(n, conditions=conditions, seed=seed), model.codec.columns)
+        _refuse_where(where)
+        return _draw(load_model(folder), n, label, seed, truncation)[0]
+
+
+def sample(
+    run: str | Path,
+    n: int,
+    out: str | Path,
+    *,
+    label: str | int | None = None,
+    where: Where = None,
+    seed: int = 0,
+    truncation: float = 1.0,
+    force: bool = False,
+) -> Path:
+    """Draws n pictures into a .png (one grid), a folder (one file each), or .npz; or n rows into a table's file.
+
+    A million rows need no more memory than a few thousand: they are written as they are drawn.
+
+    Args: where conditions that every row meets, as for `TrainedRun.sample`.
+    Raises: RunError, InputError for an unknown label, suffix or condition, a bad number, more pictures than fit the
+        memory or the grid, or something that exists; force replaces a file, and a folder of samples but no other.
+    """
+    folder = Run.open(run).model
+    if holds_rows(folder):
+        check_table_place(out, force=force)
+        rows = rows_of(folder, n, label, truncation)
+        conditions = rows.conditions(where or ())
+        frames = _frames(rows, n, conditions, seed)
+        return write_table(frames, out, rows.codec.columns, force=force)
+    _refuse_where(where)
+    model = load_model(folder)
+    model.refuse_impossible(n, truncation)
+    check_place(out, (n, *model.picture_shape()), force=force)  # before the work, which may take minutes
+    pictures, labels = _draw(model, n, label, seed, truncation)
+    write_pictures(pictures, out, labels=labels, label_names=model.label_names, force=force)
+    return Path(out)
+
+
+def holds_rows(folder: Path) -> bool:
+    """Whether a model folder holds a model of rows; one that cannot be read is left to its reader."""
+    try:
+        return bool(json.loads((folder / "model.json").read_text("utf-8")).get("kind") == "table")
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def rows_of(folder: Path, n: int, label: str | int | None, truncation: float) -> RowModel:
+    """The model of rows in a folder. Raises: InputError for options that only pictures have, or a senseless number."""
+    if n < 1 or n != int(n):
+        raise InputError(f"{n} rows cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64.")
+    if label is not None:
+        raise InputError(
+            f"Rows have no label {str(label)!r}.", "They have columns.", f"Say, for example, --where COLUMN={label}"
+        )
+    if truncation != 1.0:
+        raise InputError(f"Rows cannot be drawn with a truncation of {truncation:g}.", do="Leave it out.")
+    return load_rows(folder)
+
+
+def _frames(model: RowModel, n: int, conditions: Any, seed: int) -> Iterator[pd.DataFrame]:
+    for plain in model.blocks(n, conditions=conditions, seed=seed):
+        yield from_plain(plain, model.codec.columns)
+
+
+def _refuse_where(where: Where) -> None:
+    if where:
+        raise InputError(
+            f"The condition {where!r} was given, and this run draws pictures.",
+            "Only rows of tables can meet conditions.",
+            "Use --label for pictures.",
+        )
+
+
+def _draw(
+    model: PictureModel, n: int, label: str | int | None, seed: int, truncation: float
+) -> tuple[Pictures, NDArray[np.int64] | None]:
+    """Pictures, and the label of each."""
+    model.refuse_impossible(n, truncation)
+    labels = labels_for(model, str(label), n) if label is not None else model.draw_labels(n, seed=seed)
+    return model.sample(n, labels=labels, seed=seed, truncation=truncation), labels
