@@ -142,6 +142,8 @@ class Records(Section):
     checkpoint_every_steps: int = Field(500, gt=0)  # at the first record from each multiple of it on
     marks: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # of progress
     look_samples: int = Field(1000, gt=0)  # measured at each mark
+    best_by: str | None = None  # the measure by which the best product is kept; higher is better
+    patience_looks: int = Field(0, ge=0)  # looks in a row that beat it not, after which the run ends soon; 0: never
 
 
 class Recipe(Section):

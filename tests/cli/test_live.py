@@ -176,6 +176,22 @@ def test_records_after_a_rewind_replace_those_before_it() -> None:
     [
         ({"kind": "judging"}, "Preparing the judge."),
         ({"kind": "refitted", "length": 1000}, "1,000 examples in all now fit the time."),
+        (
+            {"kind": "plateau", "reason": "x was 0.5 after 320 examples and not higher since", "length": 1100},
+            "It no longer gets better: x was 0.5 after 320 examples and not higher since. "
+            "Training settles and ends at 1,100 examples.",
+        ),
+        (
+            {
+                "kind": "kept_best",
+                "measure": "table_quality",
+                "best_score": 0.98123,
+                "best_examples": 12800,
+                "final_score": 0.97,
+                "final_examples": 25600,
+            },
+            "The model after 12,800 examples is kept: its table_quality was 0.9812, at the end it is 0.97.",
+        ),
         ({"kind": "reported", "path": "report.html"}, "Report: report.html"),
         ({"kind": "checkpoint"}, ""),
         ({"kind": "something_new"}, ""),

@@ -212,6 +212,8 @@ def _fit_settings(recipe: Recipe) -> FitSettings:
         checkpoint_every_steps=recipe.records.checkpoint_every_steps,
         marks=recipe.records.marks,
         seconds_allowed=recipe.length.seconds_allowed,
+        best_by=recipe.records.best_by,
+        patience_looks=recipe.records.patience_looks,
     )
 
 

@@ -43,6 +43,9 @@ SENTENCES = {
     "sampled": "Samples: {path}",
     "refitted": "This machine's speed has changed: {length:,} examples in all now fit the time.",
     "rewound": "Back to the last healthy checkpoint, with half the learning rate (attempt {attempt}).",
+    "plateau": "It no longer gets better: {reason}. Training settles and ends at {length:,} examples.",
+    "kept_best": "The model after {best_examples:,} examples is kept: its {measure} was {best_score:.4g}, "
+    "at the end it is {final_score:.4g}.",
     "damaged_checkpoint": "{sentence}",
     "reported": "Report: {path}",
 }

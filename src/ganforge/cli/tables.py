@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ganforge.recipe import Recipe
 
 SECTIONS = ("data", "network", "objective", "optimiser", "average", "length", "compute", "records")
-NOT_SHOWN = {"data.hash", "length.seconds_allowed"}  # nobody decides by these
+NOT_SHOWN = {"data.hash", "data.columns", "length.seconds_allowed"}  # nobody decides by these in this table
 WIDE = 120  # columns of a terminal from which on the meanings fit into the table
 COLOURS = {
     "excellent": "bold green",

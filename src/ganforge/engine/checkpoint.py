@@ -1,7 +1,8 @@
 """Checkpoints: everything a run needs to go on exactly where it stopped, written whole or not at all.
 
 A checkpoint holds the players' networks, their optimisers' moments, the moving average (safetensors) and the clock
-(JSON), with a sha256 manifest. It holds no random state: see core/seeds.py. The last two are kept.
+(JSON), with a sha256 manifest; where a measure says which product is best, that one too. It holds no random state: see
+core/seeds.py. The last two are kept.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from ganforge.core.files import check_folder, write_folder
 from ganforge.engine.average import MovingAverage
+from ganforge.engine.best import PREFIX, Best, Standing
 from ganforge.engine.clock import Clock
 from ganforge.engine.turn import Seat
 from ganforge.errors import RunError
@@ -41,17 +43,21 @@ class State:
     looked: float = -1.0  # progress at which the product was last looked at
     looks: int = 0
     look_seconds: float = 0.0  # of all looks together
+    standing: Standing | None = None  # of the best product; None where no measure says which that is
 
 
-def save_checkpoint(folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage) -> Path:
+def save_checkpoint(
+    folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None = None
+) -> Path:
     """Writes `folder`/<step> and removes all but the last two. Raises: StorageError; the older ones are then intact."""
-    tensors = dict(_tensors(seats, average))
+    tensors = {**dict(_tensors(seats, average)), **dict(best.tensors() if best else ())}
+    scalars = {name: value for name, value in asdict(state).items() if value is not None}
 
     def fill(target: Path) -> None:
         # `save` and not `save_file`: that one raises an error of its own on a full disk, which nobody would catch
         content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
         (target / "tensors.safetensors").write_bytes(content)
-        (target / "state.json").write_text(json.dumps(asdict(state), indent=2) + "\n", "utf-8")
+        (target / "state.json").write_text(json.dumps(scalars, indent=2) + "\n", "utf-8")
 
     written = folder / f"{state.step:09d}"
     write_folder(written, fill)
@@ -82,14 +88,19 @@ def newest_healthy(folder: Path) -> tuple[Path | None, list[str]]:
 
 
 @torch.no_grad()
-def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage) -> State:
+def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, best: Best | None = None) -> State:
     """Puts a checkpoint back into the networks, optimisers and average, and returns the scalar state.
 
+    Args: best takes back what the checkpoint holds of it; without one that part of the checkpoint is left alone.
     Raises: RunError if it does not fit the networks.
     """
     content = json.loads((path / "state.json").read_text("utf-8"))
     state = State(**{**content, "clock": Clock(**content["clock"])})
-    stored = load_file(path / "tensors.safetensors")
+    if "standing" in content:
+        state.standing = Standing(**content["standing"])
+    everything = load_file(path / "tensors.safetensors")
+    kept = {name: tensor for name, tensor in everything.items() if name.startswith(PREFIX)}
+    stored = {name: tensor for name, tensor in everything.items() if name not in kept}
     for seat in seats:
         _restore_moments(seat, stored)
     present = dict(_tensors(seats, average))
@@ -101,6 +112,8 @@ def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage) -
         )
     for name, tensor in present.items():
         tensor.copy_(stored[name])
+    if best is not None:
+        best.restore(kept, average.network)
     return state
 
 

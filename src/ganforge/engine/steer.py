@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum
 
 from ganforge.contracts import Record
@@ -15,6 +16,7 @@ from ganforge.run import Run
 REPEATED = 3  # turns that were not finite within one record window: an accident may be skipped, a habit is rewound
 ATTEMPTS = 3  # rewinds before training is given up
 SETTLED_SECONDS = 4.0  # a rate measured over less says nothing
+PLATEAU_SHARE = 0.15  # of the examples shown so far: what a run that no longer improves may still take to settle
 
 
 class Decision(Enum):
@@ -22,6 +24,7 @@ class Decision(Enum):
 
     GO_ON = "go on"
     REFIT = "refit"
+    PLATEAU = "plateau"
     REWIND = "rewind"
 
 
@@ -48,9 +51,11 @@ def decide(
     pace: Pace,
     target: Callable[[Mapping[str, float]], bool] | None,
     looks_to_come: int,
+    patience_looks: int = 0,
 ) -> Decision:
     """Looks at one record and changes the state accordingly.
 
+    A plateau needs no repeating from the events: looks are a function of the run, so a resumed run finds it again.
     Each look still to come is taken to last as long as those so far. Before the first one nothing is set aside: the
     plan did that, and what it set aside is unknown here.
 
@@ -68,18 +73,46 @@ def decide(
         state.streak = state.streak + 1 if target(record["quality"]) else 0
         # One lucky look must not end a run early; at the end the finished product is what the target is about.
         state.reached = state.streak >= (1 if state.clock.done else 2)
+    if _shorten_on_plateau(state, record, patience_looks):
+        return Decision.PLATEAU
     here = (state.attempt, state.step)
     if here in refits:
         state.clock.set_length(refits[here])
-    elif seconds_allowed is None or state.clock.done or any(refit > here for refit in refits):
-        return Decision.GO_ON
-    else:
-        rate, span = pace.recent()
-        set_aside = looks_to_come * state.look_seconds / max(state.looks, 1)
-        used = state.seconds + set_aside
-        length = fitting_length(state.clock, used, seconds_allowed, rate) if span > SETTLED_SECONDS else None
-        if length is None:
-            return Decision.GO_ON
-        state.clock.set_length(max(length, state.clock.examples + 1))  # one more step, so that the end is looked at
-        return Decision.REFIT
+    elif seconds_allowed is not None and not state.clock.done and not any(refit > here for refit in refits):
+        return Decision.REFIT if _refit(state, seconds_allowed, pace, looks_to_come) else Decision.GO_ON
     return Decision.GO_ON
+
+
+def _refit(state: State, seconds_allowed: float, pace: Pace, looks_to_come: int) -> bool:
+    """Changes the length to what fits the time; returns whether it was changed."""
+    rate, span = pace.recent()
+    set_aside = looks_to_come * state.look_seconds / max(state.looks, 1)
+    used = state.seconds + set_aside
+    length = fitting_length(state.clock, used, seconds_allowed, rate) if span > SETTLED_SECONDS else None
+    if length is None:
+        return False
+    if state.standing and state.standing.plateau_length:
+        length = min(length, state.standing.plateau_length)  # what was given up for good is not given back
+    length = max(length, state.clock.examples + 1)  # one more step, so that the end is looked at
+    if length == state.clock.length:
+        return False
+    state.clock.set_length(length)
+    return True
+
+
+def _shorten_on_plateau(state: State, record: Record, patience_looks: int) -> bool:
+    """Shortens a run whose best product was not beaten for `patience_looks` looks in a row, once.
+
+    What is left is annealed instead of cut: the learning rate falls to its end, which is where products get best.
+    """
+    standing, clock = state.standing, state.clock
+    if standing is None or not record.get("quality") or not 0 < patience_looks <= standing.unbeaten:
+        return False
+    if standing.plateau_length or clock.done or state.reached:
+        return False
+    length = clock.examples + max(1, int(PLATEAU_SHARE * clock.examples))
+    if length >= clock.length:  # it ends that soon anyway
+        return False
+    clock.set_length(length)
+    state.standing = replace(standing, plateau_length=length)
+    return True

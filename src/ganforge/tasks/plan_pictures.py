@@ -67,6 +67,8 @@ REASONS = {
     "records__checkpoint_every_steps": "every 20th record",
     "records__marks": f"few in a short run: a look at samples takes about {SECONDS_PER_LOOK:g} seconds",
     "records__look_samples": "enough for a trend; the evaluation at the end draws more",
+    "records__best_by": "not used: the looks at pictures tell a trend and not which model is best",
+    "records__patience_looks": "not used: a run keeps to its length",
 }
 
 

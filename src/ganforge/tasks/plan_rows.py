@@ -41,6 +41,7 @@ SPANS, ROWS_FOR_A_SPAN = 32, 15
 GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 0.5
+PATIENCE_LOOKS = 6
 MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
@@ -70,6 +71,8 @@ REASONS = {
     "records__checkpoint_every_steps": "every 20th record",
     "records__marks": "each look draws rows and compares columns and pairs, which takes half a second",
     "records__look_samples": "as many held-out rows, or fewer, stand beside them",
+    "records__best_by": "columns and pairs together: the last rows of a run need not be its best",
+    "records__patience_looks": "so many looks without better rows are no chance: what is left would be wasted",
 }
 
 
@@ -236,6 +239,8 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
                 checkpoint_every_steps=every * 20,
                 marks=_marks(seconds or examples / rate),
                 look_samples=4000,
+                best_by="table_quality",
+                patience_looks=PATIENCE_LOOKS,
             ),
         }
     ).with_reason(

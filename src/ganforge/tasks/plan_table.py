@@ -62,6 +62,8 @@ REASONS = {
     "records__checkpoint_every_steps": "every tenth record",
     "records__marks": "more of them early, where most happens",
     "records__look_samples": "not used: a look measures on every held-out row",
+    "records__best_by": "not used: the cost is convex or smooth, and its steps get smaller towards the end",
+    "records__patience_looks": "not used: a run keeps to its length",
 }
 
 
