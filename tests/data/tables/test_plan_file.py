@@ -9,14 +9,15 @@ from table_frames import source_of
 
 from ganforge.data.tables.plan_file import read_plan, write_plan
 from ganforge.data.tables.survey import survey_table
-from ganforge.errors import RecipeError
+from ganforge.errors import InputError, RecipeError
 
 FRAME = pd.DataFrame({"age": np.arange(30) % 7, "city": ["Köln", "Bonn", "Ulm"] * 10, "key": np.arange(30)})
+COLUMNS = survey_table(source_of(FRAME)).columns
 
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Path:
-    write_plan(tmp_path / "plan.json", survey_table(source_of(FRAME)), ["0 <= age <= 99"], "people.csv")
+    assert write_plan(tmp_path / "plan.json", COLUMNS, ["0 <= age <= 99"], "people.csv")
     return tmp_path / "plan.json"
 
 
@@ -44,6 +45,25 @@ def test_an_edit_reaches_the_survey_and_short_plans_are_enough(plan: Path) -> No
     edit(plan, columns=[{"name": "key", "kind": "integer"}])
     found = {column.name: column for column in survey_table(source_of(FRAME), read_plan(plan)[0]).columns}
     assert found["key"].kind == "integer" and found["key"].dtype == "int64" and found["age"].kind == "integer"
+
+
+def test_a_plan_without_rules_says_nothing_about_them_and_one_with_none_wants_none(plan: Path) -> None:
+    edit(plan, rules=[])
+    assert read_plan(plan)[1] == ()
+    plan.write_text(json.dumps({"columns": [{"name": "key", "kind": "integer"}]}), "utf-8")
+    assert read_plan(plan)[1] is None
+
+
+def test_corrections_are_never_written_over_without_force(plan: Path) -> None:
+    assert write_plan(plan, COLUMNS, ["0 <= age <= 99"], "people.csv")  # the same again
+    edit(plan, kind="category")
+    before = plan.read_bytes()
+    assert not write_plan(plan, COLUMNS, ["0 <= age <= 99"], "people.csv")
+    assert plan.read_bytes() == before
+    assert write_plan(plan, COLUMNS, ["0 <= age <= 99"], "people.csv", force=True)
+    assert read_plan(plan)[0] == COLUMNS
+    with pytest.raises(InputError, match="is a folder"):
+        write_plan(plan.parent, COLUMNS, [], "people.csv", force=True)
 
 
 @pytest.mark.parametrize(

@@ -10,25 +10,36 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from ganforge.core.files import write_whole
-from ganforge.data.tables.survey import TableSurvey
-from ganforge.errors import RecipeError, did_you_mean
+from ganforge.errors import InputError, RecipeError, did_you_mean
 from ganforge.recipe import Column, ColumnKind
 
 KEYS = ("source", "columns", "rules")
 
 
-def write_plan(path: str | Path, survey: TableSurvey, rules: Sequence[str], source: str) -> None:
+def write_plan(
+    path: str | Path, columns: Sequence[Column], rules: Sequence[str], source: str, *, force: bool = False
+) -> bool:
     """Writes plan.json: the source, each column with what a person may change first, and the rules as typed.
 
-    Raises: StorageError.
+    Returns: whether the file holds just this now. One that holds something else, perhaps a person's corrections, is
+        left as it is unless force is given.
+    Raises: StorageError; InputError if the place is a folder.
     """
-    columns = [column.model_dump(mode="json", exclude_none=True) for column in survey.columns]
-    content = {"source": source, "columns": columns, "rules": list(rules)}
-    write_whole(Path(path), (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    place = Path(path).expanduser()
+    listed = [column.model_dump(mode="json", exclude_none=True) for column in columns]
+    content = {"source": source, "columns": listed, "rules": list(rules)}
+    whole = (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    if place.is_dir():
+        raise InputError(f"{str(path)!r} is a folder.", "A plan is written as one file.", "Choose another name.")
+    if place.exists() and not force:
+        return _holds(place, whole)
+    write_whole(place, whole)
+    return True
 
 
-def read_plan(path: str | Path) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """The columns and rules of a plan.json, perhaps edited. What a person left out is found in the data again.
+def read_plan(path: str | Path) -> tuple[tuple[Column, ...], tuple[str, ...] | None]:
+    """The columns and rules of a plan.json, perhaps edited. What a person left out is found in the data again: columns,
+    their parts, and, where the file has no key "rules" at all (then None is given back), the rules.
 
     Raises: RecipeError if it is no such file, or has an unknown key or kind or a value that cannot be.
     """
@@ -37,17 +48,24 @@ def read_plan(path: str | Path) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     for key in content:
         if key not in KEYS:
             raise RecipeError(f"The plan {name!r} has an unknown key {key!r}.", did_you_mean(key, KEYS), "Correct it.")
-    columns, rules = content.get("columns", []), content.get("rules", [])
+    columns, rules = content.get("columns", []), content.get("rules")
     if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
         raise RecipeError(f"The columns of the plan {name!r} are no list of objects.", do="Write it anew with plan.")
-    if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
+    if rules is not None and not (isinstance(rules, list) and all(isinstance(rule, str) for rule in rules)):
         raise RecipeError(f"The rules of the plan {name!r} are no list of texts.", do='Write them like "start <= end".')
     read = tuple(_column(column, number) for number, column in enumerate(columns, 1))
     names = [column.name for column in read]
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
         raise RecipeError(f"The plan {name!r} has the column {twice!r} twice.", do="Remove one.")
-    return read, tuple(rules)
+    return read, None if rules is None else tuple(rules)
+
+
+def _holds(place: Path, content: bytes) -> bool:
+    try:
+        return place.read_bytes() == content
+    except OSError:  # whatever it is, it is not ours
+        return False
 
 
 def _read(path: str | Path, name: str) -> dict[str, Any]:
