@@ -23,7 +23,7 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
-    from ganforge.api import evaluate, load, plan, report, resume, runs, sample, train
+    from ganforge.api import apply, evaluate, load, plan, report, resume, runs, sample, train
 
 __version__ = "0.1.0"
 
@@ -37,6 +37,7 @@ __all__ = [
     "StorageError",
     "TrainingError",
     "__version__",
+    "apply",
     "evaluate",
     "load",
     "plan",

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.core.seeds import seed_for
+from ganforge.data.given import on_disk
 from ganforge.data.images import write_pictures
 from ganforge.data.images.write import check_place
+from ganforge.data.tables.likeness import columns_like, plain_like
 from ganforge.data.tables.plain import from_plain
+from ganforge.data.tables.source import TableSource, open_source
 from ganforge.data.tables.write import check_table_place, write_table
 from ganforge.errors import InputError
+from ganforge.recipe import Column
 from ganforge.run import Run
 from ganforge.tasks import PictureModel, RowModel, labels_for, load_model, load_rows
 
@@ -93,6 +98,36 @@ def sample(
     return Path(out)
 
 
+def apply(
+    run: str | Path,
+    source: object,
+    out: str | Path | None = None,
+    *,
+    draw: bool = False,
+    seed: int = 0,
+    force: bool = False,
+) -> Path | pd.DataFrame:
+    """Fills the missing cells of a table with what the model of a run says of them; what is there stays as it is.
+
+    Args: source a table's path or frame with the columns that the model was trained on, missing values among them;
+        out the file to write, None for a data frame; draw: a value drawn for each cell, so that the filled table
+        varies as the real one does, instead of the best guess.
+    Raises: RunError, DataError if columns are missing or of another kind, InputError for a file that is there.
+    """
+    model = load_rows(Run.open(run).model)
+    if out is not None:
+        check_table_place(out, force=force)
+    with on_disk(source) as path:
+        table = open_source(path)
+        columns = columns_like(table, model.codec.columns)
+        frames = _filled(model, table, columns, draw, seed)
+        if out is not None:
+            return write_table(frames, out, columns, force=force)
+        import pandas as pd
+
+        return pd.concat(list(frames), ignore_index=True)
+
+
 def holds_rows(folder: Path) -> bool:
     """Whether a model folder holds a model of rows; one that cannot be read is left to its reader."""
     try:
@@ -117,6 +152,16 @@ def rows_of(folder: Path, n: int, label: str | int | None, truncation: float) ->
 def _frames(model: RowModel, n: int, conditions: Any, seed: int) -> Iterator[pd.DataFrame]:
     for plain in model.blocks(n, conditions=conditions, seed=seed):
         yield from_plain(plain, model.codec.columns)
+
+
+def _filled(
+    model: RowModel, source: TableSource, columns: Sequence[Column], draw: bool, seed: int
+) -> Iterator[pd.DataFrame]:
+    learned = [column for column in columns if any(column.name in unit.columns for unit in model.codec.units)]
+    for first, frame in enumerate(source.chunks()):
+        plain = model.complete(plain_like(frame, learned), draw=draw, seed=seed_for(seed, "filled rows", step=first))
+        filled = from_plain(plain, learned)
+        yield frame.assign(**{column.name: filled[column.name] for column in learned})
 
 
 def _refuse_where(where: Where) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from ganforge.contracts import Task
 from ganforge.tasks.generate import Generate
 from ganforge.tasks.generate_rows import GenerateRows
+from ganforge.tasks.impute import Impute
 from ganforge.tasks.model import PictureModel, labels_for, load_model
 from ganforge.tasks.regress import Regress
 from ganforge.tasks.row_model import RowModel, load_rows
 
 TASKS: dict[str, Mapping[str, type[Task]]] = {
     "generate": {"pictures": Generate, "table": GenerateRows},
+    "impute": {"table": Impute},
     "regress": {"table": Regress},
 }
 

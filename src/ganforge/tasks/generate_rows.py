@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,13 +13,14 @@ from torch import nn
 
 from ganforge.contracts import Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
+from ganforge.data.tables.codec import LEARNED
 from ganforge.data.tables.plain import from_plain
 from ganforge.data.tables.plan_file import read_plan
 from ganforge.data.tables.rules import broken
 from ganforge.data.tables.table import Table, TableInquiry, inquire, open_table
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.metrics.tables import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
-from ganforge.recipe import Recipe, Request
+from ganforge.recipe import Column, Recipe, Request
 from ganforge.reports.tables import draw_columns, draw_dependence, draw_pairs
 from ganforge.run import Run
 from ganforge.tasks.plan_rows import plan_rows, understand
@@ -28,6 +29,7 @@ from ganforge.tasks.row_model import RowModel, load_rows
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
 SHOWN = 8  # rows that the report shows
+DRAWN = 9  # columns that a look draws
 
 
 class GenerateRows:
@@ -85,16 +87,16 @@ class RowsJob:
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A picture of the columns, and how alike columns and pairs are to those of held-out rows."""
-        samples = self._model(product).sample(self.recipe.records.look_samples, seed=1)
+        samples = self.model(product).sample(self.recipe.records.look_samples, seed=1)
         columns = self.table.codec.columns
-        names = [column.name for column in columns]
-        write_whole(run.sample_grid(examples), draw_columns(self.table.held_out_rows, samples, columns, names))
+        drawn = draw_columns(self.table.held_out_rows, samples, columns, learned_names(columns))
+        write_whole(run.sample_grid(examples), drawn)
         self.tell("sampled", path=str(run.sample_grid(examples)))
         return quick_table_quality(self.table.held_out_rows, samples, columns)
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `sample` needs."""
-        self._model(product).write(folder, self.recipe)
+        self.model(product).write(folder, self.recipe)
 
     def read_product(self, folder: Path) -> nn.Module:
         """The generator that `write_model` wrote."""
@@ -104,7 +106,7 @@ class RowsJob:
         """Every measure beside floor and rivals, and the verdict; also draws the report's pictures."""
         table, columns = self.table, self.table.codec.columns
         count = min(JUDGED, max(len(table.train), 1_000))
-        samples = self._model(product).sample(count, seed=2)
+        samples = self.model(product).sample(count, seed=2)
         label = None if self.recipe.ask.label == "none" else self.recipe.ask.label
         evaluation = evaluate_table(
             table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0, training=state
@@ -121,8 +123,14 @@ class RowsJob:
             write_whole(run.dependence_picture, draw_dependence(names, scores))
         return content
 
-    def _model(self, product: nn.Module) -> RowModel:
+    def model(self, product: nn.Module) -> RowModel:
+        """The product as a model of rows."""
         return RowModel(product, self.recipe.network.latent_size, self.table.codec)  # type: ignore[arg-type]
+
+
+def learned_names(columns: Sequence[Column]) -> list[str]:
+    """The first learned columns: as many as a look can draw without taking time from training."""
+    return [column.name for column in columns if column.kind in LEARNED][:DRAWN]
 
 
 def ask_table(request: Request) -> TableInquiry:

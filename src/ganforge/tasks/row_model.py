@@ -20,6 +20,7 @@ from ganforge.core.seeds import generator_for, seed_for
 from ganforge.data.tables.codec import TableCodec
 from ganforge.data.tables.codec_file import codec_content, restore_codec
 from ganforge.data.tables.conditions import Condition, in_words, parse_where
+from ganforge.data.tables.filling import fill, given_cells
 from ganforge.data.tables.gaps import GapUnit
 from ganforge.data.tables.identifiers import fresh_identifiers
 from ganforge.errors import InputError, RunError
@@ -28,6 +29,7 @@ from ganforge.recipe import Network, Recipe
 from ganforge.tasks.row_game import build_row_networks
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
+GUESSES = 16  # latents whose answers a best guess averages
 CANDIDATES = 4  # drawn for each row under conditions on ranges or sets, of which one is kept
 TASKS_OF_ROWS = ("generate", "impute")
 Asked = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
@@ -70,6 +72,31 @@ class RowModel:
     def sample(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
         """The same in one piece."""
         return joined(list(self.blocks(count, conditions=conditions, seed=seed)))
+
+    def complete(self, plain: Plain, *, draw: bool = False, seed: int = 0) -> Plain:
+        """The rows with every missing cell of a learned column filled; what is there is not touched.
+
+        Args: plain (N,) of all columns; draw: a value drawn for each cell, so that the filled table varies as the real
+            one; else the best guess, which is the mean of GUESSES draws for numbers and the most likely category.
+        """
+        count, parts = len(next(iter(plain.values()))), []
+        for first in range(0, count, BLOCK):
+            part = {name: values[first : first + BLOCK] for name, values in plain.items()}
+            shares = self._shares(part, 1 if draw else GUESSES, generator_for(seed, "complete rows", step=first))
+            random = np.random.default_rng(seed_for(seed, "complete values", step=first)) if draw else None
+            parts.append(fill(self.codec, part, shares, random))
+        return joined(parts)
+
+    @torch.no_grad()
+    def _shares(self, plain: Plain, passes: int, random: torch.Generator) -> list[NDArray[np.float64]]:
+        """How likely each code of each unit is in rows (N,), given what is there: (N, K) for each unit."""
+        device, layout = next(self.network.parameters()).device, self.layout
+        codes = self.codec.encode(plain)
+        given = torch.from_numpy(given_cells(self.codec, plain, codes)).float().to(device)
+        known = torch.from_numpy(codes).long().clamp_min(0).to(device)
+        total = sum(layout.probabilities(self.logits(known, given, random)).double() for _ in range(passes))
+        shares = (torch.as_tensor(total) / passes).cpu().numpy()
+        return [shares[:, layout.unit_places(unit)] for unit in range(len(self.codec.units))]
 
     @torch.no_grad()
     def logits(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:

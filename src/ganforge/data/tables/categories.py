@@ -7,6 +7,7 @@ and no combination that training has not seen can ever be drawn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,12 @@ class CategoryUnit:
         aim = begin + random.random(len(codes)) * (end - begin)
         places = np.minimum(np.searchsorted(cumulative, aim, "right") - 1, self.starts[codes + 1] - 1)
         return {name: values[places] for name, values in self.values.items()}
+
+    def most_frequent(self, codes: Codes, conditions: tuple[Condition, ...]) -> dict[str, NDArray[Any]]:
+        """The most frequent value of each code (N,) that meets all conditions and has no missing part."""
+        rows = np.where(self._meeting(conditions) & self._complete_values(), self.counts, -1.0)
+        best = np.array([first + rows[first:last].argmax() for first, last in pairwise(self.starts)])
+        return {name: values[best[codes]] for name, values in self.values.items()}
 
     def _meeting(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
         may = np.ones(len(self.counts), dtype=bool)
