@@ -67,6 +67,8 @@ def train(
         with founded(run, request.source, force=force) as folder:
             _write_beginning(folder, job, given=path if path is not source else None)
             tell.begin(folder, _observers(folder, observers, tensorboard))
+            for sentence in job.passport.get("warnings", ()):
+                tell("warned", sentence=sentence)
             return _go(folder, job, tell)
 
 
@@ -161,12 +163,13 @@ class _Teller:
 def _go(folder: Run, job: Job, tell: _Teller) -> TrainedRun:
     """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report."""
     recipe = job.recipe
-    target = parse_target(recipe.ask.until, task_of(recipe).measured) if recipe.ask.until else None
+    measured = task_of(recipe).measured
+    target = parse_target(recipe.ask.until, measured) if recipe.ask.until else None
     with StopRequest() as stop:
         remove_leftovers(folder.folder)
         _use(recipe)
         job.prepare()
-        tell("started", examples=recipe.length.examples, device=recipe.compute.device)
+        tell("started", examples=recipe.length.examples, device=recipe.compute.device, measured=dict(measured))
         try:
             fitted = fit(
                 job.game(),

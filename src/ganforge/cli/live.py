@@ -38,6 +38,7 @@ PHASES = {
     "failed": "Failed",
 }
 SENTENCES = {
+    "warned": "Note: {sentence}",
     "started": "Training on {device}: {examples:,} examples.",
     "resumed": "Going on after {examples:,} examples.",
     "sampled": "Samples: {path}",
@@ -62,6 +63,7 @@ class Facts:
         self.records: list[Record] = []
         self.events: list[Mapping[str, Any]] = []
         self.phase, self.grid = "Starting", ""
+        self.warnings: list[str] = []  # about the data
         self.findings: tuple[Finding, ...] = ()
 
     def record(self, record: Record) -> None:
@@ -79,6 +81,8 @@ class Facts:
         self.phase = PHASES.get(kind, self.phase)
         if kind == "sampled":
             self.grid = str(event.get("path", ""))
+        if kind == "warned":
+            self.warnings.append(event_words(event))
         if kind != "checkpoint":
             self.events.append(event)
 
@@ -249,6 +253,7 @@ def picture(facts: Facts) -> RenderableType:
         parts.append(Text(words, style="italic"))
     if facts.grid:
         parts.append(Text(f"Last samples: {facts.grid}", style="dim", overflow="fold"))
+    parts += [Text(words, style="yellow") for words in facts.warnings]
     for finding in facts.findings[:3]:
         name = finding.ailment.replace("_", " ")
         parts.append(Text(f"{finding.severity}: {name}. {finding.evidence}", style=COLOURS[finding.severity]))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ganforge.contracts import History, Record
 
 DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds of example go missing
+# For runs that do not tell the directions of what they measure:
 HIGHER_IS_BETTER = (*DIVERSITY, "precision", "density", "authenticity", "accuracy")
 LEADING = ("kid", "kernel", "fid", "frechet")  # the measure that speaks for quality, first choice first
 
@@ -82,8 +83,8 @@ def quality(history: History, name: str) -> Quality:
     ]
     measure = measures(history).get(name)
     if measure is None:
-        better: Literal["lower", "higher"] = "higher" if any(word in name for word in HIGHER_IS_BETTER) else "lower"
-        return Quality(name, better, tuple(values))
+        guess = "higher" if any(word in name for word in HIGHER_IS_BETTER) else "lower"
+        return Quality(name, measured(history).get(name, guess), tuple(values))
     final = _finite(measure.get("value"))
     if final is not None:
         values.append(final)
@@ -94,11 +95,20 @@ def leading_quality(history: History) -> Quality | None:
     """The measure that speaks for the run, or None if the product was never evaluated while training."""
     names = list(dict.fromkeys(name for record in history.records for name in (record.get("quality") or {})))
     names = [name for name in names if not name.endswith(("_low", "_high"))]
+    for name in measured(history):
+        if name in names:
+            return quality(history, name)
     for word in LEADING:
         for name in names:
             if word in name:
                 return quality(history, name)
     return quality(history, names[0]) if names else None
+
+
+def measured(history: History) -> Mapping[str, Any]:
+    """What the task measures while it trains -> which direction is better, the leading one first; {} if not told."""
+    told = [event.get("measured") for event in history.events if event.get("kind") == "started"]
+    return told[-1] if told and isinstance(told[-1], Mapping) else {}
 
 
 def measures(history: History) -> dict[str, Mapping[str, Any]]:
