@@ -13,6 +13,7 @@ import pytest
 
 import ganforge as gf
 from ganforge import api
+from ganforge.api import asking, verbs
 from ganforge.contracts import Record
 from ganforge.data.given import lasting
 from ganforge.errors import DataError, InputError, RecipeError, RunError
@@ -107,7 +108,8 @@ def test_a_path_is_never_taken_for_a_built_in_name(tmp_path: Path, monkeypatch: 
 def test_a_run_of_another_device_is_judged_and_sampled_here_but_not_resumed(
     of_an_array: gf.TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "devices_here", lambda: ["cpu"])
+    for place in (asking, verbs):
+        monkeypatch.setattr(place, "devices_here", lambda: ["cpu"])
     run = Run(shutil.copytree(of_an_array.folder, tmp_path / "run"))
     content = json.loads(run.recipe.read_text())
     content["compute"]["device"] = "xpu"
