@@ -61,6 +61,13 @@ def test_missing_parts_are_left_out(run: Run, tmp_path: Path) -> None:
     assert read(other).sections == ["quality", "columns", "nearest", "next"]
 
 
+def test_a_run_that_kept_an_older_model_says_of_when_it_is(page: Page, tmp_path: Path) -> None:
+    assert "Best model" not in page.words
+    other = plant_table(tmp_path / "kept")
+    other.add_event("kept_best", 900, best_examples=12_800)
+    assert "Best model, which is kept after 12,800 examples" in read(other).words
+
+
 def test_a_table_of_one_column_has_a_page(tmp_path: Path) -> None:
     page = read(plant_table(tmp_path / "one", COLUMNS[:1], label=None))
     assert page.sections == ["rows", "quality", "rivals", "columns", "nearest", "plan", "next"]

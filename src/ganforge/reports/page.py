@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from ganforge.contracts import Finding, History, Record
+from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
 from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
 from ganforge.reports.pictures import picture
@@ -62,7 +62,7 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
         "noun": _NOUNS.get(str((recipe.get("data") or {}).get("kind")), "examples"),
         "grids": grids,
         "verdict": _verdict(history),
-        "run_facts": _run_facts(records, recipe, evaluation),
+        "run_facts": _run_facts(history, recipe),
         "charts": charts(records, evaluation),
         "adversarial": adversarial,
         "measures": standings(evaluation, best="real data" if adversarial else "the best possible"),
@@ -120,10 +120,9 @@ def _verdict(history: History) -> dict[str, Any]:
     return verdict | {"headline": "No verdict yet: the model has not been judged.", "sentences": sentences}
 
 
-def _run_facts(
-    records: Sequence[Record], recipe: Mapping[str, Any], evaluation: Mapping[str, Any]
-) -> list[tuple[str, str]]:
+def _run_facts(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The few figures beside the verdict."""
+    records, evaluation = history.records, history.evaluation
     facts = []
     if records:
         last = records[-1]
@@ -132,6 +131,8 @@ def _run_facts(
             ("Examples shown", number(int(last.get("examples", 0)))),
             ("Speed", f"{number(round(median(float(r['examples_per_second']) for r in records)))} / s"),
         ]
+    if kept := [event for event in history.events if event.get("kind") == "kept_best"]:
+        facts.append(("Best model, which is kept", f"after {number(int(kept[-1]['best_examples']))} examples"))
     device = find([recipe], ["device"])
     if isinstance(device, str):
         facts.append(("Trained on", device))
