@@ -122,6 +122,9 @@ def test_the_penalty_follows_the_scale_of_the_data() -> None:
         ({"settings": {"optimiser.batch_size": "many"}}, "batch_size"),
         ({"until": "kidd<0.02"}, "kid"),
         ({"until": "kid"}, "kid"),
+        ({"settings": {"records.best_by": "recal"}}, "'recall'"),
+        ({"settings": {"records.best_by": "kid"}}, "higher is better"),  # of kid lower is
+        ({"settings": {"records.patience_looks": "-1"}}, "patience_looks"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_before_anything_is_written(

@@ -44,6 +44,8 @@ def task_for(request: Request) -> Task:
     task = _chosen_task(request)
     if request.until is not None:
         parse_target(request.until, task.measured)
+    if (best_by := request.settings.get("records.best_by", "null")) != "null":
+        _refuse_no_height(best_by, task)
     device = request.settings.get("compute.device", "cpu")
     if device not in devices_here():
         raise RecipeError(
@@ -73,6 +75,17 @@ def _chosen_task(request: Request) -> Task:
         option = f"plan {request.plan!r}" if request.plan else f"rule {request.rules[0]!r}"
         raise RecipeError(f"The {option} was given, and {request.source!r} is no table.", do="Leave it out.")
     return kinds[kind]()
+
+
+def _refuse_no_height(measure: str, task: Task) -> None:
+    """Raises: RecipeError for a measure that cannot say which model is best: it is not taken, or lower is better."""
+    rising = [name for name, better in task.measured.items() if better == "higher"]
+    if measure not in rising:
+        raise RecipeError(
+            f"The best model cannot be kept by {measure!r}.",
+            "It takes a measure of training for which higher is better.",
+            did_you_mean(measure, rising),
+        )
 
 
 def _as_typed(name: str, value: object) -> str:

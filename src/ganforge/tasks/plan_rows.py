@@ -71,8 +71,6 @@ REASONS = {
     "records__checkpoint_every_steps": "every 20th record",
     "records__marks": "each look draws rows and compares columns and pairs, which takes half a second",
     "records__look_samples": "as many held-out rows, or fewer, stand beside them",
-    "records__best_by": "columns and pairs together: the last rows of a run need not be its best",
-    "records__patience_looks": "so many looks without better rows are no chance: what is left would be wasted",
 }
 
 
@@ -228,7 +226,7 @@ def _for_minutes(draft: Recipe, table: Table, tell: Tell) -> Recipe:
 
 def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) -> Recipe:
     """The recipe once the length is known. Args: seconds that were asked for; rate in examples/s."""
-    batch = draft.optimiser.batch_size
+    batch, generates = draft.optimiser.batch_size, draft.task == "generate"
     every = max(1, min(200, round(rate / batch), examples // batch // 20))
     return draft.model_copy(
         update={
@@ -239,13 +237,19 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
                 checkpoint_every_steps=every * 20,
                 marks=_marks(seconds or examples / rate),
                 look_samples=4000,
-                best_by="table_quality",
-                patience_looks=PATIENCE_LOOKS,
+                best_by="table_quality" if generates else None,
+                patience_looks=PATIENCE_LOOKS if generates else 0,
             ),
         }
     ).with_reason(
         average__half_life_examples=f"{HALF_LIFE_SHARE:.0%} of the run",
         records__every_steps="about once a second, and 20 times in a short run",
+        records__best_by="columns and pairs together: the last rows of a run need not be its best"
+        if generates
+        else "not used: how cells are filled has two measures, for numbers and for the rest",
+        records__patience_looks="so many looks without better rows are no chance: what is left would be wasted"
+        if generates
+        else "not used: a run keeps to its length",
     )
 
 
