@@ -11,7 +11,7 @@ from ganforge import __version__
 from ganforge.cli import main
 from ganforge.cli.main import app
 
-VERBS = ("train", "plan", "resume", "sample", "evaluate", "report", "runs")
+VERBS = ("train", "plan", "resume", "sample", "apply", "evaluate", "report", "runs")
 
 
 def test_help_lists_every_verb_on_one_line_with_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,18 +8,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 from ganforge import __version__
-from ganforge.cli import options, problems, tables
+from ganforge.cli import ending, options, problems, tables
 from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
-
-if TYPE_CHECKING:
-    from ganforge.api import TrainedRun
 
 TARGET_NOT_REACHED = 3
 STOPPED = 130  # what typer turns a KeyboardInterrupt into, without a word
@@ -62,7 +59,9 @@ app = typer.Typer(
     epilog=_examples(
         "ganforge train digits  5,000 handwritten digits that come along, 5 minutes",
         "ganforge train photos/ --minutes 30  your own pictures",
+        "ganforge train people.csv  your own table",
         "ganforge sample runs/digits-1 -n 64 --out new.png  64 new pictures",
+        "ganforge sample runs/people-1 -n 1000 --out new.csv  1,000 new rows",
         "ganforge VERB --help  more about one verb",
     ),
 )
@@ -84,6 +83,9 @@ def _every_verb(
         "ganforge train digits --minutes 2  a first try",
         "ganforge train photos/ --run runs/photos --size base  name the run, use larger networks",
         'ganforge train photos/ --minutes 60 --until "kid<0.02"  stop once it is good enough',
+        "ganforge train people.csv  a table: learn to make rows like its own",
+        "ganforge train people.csv --plan plan.json  with columns and rules as you corrected them",
+        "ganforge train holes.csv --task impute  learn to fill the missing cells of a table",
         "ganforge train digits --set optimiser.batch_size=128  overrule one choice",
     ),
 )
@@ -101,6 +103,8 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     resolution: options.Resolution = None,
     objective: options.ObjectiveName = None,
     label: Label = None,
+    plan_file: options.PlanFile = None,
+    rules: options.Rules = None,
     settings: Settings = None,
     force: Force = False,
     tensorboard: options.ForTensorBoard = False,
@@ -125,12 +129,16 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
             resolution=resolution,
             objective=objective,
             label=label,
+            plan=plan_file,
+            rules=tuple(rules or ()),
             settings=chosen,
             force=force,
             observers=(view,),
             tensorboard=tensorboard,
         )
-    _tell_result(trained, console)
+    ending.tell_result(trained, console)
+    if trained.reached is False:
+        raise typer.Exit(TARGET_NOT_REACHED)
 
 
 @app.command(
@@ -138,6 +146,8 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     epilog=_examples(
         "ganforge plan photos/  every choice for your pictures and this machine",
         "ganforge plan photos/ --minutes 60 --size large  what more time and larger networks change",
+        "ganforge plan people.csv  the columns of a table, also written as plan.json, which you can correct",
+        "ganforge plan people.csv --out people.json  under another name",
     ),
 )
 def plan(  # noqa: PLR0913, PLR0917 - as train
@@ -151,7 +161,14 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
     resolution: options.Resolution = None,
     objective: options.ObjectiveName = None,
     label: Label = None,
+    plan_file: options.PlanFile = None,
+    rules: options.Rules = None,
     settings: Settings = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the columns of a table are written; else plan.json."),
+    ] = None,
+    force: Force = False,
 ) -> None:
     """Show every choice for DATA with its reason; train nothing."""
     options.check_one_length(minutes, examples)
@@ -170,10 +187,11 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
         resolution=resolution,
         objective=objective,
         label=label,
+        plan=plan_file,
+        rules=tuple(rules or ()),
         settings=chosen,
     )
-    tables.print_plan(recipe, console)
-    tables.print_next({f"ganforge train {quote(data)}": "and the same options, to train it"}, console)
+    ending.tell_plan(recipe, data, out, console, force=force)
 
 
 @app.command(cls=_Verb, epilog=_examples("ganforge resume runs/digits-1  after Ctrl-C, a crash or a power cut"))
@@ -185,7 +203,9 @@ def resume(run: RunFolder, tensorboard: options.ForTensorBoard = False) -> None:
     console = Console()
     with view_for(console) as view:
         trained = api.resume(run, observers=(view,), tensorboard=tensorboard)
-    _tell_result(trained, console)
+    ending.tell_result(trained, console)
+    if trained.reached is False:
+        raise typer.Exit(TARGET_NOT_REACHED)
 
 
 @app.command(
@@ -194,25 +214,33 @@ def resume(run: RunFolder, tensorboard: options.ForTensorBoard = False) -> None:
         "ganforge sample runs/digits-1 -n 64 --out new.png  one picture with 64 samples",
         "ganforge sample runs/digits-1 -n 1000 --out threes/ --label 3  a folder with one file each",
         "ganforge sample runs/digits-1 -n 10000 --out new.npz  one array x for a program",
+        "ganforge sample runs/people-1 -n 10000 --out new.parquet  rows of a table",
+        'ganforge sample runs/people-1 -n 500 --out new.csv --where sex=Female --where "age>=60"  only such rows',
     ),
 )
 def sample(
     run: RunFolder,
     out: Annotated[
         Path,
-        typer.Option(metavar="PATH", show_default=False, help="A .png (one grid), a .npz (one array), or a folder."),
+        typer.Option(
+            metavar="PATH",
+            show_default=False,
+            help="Pictures: a .png (one grid), a .npz (one array), or a folder. Rows: a .csv, .tsv (also .gz), "
+            ".parquet or .feather file.",
+        ),
     ],
     number: Annotated[
         int, typer.Option("-n", "--number", metavar="N", parser=options.whole_number("-n", 1, 64), help="How many.")
     ] = 64,
-    label: Annotated[str | None, typer.Option(metavar="L", help="Only this label, by its name.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="L", help="Of pictures: only this label, by its name.")] = None,
+    where: options.Where = None,
     seed: Seed = 0,
     truncation: Annotated[
         float,
         typer.Option(
             metavar="T",
             parser=options.number_above_zero("--truncation"),
-            help="Below 1: more typical, less varied samples.",
+            help="Of pictures: below 1 more typical, less varied samples.",
         ),
     ] = 1.0,
     force: Force = False,
@@ -220,8 +248,40 @@ def sample(
     """Draw new examples from the trained model of RUN."""
     from ganforge import api
 
-    written = api.sample(run, number, out, label=label, seed=seed, truncation=truncation, force=force)
+    written = api.sample(
+        run, number, out, label=label, where=where or (), seed=seed, truncation=truncation, force=force
+    )
     tables.say_path("Wrote", written, Console())
+
+
+@app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge apply runs/holes-1 holes.csv --out filled.csv  the best guess for every missing cell",
+        "ganforge apply runs/holes-1 holes.csv --out filled.csv --draw  values that vary as real ones do",
+    ),
+)
+def apply(
+    run: RunFolder,
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", show_default=False, help="A table with the columns that RUN was trained on."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE", show_default=False, help="A .csv, .tsv (also .gz), .parquet or .feather file."),
+    ],
+    draw: Annotated[
+        bool, typer.Option("--draw", metavar="", help="Draw each missing value, instead of the best guess.")
+    ] = False,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Fill the missing cells of the table DATA with the model of RUN."""
+    from ganforge import api
+
+    written = api.apply(run, data, out, draw=draw, seed=seed, force=force)
+    tables.say_path("Wrote", Path(str(written)), Console())
 
 
 @app.command(
@@ -306,23 +366,3 @@ def _run(words: list[str]) -> int:
     if code == STOPPED:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
-
-
-def _tell_result(trained: TrainedRun, console: Console) -> None:
-    """The verdict, where things are, and what to type next. Raises: typer.Exit(3) if the target was not reached."""
-    folder, name = trained.folder, quote(str(trained.folder))
-    console.print()
-    tables.print_verdict(trained.verdict, console)
-    tables.say_path("Report  ", folder / "report.html", console)
-    tables.say_path("Samples ", folder / "samples", console)
-    console.print()
-    tables.print_next(
-        {
-            f"ganforge sample {name} -n 64 --out new.png": "new samples",
-            f"ganforge evaluate {name}": "every measure, and what it means",
-        },
-        console,
-    )
-    if trained.reached is False:
-        console.print("\nThe target of --until was not reached.", style="yellow", soft_wrap=True)
-        raise typer.Exit(TARGET_NOT_REACHED)

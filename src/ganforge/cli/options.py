@@ -91,7 +91,8 @@ def check_one_length(minutes: float | None, examples: int | None) -> None:
 # fmt: off
 Source: TypeAlias = Annotated[str, typer.Argument(
     metavar="DATA", show_default=False,
-    help="A folder of pictures, an array, a table, or the name of a data set that comes along: digits, digits8.")]
+    help="A folder of pictures, an array, a table (.csv, .parquet ...), or the name of a data set that comes along: "
+    "digits, digits8, wine.")]
 RunFolder: TypeAlias = Annotated[str, typer.Argument(
     metavar="RUN", show_default=False, help="The folder that `ganforge train` printed.")]
 Minutes: TypeAlias = Annotated[float | None, typer.Option(
@@ -105,9 +106,10 @@ Until: TypeAlias = Annotated[str | None, typer.Option(
     help='Stop early once a measure is reached, such as "kid<0.02". Exit code 3 if it was not.')]
 Label: TypeAlias = Annotated[str | None, typer.Option(
     metavar="L", rich_help_panel=WHAT,
-    help="The column that holds the labels; none trains without them. For regress: the column to predict.")]
+    help="The column that holds the labels; none trains without them. For regress: the column to predict. "
+    "Of other tables: the column whose prediction is judged.")]
 TaskName: TypeAlias = Annotated[str | None, typer.Option(
-    "--task", metavar="T", rich_help_panel=WHAT, help="What to do with the data: generate or regress.")]
+    "--task", metavar="T", rich_help_panel=WHAT, help="What to do with the data: generate, impute or regress.")]
 SizeName: TypeAlias = Annotated[str | None, typer.Option(
     "--size", metavar="|".join(get_args(Size)), parser=one_of("--size", get_args(Size)), rich_help_panel=WHAT,
     help="How large the networks are.")]
@@ -120,6 +122,17 @@ ObjectiveName: TypeAlias = Annotated[str | None, typer.Option(
 Settings: TypeAlias = Annotated[list[str] | None, typer.Option(
     "--set", metavar="section.key=value", rich_help_panel=WHAT,
     help="Replace any choice of the plan; give it as often as you like. `ganforge plan DATA` lists them.")]
+PlanFile: TypeAlias = Annotated[str | None, typer.Option(
+    "--plan", metavar="FILE", rich_help_panel=WHAT,
+    help="Columns and rules of a table as `ganforge plan` wrote them and you corrected them.")]
+Rules: TypeAlias = Annotated[list[str] | None, typer.Option(
+    "--rule", metavar="RULE", rich_help_panel=WHAT,
+    help='What every generated row keeps, besides the rules that are found: "start <= end", "0 <= age <= 99", '
+    '"city -> country", "unique id", "seen store". As often as you like.')]
+Where: TypeAlias = Annotated[list[str] | None, typer.Option(
+    "--where", metavar="CONDITION",
+    help='Of a table: what every row meets: sex=Female, "age>=60", "20<=age<30", "job in {cook, baker}". '
+    "As often as you like.")]
 Seed: TypeAlias = Annotated[int, typer.Option(
     metavar="S", parser=whole_number("--seed", 0, 1),
     help="Where all randomness comes from: the same seed gives the same result.")]

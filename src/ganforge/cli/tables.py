@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from ganforge.core.summary import RunSummary
     from ganforge.recipe import Recipe
 
-SECTIONS = ("data", "network", "objective", "optimiser", "average", "length", "compute", "records")
-NOT_SHOWN = {"data.hash", "data.columns", "length.seconds_allowed"}  # nobody decides by these in this table
+SECTIONS = ("data", "rows", "network", "objective", "optimiser", "average", "length", "compute", "records")
+NOT_SHOWN = {"data.hash", "length.seconds_allowed"}  # nobody decides by these
+SHOWN_APART = {"data.columns", "rows.rules"}  # of a table
+LONGEST_NAME = 24  # of a column that is not broken
 WIDE = 120  # columns of a terminal from which on the meanings fit into the table
 COLOURS = {
     "excellent": "bold green",
@@ -30,18 +32,61 @@ COLOURS = {
 
 
 def print_plan(recipe: Recipe, console: Console) -> None:
-    """Every choice with its reason, then how long training would take."""
+    """The columns and rules of a table, then every choice with its reason, then how long training would take."""
+    if recipe.data.columns:
+        _print_columns(recipe, console)
+        _print_rules(recipe, console)
     table = _table("setting", "value", "why")
     table.columns[0].no_wrap = True
     content = recipe.to_json()
     _add_row(table, "task", recipe.task, recipe.reasons.get("task", ""))
     for section in SECTIONS:
-        rows = [(key, value) for key, value in content[section].items() if f"{section}.{key}" not in NOT_SHOWN]
+        rows = [
+            (key, value)
+            for key, value in content.get(section, {}).items()
+            if f"{section}.{key}" not in NOT_SHOWN | SHOWN_APART
+        ]
         for number, (key, value) in enumerate(rows):
             name = f"{section}.{key}"
             _add_row(table, name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(rows) - 1)
     console.print(table)
     say(how_long(recipe), console)
+
+
+def _print_columns(recipe: Recipe, console: Console) -> None:
+    """What was found of each column, and what will be done with it."""
+    from ganforge.data.tables.bounds import ORDERED_KINDS, seen_range
+
+    beside = console.width >= WIDE
+    table = _table("column", "kind", "range", "missing", "distinct", "what will be done", *["why"] * beside)
+    for number, part in enumerate(table.columns[:5]):
+        part.no_wrap, part.justify = True, "right" if number in (3, 4) else "left"
+    table.columns[0].no_wrap = max(len(column.name) for column in recipe.data.columns) <= LONGEST_NAME
+    for column in recipe.data.columns:
+        ordered = column.kind in ORDERED_KINDS and column.minimum is not None
+        _add_row(
+            table,
+            column.name,
+            column.kind,
+            seen_range(column) if ordered else "",
+            f"{column.missing:,}" if column.missing else "",
+            f"{column.distinct:,}",
+            column.does,
+            *[column.why] * beside,
+        )
+    console.print(table)
+
+
+def _print_rules(recipe: Recipe, console: Console) -> None:
+    """What every generated row will keep, each rule with its reason."""
+    rules = recipe.rows.rules if recipe.rows else ()
+    if not rules:
+        say("No rules: none was found that is no accident. Ask for one with --rule.", console)
+        return
+    table = _table("every row keeps", "why")
+    for rule in rules:
+        _add_row(table, rule, recipe.reasons.get(f"rows.rules.{rule}", recipe.reasons.get("rows.rules", "")))
+    console.print(table)
 
 
 def how_long(recipe: Recipe) -> str:
