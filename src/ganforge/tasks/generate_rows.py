@@ -136,10 +136,13 @@ def learned_names(columns: Sequence[Column]) -> list[str]:
 def ask_table(request: Request) -> TableInquiry:
     """The columns and rules of the table that was asked for, with a person's corrections. Raises: as `inquire`."""
     asked, rules = read_plan(request.plan) if request.plan else ((), None)
-    if request.rules:
-        found = [words for words, _ in inquire(request.source, asked).rules] if rules is None else rules
-        rules = (*found, *request.rules)
-    inquiry = inquire(request.source, asked, rules)
+    if "rows.rules" in request.settings:
+        raise RecipeError(
+            f"The setting rows.rules cannot be set to {request.settings['rows.rules']!r}.",
+            "A rule is checked against every row before it is taken.",
+            "Use --rule, or the rules of a plan.json.",
+        )
+    inquiry = inquire(request.source, asked, rules, request.rules)
     names = [column.name for column in inquiry.survey.columns]
     if request.label not in (None, "none", *names):
         raise RecipeError(

@@ -143,6 +143,7 @@ def _bare(request: Request, inquiry: TableInquiry, rows: Rows) -> Recipe:
         network=SIZES[request.size or "small"],
         rows=rows,
         length=Length(examples=request.examples or BATCH),
+        reasons={f"rows.rules.{words}": why for words, why in inquiry.rules},
     )
 
 

@@ -7,6 +7,7 @@ encode them. A table that fits into CACHED_CELLS is kept after the first reading
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,17 @@ from ganforge.data.tables.numbers import Inside
 from ganforge.data.tables.opened import TableSource
 from ganforge.data.tables.plain import to_plain
 from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import Rule, check_rules, rule_in_words
+from ganforge.data.tables.rules import check_rules, rule_in_words
 from ganforge.data.tables.source import open_source
 from ganforge.data.tables.survey import TableSurvey, survey_table
-from ganforge.errors import DataError
+from ganforge.errors import DataError, RecipeError
 from ganforge.recipe import Column
 
 CACHED_CELLS = 20_000_000
 FITTED_ROWS = 200_000  # training rows that spans and rules are found on
 SHOWN_ROWS = 50_000  # training rows that samples are compared with
 MOST_HELD_OUT = 10_000
+ASKED = "you asked for it"
 FEWEST_HELD_OUT = 200  # as long as they are no more than a fifth of the rows
 
 
@@ -72,18 +74,31 @@ class TableInquiry:
 
     source: TableSource
     survey: TableSurvey
-    rules: tuple[tuple[str, str], ...]  # in words, with the reason
+    rules: tuple[tuple[str, str], ...]  # in words, with the reason; every row of the table keeps them
+    rows: _Rows
 
 
-def inquire(source: str | Path, asked: Sequence[Column] = (), rules: Sequence[str] | None = None) -> TableInquiry:
-    """Reads a table's columns and finds its rules, unless they are given. Raises: DataError, RecipeError."""
+def inquire(
+    source: str | Path, asked: Sequence[Column] = (), rules: Sequence[str] | None = None, more: Sequence[str] = ()
+) -> TableInquiry:
+    """Reads a table's columns and finds its rules.
+
+    Args: asked columns of an edited plan.json; rules in words that stand in place of those that would be found; more
+        rules, besides these. A rule that is found gives way to those that are asked for.
+    Raises: DataError, also where a row breaks a rule that was asked for; RecipeError.
+    """
     opened = open_source(source)
     survey = survey_table(opened, asked)
-    if rules is not None:
-        parse_rules(rules, survey.columns)
-        return TableInquiry(opened, survey, tuple((rule, "you asked for it") for rule in rules))
-    sample = _sample(_Rows(opened, survey), np.ones(survey.rows, dtype=bool), FITTED_ROWS)
-    return TableInquiry(opened, survey, find_rules(sample, survey.columns))
+    rows = _Rows(opened, survey)
+    wanted = dict.fromkeys((*(rules or ()), *more), ASKED)
+    parse_rules(list(wanted), survey.columns)
+    if rules is None:
+        sample = _sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS)
+        for words, why in find_rules(sample, survey.columns):
+            with suppress(RecipeError):
+                parse_rules([*wanted, words], survey.columns)
+                wanted.setdefault(words, why)
+    return TableInquiry(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
 
 
 def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, device: str) -> Table:
@@ -91,11 +106,10 @@ def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, 
 
     Args: spans how many codes numbers are cut into; inside how values are drawn within one; seed decides which rows are
         held out.
-    Raises: DataError where a row breaks a rule that was asked for.
     """
-    survey, rows = inquiry.survey, _Rows(inquiry.source, inquiry.survey)
+    survey, rows = inquiry.survey, inquiry.rows
     held_out = _held_out(survey.rows, seed)
-    rules = _kept_rules(inquiry, rows)
+    rules = parse_rules([words for words, _ in inquiry.rules], survey.columns)
     sample = _sample(rows, ~held_out, FITTED_ROWS)
     tally = Tally(sample, int((~held_out).sum()), _counts(rows, held_out, unit_columns(survey.columns, rules), survey))
     codec = fit_codec(survey.columns, rules, tally, spans=spans, inside=inside, seed=seed)
@@ -168,19 +182,22 @@ def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
     return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
 
-def _kept_rules(inquiry: TableInquiry, rows: _Rows) -> tuple[Rule, ...]:
-    """The rules, each checked on every row: one that was asked for and is broken is an error, one found is dropped."""
-    columns, kept = inquiry.survey.columns, []
-    for words, why in inquiry.rules:
-        try:
-            for first, plain in rows:
-                check_rules(parse_rules([words], columns), plain, columns, first + 1)
-        except DataError:
-            if why == "you asked for it":
-                raise
-            continue
-        kept.append(words)
-    return parse_rules(kept, columns)
+def _kept_rules(rules: Mapping[str, str], rows: _Rows, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:
+    """The rules, checked on every row: one that was asked for and is broken is an error, one found is dropped.
+
+    Args: rules in words -> why.
+    """
+    kept = dict(rules)
+    parsed = {words: parse_rules([words], columns) for words in rules}
+    for first, plain in rows if rules else ():
+        for words, why in tuple(kept.items()):
+            try:
+                check_rules(parsed[words], plain, columns, first + 1)
+            except DataError:
+                if why == ASKED:
+                    raise
+                del kept[words]
+    return tuple(kept.items())
 
 
 def _counts(
