@@ -1,6 +1,6 @@
 """Checks that imports go downwards only and that no file is too long. `make test` runs it; it imports nothing.
 
-    5  cli, studio
+    5  cli, studio, table_gan
     4  api
     3  tasks
     2  data, privacy
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LAYERS = {
-    5: ("cli", "studio"),
+    5: ("cli", "studio", "table_gan"),
     4: ("api",),
     3: ("tasks",),
     2: ("data", "privacy"),
@@ -26,7 +26,7 @@ LAYERS = {
     0: ("contracts", "recipe", "run", "errors", "core"),
 }
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
-DOORS = {"__init__": ("api", "errors"), "__main__": ("cli",)}  # what the package's own files may name
+DOORS = {"__init__": ("api", "errors", "table_gan"), "__main__": ("cli",)}  # what the package's own files may name
 MOST_LINES = 400
 
 

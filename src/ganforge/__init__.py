@@ -24,6 +24,7 @@ from ganforge.errors import (
 
 if TYPE_CHECKING:
     from ganforge.api import apply, evaluate, load, plan, report, resume, runs, sample, train
+    from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,7 @@ __all__ = [
     "RecipeError",
     "RunError",
     "StorageError",
+    "TableGAN",
     "TrainingError",
     "__version__",
     "apply",
@@ -50,7 +52,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The verbs, imported at first use: they bring torch, which `import ganforge` should not wait for."""
+    """Verbs and TableGAN, imported at first use: they bring torch, which `import ganforge` should not wait for."""
+    if name == "TableGAN":
+        from ganforge.table_gan import TableGAN
+
+        return TableGAN
     if name in __all__:
         from ganforge import api
 

@@ -56,9 +56,7 @@ class TrainedRun:
         """
         folder = Run(self.folder).model
         if holds_rows(folder):
-            model = rows_of(folder, n, label, truncation)
-            conditions = model.conditions(where or ())
-            return from_plain(model.sample(n, conditions=conditions, seed=seed), model.codec.columns)
+            return drawn_rows(rows_of(folder, n, label, truncation), n, where, seed)
         _refuse_where(where)
         return _draw(load_model(folder), n, label, seed, truncation)[0]
 
@@ -115,17 +113,36 @@ def apply(
     Raises: RunError, DataError if columns are missing or of another kind, InputError for a file that is there.
     """
     model = load_rows(Run.open(run).model)
-    if out is not None:
-        check_table_place(out, force=force)
+    if out is None:
+        return completed(model, source, draw=draw, seed=seed)
+    check_table_place(out, force=force)
     with on_disk(source) as path:
         table = open_source(path)
         columns = columns_like(table, model.codec.columns)
-        frames = _filled(model, table, columns, draw, seed)
-        if out is not None:
-            return write_table(frames, out, columns, force=force)
-        import pandas as pd
+        return write_table(_filled(model, table, columns, draw, seed), out, columns, force=force)
 
+
+def drawn_rows(model: RowModel, n: int, where: Where, seed: int) -> pd.DataFrame:
+    """n rows of a model as a data frame. Raises: InputError for a senseless number or an impossible condition."""
+    refuse_senseless_count(n)
+    conditions = model.conditions(where or ())
+    return from_plain(model.sample(n, conditions=conditions, seed=seed), model.codec.columns)
+
+
+def completed(model: RowModel, source: object, *, draw: bool, seed: int) -> pd.DataFrame:
+    """A table with its missing cells filled, as a data frame. See `apply`."""
+    import pandas as pd
+
+    with on_disk(source) as path:
+        table = open_source(path)
+        frames = _filled(model, table, columns_like(table, model.codec.columns), draw, seed)
         return pd.concat(list(frames), ignore_index=True)
+
+
+def refuse_senseless_count(n: int) -> None:
+    """Raises: InputError for a number of rows that cannot be drawn."""
+    if n < 1 or n != int(n):
+        raise InputError(f"{n} rows cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64.")
 
 
 def holds_rows(folder: Path) -> bool:
@@ -138,8 +155,7 @@ def holds_rows(folder: Path) -> bool:
 
 def rows_of(folder: Path, n: int, label: str | int | None, truncation: float) -> RowModel:
     """The model of rows in a folder. Raises: InputError for options that only pictures have, or a senseless number."""
-    if n < 1 or n != int(n):
-        raise InputError(f"{n} rows cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64.")
+    refuse_senseless_count(n)
     if label is not None:
         raise InputError(
             f"Rows have no label {str(label)!r}.", "They have columns.", f"Say, for example, --where COLUMN={label}"

@@ -1,0 +1,238 @@
+"""TableGAN: tables with the habits of scikit-learn.
+
+from ganforge import TableGAN
+
+model = TableGAN(minutes=2, seed=0).fit(frame)
+model.sample(1000, where={"sex": "Female", "age": (60, None)})
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ganforge import api
+from ganforge.api.drawing import Where, completed, drawn_rows
+from ganforge.contracts import Record
+from ganforge.core.bundle import read_bundle, write_bundle
+from ganforge.core.files import write_folder, write_whole
+from ganforge.data.kind import kind_of
+from ganforge.errors import InputError
+from ganforge.run import Run
+from ganforge.tasks import load_rows
+
+if TYPE_CHECKING:
+    from ganforge.tasks import RowModel
+
+MODEL = ("model.json", "model.safetensors")
+MEMBERS = (*MODEL, "evaluation.json")  # of a saved model
+UNUSABLE = (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError, SafetensorError)
+
+
+class TableGAN(BaseEstimator):  # type: ignore[misc]
+    """A generative adversarial network of a table: draws new rows, under conditions too, and fills missing cells.
+
+    Args:
+        minutes: how long `fit` trains, of the clock; judging the result comes on top. Not used if examples are given.
+        seed: where all randomness of training comes from.
+        examples: rows to show, however long it takes.
+        size: of the networks: tiny, small, base or large; None lets the plan choose.
+        rules: what every generated row keeps, besides the rules that are found, such as "start <= end".
+        columns: name -> kind, where the kind that is found is not wanted: integer, decimal, category, boolean,
+            datetime, identifier or constant.
+        label: the column whose prediction the evaluation judges, besides others; by default the y of `fit`.
+        values: "seen" draws numbers from training values, "smooth" keeps single values private.
+        settings: any other choice of the plan, "section.key" -> value.
+        verbose: prints how good the rows are while it trains.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what get_params gives
+        self,
+        minutes: float = 2,
+        seed: int = 0,
+        examples: int | None = None,
+        size: str | None = None,
+        rules: Sequence[str] = (),
+        columns: Mapping[str, str] | None = None,
+        label: str | None = None,
+        values: str = "seen",
+        settings: Mapping[str, Any] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.minutes = minutes
+        self.seed = seed
+        self.examples = examples
+        self.size = size
+        self.rules = rules
+        self.columns = columns
+        self.label = label
+        self.values = values
+        self.settings = settings
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's names
+        """Learns a table and judges what was learned. Gives a UserWarning for what may be a mistake in the data.
+
+        Args: X a data frame (pandas, polars, pyarrow), an array (N, F), whose columns become x0, x1 ..., or the path of
+            a table. y (N,) becomes one more column, named y or as the series is.
+        Raises: DataError, RecipeError, InputError.
+        """
+        source, target = _with_target(X, y)
+        watch = _Watch(self.verbose)
+        with tempfile.TemporaryDirectory(prefix="ganforge-") as place:
+            asked: dict[str, Any] = {
+                "task": "generate",
+                "minutes": self.minutes if self.examples is None else None,
+                "examples": self.examples,
+                "size": self.size,
+                "seed": self.seed,
+                "label": target if self.label is None else self.label,
+                "rules": tuple(self.rules),
+                "plan": _write_plan(Path(place, "plan.json"), self.columns),
+                "settings": {"rows.values": self.values, **(self.settings or {})},
+            }
+            folder = Run(api.train(source, run=Path(place, "run"), observers=(watch,), **asked).folder)
+            self._take({name: (folder.model / name).read_bytes() for name in MODEL})
+            self.evaluation_ = folder.read_json(folder.evaluation)
+            self.rows_ = int(folder.read_json(folder.passport)["rows"])
+        for sentence in watch.warnings:
+            warnings.warn(sentence, UserWarning, stacklevel=2)
+        return self
+
+    def sample(self, n: int | None = None, where: Where = None, seed: int = 0) -> pd.DataFrame:
+        """n new rows, by default as many as there were: dtypes, order and forms of columns are those of the table.
+
+        Args: where conditions that every row meets: {"sex": "Female", "age": (60, None)} or ["sex=Female", "age>=60"].
+        Raises: NotFittedError; InputError for an impossible condition or a senseless number.
+        """
+        check_is_fitted(self)
+        return drawn_rows(self.model_, self.rows_ if n is None else n, where, seed)
+
+    def impute(self, X: Any, draw: bool = False, seed: int = 0) -> pd.DataFrame:  # noqa: N803
+        """The table with every missing cell of a learned column filled; what is there stays as it is.
+
+        Args: X a table with the columns that were learned; draw: a value drawn for each cell, so that the filled table
+            varies as the real one does, instead of the best guess.
+        Raises: NotFittedError; DataError if columns are missing or of another kind.
+        """
+        check_is_fitted(self)
+        filled = completed(self.model_, X, draw=draw, seed=seed)
+        return filled.set_index(X.index) if isinstance(X, pd.DataFrame) else filled
+
+    def evaluate(self) -> dict[str, Any]:
+        """Every measure beside its floor and its rivals, and the verdict, as `fit` found them."""
+        check_is_fitted(self)
+        return deepcopy(self.evaluation_)
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Writes the model and its evaluation as one file, whole or not at all. Nothing in it is a pickle.
+
+        Raises: NotFittedError; InputError if the file is there already, unless force replaces it; StorageError.
+        """
+        check_is_fitted(self)
+        description = json.loads(self.files_["model.json"])
+        description["estimator"] = {"parameters": self.get_params(), "rows": self.rows_}
+        members = {
+            "model.json": (json.dumps(description, ensure_ascii=False) + "\n").encode(),
+            "model.safetensors": self.files_["model.safetensors"],
+            "evaluation.json": (json.dumps(self.evaluation_, indent=2) + "\n").encode(),
+        }
+        return write_bundle(path, members, force=force)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The model that `save` wrote. Every byte is checked first, and nothing of the file is ever run.
+
+        Raises: InputError if there is no such file, it is damaged, or holds anything else.
+        """
+        members = read_bundle(path, MEMBERS)
+        try:
+            told = json.loads(members["model.json"])["estimator"]
+            parameters = told["parameters"]
+            model = cls(**{**parameters, "rules": tuple(parameters["rules"])})
+            model._take({name: members[name] for name in MODEL})
+            model.evaluation_ = dict(json.loads(members["evaluation.json"]))
+            model.rows_ = int(told["rows"])
+        except UNUSABLE as error:
+            raise InputError(
+                f"{str(path)!r} is no saved TableGAN: {type(error).__name__}: {error}.",
+                "Its parts do not fit together.",
+                "Give a file that `save` of this version wrote.",
+            ) from error
+        return model
+
+    def _take(self, files: Mapping[str, bytes]) -> None:
+        """Becomes the model that these files hold; they are kept for `save`."""
+        with tempfile.TemporaryDirectory(prefix="ganforge-") as place:
+            folder = Path(place, "model")
+            write_folder(folder, lambda empty: _write(files, empty))
+            self.model_: RowModel = load_rows(folder)
+        self.files_ = dict(files)
+
+
+class _Watch:
+    """Hears of a run: prints its quality where that is wanted, and remembers what was said about the data."""
+
+    def __init__(self, verbose: bool) -> None:
+        self._verbose = verbose
+        self.warnings: list[str] = []
+
+    def record(self, record: Record) -> None:
+        if self._verbose and (quality := record.get("quality")):
+            measures = ", ".join(f"{k} {v:.3f}" for k, v in quality.items() if not k.endswith(("_low", "_high")))
+            print(f"{record['examples']:,} examples, {record['seconds']:.0f} s: {measures}")
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        if event["kind"] == "warned":
+            self.warnings.append(str(event["sentence"]))
+
+
+def _with_target(X: Any, y: Any) -> tuple[Any, str | None]:  # noqa: N803
+    """The table with y as its last column, and that column's name, None without one."""
+    if isinstance(X, str | Path):
+        if y is not None or kind_of(X) != "table":
+            why = "y can only be added to a frame" if y is not None else "it is no table by its name and content"
+            raise InputError(f"{str(X)!r} cannot be learned: {why}.", do="Give a data frame, or the path of a table.")
+        return X, None
+    if isinstance(X, np.ndarray):
+        if X.ndim != 2:
+            raise InputError(
+                f"An array of shape {X.shape} is no table.", "A table has rows and columns.", "Give (N, F)."
+            )
+        X = pd.DataFrame(X, columns=[f"x{number}" for number in range(X.shape[1])])  # noqa: N806
+    if y is None:
+        return X, None
+    frame = X if isinstance(X, pd.DataFrame) else X.to_pandas()
+    name = str(getattr(y, "name", None) or "y")
+    if name in map(str, frame.columns):
+        raise InputError(f"X has a column {name!r} already.", "y is of the same name.", "Rename one of them.")
+    if np.shape(y) != (len(frame),):
+        raise InputError(
+            f"y has the shape {np.shape(y)}, and X {len(frame)} rows.", "Each row has one y.", "Give (N,)."
+        )
+    return frame.assign(**{name: y.array if isinstance(y, pd.Series) else np.asarray(y)}), name
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+def _write_plan(path: Path, columns: Mapping[str, str] | None) -> str | None:
+    """A plan.json that asks for the kinds of some columns; nothing where none is asked for."""
+    if not columns:
+        return None
+    content = {"columns": [{"name": name, "kind": kind} for name, kind in columns.items()]}
+    write_whole(path, json.dumps(content).encode())
+    return str(path)
