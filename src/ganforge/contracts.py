@@ -281,6 +281,10 @@ class Job(Protocol):
         """Writes samples to the run folder and returns the product's quality; {} where there is nothing to measure."""
         ...
 
+    def finish(self, product: nn.Module) -> nn.Module:
+        """After training, what is stored: the product, perhaps with what learns from it. It repeats to the bit."""
+        ...
+
     def write_model(self, folder: Any, product: nn.Module) -> None:
         """Writes model.json and model.safetensors into an empty folder."""
         ...

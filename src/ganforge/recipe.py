@@ -89,6 +89,8 @@ class Rows(Section):
     spans: int = Field(32, ge=2, le=1000)  # into how many codes a column of numbers is cut
     values: Literal["seen", "smooth"] = "seen"  # within a span: training values, or from a curve through them
     whole: float = Field(0.5, ge=0, le=1)  # share of training rows that are generated whole, the others from a part
+    referee: int = Field(0, ge=0)  # examples from which a referee learns after the game; 0 for none
+    candidates: int = Field(4, ge=1, le=64)  # drawn for each row, of which the referee takes one
     reconstruction: float = Field(0.0, ge=0)  # weight of the cross-entropy of hidden cells in the generator's loss
 
 

@@ -69,6 +69,12 @@ def _chosen_task(request: Request) -> Task:
     if name not in TASKS:
         raise RecipeError(f"There is no task {name!r}.", did_you_mean(name, TASKS))
     kinds, kind = TASKS[name], kind_of(request.source)
+    if request.resolution is not None and "table" in (kind, *(kinds if len(kinds) == 1 else ())):
+        raise RecipeError(
+            f"The resolution {request.resolution} was given, and what is learned is a table.",
+            "Only pictures have a resolution.",
+            "Leave it out.",
+        )
     if len(kinds) == 1:  # a task of one kind reads whatever it is given, and says itself what is wrong with it
         return next(iter(kinds.values()))()
     if kind != "table" and (request.plan or request.rules):

@@ -185,11 +185,10 @@ def _go(folder: Run, job: Job, tell: _Teller) -> TrainedRun:
             tell("failed")
             write_report(folder, diagnose(folder.history()))
             raise
-        write_folder(folder.model, lambda target_folder: job.write_model(target_folder, fitted.product))
+        product = job.finish(fitted.product)
+        write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
         tell("evaluating")
-        content = job.evaluate(
-            folder, fitted.product, {"step": fitted.state.step, "examples": fitted.state.clock.examples}
-        )
+        content = job.evaluate(folder, product, {"step": fitted.state.step, "examples": fitted.state.clock.examples})
         folder.write_json(folder.evaluation, content)
         reached = fitted.state.reached if target else None
         verdict = content["verdict"]["headline"]

@@ -79,11 +79,21 @@ class RowLayout:
             parts.append((hard - soft.detach() + soft).flatten(1) if soft.requires_grad else hard.flatten(1))
         return torch.cat(parts, dim=1)
 
-    def draw_codes(self, logits: Tensor, random: torch.Generator) -> Tensor:
-        """The same as codes (B, U) int64, without gradient."""
-        noisy = logits + _gumbel(logits, random)
-        codes = [bucket.cut(noisy).argmax(dim=2) for bucket in self.buckets]
-        return torch.cat(codes, dim=1).index_select(1, self._to_units)
+    def draw_codes(self, logits: Tensor, random: torch.Generator, count: int = 1) -> Tensor:
+        """`count` independent draws of each row as codes (count, B, U) int64, without gradient.
+
+        By the inverse of the cumulative probabilities: one random number for a code, where Gumbel noise takes one for
+        each place.
+        """
+        shape = (count, len(logits), len(self.sizes), 1)
+        aims, codes = torch.rand(shape, generator=random, device=random.device).to(logits.device), []
+        first = 0
+        for bucket in self.buckets:
+            rising = torch.softmax(bucket.cut(logits), dim=2).cumsum(dim=2)  # (B, units, size)
+            aim = aims[:, :, first : first + len(bucket.units)] * rising[:, :, -1:]
+            codes.append((rising <= aim).sum(dim=3).clamp_max_(bucket.size - 1))
+            first += len(bucket.units)
+        return torch.cat(codes, dim=2).index_select(2, self._to_units)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """softmax over each unit's places, (B, P)."""
@@ -131,7 +141,8 @@ class RowDiscriminator(nn.Module):
 
     def __init__(self, sizes: tuple[int, ...], width: int, depth: int) -> None:
         super().__init__()
-        inputs = RowLayout(sizes).width + len(sizes)
+        self.places = RowLayout(sizes).width  # P
+        inputs = self.places + len(sizes)
         layers: list[nn.Module] = []
         for _ in range(depth):
             layers += [nn.Linear(inputs, width), nn.LeakyReLU(SLOPE)]
@@ -142,6 +153,37 @@ class RowDiscriminator(nn.Module):
         """x (B, P), given (B, U) of zeros and ones -> score (B,)."""
         score: Tensor = self.judge(torch.cat([x, given], dim=1))[:, 0]
         return score
+
+    @torch.no_grad()
+    def score_codes(self, places: Tensor, given: Tensor) -> Tensor:
+        """The same score (B,) of rows that are drawn: a one-hot row picks columns of the first layer and adds them.
+
+        Args: places (B, U) int64, where the one of each unit stands in x.
+        """
+        first, *others = self.judge
+        assert isinstance(first, nn.Linear)
+        weight = first.weight.T.contiguous()  # (P + U, width)
+        hidden = F.embedding_bag(places, weight[: self.places], mode="sum") + first.bias
+        hidden = hidden + given @ weight[self.places :]
+        for layer in others:
+            hidden = layer(hidden)
+        return hidden[:, 0]
+
+    @torch.no_grad()
+    def trust(self, factor: float) -> None:
+        """Multiplies every score by a factor."""
+        last = self.judge[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.mul_(factor)
+        last.bias.mul_(factor)
+
+
+class RowProduct(nn.Module):
+    """What is stored of a game of rows: the generator, and the referee that chooses among its rows, if there is one."""
+
+    def __init__(self, generator: RowGenerator, referee: RowDiscriminator | None) -> None:
+        super().__init__()
+        self.generator, self.referee = generator, referee
 
 
 def _buckets(sizes: tuple[int, ...]) -> tuple[Bucket, ...]:

@@ -107,6 +107,10 @@ class GenerateJob:
         """Trains or loads the judge before the clock of training starts."""
         self._the_held_out_features()
 
+    def finish(self, product: nn.Module) -> nn.Module:
+        """The product as it is."""
+        return product
+
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `sample` needs."""
         weights = {name: tensor.contiguous().cpu() for name, tensor in product.state_dict().items()}

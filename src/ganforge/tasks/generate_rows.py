@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -20,12 +21,14 @@ from ganforge.data.tables.rules import broken
 from ganforge.data.tables.table import Table, TableInquiry, inquire, open_table
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.metrics.tables import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
+from ganforge.networks.tabular import RowGenerator, RowProduct
 from ganforge.recipe import Column, Recipe, Request
 from ganforge.reports.tables import draw_columns, draw_dependence, draw_pairs
 from ganforge.run import Run
 from ganforge.tasks.plan_rows import plan_rows, understand
 from ganforge.tasks.row_game import build_row_game
 from ganforge.tasks.row_model import RowModel, load_rows
+from ganforge.tasks.row_referee import train_referee
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
 SHOWN = 8  # rows that the report shows
@@ -94,6 +97,16 @@ class RowsJob:
         self.tell("sampled", path=str(run.sample_grid(examples)))
         return quick_table_quality(self.table.held_out_rows, samples, columns)
 
+    def finish(self, product: nn.Module) -> nn.Module:
+        """The generator with a referee, where the recipe wants one."""
+        assert isinstance(product, RowGenerator) and self.recipe.rows is not None
+        if self.recipe.rows.referee == 0:
+            return RowProduct(product, None)
+        begun, table = perf_counter(), self.table
+        referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
+        self.tell("refereed", seconds=perf_counter() - begun)
+        return RowProduct(product, referee)
+
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `sample` needs."""
         self.model(product).write(folder, self.recipe)
@@ -125,7 +138,9 @@ class RowsJob:
 
     def model(self, product: nn.Module) -> RowModel:
         """The product as a model of rows."""
-        return RowModel(product, self.recipe.network.latent_size, self.table.codec)  # type: ignore[arg-type]
+        assert self.recipe.rows is not None
+        whole = product if isinstance(product, RowProduct) else RowProduct(product, None)  # type: ignore[arg-type]
+        return RowModel(whole, self.recipe.network.latent_size, self.table.codec, self.recipe.rows.candidates)
 
 
 def learned_names(columns: Sequence[Column]) -> list[str]:

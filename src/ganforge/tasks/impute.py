@@ -100,6 +100,10 @@ class ImputeJob:
         ends = [(name, score.value, score.low, score.high) for name, score in scores.items()]
         return {key: v for name, *of in ends for key, v in zip((name, f"{name}_low", f"{name}_high"), of, strict=True)}
 
+    def finish(self, product: nn.Module) -> nn.Module:
+        """As for generating rows."""
+        return self.rows.finish(product)
+
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `apply` needs."""
         self.rows.write_model(folder, product)

@@ -42,6 +42,8 @@ GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 0.5
 PATIENCE_LOOKS = 6
+REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _with_referee
+REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
 MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
@@ -59,6 +61,7 @@ REASONS = {
     "network__latent_size": "the same for all tables; not tuned",
     "network__depth": "more layers gained nothing on Adult",
     "rows__values": "training values, each as often as it was seen (smooth keeps single values private)",
+    "rows__candidates": "a few are enough: eight gained nothing over four (docs/log.md)",
     "objective__gamma_end": f"{GAMMA_DECAY:g} of the start: sharper once the rows are near",
     "objective__order": "each player answers the other's newest step",
     "optimiser__kind": "a step size for each weight, which rare and frequent codes need",
@@ -211,7 +214,7 @@ def _for_examples(draft: Recipe, table: Table, tell: Tell) -> Recipe:
     steps = int(MOST_TIMED_SHARE * examples / batch / (TIMED_STRETCHES + 1))
     rate = _measured(draft, table, min(TIMED_STEPS, max(1, steps)))
     why = "you asked for it" if examples == asked else f"you asked for {asked}; one step shows {batch}, the least"
-    return _finish(draft, examples, None, rate).with_reason(length__examples=why)
+    return _finish(_with_referee(draft, table, examples), examples, None, rate).with_reason(length__examples=why)
 
 
 def _for_minutes(draft: Recipe, table: Table, tell: Tell) -> Recipe:
@@ -220,9 +223,29 @@ def _for_minutes(draft: Recipe, table: Table, tell: Tell) -> Recipe:
     training = max(0.5 * seconds, seconds - looks * SECONDS_PER_LOOK)
     tell("timing", size=draft.ask.size or "small")
     draft, rate = on_fewest_threads(draft, lambda recipe: _measured(recipe, table), "rows")
-    examples = max(draft.optimiser.batch_size, int(rate * training))
-    why = f"{seconds / 60:g} minutes at {rate:,.0f} rows/s, without the time of {looks} looks at samples"
-    return _finish(draft, examples, seconds, rate).with_reason(length__examples=why)
+    shown = max(draft.optimiser.batch_size, int(rate * training))
+    draft = _with_referee(draft, table, shown)
+    assert draft.rows is not None
+    referee_seconds = REFEREE_COST * draft.rows.referee / rate
+    examples = max(draft.optimiser.batch_size, shown - int(rate * referee_seconds))
+    why = (
+        f"{seconds / 60:g} minutes at {rate:,.0f} rows/s, without the time of {looks} looks at samples"
+        f"{f' and of the referee, {referee_seconds:.0f} seconds' if draft.rows.referee else ''}"
+    )
+    return _finish(draft, examples, seconds - referee_seconds, rate).with_reason(length__examples=why)
+
+
+def _with_referee(draft: Recipe, table: Table, examples: int) -> Recipe:
+    """How long the referee learns after the game. Args: examples that the whole run can show."""
+    if draft.task != "generate" or draft.rows is None:
+        return draft.with_reason(rows__referee="none: cells are filled with the best guess, not chosen among rows")
+    most = {f"{REFEREE_SHARE:.0%} of the run": REFEREE_SHARE * examples, "enough": float(MOST_REFEREE)}
+    most[f"{REFEREE_PASSES} passes over the rows: more would teach it them by heart"] = REFEREE_PASSES * len(
+        table.train
+    )
+    why = min(most, key=lambda reason: most[reason])
+    rows = draft.rows.model_copy(update={"referee": int(most[why])})
+    return override(draft.model_copy(update={"rows": rows}).with_reason(rows__referee=why), draft.ask.settings)
 
 
 def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) -> Recipe:

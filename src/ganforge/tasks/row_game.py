@@ -21,6 +21,7 @@ from ganforge.recipe import Network, Recipe
 
 TEMPERATURE = 0.5  # of the straight-through softmax
 FEW = 0.25  # half of the rows from a part are given at most this share of their cells: as conditions do
+MOST_HIDDEN = 0.6  # of the cells of a row, in the task impute: a fifth to a third are usually missing
 WATCHED = 256  # held-out rows that the discriminator scores at each look
 
 
@@ -65,9 +66,10 @@ def row_game(recipe: Recipe, codec: TableCodec, generator: nn.Module, discrimina
 
     def hide(turn: Turn) -> _Hidden:
         codes = turn.batch["x"]
-        shown = draw_given(len(codes), len(codec.units), rows.whole, turn.random)
         if not imputes:
+            shown = draw_given(len(codes), len(codec.units), rows.whole, turn.random)
             return _Hidden(layout.one_hot(codes), codes, shown, shown)
+        shown = draw_most(len(codes), len(codec.units), turn.random)
         missing = (~there[codes.clamp_min(0) + firsts]).float()
         return _Hidden(layout.one_hot(codes), codes, shown * (1 - missing), torch.maximum(shown, missing))
 
@@ -122,6 +124,14 @@ def draw_given(count: int, units: int, whole: float, random: torch.Generator) ->
     device = random.device
     share, few, part = torch.rand(3, count, 1, generator=random, device=device)
     share = torch.where(few < 0.5, FEW * share, share) * (part >= whole)
+    given: Tensor = torch.rand(count, units, generator=random, device=device) < share
+    return given.float()
+
+
+def draw_most(count: int, units: int, random: torch.Generator) -> Tensor:
+    """Which cells are given where rows are only to be completed, (B, U): a share between MOST_HIDDEN and all."""
+    device = random.device
+    share = 1 - MOST_HIDDEN * torch.rand(count, 1, generator=random, device=device)
     given: Tensor = torch.rand(count, units, generator=random, device=device) < share
     return given.float()
 

@@ -24,7 +24,7 @@ from ganforge.data.tables.filling import fill, given_cells
 from ganforge.data.tables.gaps import GapUnit
 from ganforge.data.tables.identifiers import fresh_identifiers
 from ganforge.errors import InputError, RunError
-from ganforge.networks.tabular import RowGenerator, RowLayout
+from ganforge.networks.tabular import RowLayout, RowProduct
 from ganforge.recipe import Network, Recipe
 from ganforge.tasks.row_game import build_row_networks
 
@@ -39,9 +39,10 @@ Asked = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its col
 class RowModel:
     """A generator of rows of codes, and the codec that makes a table of them."""
 
-    network: RowGenerator
+    network: RowProduct
     latent_size: int
     codec: TableCodec
+    candidates: int = 1  # drawn for each row where there is a referee, which takes one
 
     def conditions(self, where: str | Sequence[str] | Mapping[str, Any]) -> tuple[Condition, ...]:
         """Conditions in words or in Python. Raises: InputError for what no generated row could meet."""
@@ -104,7 +105,7 @@ class RowModel:
         layout = self.layout
         latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
         shown = torch.cat([layout.one_hot(codes) * layout.spread(given), given], dim=1)
-        told: Tensor = self.network(latent, shown)
+        told: Tensor = self.network.generator(latent, shown)
         return told
 
     @property
@@ -115,8 +116,21 @@ class RowModel:
     def _codes(self, asked: Asked, random: torch.Generator) -> NDArray[np.int32]:
         """Codes (BLOCK, U) that can meet the conditions."""
         codes, given = self._asked_codes(asked, random)
-        drawn = self.layout.draw_codes(self.logits(codes, given, random), _on(random, given))
-        return torch.where(given > 0, codes, drawn).cpu().numpy().astype(np.int32)
+        drawn = self._best_drawn(codes, given, random)
+        return drawn.cpu().numpy().astype(np.int32)
+
+    @torch.no_grad()
+    def _best_drawn(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
+        """Rows (B, U) with what is given and the rest drawn: of several candidates the one that the referee takes."""
+        referee, layout = self.network.referee, self.layout
+        count = self.candidates if referee is not None else 1
+        drawn = layout.draw_codes(self.logits(codes, given, random), random, count)  # (count, B, U)
+        rows = torch.where(given > 0, codes, drawn)
+        if referee is None or count == 1:
+            return rows[0]
+        scores = torch.stack([referee.score_codes(row + layout.starts, given) for row in rows], dim=1)  # (B, count)
+        taken = torch.multinomial(torch.softmax(scores, dim=1).cpu(), 1, generator=random)[:, 0]
+        return rows[taken.to(rows.device), torch.arange(rows.shape[1], device=rows.device)]
 
     def _asked_codes(self, asked: Asked, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Codes of the units with conditions, drawn with the probabilities that the generator gives them.
@@ -162,7 +176,7 @@ class RowModel:
     def write(self, folder: Path, recipe: Recipe) -> None:
         """model.json and model.safetensors: all that `load_rows` needs."""
         content, arrays = codec_content(self.codec)
-        tensors = {f"generator/{name}": tensor.contiguous().cpu() for name, tensor in self.network.state_dict().items()}
+        tensors = {f"network/{name}": tensor.contiguous().cpu() for name, tensor in self.network.state_dict().items()}
         tensors |= {f"codec/{name}": torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
         (folder / "model.safetensors").write_bytes(save(tensors))
         description = {
@@ -170,6 +184,7 @@ class RowModel:
             "task": recipe.task,
             "kind": "table",
             "network": recipe.network.model_dump(mode="json"),
+            "candidates": self.candidates,
             "codec": content,
         }
         (folder / "model.json").write_text(json.dumps(description, ensure_ascii=False) + "\n", "utf-8")
@@ -191,25 +206,20 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
     if content.get("task") not in TASKS_OF_ROWS or content.get("kind") != "table":
         raise RunError(f"{folder} is no model of rows.", f"Its task is {content.get('task')!r}.")
     stored = load_file(folder / "model.safetensors")
-    parts: dict[str, dict[str, Tensor]] = {"generator": {}, "codec": {}}
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "codec": {}}
     for name, tensor in stored.items():
         part, _, rest = name.partition("/")
         parts[part][rest] = tensor
     codec = restore_codec(content["codec"], {name: tensor.numpy() for name, tensor in parts["codec"].items()})
     network = Network.model_validate(content["network"])
-    generator, _ = build_row_networks(network, codec.sizes)
-    generator.load_state_dict(parts["generator"])
-    generator.eval().requires_grad_(False).to(device)
-    return RowModel(generator, network.latent_size, codec)
+    generator, referee = build_row_networks(network, codec.sizes)
+    judged = any(name.startswith("referee.") for name in parts["network"])
+    product = RowProduct(generator, referee if judged else None)
+    product.load_state_dict(parts["network"])
+    product.eval().requires_grad_(False).to(device)
+    return RowModel(product, network.latent_size, codec, int(content["candidates"]))
 
 
 def joined(parts: Sequence[Plain]) -> Plain:
     """Several parts of one table as one."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _on(random: torch.Generator, like: Tensor) -> torch.Generator:
-    """A generator on the device of a tensor: the one given, or a new one that it seeds."""
-    if random.device == like.device:
-        return random
-    return torch.Generator(like.device).manual_seed(int(torch.randint(2**62, (), generator=random)))
