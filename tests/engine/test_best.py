@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -163,8 +164,8 @@ def test_a_plateau_shortens_the_run_once_and_the_learning_rate_falls_to_its_end(
     assert fitted.state.clock.examples in scores.seen  # the end is looked at
 
 
-@pytest.mark.parametrize("patience", [0, 39])
-def test_without_patience_or_with_more_than_there_are_looks_nothing_is_shortened(patience: int) -> None:
+@pytest.mark.parametrize("patience", [0, 36, 39])
+def test_without_patience_or_with_so_much_that_the_run_ends_anyway_nothing_is_shortened(patience: int) -> None:
     notebook = Notebook()
     plan = settings(400, marks=PATIENT.marks, best_by="good", patience_looks=patience)
     assert trained(Scores(0.5, 0.4), plan, observers=[notebook]).state.step == 400
@@ -176,6 +177,14 @@ def test_looks_that_still_get_better_now_and_then_are_waited_for() -> None:
     assert trained(Scores(*rising), PATIENT).state.step == 400
 
 
+def test_a_run_that_reaches_its_target_ends_there_and_is_not_called_stuck() -> None:
+    scores, notebook = Scores(0.5, 0.4, 0.4, 0.3, 0.3), Notebook()
+    fitted = trained(scores, PATIENT, observers=[notebook], target=lambda quality: quality["good"] == 0.3)
+    assert fitted.state.reached
+    assert fitted.state.step == 50  # where patience ends too
+    assert "plateau" not in notebook.kinds()
+
+
 def test_time_that_a_plateau_left_over_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A steady machine with a clock of its own: without the plateau it would use all of its 400 seconds."""
     monkeypatch.setattr(steer, "SETTLED_SECONDS", 0.1)
@@ -185,16 +194,16 @@ def test_time_that_a_plateau_left_over_is_not_given_back(monkeypatch: pytest.Mon
     class Steady(TableFeed):
         def batch(self, indices: Tensor) -> Mapping[str, Tensor]:
             nonlocal now
-            now += 1.0 if now < 70 else 0.5  # and then it even turns faster
+            now += 1.0 if now < 155 else 0.5  # and after the plateau it even turns faster
             return super().batch(indices)
 
     notebook = Notebook()
-    plan = settings(400, marks=PATIENT.marks, best_by="good", patience_looks=4, seconds_allowed=400.0)
+    plan = settings(400, marks=PATIENT.marks, best_by="good", patience_looks=14, seconds_allowed=400.0)
     feed = Steady(**line_feed().tensors)
     state = fit(regression_game(), feed, plan, look=Scores(0.5, 0.4), observers=[notebook]).state
     assert notebook.kinds().count("plateau") == 1
     assert "refitted" not in notebook.kinds()[notebook.kinds().index("plateau") :]
-    assert state.seconds < 70
+    assert state.step == 173  # 15 looks were until 150: 2,400 examples and 360 more
 
 
 def test_a_machine_that_turns_slower_after_a_plateau_still_keeps_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,6 +277,38 @@ def test_a_finished_run_gives_the_same_best_again_and_says_it_once(tmp_path: Pat
     assert same(first[1], second[1])
     assert first[0] == second[0]
     assert [event["kind"] for event in run.read_events()].count("kept_best") == 1
+
+
+def test_refits_and_a_plateau_are_both_repeated_by_a_resumed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first sitting is cut because the machine is slow, and then ends early; the second one has no clock to ask."""
+    monkeypatch.setattr(steer, "SETTLED_SECONDS", 0.1)
+    now = 0.0
+    monkeypatch.setattr(journal, "perf_counter", lambda: now)
+
+    class Slow(TableFeed):
+        def batch(self, indices: Tensor) -> Mapping[str, Tensor]:
+            nonlocal now
+            now += 1.5
+            return super().batch(indices)
+
+    plan = settings(400, marks=PATIENT.marks, best_by="good", patience_looks=10, seconds_allowed=400.0)
+    slow, again = Run(tmp_path / "slow"), Run(tmp_path / "again")
+    first = fit(regression_game(), Slow(**line_feed().tensors), plan, run=slow, look=Scores(0.5, 0.4))
+    steps = {event["kind"]: event["step"] for event in slow.read_events()}
+    assert 0 < steps["refitted"] < steps["plateau"]
+
+    again.folder.mkdir()
+    shutil.copy(slow.events, again.events)
+    monkeypatch.setattr(steer, "SETTLED_SECONDS", math.inf)
+    with pytest.raises(Killed):
+        kill = kill_after(steps["plateau"] + 1)
+        fit(regression_game(), line_feed(), plan, run=again, look=Scores(0.5, 0.4), stop=kill)
+    second = fit(regression_game(), line_feed(), plan, run=again, look=Scores(0.5, 0.4))
+    assert second.state.clock == first.state.clock
+    assert second.state.standing == first.state.standing
+    assert same(weights(second.product), weights(first.product))
 
 
 def test_rewinding_keeps_the_best_that_was_found_after_the_checkpoint(tmp_path: Path) -> None:

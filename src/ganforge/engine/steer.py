@@ -73,7 +73,7 @@ def decide(
         state.streak = state.streak + 1 if target(record["quality"]) else 0
         # One lucky look must not end a run early; at the end the finished product is what the target is about.
         state.reached = state.streak >= (1 if state.clock.done else 2)
-    if _shorten_on_plateau(state, record, patience_looks):
+    if _shorten_on_plateau(state, patience_looks):
         return Decision.PLATEAU
     here = (state.attempt, state.step)
     if here in refits:
@@ -100,18 +100,17 @@ def _refit(state: State, seconds_allowed: float, pace: Pace, looks_to_come: int)
     return True
 
 
-def _shorten_on_plateau(state: State, record: Record, patience_looks: int) -> bool:
-    """Shortens a run whose best product was not beaten for `patience_looks` looks in a row, once.
+def _shorten_on_plateau(state: State, patience_looks: int) -> bool:
+    """Shortens a run whose best product was not beaten for `patience_looks` looks in a row; returns whether it did.
 
-    What is left is annealed instead of cut: the learning rate falls to its end, which is where products get best.
+    What is left is annealed instead of cut: the learning rate falls to its end, which is where products get best. It
+    happens once: later on, the same share of more examples ends later than the run does by then.
     """
     standing, clock = state.standing, state.clock
-    if standing is None or not record.get("quality") or not 0 < patience_looks <= standing.unbeaten:
-        return False
-    if standing.plateau_length or clock.done or state.reached:
+    if standing is None or state.reached or not 0 < patience_looks <= standing.unbeaten:
         return False
     length = clock.examples + max(1, int(PLATEAU_SHARE * clock.examples))
-    if length >= clock.length:  # it ends that soon anyway
+    if length >= clock.length:
         return False
     clock.set_length(length)
     state.standing = replace(standing, plateau_length=length)
