@@ -68,7 +68,7 @@ def open_text(source: str, path: Path) -> TableSource:
                 if values.null_count:
                     missing_words.update(trimmed.filter(values.is_null()).to_pylist())
                 reading.look(values)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise _in_words(source, path, error) from error
     _check_quotes(source, path, max(lines.swallowed, last.count("\n")))
     if rows == 0:
@@ -162,7 +162,29 @@ def _batches(path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
 
 
 def _bytes(path: Path) -> Any:
-    return pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
+    stream = pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
+    return pa.PythonFile(_Decodable(stream), mode="r")
+
+
+class _Decodable(io.RawIOBase):
+    """A file whose bytes are known to be UTF-8 before Arrow sees them: a row with too few or too many fields would else
+    be decoded where Python can only print what went wrong."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._decoder = stream, codecs.getincrementaldecoder("utf-8")()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises: UnicodeDecodeError."""
+        block: bytes = self._stream.read(size if size >= 0 else None)
+        self._decoder.decode(block, final=not block)
+        return block
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -212,7 +234,7 @@ def _only_ragged(source: str, lines: Lines) -> DataError:
     )
 
 
-def _in_words(source: str, path: Path, error: pa.ArrowInvalid) -> DataError:
+def _in_words(source: str, path: Path, error: pa.ArrowInvalid | UnicodeDecodeError) -> DataError:
     """Arrow's refusal: bytes that are no UTF-8 are looked for and shown, the rest is damage."""
     undecodable: tuple[int, bytes] | None = None
     try:
