@@ -85,15 +85,15 @@ class RowLayout:
         By the inverse of the cumulative probabilities: one random number for a code, where Gumbel noise takes one for
         each place.
         """
-        shape = (count, len(logits), len(self.sizes), 1)
+        shape = (len(logits), len(self.sizes), count)
         aims, codes = torch.rand(shape, generator=random, device=random.device).to(logits.device), []
         first = 0
         for bucket in self.buckets:
             rising = torch.softmax(bucket.cut(logits), dim=2).cumsum(dim=2)  # (B, units, size)
-            aim = aims[:, :, first : first + len(bucket.units)] * rising[:, :, -1:]
-            codes.append((rising <= aim).sum(dim=3).clamp_max_(bucket.size - 1))
+            aim = aims[:, first : first + len(bucket.units)] * rising[:, :, -1:]  # (B, units, count)
+            codes.append(torch.searchsorted(rising, aim, right=True).clamp_max_(bucket.size - 1))
             first += len(bucket.units)
-        return torch.cat(codes, dim=2).index_select(2, self._to_units)
+        return torch.cat(codes, dim=1).index_select(1, self._to_units).permute(2, 0, 1)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """softmax over each unit's places, (B, P)."""
@@ -118,9 +118,15 @@ class RowGenerator(nn.Module):
         self.logits = nn.Linear(width, layout.width)
         self.register_buffer("never", torch.where(layout.real, 0.0, NEVER), persistent=False)
 
-    def forward(self, latent: Tensor, given: Tensor) -> Tensor:
-        """latent (B, Z), given (B, P + U): x where it is given, else 0, then which units are -> logits (B, P)."""
-        hidden = self.enter(torch.cat([latent, given], dim=1))
+    def forward(self, latent: Tensor, given: Tensor | None = None) -> Tensor:
+        """latent (B, Z), given (B, P + U): x where it is given, else 0, then which units are -> logits (B, P).
+
+        None is the same as zeros: nothing is given.
+        """
+        if given is None:
+            hidden = F.linear(latent, self.enter.weight[:, : latent.shape[1]], self.enter.bias)
+        else:
+            hidden = self.enter(torch.cat([latent, given], dim=1))
         for block in self.blocks:
             hidden = hidden + block(F.leaky_relu(hidden, SLOPE))
         logits: Tensor = self.logits(F.leaky_relu(hidden, SLOPE))
@@ -155,16 +161,15 @@ class RowDiscriminator(nn.Module):
         return score
 
     @torch.no_grad()
-    def score_codes(self, places: Tensor, given: Tensor) -> Tensor:
-        """The same score (B,) of rows that are drawn: a one-hot row picks columns of the first layer and adds them.
+    def score_whole(self, places: Tensor) -> Tensor:
+        """The score (B,) of rows of which nothing was given: a one-hot row picks columns of the first layer.
 
         Args: places (B, U) int64, where the one of each unit stands in x.
         """
         first, *others = self.judge
         assert isinstance(first, nn.Linear)
-        weight = first.weight.T.contiguous()  # (P + U, width)
-        hidden = F.embedding_bag(places, weight[: self.places], mode="sum") + first.bias
-        hidden = hidden + given @ weight[self.places :]
+        columns = first.weight[:, : self.places].T.contiguous()  # (P, width)
+        hidden = F.embedding_bag(places, columns, mode="sum") + first.bias
         for layer in others:
             hidden = layer(hidden)
         return hidden[:, 0]

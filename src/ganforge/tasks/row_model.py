@@ -24,13 +24,13 @@ from ganforge.data.tables.filling import fill, given_cells
 from ganforge.data.tables.gaps import GapUnit
 from ganforge.data.tables.identifiers import fresh_identifiers
 from ganforge.errors import InputError, RunError
-from ganforge.networks.tabular import RowLayout, RowProduct
+from ganforge.networks.tabular import NEVER, RowLayout, RowProduct
 from ganforge.recipe import Network, Recipe
 from ganforge.tasks.row_game import build_row_networks
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
-CANDIDATES = 4  # drawn for each row under conditions on ranges or sets, of which one is kept
+POOL = 6  # latents drawn for each row under conditions, of which one is kept
 TASKS_OF_ROWS = ("generate", "impute")
 Asked = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
@@ -113,65 +113,92 @@ class RowModel:
         """Where the codes stand."""
         return RowLayout(self.codec.sizes, next(self.network.parameters()).device)
 
-    def _codes(self, asked: Asked, random: torch.Generator) -> NDArray[np.int32]:
-        """Codes (BLOCK, U) that can meet the conditions."""
-        codes, given = self._asked_codes(asked, random)
-        drawn = self._best_drawn(codes, given, random)
-        return drawn.cpu().numpy().astype(np.int32)
-
     @torch.no_grad()
-    def _best_drawn(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
-        """Rows (B, U) with what is given and the rest drawn: of several candidates the one that the referee takes."""
+    def _codes(self, asked: Asked, random: torch.Generator) -> NDArray[np.int32]:
+        """Codes (BLOCK, U) that meet the conditions: of several candidates for a row the one that the referee takes."""
         referee, layout = self.network.referee, self.layout
+        allowed = {place: self._allowed(place, conditions) for place, conditions in asked.items()}
+        bound = {place: codes for place, codes in allowed.items() if not codes.all() or self._is_gap(place)}
+        logits = self.network.generator(self._latents(bound, asked, random)) + self._forbidden(bound)
         count = self.candidates if referee is not None else 1
-        drawn = layout.draw_codes(self.logits(codes, given, random), random, count)  # (count, B, U)
-        rows = torch.where(given > 0, codes, drawn)
+        rows = layout.draw_codes(logits, random, count)  # (count, B, U)
+        for place in sorted(bound):
+            if self._is_gap(place):
+                for row in rows:  # each a view
+                    row[:, place] = self._gap_codes(place, asked[place], row, logits, random)[0]
         if referee is None or count == 1:
-            return rows[0]
-        scores = torch.stack([referee.score_codes(row + layout.starts, given) for row in rows], dim=1)  # (B, count)
+            return rows[0].cpu().numpy().astype(np.int32)
+        places = (rows + layout.starts).flatten(0, 1)  # (count * B, U)
+        scores = referee.score_whole(places).view(count, BLOCK).T  # (B, count)
         taken = torch.multinomial(torch.softmax(scores, dim=1).cpu(), 1, generator=random)[:, 0]
-        return rows[taken.to(rows.device), torch.arange(rows.shape[1], device=rows.device)]
+        best = rows[taken.to(rows.device), torch.arange(BLOCK, device=rows.device)]
+        return best.cpu().numpy().astype(np.int32)
 
-    def _asked_codes(self, asked: Asked, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Codes of the units with conditions, drawn with the probabilities that the generator gives them.
+    def _latents(self, bound: Mapping[int, Tensor], asked: Asked, random: torch.Generator) -> Tensor:
+        """Latents (BLOCK, Z); under conditions those that make them likely.
 
-        A unit with one possible code has it. The others follow one by one, each drawn among its allowed codes given
-        those before; a row's weight is the probability that they had to fall there. In the end rows are drawn anew by
-        weight (sampling importance resampling: Rubin 1987), so that earlier ones fit later ones as in the real rows.
-        Returns: codes and given (BLOCK, U).
+        Given its latent, a row's codes are independent, so the probability that it meets conditions is a product over
+        units. Latents are drawn anew in proportion to it (sampling importance resampling: Rubin 1987), which is the
+        generator's own conditional distribution: whatever a condition goes with comes along.
         """
-        device, units = next(self.network.parameters()).device, self.codec.units
-        allowed = {place: units[place].allowed(conditions) for place, conditions in asked.items()}
-        bound = {place for place, codes in allowed.items() if not codes.all() or isinstance(units[place], GapUnit)}
-        sure = {place for place in bound if allowed[place].sum() == 1 and not isinstance(units[place], GapUnit)}
-        count = BLOCK if bound == sure else CANDIDATES * BLOCK
-        codes = torch.zeros(count, len(units), dtype=torch.int64, device=device)
-        given = torch.zeros(count, len(units), device=device)
-        for place in sure:
-            codes[:, place], given[:, place] = int(allowed[place].argmax()), 1.0
-        weights = torch.ones(count, dtype=torch.float64, device=device)
-        for place in sorted(bound - sure):
-            mask = torch.from_numpy(self._mask(place, allowed[place], asked[place], codes)).to(device)
-            logits = self.logits(codes, given, random)[:, self.layout.unit_places(place)]
-            shares = torch.softmax(logits, dim=1) * mask + 1e-9 * mask  # (count, K)
-            weights *= shares.sum(dim=1)
-            codes[:, place] = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(device)
-            given[:, place] = 1.0
-        if count == BLOCK:
-            return codes, given
-        kept = torch.multinomial(weights.cpu(), BLOCK, replacement=True, generator=random).to(device)
-        return codes[kept], given[kept]
+        device = next(self.network.parameters()).device
+        if not bound:
+            return torch.randn(BLOCK, self.latent_size, generator=random).to(device)
+        latents, weights = [], []
+        for _ in range(POOL):
+            latent = torch.randn(BLOCK, self.latent_size, generator=random).to(device)
+            logits = self.network.generator(latent)
+            latents.append(latent)
+            weights.append(self._log_likely(bound, asked, logits, random))
+        likely = torch.softmax(torch.cat(weights).double(), dim=0).cpu()
+        chosen = torch.multinomial(likely, BLOCK, replacement=True, generator=random).to(device)
+        return torch.cat(latents)[chosen]
 
-    def _mask(
-        self, place: int, allowed: NDArray[np.bool_], conditions: tuple[Condition, ...], codes: Tensor
-    ) -> NDArray[np.bool_]:
-        """Which codes a unit may have, (K,) or, for a gap above other columns, (B, K)."""
+    def _log_likely(self, bound: Mapping[int, Tensor], asked: Asked, logits: Tensor, random: torch.Generator) -> Tensor:
+        """The logarithm of the probability that rows of logits (B, P) meet all conditions, (B,)."""
+        total = torch.zeros(len(logits), device=logits.device)
+        drawn = self.layout.draw_codes(logits + self._forbidden(bound), random)[
+            0
+        ]  # where a gap begins, it must be drawn
+        for place, allowed in bound.items():
+            if self._is_gap(place):
+                total += self._gap_codes(place, asked[place], drawn, logits, random)[1]
+            else:
+                part = logits[:, self.layout.unit_places(place)]
+                total += torch.logsumexp(part[:, allowed], dim=1) - torch.logsumexp(part, dim=1)
+        return total
+
+    def _gap_codes(
+        self, place: int, conditions: tuple[Condition, ...], rows: Tensor, logits: Tensor, random: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Codes (B,) of a gap that lead to an allowed value above the lower columns of rows (B, U).
+
+        And the logarithm of the probability of falling among those, (B,).
+        """
         unit = self.codec.units[place]
-        if not isinstance(unit, GapUnit):
-            return allowed
-        drawn = codes.cpu().numpy().astype(np.int32)
+        assert isinstance(unit, GapUnit)
+        drawn = rows.cpu().numpy().astype(np.int32)
         least, most = (self.codec.bounds(drawn, unit, end) for end in ("least", "most"))
-        return unit.allowed_above(least, most, conditions)
+        may = torch.from_numpy(unit.allowed_above(least, most, conditions)).to(logits.device)
+        part = logits[:, self.layout.unit_places(place)]
+        shares = torch.softmax(part, dim=1) * may + 1e-12 * may
+        codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
+        return codes, shares.sum(dim=1).log()
+
+    def _allowed(self, place: int, conditions: tuple[Condition, ...]) -> Tensor:
+        """Which codes of a unit can meet the conditions, (K,)."""
+        allowed = torch.from_numpy(self.codec.units[place].allowed(conditions))
+        return allowed.to(next(self.network.parameters()).device)
+
+    def _forbidden(self, bound: Mapping[int, Tensor]) -> Tensor:
+        """What to add to logits (P,) so that no code is drawn which cannot meet a condition."""
+        forbidden = torch.zeros(self.layout.width, device=next(self.network.parameters()).device)
+        for place, allowed in bound.items():
+            forbidden[self.layout.unit_places(place)] = torch.where(allowed, 0.0, NEVER)
+        return forbidden
+
+    def _is_gap(self, place: int) -> bool:
+        return isinstance(self.codec.units[place], GapUnit)
 
     def write(self, folder: Path, recipe: Recipe) -> None:
         """model.json and model.safetensors: all that `load_rows` needs."""

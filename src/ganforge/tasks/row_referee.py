@@ -3,7 +3,8 @@
 In the game a discriminator is held smooth by its penalties, and misses much. The referee has none: its score is the
 logarithm of how much more often a row is real than generated (Goodfellow et al. 2014, proposition 1). Of a few
 candidates for each row one is then taken with probabilities in proportion to exp(score): sampling importance resampling
-with a discriminator (Azadi et al. 2019, "Discriminator rejection sampling"; Turner et al. 2019, "Metropolis-Hastings GANs").
+with a discriminator (Azadi et al. 2019, "Discriminator rejection sampling"; Turner et al. 2019, "Metropolis-Hastings
+GANs").
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ganforge.engine.fit import FitSettings, fit
 from ganforge.networks.tabular import RowDiscriminator, RowGenerator, RowLayout
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import Recipe
-from ganforge.tasks.row_game import build_row_networks, draw_given
+from ganforge.tasks.row_game import build_row_networks
 
 LEARNING_RATE = 1e-3
 MEASURED_ROWS = 5_000  # held-out rows on which its trust is measured
@@ -39,16 +40,14 @@ def train_referee(
         _, referee = build_row_networks(recipe.network, codec.sizes)
     referee.to(device)
     objective = OBJECTIVES["nonsaturating"]()  # its discriminator's side is plain logistic regression
-    whole = recipe.rows.whole
+    latent_size, units = recipe.network.latent_size, len(codec.units)
 
     def score_loss(turn: Turn) -> Loss:
-        codes = turn.batch["x"]
-        given = draw_given(len(codes), len(codec.units), whole, turn.random)
-        real = layout.one_hot(codes)
-        fake = _completed(generator, layout, real, given, turn.random, recipe.network.latent_size)
+        real = layout.one_hot(turn.batch["x"])
+        fake = _generated(generator, layout, len(real), latent_size, turn.random)
 
         def score(x: Tensor) -> Tensor:
-            told: Tensor = referee(x, given.repeat(len(x) // len(given), 1))
+            told: Tensor = referee(x, torch.zeros(len(x), units, device=x.device))
             return told
 
         return objective.discriminator_loss(score, real, fake, 0.0, turn.random)
@@ -66,19 +65,17 @@ def train_referee(
     fitted = fit(Game((Player("referee", referee, score_loss, steps),), product="referee"), train, settings)
     product = fitted.product
     assert isinstance(product, RowDiscriminator)
-    product.trust(_trust(product, layout, generator, held_out, recipe.network.latent_size))
+    product.trust(_trust(product, layout, generator, held_out, latent_size))
     return product
 
 
 @torch.no_grad()
-def _completed(
-    generator: nn.Module, layout: RowLayout, real: Tensor, given: Tensor, random: torch.Generator, latent_size: int
+def _generated(
+    generator: nn.Module, layout: RowLayout, count: int, latent_size: int, random: torch.Generator
 ) -> Tensor:
-    """Rows (B, P) with what is given of real ones and the rest generated."""
-    latent = torch.randn(len(real), latent_size, generator=random, device=real.device)
-    copied = layout.spread(given)
-    logits = generator(latent, torch.cat([real * copied, given], dim=1))
-    return torch.where(copied > 0, real, layout.draw(logits, random, 1.0))
+    """Rows (count, P) as one-hots, drawn whole."""
+    logits = generator(torch.randn(count, latent_size, generator=random, device=random.device))
+    return layout.one_hot(layout.draw_codes(logits, random)[0])
 
 
 @torch.no_grad()
@@ -90,7 +87,7 @@ def _trust(
     chosen = torch.randperm(len(held_out), generator=generator_for(0, "referee rows"))[:MEASURED_ROWS]
     real = layout.one_hot(held_out.batch(chosen)["x"])
     none = torch.zeros(len(real), len(layout.sizes), device=real.device)
-    fake = _completed(generator, layout, real, none, random, latent_size)
+    fake = _generated(generator, layout, len(real), latent_size, random)
     real_score, fake_score = referee(real, none), referee(fake, none)
     centre = torch.cat([real_score, fake_score]).median()  # only differences between candidates count later
     losses = [
