@@ -103,7 +103,8 @@ Examples: TypeAlias = Annotated[int | None, typer.Option(
     help="Train until N examples were shown, however long it takes.")]
 Until: TypeAlias = Annotated[str | None, typer.Option(
     metavar="TARGET", rich_help_panel=HOW_LONG,
-    help='Stop early once a measure is reached, such as "kid<0.02". Exit code 3 if it was not.')]
+    help='Stop early once a measure is reached, such as "kid<0.02", of tables "table_quality>0.97". Exit code 3 if it '
+    "was not.")]
 Label: TypeAlias = Annotated[str | None, typer.Option(
     metavar="L", rich_help_panel=WHAT,
     help="The column that holds the labels; none trains without them. For regress: the column to predict. "
@@ -137,7 +138,7 @@ Seed: TypeAlias = Annotated[int, typer.Option(
     metavar="S", parser=whole_number("--seed", 0, 1),
     help="Where all randomness comes from: the same seed gives the same result.")]
 ForTensorBoard: TypeAlias = Annotated[bool, typer.Option(
-    "--tensorboard", metavar="", help="Also write RUN/tensorboard; needs ganforge[tensorboard].")]
+    "--tensorboard", metavar="", help="Also write RUN/tensorboard; needs ganforge\\[tensorboard].")]
 Force: TypeAlias = Annotated[bool, typer.Option(
     "--force", metavar="", help="Replace what is already there.")]
 # fmt: on
