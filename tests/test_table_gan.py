@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -177,6 +178,7 @@ def test_files_with_other_members_or_parts_are_refused(saved: Path, tmp_path: Pa
         ({}, FRAME, [1, 2], InputError, "240 rows"),
         ({}, np.zeros((3, 4, 5)), None, InputError, r"shape \(3, 4, 5\) is no table"),
         ({}, "photos/", None, InputError, "no table"),
+        ({}, [[1, 2]], None, InputError, "A list is no table"),
         ({}, FRAME.head(5), None, DataError, "5 rows"),
         ({"columns": {"cod": "category"}}, FRAME, None, DataError, "Did you mean 'code'"),
         ({"columns": {"code": "kategory"}}, FRAME, None, RecipeError, "Did you mean 'category'"),
@@ -192,10 +194,21 @@ def test_what_cannot_be_learned_is_said(
         TableGAN(examples=64, **parameters).fit(x, y)
 
 
-def test_an_array_gets_names_and_progress_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    model = TableGAN(examples=128, size="tiny", verbose=True).fit(RANDOM.normal(size=(60, 2)).round(2), TARGET[:60])
+def test_an_array_gets_names_and_progress_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = {"optimiser.batch_size": np.int64(32)}  # as searches over parameters give numbers
+    model = TableGAN(examples=np.int64(128), size="tiny", settings=settings, verbose=True).fit(
+        RANDOM.normal(size=(60, 2)).round(2), TARGET[:60]
+    )
     assert list(model.sample(3).columns) == ["x0", "x1", "income"]
     assert "table_quality 0." in capsys.readouterr().out
+    model.save(tmp_path / "numpy.gf")
+    assert TableGAN.load(tmp_path / "numpy.gf").settings == settings
+
+
+def test_an_arrow_table_is_learned_as_it_is() -> None:
+    table = pa.Table.from_pandas(FRAME[["sex", "start", "code"]])
+    rows = TableGAN(examples=128, size="tiny").fit(table, TARGET.to_numpy()).sample(3)
+    assert list(rows.columns) == ["sex", "start", "code", "y"] and rows["start"].dtype == "int16"
 
 
 def test_what_may_be_a_mistake_in_the_data_is_a_warning() -> None:

@@ -100,9 +100,9 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
                 "label": target if self.label is None else self.label,
                 "rules": tuple(self.rules),
                 "plan": _write_plan(Path(place, "plan.json"), self.columns),
-                "settings": {"rows.values": self.values, **(self.settings or {})},
+                "settings": _plain({"rows.values": self.values, **(self.settings or {})}),
             }
-            folder = Run(api.train(source, run=Path(place, "run"), observers=(watch,), **asked).folder)
+            folder = Run(api.train(source, run=Path(place, "run"), observers=(watch,), **_plain(asked)).folder)
             self._take({name: (folder.model / name).read_bytes() for name in MODEL})
             self.evaluation_ = folder.read_json(folder.evaluation)
             self.rows_ = int(folder.read_json(folder.passport)["rows"])
@@ -142,7 +142,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         description = json.loads(self.files_["model.json"])
-        description["estimator"] = {"parameters": self.get_params(), "rows": self.rows_}
+        description["estimator"] = {"parameters": _plain(self.get_params()), "rows": self.rows_}
         members = {
             "model.json": (json.dumps(description, ensure_ascii=False) + "\n").encode(),
             "model.safetensors": self.files_["model.safetensors"],
@@ -211,6 +211,10 @@ def _with_target(X: Any, y: Any) -> tuple[Any, str | None]:  # noqa: N803
                 f"An array of shape {X.shape} is no table.", "A table has rows and columns.", "Give (N, F)."
             )
         X = pd.DataFrame(X, columns=[f"x{number}" for number in range(X.shape[1])])  # noqa: N806
+    if not isinstance(X, pd.DataFrame) and not hasattr(X, "to_pandas"):
+        raise InputError(
+            f"A {type(X).__name__} is no table.", "A table is a data frame, an array (N, F), or a path.", "Give one."
+        )
     if y is None:
         return X, None
     frame = X if isinstance(X, pd.DataFrame) else X.to_pandas()
@@ -222,6 +226,12 @@ def _with_target(X: Any, y: Any) -> tuple[Any, str | None]:  # noqa: N803
             f"y has the shape {np.shape(y)}, and X {len(frame)} rows.", "Each row has one y.", "Give (N,)."
         )
     return frame.assign(**{name: y.array if isinstance(y, pd.Series) else np.asarray(y)}), name
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with numpy's numbers, as searches over parameters give them, as Python's."""
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+    return {name: _plain(value) if isinstance(value, Mapping) else value for name, value in plain.items()}
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:

@@ -82,6 +82,15 @@ def test_corrections_in_a_plan_reach_the_training_and_survive_the_next_plan(
     assert json.loads((here / "mine.json").read_text())["rules"] == ["start <= end"]
 
 
+def test_where_no_file_can_be_written_the_plan_is_shown_all_the_same(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "people.csv", *QUICK, "--out", "people.csv/plan.json"]) == 1
+    seen = capsys.readouterr()
+    assert "start <= end" in seen.out and "could not be written" in seen.err and "Traceback" not in seen.err
+    assert [path.name for path in here.iterdir()] == ["people.csv"]
+
+
 def test_plan_writes_no_file_for_pictures(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "digits8", "--examples", "640", "--out", "plan.json"]) == 2
     assert "nothing to write" in capsys.readouterr().err

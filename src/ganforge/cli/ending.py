@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ganforge.cli import tables
-from ganforge.errors import InputError
+from ganforge.errors import InputError, StorageError
 from ganforge.run import Run
 
 if TYPE_CHECKING:
@@ -51,8 +51,14 @@ def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, 
     from ganforge.data.tables.plan_file import write_plan
 
     out = out or Path("plan.json")
-    written = write_plan(out, recipe.data.columns, recipe.rows.rules, recipe.data.source, force=force)
+    written: bool | StorageError
+    try:  # before the printing, whose reader may leave early, as `head` does
+        written = write_plan(out, recipe.data.columns, recipe.rows.rules, recipe.data.source, force=force)
+    except StorageError as error:
+        written = error
     tables.print_plan(recipe, console)
+    if isinstance(written, StorageError):  # where nothing can be written, the plan can be read all the same
+        raise written
     if written:
         tables.say_path("Columns and rules, for you to correct:", out, console)
     else:
