@@ -23,6 +23,7 @@ from ganforge.data.tables.conditions import Condition, in_words, parse_where
 from ganforge.data.tables.filling import fill, given_cells
 from ganforge.data.tables.gaps import GapUnit
 from ganforge.data.tables.identifiers import fresh_identifiers
+from ganforge.data.tables.narrowing import Asked, asked_of
 from ganforge.errors import InputError, RunError
 from ganforge.networks.tabular import NEVER, RowLayout, RowProduct
 from ganforge.recipe import Network, Recipe
@@ -32,7 +33,7 @@ BLOCK = 8_192  # rows drawn at once: another number would give other rows for th
 GUESSES = 16  # latents whose answers a best guess averages
 POOL = 6  # latents drawn for each row under conditions, of which one is kept
 TASKS_OF_ROWS = ("generate", "impute")
-Asked = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
+AskedByUnit = Mapping[int, tuple[Asked, ...]]  # unit -> the conditions on its columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class RowModel:
         conditions = parse_where(where, self.codec.columns, self.codec.known)
         for place, asked in self.codec.by_unit(conditions).items():
             if not self.codec.units[place].allowed(asked).any():
-                words = " and ".join(in_words(condition, self.codec.columns) for condition in asked)
+                words = " and ".join(in_words(condition, self.codec.columns) for condition in asked_of(asked))
                 raise InputError(
                     f"No row can meet {words}.", "The training rows have no such combination.", "Leave one out."
                 )
@@ -114,7 +115,7 @@ class RowModel:
         return RowLayout(self.codec.sizes, next(self.network.parameters()).device)
 
     @torch.no_grad()
-    def _codes(self, asked: Asked, random: torch.Generator) -> NDArray[np.int32]:
+    def _codes(self, asked: AskedByUnit, random: torch.Generator) -> NDArray[np.int32]:
         """Codes (BLOCK, U) that meet the conditions: of several candidates for a row the one that the referee takes."""
         referee, layout = self.network.referee, self.layout
         allowed = {place: self._allowed(place, conditions) for place, conditions in asked.items()}
@@ -134,7 +135,7 @@ class RowModel:
         best = rows[taken.to(rows.device), torch.arange(BLOCK, device=rows.device)]
         return best.cpu().numpy().astype(np.int32)
 
-    def _latents(self, bound: Mapping[int, Tensor], asked: Asked, random: torch.Generator) -> Tensor:
+    def _latents(self, bound: Mapping[int, Tensor], asked: AskedByUnit, random: torch.Generator) -> Tensor:
         """Latents (BLOCK, Z); under conditions those that make them likely.
 
         Given its latent, a row's codes are independent, so the probability that it meets conditions is a product over
@@ -154,7 +155,9 @@ class RowModel:
         chosen = torch.multinomial(likely, BLOCK, replacement=True, generator=random).to(device)
         return torch.cat(latents)[chosen]
 
-    def _log_likely(self, bound: Mapping[int, Tensor], asked: Asked, logits: Tensor, random: torch.Generator) -> Tensor:
+    def _log_likely(
+        self, bound: Mapping[int, Tensor], asked: AskedByUnit, logits: Tensor, random: torch.Generator
+    ) -> Tensor:
         """The logarithm of the probability that rows of logits (B, P) meet all conditions, (B,)."""
         total = torch.zeros(len(logits), device=logits.device)
         drawn = self.layout.draw_codes(logits + self._forbidden(bound), random)[
@@ -169,7 +172,7 @@ class RowModel:
         return total
 
     def _gap_codes(
-        self, place: int, conditions: tuple[Condition, ...], rows: Tensor, logits: Tensor, random: torch.Generator
+        self, place: int, conditions: tuple[Asked, ...], rows: Tensor, logits: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Codes (B,) of a gap that lead to an allowed value above the lower columns of rows (B, U).
 
@@ -185,7 +188,7 @@ class RowModel:
         codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
         return codes, shares.sum(dim=1).log()
 
-    def _allowed(self, place: int, conditions: tuple[Condition, ...]) -> Tensor:
+    def _allowed(self, place: int, conditions: tuple[Asked, ...]) -> Tensor:
         """Which codes of a unit can meet the conditions, (K,)."""
         allowed = torch.from_numpy(self.codec.units[place].allowed(conditions))
         return allowed.to(next(self.network.parameters()).device)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.data.tables.categories import CategoryUnit, fit_categories, grouped
-from ganforge.data.tables.conditions import Between, Condition
+from ganforge.data.tables.conditions import Condition
 from ganforge.data.tables.gaps import GapUnit, fit_gaps
-from ganforge.data.tables.narrowing import narrowed
+from ganforge.data.tables.narrowing import Asked, narrowed
 from ganforge.data.tables.numbers import Codes, Inside, NumberUnit, fit_numbers
 from ganforge.data.tables.rules import Fixed, Ordered, Rule, Seen, Within
 from ganforge.recipe import Column
@@ -62,29 +62,28 @@ class TableCodec:
         """(N, U) codes of rows; -1 where a value, or a combination, was not seen in training."""
         return np.stack([unit.encode(plain) for unit in self.units], axis=1)
 
-    def by_unit(self, conditions: Sequence[Condition]) -> dict[int, tuple[Condition, ...]]:
+    def by_unit(self, conditions: Sequence[Condition]) -> dict[int, tuple[Asked, ...]]:
         """Which conditions bind which unit, with what the rules add: a lower column may not rise above its upper one.
 
         Raises: InputError where conditions and rules leave no value.
         """
         ranges = narrowed(conditions, self.rules, self.columns)
-        found: dict[int, tuple[Condition, ...]] = {}
+        found: dict[int, tuple[Asked, ...]] = {}
         for condition in conditions:
             if condition.column not in self.constants:
                 place = self.unit_of(condition.column)
                 found[place] = (*found.get(place, ()), condition)
-        asked = {condition.column for condition in conditions}
         gaps = [unit for place, unit in enumerate(self.units) if isinstance(unit, GapUnit) and place in found]
-        for name in {name for gap in gaps for name in self._all_below(gap)} - asked:
-            place, (low, high) = self.unit_of(name), ranges[name]
-            found[place] = (*found.get(place, ()), Between(name, low, high))
+        for name in {name for gap in gaps for name in self._all_below(gap)}:
+            place = self.unit_of(name)
+            found[place] = (*found.get(place, ()), Within(name, *ranges[name]))
         return found
 
     def decode(
         self,
         codes: Codes,
         random: np.random.Generator,
-        conditions: Mapping[int, tuple[Condition, ...]] | None = None,
+        conditions: Mapping[int, tuple[Asked, ...]] | None = None,
         *,
         complete: bool = False,
     ) -> Plain:

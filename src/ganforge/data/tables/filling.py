@@ -67,8 +67,9 @@ def _numbers(
     if random is not None:
         codes = _drawn(likely, random)
         if isinstance(unit, GapUnit):
-            above: NDArray[np.float64] = unit.decode(codes, (), random, here)[unit.upper]
-            return np.minimum(above, np.maximum(ceiling, base))
+            above = unit.decode(codes, (), random, here)[unit.upper]
+            filled: NDArray[np.float64] = np.fmax(base, np.minimum(above, ceiling))  # no room above: the base
+            return unit.gap.rounded(filled, base, np.maximum(ceiling, base))
         drawn: NDArray[np.float64] = unit.decode(codes, (), random, high=ceiling)[unit.column]
         return drawn
     spans = likely[:, int(inner.with_missing) :]
@@ -93,10 +94,10 @@ def _fill_categories(
         conditions = tuple(
             _equal(name, values[mine[0]]) for name, values in columns.items() if not pd.isna(values[mine[0]])
         )
-        may = likely[mine] * (unit.allowed(conditions) & unit.complete)
+        may = likely[mine] * unit.allowed(conditions, complete=True)
         if not may.any():  # parts that training never saw together: what is missing is filled as if nothing was there
             conditions, may = (), likely[mine]
-        may = np.where(may.sum(axis=1, keepdims=True) > 0, may, (unit.allowed(conditions) & unit.complete) * 1.0)
+        may = np.where(may.sum(axis=1, keepdims=True) > 0, may, unit.allowed(conditions, complete=True) * 1.0)
         codes = may.argmax(axis=1).astype(np.int32) if random is None else _drawn(may, random)
         made = (
             unit.most_frequent(codes, conditions)
@@ -121,10 +122,15 @@ def _drawn(likely: Shares, random: np.random.Generator) -> Codes:
 
 
 def _ceiling(codec: TableCodec, column: str, here: Plain) -> NDArray[np.float64]:
-    """The smallest value (N,) among the columns that may not lie below this one, in its own units; else infinity."""
+    """The smallest value (N,) among the columns that may not lie below this one, in its own units; else infinity.
+
+    Of one that is missing too, and is filled after this one: the largest value that it can be given.
+    """
     lowest = np.full(len(here[column]), np.inf)
     for unit in codec.units:
         if isinstance(unit, GapUnit) and column in unit.lowers:
             mine, theirs = unit.scales[unit.lowers.index(column)]
-            lowest = np.fmin(lowest, np.floor(here[unit.upper] * theirs / mine) if mine != theirs else here[unit.upper])
+            upper = here[unit.upper]
+            upper = np.where(np.isnan(upper), np.minimum(unit.high, _ceiling(codec, unit.upper, here)), upper)
+            lowest = np.fmin(lowest, np.floor(upper * theirs / mine) if mine != theirs else upper)
     return lowest

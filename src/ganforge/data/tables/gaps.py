@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.data.tables.conditions import Among, Between, Condition, among_numbers
 from ganforge.data.tables.datetimes import MICROSECONDS
+from ganforge.data.tables.narrowing import Asked, common_range, may_be_missing, named_numbers
 from ganforge.data.tables.numbers import Codes, Inside, Numbers, NumberUnit, fit_numbers
 from ganforge.recipe import Column
 
@@ -43,10 +43,18 @@ class GapUnit:
 
     def encode(self, plain: Plain) -> Codes:
         """(N,) codes; -1 for a missing value where training had none."""
-        return self.gap.encode_values(_gaps(plain[self.upper], self.base(plain)))
+        return self.gap.encode_values(self.gaps(plain))
+
+    def gaps(self, plain: Plain) -> Numbers:
+        """How far the upper column lies above its base, (N,); without the noise of a difference of decimals."""
+        gaps = np.maximum(plain[self.upper] - self.base(plain), 0.0)
+        return self.gap.rounded(gaps, 0.0, np.inf)
 
     def base(self, plain: Plain) -> Numbers:
-        """(N,) what the gap is counted from: the largest lower column that is there, else the origin."""
+        """(N,) what the gap is counted from: the largest lower column that is there, else the origin.
+
+        It is moved up to what the upper column can hold: whole numbers above 2.5 begin at 3.
+        """
         pairs = zip(self.lowers, self.scales, strict=True)
         largest = np.fmax.reduce(
             [
@@ -54,47 +62,43 @@ class GapUnit:
                 for name, (mine, theirs) in pairs
             ]
         )
-        return np.where(np.isnan(largest), self.origin, largest)
+        return np.where(np.isnan(largest), self.origin, self.gap.lifted(largest))
 
-    def allowed(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
+    def allowed(self, conditions: tuple[Asked, ...]) -> NDArray[np.bool_]:
         """Which codes may stand for an allowed value above some value of the lower columns, (K,).
 
         Which of them do depends on the row: see `allowed_above`.
         """
-        codes = np.ones(self.size, dtype=bool)
-        for condition in conditions:
-            if isinstance(condition, Between):
-                codes &= self.complete
-            elif self.gap.with_missing:
-                codes[0] &= None in condition.values
-                codes[1:] &= bool(among_numbers(condition))
-        return codes
+        return np.where(self.complete, _can_be_there(conditions), may_be_missing(conditions))
 
-    def allowed_above(self, least: Numbers, most: Numbers, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
+    def allowed_above(self, least: Numbers, most: Numbers, conditions: tuple[Asked, ...]) -> NDArray[np.bool_]:
         """(N, K): which codes lead from a base somewhere in least..most (N,) to a value that meets all conditions."""
-        low, high = _span(conditions)
+        low, high = common_range(conditions)
         reach = np.stack([self.gap.least, self.gap.most])  # (2, K')
-        may = (least[:, None] + reach[0] <= high) & (most[:, None] + reach[1] >= low)
-        none = ~may.any(axis=1)  # no gap that was seen leads there: the nearest one, and `decode` sees to the rest
+        there = _can_be_there(conditions)
+        may = (least[:, None] + reach[0] <= high) & (most[:, None] + reach[1] >= low) & there
+        none = ~may.any(axis=1) & there  # no gap that was seen leads there: the nearest, and `decode`
         may[none, np.argmin(np.abs(least[none, None] + reach[0] - low), axis=1)] = True
         missing = self.allowed(conditions)[: int(self.gap.with_missing)]
         return np.concatenate([np.broadcast_to(missing, (len(may), len(missing))), may], axis=1)
 
     def decode(
-        self, codes: Codes, conditions: tuple[Condition, ...], random: np.random.Generator, plain: Plain
+        self, codes: Codes, conditions: tuple[Asked, ...], random: np.random.Generator, plain: Plain
     ) -> dict[str, NDArray[Any]]:
-        """A value (N,) for each code, not below the lower columns of `plain`, within all conditions, with certainty."""
+        """A value (N,) for each code, not below the lower columns of `plain`, within all conditions, with certainty.
+
+        Where the lower columns leave none, it is missing: in training they lie so high only in rows without a value.
+        """
         base = self.base(plain)
-        low, high = _span(conditions)
+        low, high = common_range(conditions)
         low, high = max(low, self.low), min(high, self.high)
         gap = self.gap.decode(codes, (), random, np.maximum(low - base, 0.0), np.maximum(high - base, 0.0))[self.upper]
         values = self.gap.rounded(base + gap, np.maximum(base, low), np.maximum(high, base))
-        named = [condition for condition in conditions if isinstance(condition, Among) and among_numbers(condition)]
-        for condition in named:  # the nearest number that is named and not below
-            numbers = np.array(among_numbers(condition))
-            at = np.searchsorted(numbers, np.maximum(values, base), "left")
-            values = np.where(np.isnan(values), values, numbers[np.minimum(at, len(numbers) - 1)])
-        return {self.upper: values}
+        named = named_numbers(conditions)
+        if named is not None and len(named):  # the nearest number that is named and not below
+            at = np.searchsorted(named, np.maximum(values, base), "left")
+            values = np.where(np.isnan(values), values, named[np.minimum(at, len(named) - 1)])
+        return {self.upper: np.where(base > high, np.nan, values) if self.gap.with_missing else values}
 
 
 def fit_gaps(lowers: Sequence[Column], column: Column, plain: Plain, rows: int, spans: int, inside: Inside) -> GapUnit:
@@ -110,24 +114,15 @@ def fit_gaps(lowers: Sequence[Column], column: Column, plain: Plain, rows: int, 
         high=np.inf if column.maximum is None else column.maximum,
         gap=fit_numbers(distance, np.zeros(1), rows, spans, inside),
     )
-    gaps = _gaps(values, unit.base(plain))
-    return replace(unit, gap=fit_numbers(distance, gaps, rows, spans, inside))
+    return replace(unit, gap=fit_numbers(distance, unit.gaps(plain), rows, spans, inside))
 
 
 def _unit(column: Column) -> int:
     return MICROSECONDS[column.resolution or "D"] if column.kind == "datetime" else 1
 
 
-def _gaps(values: Numbers, base: Numbers) -> Numbers:
-    return np.maximum(values - base, 0.0)
-
-
-def _span(conditions: tuple[Condition, ...]) -> tuple[float, float]:
-    """The range in which all conditions can hold."""
-    low, high = -np.inf, np.inf
-    for condition in conditions:
-        if isinstance(condition, Between):
-            low, high = max(low, condition.low), min(high, condition.high)
-        elif numbers := among_numbers(condition):
-            low, high = max(low, numbers[0]), min(high, numbers[-1])
-    return low, high
+def _can_be_there(conditions: tuple[Asked, ...]) -> bool:
+    """Whether any number meets all conditions."""
+    low, high = common_range(conditions)
+    named = named_numbers(conditions)
+    return low <= high if named is None else len(named) > 0

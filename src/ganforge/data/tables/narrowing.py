@@ -9,6 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ganforge.data.tables.bounds import ORDERED_KINDS, at_least, at_most
 from ganforge.data.tables.conditions import Among, Condition, among_numbers, in_words
 from ganforge.data.tables.datetimes import MICROSECONDS
@@ -17,14 +20,15 @@ from ganforge.errors import InputError
 from ganforge.recipe import Column
 
 Range = tuple[float, float]
+Asked = Condition | Within  # of one column; Within: what rules leave of it, wherever it is there
 
 
 def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Sequence[Column]) -> dict[str, Range]:
     """For each column of numbers or datetimes the lowest and the highest value that it can have, in plain units.
 
-    Whatever value one column takes from its range, the others can keep their ranges and the rules; of a list of numbers
-    only the ends count. A range says nothing of missing values: where low > high, the column can only be missing. Only
-    columns that are never missing, or are asked for, bind others.
+    Whatever value one column takes from its range, the others can keep their ranges and the rules; a list of numbers
+    has the smallest and the largest that it then leaves. A range says nothing of missing values: where low > high, the
+    column can only be missing. Only columns that are never missing, or are asked for, bind others.
 
     Args: rules as parse_rules gives them.
     Raises: InputError if the conditions leave no value to a column that must have one.
@@ -41,13 +45,51 @@ def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Se
             ranges[condition.column] = _both(ranges[condition.column], asked)
             there |= {condition.column} if must_be_there else set()
     orders = [rule for rule in rules if isinstance(rule, Ordered)]
-    for _ in orders:  # as many passes as the longest chain can have links
+    lists = [condition for condition in conditions if isinstance(condition, Among) and condition.column in by_name]
+    before: dict[str, Range] = {}
+    while ranges != before:  # each pass moves ends inwards, along the chains of rules and the numbers of lists
+        before = dict(ranges)
         for order in orders:
             _bind(order, ranges, there, by_name)
+        for listed in lists:
+            low, high = ranges[listed.column]
+            numbers = [number for number in among_numbers(listed) if low <= number <= high]
+            ranges[listed.column] = (numbers[0], numbers[-1]) if numbers else (math.inf, -math.inf)
     for name in there:
         if ranges[name][0] > ranges[name][1]:
             raise _impossible(name, conditions, orders, columns)
     return ranges
+
+
+def common_range(conditions: tuple[Asked, ...]) -> tuple[float, float]:
+    """The range in which all conditions can hold."""
+    low, high = -np.inf, np.inf
+    for condition in conditions:
+        if not isinstance(condition, Among):
+            low, high = max(low, condition.low), min(high, condition.high)
+        elif numbers := among_numbers(condition):
+            low, high = max(low, numbers[0]), min(high, numbers[-1])
+    return low, high
+
+
+def named_numbers(conditions: tuple[Asked, ...]) -> NDArray[np.float64] | None:
+    """The numbers that all conditions allow, ascending, where one of them names its numbers; else None."""
+    named = [condition for condition in conditions if isinstance(condition, Among)]
+    if not named:
+        return None
+    low, high = common_range(conditions)
+    numbers = set(among_numbers(named[0])).intersection(*map(among_numbers, named))
+    return np.array(sorted(number for number in numbers if low <= number <= high), np.float64)
+
+
+def may_be_missing(conditions: tuple[Asked, ...]) -> bool:
+    """Whether a missing value meets all conditions."""
+    return all(isinstance(c, Within) or (isinstance(c, Among) and None in c.values) for c in conditions)
+
+
+def asked_of(conditions: Sequence[Asked]) -> tuple[Condition, ...]:
+    """Those that a person asked for."""
+    return tuple(condition for condition in conditions if not isinstance(condition, Within))
 
 
 def _bind(order: Ordered, ranges: dict[str, Range], there: set[str], columns: Mapping[str, Column]) -> None:

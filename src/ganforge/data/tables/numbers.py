@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.data.tables.conditions import Among, Between, Condition, among_numbers
+from ganforge.data.tables.narrowing import Asked, common_range, may_be_missing, named_numbers
 from ganforge.recipe import Column
 
 SPIKE = 0.03  # a value in more than this share of the rows gets a code of its own
@@ -100,41 +100,33 @@ class NumberUnit:
         spans = np.clip(np.searchsorted(self.least, values, "right") - 1, 0, None) + self.with_missing
         return np.where(np.isnan(values), 0 if self.with_missing else -1, spans).astype(np.int32)
 
-    def allowed(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
+    def allowed(self, conditions: tuple[Asked, ...]) -> NDArray[np.bool_]:
         """Which codes can stand for a value that meets all conditions on this column, (K,)."""
-        codes = np.ones(self.size, dtype=bool)
-        for condition in conditions:
-            if isinstance(condition, Between):
-                spans = (self.most >= condition.low) & (self.least <= condition.high)
-                if not spans.any():  # between two spans: the nearer one lends its code, and `decode` the value
-                    spans[max(0, int(np.searchsorted(self.least, condition.low, "right")) - 1)] = True
-                codes &= np.concatenate([np.zeros(int(self.with_missing), dtype=bool), spans])
-            else:
-                named = np.zeros(self.size, dtype=bool)
-                named[self.encode_values(np.array(among_numbers(condition)))] = True
-                if self.with_missing:
-                    named[0] = None in condition.values
-                codes &= named
-        return codes
+        low, high = common_range(conditions)
+        spans = (self.most >= low) & (self.least <= high)
+        named = named_numbers(conditions)
+        if named is not None:
+            spans = np.isin(np.arange(len(spans)), self.encode_values(named) - self.with_missing)
+        elif low <= high and not spans.any():  # between two: the nearer one lends its code, and `decode` the value
+            spans[max(0, int(np.searchsorted(self.least, low, "right")) - 1)] = True
+        return np.concatenate([np.full(int(self.with_missing), may_be_missing(conditions)), spans])
 
     def decode(
         self,
         codes: Codes,
-        conditions: tuple[Condition, ...],
+        conditions: tuple[Asked, ...],
         random: np.random.Generator,
         low: Any = -np.inf,
         high: Any = np.inf,
     ) -> dict[str, NDArray[Any]]:
         """A value (N,) for each code, within low..high (numbers or (N,)) and all conditions, with certainty."""
-        least, most = np.maximum(self.low, low), np.minimum(self.high, high)
-        for condition in conditions:
-            if isinstance(condition, Between):
-                least, most = np.maximum(least, condition.low), np.minimum(most, condition.high)
+        least, most = common_range(conditions)
+        least, most = np.maximum(max(self.low, least), low), np.minimum(min(self.high, most), high)
         spans = np.maximum(codes - self.with_missing, 0)
         values = self.rounded(self.inside.draw(spans, least, most, random), least, most)
-        for condition in conditions:
-            if isinstance(condition, Among):
-                values = self._one_of(condition, codes, values, random)
+        named = named_numbers(conditions)
+        if named is not None and len(named):
+            values = self._one_of(named, codes, random)
         values[codes < self.with_missing] = np.nan
         return {self.column: values}
 
@@ -144,16 +136,21 @@ class NumberUnit:
         return np.where(codes < self.with_missing, np.nan, values)
 
     def rounded(self, values: Numbers, low: Any, high: Any) -> Numbers:
-        """Values with the column's decimals, cut to low..high, whose ends have them too."""
-        told = values if self.decimals is None else np.round(values, self.decimals)
-        cut: Numbers = np.minimum(np.maximum(told, low), high) + 0.0  # -0.0 becomes 0.0
+        """Values with the column's decimals, cut to low..high, whose ends are moved inwards to such values."""
+        if self.decimals is not None:
+            values, low, high = np.round(values, self.decimals), self.lifted(low), -self.lifted(-np.asarray(high))
+        cut: Numbers = np.minimum(np.maximum(values, low), high) + 0.0  # -0.0 becomes 0.0
         return cut
 
-    def _one_of(self, condition: Among, codes: Codes, values: Numbers, random: np.random.Generator) -> Numbers:
-        """One of the numbers that a condition names, of the same code wherever one of them has it."""
-        named = np.array(among_numbers(condition))
-        if not len(named):
+    def lifted(self, values: Any) -> Any:
+        """The smallest numbers with the column's decimals that are not below the values (...)."""
+        if self.decimals is None:
             return values
+        near = np.round(values, self.decimals)
+        return np.where(near < values, np.round(near + 10.0**-self.decimals, self.decimals), near)
+
+    def _one_of(self, named: Numbers, codes: Codes, random: np.random.Generator) -> Numbers:
+        """One of the numbers that a condition names, of the same code wherever one of them has it."""
         theirs = self.encode_values(named)
         order = np.argsort(theirs, kind="stable")
         named, theirs = named[order], theirs[order]
