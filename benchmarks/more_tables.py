@@ -10,8 +10,10 @@ Beside it: the rows not trained on (fewer, so on small tables they are no ceilin
 and two copulas: that of the package copulas, with its distributions, and ganforge's own over the values that were seen
 (metrics/tables/copula.py). The bar is the better one. SDMetrics 0.32 cuts the numbers of each side into bins of its own
 range, so that a column that misses the extremes loses: real rows are therefore also scored with the training rows'
-extremes written into their first two, and that is the ceiling. Of the planted table 100,000 rows are drawn and its rules checked
-twice, by ganforge's `broken` and by pandas alone; the bar is that no row breaks one.
+extremes written into their first two.
+
+Of the planted table 100,000 rows are drawn and its rules checked twice, by ganforge's `broken` and by pandas alone; the
+bar is that no row breaks one.
 
     python benchmarks/more_tables.py [TABLE...] [--minutes 2] [--seeds 0 1 2] [--data DIR] [--environment .rivals]
 
