@@ -44,9 +44,9 @@ def orders(rows: int = 1_500, seed: int = 0) -> pd.DataFrame:
     age[random.random(rows) < 0.1] = np.nan
     return pd.DataFrame(
         {
-            "arrived": arrived,
-            "shipped": shipped,
-            "ordered": day.astype("datetime64[s]"),
+            "arrived": arrived.astype("datetime64[ms]"),
+            "shipped": shipped.astype("datetime64[ms]"),
+            "ordered": day.astype("datetime64[ms]"),
             "weighed": weighed,
             "net": net,
             "price": price.astype(np.int64),

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.data.tables.categories import CategoryUnit
-from ganforge.data.tables.codec import TableCodec, Unit, type_of
+from ganforge.data.tables.codec import NUMERIC, TableCodec, Unit, unit_columns
 from ganforge.data.tables.gaps import GapUnit
 from ganforge.data.tables.numbers import KNOTS, NumberUnit, Seen, Smooth
 from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import rule_in_words
-from ganforge.errors import RunError
+from ganforge.data.tables.rules import Ordered, Rule, rule_in_words
+from ganforge.errors import InputError, RunError
 from ganforge.recipe import Column
 
+MOST_DECIMALS = 15
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -38,9 +39,32 @@ def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     try:
         columns = tuple(Column.model_validate(column) for column in content["columns"])
         units = tuple(_unit(unit, f"unit{place}", arrays) for place, unit in enumerate(content["units"]))
-        return TableCodec(columns, parse_rules(content["rules"], columns), units, dict(content["constants"]))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise RunError(f"The model's table description is damaged: {error}.", do="Train again.") from error
+        codec = TableCodec(columns, parse_rules(content["rules"], columns), units, dict(content["constants"]))
+        _check_parts(codec)
+        return codec
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0].rstrip(".")
+        raise RunError(f"The model's table description is damaged: {why}.", do="Train again.") from error
+
+
+def _check_parts(codec: TableCodec) -> None:
+    """Raises: ValueError if units, columns and rules do not belong together, so that rows could not be written."""
+    kinds = {column.name: column.kind for column in codec.columns}
+    expected = unit_columns(codec.columns, codec.rules)
+    if [unit.columns for unit in codec.units] != expected:
+        raise ValueError(f"its units do not stand for the columns {', '.join(map('+'.join, expected))}")
+    if set(codec.constants) != {name for name, kind in kinds.items() if kind == "constant"}:
+        raise ValueError("its constants are not those of its columns")
+    for unit in codec.units:
+        name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMERIC
+        lowers = _below(name, codec.rules) if numeric else ()
+        fits = isinstance(unit, GapUnit if lowers else NumberUnit if numeric else CategoryUnit)
+        if not fits or (isinstance(unit, GapUnit) and unit.lowers != lowers):
+            raise ValueError(f"the unit of {name!r} is of another kind than its column and rules")
+
+
+def _below(name: str, rules: tuple[Rule, ...]) -> tuple[str, ...]:
+    return tuple(rule.lower for rule in rules if isinstance(rule, Ordered) and rule.upper == name)
 
 
 def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
@@ -89,39 +113,44 @@ def _unit(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[An
         case "numbers":
             return _numbers(content, name, arrays)
         case "gap":
-            origin, low, high = map(float, content["range"])
-            return GapUnit(
-                lowers=tuple(content["lowers"]),
-                scales=tuple((int(mine), int(theirs)) for mine, theirs in content["scales"]),
-                upper=str(content["upper"]),
-                origin=origin,
-                low=low,
-                high=high,
-                gap=_numbers(content["gap"], name, arrays),
-            )
+            return _gap(content, name, arrays)
         case "categories":
             return _categories(content, name, arrays)
     raise ValueError(f"there is no unit of kind {content['kind']!r}")
 
 
+def _gap(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> GapUnit:
+    origin, low, high = map(float, content["range"])
+    gap = _numbers(content["gap"], name, arrays)
+    lowers = tuple(content["lowers"])
+    scales = tuple((int(mine), int(theirs)) for mine, theirs in content["scales"])
+    if len(scales) != len(lowers) or gap.column != content["upper"]:
+        raise ValueError(f"the parts of {content['upper']!r} do not fit each other")
+    return GapUnit(lowers=lowers, scales=scales, upper=gap.column, origin=origin, low=low, high=high, gap=gap)
+
+
 def _numbers(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> NumberUnit:
-    least, most, means = (arrays[f"{name}/{part}"] for part in ("least", "most", "means"))
+    least, most, means = (_listed(arrays, f"{name}/{part}", np.float64) for part in ("least", "most", "means"))
     inside: Seen | Smooth
     if content["inside"] == "seen":
-        inside = Seen(arrays[f"{name}/seen"], arrays[f"{name}/cumulative"], arrays[f"{name}/starts"])
-        fits = _climbing(inside.starts, len(inside.values)) and len(inside.cumulative) == len(inside.values) + 1
-        fits = fits and len(inside.starts) == len(least) + 1
+        values, cumulative = (_listed(arrays, f"{name}/{part}", np.float64) for part in ("seen", "cumulative"))
+        inside = Seen(values, cumulative, _listed(arrays, f"{name}/starts", np.int64))
+        fits = _climbing(inside.starts, len(values)) and len(inside.starts) == len(least) + 1
+        fits = fits and len(cumulative) == len(values) + 1 and _rising(values) and _rising(cumulative)
     else:
         inside = Smooth(arrays[f"{name}/knots"])
         fits = inside.knots.shape == (len(least), KNOTS)
-    if not fits or not len(least) == len(most) == len(means):
+    decimals = content["decimals"]
+    if not fits or not len(least) == len(most) == len(means) or not _rising(least) or (least > most).any():
         raise ValueError(f"the spans of {content['column']!r} do not fit each other")
+    if decimals is not None and (not isinstance(decimals, int) or not 0 <= decimals <= MOST_DECIMALS):
+        raise ValueError(f"{content['column']!r} cannot have {decimals!r} decimals")
     low, high = map(float, content["range"])
     return NumberUnit(
         column=str(content["column"]),
         low=low,
         high=high,
-        decimals=content["decimals"],
+        decimals=decimals,
         with_missing=bool(content["with_missing"]),
         least=least,
         most=most,
@@ -131,21 +160,37 @@ def _numbers(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray
 
 
 def _categories(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> CategoryUnit:
+    counts, starts = _listed(arrays, f"{name}/counts", np.float64), _listed(arrays, f"{name}/starts", np.int64)
     values: Arrays = {}
     for column in content["columns"]:
         if column in content["numbers"]:
-            values[column] = arrays[f"{name}/values/{column}"]
+            values[column] = _listed(arrays, f"{name}/values/{column}", np.float64)
         else:
             texts = content["texts"][column]
-            values[column] = np.array([*texts, ""], dtype=type_of(""))[
+            values[column] = np.array([*texts, ""], dtype=object)[
                 :-1
-            ]  # the "" keeps an empty list an object array
-    counts, starts = arrays[f"{name}/counts"], arrays[f"{name}/starts"]
-    if not _climbing(starts, len(counts)) or any(len(column) != len(counts) for column in values.values()):
-        raise ValueError(f"the values of {content['columns'][0]!r} do not fit each other")
+            ]  # the "" keeps a list of lists from being a matrix
+    if (
+        not values
+        or not _climbing(starts, len(counts))
+        or any(len(column) != len(counts) for column in values.values())
+    ):
+        raise ValueError(f"the values of {', '.join(content['columns'])} do not fit each other")
     return CategoryUnit(columns=tuple(content["columns"]), values=values, counts=counts, starts=starts)
+
+
+def _listed(arrays: Mapping[str, NDArray[Any]], name: str, dtype: type[Any]) -> NDArray[Any]:
+    """An array (N,) of just this type. Raises: KeyError if it is not there, ValueError if it is another."""
+    array = arrays[name]
+    if array.ndim != 1 or array.dtype != dtype:
+        raise ValueError(f"{name} is of the type {array.dtype} and the shape {array.shape}")
+    return array
+
+
+def _rising(values: NDArray[Any]) -> bool:
+    return bool((np.diff(values) > 0).all())
 
 
 def _climbing(starts: NDArray[Any], end: int) -> bool:
     """Whether starts rise from 0 to `end`, each span with something in it."""
-    return bool(len(starts) > 1 and starts[0] == 0 and starts[-1] == end and (np.diff(starts) > 0).all())
+    return bool(len(starts) > 1 and starts[0] == 0 and starts[-1] == end and _rising(starts))
