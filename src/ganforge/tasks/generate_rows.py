@@ -18,15 +18,17 @@ from ganforge.data.tables.codec import LEARNED
 from ganforge.data.tables.plain import from_plain
 from ganforge.data.tables.plan_file import read_plan
 from ganforge.data.tables.rules import broken
+from ganforge.data.tables.source import open_source
 from ganforge.data.tables.table import Table, TableInquiry, inquire, open_table
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.metrics.tables import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
-from ganforge.networks.tabular import RowGenerator, RowProduct
+from ganforge.networks.tabular import RowGenerator, RowLayout, RowProduct
 from ganforge.recipe import Column, Recipe, Request
 from ganforge.reports.tables import draw_columns, draw_dependence, draw_pairs
 from ganforge.run import Run
 from ganforge.tasks.plan_rows import plan_rows, understand
-from ganforge.tasks.row_game import build_row_game
+from ganforge.tasks.row_game import build_row_game, code_shares
+from ganforge.tasks.row_margins import match_shares
 from ganforge.tasks.row_model import RowModel, load_rows
 from ganforge.tasks.row_referee import train_referee
 
@@ -54,12 +56,14 @@ class GenerateRows:
     def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
         assert recipe.rows is not None
-        inquiry = inquire(recipe.data.source, recipe.data.columns, recipe.rows.rules)
+        open_source(recipe.data.source)  # what is not there, or no table, is told as that
+        try:
+            inquiry = inquire(recipe.data.source, recipe.data.columns, recipe.rows.rules)
+        except DataError as error:
+            raise _changed(recipe, error.what) from error
         if inquiry.survey.sha256 != recipe.data.hash:
-            raise DataError(
-                f"The table at {recipe.data.source!r} is not the one this run was started with.",
-                f"Its sha256 is {inquiry.survey.sha256[:12]}, the run's is {recipe.data.hash[:12]}.",
-                "Put the old table back, or train a new run.",
+            raise _changed(
+                recipe, f"Its sha256 is {inquiry.survey.sha256[:12]}, the run's is {recipe.data.hash[:12]}."
             )
         rows = recipe.rows
         return RowsJob(recipe, _open(inquiry, rows.spans, rows.values, recipe.seed, recipe.compute.device), tell)
@@ -98,8 +102,12 @@ class RowsJob:
         return quick_table_quality(self.table.held_out_rows, samples, columns)
 
     def finish(self, product: nn.Module) -> nn.Module:
-        """The generator with a referee, where the recipe wants one."""
+        """The generator with its columns at their shares, and a referee, where the recipe wants one."""
         assert isinstance(product, RowGenerator) and self.recipe.rows is not None
+        if self.recipe.task == "generate":
+            layout = RowLayout(self.table.codec.sizes, self.recipe.compute.device)
+            shares = code_shares(self.table.codec, self.table.train).to(self.recipe.compute.device)
+            match_shares(product, layout, shares, self.recipe.network.latent_size, self.recipe.seed)
         if self.recipe.rows.referee == 0:
             return RowProduct(product, None)
         begun, table = perf_counter(), self.table
@@ -164,6 +172,14 @@ def ask_table(request: Request) -> TableInquiry:
             f"There is no column {request.label!r} in the table.", did_you_mean(str(request.label), names)
         )
     return inquiry
+
+
+def _changed(recipe: Recipe, why: str) -> DataError:
+    return DataError(
+        f"The table at {recipe.data.source!r} is not the one this run was started with.",
+        why,
+        "Put the old table back, or train a new run.",
+    )
 
 
 def _open(inquiry: TableInquiry, spans: int, values: Literal["seen", "smooth"], seed: int, device: str) -> Table:

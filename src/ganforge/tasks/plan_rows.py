@@ -143,7 +143,7 @@ def _bare(request: Request, inquiry: TableInquiry, rows: Rows) -> Recipe:
         data=Data(
             source=request.source, kind="table", shape=(len(columns),), columns=columns, hash=inquiry.survey.sha256
         ),
-        network=SIZES[request.size or "small"],
+        network=SIZES[request.size or ("base" if request.task == "impute" else "small")],
         rows=rows,
         length=Length(examples=request.examples or BATCH),
         reasons={f"rows.rules.{words}": why for words, why in inquiry.rules},
@@ -180,6 +180,8 @@ def _draft(request: Request, inquiry: TableInquiry, table: Table, understood: Un
             data__shape=f"{len(inquiry.survey.columns)} columns, learned as {len(table.codec.units)} units",
             network__width="you asked for it"
             if request.size
+            else "a best guess of a cell gains from more of it (docs/log.md)"
+            if shown.reconstruction
             else "as good as twice the width in the same time, on Adult",
             rows__rules="; ".join(dict.fromkeys(found)) if found else "none was found that is no accident",
             rows__spans=f"at most {SPANS}, and at least {ROWS_FOR_A_SPAN} rows for each",

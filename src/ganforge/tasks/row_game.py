@@ -37,7 +37,7 @@ def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Fee
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
-    generator.start_from(_shares(codec, train))
+    generator.start_from(code_shares(codec, train))
     for network in (generator, discriminator):
         network.to(recipe.compute.device)
     return row_game(recipe, codec, generator, discriminator, held_out)
@@ -146,7 +146,7 @@ def cross_entropy(layout: RowLayout, logits: Tensor, real: Tensor, hidden: Tenso
     return mean
 
 
-def _shares(codec: TableCodec, train: Feed) -> Tensor:
+def code_shares(codec: TableCodec, train: Feed) -> Tensor:
     """(P,) how often each code stands in the training rows: a random half million of them."""
     layout = RowLayout(codec.sizes)
     shares = torch.zeros(layout.width)
