@@ -15,12 +15,11 @@ from ganforge.core.seeds import seed_for
 from ganforge.data.given import on_disk
 from ganforge.data.images import write_pictures
 from ganforge.data.images.write import check_place
-from ganforge.data.tables.likeness import columns_like, plain_like
+from ganforge.data.tables.likeness import columns_like, plain_like, with_filled
 from ganforge.data.tables.plain import from_plain
 from ganforge.data.tables.source import TableSource, open_source
 from ganforge.data.tables.write import check_table_place, write_table
 from ganforge.errors import InputError
-from ganforge.recipe import Column
 from ganforge.run import Run
 from ganforge.tasks import PictureModel, RowModel, labels_for, load_model, load_rows
 
@@ -119,7 +118,7 @@ def apply(
     with on_disk(source) as path:
         table = open_source(path)
         columns = columns_like(table, model.codec.columns)
-        return write_table(_filled(model, table, columns, draw, seed), out, columns, force=force)
+        return write_table(_filled(model, table, draw, seed), out, columns, force=force)
 
 
 def drawn_rows(model: RowModel, n: int, where: Where, seed: int) -> pd.DataFrame:
@@ -135,8 +134,8 @@ def completed(model: RowModel, source: object, *, draw: bool, seed: int) -> pd.D
 
     with on_disk(source) as path:
         table = open_source(path)
-        frames = _filled(model, table, columns_like(table, model.codec.columns), draw, seed)
-        return pd.concat(list(frames), ignore_index=True)
+        columns_like(table, model.codec.columns)  # or it is refused
+        return pd.concat(list(_filled(model, table, draw, seed)), ignore_index=True)
 
 
 def refuse_senseless_count(n: int) -> None:
@@ -170,14 +169,17 @@ def _frames(model: RowModel, n: int, conditions: Any, seed: int) -> Iterator[pd.
         yield from_plain(plain, model.codec.columns)
 
 
-def _filled(
-    model: RowModel, source: TableSource, columns: Sequence[Column], draw: bool, seed: int
-) -> Iterator[pd.DataFrame]:
-    learned = [column for column in columns if any(column.name in unit.columns for unit in model.codec.units)]
-    for first, frame in enumerate(source.chunks()):
-        plain = model.complete(plain_like(frame, learned), draw=draw, seed=seed_for(seed, "filled rows", step=first))
-        filled = from_plain(plain, learned)
-        yield frame.assign(**{column.name: filled[column.name] for column in learned})
+def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[pd.DataFrame]:
+    """The table in parts, as it is but for its missing cells."""
+    learned = [
+        column for column in model.codec.columns if any(column.name in unit.columns for unit in model.codec.units)
+    ]
+    first_row = 1
+    for number, frame in enumerate(source.chunks()):
+        plain = plain_like(frame, learned, first_row)
+        filled = model.complete(plain, draw=draw, seed=seed_for(seed, "filled rows", step=number))
+        yield with_filled(frame, filled, learned)
+        first_row += len(frame)
 
 
 def _refuse_where(where: Where) -> None:

@@ -62,9 +62,7 @@ class GenerateRows:
         except DataError as error:
             raise _changed(recipe, error.what) from error
         if inquiry.survey.sha256 != recipe.data.hash:
-            raise _changed(
-                recipe, f"Its sha256 is {inquiry.survey.sha256[:12]}, the run's is {recipe.data.hash[:12]}."
-            )
+            raise _changed(recipe, f"Its sha256 is {inquiry.survey.sha256[:12]}, the run's is {recipe.data.hash[:12]}.")
         rows = recipe.rows
         return RowsJob(recipe, _open(inquiry, rows.spans, rows.values, recipe.seed, recipe.compute.device), tell)
 

@@ -22,6 +22,7 @@ from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.data.tables.codec import NUMERIC, TableCodec, Tally, fit_codec, unit_columns
 from ganforge.data.tables.find_rules import find_rules
+from ganforge.data.tables.identifiers import fresh_identifiers
 from ganforge.data.tables.numbers import Inside
 from ganforge.data.tables.opened import TableSource
 from ganforge.data.tables.plain import to_plain
@@ -29,7 +30,7 @@ from ganforge.data.tables.read_rules import parse_rules
 from ganforge.data.tables.rules import check_rules, rule_in_words
 from ganforge.data.tables.source import open_source
 from ganforge.data.tables.survey import TableSurvey, survey_table
-from ganforge.errors import DataError, RecipeError
+from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.recipe import Column
 
 CACHED_CELLS = 20_000_000
@@ -37,6 +38,7 @@ FITTED_ROWS = 200_000  # training rows that spans and rules are found on
 SHOWN_ROWS = 50_000  # training rows that samples are compared with
 MOST_HELD_OUT = 10_000
 ASKED = "you asked for it"
+MEASURED = 32_768  # generated rows, at most, that are compared with real ones: so many identifiers are needed
 FEWEST_HELD_OUT = 200  # as long as they are no more than a fifth of the rows
 
 
@@ -106,7 +108,9 @@ def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, 
 
     Args: spans how many codes numbers are cut into; inside how values are drawn within one; seed decides which rows are
         held out.
+    Raises: DataError for identifiers of a type that has no room for those of generated rows.
     """
+    _refuse_narrow_identifiers(inquiry.survey.columns)
     survey, rows = inquiry.survey, inquiry.rows
     held_out = _held_out(survey.rows, seed)
     rules = parse_rules([words for words, _ in inquiry.rules], survey.columns)
@@ -156,6 +160,15 @@ class _Rows:
                 "It was changed while it was read.",
                 "Try again.",
             )
+
+
+def _refuse_narrow_identifiers(columns: Sequence[Column]) -> None:
+    for column in columns:
+        if column.kind == "identifier":
+            try:
+                fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
+            except InputError as error:
+                raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
 
 
 def _held_out(rows: int, seed: int) -> NDArray[np.bool_]:
