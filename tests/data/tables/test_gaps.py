@@ -203,6 +203,13 @@ def test_a_condition_above_leaves_the_lower_column_its_missing_rows(chain) -> No
     assert allowed[0] and not allowed[-1]
 
 
+def test_conditions_stand_in_the_same_order_in_every_process(chain) -> None:  # type: ignore[no-untyped-def]
+    """What is drawn depends on it, and a set of texts has another order in each process."""
+    places = list(chain.by_unit((Between("c", 0.0, 30.0), Between("b", 0.0, 30.0))))
+    assert places[:2] == [chain.unit_of("c"), chain.unit_of("b")] and places[2:] == sorted(places[2:])
+    assert len(places) == 4
+
+
 def test_written_columns_of_two_resolutions_keep_the_rule(tmp_path_factory: pytest.TempPathFactory) -> None:
     random = np.random.default_rng(0)
     moment = np.datetime64("2024-03-01T00:00:00") + random.integers(0, 10**7, 600)

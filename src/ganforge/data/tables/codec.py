@@ -74,7 +74,8 @@ class TableCodec:
                 place = self.unit_of(condition.column)
                 found[place] = (*found.get(place, ()), condition)
         gaps = [unit for place, unit in enumerate(self.units) if isinstance(unit, GapUnit) and place in found]
-        for name in {name for gap in gaps for name in self._all_below(gap)}:
+        below = {name for gap in gaps for name in self._all_below(gap)}
+        for name in sorted(below, key=self.unit_of):  # a set's own order is another one in each process
             place = self.unit_of(name)
             found[place] = (*found.get(place, ()), Within(name, *ranges[name]))
         return found

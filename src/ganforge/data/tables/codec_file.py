@@ -12,12 +12,12 @@ from ganforge.data.tables.categories import CategoryUnit
 from ganforge.data.tables.codec import NUMERIC, TableCodec, Unit, unit_columns
 from ganforge.data.tables.gaps import GapUnit
 from ganforge.data.tables.numbers import KNOTS, NumberUnit, Seen, Smooth
+from ganforge.data.tables.profile import MOST_DECIMALS
 from ganforge.data.tables.read_rules import parse_rules
 from ganforge.data.tables.rules import Ordered, Rule, rule_in_words
 from ganforge.errors import InputError, RunError
 from ganforge.recipe import Column
 
-MOST_DECIMALS = 15
 Arrays = dict[str, NDArray[Any]]
 
 

@@ -55,8 +55,8 @@ def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Se
             low, high = ranges[listed.column]
             numbers = [number for number in among_numbers(listed) if low <= number <= high]
             ranges[listed.column] = (numbers[0], numbers[-1]) if numbers else (math.inf, -math.inf)
-    for name in there:
-        if ranges[name][0] > ranges[name][1]:
+    for name in by_name:
+        if name in there and ranges[name][0] > ranges[name][1]:
             raise _impossible(name, conditions, orders, columns)
     return ranges
 
