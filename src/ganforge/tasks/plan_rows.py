@@ -36,8 +36,8 @@ from ganforge.tasks.row_game import build_row_game, build_row_networks
 from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads
 
 DEFAULT_MINUTES = 5.0
-BATCH, BATCH_OF_FEW, FEW_ROWS = 512, 128, 2_000  # rows a step, in general and where training has fewer than FEW_ROWS
-SPANS, ROWS_FOR_A_SPAN = 32, 15
+BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
+SPANS, ROWS_FOR_A_SPAN = 32, 30
 GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 0.5
@@ -158,7 +158,6 @@ def _draft(request: Request, inquiry: TableInquiry, table: Table, understood: Un
         adversary = Adversary(name=objective, gamma_start=10.0, gamma_end=10.0)
     else:
         adversary = Adversary(name=objective, gamma_start=gamma, gamma_end=gamma * GAMMA_DECAY)
-    batch = BATCH if rows >= FEW_ROWS else min(BATCH_OF_FEW, rows)
     found = [why for _, why in inquiry.rules]
     shown = understood.rows
     return (
@@ -166,7 +165,7 @@ def _draft(request: Request, inquiry: TableInquiry, table: Table, understood: Un
         .model_copy(
             update={
                 "objective": adversary,
-                "optimiser": Optimiser(batch_size=batch, learning_rate_start=3e-3),
+                "optimiser": Optimiser(batch_size=BATCH, learning_rate_start=3e-3),
                 "compute": Compute(
                     device=understood.device,
                     precision=machine.precision if best else "float32",
@@ -193,7 +192,7 @@ def _draft(request: Request, inquiry: TableInquiry, table: Table, understood: Un
             if request.objective
             else "relativistic pairing with R1 and R2: converges",
             objective__gamma_start=f"{GAMMA_PER_SQUARED_DISTANCE:g} x the mean squared distance of two rows",
-            optimiser__batch_size=f"{batch} rows a step, from {rows:,} training rows",
+            optimiser__batch_size=f"from {rows:,} training rows; fewer a step gained nothing, on few rows either",
             compute__device=machine.device_reason,
             compute__precision=machine.precision_reason if best else "safe on any device",
             compute__threads=machine.description,
