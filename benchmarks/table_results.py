@@ -59,8 +59,10 @@ def conclude(results: Sequence[Mapping[str, float]], bars: Mapping[str, Bar], **
 
 
 def training_seconds(trained: TrainedRun) -> float:
-    """How long a run trained, without reading, planning and judging."""
-    return float(Run(trained.folder).read_records()[-1]["seconds"])
+    """How long a run trained, the game and what learned after it; without reading, planning and judging."""
+    run = Run(trained.folder)
+    after = sum(float(event["seconds"]) for event in run.read_events() if event["kind"] == "settled")
+    return float(run.read_records()[-1]["seconds"]) + after
 
 
 class Stopwatch:

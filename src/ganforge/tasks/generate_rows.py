@@ -102,15 +102,14 @@ class RowsJob:
     def finish(self, product: nn.Module) -> nn.Module:
         """The generator with its columns at their shares, and a referee, where the recipe wants one."""
         assert isinstance(product, RowGenerator) and self.recipe.rows is not None
+        begun, table, referee = perf_counter(), self.table, None
         if self.recipe.task == "generate":
-            layout = RowLayout(self.table.codec.sizes, self.recipe.compute.device)
-            shares = code_shares(self.table.codec, self.table.train).to(self.recipe.compute.device)
+            layout = RowLayout(table.codec.sizes, self.recipe.compute.device)
+            shares = code_shares(table.codec, table.train).to(self.recipe.compute.device)
             match_shares(product, layout, shares, self.recipe.network.latent_size, self.recipe.seed)
-        if self.recipe.rows.referee == 0:
-            return RowProduct(product, None)
-        begun, table = perf_counter(), self.table
-        referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
-        self.tell("refereed", seconds=perf_counter() - begun)
+        if self.recipe.rows.referee:
+            referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
+        self.tell("settled", seconds=perf_counter() - begun)
         return RowProduct(product, referee)
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
