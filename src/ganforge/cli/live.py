@@ -32,6 +32,7 @@ PHASES = {
     "judging": "Preparing the judge",
     "started": "Training",
     "resumed": "Training",
+    "settling": "Settling what was learned",
     "evaluating": "Judging the result",
     "finished": "Done",
     "interrupted": "Stopped and saved",

@@ -22,6 +22,8 @@ _HEADS = {
     "detection": "Told apart",
     "nearer_to_train": "Near training",
     "exact_copies": "Exact copies",
+    "rmse": "Typical error",
+    "accuracy": "Right categories",
 }
 
 
@@ -77,12 +79,12 @@ class TablePart:
 
 
 def table_part(run: Run, evaluation: Mapping[str, Any]) -> TablePart | None:
-    """None where the evaluation is not one of a generated table."""
+    """None where the evaluation is not one of a table. One of filled cells has rivals, and no columns in numbers."""
     columns: Sequence[Mapping[str, Any]] = evaluation.get("columns") or []
-    if not columns:
+    rivals: Sequence[Mapping[str, Any]] = evaluation.get("rivals") or []
+    if not columns and not rivals:
         return None
     examples: Mapping[str, Any] = evaluation.get("examples") or {}
-    rivals: Sequence[Mapping[str, Any]] = evaluation.get("rivals") or []
     measured = list(dict.fromkeys(name for rival in rivals for name in rival.get("measures") or {}))
     return TablePart(
         example_names=tuple(str(name) for name in examples.get("columns") or []),

@@ -102,6 +102,7 @@ class RowsJob:
     def finish(self, product: nn.Module) -> nn.Module:
         """The generator with its columns at their shares, and a referee, where the recipe wants one."""
         assert isinstance(product, RowGenerator) and self.recipe.rows is not None
+        self.tell("settling")
         begun, table, referee = perf_counter(), self.table, None
         if self.recipe.task == "generate":
             layout = RowLayout(table.codec.sizes, self.recipe.compute.device)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, ClassVar, Literal
 
 from torch import nn
@@ -37,18 +38,24 @@ RIVALS: dict[str, Callable[..., Plain]] = {
     "k-nearest neighbours": by_neighbours,
     "iterative linear regression": by_regression,
 }
+SENTENCES = {
+    SIMPLEST: "Every hole of a column gets the same value.",
+    "k-nearest neighbours": "The mean of the five training rows that are nearest by their numbers.",
+    "iterative linear regression": "Each number from all others, round after round.",
+}
 MEANINGS = {
     "rmse": "Typical error of a filled number, as a share of its column's range.",
     "accuracy": "Share of filled categories that are just what was hidden.",
 }
 BETTER: dict[str, Literal["lower", "higher"]] = {"rmse": "lower", "accuracy": "higher"}
+WATCHED: dict[str, Literal["lower", "higher"]] = {**BETTER, "filling": "higher"}
 
 
 class Impute:
     """Turns a table with holes into a game of two."""
 
     name: ClassVar[str] = "impute"
-    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = BETTER
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = WATCHED
 
     def plan(self, request: Request, tell: Tell) -> ImputeJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
@@ -90,15 +97,19 @@ class ImputeJob:
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""
-        holes, columns = self._holes(), self.rows.table.codec.columns
+        holes, columns = self._holes(seed=1), self.rows.table.codec.columns
         filled = self._model(product).complete(holes.rows, seed=1)
         told = {name: filled[name][cells] for name, cells in holes.hidden.items()}
         held = {name: holes.truth[name][cells] for name, cells in holes.hidden.items()}
         write_whole(run.sample_grid(examples), draw_columns(held, told, columns, learned_names(columns)))
         self.rows.tell("sampled", path=str(run.sample_grid(examples)))
         scores = filling_scores(holes, filled, columns)
-        ends = [(name, score.value, score.low, score.high) for name, score in scores.items()]
-        return {key: v for name, *of in ends for key, v in zip((name, f"{name}_low", f"{name}_high"), of, strict=True)}
+        scores["filling"] = filling(scores)
+        return {
+            key: value
+            for name, score in scores.items()
+            for key, value in ((name, score.value), (f"{name}_low", score.low), (f"{name}_high", score.high))
+        }
 
     def finish(self, product: nn.Module) -> nn.Module:
         """As for generating rows."""
@@ -114,7 +125,7 @@ class ImputeJob:
 
     def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
         """Errors on hidden cells of held-out rows, beside those of fillings that are no GAN."""
-        table, holes = self.rows.table, self._holes()
+        table, holes = self.rows.table, self._holes(seed=0)
         columns = table.codec.columns
         filled = self._model(product).complete(holes.rows, seed=2)
         mine = filling_scores(holes, filled, columns)
@@ -151,18 +162,33 @@ class ImputeJob:
             "measures": [asdict(measure) for measure in measures],
             "classes": None,
             "nearest": "",
-            "fillings": [
-                {"name": name, **{measure: score.value for measure, score in scores.items()}}
+            "rivals": [
+                {
+                    "name": name,
+                    "sentence": SENTENCES.get(name, ""),
+                    "measures": {measure: score.value for measure, score in scores.items()},
+                }
                 for name, scores in {"this model": mine, **rivals}.items()
             ],
             "verdict": verdict(mine, rivals),
         }
 
-    def _holes(self) -> Holes:
-        return hide(self.rows.table.held_out_rows, self.rows.table.codec.columns, seed=0)
+    def _holes(self, seed: int) -> Holes:
+        """Other cells are hidden when the model is judged than when the best one is chosen."""
+        return hide(self.rows.table.held_out_rows, self.rows.table.codec.columns, seed)
 
     def _model(self, product: nn.Module) -> RowModel:
         return self.rows.model(product)
+
+
+def filling(scores: Mapping[str, Estimate]) -> Estimate:
+    """One number by which the best model is kept: the mean of 1 - rmse and accuracy, of those that there are."""
+    right = [
+        Estimate(1 - score.value, 1 - score.high, 1 - score.low) if BETTER[name] == "lower" else score
+        for name, score in scores.items()
+    ]
+    values, lows, highs = ([getattr(score, end) for score in right] for end in ("value", "low", "high"))
+    return Estimate(fmean(values), fmean(lows), fmean(highs))
 
 
 def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:

@@ -262,8 +262,8 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
                 checkpoint_every_steps=every * 20,
                 marks=_marks(seconds or examples / rate),
                 look_samples=4000,
-                best_by="table_quality" if generates else None,
-                patience_looks=PATIENCE_LOOKS if generates else 0,
+                best_by="table_quality" if generates else "filling",
+                patience_looks=PATIENCE_LOOKS,
             ),
         }
     ).with_reason(
@@ -271,10 +271,8 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
         records__every_steps="about once a second, and 20 times in a short run",
         records__best_by="columns and pairs together: the last rows of a run need not be its best"
         if generates
-        else "not used: how cells are filled has two measures, for numbers and for the rest",
-        records__patience_looks="so many looks without better rows are no chance: what is left would be wasted"
-        if generates
-        else "not used: a run keeps to its length",
+        else "numbers and categories together: on few rows the network soon knows them by heart",
+        records__patience_looks="so many looks without a better one are no chance: what is left would be wasted",
     )
 
 
