@@ -45,7 +45,7 @@ def png(drawn: Figure) -> bytes:
 
 def legend(drawn: SubFigure) -> None:
     """Which colour is which."""
-    keys = [Patch(color=REAL, label="real (training) rows"), Patch(color=GENERATED, label="generated rows")]
+    keys = [Patch(color=REAL, label="real rows"), Patch(color=GENERATED, label="generated rows")]
     drawn.legend(handles=keys, loc="upper left", ncols=2, frameon=False, fontsize=NORMAL, labelcolor=INK)
 
 
