@@ -29,7 +29,7 @@ evaluation.json has
     measures   [contracts.Measure as an object]     classes  {names, training_shares, sample_shares} or null
     nearest    a sentence on copying                verdict  {grade, headline, sentences, adversarial_helps}
     and of a generated table: columns, pairs (worst first), targets, rivals (see metrics/tables/evaluate.py), and
-    examples   {columns: [name], rows: [[text or null]]}: the first generated rows as they are written
+    first_rows {columns: [name], rows: [[text or null]]}: the first generated rows as they are written
 An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind.
 """
 

@@ -48,7 +48,7 @@ def plant_table(folder: Path, columns: tuple[Column, ...] = COLUMNS, label: str 
     found = evaluate_table(*sides, columns, label=label, seed=0, training={"step": 900, "examples": 460_800})
     shown = [[None if value is None else str(value) for value in row] for row in zip(*sides[2].values(), strict=True)]
     run.write_json(run.recipe, {"task": "generate", "seed": 0, "data": {"kind": "table"}, "reasons": {}})
-    run.write_json(run.evaluation, found.as_json() | {"examples": {"columns": list(found.names), "rows": shown[:8]}})
+    run.write_json(run.evaluation, found.as_json() | {"first_rows": {"columns": list(found.names), "rows": shown[:8]}})
     run.columns_picture.parent.mkdir(parents=True, exist_ok=True)
     run.columns_picture.write_bytes(draw_columns(sides[0], sides[2], columns, found.worst_columns))
     if found.pairs:

@@ -54,7 +54,7 @@ def test_the_column_that_was_shifted_comes_first_with_its_numbers(page: Page) ->
 def test_missing_parts_are_left_out(run: Run, tmp_path: Path) -> None:
     other = Run(tmp_path / "less")
     evaluation = run.read_json(run.evaluation)
-    for name in ("examples", "pairs", "targets", "rivals"):
+    for name in ("first_rows", "pairs", "targets", "rivals"):
         evaluation.pop(name)
     other.write_json(other.recipe, {})
     other.write_json(other.evaluation, evaluation)
@@ -76,7 +76,7 @@ def test_a_table_of_one_column_has_a_page(tmp_path: Path) -> None:
 def test_names_and_values_from_the_table_cannot_become_part_of_the_page(run: Run, tmp_path: Path) -> None:
     other = Run(tmp_path / "hostile")
     evaluation = run.read_json(run.evaluation)
-    evaluation["examples"] = {"columns": [HOSTILE], "rows": [[HOSTILE], [None]]}
+    evaluation["first_rows"] = {"columns": [HOSTILE], "rows": [[HOSTILE], [None]]}
     evaluation["columns"][0] |= {"name": HOSTILE, "sentence": HOSTILE, "kind": HOSTILE}
     evaluation["pairs"][0] |= {"columns": [HOSTILE, HOSTILE], "sentence": HOSTILE}
     evaluation["targets"] = [{"name": HOSTILE, "measure": HOSTILE}]

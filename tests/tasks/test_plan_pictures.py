@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from ganforge import api
-from ganforge.cli.tables import NOT_SHOWN, SECTIONS, how_long
+from ganforge.cli.tables import NOT_SHOWN, SECTIONS, SHOWN_APART, how_long
 from ganforge.core import device
 from ganforge.errors import RecipeError
 from ganforge.recipe import Recipe, Request
 from ganforge.tasks import plan_pictures
 from ganforge.tasks.generate import Generate
+from ganforge.tasks.generate_rows import GenerateRows
 from ganforge.tasks.plan_pictures import gamma_rule, measure_rate, target_size
 from ganforge.tasks.regress import Regress
 
@@ -176,8 +177,14 @@ def test_every_row_that_the_plan_shows_has_a_reason(asked: dict[str, Any]) -> No
 def rows_without_a_reason(recipe: Recipe) -> list[str]:
     """Names of what `ganforge plan` would show with an empty last column."""
     content = recipe.to_json()
-    shown = ["task", *(f"{section}.{key}" for section in SECTIONS for key in content[section])]
-    return [name for name in shown if name not in NOT_SHOWN and not recipe.reasons.get(name)]
+    shown = ["task", *(f"{section}.{key}" for section in SECTIONS for key in content.get(section, ()))]
+    return [name for name in shown if name not in NOT_SHOWN | SHOWN_APART and not recipe.reasons.get(name)]
+
+
+@pytest.mark.parametrize("task", ["generate", "impute"])
+def test_every_row_of_a_plan_for_rows_has_a_reason(task: str) -> None:
+    recipe = GenerateRows().plan(Request(source="wine", task=task, examples=2_000), silent).recipe
+    assert rows_without_a_reason(recipe) == []
 
 
 def test_every_row_of_a_plan_for_a_table_has_a_reason() -> None:

@@ -190,7 +190,7 @@ def finished(job: Any, run: Run) -> dict[str, str]:
 @pytest.mark.parametrize("task", ["generate", "impute"])
 def test_a_run_that_is_killed_twice_ends_with_the_same_files(tmp_path: Path, task: str) -> None:
     """With the referee, which learns after the game and has no checkpoints: it begins again and ends alike."""
-    settings = {"records.every_steps": 5, "records.checkpoint_every_steps": 10}
+    settings = {"records.every_steps": 5, "records.checkpoint_every_steps": 10, "optimiser.batch_size": 128}
     job = planned(known(600), tmp_path, task, examples=6_400, settings={k: str(v) for k, v in settings.items()})
     assert (job.recipe.rows.referee > 0) is (task == "generate")
     straight = finished(job, Run(tmp_path / "straight"))

@@ -84,7 +84,7 @@ def table_part(run: Run, evaluation: Mapping[str, Any]) -> TablePart | None:
     rivals: Sequence[Mapping[str, Any]] = evaluation.get("rivals") or []
     if not columns and not rivals:
         return None
-    examples: Mapping[str, Any] = evaluation.get("examples") or {}
+    examples: Mapping[str, Any] = evaluation.get("first_rows") or {}
     measured = list(dict.fromkeys(name for rival in rivals for name in rival.get("measures") or {}))
     return TablePart(
         example_names=tuple(str(name) for name in examples.get("columns") or []),

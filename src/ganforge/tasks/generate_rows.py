@@ -131,7 +131,7 @@ class RowsJob:
             table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0, training=state
         )
         content = evaluation.as_json()
-        content["examples"] = _as_text(samples, self.table)
+        content["first_rows"] = _as_text(samples, self.table)
         content["rules"] = broken(table.codec.rules, samples, table.train_rows, columns)
         drawn = draw_columns(table.train_rows, samples, columns, evaluation.worst_columns)
         write_whole(run.columns_picture, drawn)
