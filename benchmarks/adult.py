@@ -1,4 +1,4 @@
-"""Adult (UCI, 48,842 people, 15 columns): what generated rows are worth after so many seconds of training.
+"""Adult (UCI, 32,561 people, 15 columns): what generated rows are worth after so many seconds of training.
 
 Train on 80 % of the rows, test on the rest. Scores by SDMetrics and boosted trees in the rivals' environment
 (table_scores.py): ganforge beside real rows (the test rows) as the ceiling, independent columns as the floor and, with
@@ -6,7 +6,7 @@ Train on 80 % of the rows, test on the rest. Scores by SDMetrics and boosted tre
 AUC of a tree trained on generated rows, detection, nearer to train. --values smooth does not repeat training values
 inside a span of numbers; what that costs is the difference.
 
-ADULT.csv is UCI's `adult.data` and `adult.test` in one file with a line of names.
+ADULT.csv is UCI's `adult.data` with a line of names.
 
     python benchmarks/adult.py ADULT.csv [--seconds 65 150 300] [--seeds 0 1 2] [--rivals] [--values smooth]
                                          [--environment .rivals] [--runs DIR]
