@@ -6,7 +6,7 @@ the adversarial loss, because the best guess of a single cell is what a person w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -26,7 +26,7 @@ from ganforge.metrics.tables.imputation import (
     filling_scores,
     hide,
 )
-from ganforge.recipe import Recipe, Request
+from ganforge.recipe import Column, Recipe, Request
 from ganforge.reports.tables import draw_columns
 from ganforge.run import Run
 from ganforge.tasks.generate_rows import GenerateRows, RowsJob, learned_names
@@ -99,9 +99,7 @@ class ImputeJob:
         """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""
         holes, columns = self._holes(seed=1), self.rows.table.codec.columns
         filled = self._model(product).complete(holes.rows, seed=1)
-        told = {name: filled[name][cells] for name, cells in holes.hidden.items()}
-        held = {name: holes.truth[name][cells] for name, cells in holes.hidden.items()}
-        write_whole(run.sample_grid(examples), draw_columns(held, told, columns, learned_names(columns)))
+        write_whole(run.sample_grid(examples), _drawn(holes, filled, columns))
         self.rows.tell("sampled", path=str(run.sample_grid(examples)))
         scores = filling_scores(holes, filled, columns)
         scores["filling"] = filling(scores)
@@ -133,9 +131,7 @@ class ImputeJob:
             name: filling_scores(holes, rival(table.train_rows, holes.rows, columns), columns)
             for name, rival in RIVALS.items()
         }
-        told = {name: filled[name][cells] for name, cells in holes.hidden.items()}
-        held = {name: holes.truth[name][cells] for name, cells in holes.hidden.items()}
-        write_whole(run.columns_picture, draw_columns(held, told, columns, learned_names(columns)))
+        write_whole(run.columns_picture, _drawn(holes, filled, columns))
         measures = [
             Measure(
                 name,
@@ -179,6 +175,13 @@ class ImputeJob:
 
     def _model(self, product: nn.Module) -> RowModel:
         return self.rows.model(product)
+
+
+def _drawn(holes: Holes, filled: Plain, columns: Sequence[Column]) -> bytes:
+    """A PNG of what hidden cells held and what they were filled with."""
+    told = {name: filled[name][cells] for name, cells in holes.hidden.items()}
+    held = {name: holes.truth[name][cells] for name, cells in holes.hidden.items()}
+    return draw_columns(held, told, columns, learned_names(columns))
 
 
 def filling(scores: Mapping[str, Estimate]) -> Estimate:
