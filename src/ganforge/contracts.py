@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pay it
-    import torch
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from ganforge.core.draws import Draws
     from ganforge.recipe import Recipe, Request
     from ganforge.run import Run
 
@@ -64,7 +64,7 @@ class Objective(Protocol):
     generator_reads_real: ClassVar[bool]  # relativistic losses do; this matters for privacy
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
     ) -> Loss:
         """Args: real, fake (B, ...) without graph; gamma >= 0, the gradient penalty's weight now; random for penalties
         that draw points between real and fake."""
@@ -121,12 +121,27 @@ class OptimiserSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Levers:
+    """What the guard may turn while a run is in progress. As they stand here, everything is as the recipe says."""
+
+    learning_rate: float = 1.0  # factor on every player's
+    opponent_learning_rate: float = 1.0  # one more factor, on the players that are not the product: the discriminator
+    penalty: float = 1.0  # factor on gamma, the weight of the gradient penalty
+    augmentation: float = 0.0  # least strength of the augmentation that the discriminator sees through, 0..1
+    half_life_examples: float | None = None  # of the moving average, instead of the recipe's
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """What a player sees when it plays: a fresh batch, a fresh random generator, and how far training is."""
+    """What a player sees when it plays: a fresh batch, fresh random numbers, how far training is, and the levers.
+
+    Of a run that several processes train together, the batch holds this process's examples alone.
+    """
 
     batch: Batch
-    random: torch.Generator  # on the training device, made for this player and step alone
+    random: Draws  # on the training device, made for this player and step alone
     progress: float  # 0..1
+    levers: Levers = Levers()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
     │   ├── RecipeError    a setting: unknown name, value out of range
     │   └── RunError       a run folder: missing, existing, not one, damaged, in use
     ├── TrainingError      training went wrong and could not be saved: exit code 1
+    ├── WorldError         another process of the same run died or cannot be reached: exit code 1
     ├── StorageError       a file could not be written (disk full, no permission): exit code 1
     └── Interrupted        the person asked to stop; the run was saved: exit code 130
 
@@ -52,6 +53,10 @@ class RunError(InputError):
 
 class TrainingError(GanforgeError):
     """Training went wrong in a way that smaller steps did not mend."""
+
+
+class WorldError(GanforgeError):
+    """Another process of the same run died, fell silent or cannot be reached."""
 
 
 class StorageError(GanforgeError):

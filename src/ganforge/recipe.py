@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ganforge.errors import RecipeError, did_you_mean
 
 Size = Literal["tiny", "small", "base", "large"]
+MOST_AUGMENTATION = 0.8  # above it the changes begin to show in what is generated (networks/augmentation.py)
 UNSETTABLE = ("ask", "data", "reasons")  # parts of a recipe that are no choices
 
 
@@ -101,6 +102,8 @@ class Adversary(Section):
     gamma_start: float = Field(1.0, ge=0)
     gamma_end: float = Field(0.1, ge=0)
     order: Literal["alternating", "simultaneous"] = "alternating"
+    augmentation: float = Field(0.0, ge=0, le=MOST_AUGMENTATION)  # chance of each kind of change, from the start
+    flips: bool = False  # whether augmentation may exchange left and right
 
 
 class Optimiser(Section):

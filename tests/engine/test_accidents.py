@@ -54,7 +54,7 @@ def planted(game: Game, who: str, bad: Callable[[Turn], bool]) -> Game:
 def at(who: str, steps: set[int], attempts: tuple[int, ...] = (0,), seed: int = 1) -> Callable[[Turn], bool]:
     """Picks turns by step and attempt, which a turn shows only through its seed."""
     seeds = {seed_for(seed, f"{who}/random", step=step, attempt=attempt) for step in steps for attempt in attempts}
-    return lambda turn: turn.random.initial_seed() in seeds
+    return lambda turn: turn.random.generator.initial_seed() in seeds
 
 
 def test_one_bad_turn_is_skipped_counted_and_touches_no_weight() -> None:
@@ -92,7 +92,7 @@ def test_repeated_bad_turns_rewind_to_the_checkpoint_with_half_the_rate_and_new_
     state = fit(game, line_feed(), settings(80), run=run, observers=[notebook]).state
     rewound = [event for event in notebook.events if event["kind"] == "rewound"]
     assert [(event["step"], event["to_step"]) for event in rewound] == [(50, 40)]
-    assert (state.attempt, state.learning_rate_scale, state.skipped) == (1, 0.5, 3)
+    assert (state.attempt, state.levers.learning_rate, state.skipped) == (1, 0.5, 3)
     rates = [record["learning_rates"]["learner"] for record in run.read_records()]
     assert rates == pytest.approx([0.01] * 4 + [0.005] * 4)
     assert all(torch.isfinite(tensor).all() for tensor in weights(game.players[0].network))

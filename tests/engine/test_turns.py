@@ -26,6 +26,7 @@ from toy_games import (
 )
 
 from ganforge.contracts import Game, Loss, OptimiserSettings, Schedule, Turn
+from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import fit
 from ganforge.engine.turn import find_gradients, settle, sit_down, take_step
@@ -47,7 +48,8 @@ def by_hand(order: str) -> tuple[nn.Module, nn.Module]:
     def draw(name: str, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
         drawing = generator_for(1, f"{name}/batch", step=step)
         random = generator_for(1, f"{name}/random", step=step)
-        real = x[torch.randint(len(x), (BATCH,), generator=drawing)]
+        places = torch.rand(BATCH, generator=drawing, dtype=torch.float64)  # row j from the j-th of BATCH equal stretches
+        real = x[((torch.arange(BATCH) + places) * len(x) / BATCH).long()]
         return real, generator(torch.randn(BATCH, LATENT, generator=random)), random
 
     def gradients(name: str, network: nn.Module, step: int) -> None:
@@ -93,7 +95,7 @@ def test_a_turn_leaves_no_gradient_on_the_other_players_network() -> None:
     for seat, other in (seats, seats[::-1]):
         for parameter in other.parameters:
             parameter.grad = None
-        find_gradients(seat, seats, Turn({"x": points()[:BATCH]}, generator_for(0, "turn"), 0.0), "float32")
+        find_gradients(seat, seats, Turn({"x": points()[:BATCH]}, Draws(generator_for(0, "turn")), 0.0), "float32")
         assert all(parameter.grad is not None for parameter in seat.parameters)
         assert all(parameter.grad is None for parameter in other.parameters)
         assert not any(parameter.requires_grad for parameter in other.parameters)
@@ -103,7 +105,7 @@ def test_plain_steps_are_the_textbooks_theta_minus_alpha_gradient() -> None:
     game = regression_game(plain_steps(0.25))
     seat = sit_down(game.players[0])
     x, y = torch.tensor([[1.0, 2.0]]), torch.tensor([3.0])
-    find_gradients(seat, [seat], Turn({"x": x, "y": y}, generator_for(0, "turn"), 0.0), "float32")
+    find_gradients(seat, [seat], Turn({"x": x, "y": y}, Draws(generator_for(0, "turn")), 0.0), "float32")
     take_step(seat, 0.25)
     # h(x) = 0 at first, so the gradient is -y (1, x_0, x_1)
     assert seat.parameters[0].tolist() == [0.75, 0.75, 1.5]
@@ -114,8 +116,8 @@ def test_a_turn_that_is_not_finite_leaves_weights_and_moments_as_they_were(kind:
     steps = adam_steps() if kind == "adam" else plain_steps(0.1)
     game = regression_game(steps)
     seat = sit_down(game.players[0])
-    good = Turn({"x": torch.ones(2, 2), "y": torch.ones(2)}, generator_for(0, "turn"), 0.0)
-    bad = Turn({"x": torch.ones(2, 2), "y": torch.tensor([1.0, float("inf")])}, generator_for(0, "turn"), 0.0)
+    good = Turn({"x": torch.ones(2, 2), "y": torch.ones(2)}, Draws(generator_for(0, "turn")), 0.0)
+    bad = Turn({"x": torch.ones(2, 2), "y": torch.tensor([1.0, float("inf")])}, Draws(generator_for(0, "turn")), 0.0)
 
     def everything() -> list[Tensor]:
         moments = [value.clone() for state in seat.optimiser.state.values() for value in state.values()]
@@ -132,8 +134,8 @@ def test_a_turn_that_is_not_finite_leaves_weights_and_moments_as_they_were(kind:
 
 
 def test_a_first_turn_that_is_not_finite_is_as_if_it_had_not_been() -> None:
-    bad = Turn({"x": torch.ones(1, 2), "y": torch.tensor([float("nan")])}, generator_for(0, "turn"), 0.0)
-    good = Turn({"x": torch.ones(1, 2), "y": torch.ones(1)}, generator_for(0, "turn"), 0.0)
+    bad = Turn({"x": torch.ones(1, 2), "y": torch.tensor([float("nan")])}, Draws(generator_for(0, "turn")), 0.0)
+    good = Turn({"x": torch.ones(1, 2), "y": torch.ones(1)}, Draws(generator_for(0, "turn")), 0.0)
     seats = [sit_down(regression_game().players[0]) for _ in range(2)]
     for seat, turns in zip(seats, ([bad, good, good], [good, good]), strict=True):
         for turn in turns:

@@ -128,7 +128,7 @@ def adversarial_players(
     scored = OBJECTIVES[objective]()
 
     def draw(turn: Turn) -> Tensor:
-        latent = torch.randn(len(turn.batch[key]), latent_size, generator=turn.random)
+        latent = turn.random.normal(len(turn.batch[key]), latent_size)
         fake: Tensor = generator(latent)
         return fake
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from ganforge.core.draws import Draws
 from ganforge.networks.tabular import NEVER, RowDiscriminator, RowGenerator, RowLayout, RowProduct
 
 SIZES = (3, 1, 7, 2, 40, 3, 1, 33, 2)
@@ -74,7 +75,7 @@ def test_codes_are_drawn_as_often_as_the_softmax_says(how: str) -> None:
     layout, count = RowLayout(SIZES), 40_000
     logits = logits_of(layout, 1, seed=3)
     if how == "draw":
-        drawn = layout.draw(logits.expand(count, -1), randomly(1), 0.5).mean(dim=0)
+        drawn = layout.draw(logits.expand(count, -1), Draws(randomly(1)), 0.5).mean(dim=0)
     else:
         drawn = layout.one_hot(layout.draw_codes(logits, randomly(1), count)[:, 0]).mean(dim=0)
     expected = layout.probabilities(logits)[0]
@@ -98,7 +99,7 @@ def test_padded_places_are_never_drawn_and_drawn_rows_are_exact_one_hots(strengt
     codes = layout.draw_codes(logits.detach(), randomly(0), 3)
     assert codes.shape == (3, 4_000, len(SIZES))
     assert (codes >= 0).all() and (codes < torch.tensor(SIZES)).all()
-    for x in (layout.draw(logits, randomly(0), 0.5), layout.draw(logits.detach(), randomly(0), 0.5)):
+    for x in (layout.draw(logits, Draws(randomly(0)), 0.5), layout.draw(logits.detach(), Draws(randomly(0)), 0.5)):
         assert set(x.unique().tolist()) == {0.0, 1.0}
         assert (x[:, ~layout.real] == 0).all()
         assert (x.sum(dim=1) == len(SIZES)).all()
@@ -115,7 +116,7 @@ def test_the_gradient_of_a_draw_is_that_of_its_soft_sample() -> None:
     layout, temperature = RowLayout(SIZES), 0.5
     logits = logits_of(layout, 6, seed=5).requires_grad_()
     weight = torch.randn(6, layout.width, generator=randomly(9))
-    (layout.draw(logits, randomly(4), temperature) * weight).sum().backward()
+    (layout.draw(logits, Draws(randomly(4)), temperature) * weight).sum().backward()
     uniform = torch.empty(6, layout.width).uniform_(1e-9, 1 - 1e-7, generator=randomly(4))
     soft_logits = logits.detach().clone().requires_grad_()
     noisy = (soft_logits - (-uniform.log()).log()) / temperature
@@ -130,7 +131,7 @@ def test_the_gradient_of_a_draw_is_that_of_its_soft_sample() -> None:
 def test_drawing_repeats_with_its_generator() -> None:
     layout = RowLayout(SIZES)
     logits = logits_of(layout, 9)
-    assert torch.equal(layout.draw(logits, randomly(1), 0.5), layout.draw(logits, randomly(1), 0.5))
+    assert torch.equal(layout.draw(logits, Draws(randomly(1)), 0.5), layout.draw(logits, Draws(randomly(1)), 0.5))
     first, again, other = (layout.draw_codes(logits, randomly(seed), 2) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
@@ -196,7 +197,7 @@ def test_units_of_a_single_code_are_drawn_as_that_code() -> None:
     layout, generator = RowLayout(sizes), RowGenerator(sizes, 4, 8, 1)
     logits = generator(torch.randn(5, 4), torch.zeros(5, layout.width + 2))
     assert (layout.draw_codes(logits, randomly(), 2) == 0).all()
-    assert torch.equal(layout.draw(logits, randomly(), 0.5), torch.ones(5, 2))
+    assert torch.equal(layout.draw(logits, Draws(randomly()), 0.5), torch.ones(5, 2))
 
 
 def test_a_product_holds_the_referee_only_where_there_is_one() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Loss
+from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.objectives import OBJECTIVES, squared_error, squared_slope
 
@@ -21,8 +22,8 @@ def softplus(s: float) -> float:
     return math.log1p(math.exp(s))
 
 
-def random() -> torch.Generator:
-    return generator_for(0, "test/objectives")
+def random() -> Draws:
+    return Draws(generator_for(0, "test/objectives"))
 
 
 def curved(weight: Tensor) -> object:
@@ -80,7 +81,7 @@ def test_the_penalty_of_a_line_is_its_squared_slope(name: str) -> None:
 
 
 def test_squared_slope_of_a_line_is_the_squared_norm_of_its_weights() -> None:
-    weight = torch.randn(3 * 4 * 5, generator=random())
+    weight = random().normal(3 * 4 * 5)
     x = torch.randn(7, 3, 4, 5, requires_grad=True)
     slopes = squared_slope(x.flatten(1) @ weight, x)
     torch.testing.assert_close(slopes, weight.square().sum().expand(7))

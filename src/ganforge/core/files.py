@@ -9,11 +9,12 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from ganforge.core.plain_json import read_json_file
 from ganforge.errors import RunError, StorageError
 
 MANIFEST = "manifest.json"  # written last: a folder without it was never finished
@@ -83,7 +84,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         fill(temporary)
         names = sorted(file.name for file in temporary.iterdir())
         manifest = {name: sha256_of(temporary / name) for name in names}
-        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+        (temporary / MANIFEST).write_bytes(_manifest(manifest))
         for name in (*names, MANIFEST):
             with (temporary / name).open("rb") as file:
                 os.fsync(file.fileno())
@@ -118,21 +119,41 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Checks every file of a folder written by `write_folder` against its manifest.
+    """Checks every file of a folder written by `write_folder` against its manifest, and the manifest against the one
+    text that says what it says, so that no byte of the folder can change unseen.
 
     Hidden files do not count: file managers leave such as .DS_Store in every folder that a person looks at.
-    Raises: RunError naming the file that is missing, added or changed.
+    Raises: RunError naming the file that is missing, added, changed, or no plain file of this folder.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        present = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        for name in sorted(present):  # before any is opened: a link may lead elsewhere, and a pipe never ends
+            if (folder / name).is_symlink() or not (folder / name).is_file():
+                raise RunError(f"{folder / name} is no plain file.", "A link may lead out of the folder.", "Remove it.")
+        manifest = _read_manifest(folder)
+        if present - {MANIFEST} != set(manifest):
+            raise RunError(f"{folder} does not hold the files that its {MANIFEST} lists.", "It is damaged.")
+        for name, digest in manifest.items():
+            if sha256_of(folder / name) != digest:
+                raise RunError(f"{folder / name} is not what was written: its sha256 differs.", "The file is damaged.")
+    except OSError as error:
+        raise RunError(f"{folder} cannot be read: {error.strerror}.", "It is damaged or not permitted.") from error
+
+
+def _read_manifest(folder: Path) -> dict[str, str]:
+    """Raises: RunError unless it is just what `write_folder` writes."""
+    try:
+        content = read_json_file(folder / MANIFEST)
+        if not isinstance(content, dict) or _manifest(content) != (folder / MANIFEST).read_bytes():
+            raise ValueError("it is not as it was written")
     except (OSError, ValueError) as error:
         raise RunError(f"{folder} has no readable {MANIFEST}.", "It was never finished or is damaged.") from error
-    present = {file.name for file in folder.iterdir() if not file.name.startswith(".")} - {MANIFEST}
-    if not isinstance(manifest, dict) or present != set(manifest):
-        raise RunError(f"{folder} does not hold the files that its {MANIFEST} lists.", "It is damaged.")
-    for name, digest in manifest.items():
-        if sha256_of(folder / name) != digest:
-            raise RunError(f"{folder / name} is not what was written: its sha256 differs.", "The file is damaged.")
+    return content
+
+
+def _manifest(digests: Mapping[str, object]) -> bytes:
+    """The one text of a manifest: sorted names, two blanks, one newline at the end."""
+    return (json.dumps(dict(sorted(digests.items())), indent=2) + "\n").encode()
 
 
 def sha256_of(path: Path) -> str:

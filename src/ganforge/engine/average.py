@@ -21,9 +21,11 @@ class MovingAverage:
         self._buffers = (list(self.network.buffers()), list(network.buffers()))
 
     @torch.no_grad()
-    def update(self, examples: int, batch_size: int) -> None:
-        """Args: examples shown so far, after this step; batch_size the examples of this step."""
-        half_life = min(self.half_life_examples, RAMP * examples)
+    def update(self, examples: int, batch_size: int, half_life_examples: float | None = None) -> None:
+        """Args: examples shown so far, after this step; batch_size the examples of this step; half_life_examples
+        another half-life than the one it was made with."""
+        longest = self.half_life_examples if half_life_examples is None else half_life_examples
+        half_life = min(longest, RAMP * examples)
         keep = 0.5 ** (batch_size / half_life) if half_life > 0 else 0.0
         average, newest = self._pairs
         torch._foreach_lerp_(average, newest, 1.0 - keep)

@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import Tensor
 
+from ganforge.contracts import Levers
 from ganforge.core.files import check_folder, write_folder
+from ganforge.core.world import World
 from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import PREFIX, Best, Standing
 from ganforge.engine.clock import Clock
@@ -35,7 +38,7 @@ class State:
     step: int = 0
     seconds: float = 0.0  # of training, over all sittings
     attempt: int = 0  # one more after each rewind
-    learning_rate_scale: float = 1.0  # halved by each rewind
+    levers: Levers = field(default_factory=Levers)  # each rewind halves the learning rate
     skipped: int = 0  # turns that were not finite, in all
     unrecorded: int = 0  # of them after the last record: only when a person stopped between two records
     streak: int = 0  # how often in a row the target was reached
@@ -45,19 +48,29 @@ class State:
     look_seconds: float = 0.0  # of all looks together
     standing: Standing | None = None  # of the best product; None where no measure says which that is
 
+    def as_json(self) -> dict[str, Any]:
+        """The object that state.json holds."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> State:
+        """What `as_json` gave. Raises: TypeError for unknown keys."""
+        parts = {"clock": Clock(**content["clock"]), "levers": Levers(**content["levers"])}
+        state = cls(**{**content, **parts})
+        if "standing" in content:
+            state.standing = Standing(**content["standing"])
+        return state
+
 
 def save_checkpoint(
     folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None = None
 ) -> Path:
     """Writes `folder`/<step> and removes all but the last two. Raises: StorageError; the older ones are then intact."""
-    tensors = {**dict(_tensors(seats, average)), **dict(best.tensors() if best else ())}
-    scalars = {name: value for name, value in asdict(state).items() if value is not None}
 
     def fill(target: Path) -> None:
         # `save` and not `save_file`: that one raises an error of its own on a full disk, which nobody would catch
-        content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
-        (target / "tensors.safetensors").write_bytes(content)
-        (target / "state.json").write_text(json.dumps(scalars, indent=2) + "\n", "utf-8")
+        (target / "tensors.safetensors").write_bytes(_saved(seats, average, best))
+        (target / "state.json").write_text(json.dumps(state.as_json(), indent=2) + "\n", "utf-8")
 
     written = folder / f"{state.step:09d}"
     write_folder(written, fill)
@@ -94,11 +107,33 @@ def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, b
     Args: best takes back what the checkpoint holds of it; without one that part of the checkpoint is left alone.
     Raises: RunError if it does not fit the networks.
     """
-    content = json.loads((path / "state.json").read_text("utf-8"))
-    state = State(**{**content, "clock": Clock(**content["clock"])})
-    if "standing" in content:
-        state.standing = Standing(**content["standing"])
-    everything = load_file(path / "tensors.safetensors")
+    state = State.from_json(json.loads((path / "state.json").read_text("utf-8")))
+    _restore(load_file(path / "tensors.safetensors"), seats, average, best, str(path))
+    return state
+
+
+@torch.no_grad()
+def share_checkpoint(
+    world: World, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None
+) -> State:
+    """Puts everything that the leader's checkpoint would hold into every process, and returns the leader's state."""
+    if world.size == 1:
+        return state
+    told = State.from_json(world.tell(state.as_json()))
+    content = world.tell_bytes(_saved(seats, average, best) if world.leads else b"")
+    if not world.leads:
+        _restore(load(content), seats, average, best, "the leader's checkpoint")
+    return told
+
+
+def _saved(seats: Sequence[Seat], average: MovingAverage, best: Best | None) -> bytes:
+    tensors = {**dict(_tensors(seats, average)), **dict(best.tensors() if best else ())}
+    return save({name: tensor.contiguous() for name, tensor in tensors.items()})
+
+
+def _restore(
+    everything: Mapping[str, Tensor], seats: Sequence[Seat], average: MovingAverage, best: Best | None, where: str
+) -> None:
     kept = {name: tensor for name, tensor in everything.items() if name.startswith(PREFIX)}
     stored = {name: tensor for name, tensor in everything.items() if name not in kept}
     for seat in seats:
@@ -106,7 +141,7 @@ def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, b
     present = dict(_tensors(seats, average))
     if set(present) != set(stored) or any(present[name].shape != stored[name].shape for name in present):
         raise RunError(
-            f"{path} does not fit this run's networks.",
+            f"{where} does not fit this run's networks.",
             "The recipe or ganforge has changed since it was written.",
             "Train again, or resume with the version that wrote it.",
         )
@@ -114,7 +149,6 @@ def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, b
         tensor.copy_(stored[name])
     if best is not None:
         best.restore(kept, average.network)
-    return state
 
 
 def _tensors(seats: Sequence[Seat], average: MovingAverage) -> Iterable[tuple[str, Tensor]]:

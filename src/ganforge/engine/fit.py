@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from ganforge.contracts import Feed, Game, Observer, Turn
+from ganforge.contracts import Feed, Game, Observer, Record, Turn
+from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
+from ganforge.core.world import ALONE, World
 from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import Best, Standing
-from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint
+from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
 from ganforge.engine.clock import Clock
-from ganforge.engine.journal import Journal, Pace, add_watched, make_record
-from ganforge.engine.steer import Decision, decide, recorded_refits
+from ganforge.engine.journal import Journal, Pace, add_watched, learning_rate, make_record
+from ganforge.engine.steer import Decision, agree, decide, recorded_refits
 from ganforge.engine.turn import Seat, find_gradients, sit_down, take_step
 from ganforge.errors import Interrupted, TrainingError
 from ganforge.run import Run
@@ -50,7 +52,7 @@ Look = Callable[[nn.Module, State], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What training leaves behind: the product, and where the run stands.
+    """What training leaves behind: the product, and where the run stands. In the leader's process alone it is whole.
 
     The product is the moving average at the end, or at the best look where `state.standing.kept_best` says so.
     """
@@ -59,7 +61,7 @@ class Fitted:
     state: State
 
 
-def fit(
+def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is named here
     game: Game,
     feed: Feed,
     settings: FitSettings,
@@ -69,19 +71,23 @@ def fit(
     look: Look | None = None,
     target: Callable[[Mapping[str, float]], bool] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    world: World = ALONE,
 ) -> Fitted:
     """Trains a game to its end, or on from the newest healthy checkpoint of `run`.
 
     Args: run: where records, events and checkpoints go; None keeps nothing. look: called at `settings.marks`. target:
         ends training when it holds for the quality of two looks in a row, or of the last one. stop: asked after every
-        step.
-    Raises: Interrupted after saving, when `stop` says so; TrainingError when gradients stay not finite.
+        step; where several processes train, at record steps. world: the processes that train this run together. Only
+        the leader's run, observers, look and target count, and only its product is looked at.
+    Raises: Interrupted after saving, when `stop` says so; TrainingError when gradients stay not finite; RecipeError if
+        the batch cannot be shared by the processes; WorldError if another of them is lost.
     """
-    journal = Journal(run, observers)
+    world.share_of(settings.batch_size)
     seats = [sit_down(player) for player in game.players]
     average = MovingAverage(game.product_player.network, settings.half_life_examples)
     best = Best(settings.best_by) if settings.best_by else None
-    state = _begin(run, seats, average, best, settings, journal)
+    sitting = _Sitting(seats, average, best, settings, run, Journal(run, observers), look, target, world)
+    state = _begin(sitting)
     refits = recorded_refits(run, state)
     pace = Pace(state)
 
@@ -92,41 +98,30 @@ def fit(
 
     while not (state.clock.done or state.reached):
         before = _weights(seats) if _due(state.step + 1, settings) else None
-        _play(game, seats, feed, settings, state)
+        _play(game, sitting, feed, state, pace)
         state.step += 1
         state.clock.examples += settings.batch_size
-        average.update(state.clock.examples, settings.batch_size)
+        average.update(state.clock.examples, settings.batch_size, state.levers.half_life_examples)
 
-        if _due(state.step, settings) or state.clock.done:
+        recorded = _due(state.step, settings) or state.clock.done
+        if recorded:
             state.seconds = pace.seconds()
-            record = make_record(state, seats, before, pace)
-            if look and any(state.looked < mark <= state.clock.progress for mark in settings.marks):
-                state.looked = state.clock.progress
-                with pace.look():
-                    record["quality"] = dict(look(average.network, state))
-                    add_watched(record, seats)
-                if best and state.standing:
-                    state.standing = best.look(state.standing, record["quality"], average.network, state.clock.examples)
-                state.seconds = pace.seconds()
-            to_come = sum(mark > state.clock.progress for mark in settings.marks) if look else 0
-            decision = decide(
-                state, record, settings.seconds_allowed, refits, pace, target, to_come, settings.patience_looks
-            )
-            journal.record(record)
+            record = make_record(state, seats, before, pace, game.product, world)
+            decision = _consider(sitting, state, record, refits, pace) if world.leads else Decision.GO_ON
+            decision, state = agree(world, decision, state)
             if decision is Decision.REWIND:
-                state = _rewind(run, seats, average, state, journal)
+                state = _rewind(sitting, state)
                 pace = Pace(state)
                 continue
-            _tell(decision, state, settings, journal)
             if run and _to_save(state.step, settings) and not state.clock.done:
                 save_checkpoint(run.checkpoints, state, seats, average, best)
-                journal.event("checkpoint", state.step)
-        if stop() and not state.clock.done:
+                sitting.journal.event("checkpoint", state.step)
+        if (recorded or world.size == 1) and world.any(stop()) and not state.clock.done:
             state.seconds = pace.seconds()
-            _stop(run, state, seats, average, best, journal)
+            _stop(sitting, state)
 
     if best:
-        _choose(best, state, journal)
+        _choose(best, state, sitting.journal)
     if run:
         save_checkpoint(run.checkpoints, state, seats, average, best)
     if best and state.standing and state.standing.kept_best:
@@ -134,30 +129,67 @@ def fit(
     return Fitted(average.network, state)
 
 
-def _play(game: Game, seats: Sequence[Seat], feed: Feed, settings: FitSettings, state: State) -> None:
+@dataclass(frozen=True, slots=True)
+class _Sitting:
+    """Everything that stays the same from the first step to the last."""
+
+    seats: Sequence[Seat]
+    average: MovingAverage
+    best: Best | None
+    settings: FitSettings
+    run: Run | None
+    journal: Journal
+    look: Look | None
+    target: Callable[[Mapping[str, float]], bool] | None
+    world: World
+
+
+def _play(game: Game, sitting: _Sitting, feed: Feed, state: State, pace: Pace) -> None:
     """One step of the game: every player that plays now takes its turn, on a fresh batch and with fresh randomness."""
-    progress = state.clock.progress
+    progress, seats, world = state.clock.progress, sitting.seats, sitting.world
+    rates = {seat.player.name: learning_rate(seat, state, game.product) for seat in seats}
     playing = [seat for seat in seats if seat.player.plays(progress)]
     for seat in playing:
-        find_gradients(seat, seats, _turn(seat, feed, settings, state, progress), settings.precision)
+        find_gradients(seat, seats, _turn(seat, feed, sitting, state, pace), sitting.settings.precision)
         if game.order == "alternating":
-            take_step(seat, _learning_rate(seat, state, progress))
+            take_step(seat, rates[seat.player.name], world)
     if game.order == "simultaneous":
         for seat in playing:
-            take_step(seat, _learning_rate(seat, state, progress))
+            take_step(seat, rates[seat.player.name], world)
 
 
-def _turn(seat: Seat, feed: Feed, settings: FitSettings, state: State, progress: float) -> Turn:
-    """A fresh batch, drawn uniformly with replacement, and a generator for this player and step alone."""
+def _turn(seat: Seat, feed: Feed, sitting: _Sitting, state: State, pace: Pace) -> Turn:
+    """This process's rows of a fresh batch, and random numbers for this player and step alone."""
+    settings, world = sitting.settings, sitting.world
     name, step, attempt = seat.player.name, state.step, state.attempt
-    drawing = generator_for(settings.seed, f"{name}/batch", step=step, attempt=attempt)
-    indices = torch.randint(len(feed), (settings.batch_size,), generator=drawing)
+    drawing = Draws(generator_for(settings.seed, f"{name}/batch", step=step, attempt=attempt), world)
     random = generator_for(settings.seed, f"{name}/random", step=step, attempt=attempt, device=settings.device)
-    return Turn(feed.batch(indices), random, progress)
+    with pace.batch():
+        batch = feed.batch(drawing.examples(len(feed), settings.batch_size))
+    return Turn(batch, Draws(random, world), state.clock.progress, state.levers)
 
 
-def _learning_rate(seat: Seat, state: State, progress: float) -> float:
-    return state.learning_rate_scale * seat.player.optimiser.learning_rate.at(progress)
+def _consider(
+    sitting: _Sitting, state: State, record: Record, refits: Mapping[tuple[int, int], int], pace: Pace
+) -> Decision:
+    """At a record step, by the leader alone: a look at the product where one is due, a decision, and the record."""
+    settings, look, best = sitting.settings, sitting.look, sitting.best
+    if look and any(state.looked < mark <= state.clock.progress for mark in settings.marks):
+        state.looked = state.clock.progress
+        with pace.look():
+            record["quality"] = dict(look(sitting.average.network, state))
+            add_watched(record, sitting.seats)
+        if best and state.standing:
+            quality, product = record["quality"], sitting.average.network
+            state.standing = best.look(state.standing, quality, product, state.clock.examples)
+        state.seconds = pace.seconds()
+    to_come = sum(mark > state.clock.progress for mark in settings.marks) if look else 0
+    decision = decide(
+        state, record, settings.seconds_allowed, refits, pace, sitting.target, to_come, settings.patience_looks
+    )
+    sitting.journal.record(record)
+    _tell(decision, state, settings, sitting.journal)
+    return decision
 
 
 def _due(step: int, settings: FitSettings) -> bool:
@@ -178,47 +210,57 @@ def _weights(seats: Sequence[Seat]) -> list[list[torch.Tensor]]:
     return [[parameter.detach().clone() for parameter in seat.parameters] for seat in seats]
 
 
-def _begin(
-    run: Run | None,
-    seats: Sequence[Seat],
-    average: MovingAverage,
-    best: Best | None,
-    settings: FitSettings,
-    journal: Journal,
-) -> State:
-    """The state to go on from: that of the newest healthy checkpoint, or a fresh one."""
-    fresh = State(Clock(settings.length_examples), standing=Standing() if best else None)
+def _begin(sitting: _Sitting) -> State:
+    """The state to go on from, in every process: that of the newest healthy checkpoint, or a fresh one."""
+    state = _newest(sitting) if sitting.world.leads else State(Clock(sitting.settings.length_examples))
+    return share_checkpoint(sitting.world, state, sitting.seats, sitting.average, sitting.best)
+
+
+def _newest(sitting: _Sitting) -> State:
+    run, best, journal = sitting.run, sitting.best, sitting.journal
+    fresh = State(Clock(sitting.settings.length_examples), standing=Standing() if best else None)
     if run is None:
         return fresh
     newest, damaged = newest_healthy(run.checkpoints)
     for sentence in damaged:
         journal.event("damaged_checkpoint", 0, sentence=sentence)
-    if newest is None:
-        save_checkpoint(run.checkpoints, fresh, seats, average, best)  # so that there is always one to rewind to
+    if newest is None:  # so that there is always one to rewind to
+        save_checkpoint(run.checkpoints, fresh, sitting.seats, sitting.average, best)
         return fresh
-    state = load_checkpoint(newest, seats, average, best)
+    state = load_checkpoint(newest, sitting.seats, sitting.average, best)
     if best and state.standing is None:  # written before anybody asked which product is best
         state.standing = Standing()
     journal.event("resumed", state.step, examples=state.clock.examples)
     return state
 
 
-def _rewind(run: Run | None, seats: Sequence[Seat], average: MovingAverage, state: State, journal: Journal) -> State:
-    """Back to the last healthy checkpoint, with a new attempt number and half the learning rate."""
-    attempt, scale, step, seconds = state.attempt + 1, state.learning_rate_scale * 0.5, state.step, state.seconds
-    newest = newest_healthy(run.checkpoints)[0] if run else None
+def _rewind(sitting: _Sitting, state: State) -> State:
+    """Back to the last healthy checkpoint, in every process, with a new attempt number and half the learning rate."""
+    back = _one_before(sitting, state) if sitting.world.leads else state
+    return share_checkpoint(sitting.world, back, sitting.seats, sitting.average, sitting.best)
+
+
+def _one_before(sitting: _Sitting, state: State) -> State:
+    newest = newest_healthy(sitting.run.checkpoints)[0] if sitting.run else None
     if newest is None:
         raise TrainingError(
-            f"Training stopped at step {step}: gradients were not finite again and again.",
+            f"Training stopped at step {state.step}: gradients were not finite again and again.",
             "There is no checkpoint to go back to.",
             "Lower the learning rate or raise gamma.",
         )
-    back = load_checkpoint(newest, seats, average)  # the best product is kept, wherever it was found
-    back.attempt, back.learning_rate_scale, back.seconds, back.skipped = attempt, scale, seconds, state.skipped
+    back = load_checkpoint(newest, sitting.seats, sitting.average)  # the best product is kept, wherever it was found
+    back.attempt, back.seconds, back.skipped = state.attempt + 1, state.seconds, state.skipped
+    back.levers = replace(state.levers, learning_rate=0.5 * state.levers.learning_rate)
     back.looks, back.look_seconds = state.looks, state.look_seconds
     if state.standing:
         back.standing = state.standing.rewound(back.standing or Standing())
-    journal.event("rewound", step, to_step=back.step, attempt=attempt, learning_rate_scale=scale)
+    sitting.journal.event(
+        "rewound",
+        state.step,
+        to_step=back.step,
+        attempt=back.attempt,
+        learning_rate_scale=back.levers.learning_rate,
+    )
     return back
 
 
@@ -255,20 +297,14 @@ def _choose(best: Best, state: State, journal: Journal) -> None:
     )
 
 
-def _stop(
-    run: Run | None,
-    state: State,
-    seats: Sequence[Seat],
-    average: MovingAverage,
-    best: Best | None,
-    journal: Journal,
-) -> None:
+def _stop(sitting: _Sitting, state: State) -> None:
     """Saves and says how to go on."""
+    run, seats = sitting.run, sitting.seats
     if run is None:
         raise Interrupted("Stopped on request.")
     state.unrecorded += sum(int(seat.skipped.item()) for seat in seats if seat.skipped is not None)
-    save_checkpoint(run.checkpoints, state, seats, average, best)
-    journal.event("interrupted", state.step, examples=state.clock.examples)
+    save_checkpoint(run.checkpoints, state, seats, sitting.average, sitting.best)
+    sitting.journal.event("interrupted", state.step, examples=state.clock.examples)
     raise Interrupted(
         f"Stopped on request after {state.clock.examples:,} examples; nothing is lost.",
         do=f"Go on with: ganforge resume {run.folder}",

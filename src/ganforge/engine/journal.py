@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganforge.contracts import Observer, Record
+from ganforge.core.world import ALONE, World
 from ganforge.engine.checkpoint import State
 from ganforge.engine.turn import Seat, settle
 from ganforge.run import Run
@@ -42,7 +44,7 @@ class Pace:
 
     def __init__(self, state: State) -> None:
         self._state, self._before, self._started = state, state.seconds, perf_counter()
-        self._paused = 0.0
+        self._paused, self._waited, self._noted = 0.0, 0.0, self._before
         self._seen: deque[tuple[float, int]] = deque([(state.seconds, state.clock.examples)])
 
     def seconds(self) -> float:
@@ -59,6 +61,20 @@ class Pace:
         self._state.looks += 1
         self._state.look_seconds += seconds
 
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """A batch is fetched inside: the time that training waits for data."""
+        begun = perf_counter()
+        yield
+        self._waited += perf_counter() - begun
+
+    def waiting(self) -> float:
+        """Share, 0..1, of the seconds of training since it was last asked that went into waiting for batches."""
+        now = self.seconds() - self._paused
+        share = self._waited / max(now - self._noted, 1e-9)
+        self._waited, self._noted = 0.0, now
+        return min(share, 1.0)
+
     def note(self, examples: int) -> float:
         """Notes how many examples have been shown by now; returns the rate since the note before, in examples/s."""
         before, now = self._seen[-1], (self.seconds() - self._paused, examples)
@@ -74,9 +90,16 @@ class Pace:
         return (last_examples - first_examples) / max(span, 1e-9), span
 
 
-def make_record(state: State, seats: Sequence[Seat], before: list[list[Tensor]] | None, pace: Pace) -> Record:
+def make_record(
+    state: State,
+    seats: Sequence[Seat],
+    before: list[list[Tensor]] | None,
+    pace: Pace,
+    product: str,
+    world: World = ALONE,
+) -> Record:
     """Reads every seat's account from the device and says where the run stands; keys as listed in run.py."""
-    accounts = {seat.player.name: settle(seat) for seat in seats}
+    accounts = {seat.player.name: settle(seat, world) for seat in seats}
     told = {name: account for name, account in accounts.items() if account is not None}
     skipped_now = state.unrecorded + sum(account.skipped for account in told.values())
     state.skipped, state.unrecorded = state.skipped + skipped_now, 0
@@ -88,22 +111,28 @@ def make_record(state: State, seats: Sequence[Seat], before: list[list[Tensor]] 
         "progress": progress,
         "seconds": state.seconds,
         "examples_per_second": pace.note(state.clock.examples),
+        "waiting": pace.waiting(),
         "attempt": state.attempt,
         "skipped": state.skipped,
         "skipped_now": skipped_now,
         "terms": {name: account.terms for name, account in told.items()},
         "notes": {name: account.notes for name, account in told.items()},
         "gradient_norms": {name: account.gradient_norm for name, account in told.items()},
-        "learning_rates": {
-            seat.player.name: state.learning_rate_scale * seat.player.optimiser.learning_rate.at(progress)
-            for seat in seats
-        },
+        "learning_rates": {seat.player.name: learning_rate(seat, state, product) for seat in seats},
     }
     if before is not None:
         record["update_ratios"] = {
             seat.player.name: _update_ratio(seat, old) for seat, old in zip(seats, before, strict=True)
         }
+        record["layers"] = {seat.player.name: _layers(seat, old) for seat, old in zip(seats, before, strict=True)}
     return record
+
+
+def learning_rate(seat: Seat, state: State, product: str) -> float:
+    """A player's learning rate now. Args: product the name of the player whose network is the product."""
+    levers = state.levers
+    factor = levers.learning_rate * (1.0 if seat.player.name == product else levers.opponent_learning_rate)
+    return factor * seat.player.optimiser.learning_rate.at(state.clock.progress)
 
 
 @torch.no_grad()
@@ -121,3 +150,27 @@ def _update_ratio(seat: Seat, old: list[Tensor]) -> float:
     new: list[Tensor] = list(seat.parameters)
     step = torch.stack(torch._foreach_norm(torch._foreach_sub(new, old))).norm()
     return float(step / torch.stack(torch._foreach_norm(new)).norm().clamp_min(1e-12))
+
+
+@torch.no_grad()
+def _layers(seat: Seat, old: list[Tensor]) -> dict[str, dict[str, float | None]]:
+    """Backpropagation made visible, layer by layer in the order of the network: {layer: {gradient_norm, ...}}.
+
+    A layer is the module that holds its weights; all of its parameters count together. What is not finite is None.
+    """
+    named = [name.rpartition(".")[0] for name, _ in seat.player.network.named_parameters()]
+    steps = torch._foreach_sub(list(seat.parameters), old)
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in seat.parameters]
+    groups: tuple[list[Tensor], ...] = (gradients, list(seat.parameters), list(steps))
+    squares = torch.stack([torch.stack(torch._foreach_norm(group)).square() for group in groups]).tolist()
+    sums: dict[str, list[float]] = {}
+    for place, layer in enumerate(named):
+        known = sums.setdefault(layer or "network", [0.0, 0.0, 0.0])
+        for kind in range(3):
+            known[kind] += squares[kind][place]
+    return {layer: _told(*(math.sqrt(total) for total in totals)) for layer, totals in sums.items()}
+
+
+def _told(gradient: float, weight: float, step: float) -> dict[str, float | None]:
+    numbers = {"gradient_norm": gradient, "weight_norm": weight, "update_ratio": step / max(weight, 1e-12)}
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from enum import Enum
 
 from ganforge.contracts import Record
+from ganforge.core.world import World
 from ganforge.engine.checkpoint import State
 from ganforge.engine.clock import fitting_length
 from ganforge.engine.journal import Pace
@@ -81,6 +82,14 @@ def decide(
     elif seconds_allowed is not None and not state.clock.done and not any(refit > here for refit in refits):
         return Decision.REFIT if _refit(state, seconds_allowed, pace, looks_to_come) else Decision.GO_ON
     return Decision.GO_ON
+
+
+def agree(world: World, decision: Decision, state: State) -> tuple[Decision, State]:
+    """The leader's decision and state, in every process."""
+    if world.size == 1:
+        return decision, state
+    told = world.tell({"decision": decision.value, "state": state.as_json()})
+    return Decision(told["decision"]), state if world.leads else State.from_json(told["state"])
 
 
 def _refit(state: State, seconds_allowed: float, pace: Pace, looks_to_come: int) -> bool:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Loss, OptimiserSettings, Player, Turn
+from ganforge.core.precision import widened
+from ganforge.core.world import ALONE, World
 
 
 @dataclass(slots=True)
@@ -56,9 +58,13 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
     _account(seat, loss)
 
 
-def take_step(seat: Seat, learning_rate: float) -> None:
-    """Steps with the gradients that `find_gradients` left, unless one of them is not finite."""
+def take_step(seat: Seat, learning_rate: float, world: World = ALONE) -> None:
+    """Steps with the gradients that `find_gradients` left, averaged over all processes, unless one is not finite.
+
+    The test comes after the averaging, so that all processes step or none does.
+    """
     gradients = [parameter.grad for parameter in seat.parameters if parameter.grad is not None]
+    world.average(gradients)
     norm = torch.stack(torch._foreach_norm(gradients)).norm()
     bad = 1.0 - torch.isfinite(norm).float()
     for group in seat.optimiser.param_groups:
@@ -73,7 +79,7 @@ def take_step(seat: Seat, learning_rate: float) -> None:
 
 def _account(seat: Seat, loss: Loss) -> None:
     """Adds the means of the terms and notes to the seat's sums; the last place is kept for the gradient norm."""
-    values = torch.stack([value.detach().float().mean() for value in (*loss.terms.values(), *loss.notes.values())])
+    values = torch.stack([widened(value.detach()).mean() for value in (*loss.terms.values(), *loss.notes.values())])
     names = (*(("term", name) for name in loss.terms), *(("note", name) for name in loss.notes))
     if seat.sums is None:
         seat.names, seat.sums = names, values.new_zeros(len(names) + 1)
@@ -106,10 +112,14 @@ class Account:
     skipped: int
 
 
-def settle(seat: Seat) -> Account | None:
-    """Reads and clears a seat's account: the one host synchronisation. None if it has not played since."""
+def settle(seat: Seat, world: World = ALONE) -> Account | None:
+    """Reads and clears a seat's account: the one host synchronisation. None if it has not played since.
+
+    Of a run that several processes train, the means are over the examples of all.
+    """
     if seat.sums is None or seat.turns == 0:
         return None
+    world.average([seat.sums])
     *means, norm = (seat.sums / seat.turns).tolist()
     skipped = int(seat.skipped.item()) if seat.skipped is not None else 0
     terms = {name: mean for (kind, name), mean in zip(seat.names, means, strict=True) if kind == "term"}

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganforge.core.precision import widened
+
 
 class Bounded(torch.autograd.Function):
     """Clips to -1..1; the gradient passes wherever it leads back inside, as in projected gradient descent.
@@ -30,5 +32,5 @@ class Bounded(torch.autograd.Function):
 
 def bounded(x: Tensor) -> Tensor:
     """x (B, C, H, W) clipped to -1..1, in float32."""
-    picture: Tensor = Bounded.apply(x.float())  # type: ignore[no-untyped-call]
+    picture: Tensor = Bounded.apply(widened(x))  # type: ignore[no-untyped-call]
     return picture

@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganforge.core.draws import Draws
+from ganforge.core.precision import widened
+
 NEVER = -1e4  # the logit of a place that no unit has
 SLOPE = 0.2  # of leaky rectifiers below zero
 SPREAD = 2.0  # units stand together whose sizes differ by less than this factor
@@ -59,13 +62,13 @@ class RowLayout:
     def one_hot(self, codes: Tensor) -> Tensor:
         """Codes (B, U) int64 -> x (B, P) float32; the code -1 gives zeros."""
         x = torch.zeros(len(codes), self.width, device=codes.device)
-        return x.scatter_(1, codes.clamp_min(0) + self.starts, (codes >= 0).float())
+        return x.scatter_(1, codes.clamp_min(0) + self.starts, (codes >= 0).to(x.dtype))
 
     def spread(self, given: Tensor) -> Tensor:
         """A number for each unit (B, U) -> the same at all places of that unit (B, P)."""
         return given.index_select(1, self.unit_of)
 
-    def draw(self, logits: Tensor, random: torch.Generator, temperature: float) -> Tensor:
+    def draw(self, logits: Tensor, random: Draws, temperature: float) -> Tensor:
         """One code of each unit, drawn with the probabilities softmax(logits), as x (B, P) of exact zeros and ones.
 
         The gradient is that of a softmax of the same Gumbel noise at `temperature` (straight-through Gumbel-softmax).
@@ -130,7 +133,7 @@ class RowGenerator(nn.Module):
         for block in self.blocks:
             hidden = hidden + block(F.leaky_relu(hidden, SLOPE))
         logits: Tensor = self.logits(F.leaky_relu(hidden, SLOPE))
-        return logits.float() + self.never
+        return widened(logits) + self.never
 
     @torch.no_grad()
     def start_from(self, shares: Tensor) -> None:
@@ -207,7 +210,7 @@ def _buckets(sizes: tuple[int, ...]) -> tuple[Bucket, ...]:
     return tuple(buckets)
 
 
-def _gumbel(like: Tensor, random: torch.Generator) -> Tensor:
+def _gumbel(like: Tensor, random: Draws) -> Tensor:
     """Gumbel noise of the shape of `like`. From uniform numbers: torch's exponential_ takes four times as long."""
-    uniform = torch.empty(like.shape, device=like.device).uniform_(1e-9, 1 - 1e-7, generator=random)
+    uniform = random.uniform(*like.shape, low=1e-9, high=1 - 1e-7)
     return uniform.log_().neg_().log_().neg_()

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator, Loss
+from ganforge.core.draws import Draws
+from ganforge.core.precision import widened
 from ganforge.objectives.penalties import score_both, squared_slope
 from ganforge.objectives.relativistic import discriminator_notes
 
@@ -42,12 +43,12 @@ class Minimax:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
     ) -> Loss:
         return _two_sided(discriminator, real, fake, gamma, lambda s: F.softplus(-s), F.softplus)
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
-        return Loss({"adversarial": -F.softplus(discriminator(fake).float())})  # log(1 - sigmoid(s)) = -softplus(s)
+        return Loss({"adversarial": -F.softplus(widened(discriminator(fake)))})  # log(1 - sigmoid(s)) = -softplus(s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,12 @@ class Nonsaturating:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
     ) -> Loss:
         return _two_sided(discriminator, real, fake, gamma, lambda s: F.softplus(-s), F.softplus)
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
-        return Loss({"adversarial": F.softplus(-discriminator(fake).float())})
+        return Loss({"adversarial": F.softplus(-widened(discriminator(fake)))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,14 @@ class LeastSquares:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
     ) -> Loss:
         return _two_sided(
             discriminator, real, fake, gamma, lambda s: 0.5 * (s - 1).square(), lambda s: 0.5 * s.square()
         )
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
-        return Loss({"adversarial": 0.5 * (discriminator(fake).float() - 1).square()})
+        return Loss({"adversarial": 0.5 * (widened(discriminator(fake)) - 1).square()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,12 @@ class Hinge:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
     ) -> Loss:
         return _two_sided(discriminator, real, fake, gamma, lambda s: F.relu(1 - s), lambda s: F.relu(1 + s))
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
-        return Loss({"adversarial": -discriminator(fake).float()})
+        return Loss({"adversarial": -widened(discriminator(fake))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +109,15 @@ class Wasserstein:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
     ) -> Loss:
         score = score_both(discriminator, real, fake, with_slopes=False)
-        share = torch.rand(len(real), generator=random, device=real.device, dtype=real.dtype)  # (B,)
+        share = random.uniform(len(real))  # (B,)
         share = share.view(-1, *[1] * (real.dim() - 1))
         between = (real * share + fake * (1 - share)).requires_grad_()
-        slope = (squared_slope(discriminator(between).float(), between) + 1e-12).sqrt()  # sqrt'(0) is infinite
+        slope = (squared_slope(widened(discriminator(between)), between) + 1e-12).sqrt()  # sqrt'(0) is infinite
         terms = {"real": -score.real, "fake": score.fake, "gradient_penalty": gamma * (slope - 1).square()}
         return Loss(terms, discriminator_notes(score.real, score.fake))
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
-        return Loss({"adversarial": -discriminator(fake).float()})
+        return Loss({"adversarial": -widened(discriminator(fake))})

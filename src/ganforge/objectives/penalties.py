@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator
+from ganforge.core.precision import widened
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,10 @@ def score_both(discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, wi
     """Scores real and fake (B, ...) in one pass, with their squared slopes when asked for."""
     both = torch.cat([real, fake])  # (2B, ...)
     if not with_slopes:
-        real_score, fake_score = discriminator(both).float().chunk(2)
+        real_score, fake_score = widened(discriminator(both)).chunk(2)
         return Scores(real_score, fake_score, None, None)
     both.requires_grad_()
-    score = discriminator(both).float()  # (2B,)
+    score = widened(discriminator(both))  # (2B,)
     slope_real, slope_fake = squared_slope(score, both).chunk(2)
     real_score, fake_score = score.chunk(2)
     return Scores(real_score, fake_score, slope_real, slope_fake)
@@ -45,4 +46,4 @@ def squared_slope(score: Tensor, x: Tensor) -> Tensor:
     Source: Mescheder, Geiger and Nowozin 2018, equation 9.
     """
     (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
-    return slope.float().square().sum(dim=tuple(range(1, slope.dim())))
+    return widened(slope).square().sum(dim=tuple(range(1, slope.dim())))

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator, Loss
+from ganforge.core.draws import Draws
+from ganforge.core.precision import widened
 from ganforge.objectives.penalties import score_both
 
 
@@ -26,7 +28,7 @@ class R3GAN:
     generator_reads_real: ClassVar[bool] = True
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: torch.Generator
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
     ) -> Loss:
         score = score_both(discriminator, real, fake, with_slopes=True)
         assert score.slope_real is not None and score.slope_fake is not None
@@ -39,8 +41,8 @@ class R3GAN:
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
         with torch.no_grad():
-            real_score = discriminator(real).float()
-        return Loss({"adversarial": F.softplus(real_score - discriminator(fake).float())})
+            real_score = widened(discriminator(real))
+        return Loss({"adversarial": F.softplus(real_score - widened(discriminator(fake)))})
 
 
 def discriminator_notes(

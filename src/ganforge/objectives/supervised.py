@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ganforge.contracts import Loss
+from ganforge.core.precision import widened
 
 
 def squared_error(prediction: Tensor, target: Tensor) -> Loss:
@@ -12,4 +13,4 @@ def squared_error(prediction: Tensor, target: Tensor) -> Loss:
 
     Args: prediction, target (B,).
     """
-    return Loss({"squared_error": 0.5 * (prediction.float() - target.float()).square()})
+    return Loss({"squared_error": 0.5 * (widened(prediction) - widened(target)).square()})

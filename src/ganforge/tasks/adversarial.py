@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.core.precision import widened
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.networks import network_pair
+from ganforge.networks.augmentation import Changes, augment, draw_changes
 from ganforge.objectives import OBJECTIVES
-from ganforge.recipe import Recipe
+from ganforge.recipe import MOST_AUGMENTATION, Recipe
 
 WATCHED = 256  # held-out examples that the discriminator scores at each look
 
@@ -41,14 +43,23 @@ def adversarial_game(
 
     def draw(turn: Turn) -> Tensor:
         real, label = turn.batch["x"], turn.batch.get("label")
-        latent = torch.randn(len(real), latent_size, generator=turn.random, device=real.device)
+        latent = turn.random.normal(len(real), latent_size)
         fake: Tensor = generator(latent, label)
-        return fake.float()
+        return widened(fake)
+
+    def draw_view(turn: Turn) -> Changes | None:
+        """What this turn's examples are seen through. Drawn only where something may change: else nothing differs."""
+        real, chance = turn.batch["x"], max(recipe.objective.augmentation, turn.levers.augmentation)
+        if chance == 0 or real.dim() != 4:
+            return None
+        return draw_changes(len(real), min(chance, MOST_AUGMENTATION), turn.random, recipe.objective.flips)
 
     def bind(turn: Turn) -> BoundDiscriminator:
-        label = turn.batch.get("label")
+        label, changes = turn.batch.get("label"), draw_view(turn)
 
         def score(x: Tensor) -> Tensor:
+            if changes is not None:
+                x = augment(x, changes)
             bound = label.repeat(len(x) // len(label)) if label is not None else None  # real and fake share labels
             result: Tensor = discriminator(x, bound)
             return result
@@ -58,7 +69,8 @@ def adversarial_game(
     def discriminator_loss(turn: Turn) -> Loss:
         with torch.no_grad():
             fake = draw(turn)
-        return objective.discriminator_loss(bind(turn), turn.batch["x"], fake, gamma.at(turn.progress), turn.random)
+        strength = turn.levers.penalty * gamma.at(turn.progress)
+        return objective.discriminator_loss(bind(turn), turn.batch["x"], fake, strength, turn.random)
 
     def generator_loss(turn: Turn) -> Loss:
         return objective.generator_loss(bind(turn), turn.batch["x"], draw(turn))

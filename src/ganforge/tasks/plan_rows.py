@@ -64,6 +64,8 @@ REASONS = {
     "rows__candidates": "a few are enough: eight gained nothing over four (docs/log.md)",
     "objective__gamma_end": f"{GAMMA_DECAY:g} of the start: sharper once the rows are near",
     "objective__order": "each player answers the other's newest step",
+    "objective__augmentation": "not used: there is no picture to change",
+    "objective__flips": "not used: there is no picture to change",
     "optimiser__kind": "a step size for each weight, which rare and frequent codes need",
     "optimiser__learning_rate_start": "the best of those tried on Adult (docs/log.md); falls along a half cosine",
     "optimiser__learning_rate_end": "the last steps settle what was learned",
@@ -109,12 +111,24 @@ def plan_rows(request: Request, inquiry: TableInquiry, table: Table, understood:
     if objective not in OBJECTIVES:
         raise RecipeError(f"There is no objective {objective!r}.", did_you_mean(objective, OBJECTIVES))
     draft = override(_draft(request, inquiry, table, understood, objective), request.settings)
+    _refuse_augmentation(draft)
     refuse_unbuildable(draft.network, lambda: build_row_networks(draft.network, table.codec.sizes))
     if request.examples is not None or "length.examples" in request.settings:
         draft = _for_examples(draft, table, tell)
     else:
         draft = _for_minutes(draft, table, tell)
     return override(draft, request.settings)
+
+
+def _refuse_augmentation(recipe: Recipe) -> None:
+    """Raises: RecipeError where a person has asked for what only pictures can have."""
+    if recipe.objective.augmentation or recipe.objective.flips:
+        raise RecipeError(
+            f"objective.augmentation is {recipe.objective.augmentation:g} and objective.flips "
+            f"{str(recipe.objective.flips).lower()}, but {recipe.data.source!r} is a table.",
+            "Augmentation moves and colours pictures; a cell has no neighbour to be moved to.",
+            "Leave both out.",
+        )
 
 
 def gamma_rule(table: Table) -> float:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.data.tables.codec import TableCodec
 from ganforge.networks.tabular import RowDiscriminator, RowGenerator, RowLayout
@@ -75,7 +76,7 @@ def row_game(recipe: Recipe, codec: TableCodec, generator: nn.Module, discrimina
 
     def draw(turn: Turn, hidden: _Hidden) -> tuple[Tensor, Tensor]:
         """The fake rows (B, P) and the logits that they were drawn from."""
-        latent = torch.randn(len(hidden.real), recipe.network.latent_size, generator=turn.random, device=device)
+        latent = turn.random.normal(len(hidden.real), recipe.network.latent_size)
         given = torch.cat([hidden.real * layout.spread(hidden.shown), hidden.shown], dim=1)
         logits: Tensor = generator(latent, given)
         drawn = layout.draw(logits, turn.random, TEMPERATURE)
@@ -92,7 +93,8 @@ def row_game(recipe: Recipe, codec: TableCodec, generator: nn.Module, discrimina
         hidden = hide(turn)
         with torch.no_grad():
             fake, _ = draw(turn, hidden)
-        return objective.discriminator_loss(bind(hidden), hidden.real, fake, gamma.at(turn.progress), turn.random)
+        strength = turn.levers.penalty * gamma.at(turn.progress)
+        return objective.discriminator_loss(bind(hidden), hidden.real, fake, strength, turn.random)
 
     def generator_loss(turn: Turn) -> Loss:
         hidden = hide(turn)
@@ -119,20 +121,18 @@ def row_game(recipe: Recipe, codec: TableCodec, generator: nn.Module, discrimina
     return Game(players, product="generator", order=recipe.objective.order)
 
 
-def draw_given(count: int, units: int, whole: float, random: torch.Generator) -> Tensor:
+def draw_given(count: int, units: int, whole: float, random: Draws) -> Tensor:
     """Which cells are given, (B, U) of zeros and ones: none in a share `whole` of the rows, else a random share."""
-    device = random.device
-    share, few, part = torch.rand(3, count, 1, generator=random, device=device)
+    share, few, part = torch.split(random.uniform(count, 3), 1, dim=1)  # (B, 1) each
     share = torch.where(few < 0.5, FEW * share, share) * (part >= whole)
-    given: Tensor = torch.rand(count, units, generator=random, device=device) < share
+    given: Tensor = random.uniform(count, units) < share
     return given.float()
 
 
-def draw_most(count: int, units: int, random: torch.Generator) -> Tensor:
+def draw_most(count: int, units: int, random: Draws) -> Tensor:
     """Which cells are given where rows are only to be completed, (B, U): a share between MOST_HIDDEN and all."""
-    device = random.device
-    share = 1 - MOST_HIDDEN * torch.rand(count, 1, generator=random, device=device)
-    given: Tensor = torch.rand(count, units, generator=random, device=device) < share
+    share = 1 - MOST_HIDDEN * random.uniform(count, 1)
+    given: Tensor = random.uniform(count, units) < share
     return given.float()
 
 

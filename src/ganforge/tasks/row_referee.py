@@ -44,7 +44,7 @@ def train_referee(
 
     def score_loss(turn: Turn) -> Loss:
         real = layout.one_hot(turn.batch["x"])
-        fake = _generated(generator, layout, len(real), latent_size, turn.random)
+        fake = _generated(generator, layout, len(real), latent_size, turn.random.generator)
 
         def score(x: Tensor) -> Tensor:
             told: Tensor = referee(x, torch.zeros(len(x), units, device=x.device))

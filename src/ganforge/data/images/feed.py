@@ -59,7 +59,8 @@ class PictureFeed:
             levels = self._pixels.index_select(0, chosen)
         else:
             levels = torch.from_numpy(self._read(indices.numpy())).to(self._device, non_blocking=True)
-        x = levels.permute(0, 3, 1, 2).to(torch.float32).sub_(HALF).div_(HALF)  # keeps its strides: channels_last
+        numbers = levels.permute(0, 3, 1, 2).to(torch.get_default_dtype())  # keeps its strides: channels_last
+        x = numbers.sub_(HALF).div_(HALF)
         if self._labels is None:
             return {"x": x}
         return {"x": x, "label": self._labels.index_select(0, chosen).long()}

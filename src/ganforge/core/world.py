@@ -1,0 +1,190 @@
+"""The processes that train one run together: which one this is, and how they add up what each has found.
+
+Started by torchrun, every process trains on its own rows of each batch, and gradients are averaged explicitly: nothing
+is wrapped. The leader (rank 0) alone plans, reads the data, looks at the product, decides and writes, and tells the
+others. Nothing is pickled: what goes from one process to another is numbers, or JSON as bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ganforge.errors import RecipeError, WorldError
+
+PATIENCE_SECONDS = 600.0  # how long an answer of another process is waited for; a look of the leader's takes less
+PATIENCE_NAME = "GANFORGE_PATIENCE_SECONDS"
+AT_ONCE_BYTES = 2**26  # of what is told in one go, so that it takes little memory beside what is told
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One process among `size`. Alone, everything below costs nothing and changes nothing."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def own(self, count: int) -> slice:
+        """This process's rows of a batch of `count`, which `size` must divide: see `share_of`."""
+        rows = count // self.size
+        return slice(self.rank * rows, (self.rank + 1) * rows)
+
+    def share_of(self, batch_size: int) -> int:
+        """Rows of a batch for each process. Raises: RecipeError if they cannot be equal."""
+        if batch_size % self.size:
+            raise RecipeError(
+                f"A batch of {batch_size} cannot be shared among {self.size} processes.",
+                "Each must get equally many examples.",
+                f"Use --set optimiser.batch_size={-(-batch_size // self.size) * self.size}, or another number of them.",
+            )
+        return batch_size // self.size
+
+    @torch.no_grad()
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replaces each tensor by its mean over all processes: one flattened all-reduce. All must be on one device."""
+        if self.size == 1 or not tensors:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        with _patient("average gradients"):
+            dist.all_reduce(flat)
+        flat.div_(self.size)
+        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+        torch._foreach_copy_(
+            list(tensors), [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
+        )
+
+    def any(self, here: bool) -> bool:
+        """Whether it holds in any process."""
+        if self.size == 1:
+            return here
+        flag = torch.tensor([float(here)])
+        with _patient("agree"):
+            dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag.item() > 0)
+
+    def tell(self, content: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The leader's JSON object, in every process. Args: content None in those that only listen."""
+        if self.size == 1:
+            return dict(content or {})
+        told: dict[str, Any] = json.loads(self.tell_bytes(json.dumps(content).encode() if self.leads else b""))
+        return told
+
+    def tell_bytes(self, content: bytes) -> bytes:
+        """The leader's bytes, in every process. Args: content is what the leader tells; of the others it is ignored."""
+        if self.size == 1:
+            return content
+        length = torch.tensor([len(content)], dtype=torch.int64)
+        with _patient("hear from the leader"):
+            dist.broadcast(length, 0)
+            whole = bytearray(content if self.leads else int(length.item()))
+            view = torch.frombuffer(whole, dtype=torch.uint8) if whole else torch.empty(0, dtype=torch.uint8)
+            for part in torch.split(view, AT_ONCE_BYTES):
+                dist.broadcast(part, 0)
+        return bytes(whole)
+
+    def send(self, tensor: Tensor, to: int) -> None:
+        """Sends a tensor on the CPU to one process, which calls `receive` with one of the same shape and type."""
+        with _patient(f"send data to process {to}"):
+            for part in torch.split(_bytes_of(tensor), AT_ONCE_BYTES):
+                dist.send(part, to)
+
+    def receive(self, tensor: Tensor) -> None:
+        """Fills a contiguous tensor on the CPU with what the leader sends."""
+        with _patient("receive data"):
+            for part in torch.split(_bytes_of(tensor), AT_ONCE_BYTES):
+                dist.recv(part, 0)
+
+
+ALONE = World()
+
+
+@contextmanager
+def joined() -> Iterator[World]:
+    """The world that torchrun started this process in, until the end of the block; ALONE without torchrun.
+
+    Communication on the CPU is by gloo, between GPUs by nccl. An answer is waited for PATIENCE_SECONDS, or what
+    $GANFORGE_PATIENCE_SECONDS says. Raises: WorldError, also where the others cannot be reached.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1 or "RANK" not in os.environ:
+        yield ALONE
+        return
+    world = World(int(os.environ["RANK"]), size)
+    backend = "cpu:gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank() % torch.cuda.device_count())
+        backend = "cpu:gloo,cuda:nccl"
+    with _patient("meet"):
+        dist.init_process_group(backend, timeout=timedelta(seconds=_patience()))
+    try:
+        yield world
+    finally:
+        if sys.exc_info()[0] is None:  # else the others may not answer any more, and leaving would wait for them
+            dist.destroy_process_group()
+
+
+def local_rank() -> int:
+    """Which of the processes on this machine this one is."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def local_size() -> int:
+    """How many processes of this world are on this machine: they share its cores."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def restarted() -> bool:
+    """Whether torchrun started this world again after a process of it was lost."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def _patience() -> float:
+    text = os.environ.get(PATIENCE_NAME, "")
+    try:
+        seconds = float(text) if text else PATIENCE_SECONDS
+    except ValueError:
+        seconds = -1.0
+    if not 1 <= seconds <= 86_400:
+        raise WorldError(f"{PATIENCE_NAME} is {text!r}.", "It is a number of seconds from 1 to 86400.", "Change it.")
+    return seconds
+
+
+def _bytes_of(tensor: Tensor) -> Tensor:
+    return tensor.reshape(-1).view(torch.uint8) if tensor.numel() else torch.empty(0, dtype=torch.uint8)
+
+
+@contextmanager
+def _patient(what: str) -> Iterator[None]:
+    """What torch raises when another process is gone or silent, in words."""
+    try:
+        yield
+    except (RuntimeError, dist.DistError) as error:
+        first = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise WorldError(
+            f"Process {os.environ.get('RANK', '0')} of {os.environ.get('WORLD_SIZE', '1')} could not {what}: {first}",
+            f"Another process has died, or the connection is cut or was silent for {_patience():g} seconds.",
+            "Start it again with the same command: it goes on from the last checkpoint.",
+        ) from error
+
+
+def stretch(count: int, world: World) -> tuple[int, int]:
+    """Of `count` training examples, those that a process's rows are drawn from: the first, and one past the last.
+
+    Row j of a batch of B is drawn from the j-th of B equal stretches of the examples (see core/draws.py), so a process
+    that has the rows r/W to (r+1)/W of each batch needs those examples alone, whatever B is.
+    """
+    return count * world.rank // world.size, -(-count * (world.rank + 1) // world.size)
