@@ -15,6 +15,7 @@ from ganforge.errors import RecipeError, did_you_mean
 
 Size = Literal["tiny", "small", "base", "large"]
 MOST_AUGMENTATION = 0.8  # above it the changes begin to show in what is generated (networks/augmentation.py)
+MOST_CANDIDATES = 64
 UNSETTABLE = ("ask", "data", "reasons")  # parts of a recipe that are no choices
 
 
@@ -80,7 +81,7 @@ class Network(Section):
     name: str
     latent_size: int = Field(64, gt=0)
     width: int = Field(gt=0)
-    depth: int = Field(1, ge=0)
+    depth: int = Field(1, ge=0, le=1000)  # beyond, even the empty shells of the layers fill a memory
 
 
 class Rows(Section):
@@ -91,7 +92,7 @@ class Rows(Section):
     values: Literal["seen", "smooth"] = "seen"  # within a span: training values, or from a curve through them
     whole: float = Field(0.5, ge=0, le=1)  # share of training rows that are generated whole, the others from a part
     referee: int = Field(0, ge=0)  # examples from which a referee learns after the game; 0 for none
-    candidates: int = Field(4, ge=1, le=64)  # drawn for each row, of which the referee takes one
+    candidates: int = Field(4, ge=1, le=MOST_CANDIDATES)  # drawn for each row, of which the referee takes one
     reconstruction: float = Field(0.0, ge=0)  # weight of the cross-entropy of hidden cells in the generator's loss
 
 

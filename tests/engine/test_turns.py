@@ -48,7 +48,8 @@ def by_hand(order: str) -> tuple[nn.Module, nn.Module]:
     def draw(name: str, step: int) -> tuple[Tensor, Tensor, torch.Generator]:
         drawing = generator_for(1, f"{name}/batch", step=step)
         random = generator_for(1, f"{name}/random", step=step)
-        places = torch.rand(BATCH, generator=drawing, dtype=torch.float64)  # row j from the j-th of BATCH equal stretches
+        # row j is drawn from the j-th of BATCH equal stretches of the data
+        places = torch.rand(BATCH, generator=drawing, dtype=torch.float64)
         real = x[((torch.arange(BATCH) + places) * len(x) / BATCH).long()]
         return real, generator(torch.randn(BATCH, LATENT, generator=random)), random
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import nn
 
 from ganforge.core.device import memory_bytes
-from ganforge.core.files import check_folder
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.data.images import to_uint8
 from ganforge.errors import InputError, RunError, did_you_mean
 from ganforge.networks import network_pair
 from ganforge.recipe import Data, Network
+from ganforge.tasks.stored import built, description_of, read_description
 
 BLOCK = 500  # latents drawn at once: another number would give other pictures for the same seed
+MOST_NUMBERS = 2**22  # of one picture: convolutions with few weights can draw pictures beyond any memory
 MOST_PIXELS = 2**20  # of all pictures in one pass through the network: bounds the memory of its activations
 
 
@@ -107,27 +106,29 @@ class PictureModel:
 
 
 def load_model(folder: Path, device: str = "cpu") -> PictureModel:
-    """Reads the model of a run; every file is checked against its sha256 first.
+    """Reads the model of a run, which may come from anybody; see stored.py.
 
-    Raises: RunError if there is none or if it is damaged.
+    Raises: RunError if there is none, if it is damaged, or if it draws no pictures.
     """
-    if not folder.is_dir():
+    content = read_description(folder)
+    if content.get("task") != "generate" or content.get("kind") == "table":
         raise RunError(
-            f"There is no model at {str(folder)!r}.",
-            "The run has not been trained to its end.",
-            "Go on with `ganforge resume RUN`.",
+            f"{folder} draws no pictures.", f"Its task is {content.get('task')}.", "See its report.html instead."
         )
-    check_folder(folder)
-    content = json.loads((folder / "model.json").read_text("utf-8"))
-    if content["task"] != "generate":
-        raise RunError(
-            f"{folder} draws no pictures.", f"Its task is {content['task']}.", "See its report.html instead."
-        )
-    data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
-    generator = network_pair(network, data).generator()
-    generator.load_state_dict(load_file(folder / "model.safetensors"))
-    generator.eval().requires_grad_(False).to(device)
-    return PictureModel(generator, network.latent_size, data.label_names, tuple(content["label_shares"]))
+    with description_of(folder):
+        data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
+        if min(data.shape) < 1 or math.prod(data.shape) > MOST_NUMBERS:
+            raise ValueError(f"its pictures have the shape {data.shape}, of at most {MOST_NUMBERS:,} numbers")
+        shares = np.array(content["label_shares"], dtype=np.float64)
+        if shares.shape != (len(data.label_names),) or not _shares(shares):
+            raise ValueError("its labels' shares do not fit its labels")
+        generator = built(folder, lambda: network_pair(network, data).generator()).to(device)
+    return PictureModel(generator, network.latent_size, data.label_names, tuple(shares.tolist()))
+
+
+def _shares(shares: NDArray[np.float64]) -> bool:
+    """Whether they are shares of one whole; of no labels there are none."""
+    return len(shares) == 0 or bool((shares >= 0).all() and abs(shares.sum() - 1) < 1e-6)
 
 
 def labels_for(model: PictureModel, label: str, count: int) -> NDArray[np.int64]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
-from ganforge.core.files import check_folder
 from ganforge.data.tables.numeric import NumericTable
 from ganforge.errors import RecipeError, RunError, did_you_mean
 from ganforge.networks.regressor import LinearRegressor, MlpRegressor
 from ganforge.recipe import Network, Recipe
+from ganforge.tasks.stored import built, description_of, read_description
 
 Numbers = NDArray[np.float64]
 REGRESSORS = ("linear", "mlp")
@@ -41,6 +40,12 @@ class Scaling:
     x_std: Numbers  # (F,), > 0
     y_mean: float
     y_std: float  # > 0
+
+    def fits(self, features: int) -> bool:
+        """Whether it is one, of so many features: finite numbers, and deviations above 0."""
+        numbers = np.concatenate([self.x_mean, self.x_std, [self.y_mean, self.y_std]])
+        shapes = self.x_mean.shape == self.x_std.shape == (features,)
+        return bool(shapes and np.isfinite(numbers).all() and (self.x_std > 0).all() and self.y_std > 0)
 
     def to_units(self, theta: Numbers) -> Numbers:
         """Standardised theta (1 + F,), intercept first -> intercept and slope per unit of each column, (1 + F,)."""
@@ -94,27 +99,28 @@ class RegressionModel:
 
 
 def load_regression(folder: Path) -> RegressionModel:
-    """Reads the model of a run; every file is checked against its sha256 first.
+    """Reads the model of a run, which may come from anybody; see stored.py.
 
     Raises: RunError if there is none, if it is damaged, or if it is not a regression.
     """
-    if not folder.is_dir():
-        raise RunError(f"There is no model at {str(folder)!r}.", "The run has not been trained to its end.")
-    check_folder(folder)
-    content: dict[str, Any] = json.loads((folder / "model.json").read_text("utf-8"))
+    content = read_description(folder)
     if content.get("task") != "regress":
         raise RunError(f"The model at {str(folder)!r} is not a regression.", f"Its task is {content.get('task')!r}.")
-    features, given = tuple(content["features"]), content["scaling"]
-    network = build_regressor(Network.model_validate(content["network"]), len(features))
-    network.load_state_dict(load_file(folder / "model.safetensors"))
-    network.eval().requires_grad_(False)
-    scaling = Scaling(
-        x_mean=np.array(given["x_mean"]),
-        x_std=np.array(given["x_std"]),
-        y_mean=given["y_mean"],
-        y_std=given["y_std"],
-    )
-    return RegressionModel(network, features, content["target"], scaling)
+    with description_of(folder):
+        features, target, given = content["features"], content["target"], content["scaling"]
+        if not isinstance(features, list) or not all(isinstance(name, str) for name in (*features, target)):
+            raise ValueError("its features and target are no names")
+        scaling = Scaling(
+            x_mean=np.array(given["x_mean"], np.float64),
+            x_std=np.array(given["x_std"], np.float64),
+            y_mean=float(given["y_mean"]),
+            y_std=float(given["y_std"]),
+        )
+        if not scaling.fits(len(features)):
+            raise ValueError("its scaling does not fit its features")
+        network = Network.model_validate(content["network"])
+        regressor = built(folder, lambda: build_regressor(network, len(features)))
+    return RegressionModel(regressor, tuple(features), target, scaling)
 
 
 def scaling_of(table: NumericTable) -> Scaling:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from ganforge.contracts import Plain
-from ganforge.core.files import check_folder
 from ganforge.core.seeds import generator_for, seed_for
+from ganforge.core.tensor_file import read_declared, read_tensors
 from ganforge.data.tables.codec import TableCodec
 from ganforge.data.tables.codec_file import codec_content, restore_codec
 from ganforge.data.tables.conditions import Condition, in_words, parse_where
@@ -26,8 +26,9 @@ from ganforge.data.tables.identifiers import fresh_identifiers
 from ganforge.data.tables.narrowing import Asked, asked_of
 from ganforge.errors import InputError, RunError
 from ganforge.networks.tabular import NEVER, RowLayout, RowProduct
-from ganforge.recipe import Network, Recipe
+from ganforge.recipe import MOST_CANDIDATES, Network, Recipe
 from ganforge.tasks.row_game import build_row_networks
+from ganforge.tasks.stored import WEIGHTS, built, description_of, parts_of, read_description
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
@@ -221,33 +222,27 @@ class RowModel:
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:
-    """Reads the model of a run; every file is checked against its sha256 first.
+    """Reads the model of a run, which may come from anybody; see stored.py.
 
     Raises: RunError if there is none, if it is damaged, or if it is no model of rows.
     """
-    if not folder.is_dir():
-        raise RunError(
-            f"There is no model at {str(folder)!r}.",
-            "The run has not been trained to its end.",
-            "Go on with `ganforge resume RUN`.",
-        )
-    check_folder(folder)
-    content = json.loads((folder / "model.json").read_text("utf-8"))
+    content = read_description(folder)
     if content.get("task") not in TASKS_OF_ROWS or content.get("kind") != "table":
         raise RunError(f"{folder} is no model of rows.", f"Its task is {content.get('task')!r}.")
-    stored = load_file(folder / "model.safetensors")
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "codec": {}}
-    for name, tensor in stored.items():
-        part, _, rest = name.partition("/")
-        parts[part][rest] = tensor
-    codec = restore_codec(content["codec"], {name: tensor.numpy() for name, tensor in parts["codec"].items()})
-    network = Network.model_validate(content["network"])
-    generator, referee = build_row_networks(network, codec.sizes)
-    judged = any(name.startswith("referee.") for name in parts["network"])
-    product = RowProduct(generator, referee if judged else None)
-    product.load_state_dict(parts["network"])
-    product.eval().requires_grad_(False).to(device)
-    return RowModel(product, network.latent_size, codec, int(content["candidates"]))
+    with description_of(folder):
+        arrays = parts_of(read_tensors(folder / WEIGHTS), "codec/")
+        codec = restore_codec(content["codec"], {name: tensor.numpy() for name, tensor in arrays.items()})
+        network, candidates = Network.model_validate(content["network"]), content["candidates"]
+        if not isinstance(candidates, int) or not 1 <= candidates <= MOST_CANDIDATES:
+            raise ValueError(f"it draws {candidates!r} candidates for each row")
+        judged = any(name.startswith("network/referee.") for name in read_declared(folder / WEIGHTS))
+
+        def build() -> RowProduct:
+            generator, referee = build_row_networks(network, codec.sizes)
+            return RowProduct(generator, referee if judged else None)
+
+        product = built(folder, build, "network/").to(device)
+    return RowModel(product, network.latent_size, codec, candidates)
 
 
 def joined(parts: Sequence[Plain]) -> Plain:

@@ -167,9 +167,9 @@ def _categories(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDAr
             values[column] = _listed(arrays, f"{name}/values/{column}", np.float64)
         else:
             texts = content["texts"][column]
-            values[column] = np.array([*texts, ""], dtype=object)[
-                :-1
-            ]  # the "" keeps a list of lists from being a matrix
+            if not isinstance(texts, list) or not all(text is None or isinstance(text, str) for text in texts):
+                raise ValueError(f"the values of {column!r} are no texts")
+            values[column] = np.array(texts, dtype=object)
     if (
         not values
         or not _climbing(starts, len(counts))
