@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from ganforge.data.tables.categories import CategoryUnit
 from ganforge.data.tables.codec import NUMERIC, TableCodec, Unit, unit_columns
+from ganforge.data.tables.dtypes import arrow_type, dtype_of
 from ganforge.data.tables.gaps import GapUnit
+from ganforge.data.tables.identifiers import check_pattern
 from ganforge.data.tables.numbers import KNOTS, NumberUnit, Seen, Smooth
 from ganforge.data.tables.profile import MOST_DECIMALS
 from ganforge.data.tables.read_rules import parse_rules
@@ -55,6 +57,12 @@ def _check_parts(codec: TableCodec) -> None:
         raise ValueError(f"its units do not stand for the columns {', '.join(map('+'.join, expected))}")
     if set(codec.constants) != {name for name, kind in kinds.items() if kind == "constant"}:
         raise ValueError("its constants are not those of its columns")
+    if not all(value is None or isinstance(value, str | int | float) for value in codec.constants.values()):
+        raise ValueError("its constants are no numbers or texts")
+    for column in codec.columns:
+        arrow_type(dtype_of(column))  # or rows could not be written
+        if column.kind == "identifier" and column.format and not check_pattern(column.format):
+            raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
     for unit in codec.units:
         name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMERIC
         lowers = _below(name, codec.rules) if numeric else ()

@@ -24,6 +24,7 @@ _HEX = re.compile(r"(uuid|UUID|hex:(\d+)|HEX:(\d+))")
 _UUID = "^[{0}]{{8}}-[{0}]{{4}}-[{0}]{{4}}-[{0}]{{4}}-[{0}]{{12}}$"
 _LOWER, _UPPER = "0-9a-f", "0-9A-F"
 SHORTEST_HEX = 24  # digits from which on chance alone keeps values apart
+LONGEST_HEX = 1024  # digits: a pattern is a person's, or a stranger's, and each row takes its length in memory
 _EXACT = 2**53
 
 
@@ -65,7 +66,10 @@ def fresh_identifiers(column: Column, count: int, random: np.random.Generator, s
 
 def check_pattern(pattern: str) -> bool:
     """Whether `fresh_identifiers` can draw from it."""
-    return bool(_HEX.fullmatch(pattern) or _COUNTER.fullmatch(pattern))
+    if found := _HEX.fullmatch(pattern):
+        digits = found[2] or found[3]
+        return digits is None or (len(digits) <= 4 and SHORTEST_HEX <= int(digits) <= LONGEST_HEX)
+    return bool(_COUNTER.fullmatch(pattern))
 
 
 @dataclass
@@ -117,7 +121,11 @@ class Pattern:
     def _begin(self, text: str) -> None:
         self.first = False
         length = len(text)
-        candidates = ("uuid", "UUID", *((f"hex:{length}", f"HEX:{length}") if length >= SHORTEST_HEX else ()))
+        candidates = (
+            "uuid",
+            "UUID",
+            *((f"hex:{length}", f"HEX:{length}") if SHORTEST_HEX <= length <= LONGEST_HEX else ()),
+        )
         self.hexadecimal = next((p for p in candidates if re.match(_regex(p), text) and re.search("[0-9]", text)), None)
         found = re.fullmatch(r"(.*?)([0-9]{1,15})([^0-9]*)", text, re.DOTALL)
         self.counter = (found[1], found[3]) if found and "{" not in text else None

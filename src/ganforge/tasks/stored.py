@@ -1,0 +1,106 @@
+"""Reading a model folder that may come from anybody: nothing is run, and nothing is built before it is known to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.core.device import memory_bytes
+from ganforge.core.files import check_folder
+from ganforge.core.plain_json import read_json_file
+from ganforge.core.tensor_file import Declared, read_declared, read_tensors, refuse_others
+from ganforge.errors import InputError, RunError
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
+Built = TypeVar("Built", bound=nn.Module)
+# What a description of the wrong form makes its readers raise; pydantic's refusal is a ValueError.
+MISFIT = (
+    KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RuntimeError, InputError,
+)  # fmt: skip
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """What model.json says, after every file of the folder is checked against its sha256.
+
+    Raises: RunError if there is no model, or it is damaged.
+    """
+    if not folder.is_dir():
+        raise RunError(
+            f"There is no model at {str(folder)!r}.",
+            "The run has not been trained to its end.",
+            "Go on with `ganforge resume RUN`.",
+        )
+    check_folder(folder)
+    try:
+        content = read_json_file(folder / DESCRIPTION)
+    except (OSError, ValueError) as error:
+        raise unfit(folder, error) from error
+    if not isinstance(content, dict):
+        raise unfit(folder, ValueError(f"{DESCRIPTION} holds no object"))
+    return content
+
+
+@contextmanager
+def description_of(folder: Path) -> Iterator[None]:
+    """While a description is made use of: what does not fit becomes a RunError in words."""
+    try:
+        yield
+    except RunError:
+        raise
+    except MISFIT as error:
+        raise unfit(folder, error) from error
+
+
+def built(folder: Path, build: Callable[[], Built], prefix: str = "") -> Built:
+    """A network with the weights of a model folder.
+
+    It is first built on torch's meta device, where tensors have shapes and no memory, and compared with what the file
+    declares; so no more is allocated than twice the file's own length, whatever the description asks for.
+
+    Args: prefix of the network's tensors in the file; others may stand beside them.
+    Raises: RunError if they do not fit each other, or do not fit the memory.
+    """
+    path = folder / WEIGHTS
+    declared = {
+        name.removeprefix(prefix): tensor for name, tensor in read_declared(path).items() if name.startswith(prefix)
+    }
+    _refuse_huge(path)
+    with torch.device("meta"):
+        expected = {name: Declared.of(tensor) for name, tensor in build().state_dict().items()}
+    refuse_others(path, declared, expected)
+    network = build()
+    network.load_state_dict(parts_of(read_tensors(path), prefix))
+    network.eval().requires_grad_(False)
+    return network
+
+
+def parts_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def unfit(folder: Path, error: Exception) -> RunError:
+    """That a model's parts do not fit each other, in words."""
+    why = f"{error} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
+    return RunError(
+        f"The model at {str(folder)!r} cannot be used: {why.splitlines()[0][:200].removesuffix('.')}.",
+        "It is damaged, or not a model that ganforge wrote.",
+        "Restore it or train again.",
+    )
+
+
+def _refuse_huge(path: Path) -> None:
+    """Raises: RunError if a file is larger than the memory: a file with holes takes no room on a disk."""
+    size, there = path.stat().st_size, memory_bytes()
+    if 2 * size > there:
+        raise RunError(
+            f"{path} has {size / 1e9:,.1f} GB, and this machine has {there / 1e9:,.1f} GB of memory.",
+            "The network would not fit.",
+            "Use a larger machine.",
+        )
