@@ -9,6 +9,7 @@
     ├── WorldError         another process of the same run died or cannot be reached: exit code 1
     ├── StorageError       a file could not be written (disk full, no permission): exit code 1
     └── Interrupted        the person asked to stop; the run was saved: exit code 130
+        └── Preempted      SIGTERM asked, as a cluster does that wants its machine back: exit code 143
 
 An error is three short sentences: what happened (with the value received), why, and what to do.
 """
@@ -67,6 +68,12 @@ class Interrupted(GanforgeError):  # noqa: N818 - nothing went wrong
     """The person asked to stop; the run was saved first."""
 
     exit_code = 130
+
+
+class Preempted(Interrupted):
+    """SIGTERM asked to stop, as a cluster does that wants its machine back; the run was saved first."""
+
+    exit_code = 143  # 128 + SIGTERM: what a shell reports for a program that the signal ended
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:
