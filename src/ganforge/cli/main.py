@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from ganforge import __version__
 from ganforge.cli import ending, options, problems, tables
 from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
+from ganforge.core.stop import Terminated, Termination
 
 TARGET_NOT_REACHED = 3
 STOPPED = 130  # what typer turns a KeyboardInterrupt into, without a word
@@ -338,13 +339,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args: arguments the words after the program's name, by default those typed.
     Returns: the exit code: 0 done, 1 training or storage failed, 2 bad usage or input, 3 the target of --until was not
-        reached, 130 stopped by the person, 141 the reader of the output has left.
+        reached, 130 stopped by the person, 143 by a cluster's SIGTERM, 141 the reader of the output has left.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     traceback = "--traceback" in words
     words = [word for word in words if word != "--traceback"] or ["--help"]
+    termination = Termination()
     try:
-        code = _run(words)
+        with termination:
+            code = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has left, as `head` does. Python flushes stdout once more at exit: give it somewhere.
@@ -352,7 +355,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except SystemExit:
         raise
-    except BaseException as error:
+    except BaseException as failed:
+        error = Terminated() if termination.asked and isinstance(failed, KeyboardInterrupt) else failed
         return problems.show(error, Console(stderr=True), traceback=traceback)
     return code
 

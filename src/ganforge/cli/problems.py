@@ -1,4 +1,7 @@
-"""What a person reads when something is wrong, and the exit code: 2 bad usage or input, 1 the rest, 130 stopped."""
+"""What a person reads when something is wrong, and the exit code.
+
+2 bad usage or input, 130 stopped by the person, 143 stopped by SIGTERM, 1 the rest.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from ganforge.errors import GanforgeError, InputError, Interrupted, did_you_mean
+from ganforge.core.stop import Terminated
+from ganforge.errors import GanforgeError, InputError, Interrupted, Preempted, did_you_mean
 
 
 def show(error: BaseException, console: Console, *, traceback: bool) -> int:
@@ -29,6 +33,8 @@ def _in_words(error: BaseException) -> GanforgeError:
             return error
         case typer.TyperException():
             return _usage(error)
+        case Terminated():
+            return Preempted("Stopped by SIGTERM.", "Nothing was left half-written.")
         case KeyboardInterrupt():
             return Interrupted("Stopped.", "Nothing was left half-written.")
         case MemoryError():

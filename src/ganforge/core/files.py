@@ -23,8 +23,16 @@ _UNFINISHED = re.compile(r"\.(?P<name>.+)\.\d+\.[0-9a-f]{8}(?P<old>\.old)?")  # 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
     """The operating system's refusal in words."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"{path} could not be written.", "The disk is full.", "Free some space, then go on.")
+    what = f"{path} could not be written."
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return StorageError(what, "The disk is full.", "Free some space, then go on.")
+        case errno.EFBIG:
+            return StorageError(what, "A file may not get that large here.", "Raise the limit (ulimit -f), then go on.")
+        case errno.EROFS:
+            return StorageError(what, "The disk can only be read.", "Mount it for writing, or use another folder.")
+        case errno.EIO:
+            return StorageError(what, "The disk did not answer as it should.", "Check the disk, then go on.")
     reason = f"The system says: {error.strerror or error}."
     return StorageError(f"{path} could not be written.", reason, "Check the folder and its permissions.")
 

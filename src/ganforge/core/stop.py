@@ -1,37 +1,83 @@
-"""Ctrl-C and a cluster's SIGTERM: the first asks training to save and stop, the second stops at once."""
+"""Ctrl-C and a cluster's SIGTERM. While training, the first asks to save and stop; the second stops at once.
+
+Before and after training both stop at once: there is nothing to save then that has not been saved.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NoReturn, Self
+
+from ganforge.errors import Interrupted, Preempted
+
+
+class _Signals:
+    """Own handlers for some signals until the end of a block. Outside the main thread it does nothing."""
+
+    def __init__(self, *numbers: int) -> None:
+        self._numbers = numbers
+        self._before: dict[int, Any] = {}
+
+    def take(self, handler: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in self._numbers:
+                self._before[number] = signal.signal(number, handler)
+
+    def give_back(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 class StopRequest:
-    """A context in which a first signal only raises a flag. Outside the main thread it does nothing."""
+    """A context in which a first signal only raises a flag. What SIGTERM asked for ends it as Preempted."""
 
     def __init__(self) -> None:
-        self._asked = False
-        self._before: dict[int, Any] = {}
+        self._asked_by: int | None = None
+        self._signals = _Signals(signal.SIGINT, signal.SIGTERM)
 
     def __call__(self) -> bool:
         """Whether somebody has asked to stop."""
-        return self._asked
+        return self._asked_by is not None
 
-    def __enter__(self) -> StopRequest:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+    def __enter__(self) -> Self:
+        self._signals.take(self._note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._signals.give_back()
+        if isinstance(error, Interrupted) and self._asked_by == signal.SIGTERM:
+            raise Preempted(error.what, error.why, error.do) from error
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
+        if self():
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        self._asked_by = number
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, at a moment at which there is nothing to save."""
+
+
+class Termination:
+    """A context in which SIGTERM stops the program as Ctrl-C does: through every `finally`, and with some words."""
+
+    def __init__(self) -> None:
+        self._signals = _Signals(signal.SIGTERM)
+        self.asked = False
+
+    def __enter__(self) -> Self:
+        self._signals.take(self._stop)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._signals.give_back()
+
+    def _stop(self, number: int, frame: FrameType | None) -> NoReturn:
+        self.asked = True
+        raise Terminated
