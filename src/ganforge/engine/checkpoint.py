@@ -8,6 +8,7 @@ core/seeds.py. The last two are kept.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, load_file, save
+from pydantic import TypeAdapter
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ganforge.contracts import Levers
 from ganforge.core.files import check_folder, write_folder
+from ganforge.core.plain_json import read_json_file
+from ganforge.core.tensor_file import Declared, read_declared, read_tensors, refuse_others
 from ganforge.core.world import World
 from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import PREFIX, Best, Standing
@@ -28,6 +32,7 @@ from ganforge.engine.turn import Seat
 from ganforge.errors import RunError
 
 KEPT = 2
+MOMENTS = (("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",))  # what Adam and SGD keep of a weight
 
 
 @dataclass(slots=True)
@@ -62,6 +67,9 @@ class State:
         return state
 
 
+_STATE = TypeAdapter(State)  # a hash says that a file is what was written, not who wrote it
+
+
 def save_checkpoint(
     folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None = None
 ) -> Path:
@@ -84,7 +92,8 @@ def list_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a folder, oldest first, finished or damaged alike."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name.isdigit())
+    found = (path for path in folder.iterdir() if re.fullmatch("[0-9]+", path.name))
+    return sorted(path for path in found if path.is_dir() and not path.is_symlink())
 
 
 def newest_healthy(folder: Path) -> tuple[Path | None, list[str]]:
@@ -105,10 +114,22 @@ def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, b
     """Puts a checkpoint back into the networks, optimisers and average, and returns the scalar state.
 
     Args: best takes back what the checkpoint holds of it; without one that part of the checkpoint is left alone.
-    Raises: RunError if it does not fit the networks.
+    Raises: RunError if it does not fit the networks; they are then as they were.
     """
-    state = State.from_json(json.loads((path / "state.json").read_text("utf-8")))
-    _restore(load_file(path / "tensors.safetensors"), seats, average, best, str(path))
+    try:
+        state = _STATE.validate_python(State.from_json(read_json_file(path / "state.json")).as_json())
+        if min(state.step, state.clock.examples, state.clock.length) < 0:
+            raise ValueError("a count is below 0")
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(
+            f"{path / 'state.json'} cannot be used: {str(error).splitlines()[0]}.",
+            "It is damaged, or another version of ganforge wrote it.",
+            "Train again, or resume with the version that wrote it.",
+        ) from error
+    tensors = path / "tensors.safetensors"
+    declared = read_declared(tensors)
+    refuse_others(tensors, declared, _expected(declared, seats, average))
+    _restore(read_tensors(tensors), seats, average, best, str(path))
     return state
 
 
@@ -149,6 +170,26 @@ def _restore(
         tensor.copy_(stored[name])
     if best is not None:
         best.restore(kept, average.network)
+
+
+def _expected(declared: Mapping[str, Declared], seats: Sequence[Seat], average: MovingAverage) -> dict[str, Declared]:
+    """What a checkpoint of these networks may declare: all of them, moments of known kinds, and all of the best."""
+    expected: dict[str, Declared] = {}
+    for seat in seats:
+        network = seat.player.network.state_dict()
+        expected |= {f"{seat.player.name}/network/{name}": Declared.of(tensor) for name, tensor in network.items()}
+        for index, parameter in enumerate(seat.parameters):
+            prefix, like = f"{seat.player.name}/optimiser/{index}/", Declared.of(parameter)
+            kinds = next((kinds for kinds in MOMENTS if all(prefix + kind in declared for kind in kinds)), ())
+            for kind in kinds:
+                here = declared[prefix + kind]
+                counter = kind == "step" and here.shape == () and here.dtype in ("float32", "float64")
+                expected[prefix + kind] = here if counter else like
+    product = {name: Declared.of(tensor) for name, tensor in average.network.state_dict().items()}
+    expected |= {f"average/{name}": tensor for name, tensor in product.items()}
+    if any(name.startswith(PREFIX) for name in declared):
+        expected |= {f"{PREFIX}{name}": tensor for name, tensor in product.items()}
+    return expected
 
 
 def _tensors(seats: Sequence[Seat], average: MovingAverage) -> Iterable[tuple[str, Tensor]]:
