@@ -1,0 +1,114 @@
+"""How strongly the players of a game see through augmentation: as the recipe says, and more where a lever says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganforge.contracts import Game, Levers, Turn
+from ganforge.core.draws import Draws
+from ganforge.core.seeds import generator_for
+from ganforge.errors import RecipeError
+from ganforge.objectives import OBJECTIVES
+from ganforge.recipe import MOST_AUGMENTATION, Request, override, read_recipe
+from ganforge.tasks import adversarial
+from ganforge.tasks.adversarial import build_game
+from ganforge.tasks.generate_rows import GenerateRows
+
+CONTENT: dict[str, Any] = {
+    "ganforge": "0",
+    "task": "generate",
+    "ask": {"source": "toy"},
+    "data": {"source": "toy", "kind": "pictures", "shape": [1, 8, 8], "label_names": ["a", "b"]},
+    "network": {"name": "conv", "latent_size": 4, "width": 4},
+    "length": {"examples": 64},
+}
+AS_ASKED = Levers()
+
+
+class FewPictures:
+    """Six random pictures with labels."""
+
+    def __len__(self) -> int:
+        return 6
+
+    def batch(self, indices: Tensor) -> dict[str, Tensor]:
+        pictures = torch.rand(6, 1, 8, 8, generator=generator_for(0, "test/few")) * 2 - 1
+        return {"x": pictures[indices], "label": indices % 2}
+
+
+def game(**settings: str) -> Game:
+    return build_game(override(read_recipe(CONTENT), {f"objective.{k}": v for k, v in settings.items()}), FewPictures())
+
+
+def losses(game: Game, levers: Levers = AS_ASKED) -> dict[str, Tensor]:
+    """Each player's loss of one turn, (B,)."""
+    told = {}
+    for player in game.players:
+        turn = Turn(FewPictures().batch(torch.arange(6)), Draws(generator_for(0, player.name)), 0.3, levers)
+        told[player.name] = torch.stack(list(player.loss(turn).terms.values())).sum(0).detach()
+    return told
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, bool]:
+    return {name: torch.equal(one[name], other[name]) for name in one}
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_both_players_see_it_whoever_asked_for_it(name: str) -> None:
+    plain, asked, turned = (
+        losses(game(name=name)),
+        losses(game(name=name, augmentation="0.6")),
+        losses(game(name=name), Levers(augmentation=0.6)),
+    )
+    assert same(plain, asked) == {"discriminator": False, "generator": False}
+    assert same(asked, turned) == {"discriminator": True, "generator": True}
+
+
+def test_at_strength_0_nothing_is_drawn_or_computed_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = losses(game(name="wasserstein"))
+
+    def never(*given: object) -> None:
+        pytest.fail("augmentation was asked for nothing")
+
+    monkeypatch.setattr(adversarial, "draw_changes", never)
+    monkeypatch.setattr(adversarial, "augment", never)
+    assert all(same(plain, losses(game(name="wasserstein", flips="true"))).values())
+
+
+def test_the_lever_is_the_least_strength_and_goes_no_higher_than_what_does_not_leak() -> None:
+    asked = game(augmentation="0.6")
+    assert all(same(losses(asked), losses(asked, Levers(augmentation=0.3))).values())
+    most = losses(game(augmentation=str(MOST_AUGMENTATION)))
+    assert all(same(most, losses(asked, Levers(augmentation=1.0))).values())
+
+
+def test_the_score_of_held_out_pictures_is_taken_without_it() -> None:
+    plain, asked = (game(augmentation=chance).players[0].watch for chance in ("0", "0.8"))
+    assert plain is not None
+    assert asked is not None
+    assert torch.equal(plain()["score_held_out"], asked()["score_held_out"])
+
+
+def test_flips_change_what_is_seen_only_together_with_augmentation() -> None:
+    assert all(same(losses(game()), losses(game(flips="true"))).values())
+    assert not any(same(losses(game(augmentation="0.5")), losses(game(augmentation="0.5", flips="true"))).values())
+
+
+def test_more_than_does_not_leak_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"objective\.augmentation cannot be 0\.9"):
+        game(augmentation="0.9")
+
+
+@pytest.mark.parametrize("setting", [{"objective.augmentation": "0.5"}, {"objective.flips": "true"}])
+def test_a_table_has_nothing_to_augment_and_says_so(setting: dict[str, str]) -> None:
+    with pytest.raises(RecipeError, match="is a table"):
+        GenerateRows().plan(Request(source="wine", examples=2_000, settings=setting), lambda *a, **k: None)
+
+
+def test_recipes_from_before_there_was_any_have_none() -> None:
+    recipe = read_recipe(CONTENT)
+    assert (recipe.objective.augmentation, recipe.objective.flips) == (0.0, False)
