@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,11 @@ from torch import Tensor
 from ganforge.contracts import Game, Levers, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
-from ganforge.errors import RecipeError
+from ganforge.engine.fit import FitSettings, fit
+from ganforge.errors import Interrupted, RecipeError
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import MOST_AUGMENTATION, Request, override, read_recipe
+from ganforge.run import Run
 from ganforge.tasks import adversarial
 from ganforge.tasks.adversarial import build_game
 from ganforge.tasks.generate_rows import GenerateRows
@@ -112,3 +116,20 @@ def test_a_table_has_nothing_to_augment_and_says_so(setting: dict[str, str]) -> 
 def test_recipes_from_before_there_was_any_have_none() -> None:
     recipe = read_recipe(CONTENT)
     assert (recipe.objective.augmentation, recipe.objective.flips) == (0.0, False)
+
+
+def test_a_resumed_run_sees_the_same_changes(tmp_path: Path) -> None:
+    def go(run: Run | None, steps: int, stop: Callable[[], bool] = lambda: False) -> dict[str, Tensor]:
+        settings = FitSettings(
+            seed=3, batch_size=4, length_examples=4 * steps, half_life_examples=8, record_every_steps=2
+        )
+        return fit(
+            game(augmentation="0.7", flips="true"), FewPictures(), settings, run=run, stop=stop
+        ).product.state_dict()
+
+    asked = iter(range(100))
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(Interrupted):
+        go(Run(tmp_path), 9, lambda: next(asked) == 4)
+    resumed, never_stopped = go(Run(tmp_path), 9), go(None, 9)
+    assert all(torch.equal(resumed[name], never_stopped[name]) for name in resumed)
