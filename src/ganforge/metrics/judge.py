@@ -307,5 +307,5 @@ def _fit(judge: Judge, x: Tensor, kinds: Tensor, seed: int, device: torch.device
         optimiser.step()
         schedule.step()
     for module in modules:
-        # Laid out as `load` finds them: another layout sums in another order, and a resumed run would measure otherwise.
+        # Laid out as `load` finds them: another layout sums in another order, a resumed run would measure otherwise.
         module.to(device="cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
