@@ -37,14 +37,20 @@ An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ganforge.contracts import History, Record
 from ganforge.core.files import append_line, write_whole
+from ganforge.core.plain_json import parse_json, read_json_file
 from ganforge.errors import RunError
+
+MOST_LINE = 2**20  # bytes of one record: a longer one is taken for several, none of which is JSON
+REQUIRED = ("step", "examples", "progress", "seconds")  # numbers of every record
 
 
 class Run:
@@ -74,7 +80,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
-        """An existing run. Raises: RunError if the folder is missing or is not a run."""
+        """An existing run. Raises: RunError if the folder is missing, is not a run, or holds a link."""
         run = cls(folder)
         if not run.folder.exists():
             raise RunError(f"There is no run at {str(folder)!r}.", "The path does not exist.", "See `ganforge runs`.")
@@ -84,6 +90,9 @@ class Run:
                 "It holds no recipe.json.",
                 "Give the folder that `ganforge train` printed, or see `ganforge runs`.",
             )
+        link = next((path for path in run.folder.iterdir() if path.is_symlink()), None)
+        if link is not None:  # a stranger's run could write through it
+            raise RunError(f"{link} is a link.", "It may lead out of the run.", "Put there what it leads to.")
         return run
 
     def sample_grid(self, examples: int) -> Path:
@@ -99,7 +108,7 @@ class Run:
         if not path.is_file():
             return {}
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content = read_json_file(path)
         except (ValueError, OSError) as error:
             raise RunError(
                 f"{path} cannot be read: {error}.", "It is damaged.", "Restore it or train again."
@@ -121,13 +130,15 @@ class Run:
         """The records in order. After a resume the repeated stretch is dropped: the last writing of a step wins."""
         kept: list[Record] = []
         for record in _lines(self.metrics):
+            if not _is_record(record):
+                continue
             while kept and kept[-1]["step"] >= record["step"]:
                 kept.pop()
             kept.append(record)
         return kept
 
     def read_events(self) -> list[dict[str, Any]]:
-        return list(_lines(self.events))
+        return [event for event in _lines(self.events) if isinstance(event.get("kind"), str)]
 
     def finished(self) -> bool:
         """Whether the run came to its end: trained, judged and said so. A report alone proves nothing."""
@@ -144,15 +155,22 @@ class Run:
         )
 
 
+def _is_record(content: Mapping[str, Any]) -> bool:
+    """Whether a line says when in the run it was written; one that does not is damaged like one that is cut short."""
+    numbers = [content.get(name) for name in REQUIRED]
+    return all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+
+
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a .jsonl file. A line that a crash cut short is left out."""
+    """The JSON objects of a .jsonl file. A line that a crash cut short, or that is no line of ours, is left out."""
     if not path.is_file():
         return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                content = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(content, dict):
-                yield content
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(MOST_LINE):
+                with suppress(ValueError):
+                    content = parse_json(line)
+                    if isinstance(content, dict):
+                        yield content
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.", do="Check its permissions.") from error

@@ -27,6 +27,7 @@ from ganforge.api.drawing import Where, completed, drawn_rows
 from ganforge.contracts import Record
 from ganforge.core.bundle import read_bundle, write_bundle
 from ganforge.core.files import write_folder, write_whole
+from ganforge.core.plain_json import parse_json
 from ganforge.data.kind import kind_of
 from ganforge.errors import InputError
 from ganforge.run import Run
@@ -158,11 +159,11 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         """
         members = read_bundle(path, MEMBERS)
         try:
-            told = json.loads(members["model.json"])["estimator"]
+            told = parse_json(members["model.json"])["estimator"]
             parameters = told["parameters"]
             model = cls(**{**parameters, "rules": tuple(parameters["rules"])})
             model._take({name: members[name] for name in MODEL})
-            model.evaluation_ = dict(json.loads(members["evaluation.json"]))
+            model.evaluation_ = dict(parse_json(members["evaluation.json"]))
             model.rows_ = int(told["rows"])
         except UNUSABLE as error:
             raise InputError(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from ganforge.core.files import MANIFEST, write_through
+from ganforge.core.plain_json import parse_json
 from ganforge.errors import InputError
 
 MOST_BYTES = 2**31  # of one member
@@ -61,7 +62,7 @@ def read_bundle(path: str | Path, names: Collection[str], most_bytes: int = MOST
         with zipfile.ZipFile(place) as archive:
             _check_members(path, archive.infolist(), {*names, MANIFEST}, most_bytes)
             members = {name: archive.read(name) for name in names}
-            manifest = json.loads(archive.read(MANIFEST))
+            manifest = parse_json(archive.read(MANIFEST))
     except _DAMAGED as error:
         raise _damaged(path, f"{error}") from error
     for name, content in members.items():

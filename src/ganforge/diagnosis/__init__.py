@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from ganforge.contracts import Check, Finding, History
+from ganforge.core.misfit import refused
 from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins
 from ganforge.diagnosis.copying import copying
 from ganforge.diagnosis.diversity import collapse, missing_classes, narrow
@@ -38,8 +39,12 @@ _SEVERITIES = ("critical", "warning", "note")
 
 
 def diagnose(history: History) -> tuple[Finding, ...]:
-    """Every ailment that the history shows, most severe first; among equals in the order of CHECKS."""
-    findings = [finding for check in CHECKS.values() if (finding := check(history)) is not None]
+    """Every ailment that the history shows, most severe first; among equals in the order of CHECKS.
+
+    Raises: RunError if the history is not one that a run writes.
+    """
+    with refused("The history of the run"):
+        findings = [finding for check in CHECKS.values() if (finding := check(history)) is not None]
     return tuple(sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity)))
 
 

@@ -16,12 +16,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
+from pydantic import TypeAdapter
+from safetensors.torch import save
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from ganforge.core.files import check_folder, write_folder
+from ganforge.core.plain_json import read_json_file
 from ganforge.core.seeds import generator_for, seed_for
+from ganforge.core.tensor_file import Declared, read_tensors
 from ganforge.errors import DataError, RunError, StorageError
 from ganforge.metrics.judge_network import LEARNED, RANDOM, RandomFilters, Trunk, orient, prepare, shift
 
@@ -48,6 +51,9 @@ class JudgeSettings:
     data_hash: str
     seed: int
     version: int = VERSION
+
+
+_SETTINGS = TypeAdapter(JudgeSettings)
 
 
 class Judge:
@@ -116,15 +122,19 @@ class Judge:
     def load(cls, folder: Path) -> Judge:
         """Raises: RunError if the folder is damaged or of another version."""
         check_folder(folder)
-        content = json.loads((folder / "judge.json").read_text("utf-8"))
-        if content.get("version") != VERSION:
+        try:
+            content = read_json_file(folder / "judge.json")
+            settings = _SETTINGS.validate_python(content)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{folder} cannot be read: {str(error).splitlines()[0]}.", "It is damaged.") from error
+        if settings.version != VERSION:
             raise RunError(
-                f"{folder} holds a judge of version {content.get('version')}, expected {VERSION}.",
+                f"{folder} holds a judge of version {settings.version}, expected {VERSION}.",
                 "It measures on another scale.",
             )
-        settings = JudgeSettings(**content)
         judge = _untrained(settings)
-        tensors = load_file(folder / "judge.safetensors")
+        expected = {name: Declared.of(tensor) for name, tensor in judge._tensors().items()}
+        tensors = read_tensors(folder / "judge.safetensors", expected)
         for name, module in judge._modules().items():
             module.load_state_dict(
                 {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(name + ".")}

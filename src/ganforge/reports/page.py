@@ -14,6 +14,7 @@ import jinja2
 
 from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
+from ganforge.core.misfit import refused
 from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
 from ganforge.reports.pictures import picture
 from ganforge.reports.standing import class_shares, solution_rows, standings
@@ -45,7 +46,8 @@ def write_report(run: Run, findings: Sequence[Finding]) -> Path:
         lstrip_blocks=True,
     )
     environment.filters.update(number=number, title=title, duration=duration)
-    page = environment.get_template("template.html.jinja").render(_contents(run, findings))
+    with refused(f"What {str(run.folder)!r} says of itself"):
+        page = environment.get_template("template.html.jinja").render(_contents(run, findings))
     write_whole(run.report, page.encode())
     return run.report
 

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+FORMATS = ("PNG", "JPEG", "WEBP")  # never EPS and the like, which run programs
 _LEAST_SIDE = 160  # pixels: smaller shows nothing, whatever it weighs
+_MOST_BYTES, _MOST_PIXELS = 2**26, 2**26  # of a file: more is none that a run writes
+_BROKEN = (  # what Pillow's decoders raise on damaged files
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError,
+    struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +44,17 @@ def picture(path: Path, side: int = 1200, most_bytes: int = 200_000) -> Picture 
         in as it is; anything else is written as WebP, smaller and smaller until it is light enough.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            return None
         content = path.read_bytes()
-        with Image.open(io.BytesIO(content)) as image:
+        with _quiet(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return None
             image.load()
             if len(content) <= most_bytes and image.format == "PNG":
                 return Picture(_uri(content, "image/png"), *image.size)
             full = image.convert("RGBA" if "A" in image.getbands() else "RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
+    except _BROKEN:
         return None
     while True:
         lighter = full.copy()
@@ -49,6 +64,15 @@ def picture(path: Path, side: int = 1200, most_bytes: int = 200_000) -> Picture 
         if file.tell() <= most_bytes or side <= _LEAST_SIDE:
             return Picture(_uri(file.getvalue(), "image/webp"), *lighter.size)
         side = round(0.8 * min(side, max(full.size)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow warns of pictures that are too large: here they are none."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 def _uri(content: bytes, kind: str) -> str:

@@ -47,7 +47,7 @@ class TensorBoard:
     def event(self, event: Mapping[str, Any]) -> None:
         if event["kind"] == "sampled":
             path = Path(event["path"])
-            pixels = np.asarray(Image.open(path).convert("RGB"))  # (H, W, 3)
+            pixels = np.asarray(Image.open(path, formats=["PNG"]).convert("RGB"))  # (H, W, 3)
             self._open().add_image("samples", pixels, int(path.stem), dataformats="HWC")
         elif event["kind"] == "reported" and self._writer is not None:
             self._writer.close()

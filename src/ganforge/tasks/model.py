@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.core.device import memory_bytes
+from ganforge.core.misfit import refused
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.data.images import to_uint8
 from ganforge.errors import InputError, RunError, did_you_mean
 from ganforge.networks import network_pair
 from ganforge.recipe import Data, Network
-from ganforge.tasks.stored import built, description_of, read_description
+from ganforge.tasks.stored import built, read_description
 
 BLOCK = 500  # latents drawn at once: another number would give other pictures for the same seed
 MOST_NUMBERS = 2**22  # of one picture: convolutions with few weights can draw pictures beyond any memory
@@ -115,7 +116,7 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
         raise RunError(
             f"{folder} draws no pictures.", f"Its task is {content.get('task')}.", "See its report.html instead."
         )
-    with description_of(folder):
+    with refused(f"The model at {str(folder)!r}"):
         data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
         if min(data.shape) < 1 or math.prod(data.shape) > MOST_NUMBERS:
             raise ValueError(f"its pictures have the shape {data.shape}, of at most {MOST_NUMBERS:,} numbers")

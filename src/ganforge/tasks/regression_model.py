@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import nn
 
+from ganforge.core.misfit import refused
 from ganforge.data.tables.numeric import NumericTable
 from ganforge.errors import RecipeError, RunError, did_you_mean
 from ganforge.networks.regressor import LinearRegressor, MlpRegressor
 from ganforge.recipe import Network, Recipe
-from ganforge.tasks.stored import built, description_of, read_description
+from ganforge.tasks.stored import built, read_description
 
 Numbers = NDArray[np.float64]
 REGRESSORS = ("linear", "mlp")
@@ -106,7 +107,7 @@ def load_regression(folder: Path) -> RegressionModel:
     content = read_description(folder)
     if content.get("task") != "regress":
         raise RunError(f"The model at {str(folder)!r} is not a regression.", f"Its task is {content.get('task')!r}.")
-    with description_of(folder):
+    with refused(f"The model at {str(folder)!r}"):
         features, target, given = content["features"], content["target"], content["scaling"]
         if not isinstance(features, list) or not all(isinstance(name, str) for name in (*features, target)):
             raise ValueError("its features and target are no names")

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ganforge.contracts import Plain
+from ganforge.core.misfit import refused
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.core.tensor_file import read_declared, read_tensors
 from ganforge.data.tables.codec import TableCodec
@@ -28,7 +29,7 @@ from ganforge.errors import InputError, RunError
 from ganforge.networks.tabular import NEVER, RowLayout, RowProduct
 from ganforge.recipe import MOST_CANDIDATES, Network, Recipe
 from ganforge.tasks.row_game import build_row_networks
-from ganforge.tasks.stored import WEIGHTS, built, description_of, parts_of, read_description
+from ganforge.tasks.stored import WEIGHTS, built, parts_of, read_description
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
@@ -229,7 +230,7 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
     content = read_description(folder)
     if content.get("task") not in TASKS_OF_ROWS or content.get("kind") != "table":
         raise RunError(f"{folder} is no model of rows.", f"Its task is {content.get('task')!r}.")
-    with description_of(folder):
+    with refused(f"The model at {str(folder)!r}"):
         arrays = parts_of(read_tensors(folder / WEIGHTS), "codec/")
         codec = restore_codec(content["codec"], {name: tensor.numpy() for name, tensor in arrays.items()})
         network, candidates = Network.model_validate(content["network"]), content["candidates"]

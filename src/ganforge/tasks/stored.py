@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,17 +11,14 @@ from torch import Tensor, nn
 
 from ganforge.core.device import memory_bytes
 from ganforge.core.files import check_folder
+from ganforge.core.misfit import refused
 from ganforge.core.plain_json import read_json_file
 from ganforge.core.tensor_file import Declared, read_declared, read_tensors, refuse_others
-from ganforge.errors import InputError, RunError
+from ganforge.errors import RunError
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 Built = TypeVar("Built", bound=nn.Module)
-# What a description of the wrong form makes its readers raise; pydantic's refusal is a ValueError.
-MISFIT = (
-    KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RuntimeError, InputError,
-)  # fmt: skip
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -37,24 +33,11 @@ def read_description(folder: Path) -> dict[str, Any]:
             "Go on with `ganforge resume RUN`.",
         )
     check_folder(folder)
-    try:
+    with refused(f"The model at {str(folder)!r}"):
         content = read_json_file(folder / DESCRIPTION)
-    except (OSError, ValueError) as error:
-        raise unfit(folder, error) from error
-    if not isinstance(content, dict):
-        raise unfit(folder, ValueError(f"{DESCRIPTION} holds no object"))
-    return content
-
-
-@contextmanager
-def description_of(folder: Path) -> Iterator[None]:
-    """While a description is made use of: what does not fit becomes a RunError in words."""
-    try:
-        yield
-    except RunError:
-        raise
-    except MISFIT as error:
-        raise unfit(folder, error) from error
+        if not isinstance(content, dict):
+            raise ValueError(f"{DESCRIPTION} holds no object")
+        return content
 
 
 def built(folder: Path, build: Callable[[], Built], prefix: str = "") -> Built:
@@ -83,16 +66,6 @@ def built(folder: Path, build: Callable[[], Built], prefix: str = "") -> Built:
 def parts_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def unfit(folder: Path, error: Exception) -> RunError:
-    """That a model's parts do not fit each other, in words."""
-    why = f"{error} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
-    return RunError(
-        f"The model at {str(folder)!r} cannot be used: {why.splitlines()[0][:200].removesuffix('.')}.",
-        "It is damaged, or not a model that ganforge wrote.",
-        "Restore it or train again.",
-    )
 
 
 def _refuse_huge(path: Path) -> None:

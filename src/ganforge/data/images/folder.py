@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import sys
 import zipfile
@@ -20,6 +19,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.core.plain_json import read_json_file
 from ganforge.data.damage import DAMAGED
 from ganforge.data.images.decode import BROKEN, Header, Item, decoded, look_of, quiet_pillow, read_header, reason_of
 from ganforge.data.images.decode import workers as worker_count
@@ -134,7 +134,7 @@ def _line(name: str, size: int, changed: int) -> bytes:
 def _is_run(folder: Path) -> bool:
     """Whether a folder is a run of ganforge: recipes for dishes have no entry of that name."""
     try:
-        recipe = json.loads((folder / RECIPE).read_bytes())
+        recipe = read_json_file(folder / RECIPE)
     except (OSError, ValueError):
         return False
     return isinstance(recipe, dict) and "ganforge" in recipe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ganforge.core.plain_json import parse_json
 from ganforge.data.damage import DAMAGED
 from ganforge.data.images.array_survey import digest_of_files
 from ganforge.data.images.decode import BROKEN, Item, decoded, look_of, quiet_pillow, read_header
@@ -104,7 +104,7 @@ def _check_column(path: Path, column: str) -> None:
 def _features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
     """What Hugging Face datasets say about the columns, {} if nothing."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = parse_json((schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError):
         return {}
     return {name: about for name, about in features.items() if isinstance(about, dict)}

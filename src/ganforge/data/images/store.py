@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.core.files import check_folder, write_folder
+from ganforge.core.plain_json import read_json_file
 from ganforge.data.images.arrays import CHUNK, IN_MEMORY
 from ganforge.data.images.part import InPlace, Part, Pixels, Survey, Target
 from ganforge.errors import DataError, RunError
@@ -176,7 +177,7 @@ def _write_cache(folder: Path, part: Part, target: Target, progress: Progress | 
 
 
 def _read_cache(folder: Path, target: Target) -> Stored:
-    header = json.loads((folder / "header.json").read_text("utf-8"))
+    header = read_json_file(folder / "header.json")
     shape, count = (target.height, target.width, target.channels), int(header["count"])
     source_rows = np.load(folder / "rows.npy", allow_pickle=False)
     rows: Rows = FileRows(InPlace(folder / "pixels", 0, shape), count)

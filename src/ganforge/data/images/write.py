@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from ganforge.core.files import MANIFEST, write_folder, write_whole
 from ganforge.core.grid import grid, grid_size, image_bytes
+from ganforge.core.plain_json import read_json_file
 from ganforge.data.images.part import Pixels
 from ganforge.errors import InputError
 
@@ -101,7 +101,7 @@ def _check_folder(name: str, folder: Path, force: bool) -> None:
 def _is_ours(folder: Path) -> bool:
     """Whether a folder holds nothing but samples, all of them named by the manifest that was written with them."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest = read_json_file(folder / MANIFEST)
     except (OSError, ValueError):
         return False
     names = {path.name for path in folder.iterdir()} - {MANIFEST, ".DS_Store"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.feather
 import pyarrow.parquet as pq
 
+from ganforge.core.plain_json import parse_json
 from ganforge.data.tables.dtypes import column_from, dtype_for, is_text
 from ganforge.data.tables.opened import TableSource, check_names, no_rows, regrouped
 from ganforge.errors import DataError
@@ -160,13 +160,15 @@ def _batches(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
         return
     with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as reader:
         for i in range(reader.num_record_batches):
-            yield reader.get_batch(i).select(names)
+            batch = reader.get_batch(i).select(names)
+            batch.validate(full=True)  # places that lead out of a damaged file would end the whole process
+            yield batch
 
 
 def _pandas_names(schema: pa.Schema) -> dict[str, str]:
     """What pandas says that the columns were, {} if it was not pandas that wrote the file."""
     try:
-        about = json.loads((schema.metadata or {})[b"pandas"])["columns"]
+        about = parse_json((schema.metadata or {})[b"pandas"])["columns"]
         return {
             column["field_name"]: "categorical" if column["pandas_type"] == "categorical" else column["numpy_type"]
             for column in about

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ganforge.core.plain_json import parse_json
 from ganforge.recipe import Column
 
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
@@ -31,7 +32,7 @@ def dtype_named(name: str) -> Any:
 def dtype_of(column: Column) -> Any:
     """The pandas dtype of a column, with its categories where Column.format remembers them."""
     if column.dtype == "category" and column.format:
-        about = json.loads(column.format)
+        about = parse_json(column.format)
         return pd.CategoricalDtype(pd.Index(about["categories"]), ordered=about["ordered"])
     return dtype_named(column.dtype)
 

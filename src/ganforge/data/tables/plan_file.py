@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from ganforge.core.files import write_whole
+from ganforge.core.plain_json import read_json_file
 from ganforge.errors import InputError, RecipeError, did_you_mean
 from ganforge.recipe import Column, ColumnKind
 
@@ -70,7 +71,7 @@ def _holds(place: Path, content: bytes) -> bool:
 
 def _read(path: str | Path, name: str) -> dict[str, Any]:
     try:
-        content = json.loads(Path(path).expanduser().read_text("utf-8"))
+        content = read_json_file(Path(path).expanduser())
     except OSError as error:
         raise RecipeError(f"The plan {name!r} cannot be read: {error.strerror}.", do="Check its path.") from error
     except UnicodeDecodeError as error:
@@ -81,6 +82,8 @@ def _read(path: str | Path, name: str) -> dict[str, Any]:
             "A comma or a quotation mark may be missing there.",
             "Correct it, or write it anew with plan.",
         ) from error
+    except ValueError as error:
+        raise RecipeError(f"The plan {name!r} cannot be used: {error}.", do="Write it anew with plan.") from error
     if not isinstance(content, dict):
         raise RecipeError(f"The plan {name!r} is no JSON object.", f"It has the keys {', '.join(KEYS)}.")
     return content

@@ -194,7 +194,7 @@ def _opened(path: Path) -> IO[bytes]:
 def _first_lines(source: str, path: Path) -> Lines:
     """The delimiter and the column names, from the first 64 KiB and the rest of their last line."""
     with _opened(path) as file:
-        begin = file.read(1 << 16) + file.readline()
+        begin = file.read(1 << 16) + file.readline(BLOCK)
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise _not_utf8(source, 1, begin[:1], "It begins like UTF-16.")
     text = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode(begin)
@@ -239,9 +239,11 @@ def _in_words(source: str, path: Path, error: pa.ArrowInvalid | UnicodeDecodeErr
     undecodable: tuple[int, bytes] | None = None
     try:
         with _opened(path) as file:
-            for number, line in enumerate(file, 1):  # to the end: of a damaged .gz no byte means anything
+            number = 1
+            while line := file.readline(BLOCK):  # to the end: of a damaged .gz no byte means anything
                 if undecodable is None and (found := _first_bad_byte(line)) is not None:
                     undecodable = number, line[found : found + 1]
+                number += line.endswith(b"\n")
     except DAMAGED as damage:
         return DataError(f"{source!r} cannot be read as a table: {damage}.", "It is damaged.", "Fetch it again.")
     if undecodable is not None:
