@@ -54,6 +54,10 @@ class Feed(Protocol):
         """Args: indices (B,) int64 on the CPU, each in 0..len-1."""
         ...
 
+    def raw(self, first: int, last: int) -> Batch:
+        """The examples first..last-1 as they are kept, on the CPU: what another process is sent of them."""
+        ...
+
 
 # ---- objective ------------------------------------------------------------------------------------------------------
 
@@ -270,6 +274,14 @@ class Task(Protocol):
         """The same job again from its recipe. Raises: DataError if the data is gone or has changed."""
         ...
 
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """The game and this process's examples, in a process that does not lead and reads no data itself.
+
+        Args: brief of the leader's job; examples a stretch of what its feed's `raw` gives. The weights need not be the
+            leader's: they are replaced.
+        """
+        ...
+
 
 class Job(Protocol):
     """A task with its data open and everything chosen."""
@@ -286,6 +298,10 @@ class Job(Protocol):
 
     def game(self) -> Game:
         """Fresh networks, initialised from the recipe's seed, on the recipe's device, and what each minimises."""
+        ...
+
+    def brief(self) -> Mapping[str, bytes]:
+        """What `Task.join` must know beside the recipe and the examples; by name."""
         ...
 
     def prepare(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 
 from ganforge.api.asking import request_of, task_for, task_of
 from ganforge.api.drawing import TrainedRun
+from ganforge.api.several import Crew, follow
 from ganforge.contracts import Job, Observer
 from ganforge.core.device import devices_here, survey_machine
 from ganforge.core.files import remove_leftovers, storage_error, write_folder
@@ -18,6 +19,7 @@ from ganforge.core.founding import founded, refuse_existing, refuse_in_use
 from ganforge.core.lock import hold
 from ganforge.core.stop import StopRequest
 from ganforge.core.summary import RunSummary, summary
+from ganforge.core.world import World, joined, restarted
 from ganforge.data.given import on_disk
 from ganforge.diagnosis import diagnose
 from ganforge.engine.fit import FitSettings, fit
@@ -55,8 +57,29 @@ def train(
         run: the run folder; by default runs/<data>-<number>. force: replaces an existing run.
         observers: told every record and event. tensorboard: also writes RUN/tensorboard, for TensorBoard.
         asked: task, minutes, examples, until, size, seed, resolution, objective, label, settings: see recipe.Request.
-    Raises: DataError, RecipeError, RunError before anything is written; TrainingError; Interrupted after saving.
+    Started by torchrun, the processes train the run together: the leader does all of this, the others help, and what
+    they return has no verdict. A world that torchrun starts again goes on with the run.
+    Raises: DataError, RecipeError, RunError before anything is written; TrainingError; Interrupted after saving;
+        WorldError if another process is lost.
     """
+    with joined() as world:
+        if not world.leads:
+            return _followed(world)
+        with Crew(world) as crew:
+            if restarted() and _begun(run):
+                return _resume(Run.open(str(run)), crew, observers, tensorboard)
+            return _train(source, crew, run, force, observers, tensorboard, asked)
+
+
+def _train(
+    source: object,
+    crew: Crew,
+    run: str | Path | None,
+    force: bool,
+    observers: Sequence[Observer],
+    tensorboard: bool,
+    asked: Mapping[str, Any],
+) -> TrainedRun:
     with on_disk(source) as path:
         request = request_of(path, asked)
         if run is not None:  # before the data is read, which may take a while
@@ -64,12 +87,13 @@ def train(
             refuse_in_use(Run(run))
         tell = _Teller(_observers(Run(run or "runs"), observers, tensorboard))  # now: TensorBoard may be missing
         job = task_for(request).plan(request, tell)
+        crew.world.share_of(job.recipe.optimiser.batch_size)
         with founded(run, request.source, force=force) as folder:
             _write_beginning(folder, job, given=path if path is not source else None)
             tell.begin(folder, _observers(folder, observers, tensorboard))
             for sentence in job.passport.get("warnings", ()):
                 tell("warned", sentence=sentence)
-            return _go(folder, job, tell)
+            return _go(folder, job, tell, crew)
 
 
 def resume(run: str | Path, *, observers: Sequence[Observer] = (), tensorboard: bool = False) -> TrainedRun:
@@ -78,7 +102,15 @@ def resume(run: str | Path, *, observers: Sequence[Observer] = (), tensorboard: 
     Raises: RunError if it is not a run, is in use, or its device is not here; DataError if its data is gone or has
         changed.
     """
-    folder = Run.open(run)
+    with joined() as world:
+        if not world.leads:
+            return _followed(world)
+        with Crew(world) as crew:
+            return _resume(Run.open(run), crew, observers, tensorboard)
+
+
+def _resume(folder: Run, crew: Crew, observers: Sequence[Observer], tensorboard: bool) -> TrainedRun:
+    run = folder.folder
     if folder.finished():
         if not folder.report.is_file():  # it was killed just before
             report(run)
@@ -94,7 +126,7 @@ def resume(run: str | Path, *, observers: Sequence[Observer] = (), tensorboard: 
         tell = _Teller(_observers(folder, observers, tensorboard), folder)
         job = task_of(recipe).open(_located(recipe, folder), tell)
         job.recipe = recipe
-        return _go(folder, job, tell)
+        return _go(folder, job, tell, crew)
 
 
 def load(run: str | Path) -> TrainedRun:
@@ -160,7 +192,23 @@ class _Teller:
             observer.event(event)
 
 
-def _go(folder: Run, job: Job, tell: _Teller) -> TrainedRun:
+def _begun(run: str | Path | None) -> bool:
+    """Whether an earlier world has begun this run. Raises: RunError if nobody can know."""
+    if run is None:
+        raise RunError(
+            "The processes were started again, and no run folder was named.",
+            "So nobody knows which run is to go on.",
+            "Start torchrun with a --run FOLDER, or go on with: ganforge resume RUN.",
+        )
+    return Run(run).recipe.is_file()
+
+
+def _followed(world: World) -> TrainedRun:
+    """What a process that does not lead gives back: where the run is, on the leader's machine."""
+    return TrainedRun(follow(world, _fit_settings) or Path(), "", None)
+
+
+def _go(folder: Run, job: Job, tell: _Teller, crew: Crew) -> TrainedRun:
     """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report."""
     recipe = job.recipe
     measured = task_of(recipe).measured
@@ -169,6 +217,7 @@ def _go(folder: Run, job: Job, tell: _Teller) -> TrainedRun:
         remove_leftovers(folder.folder)
         _use(recipe)
         job.prepare()
+        crew.brief(folder.folder, job)
         tell("started", examples=recipe.length.examples, device=recipe.compute.device, measured=dict(measured))
         try:
             fitted = fit(
@@ -180,6 +229,7 @@ def _go(folder: Run, job: Job, tell: _Teller) -> TrainedRun:
                 look=lambda product, state: job.look(folder, product, state.clock.examples),
                 target=target.reached if target else None,
                 stop=stop,
+                world=crew.world,
             )
         except TrainingError:
             tell("failed")

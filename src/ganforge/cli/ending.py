@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 def tell_result(trained: TrainedRun, console: Console) -> None:
     """The verdict, where things are, what to type next, and whether the target of --until was missed."""
+    from ganforge.core.world import is_leader
+
+    if not is_leader():
+        return
     folder, name = trained.folder, quote(str(trained.folder))
     console.print()
     tables.print_verdict(trained.verdict, console)

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganforge.contracts import Finding, History, Record
+from ganforge.core.world import is_leader
 from ganforge.diagnosis import diagnose, trend
 from ganforge.diagnosis.reading import Quality, discriminators, leading_quality, middle, players, series, window
 
@@ -235,7 +236,9 @@ class PlainView:
 
 
 def view_for(console: Console) -> LiveView | PlainView:
-    """The view that suits where the words go."""
+    """The view that suits where the words go. Of several processes only the leader says anything."""
+    if not is_leader():
+        console.quiet = True
     return LiveView(console) if console.is_terminal else PlainView(console)
 
 

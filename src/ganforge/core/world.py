@@ -137,6 +137,11 @@ def joined() -> Iterator[World]:
             dist.destroy_process_group()
 
 
+def is_leader() -> bool:
+    """Whether this process is the one that speaks to people."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def local_rank() -> int:
     """Which of the processes on this machine this one is."""
     return int(os.environ.get("LOCAL_RANK", "0"))

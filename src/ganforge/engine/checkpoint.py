@@ -2,7 +2,7 @@
 
 A checkpoint holds the players' networks, their optimisers' moments, the moving average (safetensors) and the clock
 (JSON), with a sha256 manifest; where a measure says which product is best, that one too. It holds no random state: see
-core/seeds.py. The last two are kept.
+core/seeds.py. The last two are kept, and those that the guard would go back to.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ganforge.core.world import World
 from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import PREFIX, Best, Standing
 from ganforge.engine.clock import Clock
+from ganforge.engine.trial import Memory
 from ganforge.engine.turn import Seat
 from ganforge.errors import RunError
 
@@ -52,6 +53,7 @@ class State:
     looks: int = 0
     look_seconds: float = 0.0  # of all looks together
     standing: Standing | None = None  # of the best product; None where no measure says which that is
+    guard: Memory | None = None  # what the guard remembers; None before its first record, and where there is none
 
     def as_json(self) -> dict[str, Any]:
         """The object that state.json holds."""
@@ -64,6 +66,8 @@ class State:
         state = cls(**{**content, **parts})
         if "standing" in content:
             state.standing = Standing(**content["standing"])
+        if "guard" in content:
+            state.guard = Memory.from_json(content["guard"])
         return state
 
 
@@ -73,7 +77,10 @@ _STATE = TypeAdapter(State)  # a hash says that a file is what was written, not 
 def save_checkpoint(
     folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None = None
 ) -> Path:
-    """Writes `folder`/<step> and removes all but the last two. Raises: StorageError; the older ones are then intact."""
+    """Writes `folder`/<step> and removes all but the last two and those that the guard would go back to.
+
+    Raises: StorageError; the older ones are then intact.
+    """
 
     def fill(target: Path) -> None:
         # `save` and not `save_file`: that one raises an error of its own on a full disk, which nobody would catch
@@ -83,8 +90,10 @@ def save_checkpoint(
     written = folder / f"{state.step:09d}"
     write_folder(written, fill)
     # A damaged newer one, left behind when a run goes on from before it, must not count: it would push out this one.
+    wanted = (state.guard.healthy, state.guard.saved) if state.guard else ()
     for old in [path for path in list_checkpoints(folder) if int(path.name) <= state.step][:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        if int(old.name) not in wanted:
+            shutil.rmtree(old, ignore_errors=True)
     return written
 
 
@@ -107,6 +116,21 @@ def newest_healthy(folder: Path) -> tuple[Path | None, list[str]]:
             continue
         return path, damaged
     return None, damaged
+
+
+def go_back(folder: Path, step: int) -> Path | None:
+    """The checkpoint at `step`, as the newest: later ones are removed. None, and nothing is removed, if it is damaged.
+
+    The newest goes first, so that a kill in between leaves a run that comes to this point again.
+    """
+    wanted = folder / f"{step:09d}"
+    try:
+        check_folder(wanted)
+    except RunError:
+        return None
+    for later in reversed([path for path in list_checkpoints(folder) if int(path.name) > step]):
+        shutil.rmtree(later, ignore_errors=True)
+    return wanted
 
 
 @torch.no_grad()

@@ -1,8 +1,8 @@
 """The one loop. It trains every game: one player, two, or four; alternating or simultaneous; from the start or resumed.
 
-No callback can change its order. Observers watch; `steer` alone decides to stop, change the length or rewind, and it
-does so at record steps, where the numbers are read from the device. Where a measure says how good the product is, the
-best one is kept (engine/best.py).
+No callback can change its order. Observers watch; `steer` alone decides to stop, change the length or rewind, and the
+guard turns levers, both at record steps, where the numbers are read from the device. Where a measure says how good the
+product is, the best one is kept (engine/best.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import Best, Standing
 from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
 from ganforge.engine.clock import Clock
+from ganforge.engine.guard import Guard
 from ganforge.engine.journal import Journal, Pace, add_watched, learning_rate, make_record
+from ganforge.engine.returning import return_to_healthy
 from ganforge.engine.steer import Decision, agree, decide, recorded_refits
 from ganforge.engine.turn import Seat, find_gradients, sit_down, take_step
 from ganforge.errors import Interrupted, TrainingError
@@ -72,13 +74,15 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
     target: Callable[[Mapping[str, float]], bool] | None = None,
     stop: Callable[[], bool] = lambda: False,
     world: World = ALONE,
+    guard: Guard | None = None,
 ) -> Fitted:
     """Trains a game to its end, or on from the newest healthy checkpoint of `run`.
 
     Args: run: where records, events and checkpoints go; None keeps nothing. look: called at `settings.marks`. target:
         ends training when it holds for the quality of two looks in a row, or of the last one. stop: asked after every
         step; where several processes train, at record steps. world: the processes that train this run together. Only
-        the leader's run, observers, look and target count, and only its product is looked at.
+        the leader's run, observers, look and target count, and only its product is looked at. guard: what turns levers
+        and takes the run back when it goes wrong; fresh for this call.
     Raises: Interrupted after saving, when `stop` says so; TrainingError when gradients stay not finite; RecipeError if
         the batch cannot be shared by the processes; WorldError if another of them is lost.
     """
@@ -86,8 +90,10 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
     seats = [sit_down(player) for player in game.players]
     average = MovingAverage(game.product_player.network, settings.half_life_examples)
     best = Best(settings.best_by) if settings.best_by else None
-    sitting = _Sitting(seats, average, best, settings, run, Journal(run, observers), look, target, world)
+    sitting = _Sitting(seats, average, best, settings, run, Journal(run, observers), look, target, world, guard)
     state = _begin(sitting)
+    if guard and run:
+        guard.begin(run.read_records(), state.step)
     refits = recorded_refits(run, state)
     pace = Pace(state)
 
@@ -109,8 +115,8 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
             record = make_record(state, seats, before, pace, game.product, world)
             decision = _consider(sitting, state, record, refits, pace) if world.leads else Decision.GO_ON
             decision, state = agree(world, decision, state)
-            if decision is Decision.REWIND:
-                state = _rewind(sitting, state)
+            if decision in (Decision.REWIND, Decision.RETURN):
+                state = _rewind(sitting, state, decision)
                 pace = Pace(state)
                 continue
             if run and _to_save(state.step, settings) and not state.clock.done:
@@ -142,6 +148,7 @@ class _Sitting:
     look: Look | None
     target: Callable[[Mapping[str, float]], bool] | None
     world: World
+    guard: Guard | None = None
 
 
 def _play(game: Game, sitting: _Sitting, feed: Feed, state: State, pace: Pace) -> None:
@@ -189,7 +196,24 @@ def _consider(
     )
     sitting.journal.record(record)
     _tell(decision, state, settings, sitting.journal)
-    return decision
+    if sitting.guard is None or decision is Decision.REWIND or state.reached:
+        return decision
+    return _guarded(sitting, sitting.guard, state, record, decision)
+
+
+def _guarded(sitting: _Sitting, guard: Guard, state: State, record: Record, decision: Decision) -> Decision:
+    """What the guard does at a record step, told as events; the decision, or RETURN if the guard takes the run back."""
+    settings, run = sitting.settings, sitting.run
+    done = guard.step(
+        state,
+        record,
+        half_life_examples=settings.half_life_examples,
+        can_return=run is not None and not state.clock.done,
+        saves=run is not None and _to_save(state.step, settings),
+    )
+    for event in done.events:
+        sitting.journal.event(step=state.step, attempt=state.attempt, examples=state.clock.examples, **event)
+    return Decision.RETURN if done.goes_back else decision
 
 
 def _due(step: int, settings: FitSettings) -> bool:
@@ -234,10 +258,23 @@ def _newest(sitting: _Sitting) -> State:
     return state
 
 
-def _rewind(sitting: _Sitting, state: State) -> State:
-    """Back to the last healthy checkpoint, in every process, with a new attempt number and half the learning rate."""
-    back = _one_before(sitting, state) if sitting.world.leads else state
+def _rewind(sitting: _Sitting, state: State, decision: Decision) -> State:
+    """Back to a healthy checkpoint, in every process, with a new attempt number: to the last one with half the learning
+    rate, or to where the guard wants to go."""
+    back = state
+    if sitting.world.leads:
+        back = _one_before(sitting, state) if decision is Decision.REWIND else _before_trouble(sitting, state)
+        if sitting.guard:
+            sitting.guard.back_to(back.step)
     return share_checkpoint(sitting.world, back, sitting.seats, sitting.average, sitting.best)
+
+
+def _before_trouble(sitting: _Sitting, state: State) -> State:
+    assert sitting.run is not None
+    back = return_to_healthy(sitting.run.checkpoints, state, sitting.seats, sitting.average, sitting.best)
+    if back is None:
+        sitting.journal.event("damaged_checkpoint", state.step, sentence="The checkpoint to go back to is damaged.")
+    return back or state
 
 
 def _one_before(sitting: _Sitting, state: State) -> State:
@@ -251,7 +288,7 @@ def _one_before(sitting: _Sitting, state: State) -> State:
     back = load_checkpoint(newest, sitting.seats, sitting.average)  # the best product is kept, wherever it was found
     back.attempt, back.seconds, back.skipped = state.attempt + 1, state.seconds, state.skipped
     back.levers = replace(state.levers, learning_rate=0.5 * state.levers.learning_rate)
-    back.looks, back.look_seconds = state.looks, state.look_seconds
+    back.looks, back.look_seconds, back.guard = state.looks, state.look_seconds, state.guard
     if state.standing:
         back.standing = state.standing.rewound(back.standing or Standing())
     sitting.journal.event(

@@ -1,4 +1,4 @@
-"""The only place that steers a run: it stops, changes the length, or rewinds. Every decision is an event in the run."""
+"""Stops a run, changes its length, or rewinds it; guard.py turns its levers. Every decision is an event in the run."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Decision(Enum):
     REFIT = "refit"
     PLATEAU = "plateau"
     REWIND = "rewind"
+    RETURN = "return"  # to the checkpoint from before the trouble began: the guard's
 
 
 def recorded_refits(run: Run | None, state: State) -> dict[tuple[int, int], int]:
@@ -63,7 +64,7 @@ def decide(
     Raises: TrainingError if gradients were not finite again after ATTEMPTS rewinds.
     """
     if record["skipped_now"] >= REPEATED:
-        if state.attempt >= ATTEMPTS:
+        if state.attempt - (state.guard.returns if state.guard else 0) >= ATTEMPTS:
             raise TrainingError(
                 f"Training stopped at step {state.step}: gradients were not finite in {record['skipped_now']} turns.",
                 f"It was rewound {ATTEMPTS} times with half the learning rate each time, and it happened again.",

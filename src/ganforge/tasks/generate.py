@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import nn
 
-from ganforge.contracts import Feed, Game, Tell
+from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.device import survey_machine
 from ganforge.core.files import write_whole
 from ganforge.core.grid import grid, png_bytes
 from ganforge.core.seeds import generator_for
-from ganforge.data.images import Pictures, Survey, open_pictures, survey
+from ganforge.data.images import PictureFeed, Pictures, Survey, open_pictures, survey
 from ganforge.data.images.store import cache_folder
 from ganforge.errors import DataError
 from ganforge.metrics import MEANINGS, QUICK, Judge, evaluate_pictures, gaussian_reference, quick_quality, train_judge
@@ -68,6 +68,10 @@ class Generate:
             )
         return GenerateJob(recipe, pictures, tell)
 
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """The game of two, on the pictures that were sent."""
+        return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
+
 
 @dataclass(slots=True)
 class GenerateJob:
@@ -90,6 +94,10 @@ class GenerateJob:
     def game(self) -> Game:
         """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
         return build_game(self.recipe, self.pictures.held_out)
+
+    def brief(self) -> Mapping[str, bytes]:
+        """Nothing: the recipe says it all."""
+        return {}
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A grid of the same latents each time, and a quick measurement."""
@@ -181,6 +189,11 @@ class GenerateJob:
             self._judge = train_judge(
                 train.pictures(chosen), labels, data_hash=self.pictures.data_hash, cache=cache_folder(None)
             )
+            known = self._judge.settings
+            if labels is not None and known.kind == "classifier":
+                chance = float(np.bincount(labels).max() / len(labels))
+                checked = len(chosen) - known.learned_from
+                self.tell("judged", accuracy=known.accuracy, chance=chance, checked=checked)
         return self._judge
 
     def _most(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +11,18 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load, save
 from torch import nn
 
-from ganforge.contracts import Feed, Game, Plain, Tell
+from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.data.tables.codec import LEARNED
+from ganforge.data.tables.codec_file import codec_content, restore_codec
 from ganforge.data.tables.plain import from_plain
 from ganforge.data.tables.plan_file import read_plan
 from ganforge.data.tables.rules import broken
 from ganforge.data.tables.source import open_source
-from ganforge.data.tables.table import Table, TableInquiry, inquire, open_table
+from ganforge.data.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.metrics.tables import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
 from ganforge.networks.tabular import RowGenerator, RowLayout, RowProduct
@@ -66,6 +69,12 @@ class GenerateRows:
         rows = recipe.rows
         return RowsJob(recipe, _open(inquiry, rows.spans, rows.values, recipe.seed, recipe.compute.device), tell)
 
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """The game of two, on the rows that were sent."""
+        codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
+        feed = RowFeed(examples["codes"].numpy(), recipe.compute.device)
+        return build_row_game(recipe, codec, feed), feed
+
 
 @dataclass(slots=True)
 class RowsJob:
@@ -87,6 +96,11 @@ class RowsJob:
         """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
         return build_row_game(self.recipe, self.table.codec, self.table.train, self.table.held_out)
 
+    def brief(self) -> Mapping[str, bytes]:
+        """The codec: JSON, and its arrays as safetensors."""
+        content, arrays = codec_content(self.table.codec)
+        return {"codec": json.dumps(content).encode(), "arrays": save(arrays)}
+
     def prepare(self) -> None:
         """Nothing: columns and pairs are compared without a judge to train."""
 
@@ -97,7 +111,7 @@ class RowsJob:
         drawn = draw_columns(self.table.held_out_rows, samples, columns, learned_names(columns))
         write_whole(run.sample_grid(examples), drawn)
         self.tell("sampled", path=str(run.sample_grid(examples)))
-        return quick_table_quality(self.table.held_out_rows, samples, columns)
+        return quick_table_quality(self.table.held_out_rows, samples, columns, self.recipe.ask.label)
 
     def finish(self, product: nn.Module) -> nn.Module:
         """The generator with its columns at their shares, and a referee, where the recipe wants one."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import nn
 
-from ganforge.contracts import Feed, Game, Measure, Plain, Tell
+from ganforge.contracts import Batch, Feed, Game, Measure, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.metrics.intervals import Estimate
 from ganforge.metrics.tables.imputation import (
@@ -65,6 +65,10 @@ class Impute:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
         return ImputeJob(GenerateRows().open(recipe, tell))
 
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """As for generating rows."""
+        return GenerateRows().join(recipe, brief, examples)
+
 
 @dataclass(slots=True)
 class ImputeJob:
@@ -91,6 +95,10 @@ class ImputeJob:
     def game(self) -> Game:
         """As for generating rows; the recipe's task makes the difference."""
         return self.rows.game()
+
+    def brief(self) -> Mapping[str, bytes]:
+        """As for generating rows."""
+        return self.rows.brief()
 
     def prepare(self) -> None:
         """Nothing."""

@@ -226,7 +226,7 @@ def _recipe(
 def _for_minutes(draft: Recipe, table: NumericTable, seconds: float, tell: Tell) -> Recipe:
     """Turns minutes into examples by timing the real loop on this machine."""
     tell("timing", size=draft.network.name)
-    rate = _measure_rate(build_game(draft, table), table, draft)
+    rate = _measure_rate(build_game(draft, len(table.feature_names)), table, draft)
     examples = max(draft.optimiser.batch_size, int(rate * seconds))
     length = Length(examples=examples, seconds_allowed=seconds, examples_per_second=rate)
     return draft.model_copy(update={"length": length}).with_reason(

@@ -16,10 +16,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
-from ganforge.contracts import Game, Measure, Tell
+from ganforge.contracts import Batch, Feed, Game, Measure, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
-from ganforge.data.tables.numeric import NumericTable, column_names, open_numeric_table
+from ganforge.data.tables.numeric import NumericTable, TableFeed, column_names, open_numeric_table
 from ganforge.errors import DataError, RecipeError
 from ganforge.metrics.intervals import Estimate, from_bootstrap
 from ganforge.recipe import Recipe, Request
@@ -69,6 +69,11 @@ class Regress:
             )
         return RegressJob(recipe, table, tell)
 
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """The game of one, on the rows that were sent."""
+        feed = TableFeed(examples["x"].numpy(), examples["y"].numpy())
+        return build_game(recipe, examples["x"].shape[1]), feed
+
 
 @dataclass(slots=True)
 class RegressJob:
@@ -88,7 +93,11 @@ class RegressJob:
 
     def game(self) -> Game:
         """One player, initialised from the seed."""
-        return build_game(self.recipe, self.table)
+        return build_game(self.recipe, len(self.table.feature_names))
+
+    def brief(self) -> Mapping[str, bytes]:
+        """Nothing: the rows say how many features they have."""
+        return {}
 
     def prepare(self) -> None:
         """Nothing: the closed form is there at once."""

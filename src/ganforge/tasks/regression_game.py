@@ -6,28 +6,23 @@ import torch
 
 from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import seed_for
-from ganforge.data.tables.numeric import NumericTable
 from ganforge.objectives import squared_error
 from ganforge.recipe import Recipe
 from ganforge.tasks.regression_model import build_regressor
 
 
-def build_game(recipe: Recipe, table: NumericTable) -> Game:
+def build_game(recipe: Recipe, features: int) -> Game:
     """One player, which minimises 1/(2m) sum (h(x) - y)^2.
 
-    When a batch is as large as the table, the sum runs over every row once, as the textbook writes it: the engine draws
-    with replacement, and a drawn table would hold some rows twice and leave others out.
+    When a batch is as large as the table, it holds every row once (core/draws.py), as the textbook writes the sum.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
-        network = build_regressor(recipe.network, len(table.feature_names))
+        network = build_regressor(recipe.network, features)
     network.to(recipe.compute.device)
-    every_row = table.train.batch(torch.arange(len(table.train)))
-    whole = recipe.optimiser.batch_size >= len(table.train)
 
     def loss(turn: Turn) -> Loss:
-        rows = every_row if whole else turn.batch
-        return squared_error(network(rows["x"]), rows["y"])
+        return squared_error(network(turn.batch["x"]), turn.batch["y"])
 
     chosen = recipe.optimiser
     rate = Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup)

@@ -33,7 +33,7 @@ def build_row_networks(network: Network, sizes: Sequence[int]) -> tuple[RowGener
     return generator, RowDiscriminator(units, 2 * network.width, network.depth)
 
 
-def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Feed) -> Game:
+def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Feed | None = None) -> Game:
     """Fresh networks from the recipe's seed, on its device, starting from independent columns."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
@@ -54,8 +54,13 @@ class _Hidden:
     copied: Tensor  # (B, U) ones where the fake has the real row's cell
 
 
-def row_game(recipe: Recipe, codec: TableCodec, generator: nn.Module, discriminator: nn.Module, held_out: Feed) -> Game:
-    """Discriminator first, then generator. In the task `impute` a missing cell is neither shown nor learned."""
+def row_game(
+    recipe: Recipe, codec: TableCodec, generator: nn.Module, discriminator: nn.Module, held_out: Feed | None
+) -> Game:
+    """Discriminator first, then generator. In the task `impute` a missing cell is neither shown nor learned.
+
+    held_out: as in adversarial.adversarial_game.
+    """
     assert recipe.rows is not None
     rows, device = recipe.rows, recipe.compute.device
     objective = OBJECTIVES[recipe.objective.name]()
@@ -106,6 +111,7 @@ def row_game(recipe: Recipe, codec: TableCodec, generator: nn.Module, discrimina
         return Loss({**loss.terms, "reconstruction": rows.reconstruction * wrong}, loss.notes)
 
     def score_held_out() -> dict[str, Tensor]:
+        assert held_out is not None
         chosen = torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED]
         codes = held_out.batch(chosen)["x"]
         score: Tensor = discriminator(layout.one_hot(codes), torch.zeros_like(codes, dtype=torch.float32))
@@ -115,7 +121,7 @@ def row_game(recipe: Recipe, codec: TableCodec, generator: nn.Module, discrimina
     rate = Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup)
     steps = OptimiserSettings(rate, chosen.kind, chosen.beta1, chosen.beta2)
     players = (
-        Player("discriminator", discriminator, discriminator_loss, steps, watch=score_held_out),
+        Player("discriminator", discriminator, discriminator_loss, steps, watch=score_held_out if held_out else None),
         Player("generator", generator, generator_loss, steps),
     )
     return Game(players, product="generator", order=recipe.objective.order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import overload
 
 import numpy as np
@@ -64,6 +65,18 @@ class PictureFeed:
         if self._labels is None:
             return {"x": x}
         return {"x": x, "label": self._labels.index_select(0, chosen).long()}
+
+    def raw(self, first: int, last: int) -> dict[str, Tensor]:
+        """pixels uint8 (n, H, W, C) of the pictures first..last-1, and label (n,) where there are labels."""
+        pixels = {"pixels": torch.from_numpy(self._read(np.arange(first, last)))}
+        return pixels if self._labels is None else {**pixels, "label": self._labels[first:last].cpu()}
+
+    @classmethod
+    def of_raw(cls, examples: Mapping[str, Tensor], device: torch.device | str) -> PictureFeed:
+        """A feed of what `raw` gave."""
+        label = examples.get("label")
+        labels = None if label is None else label.numpy().astype(np.int64)
+        return cls(MemoryRows(examples["pixels"].numpy()), None, labels, device)
 
     def pictures(self, indices: NDArray[np.integer] | Tensor | None = None) -> Pixels:
         """The pictures as they are: uint8 (n, C, H, W). Args: indices (n,), or None for all of them."""

@@ -35,6 +35,10 @@ class TableFeed:
         """Args: indices (B,) int64. Returns: x float32 (B, F), y float32 (B,)."""
         return {"x": self._x.index_select(0, indices), "y": self._y.index_select(0, indices)}
 
+    def raw(self, first: int, last: int) -> dict[str, Tensor]:
+        """x (n, F) and y (n,) of the rows first..last-1."""
+        return {"x": self._x[first:last], "y": self._y[first:last]}
+
 
 @dataclass(frozen=True, kw_only=True)
 class NumericTable:

@@ -27,6 +27,7 @@ from ganforge.data.tables.numbers import Inside
 from ganforge.data.tables.opened import TableSource
 from ganforge.data.tables.plain import to_plain
 from ganforge.data.tables.read_rules import parse_rules
+from ganforge.data.tables.repeats import repeats
 from ganforge.data.tables.rules import check_rules, rule_in_words
 from ganforge.data.tables.source import open_source
 from ganforge.data.tables.survey import TableSurvey, survey_table
@@ -55,6 +56,10 @@ class RowFeed:
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
         """Args: indices (B,) int64 on the CPU. Returns: x (B, U) int64, the codes."""
         return {"x": self.codes.index_select(0, indices.to(self.codes.device, non_blocking=True)).long()}
+
+    def raw(self, first: int, last: int) -> dict[str, Tensor]:
+        """codes (n, U) of the rows first..last-1, as they are kept."""
+        return {"codes": self.codes[first:last].cpu()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +131,7 @@ def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, 
         **survey.passport,
         "train": int((~held_out).sum()),
         "held_out": int(held_out.sum()),
+        **repeats(train_rows, survey.columns),
         "rules": [rule_in_words(rule, survey.columns) for rule in rules],
     }
     return Table(
