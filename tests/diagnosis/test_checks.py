@@ -10,7 +10,7 @@ import pytest
 from histories import RECORDS, gan, measure, regression
 
 from ganforge.contracts import History, Record
-from ganforge.diagnosis import CHECKS, diagnose
+from ganforge.diagnosis import CHECKS, TIMED, diagnose
 
 
 def late(i: int) -> float:
@@ -130,6 +130,26 @@ def overfitting(i: int, record: Record) -> None:
         notes["score_held_out"] = notes["score_real"] - 0.8 * late(i) * (notes["score_real"] - notes["score_fake"])
 
 
+def few_kinds(i: int, record: Record) -> None:
+    if "quality" in record:
+        record["quality"] = {"kid": 0.3, "kinds_reached": 0.3, "kind_diversity": 0.9}
+
+
+def one_for_each_kind(i: int, record: Record) -> None:
+    if "quality" in record:
+        record["quality"] = {"kid": 0.3, "kinds_reached": 1.0, "kind_diversity": 0.1, "coverage": 0.05}
+
+
+def turning_in_circles(i: int, record: Record) -> None:
+    record["notes"]["discriminator"].update(score_real=0.6 + math.sin(0.9 * i), score_fake=0.2 - math.sin(0.9 * i))
+    if "quality" in record:
+        record["quality"] = {"fid": 200.0}
+
+
+def waiting_for_batches(i: int, record: Record) -> None:
+    record["waiting"] = 0.7
+
+
 PLANTED: list[tuple[str, Callable[[int, Record], None]]] = [
     ("discriminator_wins", winning_discriminator),
     ("discriminator_wins", starving_generator),
@@ -137,6 +157,9 @@ PLANTED: list[tuple[str, Callable[[int, Record], None]]] = [
     ("discriminator_blind", constant_discriminator),
     ("collapse", falling_recall),
     ("collapse", low_coverage),
+    ("collapse", few_kinds),
+    ("class_collapse", one_for_each_kind),
+    ("oscillating", turning_in_circles),
     ("narrow", typical_only),
     ("exploding", exploding_at_the_end),
     ("exploding", infinite_norm),
@@ -148,6 +171,7 @@ PLANTED: list[tuple[str, Callable[[int, Record], None]]] = [
     ("not_finite", rewinding),
     ("too_short", still_improving),
     ("starved", slowing_down),
+    ("starved", waiting_for_batches),
     ("discriminator_overfits", overfitting),
 ]
 
@@ -324,4 +348,14 @@ def test_findings_come_most_severe_first() -> None:
 
 
 def test_every_check_is_listed_under_the_name_of_its_ailment() -> None:
-    assert {ailment for ailment, _ in PLANTED} | {"copying", "missing_classes"} == set(CHECKS)
+    of_data = {"too_little_data", "wrong_data", "meaningless_labels"}  # tests/diagnosis/test_data.py
+    assert {ailment for ailment, _ in PLANTED} | {"copying", "missing_classes"} | of_data == set(CHECKS)
+
+
+def test_what_the_clock_decides_is_told_apart() -> None:
+    """A guard that may only act on what a resumed run sees again leaves these out."""
+
+    def any_speed(i: int, record: Record) -> None:
+        record.update(seconds=9.0**i, examples_per_second=1e6 / (i + 1), waiting=0.9)
+
+    assert {finding.ailment for finding in diagnose(gan(any_speed))} == {"starved"} == TIMED

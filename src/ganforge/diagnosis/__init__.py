@@ -13,7 +13,9 @@ from ganforge.contracts import Check, Finding, History
 from ganforge.core.misfit import refused
 from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins
 from ganforge.diagnosis.copying import copying
-from ganforge.diagnosis.diversity import collapse, missing_classes, narrow
+from ganforge.diagnosis.cycles import oscillating
+from ganforge.diagnosis.data import meaningless_labels, too_little_data, wrong_data
+from ganforge.diagnosis.diversity import class_collapse, collapse, missing_classes, narrow
 from ganforge.diagnosis.gradients import exploding, vanishing
 from ganforge.diagnosis.length import starved, too_short
 from ganforge.diagnosis.not_finite import not_finite
@@ -24,16 +26,24 @@ CHECKS: Final[dict[str, Check]] = {
     "not_finite": not_finite,
     "exploding": exploding,
     "collapse": collapse,
+    "class_collapse": class_collapse,
     "discriminator_wins": discriminator_wins,
     "discriminator_blind": discriminator_blind,
     "vanishing": vanishing,
     "copying": copying,
     "discriminator_overfits": discriminator_overfits,
+    "oscillating": oscillating,
+    "wrong_data": wrong_data,
+    "too_little_data": too_little_data,
+    "meaningless_labels": meaningless_labels,
     "missing_classes": missing_classes,
     "narrow": narrow,
     "starved": starved,
     "too_short": too_short,
 }
+
+TIMED: Final = frozenset({"starved"})
+"""Ailments that the clock decides. What steers a run must leave them out, or a resumed run would not repeat it."""
 
 _SEVERITIES = ("critical", "warning", "note")
 
@@ -48,4 +58,4 @@ def diagnose(history: History) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity)))
 
 
-__all__ = ["CHECKS", "Trend", "diagnose", "trend"]
+__all__ = ["CHECKS", "TIMED", "Trend", "diagnose", "trend"]

@@ -12,6 +12,7 @@ from ganforge.diagnosis.reading import (
     generators,
     leading_quality,
     middle,
+    score_gap,
     series,
     window,
 )
@@ -31,7 +32,7 @@ def discriminator_wins(history: History) -> Finding | None:
     improving.
     """
     for judge in discriminators(history):
-        ranked, gap = series(history, "notes", judge, "ranked_right"), _gap(history, judge)
+        ranked, gap = series(history, "notes", judge, "ranked_right"), score_gap(history, judge)
         if len(window(ranked)) == 0 or len(window(gap)) == 0 or middle(window(ranked)) <= _ALWAYS:
             continue
         lead, lead_before = middle(window(gap)), middle(early(gap))
@@ -57,7 +58,7 @@ def discriminator_wins(history: History) -> Finding | None:
 def discriminator_blind(history: History) -> Finding | None:
     """The discriminator ranks at random and cannot tell real from fake, although the samples are bad."""
     for judge in discriminators(history):
-        ranked, gap = series(history, "notes", judge, "ranked_right"), _gap(history, judge)
+        ranked, gap = series(history, "notes", judge, "ranked_right"), score_gap(history, judge)
         if not window(ranked) or not window(gap):
             continue
         lead, best_lead = middle(window(gap)), max((abs(value) for value in gap if math.isfinite(value)), default=0.0)
@@ -84,12 +85,6 @@ def discriminator_blind(history: History) -> Finding | None:
             "objective.gamma_start=...`. If it stays blind, take a larger network with `--size base`.",
         )
     return None
-
-
-def _gap(history: History, judge: str) -> list[float]:
-    """Mean score of real minus mean score of fake."""
-    real, fake = series(history, "notes", judge, "score_real"), series(history, "notes", judge, "score_fake")
-    return [a - b for a, b in zip(real, fake, strict=False)]
 
 
 def _suffers(history: History, player: str) -> str | None:

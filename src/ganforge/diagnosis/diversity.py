@@ -10,6 +10,9 @@ _SUNK = 0.05  # of the floor: nearly nothing of the data is reached, however goo
 _FLOOR = 0.9  # recall and coverage of real against real, when no evaluation has measured it yet
 _REACHED = 0.5  # coverage: half of the real examples have a sample near them, which no collapsed model reaches
 _PRECISE = 0.3  # samples that look like data at all: without it a low recall only says "not trained yet"
+_LOST = 0.4  # of the kinds: so many or fewer are reached
+_VARIED = 0.4  # of the variety that real examples of one kind have
+_ALL = 0.8  # of the kinds: so many or more are reached
 _FALL = 0.5  # of its best: half of what had been reached is gone again
 
 
@@ -19,8 +22,11 @@ def collapse(history: History) -> Finding | None:
     A low recall alone is not enough where coverage is good: the samples then reach every kind, and only keep to its
     typical examples (see `narrow`).
     """
-    if not discriminators(history):
+    if not discriminators(history) or class_collapse(history) is not None:
         return None
+    reached = _last(history, "kinds_reached")
+    if reached is not None and reached <= _LOST and _progress(history) >= 0.25:
+        return _collapse(f"The samples show {reached:.0%} of the kinds of example that the data has.")
     for seen in _diversity(history):
         if "recall" in seen.name and _all_kinds_reached(history):
             continue
@@ -39,6 +45,25 @@ def collapse(history: History) -> Finding | None:
     return None
 
 
+def class_collapse(history: History) -> Finding | None:
+    """Collapse within classes: every kind is there, and the samples of one kind are all but the same."""
+    reached, varied = _last(history, "kinds_reached"), _last(history, "kind_diversity")
+    if not discriminators(history) or reached is None or varied is None or _progress(history) < 0.25:
+        return None
+    if reached < _ALL or varied >= _VARIED:
+        return None
+    return Finding(
+        ailment="class_collapse",
+        severity="critical",
+        evidence=f"The samples show {reached:.0%} of the kinds of example that the data has, but two samples of one "
+        f"kind differ by only {varied:.0%} of what two real ones do.",
+        cause="The generator has found one answer for each kind and ignores its random input: collapse within classes. "
+        "A penalty that is too weak or steps that are too large bring it about.",
+        remedy="Train again with a stronger penalty: `--set objective.gamma_start=...` (two to four times the plan's), "
+        "and half the learning rate. Training without labels (`--label none`) also makes it use its random input.",
+    )
+
+
 def narrow(history: History) -> Finding | None:
     """Every kind of example is there, but the samples keep to the typical ones of each kind."""
     if not discriminators(history) or _progress(history) < 0.98 or not _all_kinds_reached(history):
@@ -47,7 +72,7 @@ def narrow(history: History) -> Finding | None:
         if "recall" in seen.name and seen.values[-1] < _LOW * _floor(seen):
             return Finding(
                 ailment="narrow",
-                severity="warning",
+                severity="note",
                 evidence=f"{seen.name} is {seen.values[-1]:.2f} and real data gets {_floor(seen):.2f}, although "
                 f"coverage is {_last(history, 'coverage') or 0:.2f}: every kind is there, in few variations.",
                 cause="The generator draws typical examples and leaves out unusual ones. Short runs do, and so does a "
@@ -99,7 +124,7 @@ def _diversity(history: History) -> list[Quality]:
     evaluated = measures(history)
     taken = (name for record in history.records for name in record.get("quality") or {})
     names = [name for name in dict.fromkeys([*evaluated, *taken]) if not name.endswith(("_low", "_high"))]
-    found = [quality(history, name) for name in names if any(word in name for word in DIVERSITY)]
+    found = [quality(history, name) for name in names if name in DIVERSITY]
     return [seen for seen in found if seen.values]
 
 

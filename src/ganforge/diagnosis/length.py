@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from ganforge.contracts import Finding, History
 from ganforge.diagnosis.reading import discriminators, leading_quality, middle, window
@@ -10,6 +11,7 @@ from ganforge.diagnosis.reading import discriminators, leading_quality, middle, 
 _STILL = 0.15  # of the way to the floor, since the last look before the end
 _LATE = (0.5, 0.85)  # where that look may lie: learning rates that fall always give a little at the very end
 _SLOW = 0.5  # of its best speed
+_WAITED = 0.4  # of the time: the run could be nearly twice as fast
 
 
 def too_short(history: History) -> Finding | None:
@@ -44,7 +46,18 @@ def too_short(history: History) -> Finding | None:
 
 
 def starved(history: History) -> Finding | None:
-    """The machine was much slower at the end than it had been at its best."""
+    """Training waits for data, or the machine was much slower at the end than it had been at its best.
+
+    Like nothing else here this depends on the clock: two runs with the same weights may differ in it.
+    """
+    waited = window([float(r["waiting"]) for r in history.records if isinstance(r.get("waiting"), int | float)])
+    if waited and middle(waited) >= _WAITED:
+        return _starved(
+            "critical" if middle(waited) > 0.8 else "warning",
+            f"In the last part of the run {middle(waited):.0%} of the time went by in waiting for batches.",
+            "The examples come more slowly than the networks learn: from a slow disk or a network drive, or from "
+            "files that are dear to decode.",
+        )
     training = [record for record in history.records if "quality" not in record]  # a look at the product takes its time
     speeds = [float(record.get("examples_per_second", 0.0)) for record in training]
     if len(speeds) < 20:
@@ -53,10 +66,19 @@ def starved(history: History) -> Finding | None:
     now = middle(window(speeds))
     if now >= _SLOW * best:
         return None
+    return _starved(
+        "note",  # whoever shares a machine sees this every day
+        f"Training ran at {now:,.0f} examples/s in its last part and at {best:,.0f} at its best.",
+        "Something else used the machine, or it got too hot and slowed down.",
+    )
+
+
+def _starved(severity: Literal["note", "warning", "critical"], evidence: str, cause: str) -> Finding:
     return Finding(
         ailment="starved",
-        severity="warning" if now < 0.25 * best else "note",
-        evidence=f"Training ran at {now:,.0f} examples/s in its last part and at {best:,.0f} at its best.",
-        cause="Something else used the machine, it got too hot and slowed down, or the data is read from a slow disk.",
-        remedy="Close other programs and go on with `ganforge resume RUN`, or give it more time with `--minutes`.",
+        severity=severity,
+        evidence=evidence,
+        cause=cause,
+        remedy="Copy the data to a fast local disk and close other programs; then go on with `ganforge resume RUN`, or "
+        "give it more time with `--minutes`.",
     )

@@ -9,6 +9,7 @@ from ganforge.diagnosis.reading import discriminators, middle
 
 LOOKS = 3
 LEAST_GAP = 0.1  # between training data and samples: below it the discriminator tells nothing apart
+FELT_GAP = 0.5  # from it on its judgement moves the generator: softplus(-0.5) is two thirds of softplus(0)
 
 
 def discriminator_overfits(history: History) -> Finding | None:
@@ -28,7 +29,7 @@ def discriminator_overfits(history: History) -> Finding | None:
         train, fake, held_out = (float(last[f"score_{kind}"]) for kind in ("real", "fake", "held_out"))
         return Finding(
             ailment="discriminator_overfits",
-            severity="critical" if share > 0.9 else "warning",
+            severity="note" if train - fake < FELT_GAP else "critical" if share > 0.9 else "warning",
             evidence=f"{judge} scores training examples {train:.3g}, real examples it has never seen {held_out:.3g} "
             f"and samples {fake:.3g}: unseen real data falls {share:.0%} of the way to fake (under 50 % is healthy).",
             cause="There is too little data for a discriminator of this size, so it learns the training set by heart.",

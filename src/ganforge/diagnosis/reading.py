@@ -11,8 +11,9 @@ from typing import Any, Literal
 from ganforge.contracts import History, Record
 
 DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds of example go missing
+KINDS = ("kinds_reached", "kind_diversity")  # what metrics/kinds.py says at looks
 # For runs that do not tell the directions of what they measure:
-HIGHER_IS_BETTER = (*DIVERSITY, "precision", "density", "authenticity", "accuracy")
+HIGHER_IS_BETTER = (*DIVERSITY, *KINDS, "precision", "density", "authenticity", "accuracy")
 LEADING = ("kid", "kernel", "fid", "frechet")  # the measure that speaks for quality, first choice first
 
 
@@ -62,6 +63,12 @@ def middle(values: Sequence[float]) -> float:
     """The median of the finite values; NaN when there is none."""
     finite = [value for value in values if math.isfinite(value)]
     return median(finite) if finite else math.nan
+
+
+def score_gap(history: History, judge: str) -> list[float]:
+    """Mean score of real minus mean score of fake, oldest first."""
+    real, fake = series(history, "notes", judge, "score_real"), series(history, "notes", judge, "score_fake")
+    return [a - b for a, b in zip(real, fake, strict=False)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ganforge.contracts import Measure
@@ -18,8 +19,9 @@ from ganforge.metrics.diversity import diversity
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.intervals import Estimate
 from ganforge.metrics.judge import Judge
-from ganforge.metrics.judge_network import prepare
+from ganforge.metrics.judge_network import LEARNED, prepare
 from ganforge.metrics.kernel import kernel_distance
+from ganforge.metrics.kinds import kind_scores
 from ganforge.metrics.meanings import MEANINGS
 from ganforge.metrics.neighbours import K, neighbour_scores
 from ganforge.metrics.reference import SENTENCE, GaussianReference
@@ -83,7 +85,8 @@ def feature_scores(real: NDArray[np.float32], fake: NDArray[np.float32]) -> dict
 
 
 def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples: NDArray[np.uint8]) -> dict[str, float]:
-    """Quality during training: each measure of meanings.QUICK and diversity, with {measure}_low and {measure}_high.
+    """Quality during training: each measure of meanings.QUICK, diversity and what `kind_scores` says of the judge's
+    kinds, with {measure}_low and {measure}_high.
 
     Args: held_out_features `judge.features` of held-out pictures, in no order that matters; samples uint8
         (N, C, H, W), N >= 12. Both sides are cut to the shorter one, because most measures depend on the sizes: keep
@@ -91,7 +94,8 @@ def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples:
     """
     n = min(len(held_out_features), len(samples))
     _check_count(n)
-    scores = feature_scores(held_out_features[:n], judge.features(samples[:n]))
+    real, fake = held_out_features[:n], judge.features(samples[:n])
+    scores = {**feature_scores(real, fake), **kind_scores(real, fake, _kinds(judge, real), _kinds(judge, fake))}
     ends = ((name, e) for name, e in scores.items())
     return {
         key: v for name, e in ends for key, v in ((name, e.value), (f"{name}_low", e.low), (f"{name}_high", e.high))
@@ -184,6 +188,13 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
         verdict=judge_run(measures, copies[0], classes, asked is not None),
         training=dict(training or {}),
     )
+
+
+@torch.no_grad()
+def _kinds(judge: Judge, features: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(N,) what the judge reads in pictures of these features (N, D): labels, or its own clusters without any."""
+    learned = (torch.from_numpy(features) * judge.scale + judge.centre)[:, :LEARNED]
+    return np.asarray(judge.head(learned).argmax(1).numpy(), np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 
 NEVER = -1e4  # the logit of a place that no unit has
+MOST_LOGIT = 4e3  # in size: so that NEVER stays below all others, however large the weights have become
 SLOPE = 0.2  # of leaky rectifiers below zero
 SPREAD = 2.0  # units stand together whose sizes differ by less than this factor
 
@@ -133,7 +134,7 @@ class RowGenerator(nn.Module):
         for block in self.blocks:
             hidden = hidden + block(F.leaky_relu(hidden, SLOPE))
         logits: Tensor = self.logits(F.leaky_relu(hidden, SLOPE))
-        return widened(logits) + self.never
+        return widened(logits).clamp(-MOST_LOGIT, MOST_LOGIT) + self.never
 
     @torch.no_grad()
     def start_from(self, shares: Tensor) -> None:

@@ -147,12 +147,14 @@ def test_ten_thousand_values_and_more_are_counted_in_bounded_codes() -> None:
     assert coded.sizes["k"] == MOST_VALUES + 2
 
 
-def test_a_look_gives_three_scores_with_their_ends() -> None:
+def test_a_look_gives_five_scores_with_their_ends() -> None:
     found = quick_table_quality(people(800, 0), people(800, 1), COLUMNS)
     assert {name.removesuffix("_low").removesuffix("_high") for name in found} == {
         "column_shapes",
         "column_pairs",
         "table_quality",
+        "coverage",
+        "diversity",
     }
     assert len(found) == 9
     assert found["table_quality"] == pytest.approx((found["column_shapes"] + found["column_pairs"]) / 2)

@@ -45,6 +45,7 @@ class TableEvaluation:
     columns: tuple[Mapping[str, Any], ...]  # name, kind, score, floor, reference, sentence ("" where it is right)
     pairs: tuple[Mapping[str, Any], ...]  # columns [a, b], score, floor, reference, counts, sentence
     targets: tuple[Mapping[str, Any], ...]  # name, measure, generated, low, high, real, reference
+    label: Mapping[str, Any] | None  # name, skill, low, high, held_out: what real rows' other columns say about it
     rivals: tuple[Mapping[str, Any], ...]  # name, sentence, {measure: value}
     nearest: str
     copying_suspected: bool
@@ -68,6 +69,7 @@ class TableEvaluation:
             "columns": [dict(column) for column in self.columns],
             "pairs": [dict(pair) for pair in self.pairs],
             "targets": [dict(target) for target in self.targets],
+            "label": None if self.label is None else dict(self.label),
             "rivals": [dict(rival) for rival in self.rivals],
             "nearest": self.nearest,
             "copying_suspected": self.copying_suspected,
@@ -142,6 +144,7 @@ def _evaluate(
         columns=tuple(listed_columns),
         pairs=tuple(_pairs(real, rows, mine, best, copula)),
         targets=tuple(_targets(real, mine, copula)),
+        label=_label(real),
         rivals=(
             _rival("this model", "The generated rows.", mine),
             *(_rival(name, rivals[name][0], score) for name, score in scores.items()),
@@ -286,6 +289,14 @@ def _targets(real: Real, mine: Score, copula: Score) -> list[dict[str, Any]]:
         }
         for target in real.targets
     ]
+
+
+def _label(real: Real) -> dict[str, Any] | None:
+    skill = real.label_skill()
+    if skill is None:
+        return None
+    told = {"name": real.label, "skill": skill.value, "low": skill.low, "high": skill.high}
+    return {**told, "held_out": row_count(real.held_out)}
 
 
 def _rival(name: str, sentence: str, score: Score) -> dict[str, Any]:

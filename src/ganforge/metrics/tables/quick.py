@@ -10,13 +10,19 @@ from ganforge.contracts import Plain
 from ganforge.metrics.tables.coding import Coding
 from ganforge.metrics.tables.sides import row_count, take
 from ganforge.metrics.tables.similarity import similarity
+from ganforge.metrics.tables.variety import variety
 from ganforge.recipe import Column
 
 MOST_QUICK = 5_000  # rows of each side
+FEWEST_VARIED = 10  # rows of each side, from which on neighbours say anything
 
 
-def quick_table_quality(held_out: Plain, samples: Plain, columns: Sequence[Column]) -> dict[str, float]:
+def quick_table_quality(
+    held_out: Plain, samples: Plain, columns: Sequence[Column], label: str | None = None
+) -> dict[str, float]:
     """column_shapes, column_pairs and table_quality in 0..1, each with {measure}_low and {measure}_high.
+
+    Besides them what `variety` says: how many real rows have a generated one near, and how different rows are.
 
     Shares of few rows differ by chance: keep the numbers of rows the same over a run. A table of one measured column
     has no column_pairs.
@@ -28,8 +34,14 @@ def quick_table_quality(held_out: Plain, samples: Plain, columns: Sequence[Colum
         for side in (held_out, samples)
     )
     coding = Coding.fit(real, columns)
-    found = similarity(coding.code(real), coding.code(fake))
-    scores = {"column_shapes": found.shapes, "column_pairs": found.pairs, "table_quality": found.quality}
+    sides = coding.code(real), coding.code(fake)
+    found = similarity(*sides)
+    scores = {
+        "column_shapes": found.shapes,
+        "column_pairs": found.pairs,
+        "table_quality": found.quality,
+        **(variety(*sides, label) if min(side.count for side in sides) > FEWEST_VARIED else {}),
+    }
     return {
         key: value
         for name, score in scores.items()

@@ -16,7 +16,7 @@ from ganforge.metrics.tables.detection import FEWEST, detection
 from ganforge.metrics.tables.sides import row_count, subset, take
 from ganforge.metrics.tables.similarity import Similarity, similarity
 from ganforge.metrics.tables.trees import TreeView
-from ganforge.metrics.tables.utility import Target, Utility, find_targets, of_real_rows, utility
+from ganforge.metrics.tables.utility import Target, Utility, find_targets, label_skill, of_real_rows, utility
 from ganforge.recipe import Column
 
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at
@@ -59,6 +59,10 @@ class Real:
         coding, view = Coding.fit(base, columns), TreeView.fit(base, columns)
         targets = find_targets(view, take(train, slice(0, MOST_ROWS)), held_out, label)
         return cls(tuple(columns), train, held_out, coding, coding.code(base), view, tuple(targets), label, seed)
+
+    def label_skill(self) -> Estimate | None:
+        """What the other columns say about the label: 0 nothing, 1 everything; None without one."""
+        return label_skill(self.view, self.targets, take(self.train, slice(0, MOST_ROWS)), self.held_out, self.label)
 
     def score(self, rows: Plain, purpose: str) -> Score:
         """Every measure of `rows`, in random order; purpose names its randomness."""

@@ -76,6 +76,17 @@ def find_targets(view: TreeView, train: Plain, held_out: Plain, label: str | Non
     return found
 
 
+def label_skill(
+    view: TreeView, targets: Sequence[Target], train: Plain, held_out: Plain, label: str | None
+) -> Estimate | None:
+    """How well real rows predict the label from all other columns: 0 is guessing, 1 is exact; None where unknown."""
+    found = next((target for target in targets if target.name == label), None)
+    column = next((column for column in view.columns if column.name == label), None)
+    if found is None and column is not None and len(view.columns) > 1:
+        found = _target(view, column, train, held_out, (MOST_ROWS, MOST_CLASSES))
+    return estimate(found.skill(found.real)) if found is not None else None
+
+
 def of_real_rows(targets: Sequence[Target]) -> Utility:
     """What training on real rows gives: all of the skill, by definition."""
     kept = Estimate(1.0, 1.0, 1.0) if targets else None
