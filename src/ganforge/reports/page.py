@@ -24,6 +24,7 @@ from ganforge.reports.words import duration, number, title
 from ganforge.run import Run
 
 _HERE = Path(__file__).parent
+_CHANGES = ("accepted_changed_data", "environment_changed", "damaged_checkpoint")
 _TONES = {"fair": "care", "poor": "bad", "failed": "bad"}
 _NOUNS = {"pictures": "pictures", "table": "rows"}
 _SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
@@ -135,6 +136,8 @@ def _run_facts(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, s
         ]
     if kept := [event for event in history.events if event.get("kind") == "kept_best"]:
         facts.append(("Best model, which is kept", f"after {number(int(kept[-1]['best_examples']))} examples"))
+    notes = [str(event.get("sentence", "")) for event in history.events if event.get("kind") in _CHANGES]
+    facts += [("Note", sentence) for sentence in dict.fromkeys(notes)]
     device = find([recipe], ["device"])
     if isinstance(device, str):
         facts.append(("Trained on", device))
