@@ -46,8 +46,8 @@ def oscillating(history: History) -> Finding | None:
             ailment="oscillating",
             severity="warning",
             evidence=f"The lead of {judge} swings by {cycle.swing:.0%} of its size, and goes up and down "
-            f"{len(gaps) / cycle.period:.0f} times in the last {len(gaps)} records, about every {steps:,.0f} steps: one "
-            f"turn later it repeats itself (correlation {cycle.peak:.2f}), half a turn later it is reversed "
+            f"{len(gaps) / cycle.period:.0f} times in the last {len(gaps)} records, about every {steps:,.0f} steps: "
+            f"one turn later it repeats itself (correlation {cycle.peak:.2f}), half a turn later it is reversed "
             f"({cycle.trough:.2f}).",
             cause="The players chase each other in circles: what one learns the other undoes. Without a gradient "
             "penalty nothing damps the circle, and momentum and large steps drive it.",

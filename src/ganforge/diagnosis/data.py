@@ -107,7 +107,8 @@ def _predicted_label(history: History) -> str:
     label = history.evaluation.get("label")
     if not label or label["skill"] >= _SKILL or label["high"] >= _SKILL_AT_MOST:
         return ""
+    interval = f"95 % interval {label['low']:.2f} to {label['high']:.2f}"
     return (
-        f"Trees that learned {label['name']!r} from all other columns predict it in {label['held_out']:,} unseen "
-        f"rows with a skill of {label['skill']:.2f} (95 % interval {label['low']:.2f} to {label['high']:.2f}); 0 is guessing."
+        f"Trees that learned {label['name']!r} from all other columns predict it in {label['held_out']:,} unseen rows "
+        f"with a skill of {label['skill']:.2f} ({interval}); 0 is guessing."
     )
