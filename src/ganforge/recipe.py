@@ -40,6 +40,7 @@ class Request(Section):
     label: str | None = None  # a column, or "none" for a model without labels; for regress the column to predict
     plan: str | None = None  # a plan.json with the columns of a table as a person corrected them
     rules: tuple[str, ...] = ()  # of a table, besides those of the plan or those that are found
+    guard: bool = True  # whether levers are turned when the diagnosis finds something wrong
     settings: dict[str, str] = Field(default_factory=dict)  # "section.key" -> value as typed
 
 
@@ -81,7 +82,7 @@ class Network(Section):
     name: str
     latent_size: int = Field(64, gt=0)
     width: int = Field(gt=0)
-    depth: int = Field(1, ge=0, le=1000)  # beyond, even the empty shells of the layers fill a memory
+    depth: int = Field(1, ge=0, le=200)  # beyond, even the empty shells of the layers fill a memory
 
 
 class Rows(Section):
@@ -168,6 +169,7 @@ class Recipe(Section):
     length: Length
     compute: Compute = Compute()
     records: Records = Records()
+    guard: bool = False  # whether the run is guarded; not in runs from before there was a guard
     reasons: dict[str, str] = Field(default_factory=dict)  # "section.key" -> why
 
     def to_json(self) -> dict[str, Any]:

@@ -100,7 +100,9 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
     if state.step == 0 and look and 0.0 in settings.marks:
         state.looked = 0.0
         with pace.look():
-            look(average.network, state)
+            quality = look(average.network, state)
+        if guard:
+            guard.first_look(state, quality)
 
     while not (state.clock.done or state.reached):
         before = _weights(seats) if _due(state.step + 1, settings) else None

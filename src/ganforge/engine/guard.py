@@ -1,0 +1,306 @@
+"""The guard: the one thing that steers a run for its health. It turns a lever, waits, and judges what came of it.
+
+It reads this run's records up to here and what the diagnosis finds in them, never the clock: the same run gets the same
+actions, also when it was killed and resumed in between. What is found twice in a row and is more than a note is acted
+upon, by the next rung of its ladder (ladders.py). After some looks the leading measure says whether it helped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ganforge.contracts import Finding, History, Levers, Record
+from ganforge.engine.checkpoint import State
+from ganforge.engine.ladders import LADDERS, Rung
+from ganforge.engine.trial import Memory, Trial
+
+WAIT_LOOKS = 2  # until an action is judged: the first look after it may still show what was before
+REST_LOOKS = 1  # after a judgement
+MOST_ACTIONS = 6  # in a run: who has tried so much does not know what is wrong
+MOST_RETURNS = 2  # each costs the examples that it takes back
+LATEST = 0.8  # progress after which nothing is begun: no time would be left to judge it
+EXAMINED = 20  # how often the diagnosis reads the first records, and each doubling of them, besides at looks
+SLOWEST, WEAKEST, STRONGEST = 1 / 64, 1e-3, 64.0  # how far levers go
+LONGEST_AVERAGE = 0.2  # of the run
+SHORTEST_AVERAGE = 0.05  # of the run, once it is made longer: what the plans give
+MOST_AUGMENTATION, AUGMENTATION_STEP = 0.8, 0.1
+TARGET = 0.5  # of how far unseen real data falls towards fake: see `_memorised`
+TIMES = {"seconds": 0.0, "examples_per_second": 1.0, "waiting": 0.0, "attempt": 0}  # what must not decide anything
+
+Diagnose = Callable[[History], Sequence[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the guard has done at a record: events to tell, and whether the run is to go back to Memory.healthy."""
+
+    events: tuple[Mapping[str, Any], ...] = ()
+    goes_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Quality:
+    """The leading measure at a look, turned so that higher is better."""
+
+    score: float
+    low: float
+    high: float
+
+
+class Guard:
+    """Watches the records of one run. What must outlive a kill is in State.guard; the records are in the run folder."""
+
+    def __init__(
+        self,
+        diagnose: Diagnose,
+        measured: Mapping[str, Literal["lower", "higher"]],
+        *,
+        product: str = "generator",
+        augments: bool = False,
+    ) -> None:
+        """Args: diagnose what a history shows, most severe first; measured what looks give, the leading one first;
+        product the player whose network is the product; augments whether the discriminator can see through
+        augmentation."""
+        self._diagnose, self._measured, self._product, self._augments = diagnose, dict(measured), product, augments
+        self._records: list[Record] = []
+
+    def begin(self, records: Sequence[Record], step: int) -> None:
+        """Takes the history up to `step`; what was recorded after it is about to happen again."""
+        self._records = [_timeless(record) for record in records if record["step"] <= step]
+
+    def first_look(self, state: State, quality: Mapping[str, float]) -> None:
+        """Takes in what the product is worth before the first step: a run that falls behind it has lost ground."""
+        seen = self._quality({"quality": quality})
+        if seen is not None:
+            state.guard = replace(state.guard or Memory(), untrained=seen.low)
+
+    def back_to(self, step: int) -> None:
+        """Forgets the records after `step`: the run has been taken back."""
+        self._records = [record for record in self._records if record["step"] <= step]
+
+    def step(self, state: State, record: Record, *, half_life_examples: float, can_return: bool, saves: bool) -> Step:
+        """Looks at a new record and changes the levers and the memory in `state` accordingly.
+
+        Args: half_life_examples of the average, by the recipe; can_return whether there are checkpoints; saves
+            whether a checkpoint is written at this step.
+        """
+        self._records.append(_timeless(record))
+        memory, quality, events = state.guard or Memory(), self._quality(record), []
+        if quality is not None:
+            trial = memory.trial
+            memory = replace(
+                memory, rest=max(0, memory.rest - 1), trial=trial and replace(trial, looks=trial.looks + 1)
+            )
+            events += self._adjust(state, record)
+            if memory.trial is not None and self._ripe(memory.trial, state):
+                memory, told = self._judge(state, memory, memory.trial, quality)
+                events.append(told)
+        goes_back = False
+        if quality is not None or self._due():
+            found = [one for one in self._find() if one.severity != "note" and one.ailment in LADDERS]
+            again = [one for one in found if one.ailment in memory.seen]
+            lost = self._lost(memory)
+            if lost is not None and (again or self._lost(memory, before_last=True) is not None):
+                again.insert(0, lost)
+            memory = replace(memory, seen=tuple(one.ailment for one in found))
+            chosen = self._choose(state, memory, again, half_life_examples, can_return)
+            if chosen is not None:
+                memory, told, goes_back = self._act(state, memory, *chosen)
+                events.append(told)
+        if saves and not goes_back and not memory.seen and memory.trial is None:
+            memory = replace(memory, healthy=memory.saved, saved=state.step)
+        state.guard = memory
+        return Step(tuple(events), goes_back)
+
+    def _due(self) -> bool:
+        """Whether the diagnosis reads this record although there was no look: seldom in a long history, which costs
+        more to read."""
+        return len(self._records) % max(1, len(self._records) // EXAMINED) == 0
+
+    def _find(self) -> Sequence[Finding]:
+        started = {"kind": "started", "step": 0, "measured": self._measured}
+        return self._diagnose(History(records=tuple(self._records), events=(started,)))
+
+    def _quality(self, record: Record) -> _Quality | None:
+        """The leading measure of a look; None if this record has none. What is no number is the worst there is."""
+        seen = record.get("quality") or {}
+        name = next((name for name in self._measured if name in seen), None)
+        if name is None:
+            return None
+        sign = 1.0 if self._measured[name] == "higher" else -1.0
+        ends = [sign * float(seen.get(f"{name}{end}", seen[name])) for end in ("", "_low", "_high")]
+        score, *others = (value if math.isfinite(value) else -math.inf for value in ends)
+        return _Quality(score, min(others), max(others))
+
+    def _last_quality(self) -> _Quality | None:
+        found = (self._quality(record) for record in reversed(self._records))
+        return next((quality for quality in found if quality is not None), None)
+
+    # ---- acting -----------------------------------------------------------------------------------------------------
+
+    def _choose(
+        self, state: State, memory: Memory, found: Sequence[Finding], half_life_examples: float, can_return: bool
+    ) -> tuple[Finding, str, Rung, float | None, float] | None:
+        """The first finding for which there is an untried rung that can be taken, and where its lever goes."""
+        busy = memory.trial is not None or memory.rest > 0 or len(memory.tried) >= MOST_ACTIONS
+        if busy or not found or state.clock.progress > LATEST or self._last_quality() is None:
+            return None
+        returns = can_return and memory.returns < MOST_RETURNS
+        for finding in found:
+            for place, rung in enumerate(LADDERS[finding.ailment]):
+                name = f"{finding.ailment} {place}"
+                before, after = self._turned(state, rung, half_life_examples)
+                if name not in memory.tried and after is not None and (returns or not rung.rewinds):
+                    return finding, name, rung, before, after
+        return None
+
+    def _lost(self, memory: Memory, before_last: bool = False) -> Finding | None:
+        """Whether the product is worse than it has been, by more than both intervals, at the last look (or the one
+        before it): no lever alone brings that back. Not a check of the diagnosis, because it needs the first look."""
+        found = [quality for record in self._records if (quality := self._quality(record)) is not None]
+        looks = found[: len(found) - int(before_last)]
+        if not looks:
+            return None
+        best = max((quality.low for quality in looks[:-1]), default=-math.inf)
+        untrained = -math.inf if memory.untrained is None else memory.untrained
+        if looks[-1].high >= max(best, untrained):
+            return None
+        sign = 1.0 if self._measured.get(self._leading()) == "higher" else -1.0
+        was = f"{sign * best:.3g} or better" if best >= untrained else f"{sign * untrained:.3g} before the first step"
+        evidence = f"{self._leading()} is {sign * looks[-1].score:.3g}, and was {was}, which is more than chance."
+        return Finding("lost_ground", "critical", evidence, "The steps are too large for this game.", "Smaller steps.")
+
+    def _turned(self, state: State, rung: Rung, half_life_examples: float) -> tuple[float | None, float | None]:
+        """Where a rung's lever is, and where it would go: None if it cannot go there or would move nothing."""
+        levers, length = state.levers, state.clock.length
+        if rung.lever == "half_life_examples":
+            before = levers.half_life_examples
+            now = half_life_examples if before is None else before
+            longer = max(min(rung.by * now, LONGEST_AVERAGE * length), SHORTEST_AVERAGE * length)
+            return before, longer if longer > now else None
+        now = float(getattr(levers, rung.lever))
+        if rung.lever == "augmentation":
+            return now, rung.by if self._augments and now < rung.by else None
+        after = now * rung.by
+        bounds = (WEAKEST, STRONGEST) if rung.lever == "penalty" else (SLOWEST, 1.0)
+        useless = rung.lever == "penalty" and not self._is_penalised()
+        return now, None if useless or not bounds[0] <= after <= bounds[1] else after
+
+    def _is_penalised(self) -> bool:
+        """Whether there is a gradient penalty that a factor can change."""
+        terms = self._records[-1].get("terms") or {}
+        opponents = [named for player, named in terms.items() if player != self._product]
+        return any(value > 0 for named in opponents for name, value in named.items() if name != "adversarial")
+
+    def _act(
+        self, state: State, memory: Memory, finding: Finding, name: str, rung: Rung, before: float | None, after: float
+    ) -> tuple[Memory, Mapping[str, Any], bool]:
+        look = self._last_quality()
+        assert look is not None
+        trial = Trial(
+            name,
+            finding.ailment,
+            rung.lever,
+            before,
+            state.clock.progress,
+            rung.rewinds,
+            look.score,
+            look.low,
+            look.high,
+        )
+        state.levers = _moved(state.levers, rung.lever, after)
+        memory = replace(
+            memory,
+            tried=(*memory.tried, name),
+            trial=trial,
+            seen=() if rung.rewinds else memory.seen,
+            returns=memory.returns + int(rung.rewinds),
+            saved=memory.healthy if rung.rewinds else memory.saved,  # a later one is about to be removed
+        )
+        told = {
+            "kind": "guarded",
+            "ailment": finding.ailment,
+            "action": rung.lever,
+            "from": before,
+            "to": after,
+            "to_step": memory.healthy if rung.rewinds else None,
+            "reason": finding.evidence,
+            "measure": self._leading(),
+            "score": self._shown(look.score),
+        }
+        return memory, told, rung.rewinds
+
+    def _adjust(self, state: State, record: Record) -> list[Mapping[str, Any]]:
+        """Once there is augmentation by the guard, a small step of it towards the target: Karras et al. 2020."""
+        strength = state.levers.augmentation
+        share = _memorised(record, self._product)
+        if strength == 0.0 or share is None:
+            return []
+        step = AUGMENTATION_STEP if share > TARGET else -AUGMENTATION_STEP
+        after = round(min(MOST_AUGMENTATION, max(AUGMENTATION_STEP, strength + step)), 4)
+        state.levers = replace(state.levers, augmentation=after)
+        reason = f"unseen real data falls {share:.0%} of the way to fake; the target is {TARGET:.0%}"
+        told = {"kind": "adjusted", "action": "augmentation", "from": strength, "to": after, "reason": reason}
+        return [told] if after != strength else []
+
+    # ---- judging ----------------------------------------------------------------------------------------------------
+
+    def _ripe(self, trial: Trial, state: State) -> bool:
+        """Whether a trial can be judged: after enough looks, and of a run that was taken back not before it has come
+        as far as it had been, because quality at half the way says nothing against quality at its end."""
+        if state.clock.done:
+            return True
+        return trial.looks >= WAIT_LOOKS and (not trial.rewound or state.clock.progress >= trial.progress)
+
+    def _judge(self, state: State, memory: Memory, trial: Trial, now: _Quality) -> tuple[Memory, Mapping[str, Any]]:
+        """Keeps what helped: the measure is better than it was by more than its interval, or the ailment is gone and
+        the measure no worse. What did not is undone."""
+        gone = all(one.ailment != trial.ailment or one.severity == "note" for one in self._find())
+        helped = now.score > trial.high or (gone and now.score >= trial.score)
+        reached = getattr(state.levers, trial.lever)
+        if not helped:
+            state.levers = _moved(state.levers, trial.lever, trial.before)
+        told = {
+            "kind": "guard_helped" if helped else "unguarded",
+            "ailment": trial.ailment,
+            "action": trial.lever,
+            "from": reached,
+            "to": reached if helped else trial.before,
+            "measure": self._leading(),
+            "before": self._shown(trial.score),
+            "after": self._shown(now.score),
+        }
+        return replace(memory, trial=None, rest=REST_LOOKS), told
+
+    def _leading(self) -> str:
+        looks = (record["quality"] for record in reversed(self._records) if record.get("quality"))
+        seen: Mapping[str, float] = next(looks, {})
+        return next((name for name in self._measured if name in seen), "")
+
+    def _shown(self, score: float) -> float | None:
+        """A score as its measure is written; None for what was no number."""
+        sign = 1.0 if self._measured.get(self._leading()) == "higher" else -1.0
+        return sign * score if math.isfinite(score) else None
+
+
+def _moved(levers: Levers, lever: str, to: float | None) -> Levers:
+    where: dict[str, Any] = {lever: to}
+    return replace(levers, **where)
+
+
+def _timeless(record: Record) -> Record:
+    """A record without what depends on the machine, so that nothing found in it can depend on it either."""
+    return {**record, **TIMES}
+
+
+def _memorised(record: Record, product: str) -> float | None:
+    """r_v of Karras et al. 2020: how far unseen real data falls from training data towards samples, by the opponent's
+    scores. 0 not at all, 1 it counts as a sample; None where the record does not tell."""
+    for player, notes in (record.get("notes") or {}).items():
+        if player != product and "score_held_out" in notes:
+            lead = float(notes["score_real"]) - float(notes["score_fake"])
+            return (float(notes["score_real"]) - float(notes["score_held_out"])) / lead if lead > 0 else 0.0
+    return None

@@ -1,0 +1,49 @@
+"""What the guard does about which ailment: each has a ladder of actions, tried one after the other from its first.
+
+The order is that of evidence. A stronger gradient penalty is what makes adversarial training converge (Mescheder,
+Geiger and Nowozin 2018); a longer average hides what the players circle around (Yazici et al. 2019); augmentation is
+the remedy for a discriminator that knows its examples by heart (Karras et al. 2020); smaller steps cost time, so they
+come later, and a network that has been wrecked must be fetched back as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Lever: TypeAlias = Literal[
+    "learning_rate", "opponent_learning_rate", "penalty", "augmentation", "half_life_examples"
+]  # a field of contracts.Levers
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One action: a lever is multiplied, except augmentation, which is set. `rewinds`: the run is also taken back."""
+
+    lever: Lever
+    by: float
+    rewinds: bool = False
+
+
+_STRONGER_PENALTY = Rung("penalty", 4.0)
+_WEAKER_PENALTY = Rung("penalty", 0.1)
+_LONGER_AVERAGE = Rung("half_life_examples", 4.0)
+_SMALLER_STEPS = Rung("learning_rate", 0.25, rewinds=True)
+_SLOWER_OPPONENT = Rung("opponent_learning_rate", 0.25)
+_AUGMENTATION = Rung("augmentation", 0.3)
+
+_UNSTABLE = (_STRONGER_PENALTY, _LONGER_AVERAGE, _SMALLER_STEPS, _SMALLER_STEPS)
+_BY_HEART = (_AUGMENTATION, _STRONGER_PENALTY, _SLOWER_OPPONENT)
+
+LADDERS: Final[dict[str, tuple[Rung, ...]]] = {
+    "lost_ground": (_SMALLER_STEPS, _SMALLER_STEPS),  # the guard's own finding: see Guard._lost
+    "not_finite": (_SMALLER_STEPS, _STRONGER_PENALTY, _SMALLER_STEPS),
+    "exploding": (_SMALLER_STEPS, _STRONGER_PENALTY, _SMALLER_STEPS),  # what has blown up does not come back by itself
+    "oscillating": _UNSTABLE,
+    "collapse": (_STRONGER_PENALTY, _SMALLER_STEPS, _SMALLER_STEPS),
+    "intra_class_collapse": (_STRONGER_PENALTY, _SMALLER_STEPS),
+    "discriminator_wins": (_STRONGER_PENALTY, _SLOWER_OPPONENT, _SMALLER_STEPS),
+    "discriminator_blind": (_WEAKER_PENALTY, _WEAKER_PENALTY, _SMALLER_STEPS),
+    "vanishing": (_SMALLER_STEPS, _SLOWER_OPPONENT),
+    "discriminator_overfits": _BY_HEART,
+}
