@@ -23,7 +23,7 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
-    from ganforge.api import apply, evaluate, load, plan, report, resume, runs, sample, train
+    from ganforge.api import apply, diagnose, evaluate, load, plan, report, resume, runs, sample, train
     from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"
@@ -40,6 +40,7 @@ __all__ = [
     "TrainingError",
     "__version__",
     "apply",
+    "diagnose",
     "evaluate",
     "load",
     "plan",

@@ -7,7 +7,21 @@ pictures = run.sample(64)  # uint8 (64, C, H, W)
 print(run.verdict)
 """
 
+from ganforge.api.diagnosing import Diagnosis, diagnose
 from ganforge.api.drawing import TrainedRun, apply, sample
 from ganforge.api.verbs import evaluate, load, plan, report, resume, runs, train
 
-__all__ = ["TrainedRun", "apply", "evaluate", "load", "plan", "report", "resume", "runs", "sample", "train"]
+__all__ = [
+    "Diagnosis",
+    "TrainedRun",
+    "apply",
+    "diagnose",
+    "evaluate",
+    "load",
+    "plan",
+    "report",
+    "resume",
+    "runs",
+    "sample",
+    "train",
+]

@@ -16,6 +16,7 @@ from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
 from ganforge.core.misfit import refused
 from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
+from ganforge.reports.heat import player_flows
 from ganforge.reports.pictures import picture
 from ganforge.reports.standing import class_shares, solution_rows, standings
 from ganforge.reports.story import charts, moments, players
@@ -26,8 +27,8 @@ from ganforge.run import Run
 _HERE = Path(__file__).parent
 _CHANGES = ("accepted_changed_data", "environment_changed", "damaged_checkpoint")
 _TONES = {"fair": "care", "poor": "bad", "failed": "bad"}
-_NOUNS = {"pictures": "pictures", "table": "rows"}
-_SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
+NOUNS = {"pictures": "pictures", "table": "rows"}
+SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
 
 
 def write_report(run: Run, findings: Sequence[Finding]) -> Path:
@@ -39,18 +40,23 @@ def write_report(run: Run, findings: Sequence[Finding]) -> Path:
     Returns: the path of the page.
     Raises: RunError if one of the run's files is damaged; StorageError if the page cannot be written.
     """
-    environment = jinja2.Environment(
+    with refused(f"What {str(run.folder)!r} says of itself"):
+        page = environment().get_template("template.html.jinja").render(_contents(run, findings))
+    write_whole(run.report, page.encode())
+    return run.report
+
+
+def environment() -> jinja2.Environment:
+    """The templates of this folder: everything that is filled in is escaped."""
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, title=title, duration=duration)
-    with refused(f"What {str(run.folder)!r} says of itself"):
-        page = environment.get_template("template.html.jinja").render(_contents(run, findings))
-    write_whole(run.report, page.encode())
-    return run.report
+    found.filters.update(number=number, title=title, duration=duration)
+    return found
 
 
 def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -62,10 +68,10 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
     return {
         "name": run.folder.resolve().name,
         "state": _state(history),
-        "noun": _NOUNS.get(str((recipe.get("data") or {}).get("kind")), "examples"),
+        "noun": NOUNS.get(str((recipe.get("data") or {}).get("kind")), "examples"),
         "grids": grids,
         "verdict": _verdict(history),
-        "run_facts": _run_facts(history, recipe),
+        "run_facts": run_facts(history, recipe),
         "charts": charts(records, evaluation),
         "adversarial": adversarial,
         "measures": standings(evaluation, best="real data" if adversarial else "the best possible"),
@@ -77,7 +83,8 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
         "nearest": picture(run.nearest_grid),
         "nearest_sentence": str(evaluation.get("nearest") or ""),
         "findings": findings,
-        "severities": _SEVERITIES,
+        "backprop": player_flows(records, history.events),
+        "severities": SEVERITIES,
         "passport": passport_facts(history.passport),
         "real": picture(run.real_grid, 700),
         "reference_grid": picture(run.reference_grid, 700),
@@ -86,7 +93,7 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
         "more_minutes": max(1, round(2 * float(last.get("seconds", 0.0)) / 60)),
         "labels": bool(evaluation.get("classes")),
         "first_label": shlex.quote(str(next(iter((evaluation.get("classes") or {}).get("names") or []), ""))),
-        "footer": _footer(history, recipe),
+        "footer": footer(history, recipe),
     }
 
 
@@ -123,7 +130,7 @@ def _verdict(history: History) -> dict[str, Any]:
     return verdict | {"headline": "No verdict yet: the model has not been judged.", "sentences": sentences}
 
 
-def _run_facts(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
+def run_facts(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The few figures beside the verdict."""
     records, evaluation = history.records, history.evaluation
     facts = []
@@ -147,7 +154,8 @@ def _run_facts(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, s
     return facts
 
 
-def _footer(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
+def footer(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where the page, the model and the data come from."""
     sources = [recipe, history.passport, *history.events]
     facts = [("Report by", f"ganforge {version('ganforge')}")]
     if recipe.get("ganforge"):

@@ -1,0 +1,50 @@
+"""The page that `ganforge diagnose RUN --out PAGE` writes: findings, what was checked, and backpropagation drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganforge.contracts import Finding, History
+from ganforge.core.files import write_whole
+from ganforge.core.misfit import refused
+from ganforge.reports.heat import player_flows
+from ganforge.reports.page import NOUNS, SEVERITIES, environment, footer, run_facts
+from ganforge.reports.story import charts
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the page says in words."""
+
+    name: str  # of the run
+    sentence: str  # what the diagnosis comes to
+    standing: Sequence[str]  # where the run stands, a sentence each
+    checked: str  # what was looked at and found healthy
+    happened: Sequence[tuple[str, str]]  # when, and what happened on the way
+
+
+def write_diagnosis(
+    path: Path, said: Said, findings: Sequence[Finding], history: History, recipe: Mapping[str, Any]
+) -> Path:
+    """Writes one page that needs no network, whole or not at all.
+
+    Args: findings most severe first; history and recipe of the run.
+    Raises: RunError if the run's files hold what no run writes; StorageError if the page cannot be written.
+    """
+    with refused(f"What {said.name!r} says of itself"):
+        content = {
+            "said": said,
+            "run_facts": run_facts(history, recipe),
+            "findings": findings,
+            "severities": SEVERITIES,
+            "backprop": player_flows(history.records, history.events),
+            "charts": charts(history.records, history.evaluation),
+            "noun": NOUNS.get(str((recipe.get("data") or {}).get("kind")), "examples"),
+            "footer": footer(history, recipe),
+        }
+        page = environment().get_template("diagnosis.html.jinja").render(content)
+    write_whole(path, page.encode())
+    return path
