@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.core.plain_json import read_json_file
 from ganforge.core.seeds import seed_for
 from ganforge.data.given import on_disk
 from ganforge.data.images import write_pictures
@@ -146,8 +146,9 @@ def refuse_senseless_count(n: int) -> None:
 
 def holds_rows(folder: Path) -> bool:
     """Whether a model folder holds a model of rows; one that cannot be read is left to its reader."""
+    description = folder / "model.json"
     try:
-        return bool(json.loads((folder / "model.json").read_text("utf-8")).get("kind") == "table")
+        return description.is_file() and bool(read_json_file(description).get("kind") == "table")
     except (OSError, ValueError, AttributeError):
         return False
 

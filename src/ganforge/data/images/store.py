@@ -153,8 +153,11 @@ def _gathered(part: Part, target: Target, progress: Progress | None) -> Stored:
 def _cached(part: Part, target: Target, folder: Path, progress: Progress | None) -> Stored:
     try:
         check_folder(folder)
-        return _read_cache(folder, target)
-    except (RunError, OSError, ValueError, KeyError):  # absent, half-written or damaged: made anew
+        found = _read_cache(folder, target)
+        if found.source_rows is not None and (found.source_rows >= part.count).any():
+            raise ValueError("the file was replaced by another one of its size within one tick of the clock")
+        return found
+    except (RunError, OSError, ValueError, KeyError):  # absent, half-written, damaged or stale: made anew
         write_folder(folder, lambda temporary: _write_cache(temporary, part, target, progress))
         return _read_cache(folder, target)
 
