@@ -11,6 +11,7 @@ import torch
 
 from ganforge.api.asking import request_of, task_for, task_of
 from ganforge.api.drawing import TrainedRun
+from ganforge.api.guarding import guard_for, with_guard
 from ganforge.api.several import Crew, follow
 from ganforge.contracts import Job, Observer
 from ganforge.core.device import devices_here, survey_machine
@@ -37,7 +38,7 @@ def plan(source: object, **asked: Any) -> Recipe:
     """
     with on_disk(source) as path:
         request = request_of(path, asked)
-        return task_for(request).plan(request, _Teller(())).recipe
+        return with_guard(task_for(request).plan(request, _Teller(())).recipe)
 
 
 def train(
@@ -56,7 +57,8 @@ def train(
             (N, H, W) or (N, H, W, C), a pair (array, labels), or a table of pandas, polars or pyarrow.
         run: the run folder; by default runs/<data>-<number>. force: replaces an existing run.
         observers: told every record and event. tensorboard: also writes RUN/tensorboard, for TensorBoard.
-        asked: task, minutes, examples, until, size, seed, resolution, objective, label, settings: see recipe.Request.
+        asked: task, minutes, examples, until, size, seed, resolution, objective, label, guard, settings: see
+            recipe.Request.
     Started by torchrun, the processes train the run together: the leader does all of this, the others help, and what
     they return has no verdict. A world that torchrun starts again goes on with the run.
     Raises: DataError, RecipeError, RunError before anything is written; TrainingError; Interrupted after saving;
@@ -87,6 +89,7 @@ def _train(
             refuse_in_use(Run(run))
         tell = _Teller(_observers(Run(run or "runs"), observers, tensorboard))  # now: TensorBoard may be missing
         job = task_for(request).plan(request, tell)
+        job.recipe = with_guard(job.recipe)
         crew.world.share_of(job.recipe.optimiser.batch_size)
         with founded(run, request.source, force=force) as folder:
             _write_beginning(folder, job, given=path if path is not source else None)
@@ -228,6 +231,7 @@ def _go(folder: Run, job: Job, tell: _Teller, crew: Crew) -> TrainedRun:
                 observers=tell.observers,
                 look=lambda product, state: job.look(folder, product, state.clock.examples),
                 target=target.reached if target else None,
+                guard=guard_for(recipe),
                 stop=stop,
                 world=crew.world,
             )

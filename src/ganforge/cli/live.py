@@ -46,6 +46,10 @@ SENTENCES = {
     "sampled": "Samples: {path}",
     "refitted": "This machine's speed has changed: {length:,} examples in all now fit the time.",
     "rewound": "Back to the last healthy checkpoint, with half the learning rate (attempt {attempt}).",
+    "guarded": "The guard acts on {ailment_words}: {done}.",
+    "guard_helped": "It helped: {measure} was {before_words} and is {after_words}.",
+    "unguarded": "That was no use ({measure} was {before_words} and is {after_words}): {done}.",
+    "adjusted": "The guard: {done}.",
     "plateau": "It no longer gets better: {reason}. Training settles and ends at {length:,} examples.",
     "kept_best": "The model after {best_examples:,} examples is kept: its {measure} was {best_score:.4g}, "
     "at the end it is {final_score:.4g}.",

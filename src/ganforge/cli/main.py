@@ -107,6 +107,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     plan_file: options.PlanFile = None,
     rules: options.Rules = None,
     settings: Settings = None,
+    guard: options.Guard = True,
     force: Force = False,
     tensorboard: options.ForTensorBoard = False,
 ) -> None:
@@ -133,6 +134,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
             plan=plan_file,
             rules=tuple(rules or ()),
             settings=chosen,
+            guard=guard,
             force=force,
             observers=(view,),
             tensorboard=tensorboard,
@@ -165,6 +167,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
     plan_file: options.PlanFile = None,
     rules: options.Rules = None,
     settings: Settings = None,
+    guard: options.Guard = True,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Where the columns of a table are written; else plan.json."),
@@ -191,6 +194,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
         plan=plan_file,
         rules=tuple(rules or ()),
         settings=chosen,
+        guard=guard,
     )
     ending.tell_plan(recipe, data, out, console, force=force)
 
