@@ -19,8 +19,13 @@ from ganforge.diagnosis.reading import (
 from ganforge.diagnosis.trend import trend
 
 _ALWAYS = 0.98  # of pairs ranked right: with 64 pairs a batch, about one mistake each
+_FAR = 4.0  # a lead from which on the worst sample and the best look alike: softplus(-4) teaches 0.02
 _GROWTH = 1.5  # the gap between real and fake scores has grown by half since the early part of the run
+_LOOKS = 3  # from which on it can be said whether quality gets better
 _TINY = 0.05  # of its early median: the generator is hardly pushed any more
+_EQUAL = 0.01  # scores that differ by less are one score: the loss is that of guessing, within one per cent
+_NEVER = 0.05  # a discriminator whose lead was never above it has never seen a difference
+_EARLIEST = 0.3  # of the run: at its start no discriminator sees much
 _FLAT = 1e-6  # a gradient norm below this moves nothing, whatever it was before
 
 
@@ -33,13 +38,18 @@ def discriminator_wins(history: History) -> Finding | None:
     """
     for judge in discriminators(history):
         ranked, gap = series(history, "notes", judge, "ranked_right"), score_gap(history, judge)
-        if len(window(ranked)) == 0 or len(window(gap)) == 0 or middle(window(ranked)) <= _ALWAYS:
+        if len(window(ranked)) == 0 or len(window(gap)) == 0:
             continue
-        lead, lead_before = middle(window(gap)), middle(early(gap))
+        lead, lead_before, seen = middle(window(gap)), middle(early(gap)), leading_quality(history)
+        # A row that was given to the generator in part or whole cannot be ranked, however sure the discriminator is.
+        if middle(window(ranked)) <= _ALWAYS and lead < _FAR:
+            continue
         if not (lead > 0 and (lead > _GROWTH * max(lead_before, 0.0) or lead > 10)):  # softplus(-10) teaches 5e-5
             continue
         suffering = next((words for player in generators(history) if (words := _suffers(history, player))), None)
-        if suffering is None or _improving(leading_quality(history)):
+        if suffering is None and lead >= _FAR and seen is not None and len(seen.values) >= _LOOKS:
+            suffering = f"{seen.name} did not get better"
+        if suffering is None or _improving(seen):
             continue
         return Finding(
             ailment="discriminator_wins",
@@ -62,7 +72,8 @@ def discriminator_blind(history: History) -> Finding | None:
         if not window(ranked) or not window(gap):
             continue
         lead, best_lead = middle(window(gap)), max((abs(value) for value in gap if math.isfinite(value)), default=0.0)
-        constant = abs(lead) < 1e-4  # a discriminator that gives every picture the same score ranks no pair at all
+        # One that gives every example the same score ranks no pair at all, or by rounding.
+        constant = abs(lead) < 1e-4 or (abs(lead) < _EQUAL and best_lead < _NEVER)
         if not constant and not (abs(middle(window(ranked)) - 0.5) < 0.03 and abs(lead) < max(0.05, 0.02 * best_lead)):
             continue
         norms = series(history, "gradient_norms", judge)
@@ -70,7 +81,7 @@ def discriminator_blind(history: History) -> Finding | None:
         if not constant and not (now < max(_FLAT, _TINY * before)):
             continue
         seen = leading_quality(history)
-        if _improving(seen) or _good(seen):
+        if _improving(seen) or _good(seen) or (constant and _progress(history) < _EARLIEST):
             continue
         return Finding(
             ailment="discriminator_blind",
@@ -100,6 +111,10 @@ def _suffers(history: History, player: str) -> str | None:
     return None
 
 
+def _progress(history: History) -> float:
+    return float(history.records[-1].get("progress", 0.0)) if history.records else 0.0
+
+
 def _improving(seen: Quality | None) -> bool:
     return seen is not None and trend(seen.values, seen.better) == "improving"
 
@@ -112,8 +127,8 @@ def _good(seen: Quality | None) -> bool:
     if seen.floor is not None and seen.better == "lower":
         return last <= max(3 * seen.floor, 0.1 * first)
     if seen.floor is not None:
-        return last >= 0.7 * seen.floor
-    return last < 0.3 * first if seen.better == "lower" else last > 0.7
+        return last >= 0.95 * seen.floor
+    return last < 0.3 * first if seen.better == "lower" else last > 0.9
 
 
 def _quality_words(seen: Quality | None) -> str:

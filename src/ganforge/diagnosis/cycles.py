@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from ganforge.contracts import Finding, History
@@ -14,18 +15,19 @@ from ganforge.diagnosis.trend import trend
 _LEAST_RECORDS, _MOST_RECORDS = 24, 200  # that are looked at
 _LATE = 0.6  # of the run, its last part: the beginning of a game is one great swing
 _TURNS = 3.0  # full turns that must be seen: two ups and downs happen by chance
-_REPEATS = 0.4  # correlation with itself half a turn (negative) and a whole turn (positive) later
-_SWING = 0.3  # standard deviation over the median size: smaller waves on a steady lead do no harm
+_SMOOTH = 0.4  # correlation of a record with the next one: noise has none, a wave that is seen often enough much
+_REVERSED = -0.25  # correlation half a turn later
+_SIDE = 0.3  # of the standard deviation: nearer to the middle a value is on neither side
+_SWING = 0.5  # standard deviation over the median size: smaller waves on a steady lead do no harm
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """A rhythm in a series: its length in records, and how well the series repeats itself."""
+    """A rhythm in a series: how often it went round, how far it swings, and how well it reverses itself."""
 
-    period: int
+    turns: float
     swing: float  # standard deviation about the drift, over the median size of the series
-    trough: float  # correlation half a turn later, in -1..1
-    peak: float  # a whole turn later
+    reversed: float  # correlation with itself half a turn later, in -1..1
 
 
 def oscillating(history: History) -> Finding | None:
@@ -41,14 +43,13 @@ def oscillating(history: History) -> Finding | None:
             or (seen is not None and trend(seen.values, seen.better) == "improving")
         ):
             continue
-        steps = cycle.period * (int(records[-1].get("step", 0)) - int(records[0].get("step", 0))) / (len(records) - 1)
+        steps = (int(records[-1].get("step", 0)) - int(records[0].get("step", 0))) / cycle.turns
         return Finding(
             ailment="oscillating",
             severity="warning",
-            evidence=f"The lead of {judge} swings by {cycle.swing:.0%} of its size, and goes up and down "
-            f"{len(gaps) / cycle.period:.0f} times in the last {len(gaps)} records, about every {steps:,.0f} steps: "
-            f"one turn later it repeats itself (correlation {cycle.peak:.2f}), half a turn later it is reversed "
-            f"({cycle.trough:.2f}).",
+            evidence=f"The lead of {judge} swings by {cycle.swing:.0%} of its size, and went up and down "
+            f"{cycle.turns:.0f} times in the last {len(gaps)} records, about every {steps:,.0f} steps (half a turn "
+            f"later it is reversed: correlation {cycle.reversed:.2f}).",
             cause="The players chase each other in circles: what one learns the other undoes. Without a gradient "
             "penalty nothing damps the circle, and momentum and large steps drive it.",
             remedy="Strengthen the gradient penalty (`--set objective.gamma_start=...`, two to four times the plan's), "
@@ -58,10 +59,11 @@ def oscillating(history: History) -> Finding | None:
 
 
 def find_cycle(values: Sequence[float]) -> Cycle | None:
-    """The strongest rhythm of a series whose slow drift is taken off, or None where there is no clear one.
+    """The rhythm of a series whose slow drift is taken off, or None where there is no clear one.
 
-    The autocorrelation of a rhythm swings from 1 to a trough at half its period and back to a peak at the whole; that
-    of noise stays near 0, and that of a drift falls and does not come back.
+    A game's circles grow, shrink and change their pace, so no single period is looked for: a wave is smooth from one
+    record to the next, which noise is not, turns against itself, which a drift does not, and comes back again and again
+    to either side of its middle.
     """
     finite = [value for value in values if math.isfinite(value)]
     n = len(finite)
@@ -71,20 +73,17 @@ def find_cycle(values: Sequence[float]) -> Cycle | None:
     power = sum(value * value for value in x)
     if power <= 1e-12 * sum(value * value for value in finite):
         return None
-    longest = int(n / _TURNS)
-    correlation = [
-        sum(a * b for a, b in zip(x, x[lag:], strict=False)) / power * n / (n - lag) for lag in range(longest + 1)
-    ]
-    first = next((lag for lag in range(1, longest + 1) if correlation[lag] < 0), None)
-    if first is None:
+    swing = math.sqrt(power / n)
+    sides = [value > 0 for value in x if abs(value) > _SIDE * swing]
+    turns = sum(a != b for a, b in pairwise(sides)) / 2
+    correlation = [_correlation(x, lag, power) for lag in range(1, max(2, int(n / _TURNS)))]
+    if turns < _TURNS or correlation[0] < _SMOOTH or min(correlation) > _REVERSED:
         return None
-    half = next((lag for lag in range(first, longest) if correlation[lag + 1] > correlation[lag]), None)
-    if half is None or half + 1 > longest:
-        return None
-    period = max(range(half + 1, min(longest, 3 * half + 1) + 1), key=lambda lag: correlation[lag])
-    trough, peak = min(correlation[first : period + 1]), correlation[period]
-    swing = math.sqrt(power / n) / max(median(abs(value) for value in finite), 1e-12)
-    return Cycle(period, swing, trough, peak) if trough <= -_REPEATS and peak >= _REPEATS else None
+    return Cycle(turns, swing / max(median(abs(value) for value in finite), 1e-12), min(correlation))
+
+
+def _correlation(x: Sequence[float], lag: int, power: float) -> float:
+    return sum(a * b for a, b in zip(x, x[lag:], strict=False)) / power * len(x) / (len(x) - lag)
 
 
 def _without_drift(values: Sequence[float]) -> list[float]:

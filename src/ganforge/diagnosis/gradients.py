@@ -13,6 +13,8 @@ _JUMP = 10.0  # times the running median
 _SETTLED = 8  # records before a median means anything: the first ones hold the warm-up
 _DEAD = 1e-4  # of the early median
 _NEAR = 0.05  # standard deviations of the target between a regression and its closed-form answer
+_ABSURD = 50.0  # a loss: exp(-50) is the chance that was given to what happened
+_NOTHING = 1e-7  # a gradient norm: what is smaller, Adam does not even scale up (its epsilon is 1e-8)
 _STILL = 1e-6  # step over weights: 1e-3 is usual, this is a standstill
 
 
@@ -35,6 +37,8 @@ def exploding(history: History) -> Finding | None:
         now, before = middle([abs(v) for v in window(losses)]), middle([abs(v) for v in early(losses)])
         if now > 100 * max(before, 1e-3):
             return _exploding(f"The loss of {player} went from {before:.3g} to {now:.3g} in size.", lasting=True)
+        if now > _ABSURD and min(losses) >= 0:  # a loss that can be negative, as Wasserstein's, has no scale
+            return _exploding(f"The loss of {player} is {now:.3g}; guessing would cost about 1.", lasting=True)
     return None
 
 
@@ -50,6 +54,8 @@ def vanishing(history: History) -> Finding | None:
         now, before = middle(window(norms)), middle(early(norms))
         if before > 0 and now < _DEAD * before and not _arrived(history, player):
             return _vanishing(player, f"its gradient norm sank from {before:.2g} to {now:.2g}", alone)
+        if now < _NOTHING and not _arrived(history, player):
+            return _vanishing(player, f"its gradient norm is {now:.2g}, which its optimiser takes for nothing", alone)
         ratios = _ratios_without_schedule(history, player)
         still = middle(window(ratios))
         if still < _STILL and not _arrived(history, player):
