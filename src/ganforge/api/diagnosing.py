@@ -75,7 +75,7 @@ class Diagnosis:
         if not self.history.records:
             return f"{total} checks wait for the first record."
         early = len(self.history.records) < EARLY
-        some = f"; with only {len(self.history.records)} records so far, most of them cannot see anything yet"
+        some = f"; with only {len(self.history.records)} records, most of them cannot see anything yet"
         found = "nothing found" if not self.findings else f"{len(self.healthy)} of them found nothing"
         return f"{total} checks, {found}: {names}{some if early else ''}."
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 from ganforge import __version__
-from ganforge.cli import ending, options, problems, tables
+from ganforge.cli import diagnosing, ending, options, problems, tables
 from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
 from ganforge.core.stop import Terminated, Termination
 
@@ -318,6 +318,17 @@ def report(run: RunFolder) -> None:
     tables.say_path("Wrote", api.report(run), Console())
 
 
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge diagnose runs/digits-1  what is wrong and what is not, also while it trains",
+        "ganforge diagnose runs/digits-1 --live  follow it until it ends",
+        "ganforge diagnose runs/digits-1 --out page.html  also draw gradients and steps, layer by layer",
+        "ganforge diagnose runs/digits-1 --json --check  for scripts",
+    ),
+)(diagnosing.diagnose)
+
+
 @app.command(
     cls=_Verb, epilog=_examples("ganforge runs  the runs in runs/", "ganforge runs /data/runs  another folder")
 )
@@ -343,7 +354,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args: arguments the words after the program's name, by default those typed.
     Returns: the exit code: 0 done, 1 training or storage failed, 2 bad usage or input, 3 the target of --until was not
-        reached, 130 stopped by the person, 143 by a cluster's SIGTERM, 141 the reader of the output has left.
+        reached, 4 `diagnose --check` found something critical, 130 stopped by the person, 143 by a cluster's SIGTERM,
+        141 the reader of the output has left.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     traceback = "--traceback" in words
