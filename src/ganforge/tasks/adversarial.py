@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Feed, Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.networks import network_pair
@@ -47,15 +48,13 @@ def adversarial_game(
         fake: Tensor = generator(latent, label)
         return widened(fake)
 
-    def draw_view(turn: Turn) -> Changes | None:
-        """What this turn's examples are seen through. Drawn only where something may change: else nothing differs."""
-        real, chance = turn.batch["x"], max(recipe.objective.augmentation, turn.levers.augmentation)
-        if chance == 0 or real.dim() != 4:
-            return None
-        return draw_changes(len(real), min(chance, MOST_AUGMENTATION), turn.random, recipe.objective.flips)
+    def draw_view(x: Tensor, levers: Levers, random: Draws) -> Changes | None:
+        """What examples are seen through. Drawn only where something may change: else nothing differs."""
+        chance = min(max(recipe.objective.augmentation, levers.augmentation), MOST_AUGMENTATION)
+        return draw_changes(len(x), chance, random, recipe.objective.flips) if chance > 0 and x.dim() == 4 else None
 
     def bind(turn: Turn) -> BoundDiscriminator:
-        label, changes = turn.batch.get("label"), draw_view(turn)
+        label, changes = turn.batch.get("label"), draw_view(turn.batch["x"], turn.levers, turn.random)
 
         def score(x: Tensor) -> Tensor:
             if changes is not None:
@@ -66,7 +65,11 @@ def adversarial_game(
 
         return score
 
+    latest = Levers()
+
     def discriminator_loss(turn: Turn) -> Loss:
+        nonlocal latest
+        latest = turn.levers
         with torch.no_grad():
             fake = draw(turn)
         strength = turn.levers.penalty * gamma.at(turn.progress)
@@ -76,9 +79,12 @@ def adversarial_game(
         return objective.generator_loss(bind(turn), turn.batch["x"], draw(turn))
 
     def score_held_out() -> dict[str, Tensor]:
+        """Seen through changes of the same kind as the training examples, or the two scores could not be compared."""
         assert held_out is not None
         batch = held_out.batch(torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED])
-        score: Tensor = discriminator(batch["x"], batch.get("label"))
+        x = batch["x"]
+        changes = draw_view(x, latest, Draws(generator_for(0, "held out/view", device=x.device)))
+        score: Tensor = discriminator(x if changes is None else augment(x, changes), batch.get("label"))
         return {"score_held_out": score.float()}
 
     chosen = recipe.optimiser
