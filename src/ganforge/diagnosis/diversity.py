@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import DIVERSITY, Quality, discriminators, measures, quality
+from ganforge.diagnosis.reading import DIVERSITY, Quality, discriminators, looks, measures, quality
 
 _LOW = 0.3  # of the floor: real data against real data reaches 1 by this count
 _SUNK = 0.05  # of the floor: nearly nothing of the data is reached, however good the samples look
@@ -35,10 +35,10 @@ def collapse(history: History) -> Finding | None:
         if best >= _LOW * floor and now < _FALL * best:
             return _collapse(f"{seen.name} fell from {best:.2f} to {now:.2f}; real data gets {floor:.2f}.")
         precision = _last(history, "precision")
-        looks = "" if precision is None else f" with precision {precision:.2f}"
+        words = "" if precision is None else f" with precision {precision:.2f}"
         trained = precision is None or precision >= _PRECISE or "diversity" in seen.name  # alike is alike, good or bad
         if now < _LOW * floor and trained and _progress(history) >= 0.25:
-            return _collapse(f"{seen.name} is only {now:.2f}{looks}; real data gets {floor:.2f}.")
+            return _collapse(f"{seen.name} is only {now:.2f}{words}; real data gets {floor:.2f}.")
         if now < _SUNK * floor and _progress(history) >= 0.5:
             done = f"{_progress(history):.0%} of the training done"
             return _collapse(f"{seen.name} is {now:.2f} with {done}; real data gets {floor:.2f}.")
@@ -122,7 +122,7 @@ def _collapse(evidence: str) -> Finding:
 def _diversity(history: History) -> list[Quality]:
     """Every measure of diversity over the run, the final evaluation's value last."""
     evaluated = measures(history)
-    taken = (name for record in history.records for name in record.get("quality") or {})
+    taken = (name for record in looks(history) for name in record["quality"])
     names = [name for name in dict.fromkeys([*evaluated, *taken]) if not name.endswith(("_low", "_high"))]
     found = [quality(history, name) for name in names if name in DIVERSITY]
     return [seen for seen in found if seen.values]

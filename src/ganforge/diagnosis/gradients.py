@@ -11,6 +11,7 @@ from ganforge.diagnosis.trend import trend
 
 _JUMP = 10.0  # times the running median
 _SETTLED = 8  # records before a median means anything: the first ones hold the warm-up
+_RECENT = 100  # records, or a quarter of the run
 _DEAD = 1e-4  # of the early median
 _NEAR = 0.05  # standard deviations of the target between a regression and its closed-form answer
 _ABSURD = 50.0  # a loss: exp(-50) is the chance that was given to what happened
@@ -67,7 +68,10 @@ def vanishing(history: History) -> Finding | None:
 
 def _jumps(norms: list[float]) -> list[int]:
     found = []
+    least = min((value for value in norms if math.isfinite(value)), default=0.0)
     for i in range(_SETTLED, len(norms)):
+        if norms[i] <= _JUMP * least:  # no median lies below the least: most runs need not look for one
+            continue
         before = [value for value in norms[max(0, i - 50) : i] if math.isfinite(value)]
         usual = median(before) if before else math.inf
         if not math.isfinite(norms[i]) or norms[i] > _JUMP * max(usual, 1e-12):
@@ -82,10 +86,11 @@ def _losses(history: History, player: str) -> list[float]:
 
 
 def _ratios_without_schedule(history: History, player: str) -> list[float]:
+    """Of the last part of the run, which alone is asked about."""
     top = max(series(history, "learning_rates", player), default=0.0)
     pairs = (
         ((record.get("update_ratios") or {}).get(player), (record.get("learning_rates") or {}).get(player))
-        for record in history.records
+        for record in history.records[-max(_RECENT, len(history.records) // 4) :]
     )
     return [ratio * top / rate for ratio, rate in pairs if ratio is not None and rate and rate > 1e-4 * top]
 

@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import discriminators, leading_quality, middle, window
+from ganforge.diagnosis.reading import discriminators, leading_quality, looks, middle, window
 
 _STILL = 0.15  # of the way to the floor, since the last look before the end
 _LATE = (0.5, 0.85)  # where that look may lie: learning rates that fall always give a little at the very end
@@ -20,15 +20,15 @@ def too_short(history: History) -> Finding | None:
     seen = leading_quality(history)
     if not records or not discriminators(history) or seen is None or float(records[-1].get("progress", 0)) < 0.98:
         return None
-    looks = [
+    told = [
         (float(record["progress"]), float(record["quality"][seen.name]))
-        for record in records
-        if math.isfinite((record.get("quality") or {}).get(seen.name, math.nan))
+        for record in looks(history)
+        if math.isfinite(record["quality"].get(seen.name, math.nan))
     ]
-    earlier = [(progress, value) for progress, value in looks if _LATE[0] <= progress <= _LATE[1]]
-    if not earlier or looks[-1][0] < 0.98:
+    earlier = [(progress, value) for progress, value in told if _LATE[0] <= progress <= _LATE[1]]
+    if not earlier or told[-1][0] < 0.98:
         return None
-    (progress, before), last = earlier[-1], looks[-1][1]
+    (progress, before), last = earlier[-1], told[-1][1]
     floor = seen.floor or 0.0
     gain = before - last if seen.better == "lower" else last - before
     room = before - floor if seen.better == "lower" else before

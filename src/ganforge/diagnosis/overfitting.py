@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import discriminators, middle
+from ganforge.diagnosis.reading import discriminators, looks, middle
 
 LOOKS = 3
 LEAST_GAP = 0.1  # between training data and samples: below it the discriminator tells nothing apart
@@ -20,12 +20,12 @@ def discriminator_overfits(history: History) -> Finding | None:
     Source: Karras et al. 2020 (StyleGAN2-ADA), r_v = (E D_train - E D_validation) / (E D_train - E D_generated).
     """
     for judge in discriminators(history):
-        told = [(record.get("notes") or {}).get(judge) or {} for record in history.records]
-        looks = [notes for notes in told if "score_held_out" in notes][-LOOKS:]
-        shares = [_share(notes) for notes in looks]
+        told = [(record.get("notes") or {}).get(judge) or {} for record in looks(history)]
+        last_looks = [notes for notes in told if "score_held_out" in notes][-LOOKS:]
+        shares = [_share(notes) for notes in last_looks]
         if len(shares) < LOOKS or not middle(shares) > 0.5:
             continue
-        share, last = middle(shares), looks[-1]
+        share, last = middle(shares), last_looks[-1]
         train, fake, held_out = (float(last[f"score_{kind}"]) for kind in ("real", "fake", "held_out"))
         return Finding(
             ailment="discriminator_overfits",

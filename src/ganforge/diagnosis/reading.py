@@ -14,6 +14,8 @@ DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds
 KINDS = ("kinds_reached", "kind_diversity")  # what metrics/kinds.py says at looks
 # For runs that do not tell the directions of what they measure:
 HIGHER_IS_BETTER = (*DIVERSITY, *KINDS, "precision", "density", "authenticity", "accuracy")
+_NOTHING: Mapping[str, Any] = {}
+_ENOUGH = 64  # records tell which players there are
 LEADING = ("kid", "kernel", "fid", "frechet")  # the measure that speaks for quality, first choice first
 
 
@@ -22,19 +24,31 @@ def series(history: History, group: str, player: str, name: str | None = None) -
 
     Args: name of the term or note, for groups that have one level more.
     """
-    found = (_number(record, group, player, name) for record in history.records)
-    return [value for value in found if value is not None]
+    told = [(record.get(group) or _NOTHING).get(player) for record in history.records]
+    if name is not None:
+        told = [named.get(name) if named else None for named in told]
+    return [float(value) for value in told if isinstance(value, int | float)]
 
 
 def discriminators(history: History) -> list[str]:
     """Players that rank real against fake. A game of one player has none, so checks on GANs stay silent there."""
     found = (
         player
-        for record in history.records
+        for record in _some(history)
         for player, named in (record.get("notes") or {}).items()
         if "ranked_right" in named
     )
     return list(dict.fromkeys(found))
+
+
+def _some(history: History) -> tuple[Record, ...]:
+    """Records from all over the run, the last one among them."""
+    return history.records[:: -max(1, len(history.records) // _ENOUGH)][::-1]
+
+
+def looks(history: History) -> list[Record]:
+    """The records at which the product was evaluated."""
+    return [record for record in history.records if record.get("quality")]
 
 
 def generators(history: History) -> list[str]:
@@ -45,7 +59,7 @@ def generators(history: History) -> list[str]:
 
 def players(history: History) -> list[str]:
     """Every player of the game, in turn order."""
-    return list(dict.fromkeys(player for record in history.records for player in record.get("gradient_norms") or {}))
+    return list(dict.fromkeys(player for record in _some(history) for player in record.get("gradient_norms") or {}))
 
 
 def window(values: Sequence[float], share: float = 0.2, least: int = 5) -> list[float]:
@@ -85,8 +99,8 @@ def quality(history: History, name: str) -> Quality:
     """The measure `name` in every record at which the product was evaluated, and in the final evaluation."""
     values = [
         float(record["quality"][name])
-        for record in history.records
-        if isinstance((record.get("quality") or {}).get(name), int | float)
+        for record in looks(history)
+        if isinstance(record["quality"].get(name), int | float)
     ]
     measure = measures(history).get(name)
     if measure is None:
@@ -100,7 +114,7 @@ def quality(history: History, name: str) -> Quality:
 
 def leading_quality(history: History) -> Quality | None:
     """The measure that speaks for the run, or None if the product was never evaluated while training."""
-    names = list(dict.fromkeys(name for record in history.records for name in (record.get("quality") or {})))
+    names = list(dict.fromkeys(name for record in looks(history) for name in record["quality"]))
     names = [name for name in names if not name.endswith(("_low", "_high"))]
     for name in measured(history):
         if name in names:
@@ -126,13 +140,6 @@ def measures(history: History) -> dict[str, Mapping[str, Any]]:
 def at(record: Record) -> str:
     """Where in the run a record stands, in words."""
     return f"after {int(record.get('examples', 0)):,} examples"
-
-
-def _number(record: Record, group: str, player: str, name: str | None) -> float | None:
-    value = (record.get(group) or {}).get(player)
-    if name is not None:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return float(value) if isinstance(value, int | float) else None
 
 
 def _finite(value: object) -> float | None:
