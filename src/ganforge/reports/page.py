@@ -17,6 +17,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.misfit import refused
 from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
 from ganforge.reports.heat import player_flows
+from ganforge.reports.guarded import guard_actions
 from ganforge.reports.pictures import picture
 from ganforge.reports.standing import class_shares, solution_rows, standings
 from ganforge.reports.story import charts, moments, players
@@ -83,6 +84,7 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
         "nearest": picture(run.nearest_grid),
         "nearest_sentence": str(evaluation.get("nearest") or ""),
         "findings": findings,
+        "guard": guard_actions(history.events),
         "backprop": player_flows(records, history.events),
         "severities": SEVERITIES,
         "passport": passport_facts(history.passport),
