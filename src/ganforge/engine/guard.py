@@ -22,6 +22,7 @@ REST_LOOKS = 1  # after a judgement
 MOST_ACTIONS = 6  # in a run: who has tried so much does not know what is wrong
 MOST_RETURNS = 2  # each costs the examples that it takes back
 LATEST = 0.8  # progress after which nothing is begun: no time would be left to judge it
+FAR = 3.0  # widths of both intervals together
 EXAMINED = 20  # how often the diagnosis reads the first records, and each doubling of them, besides at looks
 SLOWEST, WEAKEST, STRONGEST = 1 / 64, 1e-3, 64.0  # how far levers go
 LONGEST_AVERAGE = 0.2  # of the run
@@ -75,7 +76,7 @@ class Guard:
         """Takes in what the product is worth before the first step: a run that falls behind it has lost ground."""
         seen = self._quality({"quality": quality})
         if seen is not None:
-            state.guard = replace(state.guard or Memory(), untrained=seen.low)
+            state.guard = replace(state.guard or Memory(), untrained=(seen.score, seen.low, seen.high))
 
     def back_to(self, step: int) -> None:
         """Forgets the records after `step`: the run has been taken back."""
@@ -158,20 +159,23 @@ class Guard:
         return None
 
     def _lost(self, memory: Memory, before_last: bool = False) -> Finding | None:
-        """Whether the product is worse than it has been, by more than both intervals, at the last look (or the one
-        before it): no lever alone brings that back. Not a check of the diagnosis, because it needs the first look."""
+        """Whether the product is far worse than it has been, at the last look (or the one before it): no lever alone
+        brings that back. Not a check of the diagnosis, because it needs the look before the first step.
+
+        From look to look quality moves more than its interval says, so the fall must be FAR times as wide as both.
+        """
         found = [quality for record in self._records if (quality := self._quality(record)) is not None]
         looks = found[: len(found) - int(before_last)]
         if not looks:
             return None
-        best = max((quality.low for quality in looks[:-1]), default=-math.inf)
-        untrained = -math.inf if memory.untrained is None else memory.untrained
-        if looks[-1].high >= max(best, untrained):
+        last, earlier = looks[-1], [*looks[:-1], *([_Quality(*memory.untrained)] if memory.untrained else [])]
+        best = max(earlier, key=lambda quality: quality.score, default=last)
+        width = 0.5 * (best.high - best.low + last.high - last.low)
+        if not best.score - last.score > FAR * width:
             return None
         sign = 1.0 if self._measured.get(self._leading()) == "higher" else -1.0
-        was = f"{sign * best:.3g} or better" if best >= untrained else f"{sign * untrained:.3g} before the first step"
-        evidence = f"{self._leading()} is {sign * looks[-1].score:.3g}, and was {was}, which is more than chance."
-        return Finding("lost_ground", "critical", evidence, "The steps are too large for this game.", "Smaller steps.")
+        evidence = f"{self._leading()} is {sign * last.score:.3g} and has been {sign * best.score:.3g}"
+        return Finding("lost_ground", "critical", f"{evidence}.", "The steps are too large.", "Smaller steps.")
 
     def _turned(self, state: State, rung: Rung, half_life_examples: float) -> tuple[float | None, float | None]:
         """Where a rung's lever is, and where it would go: None if it cannot go there or would move nothing."""

@@ -34,11 +34,11 @@ class Memory:
     returns: int = 0  # times that it has taken the run back
     healthy: int = 0  # step of the checkpoint to go back to
     saved: int = 0  # step of a newer one, at which nothing was wrong yet
-    untrained: float | None = None  # what the product was surely worth before the first step; higher is better
+    untrained: tuple[float, float, float] | None = None  # the leading measure before the first step, and its interval
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Memory:
         """What dataclasses.asdict gave. Raises: TypeError for unknown keys."""
         trial = content.get("trial")
-        told = {"tried": tuple(content["tried"]), "seen": tuple(content["seen"])}
+        told = {name: tuple(content[name]) for name in ("tried", "seen", "untrained") if content[name] is not None}
         return cls(**{**content, **told, "trial": None if trial is None else Trial(**trial)})
