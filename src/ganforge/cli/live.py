@@ -21,6 +21,7 @@ from ganforge.contracts import Finding, History, Record
 from ganforge.core.world import is_leader
 from ganforge.diagnosis import diagnose, trend
 from ganforge.diagnosis.reading import Quality, discriminators, leading_quality, middle, players, series, window
+from ganforge.reports.guarded import guard_words
 
 REFRESH_SECONDS = 0.25  # a terminal is drawn at most four times a second
 DIAGNOSE_SECONDS = 5.0  # the checks read the whole history: seldom is enough
@@ -46,10 +47,6 @@ SENTENCES = {
     "sampled": "Samples: {path}",
     "refitted": "This machine's speed has changed: {length:,} examples in all now fit the time.",
     "rewound": "Back to the last healthy checkpoint, with half the learning rate (attempt {attempt}).",
-    "guarded": "The guard acts on {ailment_words}: {done}.",
-    "guard_helped": "It helped: {measure} was {before_words} and is {after_words}.",
-    "unguarded": "That was no use ({measure} was {before_words} and is {after_words}): {done}.",
-    "adjusted": "The guard: {done}.",
     "plateau": "It no longer gets better: {reason}. Training settles and ends at {length:,} examples.",
     "kept_best": "The model after {best_examples:,} examples is kept: its {measure} was {best_score:.4g}, "
     "at the end it is {final_score:.4g}.",
@@ -71,6 +68,7 @@ class Facts:
         self.phase, self.grid = "Starting", ""
         self.warnings: list[str] = []  # about the data
         self.findings: tuple[Finding, ...] = ()
+        self.guarded = ""  # the last thing that the guard did
 
     def record(self, record: Record) -> None:
         """Takes a record in; after a rewind the repeated stretch is dropped."""
@@ -89,6 +87,7 @@ class Facts:
             self.grid = str(event.get("path", ""))
         if kind == "warned":
             self.warnings.append(event_words(event))
+        self.guarded = guard_words(event) or self.guarded
         if kind != "checkpoint":
             self.events.append(event)
 
@@ -262,6 +261,8 @@ def picture(facts: Facts) -> RenderableType:
     if facts.grid:
         parts.append(Text(f"Last samples: {facts.grid}", style="dim", overflow="fold"))
     parts += [Text(words, style="yellow") for words in facts.warnings]
+    if facts.guarded:
+        parts.append(Text(facts.guarded, style="yellow"))
     for finding in facts.findings[:3]:
         name = finding.ailment.replace("_", " ")
         parts.append(Text(f"{finding.severity}: {name}. {finding.evidence}", style=COLOURS[finding.severity]))
@@ -280,7 +281,7 @@ def line(facts: Facts) -> str:
 def event_words(event: Mapping[str, Any]) -> str:
     """An event as a sentence; "" for those that say nothing to a person."""
     kind = str(event["kind"])
-    phase = f"{PHASES[kind]}." if kind in PHASES else ""
+    phase = f"{PHASES[kind]}." if kind in PHASES else guard_words(event)
     try:
         return SENTENCES.get(kind, phase).format_map(event)
     except KeyError:  # an older run wrote less

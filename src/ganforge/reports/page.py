@@ -16,8 +16,8 @@ from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
 from ganforge.core.misfit import refused
 from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
-from ganforge.reports.heat import player_flows
 from ganforge.reports.guarded import guard_actions
+from ganforge.reports.heat import player_flows
 from ganforge.reports.pictures import picture
 from ganforge.reports.standing import class_shares, solution_rows, standings
 from ganforge.reports.story import charts, moments, players
