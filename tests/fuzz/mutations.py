@@ -6,7 +6,7 @@ import copy
 import os
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 # The same examples every time, so that a test never fails by chance. A number in the environment asks for many more.
@@ -20,6 +20,10 @@ def fuzzed(examples: int) -> Any:
         derandomize=not BUDGET,
         deadline=None,
         database=None,
+        phases=[
+            Phase.explicit,
+            Phase.generate,
+        ],  # bytes of files shrink for minutes and say no more when they are small
         suppress_health_check=list(HealthCheck),
     )
 

@@ -236,14 +236,8 @@ def _only_ragged(source: str, lines: Lines) -> DataError:
 
 def _in_words(source: str, path: Path, error: pa.ArrowInvalid | UnicodeDecodeError) -> DataError:
     """Arrow's refusal: bytes that are no UTF-8 are looked for and shown, the rest is damage."""
-    undecodable: tuple[int, bytes] | None = None
     try:
-        with _opened(path) as file:
-            number = 1
-            while line := file.readline(BLOCK):  # to the end: of a damaged .gz no byte means anything
-                if undecodable is None and (found := _first_bad_byte(line)) is not None:
-                    undecodable = number, line[found : found + 1]
-                number += line.endswith(b"\n")
+        undecodable = _first_stray(path)
     except DAMAGED as damage:
         return DataError(f"{source!r} cannot be read as a table: {damage}.", "It is damaged.", "Fetch it again.")
     if undecodable is not None:
@@ -257,12 +251,21 @@ def _in_words(source: str, path: Path, error: pa.ArrowInvalid | UnicodeDecodeErr
     return DataError(f"{source!r} cannot be read as a table: {error}.", "It is damaged.", "Write it again.")
 
 
-def _first_bad_byte(line: bytes) -> int | None:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start
-    return None
+def _first_stray(path: Path) -> tuple[int, bytes] | None:
+    """The first byte that is no UTF-8, and its line. Reads to the end: of a damaged .gz no byte means anything."""
+    found: tuple[int, bytes] | None = None
+    line, rest = 1, b""
+    with _opened(path) as file:
+        while block := file.read(BLOCK):
+            whole = rest + block
+            if found is None:
+                try:
+                    used = codecs.utf_8_decode(whole, "strict", False)[1]  # but for a character that is cut in two
+                except UnicodeDecodeError as error:
+                    found = line + whole.count(b"\n", 0, error.start), whole[error.start : error.start + 1]
+                else:
+                    line, rest = line + whole.count(b"\n", 0, used), whole[used:]
+    return found or ((line, rest[:1]) if rest else None)
 
 
 def _not_utf8(source: str, line: int, byte: bytes, why: str) -> DataError:
