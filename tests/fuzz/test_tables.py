@@ -101,8 +101,7 @@ for path in sys.argv[2:]:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the addresses of a process")
 def test_packed_tables_that_unpack_to_half_a_gigabyte_are_read_within_300_megabytes(tmp_path: Path) -> None:
     (tmp_path / "good.csv").write_bytes(FILES["csv"])
-    long = b",".join([b"word " * 32] * 3) + b"
-"
+    long = b",".join([b"word " * 32] * 3) + b"\n"
     many = gzip.compress(long * 2**18, 1)  # 128 MB; in four members 512 MB
     blank = gzip.compress(bytes(2**26), 9)
     names = b",".join(b"c%d" % number for number in range(400_000))
