@@ -4,7 +4,7 @@
       recipe.json       everything asked for and everything chosen, each choice with its reason      (recipe.py)
       passport.json     what the data is: counts, sizes, labels, what was skipped and why             (data)
       metrics.jsonl     one record per line, appended while training                                  (engine)
-      events.jsonl      what happened: started, resumed, refitted, plateau, rewound, kept_best, ...  (engine, api)
+      events.jsonl      what happened: started, resumed, refitted, plateau, rewound, guarded, ...    (engine, api)
       evaluation.json   the last evaluation: every measure beside floor and reference, and a verdict  (metrics)
       samples/          grids over time, named by examples shown: 000012800.png
       pictures/         real.png, reference.png, nearest.png: what the report shows beside them; of a table

@@ -12,7 +12,7 @@ def not_finite(history: History) -> Finding | None:
     """Turns were skipped because a loss or a gradient was NaN or infinite, or the run was rewound because of it."""
     last = history.records[-1] if history.records else {}
     rewinds = sum(event.get("kind") == "rewound" for event in history.events)
-    rewinds = max(rewinds, int(last.get("attempt", 0)))
+    rewinds = max(rewinds, int(last.get("attempt", 0)) - _returns(history))
     skipped = int(last.get("skipped", 0))
     if not skipped and not rewinds:
         return None
@@ -29,3 +29,9 @@ def not_finite(history: History) -> Finding | None:
         remedy="Train again with half of the plan's learning rate: `--set optimiser.learning_rate_start=...`. If it "
         "comes back, look at the data passport for extreme values.",
     )
+
+
+def _returns(history: History) -> int:
+    """How often the guard took the run back, which it does for other reasons too."""
+    returns = (event for event in history.events if event.get("kind") == "guarded")
+    return len({(event.get("attempt"), event.get("step")) for event in returns if event.get("to_step") is not None})
