@@ -137,11 +137,11 @@ def load(run: str | Path) -> TrainedRun:
     folder = Run.open(run)
     if not folder.model.is_dir():
         raise RunError(f"{run} holds no model yet.", "It was stopped before its end.", f"Use: ganforge resume {run}")
-    verdict = folder.read_json(folder.evaluation).get("verdict", {})
+    verdict = folder.read_json(folder.evaluation).get("verdict")
+    headline = verdict.get("headline", "") if isinstance(verdict, dict) else ""
     finished = [event for event in folder.read_events() if event["kind"] == "finished"]
-    return TrainedRun(
-        folder.folder, str(verdict.get("headline", "")), finished[-1].get("reached") if finished else None
-    )
+    reached = finished[-1].get("reached") if finished else None
+    return TrainedRun(folder.folder, str(headline), reached if isinstance(reached, bool) else None)
 
 
 def evaluate(run: str | Path) -> dict[str, Any]:
