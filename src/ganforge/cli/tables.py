@@ -49,6 +49,7 @@ def print_plan(recipe: Recipe, console: Console) -> None:
         for number, (key, value) in enumerate(rows):
             name = f"{section}.{key}"
             _add_row(table, name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(rows) - 1)
+    _add_row(table, "guard", "on" if recipe.guard else "off", recipe.reasons.get("guard", ""))
     console.print(table)
     say(how_long(recipe), console)
 
