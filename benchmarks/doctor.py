@@ -11,7 +11,7 @@ Two ailments make no sense for one of the kinds, and the table says so: the rows
 so that nothing can starve it (`starved`), and a table whose label was not named has no classes (`class_collapse` and
 `meaningless_labels` are planted with `--label`).
 
-    python benchmarks/doctor.py [--seeds 5] [--only AILMENT] [--jobs 1] [--folder runs/doctor]
+    python benchmarks/doctor.py [--seeds 5] [--only AILMENT ...] [--jobs 1] [--folder runs/doctor]
 """
 
 from __future__ import annotations
@@ -110,15 +110,15 @@ def _run(fault: Fault, seed: int, folder: Path) -> dict[str, Any]:
     return result
 
 
-def _all(only: str | None, seeds: Sequence[int], jobs: int, folder: Path) -> list[dict[str, Any]]:
+def _all(only: Sequence[str], seeds: Sequence[int], jobs: int, folder: Path) -> list[dict[str, Any]]:
     """Every run, in the order of FAULTS; seeds in the outer loop, so that what is there early says something of all."""
     wanted = [
         (run_fault, (number, seed, folder))
         for seed in seeds
         for number, fault in enumerate(FAULTS)
-        if only in (None, fault.ailment)
+        if not only or fault.ailment in only
     ]
-    if only in (None, "healthy"):
+    if not only or "healthy" in only:
         wanted += [(run_healthy, (number, seeds[0], folder)) for number in range(len(HEALTHY))]
     results = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
@@ -173,7 +173,9 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
-    parser.add_argument("--only", choices=[*dict.fromkeys(fault.ailment for fault in FAULTS), "healthy"])
+    parser.add_argument(
+        "--only", nargs="+", default=[], choices=[*dict.fromkeys(fault.ailment for fault in FAULTS), "healthy"]
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("runs/doctor"))
     chosen = parser.parse_args()

@@ -18,8 +18,8 @@ from ganforge.networks.tabular import RowLayout
 
 Asked = Mapping[str, Any]
 MARKS = "[0.0, 0.25, 0.5, 0.75, 1.0]"
-PICTURES: Asked = {"examples": 30_000, "label": "none", "settings": {"records.marks": MARKS}}
-ROWS: Asked = {"examples": 50_000, "size": "tiny", "settings": {"records.marks": MARKS, "optimiser.batch_size": 128}}
+PICTURES: Asked = {"examples": 20_000, "label": "none", "settings": {"records.marks": MARKS}}
+ROWS: Asked = {"examples": 32_000, "size": "tiny", "settings": {"records.marks": MARKS, "optimiser.batch_size": 128}}
 
 # A game that is linear in both players, without a penalty and with plain steps: it turns in circles for ever.
 CIRCLES: Asked = {
@@ -188,11 +188,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault("class_collapse", "table", on_people, asked(ROWS, label="plan"), one_of_each_kind),
     Fault(
         "discriminator_overfits", "pictures", lambda seed: data.some_digits(150, seed),
-        asked(PICTURES, examples=50_000, settings={"objective.gamma_start": 0.02, "objective.gamma_end": 0.02}),
+        asked(PICTURES, examples=40_000, settings={"objective.gamma_start": 0.02, "objective.gamma_end": 0.02}),
     ),
     Fault(
         "discriminator_overfits", "table", lambda seed: data.people(150, seed),
-        asked(ROWS, examples=80_000, size="base",
+        asked(ROWS, examples=50_000, size="base",
             settings={"objective.gamma_start": 0.01, "objective.gamma_end": 0.01}),
     ),
     Fault(
@@ -239,9 +239,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("not_finite", "table", on_people, ROWS, no_number_now_and_then),
     Fault("copying", "pictures", on_digits, PICTURES, by_heart, judged=True),
     Fault("copying", "table", on_people, ROWS, by_heart, judged=True),
-    Fault("starved", "pictures", on_digits, asked(PICTURES, examples=15_000), slow_disk),
-    Fault("too_little_data", "pictures", lambda seed: data.some_digits(40, seed), asked(PICTURES, examples=15_000)),
-    Fault("too_little_data", "table", lambda seed: data.people(40, seed), asked(ROWS, examples=20_000)),
+    Fault("starved", "pictures", on_digits, asked(PICTURES, examples=10_000), slow_disk),
+    Fault("too_little_data", "pictures", lambda seed: data.some_digits(40, seed), asked(PICTURES, examples=10_000)),
+    Fault("too_little_data", "table", lambda seed: data.people(40, seed), asked(ROWS, examples=16_000)),
     Fault("wrong_data", "pictures", data.repeated_digits, PICTURES),
     Fault("wrong_data", "pictures", data.plain_and_digits, PICTURES),
     Fault("wrong_data", "table", data.repeated_people, ROWS),
