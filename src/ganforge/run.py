@@ -29,7 +29,8 @@ evaluation.json has
     step, examples, samples, held_out (counts), judge {kind, sentence}, floor, reference (a sentence each)
     measures   [contracts.Measure as an object]     classes  {names, training_shares, sample_shares} or null
     nearest    a sentence on copying                verdict  {grade, headline, sentences, adversarial_helps}
-    and of a generated table: columns, pairs (worst first), targets, rivals (see metrics/tables/evaluate.py), and
+    and of a generated table: columns, pairs (worst first), targets, label (what the other columns say of it: {name,
+    skill, low, high, held_out} or null), rivals (see metrics/tables/evaluate.py), and
     first_rows {columns: [name], rows: [[text or null]]}: the first generated rows as they are written
 An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind.
 """
