@@ -44,6 +44,16 @@ class DataError(InputError):
     """The data cannot be used: missing, empty, broken, too small, constant, not finite."""
 
 
+class ChangedDataError(DataError):
+    """The data is not what the run was started with."""
+
+    def __init__(self, what: str, was: str, now: str) -> None:
+        """Args: what happened; was, now: the sha256 that the run knows, and that of what is there."""
+        why = f"Its sha256 is {now[:12]}, the run's is {was[:12]}."
+        super().__init__(what, why, "Put the old data back, train a new run, or resume with --accept-changed-data.")
+        self.was, self.now = was, now
+
+
 class RecipeError(InputError):
     """A setting cannot be used: an unknown name or a value out of range."""
 

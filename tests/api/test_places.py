@@ -13,10 +13,10 @@ import pytest
 
 import ganforge as gf
 from ganforge import api
-from ganforge.api import asking, verbs
+from ganforge.api import asking, reopening
 from ganforge.contracts import Record
 from ganforge.data.given import lasting
-from ganforge.errors import DataError, InputError, RecipeError, RunError
+from ganforge.errors import DataError, InputError, Interrupted, RecipeError, RunError
 from ganforge.metrics import judge
 from ganforge.run import Run
 from ganforge.tasks import generate, model
@@ -105,10 +105,10 @@ def test_a_path_is_never_taken_for_a_built_in_name(tmp_path: Path, monkeypatch: 
         gf.plan(Path("digits"))
 
 
-def test_a_run_of_another_device_is_judged_and_sampled_here_but_not_resumed(
+def test_a_run_of_another_device_is_judged_and_sampled_here_and_goes_on_and_says_so(
     of_an_array: gf.TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in (asking, verbs):
+    for place in (asking, reopening):
         monkeypatch.setattr(place, "devices_here", lambda: ["cpu"])
     run = Run(shutil.copytree(of_an_array.folder, tmp_path / "run"))
     content = json.loads(run.recipe.read_text())
@@ -117,8 +117,13 @@ def test_a_run_of_another_device_is_judged_and_sampled_here_but_not_resumed(
     assert gf.evaluate(run.folder)["samples"] == 200
     assert gf.load(run.folder).sample(3).shape == (3, 1, 8, 8)
     run.evaluation.unlink()
-    with pytest.raises(RunError, match="'xpu', which is not here"):
-        gf.resume(run.folder)
+    started = [json.loads(line) for line in run.events.read_text().splitlines() if '"started"' in line][-1]
+    run.add_event(**{**started, "environment": {**started["environment"], "device": "xpu", "torch": "1.0"}})
+    assert gf.resume(run.folder).verdict
+    said = [event["sentence"] for event in run.read_events() if event["kind"] == "environment_changed"]
+    assert len(said) == 1 and "the device was xpu, is cpu" in said[0] and "torch was 1.0" in said[0]
+    assert "its last bits may differ" in said[0] and "xpu, is cpu" in run.report.read_text()
+    assert run.read_json(run.recipe)["compute"]["device"] == "xpu"  # what was chosen stays written down
     with pytest.raises(RecipeError, match="no device 'xpu'"):
         gf.plan("digits8", settings={"compute.device": "xpu"})
 
@@ -131,7 +136,7 @@ def test_a_run_killed_before_its_verdict_is_judged_when_resumed_and_keeps_its_ta
     def killed(*_: Any) -> dict[str, Any]:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="ganforge resume"):
         patch.setattr(generate.GenerateJob, "evaluate", killed)
         gf.train(pictures, run=tmp_path / "run", examples=64, settings=QUICK, until="kid<1e-9")
     api.report(tmp_path / "run")

@@ -102,7 +102,7 @@ def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(tmp_path: Path) -> 
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 130
         said = process.stderr.read()
-    assert "Stopped." in said and "Traceback" not in said
+    assert "Stopped at once." in said and "ganforge resume" in said and "Traceback" not in said
     assert main(["resume", str(tmp_path / "run")]) == 0
 
 

@@ -33,6 +33,10 @@ from ganforge.engine.fit import fit
 from ganforge.errors import Interrupted, TrainingError
 from ganforge.run import Run
 
+RECORDED = (
+    "step", "examples", "attempt", "skipped", "skipped_now", "terms", "notes", "gradient_norms", "learning_rates",
+    "update_ratios", "layers",
+)  # fmt: skip
 CONSTANT = OptimiserSettings(Schedule(0.01, 0.01, "constant"))
 
 
@@ -129,6 +133,26 @@ def test_a_rewound_run_that_was_killed_ends_like_one_that_was_not(kills: tuple[i
         fit(game, TableFeed(x=points()), settings(90), run=run)
         digests.append(sha256_of(list_checkpoints(run.checkpoints)[-1] / "tensors.safetensors"))
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("stops", [(45,), (46, 1, 1), (44, 3, 12, 9, 30), (50,), (51, 5)])
+def test_a_rewound_run_that_a_person_stopped_ends_like_one_that_was_not(stops: tuple[int, ...], tmp_path: Path) -> None:
+    """Also between the bad turns, and between two records: it is rewound to the same checkpoint, at the same record."""
+    told = []
+    for name in ("straight", "stopped"):
+        run = Run(tmp_path / name)
+        for calls in stops if name == "stopped" else ():
+            with pytest.raises(Interrupted):
+                game = planted(adversarial_game(), "generator", at("generator", {43, 44, 47}))
+                fit(game, TableFeed(x=points()), settings(90), run=run, stop=stop_after(calls))
+        game = planted(adversarial_game(), "generator", at("generator", {43, 44, 47}))
+        fit(game, TableFeed(x=points()), settings(90), run=run)
+        rewound = [(e["step"], e["to_step"]) for e in run.read_events() if e["kind"] == "rewound"]
+        records = [{key: record[key] for key in RECORDED} for record in run.read_records()]
+        last = list_checkpoints(run.checkpoints)
+        told.append((sha256_of(last[-1] / "tensors.safetensors"), rewound[:1], records, [path.name for path in last]))
+        assert sorted(path.name for path in run.checkpoints.iterdir()) == told[-1][-1]  # no stop is left
+    assert told[0] == told[1]
 
 
 def test_skipped_turns_are_still_counted_after_a_stop_between_two_records(tmp_path: Path) -> None:

@@ -110,16 +110,31 @@ def test_a_run_with_a_damaged_newest_checkpoint_goes_on_from_the_one_before(tmp_
     assert sha256_of(files[0]) == sha256_of(files[1])
 
 
-def test_damaged_checkpoints_do_not_push_out_the_healthy_ones_of_a_new_start(tmp_path: Path) -> None:
-    run = a_run(tmp_path)
-    for path in list_checkpoints(run.checkpoints):
-        (path / "state.json").write_text("{}")
+def test_damaged_newer_checkpoints_do_not_push_out_the_healthy_ones(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with pytest.raises(Killed):
+        fit(adversarial_game(), TableFeed(x=points()), settings(100), run=run, stop=kill_after(45))
+    for later in ("000000200", "000000220", "000000230.stopped"):
+        shutil.copytree(list_checkpoints(run.checkpoints)[0], run.checkpoints / later)
+        (run.checkpoints / later / "state.json").write_text("{}")
     with pytest.raises(Killed):
         fit(adversarial_game(), TableFeed(x=points()), settings(100), run=run, stop=kill_after(30))
     found, damaged = newest_healthy(run.checkpoints)
     assert found is not None
-    assert found.name == "000000020"
-    assert damaged
+    assert found.name == "000000060"
+    assert len(damaged) == 2
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_begun_again_by_itself(tmp_path: Path) -> None:
+    run = a_run(tmp_path)
+    for path in list_checkpoints(run.checkpoints):
+        (path / "state.json").write_text("{}")
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    with pytest.raises(RunError, match=r"No checkpoint .*000000060.*000000040"):
+        fit(adversarial_game(), TableFeed(x=points()), settings(100), run=run)
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+    shutil.rmtree(run.checkpoints)
+    assert fit(adversarial_game(), TableFeed(x=points()), settings(60), run=run).state.step == 60
 
 
 def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:

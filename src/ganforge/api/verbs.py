@@ -12,21 +12,21 @@ import torch
 from ganforge.api.asking import request_of, task_for, task_of
 from ganforge.api.drawing import TrainedRun
 from ganforge.api.guarding import guard_for, with_guard
+from ganforge.api.reopening import environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
 from ganforge.api.several import Crew, follow
 from ganforge.contracts import Job, Observer
-from ganforge.core.device import devices_here, survey_machine
 from ganforge.core.files import remove_leftovers, storage_error, write_folder
 from ganforge.core.founding import founded, refuse_existing, refuse_in_use
 from ganforge.core.lock import hold
-from ganforge.core.stop import StopRequest
+from ganforge.core.stop import StopRequest, Terminated
 from ganforge.core.summary import RunSummary, summary
 from ganforge.core.world import World, joined, restarted
 from ganforge.data.given import on_disk
 from ganforge.diagnosis import diagnose
-from ganforge.engine.fit import FitSettings, fit
-from ganforge.errors import RunError, TrainingError
-from ganforge.metrics import parse_target
-from ganforge.recipe import Recipe, read_recipe
+from ganforge.engine.fit import FitSettings, Fitted, fit
+from ganforge.errors import Interrupted, Preempted, RunError, TrainingError
+from ganforge.metrics import Target, parse_target
+from ganforge.recipe import Recipe
 from ganforge.reports import TensorBoard, write_report
 from ganforge.run import Run
 
@@ -99,36 +99,42 @@ def _train(
             return _go(folder, job, tell, crew)
 
 
-def resume(run: str | Path, *, observers: Sequence[Observer] = (), tensorboard: bool = False) -> TrainedRun:
+def resume(
+    run: str | Path,
+    *,
+    accept_changed_data: bool = False,
+    observers: Sequence[Observer] = (),
+    tensorboard: bool = False,
+) -> TrainedRun:
     """Goes on exactly where a run stopped, however it stopped. A finished run is returned as it is.
 
-    Raises: RunError if it is not a run, is in use, or its device is not here; DataError if its data is gone or has
+    With another torch, device or ganforge than before it goes on too, and says that the last bits may differ.
+
+    Args: accept_changed_data goes on although the data has changed, if it still fits the networks.
+    Raises: RunError if it is not a run, is in use, or a newer ganforge made it; DataError if its data is gone or has
         changed.
     """
     with joined() as world:
         if not world.leads:
             return _followed(world)
         with Crew(world) as crew:
-            return _resume(Run.open(run), crew, observers, tensorboard)
+            return _resume(Run.open(run), crew, observers, tensorboard, accept_changed_data)
 
 
-def _resume(folder: Run, crew: Crew, observers: Sequence[Observer], tensorboard: bool) -> TrainedRun:
+def _resume(
+    folder: Run, crew: Crew, observers: Sequence[Observer], tensorboard: bool, accept_changed_data: bool = False
+) -> TrainedRun:
     run = folder.folder
     if folder.finished():
-        if not folder.report.is_file():  # it was killed just before
-            report(run)
+        if not folder.report.is_file() or folder.lock.exists():  # it was killed just before its end
+            with hold(folder.lock):
+                remove_leftovers(folder.folder)
+                report(run)
         return load(run)
-    recipe = read_recipe(folder.read_json(folder.recipe))
-    if recipe.compute.device not in devices_here():
-        raise RunError(
-            f"{str(run)!r} was trained on the device {recipe.compute.device!r}, which is not here.",
-            "Another device rounds differently, so that it would not go on exactly where it stopped.",
-            "Resume it where it was trained, or train a new run.",
-        )
+    recipe = on_this_machine(recipe_of(folder))
     with hold(folder.lock):
         tell = _Teller(_observers(folder, observers, tensorboard), folder)
-        job = task_of(recipe).open(_located(recipe, folder), tell)
-        job.recipe = recipe
+        job = reopened(folder, recipe, tell, accept_changed_data=accept_changed_data)
         return _go(folder, job, tell, crew)
 
 
@@ -151,14 +157,9 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     """
     folder = Run.open(run)
     load(run)
-    recipe = _located(read_recipe(folder.read_json(folder.recipe)), folder)
-    if recipe.compute.device not in devices_here():
-        machine = survey_machine()
-        here = {"device": machine.device, "precision": machine.precision, "threads": machine.threads}
-        recipe = recipe.model_copy(update={"compute": recipe.compute.model_copy(update=here)})
+    recipe = on_this_machine(recipe_of(folder))
     _use(recipe)
-    job = task_of(recipe).open(recipe, _Teller(()))
-    return _judge(folder, job)
+    return _judge(folder, reopened(folder, recipe, _Teller(())))
 
 
 def report(run: str | Path) -> Path:
@@ -212,16 +213,30 @@ def _followed(world: World) -> TrainedRun:
 
 
 def _go(folder: Run, job: Job, tell: _Teller, crew: Crew) -> TrainedRun:
-    """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report."""
-    recipe = job.recipe
-    measured = task_of(recipe).measured
-    target = parse_target(recipe.ask.until, measured) if recipe.ask.until else None
-    with StopRequest() as stop:
+    """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report.
+
+    Raises: Interrupted, also where nothing had to be saved; TrainingError.
+    """
+    try:
         remove_leftovers(folder.folder)
-        _use(recipe)
+        _use(job.recipe)
         job.prepare()
         crew.brief(folder.folder, job)
-        tell("started", examples=recipe.length.examples, device=recipe.compute.device, measured=dict(measured))
+        return _ended(folder, job, tell, _trained(folder, job, tell, crew))
+    except KeyboardInterrupt as error:
+        stopped = Preempted if isinstance(error, Terminated) else Interrupted
+        go_on = f"Go on with: ganforge resume {folder.folder}"
+        raise stopped("Stopped at once.", "What was saved before is as it was.", go_on) from error
+
+
+def _trained(folder: Run, job: Job, tell: _Teller, crew: Crew) -> Fitted:
+    """The job trained to its end. A first Ctrl-C or SIGTERM saves and stops, a second one stops at once."""
+    recipe, target = job.recipe, _target(job.recipe)
+    here = environment(recipe)
+    tell_changes(folder, here, tell)
+    measured = dict(task_of(recipe).measured)
+    tell("started", examples=recipe.length.examples, device=recipe.compute.device, measured=measured, environment=here)
+    with StopRequest() as stop:
         try:
             fitted = fit(
                 job.game(),
@@ -239,17 +254,28 @@ def _go(folder: Run, job: Job, tell: _Teller, crew: Crew) -> TrainedRun:
             tell("failed")
             write_report(folder, diagnose(folder.history()))
             raise
-        product = job.finish(fitted.product)
-        write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
-        tell("evaluating")
-        content = job.evaluate(folder, product, {"step": fitted.state.step, "examples": fitted.state.clock.examples})
-        folder.write_json(folder.evaluation, content)
-        reached = fitted.state.reached if target else None
-        verdict = content["verdict"]["headline"]
-        tell("finished", examples=fitted.state.clock.examples, seconds=fitted.state.seconds, reached=reached)
-        path = write_report(folder, diagnose(folder.history()))
-        tell("reported", path=str(path), verdict=verdict)
+        if stop():  # after the last step, which has been saved
+            raise Interrupted("Stopped on request after training.", do=f"Go on with: ganforge resume {folder.folder}")
+    return fitted
+
+
+def _ended(folder: Run, job: Job, tell: _Teller, fitted: Fitted) -> TrainedRun:
+    """What a trained job leaves behind: the model, its evaluation and the report."""
+    product, state = job.finish(fitted.product), fitted.state
+    write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
+    tell("evaluating")
+    content = job.evaluate(folder, product, {"step": state.step, "examples": state.clock.examples})
+    folder.write_json(folder.evaluation, content)
+    reached = state.reached if _target(job.recipe) else None
+    verdict = content["verdict"]["headline"]
+    tell("finished", examples=state.clock.examples, seconds=state.seconds, reached=reached)
+    path = write_report(folder, diagnose(folder.history()))
+    tell("reported", path=str(path), verdict=verdict)
     return TrainedRun(folder.folder, verdict, reached)
+
+
+def _target(recipe: Recipe) -> Target | None:
+    return parse_target(recipe.ask.until, task_of(recipe).measured) if recipe.ask.until else None
 
 
 def _observers(folder: Run, given: Sequence[Observer], tensorboard: bool) -> tuple[Observer, ...]:
@@ -290,31 +316,16 @@ def _judge(folder: Run, job: Job) -> dict[str, Any]:
 
 def _write_beginning(folder: Run, job: Job, given: str | Path | None) -> None:
     """Passport and recipe; an array or table that was given in Python is kept beside them and moves with the folder."""
-    passport = dict(job.passport)
+    passport, place = dict(job.passport), folder.array
     if given is not None:
-        place, what = (
-            (folder.table, "a table") if Path(given).suffix == folder.table.suffix else (folder.array, "an array")
-        )
+        table = Path(given).suffix == folder.table.suffix
+        place = folder.table if table else folder.array
+        passport["source"] = f"{'a table' if table else 'an array'} given in Python, kept as {place.name}"
+    folder.write_json(folder.passport, passport)  # first: by it a folder is known whose beginning was cut off
+    if given is not None:
         try:
             shutil.move(given, place)
         except OSError as error:
             raise storage_error(place, error) from error
-        job.recipe = _with_source(job.recipe, place.name)
-        passport["source"] = f"{what} given in Python, kept as {place.name}"
-    folder.write_json(folder.passport, passport)
+        job.recipe = with_source(job.recipe, place.name)
     folder.write_json(folder.recipe, job.recipe.to_json())
-
-
-def _located(recipe: Recipe, folder: Run) -> Recipe:
-    """The recipe with the path of data that was given in Python: in the run folder, wherever that is by now."""
-    for place in (folder.array, folder.table):
-        if recipe.data.source == place.name:
-            return _with_source(recipe, str(place.absolute()))
-    return recipe
-
-
-def _with_source(recipe: Recipe, source: str) -> Recipe:
-    update = {"source": source}
-    return recipe.model_copy(
-        update={"data": recipe.data.model_copy(update=update), "ask": recipe.ask.model_copy(update=update)}
-    )

@@ -50,9 +50,12 @@ SENTENCES = {
     "plateau": "It no longer gets better: {reason}. Training settles and ends at {length:,} examples.",
     "kept_best": "The model after {best_examples:,} examples is kept: its {measure} was {best_score:.4g}, "
     "at the end it is {final_score:.4g}.",
-    "damaged_checkpoint": "{sentence}",
+    "damaged_checkpoint": "Note: {sentence}",
+    "environment_changed": "Note: {sentence}",
+    "accepted_changed_data": "Note: {sentence}",
     "reported": "Report: {path}",
 }
+NOTES = ("warned", "damaged_checkpoint", "environment_changed", "accepted_changed_data")  # shown until the end
 ARROWS = {("improving", "lower"): "↓", ("improving", "higher"): "↑", ("worsening", "lower"): "↑"}
 ARROWS |= {("worsening", "higher"): "↓"}  # flat has an arrow of its own
 COLOURS = {"critical": "bold red", "warning": "yellow", "note": "cyan", "improving": "green", "worsening": "red"}
@@ -66,7 +69,7 @@ class Facts:
         self.records: list[Record] = []
         self.events: list[Mapping[str, Any]] = []
         self.phase, self.grid = "Starting", ""
-        self.warnings: list[str] = []  # about the data
+        self.warnings: list[str] = []  # about the data, and what has changed since the run was stopped
         self.findings: tuple[Finding, ...] = ()
         self.guarded = ""  # the last thing that the guard did
 
@@ -85,7 +88,7 @@ class Facts:
         self.phase = PHASES.get(kind, self.phase)
         if kind == "sampled":
             self.grid = str(event.get("path", ""))
-        if kind == "warned":
+        if kind in NOTES:
             self.warnings.append(event_words(event))
         self.guarded = guard_words(event) or self.guarded
         if kind != "checkpoint":

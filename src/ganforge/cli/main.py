@@ -200,14 +200,21 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
 
 
 @app.command(cls=_Verb, epilog=_examples("ganforge resume runs/digits-1  after Ctrl-C, a crash or a power cut"))
-def resume(run: RunFolder, tensorboard: options.ForTensorBoard = False) -> None:
+def resume(
+    run: RunFolder,
+    accept_changed_data: Annotated[
+        bool,
+        typer.Option("--accept-changed-data", metavar="", help="Go on although the data has changed, if it fits."),
+    ] = False,
+    tensorboard: options.ForTensorBoard = False,
+) -> None:
     """Go on with RUN exactly where it stopped."""
     from ganforge import api
     from ganforge.cli.live import view_for
 
     console = Console()
     with view_for(console) as view:
-        trained = api.resume(run, observers=(view,), tensorboard=tensorboard)
+        trained = api.resume(run, accept_changed_data=accept_changed_data, observers=(view,), tensorboard=tensorboard)
     ending.tell_result(trained, console)
     if trained.reached is False:
         raise typer.Exit(TARGET_NOT_REACHED)

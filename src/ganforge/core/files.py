@@ -126,6 +126,12 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def unfinished_name(name: str) -> str | None:
+    """The name that a file or folder would have got whose temporary name this is; None if it is no temporary name."""
+    match = _UNFINISHED.fullmatch(name)
+    return match["name"] if match else None
+
+
 def check_folder(folder: Path) -> None:
     """Checks every file of a folder written by `write_folder` against its manifest, and the manifest against the one
     text that says what it says, so that no byte of the folder can change unseen.

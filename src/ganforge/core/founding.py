@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ganforge.core.files import storage_error
+from ganforge.core.files import storage_error, unfinished_name
 from ganforge.core.lock import held_by, hold
 from ganforge.errors import RunError
 from ganforge.run import Run
@@ -46,7 +46,7 @@ def refuse_existing(run: Run, *, force: bool) -> None:
     folder = run.folder
     if folder.is_file():
         raise RunError(f"{str(folder)!r} is a file.", "A run is a folder.", "Give another --run.")
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {run.lock.name}:
+    if not folder.is_dir() or _cut_off(run):
         return
     if not run.recipe.is_file():
         raise RunError(f"{str(folder)!r} holds files that are not a run.", "They would be lost.", "Give another --run.")
@@ -63,6 +63,17 @@ def refuse_in_use(run: Run) -> None:
     holder = held_by(run.lock)
     if holder is not None:
         raise RunError(f"{str(run.folder)!r} is in use by {holder}.", "It is being trained.", "Stop it first.")
+
+
+def _cut_off(run: Run) -> bool:
+    """Whether a folder is empty, or holds only what is written before the recipe, by a process that was killed then.
+
+    The passport comes first. Without one, data of the name that we would give it may be a person's own.
+    """
+    names = {path.name for path in run.folder.iterdir()} - {run.lock.name}
+    beginning = {run.passport.name, run.array.name, run.table.name}
+    unfinished = {name for name in names if unfinished_name(name) in {run.passport.name, run.recipe.name}}
+    return not names - unfinished or (run.passport.name in names and names - unfinished <= beginning)
 
 
 def _numbered(source: str) -> Run:

@@ -29,10 +29,11 @@ from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import PREFIX, Best, Standing
 from ganforge.engine.clock import Clock
 from ganforge.engine.trial import Memory
-from ganforge.engine.turn import Seat
+from ganforge.engine.turn import OpenAccount, Seat, go_on_with
 from ganforge.errors import RunError
 
 KEPT = 2
+STOPPED = ".stopped"  # behind the step of a checkpoint that only a person's stop has made
 MOMENTS = (("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",))  # what Adam and SGD keep of a weight
 
 
@@ -46,13 +47,13 @@ class State:
     attempt: int = 0  # one more after each rewind
     levers: Levers = field(default_factory=Levers)  # each rewind halves the learning rate
     skipped: int = 0  # turns that were not finite, in all
-    unrecorded: int = 0  # of them after the last record: only when a person stopped between two records
     streak: int = 0  # how often in a row the target was reached
     reached: bool = False  # whether the target of the run was reached
     looked: float = -1.0  # progress at which the product was last looked at
     looks: int = 0
     look_seconds: float = 0.0  # of all looks together
     standing: Standing | None = None  # of the best product; None where no measure says which that is
+    accounts: dict[str, OpenAccount] = field(default_factory=dict)  # of the seats; none at a record step
     guard: Memory | None = None  # what the guard remembers; None before its first record, and where there is none
 
     def as_json(self) -> dict[str, Any]:
@@ -64,6 +65,7 @@ class State:
         """What `as_json` gave. Raises: TypeError for unknown keys."""
         parts = {"clock": Clock(**content["clock"]), "levers": Levers(**content["levers"])}
         state = cls(**{**content, **parts})
+        state.accounts = {name: _account(account) for name, account in content.get("accounts", {}).items()}
         if "standing" in content:
             state.standing = Standing(**content["standing"])
         if "guard" in content:
@@ -75,10 +77,18 @@ _STATE = TypeAdapter(State)  # a hash says that a file is what was written, not 
 
 
 def save_checkpoint(
-    folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None = None
+    folder: Path,
+    state: State,
+    seats: Sequence[Seat],
+    average: MovingAverage,
+    best: Best | None = None,
+    *,
+    stopped: bool = False,
 ) -> Path:
     """Writes `folder`/<step> and removes all but the last two and those that the guard would go back to.
 
+    Args: stopped for one that only a person's stop has made. It is a place to resume from, and is called
+        <step>.stopped: a run that was never stopped has none, so nothing is rewound to it, and it pushes out no other.
     Raises: StorageError; the older ones are then intact.
     """
 
@@ -87,8 +97,13 @@ def save_checkpoint(
         (target / "tensors.safetensors").write_bytes(_saved(seats, average, best))
         (target / "state.json").write_text(json.dumps(state.as_json(), indent=2) + "\n", "utf-8")
 
-    written = folder / f"{state.step:09d}"
+    written = folder / f"{state.step:09d}{STOPPED if stopped else ''}"
     write_folder(written, fill)
+    for old in _stops(folder):
+        if old != written:
+            shutil.rmtree(old, ignore_errors=True)
+    if stopped:
+        return written
     # A damaged newer one, left behind when a run goes on from before it, must not count: it would push out this one.
     wanted = (state.guard.healthy, state.guard.saved) if state.guard else ()
     for old in [path for path in list_checkpoints(folder) if int(path.name) <= state.step][:-KEPT]:
@@ -105,10 +120,28 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_dir() and not path.is_symlink())
 
 
-def newest_healthy(folder: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint whose every file is what was written, and a sentence for each damaged one before it."""
+def _stops(folder: Path) -> list[Path]:
+    """The checkpoint that a person's stop has made, if it is still wanted. Two only after a kill."""
+    found = (path for path in folder.glob(f"*{STOPPED}") if re.fullmatch("[0-9]+", path.stem))
+    return sorted(path for path in found if path.is_dir() and not path.is_symlink())
+
+
+def _account(content: Mapping[str, Any]) -> OpenAccount:
+    names = tuple((str(kind), str(name)) for kind, name in content["names"])
+    if content["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"no sums are of type {content['dtype']!r}")
+    if len(content["sums"]) != len(names) + 1:
+        raise ValueError(f"{len(content['sums'])} sums for {len(names)} names and the gradient norm")
+    return OpenAccount(**{**content, "names": names, "sums": tuple(content["sums"])})
+
+
+def newest_healthy(folder: Path, *, stopped: bool = False) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint whose every file is what was written, and a sentence for each damaged one before it.
+
+    Args: stopped counts those that a person's stop has made.
+    """
     damaged: list[str] = []
-    for path in reversed(list_checkpoints(folder)):
+    for path in sorted([*list_checkpoints(folder), *(_stops(folder) if stopped else ())], reverse=True):
         try:
             check_folder(path)
         except RunError as error:
@@ -128,7 +161,7 @@ def go_back(folder: Path, step: int) -> Path | None:
         check_folder(wanted)
     except RunError:
         return None
-    for later in reversed([path for path in list_checkpoints(folder) if int(path.name) > step]):
+    for later in (*_stops(folder), *reversed([path for path in list_checkpoints(folder) if int(path.name) > step])):
         shutil.rmtree(later, ignore_errors=True)
     return wanted
 
@@ -154,6 +187,9 @@ def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, b
     declared = read_declared(tensors)
     refuse_others(tensors, declared, _expected(declared, seats, average))
     _restore(read_tensors(tensors), seats, average, best, str(path))
+    for seat in seats:
+        if account := state.accounts.pop(seat.player.name, None):
+            go_on_with(seat, account)
     return state
 
 

@@ -25,8 +25,8 @@ from ganforge.engine.guard import Guard
 from ganforge.engine.journal import Journal, Pace, add_watched, learning_rate, make_record
 from ganforge.engine.returning import return_to_healthy
 from ganforge.engine.steer import Decision, agree, decide, recorded_refits
-from ganforge.engine.turn import Seat, find_gradients, sit_down, take_step
-from ganforge.errors import Interrupted, TrainingError
+from ganforge.engine.turn import Seat, find_gradients, open_account, sit_down, take_step
+from ganforge.errors import Interrupted, RunError, TrainingError
 from ganforge.run import Run
 
 
@@ -247,9 +247,15 @@ def _newest(sitting: _Sitting) -> State:
     fresh = State(Clock(sitting.settings.length_examples), standing=Standing() if best else None)
     if run is None:
         return fresh
-    newest, damaged = newest_healthy(run.checkpoints)
+    newest, damaged = newest_healthy(run.checkpoints, stopped=True)
+    if newest is None and damaged:
+        raise RunError(
+            f"No checkpoint in {run.checkpoints} can be used: {' '.join(damaged)}",
+            "Going on would begin again from nothing.",
+            "Restore one of them, or remove the folder checkpoints to begin again.",
+        )
     for sentence in damaged:
-        journal.event("damaged_checkpoint", 0, sentence=sentence)
+        journal.event("damaged_checkpoint", 0, sentence=f"{sentence} The checkpoint before it is used.")
     if newest is None:  # so that there is always one to rewind to
         save_checkpoint(run.checkpoints, fresh, sitting.seats, sitting.average, best)
         return fresh
@@ -341,8 +347,8 @@ def _stop(sitting: _Sitting, state: State) -> None:
     run, seats = sitting.run, sitting.seats
     if run is None:
         raise Interrupted("Stopped on request.")
-    state.unrecorded += sum(int(seat.skipped.item()) for seat in seats if seat.skipped is not None)
-    save_checkpoint(run.checkpoints, state, seats, sitting.average, sitting.best)
+    state.accounts = {seat.player.name: account for seat in seats if (account := open_account(seat))}
+    save_checkpoint(run.checkpoints, state, seats, sitting.average, sitting.best, stopped=True)
     sitting.journal.event("interrupted", state.step, examples=state.clock.examples)
     raise Interrupted(
         f"Stopped on request after {state.clock.examples:,} examples; nothing is lost.",

@@ -21,6 +21,7 @@ WAIT_LOOKS = 2  # until an action is judged: the first look after it may still s
 REST_LOOKS = 1  # after a judgement
 MOST_ACTIONS = 6  # in a run: who has tried so much does not know what is wrong
 MOST_RETURNS = 2  # each costs the examples that it takes back
+LEAST_LEFT = 0.2  # of all examples, to go back: with fewer nothing is learned anew
 LATEST = 0.8  # progress after which nothing is begun: no time would be left to judge it
 FAR = 3.0  # widths of both intervals together
 EXAMINED = 20  # how often the diagnosis reads the first records, and each doubling of them, besides at looks
@@ -102,7 +103,7 @@ class Guard:
         goes_back = False
         if quality is not None or self._due():
             found = [one for one in self._find() if one.severity != "note" and one.ailment in LADDERS]
-            again = [one for one in found if one.ailment in memory.seen]
+            again = [one for one in found if one.ailment in memory.seen and not self._is_best(memory)]
             lost = self._lost(memory)
             if lost is not None and (again or self._lost(memory, before_last=True) is not None):
                 again.insert(0, lost)
@@ -149,7 +150,9 @@ class Guard:
         busy = memory.trial is not None or memory.rest > 0 or len(memory.tried) >= MOST_ACTIONS
         if busy or not found or state.clock.progress > LATEST or self._last_quality() is None:
             return None
-        returns = can_return and memory.returns < MOST_RETURNS
+        clock = state.clock
+        enough = clock.length - clock.examples >= LEAST_LEFT * (clock.length + memory.given_up)
+        returns = can_return and enough and memory.returns < MOST_RETURNS
         for finding in found:
             for place, rung in enumerate(LADDERS[finding.ailment]):
                 name = f"{finding.ailment} {place}"
@@ -157,6 +160,12 @@ class Guard:
                 if name not in memory.tried and after is not None and (returns or not rung.rewinds):
                     return finding, name, rung, before, after
         return None
+
+    def _is_best(self, memory: Memory) -> bool:
+        """Whether the last look saw the best product so far: what gets better is left alone, whatever was found."""
+        seen = [quality.score for record in self._records if (quality := self._quality(record)) is not None]
+        untrained = [memory.untrained[0]] if memory.untrained else []
+        return len(seen) > 0 and seen[-1] > max([*seen[:-1], *untrained], default=math.inf)
 
     def _lost(self, memory: Memory, before_last: bool = False) -> Finding | None:
         """Whether the product is far worse than it has been, at the last look (or the one before it): no lever alone

@@ -101,8 +101,8 @@ def make_record(
     """Reads every seat's account from the device and says where the run stands; keys as listed in run.py."""
     accounts = {seat.player.name: settle(seat, world) for seat in seats}
     told = {name: account for name, account in accounts.items() if account is not None}
-    skipped_now = state.unrecorded + sum(account.skipped for account in told.values())
-    state.skipped, state.unrecorded = state.skipped + skipped_now, 0
+    skipped_now = sum(account.skipped for account in told.values())
+    state.skipped += skipped_now
     progress = state.clock.progress
     record: Record = {
         "step": state.step,

@@ -28,7 +28,7 @@ class Rung:
 _STRONGER_PENALTY = Rung("penalty", 4.0)
 _WEAKER_PENALTY = Rung("penalty", 0.1)
 _LONGER_AVERAGE = Rung("half_life_examples", 4.0)
-_SMALLER_STEPS = Rung("learning_rate", 0.25, rewinds=True)
+_SMALLER_STEPS = Rung("learning_rate", 0.1, rewinds=True)
 _SLOWER_OPPONENT = Rung("opponent_learning_rate", 0.25)
 _AUGMENTATION = Rung("augmentation", 0.3)
 

@@ -7,6 +7,7 @@ is killed now goes on from here and not from the stretch that was given up.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ganforge.engine.average import MovingAverage
@@ -32,7 +33,7 @@ def return_to_healthy(
     given_up = state.clock.examples - back.clock.examples
     back.clock.set_length(max(state.clock.length - given_up, back.clock.examples + 1))
     back.attempt, back.seconds, back.skipped = state.attempt + 1, state.seconds, state.skipped
-    back.levers, back.guard = state.levers, state.guard
+    back.levers, back.guard = state.levers, replace(state.guard, given_up=state.guard.given_up + given_up)
     back.looked = max(back.looked, 0.0)  # the checkpoint before the first step was written before the look at it
     back.looks, back.look_seconds = state.looks, state.look_seconds
     if state.standing:

@@ -32,6 +32,7 @@ class Memory:
     seen: tuple[str, ...] = ()  # ailments found when the run was last examined
     rest: int = 0  # looks to let pass before the next action
     returns: int = 0  # times that it has taken the run back
+    given_up: int = 0  # examples that were shown and taken back
     healthy: int = 0  # step of the checkpoint to go back to
     saved: int = 0  # step of a newer one, at which nothing was wrong yet
     untrained: tuple[float, float, float] | None = None  # the leading measure before the first step, and its interval

@@ -103,6 +103,34 @@ def _rearrange(seat: Seat, names: tuple[tuple[str, str], ...]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """What a seat has summed since the last record, as a checkpoint between two records keeps it."""
+
+    names: tuple[tuple[str, str], ...]
+    sums: tuple[float, ...]
+    dtype: str  # of the sums: "float32" or "float64"
+    turns: int
+    skipped: int
+
+
+def open_account(seat: Seat) -> OpenAccount | None:
+    """None if the seat has not played since the last record."""
+    if seat.sums is None or seat.turns == 0:
+        return None
+    skipped = int(seat.skipped.item()) if seat.skipped is not None else 0
+    dtype = str(seat.sums.dtype).removeprefix("torch.")
+    return OpenAccount(seat.names, tuple(seat.sums.tolist()), dtype, seat.turns, skipped)
+
+
+def go_on_with(seat: Seat, account: OpenAccount) -> None:
+    """Puts back what `open_account` gave, so that the next record says the same as without the stop."""
+    device = seat.parameters[0].device
+    seat.names, seat.turns = account.names, account.turns
+    seat.sums = torch.tensor(account.sums, dtype=getattr(torch, account.dtype), device=device)
+    seat.skipped = torch.tensor(float(account.skipped), device=device)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What a player's turns gave since the last record, read from the device in one go."""
 

@@ -22,7 +22,7 @@ from ganforge.core.grid import grid, png_bytes
 from ganforge.core.seeds import generator_for
 from ganforge.data.images import PictureFeed, Pictures, Survey, open_pictures, survey
 from ganforge.data.images.store import cache_folder
-from ganforge.errors import DataError
+from ganforge.errors import ChangedDataError, DataError
 from ganforge.metrics import MEANINGS, QUICK, Judge, evaluate_pictures, gaussian_reference, quick_quality, train_judge
 from ganforge.metrics.inception import inception_available, inception_features
 from ganforge.metrics.neighbours import nearest_with_index
@@ -61,11 +61,9 @@ class Generate:
         _, height, width = recipe.data.shape
         pictures = open_pictures(found, size=(height, width), device=recipe.compute.device)
         if pictures.data_hash != recipe.data.hash:
-            raise DataError(
-                f"The pictures at {recipe.data.source!r} are not the ones this run was started with.",
-                f"Their sha256 is {pictures.data_hash[:12]}, the run's is {recipe.data.hash[:12]}.",
-                "Put the old pictures back, or train a new run.",
-            )
+            what = f"The pictures at {recipe.data.source!r} are not the ones this run was started with."
+            raise ChangedDataError(what, recipe.data.hash, pictures.data_hash)
+        _refuse_misfits(recipe, pictures)
         return GenerateJob(recipe, pictures, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
@@ -211,6 +209,17 @@ class GenerateJob:
             chosen = subset(len(held_out), 2000, "look/held_out")
             self._held_out_features = self._the_judge().features(held_out.pictures(chosen))
         return self._held_out_features
+
+
+def _refuse_misfits(recipe: Recipe, pictures: Pictures) -> None:
+    """Changed pictures that a person accepts must have the labels and channels that the networks were made for."""
+    here, known = (pictures.shape, pictures.label_names), (recipe.data.shape, recipe.data.label_names)
+    if here != known:
+        raise DataError(
+            f"The pictures at {recipe.data.source!r} do not fit this run: shape {here[0]}, {len(here[1])} labels.",
+            f"Its networks were made for shape {known[0]} and the {len(known[1])} labels {', '.join(known[1])}.",
+            "Put the old pictures back, or train a new run.",
+        )
 
 
 def _survey(request: Request) -> Survey:

@@ -23,7 +23,7 @@ from ganforge.data.tables.plan_file import read_plan
 from ganforge.data.tables.rules import broken
 from ganforge.data.tables.source import open_source
 from ganforge.data.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
-from ganforge.errors import DataError, RecipeError, did_you_mean
+from ganforge.errors import ChangedDataError, DataError, RecipeError, did_you_mean
 from ganforge.metrics.tables import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
 from ganforge.networks.tabular import RowGenerator, RowLayout, RowProduct
 from ganforge.recipe import Column, Recipe, Request
@@ -65,7 +65,8 @@ class GenerateRows:
         except DataError as error:
             raise _changed(recipe, error.what) from error
         if inquiry.survey.sha256 != recipe.data.hash:
-            raise _changed(recipe, f"Its sha256 is {inquiry.survey.sha256[:12]}, the run's is {recipe.data.hash[:12]}.")
+            what = f"The table at {recipe.data.source!r} is not the one this run was started with."
+            raise ChangedDataError(what, recipe.data.hash, inquiry.survey.sha256)
         rows = recipe.rows
         return RowsJob(recipe, _open(inquiry, rows.spans, rows.values, recipe.seed, recipe.compute.device), tell)
 

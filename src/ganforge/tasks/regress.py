@@ -20,7 +20,7 @@ from ganforge.contracts import Batch, Feed, Game, Measure, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.data.tables.numeric import NumericTable, TableFeed, column_names, open_numeric_table
-from ganforge.errors import DataError, RecipeError
+from ganforge.errors import ChangedDataError, RecipeError
 from ganforge.metrics.intervals import Estimate, from_bootstrap
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
@@ -62,11 +62,8 @@ class Regress:
         table = open_numeric_table(recipe.data.source, recipe.ask.label or "", recipe.seed)
         found = table_hash(table)
         if found != recipe.data.hash:
-            raise DataError(
-                f"The table at {recipe.data.source!r} is not the one this run was started with.",
-                f"Its sha256 is {found[:12]}, the run's is {recipe.data.hash[:12]}.",
-                "Put the old table back, or train a new run.",
-            )
+            what = f"The table at {recipe.data.source!r} is not the one this run was started with."
+            raise ChangedDataError(what, recipe.data.hash, found)
         return RegressJob(recipe, table, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
