@@ -9,9 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from layered import plant_layers
 from planted import FINDINGS, plant_run
 
-from ganforge.reports import write_report
+from ganforge.reports import Said, write_diagnosis, write_report
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -20,7 +21,7 @@ CHROMIUM = next(
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
 
 FRAME = """<!doctype html><title>none</title>
-<iframe src="report.html" style="border:0;width:{width}px;height:800px" onload="
+<iframe src="{page}" style="border:0;width:{width}px;height:800px" onload="
   const page = this.contentDocument, window_ = this.contentWindow;
   const wide = [...page.querySelectorAll('body *')].filter(e => !e.closest('.scroll, svg, details')
     && e.getBoundingClientRect().right > page.documentElement.clientWidth + 1).length;
@@ -30,13 +31,13 @@ FRAME = """<!doctype html><title>none</title>
 "></iframe>"""
 
 
-def look(folder: Path, width: int, *flags: str) -> list[int]:
+def look(folder: Path, width: int, *flags: str, page: str = "report.html") -> list[int]:
     """[scroll width, elements beyond the right edge, broken pictures, requests, pictures] in a frame of `width` pixels.
 
     A frame, because a headless window cannot be narrower than 500 pixels.
     """
     frame = folder / "frame.html"
-    frame.write_text(FRAME.format(width=width), "utf-8")
+    frame.write_text(FRAME.format(width=width, page=page), "utf-8")
     assert CHROMIUM is not None
     done = subprocess.run(
         [
@@ -79,3 +80,29 @@ def test_the_page_fits_its_window_and_shows_every_picture(folder: Path, width: i
     assert broken == 0
     assert requests == 0
     assert pictures == 1 + 6 + 3  # the large one, the strip, nearest, real and reference
+
+
+@pytest.fixture(scope="module")
+def layered_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty layers, one with a name that is far too long, in the report and on the page of a diagnosis."""
+    run = plant_run(tmp_path_factory.mktemp("runs") / "digits-1")
+    plant_layers(
+        run, (*(f"blocks.{i}.convolution" for i in range(39)), "a_layer_with_a_name_that_no_page_can_hold" * 3)
+    )
+    run.add_event("rewound", 2000, to_step=1800, attempt=1)
+    run.add_event("guarded", 4500, ailment="exploding", action="penalty")
+    write_report(run, FINDINGS)
+    said = Said("digits-1", "Healthy.", ["Finished."], "17 checks.", [("step 2,000", "Taken back.")])
+    write_diagnosis(run.folder / "page.html", said, FINDINGS, run.history(), run.read_json(run.recipe))
+    return run.folder
+
+
+@pytest.mark.parametrize(("page", "others"), [("report.html", 1 + 6 + 3), ("page.html", 0)])
+@pytest.mark.parametrize("width", [360, 1366])
+def test_the_drawings_of_the_layers_fit_too(layered_folder: Path, width: int, page: str, others: int) -> None:
+    scroll_width, beyond, broken, requests, pictures = look(layered_folder, width, page=page)
+    assert scroll_width <= width
+    assert beyond == 0
+    assert broken == 0
+    assert requests == 0
+    assert pictures == others + 4  # two maps of two players

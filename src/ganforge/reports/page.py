@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
@@ -41,7 +42,8 @@ def write_report(run: Run, findings: Sequence[Finding]) -> Path:
     Returns: the path of the page.
     Raises: RunError if one of the run's files is damaged; StorageError if the page cannot be written.
     """
-    with refused(f"What {str(run.folder)!r} says of itself"):
+    absurd = np.errstate(all="ignore")  # numbers at the end of the range come out as not finite, which nobody draws
+    with refused(f"What {str(run.folder)!r} says of itself"), absurd:
         page = environment().get_template("template.html.jinja").render(_contents(run, findings))
     write_whole(run.report, page.encode())
     return run.report
@@ -141,8 +143,9 @@ def run_facts(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, st
         facts += [
             ("Training time", duration(float(last.get("seconds", 0.0)))),
             ("Examples shown", number(int(last.get("examples", 0)))),
-            ("Speed", f"{number(round(median(float(r['examples_per_second']) for r in records)))} / s"),
         ]
+        if rates := [float(r["examples_per_second"]) for r in records if "examples_per_second" in r]:
+            facts.append(("Speed", f"{number(round(median(rates)))} / s"))
     if kept := [event for event in history.events if event.get("kind") == "kept_best"]:
         facts.append(("Best model, which is kept", f"after {number(int(kept[-1]['best_examples']))} examples"))
     notes = [str(event.get("sentence", "")) for event in history.events if event.get("kind") in _CHANGES]
