@@ -5,7 +5,8 @@ recognised when its ailment is among the findings that warn (severity warning or
 called out stands in the same row. Healthy runs differ in data, size, length, objective and seed; a finding that warns
 there is a false alarm. Notes ask for nothing and count nowhere. Thresholds were chosen on seeds below 1,000; the
 benchmark's begin at 1,000. Bars: recall at least 0.9 in all, at most 1 false alarm in 20 healthy runs; exit code 1
-below. Results are kept, one file for each run, so that it goes on where it was stopped.
+below. The histories of runs are kept, so that it goes on
+where it was stopped, and so that a changed check is measured again without training.
 
 Two ailments make no sense for one of the kinds, and the table says so: the rows of a table live on the training device,
 so that nothing can starve it (`starved`), and a table whose label was not named has no classes (`class_collapse` and
@@ -32,7 +33,10 @@ from typing import Any
 import doctor_data as data
 from doctor_faults import FAULTS, PICTURES, ROWS, Fault, asked
 from doctor_proofs import PROOFS
-from doctor_runs import follow, is_alarm
+from doctor_runs import Outcome, first_said, follow, is_alarm
+
+from ganforge.diagnosis import diagnose
+from ganforge.run import Run
 
 FIRST_SEED = 1_000
 RECALL, FALSE_ALARMS = 0.9, 1
@@ -79,35 +83,38 @@ def run_healthy(number: int, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def _run(fault: Fault, seed: int, folder: Path) -> dict[str, Any]:
-    """Trains, unless its result is there already; the run folder is given up for one file with what came out."""
-    kept = folder.with_suffix(".json")
-    if kept.is_file():
-        return dict(json.loads(kept.read_text("utf-8")))
-    shutil.rmtree(folder, ignore_errors=True)
-    begun = perf_counter()
-    judged = fault.judged or fault.ailment == "healthy"
-    outcome = follow(fault.source(seed), {**fault.asked, "seed": seed}, fault.plant, folder, judged=judged)
-    alarms = [finding for finding in outcome.findings if is_alarm(finding)]
-    result: dict[str, Any] = {
+    """Trains, unless that was done already, and diagnoses what the run folder says."""
+    kept = folder / "proof.json"
+    if not kept.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        begun = perf_counter()
+        judged = fault.judged or fault.ailment == "healthy"
+        outcome = follow(fault.source(seed), {**fault.asked, "seed": seed}, fault.plant, folder, judged=judged)
+        for heavy in ("checkpoints", "samples", "pictures"):
+            shutil.rmtree(folder / heavy, ignore_errors=True)
+        kept.write_text(json.dumps({"seconds": perf_counter() - begun, **_proof(fault, outcome)}, indent=1), "utf-8")
+    history = Run(folder).history()
+    alarms = {finding.ailment: finding.evidence for finding in diagnose(history) if is_alarm(finding)}
+    first = first_said(history)
+    return {
         "ailment": fault.ailment,
         "kind": fault.kind,
         "seed": seed,
-        "seconds": perf_counter() - begun,
-        "alarms": {finding.ailment: finding.evidence for finding in alarms},
-        "notes": {finding.ailment: finding.evidence for finding in outcome.findings if not is_alarm(finding)},
-        "first": {name: at for name, at in outcome.first.items() if name in {finding.ailment for finding in alarms}},
+        "alarms": alarms,
+        "first": {name: first[name] for name in alarms},
+        **json.loads(kept.read_text("utf-8")),
     }
+
+
+def _proof(fault: Fault, outcome: Outcome) -> dict[str, Any]:
+    """The number that shows the fault, or how good a healthy run is."""
     proof = PROOFS.get((fault.ailment, fault.kind))
     if proof:
         value = proof.measure(outcome)
-        result |= {"proof": proof.words, "value": value, "there": proof.holds(value)}
-    else:
-        seen = [record["quality"] for record in outcome.history.records if record.get("quality")]
-        name = "table_quality" if "table_quality" in seen[-1] else "coverage"
-        result |= {"proof": f"{name} at the end", "value": seen[-1][name], "there": True}
-    kept.write_text(json.dumps(result, indent=1), "utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    return result
+        return {"proof": proof.words, "value": value, "there": proof.holds(value)}
+    seen = [record["quality"] for record in outcome.history.records if record.get("quality")]
+    name = "table_quality" if "table_quality" in seen[-1] else "coverage"
+    return {"proof": f"{name} at the end", "value": seen[-1][name], "there": True}
 
 
 def _all(only: Sequence[str], seeds: Sequence[int], jobs: int, folder: Path) -> list[dict[str, Any]]:

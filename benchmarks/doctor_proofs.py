@@ -132,6 +132,7 @@ def misses_what_is_there(outcome: Outcome) -> float:
     return float(clear - _told_apart(_scores(outcome, _real(outcome)[:COUNT]), _scores(outcome, _samples(outcome))))
 
 
+@torch.no_grad()
 def way_of_the_weights(outcome: Outcome) -> float:
     """How far the generator's weights are from where they began, over their length."""
     before = next(player.network for player in outcome.job.game().players if player.name == "generator")
@@ -140,6 +141,7 @@ def way_of_the_weights(outcome: Outcome) -> float:
     return float((way / sum(float(old.square().sum()) for old, _ in pairs)) ** 0.5)
 
 
+@torch.no_grad()
 def growth_of_weights(outcome: Outcome) -> float:
     """Length of the discriminator's weights at the end over that at the beginning."""
     before = next(player.network for player in outcome.job.game().players if player.name == "discriminator")

@@ -17,7 +17,7 @@ from ganforge.api.verbs import _fit_settings
 from ganforge.contracts import Feed, Finding, Game, History, Job, Record
 from ganforge.core.grid import png_bytes
 from ganforge.data.given import on_disk
-from ganforge.diagnosis import CHECKS, diagnose
+from ganforge.diagnosis import CHECKS
 from ganforge.engine.fit import fit
 from ganforge.errors import TrainingError
 from ganforge.run import Run
@@ -52,9 +52,7 @@ class Outcome:
     feed: Feed
     product: nn.Module
     history: History
-    findings: tuple[Finding, ...]
     path: tuple[Tensor, ...]  # the mean of the generator's output at each record, flattened
-    first: Mapping[str, float]  # ailment -> share of the run, 0..1, at which it was first called out
 
     def network(self, player: str) -> nn.Module:
         """A player's network as it is at the end."""
@@ -109,7 +107,7 @@ def follow(source: object, asked: Mapping[str, Any], plant: Plant | None, folder
                 content = job.evaluate(run, product, {"step": state.step, "examples": state.clock.examples})
                 run.write_json(run.evaluation, content)
     history = run.history()
-    return Outcome(job, game, feed, product, history, diagnose(history), tuple(wake.points), _first(history))
+    return Outcome(job, game, feed, product, history, tuple(wake.points))
 
 
 def is_alarm(finding: Finding | None) -> bool:
@@ -117,7 +115,7 @@ def is_alarm(finding: Finding | None) -> bool:
     return finding is not None and finding.severity != "note"
 
 
-def _first(history: History) -> dict[str, float]:
+def first_said(history: History) -> dict[str, float]:
     """The share of the run at which each ailment was called out first: 0 before it began, 1 by the evaluation alone."""
     found: dict[str, float] = {}
     before = tuple(event for event in history.events if event.get("step", 0) == 0)

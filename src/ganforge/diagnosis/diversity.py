@@ -13,6 +13,7 @@ _PRECISE = 0.3  # samples that look like data at all: without it a low recall on
 _LOST = 0.4  # of the kinds: so many or fewer are reached
 _VARIED = 0.4  # of the variety that real examples of one kind have
 _ALL = 0.6  # of the kinds: so many or more are reached; one picture of each is not always read as what it is
+_EARLY, _HALF = 0.2, 0.45  # of the run, when the product was last looked at: before, a low value means "not yet"
 _FALL = 0.5  # of its best: half of what had been reached is gone again
 
 
@@ -25,7 +26,7 @@ def collapse(history: History) -> Finding | None:
     if not discriminators(history) or class_collapse(history) is not None:
         return None
     reached = _last(history, "kinds_reached")
-    if reached is not None and reached <= _LOST and _progress(history) >= 0.25:
+    if reached is not None and reached <= _LOST and _looked(history) >= _EARLY:
         return _collapse(f"The samples show {reached:.0%} of the kinds of example that the data has.")
     for seen in _diversity(history):
         if "recall" in seen.name and _all_kinds_reached(history):
@@ -37,9 +38,9 @@ def collapse(history: History) -> Finding | None:
         precision = _last(history, "precision")
         words = "" if precision is None else f" with precision {precision:.2f}"
         trained = precision is None or precision >= _PRECISE or "diversity" in seen.name  # alike is alike, good or bad
-        if now < _LOW * floor and trained and _progress(history) >= 0.25:
+        if now < _LOW * floor and trained and _looked(history) >= (_EARLY if "diversity" in seen.name else _HALF):
             return _collapse(f"{seen.name} is only {now:.2f}{words}; real data gets {floor:.2f}.")
-        if now < _SUNK * floor and _progress(history) >= 0.5:
+        if now < _SUNK * floor and _looked(history) >= _HALF:
             done = f"{_progress(history):.0%} of the training done"
             return _collapse(f"{seen.name} is {now:.2f} with {done}; real data gets {floor:.2f}.")
     return None
@@ -48,7 +49,7 @@ def collapse(history: History) -> Finding | None:
 def class_collapse(history: History) -> Finding | None:
     """Collapse within classes: every kind is there, and the samples of one kind are all but the same."""
     reached, varied = _last(history, "kinds_reached"), _last(history, "kind_diversity")
-    if not discriminators(history) or reached is None or varied is None or _progress(history) < 0.25:
+    if not discriminators(history) or reached is None or varied is None or _looked(history) < _EARLY:
         return None
     if reached < _ALL or varied >= _VARIED:
         return None
@@ -140,6 +141,12 @@ def _all_kinds_reached(history: History) -> bool:
 def _last(history: History, name: str) -> float | None:
     values = quality(history, name).values
     return values[-1] if values else None
+
+
+def _looked(history: History) -> float:
+    """How far the run was when its product was looked at last."""
+    seen = looks(history)
+    return 1.0 if history.evaluation else float(seen[-1].get("progress", 0.0)) if seen else 0.0
 
 
 def _progress(history: History) -> float:

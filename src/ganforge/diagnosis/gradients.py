@@ -15,6 +15,7 @@ _RECENT = 100  # records, or a quarter of the run
 _DEAD = 1e-4  # of the early median
 _NEAR = 0.05  # standard deviations of the target between a regression and its closed-form answer
 _ABSURD = 50.0  # a loss: exp(-50) is the chance that was given to what happened
+_PENALTIES = ("r1", "r2", "gradient_penalty")  # their weight, however large, is no explosion
 _NOTHING = 1e-7  # a gradient norm: what is smaller, Adam does not even scale up (its epsilon is 1e-8)
 _STILL = 1e-6  # step over weights: 1e-3 is usual, this is a standstill
 
@@ -38,8 +39,9 @@ def exploding(history: History) -> Finding | None:
         now, before = middle([abs(v) for v in window(losses)]), middle([abs(v) for v in early(losses)])
         if now > 100 * max(before, 1e-3):
             return _exploding(f"The loss of {player} went from {before:.3g} to {now:.3g} in size.", lasting=True)
-        if now > _ABSURD and min(losses) >= 0:  # a loss that can be negative, as Wasserstein's, has no scale
-            return _exploding(f"The loss of {player} is {now:.3g}; guessing would cost about 1.", lasting=True)
+        game = middle(window(_losses(history, player, without=_PENALTIES)))
+        if game > _ABSURD and min(losses) >= 0:  # a loss that can be negative, as Wasserstein's, has no scale
+            return _exploding(f"The loss of {player} is {game:.3g}; guessing would cost about 1.", lasting=True)
     return None
 
 
@@ -79,10 +81,10 @@ def _jumps(norms: list[float]) -> list[int]:
     return found
 
 
-def _losses(history: History, player: str) -> list[float]:
-    """The sum of a player's terms in each record."""
+def _losses(history: History, player: str, without: tuple[str, ...] = ()) -> list[float]:
+    """The sum of a player's terms in each record, some left out."""
     found = ((record.get("terms") or {}).get(player) for record in history.records)
-    return [float(sum(terms.values())) for terms in found if terms]
+    return [float(sum(value for name, value in terms.items() if name not in without)) for terms in found if terms]
 
 
 def _ratios_without_schedule(history: History, player: str) -> list[float]:
