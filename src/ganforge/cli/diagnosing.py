@@ -84,28 +84,27 @@ def follow(run: str | Path, console: Console, sleep: Callable[[float], None] = t
     from ganforge import api
     from ganforge.cli.diagnosis_view import picture, short_line
 
+    found: Diagnosis | None = None
     said, shown_at = "", -1.0
-    with Live(
-        console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False, transient=False
-    ) as view:
-        while True:
-            begun = perf_counter()
-            found = api.diagnose(run)
-            if console.is_terminal:
-                view.update(picture(found, wrapped=True), refresh=True)
-            elif found.state == "training":
+    with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as view:
+        try:
+            while found is None or found.state == "training":
+                begun = perf_counter()
+                found = api.diagnose(run)
                 progress = float(found.history.records[-1]["progress"]) if found.history.records else 0.0
-                if found.sentence != said or progress - shown_at >= PLAIN_SHARE:
+                if console.is_terminal:
+                    view.update(picture(found, wrapped=True), refresh=True)
+                elif found.state == "training" and (found.sentence != said or progress - shown_at >= PLAIN_SHARE):
                     said, shown_at = found.sentence, progress
                     console.print(short_line(found), soft_wrap=True)
-            if found.state != "training":
-                return found
-            try:
-                sleep(max(LEAST_PAUSE, (perf_counter() - begun) / SHARE))
-            except Terminated:
+                if found.state == "training":
+                    sleep(max(LEAST_PAUSE, (perf_counter() - begun) / SHARE))
+        except Terminated:
+            raise
+        except KeyboardInterrupt:
+            if found is None:
                 raise
-            except KeyboardInterrupt:
-                return found
+    return found
 
 
 def _print(found: Diagnosis, console: Console) -> None:

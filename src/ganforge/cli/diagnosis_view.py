@@ -37,10 +37,10 @@ def picture(found: Diagnosis, *, wrapped: bool) -> RenderableType:
     curves = _curves(found)
     if curves.row_count:
         parts += [Text(), curves]
-    if found.layers:
-        parts += [Text(), *(_text(words.replace("`", "")) for words in found.layers.values())]
     for finding in found.findings:
         parts += [Text(), *_finding(finding, wrapped)]
+    if found.layers:
+        parts += [Text(), *(_text(words.replace("`", "")) for words in found.layers.values())]
     parts += [Text(), _text(found.checked, "dim")]
     if found.happened:
         hidden = len(found.happened) - LATEST
