@@ -57,7 +57,7 @@ REASONS = {
     "data__kind": "found there",
     "network__latent_size": "the same for all pictures; not tuned",
     "objective__order": "each player answers the other's newest step",
-    "objective__augmentation": "none from the start: it helps where pictures are few (docs/log.md)",
+    "objective__augmentation": "none from the start: it slows learning, also on 200 digits (docs/log.md)",
     "objective__flips": "nobody said that a mirrored picture is one of these; letters and digits are not",
     "optimiser__kind": "a step size for each weight, which layers of different scale need",
     "optimiser__learning_rate_start": "held from 8x8 grey to 64x64 colour (docs/log.md); falls along a half cosine",
