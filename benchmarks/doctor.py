@@ -118,15 +118,16 @@ def _proof(fault: Fault, outcome: Outcome) -> dict[str, Any]:
 
 
 def _all(only: Sequence[str], seeds: Sequence[int], jobs: int, folder: Path) -> list[dict[str, Any]]:
-    """Every run, in the order of FAULTS; seeds in the outer loop, so that what is there early says something of all."""
+    """Every run. Seeds are the outer loop, so that what is there early says something of all."""
     wanted = [
         (run_fault, (number, seed, folder))
         for seed in seeds
         for number, fault in enumerate(FAULTS)
         if not only or fault.ailment in only
     ]
-    if not only or "healthy" in only:
-        wanted += [(run_healthy, (number, seeds[0], folder)) for number in range(len(HEALTHY))]
+    if not only or "healthy" in only:  # after the first seed of every fault
+        place = len(wanted) // len(seeds)
+        wanted[place:place] = [(run_healthy, (number, seeds[0], folder)) for number in range(len(HEALTHY))]
     results = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for future in [pool.submit(call, *given) for call, given in wanted]:
