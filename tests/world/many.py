@@ -61,8 +61,19 @@ class World:
         self.processes[rank].send_signal(number)
 
 
-def start(size: int, arguments: Sequence[str], folder: Path, *, script: str = PLAIN, **more: str) -> World:
-    """Starts `size` processes of the command line `ganforge arguments` in a folder. more: environment variables."""
+def start(
+    size: int,
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    script: str = PLAIN,
+    before: Sequence[Sequence[str]] = (),
+    **more: str,
+) -> World:
+    """Starts `size` processes of the command line `ganforge arguments` in a folder.
+
+    Args: before what stands before the command of each process; more environment variables, also over those of a world.
+    """
     port = str(free_port())
     processes = []
     for rank in range(size):
@@ -70,12 +81,12 @@ def start(size: int, arguments: Sequence[str], folder: Path, *, script: str = PL
             **os.environ,
             "OMP_NUM_THREADS": "1",
             "COLUMNS": "200",
-            **more,
             **({} if size == 1 else _place(rank, size, port)),
+            **more,
         }
         processes.append(
             subprocess.Popen(
-                [sys.executable, "-c", script, *arguments],
+                [*(before[rank] if before else ()), sys.executable, "-c", script, *arguments],
                 cwd=folder,
                 env=surroundings,
                 stdout=subprocess.PIPE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from many import IN_DOUBLE, records, start
 
 STEPS = 200

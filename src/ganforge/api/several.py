@@ -21,7 +21,7 @@ from ganforge.api.asking import task_of
 from ganforge.contracts import Batch, Job
 from ganforge.core.part import PartFeed
 from ganforge.core.stop import StopRequest
-from ganforge.core.world import AT_ONCE_BYTES, World, stretch
+from ganforge.core.world import AT_ONCE_BYTES, World, meet, stretch
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import WorldError
 from ganforge.recipe import Recipe, read_recipe
@@ -45,6 +45,7 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._waiting and not isinstance(error, WorldError):
+            meet(self.world)
             self.world.tell({"failed": str(error) if error else ""})
 
     def brief(self, folder: Path, job: Job) -> None:
@@ -55,6 +56,7 @@ class Crew:
         first = feed.raw(0, 1)
         kinds = {name: [str(tensor.dtype).removeprefix("torch."), *tensor.shape[1:]] for name, tensor in first.items()}
         self._waiting = False
+        meet(self.world)
         recipe = job.recipe.to_json()
         self.world.tell(
             {"run": str(folder), "recipe": recipe, "brief": list(brief), "examples": len(feed), "kinds": kinds}
@@ -77,6 +79,7 @@ def follow(world: World, settings_of: Callable[[Recipe], FitSettings]) -> Path |
     Returns: the run folder, on the leader's machine; None where there was nothing to train.
     Raises: WorldError if the leader is lost or could not begin; Interrupted.
     """
+    meet(world)
     told = world.tell(None)
     if told.get("failed") == "":
         return None

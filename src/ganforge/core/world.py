@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from ganforge.errors import RecipeError, WorldError
 
 PATIENCE_SECONDS = 600.0  # how long an answer of another process is waited for; a look of the leader's takes less
 PATIENCE_NAME = "GANFORGE_PATIENCE_SECONDS"
+READY = "ganforge/ready"  # set by the leader when it has something to tell
 AT_ONCE_BYTES = 2**26  # of what is told in one go, so that it takes little memory beside what is told
 
 
@@ -116,25 +119,40 @@ ALONE = World()
 def joined() -> Iterator[World]:
     """The world that torchrun started this process in, until the end of the block; ALONE without torchrun.
 
-    Communication on the CPU is by gloo, between GPUs by nccl. An answer is waited for PATIENCE_SECONDS, or what
-    $GANFORGE_PATIENCE_SECONDS says. Raises: WorldError, also where the others cannot be reached.
+    The processes meet only when the leader has something to tell (`meet`). Raises: WorldError.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
         yield ALONE
         return
-    world = World(int(os.environ["RANK"]), size)
-    backend = "cpu:gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank() % torch.cuda.device_count())
-        backend = "cpu:gloo,cuda:nccl"
-    with _patient("meet"):
-        dist.init_process_group(backend, timeout=timedelta(seconds=_patience()))
     try:
-        yield world
+        yield World(int(os.environ["RANK"]), size)
     finally:
-        if sys.exc_info()[0] is None:  # else the others may not answer any more, and leaving would wait for them
+        if (
+            dist.is_initialized() and sys.exc_info()[0] is None
+        ):  # else the others may not answer, and leaving would wait
             dist.destroy_process_group()
+
+
+def meet(world: World) -> None:
+    """Connects the processes, once. The others wait for the leader for as long as it takes to read the data.
+
+    Communication on the CPU is by gloo, between GPUs by nccl. An answer is then waited for PATIENCE_SECONDS, or what
+    $GANFORGE_PATIENCE_SECONDS says. Raises: WorldError if the others cannot be reached.
+    """
+    if world.size == 1 or dist.is_initialized():
+        return
+    patience = timedelta(seconds=_patience())
+    with _patient("meet the others"):
+        store, rank, size = next(rendezvous("env://", timeout=patience))
+        if world.leads:
+            store.set(READY, "yes")
+        while not store.check([READY]):
+            time.sleep(0.1)  # not one long wait: a signal must get through
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "cpu:gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
 
 
 def is_leader() -> bool:

@@ -1,0 +1,74 @@
+"""Two hosts, as two network namespaces of this machine with one cable between them. It needs the right to make them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from many import start
+from test_accidents import LENGTH, OFTEN, RUN, TINY, model_of, wait_for
+
+PATIENCE_SECONDS = 5.0
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[str]]:
+    """The names of two hosts, 10.77.0.1 and 10.77.0.2, each with the interface `cable`."""
+    names = [f"ganforge-{os.getpid()}-{number}" for number in (1, 2)]
+    if shutil.which("ip") is None or os.geteuid() != 0:
+        pytest.skip("network namespaces need the program ip and root")
+    try:
+        for name in names:
+            ip("netns", "add", name)
+        ip("link", "add", "cable", "netns", names[0], "type", "veth", "peer", "name", "cable", "netns", names[1])
+        for number, name in enumerate(names, start=1):
+            ip("-n", name, "addr", "add", f"10.77.0.{number}/24", "dev", "cable")
+            ip("-n", name, "link", "set", "cable", "up")
+            ip("-n", name, "link", "set", "lo", "up")
+    except subprocess.CalledProcessError as error:
+        _remove(names)
+        pytest.skip(f"network namespaces cannot be made here: {error.stderr.strip()}")
+    yield names
+    _remove(names)
+
+
+def _remove(names: list[str]) -> None:
+    for name in names:
+        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+def test_a_cut_cable_ends_both_hosts_in_bounded_time_and_the_run_goes_on_when_it_is_mended(
+    hosts: list[str], tmp_path: Path
+) -> None:
+    """Nothing of the second host is needed again: neither the data nor the run folder was within its reach."""
+    before = [["ip", "netns", "exec", name] for name in hosts]
+    network = {
+        "MASTER_ADDR": "10.77.0.1",
+        "GLOO_SOCKET_IFNAME": "cable",
+        "GANFORGE_PATIENCE_SECONDS": f"{PATIENCE_SECONDS:g}",
+    }
+    world = start(2, ["train", *TINY, *OFTEN, *LENGTH, *RUN], tmp_path, before=before, **network)
+    wait_for(tmp_path / "run" / "checkpoints" / "000000020", world)
+    ip("-n", hosts[0], "link", "set", "cable", "down")
+    cut = time.monotonic()
+    ended = world.wait(90)
+    assert time.monotonic() - cut < 60
+    for code, words in ended:
+        assert code == 1 and "the connection is cut" in words and "Traceback" not in words, words
+
+    ip("-n", hosts[0], "link", "set", "cable", "up")
+    mended = start(2, ["resume", "run"], tmp_path, before=before, **network).wait()
+    assert [code for code, _ in mended] == [0, 0], mended
+    (tmp_path / "alone").mkdir()
+    straight = start(2, ["train", *TINY, *OFTEN, *LENGTH, *RUN], tmp_path / "alone").wait()
+    assert [code for code, _ in straight] == [0, 0]
+    assert model_of(tmp_path / "run") == model_of(tmp_path / "alone" / "run")
