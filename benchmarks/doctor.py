@@ -118,7 +118,7 @@ def _proof(fault: Fault, outcome: Outcome) -> dict[str, Any]:
 
 
 def _all(only: Sequence[str], seeds: Sequence[int], jobs: int, folder: Path) -> tuple[list[dict[str, Any]], bool]:
-    """Every run, and whether none broke off. Seeds are the outer loop, so that what is there early says something of all."""
+    """Every run, and whether none broke off. Seeds are the outer loop, so that what is there early says something."""
     wanted = [
         (run_fault, (number, seed, folder))
         for seed in seeds
