@@ -45,7 +45,7 @@ def written(folder: Path) -> dict[str, bytes]:
     return {name: (path / name).read_bytes() for name in ("state.json", "tensors.safetensors")}
 
 
-@fuzzed(150)
+@fuzzed(80)
 @given(data=st.data())
 def test_an_absurd_checkpoint_is_refused_in_words_and_changes_nothing_or_is_one(tmp_path: Path, data: Any) -> None:
     folder = Path(tempfile.mkdtemp(dir=tmp_path))
