@@ -23,7 +23,7 @@ MOST_ACTIONS = 6  # in a run: who has tried so much does not know what is wrong
 MOST_RETURNS = 2  # each costs the examples that it takes back
 LEAST_LEFT = 0.2  # of all examples, to go back: with fewer nothing is learned anew
 LATEST = 0.8  # progress after which nothing is begun: no time would be left to judge it
-FAR = 3.0  # widths of both intervals together
+FAR = 2.0  # widths of both intervals together
 EXAMINED = 20  # how often the diagnosis reads the first records, and each doubling of them, besides at looks
 SLOWEST, WEAKEST, STRONGEST = 1 / 64, 1e-3, 64.0  # how far levers go
 LONGEST_AVERAGE = 0.2  # of the run
@@ -112,8 +112,10 @@ class Guard:
             if chosen is not None:
                 memory, told, goes_back = self._act(state, memory, *chosen)
                 events.append(told)
-        if saves and not goes_back and not memory.seen and memory.trial is None:
-            memory = replace(memory, healthy=memory.saved, saved=state.step)
+        if not goes_back and not memory.seen and memory.trial is None:
+            if quality is not None and self._is_near_best(memory):
+                memory = replace(memory, healthy=memory.saved)
+            memory = replace(memory, saved=state.step) if saves else memory
         state.guard = memory
         return Step(tuple(events), goes_back)
 
@@ -161,11 +163,20 @@ class Guard:
                     return finding, name, rung, before, after
         return None
 
+    def _earlier(self, memory: Memory) -> list[_Quality]:
+        """What the looks before the last one saw, the one before the first step included."""
+        looks = [quality for record in self._records if (quality := self._quality(record)) is not None]
+        return [*([_Quality(*memory.untrained)] if memory.untrained else []), *looks[:-1]]
+
     def _is_best(self, memory: Memory) -> bool:
         """Whether the last look saw the best product so far: what gets better is left alone, whatever was found."""
-        seen = [quality.score for record in self._records if (quality := self._quality(record)) is not None]
-        untrained = [memory.untrained[0]] if memory.untrained else []
-        return len(seen) > 0 and seen[-1] > max([*seen[:-1], *untrained], default=math.inf)
+        last, earlier = self._last_quality(), self._earlier(memory)
+        return last is not None and last.score > max((quality.score for quality in earlier), default=math.inf)
+
+    def _is_near_best(self, memory: Memory) -> bool:
+        """Whether the last look proves that a checkpoint saved before it holds a healthy product."""
+        last, earlier = self._last_quality(), self._earlier(memory)
+        return last is not None and all(last.score >= quality.low for quality in earlier)
 
     def _lost(self, memory: Memory, before_last: bool = False) -> Finding | None:
         """Whether the product is far worse than it has been, at the last look (or the one before it): no lever alone
@@ -173,12 +184,12 @@ class Guard:
 
         From look to look quality moves more than its interval says, so the fall must be FAR times as wide as both.
         """
-        found = [quality for record in self._records if (quality := self._quality(record)) is not None]
-        looks = found[: len(found) - int(before_last)]
-        if not looks:
+        last, earlier = self._last_quality(), self._earlier(memory)
+        if before_last and earlier:
+            last = earlier.pop()
+        if last is None or not earlier:
             return None
-        last, earlier = looks[-1], [*looks[:-1], *([_Quality(*memory.untrained)] if memory.untrained else [])]
-        best = max(earlier, key=lambda quality: quality.score, default=last)
+        best = max(earlier, key=lambda quality: quality.score)
         width = 0.5 * (best.high - best.low + last.high - last.low)
         if not best.score - last.score > FAR * width:
             return None

@@ -41,7 +41,7 @@ LADDERS: Final[dict[str, tuple[Rung, ...]]] = {
     "exploding": (_SMALLER_STEPS, _STRONGER_PENALTY, _SMALLER_STEPS),  # what has blown up does not come back by itself
     "oscillating": _UNSTABLE,
     "collapse": (_STRONGER_PENALTY, _SMALLER_STEPS, _SMALLER_STEPS),
-    "intra_class_collapse": (_STRONGER_PENALTY, _SMALLER_STEPS),
+    "class_collapse": (_STRONGER_PENALTY, _SMALLER_STEPS),
     "discriminator_wins": (_STRONGER_PENALTY, _SLOWER_OPPONENT, _SMALLER_STEPS),
     "discriminator_blind": (_WEAKER_PENALTY, _WEAKER_PENALTY, _SMALLER_STEPS),
     "vanishing": (_SMALLER_STEPS, _SLOWER_OPPONENT),

@@ -34,7 +34,7 @@ class Memory:
     returns: int = 0  # times that it has taken the run back
     given_up: int = 0  # examples that were shown and taken back
     healthy: int = 0  # step of the checkpoint to go back to
-    saved: int = 0  # step of a newer one, at which nothing was wrong yet
+    saved: int = 0  # step of a newer one, which no look has proved yet
     untrained: tuple[float, float, float] | None = None  # the leading measure before the first step, and its interval
 
     @classmethod

@@ -51,9 +51,9 @@ def guard_actions(events: Sequence[Mapping[str, Any]]) -> list[Action]:
     actions = []
     for place, event in enumerate(told):
         if event["kind"] == "guarded":
-            what = f"{title(_lever(event))}{_back(event)}."
+            what = f"{_lever(event)}{_back(event)}."
             why = f"{title(_ailment(event))}. {event.get('reason', '')}".strip()
-            actions.append(Action(_when(event), what, why, _outcome(event, told[place + 1 :])))
+            actions.append(Action(_when(event), what[:1].upper() + what[1:], why, _outcome(event, told[place + 1 :])))
     if moved := [event for event in told if event["kind"] == "adjusted"]:
         times = "once" if len(moved) == 1 else f"{len(moved)} times"
         what = f"The strength of the augmentation was adjusted {times}, to {number(moved[-1]['to'])} at the end."
