@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from many import start
-from test_accidents import LENGTH, OFTEN, RUN, TINY, model_of, wait_for
+from processes import start
+from test_lost_processes import LENGTH, OFTEN, RUN, TINY, model_of, wait_for
 
 PATIENCE_SECONDS = 5.0
 

@@ -97,7 +97,13 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     until: Until = None,
     task: options.TaskName = None,
     run: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Where the run is written; else a new folder in runs/.")
+        str | None,
+        typer.Option(
+            "--run",
+            "--run-folder",  # torchrun takes --run for an option of its own
+            metavar="FOLDER",
+            help="Where the run is written; else a new folder in runs/.",
+        ),
     ] = None,
     size: options.SizeName = None,
     seed: Seed = 0,

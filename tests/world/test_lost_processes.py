@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from many import World, free_port, start
+from processes import World, free_port, start
 
 from ganforge.core.files import check_folder, sha256_of
 
