@@ -110,22 +110,27 @@ def follow(source: object, asked: Mapping[str, Any], plant: Plant | None, folder
     return Outcome(job, game, feed, product, history, tuple(wake.points))
 
 
-def is_alarm(finding: Finding | None) -> bool:
+def is_alarm(finding: Finding) -> bool:
     """Whether a person is warned: notes are true statements that ask for nothing."""
-    return finding is not None and finding.severity != "note"
+    return finding.severity != "note"
 
 
-def first_said(history: History) -> dict[str, float]:
-    """The share of the run at which each ailment was called out first: 0 before it began, 1 by the evaluation alone."""
-    found: dict[str, float] = {}
+def first_said(history: History) -> dict[str, tuple[float, str]]:
+    """Every ailment that was called out at any time -> the share of the run at which that was first, and the evidence.
+
+    0 is before it began, 1 by what is known at its end.
+    """
+    found: dict[str, tuple[float, str]] = {}
+
+    def look(part: History, progress: float) -> None:
+        for ailment, check in CHECKS.items():
+            finding = check(part) if ailment not in found else None
+            if finding is not None and is_alarm(finding):
+                found[ailment] = progress, finding.evidence
+
     before = tuple(event for event in history.events if event.get("step", 0) == 0)
     for end in range(len(history.records) + 1):
         part = History(history.records[:end], before, history.passport)
-        progress = float(part.records[-1]["progress"]) if end else 0.0
-        for ailment, check in CHECKS.items():
-            if ailment not in found and is_alarm(check(part)):
-                found[ailment] = progress
-    for ailment, check in CHECKS.items():
-        if ailment not in found and is_alarm(check(history)):
-            found[ailment] = 1.0
+        look(part, float(part.records[-1]["progress"]) if end else 0.0)
+    look(history, 1.0)
     return found

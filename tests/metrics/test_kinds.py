@@ -36,6 +36,6 @@ def test_a_kind_that_is_hardly_drawn_is_not_reached() -> None:
     assert kind_scores(real, fake[kept], kinds, fake_kinds[kept])["kinds_reached"].value == 0.5
 
 
-def test_examples_too_few_to_compare_have_no_variety() -> None:
+def test_examples_too_few_to_compare_say_nothing() -> None:
     (real, kinds), (fake, fake_kinds) = points(12, 0), points(12, 1)
-    assert "kind_diversity" not in kind_scores(real, fake, kinds, fake_kinds)
+    assert kind_scores(real, fake, kinds, fake_kinds) == {}

@@ -14,6 +14,7 @@ from ganforge.metrics.intervals import Estimate, from_standard_error, of_share
 
 MOST = 2_000  # examples of each set that are compared pair by pair
 FEWEST = 5  # examples of a kind, on both sides, from which on its variety says anything
+FEWEST_KINDS = 2  # that are known: with one there is nothing to miss
 DUE = 0.2  # of its share among real examples: a kind with more counts as reached
 
 
@@ -23,7 +24,7 @@ def kind_scores(
     real_kinds: NDArray[np.int64],
     fake_kinds: NDArray[np.int64],
 ) -> dict[str, Estimate]:
-    """kinds_reached and kind_diversity; the second is left out where no kind has examples enough on both sides.
+    """kinds_reached and kind_diversity; what too few examples of a kind, or too few kinds, cannot tell is left out.
 
     kinds_reached: the share of the kinds with at least FEWEST real examples that samples show, too. kind_diversity:
     mean distance of two samples of one kind over that of two real examples of that kind, 1 for equally varied, 0 for
@@ -36,7 +37,9 @@ def kind_scores(
     mine, theirs = (np.bincount(kinds, minlength=count) for kinds in (fake_kinds, real_kinds))
     known = theirs >= FEWEST
     reached = known & (mine >= np.maximum(1, DUE * theirs * len(fake) / len(real)))
-    found = {"kinds_reached": of_share(int(reached.sum()), max(int(known.sum()), 1))}
+    if known.sum() < FEWEST_KINDS:
+        return {}
+    found = {"kinds_reached": of_share(int(reached.sum()), int(known.sum()))}
     shown = np.flatnonzero(known & (mine >= FEWEST))
     spreads = np.array([(_spread(fake[fake_kinds == kind]), _spread(real[real_kinds == kind])) for kind in shown])
     usable = spreads[:, 1] > 0 if len(shown) else np.zeros(0, bool)  # real examples of a kind may be all the same
