@@ -89,7 +89,7 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
     world.share_of(settings.batch_size)
     seats = [sit_down(player) for player in game.players]
     average = MovingAverage(game.product_player.network, settings.half_life_examples)
-    best = Best(settings.best_by) if settings.best_by else None
+    best = Best(settings.best_by) if settings.best_by and world.leads else None
     sitting = _Sitting(seats, average, best, settings, run, Journal(run, observers), look, target, world, guard)
     state = _begin(sitting)
     if guard and run:
