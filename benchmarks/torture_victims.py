@@ -132,7 +132,9 @@ def _suffer(request: dict[str, Any], out: Path, log: Path) -> None:
         os.chdir(folder)
         os.environ["GANFORGE_CACHE"] = str(folder / "cache")
         handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(handle, 1)
+        # What is said may not hit the limit on the length of files itself: then only the error is kept, which is short.
+        limited = request["accident"]["kind"] in {"cut", "short"}
+        os.dup2(os.open(os.devnull, os.O_WRONLY) if limited else handle, 1)
         os.dup2(handle, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         _prepare(request["accident"], folder, os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
