@@ -113,7 +113,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     plan_file: options.PlanFile = None,
     rules: options.Rules = None,
     settings: Settings = None,
-    guard: options.Guard = True,
+    guard: options.Guard = "on",
     force: Force = False,
     tensorboard: options.ForTensorBoard = False,
 ) -> None:
@@ -140,7 +140,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
             plan=plan_file,
             rules=tuple(rules or ()),
             settings=chosen,
-            guard=guard,
+            guard=options.is_on("--guard", guard),
             force=force,
             observers=(view,),
             tensorboard=tensorboard,
@@ -173,7 +173,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
     plan_file: options.PlanFile = None,
     rules: options.Rules = None,
     settings: Settings = None,
-    guard: options.Guard = True,
+    guard: options.Guard = "on",
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Where the columns of a table are written; else plan.json."),
@@ -200,7 +200,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
         plan=plan_file,
         rules=tuple(rules or ()),
         settings=chosen,
-        guard=guard,
+        guard=options.is_on("--guard", guard),
     )
     ending.tell_plan(recipe, data, out, console, force=force)
 

@@ -29,17 +29,11 @@ def number_above_zero(option: str) -> Callable[[str], float]:
     return read
 
 
-def on_or_off(option: str) -> Callable[[str], bool]:
-    """A reader of the words on and off. It raises RecipeError."""
-
-    def read(text: str | bool) -> bool:  # typer hands it the default too
-        if isinstance(text, bool):
-            return text
-        if text not in ("on", "off"):
-            raise RecipeError(f"{option} cannot be {text!r}.", "It is on or off.", f"For example: {option} off")
-        return text == "on"
-
-    return read
+def is_on(option: str, text: str) -> bool:
+    """Reads the words on and off. Raises: RecipeError."""
+    if text not in ("on", "off"):
+        raise RecipeError(f"{option} cannot be {text!r}.", "It is on or off.", f"For example: {option} off")
+    return text == "on"
 
 
 def whole_number(option: str, least: int, example: int) -> Callable[[str], int]:
@@ -150,8 +144,8 @@ Where: TypeAlias = Annotated[list[str] | None, typer.Option(
 Seed: TypeAlias = Annotated[int, typer.Option(
     metavar="S", parser=whole_number("--seed", 0, 1),
     help="Where all randomness comes from: the same seed gives the same result.")]
-Guard: TypeAlias = Annotated[bool, typer.Option(
-    "--guard", metavar="on|off", parser=on_or_off("--guard"), show_default="on",
+Guard: TypeAlias = Annotated[str, typer.Option(
+    "--guard", metavar="on|off",
     help="Whether a run that goes wrong is mended on the way; healthy runs are the same with and without.")]
 ForTensorBoard: TypeAlias = Annotated[bool, typer.Option(
     "--tensorboard", metavar="", help="Also write RUN/tensorboard; needs ganforge\\[tensorboard].")]
