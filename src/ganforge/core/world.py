@@ -151,7 +151,7 @@ def meet(world: World) -> None:
             store.set(READY, "yes")
         while not store.check([READY]):
             time.sleep(0.1)  # not one long wait: a signal must get through
-        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "cpu:gloo"
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
 
 
