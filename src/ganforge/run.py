@@ -9,7 +9,8 @@
       samples/          grids over time, named by examples shown: 000012800.png
       pictures/         real.png, reference.png, nearest.png: what the report shows beside them; of a table
                         columns.png, pairs.png, dependence.png
-      checkpoints/      step folders, each with a sha256 manifest; the last two                       (engine)
+      checkpoints/      step folders, each with a sha256 manifest; the last two, and one more called
+                        <step>.stopped where a person stopped the run                                 (engine)
       model/            the product: model.json and model.safetensors, with a sha256 manifest
       tensorboard/      the records once more, when --tensorboard asked for them                      (reports)
       report.html       one self-contained page                                                       (reports)
