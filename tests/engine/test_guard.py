@@ -75,7 +75,7 @@ def scored(value: Callable[[State], float]) -> Callable[[nn.Module, State], Mapp
 
 
 def better_when_slow(state: State) -> float:
-    return 1.0 - state.levers.learning_rate + 0.1 * state.clock.progress
+    return 1.0 - state.levers.learning_rate - 0.1 * state.clock.progress
 
 
 def train(run: Run | None, guard: Guard | None, **more: Any) -> Fitted:
