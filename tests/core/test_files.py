@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.core.files import append_line, check_folder, remove_leftovers, write_folder, write_whole
+from ganforge.core.files import (
+    append_line,
+    check_folder,
+    remove_leftovers,
+    storage_error,
+    write_folder,
+    write_whole,
+)
 from ganforge.errors import RunError, StorageError
 
 FOREVER = """
@@ -172,3 +180,19 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
         process.kill()
         process.wait()
     assert seen <= {b"a" * 200_000, b"b" * 200_000}
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "The disk is full."),
+        (errno.EDQUOT, "The disk is full."),
+        (errno.EFBIG, "ulimit -f"),
+        (errno.EROFS, "The disk can only be read."),
+        (errno.EIO, "The disk did not answer"),
+        (errno.EACCES, "Permission denied"),
+    ],
+)
+def test_what_the_system_refuses_is_said_in_words(number: int, words: str) -> None:
+    said = str(storage_error(Path("x.json"), OSError(number, os.strerror(number))))
+    assert words in said and "x.json could not be written." in said and str(number) not in said

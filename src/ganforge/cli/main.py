@@ -208,10 +208,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
 @app.command(cls=_Verb, epilog=_examples("ganforge resume runs/digits-1  after Ctrl-C, a crash or a power cut"))
 def resume(
     run: RunFolder,
-    accept_changed_data: Annotated[
-        bool,
-        typer.Option("--accept-changed-data", metavar="", help="Go on although the data has changed, if it fits."),
-    ] = False,
+    accept_changed_data: options.AcceptChangedData = False,
     tensorboard: options.ForTensorBoard = False,
 ) -> None:
     """Go on with RUN exactly where it stopped."""

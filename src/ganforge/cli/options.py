@@ -149,6 +149,8 @@ Guard: TypeAlias = Annotated[str, typer.Option(
     help="Whether a run that goes wrong is mended on the way; healthy runs are the same with and without.")]
 ForTensorBoard: TypeAlias = Annotated[bool, typer.Option(
     "--tensorboard", metavar="", help="Also write RUN/tensorboard; needs ganforge\\[tensorboard].")]
+AcceptChangedData: TypeAlias = Annotated[bool, typer.Option(
+    "--accept-changed-data", metavar="", help="Go on although the data has changed, if it still fits.")]
 Force: TypeAlias = Annotated[bool, typer.Option(
     "--force", metavar="", help="Replace what is already there.")]
 # fmt: on
