@@ -5,6 +5,7 @@ It only reads. A run that another process trains is not disturbed: its lock is a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ _BUSY = {
 }
 _HAPPENED = {
     "damaged_checkpoint": "{sentence}",
+    "environment_changed": "{sentence}",
+    "accepted_changed_data": "{sentence}",
     "resumed": "Training went on after a stop.",
     "interrupted": "Stopped on request, and saved.",
     "refitted": "The machine's speed had changed: {length:,} examples in all now fitted the time.",
@@ -112,7 +115,7 @@ class Diagnosis:
             "healthy": list(self.healthy),
             "happened": [{"when": when, "what": what} for when, what in self.happened],
             "unread": list(self.unread),
-            "last": {key: last[key] for key in keys if key in last},
+            "last": {key: _told(last[key]) for key in keys if key in last},
             "layers": {
                 player: {"words": words, "late": numbers.get(player, {})} for player, words in self.layers.items()
             },
@@ -249,6 +252,11 @@ def _happened(history: History) -> Iterator[tuple[str, str]]:
 
 def _plain(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def _told(value: Any) -> Any:
+    """A number for strict JSON, which has no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _times(count: int) -> str:

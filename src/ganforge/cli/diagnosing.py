@@ -11,10 +11,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from ganforge.cli import tables
 from ganforge.cli.options import Force, RunFolder
+from ganforge.core.misfit import refused
 from ganforge.core.stop import Terminated
 from ganforge.errors import InputError
 
@@ -82,7 +83,7 @@ def follow(run: str | Path, console: Console, sleep: Callable[[float], None] = t
     from rich.live import Live
 
     from ganforge import api
-    from ganforge.cli.diagnosis_view import picture, short_line
+    from ganforge.cli.diagnosis_view import short_line
 
     found: Diagnosis | None = None
     said, shown_at = "", -1.0
@@ -93,7 +94,7 @@ def follow(run: str | Path, console: Console, sleep: Callable[[float], None] = t
                 found = api.diagnose(run)
                 progress = float(found.history.records[-1]["progress"]) if found.history.records else 0.0
                 if console.is_terminal:
-                    view.update(picture(found, wrapped=True), refresh=True)
+                    view.update(_picture(found, wrapped=True), refresh=True)
                 elif found.state == "training" and (found.sentence != said or progress - shown_at >= PLAIN_SHARE):
                     said, shown_at = found.sentence, progress
                     console.print(short_line(found), soft_wrap=True)
@@ -108,6 +109,11 @@ def follow(run: str | Path, console: Console, sleep: Callable[[float], None] = t
 
 
 def _print(found: Diagnosis, console: Console) -> None:
+    console.print(_picture(found, wrapped=console.is_terminal), soft_wrap=not console.is_terminal)
+
+
+def _picture(found: Diagnosis, *, wrapped: bool) -> RenderableType:
     from ganforge.cli.diagnosis_view import picture
 
-    console.print(picture(found, wrapped=console.is_terminal), soft_wrap=not console.is_terminal)
+    with refused(f"What {str(found.folder)!r} says of itself"):
+        return picture(found, wrapped=wrapped)
