@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import json
 import math
+import tempfile
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from ganforge.cli import main
@@ -148,6 +152,52 @@ def test_what_a_strangers_run_says_cannot_steer_the_terminal(
     assert main(["diagnose", str(run.folder)]) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out and "?[2J[red]gone" in out
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers(-(2**70), 2**70) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["generator", "discriminator", "start", "gradient_norm"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+KEYS = (
+    "layers",
+    "gradient_norms",
+    "update_ratios",
+    "learning_rates",
+    "terms",
+    "notes",
+    "quality",
+    "examples_per_second",
+    "length_examples",
+    "attempt",
+    "skipped",
+    "step",
+    "examples",
+    "progress",
+    "seconds",
+)
+
+
+@settings(deadline=None, max_examples=25, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.sampled_from(KEYS), st.integers(0, 19), ANYTHING), min_size=1, max_size=6), ANYTHING)
+def test_whatever_a_strangers_run_holds_it_is_shown_or_refused_in_words(
+    changes: list[tuple[str, int, object]], content: object
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        run = planted(Path(name))
+        records = run.read_records()
+        for key, place, value in changes:
+            records[place][key] = value
+        run.metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
+        run.events.write_text(json.dumps({"kind": "rewound", "step": content, "to_step": content}) + "\n")
+        run.evaluation.write_text(json.dumps({"verdict": content, "measures": content}))
+        for more in ([], ["--json"], ["--out", str(Path(name) / "page.html"), "--force"]):
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as told:
+                code = main(["diagnose", name, *more])
+            assert code in (0, 2), told.getvalue()
 
 
 # ---- following -------------------------------------------------------------------------------------------------------
