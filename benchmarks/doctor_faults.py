@@ -62,7 +62,7 @@ def one_of_each_kind(game: Game, feed: Feed, job: Job) -> tuple[Game, Feed]:
     """A generator that has one row for each value of the column `plan`, each as often as in the data."""
     table = job.table  # type: ignore[attr-defined]
     layout, codec = RowLayout(table.codec.sizes), table.codec
-    unit = next(place for place, one in enumerate(codec.units) if "plan" in one.names)
+    unit = codec.unit_of("plan")
     kinds = table.train.codes[:, unit].unique().tolist()
     chosen = [table.train.codes[table.train.codes[:, unit] == kind][0] for kind in kinds]
     shares = torch.tensor([float((table.train.codes[:, unit] == kind).float().mean()) for kind in kinds])
@@ -202,8 +202,9 @@ FAULTS: tuple[Fault, ...] = (
         rate_of("generator", 0.003),
     ),
     Fault(
-        "discriminator_wins", "table", on_people,
-        asked(ROWS, objective="minimax", settings={"objective.gamma_start": 0, "objective.gamma_end": 0}),
+        "discriminator_wins", "table", on_people,  # whole rows: of those that are given in part little can be told
+        asked(ROWS, examples=50_000, objective="minimax", settings={
+            "objective.gamma_start": 0, "objective.gamma_end": 0, "rows.whole": 1.0}),
         rate_of("generator", 0.003),
     ),
     Fault(
@@ -219,12 +220,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "exploding", "pictures", on_digits,
         asked(PICTURES, settings={"objective.gamma_start": 0, "objective.gamma_end": 0,
-            "optimiser.learning_rate_start": 0.2}),
+            "optimiser.learning_rate_start": 0.2, "optimiser.learning_rate_end": 0.2}),
     ),
     Fault(
         "exploding", "table", on_people,
         asked(ROWS, settings={"objective.gamma_start": 0, "objective.gamma_end": 0,
-            "optimiser.learning_rate_start": 0.3}),
+            "optimiser.learning_rate_start": 0.3, "optimiser.learning_rate_end": 0.3}),
     ),
     Fault(
         "oscillating", "pictures", on_digits,
@@ -232,7 +233,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "oscillating", "table", on_people,
-        asked(ROWS, examples=60_000, objective="wasserstein", settings=CIRCLES | {"network.depth": 0,
+        asked(ROWS, examples=90_000, objective="wasserstein", settings=CIRCLES | {"network.depth": 0,
             "optimiser.learning_rate_start": 0.5, "optimiser.learning_rate_end": 0.5}),
         rate_of("generator", 3.0),
     ),
