@@ -110,6 +110,14 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_folder(folder: Path) -> None:
+    """Removes a folder whole or not at all: what a kill leaves of it has a temporary name."""
+    doomed = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with suppress(OSError):  # one file too many is no reason to stop
+        folder.replace(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes what killed processes left half-written anywhere in a folder. Only while nobody else writes there.
 

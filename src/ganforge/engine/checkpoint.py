@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ganforge.contracts import Levers
-from ganforge.core.files import check_folder, write_folder
+from ganforge.core.files import check_folder, remove_folder, write_folder
 from ganforge.core.plain_json import read_json_file
 from ganforge.core.tensor_file import Declared, read_declared, read_tensors, refuse_others
 from ganforge.core.world import World
@@ -101,14 +100,14 @@ def save_checkpoint(
     write_folder(written, fill)
     for old in _stops(folder):
         if old != written:
-            shutil.rmtree(old, ignore_errors=True)
+            remove_folder(old)
     if stopped:
         return written
     # A damaged newer one, left behind when a run goes on from before it, must not count: it would push out this one.
     wanted = (state.guard.healthy, state.guard.saved) if state.guard else ()
     for old in [path for path in list_checkpoints(folder) if int(path.name) <= state.step][:-KEPT]:
         if int(old.name) not in wanted:
-            shutil.rmtree(old, ignore_errors=True)
+            remove_folder(old)
     return written
 
 
@@ -162,7 +161,7 @@ def go_back(folder: Path, step: int) -> Path | None:
     except RunError:
         return None
     for later in (*_stops(folder), *reversed([path for path in list_checkpoints(folder) if int(path.name) > step])):
-        shutil.rmtree(later, ignore_errors=True)
+        remove_folder(later)
     return wanted
 
 
