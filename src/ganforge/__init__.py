@@ -12,14 +12,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganforge.errors import (
+    ChangedDataError,
     DataError,
     GanforgeError,
     InputError,
     Interrupted,
+    Preempted,
     RecipeError,
     RunError,
     StorageError,
     TrainingError,
+    WorldError,
 )
 
 if TYPE_CHECKING:
@@ -29,15 +32,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ChangedDataError",
     "DataError",
     "GanforgeError",
     "InputError",
     "Interrupted",
+    "Preempted",
     "RecipeError",
     "RunError",
     "StorageError",
     "TableGAN",
     "TrainingError",
+    "WorldError",
     "__version__",
     "apply",
     "diagnose",
