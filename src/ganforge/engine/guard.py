@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ganforge.contracts import Finding, History, Levers, Record
 from ganforge.engine.checkpoint import State
-from ganforge.engine.ladders import LADDERS, Rung
+from ganforge.engine.ladders import IN_EVERY_RECORD, LADDERS, Rung
 from ganforge.engine.trial import Memory, Trial
 
 WAIT_LOOKS = 2  # until an action is judged: the first look after it may still show what was before
@@ -25,7 +25,7 @@ LEAST_LEFT = 0.2  # of all examples, to go back: with fewer nothing is learned a
 LATEST = 0.8  # progress after which nothing is begun: no time would be left to judge it
 FAR = 2.0  # widths of both intervals together
 EXAMINED = 20  # how often the diagnosis reads the first records, and each doubling of them, besides at looks
-SLOWEST, WEAKEST, STRONGEST = 1 / 64, 1e-3, 64.0  # how far levers go
+SLOWEST, WEAKEST, STRONGEST = 1e-3, 1e-3, 64.0  # how far levers go
 LONGEST_AVERAGE = 0.2  # of the run
 SHORTEST_AVERAGE = 0.05  # of the run, once it is made longer: what the plans give
 MOST_AUGMENTATION, AUGMENTATION_STEP = 0.8, 0.1
@@ -102,12 +102,8 @@ class Guard:
                 events.append(told)
         goes_back = False
         if quality is not None or self._due():
-            found = [one for one in self._find() if one.severity != "note" and one.ailment in LADDERS]
-            again = [one for one in found if one.ailment in memory.seen and not self._is_best(memory)]
-            lost = self._lost(memory)
-            if lost is not None and (again or self._lost(memory, before_last=True) is not None):
-                again.insert(0, lost)
-            memory = replace(memory, seen=tuple(one.ailment for one in found))
+            again, seen = self._found_again(memory, looked=quality is not None)
+            memory = replace(memory, seen=seen)
             chosen = self._choose(state, memory, again, half_life_examples, can_return)
             if chosen is not None:
                 memory, told, goes_back = self._act(state, memory, *chosen)
@@ -118,6 +114,18 @@ class Guard:
             memory = replace(memory, saved=state.step) if saves else memory
         state.guard = memory
         return Step(tuple(events), goes_back)
+
+    def _found_again(self, memory: Memory, looked: bool) -> tuple[list[Finding], tuple[str, ...]]:
+        """What is found now and was found before, at two looks or, where every record tells, at two records; and
+        everything that is found. What was found at a look holds until the next one."""
+        found = [one for one in self._find() if one.severity != "note" and one.ailment in LADDERS]
+        found = [one for one in found if looked or one.ailment in IN_EVERY_RECORD]
+        again = [one for one in found if one.ailment in memory.seen and not self._is_best(memory)]
+        lost = self._lost(memory)
+        if lost is not None and (again or self._lost(memory, before_last=True) is not None):
+            again.insert(0, lost)
+        held = () if looked else (name for name in memory.seen if name not in IN_EVERY_RECORD)
+        return again, (*(one.ailment for one in found), *held)
 
     def _due(self) -> bool:
         """Whether the diagnosis reads this record although there was no look: seldom in a long history, which costs
@@ -190,8 +198,8 @@ class Guard:
         if last is None or not earlier:
             return None
         best = max(earlier, key=lambda quality: quality.score)
-        width = 0.5 * (best.high - best.low + last.high - last.low)
-        if not best.score - last.score > FAR * width:
+        width = 0.5 * (best.high - best.low + last.high - last.low) if math.isfinite(last.score) else 0.0
+        if not best.score > last.score + FAR * width:
             return None
         sign = 1.0 if self._measured.get(self._leading()) == "higher" else -1.0
         evidence = f"{self._leading()} is {sign * last.score:.3g} and has been {sign * best.score:.3g}"

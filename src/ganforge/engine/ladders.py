@@ -35,6 +35,11 @@ _AUGMENTATION = Rung("augmentation", 0.3)
 _UNSTABLE = (_STRONGER_PENALTY, _LONGER_AVERAGE, _SMALLER_STEPS, _SMALLER_STEPS)
 _BY_HEART = (_AUGMENTATION, _STRONGER_PENALTY, _SLOWER_OPPONENT)
 
+# Ailments that records between the looks show too; the others are looked for only where the product was looked at.
+IN_EVERY_RECORD: Final = frozenset(
+    {"not_finite", "exploding", "discriminator_wins", "discriminator_blind", "vanishing"}
+)
+
 LADDERS: Final[dict[str, tuple[Rung, ...]]] = {
     "lost_ground": (_SMALLER_STEPS, _SMALLER_STEPS),  # the guard's own finding: see Guard._lost
     "not_finite": (_SMALLER_STEPS, _STRONGER_PENALTY, _SMALLER_STEPS),
