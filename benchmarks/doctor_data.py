@@ -130,3 +130,14 @@ def survey_answers(count: int, seed: int) -> pd.DataFrame:
         place = np.digitize(opinion * (1 - 0.1 * number) + random.standard_normal(count), [-1, 0, 1])
         columns[f"question_{number}"] = np.where(random.random(count) < 0.05, None, scale[place])
     return pd.DataFrame(columns)
+
+
+def ratings(count: int, seed: int) -> pd.DataFrame:
+    """Eight ratings of twelve grades that hang on one hidden taste: of such rows hardly two are alike."""
+    random = random_for(seed, "ratings")
+    taste = random.standard_normal(count)
+    grades = np.array([f"grade {letter}" for letter in "abcdefghijkl"], dtype=object)
+    places = [
+        np.digitize(0.7 * taste + random.standard_normal(count), np.linspace(-2, 2, 11)) for _ in range(8)
+    ]  # 0..11 each
+    return pd.DataFrame({f"rating_{number}": grades[place] for number, place in enumerate(places)})

@@ -240,7 +240,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("not_finite", "pictures", on_digits, PICTURES, no_number_now_and_then),
     Fault("not_finite", "table", on_people, ROWS, no_number_now_and_then),
     Fault("copying", "pictures", on_digits, PICTURES, by_heart, judged=True),
-    Fault("copying", "table", on_people, ROWS, by_heart, judged=True),
+    # Of numbers only the span is copied, and the value in it drawn anew: no copy of a row. Of words it is one.
+    Fault("copying", "table", lambda seed: data.ratings(1000, seed), ROWS, by_heart, judged=True),
     Fault("starved", "pictures", on_digits, asked(PICTURES, examples=10_000), slow_disk),
     Fault("too_little_data", "pictures", lambda seed: data.some_digits(40, seed), asked(PICTURES, examples=10_000)),
     Fault("too_little_data", "table", lambda seed: data.people(40, seed), asked(ROWS, examples=16_000)),
