@@ -39,9 +39,10 @@ def exploding(history: History) -> Finding | None:
         now, before = middle([abs(v) for v in window(losses)]), middle([abs(v) for v in early(losses)])
         if now > 100 * max(before, 1e-3):
             return _exploding(f"The loss of {player} went from {before:.3g} to {now:.3g} in size.", lasting=True)
-        game = middle(window(_losses(history, player, without=_PENALTIES)))
-        if game > _ABSURD and min(losses) >= 0:  # a loss that can be negative, as Wasserstein's, has no scale
-            return _exploding(f"The loss of {player} is {game:.3g}; guessing would cost about 1.", lasting=True)
+        if now > _ABSURD and min(losses) >= 0:  # a loss that can be negative, as Wasserstein's, has no scale
+            game = middle(window(_losses(history, player, without=_PENALTIES)))
+            if game > _ABSURD:
+                return _exploding(f"The loss of {player} is {game:.3g}; guessing would cost about 1.", lasting=True)
     return None
 
 

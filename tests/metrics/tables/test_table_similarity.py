@@ -156,7 +156,7 @@ def test_a_look_gives_five_scores_with_their_ends() -> None:
         "coverage",
         "diversity",
     }
-    assert len(found) == 9
+    assert len(found) == 15
     assert found["table_quality"] == pytest.approx((found["column_shapes"] + found["column_pairs"]) / 2)
     assert found["table_quality_low"] < found["table_quality"] < found["table_quality_high"]
     assert (
