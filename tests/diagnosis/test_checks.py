@@ -60,6 +60,15 @@ def constant_discriminator(i: int, record: Record) -> None:
         record["quality"] = {"fid": 250.0}
 
 
+def flattened_discriminator(i: int, record: Record) -> None:
+    """A penalty a million times too strong: one score for everything, and a gradient norm that is all the penalty's."""
+    record["notes"]["discriminator"].update(ranked_right=0.3, score_real=0.0701, score_fake=0.0700)
+    record["terms"]["discriminator"] = {"adversarial": 0.69, "r1": 3.0, "r2": 3.0}
+    record["gradient_norms"]["discriminator"] = 200.0
+    if "quality" in record:
+        record["quality"] = {"fid": 250.0}
+
+
 def falling_recall(i: int, record: Record) -> None:
     if "quality" in record:
         record["quality"] = {"fid": 60.0, "precision": 0.8, "recall": 0.5 * (1 - late(i))}
@@ -155,6 +164,7 @@ PLANTED: list[tuple[str, Callable[[int, Record], None]]] = [
     ("discriminator_wins", starving_generator),
     ("discriminator_blind", blind_discriminator),
     ("discriminator_blind", constant_discriminator),
+    ("discriminator_blind", flattened_discriminator),
     ("collapse", falling_recall),
     ("collapse", low_coverage),
     ("collapse", few_kinds),
@@ -334,6 +344,17 @@ def test_the_remedy_for_a_short_run_names_twice_its_minutes() -> None:
 
 def test_a_run_that_is_not_over_is_not_called_short() -> None:
     assert CHECKS["too_short"](History(records=gan(still_improving).records[:50])) is None
+
+
+def test_little_to_see_is_not_blindness() -> None:
+    """Columns that hardly depend on each other: a sound discriminator's lead is small from the first row to the last."""
+
+    def plant(i: int, record: Record) -> None:
+        flattened_discriminator(i, record)
+        record["terms"]["discriminator"] = {"adversarial": 0.69, "r1": 0.01, "r2": 0.01}
+        record["gradient_norms"]["discriminator"] = 0.2
+
+    assert CHECKS["discriminator_blind"](gan(plant)) is None
 
 
 def test_findings_come_most_severe_first() -> None:

@@ -6,6 +6,7 @@ import math
 
 from ganforge.contracts import Finding, History
 from ganforge.diagnosis.reading import (
+    PENALTIES,
     Quality,
     discriminators,
     early,
@@ -25,6 +26,7 @@ _LOOKS = 3  # from which on it can be said whether quality gets better
 _TINY = 0.05  # of its early median: the generator is hardly pushed any more
 _EQUAL = 0.002  # scores that differ by less are one score: the loss is that of guessing, within two per mille
 _NEVER = 0.05  # a discriminator whose lead was never above it has never seen a difference
+_OUTWEIGHED = 0.5  # of the discriminator's loss is penalty; a few per cent are usual
 _EARLIEST = 0.3  # of the run: at its start no discriminator sees much
 _FLAT = 1e-6  # a gradient norm below this moves nothing, whatever it was before
 
@@ -73,7 +75,7 @@ def discriminator_blind(history: History) -> Finding | None:
             continue
         lead, best_lead = middle(window(gap)), max((abs(value) for value in gap if math.isfinite(value)), default=0.0)
         # One that gives every example the same score ranks no pair at all, or by rounding.
-        constant = abs(lead) < 1e-4 or (abs(lead) < _EQUAL and best_lead < _NEVER)
+        constant = abs(lead) < _EQUAL and best_lead < _NEVER and _held_flat(history, judge)
         if not constant and not (abs(middle(window(ranked)) - 0.5) < 0.03 and abs(lead) < max(0.05, 0.02 * best_lead)):
             continue
         norms = series(history, "gradient_norms", judge)
@@ -96,6 +98,14 @@ def discriminator_blind(history: History) -> Finding | None:
             "objective.gamma_start=...`. If it stays blind, take a larger network with `--size base`.",
         )
     return None
+
+
+def _held_flat(history: History, judge: str) -> bool:
+    """Whether the penalty outweighs the game, or no gradient is left: columns that hardly depend on each other also
+    leave a sound discriminator little to see."""
+    told = [(record.get("terms") or {}).get(judge) or {} for record in history.records]
+    share = [sum(v for k, v in terms.items() if k in PENALTIES) / max(sum(terms.values()), 1e-12) for terms in told]
+    return middle(window(share)) > _OUTWEIGHED or middle(window(series(history, "gradient_norms", judge))) < _FLAT
 
 
 def _suffers(history: History, player: str) -> str | None:

@@ -6,7 +6,7 @@ import math
 from statistics import median
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import at, early, leading_quality, measures, middle, players, series, window
+from ganforge.diagnosis.reading import PENALTIES, at, early, leading_quality, measures, middle, players, series, window
 from ganforge.diagnosis.trend import trend
 
 _JUMP = 10.0  # times the running median
@@ -15,7 +15,6 @@ _RECENT = 100  # records, or a quarter of the run
 _DEAD = 1e-4  # of the early median
 _NEAR = 0.05  # standard deviations of the target between a regression and its closed-form answer
 _ABSURD = 20.0  # a loss: exp(-20) is the chance that was given to what happened; healthy ones stay below 3
-_PENALTIES = ("r1", "r2", "gradient_penalty")  # their weight, however large, is no explosion
 _NOTHING = 1e-7  # a gradient norm: what is smaller, Adam does not even scale up (its epsilon is 1e-8)
 _STILL = 1e-6  # step over weights: 1e-3 is usual, this is a standstill
 
@@ -40,7 +39,7 @@ def exploding(history: History) -> Finding | None:
         if now > 100 * max(before, 1e-3):
             return _exploding(f"The loss of {player} went from {before:.3g} to {now:.3g} in size.", lasting=True)
         if now > _ABSURD and min(losses) >= 0:  # a loss that can be negative, as Wasserstein's, has no scale
-            game = middle(window(_losses(history, player, without=_PENALTIES)))
+            game = middle(window(_losses(history, player, without=PENALTIES)))
             if game > _ABSURD:
                 return _exploding(f"The loss of {player} is {game:.3g}; guessing would cost about 1.", lasting=True)
     return None

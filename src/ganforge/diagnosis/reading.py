@@ -14,6 +14,7 @@ DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds
 KINDS = ("kinds_reached", "kind_diversity")  # what metrics/kinds.py says at looks
 # For runs that do not tell the directions of what they measure:
 HIGHER_IS_BETTER = (*DIVERSITY, *KINDS, "precision", "density", "authenticity", "accuracy")
+PENALTIES = ("r1", "r2", "gradient_penalty")  # terms of a discriminator's loss that are no part of the game
 _NOTHING: Mapping[str, Any] = {}
 _ENOUGH = 64  # records tell which players there are
 LEADING = ("kid", "kernel", "fid", "frechet")  # the measure that speaks for quality, first choice first
