@@ -347,7 +347,7 @@ def test_a_run_that_is_not_over_is_not_called_short() -> None:
 
 
 def test_little_to_see_is_not_blindness() -> None:
-    """Columns that hardly depend on each other: a sound discriminator's lead is small from the first row to the last."""
+    """Columns that hardly depend on each other: a sound discriminator has a small lead from first to last."""
 
     def plant(i: int, record: Record) -> None:
         flattened_discriminator(i, record)
