@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ganforge.contracts import Record
+from ganforge.core.files import storage_error
 from ganforge.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ class TensorBoard:
     """An observer that writes every number of a record, and every sample grid, over the examples shown.
 
     Args: folder for TensorBoard's files; made at the first record.
-    Raises: InputError if TensorBoard is not installed.
+    Raises: InputError if TensorBoard is not installed; its methods StorageError, if its files cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,18 +42,33 @@ class TensorBoard:
 
     def record(self, record: Record) -> None:
         self._examples = int(record["examples"])
-        writer = self._open()
-        for name, value in numbers(record):
-            writer.add_scalar(name, value, self._examples)
-        writer.flush()
+        with self._writing():
+            writer = self._open()
+            for name, value in numbers(record):
+                writer.add_scalar(name, value, self._examples)
+            writer.flush()
 
     def event(self, event: Mapping[str, Any]) -> None:
         if event["kind"] == "sampled":
             path = Path(event["path"])
             pixels = np.asarray(Image.open(path, formats=["PNG"]).convert("RGB"))  # (H, W, 3)
-            self._open().add_image("samples", pixels, int(path.stem), dataformats="HWC")
+            with self._writing():
+                self._open().add_image("samples", pixels, int(path.stem), dataformats="HWC")
         elif event["kind"] == "reported" and self._writer is not None:
-            self._writer.close()
+            with self._writing():
+                self._writer.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """TensorBoard writes in a thread of its own, which prints a traceback and keeps its error for the next call."""
+        before = threading.excepthook
+        threading.excepthook = lambda failed: None if isinstance(failed.exc_value, OSError) else before(failed)
+        try:
+            yield
+        except OSError as error:
+            raise storage_error(self._folder, error) from error
+        finally:
+            threading.excepthook = before
 
     def _open(self) -> SummaryWriter:
         """Made late: a resumed run begins at its checkpoint, and what an earlier sitting wrote after it is hidden."""
