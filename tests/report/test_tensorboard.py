@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 from pathlib import Path
 
 import pytest
 from planted import worn_digits
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import record_writer
 
 from ganforge.core.grid import grid, png_bytes
-from ganforge.errors import InputError
+from ganforge.errors import InputError, StorageError
 from ganforge.reports import TensorBoard
 from ganforge.reports import tensorboard as module
 
@@ -60,3 +63,23 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: 
         TensorBoard(tmp_path)
     assert "ganforge[tensorboard]" in str(caught.value.do)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("records", [1, 3])
+def test_a_disk_that_is_full_is_said_in_words_and_without_a_traceback(
+    records: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also where it fills up later, and the thread that TensorBoard writes in is the first to meet it."""
+    board, before = TensorBoard(tmp_path / "tensorboard"), threading.excepthook
+    for examples in range(1, records):
+        board.record(record(examples, loss=0.1))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(record_writer.RecordWriter, "write", full)
+    with pytest.raises(StorageError, match=r"tensorboard could not be written\. The disk is full"):
+        for examples in (records, records + 1):
+            board.record(record(examples, loss=0.1))
+    assert capfd.readouterr().err == ""
+    assert threading.excepthook is before
