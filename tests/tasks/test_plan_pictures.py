@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ganforge as gf
 from ganforge import api
 from ganforge.cli.tables import NOT_SHOWN, SECTIONS, SHOWN_APART, how_long
 from ganforge.core import device
 from ganforge.errors import RecipeError
 from ganforge.recipe import Recipe, Request
-from ganforge.tasks import plan_pictures
+from ganforge.tasks import plan_pictures, plan_rows
 from ganforge.tasks.generate import Generate
 from ganforge.tasks.generate_rows import GenerateRows
 from ganforge.tasks.plan_pictures import gamma_rule, measure_rate, target_size
@@ -297,3 +298,20 @@ def test_an_unknown_objective_gets_the_nearest_name() -> None:
 def test_the_rate_of_real_steps_is_measured() -> None:
     job = Generate().plan(Request(source="digits8", examples=640), silent)
     assert 10 < measure_rate(job.recipe, job.feed, steps=1) < 1e7
+
+
+@pytest.mark.parametrize("source", ["digits8", "wine"])
+def test_where_examples_are_asked_for_nothing_but_the_stated_rate_follows_the_clock(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command on a slower machine makes the same run: the same records, looks and lengths."""
+    plans = []
+    for rate in (40.0, 90_000.0):
+        for module in (plan_pictures, plan_rows):
+            monkeypatch.setattr(module, "measure_rate", lambda *recipe, rate=rate: rate)
+        chosen = gf.plan(source, examples=200_000)
+        assert chosen.length.examples_per_second == rate
+        plans.append(
+            chosen.model_copy(update={"length": chosen.length.model_copy(update={"examples_per_second": 1.0})})
+        )
+    assert plans[0].model_copy(update={"reasons": {}}) == plans[1].model_copy(update={"reasons": {}})

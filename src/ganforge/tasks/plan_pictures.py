@@ -40,6 +40,8 @@ GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0
 MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for: so that its plan costs next to nothing
+STEADY_RATE = 1_000.0  # pictures/s that records and looks are spaced by where examples were asked for, not minutes
+MOST_RECORDS = 2_000.0  # in such a run, however long
 
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="conv", latent_size=64, width=16),
@@ -239,20 +241,26 @@ def _for_minutes(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
 
 
 def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) -> Recipe:
-    """The recipe once network and length are known. Args: seconds that were asked for; rate in examples/s."""
+    """The recipe once network and length are known. Args: seconds that were asked for; rate in examples/s.
+
+    Without seconds nothing here follows the clock: what is looked at when decides what the guard sees.
+    """
     batch = draft.optimiser.batch_size
-    every = max(1, min(100, round(rate / batch), examples // batch // 20))
+    pace = rate if seconds else max(STEADY_RATE, examples / MOST_RECORDS)
+    every = max(1, min(100, round(pace / batch), examples // batch // 20))
     return draft.model_copy(
         update={
             "average": Average(half_life_examples=round(HALF_LIFE_SHARE * examples)),
             "length": Length(examples=examples, seconds_allowed=seconds, examples_per_second=rate),
             "records": Records(
-                every_steps=every, checkpoint_every_steps=every * 20, marks=_marks(seconds or examples / rate)
+                every_steps=every, checkpoint_every_steps=every * 20, marks=_marks(seconds or examples / STEADY_RATE)
             ),
         }
     ).with_reason(
         average__half_life_examples=f"{HALF_LIFE_SHARE:.0%} of the run",
-        records__every_steps="about once a second, and 20 times in a short run",
+        records__every_steps="about once a second, and 20 times in a short run"
+        if seconds
+        else "by the examples alone, so that the same command gives the same run; 20 times in a short one",
     )
 
 

@@ -45,6 +45,8 @@ PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that
 REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _with_referee
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
 MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for
+STEADY_RATE = 20_000.0  # rows/s that records and looks are spaced by where examples were asked for, not minutes
+MOST_RECORDS = 2_000.0  # in such a run, however long
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
     "small": Network(name="rows", latent_size=128, width=128, depth=2),
@@ -264,9 +266,13 @@ def _with_referee(draft: Recipe, table: Table, examples: int) -> Recipe:
 
 
 def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) -> Recipe:
-    """The recipe once the length is known. Args: seconds that were asked for; rate in examples/s."""
+    """The recipe once the length is known. Args: seconds that were asked for; rate in examples/s.
+
+    Without seconds nothing here follows the clock: what is looked at when decides which rows are the best.
+    """
     batch, generates = draft.optimiser.batch_size, draft.task == "generate"
-    every = max(1, min(200, round(rate / batch), examples // batch // 20))
+    pace = rate if seconds else max(STEADY_RATE, examples / MOST_RECORDS)
+    every = max(1, min(200, round(pace / batch), examples // batch // 20))
     return draft.model_copy(
         update={
             "average": Average(half_life_examples=round(HALF_LIFE_SHARE * examples)),
@@ -274,7 +280,7 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
             "records": Records(
                 every_steps=every,
                 checkpoint_every_steps=every * 20,
-                marks=_marks(seconds or examples / rate),
+                marks=_marks(seconds or examples / STEADY_RATE),
                 look_samples=4000,
                 best_by="table_quality" if generates else "filling",
                 patience_looks=PATIENCE_LOOKS,
@@ -282,7 +288,9 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
         }
     ).with_reason(
         average__half_life_examples=f"{HALF_LIFE_SHARE:.0%} of the run",
-        records__every_steps="about once a second, and 20 times in a short run",
+        records__every_steps="about once a second, and 20 times in a short run"
+        if seconds
+        else "by the examples alone, so that the same command gives the same run; 20 times in a short one",
         records__best_by="columns and pairs together: the last rows of a run need not be its best"
         if generates
         else "numbers and categories together: on few rows the network soon knows them by heart",
