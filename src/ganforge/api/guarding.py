@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ganforge.api.asking import task_of
+from ganforge.contracts import Finding, History
 from ganforge.diagnosis import diagnose
+from ganforge.diagnosis.early import early_signs
 from ganforge.engine.guard import Guard
 from ganforge.recipe import Recipe
 
@@ -26,4 +28,8 @@ def guard_for(recipe: Recipe) -> Guard | None:
     """A fresh guard for one sitting of a run, or None where the recipe says that there is none."""
     if not recipe.guard:
         return None
-    return Guard(diagnose, task_of(recipe).measured, augments=recipe.data.kind == "pictures")
+    return Guard(_find, task_of(recipe).measured, augments=recipe.data.kind == "pictures")
+
+
+def _find(history: History) -> tuple[Finding, ...]:
+    return (*early_signs(history), *diagnose(history))

@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 from ganforge.contracts import Finding, History, Levers, Record
 from ganforge.engine.checkpoint import State
-from ganforge.engine.ladders import IN_EVERY_RECORD, LADDERS, Rung
+from ganforge.engine.ladders import IN_EVERY_RECORD, LADDERS, SHAPELESS, UNMISTAKABLE, Rung
 from ganforge.engine.trial import Memory, Trial
 
 WAIT_LOOKS = 2  # until an action is judged: the first look after it may still show what was before
+NEW_BEGINNING = 0.5  # progress from which on a run that was taken back is judged
 REST_LOOKS = 1  # after a judgement
 MOST_ACTIONS = 6  # in a run: who has tried so much does not know what is wrong
 MOST_RETURNS = 2  # each costs the examples that it takes back
@@ -120,7 +121,13 @@ class Guard:
         everything that is found. What was found at a look holds until the next one."""
         found = [one for one in self._find() if one.severity != "note" and one.ailment in LADDERS]
         found = [one for one in found if looked or one.ailment in IN_EVERY_RECORD]
-        again = [one for one in found if one.ailment in memory.seen and not self._is_best(memory)]
+        learned = self._has_learned(memory) and SHAPELESS.isdisjoint(one.ailment for one in found)
+        found = [one for one in found if one.ailment not in UNMISTAKABLE or not learned]
+        again = [one for one in found if one.ailment in memory.seen]
+        if not UNMISTAKABLE.isdisjoint((*memory.seen, *(one.ailment for one in found))):
+            again = [one for one in again if one.ailment in UNMISTAKABLE]  # whatever else there is comes from it
+        elif self._is_best(memory):
+            again = []
         lost = self._lost(memory)
         if lost is not None and (again or self._lost(memory, before_last=True) is not None):
             again.insert(0, lost)
@@ -180,6 +187,11 @@ class Guard:
         """Whether the last look saw the best product so far: what gets better is left alone, whatever was found."""
         last, earlier = self._last_quality(), self._earlier(memory)
         return last is not None and last.score > max((quality.score for quality in earlier), default=math.inf)
+
+    def _has_learned(self, memory: Memory) -> bool:
+        """Whether the product is better than before the first step, by more than chance. True where nobody looked."""
+        last = self._last_quality()
+        return last is None or memory.untrained is None or last.low > memory.untrained[2]
 
     def _is_near_best(self, memory: Memory) -> bool:
         """Whether the last look proves that a checkpoint saved before it holds a healthy product."""
@@ -282,16 +294,17 @@ class Guard:
 
     def _ripe(self, trial: Trial, state: State) -> bool:
         """Whether a trial can be judged: after enough looks, and of a run that was taken back not before it has come
-        as far as it had been, because quality at half the way says nothing against quality at its end."""
+        as far as it had been and to NEW_BEGINNING, because quality at the start says nothing against that later on."""
         if state.clock.done:
             return True
-        return trial.looks >= WAIT_LOOKS and (not trial.rewound or state.clock.progress >= trial.progress)
+        reached = state.clock.progress >= max(trial.progress, NEW_BEGINNING)
+        return trial.looks >= WAIT_LOOKS and (not trial.rewound or reached)
 
     def _judge(self, state: State, memory: Memory, trial: Trial, now: _Quality) -> tuple[Memory, Mapping[str, Any]]:
         """Keeps what helped: the measure is better than it was by more than its interval, or the ailment is gone and
-        the measure no worse. What did not is undone."""
+        the measure no worse than its interval. What did not help is undone."""
         gone = all(one.ailment != trial.ailment or one.severity == "note" for one in self._find())
-        helped = now.score > trial.high or (gone and now.score >= trial.score)
+        helped = now.score > trial.high or (gone and now.score >= trial.low)
         reached = getattr(state.levers, trial.lever)
         if not helped:
             state.levers = _moved(state.levers, trial.lever, trial.before)

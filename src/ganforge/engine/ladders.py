@@ -30,6 +30,7 @@ _WEAKER_PENALTY = Rung("penalty", 0.1)
 _LONGER_AVERAGE = Rung("half_life_examples", 4.0)
 _SMALLER_STEPS = Rung("learning_rate", 0.1, rewinds=True)
 _SLOWER_OPPONENT = Rung("opponent_learning_rate", 0.25)
+_MUCH_SLOWER_OPPONENT = Rung("opponent_learning_rate", 0.05, rewinds=True)
 _AUGMENTATION = Rung("augmentation", 0.3)
 
 _UNSTABLE = (_STRONGER_PENALTY, _LONGER_AVERAGE, _SMALLER_STEPS, _SMALLER_STEPS)
@@ -40,8 +41,16 @@ IN_EVERY_RECORD: Final = frozenset(
     {"not_finite", "exploding", "discriminator_wins", "discriminator_blind", "vanishing"}
 )
 
+# Acted upon although quality is rising, as it does when a rate falls, but only where nothing has been learned.
+UNMISTAKABLE: Final = frozenset({"overshooting", "opponent_overshooting", "hopeless"})
+SHAPELESS: Final = frozenset({"shapeless", "hopeless"})
+
 LADDERS: Final[dict[str, tuple[Rung, ...]]] = {
     "lost_ground": (_SMALLER_STEPS, _SMALLER_STEPS),  # the guard's own finding: see Guard._lost
+    "shapeless": (_SMALLER_STEPS, _SMALLER_STEPS),
+    "overshooting": (_SMALLER_STEPS, _SMALLER_STEPS),
+    "hopeless": (_MUCH_SLOWER_OPPONENT, _SMALLER_STEPS),  # the generator's own steps would be overshooting
+    "opponent_overshooting": (_MUCH_SLOWER_OPPONENT, _MUCH_SLOWER_OPPONENT),
     "not_finite": (_SMALLER_STEPS, _STRONGER_PENALTY, _SMALLER_STEPS),
     "exploding": (_SMALLER_STEPS, _STRONGER_PENALTY, _SMALLER_STEPS),  # what has blown up does not come back by itself
     "oscillating": _UNSTABLE,
