@@ -47,7 +47,7 @@ def diagnose(
     ] = False,
     force: Force = False,
 ) -> None:
-    """Say what is wrong with RUN and what is not, also while it trains; it only reads."""
+    """Say what is wrong with RUN and what is not; also while it trains."""
     if live and as_json:
         raise InputError(
             "--live and --json were given.", "A program reads one answer.", "Ask again with --json as often as needed."

@@ -26,7 +26,8 @@ from ganforge.errors import RecipeError, WorldError
 
 PATIENCE_SECONDS = 600.0  # how long an answer of another process is waited for; a look of the leader's takes less
 PATIENCE_NAME = "GANFORGE_PATIENCE_SECONDS"
-READY = "ganforge/ready"  # set by the leader when it has something to tell
+RESTARTS = "TORCHELASTIC_RESTART_COUNT"
+READY = "ready"  # set by the leader when it has something to tell
 AT_ONCE_BYTES = 2**26  # of what is told in one go, so that it takes little memory beside what is told
 
 
@@ -147,6 +148,8 @@ def meet(world: World) -> None:
     patience = timedelta(seconds=_patience())
     with _patient("meet the others"):
         store, rank, size = next(rendezvous("env://", timeout=patience))
+        # torchrun may keep one store over all its restarts: what a world before has left in it must not be read
+        store = dist.PrefixStore(f"ganforge/{os.environ.get(RESTARTS, '0')}", store)  # type: ignore[attr-defined]
         if world.leads:
             store.set(READY, "yes")
         while not store.check([READY]):
@@ -172,7 +175,7 @@ def local_size() -> int:
 
 def restarted() -> bool:
     """Whether torchrun started this world again after a process of it was lost."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return int(os.environ.get(RESTARTS, "0")) > 0
 
 
 def _patience() -> float:
