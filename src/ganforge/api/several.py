@@ -47,6 +47,7 @@ class Crew:
         if self._waiting and not isinstance(error, WorldError):
             meet(self.world)
             self.world.tell({"failed": str(error) if error else ""})
+            self.world.any(False)  # until all have heard it: with this process the connections end
 
     def brief(self, folder: Path, job: Job) -> None:
         """Tells the others what to train, and sends each of them its examples."""
@@ -81,6 +82,8 @@ def follow(world: World, settings_of: Callable[[Recipe], FitSettings]) -> Path |
     """
     meet(world)
     told = world.tell(None)
+    if "failed" in told:
+        world.any(False)
     if told.get("failed") == "":
         return None
     if "failed" in told:
