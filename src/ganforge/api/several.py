@@ -21,7 +21,7 @@ from ganforge.api.asking import task_of
 from ganforge.contracts import Batch, Job
 from ganforge.core.part import PartFeed
 from ganforge.core.stop import StopRequest
-from ganforge.core.world import AT_ONCE_BYTES, World, meet, stretch
+from ganforge.core.world import AT_ONCE_BYTES, World, leave, meet, stretch
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import WorldError
 from ganforge.recipe import Recipe, read_recipe
@@ -47,7 +47,7 @@ class Crew:
         if self._waiting and not isinstance(error, WorldError):
             meet(self.world)
             self.world.tell({"failed": str(error) if error else ""})
-            self.world.any(False)  # until all have heard it: with this process the connections end
+            leave(self.world)
 
     def brief(self, folder: Path, job: Job) -> None:
         """Tells the others what to train, and sends each of them its examples."""
@@ -83,7 +83,7 @@ def follow(world: World, settings_of: Callable[[Recipe], FitSettings]) -> Path |
     meet(world)
     told = world.tell(None)
     if "failed" in told:
-        world.any(False)
+        leave(world)
     if told.get("failed") == "":
         return None
     if "failed" in told:

@@ -158,6 +158,13 @@ def meet(world: World) -> None:
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
 
 
+def leave(world: World) -> None:
+    """Parts the processes in good order, where all are alive: one that just ends may be aborted by its own threads."""
+    world.any(False)  # until all are here: with a process its connections end
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def is_leader() -> bool:
     """Whether this process is the one that speaks to people."""
     return os.environ.get("RANK", "0") == "0"
