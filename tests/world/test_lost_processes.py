@@ -64,6 +64,17 @@ def test_sigterm_to_every_process_saves_and_the_run_goes_on_to_the_same_bits_as_
     assert model_of(tmp_path / "run") == model_of(tmp_path / "copy")
 
 
+def test_sigterm_while_the_leader_prepares_ends_all_at_once(tmp_path: Path) -> None:
+    """The processes have not met yet, and the one that leads must not wait for those that are gone."""
+    world = start(2, ["train", *TINY, *OFTEN, *LENGTH, *RUN], tmp_path, GANFORGE_CACHE=str(tmp_path / "cache"))
+    wait_for(tmp_path / "run" / "recipe.json", world)  # now it trains the judge, which no cache has
+    for rank in (1, 0):
+        world.kill(rank, signal.SIGTERM)
+    stopped = time.monotonic()
+    assert [code for code, _ in world.wait(60)] == [143, 143]
+    assert time.monotonic() - stopped < 30
+
+
 def test_a_batch_that_cannot_be_shared_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     ended = start(2, ["train", *TINY[:-4], "--set", "optimiser.batch_size=15", *LENGTH, *RUN], tmp_path).wait()
     (code, words), (other, _) = ended

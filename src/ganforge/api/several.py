@@ -23,7 +23,7 @@ from ganforge.core.part import PartFeed
 from ganforge.core.stop import StopRequest
 from ganforge.core.world import AT_ONCE_BYTES, World, leave, meet, stretch
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.errors import WorldError
+from ganforge.errors import Interrupted, WorldError
 from ganforge.recipe import Recipe, read_recipe
 
 IN_MEMORY_BYTES = 2**30  # of received examples; what is more lies in a temporary file
@@ -44,7 +44,8 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._waiting and not isinstance(error, WorldError):
+        lost = isinstance(error, WorldError | Interrupted | KeyboardInterrupt)  # what stops this one stops all
+        if self._waiting and not lost:
             meet(self.world)
             self.world.tell({"failed": str(error) if error else ""})
             leave(self.world)
@@ -84,9 +85,8 @@ def follow(world: World, settings_of: Callable[[Recipe], FitSettings]) -> Path |
     told = world.tell(None)
     if "failed" in told:
         leave(world)
-    if told.get("failed") == "":
-        return None
-    if "failed" in told:
+        if not told["failed"]:
+            return None
         raise WorldError("The leading process could not begin.", str(told["failed"]), "")
     recipe = read_recipe(told["recipe"])
     brief = {name: world.tell_bytes(b"") for name in told["brief"]}

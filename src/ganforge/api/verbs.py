@@ -202,7 +202,7 @@ def _begun(run: str | Path | None) -> bool:
         raise RunError(
             "The processes were started again, and no run folder was named.",
             "So nobody knows which run is to go on.",
-            "Start torchrun with a --run FOLDER, or go on with: ganforge resume RUN.",
+            "Name it with --run-folder FOLDER, or go on with: ganforge resume RUN.",
         )
     return Run(run).recipe.is_file()
 

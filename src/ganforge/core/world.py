@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -37,6 +37,7 @@ class World:
 
     rank: int = 0
     size: int = 1
+    store: Any = field(default=None, compare=False)  # torch's, where the processes find each other
 
     @property
     def leads(self) -> bool:
@@ -120,7 +121,8 @@ ALONE = World()
 def joined() -> Iterator[World]:
     """The world that torchrun started this process in, until the end of the block; ALONE without torchrun.
 
-    The processes meet only when the leader has something to tell (`meet`). Raises: WorldError.
+    The processes meet only when the leader has something to tell (`meet`), but all know at once whether it is there.
+    Raises: WorldError.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
@@ -128,12 +130,15 @@ def joined() -> Iterator[World]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank() % torch.cuda.device_count())
+    with _patient("find the leader"):
+        store, rank, size = next(rendezvous("env://", timeout=timedelta(seconds=_patience())))
+        # torchrun may keep one store over all its restarts: what a world before has left in it must not be read
+        store = dist.PrefixStore(f"ganforge/{os.environ.get(RESTARTS, '0')}", store)  # type: ignore[attr-defined]
     try:
-        yield World(int(os.environ["RANK"]), size)
+        yield World(rank, size, store)
     finally:
-        if (
-            dist.is_initialized() and sys.exc_info()[0] is None
-        ):  # else the others may not answer, and leaving would wait
+        failed = sys.exc_info()[0] is not None  # then the others may not answer, and parting would wait for them
+        if dist.is_initialized() and not failed:
             dist.destroy_process_group()
 
 
@@ -145,17 +150,15 @@ def meet(world: World) -> None:
     """
     if world.size == 1 or dist.is_initialized():
         return
-    patience = timedelta(seconds=_patience())
+    assert world.store is not None
     with _patient("meet the others"):
-        store, rank, size = next(rendezvous("env://", timeout=patience))
-        # torchrun may keep one store over all its restarts: what a world before has left in it must not be read
-        store = dist.PrefixStore(f"ganforge/{os.environ.get(RESTARTS, '0')}", store)  # type: ignore[attr-defined]
         if world.leads:
-            store.set(READY, "yes")
-        while not store.check([READY]):
+            world.store.set(READY, "yes")
+        while not world.store.check([READY]):
             time.sleep(0.1)  # not one long wait: a signal must get through
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
+        patience = timedelta(seconds=_patience())
+        dist.init_process_group(backend, store=world.store, rank=world.rank, world_size=world.size, timeout=patience)
 
 
 def leave(world: World) -> None:
@@ -173,11 +176,6 @@ def is_leader() -> bool:
 def local_rank() -> int:
     """Which of the processes on this machine this one is."""
     return int(os.environ.get("LOCAL_RANK", "0"))
-
-
-def local_size() -> int:
-    """How many processes of this world are on this machine: they share its cores."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def restarted() -> bool:
