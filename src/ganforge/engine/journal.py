@@ -121,10 +121,9 @@ def make_record(
         "learning_rates": {seat.player.name: learning_rate(seat, state, product) for seat in seats},
     }
     if before is not None:
-        record["update_ratios"] = {
-            seat.player.name: _update_ratio(seat, old) for seat, old in zip(seats, before, strict=True)
-        }
-        record["layers"] = {seat.player.name: _layers(seat, old) for seat, old in zip(seats, before, strict=True)}
+        norms = {seat.player.name: _norms(seat, old) for seat, old in zip(seats, before, strict=True)}
+        record["update_ratios"] = {name: _update_ratio(of) for name, of in norms.items()}
+        record["layers"] = {seat.player.name: _layers(seat, norms[seat.player.name]) for seat in seats}
     return record
 
 
@@ -145,24 +144,27 @@ def add_watched(record: Record, seats: Sequence[Seat]) -> None:
 
 
 @torch.no_grad()
-def _update_ratio(seat: Seat, old: list[Tensor]) -> float:
-    """Length of the last step over the length of the weights: near 0.001 in healthy training."""
-    new: list[Tensor] = list(seat.parameters)
-    step = torch.stack(torch._foreach_norm(torch._foreach_sub(new, old))).norm()
-    return float(step / torch.stack(torch._foreach_norm(new)).norm().clamp_min(1e-12))
+def _norms(seat: Seat, old: list[Tensor]) -> Tensor:
+    """(3, parameters): the length of each parameter's gradient, of itself, and of its last step."""
+    weights: list[Tensor] = list(seat.parameters)
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in seat.parameters]
+    groups = (gradients, weights, list(torch._foreach_sub(weights, old)))
+    return torch.stack([torch.stack(torch._foreach_norm(group)) for group in groups])
 
 
-@torch.no_grad()
-def _layers(seat: Seat, old: list[Tensor]) -> dict[str, dict[str, float | None]]:
+def _update_ratio(norms: Tensor) -> float:
+    """Length of the last step over the length of the weights: near 0.001 in healthy training. Args: see `_norms`."""
+    _, weights, steps = norms
+    return float(steps.norm() / weights.norm().clamp_min(1e-12))
+
+
+def _layers(seat: Seat, norms: Tensor) -> dict[str, dict[str, float | None]]:
     """Backpropagation made visible, layer by layer in the order of the network: {layer: {gradient_norm, ...}}.
 
     A layer is the module that holds its weights; all of its parameters count together. What is not finite is None.
     """
     named = [name.rpartition(".")[0] for name, _ in seat.player.network.named_parameters()]
-    steps = torch._foreach_sub(list(seat.parameters), old)
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in seat.parameters]
-    groups: tuple[list[Tensor], ...] = (gradients, list(seat.parameters), list(steps))
-    squares = torch.stack([torch.stack(torch._foreach_norm(group)).square() for group in groups]).tolist()
+    squares = norms.square().tolist()
     sums: dict[str, list[float]] = {}
     for place, layer in enumerate(named):
         known = sums.setdefault(layer or "network", [0.0, 0.0, 0.0])
