@@ -29,7 +29,7 @@ from ganforge.recipe import (
     override,
     refuse_two_lengths,
 )
-from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads
+from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads, steps_per_record
 
 DEFAULT_MINUTES = 5.0
 BATCH = 64
@@ -41,7 +41,6 @@ HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0
 MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for: so that its plan costs next to nothing
 STEADY_RATE = 1_000.0  # pictures/s that records and looks are spaced by where examples were asked for, not minutes
-MOST_RECORDS = 2_000.0  # in such a run, however long
 
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="conv", latent_size=64, width=16),
@@ -246,8 +245,7 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
     Without seconds nothing here follows the clock: what is looked at when decides what the guard sees.
     """
     batch = draft.optimiser.batch_size
-    pace = rate if seconds else max(STEADY_RATE, examples / MOST_RECORDS)
-    every = max(1, min(100, round(pace / batch), examples // batch // 20))
+    every = min(100, steps_per_record(examples, batch, rate if seconds else None, STEADY_RATE))
     return draft.model_copy(
         update={
             "average": Average(half_life_examples=round(HALF_LIFE_SHARE * examples)),

@@ -33,7 +33,7 @@ from ganforge.recipe import (
     refuse_two_lengths,
 )
 from ganforge.tasks.row_game import build_row_game, build_row_networks
-from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads
+from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads, steps_per_record
 
 DEFAULT_MINUTES = 5.0
 BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
@@ -46,7 +46,6 @@ REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _with_re
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
 MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for
 STEADY_RATE = 20_000.0  # rows/s that records and looks are spaced by where examples were asked for, not minutes
-MOST_RECORDS = 2_000.0  # in such a run, however long
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
     "small": Network(name="rows", latent_size=128, width=128, depth=2),
@@ -271,8 +270,7 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
     Without seconds nothing here follows the clock: what is looked at when decides which rows are the best.
     """
     batch, generates = draft.optimiser.batch_size, draft.task == "generate"
-    pace = rate if seconds else max(STEADY_RATE, examples / MOST_RECORDS)
-    every = max(1, min(200, round(pace / batch), examples // batch // 20))
+    every = min(200, steps_per_record(examples, batch, rate if seconds else None, STEADY_RATE))
     return draft.model_copy(
         update={
             "average": Average(half_life_examples=round(HALF_LIFE_SHARE * examples)),

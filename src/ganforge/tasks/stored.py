@@ -19,6 +19,7 @@ from ganforge.errors import RunError
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 Built = TypeVar("Built", bound=nn.Module)
+Part = TypeVar("Part", Tensor, Declared)
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -50,9 +51,7 @@ def built(folder: Path, build: Callable[[], Built], prefix: str = "") -> Built:
     Raises: RunError if they do not fit each other, or do not fit the memory.
     """
     path = folder / WEIGHTS
-    declared = {
-        name.removeprefix(prefix): tensor for name, tensor in read_declared(path).items() if name.startswith(prefix)
-    }
+    declared = parts_of(read_declared(path), prefix)
     _refuse_huge(path)
     with torch.device("meta"):
         expected = {name: Declared.of(tensor) for name, tensor in build().state_dict().items()}
@@ -63,8 +62,8 @@ def built(folder: Path, build: Callable[[], Built], prefix: str = "") -> Built:
     return network
 
 
-def parts_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, without it."""
+def parts_of(tensors: Mapping[str, Part], prefix: str) -> dict[str, Part]:
+    """The tensors, or what is declared of them, whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 

@@ -16,6 +16,7 @@ from ganforge.recipe import Recipe
 from ganforge.tasks.adversarial import build_game
 
 TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
+MOST_RECORDS = 2_000.0  # in a run whose examples were asked for, however long
 MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
 
 
@@ -33,6 +34,15 @@ def on_fewest_threads(draft: Recipe, measure: Callable[[Recipe], float], what: s
     told = f"{draft.compute.threads} threads make {many:,.0f} {what}/s now, one makes {one:,.0f}"
     chosen = alone if one > many else draft
     return chosen.with_reason(compute__threads=f"{draft.reasons['compute.threads']}; {told}"), max(one, many)
+
+
+def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate: float) -> int:
+    """Steps from one record to the next: about a second of them, and at least twenty records in a run.
+
+    Args: rate in examples/s as timed; None where the clock must not decide: then steady_rate stands for it.
+    """
+    pace = max(steady_rate, examples / MOST_RECORDS) if rate is None else rate
+    return max(1, min(round(pace / batch), examples // batch // 20))
 
 
 @dataclass(slots=True)
