@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from planted import plant_run
 
 from ganforge.reports.charts import HEIGHT, Line, Mark, line_chart
 from ganforge.reports.facts import passport_facts, plan_sections
 from ganforge.reports.standing import standings
-from ganforge.reports.story import time_at
+from ganforge.reports.story import moments, time_at
 from ganforge.reports.words import duration, number, short
 
 
@@ -139,3 +141,14 @@ def test_the_plan_parts_choices_with_reasons_from_the_rest() -> None:
         ("network.width", "32", "fits")
     ]
     assert [choice.name for choice in network.rest] == ["network.depth"]
+
+
+def test_grids_of_a_stretch_that_was_taken_back_are_not_shown(tmp_path: Path) -> None:
+    """The last of them, drawn by the wrecked network, would stand as what the model makes."""
+    run = plant_run(tmp_path / "run", finished=False)
+    records = run.read_records()
+    shown = [moment.examples for moment in moments(run, records)]
+    assert len(shown) > 2
+    back = [{**record, "attempt": 1, "quality": None} for record in records]
+    back[-1] |= {"examples": shown[-2], "quality": {"kid": 0.1}}
+    assert [moment.examples for moment in moments(run, back)] == [shown[-2]]

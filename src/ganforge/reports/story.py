@@ -39,8 +39,14 @@ class Chart:
 
 
 def moments(run: Run, records: Sequence[Record]) -> list[Moment]:
-    """Sample grids over time: the first, some between, and the last, which is shown large."""
+    """Sample grids over time: the first, some between, and the last, which is shown large.
+
+    Grids of a stretch that was taken back are left out: they are not on the way to this model.
+    """
     grids = sorted((int(path.stem), path) for path in run.samples.glob("*.png") if path.stem.isdecimal())
+    if any(record.get("attempt") for record in records):
+        kept = {0, *(record["examples"] for record in records if record.get("quality"))}
+        grids = [(examples, path) for examples, path in grids if examples in kept]
     chosen = (
         [grids[round(i * (len(grids) - 1) / (_STRIP - 1))] for i in range(_STRIP)] if len(grids) > _STRIP else grids
     )
