@@ -16,6 +16,8 @@ from ganforge.errors import RecipeError, did_you_mean
 Size = Literal["tiny", "small", "base", "large"]
 MOST_AUGMENTATION = 0.8  # above it the changes begin to show in what is generated (networks/augmentation.py)
 MOST_CANDIDATES = 64
+OWN_SECTIONS = ("translate", "enhance")  # tasks with a section of their own, which `--set task.key=value` means
+OPTIONAL = ("rows", *OWN_SECTIONS)  # sections that not every recipe has
 UNSETTABLE = ("ask", "data", "reasons")  # parts of a recipe that are no choices
 
 
@@ -97,6 +99,18 @@ class Rows(Section):
     reconstruction: float = Field(0.0, ge=0)  # weight of the cross-entropy of hidden cells in the generator's loss
 
 
+class Translation(Section):
+    """How pictures of one kind become pictures of another."""
+
+    pairing: Literal["paired", "unpaired"]  # whether each picture of A has its truth in B
+
+
+class Enhancement(Section):
+    """What is taken back from pictures."""
+
+    degradation: str  # such as "downscale:4" or "noise:25,jpeg:20"
+
+
 class Adversary(Section):
     """How the two players are scored, and the penalty's weight gamma from the start to the end of training."""
 
@@ -163,6 +177,8 @@ class Recipe(Section):
     data: Data
     network: Network
     rows: Rows | None = None  # of a table
+    translate: Translation | None = None  # of the task of that name, as the next one
+    enhance: Enhancement | None = None
     objective: Adversary = Adversary()
     optimiser: Optimiser = Optimiser()
     average: Average = Average()
@@ -174,7 +190,8 @@ class Recipe(Section):
 
     def to_json(self) -> dict[str, Any]:
         """The object that recipe.json holds."""
-        return self.model_dump(mode="json", exclude={"rows"} if self.rows is None else None)
+        absent = {name for name in OPTIONAL if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=absent or None)
 
     def with_reason(self, **reasons: str) -> Recipe:
         """The same recipe with more reasons; `__` in a name stands for the dot."""

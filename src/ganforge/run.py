@@ -8,7 +8,8 @@
       evaluation.json   the last evaluation: every measure beside floor and reference, and a verdict  (metrics)
       samples/          grids over time, named by examples shown: 000012800.png
       pictures/         real.png, reference.png, nearest.png: what the report shows beside them; of a table
-                        columns.png, pairs.png, dependence.png
+                        columns.png, pairs.png, dependence.png; of pictures made from pictures worst.png, best.png,
+                        random.png
       checkpoints/      step folders, each with a sha256 manifest; the last two, and one more called
                         <step>.stopped where a person stopped the run                                 (engine)
       model/            the product: model.json and model.safetensors, with a sha256 manifest
@@ -33,6 +34,8 @@ evaluation.json has
     and of a generated table: columns, pairs (worst first), targets, label (what the other columns say of it: {name,
     skill, low, high, held_out} or null), rivals (see metrics/tables/evaluate.py), and
     first_rows {columns: [name], rows: [[text or null]]}: the first generated rows as they are written
+    and of pictures made from pictures: rivals as above, and cases {columns: [what stands in each column of the grids],
+    groups: [{name: worst | best | random, sentence}]}, drawn by Run.cases_grid(name), one case in each row
 An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind.
 """
 
@@ -96,6 +99,10 @@ class Run:
         if link is not None:  # a stranger's run could write through it
             raise RunError(f"{link} is a link.", "It may lead out of the run.", "Put there what it leads to.")
         return run
+
+    def cases_grid(self, group: str) -> Path:
+        """Where one group of cases belongs. Args: group worst, best or random."""
+        return self.folder / "pictures" / f"{group}.png"
 
     def sample_grid(self, examples: int) -> Path:
         """Where the grid drawn after `examples` shown belongs."""

@@ -15,7 +15,7 @@ from ganforge.data.given import lasting
 from ganforge.data.kind import kind_of
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.metrics import parse_target
-from ganforge.recipe import Recipe, Request, in_words
+from ganforge.recipe import OWN_SECTIONS, Recipe, Request, in_words
 from ganforge.tasks import TASKS
 
 
@@ -27,7 +27,8 @@ def request_of(source: str | Path, asked: Mapping[str, Any]) -> Request:
         raise RecipeError(f"There is no option {name!r}.", did_you_mean(name, Request.model_fields))
     asked = dict(asked)
     if isinstance(settings := asked.get("settings"), Mapping):
-        asked["settings"] = {name: _as_typed(name, value) for name, value in settings.items()}
+        typed = {name: _as_typed(name, value) for name, value in settings.items()}
+        asked["settings"] = _own_section(typed, str(asked.get("task") or "generate"))
     if (label := str(asked.get("label"))).endswith(".npy") and Path(label).is_file():
         asked["label"] = str(Path(label).absolute())
     if asked.get("plan") is not None:
@@ -92,6 +93,20 @@ def _refuse_no_height(measure: str, task: Task) -> None:
             "It takes a measure of training for which higher is better.",
             did_you_mean(measure, rising),
         )
+
+
+def _own_section(settings: dict[str, str], task: str) -> dict[str, str]:
+    """Settings with `task.` replaced by the section that belongs to the task. Raises: RecipeError if it has none."""
+    own = next((name for name in settings if name.startswith("task.")), None)
+    if own is None:
+        return settings
+    if task not in OWN_SECTIONS:
+        raise RecipeError(
+            f"There is no setting {own!r} of the task {task!r}.",
+            f"Only {' and '.join(OWN_SECTIONS)} have settings of their own.",
+            f"Say which task with --task {OWN_SECTIONS[-1]}.",
+        )
+    return {f"{task}.{name[5:]}" if name.startswith("task.") else name: value for name, value in settings.items()}
 
 
 def _as_typed(name: str, value: object) -> str:

@@ -47,7 +47,8 @@ def sit_down(player: Player) -> Seat:
 def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: str) -> None:
     """Leaves the gradient of the player's loss in its parameters; every other network is frozen meanwhile."""
     for other in others:
-        other.player.network.requires_grad_(other is seat)
+        other.player.network.requires_grad_(False)
+    seat.player.network.requires_grad_(True)  # last: one player's network may hold another's
     device = turn.random.device.type
     for parameter in seat.parameters:
         parameter.grad = None
