@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 from ganforge import __version__
-from ganforge.cli import diagnosing, ending, options, problems, tables
+from ganforge.cli import diagnosing, ending, options, problems, tables, using
 from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
 from ganforge.core.stop import Terminated, Termination
 
@@ -223,7 +223,7 @@ def resume(
         raise typer.Exit(TARGET_NOT_REACHED)
 
 
-@app.command(
+app.command(
     cls=_Verb,
     epilog=_examples(
         "ganforge sample runs/digits-1 -n 64 --out new.png  one picture with 64 samples",
@@ -232,71 +232,17 @@ def resume(
         "ganforge sample runs/people-1 -n 10000 --out new.parquet  rows of a table",
         'ganforge sample runs/people-1 -n 500 --out new.csv --where sex=Female --where "age>=60"  only such rows',
     ),
-)
-def sample(
-    run: RunFolder,
-    out: Annotated[
-        Path,
-        typer.Option(
-            metavar="PATH",
-            show_default=False,
-            help="Pictures: a .png (one grid), a .npz (one array), or a folder. Rows: a .csv, .tsv (also .gz), "
-            ".parquet or .feather file.",
-        ),
-    ],
-    number: Annotated[
-        int, typer.Option("-n", "--number", metavar="N", parser=options.whole_number("-n", 1, 64), help="How many.")
-    ] = 64,
-    label: Annotated[str | None, typer.Option(metavar="L", help="Of pictures: only this label, by its name.")] = None,
-    where: options.Where = None,
-    seed: Seed = 0,
-    truncation: Annotated[
-        float,
-        typer.Option(
-            metavar="T",
-            parser=options.number_above_zero("--truncation"),
-            help="Of pictures: below 1 more typical, less varied samples.",
-        ),
-    ] = 1.0,
-    force: Force = False,
-) -> None:
-    """Draw new examples from the trained model of RUN."""
-    from ganforge import api
+)(using.sample)
 
-    written = api.sample(
-        run, number, out, label=label, where=where or (), seed=seed, truncation=truncation, force=force
-    )
-    tables.say_path("Wrote", written, Console())
-
-
-@app.command(
+app.command(
     cls=_Verb,
     epilog=_examples(
+        "ganforge apply runs/photos-1 pictures/ --out better/  every picture of a folder, of any size",
+        "ganforge apply runs/photos-1 cat.jpg --out cat.png --strength 0.5  between faithful (0) and sharp (1)",
         "ganforge apply runs/holes-1 holes.csv --out filled.csv  the best guess for every missing cell",
         "ganforge apply runs/holes-1 holes.csv --out filled.csv --draw  values that vary as real ones do",
     ),
-)
-def apply(
-    run: RunFolder,
-    data: Annotated[
-        str,
-        typer.Argument(metavar="DATA", show_default=False, help="A table with the columns that RUN was trained on."),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(metavar="FILE", show_default=False, help="A .csv, .tsv (also .gz), .parquet or .feather file."),
-    ],
-    draw: Annotated[
-        bool, typer.Option("--draw", metavar="", help="Draw each missing value, instead of the best guess.")
-    ] = False,
-    seed: Seed = 0,
-    force: Force = False,
-) -> None:
-    """Fill the missing cells of the table DATA with the model of RUN."""
-    from ganforge import api
-
-    written = api.apply(run, data, out, draw=draw, seed=seed, force=force)
-    tables.say_path("Wrote", Path(str(written)), Console())
+)(using.apply)
 
 
 @app.command(
