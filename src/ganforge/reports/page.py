@@ -16,6 +16,7 @@ import numpy as np
 from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
 from ganforge.core.misfit import refused
+from ganforge.reports.cases_part import cases_part
 from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
 from ganforge.reports.guarded import guard_actions
 from ganforge.reports.heat import player_flows
@@ -81,6 +82,7 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
         "judge": str((evaluation.get("judge") or {}).get("sentence", "")),
         "reference": str(evaluation.get("reference") or ""),
         "table": table_part(run, evaluation),
+        "cases": cases_part(run, evaluation, str(recipe.get("task"))),
         "solution": solution_rows(evaluation),
         "classes": class_shares(evaluation),
         "nearest": picture(run.nearest_grid),

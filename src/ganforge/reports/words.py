@@ -37,6 +37,6 @@ def duration(seconds: float) -> str:
 def title(key: str) -> str:
     """A key of a file as words: `held_out` -> `Held out`. Short names such as fid are abbreviations: FID."""
     words = key.replace("_", " ").replace(".", " ").strip()
-    if words.lower() in {"fid", "kid", "mse", "rmse", "r2"}:
+    if words.lower() in {"fid", "kid", "mse", "rmse", "r2", "psnr", "ssim"}:
         return words.upper()
     return words[:1].upper() + words[1:]

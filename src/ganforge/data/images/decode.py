@@ -83,7 +83,7 @@ def reason_of(error: BaseException) -> str:
 
 def read_header(open_file: Callable[[], BinaryIO]) -> Header:
     """Reads what is needed to plan, without decoding. Raises: one of BROKEN if the file cannot be used."""
-    with open_file() as file, _opened(file) as image:
+    with open_file() as file, opened(file) as image:
         width, height = image.size
         # TIFF reports its upright size by itself; a PNG's late EXIF would need decoding, so only an early one counts.
         if image.format != "TIFF" and "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
@@ -93,11 +93,11 @@ def read_header(open_file: Callable[[], BinaryIO]) -> Header:
 
 def look_of(open_file: Callable[[], BinaryIO]) -> str:
     """Decodes one picture and says whether it is grey, colour or alpha (partly transparent)."""
-    with open_file() as file, _opened(file) as image:
+    with open_file() as file, opened(file) as image:
         if _kind_of_mode(image) == "grey":
             return "grey"
         image.draft(image.mode, (64, 64))
-        pixels = np.asarray(_plain(image).convert("RGBA"))
+        pixels = np.asarray(plain(image).convert("RGBA"))
     if pixels[..., 3].min() < 255:
         return "alpha"
     grey = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
@@ -109,11 +109,11 @@ def decode(open_file: Callable[[], BinaryIO], target: Target) -> tuple[Pixels, b
 
     Raises: one of BROKEN if the file is damaged or cannot be used.
     """
-    with open_file() as file, _opened(file) as image:
+    with open_file() as file, opened(file) as image:
         side = 2 * max(target.height, target.width)
         image.draft(image.mode, (side, side))  # JPEG can decode straight to a half, quarter or eighth
         upright = ImageOps.exif_transpose(image) if image.getexif().get(ExifTags.Base.Orientation, 1) > 1 else image
-        return fit(with_channels(_plain(upright), target.channels), target)
+        return fit(with_channels(plain(upright), target.channels), target)
 
 
 def with_channels(image: Image.Image, channels: int) -> Image.Image:
@@ -174,8 +174,11 @@ def _decode_group(group: list[Item], target: Target) -> Block:
     return Block(stacked, np.array(rows, np.int64), tuple(failed), enlarged)
 
 
-def _opened(file: BinaryIO) -> Image.Image:
-    """An image whose header passed every check; nothing is decoded yet."""
+def opened(file: BinaryIO, *, any_shape: bool = False) -> Image.Image:
+    """An image whose header passed every check; nothing is decoded yet.
+
+    Args: any_shape whether slivers and specks will do, from which nothing can be learned.
+    """
     if not file.read(1):
         raise UnusableError("an empty file (0 bytes)")
     file.seek(0)
@@ -183,6 +186,8 @@ def _opened(file: BinaryIO) -> Image.Image:
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise UnusableError(f"{width} x {height} is more than {MOST_PIXELS:,} pixels (a decompression bomb?)")
+    if any_shape:
+        return image
     if max(width, height) > SLIMMEST * min(width, height):
         raise UnusableError(f"{width} x {height} is a sliver, more than {SLIMMEST} times as long as wide")
     if min(width, height) < TINIEST:
@@ -196,7 +201,7 @@ def _kind_of_mode(image: Image.Image) -> str:
     return "grey" if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16") else "colour"
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def plain(image: Image.Image) -> Image.Image:
     """The same picture in 8 bits and in a mode that converts to L, RGB and RGBA."""
     if image.mode.startswith("I;16") or image.mode == "I":
         levels = np.asarray(image)
