@@ -26,7 +26,7 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
-    from ganforge.api import apply, diagnose, evaluate, load, plan, report, resume, runs, sample, train
+    from ganforge.api import apply, diagnose, evaluate, interpolate, load, plan, report, resume, runs, sample, train
     from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"
@@ -48,6 +48,7 @@ __all__ = [
     "apply",
     "diagnose",
     "evaluate",
+    "interpolate",
     "load",
     "plan",
     "report",

@@ -10,6 +10,7 @@ print(run.verdict)
 from ganforge.api.diagnosing import Diagnosis, diagnose
 from ganforge.api.drawing import TrainedRun, apply, sample
 from ganforge.api.verbs import evaluate, load, plan, report, resume, runs, train
+from ganforge.api.walking import interpolate
 
 __all__ = [
     "Diagnosis",
@@ -17,6 +18,7 @@ __all__ = [
     "apply",
     "diagnose",
     "evaluate",
+    "interpolate",
     "load",
     "plan",
     "report",

@@ -10,17 +10,18 @@ from rich.console import Console
 
 from ganforge.cli import options, tables
 from ganforge.cli.options import Force, RunFolder, Seed
+from ganforge.errors import InputError
 
 
-def sample(
+def sample(  # noqa: PLR0913, PLR0917 - one argument per option
     run: RunFolder,
     out: Annotated[
         Path,
         typer.Option(
             metavar="PATH",
             show_default=False,
-            help="Pictures: a .png (one grid), a .npz (one array), or a folder. Rows: a .csv, .tsv (also .gz), "
-            ".parquet or .feather file.",
+            help="Pictures: a .png (one grid), a .npz (one array), or a folder. A walk: .gif, .webp or .mp4. Rows: "
+            "a .csv, .tsv (also .gz), .parquet or .feather file.",
         ),
     ],
     number: Annotated[
@@ -37,15 +38,33 @@ def sample(
             help="Of pictures: below 1 more typical, less varied samples.",
         ),
     ] = 1.0,
+    interpolate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            parser=options.whole_number("--interpolate", 2, 8),
+            help="Of pictures: instead of N of them, a walk through K and back, as a .gif, .webp or .mp4.",
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Draw new examples from the trained model of RUN."""
     from ganforge import api
 
+    if interpolate is not None:
+        _refuse_rows(where)
+        walk = api.interpolate(run, interpolate, out, label=label, seed=seed, truncation=truncation, force=force)
+        tables.say_path("Wrote", walk, Console())
+        return
     written = api.sample(
         run, number, out, label=label, where=where or (), seed=seed, truncation=truncation, force=force
     )
     tables.say_path("Wrote", written, Console())
+
+
+def _refuse_rows(where: list[str] | None) -> None:
+    if where:
+        raise InputError("--interpolate and --where were given.", "Rows cannot walk.", "Leave one of them out.")
 
 
 def apply(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from ganforge.core.device import memory_bytes
 from ganforge.core.misfit import refused
@@ -48,18 +48,28 @@ class PictureModel:
         """
         if self.label_names and labels is None:
             labels = self.draw_labels(count, seed=seed)
+        pictures = np.empty((count, *self.picture_shape()), np.uint8)
+        for block in range(0, count, BLOCK):
+            latents = truncation * self.draw_latents(block, seed=seed)[: count - block]
+            place = slice(block, block + len(latents))
+            pictures[place] = self.draw(latents, labels[place] if labels is not None else None)
+        return pictures
+
+    def draw_latents(self, block: int, *, seed: int) -> Tensor:
+        """The BLOCK latents (BLOCK, Z) that `sample` draws from place `block` on, a multiple of BLOCK."""
+        return torch.randn(BLOCK, self.latent_size, generator=generator_for(seed, "sample", step=block))
+
+    @torch.no_grad()
+    def draw(self, latents: Tensor, labels: NDArray[np.int64] | None) -> NDArray[np.uint8]:
+        """The pictures (N, C, H, W) uint8 of latents (N, Z) and, for a model with labels, labels (N,)."""
         device = next(self.network.parameters()).device
         channels, height, width = self.picture_shape()
-        pictures = np.empty((count, channels, height, width), np.uint8)
+        pictures = np.empty((len(latents), channels, height, width), np.uint8)
         at_once = max(1, MOST_PIXELS // (height * width))
-        for block in range(0, count, BLOCK):
-            random = generator_for(seed, "sample", step=block)
-            latents = truncation * torch.randn(BLOCK, self.latent_size, generator=random)[: count - block]
-            for first in range(0, len(latents), at_once):
-                latent = latents[first : first + at_once]
-                place = slice(block + first, block + first + len(latent))
-                label = torch.from_numpy(labels[place]).to(device) if labels is not None else None
-                pictures[place] = to_uint8(self.network(latent.to(device), label)).cpu().numpy()
+        for first in range(0, len(latents), at_once):
+            place = slice(first, first + at_once)
+            label = torch.from_numpy(labels[place]).to(device) if labels is not None else None
+            pictures[place] = to_uint8(self.network(latents[place].to(device), label)).cpu().numpy()
         return pictures
 
     @torch.no_grad()
