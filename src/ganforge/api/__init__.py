@@ -7,8 +7,9 @@ pictures = run.sample(64)  # uint8 (64, C, H, W)
 print(run.verdict)
 """
 
+from ganforge.api.applying import apply
 from ganforge.api.diagnosing import Diagnosis, diagnose
-from ganforge.api.drawing import TrainedRun, apply, sample
+from ganforge.api.drawing import TrainedRun, sample
 from ganforge.api.verbs import evaluate, load, plan, report, resume, runs, train
 from ganforge.api.walking import interpolate
 

@@ -95,22 +95,10 @@ def sample(
     return Path(out)
 
 
-def apply(
-    run: str | Path,
-    source: object,
-    out: str | Path | None = None,
-    *,
-    draw: bool = False,
-    seed: int = 0,
-    force: bool = False,
+def fill_table(
+    run: str | Path, source: object, out: str | Path | None = None, *, draw: bool, seed: int, force: bool
 ) -> Path | pd.DataFrame:
-    """Fills the missing cells of a table with what the model of a run says of them; what is there stays as it is.
-
-    Args: source a table's path or frame with the columns that the model was trained on, missing values among them;
-        out the file to write, None for a data frame; draw: a value drawn for each cell, so that the filled table
-        varies as the real one does, instead of the best guess.
-    Raises: RunError, DataError if columns are missing or of another kind, InputError for a file that is there.
-    """
+    """Fills the missing cells of a table with what the model of a run says of them. See `applying.apply`."""
     model = load_rows(Run.open(run).model)
     if out is None:
         return completed(model, source, draw=draw, seed=seed)
@@ -129,7 +117,7 @@ def drawn_rows(model: RowModel, n: int, where: Where, seed: int) -> pd.DataFrame
 
 
 def completed(model: RowModel, source: object, *, draw: bool, seed: int) -> pd.DataFrame:
-    """A table with its missing cells filled, as a data frame. See `apply`."""
+    """A table with its missing cells filled, as a data frame."""
     import pandas as pd
 
     with on_disk(source) as path:
@@ -146,11 +134,16 @@ def refuse_senseless_count(n: int) -> None:
 
 def holds_rows(folder: Path) -> bool:
     """Whether a model folder holds a model of rows; one that cannot be read is left to its reader."""
+    return bool(said_of(folder, "kind") == "table")
+
+
+def said_of(folder: Path, name: str) -> Any:
+    """What a model folder says of itself under a name, unchecked; None if it cannot be read."""
     description = folder / "model.json"
     try:
-        return description.is_file() and bool(read_json_file(description).get("kind") == "table")
+        return read_json_file(description).get(name) if description.is_file() else None
     except (OSError, ValueError, AttributeError):
-        return False
+        return None
 
 
 def rows_of(folder: Path, n: int, label: str | int | None, truncation: float) -> RowModel:

@@ -29,6 +29,21 @@ def number_above_zero(option: str) -> Callable[[str], float]:
     return read
 
 
+def share(option: str) -> Callable[[str], float]:
+    """A reader of numbers in 0..1. It raises RecipeError naming `option`."""
+
+    def read(text: str | float) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number <= 1:
+            raise RecipeError(f"{option} cannot be {text!r}.", "It lies in 0..1.", f"For example: {option} 0.5")
+        return number
+
+    return read
+
+
 def is_on(option: str, text: str) -> bool:
     """Reads the words on and off. Raises: RecipeError."""
     if text not in ("on", "off"):

@@ -13,11 +13,24 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ganforge.recipe import OWN_SECTIONS
+
 if TYPE_CHECKING:
     from ganforge.core.summary import RunSummary
     from ganforge.recipe import Recipe
 
-SECTIONS = ("data", "rows", "network", "objective", "optimiser", "average", "length", "compute", "records")
+SECTIONS = (
+    "data",
+    "rows",
+    *OWN_SECTIONS,
+    "network",
+    "objective",
+    "optimiser",
+    "average",
+    "length",
+    "compute",
+    "records",
+)
 NOT_SHOWN = {"data.hash", "length.seconds_allowed"}  # nobody decides by these
 SHOWN_APART = {"data.columns", "rows.rules"}  # of a table
 LONGEST_NAME = 24  # of a column that is not broken

@@ -9,13 +9,26 @@ from ganforge.tasks.generate import Generate
 from ganforge.tasks.generate_rows import GenerateRows
 from ganforge.tasks.impute import Impute
 from ganforge.tasks.model import PictureModel, labels_for, load_model
+from ganforge.tasks.picture_map import LOADERS, PictureMap, load_map
 from ganforge.tasks.regress import Regress
 from ganforge.tasks.row_model import RowModel, load_rows
+from ganforge.tasks.translate import Translate
 
 TASKS: dict[str, Mapping[str, type[Task]]] = {
     "generate": {"pictures": Generate, "table": GenerateRows},
     "impute": {"table": Impute},
     "regress": {"table": Regress},
+    "translate": {"pictures": Translate},
 }
 
-__all__ = ["TASKS", "PictureModel", "RowModel", "labels_for", "load_model", "load_rows"]
+__all__ = [
+    "LOADERS",
+    "TASKS",
+    "PictureMap",
+    "PictureModel",
+    "RowModel",
+    "labels_for",
+    "load_map",
+    "load_model",
+    "load_rows",
+]

@@ -219,13 +219,13 @@ def _for_examples(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
     steps = int(MOST_TIMED_SHARE * examples / batch / (TIMED_STRETCHES + 1))
     rate = measure_rate(draft, feed, min(TIMED_STEPS, max(1, steps)))
     why = "you asked for it" if examples == asked else f"you asked for {asked}; one step shows {batch}, the least"
-    return _finish(draft, examples, None, rate).with_reason(length__examples=why)
+    return with_length(draft, examples, None, rate).with_reason(length__examples=why)
 
 
 def _for_minutes(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
     """Network size and length from a timing of each size that comes into question."""
     seconds = 60.0 * (draft.ask.minutes or DEFAULT_MINUTES)
-    looks = len(draft.records.marks if "records.marks" in draft.ask.settings else _marks(seconds))
+    looks = len(draft.records.marks if "records.marks" in draft.ask.settings else marks_for(seconds))
     training = max(0.5 * seconds, seconds - looks * SECONDS_PER_LOOK)
     trial, rate = draft, 0.0
     for size in _sizes(draft.ask):
@@ -236,10 +236,10 @@ def _for_minutes(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
             break
     examples = max(trial.optimiser.batch_size, int(rate * training))
     why = f"{seconds / 60:g} minutes at {rate:,.0f} pictures/s, without the time of {looks} looks at samples"
-    return _finish(trial, examples, seconds, rate).with_reason(length__examples=why)
+    return with_length(trial, examples, seconds, rate).with_reason(length__examples=why)
 
 
-def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) -> Recipe:
+def with_length(draft: Recipe, examples: int, seconds: float | None, rate: float) -> Recipe:
     """The recipe once network and length are known. Args: seconds that were asked for; rate in examples/s.
 
     Without seconds nothing here follows the clock: what is looked at when decides what the guard sees.
@@ -251,7 +251,7 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
             "average": Average(half_life_examples=round(HALF_LIFE_SHARE * examples)),
             "length": Length(examples=examples, seconds_allowed=seconds, examples_per_second=rate),
             "records": Records(
-                every_steps=every, checkpoint_every_steps=every * 20, marks=_marks(seconds or examples / STEADY_RATE)
+                every_steps=every, checkpoint_every_steps=every * 20, marks=marks_for(seconds or examples / STEADY_RATE)
             ),
         }
     ).with_reason(
@@ -262,7 +262,7 @@ def _finish(draft: Recipe, examples: int, seconds: float | None, rate: float) ->
     )
 
 
-def _marks(seconds: float) -> tuple[float, ...]:
+def marks_for(seconds: float) -> tuple[float, ...]:
     """Progress at which samples are drawn and measured: fewer in a short run, where each look costs more."""
     if seconds < 30:
         return (0.0, 0.5, 1.0)

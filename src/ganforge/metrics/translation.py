@@ -1,0 +1,152 @@
+"""How good a translation of pictures is, beside copying the input and the nearest training pair; and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.contracts import Measure
+from ganforge.metrics.evaluate import small_pictures
+from ganforge.metrics.intervals import Estimate
+from ganforge.metrics.judge import Judge
+from ganforge.metrics.kernel import kernel_distance
+from ganforge.metrics.likeness import mean_of, psnr, ssim
+from ganforge.metrics.neighbours import nearest_with_index
+
+Pictures = NDArray[np.uint8]
+BETTER: dict[str, Literal["lower", "higher"]] = {"psnr": "higher", "ssim": "higher", "kid": "lower", "kept": "higher"}
+MEANINGS = {
+    "psnr": "How near the result is to the truth, in decibels: 6 more halve the typical error of a pixel.",
+    "ssim": "How much of the truth's structure the result shows: 1 is all of it, 0 none.",
+    "kid": "Kernel distance: how unlike real pictures of the other kind the results are, as a crowd.",
+    "kept": "How much of the input's structure is still there: 1 is all of it. Copying keeps everything.",
+}
+COPYING, NEAREST = "the input, copied", "the nearest training pair"
+SENTENCES = {
+    COPYING: "Nothing is changed.",
+    NEAREST: "What belongs to the training input that is most like this one.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translated:
+    """Held-out inputs and what was made of them. Each uint8 (N, C, H, W)."""
+
+    given: Pictures
+    made: Pictures
+    truth: Pictures | None  # of pairs
+    real: Pictures  # held-out pictures of the other kind; of pairs the truth again
+    unlearned: (
+        Pictures  # more real ones that neither the judge nor the generator has learned from, or the training ones
+    )
+
+
+def scores_of(judge: Judge, cases: Translated, result: Pictures) -> dict[str, Estimate]:
+    """Every measure of some results (N, C, H, W) for the inputs of the cases."""
+    kid = kernel_distance(judge.features(cases.real), judge.features(result))
+    if cases.truth is None:
+        return {"kid": kid, "kept": mean_of(ssim(cases.given, result))}
+    return {"psnr": mean_of(psnr(cases.truth, result)), "ssim": mean_of(ssim(cases.truth, result)), "kid": kid}
+
+
+def judge_translation(judge: Judge, cases: Translated, train: tuple[Pictures, Pictures]) -> dict[str, Any]:
+    """Measures, rivals and verdict, as evaluation.json holds them.
+
+    Args: train pictures of A and B; of pairs in the same order.
+    """
+    mine = scores_of(judge, cases, cases.made)
+    rivals = {COPYING: scores_of(judge, cases, cases.given)}
+    if cases.truth is not None:
+        _, nearest = nearest_with_index(small_pictures(cases.given), small_pictures(train[0]), k=1)
+        rivals[NEAREST] = scores_of(judge, cases, train[1][nearest[:, 0]])
+    floor = kernel_distance(judge.features(cases.real), judge.features(cases.unlearned)).value
+    floors = {"kid": floor, "kept": 1.0}
+    measures = [
+        Measure(
+            name,
+            found.value,
+            found.low,
+            found.high,
+            floors.get(name, float("nan")),
+            rivals[COPYING][name].value,
+            BETTER[name],
+            MEANINGS[name],
+        )
+        for name, found in mine.items()
+    ]
+    return {
+        "samples": len(cases.made),
+        "held_out": len(cases.given),
+        "judge": judge.description,
+        "floor": "floor: real pictures of the other kind against others of them; for the rest it is unknown.",
+        "reference": f"The reference is not a GAN: {COPYING}.",
+        "measures": [asdict(measure) for measure in measures],
+        "classes": None,
+        "nearest": "",
+        "rivals": [
+            {
+                "name": name,
+                "sentence": SENTENCES.get(name, ""),
+                "measures": {measure: found.value for measure, found in scores.items()},
+            }
+            for name, scores in {"this model": mine, **rivals}.items()
+        ],
+        "verdict": verdict(mine, rivals),
+    }
+
+
+def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
+    """In words: whether the results are nearer to the truth, or to the other kind, than what is no translation."""
+    copied = rivals[COPYING]
+    sentences = [_sentence(name, mine, rivals) for name in mine]
+    closer = mine["kid"].value < copied["kid"].value
+    sure = mine["kid"].high < copied["kid"].low
+    if "psnr" not in mine:
+        if not closer:
+            headline = (
+                "Failed: the results are no more like the other kind than the inputs are. Copy the inputs instead."
+            )
+            return _verdict("failed", headline, sentences, False)
+        if mine["kept"].value < LEAST_KEPT:
+            headline = "Poor: the results are like the other kind, but little of the inputs is left in them."
+            return _verdict("poor", headline, sentences, True)
+        grade, how = ("good", "clearly") if sure else ("fair", "a little, perhaps by chance,")
+        return _verdict(
+            grade, f"{grade.title()}: the results are {how} more like the other kind than the inputs.", sentences, True
+        )
+    worse = [name for name in ("psnr", "ssim") if mine[name].value <= copied[name].value]
+    if worse:
+        headline = f"Failed: copying the input is nearer to the truth ({' and '.join(_named(name) for name in worse)})."
+        return _verdict("failed", headline, sentences, False)
+    behind = [name for name in ("psnr", "ssim") if mine[name].value <= rivals[NEAREST][name].value]
+    if behind:
+        headline = (
+            "Fair: nearer to the truth than copying the input, but the nearest training pair is nearer still "
+            f"({' and '.join(_named(name) for name in behind)})."
+        )
+        return _verdict("fair", headline, sentences, closer)
+    grade = "good" if closer else "fair"
+    rest = "and more like the other kind" if closer else "but no more like the other kind"
+    headline = f"{grade.title()}: nearer to the truth than copying the input or the nearest training pair, {rest}."
+    return _verdict(grade, headline, sentences, closer)
+
+
+LEAST_KEPT = 0.1  # SSIM between input and result below which a translation has lost its subject
+
+
+def _verdict(grade: str, headline: str, sentences: Sequence[str], helps: bool) -> dict[str, Any]:
+    return {"grade": grade, "headline": headline, "sentences": list(sentences), "adversarial_helps": helps}
+
+
+def _named(name: str) -> str:
+    return {"psnr": "PSNR", "ssim": "SSIM", "kid": "Kernel distance", "kept": "Structure kept"}[name]
+
+
+def _sentence(name: str, mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> str:
+    found = mine[name]
+    others = ", ".join(f"{rival}: {scores[name].value:.3g}" for rival, scores in rivals.items())
+    return f"{_named(name)} {found.value:.3g} ({found.low:.3g} to {found.high:.3g}); {others}."

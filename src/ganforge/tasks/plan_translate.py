@@ -1,0 +1,162 @@
+"""The plan for translating pictures: what the person did not ask for, each choice with its reason."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ganforge import __version__
+from ganforge.contracts import Tell
+from ganforge.core.device import survey_machine
+from ganforge.core.seeds import seed_for
+from ganforge.data.images.feed import HALF
+from ganforge.data.images.pairs import Pairs
+from ganforge.errors import RecipeError, did_you_mean
+from ganforge.networks import refuse_unbuildable
+from ganforge.objectives import OBJECTIVES
+from ganforge.recipe import (
+    Adversary,
+    Compute,
+    Data,
+    Length,
+    Network,
+    Optimiser,
+    Recipe,
+    Request,
+    Size,
+    Translation,
+    override,
+    refuse_two_lengths,
+)
+from ganforge.tasks.plan_pictures import (
+    DEFAULT_MINUTES,
+    GAMMA_DECAY,
+    MOST_TIMED_SHARE,
+    SECONDS_PER_LOOK,
+    chosen_device,
+    gamma_rule,
+    marks_for,
+    with_length,
+)
+from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads
+from ganforge.tasks.translate_game import build_networks, build_translation
+
+BATCH = 16
+PAIRED_WEIGHT, CYCLE_WEIGHT = 20.0, 10.0  # of the distance to the truth, or to the input after the way back
+PAIRS = 2_000  # random pairs behind the mean squared distance of two pictures
+SIZES: dict[Size, Network] = {
+    "tiny": Network(name="translator", latent_size=1, width=16, depth=1),
+    "small": Network(name="translator", latent_size=1, width=32, depth=2),
+    "base": Network(name="translator", latent_size=1, width=64, depth=4),
+    "large": Network(name="translator", latent_size=1, width=128, depth=6),
+}
+REASONS = {
+    "data__source": "you gave it",
+    "data__kind": "found there",
+    "network__name": "a U-Net that begins as the identity; normalises nothing, so that tiles leave no seam",
+    "network__latent_size": "not used: a translation draws nothing",
+    "network__depth": "residual blocks where it is narrowest",
+    "translate__unpaired_by": "measured against contrastive on the same pictures (docs/decisions/010-unpaired.md)",
+    "translate__adversarial": "the unit in which the other weights are given",
+    "objective__name": "relativistic pairing with R1 and R2: converges",
+    "objective__order": "each player answers the others' newest step",
+    "objective__augmentation": "none from the start",
+    "objective__flips": "a mirrored pair is a pair; text and maps are not mirrored: say false",
+    "optimiser__kind": "a step size for each weight, which layers of different scale need",
+    "optimiser__learning_rate_end": "the last steps settle what was learned",
+    "optimiser__warmup": "none: no run has needed it",
+    "optimiser__beta1": "no momentum: each step of one player changes the others' task",
+    "optimiser__beta2": "a memory of about 100 steps for the size of the gradients",
+    "length__examples_per_second": "timed on this machine just now",
+    "records__checkpoint_every_steps": "every 20th record",
+    "records__marks": f"few in a short run: a look takes about {SECONDS_PER_LOOK:g} seconds",
+    "records__look_samples": "not used: all held-out pictures are looked at, up to a bound",
+    "records__best_by": "not used: the last model is the one that is kept",
+    "records__patience_looks": "not used: a run keeps to its length",
+}
+
+
+def plan_translation(request: Request, pairs: Pairs, size_reason: str, tell: Tell) -> Recipe:
+    """Everything chosen, each choice with its reason; times a few steps on this machine.
+
+    Raises: RecipeError for unknown names and impossible values.
+    """
+    refuse_two_lengths(request)
+    objective = request.settings.get("objective.name", request.objective or "r3gan")
+    if objective not in OBJECTIVES:
+        raise RecipeError(f"There is no objective {objective!r}.", did_you_mean(objective, OBJECTIVES))
+    draft = override(_draft(request, pairs, objective), request.settings)
+    refuse_unbuildable(draft.network, lambda: list(build_networks(draft).values()))
+    tell("timing", size=request.size or "small")
+    by_examples = request.examples is not None or "length.examples" in request.settings
+    draft = _for_examples(draft, pairs) if by_examples else _for_minutes(draft, pairs)
+    return override(draft.with_reason(data__shape=size_reason), request.settings)
+
+
+def mean_squared_distance(pictures: np.ndarray) -> float:
+    """Of two of the pictures uint8 (N, C, H, W), with numbers in -1..1, summed over their numbers."""
+    random = np.random.default_rng(seed_for(0, "data/pairs"))
+    first, last = random.integers(0, len(pictures), (2, PAIRS))
+    differences = (pictures[one].astype(np.float32) - pictures[other] for one, other in zip(first, last, strict=True))
+    return math.prod(pictures.shape[1:]) * float(np.mean([np.square(found / HALF).mean() for found in differences]))
+
+
+def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
+    """Everything but the length."""
+    machine, device = survey_machine(), chosen_device(request)
+    paired = pairs.pairing == "paired"
+    distance = mean_squared_distance(pairs.train.pictures("y"))
+    gamma = gamma_rule(distance)
+    best = device == machine.device
+    count = len(pairs.train)
+    return Recipe(
+        ganforge=__version__,
+        task="translate",
+        seed=request.seed,
+        ask=request,
+        data=Data(source=request.source, kind="pictures", shape=pairs.shape, hash=pairs.data_hash),
+        network=SIZES[request.size or "small"],
+        translate=Translation(pairing=pairs.pairing, reconstruction=PAIRED_WEIGHT if paired else CYCLE_WEIGHT),
+        objective=Adversary(name=objective, gamma_start=gamma, gamma_end=gamma * GAMMA_DECAY, flips=True),
+        optimiser=Optimiser(batch_size=min(BATCH, count), learning_rate_start=1e-3),
+        length=Length(examples=request.examples or BATCH),
+        compute=Compute(device=device, precision=machine.precision if best else "float32", threads=machine.threads),
+    ).with_reason(
+        **REASONS,
+        task="you asked for it",
+        translate__pairing=str(pairs.passport["pairing_why"]),
+        translate__reconstruction="how near to the truth against how like the others: measured (docs/log.md)"
+        if paired
+        else "how much of the input must be found again: measured (docs/log.md)",
+        translate__identity="not used: there are pairs" if paired else "what is already like B should stay as it is",
+        network__width="you asked for it" if request.size else "that of size small, which suits minutes on a processor",
+        objective__gamma_start=f"0.01 x the mean squared distance of two pictures ({distance:.4g})",
+        objective__gamma_end="a tenth of the start: sharper once the results are near",
+        optimiser__batch_size=f"{BATCH} pictures of each side a step, from {count:,}",
+        optimiser__learning_rate_start="measured on emoji (docs/log.md); falls along a half cosine",
+        compute__device=machine.device_reason,
+        compute__precision=machine.precision_reason if best else "safe on any device",
+        compute__threads=machine.description,
+    )
+
+
+def _for_examples(draft: Recipe, pairs: Pairs) -> Recipe:
+    batch, asked = draft.optimiser.batch_size, draft.length.examples
+    examples = max(batch, asked)
+    steps = int(MOST_TIMED_SHARE * examples / batch / (TIMED_STRETCHES + 1))
+    rate = measure_rate(draft, pairs.train, min(TIMED_STEPS, max(1, steps)), build_translation)
+    why = "you asked for it" if examples == asked else f"you asked for {asked}; one step shows {batch}, the least"
+    return with_length(draft, examples, None, rate).with_reason(length__examples=why)
+
+
+def _for_minutes(draft: Recipe, pairs: Pairs) -> Recipe:
+    seconds = 60.0 * (draft.ask.minutes or DEFAULT_MINUTES)
+    looks = len(draft.records.marks if "records.marks" in draft.ask.settings else marks_for(seconds))
+    training = max(0.5 * seconds, seconds - looks * SECONDS_PER_LOOK)
+    draft, rate = on_fewest_threads(
+        draft, lambda recipe: measure_rate(recipe, pairs.train, build=build_translation), "pictures"
+    )
+    examples = max(draft.optimiser.batch_size, int(rate * training))
+    why = f"{seconds / 60:g} minutes at {rate:,.0f} pictures/s, without the time of {looks} looks"
+    return with_length(draft, examples, seconds, rate).with_reason(length__examples=why)

@@ -1,0 +1,119 @@
+"""Two folders of pictures: pairs where names match, else two crowds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganforge.data.images.pairs import open_pairs, survey_sides
+from ganforge.errors import DataError
+
+
+def picture(seed: int, side: int = 16) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8))
+
+
+def two_folders(root: Path, a: list[str], b: list[str], names: tuple[str, str] = ("A", "B")) -> Path:
+    for number, (folder, files) in enumerate(zip(names, (a, b), strict=True)):
+        (root / folder).mkdir(parents=True)
+        for place, name in enumerate(files):
+            picture(1000 * number + place).save(root / folder / name)
+    return root
+
+
+def numbered(count: int, prefix: str = "", suffix: str = ".png") -> list[str]:
+    return [f"{prefix}{place:03d}{suffix}" for place in range(count)]
+
+
+def test_equal_names_are_pairs_whatever_their_format_and_the_plan_says_why(tmp_path: Path) -> None:
+    sides = survey_sides(str(two_folders(tmp_path, numbered(40), numbered(40, suffix=".bmp"))))
+    assert sides.pairing == "paired"
+    assert sides.why == "40 of 40 names are found in both A and B: each picture has its truth"
+    pairs = open_pairs(sides, size=(16, 16))
+    batch = pairs.train.batch(torch.arange(len(pairs.train)))
+    for x, y in zip(batch["x"], batch["y"], strict=True):
+        one = next(n for n in range(40) if np.array_equal(_levels(x), np.asarray(picture(n))))
+        assert np.array_equal(_levels(y), np.asarray(picture(1000 + one)))
+
+
+def _levels(x: torch.Tensor) -> np.ndarray:
+    return ((x + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def test_other_names_are_two_crowds_of_different_size(tmp_path: Path) -> None:
+    sides = survey_sides(str(two_folders(tmp_path, numbered(40, "cat"), numbered(30, "dog"), ("content", "style"))))
+    assert sides.pairing == "unpaired"
+    assert sides.why == "no name is found in both content and style"
+    pairs = open_pairs(sides, size=(16, 16))
+    x, y = pairs.train.pictures("x"), pairs.train.pictures("y")
+    assert len(pairs.train) == len(x) > len(y)
+    last = pairs.train.batch(torch.tensor([len(x) - 1]))
+    assert np.array_equal(_levels(last["y"][0]), y[(len(x) - 1) % len(y)].transpose(1, 2, 0))
+
+
+def test_a_few_names_in_common_are_an_accident(tmp_path: Path) -> None:
+    sides = survey_sides(str(two_folders(tmp_path, numbered(30), [*numbered(3), *numbered(27, "x")])))
+    assert sides.pairing == "unpaired"
+    assert sides.why == "only 3 of 30 names are found in both A and B"
+
+
+def test_pairs_that_share_a_picture_land_in_the_same_part(tmp_path: Path) -> None:
+    root = two_folders(tmp_path, numbered(60), numbered(60))
+    for place in range(0, 60, 2):  # two inputs of the same truth
+        picture(1000 + place).save(root / "B" / f"{place + 1:03d}.png")
+    pairs = open_pairs(survey_sides(str(root)), size=(16, 16))
+    parts = [{truth.tobytes() for truth in feed.pictures("y")} for feed in (pairs.train, pairs.held_out)]
+    assert len(parts[1]) >= 12
+    assert not parts[0] & parts[1]
+
+
+def test_pairs_asked_for_without_common_names_are_refused_with_examples(tmp_path: Path) -> None:
+    root = two_folders(tmp_path, numbered(30, "cat"), numbered(30, "dog"))
+    with pytest.raises(DataError, match=r"no file name in common\. For example 'cat000.png' and 'dog000.png'"):
+        survey_sides(str(root), "paired")
+
+
+def test_a_pair_of_different_sizes_is_refused_by_name(tmp_path: Path) -> None:
+    root = two_folders(tmp_path, numbered(30), numbered(30))
+    picture(5, side=20).save(root / "B" / "007.png")
+    with pytest.raises(DataError, match=r"A/007.png and B/007.png differs in size: 16 x 16 and 20 x 20"):
+        survey_sides(str(root))
+    assert survey_sides(str(root), "unpaired").pairing == "unpaired"
+
+
+def test_an_empty_folder_one_folder_and_no_folder_are_refused(tmp_path: Path) -> None:
+    root = two_folders(tmp_path / "one", numbered(30), [])
+    with pytest.raises(DataError, match="is empty"):
+        survey_sides(str(root))
+    (tmp_path / "two" / "A").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"holds 1 folders: A"):
+        survey_sides(str(tmp_path / "two"))
+    with pytest.raises(DataError, match="does not exist"):
+        survey_sides(str(tmp_path / "none"))
+
+
+def test_too_few_pairs_are_refused(tmp_path: Path) -> None:
+    root = two_folders(tmp_path, numbered(30), [*numbered(10), *numbered(20, "x")])
+    with pytest.raises(DataError, match="10 pictures of"):
+        survey_sides(str(root), "paired")
+
+
+def test_damaged_files_are_skipped_and_listed(tmp_path: Path) -> None:
+    root = two_folders(tmp_path, numbered(40), numbered(40))
+    (root / "A" / "003.png").write_bytes(b"no picture")
+    pairs = open_pairs(survey_sides(str(root)), size=(16, 16))
+    assert pairs.passport["count"] == 39
+    assert pairs.passport["skipped"][0]["name"] == "003.png"
+    assert "1 pictures have no partner" in pairs.passport["notes"][0]
+
+
+def test_the_hash_knows_every_pixel(tmp_path: Path) -> None:
+    root = two_folders(tmp_path, numbered(40), numbered(40))
+    before = open_pairs(survey_sides(str(root)), size=(16, 16)).data_hash
+    assert open_pairs(survey_sides(str(root)), size=(16, 16)).data_hash == before
+    picture(77).save(root / "B" / "020.png")
+    assert open_pairs(survey_sides(str(root)), size=(16, 16)).data_hash != before
