@@ -106,7 +106,6 @@ class Translation(Section):
     unpaired_by: Literal["cycle", "contrastive"] = "cycle"  # how a result is held to its input where no truth is known
     adversarial: float = Field(1.0, ge=0)  # weight of the adversarial term; 0 trains without a discriminator
     reconstruction: float = Field(10.0, ge=0)  # weight of the distance to the truth, or to the input after the way back
-    structure: float = Field(0.0, ge=0)  # paired: weight of 1 - SSIM beside the distance, in its unit
     identity: float = Field(5.0, ge=0)  # unpaired: weight of the distance between a picture of B and what it becomes
 
 

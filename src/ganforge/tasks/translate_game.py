@@ -20,7 +20,6 @@ from ganforge.core.seeds import seed_for
 from ganforge.networks.augmentation import Changes, augment, draw_changes
 from ganforge.networks.translator import PatchFeatures, TranslatorGenerator, padded, patch_discriminator, translator
 from ganforge.objectives import OBJECTIVES
-from ganforge.objectives.structure import structural_similarity
 from ganforge.recipe import MOST_AUGMENTATION, Recipe
 
 PATCHES = 64  # places that are compared at each of three resolutions, in contrastive translation
@@ -147,8 +146,6 @@ def _paired(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
         x, y = _mirrored(turn, recipe)
         fake = generator(x)
         terms = {"reconstruction": chosen.reconstruction * _distance(fake, y)}
-        if chosen.structure:
-            terms["structure"] = chosen.reconstruction * chosen.structure * (1 - structural_similarity(fake, y))
         if chosen.adversarial:
             bound = _bound(networks["discriminator"], made.seen(turn), 2)
             scored = objective.generator_loss(bound, torch.cat([x, y], dim=1), torch.cat([x, fake], dim=1))
