@@ -1,0 +1,187 @@
+"""Translation of pictures on digits 8x8: inverted ones, with pairs and without."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import ganforge as gf
+from ganforge.contracts import Turn
+from ganforge.core.draws import Draws
+from ganforge.core.seeds import generator_for
+from ganforge.engine.fit import FitSettings, fit
+from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
+from ganforge.recipe import Recipe, Request
+from ganforge.run import Run
+from ganforge.tasks.translate import Translate
+from ganforge.tasks.translate_game import build_translation
+
+QUICK = {"compute.threads": "1", "records.marks": "[1.0]"}
+
+
+def digits() -> np.ndarray:
+    """500 digits uint8 (N, 16, 16), white on black."""
+    small = (load_digits().images[:500] * 15.9).astype(np.uint8)
+    return small.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def write_side(folder: Path, pictures: np.ndarray, prefix: str = "") -> None:
+    folder.mkdir(parents=True)
+    for place, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{prefix}{place:04d}.png")
+
+
+@pytest.fixture(scope="module")
+def paired(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("paired")
+    write_side(root / "A", digits())
+    write_side(root / "B", 255 - digits())
+    return root
+
+
+@pytest.fixture(scope="module")
+def crowds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half of the digits as they are, and others darkened to half: what is white in one is grey in the other."""
+    root = tmp_path_factory.mktemp("crowds")
+    write_side(root / "content", digits()[:250], "c")
+    write_side(root / "style", digits()[250:] // 2 + 100, "s")
+    return root
+
+
+def measured(run: Path) -> dict[str, dict[str, float]]:
+    content = json.loads((run / "evaluation.json").read_text())
+    return {rival["name"]: rival["measures"] for rival in content["rivals"]}
+
+
+@pytest.fixture(scope="module")
+def trained(paired: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    run = tmp_path_factory.mktemp("runs") / "inverted"
+    return gf.train(paired, task="translate", examples=3_200, size="tiny", run=run, settings=QUICK)
+
+
+@pytest.mark.slow
+def test_pairs_teach_the_translation_of_pictures_that_were_never_seen(trained: Any) -> None:
+    scores = measured(trained.folder)
+    assert scores["this model"]["psnr"] > scores["the input, copied"]["psnr"] + 8
+    assert scores["this model"]["psnr"] > scores["the nearest training pair"]["psnr"]
+    assert trained.verdict.startswith("Good: nearer to the truth")
+
+
+@pytest.mark.slow
+def test_the_report_shows_worst_random_and_best_cases(trained: Any) -> None:
+    run = Run(trained.folder)
+    page = run.report.read_text()
+    assert page.index("The worst") < page.index("Drawn at random") < page.index("The best")
+    assert all(run.cases_grid(name).is_file() for name in ("worst", "random", "best"))
+
+
+@pytest.mark.slow
+def test_apply_takes_a_file_a_folder_and_an_array_through_the_model(trained: Any, tmp_path: Path) -> None:
+    given = digits()[7]
+    Image.fromarray(given).save(tmp_path / "seven.png")
+    made = gf.apply(trained.folder, given)
+    assert np.abs(made.astype(int) - (255 - given)).mean() < 60 < np.abs(given.astype(int) - (255 - given)).mean()
+    gf.apply(trained.folder, tmp_path / "seven.png", tmp_path / "made.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "made.png")), made)
+    write_side(tmp_path / "in", digits()[:3])
+    gf.apply(trained.folder, tmp_path / "in", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0000.png", "0001.png", "0002.png"]
+    with pytest.raises(InputError, match="holds files"):
+        gf.apply(trained.folder, tmp_path / "in", tmp_path / "out")
+    with pytest.raises(InputError, match="strength"):
+        gf.apply(trained.folder, tmp_path / "in", tmp_path / "out", strength=0.3, force=True)
+
+
+def recipe_of(source: Path, **settings: str) -> Recipe:
+    request = Request(source=str(source), task="translate", examples=64, size="tiny", settings={**QUICK, **settings})
+    return Translate().plan(request, lambda *_, **__: None).recipe
+
+
+@pytest.mark.parametrize("way", ["cycle", "contrastive"])
+def test_without_pairs_every_player_has_its_turn_and_no_pair_is_seen(way: str, crowds: Path) -> None:
+    recipe = recipe_of(crowds, **{"translate.unpaired_by": way})
+    assert recipe.translate is not None
+    assert recipe.translate.pairing == "unpaired"
+    game = build_translation(recipe)
+    assert len(game.players) == {"cycle": 4, "contrastive": 3}[way]
+    before = {player.name: [p.detach().clone() for p in player.network.parameters()] for player in game.players}
+    feed = Translate().open(recipe, lambda *_, **__: None).feed
+    fit(game, feed, FitSettings(seed=0, batch_size=16, length_examples=48, half_life_examples=10))
+    for player in game.players:
+        assert any(not torch.equal(a, b) for a, b in zip(before[player.name], player.network.parameters(), strict=True))
+
+
+@pytest.mark.slow
+def test_without_pairs_the_results_become_more_like_the_other_kind(crowds: Path, tmp_path: Path) -> None:
+    run = gf.train(crowds, task="translate", examples=3_200, size="tiny", run=tmp_path / "run", settings=QUICK)
+    scores = measured(run.folder)
+    assert scores["this model"]["kid"] < 0.5 * scores["the input, copied"]["kid"]
+    assert scores["this model"]["kept"] > 0.3
+
+
+def test_one_turn_moves_no_other_network(crowds: Path) -> None:
+    """Each player's loss reaches the networks of others; only its own may move."""
+    recipe = recipe_of(crowds)
+    game, feed = build_translation(recipe), Translate().open(recipe, lambda *_, **__: None).feed
+    batch = feed.batch(torch.arange(8))
+    for player in game.players:
+        turn = Turn(batch, Draws(generator_for(0, player.name)), 0.5)
+        loss = player.loss(turn)
+        assert all(term.shape == (8,) for term in loss.terms.values())
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_to_the_same_bytes(crowds: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"task": "translate", "examples": 320, "size": "tiny", "settings": QUICK}
+    straight = gf.train(crowds, run=tmp_path / "straight", **asked)
+    recipe = (
+        Translate().plan(Request(source=str(crowds), **{**asked, "settings": {**QUICK}}), lambda *_, **__: None).recipe
+    )
+    run = Run(tmp_path / "stopped")
+    run.write_json(run.recipe, recipe.to_json())
+    steps = iter(range(100))
+    job = Translate().open(recipe, lambda *_, **__: None)
+    settings = FitSettings(
+        seed=0,
+        batch_size=recipe.optimiser.batch_size,
+        length_examples=320,
+        half_life_examples=recipe.average.half_life_examples,
+        record_every_steps=recipe.records.every_steps,
+        precision=recipe.compute.precision,
+    )
+    with pytest.raises(Interrupted):
+        fit(job.game(), job.feed, settings, run=run, stop=lambda: next(steps) == 7)
+    resumed = gf.resume(run.folder)
+    one, other = (Run(found.folder).model / "model.safetensors" for found in (straight, resumed))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_changed_pictures_are_refused(paired: Path, tmp_path: Path) -> None:
+    write_side(tmp_path / "A", digits()[:60])
+    write_side(tmp_path / "B", 255 - digits()[:60])
+    recipe = recipe_of(tmp_path)
+    Image.fromarray(digits()[99]).save(tmp_path / "B" / "0003.png")
+    with pytest.raises(ChangedDataError):
+        Translate().open(recipe, lambda *_, **__: None)
+
+
+def test_an_unknown_pairing_is_refused(paired: Path) -> None:
+    with pytest.raises(RecipeError, match="maybe"):
+        recipe_of(paired, **{"translate.pairing": "maybe"})
+
+
+def test_settings_of_the_task_reach_its_section(paired: Path) -> None:
+    recipe = gf.plan(
+        paired, task="translate", examples=64, settings={**QUICK, "task.adversarial": 0, "task.pairing": "unpaired"}
+    )
+    assert recipe.translate is not None
+    assert (recipe.translate.adversarial, recipe.translate.pairing) == (0, "unpaired")
+    with pytest.raises(RecipeError, match=r"no setting 'task.adversarial' of the task 'generate'"):
+        gf.plan(paired, examples=64, settings={"task.adversarial": 0})
