@@ -126,13 +126,20 @@ class OptimiserSettings:
 
 @dataclass(frozen=True, slots=True)
 class Levers:
-    """What the guard may turn while a run is in progress. As they stand here, everything is as the recipe says."""
+    """What may be turned while a run is in progress. As they stand here, everything is as the recipe says."""
 
     learning_rate: float = 1.0  # factor on every player's
     opponent_learning_rate: float = 1.0  # one more factor, on the players that are not the product: the discriminator
     penalty: float = 1.0  # factor on gamma, the weight of the gradient penalty
     augmentation: float = 0.0  # least strength of the augmentation that the discriminator sees through, 0..1
     half_life_examples: float | None = None  # of the moving average, instead of the recipe's
+    adapted: float = (
+        0.0  # one more least strength of the augmentation: that which adapts by itself (engine/adapting.py)
+    )
+
+    def seen_through(self, least: float) -> float:
+        """The strength of the augmentation that the discriminator sees through, 0..1. Args: least by the recipe."""
+        return max(least, self.augmentation, self.adapted)
 
 
 @dataclass(frozen=True, slots=True)

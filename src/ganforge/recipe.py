@@ -123,6 +123,7 @@ class Adversary(Section):
     gamma_end: float = Field(0.1, ge=0)
     order: Literal["alternating", "simultaneous"] = "alternating"
     augmentation: float = Field(0.0, ge=0, le=MOST_AUGMENTATION)  # chance of each kind of change, from the start
+    augmentation_target: float = Field(0.0, ge=0, le=1)  # share of pairs ranked right, above which it grows; 0: never
     flips: bool = False  # whether augmentation may exchange left and right
 
 

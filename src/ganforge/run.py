@@ -25,6 +25,7 @@ A record of metrics.jsonl has
     gradient_norms   {player: mean L2 norm}                        update_ratios {player: |step| / |weights|}
     learning_rates   {player: value}                               skipped  turns skipped because not finite, so far
     attempt          0, and one more after each rewind             waiting  share of the time, 0..1, spent on batches
+    augmentation     its strength after this record, 0..1, only where it adapts by itself
     layers           {player: {layer: {gradient_norm, weight_norm, update_ratio}}}, in the order of the network
     quality          {measure: value}, only on records at which the product was evaluated, with {measure}_low/_high
 evaluation.json has

@@ -23,12 +23,15 @@ from ganforge.core.summary import RunSummary, summary
 from ganforge.core.world import World, joined, restarted
 from ganforge.data.given import on_disk
 from ganforge.diagnosis import diagnose
+from ganforge.engine.adapting import Adaptation
 from ganforge.engine.fit import FitSettings, Fitted, fit
 from ganforge.errors import Interrupted, Preempted, RunError, TrainingError
 from ganforge.metrics import Target, parse_target
-from ganforge.recipe import Recipe
+from ganforge.recipe import MOST_AUGMENTATION, Recipe
 from ganforge.reports import TensorBoard, write_report
 from ganforge.run import Run
+
+RAMP_SHARE = 0.25  # of a run: how fast the strength of the augmentation can go from 0 to 1
 
 
 def plan(source: object, **asked: Any) -> Recipe:
@@ -296,6 +299,19 @@ def _fit_settings(recipe: Recipe) -> FitSettings:
         seconds_allowed=recipe.length.seconds_allowed,
         best_by=recipe.records.best_by,
         patience_looks=recipe.records.patience_looks,
+        adaptation=_adaptation(recipe),
+    )
+
+
+def _adaptation(recipe: Recipe) -> Adaptation | None:
+    """How the augmentation adapts, or None where it does not."""
+    if not recipe.objective.augmentation_target:
+        return None
+    return Adaptation(
+        player="discriminator",
+        target=recipe.objective.augmentation_target,
+        ramp_examples=RAMP_SHARE * recipe.length.examples,
+        most=MOST_AUGMENTATION,
     )
 
 

@@ -17,6 +17,7 @@ from ganforge.contracts import Feed, Game, Observer, Record, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.core.world import ALONE, World
+from ganforge.engine.adapting import Adaptation, adapted
 from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import Best, Standing
 from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
@@ -45,6 +46,7 @@ class FitSettings:
     marks: tuple[float, ...] = (1.0,)  # progress at which the product is looked at; 0.0 is before the first step
     seconds_allowed: float | None = None  # refit the length when the machine turns slower or faster
     best_by: str | None = None  # the measure of a look that says how good the product is; higher is better
+    adaptation: Adaptation | None = None  # of the augmentation's strength; None leaves it alone
     patience_looks: int = 0  # looks in a row without a better product, after which the run is shortened; 0: never
 
 
@@ -192,6 +194,10 @@ def _consider(
             quality, product = record["quality"], sitting.average.network
             state.standing = best.look(state.standing, quality, product, state.clock.examples)
         state.seconds = pace.seconds()
+    if settings.adaptation:
+        since = settings.batch_size * (state.step % settings.record_every_steps or settings.record_every_steps)
+        state.levers = adapted(state.levers, record, since, settings.adaptation)
+        record["augmentation"] = state.levers.adapted
     to_come = sum(mark > state.clock.progress for mark in settings.marks) if look else 0
     decision = decide(
         state, record, settings.seconds_allowed, refits, pace, sitting.target, to_come, settings.patience_looks

@@ -50,7 +50,7 @@ def adversarial_game(
 
     def draw_view(x: Tensor, levers: Levers, random: Draws) -> Changes | None:
         """What examples are seen through. Drawn only where something may change: else nothing differs."""
-        chance = min(max(recipe.objective.augmentation, levers.augmentation), MOST_AUGMENTATION)
+        chance = min(levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)
         return draw_changes(len(x), chance, random, recipe.objective.flips) if chance > 0 and x.dim() == 4 else None
 
     def bind(turn: Turn) -> BoundDiscriminator:

@@ -8,7 +8,7 @@ contrastive   discriminator, head, generator: one direction alone        CUT (Pa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -90,7 +90,7 @@ def _see(turn: Turn, recipe: Recipe) -> Callable[[Tensor, int], Tensor]:
     changed alike.
     """
     count = len(turn.batch["x"])
-    chance = min(max(recipe.objective.augmentation, turn.levers.augmentation), MOST_AUGMENTATION)
+    chance = min(turn.levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)
     changes: Changes | None = draw_changes(count, chance, turn.random, recipe.objective.flips) if chance > 0 else None
 
     def see(x: Tensor, beside: int) -> Tensor:
@@ -120,13 +120,17 @@ def _distance(one: Tensor, other: Tensor) -> Tensor:
     return (widened(one) - widened(other)).abs().flatten(1).mean(1)
 
 
-def _mirrored(turn: Turn, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """The batch, half its pairs exchanged left and right where that is allowed: twice as many pairs for nothing."""
+def _varied(turn: Turn, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """The batch's pairs, each shifted by whole pixels and, where that is allowed, half of them mirrored.
+
+    What is done to a picture is done to its partner: more pairs for nothing, so that fewer are learned by heart.
+    """
     x, y = turn.batch["x"], turn.batch["y"]
-    if not recipe.objective.flips:
-        return x, y
-    chosen = (turn.random.uniform(len(x), 1) < 0.5)[:, :, None, None]
-    return torch.where(chosen, x.flip(3), x), torch.where(chosen, y.flip(3), y)
+    changes = draw_changes(len(x), 1.0, turn.random, recipe.objective.flips)
+    still, whole = torch.zeros_like(changes.turn), torch.ones_like(changes.turn)
+    moved = replace(changes, zoom=whole, turn=still, brightness=still, contrast=whole, saturation=whole, cut=still)
+    one, other = augment(torch.cat([x, y]), moved).chunk(2)
+    return one, other
 
 
 def _paired(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
@@ -136,14 +140,14 @@ def _paired(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     assert chosen is not None
 
     def discriminator_loss(turn: Turn) -> Loss:
-        x, y = _mirrored(turn, recipe)
+        x, y = _varied(turn, recipe)
         with torch.no_grad():
             fake = torch.cat([x, generator(x)], dim=1)
         bound = _bound(networks["discriminator"], made.seen(turn), 2)
         return objective.discriminator_loss(bound, torch.cat([x, y], dim=1), fake, _gamma(recipe, turn), turn.random)
 
     def generator_loss(turn: Turn) -> Loss:
-        x, y = _mirrored(turn, recipe)
+        x, y = _varied(turn, recipe)
         fake = generator(x)
         terms = {"reconstruction": chosen.reconstruction * _distance(fake, y)}
         if chosen.adversarial:
