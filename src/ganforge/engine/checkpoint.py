@@ -208,7 +208,11 @@ def share_checkpoint(
 
 def _saved(seats: Sequence[Seat], average: MovingAverage, best: Best | None) -> bytes:
     tensors = {**dict(_tensors(seats, average)), **dict(best.tensors() if best else ())}
-    return save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    written, own = {}, set()
+    for name, tensor in tensors.items():  # one network may be part of another: safetensors keeps no tensor twice
+        written[name] = tensor.clone() if tensor.data_ptr() in own else tensor.contiguous()
+        own.add(tensor.data_ptr())
+    return save(written)
 
 
 def _restore(

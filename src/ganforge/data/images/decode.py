@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from ganforge.data.images.part import Block, Pixels, Target
+from ganforge.data.images.part import Block, Native, Pixels, Target
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")  # never EPS and the like, which run programs
 MOST_PIXELS = 64_000_000  # of one file; more is a decompression bomb or nothing to train on at 256 x 256
@@ -112,8 +112,11 @@ def decode(open_file: Callable[[], BinaryIO], target: Target) -> tuple[Pixels, b
     with open_file() as file, opened(file) as image:
         side = 2 * max(target.height, target.width)
         image.draft(image.mode, (side, side))  # JPEG can decode straight to a half, quarter or eighth
-        upright = ImageOps.exif_transpose(image) if image.getexif().get(ExifTags.Base.Orientation, 1) > 1 else image
-        return fit(with_channels(plain(upright), target.channels), target)
+        return fit(with_channels(plain(_upright(image)), target.channels), target)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    return ImageOps.exif_transpose(image) if image.getexif().get(ExifTags.Base.Orientation, 1) > 1 else image
 
 
 def with_channels(image: Image.Image, channels: int) -> Image.Image:
@@ -156,6 +159,25 @@ def decoded(items: Iterable[Item], target: Target) -> Iterator[Block]:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def natively(items: Iterable[Item], channels: int) -> Iterator[Native]:
+    """Pictures in their own sizes, in the order of the items, from several threads, a few at a time in memory."""
+    todo, threads = iter(items), workers()
+    with quiet_pillow(), ThreadPoolExecutor(threads) as pool:
+        waiting = deque(pool.submit(_decode_native, item, channels) for item in islice(todo, threads))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(_decode_native, item, channels) for item in islice(todo, 1))
+
+
+def _decode_native(item: Item, channels: int) -> Native:
+    try:
+        with item.open() as file, opened(file) as image:
+            pixels = np.asarray(with_channels(plain(_upright(image)), channels))
+            return Native(item.name, pixels.reshape(*pixels.shape[:2], channels))
+    except BROKEN as error:
+        return Native(item.name, None, reason_of(error))
 
 
 def _decode_group(group: list[Item], target: Target) -> Block:

@@ -21,10 +21,20 @@ from numpy.typing import NDArray
 
 from ganforge.core.plain_json import read_json_file
 from ganforge.data.damage import DAMAGED
-from ganforge.data.images.decode import BROKEN, Header, Item, decoded, look_of, quiet_pillow, read_header, reason_of
+from ganforge.data.images.decode import (
+    BROKEN,
+    Header,
+    Item,
+    decoded,
+    look_of,
+    natively,
+    quiet_pillow,
+    read_header,
+    reason_of,
+)
 from ganforge.data.images.decode import workers as worker_count
 from ganforge.data.images.labels import name_labels
-from ganforge.data.images.part import Block, Part, Survey, Target, channels_sentence, spread
+from ganforge.data.images.part import Block, Native, Part, Survey, Target, channels_sentence, spread
 from ganforge.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -170,7 +180,8 @@ def _surveyed(listing: Listing, source: str, labelled: bool) -> Survey:
     parts = []
     for part_names, labels in zip(split, places, strict=False):
         blocks = partial(_blocks, part_names, listing.open)
-        parts.append(Part(count=len(part_names), labels=labels, blocks=blocks))
+        native = partial(_natively, part_names, listing.open)
+        parts.append(Part(count=len(part_names), labels=labels, blocks=blocks, native=native))
     counts = (
         np.bincount(places[0][places[0] >= 0], minlength=len(label_names)) if places and places[0] is not None else ()
     )
@@ -248,3 +259,7 @@ def _named(
 
 def _blocks(names: Sequence[str], open_named: Opener, target: Target) -> Iterator[Block]:
     return decoded((Item(row, name, partial(open_named, name)) for row, name in enumerate(names)), target)
+
+
+def _natively(names: Sequence[str], open_named: Opener, places: list[int], channels: int) -> Iterator[Native]:
+    return natively((Item(place, names[place], partial(open_named, names[place])) for place in places), channels)

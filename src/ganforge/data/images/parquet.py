@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from ganforge.core.plain_json import parse_json
 from ganforge.data.damage import DAMAGED
 from ganforge.data.images.array_survey import digest_of_files
-from ganforge.data.images.decode import BROKEN, Item, decoded, look_of, quiet_pillow, read_header
+from ganforge.data.images.decode import BROKEN, Item, decoded, look_of, natively, quiet_pillow, read_header
 from ganforge.data.images.labels import check_labels, name_labels
-from ganforge.data.images.part import SAMPLE, Block, Part, Survey, Target, channels_sentence, spread
+from ganforge.data.images.part import SAMPLE, Block, Native, Part, Survey, Target, channels_sentence, spread
 from ganforge.errors import DataError, did_you_mean
 
 UNREADABLE = (*DAMAGED, pa.ArrowException)
@@ -73,7 +73,12 @@ def survey_parquet(paths: Sequence[Path], source: str, label: str | Literal[Fals
         digest=digest_of_files(*paths),
         notes=tuple(notes),
         parts=tuple(
-            Part(count=number, labels=place, blocks=partial(_blocks, part_paths, image))
+            Part(
+                count=number,
+                labels=place,
+                blocks=partial(_blocks, part_paths, image),
+                native=partial(_natively, part_paths, image),
+            )
             for (number, part_paths), place in zip(parts, places, strict=True)
         ),
         always_cached=True,
@@ -185,14 +190,20 @@ def _open(data: bytes | None) -> io.BytesIO:
 
 
 def _blocks(paths: Sequence[Path], column: str, target: Target) -> Iterator[Block]:
-    def items() -> Iterator[Item]:
-        row = 0
-        for path in paths:
-            for data in _rows(path, column):
-                yield Item(row, f"{path.name}, row {row}", partial(_open, data))
-                row += 1
+    return decoded(_items(paths, column), target)
 
-    return decoded(items(), target)
+
+def _natively(paths: Sequence[Path], column: str, places: list[int], channels: int) -> Iterator[Native]:
+    wanted = set(places)
+    return natively((item for item in _items(paths, column) if item.row in wanted), channels)
+
+
+def _items(paths: Sequence[Path], column: str) -> Iterator[Item]:
+    row = 0
+    for path in paths:
+        for data in _rows(path, column):
+            yield Item(row, f"{path.name}, row {row}", partial(_open, data))
+            row += 1
 
 
 def _sample(paths: Sequence[Path], column: str) -> Iterator[Item]:

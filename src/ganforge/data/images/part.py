@@ -47,6 +47,16 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """One picture in its own size, upright: what `Part.native` gives for the pictures at some places, in order, with
+    so many channels."""
+
+    name: str
+    pixels: Pixels | None  # (H, W, C); None if it could not be read
+    reason: str = ""  # why not
+
+
+@dataclass(frozen=True, slots=True)
 class InPlace:
     """uint8 pictures that lie in a file one after the other, ready to be read without a copy."""
 
@@ -65,6 +75,7 @@ class Part:
     blocks: Callable[[Target], Iterator[Block]]  # a fresh pass over all pictures, bounded memory
     in_place: InPlace | None = None
     in_memory: Pixels | None = None  # (count, H, W, C): nothing needs to be read
+    native: Callable[[list[int], int], Iterator[Native]] | None = None  # see Native; None where all have one size
 
 
 @dataclass(frozen=True, kw_only=True)

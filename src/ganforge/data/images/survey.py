@@ -33,7 +33,7 @@ FORMS = (
 )
 
 
-def survey(source: Source, *, labels: Labels | None = None) -> Survey:
+def survey(source: Source, *, labels: Labels | None = None, fewest: int = FEWEST) -> Survey:
     """Looks at headers and a small sample; keeps nothing in memory.
 
     A bare word that is a built-in name means the built-in pictures, even where a folder of that name exists: write
@@ -42,8 +42,8 @@ def survey(source: Source, *, labels: Labels | None = None) -> Survey:
     Args: source a path, a built-in name, an array (N, H, W), (N, H, W, C) or (N, C, H, W), or (array, labels);
         labels one integer or word for each picture (also as the path of a .npy), or the key in an .npz or the column of
         a Parquet file that holds them. Folders have their labels in the names of subfolders. False reads no labels,
-        wherever they are.
-    Raises: DataError if there is nothing there, nothing that is pictures, or fewer than 24 usable pictures.
+        wherever they are; fewest usable pictures that will do.
+    Raises: DataError if there is nothing there, nothing that is pictures, or fewer usable pictures.
     """
     if isinstance(source, tuple):
         if len(source) != 2:
@@ -56,13 +56,13 @@ def survey(source: Source, *, labels: Labels | None = None) -> Survey:
         found = _at_path(Path(source).expanduser(), str(source), labels)
     else:
         found = survey_array(np.asarray(source), _loaded(labels))
-    refuse_too_few(found.count, found.skipped, found.source)
+    refuse_too_few(found.count, found.skipped, found.source, fewest)
     return found
 
 
-def refuse_too_few(count: int, skipped: Sequence[tuple[str, str]], source: str) -> None:
-    """Raises: DataError if there are fewer than 24 usable pictures, with the first reasons."""
-    if count >= FEWEST:
+def refuse_too_few(count: int, skipped: Sequence[tuple[str, str]], source: str, fewest: int = FEWEST) -> None:
+    """Raises: DataError if there are fewer than so many usable pictures, with the first reasons."""
+    if count >= fewest:
         return
     reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
     more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
@@ -71,8 +71,8 @@ def refuse_too_few(count: int, skipped: Sequence[tuple[str, str]], source: str) 
         raise DataError(f"{source!r} holds no usable picture.", why, FORMS)
     raise DataError(
         f"{source!r} holds {count} usable picture{'s' if count > 1 else ''}.",
-        why or f"At least {FEWEST} are needed to learn what they have in common.",
-        f"Give {FEWEST} or more; some hundreds are a good start.",
+        why or f"At least {fewest} are needed to learn what they have in common.",
+        f"Give {fewest} or more; some hundreds are a good start.",
     )
 
 

@@ -1,0 +1,145 @@
+"""The game of three players that takes damage back: faithful, discriminator and sharp.
+
+`faithful` plays from the start to the end and knows only the truth it should have found: it gives what is certain,
+and where several truths are possible their mean, which is blurred. `sharp` begins as a copy of it, from some progress
+on, and is judged by the discriminator too: it decides for one truth. Both ends are kept; what a person applies lies
+between them, by interpolating the weights (Wang et al. 2018, "ESRGAN", section 3.4).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.contracts import BoundDiscriminator, Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.core.draws import Draws
+from ganforge.core.precision import widened
+from ganforge.core.seeds import seed_for
+from ganforge.data.images.degrade import Degradation, read_degradation
+from ganforge.networks.augmentation import augment, draw_changes
+from ganforge.networks.enhancer import Critic, Enhancer, enhancer
+from ganforge.objectives import OBJECTIVES
+from ganforge.recipe import MOST_AUGMENTATION, Data, Enhancement, Network, Recipe
+
+SOFTENED = 1e-3  # below it an error counts squared, above it as it is (Charbonnier et al. 1994)
+
+
+class Dial(nn.Module):
+    """Both ends of the dial. forward gives the faithful one's result."""
+
+    def __init__(self, faithful: Enhancer, sharp: Enhancer) -> None:
+        super().__init__()
+        self.faithful, self.sharp = faithful, sharp
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.faithful(x)
+        return made
+
+
+def enhancer_for(chosen: Enhancement, network: Network, data: Data) -> Enhancer:
+    """A fresh network for what a recipe's section says. Raises: RecipeError if the degradation is not understood."""
+    return enhancer(network, data, read_degradation(chosen.degradation).factor, data.shape[0])
+
+
+def fresh_dial(recipe: Recipe) -> Dial:
+    """Both ends with the same first weights, from the recipe's seed."""
+    assert recipe.enhance is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
+        faithful, sharp = (enhancer_for(recipe.enhance, recipe.network, recipe.data) for _ in range(2))
+    sharp.load_state_dict(faithful.state_dict())
+    return Dial(faithful, sharp)
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Fresh networks on the recipe's device, and what each minimises. Every player sees fresh damage."""
+    assert recipe.enhance is not None
+    chosen, damage = recipe.enhance, read_degradation(recipe.enhance.degradation)
+    dial = fresh_dial(recipe)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "networks/critic"))
+        critic = Critic(recipe.data.shape[0], recipe.network.width)
+    for network in (dial, critic):
+        network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    objective = OBJECTIVES[recipe.objective.name]()
+    gamma = _schedule(recipe.objective.gamma_start, recipe.objective.gamma_end)
+
+    def views(turn: Turn) -> tuple[Tensor, Tensor]:
+        return training_pair(turn.batch["x"], chosen.patch, damage, turn.random)
+
+    def bind(turn: Turn, count: int) -> BoundDiscriminator:
+        chance = min(max(recipe.objective.augmentation, turn.levers.augmentation), MOST_AUGMENTATION)
+        changes = draw_changes(count, chance, turn.random, recipe.objective.flips) if chance > 0 else None
+
+        def score(x: Tensor) -> Tensor:
+            seen: Tensor = critic(x if changes is None else augment(x, changes))
+            return seen
+
+        return score
+
+    def faithful_loss(turn: Turn) -> Loss:
+        if turn.progress < chosen.sharp_from:  # so that whoever looks, or begins to play, finds a copy one step old
+            with torch.no_grad():
+                for ours, theirs in zip(dial.sharp.parameters(), dial.faithful.parameters(), strict=True):
+                    ours.copy_(theirs)
+        truth, given = views(turn)
+        return Loss({"error": softened_error(dial.faithful(given), truth)})
+
+    def discriminator_loss(turn: Turn) -> Loss:
+        truth, given = views(turn)
+        with torch.no_grad():
+            made = widened(dial.sharp(given))
+        strength = turn.levers.penalty * gamma.at(turn.progress)
+        return objective.discriminator_loss(bind(turn, len(truth)), truth, made, strength, turn.random)
+
+    def sharp_loss(turn: Turn) -> Loss:
+        truth, given = views(turn)
+        made = widened(dial.sharp(given))
+        judged = objective.generator_loss(bind(turn, len(truth)), truth, made)
+        terms = {name: chosen.adversarial * term for name, term in judged.terms.items()}
+        return Loss({"error": softened_error(made, truth), **terms}, judged.notes)
+
+    def plays_late(progress: float) -> bool:
+        return progress >= chosen.sharp_from
+
+    steps = recipe.optimiser
+    rate = Schedule(steps.learning_rate_start, steps.learning_rate_end, "cosine", steps.warmup)
+    alone = OptimiserSettings(rate, steps.kind, steps.beta1, steps.beta2)
+    late = Schedule(chosen.sharp_rate, 0.0, "linear")
+    against = OptimiserSettings(late, steps.kind, 0.0, steps.beta2)
+    players = (
+        Player("faithful", dial.faithful, faithful_loss, alone),
+        Player("discriminator", critic, discriminator_loss, against, plays=plays_late),
+        Player("sharp", dial, sharp_loss, against, plays=plays_late),  # the dial: so that both ends are the product
+    )
+    return Game(players, product="sharp")
+
+
+def training_pair(tiles: Tensor, patch: int, damage: Degradation, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Patches cut at random out of tiles (B, C, H, W), turned and mirrored, and what is given of them.
+
+    Returns: the truth (B, C, patch, patch), and the damaged (B, C, patch / factor, patch / factor).
+    """
+    count, _, height, width = tiles.shape
+    drawn = draws.uniform(count, 5)
+    here = torch.arange(patch, device=tiles.device)[None, :]
+    rows = (drawn[:, :1] * (height - patch + 1)).floor().long() + torch.where(drawn[:, 1:2] < 0.5, here, here.flip(1))
+    columns = (drawn[:, 2:3] * (width - patch + 1)).floor().long() + torch.where(
+        drawn[:, 3:4] < 0.5, here, here.flip(1)
+    )
+    examples = torch.arange(count, device=tiles.device)[:, None, None]
+    cut = tiles[examples, :, rows[:, :, None], columns[:, None, :]]  # (B, patch, patch, C)
+    turned = torch.where(drawn[:, 4, None, None, None] < 0.5, cut, cut.transpose(1, 2))
+    truth = turned.permute(0, 3, 1, 2)
+    with torch.no_grad():
+        return truth, damage(truth, draws)
+
+
+def softened_error(made: Tensor, truth: Tensor) -> Tensor:
+    """(B,): the mean of sqrt(d^2 + SOFTENED^2), d the difference, of values in -1..1."""
+    difference = widened(made) - truth
+    return (difference.square() + SOFTENED**2).sqrt().mean((1, 2, 3))
+
+
+def _schedule(start: float, end: float) -> Schedule:
+    return Schedule(start, end, "geometric" if min(start, end) > 0 else "linear")
