@@ -112,7 +112,7 @@ class Translation(Section):
 class Enhancement(Section):
     """What is taken back from pictures."""
 
-    degradation: str = "downscale:2"  # steps separated by commas, such as "noise:0-50,jpeg:20"
+    degradation: str  # steps separated by commas, such as "noise:0-50,jpeg:20"
     patch: int = Field(48, ge=24, le=96, multiple_of=12)  # pixels of the side of what is learned from at a time
     sharp_from: float = Field(0.7, ge=0, le=1)  # progress from which the discriminator and the sharp end play
     adversarial: float = Field(0.01, ge=0)  # weight of the adversarial loss beside the mean error, of values in -1..1

@@ -9,7 +9,10 @@ from ganforge.diagnosis.early import early_signs
 from ganforge.engine.guard import Guard
 from ganforge.recipe import Recipe
 
-UNGUARDED = ("regress",)  # one network that descends has no opponent to lose its balance with
+UNGUARDED = {
+    "regress": "not used: one network that descends has no opponent to lose its balance with",
+    "enhance": "not used: the faithful end has no opponent, and the dial turns back whatever the sharp end loses",
+}
 
 
 def with_guard(recipe: Recipe) -> Recipe:
@@ -20,7 +23,7 @@ def with_guard(recipe: Recipe) -> Recipe:
     elif plays:
         reason = "when the diagnosis finds something wrong, a lever is turned and judged; healthy runs are left alone"
     else:
-        reason = "not used: one network that descends has no opponent to lose its balance with"
+        reason = UNGUARDED[recipe.task]
     return recipe.model_copy(update={"guard": recipe.ask.guard and plays}).with_reason(guard=reason)
 
 

@@ -210,8 +210,9 @@ def _saved(seats: Sequence[Seat], average: MovingAverage, best: Best | None) -> 
     tensors = {**dict(_tensors(seats, average)), **dict(best.tensors() if best else ())}
     written, own = {}, set()
     for name, tensor in tensors.items():  # one network may be part of another: safetensors keeps no tensor twice
-        written[name] = tensor.clone() if tensor.data_ptr() in own else tensor.contiguous()
-        own.add(tensor.data_ptr())
+        whole = tensor.contiguous()
+        written[name] = whole.clone() if whole.data_ptr() in own else whole
+        own.add(whole.data_ptr())
     return save(written)
 
 

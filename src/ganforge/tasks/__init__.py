@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ganforge.contracts import Task
+from ganforge.tasks.enhance import Enhance
 from ganforge.tasks.generate import Generate
 from ganforge.tasks.generate_rows import GenerateRows
 from ganforge.tasks.impute import Impute
@@ -19,6 +20,7 @@ TASKS: dict[str, Mapping[str, type[Task]]] = {
     "impute": {"table": Impute},
     "regress": {"table": Regress},
     "translate": {"pictures": Translate},
+    "enhance": {"pictures": Enhance},
 }
 
 __all__ = [

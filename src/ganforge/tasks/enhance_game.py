@@ -58,7 +58,7 @@ def build_game(recipe: Recipe) -> Game:
     dial = fresh_dial(recipe)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks/critic"))
-        critic = Critic(recipe.data.shape[0], recipe.network.width)
+        critic = Critic(recipe.data.shape[0], max(1, recipe.network.width // 2))
     for network in (dial, critic):
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     objective = OBJECTIVES[recipe.objective.name]()
@@ -68,7 +68,7 @@ def build_game(recipe: Recipe) -> Game:
         return training_pair(turn.batch["x"], chosen.patch, damage, turn.random)
 
     def bind(turn: Turn, count: int) -> BoundDiscriminator:
-        chance = min(max(recipe.objective.augmentation, turn.levers.augmentation), MOST_AUGMENTATION)
+        chance = min(turn.levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)
         changes = draw_changes(count, chance, turn.random, recipe.objective.flips) if chance > 0 else None
 
         def score(x: Tensor) -> Tensor:

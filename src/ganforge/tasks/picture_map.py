@@ -17,7 +17,8 @@ from ganforge.core.misfit import refused
 from ganforge.data.images.tiles import TILE, Told, in_tiles
 from ganforge.errors import InputError, RunError
 from ganforge.networks.translator import translator
-from ganforge.recipe import Data, Network
+from ganforge.recipe import Data, Enhancement, Network
+from ganforge.tasks.enhance_game import enhancer_for
 from ganforge.tasks.stored import built, read_description
 
 STRENGTH = 0.5  # of an enhancement where nobody says: between faithful and sharp
@@ -92,6 +93,23 @@ def _translation(folder: Path, content: Any, data: Data, network: Network, stren
     return PictureMap(built(folder, lambda: translator(network, data)), "translate", data.shape[0], keeps_grey=False)
 
 
+def _enhancement(folder: Path, content: Any, data: Data, network: Network, strength: float | None) -> PictureMap:
+    wanted = STRENGTH if strength is None else strength
+    if not 0 <= wanted <= 1:
+        raise InputError(
+            f"A strength of {wanted:g} makes no sense.", "It lies in 0..1: 0 is faithful, 1 is sharp.", "Try 0.5."
+        )
+    chosen = Enhancement.model_validate(content["enhance"])
+
+    def build() -> nn.Module:
+        return enhancer_for(chosen, network, data)
+
+    faithful, sharp = built(folder, build, FAITHFUL), built(folder, build, SHARP)
+    faithful.load_state_dict(dialed(faithful.state_dict(), sharp.state_dict(), wanted))
+    return PictureMap(faithful, "enhance", data.shape[0], keeps_grey="grey" not in chosen.degradation)
+
+
 LOADERS: dict[str, Callable[[Path, Any, Data, Network, float | None], PictureMap]] = {
     "translate": _translation,
+    "enhance": _enhancement,
 }

@@ -77,9 +77,7 @@ def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Photos:
     }
     passport["warnings"] = _warnings(passport)
     feeds = [PictureFeed(MemoryRows(rows), None, None, device) for rows in (train, held_out)]
-    return Photos(
-        shape=shape, train=feeds[0], held_out=feeds[1], passport=passport, data_hash=digest.hexdigest()
-    )
+    return Photos(shape=shape, train=feeds[0], held_out=feeds[1], passport=passport, data_hash=digest.hexdigest())
 
 
 def cut_tiles(pixels: Pixels) -> Pixels:
@@ -116,7 +114,8 @@ def _some(tiles: Pixels, most: int, number: int) -> Pixels:
     if len(tiles) <= most:
         return tiles
     chosen = torch.randperm(len(tiles), generator=generator_for(0, "photos/tiles", step=number))[:most]
-    return tiles[chosen.sort().values.numpy()]
+    kept: Pixels = tiles[chosen.sort().values.numpy()]
+    return kept
 
 
 def _photos(part: Part, places: list[int], found: Survey, channels: int) -> Iterator[Native]:
@@ -150,9 +149,7 @@ def _split(parts: list[_Read]) -> tuple[Pixels, Pixels, str]:
     return np.concatenate(train), np.concatenate(held_out), how
 
 
-def _passport(
-    found: Survey, parts: list[_Read], skipped: tuple[tuple[str, str], ...], channels: int
-) -> dict[str, Any]:
+def _passport(found: Survey, parts: list[_Read], skipped: tuple[tuple[str, str], ...], channels: int) -> dict[str, Any]:
     names = [name for part in parts for name in part.hashes]
     notes = list(found.notes)
     if found.channels == 4:
