@@ -61,6 +61,7 @@ REASONS = {
     "enhance__sharp_rate": "found on photos (docs/log.md)",
     "objective__order": "the players follow each other; nothing else is possible where one network holds another",
     "objective__augmentation": "none from the start: patches are cut, turned and mirrored at random anyway",
+    "objective__augmentation_target": "not used: what is seen of the input keeps the discriminator honest",
     "objective__flips": "not used: patches are mirrored anyway, on both sides",
     "objective__gamma_end": "a tenth of the start, as for other pictures",
     "optimiser__kind": "a step size for each weight, which layers of different scale need",

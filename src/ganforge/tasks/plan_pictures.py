@@ -36,6 +36,8 @@ BATCH = 64
 LARGEST_ON_CPU = 64  # pixels: above this a processor shows too few pictures in minutes to learn from
 LONG_ON_CPU = 30.0  # minutes from which on 64 pixels are worth it on a processor where 32 are free to be chosen
 GAMMA_PER_SQUARED_DISTANCE = 0.01  # see gamma_rule
+FEW = 1_000  # training pictures, under which a discriminator may come to know them by heart within a run
+RIGHT_AT_MOST = 0.8  # share of pairs that a discriminator ranks right while it judges by likeness (engine/adapting.py)
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0
@@ -58,7 +60,7 @@ REASONS = {
     "data__kind": "found there",
     "network__latent_size": "the same for all pictures; not tuned",
     "objective__order": "each player answers the other's newest step",
-    "objective__augmentation": "none from the start: it slows learning, also on 200 digits (docs/log.md)",
+    "objective__augmentation": "none from the start: it slows learning where it is not needed (docs/log.md)",
     "objective__flips": "nobody said that a mirrored picture is one of these; letters and digits are not",
     "optimiser__kind": "a step size for each weight, which layers of different scale need",
     "optimiser__learning_rate_start": "held from 8x8 grey to 64x64 colour (docs/log.md); falls along a half cosine",
@@ -142,7 +144,10 @@ def _draft(request: Request, pictures: Pictures, objective: str) -> Recipe:
         adversary = Adversary(name=objective, gamma_start=10.0, gamma_end=10.0)
         why_start, why_end = "the paper's weight", "constant, as in the paper"
     else:
-        adversary = Adversary(name=objective, gamma_start=gamma, gamma_end=gamma * GAMMA_DECAY)
+        target = RIGHT_AT_MOST if count < FEW else 0.0
+        adversary = Adversary(
+            name=objective, gamma_start=gamma, gamma_end=gamma * GAMMA_DECAY, augmentation_target=target
+        )
         rule = f"{GAMMA_PER_SQUARED_DISTANCE:g} x the mean squared distance of two training pictures"
         why_start, why_end = f"{rule} ({distance:.4g})", "a tenth of the start: sharper once the samples are near"
     best = device == machine.device
@@ -168,6 +173,10 @@ def _draft(request: Request, pictures: Pictures, objective: str) -> Recipe:
         task="you asked for it" if request.task else "what can be made of pictures: more like them",
         data__label_names=f"{labels} labels: one model draws each of them on demand" if labels else "there are none",
         objective__name="you asked for it" if request.objective else "relativistic pairing with R1 and R2: converges",
+        objective__augmentation_target=f"{count:,} pictures are few: augmentation grows while more than this share of "
+        "pairs is ranked right"
+        if adversary.augmentation_target
+        else "not used: that would be for few pictures",
         objective__gamma_start=why_start,
         objective__gamma_end=why_end,
         optimiser__batch_size=f"{BATCH} pictures a step, from {count:,} training pictures"

@@ -66,6 +66,7 @@ REASONS = {
     "objective__gamma_end": f"{GAMMA_DECAY:g} of the start: sharper once the rows are near",
     "objective__order": "each player answers the other's newest step",
     "objective__augmentation": "not used: there is no picture to change",
+    "objective__augmentation_target": "not used: there is no picture to change",
     "objective__flips": "not used: there is no picture to change",
     "optimiser__kind": "a step size for each weight, which rare and frequent codes need",
     "optimiser__learning_rate_start": "the best of those tried on Adult (docs/log.md); falls along a half cosine",

@@ -54,6 +54,7 @@ REASONS = {
     "objective__gamma_end": "there is no discriminator to penalise",
     "objective__order": "not used: there is one player",
     "objective__augmentation": "not used: there is no picture to change",
+    "objective__augmentation_target": "not used: there is no picture to change",
     "objective__flips": "not used: there is no picture to change",
     "optimiser__warmup": "none: the first steps are the surest",
     "compute__device": "a table is small: the processor is done before an accelerator has started",

@@ -62,6 +62,7 @@ REASONS = {
     "objective__name": "relativistic pairing with R1 and R2: converges",
     "objective__order": "each player answers the others' newest step",
     "objective__augmentation": "none from the start",
+    "objective__augmentation_target": "not used: what is seen of the input keeps the discriminator honest",
     "objective__flips": "a mirrored pair is a pair; text and maps are not mirrored: say false",
     "optimiser__kind": "a step size for each weight, which layers of different scale need",
     "optimiser__learning_rate_end": "the last steps settle what was learned",
