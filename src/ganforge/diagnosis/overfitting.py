@@ -9,6 +9,7 @@ from ganforge.diagnosis.reading import discriminators, looks, middle
 
 LOOKS = 3
 LEAST_GAP = 0.1  # between training data and samples: below it the discriminator tells nothing apart
+LEAST_FALL = 0.25  # from training data to unseen data: less than that is lost in the scores' own noise
 FELT_GAP = 0.5  # from it on its judgement moves the generator: softplus(-0.5) is two thirds of softplus(0)
 
 
@@ -23,7 +24,8 @@ def discriminator_overfits(history: History) -> Finding | None:
         told = [(record.get("notes") or {}).get(judge) or {} for record in looks(history)]
         last_looks = [notes for notes in told if "score_held_out" in notes][-LOOKS:]
         shares = [_share(notes) for notes in last_looks]
-        if len(shares) < LOOKS or not middle(shares) > 0.5:
+        falls = [float(notes["score_real"]) - float(notes["score_held_out"]) for notes in last_looks]
+        if len(shares) < LOOKS or not middle(shares) > 0.5 or middle(falls) < LEAST_FALL:
             continue
         share, last = middle(shares), last_looks[-1]
         train, fake, held_out = (float(last[f"score_{kind}"]) for kind in ("real", "fake", "held_out"))
@@ -33,7 +35,8 @@ def discriminator_overfits(history: History) -> Finding | None:
             evidence=f"{judge} scores training examples {train:.3g}, real examples it has never seen {held_out:.3g} "
             f"and samples {fake:.3g}: unseen real data falls {share:.0%} of the way to fake (under 50 % is healthy).",
             cause="There is too little data for a discriminator of this size, so it learns the training set by heart.",
-            remedy="More data is the cure. Without it: `--size tiny`, fewer `--minutes`, or twice the penalty with "
+            remedy="More data is the cure. Without it: augmentation that adapts, with "
+            "`--set objective.augmentation_target=0.8`, `--size tiny`, fewer `--minutes`, or twice the penalty with "
             "`--set objective.gamma_start=...`.",
         )
     return None
