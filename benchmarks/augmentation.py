@@ -66,6 +66,7 @@ def overfitting(job: GenerateJob, discriminator: torch.nn.Module, generator: tor
 
 def one_run(path: Path, seed: int, strength: float, asked: argparse.Namespace, judge: Judge, held_out: Any) -> Any:
     settings = {"objective.augmentation": str(strength), "objective.flips": str(asked.flips).lower()}
+    settings["objective.augmentation_target"] = "0"
     request = Request(
         source=str(path), examples=asked.examples, seed=seed, settings={**settings, "compute.threads": "1"}
     )

@@ -124,7 +124,8 @@ def plan_rows(request: Request, inquiry: TableInquiry, table: Table, understood:
 
 def _refuse_augmentation(recipe: Recipe) -> None:
     """Raises: RecipeError where a person has asked for what only pictures can have."""
-    if recipe.objective.augmentation or recipe.objective.flips:
+    asked = recipe.objective
+    if asked.augmentation or asked.flips or asked.augmentation_target:
         raise RecipeError(
             f"objective.augmentation is {recipe.objective.augmentation:g} and objective.flips "
             f"{str(recipe.objective.flips).lower()}, but {recipe.data.source!r} is a table.",
