@@ -380,3 +380,12 @@ def test_what_the_clock_decides_is_told_apart() -> None:
         record.update(seconds=9.0**i, examples_per_second=1e6 / (i + 1), waiting=0.9)
 
     assert {finding.ailment for finding in diagnose(gan(any_speed))} == {"starved"} == TIMED
+
+
+def test_steps_that_get_dearer_because_a_player_joins_are_no_slow_machine() -> None:
+    def joined_late(i: int, record: Record) -> None:
+        record["examples_per_second"] = 1000.0 if i < 30 else 200.0
+        if i < 30:
+            del record["gradient_norms"]["discriminator"]
+
+    assert CHECKS["starved"](gan(joined_late)) is None

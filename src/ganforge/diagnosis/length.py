@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from ganforge.contracts import Finding, History
+from ganforge.contracts import Finding, History, Record
 from ganforge.diagnosis.reading import discriminators, leading_quality, looks, middle, window
 
 _STILL = 0.15  # of the way to the floor, since the last look before the end
@@ -59,6 +59,8 @@ def starved(history: History) -> Finding | None:
             "files that are dear to decode.",
         )
     training = [record for record in history.records if "quality" not in record]  # a look at the product takes its time
+    # A player that joins late makes every step dearer from then on: only steps of the same players compare.
+    training = [record for record in training if _playing(record) == _playing(history.records[-1])]
     speeds = [float(record.get("examples_per_second", 0.0)) for record in training]
     if len(speeds) < 20:
         return None
@@ -71,6 +73,10 @@ def starved(history: History) -> Finding | None:
         f"Training ran at {now:,.0f} examples/s in its last part and at {best:,.0f} at its best.",
         "Something else used the machine, or it got too hot and slowed down.",
     )
+
+
+def _playing(record: Record) -> list[str]:
+    return sorted(record.get("gradient_norms") or {})
 
 
 def _starved(severity: Literal["note", "warning", "critical"], evidence: str, cause: str) -> Finding:

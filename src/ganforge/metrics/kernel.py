@@ -48,6 +48,21 @@ def kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> E
     return from_standard_error(value, math.sqrt(first + second))
 
 
+def kernel_gain(real: NDArray[np.floating], one: NDArray[np.floating], other: NDArray[np.floating]) -> Estimate:
+    """kernel_distance(real, one) - kernel_distance(real, other): above 0 where `other` lies nearer to the real ones.
+
+    `one` and `other` (M, D) are two results of the same M examples, row by row. What both have in common, such as which
+    examples were drawn, cancels; two intervals beside each other would count it twice. The interval is normal, from the
+    influence of each real example and of each pair (the first-order term of Hoeffding's decomposition). N, M >= 3.
+    """
+    x, y, z = _tensor(real), _tensor(one), _tensor(other)
+    yy, zz, xy, xz = _kernel(y, y), _kernel(z, z), _kernel(x, y), _kernel(x, z)
+    of_pairs = 2 * (yy.row_means - zz.row_means) - 2 * (xy.column_means - xz.column_means)
+    of_real = 2 * (xy.row_means - xz.row_means)
+    variance = float(of_pairs.var(ddof=1)) / len(y) + float(of_real.var(ddof=1)) / len(x)
+    return from_standard_error(yy.mean - zz.mean - 2 * (xy.mean - xz.mean), math.sqrt(variance))
+
+
 def _tensor(features: NDArray[np.floating]) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(features, np.float32))
 

@@ -18,6 +18,7 @@ Plain: TypeAlias = Callable[[Pixels, Pixels], Pixels]
 """given uint8 (C, H, W), truth uint8 (C, fH, fW) -> restored uint8 (C, fH, fW). Only `bridged` looks at the truth, and
 there only at where the damage is."""
 MEDIAN = 3  # pixels of the median filter's side
+SMALL_GAIN, LARGE_GAIN = 0.5, 2.0  # decibels over the best plain way: below it fair, from it on excellent
 FAITHFUL, SHARP = "this model, faithful", "this model, sharp"
 
 
@@ -84,27 +85,32 @@ def plain_ways(damage: Sequence[str]) -> dict[str, tuple[str, Plain]]:
 
 
 def judge_restoration(
-    ends: Mapping[str, Mapping[str, Estimate]], rivals: Mapping[str, Mapping[str, float]]
+    ends: Mapping[str, Mapping[str, Estimate]],
+    rivals: Mapping[str, Mapping[str, float]],
+    ahead: Mapping[str, Estimate],
+    gain: Estimate,
 ) -> dict[str, Any]:
     """The verdict in words.
 
-    Args: ends faithful and sharp -> psnr, ssim, kid; rivals name -> the same, the reference first.
-    Returns: grade, headline, sentences, adversarial_helps: whether the sharp end's patches lie nearer to real ones than
-        the faithful end's, beyond both intervals.
+    Args: ends faithful and sharp -> psnr, ssim, kid; rivals name -> the same, the reference first; ahead how many
+        decibels the faithful end gains on each rival, picture by picture; gain the faithful end's kid less the sharp
+        end's (kernel.kernel_gain).
+    Returns: grade, headline, sentences, adversarial_helps: whether the whole interval of the gain lies above 0.
     """
     faithful, sharp = ends[FAITHFUL], ends[SHARP]
     best = max(rivals, key=lambda name: rivals[name]["psnr"])
-    ahead = faithful["psnr"].value - rivals[best]["psnr"]
-    sure = faithful["psnr"].low > rivals[best]["psnr"]
-    helps = sharp["kid"].high < faithful["kid"].low
-    grade = "failed" if ahead <= 0 else "fair" if not sure or ahead < 0.5 else "good" if ahead < 2 else "excellent"
-    if ahead <= 0:
+    more, helps = ahead[best], gain.low > 0
+    if more.value <= 0:
+        grade = "failed"
         headline = f"Failed: {best}, which is no network, comes nearer to the truth: use it here."
-    elif not sure:
-        headline = f"Fair: nearer to the truth than {best} by {ahead:.2f} dB, but with so few pictures not for certain."
+    elif more.low <= 0:
+        grade = "fair"
+        headline = f"Fair: nearer to the truth than {best}, but with so few pictures not for certain."
     else:
+        grade = "fair" if more.value < SMALL_GAIN else "good" if more.value < LARGE_GAIN else "excellent"
         headline = (
-            f"{grade.capitalize()}: nearer to the truth than {best}, the best of the plain ways, by {ahead:.2f} dB."
+            f"{grade.capitalize()}: nearer to the truth than {best}, the best of the plain ways, by "
+            f"{more.value:.2f} dB ({more.low:.2f} to {more.high:.2f})."
         )
     told = ", ".join(f"{name} {measures['psnr']:.2f}" for name, measures in rivals.items())
     sentences = [
@@ -112,14 +118,14 @@ def judge_restoration(
         f"{faithful['psnr'].high:.2f}; higher is better), the sharp end {sharp['psnr'].value:.2f}; {told}.",
         f"The structural similarity is {faithful['ssim'].value:.3f}, of the sharp end {sharp['ssim'].value:.3f}.",
         f"The distance of small patches to real ones is {faithful['kid'].value:.3g} for the faithful end and "
-        f"{sharp['kid'].value:.3g} for the sharp one: {_worth(helps, sharp, faithful)}",
+        f"{sharp['kid'].value:.3g} for the sharp one: {_worth(gain)}",
     ]
     return {"grade": grade, "headline": headline, "sentences": sentences, "adversarial_helps": helps}
 
 
-def _worth(helps: bool, sharp: Mapping[str, Estimate], faithful: Mapping[str, Estimate]) -> str:
-    if helps:
+def _worth(gain: Estimate) -> str:
+    if gain.low > 0:
         return "the adversarial part makes them look more real."
-    if sharp["kid"].value < faithful["kid"].value:
+    if gain.value > 0:
         return "better, but not for certain."
     return "the adversarial part does not help here; turn the dial to faithful."

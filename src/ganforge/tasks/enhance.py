@@ -27,9 +27,9 @@ from ganforge.data.images.survey import survey
 from ganforge.errors import ChangedDataError, DataError, RecipeError
 from ganforge.metrics.intervals import Estimate, from_bootstrap
 from ganforge.metrics.judge import Judge, train_judge
-from ganforge.metrics.kernel import kernel_distance
+from ganforge.metrics.kernel import kernel_distance, kernel_gain
 from ganforge.metrics.likeness import psnr, ssim
-from ganforge.metrics.restoration import FAITHFUL, SHARP, enlarged_plainly, judge_restoration, plain_ways
+from ganforge.metrics.restoration import FAITHFUL, SHARP, judge_restoration, plain_ways
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
 from ganforge.tasks.enhance_game import Dial, build_game, enhancer_for
@@ -142,7 +142,7 @@ class EnhanceJob:
         """Held-out tiles, the same each time: given, faithful, sharp and true; and how near both ends come."""
         pairs = self._pairs(LOOKED_AT)
         faithful, sharp = self._restored(product, pairs.given)
-        given = np.stack([enlarged_plainly(*pair) for pair in zip(pairs.given[:SHOWN], pairs.truth, strict=False)])
+        given = _coarse(pairs.given[:SHOWN], self.damage.factor)
         columns = np.stack([given, faithful[:SHOWN], sharp[:SHOWN], pairs.truth[:SHOWN]], axis=1)
         write_whole(run.sample_grid(examples), png_bytes(grid(columns.reshape(-1, *given.shape[1:]), columns=4)))
         self.tell("sampled", path=str(run.sample_grid(examples)))
@@ -192,6 +192,7 @@ class EnhanceJob:
         distances, floor = patch_distances(judge, pairs.truth, made)
         for name, distance in distances.items():
             scores[name]["kid"] = distance
+        gain = patch_gain(judge, pairs.truth, made[FAITHFUL], made[SHARP])
         reference = next(iter(ways))
         sentences = {
             FAITHFUL: "Learned from the truth alone: what is certain.",
@@ -221,6 +222,8 @@ class EnhanceJob:
             "verdict": judge_restoration(
                 {name: scores[name] for name in (FAITHFUL, SHARP)},
                 {name: {measure: score.value for measure, score in scores[name].items()} for name in ways},
+                {name: _mean(psnr(pairs.truth, made[FAITHFUL]) - psnr(pairs.truth, made[name])) for name in ways},
+                gain,
             ),
         }
 
@@ -236,7 +239,7 @@ class EnhanceJob:
             "best": (order[::-1][:count], "Where most is gained on the reference"),
             "random": (subset(len(order), count, "cases"), "Drawn at random: gained on the reference"),
         }
-        given = np.stack([enlarged_plainly(*pair) for pair in zip(pairs.given, pairs.truth, strict=True)])
+        given = _coarse(pairs.given, self.damage.factor)
         columns = {
             "input": given,
             f"reference: {reference}": made[reference],
@@ -286,6 +289,11 @@ class EnhanceJob:
         return self._judge
 
 
+def _coarse(given: Pixels, factor: int) -> Pixels:
+    """What was given, each pixel shown as a square of factor x factor."""
+    return given.repeat(factor, axis=2).repeat(factor, axis=3)
+
+
 def cut_patches(tiles: Pixels) -> Pixels:
     """Tiles (N, C, H, W) cut into patches (n, C, SIDE, SIDE) side by side."""
     count, channels, height, width = tiles.shape
@@ -301,15 +309,29 @@ def patch_distances(judge: Judge, truth: Pixels, made: Mapping[str, Pixels]) -> 
     Half of the patches are real ones to compare with, the results of the other half are compared: a result is never
     compared with its own truth, to which it is near whatever it looks like.
     """
-    count = len(cut_patches(truth))
-    order = np.random.default_rng(seed_for(0, "enhance/halves")).permutation(count)
-    real, other = order[: count // 2], order[count // 2 :]
+    real, other = _halves(truth)
     features = judge.features(cut_patches(truth))
     distances = {
         name: kernel_distance(features[real], judge.features(cut_patches(result)[other]))
         for name, result in made.items()
     }
     return distances, kernel_distance(features[real], features[other]).value
+
+
+def patch_gain(judge: Judge, truth: Pixels, one: Pixels, other: Pixels) -> Estimate:
+    """By how much the patches of `other` lie nearer to real ones of other places than those of `one`."""
+    real, made = _halves(truth)
+    features = (
+        judge.features(cut_patches(tiles)[chosen]) for tiles, chosen in ((truth, real), (one, made), (other, made))
+    )
+    return kernel_gain(*features)
+
+
+def _halves(tiles: Pixels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Two halves of the patches of tiles, always the same ones."""
+    count = len(cut_patches(tiles))
+    order = np.random.default_rng(seed_for(0, "enhance/halves")).permutation(count)
+    return order[: count // 2], order[count // 2 :]
 
 
 def _likeness(truth: Pixels, result: Pixels) -> dict[str, Estimate]:
