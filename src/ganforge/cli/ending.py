@@ -83,6 +83,8 @@ def _next_steps(run: Run, name: str) -> dict[str, str]:
     task, source = recipe.get("task"), str(recipe.get("ask", {}).get("source", ""))
     if task == "regress":
         return {}
+    if task in ("translate", "enhance"):
+        return {f"ganforge apply {name} pictures/ --out made/": "your own pictures, of any size"}
     if recipe.get("data", {}).get("kind") != "table":
         return {f"ganforge sample {name} -n 64 --out new.png": "new samples"}
     rows = {f"ganforge sample {name} -n 1000 --out new.csv": "new rows"}

@@ -34,9 +34,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
+SHORT = {word: word.upper() for word in ("fid", "kid", "mse", "rmse", "r2", "psnr", "ssim")}
+
+
 def title(key: str) -> str:
     """A key of a file as words: `held_out` -> `Held out`. Short names such as fid are abbreviations: FID."""
-    words = key.replace("_", " ").replace(".", " ").strip()
-    if words.lower() in {"fid", "kid", "mse", "rmse", "r2", "psnr", "ssim"}:
-        return words.upper()
-    return words[:1].upper() + words[1:]
+    words = [SHORT.get(word, word) for word in key.replace("_", " ").replace(".", " ").split()]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
