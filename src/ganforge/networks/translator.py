@@ -1,9 +1,9 @@
 """The pair for translating pictures: a generator that changes its input, and a discriminator that judges by patches.
 
 The generator is a U-Net (Ronneberger et al. 2015; as a generator: Isola et al. 2017, pix2pix) whose result is its input
-plus a change, and whose last layer is zero at the start: it begins as the identity. Blocks of 2x2 pixels become
-channels; at full resolution there is one narrow layer, the last. Nothing is normalised over a picture or a batch, so
-that a part of a picture gives the same result as the whole, and real and fake may share one pass.
+plus a change, and whose last layer is zero at the start: it begins as the identity. Full resolution is
+never convolved: blocks of 2x2 pixels become channels. Nothing is normalised over a picture or a batch, so that a part
+of a picture gives the same result as the whole, and real and fake may share one pass.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from ganforge.networks.resnet import SLOPE
 from ganforge.recipe import Data, Network
 
 FEATURES = 64  # of a patch, in contrastive translation
-LAST = 12  # channels at full resolution
 MULTIPLE = 8  # pixels: what height and width are divisible by where the U-Net is narrowest
 
 
@@ -61,7 +60,7 @@ class TranslatorGenerator(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
         # Pixels per step of each layer times the steps that it reaches: at 1/2, 1/4, 1/8, and back.
-        self.reach = 2 * (1 + 2) + 4 * (1 + 2) + 8 * (1 + 2 * depth) + 8 * 1 + 4 * (2 + 1) + 2 * (2 + 1) + 1
+        self.reach = 2 * (1 + 2) + 4 * (1 + 2) + 8 * (1 + 2 * depth) + 8 * 1 + 4 * (2 + 1) + 2 * (2 + 1)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features at a half, a quarter and an eighth of the resolution: (B, width 2^k, H / 2^(k+1), W / 2^(k+1))."""
@@ -78,8 +77,7 @@ class TranslatorGenerator(nn.Module):
         half, quarter, eighth = self.encode(x)
         quarter = self.after[0](quarter + self.up[0](F.leaky_relu(eighth, SLOPE)))
         half = self.after[1](half + self.up[1](F.leaky_relu(quarter, SLOPE)))
-        whole = F.pixel_shuffle(self.unfold(F.leaky_relu(half, SLOPE)), 2)  # (B, LAST, H, W)
-        change = self.leave(F.leaky_relu(whole, SLOPE))
+        change = F.pixel_shuffle(self.leave(F.leaky_relu(half, SLOPE)), 2)
         return bounded(x + change)[:, :, :height, :width]
 
 

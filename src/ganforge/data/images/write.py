@@ -44,7 +44,7 @@ def write_pictures(
     if suffix in GRIDS and not place.is_dir():
         write_whole(place, image_bytes(grid(pictures), GRIDS[suffix]))
     elif suffix == ".npz" and not place.is_dir():
-        write_whole(place, _npz_bytes(pictures, labels, label_names))
+        write_whole(place, array_bytes(pictures, labels, label_names))
     else:
         words = None if labels is None else [_safe(label_names, int(label)) for label in labels]
         write_folder(place, lambda folder: _fill(folder, pictures, words))
@@ -125,7 +125,8 @@ def _check_grid(shape: tuple[int, ...], suffix: str) -> None:
     )
 
 
-def _npz_bytes(pictures: Pixels, labels: NDArray[np.integer] | None, label_names: Sequence[str]) -> bytes:
+def array_bytes(pictures: Pixels, labels: NDArray[np.integer] | None, label_names: Sequence[str]) -> bytes:
+    """The bytes of an .npz file: x, and y and label_names where there are labels; see `write_pictures`."""
     arrays: dict[str, NDArray[np.generic]] = {"x": pictures[:, 0] if pictures.shape[1] == 1 else pictures}
     if labels is not None:
         arrays["y"] = np.asarray(labels, np.int64)
