@@ -53,10 +53,7 @@ class TranslatorGenerator(nn.Module):
         self.before = nn.ModuleList(_Residual(width * 2**k) for k in (0, 1))
         self.narrow = nn.ModuleList(_Residual(4 * width) for _ in range(depth))
         self.after = nn.ModuleList(_Residual(width * 2**k) for k in (1, 0))
-        self.unfold = nn.Conv2d(width, 4 * LAST, 3, padding=1)
-        self.leave = nn.Conv2d(
-            LAST, channels, 3, padding=1
-        )  # at full resolution, so few channels: smooths what unfolds
+        self.leave = nn.Conv2d(width, 4 * channels, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
         # Pixels per step of each layer times the steps that it reaches: at 1/2, 1/4, 1/8, and back.
