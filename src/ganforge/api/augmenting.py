@@ -22,7 +22,7 @@ from ganforge.data.images.write import array_bytes
 from ganforge.errors import DataError, InputError
 from ganforge.run import Run
 from ganforge.tasks import PictureModel, load_model
-from ganforge.tasks.classify import Labelled, accuracy_after_learning
+from ganforge.tasks.classify import EXAMPLES, Labelled, accuracy_after_learning
 
 SEEDS = 5  # classifiers that are taught with and without, each pair from the same first weights
 SURE = 2.0  # standard errors by which the mean of the differences must be away from nothing
@@ -84,7 +84,8 @@ def augment(
     for number in range(SEEDS):
         pairs.append(
             tuple(
-                accuracy_after_learning(part, held_out, len(model.label_names), seed=number) for part in (train, both)
+                accuracy_after_learning(part, held_out, len(model.label_names), seed=number, examples=EXAMPLES)
+                for part in (train, both)
             )
         )
         for observer in observers:

@@ -20,7 +20,8 @@ from ganforge.engine.fit import FitSettings, fit
 from ganforge.networks.augmentation import augment, draw_changes
 from ganforge.networks.classifier import Classifier
 
-BATCH, EXAMPLES, RATE = 64, 24_000, 2e-3
+BATCH, RATE = 64, 2e-3
+EXAMPLES = 24_000  # shown to a classifier: enough for a few hundred pictures as for some thousands
 CHANCE = 0.5  # with which each kind of classical change is made to a picture: shift, zoom, turn, brightness, contrast
 AT_ONCE = 500
 
@@ -53,9 +54,7 @@ class Labelled:
         return Labelled(np.concatenate([self.pictures, other.pictures]), np.concatenate([self.labels, other.labels]))
 
 
-def accuracy_after_learning(
-    train: Labelled, held_out: Labelled, labels: int, *, seed: int, examples: int = EXAMPLES
-) -> float:
+def accuracy_after_learning(train: Labelled, held_out: Labelled, labels: int, *, seed: int, examples: int) -> float:
     """Share 0..1 of held-out pictures whose label a fresh classifier reads rightly, after learning from `train`.
 
     A function of its arguments, to the bit, with the same number of threads.

@@ -1,0 +1,88 @@
+"""A labelled data set enlarged, and whether that helps a classifier."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ganforge as gf
+from ganforge.api.augmenting import augment
+from ganforge.errors import DataError, InputError
+from ganforge.tasks.classify import Labelled, accuracy_after_learning
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = {"compute.threads": 1, "records.marks": [1.0]}
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    return gf.train("digits8", examples=640, size="tiny", run=folder, settings=settings).folder
+
+
+def stripes(count: int, seed: int) -> Labelled:
+    """Label 0 has lines across, label 1 lines down: noise beside them, so that few examples do not tell all."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    lines = 100 * (np.arange(16) // 2 % 2)
+    clean = np.where(labels[:, None, None] == 0, lines[None, :, None], lines[None, None, :])
+    noisy = clean + random.integers(0, 100, (count, 16, 16))
+    return Labelled(noisy[:, None].astype(np.uint8), labels.astype(np.int64))
+
+
+def test_a_classifier_learns_what_can_be_told_and_only_that() -> None:
+    assert accuracy_after_learning(stripes(64, 0), stripes(200, 1), 2, seed=0, examples=3_200) > 0.95
+    wrong = stripes(64, 0)
+    random = Labelled(wrong.pictures, np.random.default_rng(0).integers(0, 2, 64))
+    assert 0.2 < accuracy_after_learning(random, stripes(200, 1), 2, seed=0, examples=640) < 0.8
+
+
+def test_learning_repeats_to_the_bit() -> None:
+    found = {accuracy_after_learning(stripes(64, 0), stripes(500, 1), 2, seed=3, examples=320) for _ in range(2)}
+    assert len(found) == 1
+
+
+@pytest.mark.slow
+def test_the_enlarged_set_holds_everything_and_a_verdict(run: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("ganforge.api.augmenting.EXAMPLES", 640)
+    told: list[Any] = []
+
+    class Told:
+        def record(self, record: Any) -> None:
+            pass
+
+        def event(self, event: Any) -> None:
+            told.append(event["number"])
+
+    found = augment(run, "digits8", tmp_path / "bigger.npz", per_label=7, observers=(Told(),))
+    with np.load(tmp_path / "bigger.npz") as arrays:
+        assert arrays["x"].shape == (1797 + 70, 8, 8)
+        assert np.bincount(arrays["y"][1797:]).tolist() == [7] * 10
+    said = json.loads((tmp_path / "bigger.json").read_text())
+    assert said["verdict"] == found.verdict
+    assert "classical augmentation alone" in found.verdict
+    assert len(found.without) == len(found.with_generated) == len(told) == 5
+    assert not found.notes
+    with pytest.raises(InputError, match="exists already"):
+        augment(run, "digits8", tmp_path / "bigger.npz")
+
+
+def test_other_labels_and_taken_places_are_refused_before_the_work(run: Path, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
+    np.savez(tmp_path / "other.npz", x=x, y=np.arange(60) % 3)
+    with pytest.raises(DataError, match="labels of"):
+        augment(run, tmp_path / "other.npz", tmp_path / "out")
+    np.savez(tmp_path / "none.npz", x=x)
+    with pytest.raises(DataError, match="has no labels"):
+        augment(run, tmp_path / "none.npz", tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("precious")
+    for force in (False, True):
+        with pytest.raises(InputError, match="holds files"):
+            augment(run, "digits8", tmp_path / "full", force=force)
+    with pytest.raises(InputError, match=r"\.zip"):
+        augment(run, "digits8", tmp_path / "out.zip")
+    with pytest.raises(InputError, match="0 pictures"):
+        augment(run, "digits8", tmp_path / "out", per_label=0)
