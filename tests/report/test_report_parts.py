@@ -11,7 +11,7 @@ from planted import plant_run
 from ganforge.reports.charts import HEIGHT, Line, Mark, line_chart
 from ganforge.reports.facts import passport_facts, plan_sections
 from ganforge.reports.standing import standings
-from ganforge.reports.story import moments, time_at
+from ganforge.reports.story import charts, moments, time_at
 from ganforge.reports.words import duration, number, short
 
 
@@ -48,6 +48,14 @@ def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
     points = ends(line_chart([Line("a", [(i, float(i % 7)) for i in range(100_000)])]))
     assert len(points) <= 260
     assert points[-1][0] == pytest.approx(428, abs=0.1)
+
+
+def test_the_strength_of_augmentation_is_drawn_where_it_adapted_and_only_there() -> None:
+    plain = [{"examples": 10 * i, "seconds": float(i)} for i in range(3)]
+    moved = [{**record, "augmentation": 0.1 * i} for i, record in enumerate(plain)]
+    still = [{**record, "augmentation": 0.0} for record in plain]
+    told = [[chart.title for chart in charts(records, {})] for records in (plain, still, moved)]
+    assert told == [[], [], ["Strength of the augmentation"]]
 
 
 def test_labels_of_marks_stay_on_the_page_and_apart() -> None:

@@ -115,8 +115,9 @@ def test_more_than_does_not_leak_is_refused() -> None:
         game(augmentation="0.9")
 
 
-@pytest.mark.parametrize("setting", [{"objective.augmentation": "0.5"}, {"objective.flips": "true"}])
-def test_a_table_has_nothing_to_augment_and_says_so(setting: dict[str, str]) -> None:
+@pytest.mark.parametrize("name", ["augmentation", "augmentation_target", "flips"])
+def test_a_table_has_nothing_to_augment_and_says_so(name: str) -> None:
+    setting = {f"objective.{name}": "true" if name == "flips" else "0.5"}
     with pytest.raises(RecipeError, match="is a table"):
         GenerateRows().plan(Request(source="wine", examples=2_000, settings=setting), lambda *a, **k: None)
 

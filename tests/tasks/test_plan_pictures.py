@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from skimage.data import chelsea
+from sklearn.datasets import load_digits
 
 import ganforge as gf
 from ganforge import api
@@ -315,3 +318,22 @@ def test_where_examples_are_asked_for_nothing_but_the_stated_rate_follows_the_cl
             chosen.model_copy(update={"length": chosen.length.model_copy(update={"examples_per_second": 1.0})})
         )
     assert plans[0].model_copy(update={"reasons": {}}) == plans[1].model_copy(update={"reasons": {}})
+
+
+def test_augmentation_adapts_where_pictures_are_few_and_the_plan_says_whether_they_may_be_mirrored(
+    tmp_path: Path,
+) -> None:
+    digits = (load_digits().images * 15).astype(np.uint8)
+    corners = [(top, left) for top in range(0, 280, 24) for left in range(0, 430, 24)]
+    pieces = np.stack([chelsea()[top : top + 16, left : left + 16] for top, left in corners])
+
+    def planned(pictures: NDArray[np.uint8], name: str) -> Recipe:
+        np.savez(tmp_path / f"{name}.npz", x_train=pictures)
+        return plan(tmp_path / f"{name}.npz", examples=64)
+
+    many, few, photo = planned(digits[:1500], "many"), planned(digits[:300], "few"), planned(pieces, "photo")
+    targets = [recipe.objective.augmentation_target for recipe in (many, few, photo)]
+    assert targets == [0.0, 0.8, 0.8]
+    assert "nothing is augmented" in many.reasons["objective.flips"]
+    assert "left and right have a meaning" in few.reasons["objective.flips"]
+    assert "--set objective.flips=true" in photo.reasons["objective.flips"]

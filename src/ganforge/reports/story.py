@@ -102,7 +102,20 @@ def charts(records: Sequence[Record], evaluation: Mapping[str, Any]) -> list[Cha
             lambda record, player: (record.get("learning_rates") or {}).get(player),
         )
     )
+    found.append(_augmentation_chart(records))
     return [chart for chart in found if chart.drawing]
+
+
+def _augmentation_chart(records: Sequence[Record]) -> Chart:
+    """Empty where nothing adapts, or where it never had to."""
+    points = [(float(record["examples"]), float(record.get("augmentation", 0.0))) for record in records]
+    return Chart(
+        "Strength of the augmentation",
+        "How strongly real and generated pictures are changed at random before the discriminator sees them. It rises "
+        "by itself while the discriminator knows the training pictures by heart.",
+        line_chart([Line("strength", points, 2)]) if any(strength for _, strength in points) else Markup(),
+        (),
+    )
 
 
 def quality_names(records: Sequence[Record]) -> list[str]:

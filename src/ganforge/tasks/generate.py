@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import nn
@@ -19,7 +18,7 @@ from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.device import survey_machine
 from ganforge.core.files import write_whole
 from ganforge.core.grid import grid, png_bytes
-from ganforge.core.seeds import generator_for
+from ganforge.core.subset import subset
 from ganforge.data.images import PictureFeed, Pictures, Survey, open_pictures, survey
 from ganforge.data.images.store import cache_folder
 from ganforge.errors import ChangedDataError, DataError
@@ -225,12 +224,3 @@ def _refuse_misfits(recipe: Recipe, pictures: Pictures) -> None:
 def _survey(request: Request) -> Survey:
     """What is there, with its labels unless the person wants none."""
     return survey(request.source, labels=False if request.label == "none" else request.label)
-
-
-def subset(available: int, wanted: int, purpose: str) -> NDArray[np.int64]:
-    """At most `wanted` indices in random order, always the same for the same purpose.
-
-    The order matters: data often lies sorted by label, and whoever takes the first few must not get one label only.
-    Of one purpose, fewer are the beginning of more.
-    """
-    return torch.randperm(available, generator=generator_for(0, purpose))[:wanted].clone().numpy()  # not the rest too

@@ -10,7 +10,8 @@ import math
 from ganforge import __version__
 from ganforge.contracts import Feed, Tell
 from ganforge.core.device import devices_here, survey_machine
-from ganforge.data.images import Pictures
+from ganforge.core.subset import subset
+from ganforge.data.images import MIRRORED, Pictures, mirrored_ratio
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.networks import refuse_unbuildable_pair
 from ganforge.objectives import OBJECTIVES
@@ -36,6 +37,7 @@ BATCH = 64
 LARGEST_ON_CPU = 64  # pixels: above this a processor shows too few pictures in minutes to learn from
 LONG_ON_CPU = 30.0  # minutes from which on 64 pixels are worth it on a processor where 32 are free to be chosen
 GAMMA_PER_SQUARED_DISTANCE = 0.01  # see gamma_rule
+COMPARED = 500  # training pictures that tell whether a mirrored one could be one of them
 FEW = 1_000  # training pictures, under which a discriminator may come to know them by heart within a run
 RIGHT_AT_MOST = 0.8  # share of pairs that a discriminator ranks right while it judges by likeness (engine/adapting.py)
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
@@ -61,7 +63,6 @@ REASONS = {
     "network__latent_size": "the same for all pictures; not tuned",
     "objective__order": "each player answers the other's newest step",
     "objective__augmentation": "none from the start: it slows learning where it is not needed (docs/log.md)",
-    "objective__flips": "nobody said that a mirrored picture is one of these; letters and digits are not",
     "optimiser__kind": "a step size for each weight, which layers of different scale need",
     "optimiser__learning_rate_start": "held from 8x8 grey to 64x64 colour (docs/log.md); falls along a half cosine",
     "optimiser__learning_rate_end": "the last steps settle what was learned",
@@ -173,6 +174,7 @@ def _draft(request: Request, pictures: Pictures, objective: str) -> Recipe:
         task="you asked for it" if request.task else "what can be made of pictures: more like them",
         data__label_names=f"{labels} labels: one model draws each of them on demand" if labels else "there are none",
         objective__name="you asked for it" if request.objective else "relativistic pairing with R1 and R2: converges",
+        objective__flips=_why_no_flips(pictures) if adversary.augmentation_target else "not used: nothing is augmented",
         objective__augmentation_target=f"{count:,} pictures are few: augmentation grows while more than this share of "
         "pairs is ranked right"
         if adversary.augmentation_target
@@ -186,6 +188,16 @@ def _draft(request: Request, pictures: Pictures, objective: str) -> Recipe:
         compute__precision=machine.precision_reason if best else "safe on any device",
         compute__threads=machine.description,
     )
+
+
+def _why_no_flips(pictures: Pictures) -> str:
+    """What the data says of mirrored pictures. It is advice: no gain in quality was measured (docs/log.md)."""
+    chosen = subset(len(pictures.train), COMPARED, "plan/mirrored")
+    ratio = mirrored_ratio(pictures.train.pictures(chosen))
+    measured = f"a mirrored picture lies {ratio:.3g} x as far from the others as the picture itself"
+    if ratio <= MIRRORED:
+        return f"nobody asked for it; {measured}, so --set objective.flips=true would be true to the data"
+    return f"{measured}: left and right have a meaning here"
 
 
 def _sizes(request: Request) -> tuple[Size, ...]:

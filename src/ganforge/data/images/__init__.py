@@ -5,6 +5,18 @@ from ganforge.data.images.feed import PictureFeed, to_uint8
 from ganforge.data.images.part import Survey
 from ganforge.data.images.pictures import Pictures, open_pictures
 from ganforge.data.images.survey import survey
+from ganforge.data.images.symmetry import MIRRORED, mirrored_ratio
 from ganforge.data.images.write import write_pictures
 
-__all__ = ["BUILT_IN", "PictureFeed", "Pictures", "Survey", "open_pictures", "survey", "to_uint8", "write_pictures"]
+__all__ = [
+    "BUILT_IN",
+    "MIRRORED",
+    "PictureFeed",
+    "Pictures",
+    "Survey",
+    "mirrored_ratio",
+    "open_pictures",
+    "survey",
+    "to_uint8",
+    "write_pictures",
+]
