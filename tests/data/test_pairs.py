@@ -117,3 +117,11 @@ def test_the_hash_knows_every_pixel(tmp_path: Path) -> None:
     assert open_pairs(survey_sides(str(root)), size=(16, 16)).data_hash == before
     picture(77).save(root / "B" / "020.png")
     assert open_pairs(survey_sides(str(root)), size=(16, 16)).data_hash != before
+
+
+def test_copies_of_few_pictures_are_refused_with_the_number_of_different_ones(tmp_path: Path) -> None:
+    two_folders(tmp_path, numbered(40, "a"), numbered(40, "b"))
+    for place in range(40):
+        picture(place % 3).save(tmp_path / "B" / f"b{place:03d}.png")
+    with pytest.raises(DataError, match="'B' holds 3 different pictures"):
+        open_pairs(survey_sides(str(tmp_path)), size=(16, 16))

@@ -17,6 +17,7 @@ from ganforge.contracts import Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.engine.turn import find_gradients, sit_down
 from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
@@ -127,14 +128,32 @@ def test_without_pairs_the_results_become_more_like_the_other_kind(crowds: Path,
 
 
 def test_one_turn_moves_no_other_network(crowds: Path) -> None:
-    """Each player's loss reaches the networks of others; only its own may move."""
+    """Each player's loss reaches the networks of others; only its own gets gradients."""
     recipe = recipe_of(crowds)
     game, feed = build_translation(recipe), Translate().open(recipe, lambda *_, **__: None).feed
-    batch = feed.batch(torch.arange(8))
-    for player in game.players:
-        turn = Turn(batch, Draws(generator_for(0, player.name)), 0.5)
-        loss = player.loss(turn)
-        assert all(term.shape == (8,) for term in loss.terms.values())
+    batch, seats = feed.batch(torch.arange(8)), [sit_down(player) for player in game.players]
+    for seat in seats:
+        turn = Turn(batch, Draws(generator_for(0, seat.player.name)), 0.5)
+        assert all(term.shape == (8,) for term in seat.player.loss(turn).terms.values())
+        for other in seats:
+            other.player.network.zero_grad(set_to_none=True)
+        find_gradients(seat, seats, turn, "float32")
+        for other in seats:
+            reached = [parameter.grad is not None for parameter in other.parameters]
+            assert all(reached) if other is seat else not any(reached)
+
+
+def test_the_judge_tells_the_sides_apart_also_where_one_is_much_smaller(tmp_path: Path) -> None:
+    """It learned from the larger side alone: as many of the smaller were kept from it as there are larger ones."""
+    write_side(tmp_path / "content", digits()[:460], "c")
+    write_side(tmp_path / "style", 255 - digits()[460:], "s")
+    job = Translate().open(recipe_of(tmp_path), lambda *_, **__: None)
+    job.prepare()
+    assert job._judge is not None
+    assert job._judge.settings.kind == "classifier"
+    classes = job._judge.classes(np.concatenate([job.pairs.held_out.pictures("x"), job.pairs.held_out.pictures("y")]))
+    assert classes is not None
+    assert (classes == np.repeat([0, 1], [len(classes) - 12, 12])).mean() > 0.9
 
 
 @pytest.mark.slow

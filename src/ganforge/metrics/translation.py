@@ -26,6 +26,12 @@ MEANINGS = {
     "kept": "How much of the input's structure is still there: 1 is all of it. Copying keeps everything.",
 }
 COPYING, NEAREST = "the input, copied", "the nearest training pair"
+LEAST_KEPT = 0.1  # SSIM between input and result below which a translation has lost its subject
+UNKNOWN = (
+    "Whether the adversarial part helped is unknown: to see it, train the same network without it, by "
+    "--set task.adversarial=0, and compare the kernel distances."
+)
+ALONE = "The network was trained on the distance to the truth alone: no discriminator had a say."
 SENTENCES = {
     COPYING: "Nothing is changed.",
     NEAREST: "What belongs to the training input that is most like this one.",
@@ -53,16 +59,20 @@ def scores_of(judge: Judge, cases: Translated, result: Pictures) -> dict[str, Es
     return {"psnr": mean_of(psnr(cases.truth, result)), "ssim": mean_of(ssim(cases.truth, result)), "kid": kid}
 
 
-def judge_translation(judge: Judge, cases: Translated, train: tuple[Pictures, Pictures]) -> dict[str, Any]:
+def judge_translation(
+    judge: Judge, cases: Translated, train: tuple[Pictures, Pictures], adversarial: bool
+) -> dict[str, Any]:
     """Measures, rivals and verdict, as evaluation.json holds them.
 
-    Args: train pictures of A and B; of pairs in the same order.
+    Args: train pictures of A and B; of pairs in the same order. adversarial: whether a discriminator had a say.
     """
     mine = scores_of(judge, cases, cases.made)
-    rivals = {COPYING: scores_of(judge, cases, cases.given)}
+    results = {COPYING: cases.given}
     if cases.truth is not None:
         _, nearest = nearest_with_index(small_pictures(cases.given), small_pictures(train[0]), k=1)
-        rivals[NEAREST] = scores_of(judge, cases, train[1][nearest[:, 0]])
+        results[NEAREST] = train[1][nearest[:, 0]]
+    rivals = {name: scores_of(judge, cases, result) for name, result in results.items()}
+    ahead = {} if cases.truth is None else {name: gains(cases.truth, cases.made, r) for name, r in results.items()}
     floor = kernel_distance(judge.features(cases.real), judge.features(cases.unlearned)).value
     floors = {"kid": floor, "kept": 1.0}
     measures = [
@@ -95,12 +105,32 @@ def judge_translation(judge: Judge, cases: Translated, train: tuple[Pictures, Pi
             }
             for name, scores in {"this model": mine, **rivals}.items()
         ],
-        "verdict": verdict(mine, rivals),
+        "verdict": verdict(mine, rivals, ahead, adversarial),
     }
 
 
-def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
-    """In words: whether the results are nearer to the truth, or to the other kind, than what is no translation."""
+def gains(truth: Pictures, made: Pictures, rival: Pictures) -> dict[str, Estimate]:
+    """How much nearer to the truth the results are than a rival's, picture by picture: what is hard in a picture is
+    hard for both, so that the mean of the differences is far surer than the difference of the means."""
+    return {
+        name: mean_of(measure(truth, made) - measure(truth, rival))
+        for name, measure in (("psnr", psnr), ("ssim", ssim))
+    }
+
+
+def verdict(
+    mine: Mapping[str, Estimate],
+    rivals: Mapping[str, Mapping[str, Estimate]],
+    ahead: Mapping[str, Mapping[str, Estimate]],
+    adversarial: bool,
+) -> dict[str, Any]:
+    """In words: whether the results are nearer to the truth, or to the other kind, than what is no translation.
+
+    Args: ahead what `gains` says of each rival; empty where no truth is known.
+    Returns: grade, headline, sentences, adversarial_helps. Without pairs nothing but the discriminator asks for a
+        change, so that it helps where the whole interval of the kernel distance lies below copying's. With pairs that
+        is unknown: the same network was not trained without it.
+    """
     copied = rivals[COPYING]
     sentences = [_sentence(name, mine, rivals) for name in mine]
     closer = mine["kid"].value < copied["kid"].value
@@ -113,32 +143,34 @@ def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Esti
             return _verdict("failed", headline, sentences, False)
         if mine["kept"].value < LEAST_KEPT:
             headline = "Poor: the results are like the other kind, but little of the inputs is left in them."
-            return _verdict("poor", headline, sentences, True)
+            return _verdict("poor", headline, sentences, sure)
         grade, how = ("good", "clearly") if sure else ("fair", "a little, perhaps by chance,")
         return _verdict(
-            grade, f"{grade.title()}: the results are {how} more like the other kind than the inputs.", sentences, True
+            grade, f"{grade.title()}: the results are {how} more like the other kind than the inputs.", sentences, sure
         )
-    worse = [name for name in ("psnr", "ssim") if mine[name].value <= copied[name].value]
+    sentences.append(UNKNOWN if adversarial else ALONE)
+    worse = [name for name, gain in ahead[COPYING].items() if gain.value <= 0]
     if worse:
         headline = f"Failed: copying the input is nearer to the truth ({' and '.join(_named(name) for name in worse)})."
-        return _verdict("failed", headline, sentences, False)
-    behind = [name for name in ("psnr", "ssim") if mine[name].value <= rivals[NEAREST][name].value]
+        return _verdict("failed", headline, sentences, None)
+    behind = [name for name, gain in ahead[NEAREST].items() if gain.value <= 0]
     if behind:
         headline = (
             "Fair: nearer to the truth than copying the input, but the nearest training pair is nearer still "
             f"({' and '.join(_named(name) for name in behind)})."
         )
-        return _verdict("fair", headline, sentences, closer)
-    grade = "good" if closer else "fair"
+        return _verdict("fair", headline, sentences, None)
+    certain = all(gain.low > 0 for found in ahead.values() for gain in found.values())
+    grade = "good" if closer and certain else "fair"
     rest = "and more like the other kind" if closer else "but no more like the other kind"
-    headline = f"{grade.title()}: nearer to the truth than copying the input or the nearest training pair, {rest}."
-    return _verdict(grade, headline, sentences, closer)
+    chance = "" if certain else "; with so few pictures that is not certain"
+    headline = (
+        f"{grade.title()}: nearer to the truth than copying the input or the nearest training pair, {rest}{chance}."
+    )
+    return _verdict(grade, headline, sentences, None)
 
 
-LEAST_KEPT = 0.1  # SSIM between input and result below which a translation has lost its subject
-
-
-def _verdict(grade: str, headline: str, sentences: Sequence[str], helps: bool) -> dict[str, Any]:
+def _verdict(grade: str, headline: str, sentences: Sequence[str], helps: bool | None) -> dict[str, Any]:
     return {"grade": grade, "headline": headline, "sentences": list(sentences), "adversarial_helps": helps}
 
 

@@ -36,6 +36,7 @@ from ganforge.tasks.translate_game import build_translation
 SHOWN = 8  # cases in a group of the report, and in the grid of a look
 JUDGED = 1_000  # held-out pictures that are judged
 LEARNED = 5_000  # pictures of each side that the judge learns from
+FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
 SIDES: tuple[Literal["x", "y"], ...] = ("x", "y")
 AT_ONCE = 2**20  # pixels in one pass
 PAIRINGS = ("paired", "unpaired")
@@ -149,7 +150,9 @@ class TranslateJob:
     def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
         """Every measure beside copying the input and the nearest pair, the verdict; also the report's cases."""
         cases, train = self._cases(product), (self.pairs.train.pictures("x"), self.pairs.train.pictures("y"))
-        found = judge_translation(self._the_judge(), cases, train)
+        assert self.recipe.translate is not None
+        adversarial = self.recipe.translate.adversarial > 0
+        found = judge_translation(self._the_judge(), cases, train, adversarial)
         shown = [cases.given, cases.made] + ([cases.truth] if cases.truth is not None else [])
         order = np.argsort(psnr(cases.truth if cases.truth is not None else cases.given, cases.made), kind="stable")
         nearest = "to the truth" if cases.truth is not None else "to their inputs"
@@ -178,16 +181,17 @@ class TranslateJob:
             made=translated(product, given),
             truth=real if paired else None,
             real=real,
-            unlearned=train[chosen(len(train), len(real), "floor")],
+            unlearned=train[chosen(len(train), self._kept_back("y"), "floor")],
         )
 
     def _the_judge(self) -> Judge:
         """It has learned to tell the two sides apart, so that it sees what a translation has to change."""
         if self._judge is None:
             self.tell("judging")
-            sides = [self.pairs.train.pictures(side) for side in SIDES]
-            kept_back = len(self.pairs.held_out)  # of each side, so that they stand for unseen ones: the floor
-            learned = [side[chosen(len(side), LEARNED + kept_back, "floor")[kept_back:]] for side in sides]
+            learned = []
+            for name in SIDES:
+                side, kept_back = self.pairs.train.pictures(name), self._kept_back(name)
+                learned.append(side[chosen(len(side), LEARNED + kept_back, "floor")[kept_back:]])
             labels = np.repeat(np.arange(2), [len(side) for side in learned])
             order = chosen(len(labels), len(labels), "judge")
             self._judge = train_judge(
@@ -197,6 +201,14 @@ class TranslateJob:
                 cache=cache_folder(None),
             )
         return self._judge
+
+    def _kept_back(self, side: Literal["x", "y"]) -> int:
+        """Training pictures of a side that the judge never learns from, so that they stand for unseen ones: the floor.
+
+        By that side's own numbers: a folder of few pictures beside one of many would be kept from the judge whole.
+        """
+        held_out, train = (len(part.pictures(side)) for part in (self.pairs.held_out, self.pairs.train))
+        return min(held_out, JUDGED, max(3, train // FLOOR_SHARE))
 
 
 @torch.no_grad()

@@ -158,13 +158,17 @@ def open_pairs(sides: Sides, *, size: tuple[int, int], device: torch.device | st
         both = np.isin(read[0][1], read[1][1]), np.isin(read[1][1], read[0][1])
         pixels = [side[mask] for side, mask in zip(pixels, both, strict=True)]
         hashes = [side[mask] for side, mask in zip(hashes, both, strict=True)]
-        mask = held_out(_joined(hashes[0], hashes[1]))
-        masks = [mask, mask]
+        contents = [_joined(hashes[0], hashes[1])] * 2
     else:
-        masks = [held_out(side) for side in hashes]
-    for side, mask in zip(sides.folders, masks, strict=True):
-        if mask.sum() < FEWEST // 2:
-            raise DataError(f"{side!r} holds too few different pictures: {len(np.unique(mask))}.", do="Give more.")
+        contents = hashes
+    for side, found in zip(sides.folders, contents, strict=True):
+        if (different := len(np.unique(found))) < FEWEST:
+            raise DataError(
+                f"{side!r} holds {different} different pictures that can be used.",
+                f"At least {FEWEST} are needed: half to learn from and half to measure with.",
+                "Give more pictures that differ.",
+            )
+    masks = [held_out(side) for side in contents]
     train = PairFeed(pixels[0][~masks[0]], pixels[1][~masks[1]], device)
     kept = PairFeed(pixels[0][masks[0]], pixels[1][masks[1]], device)
     digest = hashlib.sha256(f"{target} {sides.pairing}".encode())
