@@ -105,7 +105,7 @@ def apply(
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """Take DATA through the model of RUN: enhance or translate pictures, fill the missing cells of a table."""
+    """Take pictures, or a table with holes, through RUN."""
     from ganforge import api
 
     console = Console()
