@@ -26,7 +26,20 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
-    from ganforge.api import apply, diagnose, evaluate, interpolate, load, plan, report, resume, runs, sample, train
+    from ganforge.api import (
+        apply,
+        diagnose,
+        evaluate,
+        interpolate,
+        invert,
+        load,
+        plan,
+        report,
+        resume,
+        runs,
+        sample,
+        train,
+    )
     from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"
@@ -46,9 +59,11 @@ __all__ = [
     "WorldError",
     "__version__",
     "apply",
+    "augment",
     "diagnose",
     "evaluate",
     "interpolate",
+    "invert",
     "load",
     "plan",
     "report",

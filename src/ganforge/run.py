@@ -13,6 +13,8 @@
       checkpoints/      step folders, each with a sha256 manifest; the last two, and one more called
                         <step>.stopped where a person stopped the run                                 (engine)
       model/            the product: model.json and model.safetensors, with a sha256 manifest
+      encoder/          from pictures back to the model's latents, learned at the first `invert`; with a manifest
+      inverted/         what the last `invert` without --out found: pictures, latents.npz, inversion.json
       tensorboard/      the records once more, when --tensorboard asked for them                      (reports)
       report.html       one self-contained page                                                       (reports)
       lock              locked, by the operating system, by who trains it now; the process id for people
@@ -78,6 +80,8 @@ class Run:
         self.dependence_picture = self.folder / "pictures" / "dependence.png"
         self.checkpoints = self.folder / "checkpoints"
         self.model = self.folder / "model"
+        self.encoder = self.folder / "encoder"
+        self.inverted = self.folder / "inverted"
         self.tensorboard = self.folder / "tensorboard"
         self.report = self.folder / "report.html"
         self.lock = self.folder / "lock"

@@ -11,7 +11,7 @@ from ganforge import __version__
 from ganforge.cli import main
 from ganforge.cli.main import app
 
-VERBS = ("train", "plan", "resume", "sample", "apply", "evaluate", "report", "diagnose", "runs")
+VERBS = ("train", "plan", "resume", "sample", "apply", "invert", "augment", "evaluate", "report", "diagnose", "runs")
 
 
 def test_help_lists_every_verb_on_one_line_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +49,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("typed", "sentences"),
     [
         ("trian digits", ["no verb 'trian'", "Did you mean 'train'?", "ganforge --help"]),
-        ("waltz", ["no verb 'waltz'", "evaluate, plan, report", "ganforge --help"]),
+        ("waltz", ["no verb 'waltz'", "evaluate, invert, plan, report", "ganforge --help"]),
         ("--bogus", ["no option --bogus", "ganforge --help"]),
         ("train", ["ganforge train needs DATA", "folder of pictures", "ganforge train --help"]),
         ("train a b", ["extra argument", "ganforge train --help"]),

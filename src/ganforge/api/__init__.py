@@ -8,18 +8,25 @@ print(run.verdict)
 """
 
 from ganforge.api.applying import apply
+from ganforge.api.augmenting import Enlarged, augment
 from ganforge.api.diagnosing import Diagnosis, diagnose
 from ganforge.api.drawing import TrainedRun, sample
+from ganforge.api.inverting import FoundPicture, Inversion, invert
 from ganforge.api.verbs import evaluate, load, plan, report, resume, runs, train
 from ganforge.api.walking import interpolate
 
 __all__ = [
     "Diagnosis",
+    "Enlarged",
+    "FoundPicture",
+    "Inversion",
     "TrainedRun",
     "apply",
+    "augment",
     "diagnose",
     "evaluate",
     "interpolate",
+    "invert",
     "load",
     "plan",
     "report",

@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 from ganforge import __version__
-from ganforge.cli import diagnosing, ending, options, problems, tables, using
+from ganforge.cli import diagnosing, ending, options, picturing, problems, tables, using
 from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
 from ganforge.core.stop import Terminated, Termination
 
@@ -243,6 +243,23 @@ app.command(
         "ganforge apply runs/holes-1 holes.csv --out filled.csv --draw  values that vary as real ones do",
     ),
 )(using.apply)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge invert runs/digits-1 seven.png  the nearest that the model can draw, side by side",
+        "ganforge invert runs/digits-1 mine/ --out found/  every picture of a folder, and the latents as numbers",
+        "ganforge invert runs/digits-1 seven.png --edit slant=2 --edit label=1  then change what was found",
+    ),
+)(picturing.invert)
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge augment runs/pets-1 pets/ --out bigger/ --per-label 100  a copy with 100 more for each label",
+        "ganforge augment runs/digits-1 digits.npz --out bigger.npz  the same for an array",
+    ),
+)(picturing.augment)
 
 
 @app.command(

@@ -1,0 +1,81 @@
+"""The encoder of a run's model: learned when it is first asked for, kept beside the model, and never used for another.
+
+Beside its weights stands how well it and the descent (inverting.py) find pictures again that the model itself drew: the
+floor that every other picture is compared with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save
+from torch import nn
+
+from ganforge import __version__
+from ganforge.contracts import Observer
+from ganforge.core.files import sha256_of, write_folder
+from ganforge.core.misfit import refused
+from ganforge.errors import RunError, StorageError
+from ganforge.metrics.likeness import psnr
+from ganforge.run import Run
+from ganforge.tasks.encoding import EXAMPLES, new_encoder, train_encoder
+from ganforge.tasks.inverting import invert_pictures
+from ganforge.tasks.model import PictureModel
+from ganforge.tasks.stored import DESCRIPTION, WEIGHTS, built, read_description
+
+OWN = 16  # pictures that the model draws to see how well they are found again
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An encoder, and the floor: decibels of the model's own pictures found again, lowest first."""
+
+    encoder: nn.Module
+    own_decibels: tuple[float, ...]
+
+
+def encoder_of(
+    run: Run,
+    model: PictureModel,
+    *,
+    examples: int = EXAMPLES,
+    observers: Sequence[Observer] = (),
+    stop: Callable[[], bool] = lambda: False,
+) -> Found:
+    """The encoder that is kept in a run, or one that is learned now and then kept there.
+
+    A folder that is damaged, or belongs to another model, is replaced. Where the run cannot be written the encoder is
+    used all the same, and learned again the next time. Raises: Interrupted.
+    """
+    model_hash = sha256_of(run.model / WEIGHTS)
+    device = next(model.network.parameters()).device
+    with suppress(RunError):
+        content = read_description(run.encoder)
+        with refused(f"The encoder at {str(run.encoder)!r}"):
+            own = tuple(float(number) for number in content["own_decibels"])
+            if content["model"] == model_hash and content["examples"] == examples and len(own) == OWN:
+                return Found(built(run.encoder, lambda: new_encoder(model)).to(device), own)
+    encoder = train_encoder(model, examples=examples, observers=observers, stop=stop)
+    own = _own_decibels(model, encoder)
+    about = {"ganforge": __version__, "model": model_hash, "examples": examples, "own_decibels": own}
+
+    def fill(folder: Path) -> None:
+        weights = {name: tensor.contiguous().cpu() for name, tensor in encoder.state_dict().items()}
+        (folder / WEIGHTS).write_bytes(save(weights))
+        (folder / DESCRIPTION).write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+
+    with suppress(StorageError):
+        write_folder(run.encoder, fill)
+    return Found(encoder, own)
+
+
+def _own_decibels(model: PictureModel, encoder: nn.Module) -> tuple[float, ...]:
+    labels = np.arange(OWN) % len(model.label_names) if model.label_names else None
+    drawn = model.sample(OWN, labels=labels, seed=3)
+    decibels = psnr(drawn, invert_pictures(model, encoder, drawn).pictures)
+    return tuple(sorted(round(float(number), 3) for number in decibels))
