@@ -53,9 +53,7 @@ def measure(runs: Path, seed: int, examples: int, count: int) -> None:
     model = load_model(run.model)
     encoder = encoder_of(run, model).encoder
     taught = process_time()
-    print(
-        f"seed {seed}: generator {trained - begun:.0f} s, encoder and floor {taught - trained:.0f} s of the processor"
-    )
+    print(f"seed {seed}: generator {trained - begun:.0f} s, encoder and floor {taught - trained:.0f} s (processor)")
     pictures = open_pictures(survey("digits"), size=(28, 28))
     training, samples = pictures.train.pictures(np.arange(5_000) % len(pictures.train)), model.sample(5_000, seed=5)
     held_out, labels = pictures.held_out.pictures(np.arange(count)), pictures.held_out.labels
