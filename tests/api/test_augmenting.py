@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ganforge as gf
 from ganforge.api.augmenting import augment
+from ganforge.cli import main
 from ganforge.errors import DataError, InputError
 from ganforge.tasks.classify import Labelled, accuracy_after_learning
 
@@ -86,3 +88,41 @@ def test_other_labels_and_taken_places_are_refused_before_the_work(run: Path, tm
         augment(run, "digits8", tmp_path / "out.zip")
     with pytest.raises(InputError, match="0 pictures"):
         augment(run, "digits8", tmp_path / "out", per_label=0)
+
+
+@pytest.fixture(scope="module")
+def stripes_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Data in train/ and test/ with two labels each, and a run that learned it."""
+    data = tmp_path_factory.mktemp("stripes") / "data"
+    for part, count, seed in (("train", 60, 0), ("test", 40, 1)):
+        made = stripes(count, seed)
+        for number, (picture, label) in enumerate(zip(made.pictures, made.labels, strict=True)):
+            place = data / part / ("across", "down")[label]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture[0]).save(place / f"{number}.png")
+    settings = {"compute.threads": "1", "records.marks": "[1.0]"}
+    run = gf.train(str(data), examples=320, size="tiny", run=data.parent / "run", settings=settings)
+    return data, run.folder
+
+
+def test_a_folder_keeps_its_files_and_gets_more_where_the_training_pictures_lie(
+    stripes_run: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ganforge.api.augmenting.EXAMPLES", 64)
+    data, run = stripes_run
+    out = tmp_path / "bigger"
+    assert main(["augment", str(run), str(data), "--out", str(out), "--per-label", "5"]) == 0
+    assert "classical augmentation alone" in capsys.readouterr().out.replace("\n", " ")
+    for path in data.rglob("*.png"):
+        assert (out / path.relative_to(data)).read_bytes() == path.read_bytes()
+    assert sorted(path.parent.relative_to(out).as_posix() for path in out.rglob("generated*")) == (
+        ["train/across"] * 5 + ["train/down"] * 5
+    )
+    with pytest.raises(InputError, match="Nothing is overwritten"):
+        augment(run, data, out)
+    augment(run, data, out, per_label=2, force=True)
+    assert len(list(out.rglob("generated*"))) == 4
+    (out / "train" / "mine.txt").write_text("a memory")
+    with pytest.raises(InputError, match="earlier `augment`"):
+        augment(run, data, out, force=True)
+    assert (out / "train" / "mine.txt").is_file()

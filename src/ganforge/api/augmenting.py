@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -14,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Observer
-from ganforge.core.files import write_folder, write_whole
+from ganforge.core.files import write_tree, write_whole
 from ganforge.core.grid import image_bytes
+from ganforge.core.plain_json import read_json_file
 from ganforge.data.images import PictureFeed, Pictures, open_pictures, survey
+from ganforge.data.images.folder import TRAIN_NAMES
 from ganforge.data.images.retouch import picture_paths
 from ganforge.data.images.write import array_bytes
 from ganforge.errors import DataError, InputError
@@ -143,13 +146,30 @@ def _refuse_misfits(model: PictureModel, pictures: Pictures, data: str) -> None:
 
 
 def _check_place(place: Path, *, force: bool) -> None:
-    if place.is_dir() and any(place.iterdir()) and not (force and (place / VERDICT).is_file()):
+    if place.is_dir() and any(place.iterdir()) and not (force and _is_ours(place)):
         why = "Only what an earlier `augment` wrote is replaced." if force else "Nothing is overwritten by itself."
         raise InputError(f"The folder {str(place)!r} holds files.", why, "Name another one.")
     if place.is_file() and not force:
         raise InputError(f"{str(place)!r} exists already.", "Nothing is overwritten by itself.", "Or use --force.")
     if place.suffix and place.suffix.lower() != ".npz" and not place.is_dir():
         raise InputError(f"A data set cannot be written as {place.suffix!r}.", do="Name a folder, or a .npz file.")
+
+
+def _names(folder: Path) -> str:
+    """A fingerprint of which files a folder holds."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.name not in (VERDICT, ".DS_Store")):
+        digest.update(f"{path.relative_to(folder).as_posix()!r}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether `augment` wrote a folder, and nobody has put a file of their own into it since."""
+    try:
+        said = read_json_file(folder / VERDICT)
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and said.get("names") == _names(folder)
 
 
 def _write(
@@ -181,16 +201,31 @@ def _write(
         else:
             whole = _labelled(pictures.train).with_more(_labelled(pictures.held_out))
             _fill(folder, whole.pictures, whole.labels, names, "original")
-        _fill(folder, drawn.pictures, drawn.labels, names, "generated")
-        (folder / VERDICT).write_bytes(text)
+        _fill(folder / _base(source), drawn.pictures, drawn.labels, names, "generated")
+        said["names"] = _names(folder)
+        (folder / VERDICT).write_bytes((json.dumps(said, indent=2) + "\n").encode())
 
-    write_folder(place, fill)
+    write_tree(place, fill)
+
+
+def _base(source: Path) -> Path:
+    """Where in a folder the subfolders of labels lie: below single subfolders, and in train/ where there is one."""
+    base = source
+    while base.is_dir():
+        inside = [path for path in sorted(base.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+        train = [path for path in inside if path.name.lower() in TRAIN_NAMES]
+        if train:
+            return train[0].relative_to(source)
+        if len(inside) != 1:
+            return base.relative_to(source)
+        base = inside[0]
+    return Path()
 
 
 def _fill(
     folder: Path, pictures: NDArray[np.uint8], labels: NDArray[np.int64], names: Sequence[str], word: str
 ) -> None:
     for number, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-        place = folder / names[int(label)]
+        place = folder / (names[int(label)].replace("/", "-").replace("\\", "-").lstrip(".") or "label")
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{word}_{number:06d}.png").write_bytes(image_bytes(picture.transpose(1, 2, 0), "PNG"))

@@ -110,6 +110,30 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Writes a folder with subfolders whole or not at all. It has no manifest: it is a person's, not ours to check.
+
+    Args: fill writes into the empty folder it is given. An existing `folder` is replaced.
+    Raises: StorageError if it cannot be written; an existing folder is then untouched.
+    """
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    old = temporary.with_name(temporary.name + ".old")
+    try:
+        temporary.mkdir(parents=True)
+        fill(temporary)
+        if folder.exists():
+            folder.replace(old)
+        temporary.replace(folder)
+        _sync_folder(folder.parent)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:  # Ctrl-C ends here too
+        if old.exists() and not folder.exists():
+            old.replace(folder)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
 def remove_folder(folder: Path) -> None:
     """Removes a folder whole or not at all: what a kill leaves of it has a temporary name."""
     doomed = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
