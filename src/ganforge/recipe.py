@@ -105,9 +105,6 @@ class Translation(Section):
     pairing: Literal["paired", "unpaired"]  # whether each picture of A has its truth in B
     unpaired_by: Literal["cycle", "contrastive"] = "cycle"  # how a result is held to its input where no truth is known
     adversarial: float = Field(1.0, ge=0)  # weight of the adversarial term; 0 trains without a discriminator
-    adversarial_from: float = Field(
-        0.0, ge=0, le=1
-    )  # paired: progress from which it counts and the discriminator plays
     reconstruction: float = Field(10.0, ge=0)  # weight of the distance to the truth, or to the input after the way back
     identity: float = Field(5.0, ge=0)  # unpaired: weight of the distance between a picture of B and what it becomes
 

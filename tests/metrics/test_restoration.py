@@ -30,3 +30,13 @@ def test_the_reference_is_better_than_doing_nothing(damage: tuple[str, ...], ref
     assert next(iter(ways)) == reference
     made = ways[reference][1](given, truth)
     assert psnr(truth[None], made[None])[0] > psnr(truth[None], given[None])[0] + 3
+
+
+@pytest.mark.parametrize("damage", [("noise",), ("hole",), ("downscale", "noise")])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_plain_way_gives_the_truths_shape(damage: tuple[str, ...], channels: int) -> None:
+    truth = np.ascontiguousarray(photos.chelsea()[100:132, 100:140].transpose(2, 0, 1))[:channels]
+    given = np.ascontiguousarray(truth[:, ::2, ::2]) if "downscale" in damage else truth.copy()
+    given[:, 5:9, 5:9] = 128
+    for name, (_, way) in plain_ways(damage).items():
+        assert way(given, truth).shape == truth.shape, name

@@ -42,7 +42,7 @@ def averaged(given: Pixels, truth: Pixels) -> Pixels:
     sigma = noise_deviation(picture)
     settings = {"h": 0.8 * sigma, "sigma": sigma, "patch_size": 5, "patch_distance": 6}  # as scikit-image advises
     done = denoise_nl_means(picture, fast_mode=True, channel_axis=-1, **settings) if sigma > 0 else picture
-    return enlarged_plainly(np.moveaxis(_levels(done), -1, 0), truth)
+    return enlarged_plainly(np.moveaxis(_levels(done).reshape(picture.shape), -1, 0), truth)  # grey loses its channel
 
 
 def noise_deviation(picture: NDArray[np.floating]) -> float:

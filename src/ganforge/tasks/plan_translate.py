@@ -54,6 +54,7 @@ SIZES: dict[Size, Network] = {
 REASONS = {
     "data__source": "you gave it",
     "data__kind": "found there",
+    "data__label_names": "not used: what a picture shows is in the picture",
     "network__name": "a U-Net that begins as the identity; normalises nothing, so that tiles leave no seam",
     "network__latent_size": "not used: a translation draws nothing",
     "network__depth": "residual blocks where it is narrowest",

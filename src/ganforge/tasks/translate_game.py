@@ -146,19 +146,14 @@ def _paired(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
         x, y = _mirrored(turn, recipe)
         fake = generator(x)
         terms = {"reconstruction": chosen.reconstruction * _distance(fake, y)}
-        if chosen.adversarial and turn.progress >= chosen.adversarial_from:
+        if chosen.adversarial:
             bound = _bound(networks["discriminator"], made.seen(turn), 2)
             scored = objective.generator_loss(bound, torch.cat([x, y], dim=1), torch.cat([x, fake], dim=1))
             terms |= {name: chosen.adversarial * term for name, term in scored.terms.items()}
         return Loss(terms)
 
-    def late(progress: float) -> bool:
-        return progress >= chosen.adversarial_from
-
-    players = [Player("generator", generator, generator_loss, made.steps)]
-    if chosen.adversarial:
-        players.insert(0, Player("discriminator", networks["discriminator"], discriminator_loss, made.steps, late))
-    return tuple(players)
+    losses = {"discriminator": discriminator_loss, "generator": generator_loss}
+    return tuple(Player(name, network, losses[name], made.steps) for name, network in networks.items())
 
 
 def _adversary(
