@@ -85,6 +85,13 @@ def test_what_goes_to_plain_comes_back_the_same(name: str, data: st.DataObject) 
         assert {type(value) for value in plain["value"]} <= {str, type(None)}
 
 
+def test_the_largest_numbers_beside_decimals_come_back_the_same() -> None:
+    frame = pd.DataFrame({"value": [1.79e308, -1.79e308, 2.0**53 + 2, 0.25, np.nan] * 4})
+    columns = columns_of(frame)
+    assert columns[0].decimals == 2
+    pd.testing.assert_frame_equal(from_plain(to_plain(frame, columns), columns), frame, check_exact=True)
+
+
 @settings(max_examples=10, deadline=None, phases=[Phase.generate])
 @given(data=st.data(), names=st.lists(st.sampled_from(list(COLUMNS)), min_size=2, max_size=6, unique=True))
 def test_columns_keep_their_order_side_by_side(data: st.DataObject, names: list[str]) -> None:

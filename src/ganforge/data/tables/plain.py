@@ -81,7 +81,9 @@ def _numbers(values: NDArray[Any], column: Column) -> pa.Array:
     if column.kind == "integer":
         values = np.rint(values)
     elif column.decimals is not None:
-        values = np.round(values, column.decimals)
+        # A float from 2**53 on has no fraction to round, and rounding the largest ones overflows.
+        values, fractional = values.copy(), np.abs(values) < 2**53
+        values[fractional] = np.round(values[fractional], column.decimals)
     array = pa.array(values, from_pandas=True)
     kind = arrow_type(dtype_named(column.dtype))
     return numbers_as_text(array, column) if is_text(kind) else array.cast(kind)
