@@ -18,7 +18,7 @@ from ganforge.errors import Interrupted, RecipeError
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import MOST_AUGMENTATION, Request, override, read_recipe
 from ganforge.run import Run
-from ganforge.tasks import adversarial
+from ganforge.tasks import adversarial, from_recipe
 from ganforge.tasks.adversarial import build_game
 from ganforge.tasks.generate_rows import GenerateRows
 
@@ -78,7 +78,7 @@ def test_at_strength_0_nothing_is_drawn_or_computed_for_it(monkeypatch: pytest.M
     def never(*given: object) -> None:
         pytest.fail("augmentation was asked for nothing")
 
-    monkeypatch.setattr(adversarial, "draw_changes", never)
+    monkeypatch.setattr(from_recipe, "draw_changes", never)
     monkeypatch.setattr(adversarial, "augment", never)
     assert all(same(plain, losses(game(name="wasserstein", flips="true"))).values())
 

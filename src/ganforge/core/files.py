@@ -85,10 +85,8 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     Raises: StorageError if it cannot be written; an existing folder is then untouched. A kill between the last two
     renames leaves the existing folder under its temporary name, from which `remove_leftovers` takes it back.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    old = temporary.with_name(temporary.name + ".old")
-    try:
-        temporary.mkdir(parents=True)
+
+    def fill_and_sign(temporary: Path) -> None:
         fill(temporary)
         names = sorted(file.name for file in temporary.iterdir())
         manifest = {name: sha256_of(temporary / name) for name in names}
@@ -97,24 +95,15 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             with (temporary / name).open("rb") as file:
                 os.fsync(file.fileno())
         _sync_folder(temporary)
-        if folder.exists():
-            folder.replace(old)
-        temporary.replace(folder)
-        _sync_folder(folder.parent)
-    except OSError as error:
-        raise storage_error(folder, error) from error
-    finally:  # Ctrl-C ends here too
-        if old.exists() and not folder.exists():
-            old.replace(folder)
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+
+    write_tree(folder, fill_and_sign)
 
 
 def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
     """Writes a folder with subfolders whole or not at all. It has no manifest: it is a person's, not ours to check.
 
     Args: fill writes into the empty folder it is given. An existing `folder` is replaced.
-    Raises: StorageError if it cannot be written; an existing folder is then untouched.
+    Raises: StorageError if it cannot be written; an existing folder is then untouched. After a kill: as `write_folder`.
     """
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
     old = temporary.with_name(temporary.name + ".old")

@@ -17,7 +17,7 @@ from ganforge.metrics import labels as label_metrics
 from ganforge.metrics.copying import Copying, Space, copying
 from ganforge.metrics.diversity import diversity
 from ganforge.metrics.frechet import frechet_distance
-from ganforge.metrics.intervals import Estimate
+from ganforge.metrics.intervals import Estimate, with_ends
 from ganforge.metrics.judge import Judge
 from ganforge.metrics.judge_network import LEARNED, prepare
 from ganforge.metrics.kernel import kernel_distance
@@ -96,10 +96,7 @@ def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples:
     _check_count(n)
     real, fake = held_out_features[:n], judge.features(samples[:n])
     scores = {**feature_scores(real, fake), **kind_scores(real, fake, _kinds(judge, real), _kinds(judge, fake))}
-    ends = ((name, e) for name, e in scores.items())
-    return {
-        key: v for name, e in ends for key, v in ((name, e.value), (f"{name}_low", e.low), (f"{name}_high", e.high))
-    }
+    return with_ends(scores)
 
 
 def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what is known of it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,15 @@ class Estimate:
     value: float
     low: float
     high: float
+
+
+def with_ends(scores: Mapping[str, Estimate]) -> dict[str, float]:
+    """Each score by its name, with {name}_low and {name}_high: the form that a record's `quality` has (run.py)."""
+    return {
+        key: value
+        for name, score in scores.items()
+        for key, value in ((name, score.value), (f"{name}_low", score.low), (f"{name}_high", score.high))
+    }
 
 
 def from_standard_error(

@@ -46,9 +46,6 @@ class Translated:
     made: Pictures
     truth: Pictures | None  # of pairs
     real: Pictures  # held-out pictures of the other kind; of pairs the truth again
-    unlearned: (
-        Pictures  # more real ones that neither the judge nor the generator has learned from, or the training ones
-    )
 
 
 def scores_of(judge: Judge, cases: Translated, result: Pictures) -> dict[str, Estimate]:
@@ -60,11 +57,12 @@ def scores_of(judge: Judge, cases: Translated, result: Pictures) -> dict[str, Es
 
 
 def judge_translation(
-    judge: Judge, cases: Translated, train: tuple[Pictures, Pictures], adversarial: bool
+    judge: Judge, cases: Translated, train: tuple[Pictures, Pictures], unlearned: Pictures, adversarial: bool
 ) -> dict[str, Any]:
     """Measures, rivals and verdict, as evaluation.json holds them.
 
-    Args: train pictures of A and B; of pairs in the same order. adversarial: whether a discriminator had a say.
+    Args: train pictures of A and B; of pairs in the same order. unlearned: of B, real ones that the judge has not
+        learned from, for the floor. adversarial: whether a discriminator had a say.
     """
     mine = scores_of(judge, cases, cases.made)
     results = {COPYING: cases.given}
@@ -73,7 +71,7 @@ def judge_translation(
         results[NEAREST] = train[1][nearest[:, 0]]
     rivals = {name: scores_of(judge, cases, result) for name, result in results.items()}
     ahead = {} if cases.truth is None else {name: gains(cases.truth, cases.made, r) for name, r in results.items()}
-    floor = kernel_distance(judge.features(cases.real), judge.features(cases.unlearned)).value
+    floor = kernel_distance(judge.features(cases.real), judge.features(unlearned)).value
     floors = {"kid": floor, "kept": 1.0}
     measures = [
         Measure(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, Player, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.networks import network_pair
-from ganforge.networks.augmentation import Changes, augment, draw_changes
+from ganforge.networks.augmentation import Changes, augment
 from ganforge.objectives import OBJECTIVES
-from ganforge.recipe import MOST_AUGMENTATION, Recipe
+from ganforge.recipe import Recipe
+from ganforge.tasks.from_recipe import changes_of, gamma_of, steps_of
 
 WATCHED = 256  # held-out examples that the discriminator scores at each look
 
@@ -40,7 +39,7 @@ def adversarial_game(
     """
     objective = OBJECTIVES[recipe.objective.name]()
     latent_size = recipe.network.latent_size
-    gamma = _schedule(recipe.objective.gamma_start, recipe.objective.gamma_end, "geometric")
+    gamma = gamma_of(recipe)
 
     def draw(turn: Turn) -> Tensor:
         real, label = turn.batch["x"], turn.batch.get("label")
@@ -48,13 +47,12 @@ def adversarial_game(
         fake: Tensor = generator(latent, label)
         return widened(fake)
 
-    def draw_view(x: Tensor, levers: Levers, random: Draws) -> Changes | None:
-        """What examples are seen through. Drawn only where something may change: else nothing differs."""
-        chance = min(levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)
-        return draw_changes(len(x), chance, random, recipe.objective.flips) if chance > 0 and x.dim() == 4 else None
+    def view(x: Tensor, levers: Levers, random: Draws) -> Changes | None:
+        """What examples are seen through; rows of a table as they are."""
+        return changes_of(recipe, levers, len(x), random) if x.dim() == 4 else None
 
     def bind(turn: Turn) -> BoundDiscriminator:
-        label, changes = turn.batch.get("label"), draw_view(turn.batch["x"], turn.levers, turn.random)
+        label, changes = turn.batch.get("label"), view(turn.batch["x"], turn.levers, turn.random)
 
         def score(x: Tensor) -> Tensor:
             if changes is not None:
@@ -83,17 +81,11 @@ def adversarial_game(
         assert held_out is not None
         batch = held_out.batch(torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED])
         x = batch["x"]
-        changes = draw_view(x, latest, Draws(generator_for(0, "held out/view", device=x.device)))
+        changes = view(x, latest, Draws(generator_for(0, "held out/view", device=x.device)))
         score: Tensor = discriminator(x if changes is None else augment(x, changes), batch.get("label"))
         return {"score_held_out": score.float()}
 
-    chosen = recipe.optimiser
-    steps = OptimiserSettings(
-        Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup),
-        chosen.kind,
-        chosen.beta1,
-        chosen.beta2,
-    )
+    steps = steps_of(recipe)
     players = (
         Player(
             "discriminator",
@@ -105,7 +97,3 @@ def adversarial_game(
         Player("generator", generator, generator_loss, steps),
     )
     return Game(players, product="generator", order=recipe.objective.order)
-
-
-def _schedule(start: float, end: float, shape: Any) -> Schedule:
-    return Schedule(start, end, shape if min(start, end) > 0 else "linear")

@@ -6,14 +6,11 @@ floor that every other picture is compared with.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from safetensors.torch import save
 from torch import nn
 
 from ganforge import __version__
@@ -26,7 +23,7 @@ from ganforge.run import Run
 from ganforge.tasks.encoding import EXAMPLES, new_encoder, train_encoder
 from ganforge.tasks.inverting import invert_pictures
 from ganforge.tasks.model import PictureModel
-from ganforge.tasks.stored import DESCRIPTION, WEIGHTS, built, read_description
+from ganforge.tasks.stored import WEIGHTS, built, read_description, write_model_files
 
 OWN = 16  # pictures that the model draws to see how well they are found again
 
@@ -63,14 +60,8 @@ def encoder_of(
     encoder = train_encoder(model, examples=examples, observers=observers, stop=stop)
     own = _own_decibels(model, encoder)
     about = {"ganforge": __version__, "model": model_hash, "examples": examples, "own_decibels": own}
-
-    def fill(folder: Path) -> None:
-        weights = {name: tensor.contiguous().cpu() for name, tensor in encoder.state_dict().items()}
-        (folder / WEIGHTS).write_bytes(save(weights))
-        (folder / DESCRIPTION).write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-
     with suppress(StorageError):
-        write_folder(run.encoder, fill)
+        write_folder(run.encoder, lambda folder: write_model_files(folder, encoder, about))
     return Found(encoder, own)
 
 

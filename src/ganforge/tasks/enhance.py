@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Measure, Tell
@@ -19,13 +17,14 @@ from ganforge.core.draws import Draws
 from ganforge.core.files import write_whole
 from ganforge.core.grid import grid, png_bytes
 from ganforge.core.seeds import generator_for, seed_for
+from ganforge.core.subset import subset
 from ganforge.data.images import PictureFeed, to_uint8
 from ganforge.data.images.degrade import Degradation, read_degradation
 from ganforge.data.images.photos import Photos, open_photos
 from ganforge.data.images.store import cache_folder
 from ganforge.data.images.survey import survey
 from ganforge.errors import ChangedDataError, DataError, RecipeError
-from ganforge.metrics.intervals import Estimate, from_bootstrap
+from ganforge.metrics.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.metrics.judge import Judge, train_judge
 from ganforge.metrics.kernel import kernel_distance, kernel_gain
 from ganforge.metrics.likeness import psnr, ssim
@@ -34,7 +33,7 @@ from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
 from ganforge.tasks.enhance_game import Dial, build_game, enhancer_for
 from ganforge.tasks.plan_enhance import plan_enhancement
-from ganforge.tasks.stored import built, read_description
+from ganforge.tasks.stored import built, read_description, write_model_files
 
 LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws
 JUDGED = 128  # held-out tiles in an evaluation
@@ -146,11 +145,8 @@ class EnhanceJob:
         columns = np.stack([given, faithful[:SHOWN], sharp[:SHOWN], pairs.truth[:SHOWN]], axis=1)
         write_whole(run.sample_grid(examples), png_bytes(grid(columns.reshape(-1, *given.shape[1:]), columns=4)))
         self.tell("sampled", path=str(run.sample_grid(examples)))
-        told: dict[str, float] = {}
-        for name, made in (("psnr", faithful), ("sharp_psnr", sharp)):
-            score = _mean(psnr(pairs.truth, made))
-            told |= {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
-        return told
+        ends = {"psnr": faithful, "sharp_psnr": sharp}
+        return with_ends({name: _mean(psnr(pairs.truth, made)) for name, made in ends.items()})
 
     def finish(self, product: nn.Module) -> nn.Module:
         """The product as it is."""
@@ -160,8 +156,6 @@ class EnhanceJob:
         """model.json and model.safetensors: all that `apply` needs; the weights of both ends."""
         recipe = self.recipe
         assert recipe.enhance is not None
-        weights = {name: tensor.contiguous().cpu() for name, tensor in product.state_dict().items()}
-        (folder / "model.safetensors").write_bytes(save(weights))
         content = {
             "ganforge": recipe.ganforge,
             "task": recipe.task,
@@ -170,7 +164,7 @@ class EnhanceJob:
             "network": recipe.network.model_dump(mode="json"),
             "enhance": recipe.enhance.model_dump(mode="json"),
         }
-        (folder / "model.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        write_model_files(folder, product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
         """The dial that `write_model` wrote."""
@@ -370,8 +364,3 @@ def _measures(scores: Mapping[str, Mapping[str, Estimate]], reference: str, floo
             )
         )
     return measures
-
-
-def subset(available: int, wanted: int, purpose: str) -> NDArray[np.int64]:
-    """At most `wanted` indices in random order, always the same for the same purpose."""
-    return torch.randperm(available, generator=generator_for(0, purpose))[:wanted].clone().numpy()

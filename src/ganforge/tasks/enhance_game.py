@@ -8,18 +8,21 @@ between them, by interpolating the weights (Wang et al. 2018, "ESRGAN", section 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.contracts import BoundDiscriminator, Game, Loss, Player, Schedule, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.seeds import seed_for
 from ganforge.data.images.degrade import Degradation, read_degradation
-from ganforge.networks.augmentation import augment, draw_changes
+from ganforge.networks.augmentation import augment
 from ganforge.networks.enhancer import Critic, Enhancer, enhancer
 from ganforge.objectives import OBJECTIVES
-from ganforge.recipe import MOST_AUGMENTATION, Data, Enhancement, Network, Recipe
+from ganforge.recipe import Data, Enhancement, Network, Recipe
+from ganforge.tasks.from_recipe import changes_of, gamma_of, steps_of
 
 SOFTENED = 1e-3  # below it an error counts squared, above it as it is (Charbonnier et al. 1994)
 
@@ -62,14 +65,13 @@ def build_game(recipe: Recipe) -> Game:
     for network in (dial, critic):
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     objective = OBJECTIVES[recipe.objective.name]()
-    gamma = _schedule(recipe.objective.gamma_start, recipe.objective.gamma_end)
+    gamma = gamma_of(recipe)
 
     def views(turn: Turn) -> tuple[Tensor, Tensor]:
         return training_pair(turn.batch["x"], chosen.patch, damage, turn.random)
 
     def bind(turn: Turn, count: int) -> BoundDiscriminator:
-        chance = min(turn.levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)
-        changes = draw_changes(count, chance, turn.random, recipe.objective.flips) if chance > 0 else None
+        changes = changes_of(recipe, turn.levers, count, turn.random)
 
         def score(x: Tensor) -> Tensor:
             seen: Tensor = critic(x if changes is None else augment(x, changes))
@@ -102,11 +104,9 @@ def build_game(recipe: Recipe) -> Game:
     def plays_late(progress: float) -> bool:
         return progress >= chosen.sharp_from
 
-    steps = recipe.optimiser
-    rate = Schedule(steps.learning_rate_start, steps.learning_rate_end, "cosine", steps.warmup)
-    alone = OptimiserSettings(rate, steps.kind, steps.beta1, steps.beta2)
+    alone = steps_of(recipe)
     late = Schedule(chosen.sharp_rate, 0.0, "linear")
-    against = OptimiserSettings(late, steps.kind, 0.0, steps.beta2)
+    against = replace(alone, learning_rate=late, beta1=0.0)
     players = (
         Player("faithful", dial.faithful, faithful_loss, alone),
         Player("discriminator", critic, discriminator_loss, against, plays=plays_late),
@@ -139,7 +139,3 @@ def softened_error(made: Tensor, truth: Tensor) -> Tensor:
     """(B,): the mean of sqrt(d^2 + SOFTENED^2), d the difference, of values in -1..1."""
     difference = widened(made) - truth
     return (difference.square() + SOFTENED**2).sqrt().mean((1, 2, 3))
-
-
-def _schedule(start: float, end: float) -> Schedule:
-    return Schedule(start, end, "geometric" if min(start, end) > 0 else "linear")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import save
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
@@ -30,6 +28,7 @@ from ganforge.run import Run
 from ganforge.tasks.adversarial import build_game
 from ganforge.tasks.model import PictureModel, load_model
 from ganforge.tasks.plan_pictures import plan_pictures, target_size
+from ganforge.tasks.stored import write_model_files
 
 GRID = 64  # pictures in a sample grid
 JUDGED = 5000  # samples in an evaluation
@@ -118,8 +117,6 @@ class GenerateJob:
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `sample` needs."""
-        weights = {name: tensor.contiguous().cpu() for name, tensor in product.state_dict().items()}
-        (folder / "model.safetensors").write_bytes(save(weights))
         content = {
             "ganforge": self.recipe.ganforge,
             "task": self.recipe.task,
@@ -127,7 +124,7 @@ class GenerateJob:
             "network": self.recipe.network.model_dump(mode="json"),
             "label_shares": self._label_shares(),
         }
-        (folder / "model.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        write_model_files(folder, product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
         """The generator that `write_model` wrote."""

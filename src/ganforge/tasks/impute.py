@@ -16,7 +16,7 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Measure, Plain, Tell
 from ganforge.core.files import write_whole
-from ganforge.metrics.intervals import Estimate
+from ganforge.metrics.intervals import Estimate, with_ends
 from ganforge.metrics.tables.imputation import (
     HIDDEN,
     Holes,
@@ -111,11 +111,7 @@ class ImputeJob:
         self.rows.tell("sampled", path=str(run.sample_grid(examples)))
         scores = filling_scores(holes, filled, columns)
         scores["filling"] = filling(scores)
-        return {
-            key: value
-            for name, score in scores.items()
-            for key, value in ((name, score.value), (f"{name}_low", score.low), (f"{name}_high", score.high))
-        }
+        return with_ends(scores)
 
     def finish(self, product: nn.Module) -> nn.Module:
         """As for generating rows."""

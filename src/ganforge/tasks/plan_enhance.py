@@ -11,9 +11,8 @@ from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.data.images.degrade import Degradation, read_degradation, resized
 from ganforge.data.images.photos import TILE, Photos
-from ganforge.errors import DataError, RecipeError, did_you_mean
+from ganforge.errors import DataError, RecipeError
 from ganforge.networks import refuse_unbuildable
-from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import (
     Adversary,
     Average,
@@ -31,7 +30,7 @@ from ganforge.recipe import (
     refuse_two_lengths,
 )
 from ganforge.tasks.enhance_game import build_game, enhancer_for
-from ganforge.tasks.plan_pictures import chosen_device
+from ganforge.tasks.plan_pictures import chosen_device, chosen_objective, why_so_many
 from ganforge.tasks.timing import measure_rate, on_fewest_threads, steps_per_record
 
 DEFAULT_MINUTES = 5.0
@@ -109,9 +108,7 @@ def plan_enhancement(request: Request, photos: Photos, tell: Tell) -> Recipe:
 def _draft(request: Request, photos: Photos) -> Recipe:
     """Everything but gamma and length."""
     machine, device = survey_machine(), chosen_device(request)
-    objective = request.settings.get("objective.name", request.objective or "r3gan")
-    if objective not in OBJECTIVES:
-        raise RecipeError(f"There is no objective {objective!r}.", did_you_mean(objective, OBJECTIVES))
+    objective = chosen_objective(request)
     text = request.settings.get("enhance.degradation", "downscale:2")
     damage = read_degradation(text)
     size, best = request.size or ("small" if device == "cpu" else "large"), device == machine.device
@@ -183,7 +180,7 @@ def _with_length(draft: Recipe, photos: Photos, tell: Tell) -> Recipe:
     asked = request.examples or (draft.length.examples if "length.examples" in request.settings else None)
     if asked is not None:
         rate, seconds, examples = measure(draft), None, max(batch, asked)
-        why = "you asked for it" if examples == asked else f"you asked for {asked}; one step shows {batch}, the least"
+        why = why_so_many(asked, batch)
     else:
         seconds = 60.0 * (request.minutes or DEFAULT_MINUTES)
         draft, rate = on_fewest_threads(draft, measure, "patches")

@@ -6,6 +6,7 @@ The rules were found on digits 8x8, MNIST, CIFAR-10 and emoji 64x64; docs/log.md
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from ganforge import __version__
 from ganforge.contracts import Feed, Tell
@@ -91,6 +92,14 @@ def chosen_device(request: Request) -> str:
     return name
 
 
+def chosen_objective(request: Request) -> str:
+    """The objective that was asked for, else the default. Raises: RecipeError where there is none of that name."""
+    objective = request.settings.get("objective.name", request.objective or "r3gan")
+    if objective not in OBJECTIVES:
+        raise RecipeError(f"There is no objective {objective!r}.", did_you_mean(objective, OBJECTIVES))
+    return objective
+
+
 def target_size(native: tuple[int, int] | None, request: Request) -> tuple[tuple[int, int], str]:
     """Height and width to learn at, with the reason. Raises: RecipeError where the device asked for is not here."""
     processor = chosen_device(request) == "cpu"
@@ -125,9 +134,7 @@ def plan_pictures(request: Request, pictures: Pictures, size_reason: str, tell: 
     Raises: RecipeError for unknown names and impossible values.
     """
     refuse_two_lengths(request)
-    objective = request.settings.get("objective.name", request.objective or "r3gan")
-    if objective not in OBJECTIVES:
-        raise RecipeError(f"There is no objective {objective!r}.", did_you_mean(objective, OBJECTIVES))
+    objective = chosen_objective(request)
     draft = override(_draft(request, pictures, objective), request.settings)
     if request.examples is not None or "length.examples" in request.settings:
         draft = _for_examples(draft, pictures.train, tell)
@@ -231,23 +238,41 @@ def _for_examples(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
 
     Only the rate is timed, and no choice hangs on it that the weights depend on: the same command gives the same model.
     """
-    batch, asked = draft.optimiser.batch_size, draft.length.examples
-    examples = max(batch, asked)
+    examples = max(draft.optimiser.batch_size, draft.length.examples)
     sizes = _sizes(draft.ask)
     size = next((size for size in sizes if examples >= WORTH_IT_FROM.get(size, 0)), sizes[-1])
     draft = _of_size(draft, size)
     tell("timing", size=size)
+    return for_asked_examples(draft, feed, measure_rate)
+
+
+def for_asked_examples(draft: Recipe, feed: Feed, measure: Callable[[Recipe, Feed, int], float]) -> Recipe:
+    """The recipe with the length that was asked for, and how long it takes by a short timing.
+
+    Args: measure the rate in examples/s of a recipe's game on a feed, by stretches of so many steps.
+    """
+    batch, asked = draft.optimiser.batch_size, draft.length.examples
+    examples = max(batch, asked)
     steps = int(MOST_TIMED_SHARE * examples / batch / (TIMED_STRETCHES + 1))
-    rate = measure_rate(draft, feed, min(TIMED_STEPS, max(1, steps)))
-    why = "you asked for it" if examples == asked else f"you asked for {asked}; one step shows {batch}, the least"
-    return with_length(draft, examples, None, rate).with_reason(length__examples=why)
+    rate = measure(draft, feed, min(TIMED_STEPS, max(1, steps)))
+    return with_length(draft, examples, None, rate).with_reason(length__examples=why_so_many(asked, batch))
+
+
+def why_so_many(asked: int, batch: int) -> str:
+    """The reason for the length in examples, where they were asked for: one step shows the least that can be."""
+    return "you asked for it" if asked >= batch else f"you asked for {asked}; one step shows {batch}, the least"
+
+
+def seconds_for_training(draft: Recipe) -> tuple[float, float, int]:
+    """Seconds asked for, those that are left for training once the looks are taken off, and the number of looks."""
+    seconds = 60.0 * (draft.ask.minutes or DEFAULT_MINUTES)
+    looks = len(draft.records.marks if "records.marks" in draft.ask.settings else marks_for(seconds))
+    return seconds, max(0.5 * seconds, seconds - looks * SECONDS_PER_LOOK), looks
 
 
 def _for_minutes(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
     """Network size and length from a timing of each size that comes into question."""
-    seconds = 60.0 * (draft.ask.minutes or DEFAULT_MINUTES)
-    looks = len(draft.records.marks if "records.marks" in draft.ask.settings else marks_for(seconds))
-    training = max(0.5 * seconds, seconds - looks * SECONDS_PER_LOOK)
+    seconds, training, looks = seconds_for_training(draft)
     trial, rate = draft, 0.0
     for size in _sizes(draft.ask):
         trial = _of_size(draft, size)

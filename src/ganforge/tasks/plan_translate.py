@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -12,9 +13,7 @@ from ganforge.core.device import survey_machine
 from ganforge.core.seeds import seed_for
 from ganforge.data.images.feed import HALF
 from ganforge.data.images.pairs import Pairs
-from ganforge.errors import RecipeError, did_you_mean
 from ganforge.networks import refuse_unbuildable
-from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import (
     Adversary,
     Compute,
@@ -30,16 +29,16 @@ from ganforge.recipe import (
     refuse_two_lengths,
 )
 from ganforge.tasks.plan_pictures import (
-    DEFAULT_MINUTES,
     GAMMA_DECAY,
-    MOST_TIMED_SHARE,
     SECONDS_PER_LOOK,
     chosen_device,
+    chosen_objective,
+    for_asked_examples,
     gamma_rule,
-    marks_for,
+    seconds_for_training,
     with_length,
 )
-from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads
+from ganforge.tasks.timing import measure_rate, on_fewest_threads
 from ganforge.tasks.translate_game import build_networks, build_translation
 
 BATCH = 16
@@ -85,14 +84,13 @@ def plan_translation(request: Request, pairs: Pairs, size_reason: str, tell: Tel
     Raises: RecipeError for unknown names and impossible values.
     """
     refuse_two_lengths(request)
-    objective = request.settings.get("objective.name", request.objective or "r3gan")
-    if objective not in OBJECTIVES:
-        raise RecipeError(f"There is no objective {objective!r}.", did_you_mean(objective, OBJECTIVES))
+    objective = chosen_objective(request)
     draft = override(_draft(request, pairs, objective), request.settings)
     refuse_unbuildable(draft.network, lambda: list(build_networks(draft).values()))
     tell("timing", size=request.size or "small")
     by_examples = request.examples is not None or "length.examples" in request.settings
-    draft = _for_examples(draft, pairs) if by_examples else _for_minutes(draft, pairs)
+    rate = partial(measure_rate, build=build_translation)
+    draft = for_asked_examples(draft, pairs.train, rate) if by_examples else _for_minutes(draft, pairs)
     return override(draft.with_reason(data__shape=size_reason), request.settings)
 
 
@@ -143,19 +141,8 @@ def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
     )
 
 
-def _for_examples(draft: Recipe, pairs: Pairs) -> Recipe:
-    batch, asked = draft.optimiser.batch_size, draft.length.examples
-    examples = max(batch, asked)
-    steps = int(MOST_TIMED_SHARE * examples / batch / (TIMED_STRETCHES + 1))
-    rate = measure_rate(draft, pairs.train, min(TIMED_STEPS, max(1, steps)), build_translation)
-    why = "you asked for it" if examples == asked else f"you asked for {asked}; one step shows {batch}, the least"
-    return with_length(draft, examples, None, rate).with_reason(length__examples=why)
-
-
 def _for_minutes(draft: Recipe, pairs: Pairs) -> Recipe:
-    seconds = 60.0 * (draft.ask.minutes or DEFAULT_MINUTES)
-    looks = len(draft.records.marks if "records.marks" in draft.ask.settings else marks_for(seconds))
-    training = max(0.5 * seconds, seconds - looks * SECONDS_PER_LOOK)
+    seconds, training, looks = seconds_for_training(draft)
     draft, rate = on_fewest_threads(
         draft, lambda recipe: measure_rate(recipe, pairs.train, build=build_translation), "pictures"
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.objectives import squared_error
 from ganforge.recipe import Recipe
+from ganforge.tasks.from_recipe import steps_of
 from ganforge.tasks.regression_model import build_regressor
 
 
@@ -24,7 +25,4 @@ def build_game(recipe: Recipe, features: int) -> Game:
     def loss(turn: Turn) -> Loss:
         return squared_error(network(turn.batch["x"]), turn.batch["y"])
 
-    chosen = recipe.optimiser
-    rate = Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup)
-    steps = OptimiserSettings(rate, chosen.kind, chosen.beta1, chosen.beta2)
-    return Game((Player("regressor", network, loss, steps),), product="regressor")
+    return Game((Player("regressor", network, loss, steps_of(recipe)),), product="regressor")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save
 from torch import nn
 
 from ganforge.core.misfit import refused
@@ -17,7 +15,7 @@ from ganforge.data.tables.numeric import NumericTable
 from ganforge.errors import RecipeError, RunError, did_you_mean
 from ganforge.networks.regressor import LinearRegressor, MlpRegressor
 from ganforge.recipe import Network, Recipe
-from ganforge.tasks.stored import built, read_description
+from ganforge.tasks.stored import built, read_description, write_model_files
 
 Numbers = NDArray[np.float64]
 REGRESSORS = ("linear", "mlp")
@@ -81,8 +79,6 @@ class RegressionModel:
 
     def write(self, folder: Path, recipe: Recipe) -> None:
         """model.json and model.safetensors: all that `load_regression` needs."""
-        weights = {name: tensor.contiguous().cpu() for name, tensor in self.network.state_dict().items()}
-        (folder / "model.safetensors").write_bytes(save(weights))
         content = {
             "ganforge": recipe.ganforge,
             "task": recipe.task,
@@ -96,7 +92,7 @@ class RegressionModel:
                 "y_std": self.scaling.y_std,
             },
         }
-        (folder / "model.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        write_model_files(folder, self.network, content)
 
 
 def load_regression(folder: Path) -> RegressionModel:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Feed, Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.contracts import BoundDiscriminator, Feed, Game, Loss, Player, Schedule, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.data.tables.codec import TableCodec
 from ganforge.networks.tabular import RowDiscriminator, RowGenerator, RowLayout
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import Network, Recipe
+from ganforge.tasks.from_recipe import steps_of
 
 TEMPERATURE = 0.5  # of the straight-through softmax
 FEW = 0.25  # half of the rows from a part are given at most this share of their cells: as conditions do
@@ -117,9 +118,7 @@ def row_game(
         score: Tensor = discriminator(layout.one_hot(codes), torch.zeros_like(codes, dtype=torch.float32))
         return {"score_held_out": score.float()}
 
-    chosen = recipe.optimiser
-    rate = Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup)
-    steps = OptimiserSettings(rate, chosen.kind, chosen.beta1, chosen.beta2)
+    steps = steps_of(recipe)
     players = (
         Player("discriminator", discriminator, discriminator_loss, steps, watch=score_held_out if held_out else None),
         Player("generator", generator, generator_loss, steps),

@@ -1,12 +1,17 @@
-"""Reading a model folder that may come from anybody: nothing is run, and nothing is built before it is known to fit."""
+"""Writing a model folder, and reading one that may come from anybody.
+
+Of what is read nothing is run, and nothing is built before it is known to fit.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganforge.core.device import memory_bytes
@@ -20,6 +25,13 @@ WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 Built = TypeVar("Built", bound=nn.Module)
 Part = TypeVar("Part", Tensor, Declared)
+
+
+def write_model_files(folder: Path, network: nn.Module, content: Mapping[str, Any]) -> None:
+    """Writes a network's weights and what is said of it into an empty folder."""
+    weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    (folder / WEIGHTS).write_bytes(save(weights))
+    (folder / DESCRIPTION).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
 def read_description(folder: Path) -> dict[str, Any]:

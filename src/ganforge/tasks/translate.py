@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +10,19 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.device import survey_machine
 from ganforge.core.files import write_whole
 from ganforge.core.grid import grid, png_bytes
-from ganforge.core.seeds import generator_for
+from ganforge.core.subset import subset
 from ganforge.data.images.feed import HALF, to_uint8
 from ganforge.data.images.pairs import PairFeed, Pairing, Pairs, open_pairs, survey_sides
 from ganforge.data.images.store import cache_folder
 from ganforge.errors import ChangedDataError, DataError, RecipeError
 from ganforge.metrics import Judge, train_judge
+from ganforge.metrics.intervals import with_ends
 from ganforge.metrics.likeness import psnr
 from ganforge.metrics.translation import BETTER, Translated, judge_translation, scores_of
 from ganforge.recipe import Recipe, Request
@@ -31,6 +30,7 @@ from ganforge.run import Run
 from ganforge.tasks.picture_map import load_map
 from ganforge.tasks.plan_pictures import target_size
 from ganforge.tasks.plan_translate import plan_translation
+from ganforge.tasks.stored import write_model_files
 from ganforge.tasks.translate_game import build_translation
 
 SHOWN = 8  # cases in a group of the report, and in the grid of a look
@@ -118,11 +118,7 @@ class TranslateJob:
         rows = np.stack([side[: 2 * SHOWN] for side in shown], axis=1).reshape(-1, *self.recipe.data.shape)
         write_whole(run.sample_grid(examples), png_bytes(grid(rows, columns=2 * len(shown))))
         self.tell("sampled", path=str(run.sample_grid(examples)))
-        found = scores_of(self._the_judge(), cases, cases.made)
-        ends = ((name, "", e.value) for name, e in found.items())
-        lows = ((name, "_low", e.low) for name, e in found.items())
-        highs = ((name, "_high", e.high) for name, e in found.items())
-        return {f"{name}{end}": value for name, end, value in (*ends, *lows, *highs)}
+        return with_ends(scores_of(self._the_judge(), cases, cases.made))
 
     def finish(self, product: nn.Module) -> nn.Module:
         """The product as it is."""
@@ -131,8 +127,6 @@ class TranslateJob:
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `apply` needs."""
         assert self.recipe.translate is not None
-        weights = {name: tensor.contiguous().cpu() for name, tensor in product.state_dict().items()}
-        (folder / "model.safetensors").write_bytes(save(weights))
         content = {
             "ganforge": self.recipe.ganforge,
             "task": self.recipe.task,
@@ -141,7 +135,7 @@ class TranslateJob:
             "network": self.recipe.network.model_dump(mode="json"),
             "translate": self.recipe.translate.model_dump(mode="json"),
         }
-        (folder / "model.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        write_model_files(folder, product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
         """The generator that `write_model` wrote."""
@@ -152,36 +146,35 @@ class TranslateJob:
         cases, train = self._cases(product), (self.pairs.train.pictures("x"), self.pairs.train.pictures("y"))
         assert self.recipe.translate is not None
         adversarial = self.recipe.translate.adversarial > 0
-        found = judge_translation(self._the_judge(), cases, train, adversarial)
+        unlearned = train[1][subset(len(train[1]), self._kept_back("y"), "translate/floor")]
+        found = judge_translation(self._the_judge(), cases, train, unlearned, adversarial)
         shown = [cases.given, cases.made] + ([cases.truth] if cases.truth is not None else [])
         order = np.argsort(psnr(cases.truth if cases.truth is not None else cases.given, cases.made), kind="stable")
         nearest = "to the truth" if cases.truth is not None else "to their inputs"
         groups = {
             "worst": (order[:SHOWN], f"The results that are least near {nearest}, by PSNR."),
             "best": (order[::-1][:SHOWN], f"The results that are nearest {nearest}."),
-            "random": (chosen(len(order), SHOWN, "cases"), "Not chosen by anything."),
+            "random": (subset(len(order), SHOWN, "translate/cases"), "Not chosen by anything."),
         }
         for name, (places, _) in groups.items():
             rows = np.stack([side[places] for side in shown], axis=1).reshape(-1, *self.recipe.data.shape)
             write_whole(run.cases_grid(name), png_bytes(grid(rows, columns=len(shown))))
         columns = ["input", "result", "truth"][: len(shown)]
         told = [{"name": name, "sentence": sentence} for name, (_, sentence) in groups.items()]
-        write_whole(run.real_grid, png_bytes(grid(train[1][chosen(len(train[1]), 64, "real")])))
+        write_whole(run.real_grid, png_bytes(grid(train[1][subset(len(train[1]), 64, "translate/real")])))
         return {**state, **found, "cases": {"columns": columns, "groups": told}}
 
     def _cases(self, product: nn.Module) -> Translated:
         given, real = self.pairs.held_out.pictures("x"), self.pairs.held_out.pictures("y")
         paired = self.pairs.pairing == "paired"
-        places = chosen(len(given), JUDGED, "held out")
+        places = subset(len(given), JUDGED, "translate/held out")
         given = given[places]
-        real = real[places] if paired else real[chosen(len(real), JUDGED, "held out")]
-        train = self.pairs.train.pictures("y")
+        real = real[places] if paired else real[subset(len(real), JUDGED, "translate/held out")]
         return Translated(
             given=given,
             made=translated(product, given),
             truth=real if paired else None,
             real=real,
-            unlearned=train[chosen(len(train), self._kept_back("y"), "floor")],
         )
 
     def _the_judge(self) -> Judge:
@@ -191,9 +184,9 @@ class TranslateJob:
             learned = []
             for name in SIDES:
                 side, kept_back = self.pairs.train.pictures(name), self._kept_back(name)
-                learned.append(side[chosen(len(side), LEARNED + kept_back, "floor")[kept_back:]])
+                learned.append(side[subset(len(side), LEARNED + kept_back, "translate/floor")[kept_back:]])
             labels = np.repeat(np.arange(2), [len(side) for side in learned])
-            order = chosen(len(labels), len(labels), "judge")
+            order = subset(len(labels), len(labels), "translate/judge")
             self._judge = train_judge(
                 np.concatenate(learned)[order],
                 labels[order],
@@ -221,8 +214,3 @@ def translated(product: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.ui
         x = torch.from_numpy(pictures[first : first + at_once]).to(device).float().sub_(HALF).div_(HALF)
         parts.append(to_uint8(product(x.contiguous(memory_format=torch.channels_last))).cpu().numpy())
     return np.concatenate(parts)
-
-
-def chosen(available: int, wanted: int, purpose: str) -> NDArray[np.int64]:
-    """At most `wanted` places in random order, always the same for the same purpose."""
-    return torch.randperm(available, generator=generator_for(0, f"translate/{purpose}"))[:wanted].numpy()

@@ -14,13 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Game, Loss, OptimiserSettings, Player, Schedule, Turn
+from ganforge.contracts import BoundDiscriminator, Game, Loss, OptimiserSettings, Player, Turn
 from ganforge.core.precision import widened
 from ganforge.core.seeds import seed_for
-from ganforge.networks.augmentation import Changes, augment, draw_changes
+from ganforge.networks.augmentation import augment
 from ganforge.networks.translator import PatchFeatures, TranslatorGenerator, padded, patch_discriminator, translator
 from ganforge.objectives import OBJECTIVES
-from ganforge.recipe import MOST_AUGMENTATION, Recipe
+from ganforge.recipe import Recipe
+from ganforge.tasks.from_recipe import changes_of, gamma_of, steps_of
 
 PATCHES = 64  # places that are compared at each of three resolutions, in contrastive translation
 TEMPERATURE = 0.07  # of their similarities (CUT, section 3.2)
@@ -44,7 +45,7 @@ def build_translation(recipe: Recipe) -> Game:
         networks = build_networks(recipe)
     for network in networks.values():
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    made = _Made(recipe, lambda turn: _see(turn, recipe), _steps(recipe))
+    made = _Made(recipe, lambda turn: _see(turn, recipe), steps_of(recipe))
     if chosen.pairing == "paired":
         players = _paired(made, networks)
     elif chosen.unpaired_by == "cycle":
@@ -77,21 +78,13 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
     return {"discriminator": judge(), "head": PatchFeatures(network.width), "generator": generator()}
 
 
-def _steps(recipe: Recipe) -> OptimiserSettings:
-    chosen = recipe.optimiser
-    rate = Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup)
-    return OptimiserSettings(rate, chosen.kind, chosen.beta1, chosen.beta2)
-
-
 def _see(turn: Turn, recipe: Recipe) -> Callable[[Tensor, int], Tensor]:
     """How a discriminator sees pictures in this turn: through random changes, where there are any.
 
     The second argument is how many pictures stand beside each other on the channels: a condition and its result are
     changed alike.
     """
-    count = len(turn.batch["x"])
-    chance = min(turn.levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)
-    changes: Changes | None = draw_changes(count, chance, turn.random, recipe.objective.flips) if chance > 0 else None
+    changes = changes_of(recipe, turn.levers, len(turn.batch["x"]), turn.random)
 
     def see(x: Tensor, beside: int) -> Tensor:
         if changes is None:
@@ -107,12 +100,6 @@ def _bound(network: nn.Module, see: Callable[[Tensor, int], Tensor], beside: int
         return result
 
     return score
-
-
-def _gamma(recipe: Recipe, turn: Turn) -> float:
-    start, end = recipe.objective.gamma_start, recipe.objective.gamma_end
-    shape = "geometric" if min(start, end) > 0 else "linear"
-    return turn.levers.penalty * Schedule(start, end, shape).at(turn.progress)  # type: ignore[arg-type]
 
 
 def _distance(one: Tensor, other: Tensor) -> Tensor:
@@ -132,7 +119,7 @@ def _mirrored(turn: Turn, recipe: Recipe) -> tuple[Tensor, Tensor]:
 def _paired(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     """pix2pix, equation 4: the adversarial term of (input, result), and the distance to the truth."""
     recipe, generator = made.recipe, networks["generator"]
-    chosen, objective = recipe.translate, OBJECTIVES[recipe.objective.name]()
+    chosen, objective, gamma = recipe.translate, OBJECTIVES[recipe.objective.name](), gamma_of(recipe)
     assert chosen is not None
 
     def discriminator_loss(turn: Turn) -> Loss:
@@ -140,7 +127,8 @@ def _paired(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
         with torch.no_grad():
             fake = torch.cat([x, generator(x)], dim=1)
         bound = _bound(networks["discriminator"], made.seen(turn), 2)
-        return objective.discriminator_loss(bound, torch.cat([x, y], dim=1), fake, _gamma(recipe, turn), turn.random)
+        strength = turn.levers.penalty * gamma.at(turn.progress)
+        return objective.discriminator_loss(bound, torch.cat([x, y], dim=1), fake, strength, turn.random)
 
     def generator_loss(turn: Turn) -> Loss:
         x, y = _mirrored(turn, recipe)
@@ -164,7 +152,7 @@ def _adversary(
     Real and made pictures of a batch are no pairs: the real ones are moved on by one, so that not even the order of the
     files can tell which belongs to which.
     """
-    recipe, objective = made.recipe, OBJECTIVES[made.recipe.objective.name]()
+    recipe, objective, gamma = made.recipe, OBJECTIVES[made.recipe.objective.name](), gamma_of(made.recipe)
     chosen = recipe.translate
     assert chosen is not None
 
@@ -172,7 +160,9 @@ def _adversary(
         with torch.no_grad():
             fake = maker(turn.batch[source])
         bound, real = _bound(judge, made.seen(turn), 1), turn.batch[target].roll(1, 0)
-        return objective.discriminator_loss(bound, real, fake, _gamma(recipe, turn), turn.random)
+        return objective.discriminator_loss(
+            bound, real, fake, turn.levers.penalty * gamma.at(turn.progress), turn.random
+        )
 
     def adversarial_terms(turn: Turn, fake: Tensor) -> dict[str, Tensor]:
         scored = objective.generator_loss(_bound(judge, made.seen(turn), 1), turn.batch[target].roll(1, 0), fake)

@@ -129,11 +129,12 @@ def _listed_folder(folder: Path) -> Listing:
                 size += stat.st_size
                 digest.update(_line(name, stat.st_size, stat.st_mtime_ns))
     names.sort()
-    opener = partial(_open_in, folder)
+    opener = partial(open_in, folder)
     return Listing(names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
 
 
-def _open_in(folder: Path, name: str) -> BinaryIO:
+def open_in(folder: Path, name: str) -> BinaryIO:
+    """A file of a folder, by its path in it."""
     return Path(folder, name).open("rb")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from ganforge.data.images.decode import BROKEN, decode, quiet_pillow, reason_of
+from ganforge.data.images.folder import open_in
 from ganforge.data.images.part import Pixels, Target
 from ganforge.data.images.retouch import picture_paths
 from ganforge.errors import DataError
@@ -37,7 +37,7 @@ def loose_pictures(
     with quiet_pillow():
         for path, in_folder in paths:
             try:
-                pixels, _ = decode(partial(_opened, path), Target(height, width, channels))
+                pixels, _ = decode(partial(open_in, path.parent, path.name), Target(height, width, channels))
             except BROKEN as error:
                 if not in_folder:
                     raise DataError(
@@ -50,7 +50,3 @@ def loose_pictures(
     if not kept:
         raise DataError("None of the pictures can be used.", f"{skipped[0][0]}: {skipped[0][1]}.", "Give others.")
     return names, np.ascontiguousarray(np.stack(kept)), skipped
-
-
-def _opened(path: Path) -> BinaryIO:
-    return path.open("rb")

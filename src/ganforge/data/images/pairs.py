@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from ganforge.core.device import memory_bytes
 from ganforge.data.images.decode import BROKEN, Item, decoded, read_header
 from ganforge.data.images.feed import HALF
-from ganforge.data.images.folder import survey_folder
+from ganforge.data.images.folder import open_in, survey_folder
 from ganforge.data.images.part import FEWEST, LARGEST_SIDE, SMALLEST_SIDE, Pixels, Target
 from ganforge.data.images.retouch import picture_paths
 from ganforge.data.images.split import held_out
@@ -209,7 +209,7 @@ def _by_stem(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in picture_paths(folder):
         try:
-            read_header(partial(_open, path))
+            read_header(partial(open_in, path.parent, path.name))
         except BROKEN:
             continue  # listed as skipped by the survey
         relative = path.relative_to(folder)
@@ -244,7 +244,7 @@ def _sizes_of_pairs(folders: Sequence[Path], names: Sequence[Sequence[str]]) -> 
     sizes = set()
     for one, other in zip(*names, strict=True):
         first, last = (
-            read_header(partial(_open, folder / name)).size for folder, name in zip(folders, (one, other), strict=True)
+            read_header(partial(open_in, folder, name)).size for folder, name in zip(folders, (one, other), strict=True)
         )
         if first != last:
             raise DataError(
@@ -255,10 +255,6 @@ def _sizes_of_pairs(folders: Sequence[Path], names: Sequence[Sequence[str]]) -> 
             )
         sizes.add(first)
     return sizes
-
-
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb")
 
 
 def _refuse_huge(sides: Sides, target: Target) -> None:
@@ -276,7 +272,7 @@ def _read(
     folder: Path, names: Sequence[str], target: Target
 ) -> tuple[Pixels, NDArray[np.int64], list[tuple[str, str]]]:
     """Pictures (n, H, W, C), which of the names they are (n,), and what could not be read."""
-    items = (Item(row, name, partial(_open, folder / name)) for row, name in enumerate(names))
+    items = (Item(row, name, partial(open_in, folder, name)) for row, name in enumerate(names))
     blocks = list(decoded(items, target))
     failed = [pair for block in blocks for pair in block.failed]
     return np.concatenate([block.pixels for block in blocks]), np.concatenate([block.rows for block in blocks]), failed

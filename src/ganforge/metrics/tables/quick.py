@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganforge.contracts import Plain
+from ganforge.metrics.intervals import with_ends
 from ganforge.metrics.tables.coding import Coding
 from ganforge.metrics.tables.sides import row_count, take
 from ganforge.metrics.tables.similarity import similarity
@@ -42,9 +43,4 @@ def quick_table_quality(
         "table_quality": found.quality,
         **(variety(*sides, label) if min(side.count for side in sides) > FEWEST_VARIED else {}),
     }
-    return {
-        key: value
-        for name, score in scores.items()
-        if score is not None
-        for key, value in ((name, score.value), (f"{name}_low", score.low), (f"{name}_high", score.high))
-    }
+    return with_ends({name: score for name, score in scores.items() if score is not None})
