@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ganforge.data.images.tiles import in_tiles
-from ganforge.networks.translator import PatchDiscriminator, TranslatorGenerator
+from ganforge.networks.translator import MirrorAveraged, PatchDiscriminator, TranslatorGenerator, patch_discriminator
+from ganforge.recipe import Data, Network
 
 
 def unsettled(depth: int = 1) -> TranslatorGenerator:
@@ -40,13 +41,34 @@ def test_a_pixel_depends_on_nothing_beyond_the_reach(depth: int) -> None:
     assert furthest > generator.reach // 3  # the reach is not merely a large number
 
 
-def test_tiles_give_the_whole() -> None:
-    generator = unsettled()
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_tiles_give_the_whole(mirrored: bool) -> None:
+    generator = MirrorAveraged(unsettled()) if mirrored else unsettled()
     picture = np.random.default_rng(0).integers(0, 256, (150, 203, 3), np.uint8)
     options = {"reach": generator.reach, "multiple": generator.multiple}
     whole = in_tiles(generator, picture, tile=10**6, **options)
     assert np.abs(in_tiles(generator, picture, tile=64, **options).astype(int) - whole).max() <= 1
 
 
-def test_the_discriminator_gives_one_score_for_each_picture() -> None:
-    assert PatchDiscriminator(6, 8)(torch.rand(5, 6, 32, 24)).shape == (5,)
+def test_the_mean_of_both_ways_is_mirrored_where_the_picture_is() -> None:
+    both, x = MirrorAveraged(unsettled()), torch.rand(2, 3, 16, 24) * 2 - 1
+    torch.testing.assert_close(both(x.flip(3)), both(x).flip(3))
+    assert not torch.allclose(both.network(x.flip(3)), both.network(x).flip(3), atol=1e-3)
+
+
+@pytest.mark.parametrize(("side", "patch"), [(8, 4), (32, 10), (64, 22), (256, 94)])
+def test_the_discriminator_judges_patches_of_about_a_third_of_the_side(side: int, patch: int) -> None:
+    data = Data(source="here", kind="pictures", shape=(3, side, side), hash="none")
+    judge = patch_discriminator(Network(name="translator", latent_size=1, width=4, depth=1), data)
+    assert isinstance(judge, PatchDiscriminator)
+    x = torch.rand(5, 3, side, side, requires_grad=True)
+    assert judge(x).shape == (5,)
+    features = x
+    for layer in judge.down:
+        features = layer(features)
+    middle = features.shape[2] // 2
+    judge.score(features)[0, 0, middle, middle].backward()
+    assert x.grad is not None
+    seen = x.grad[0].abs().sum((0, 2)).nonzero()
+    assert 0 < len(seen) <= patch
+    assert len(seen) > patch - 2 ** len(judge.down)  # the border may cut some off

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganforge.contracts import Loss
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
-from ganforge.objectives import OBJECTIVES, squared_error, squared_slope
+from ganforge.objectives import OBJECTIVES, softened_error, squared_error, squared_slope
 
 NAMES = sorted(OBJECTIVES)
 PENALISED = sorted(set(OBJECTIVES) - {"wasserstein"})
@@ -271,3 +271,20 @@ def test_squared_error_is_half_the_square_and_its_gradient_the_error() -> None:
     assert told.terms["squared_error"].tolist() == [2.0, 0.5]
     (gradient,) = torch.autograd.grad(told.terms["squared_error"].mean(), prediction)
     assert gradient.tolist() == [-1.0, 0.5]  # (h(x) - y) / m
+
+
+# ---- distances without an adversary ----------------------------------------------------------------------------------
+
+
+def test_a_softened_error_counts_squared_where_it_is_small_and_as_it_is_where_it_is_large() -> None:
+    made = torch.tensor([[0.0, 0.0], [0.03, -0.04], [1.0, -1.0]], dtype=torch.float64, requires_grad=True)
+    found = softened_error(made, torch.zeros(3, 2, dtype=torch.float64), 1.0)
+    root = math.sqrt
+    wanted = [0.0, (root(1.0009) + root(1.0016)) / 2 - 1, root(2.0) - 1]
+    torch.testing.assert_close(found, torch.tensor(wanted, dtype=torch.float64))
+    assert float(found[1].detach()) == pytest.approx((0.03**2 + 0.04**2) / 4, rel=1e-3)
+    found.sum().backward()
+    assert made.grad is not None
+    assert not made.grad[0].any()  # an error of nothing pushes nowhere, unlike the absolute one
+    far = torch.tensor([[100.0]], dtype=torch.float64)
+    assert float(softened_error(far, -far, 0.1)) == pytest.approx(200 - 0.1, rel=1e-6)

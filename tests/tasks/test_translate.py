@@ -22,7 +22,7 @@ from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeErr
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
 from ganforge.tasks.translate import Translate
-from ganforge.tasks.translate_game import build_translation
+from ganforge.tasks.translate_game import SHIFT, build_translation, moved_alike
 
 QUICK = {"compute.threads": "1", "records.marks": "[1.0]"}
 
@@ -119,9 +119,25 @@ def test_without_pairs_every_player_has_its_turn_and_no_pair_is_seen(way: str, c
         assert any(not torch.equal(a, b) for a, b in zip(before[player.name], player.network.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("flips", [False, True])
+def test_training_pictures_move_and_pairs_stay_pairs(flips: bool, paired: Path) -> None:
+    recipe = recipe_of(paired, **{"objective.flips": str(flips).lower()})
+    ramp = torch.arange(32 * 48.0).view(1, 1, 32, 48).expand(64, 1, 32, 48) / (32 * 48)
+    turn = Turn({"x": ramp, "y": -ramp}, Draws(generator_for(0, "moves")), 0.5)
+    moved = moved_alike(turn, recipe)
+    assert torch.equal(moved["y"], -moved["x"])
+    places = (moved["x"][:, 0, 16, 23] * 32 * 48).round().long()  # where a pixel of the middle comes from
+    down, right = places // 48 - 16, places % 48 - 23
+    mirrored = (moved["x"][:, 0, 16, 24] < moved["x"][:, 0, 16, 23]).float().mean()
+    assert (0.3 < mirrored < 0.7) if flips else mirrored == 0
+    still = (down == 0) & ((right == 0) | (right == 1)) & (moved["x"][:, 0, 0, 0] != moved["x"][:, 0, 1, 0])
+    assert 0.3 < still.float().mean() < 0.7
+    assert (int(down.abs().max()), int(right.max())) == (32 * SHIFT, 48 * SHIFT + flips)
+
+
 @pytest.mark.slow
 def test_without_pairs_the_results_become_more_like_the_other_kind(crowds: Path, tmp_path: Path) -> None:
-    run = gf.train(crowds, task="translate", examples=3_200, size="tiny", run=tmp_path / "run", settings=QUICK)
+    run = gf.train(crowds, task="translate", examples=6_400, size="tiny", run=tmp_path / "run", settings=QUICK)
     scores = measured(run.folder)
     assert scores["this model"]["kid"] < 0.5 * scores["the input, copied"]["kid"]
     assert scores["this model"]["kept"] > 0.3

@@ -8,6 +8,7 @@ of a picture gives the same result as the whole, and real and fake may share one
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch.nn.functional as F
@@ -18,6 +19,8 @@ from ganforge.networks.resnet import SLOPE
 from ganforge.recipe import Data, Network
 
 FEATURES = 64  # of a patch, in contrastive translation
+PATCHES_ACROSS = 3  # about so many of the patches that a discriminator judges stand beside each other in a picture
+WIDEST = 3  # times that a discriminator's width doubles, at most
 MULTIPLE = 8  # pixels: what height and width are divisible by where the U-Net is narrowest
 
 
@@ -78,14 +81,38 @@ class TranslatorGenerator(nn.Module):
         return bounded(x + change)[:, :, :height, :width]
 
 
-class PatchDiscriminator(nn.Module):
-    """Pictures (B, C, H, W) -> (B,): the mean of the scores of overlapping patches (pix2pix, section 3.2.2)."""
+class MirrorAveraged(nn.Module):
+    """The mean of what a picture gives and of what its mirror image gives, mirrored back: the errors of the two differ.
 
-    def __init__(self, channels: int, width: int) -> None:
+    Source: Timofte, Rothe and Van Gool 2016, "Seven ways to improve example-based single image super resolution",
+    section 3.6, of whose eight views a picture that is not turned has two.
+    """
+
+    def __init__(self, network: TranslatorGenerator) -> None:
         super().__init__()
-        widths = (channels, width, 2 * width, 4 * width)
+        self.network = network
+        self.factor, self.multiple, self.reach = network.factor, network.multiple, network.reach
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        x = padded(x)  # first, so that the blocks of pixels are the same ones from both sides
+        both: Tensor = (self.network(x) + self.network(x.flip(3)).flip(3)) / 2
+        return both[:, :, :height, :width]
+
+
+class PatchDiscriminator(nn.Module):
+    """Pictures (B, C, H, W) -> (B,): the mean of the scores of overlapping patches (pix2pix, section 3.2.2).
+
+    It sees no more than a patch at a time, and never the input: what a style is, it can learn; which picture stands
+    before it, it cannot know by heart (docs/log.md).
+    """
+
+    def __init__(self, channels: int, width: int, levels: int) -> None:
+        """Args: levels, each halves the resolution; a patch has 3 * 2^levels - 2 pixels a side."""
+        super().__init__()
+        widths = [channels, *(width * 2 ** min(level, WIDEST) for level in range(levels))]
         self.down = nn.ModuleList(nn.Conv2d(before, here, 4, stride=2, padding=1) for before, here in pairwise(widths))
-        self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        self.score = nn.Conv2d(widths[-1], 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.down:
@@ -114,11 +141,13 @@ def padded(x: Tensor) -> Tensor:
     return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x
 
 
-def translator(network: Network, data: Data) -> nn.Module:
+def translator(network: Network, data: Data) -> TranslatorGenerator:
     """The generator that a recipe names."""
     return TranslatorGenerator(data.shape[0], network.width, network.depth)
 
 
-def patch_discriminator(network: Network, data: Data, *, conditional: bool) -> nn.Module:
-    """Args: conditional whether it sees the input picture beside the result."""
-    return PatchDiscriminator((2 if conditional else 1) * data.shape[0], network.width)
+def patch_discriminator(network: Network, data: Data) -> nn.Module:
+    """Its patches have about a third of the picture's side: 10 pixels of 32, 22 of 64, 94 of 256."""
+    channels, *sides = data.shape
+    levels = round(math.log2((min(sides) / PATCHES_ACROSS + 2) / 3))
+    return PatchDiscriminator(channels, network.width, max(1, levels))

@@ -6,7 +6,7 @@ from ganforge.contracts import Objective
 from ganforge.objectives.classical import Hinge, LeastSquares, Minimax, Nonsaturating, Wasserstein
 from ganforge.objectives.penalties import squared_slope
 from ganforge.objectives.relativistic import R3GAN
-from ganforge.objectives.supervised import squared_error
+from ganforge.objectives.supervised import softened_error, squared_error
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "r3gan": R3GAN,
@@ -17,4 +17,4 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "wasserstein": Wasserstein,
 }
 
-__all__ = ["OBJECTIVES", "squared_error", "squared_slope"]
+__all__ = ["OBJECTIVES", "softened_error", "squared_error", "squared_slope"]

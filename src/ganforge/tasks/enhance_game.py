@@ -20,11 +20,11 @@ from ganforge.core.seeds import seed_for
 from ganforge.data.images.degrade import Degradation, read_degradation
 from ganforge.networks.augmentation import augment
 from ganforge.networks.enhancer import Critic, Enhancer, enhancer
-from ganforge.objectives import OBJECTIVES
+from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.recipe import Data, Enhancement, Network, Recipe
 from ganforge.tasks.from_recipe import changes_of, gamma_of, steps_of
 
-SOFTENED = 1e-3  # below it an error counts squared, above it as it is (Charbonnier et al. 1994)
+SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
 
 
 class Dial(nn.Module):
@@ -85,7 +85,7 @@ def build_game(recipe: Recipe) -> Game:
                 for ours, theirs in zip(dial.sharp.parameters(), dial.faithful.parameters(), strict=True):
                     ours.copy_(theirs)
         truth, given = views(turn)
-        return Loss({"error": softened_error(dial.faithful(given), truth)})
+        return Loss({"error": softened_error(dial.faithful(given), truth, SOFTNESS)})
 
     def discriminator_loss(turn: Turn) -> Loss:
         truth, given = views(turn)
@@ -99,7 +99,7 @@ def build_game(recipe: Recipe) -> Game:
         made = widened(dial.sharp(given))
         judged = objective.generator_loss(bind(turn, len(truth)), truth, made)
         terms = {name: chosen.adversarial * term for name, term in judged.terms.items()}
-        return Loss({"error": softened_error(made, truth), **terms}, judged.notes)
+        return Loss({"error": softened_error(made, truth, SOFTNESS), **terms}, judged.notes)
 
     def plays_late(progress: float) -> bool:
         return progress >= chosen.sharp_from
@@ -133,9 +133,3 @@ def training_pair(tiles: Tensor, patch: int, damage: Degradation, draws: Draws) 
     truth = turned.permute(0, 3, 1, 2)
     with torch.no_grad():
         return truth, damage(truth, draws)
-
-
-def softened_error(made: Tensor, truth: Tensor) -> Tensor:
-    """(B,): the mean of sqrt(d^2 + SOFTENED^2), d the difference, of values in -1..1."""
-    difference = widened(made) - truth
-    return (difference.square() + SOFTENED**2).sqrt().mean((1, 2, 3))

@@ -16,7 +16,7 @@ from torch import nn
 from ganforge.core.misfit import refused
 from ganforge.data.images.tiles import TILE, Told, in_tiles
 from ganforge.errors import InputError, RunError
-from ganforge.networks.translator import translator
+from ganforge.networks.translator import MirrorAveraged, translator
 from ganforge.recipe import Data, Enhancement, Network
 from ganforge.tasks.enhance_game import enhancer_for
 from ganforge.tasks.stored import built, read_description
@@ -90,7 +90,11 @@ def _translation(folder: Path, content: Any, data: Data, network: Network, stren
             "Only an enhancement has a dial between faithful and sharp.",
             "Leave it out.",
         )
-    return PictureMap(built(folder, lambda: translator(network, data)), "translate", data.shape[0], keeps_grey=False)
+    generator = built(folder, lambda: translator(network, data))
+    mirrored = content.get("mirrored", False)
+    return PictureMap(
+        MirrorAveraged(generator) if mirrored else generator, "translate", data.shape[0], keeps_grey=False
+    )
 
 
 def _enhancement(folder: Path, content: Any, data: Data, network: Network, strength: float | None) -> PictureMap:

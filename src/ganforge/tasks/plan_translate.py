@@ -42,7 +42,14 @@ from ganforge.tasks.timing import measure_rate, on_fewest_threads
 from ganforge.tasks.translate_game import build_networks, build_translation
 
 BATCH = 16
-PAIRED_WEIGHT, CYCLE_WEIGHT = 20.0, 10.0  # of the distance to the truth, or to the input after the way back
+PAIRED_WEIGHT = 30.0  # of the distance to the truth
+KEEPING_WEIGHTS = {"cycle": 2.0, "contrastive": 1.0}  # of what holds a result to its input, where no truth is known
+IDENTITY_WEIGHT = 2.0
+PAIRED_RATE, UNPAIRED_RATE = 1e-3, 3e-4  # learning rates
+WARMUP = 0.05  # of the run, where no distance to a truth holds the first steps
+MOMENTUM = 0.5
+UNPAIRED_AUGMENTATION = 0.2
+MOST_PASSES = 30  # over the pictures of A, without pairs
 PAIRS = 2_000  # random pairs behind the mean squared distance of two pictures
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="translator", latent_size=1, width=16, depth=1),
@@ -57,17 +64,14 @@ REASONS = {
     "network__name": "a U-Net that begins as the identity; normalises nothing, so that tiles leave no seam",
     "network__latent_size": "not used: a translation draws nothing",
     "network__depth": "residual blocks where it is narrowest",
-    "translate__unpaired_by": "the way back keeps the subject; contrastive is the other (docs/decisions/010)",
+    "translate__unpaired_by": "the way back keeps the subject; contrastive needs half the time (docs/decisions/010)",
     "translate__adversarial": "the unit in which the other weights are given",
     "objective__name": "relativistic pairing with R1 and R2: converges",
     "objective__order": "each player answers the others' newest step",
-    "objective__augmentation": "none from the start",
-    "objective__augmentation_target": "not used: what is seen of the input keeps the discriminator honest",
-    "objective__flips": "a mirrored pair is a pair; text and maps are not mirrored: say false",
+    "objective__augmentation_target": "not used: patches are many where pictures are few",
+    "objective__flips": "a mirrored pair is a pair, and results are averaged over both; for text and maps say false",
     "optimiser__kind": "a step size for each weight, which layers of different scale need",
-    "optimiser__learning_rate_end": "the last steps settle what was learned",
-    "optimiser__warmup": "none: no run has needed it",
-    "optimiser__beta1": "no momentum: each step of one player changes the others' task",
+    "optimiser__beta1": "half: the distance asks for the same at every step, the other players do not (docs/log.md)",
     "optimiser__beta2": "a memory of about 100 steps for the size of the gradients",
     "length__examples_per_second": "timed on this machine just now",
     "records__checkpoint_every_steps": "every 20th record",
@@ -76,6 +80,9 @@ REASONS = {
     "records__best_by": "not used: the last model is the one that is kept",
     "records__patience_looks": "not used: a run keeps to its length",
 }
+
+
+STEADY = "as at the start: where it falls, the generator learns which pictures are inputs, and paints beside them"
 
 
 def plan_translation(request: Request, pairs: Pairs, size_reason: str, tell: Tell) -> Recipe:
@@ -105,7 +112,7 @@ def mean_squared_distance(pictures: np.ndarray) -> float:
 def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
     """Everything but the length."""
     machine, device = survey_machine(), chosen_device(request)
-    paired = pairs.pairing == "paired"
+    paired, way = pairs.pairing == "paired", request.settings.get("translate.unpaired_by", "cycle")
     distance = mean_squared_distance(pairs.train.pictures("y"))
     gamma = gamma_rule(distance)
     best = device == machine.device
@@ -117,9 +124,25 @@ def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
         ask=request,
         data=Data(source=request.source, kind="pictures", shape=pairs.shape, hash=pairs.data_hash),
         network=SIZES[request.size or "small"],
-        translate=Translation(pairing=pairs.pairing, reconstruction=PAIRED_WEIGHT if paired else CYCLE_WEIGHT),
-        objective=Adversary(name=objective, gamma_start=gamma, gamma_end=gamma * GAMMA_DECAY, flips=True),
-        optimiser=Optimiser(batch_size=min(BATCH, count), learning_rate_start=1e-3),
+        translate=Translation(
+            pairing=pairs.pairing,
+            reconstruction=PAIRED_WEIGHT if paired else KEEPING_WEIGHTS.get(way, 0.0),
+            identity=IDENTITY_WEIGHT,
+        ),
+        objective=Adversary(
+            name=objective,
+            gamma_start=gamma,
+            gamma_end=gamma * GAMMA_DECAY if paired else gamma,
+            augmentation=0.0 if paired else UNPAIRED_AUGMENTATION,
+            flips=True,
+        ),
+        optimiser=Optimiser(
+            batch_size=min(BATCH, count),
+            learning_rate_start=PAIRED_RATE if paired else UNPAIRED_RATE,
+            learning_rate_end=0.0 if paired else UNPAIRED_RATE,
+            warmup=0.0 if paired else WARMUP,
+            beta1=MOMENTUM,
+        ),
         length=Length(examples=request.examples or BATCH),
         compute=Compute(device=device, precision=machine.precision if best else "float32", threads=machine.threads),
     ).with_reason(
@@ -132,9 +155,18 @@ def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
         translate__identity="not used: there are pairs" if paired else "what is already like B should stay as it is",
         network__width="you asked for it" if request.size else "that of size small, which suits minutes on a processor",
         objective__gamma_start=f"0.01 x the mean squared distance of two pictures ({distance:.4g})",
-        objective__gamma_end="a tenth of the start: sharper once the results are near",
+        objective__gamma_end="a tenth of the start: sharper once the results are near" if paired else STEADY,
+        objective__augmentation="none: the distance to the truth keeps the generator"
+        if paired
+        else "measured on emoji",
         optimiser__batch_size=f"{BATCH} pictures of each side a step, from {count:,}",
-        optimiser__learning_rate_start="measured on emoji (docs/log.md); falls along a half cosine",
+        optimiser__learning_rate_start="measured on emoji (docs/log.md)",
+        optimiser__learning_rate_end="falls along a half cosine: the last steps settle what was learned"
+        if paired
+        else STEADY,
+        optimiser__warmup="none: the distance to the truth holds the first steps"
+        if paired
+        else "the first steps of a young discriminator are wild: the result would leave its input for good",
         compute__device=machine.device_reason,
         compute__precision=machine.precision_reason if best else "safe on any device",
         compute__threads=machine.description,
@@ -147,5 +179,9 @@ def _for_minutes(draft: Recipe, pairs: Pairs) -> Recipe:
         draft, lambda recipe: measure_rate(recipe, pairs.train, build=build_translation), "pictures"
     )
     examples = max(draft.optimiser.batch_size, int(rate * training))
+    most = MOST_PASSES * len(pairs.train)
+    if pairs.pairing == "unpaired" and examples > most:
+        why = f"{MOST_PASSES} passes, less than there is time for: later ones paint what is not there (docs/log.md)"
+        return with_length(draft, most, None, rate).with_reason(length__examples=f"{why}; --examples asks for more")
     why = f"{seconds / 60:g} minutes at {rate:,.0f} pictures/s, without the time of {looks} looks"
     return with_length(draft, examples, seconds, rate).with_reason(length__examples=why)

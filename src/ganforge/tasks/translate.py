@@ -25,6 +25,7 @@ from ganforge.metrics import Judge, train_judge
 from ganforge.metrics.intervals import with_ends
 from ganforge.metrics.likeness import psnr
 from ganforge.metrics.translation import BETTER, Translated, judge_translation, scores_of
+from ganforge.networks.translator import MirrorAveraged, TranslatorGenerator
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
 from ganforge.tasks.picture_map import load_map
@@ -113,7 +114,7 @@ class TranslateJob:
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A grid of the same held-out inputs each time, with their results and, of pairs, the truth; and the scores."""
-        cases = self._cases(product)
+        cases = self._cases(self.finish(product))
         shown = [cases.given, cases.made] + ([cases.truth] if cases.truth is not None else [])
         rows = np.stack([side[: 2 * SHOWN] for side in shown], axis=1).reshape(-1, *self.recipe.data.shape)
         write_whole(run.sample_grid(examples), png_bytes(grid(rows, columns=2 * len(shown))))
@@ -121,8 +122,9 @@ class TranslateJob:
         return with_ends(scores_of(self._the_judge(), cases, cases.made))
 
     def finish(self, product: nn.Module) -> nn.Module:
-        """The product as it is."""
-        return product
+        """The generator, of a picture and of its mirror image where that may be taken."""
+        assert isinstance(product, TranslatorGenerator)
+        return MirrorAveraged(product) if self.recipe.objective.flips else product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `apply` needs."""
@@ -134,11 +136,12 @@ class TranslateJob:
             "data": self.recipe.data.model_dump(mode="json"),
             "network": self.recipe.network.model_dump(mode="json"),
             "translate": self.recipe.translate.model_dump(mode="json"),
+            "mirrored": self.recipe.objective.flips,
         }
-        write_model_files(folder, product, content)
+        write_model_files(folder, product.network if isinstance(product, MirrorAveraged) else product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
-        """The generator that `write_model` wrote."""
+        """What `write_model` wrote."""
         return load_map(folder, device=self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,17 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Game, Loss, OptimiserSettings, Player, Turn
+from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Turn
 from ganforge.core.precision import widened
 from ganforge.core.seeds import seed_for
 from ganforge.networks.augmentation import augment
 from ganforge.networks.translator import PatchFeatures, TranslatorGenerator, padded, patch_discriminator, translator
-from ganforge.objectives import OBJECTIVES
+from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.recipe import Recipe
 from ganforge.tasks.from_recipe import changes_of, gamma_of, steps_of
 
+SHIFT = 1 / 16  # of height and width: the furthest that training pictures are moved
 PATCHES = 64  # places that are compared at each of three resolutions, in contrastive translation
 TEMPERATURE = 0.07  # of their similarities (CUT, section 3.2)
+SOFTNESS = 0.1  # of values in -1..1: what is kept where no truth is known may be off by so much at little cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,6 @@ class _Made:
     """What every game of translation is built from."""
 
     recipe: Recipe
-    seen: Callable[[Turn], Callable[[Tensor, int], Tensor]]
     steps: OptimiserSettings
 
 
@@ -45,7 +46,7 @@ def build_translation(recipe: Recipe) -> Game:
         networks = build_networks(recipe)
     for network in networks.values():
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    made = _Made(recipe, lambda turn: _see(turn, recipe), steps_of(recipe))
+    made = _Made(recipe, steps_of(recipe))
     if chosen.pairing == "paired":
         players = _paired(made, networks)
     elif chosen.unpaired_by == "cycle":
@@ -59,15 +60,14 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
     """Each player's network, by the player's name, in turn order."""
     chosen, network, data = recipe.translate, recipe.network, recipe.data
     assert chosen is not None
-    paired = chosen.pairing == "paired"
 
     def judge() -> nn.Module:
-        return patch_discriminator(network, data, conditional=paired)
+        return patch_discriminator(network, data)
 
     def generator() -> nn.Module:
         return translator(network, data)
 
-    if paired:
+    if chosen.pairing == "paired":
         return (
             {"discriminator": judge(), "generator": generator()} if chosen.adversarial else {"generator": generator()}
         )
@@ -78,97 +78,88 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
     return {"discriminator": judge(), "head": PatchFeatures(network.width), "generator": generator()}
 
 
-def _see(turn: Turn, recipe: Recipe) -> Callable[[Tensor, int], Tensor]:
-    """How a discriminator sees pictures in this turn: through random changes, where there are any.
-
-    The second argument is how many pictures stand beside each other on the channels: a condition and its result are
-    changed alike.
-    """
-    changes = changes_of(recipe, turn.levers, len(turn.batch["x"]), turn.random)
-
-    def see(x: Tensor, beside: int) -> Tensor:
-        if changes is None:
-            return x
-        return torch.cat(augment(torch.cat(x.chunk(beside, dim=1)), changes).chunk(beside), dim=1)
-
-    return see
-
-
-def _bound(network: nn.Module, see: Callable[[Tensor, int], Tensor], beside: int) -> BoundDiscriminator:
-    def score(x: Tensor) -> Tensor:
-        result: Tensor = network(see(x, beside))
-        return result
-
-    return score
-
-
 def _distance(one: Tensor, other: Tensor) -> Tensor:
     """The mean absolute difference of each example, (B,)."""
     return (widened(one) - widened(other)).abs().flatten(1).mean(1)
 
 
-def _mirrored(turn: Turn, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """The batch, half its pairs exchanged left and right where that is allowed: twice as many pairs for nothing."""
-    x, y = turn.batch["x"], turn.batch["y"]
-    if not recipe.objective.flips:
-        return x, y
-    chosen = (turn.random.uniform(len(x), 1) < 0.5)[:, :, None, None]
-    return torch.where(chosen, x.flip(3), x), torch.where(chosen, y.flip(3), y)
+def moved_alike(turn: Turn, recipe: Recipe) -> dict[str, Tensor]:
+    """The batch, half its places shifted and, where that is allowed, half exchanged left and right.
+
+    Both sides of a place are moved alike, so that a pair stays one: more pictures for nothing, which the generator
+    cannot learn by heart (pix2pix, section 6.2). What a shift leaves empty continues the border.
+    """
+    x = turn.batch["x"]
+    height, width = x.shape[2:]
+    drawn = turn.random.uniform(len(x), 4, low=-1.0)
+    shifts = (drawn[:, :2] * (drawn[:, 2:3] > 0) * SHIFT * drawn.new_tensor([height, width])).round().long()
+    rows = (torch.arange(height, device=x.device) + shifts[:, :1]).clamp(0, height - 1)
+    columns = (torch.arange(width, device=x.device) + shifts[:, 1:]).clamp(0, width - 1)
+    if recipe.objective.flips:
+        columns = torch.where(drawn[:, 3:] > 0, columns.flip(1), columns)
+    places = torch.arange(len(x), device=x.device)[:, None, None], rows[:, :, None], columns[:, None, :]
+    return {name: turn.batch[name].movedim(1, 3)[places].movedim(3, 1) for name in ("x", "y")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Adversary:
+    """A discriminator of the side `target`, and what it says to the generator that makes `target` of `source`.
+
+    The input is not shown to it, also where there are pairs. Without pairs, real and made pictures of a batch are moved
+    apart by one, so that not even the order of the files can tell which belongs to which.
+    """
+
+    made: _Made
+    judge: nn.Module
+    maker: nn.Module
+    source: str
+    target: str
+
+    def discriminator_loss(self, turn: Turn) -> Loss:
+        recipe = self.made.recipe
+        sides = moved_alike(turn, recipe)
+        with torch.no_grad():
+            fake = self.maker(sides[self.source])
+        return OBJECTIVES[recipe.objective.name]().discriminator_loss(
+            self._seeing(turn),
+            self._real(sides),
+            fake,
+            turn.levers.penalty * gamma_of(recipe).at(turn.progress),
+            turn.random,
+        )
+
+    def terms(self, turn: Turn, sides: dict[str, Tensor], fake: Tensor) -> dict[str, Tensor]:
+        """What a generator minimises, of the pictures that it made of sides[source]."""
+        recipe = self.made.recipe
+        assert recipe.translate is not None
+        scored = OBJECTIVES[recipe.objective.name]().generator_loss(self._seeing(turn), self._real(sides), fake)
+        return {name: recipe.translate.adversarial * term for name, term in scored.terms.items()}
+
+    def _real(self, sides: dict[str, Tensor]) -> Tensor:
+        assert self.made.recipe.translate is not None
+        apart = 0 if self.made.recipe.translate.pairing == "paired" else 1
+        return sides[self.target].roll(apart, 0)
+
+    def _seeing(self, turn: Turn) -> Callable[[Tensor], Tensor]:
+        """The discriminator, through this turn's random changes where there are any."""
+        changes = changes_of(self.made.recipe, turn.levers, len(turn.batch["x"]), turn.random)
+        return lambda x: self.judge(x if changes is None else augment(x, changes))
 
 
 def _paired(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
-    """pix2pix, equation 4: the adversarial term of (input, result), and the distance to the truth."""
-    recipe, generator = made.recipe, networks["generator"]
-    chosen, objective, gamma = recipe.translate, OBJECTIVES[recipe.objective.name](), gamma_of(recipe)
+    """pix2pix, equation 4, with a discriminator that sees the result alone, and the distance to the truth."""
+    chosen, generator = made.recipe.translate, networks["generator"]
     assert chosen is not None
-
-    def discriminator_loss(turn: Turn) -> Loss:
-        x, y = _mirrored(turn, recipe)
-        with torch.no_grad():
-            fake = torch.cat([x, generator(x)], dim=1)
-        bound = _bound(networks["discriminator"], made.seen(turn), 2)
-        strength = turn.levers.penalty * gamma.at(turn.progress)
-        return objective.discriminator_loss(bound, torch.cat([x, y], dim=1), fake, strength, turn.random)
+    adversary = _Adversary(made, networks.get("discriminator", generator), generator, "x", "y")
 
     def generator_loss(turn: Turn) -> Loss:
-        x, y = _mirrored(turn, recipe)
-        fake = generator(x)
-        terms = {"reconstruction": chosen.reconstruction * _distance(fake, y)}
-        if chosen.adversarial:
-            bound = _bound(networks["discriminator"], made.seen(turn), 2)
-            scored = objective.generator_loss(bound, torch.cat([x, y], dim=1), torch.cat([x, fake], dim=1))
-            terms |= {name: chosen.adversarial * term for name, term in scored.terms.items()}
-        return Loss(terms)
+        sides = moved_alike(turn, made.recipe)
+        fake = generator(sides["x"])
+        terms = {"reconstruction": chosen.reconstruction * _distance(fake, sides["y"])}
+        return Loss(terms | adversary.terms(turn, sides, fake) if chosen.adversarial else terms)
 
-    losses = {"discriminator": discriminator_loss, "generator": generator_loss}
+    losses = {"discriminator": adversary.discriminator_loss, "generator": generator_loss}
     return tuple(Player(name, network, losses[name], made.steps) for name, network in networks.items())
-
-
-def _adversary(
-    made: _Made, judge: nn.Module, maker: nn.Module, source: str, target: str
-) -> tuple[Callable[[Turn], Loss], Callable[[Turn, Tensor], dict[str, Tensor]]]:
-    """The loss of a discriminator of `target`, and the adversarial terms of the generator that makes it of `source`.
-
-    Real and made pictures of a batch are no pairs: the real ones are moved on by one, so that not even the order of the
-    files can tell which belongs to which.
-    """
-    recipe, objective, gamma = made.recipe, OBJECTIVES[made.recipe.objective.name](), gamma_of(made.recipe)
-    chosen = recipe.translate
-    assert chosen is not None
-
-    def discriminator_loss(turn: Turn) -> Loss:
-        with torch.no_grad():
-            fake = maker(turn.batch[source])
-        bound, real = _bound(judge, made.seen(turn), 1), turn.batch[target].roll(1, 0)
-        return objective.discriminator_loss(
-            bound, real, fake, turn.levers.penalty * gamma.at(turn.progress), turn.random
-        )
-
-    def adversarial_terms(turn: Turn, fake: Tensor) -> dict[str, Tensor]:
-        scored = objective.generator_loss(_bound(judge, made.seen(turn), 1), turn.batch[target].roll(1, 0), fake)
-        return {name: chosen.adversarial * term for name, term in scored.terms.items()}
-
-    return discriminator_loss, adversarial_terms
 
 
 def _cycle(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
@@ -176,26 +167,28 @@ def _cycle(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     chosen = made.recipe.translate
     assert chosen is not None
     there, back = networks["generator"], networks["back"]
-    judge_there, terms_there = _adversary(made, networks["discriminator"], there, "x", "y")
-    judge_back, terms_back = _adversary(made, networks["back_discriminator"], back, "y", "x")
+    adversaries = {
+        "y": _Adversary(made, networks["discriminator"], there, "x", "y"),
+        "x": _Adversary(made, networks["back_discriminator"], back, "y", "x"),
+    }
 
-    def direction(
-        maker: nn.Module, other: nn.Module, source: str, target: str, terms: Callable[[Turn, Tensor], dict[str, Tensor]]
-    ) -> Callable[[Turn], Loss]:
+    def direction(maker: nn.Module, other: nn.Module, source: str, target: str) -> Callable[[Turn], Loss]:
         def loss(turn: Turn) -> Loss:
-            given, wanted = turn.batch[source], turn.batch[target]
+            sides = moved_alike(turn, made.recipe)
+            given, wanted = sides[source], sides[target]
             made_of, same = maker(torch.cat([given, wanted])).chunk(2)  # one pass for both
-            cycle = _distance(other(made_of), given) + _distance(maker(other(wanted)), wanted)
-            found = terms(turn, made_of) | {"cycle": chosen.reconstruction * cycle}
-            return Loss(found | {"identity": chosen.identity * _distance(same, wanted)})
+            cycle = softened_error(other(made_of), given, SOFTNESS)
+            cycle = cycle + softened_error(maker(other(wanted)), wanted, SOFTNESS)
+            found = adversaries[target].terms(turn, sides, made_of) | {"cycle": chosen.reconstruction * cycle}
+            return Loss(found | {"identity": chosen.identity * softened_error(same, wanted, SOFTNESS)})
 
         return loss
 
     losses = {
-        "discriminator": judge_there,
-        "back_discriminator": judge_back,
-        "generator": direction(there, back, "x", "y", terms_there),
-        "back": direction(back, there, "y", "x", terms_back),
+        "discriminator": adversaries["y"].discriminator_loss,
+        "back_discriminator": adversaries["x"].discriminator_loss,
+        "generator": direction(there, back, "x", "y"),
+        "back": direction(back, there, "y", "x"),
     }
     return tuple(Player(name, network, losses[name], made.steps) for name, network in networks.items())
 
@@ -206,7 +199,7 @@ def _contrastive(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, .
     assert chosen is not None
     generator, head = networks["generator"], networks["head"]
     assert isinstance(generator, TranslatorGenerator)
-    judge, terms = _adversary(made, networks["discriminator"], generator, "x", "y")
+    adversary = _Adversary(made, networks["discriminator"], generator, "x", "y")
 
     def likeness(turn: Turn, given: Tensor, result: Tensor) -> Tensor:
         """(B,) the cross-entropy of telling which patch of the input a patch of the result comes from."""
@@ -224,16 +217,16 @@ def _contrastive(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, .
         return torch.stack(losses).mean(0)
 
     def generator_loss(turn: Turn) -> Loss:
-        given, wanted = turn.batch["x"], turn.batch["y"]
-        made_of, same = generator(torch.cat([given, wanted])).chunk(2)
-        found = terms(turn, made_of)
-        found["contrast"] = chosen.reconstruction * likeness(turn, given, made_of)
-        return Loss(found | {"identity": chosen.identity * _distance(same, wanted)})
+        sides = moved_alike(turn, made.recipe)
+        made_of, same = generator(torch.cat([sides["x"], sides["y"]])).chunk(2)
+        found = adversary.terms(turn, sides, made_of)
+        found["contrast"] = chosen.reconstruction * likeness(turn, sides["x"], made_of)
+        return Loss(found | {"identity": chosen.identity * softened_error(same, sides["y"], SOFTNESS)})
 
     def head_loss(turn: Turn) -> Loss:
         with torch.no_grad():
             made_of = generator(turn.batch["x"])
         return Loss({"contrast": likeness(turn, turn.batch["x"], made_of)})
 
-    losses = {"discriminator": judge, "head": head_loss, "generator": generator_loss}
+    losses = {"discriminator": adversary.discriminator_loss, "head": head_loss, "generator": generator_loss}
     return tuple(Player(name, network, losses[name], made.steps) for name, network in networks.items())
