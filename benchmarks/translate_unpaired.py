@@ -18,6 +18,7 @@ from emoji_sides import Scale, read_emoji, write_side
 
 import ganforge
 from ganforge.core.grid import grid, png_bytes
+from ganforge.metrics.translation import recoloured
 from ganforge.tasks.picture_map import load_map
 from ganforge.tasks.translate import translated
 
@@ -40,6 +41,7 @@ def main() -> None:
     scale = Scale(emoji)
     scale.floor()
     copied = scale("the input, copied", emoji.test_a)
+    scale("recoloured, no network", recoloured(emoji.test_a, emoji.a[halves[0]], emoji.b[halves[1]]))
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch, "crowds")
         write_side(data / "A", emoji.a[halves[0]], [f"a{place:04d}" for place in halves[0]])

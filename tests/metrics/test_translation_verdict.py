@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ganforge.metrics.intervals import Estimate
-from ganforge.metrics.translation import ALONE, COPYING, NEAREST, UNKNOWN, gains, verdict
+from ganforge.metrics.translation import ALONE, COPYING, NEAREST, RECOLOURED, UNKNOWN, gains, recoloured, verdict
 
 
 def near(value: float, half: float = 0.01) -> Estimate:
@@ -21,12 +21,15 @@ def of_pairs(over_copying: Estimate, over_nearest: Estimate, kid: float = 0.1, a
         COPYING: {"psnr": over_copying, "ssim": over_copying},
         NEAREST: {"psnr": over_nearest, "ssim": over_nearest},
     }
-    return verdict(mine, {COPYING: rival, NEAREST: rival}, ahead, adversarial)
+    closer = {COPYING: near(0.5 - kid), NEAREST: near(-0.1)}
+    return verdict(mine, {COPYING: rival, NEAREST: rival}, ahead, closer, adversarial)
 
 
-def of_crowds(kid: Estimate, kept: float) -> Any:
+def of_crowds(over_copying: Estimate, kept: float, over_recolouring: Estimate | None = None) -> Any:
     copied = {"kid": near(0.5), "kept": near(1.0)}
-    return verdict({"kid": kid, "kept": near(kept)}, {COPYING: copied}, {}, True)
+    closer = {COPYING: over_copying, RECOLOURED: over_recolouring or over_copying}
+    mine = {"kid": near(0.5 - over_copying.value), "kept": near(kept)}
+    return verdict(mine, {COPYING: copied, RECOLOURED: copied}, {}, closer, True)
 
 
 def test_a_result_that_copying_beats_has_failed_and_says_so() -> None:
@@ -57,16 +60,34 @@ def test_of_pairs_nobody_claims_that_the_adversarial_part_helped() -> None:
 
 
 def test_without_pairs_results_that_are_no_more_like_the_other_kind_have_failed() -> None:
-    said = of_crowds(near(0.6), kept=0.9)
+    said = of_crowds(near(-0.1), kept=0.9)
     assert (said["grade"], said["adversarial_helps"]) == ("failed", False)
     assert "Copy the inputs instead." in said["headline"]
 
 
 def test_without_pairs_a_lost_subject_is_poor_and_chance_is_no_help() -> None:
-    assert of_crowds(near(0.1), kept=0.05)["grade"] == "poor"
-    assert (of_crowds(near(0.1), 0.6)["grade"], of_crowds(near(0.1), 0.6)["adversarial_helps"]) == ("good", True)
-    perhaps = of_crowds(near(0.45, half=0.2), 0.6)
+    assert of_crowds(near(0.4), kept=0.05)["grade"] == "poor"
+    assert (of_crowds(near(0.4), 0.6)["grade"], of_crowds(near(0.4), 0.6)["adversarial_helps"]) == ("good", True)
+    perhaps = of_crowds(near(0.05, half=0.2), 0.6)
     assert (perhaps["grade"], perhaps["adversarial_helps"]) == ("fair", False)
+
+
+def test_without_pairs_what_recolouring_does_as_well_is_no_more_than_fair() -> None:
+    said = of_crowds(near(0.4), 0.6, over_recolouring=near(-0.1))
+    assert (said["grade"], said["adversarial_helps"]) == ("fair", True)
+    assert "merely recoloured" in said["headline"]
+    assert of_crowds(near(0.4), 0.6, over_recolouring=near(0.005))["grade"] == "fair"
+
+
+def test_recolouring_finds_a_shift_and_a_scale_of_each_channel() -> None:
+    random = np.random.default_rng(0)
+    pictures = random.integers(60, 120, (40, 3, 8, 8), np.uint8)
+    scale, shift = np.array([1.5, 0.5, 1.0])[None, :, None, None], np.array([10, 40, -20])[None, :, None, None]
+    wanted = np.rint(pictures * scale + shift).astype(np.uint8)
+    found = recoloured(pictures[:5], pictures, wanted)
+    assert np.abs(found.astype(int) - wanted[:5]).max() <= 1
+    grey = recoloured(np.full((1, 1, 8, 8), 50, np.uint8), np.full((3, 1, 8, 8), 50, np.uint8), pictures[:, :1])
+    assert abs(float(grey.mean()) - float(pictures[:, 0].mean())) < 1
 
 
 def test_gains_are_taken_picture_by_picture() -> None:

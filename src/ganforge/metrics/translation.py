@@ -13,7 +13,7 @@ from ganforge.contracts import Measure
 from ganforge.metrics.evaluate import small_pictures
 from ganforge.metrics.intervals import Estimate
 from ganforge.metrics.judge import Judge
-from ganforge.metrics.kernel import kernel_distance
+from ganforge.metrics.kernel import kernel_distance, kernel_gain
 from ganforge.metrics.likeness import mean_of, psnr, ssim
 from ganforge.metrics.neighbours import nearest_with_index
 
@@ -26,6 +26,7 @@ MEANINGS = {
     "kept": "How much of the input's structure is still there: 1 is all of it. Copying keeps everything.",
 }
 COPYING, NEAREST = "the input, copied", "the nearest training pair"
+RECOLOURED = "the input, recoloured"
 LEAST_KEPT = 0.1  # SSIM between input and result below which a translation has lost its subject
 UNKNOWN = (
     "Whether the adversarial part helped is unknown: to see it, train the same network without it, by "
@@ -35,6 +36,7 @@ ALONE = "The network was trained on the distance to the truth alone: no discrimi
 SENTENCES = {
     COPYING: "Nothing is changed.",
     NEAREST: "What belongs to the training input that is most like this one.",
+    RECOLOURED: "Each channel is shifted and scaled to the other kind's mean and spread; nothing is learned.",
 }
 
 
@@ -69,9 +71,13 @@ def judge_translation(
     if cases.truth is not None:
         _, nearest = nearest_with_index(small_pictures(cases.given), small_pictures(train[0]), k=1)
         results[NEAREST] = train[1][nearest[:, 0]]
+    else:
+        results[RECOLOURED] = recoloured(cases.given, *train)
     rivals = {name: scores_of(judge, cases, result) for name, result in results.items()}
     ahead = {} if cases.truth is None else {name: gains(cases.truth, cases.made, r) for name, r in results.items()}
-    floor = kernel_distance(judge.features(cases.real), judge.features(unlearned)).value
+    real, made = judge.features(cases.real), judge.features(cases.made)
+    closer = {name: kernel_gain(real, judge.features(result), made) for name, result in results.items()}
+    floor = kernel_distance(real, judge.features(unlearned)).value
     floors = {"kid": floor, "kept": 1.0}
     measures = [
         Measure(
@@ -103,7 +109,7 @@ def judge_translation(
             }
             for name, scores in {"this model": mine, **rivals}.items()
         ],
-        "verdict": verdict(mine, rivals, ahead, adversarial),
+        "verdict": verdict(mine, rivals, ahead, closer, adversarial),
     }
 
 
@@ -116,36 +122,36 @@ def gains(truth: Pictures, made: Pictures, rival: Pictures) -> dict[str, Estimat
     }
 
 
+def recoloured(pictures: Pictures, of: Pictures, to: Pictures) -> Pictures:
+    """Pictures (N, C, H, W) of one kind with each channel's mean and spread taken over from another kind.
+
+    Source: Reinhard et al. 2001, "Color transfer between images", equations 10 and 11, here in the pictures' own
+    channels and over whole crowds, whose training pictures are `of` and `to`.
+    """
+    means, spreads = ([f(side, (0, 2, 3), keepdims=True) for side in (of, to)] for f in (np.mean, np.std))
+    scaled = (pictures - means[0]) * (spreads[1] / np.maximum(spreads[0], 1.0)) + means[1]
+    colours: Pictures = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return colours
+
+
 def verdict(
     mine: Mapping[str, Estimate],
     rivals: Mapping[str, Mapping[str, Estimate]],
     ahead: Mapping[str, Mapping[str, Estimate]],
+    closer: Mapping[str, Estimate],
     adversarial: bool,
 ) -> dict[str, Any]:
     """In words: whether the results are nearer to the truth, or to the other kind, than what is no translation.
 
-    Args: ahead what `gains` says of each rival; empty where no truth is known.
+    Args: ahead what `gains` says of each rival; empty where no truth is known. closer: by how much the kernel distance
+        is smaller than each rival's, taken together so that what both show cancels.
     Returns: grade, headline, sentences, adversarial_helps. Without pairs nothing but the discriminator asks for a
-        change, so that it helps where the whole interval of the kernel distance lies below copying's. With pairs that
-        is unknown: the same network was not trained without it.
+        change, so that it helps where it is certain that the results are closer than copies. With pairs that is
+        unknown: the same network was not trained without it.
     """
-    copied = rivals[COPYING]
     sentences = [_sentence(name, mine, rivals) for name in mine]
-    closer = mine["kid"].value < copied["kid"].value
-    sure = mine["kid"].high < copied["kid"].low
     if "psnr" not in mine:
-        if not closer:
-            headline = (
-                "Failed: the results are no more like the other kind than the inputs are. Copy the inputs instead."
-            )
-            return _verdict("failed", headline, sentences, False)
-        if mine["kept"].value < LEAST_KEPT:
-            headline = "Poor: the results are like the other kind, but little of the inputs is left in them."
-            return _verdict("poor", headline, sentences, sure)
-        grade, how = ("good", "clearly") if sure else ("fair", "a little, perhaps by chance,")
-        return _verdict(
-            grade, f"{grade.title()}: the results are {how} more like the other kind than the inputs.", sentences, sure
-        )
+        return _verdict_without_truth(mine, closer, sentences)
     sentences.append(UNKNOWN if adversarial else ALONE)
     worse = [name for name, gain in ahead[COPYING].items() if gain.value <= 0]
     if worse:
@@ -159,13 +165,39 @@ def verdict(
         )
         return _verdict("fair", headline, sentences, None)
     certain = all(gain.low > 0 for found in ahead.values() for gain in found.values())
-    grade = "good" if closer and certain else "fair"
-    rest = "and more like the other kind" if closer else "but no more like the other kind"
+    alike = closer[COPYING].value > 0
+    grade = "good" if alike and certain else "fair"
+    rest = "and more like the other kind" if alike else "but no more like the other kind"
     chance = "" if certain else "; with so few pictures that is not certain"
     headline = (
         f"{grade.title()}: nearer to the truth than copying the input or the nearest training pair, {rest}{chance}."
     )
     return _verdict(grade, headline, sentences, None)
+
+
+def _verdict_without_truth(
+    mine: Mapping[str, Estimate], closer: Mapping[str, Estimate], sentences: Sequence[str]
+) -> dict[str, Any]:
+    helps = closer[COPYING].low > 0
+    if closer[COPYING].value <= 0:
+        headline = "Failed: the results are no more like the other kind than the inputs are. Copy the inputs instead."
+        return _verdict("failed", headline, sentences, False)
+    if mine["kept"].value < LEAST_KEPT:
+        headline = "Poor: the results are like the other kind, but little of the inputs is left in them."
+        return _verdict("poor", headline, sentences, helps)
+    if closer[RECOLOURED].value <= 0:
+        headline = (
+            "Fair: the results are more like the other kind than the inputs, but inputs that are merely recoloured are "
+            "more so still. Recolouring needs no training."
+        )
+        return _verdict("fair", headline, sentences, helps)
+    if helps and closer[RECOLOURED].low > 0:
+        headline = "Good: the results are clearly more like the other kind than the inputs, recoloured or not."
+        return _verdict("good", headline, sentences, True)
+    headline = (
+        "Fair: the results are more like the other kind than the inputs, recoloured or not, but perhaps by chance."
+    )
+    return _verdict("fair", headline, sentences, helps)
 
 
 def _verdict(grade: str, headline: str, sentences: Sequence[str], helps: bool | None) -> dict[str, Any]:

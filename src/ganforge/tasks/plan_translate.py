@@ -42,14 +42,14 @@ from ganforge.tasks.timing import measure_rate, on_fewest_threads
 from ganforge.tasks.translate_game import build_networks, build_translation
 
 BATCH = 16
-PAIRED_WEIGHT = 30.0  # of the distance to the truth
-KEEPING_WEIGHTS = {"cycle": 2.0, "contrastive": 1.0}  # of what holds a result to its input, where no truth is known
+PAIRED_WEIGHT = 40.0  # of the distance to the truth
+KEEPING_WEIGHTS = {"cycle": 2.0, "contrastive": 2.0}  # of what holds a result to its input, where no truth is known
 IDENTITY_WEIGHT = 2.0
 PAIRED_RATE, UNPAIRED_RATE = 1e-3, 3e-4  # learning rates
 WARMUP = 0.05  # of the run, where no distance to a truth holds the first steps
 MOMENTUM = 0.5
 UNPAIRED_AUGMENTATION = 0.2
-MOST_PASSES = 30  # over the pictures of A, without pairs
+MOST_PASSES, FEWEST_STEPS = 30, 1_000  # over the pictures of A, without pairs; and what is done also where they are few
 PAIRS = 2_000  # random pairs behind the mean squared distance of two pictures
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="translator", latent_size=1, width=16, depth=1),
@@ -179,9 +179,9 @@ def _for_minutes(draft: Recipe, pairs: Pairs) -> Recipe:
         draft, lambda recipe: measure_rate(recipe, pairs.train, build=build_translation), "pictures"
     )
     examples = max(draft.optimiser.batch_size, int(rate * training))
-    most = MOST_PASSES * len(pairs.train)
+    most = max(MOST_PASSES * len(pairs.train), FEWEST_STEPS * draft.optimiser.batch_size)
     if pairs.pairing == "unpaired" and examples > most:
-        why = f"{MOST_PASSES} passes, less than there is time for: later ones paint what is not there (docs/log.md)"
-        return with_length(draft, most, None, rate).with_reason(length__examples=f"{why}; --examples asks for more")
+        passes = f"{most / len(pairs.train):.0f} passes: more of them paint what is not there (docs/log.md)"
+        return with_length(draft, most, None, rate).with_reason(length__examples=f"{passes}; --examples asks for more")
     why = f"{seconds / 60:g} minutes at {rate:,.0f} pictures/s, without the time of {looks} looks"
     return with_length(draft, examples, seconds, rate).with_reason(length__examples=why)
