@@ -21,6 +21,7 @@ from ganforge.engine.turn import find_gradients, sit_down
 from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
+from ganforge.tasks.plan_translate import FEWEST_STEPS
 from ganforge.tasks.translate import Translate
 from ganforge.tasks.translate_game import SHIFT, build_translation, moved_alike
 
@@ -196,6 +197,24 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(crowds: Path, tmp_path: Path) -
     resumed = gf.resume(run.folder)
     one, other = (Run(found.folder).model / "model.safetensors" for found in (straight, resumed))
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_wider_networks_learn_in_smaller_steps_unless_told_otherwise(paired: Path) -> None:
+    """At a width of 64 the rate of 32 bursts and never comes back (docs/log.md)."""
+    rates = [
+        recipe_of(paired, **{"network.width": width}).optimiser.learning_rate_start for width in ("16", "32", "64")
+    ]
+    assert rates == [1e-3, 1e-3, 5e-4]
+    asked = recipe_of(paired, **{"network.width": "64", "optimiser.learning_rate_start": "0.002"})
+    assert asked.optimiser.learning_rate_start == 2e-3
+
+
+def test_without_pairs_a_run_ends_before_it_paints_what_is_not_there(crowds: Path) -> None:
+    request = Request(source=str(crowds), task="translate", minutes=600, size="tiny", settings=QUICK)
+    recipe = Translate().plan(request, lambda *_, **__: None).recipe
+    assert (recipe.length.examples, recipe.length.seconds_allowed) == (FEWEST_STEPS * 16, None)
+    assert "paint what is not there" in recipe.reasons["length.examples"]
+    assert recipe.optimiser.learning_rate_end == recipe.optimiser.learning_rate_start
 
 
 def test_changed_pictures_are_refused(paired: Path, tmp_path: Path) -> None:

@@ -45,7 +45,11 @@ BATCH = 16
 PAIRED_WEIGHT = 40.0  # of the distance to the truth
 KEEPING_WEIGHTS = {"cycle": 2.0, "contrastive": 2.0}  # of what holds a result to its input, where no truth is known
 IDENTITY_WEIGHT = 2.0
-PAIRED_RATE, UNPAIRED_RATE = 1e-3, 3e-4  # learning rates
+PAIRED_RATE, UNPAIRED_RATE = (
+    1e-3,
+    3e-4,
+)  # learning rates up to a width of MEASURED_WIDTH, and in inverse proportion above
+MEASURED_WIDTH = 32
 WARMUP = 0.05  # of the run, where no distance to a truth holds the first steps
 MOMENTUM = 0.5
 UNPAIRED_AUGMENTATION = 0.2
@@ -92,7 +96,7 @@ def plan_translation(request: Request, pairs: Pairs, size_reason: str, tell: Tel
     """
     refuse_two_lengths(request)
     objective = chosen_objective(request)
-    draft = override(_draft(request, pairs, objective), request.settings)
+    draft = _for_width(override(_draft(request, pairs, objective), request.settings))
     refuse_unbuildable(draft.network, lambda: list(build_networks(draft).values()))
     tell("timing", size=request.size or "small")
     by_examples = request.examples is not None or "length.examples" in request.settings
@@ -160,7 +164,7 @@ def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
         if paired
         else "measured on emoji",
         optimiser__batch_size=f"{BATCH} pictures of each side a step, from {count:,}",
-        optimiser__learning_rate_start="measured on emoji (docs/log.md)",
+        optimiser__learning_rate_start=f"measured on emoji; less above a width of {MEASURED_WIDTH}",
         optimiser__learning_rate_end="falls along a half cosine: the last steps settle what was learned"
         if paired
         else STEADY,
@@ -171,6 +175,13 @@ def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
         compute__precision=machine.precision_reason if best else "safe on any device",
         compute__threads=machine.description,
     )
+
+
+def _for_width(draft: Recipe) -> Recipe:
+    """Learning rates that suit the network's width: at twice the width, twice as many weights move each value."""
+    share = min(1.0, MEASURED_WIDTH / draft.network.width)
+    rates = {name: share * getattr(draft.optimiser, name) for name in ("learning_rate_start", "learning_rate_end")}
+    return draft.model_copy(update={"optimiser": draft.optimiser.model_copy(update=rates)})
 
 
 def _for_minutes(draft: Recipe, pairs: Pairs) -> Recipe:
