@@ -2,8 +2,8 @@
 
 One half of the training emoji is known in Noto style alone, the other half in Twemoji style alone.
 
-    python benchmarks/translate_unpaired.py EMOJI64_PAIRS.npz [--examples 40000] [--side 32] [--seeds 3] [--first 0]
-        [--ways cycle,contrastive] [--set task.reconstruction=10] [--picture OUT.png]
+    python benchmarks/translate_unpaired.py EMOJI64_PAIRS.npz [--examples 15000] [--side 32] [--seeds 3] [--first 0]
+        [--ways cycle,contrastive] [--set task.reconstruction=4] [--picture OUT.png]
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ganforge.tasks.translate import translated
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("emoji", type=Path)
-    parser.add_argument("--examples", type=int, default=40_000)
+    parser.add_argument("--examples", type=int, default=15_000)
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0)

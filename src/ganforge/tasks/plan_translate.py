@@ -42,7 +42,7 @@ from ganforge.tasks.timing import measure_rate, on_fewest_threads
 from ganforge.tasks.translate_game import build_networks, build_translation
 
 BATCH = 16
-PAIRED_WEIGHT = 40.0  # of the distance to the truth
+PAIRED_WEIGHT = 8.0  # of the distance to the truth
 KEEPING_WEIGHTS = {"cycle": 2.0, "contrastive": 2.0}  # of what holds a result to its input, where no truth is known
 IDENTITY_WEIGHT = 2.0
 PAIRED_RATE, UNPAIRED_RATE = (
