@@ -3,7 +3,7 @@
 Emoji without flags and symbols, 80 % to train. The same generator is trained twice for equally many pictures: with
 L1 alone, and with L1 and the adversarial term.
 
-    python benchmarks/translate_pairs.py EMOJI64_PAIRS.npz [--examples 100000] [--side 32] [--seeds 3] [--first 0]
+    python benchmarks/translate_pairs.py EMOJI64_PAIRS.npz [--examples 120000] [--side 32] [--seeds 3] [--first 0]
         [--set task.reconstruction=20] [--picture OUT.png]
 """
 
@@ -46,7 +46,7 @@ def one_run(asked: argparse.Namespace, data: Path, emoji: Emoji, folder: Path, s
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("emoji", type=Path)
-    parser.add_argument("--examples", type=int, default=100_000)
+    parser.add_argument("--examples", type=int, default=120_000)
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0)

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--ways", type=lambda text: text.split(","), default=["cycle"])
+    parser.add_argument("--ways", type=lambda text: text.split(","), default=["contrastive"])
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value")
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()

@@ -103,10 +103,12 @@ class Translation(Section):
     """How pictures of one kind become pictures of another."""
 
     pairing: Literal["paired", "unpaired"]  # whether each picture of A has its truth in B
-    unpaired_by: Literal["cycle", "contrastive"] = "cycle"  # how a result is held to its input where no truth is known
+    unpaired_by: Literal["contrastive", "cycle"] = (
+        "contrastive"  # how a result is held to its input where no truth is known
+    )
     adversarial: float = Field(1.0, ge=0)  # weight of the adversarial term; 0 trains without a discriminator
-    reconstruction: float = Field(10.0, ge=0)  # weight of the distance to the truth, or to the input after the way back
-    identity: float = Field(5.0, ge=0)  # unpaired: weight of the distance between a picture of B and what it becomes
+    reconstruction: float = Field(2.0, ge=0)  # weight of the distance to the truth, or of what holds it to its input
+    identity: float = Field(2.0, ge=0)  # unpaired: weight of the distance between a picture of B and what it becomes
 
 
 class Enhancement(Section):

@@ -137,8 +137,10 @@ def test_training_pictures_move_and_pairs_stay_pairs(flips: bool, paired: Path) 
 
 
 @pytest.mark.slow
-def test_without_pairs_the_results_become_more_like_the_other_kind(crowds: Path, tmp_path: Path) -> None:
-    run = gf.train(crowds, task="translate", examples=6_400, size="tiny", run=tmp_path / "run", settings=QUICK)
+@pytest.mark.parametrize("way", ["cycle", "contrastive"])
+def test_without_pairs_the_results_become_more_like_the_other_kind(way: str, crowds: Path, tmp_path: Path) -> None:
+    settings = {**QUICK, "task.unpaired_by": way}
+    run = gf.train(crowds, task="translate", examples=6_400, size="tiny", run=tmp_path / "run", settings=settings)
     scores = measured(run.folder)
     assert scores["this model"]["kid"] < 0.5 * scores["the input, copied"]["kid"]
     assert scores["this model"]["kept"] > 0.3
@@ -146,7 +148,7 @@ def test_without_pairs_the_results_become_more_like_the_other_kind(crowds: Path,
 
 def test_one_turn_moves_no_other_network(crowds: Path) -> None:
     """Each player's loss reaches the networks of others; only its own gets gradients."""
-    recipe = recipe_of(crowds)
+    recipe = recipe_of(crowds, **{"translate.unpaired_by": "cycle"})
     game, feed = build_translation(recipe), Translate().open(recipe, lambda *_, **__: None).feed
     batch, seats = feed.batch(torch.arange(8)), [sit_down(player) for player in game.players]
     for seat in seats:

@@ -42,9 +42,8 @@ from ganforge.tasks.timing import measure_rate, on_fewest_threads
 from ganforge.tasks.translate_game import build_networks, build_translation
 
 BATCH = 16
-PAIRED_WEIGHT = 8.0  # of the distance to the truth
-KEEPING_WEIGHTS = {"cycle": 2.0, "contrastive": 2.0}  # of what holds a result to its input, where no truth is known
-IDENTITY_WEIGHT = 2.0
+PAIRED_WEIGHT = 10.0  # of the distance to the truth
+KEEPING_WEIGHT, IDENTITY_WEIGHT = 2.0, 2.0  # of what holds a result to its input, where no truth is known
 PAIRED_RATE, UNPAIRED_RATE = (
     1e-3,
     3e-4,
@@ -68,7 +67,7 @@ REASONS = {
     "network__name": "a U-Net that begins as the identity; normalises nothing, so that tiles leave no seam",
     "network__latent_size": "not used: a translation draws nothing",
     "network__depth": "residual blocks where it is narrowest",
-    "translate__unpaired_by": "the way back keeps the subject; contrastive needs half the time (docs/decisions/010)",
+    "translate__unpaired_by": "half the time of a cycle, and nearer to the other kind (docs/decisions/010)",
     "translate__adversarial": "the unit in which the other weights are given",
     "objective__name": "relativistic pairing with R1 and R2: converges",
     "objective__order": "each player answers the others' newest step",
@@ -116,7 +115,7 @@ def mean_squared_distance(pictures: np.ndarray) -> float:
 def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
     """Everything but the length."""
     machine, device = survey_machine(), chosen_device(request)
-    paired, way = pairs.pairing == "paired", request.settings.get("translate.unpaired_by", "cycle")
+    paired = pairs.pairing == "paired"
     distance = mean_squared_distance(pairs.train.pictures("y"))
     gamma = gamma_rule(distance)
     best = device == machine.device
@@ -130,7 +129,7 @@ def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
         network=SIZES[request.size or "small"],
         translate=Translation(
             pairing=pairs.pairing,
-            reconstruction=PAIRED_WEIGHT if paired else KEEPING_WEIGHTS.get(way, 0.0),
+            reconstruction=PAIRED_WEIGHT if paired else KEEPING_WEIGHT,
             identity=IDENTITY_WEIGHT,
         ),
         objective=Adversary(
