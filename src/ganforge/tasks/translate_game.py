@@ -150,16 +150,19 @@ def _paired(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     """pix2pix, equation 4, with a discriminator that sees the result alone, and the distance to the truth."""
     chosen, generator = made.recipe.translate, networks["generator"]
     assert chosen is not None
-    adversary = _Adversary(made, networks.get("discriminator", generator), generator, "x", "y")
+    judge = networks.get("discriminator")
+    adversary = None if judge is None else _Adversary(made, judge, generator, "x", "y")
 
     def generator_loss(turn: Turn) -> Loss:
         sides = moved_alike(turn, made.recipe)
         fake = generator(sides["x"])
         terms = {"reconstruction": chosen.reconstruction * _distance(fake, sides["y"])}
-        return Loss(terms | adversary.terms(turn, sides, fake) if chosen.adversarial else terms)
+        return Loss(terms if adversary is None else terms | adversary.terms(turn, sides, fake))
 
-    losses = {"discriminator": adversary.discriminator_loss, "generator": generator_loss}
-    return tuple(Player(name, network, losses[name], made.steps) for name, network in networks.items())
+    player = Player("generator", generator, generator_loss, made.steps)
+    if adversary is None:
+        return (player,)
+    return Player("discriminator", adversary.judge, adversary.discriminator_loss, made.steps), player
 
 
 def _cycle(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
