@@ -53,6 +53,28 @@ def test_transparency_and_colour_profile_are_kept(tmp_path: Path) -> None:
     assert (made[22:, :, 3] == 0).all()
 
 
+def test_what_is_wholly_transparent_is_a_hole_where_holes_are_filled(tmp_path: Path) -> None:
+    alpha = np.full((20, 30, 1), 255, np.uint8)
+    alpha[4:9, 6:12] = 0
+    alpha[15:] = 100  # half transparent: no hole
+    Image.fromarray(np.concatenate([coloured(), alpha], axis=2)).save(tmp_path / "a.png")
+    given = open_picture(tmp_path / "a.png", 3, lightness=False, holes=True)
+    wanted = coloured().copy()
+    wanted[4:9, 6:12] = 128
+    assert np.array_equal(given.pixels, wanted)
+    made = np.asarray(assemble(given, given.pixels, keep_grey=True))
+    assert (made[:15, :, 3] == 255).all()
+    assert (made[15:, :, 3] == 100).all()
+    assert "taken for a hole" in given.notes[0]
+    Image.fromarray(np.concatenate([coloured(), np.maximum(alpha, alpha[:1] * (alpha > 0))], axis=2)).save(
+        tmp_path / "c.png"
+    )
+    assert open_picture(tmp_path / "c.png", 3, lightness=False, holes=True).alpha is None
+    plain = open_picture(tmp_path / "a.png", 3, lightness=False)
+    assert np.array_equal(plain.pixels, coloured())
+    assert plain.notes == ()
+
+
 def test_a_grey_model_works_on_the_lightness_and_keeps_the_colours(tmp_path: Path) -> None:
     flat = np.full((20, 30, 3), (200, 40, 90), np.uint8)
     Image.fromarray(flat).save(tmp_path / "a.png")

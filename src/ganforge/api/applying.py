@@ -90,7 +90,7 @@ def _apply_to_pictures(
 def _retouched(model: PictureMap, original: Path, target: Path, tell: _Tell) -> tuple[str, ...]:
     """One file made of another. Returns: what was converted."""
     lightness = model.task == "enhance" and model.keeps_grey
-    given = open_picture(original, model.channels, lightness=lightness)
+    given = open_picture(original, model.channels, lightness=lightness, holes=model.fills)
     made = model(given.pixels, told=lambda share: tell("applied", share=share, path=str(target)))
     image = assemble(given, made, keep_grey=model.keeps_grey)
     return (*given.notes, *write_picture(image, target, given))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.core.misfit import refused
+from ganforge.data.images.degrade import read_degradation
 from ganforge.data.images.tiles import TILE, Told, in_tiles
 from ganforge.errors import InputError, RunError
 from ganforge.networks.translator import MirrorAveraged, translator
@@ -33,6 +34,7 @@ class PictureMap:
     task: str
     channels: int  # of what the network takes, 1, 3 or 4
     keeps_grey: bool  # whether the result of a grey picture is grey
+    fills: bool = False  # whether holes are filled
 
     @property
     def factor(self) -> int:
@@ -110,7 +112,8 @@ def _enhancement(folder: Path, content: Any, data: Data, network: Network, stren
 
     faithful, sharp = built(folder, build, FAITHFUL), built(folder, build, SHARP)
     faithful.load_state_dict(dialed(faithful.state_dict(), sharp.state_dict(), wanted))
-    return PictureMap(faithful, "enhance", data.shape[0], keeps_grey="grey" not in chosen.degradation)
+    kinds = [step.name for step in read_degradation(chosen.degradation).steps]
+    return PictureMap(faithful, "enhance", data.shape[0], keeps_grey="grey" not in kinds, fills="hole" in kinds)
 
 
 LOADERS: dict[str, Callable[[Path, Any, Data, Network, float | None], PictureMap]] = {

@@ -23,6 +23,7 @@ from ganforge.errors import DataError, InputError
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 QUALITY = 95  # of what is written as JPEG or WebP
 TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
+HOLE = 128  # of each channel: what a hole is filled with, as in degrade.py
 LARGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # pixels that the format can hold
 Pixels = NDArray[np.uint8]
 
@@ -65,21 +66,21 @@ def picture_paths(source: Path) -> list[Path]:
     return found
 
 
-def open_picture(path: Path, channels: int, *, lightness: bool) -> Opened:
+def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = False) -> Opened:
     """Reads a picture for a network of so many channels.
 
     Args: channels 1, 3 or 4; lightness whether a grey network works on the lightness of a coloured picture, whose
-        colours are then kept, or on a grey version of it.
+        colours are then kept, or on a grey version of it; holes whether what is wholly transparent is to be filled.
     Raises: DataError if the file is no picture that can be used, with the reason.
     """
     try:
         with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True) as image:
-            return _as_opened(image, channels, lightness)
+            return _as_opened(image, channels, lightness, holes)
     except BROKEN as error:
         raise DataError(f"{path} cannot be used: {reason_of(error)}.", do="Leave it out.") from error
 
 
-def _as_opened(image: Image.Image, channels: int, lightness: bool) -> Opened:
+def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) -> Opened:
     exif, profile, notes = image.getexif(), image.info.get("icc_profile"), []
     upright = ImageOps.exif_transpose(image)
     exif[ExifTags.Base.Orientation] = 1  # the pixels are upright now
@@ -89,6 +90,13 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool) -> Opened:
     transparent = eight.mode in TRANSPARENT or "transparency" in eight.info
     alpha = eight.convert("RGBA").getchannel("A") if transparent and channels != 4 else None
     opaque = eight.convert("RGBA").convert("RGB") if alpha else eight
+    hole = np.asarray(alpha) == 0 if alpha and holes else np.zeros(0, bool)
+    if alpha and hole.any():
+        mask = Image.fromarray(hole)
+        opaque.paste((HOLE,) * 3, mask=mask)
+        alpha.paste(255, mask=mask)
+        alpha = alpha if (np.asarray(alpha) < 255).any() else None
+        notes.append("its transparent part was taken for a hole and filled")
     grey = opaque.mode in ("1", "L") or _without_colour(opaque)
     colours = None
     if channels == 1 and not grey and lightness:
