@@ -42,7 +42,7 @@ from ganforge.tasks.timing import measure_rate, on_fewest_threads
 from ganforge.tasks.translate_game import build_networks, build_translation
 
 BATCH = 16
-PAIRED_WEIGHT = 10.0  # of the distance to the truth
+PAIRED_WEIGHT = 9.0  # of the distance to the truth
 KEEPING_WEIGHT, IDENTITY_WEIGHT = 2.0, 2.0  # of what holds a result to its input, where no truth is known
 PAIRED_RATE, UNPAIRED_RATE = (
     1e-3,
