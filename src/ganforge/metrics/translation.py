@@ -18,6 +18,7 @@ from ganforge.metrics.likeness import mean_of, psnr, ssim
 from ganforge.metrics.neighbours import nearest_with_index
 
 Pictures = NDArray[np.uint8]
+Features = NDArray[np.float32]
 BETTER: dict[str, Literal["lower", "higher"]] = {"psnr": "higher", "ssim": "higher", "kid": "lower", "kept": "higher"}
 MEANINGS = {
     "psnr": "How near the result is to the truth, in decibels: 6 more halve the typical error of a pixel.",
@@ -50,9 +51,12 @@ class Translated:
     real: Pictures  # held-out pictures of the other kind; of pairs the truth again
 
 
-def scores_of(judge: Judge, cases: Translated, result: Pictures) -> dict[str, Estimate]:
-    """Every measure of some results (N, C, H, W) for the inputs of the cases."""
-    kid = kernel_distance(judge.features(cases.real), judge.features(result))
+def scores_of(cases: Translated, result: Pictures, real: Features, seen: Features) -> dict[str, Estimate]:
+    """Every measure of some results (N, C, H, W) for the inputs of the cases.
+
+    Args: real, seen what the judge sees in cases.real and in the results, (M, D) and (N, D).
+    """
+    kid = kernel_distance(real, seen)
     if cases.truth is None:
         return {"kid": kid, "kept": mean_of(ssim(cases.given, result))}
     return {"psnr": mean_of(psnr(cases.truth, result)), "ssim": mean_of(ssim(cases.truth, result)), "kid": kid}
@@ -66,17 +70,18 @@ def judge_translation(
     Args: train pictures of A and B; of pairs in the same order. unlearned: of B, real ones that the judge has not
         learned from, for the floor. adversarial: whether a discriminator had a say.
     """
-    mine = scores_of(judge, cases, cases.made)
+    real, made = judge.features(cases.real), judge.features(cases.made)
+    mine = scores_of(cases, cases.made, real, made)
     results = {COPYING: cases.given}
     if cases.truth is not None:
         _, nearest = nearest_with_index(small_pictures(cases.given), small_pictures(train[0]), k=1)
         results[NEAREST] = train[1][nearest[:, 0]]
     else:
         results[RECOLOURED] = recoloured(cases.given, *train)
-    rivals = {name: scores_of(judge, cases, result) for name, result in results.items()}
+    seen = {name: judge.features(result) for name, result in results.items()}
+    rivals = {name: scores_of(cases, result, real, seen[name]) for name, result in results.items()}
     ahead = {} if cases.truth is None else {name: gains(cases.truth, cases.made, r) for name, r in results.items()}
-    real, made = judge.features(cases.real), judge.features(cases.made)
-    closer = {name: kernel_gain(real, judge.features(result), made) for name, result in results.items()}
+    closer = {name: kernel_gain(real, features, made) for name, features in seen.items()}
     floor = kernel_distance(real, judge.features(unlearned)).value
     floors = {"kid": floor, "kept": 1.0}
     measures = [

@@ -44,10 +44,7 @@ from ganforge.tasks.translate_game import build_networks, build_translation
 BATCH = 16
 PAIRED_WEIGHT = 9.0  # of the distance to the truth
 KEEPING_WEIGHT, IDENTITY_WEIGHT = 2.0, 2.0  # of what holds a result to its input, where no truth is known
-PAIRED_RATE, UNPAIRED_RATE = (
-    1e-3,
-    3e-4,
-)  # learning rates up to a width of MEASURED_WIDTH, and in inverse proportion above
+PAIRED_RATE, UNPAIRED_RATE = 1e-3, 3e-4  # learning rates up to MEASURED_WIDTH; less above it
 MEASURED_WIDTH = 32
 WARMUP = 0.05  # of the run, where no distance to a truth holds the first steps
 MOMENTUM = 0.5
@@ -60,6 +57,7 @@ SIZES: dict[Size, Network] = {
     "base": Network(name="translator", latent_size=1, width=64, depth=4),
     "large": Network(name="translator", latent_size=1, width=128, depth=6),
 }
+STEADY = "as at the start: where it falls, the generator learns which pictures are inputs, and paints beside them"
 REASONS = {
     "data__source": "you gave it",
     "data__kind": "found there",
@@ -83,9 +81,6 @@ REASONS = {
     "records__best_by": "not used: the last model is the one that is kept",
     "records__patience_looks": "not used: a run keeps to its length",
 }
-
-
-STEADY = "as at the start: where it falls, the generator learns which pictures are inputs, and paints beside them"
 
 
 def plan_translation(request: Request, pairs: Pairs, size_reason: str, tell: Tell) -> Recipe:

@@ -119,7 +119,8 @@ class TranslateJob:
         rows = np.stack([side[: 2 * SHOWN] for side in shown], axis=1).reshape(-1, *self.recipe.data.shape)
         write_whole(run.sample_grid(examples), png_bytes(grid(rows, columns=2 * len(shown))))
         self.tell("sampled", path=str(run.sample_grid(examples)))
-        return with_ends(scores_of(self._the_judge(), cases, cases.made))
+        real, made = (self._the_judge().features(pictures) for pictures in (cases.real, cases.made))
+        return with_ends(scores_of(cases, cases.made, real, made))
 
     def finish(self, product: nn.Module) -> nn.Module:
         """The generator, of a picture and of its mirror image where that may be taken."""

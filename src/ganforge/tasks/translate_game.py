@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Turn
+from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.precision import widened
 from ganforge.core.seeds import seed_for
 from ganforge.networks.augmentation import augment
@@ -29,14 +29,6 @@ TEMPERATURE = 0.07  # of their similarities (CUT, section 3.2)
 SOFTNESS = 0.1  # of values in -1..1: what is kept where no truth is known may be off by so much at little cost
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What every game of translation is built from."""
-
-    recipe: Recipe
-    steps: OptimiserSettings
-
-
 def build_translation(recipe: Recipe) -> Game:
     """Fresh networks from the recipe's seed, on its device, and what each minimises."""
     chosen = recipe.translate
@@ -46,13 +38,12 @@ def build_translation(recipe: Recipe) -> Game:
         networks = build_networks(recipe)
     for network in networks.values():
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    made = _Made(recipe, steps_of(recipe))
     if chosen.pairing == "paired":
-        players = _paired(made, networks)
+        players = _paired(recipe, networks)
     elif chosen.unpaired_by == "cycle":
-        players = _cycle(made, networks)
+        players = _cycle(recipe, networks)
     else:
-        players = _contrastive(made, networks)
+        players = _contrastive(recipe, networks)
     return Game(players, product="generator", order=recipe.objective.order)
 
 
@@ -109,14 +100,14 @@ class _Adversary:
     apart by one, so that not even the order of the files can tell which belongs to which.
     """
 
-    made: _Made
+    recipe: Recipe
     judge: nn.Module
     maker: nn.Module
     source: str
     target: str
 
     def discriminator_loss(self, turn: Turn) -> Loss:
-        recipe = self.made.recipe
+        recipe = self.recipe
         sides = moved_alike(turn, recipe)
         with torch.no_grad():
             fake = self.maker(sides[self.source])
@@ -130,54 +121,54 @@ class _Adversary:
 
     def terms(self, turn: Turn, sides: dict[str, Tensor], fake: Tensor) -> dict[str, Tensor]:
         """What a generator minimises, of the pictures that it made of sides[source]."""
-        recipe = self.made.recipe
+        recipe = self.recipe
         assert recipe.translate is not None
         scored = OBJECTIVES[recipe.objective.name]().generator_loss(self._seeing(turn), self._real(sides), fake)
         return {name: recipe.translate.adversarial * term for name, term in scored.terms.items()}
 
     def _real(self, sides: dict[str, Tensor]) -> Tensor:
-        assert self.made.recipe.translate is not None
-        apart = 0 if self.made.recipe.translate.pairing == "paired" else 1
+        assert self.recipe.translate is not None
+        apart = 0 if self.recipe.translate.pairing == "paired" else 1
         return sides[self.target].roll(apart, 0)
 
     def _seeing(self, turn: Turn) -> Callable[[Tensor], Tensor]:
         """The discriminator, through this turn's random changes where there are any."""
-        changes = changes_of(self.made.recipe, turn.levers, len(turn.batch["x"]), turn.random)
+        changes = changes_of(self.recipe, turn.levers, len(turn.batch["x"]), turn.random)
         return lambda x: self.judge(x if changes is None else augment(x, changes))
 
 
-def _paired(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
+def _paired(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     """pix2pix, equation 4, with a discriminator that sees the result alone, and the distance to the truth."""
-    chosen, generator = made.recipe.translate, networks["generator"]
+    chosen, generator = recipe.translate, networks["generator"]
     assert chosen is not None
     judge = networks.get("discriminator")
-    adversary = None if judge is None else _Adversary(made, judge, generator, "x", "y")
+    adversary = None if judge is None else _Adversary(recipe, judge, generator, "x", "y")
 
     def generator_loss(turn: Turn) -> Loss:
-        sides = moved_alike(turn, made.recipe)
+        sides = moved_alike(turn, recipe)
         fake = generator(sides["x"])
         terms = {"reconstruction": chosen.reconstruction * _distance(fake, sides["y"])}
         return Loss(terms if adversary is None else terms | adversary.terms(turn, sides, fake))
 
-    player = Player("generator", generator, generator_loss, made.steps)
+    player = Player("generator", generator, generator_loss, steps_of(recipe))
     if adversary is None:
         return (player,)
-    return Player("discriminator", adversary.judge, adversary.discriminator_loss, made.steps), player
+    return Player("discriminator", adversary.judge, adversary.discriminator_loss, steps_of(recipe)), player
 
 
-def _cycle(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
+def _cycle(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     """CycleGAN, equations 1 to 3, with the identity term of its section 5.2."""
-    chosen = made.recipe.translate
+    chosen = recipe.translate
     assert chosen is not None
     there, back = networks["generator"], networks["back"]
     adversaries = {
-        "y": _Adversary(made, networks["discriminator"], there, "x", "y"),
-        "x": _Adversary(made, networks["back_discriminator"], back, "y", "x"),
+        "y": _Adversary(recipe, networks["discriminator"], there, "x", "y"),
+        "x": _Adversary(recipe, networks["back_discriminator"], back, "y", "x"),
     }
 
     def direction(maker: nn.Module, other: nn.Module, source: str, target: str) -> Callable[[Turn], Loss]:
         def loss(turn: Turn) -> Loss:
-            sides = moved_alike(turn, made.recipe)
+            sides = moved_alike(turn, recipe)
             given, wanted = sides[source], sides[target]
             made_of, same = maker(torch.cat([given, wanted])).chunk(2)  # one pass for both
             cycle = softened_error(other(made_of), given, SOFTNESS)
@@ -193,16 +184,16 @@ def _cycle(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
         "generator": direction(there, back, "x", "y"),
         "back": direction(back, there, "y", "x"),
     }
-    return tuple(Player(name, network, losses[name], made.steps) for name, network in networks.items())
+    return tuple(Player(name, network, losses[name], steps_of(recipe)) for name, network in networks.items())
 
 
-def _contrastive(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
+def _contrastive(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     """CUT, equations 3 to 5: a patch of the result resembles the patch of the input at its place more than others."""
-    chosen = made.recipe.translate
+    chosen = recipe.translate
     assert chosen is not None
     generator, head = networks["generator"], networks["head"]
     assert isinstance(generator, TranslatorGenerator)
-    adversary = _Adversary(made, networks["discriminator"], generator, "x", "y")
+    adversary = _Adversary(recipe, networks["discriminator"], generator, "x", "y")
 
     def likeness(turn: Turn, given: Tensor, result: Tensor) -> Tensor:
         """(B,) the cross-entropy of telling which patch of the input a patch of the result comes from."""
@@ -220,7 +211,7 @@ def _contrastive(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, .
         return torch.stack(losses).mean(0)
 
     def generator_loss(turn: Turn) -> Loss:
-        sides = moved_alike(turn, made.recipe)
+        sides = moved_alike(turn, recipe)
         made_of, same = generator(torch.cat([sides["x"], sides["y"]])).chunk(2)
         found = adversary.terms(turn, sides, made_of)
         found["contrast"] = chosen.reconstruction * likeness(turn, sides["x"], made_of)
@@ -232,4 +223,4 @@ def _contrastive(made: _Made, networks: dict[str, nn.Module]) -> tuple[Player, .
         return Loss({"contrast": likeness(turn, turn.batch["x"], made_of)})
 
     losses = {"discriminator": adversary.discriminator_loss, "head": head_loss, "generator": generator_loss}
-    return tuple(Player(name, network, losses[name], made.steps) for name, network in networks.items())
+    return tuple(Player(name, network, losses[name], steps_of(recipe)) for name, network in networks.items())

@@ -24,6 +24,7 @@ from ganforge.errors import RecipeError, did_you_mean
 FACTORS = (2, 3, 4)
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 HOLE = (8.0, 24.0)  # pixels of a hole's sides where nobody says
+FILL = 0.0  # of values in -1..1: the middle grey that a hole is filled with
 # The least and the most that may be asked for, and what the number is.
 KNOWN = {
     "downscale": (2.0, 4.0, "the factor, 2, 3 or 4"),
@@ -174,4 +175,4 @@ def _holed(x: Tensor, side: Tensor, draws: Draws) -> Tensor:
         first = (place[:, axis] * (length - size + 1)).floor()
         there = torch.arange(length, device=x.device)[None, :]
         inside.append((there >= first[:, None]) & (there < (first + size)[:, None]))
-    return x.masked_fill((inside[0][:, :, None] & inside[1][:, None, :])[:, None], 0.0)
+    return x.masked_fill((inside[0][:, :, None] & inside[1][:, None, :])[:, None], FILL)

@@ -17,13 +17,14 @@ from PIL import ExifTags, Image, ImageOps
 
 from ganforge.core.files import write_whole
 from ganforge.data.images.decode import BROKEN, opened, plain, quiet_pillow, reason_of, with_channels
+from ganforge.data.images.degrade import FILL
+from ganforge.data.images.feed import HALF
 from ganforge.data.images.folder import SUFFIXES
 from ganforge.errors import DataError, InputError
 
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 QUALITY = 95  # of what is written as JPEG or WebP
 TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
-HOLE = 128  # of each channel: what a hole is filled with, as in degrade.py
 LARGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # pixels that the format can hold
 Pixels = NDArray[np.uint8]
 
@@ -90,10 +91,9 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
     transparent = eight.mode in TRANSPARENT or "transparency" in eight.info
     alpha = eight.convert("RGBA").getchannel("A") if transparent and channels != 4 else None
     opaque = eight.convert("RGBA").convert("RGB") if alpha else eight
-    hole = np.asarray(alpha) == 0 if alpha and holes else np.zeros(0, bool)
-    if alpha and hole.any():
+    if alpha and holes and (hole := np.asarray(alpha) == 0).any():
         mask = Image.fromarray(hole)
-        opaque.paste((HOLE,) * 3, mask=mask)
+        opaque.paste((round(HALF * (FILL + 1)),) * 3, mask=mask)
         alpha.paste(255, mask=mask)
         alpha = alpha if (np.asarray(alpha) < 255).any() else None
         notes.append("its transparent part was taken for a hole and filled")
