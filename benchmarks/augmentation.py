@@ -171,6 +171,10 @@ class Noise:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.pictures = torch.rand(256, *shape) * 2 - 1
 
+    @property
+    def resident(self) -> bool:
+        return True
+
     def __len__(self) -> int:
         return len(self.pictures)
 

@@ -107,6 +107,10 @@ class SlowFeed:
     def __init__(self, feed: Feed, seconds: float) -> None:
         self.feed, self.seconds, self.waited, self.begun = feed, seconds, 0.0, perf_counter()
 
+    @property
+    def resident(self) -> bool:
+        return False
+
     def __len__(self) -> int:
         return len(self.feed)
 

@@ -43,6 +43,10 @@ class Pictures:
 
     pixels: Tensor  # (N, H, W, C) uint8
 
+    @property
+    def resident(self) -> bool:
+        return True
+
     def __len__(self) -> int:
         return len(self.pixels)
 

@@ -35,6 +35,10 @@ class Points:
 
     x: Tensor  # (N, F)
 
+    @property
+    def resident(self) -> bool:
+        return True
+
     def __len__(self) -> int:
         return len(self.x)
 

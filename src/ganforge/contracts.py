@@ -36,6 +36,15 @@ None for what is missing."""
 BoundDiscriminator: TypeAlias = "Callable[[Tensor], Tensor]"
 """x (B, ...) or (2B, ...) -> score (B,) or (2B,), labels and augmentation already bound."""
 
+Dial: TypeAlias = "Tensor | float"
+"""A number that may move from step to step. As a tensor () on the training device it is on, whatever it holds, and
+nobody on the host reads it; as a float it is off where it is 0, and what it belongs to is then not computed."""
+
+
+def is_on(dial: Dial) -> bool:
+    """Whether what belongs to a dial is computed. Nothing is read from the device for it."""
+    return not isinstance(dial, float | int) or dial != 0
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -48,10 +57,16 @@ class Loss:
 class Feed(Protocol):
     """Training examples that can be drawn by index, as floating-point batches on the training device."""
 
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device. `batch` then takes indices that are there too, and does
+        nothing but gather and convert: it may become part of a captured step (engine/capture.py)."""
+        ...
+
     def __len__(self) -> int: ...
 
     def batch(self, indices: Tensor) -> Batch:
-        """Args: indices (B,) int64 on the CPU, each in 0..len-1."""
+        """Args: indices (B,) int64 on the CPU, each in 0..len-1; where `resident`, on the device as well."""
         ...
 
     def raw(self, first: int, last: int) -> Batch:
@@ -68,10 +83,10 @@ class Objective(Protocol):
     generator_reads_real: ClassVar[bool]  # relativistic losses do; this matters for privacy
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
     ) -> Loss:
         """Args: real, fake (B, ...) without graph; gamma >= 0, the gradient penalty's weight now; random for penalties
-        that draw points between real and fake."""
+        that draw points beside or between real and fake."""
         ...
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
@@ -144,27 +159,32 @@ class Levers:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a player sees when it plays: a fresh batch, fresh random numbers, how far training is, and the levers.
+    """What a player sees when it plays: a fresh batch, fresh random numbers, and where its dials stand.
 
-    Of a run that several processes train together, the batch holds this process's examples alone.
+    It says nothing of the step or of progress: a loss is a fixed computation over these, so that a GPU can repeat it
+    without the host. Of a run that several processes train together, the batch holds this process's examples alone.
     """
 
     batch: Batch
-    random: Draws  # on the training device, made for this player and step alone
-    progress: float  # 0..1
-    levers: Levers = Levers()
+    random: Draws  # on the training device, seeded for this player and step alone
+    dials: Mapping[str, Dial] = field(default_factory=dict)  # as Player.dials names them
 
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """A network, what it minimises, its optimiser settings, and when it plays."""
+    """A network, what it minimises, its optimiser settings, when it plays, and what moves while it does.
+
+    `dials` gives the numbers of its loss that move with progress (0..1) and the levers, such as the penalty's weight.
+    `watch`, told where the dials stand, gives more notes, (B,) each; it is called only at looks.
+    """
 
     name: str
     network: nn.Module
     loss: Callable[[Turn], Loss]
     optimiser: OptimiserSettings
     plays: Callable[[float], bool] = lambda progress: True  # progress 0..1 -> whether it plays
-    watch: Callable[[], Mapping[str, Tensor]] | None = None  # more notes, (B,) each, taken only at looks
+    dials: Callable[[float, Levers], Mapping[str, float]] = lambda progress, levers: {}
+    watch: Callable[[Mapping[str, float]], Mapping[str, Tensor]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,8 @@ class Compute(Section):
 
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
+    capture: bool = True  # on a GPU: steps are recorded once and repeated
+    deterministic: bool = False  # on a GPU: a resumed run has the bits of one that was never stopped
     threads: int = Field(1, gt=0)
 
 

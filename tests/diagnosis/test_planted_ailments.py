@@ -75,6 +75,10 @@ class SlowFeed:
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
 
+    @property
+    def resident(self) -> bool:
+        return False
+
     def __len__(self) -> int:
         return len(self.feed)
 

@@ -25,7 +25,7 @@ from toy_games import (
     weights,
 )
 
-from ganforge.contracts import Game, Loss, OptimiserSettings, Schedule, Turn
+from ganforge.contracts import Game, Loss, OptimiserSettings, Schedule, Turn, is_on
 from ganforge.core.files import sha256_of
 from ganforge.core.seeds import seed_for
 from ganforge.engine.checkpoint import list_checkpoints
@@ -109,7 +109,9 @@ def test_two_bad_turns_in_a_window_are_an_accident_and_not_rewound() -> None:
 
 def test_turns_that_stay_bad_end_in_a_training_error_that_says_what_was_tried(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    game = planted(regression_game(), "learner", lambda turn: turn.progress >= 0.5)
+    game = planted(regression_game(), "learner", lambda turn: is_on(turn.dials["late"]))
+    late = replace(game.players[0], dials=lambda progress, levers: {"late": float(progress >= 0.5)})
+    game = replace(game, players=(late,))
     with pytest.raises(TrainingError, match=r"rewound 3 times.*Lower the learning rate"):
         fit(game, line_feed(), settings(80), run=run)
     assert [event["kind"] for event in run.read_events()].count("rewound") == 3

@@ -24,6 +24,10 @@ HOW = Adaptation(player="discriminator", target=0.8, ramp_examples=1000, most=0.
 class FewPictures:
     """Eight random pictures."""
 
+    @property
+    def resident(self) -> bool:
+        return True
+
     def __len__(self) -> int:
         return 8
 

@@ -107,7 +107,7 @@ def test_after_its_half_life_the_average_is_half_way(batch: int) -> None:
     average = MovingAverage(network, half_life_examples=1000.0)
     nn.init.ones_(network.weight)
     for _ in range(1000 // batch):
-        average.update(examples=10**6, batch_size=batch)  # old enough for the full half-life
+        average.follow(average.weight(examples=10**6, batch_size=batch))  # old enough for the full half-life
     torch.testing.assert_close(average.network.weight, torch.full((2,), 0.5), atol=1e-4, rtol=0.0)
 
 
@@ -115,7 +115,7 @@ def test_a_young_average_has_a_half_life_of_a_twentieth_of_its_age() -> None:
     network = ones(0.0)
     average = MovingAverage(network, half_life_examples=1e9)
     nn.init.ones_(network.weight)
-    average.update(examples=1000, batch_size=50)  # 0.05 x 1000: one half-life
+    average.follow(average.weight(examples=1000, batch_size=50))  # 0.05 x 1000: one half-life
     torch.testing.assert_close(average.network.weight, torch.full((2,), 0.5))
 
 
@@ -124,7 +124,7 @@ def test_no_half_life_is_the_network_itself_and_buffers_are_copied() -> None:
     average = MovingAverage(network, half_life_examples=0.0)
     nn.init.constant_(network.weight, 0.1234567)
     network.running_mean.fill_(3.0)
-    average.update(examples=10, batch_size=10)
+    average.follow(average.weight(examples=10, batch_size=10))
     assert torch.equal(average.network.weight, network.weight)
     assert torch.equal(average.network.running_mean, network.running_mean)
     assert not average.network.training

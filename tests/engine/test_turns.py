@@ -25,7 +25,7 @@ from toy_games import (
     weights,
 )
 
-from ganforge.contracts import Game, Loss, OptimiserSettings, Schedule, Turn
+from ganforge.contracts import Game, Loss, OptimiserSettings, Schedule, Turn, is_on
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import fit
@@ -96,7 +96,7 @@ def test_a_turn_leaves_no_gradient_on_the_other_players_network() -> None:
     for seat, other in (seats, seats[::-1]):
         for parameter in other.parameters:
             parameter.grad = None
-        find_gradients(seat, seats, Turn({"x": points()[:BATCH]}, Draws(generator_for(0, "turn")), 0.0), "float32")
+        find_gradients(seat, seats, Turn({"x": points()[:BATCH]}, Draws(generator_for(0, "turn"))), "float32")
         assert all(parameter.grad is not None for parameter in seat.parameters)
         assert all(parameter.grad is None for parameter in other.parameters)
         assert not any(parameter.requires_grad for parameter in other.parameters)
@@ -106,7 +106,7 @@ def test_plain_steps_are_the_textbooks_theta_minus_alpha_gradient() -> None:
     game = regression_game(plain_steps(0.25))
     seat = sit_down(game.players[0])
     x, y = torch.tensor([[1.0, 2.0]]), torch.tensor([3.0])
-    find_gradients(seat, [seat], Turn({"x": x, "y": y}, Draws(generator_for(0, "turn")), 0.0), "float32")
+    find_gradients(seat, [seat], Turn({"x": x, "y": y}, Draws(generator_for(0, "turn"))), "float32")
     take_step(seat, 0.25)
     # h(x) = 0 at first, so the gradient is -y (1, x_0, x_1)
     assert seat.parameters[0].tolist() == [0.75, 0.75, 1.5]
@@ -117,15 +117,15 @@ def test_a_turn_that_is_not_finite_leaves_weights_and_moments_as_they_were(kind:
     steps = adam_steps() if kind == "adam" else plain_steps(0.1)
     game = regression_game(steps)
     seat = sit_down(game.players[0])
-    good = Turn({"x": torch.ones(2, 2), "y": torch.ones(2)}, Draws(generator_for(0, "turn")), 0.0)
-    bad = Turn({"x": torch.ones(2, 2), "y": torch.tensor([1.0, float("inf")])}, Draws(generator_for(0, "turn")), 0.0)
+    good = Turn({"x": torch.ones(2, 2), "y": torch.ones(2)}, Draws(generator_for(0, "turn")))
+    bad = Turn({"x": torch.ones(2, 2), "y": torch.tensor([1.0, float("inf")])}, Draws(generator_for(0, "turn")))
 
     def everything() -> list[Tensor]:
         moments = [value.clone() for state in seat.optimiser.state.values() for value in state.values()]
         return weights(game.players[0].network) + moments
 
     for turn, moves in ((good, True), (bad, False), (bad, False), (good, True)):
-        find_gradients(seat, [seat], turn, "float32")
+        seat.count(find_gradients(seat, [seat], turn, "float32"))
         before = everything()
         take_step(seat, 0.1)
         assert same(before, everything()) is not moves
@@ -135,8 +135,8 @@ def test_a_turn_that_is_not_finite_leaves_weights_and_moments_as_they_were(kind:
 
 
 def test_a_first_turn_that_is_not_finite_is_as_if_it_had_not_been() -> None:
-    bad = Turn({"x": torch.ones(1, 2), "y": torch.tensor([float("nan")])}, Draws(generator_for(0, "turn")), 0.0)
-    good = Turn({"x": torch.ones(1, 2), "y": torch.ones(1)}, Draws(generator_for(0, "turn")), 0.0)
+    bad = Turn({"x": torch.ones(1, 2), "y": torch.tensor([float("nan")])}, Draws(generator_for(0, "turn")))
+    good = Turn({"x": torch.ones(1, 2), "y": torch.ones(1)}, Draws(generator_for(0, "turn")))
     seats = [sit_down(regression_game().players[0]) for _ in range(2)]
     for seat, turns in zip(seats, ([bad, good, good], [good, good]), strict=True):
         for turn in turns:
@@ -170,17 +170,18 @@ def test_a_term_that_appears_between_two_records_counts_from_then_on() -> None:
 
     def loss(turn: Turn) -> Loss:
         told = player.loss(turn)
-        if turn.progress < 0.5:
+        if not is_on(turn.dials["late"]):
             return told
         ones = torch.ones_like(told.terms["squared_error"])
         return Loss({"penalty": ones, **told.terms}, {"slope": 2 * ones})
 
+    late = replace(player, loss=loss, dials=lambda progress, levers: {"late": float(progress >= 0.5)})
     notebook = Notebook()
-    fit(Game((replace(player, loss=loss),), product="learner"), line_feed(), settings(20), observers=[notebook])
+    fit(Game((late,), product="learner"), line_feed(), settings(20), observers=[notebook])
     first, second = notebook.records  # steps 1 to 10 and 11 to 20; progress is 0.5 from step 11 on
     assert set(first["terms"]["learner"]) == {"squared_error"}
     assert second["terms"]["learner"]["penalty"] == pytest.approx(1.0)
-    fit(Game((replace(player, loss=loss),), product="learner"), line_feed(), settings(18), observers=[notebook])
+    fit(Game((late,), product="learner"), line_feed(), settings(18), observers=[notebook])
     first = notebook.records[2]  # steps 1 to 10 of 18: the tenth is the first with a penalty
     assert first["terms"]["learner"]["penalty"] == pytest.approx(0.1)
     assert first["notes"]["learner"]["slope"] == pytest.approx(0.2)
@@ -188,7 +189,7 @@ def test_a_term_that_appears_between_two_records_counts_from_then_on() -> None:
 
 
 def test_a_player_is_watched_only_when_the_product_is_looked_at() -> None:
-    player = replace(regression_game().players[0], watch=lambda: {"seen": torch.tensor([1.0, 2.0])})
+    player = replace(regression_game().players[0], watch=lambda dials: {"seen": torch.tensor([1.0, 2.0])})
     notebook = Notebook()
     fit(
         Game((player,), product="learner"),

@@ -26,6 +26,10 @@ class TableFeed:
     def __init__(self, seconds: float = 0.0, **tensors: Tensor) -> None:
         self.tensors, self.seconds = tensors, seconds
 
+    @property
+    def resident(self) -> bool:
+        return self.seconds == 0
+
     def __len__(self) -> int:
         return len(next(iter(self.tensors.values())))
 

@@ -15,7 +15,7 @@ from PIL import Image
 from skimage import data as photos
 
 import ganforge as gf
-from ganforge.contracts import Turn
+from ganforge.contracts import Levers, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.data.images.photos import cut_tiles, open_photos
@@ -96,7 +96,7 @@ def test_sharp_follows_faithful_until_it_plays_and_then_goes_its_own_way(folder:
         with torch.no_grad():
             for parameter in dial.faithful.parameters():
                 parameter.add_(0.01)
-        faithful.loss(Turn(batch, Draws(generator_for(0, "test")), progress))
+        faithful.loss(Turn(batch, Draws(generator_for(0, "test")), faithful.dials(progress, Levers())))
         pairs = zip(dial.faithful.parameters(), dial.sharp.parameters(), strict=True)
         assert all(torch.equal(one, other) for one, other in pairs) is same
 

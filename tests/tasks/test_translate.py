@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import ganforge as gf
-from ganforge.contracts import Turn
+from ganforge.contracts import Levers, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
@@ -124,7 +124,7 @@ def test_without_pairs_every_player_has_its_turn_and_no_pair_is_seen(way: str, c
 def test_training_pictures_move_and_pairs_stay_pairs(flips: bool, paired: Path) -> None:
     recipe = recipe_of(paired, **{"objective.flips": str(flips).lower()})
     ramp = torch.arange(32 * 48.0).view(1, 1, 32, 48).expand(64, 1, 32, 48) / (32 * 48)
-    turn = Turn({"x": ramp, "y": -ramp}, Draws(generator_for(0, "moves")), 0.5)
+    turn = Turn({"x": ramp, "y": -ramp}, Draws(generator_for(0, "moves")))
     moved = moved_alike(turn, recipe)
     assert torch.equal(moved["y"], -moved["x"])
     places = (moved["x"][:, 0, 16, 23] * 32 * 48).round().long()  # where a pixel of the middle comes from
@@ -152,7 +152,7 @@ def test_one_turn_moves_no_other_network(crowds: Path) -> None:
     game, feed = build_translation(recipe), Translate().open(recipe, lambda *_, **__: None).feed
     batch, seats = feed.batch(torch.arange(8)), [sit_down(player) for player in game.players]
     for seat in seats:
-        turn = Turn(batch, Draws(generator_for(0, seat.player.name)), 0.5)
+        turn = Turn(batch, Draws(generator_for(0, seat.player.name)), seat.player.dials(0.5, Levers()))
         assert all(term.shape == (8,) for term in seat.player.loss(turn).terms.values())
         for other in seats:
             other.player.network.zero_grad(set_to_none=True)

@@ -6,6 +6,8 @@ the work on an example; in return one process and N processes with the same batc
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -13,11 +15,15 @@ from ganforge.core.world import ALONE, World
 
 
 class Draws:
-    """Random numbers for the rows of a batch, made for one player and step alone."""
+    """Random numbers for the rows of a batch. Seeded anew for each player and step, they are of that step alone."""
 
     def __init__(self, generator: torch.Generator, world: World = ALONE) -> None:
         self.generator = generator  # for games that are never shared among processes
-        self._world = world
+        self.world = world
+
+    def begin(self, seed: int) -> None:
+        """Everything drawn from now on follows from `seed`."""
+        self.generator.manual_seed(seed)
 
     @property
     def device(self) -> torch.device:
@@ -25,12 +31,12 @@ class Draws:
 
     def normal(self, rows: int, *shape: int) -> Tensor:
         """Standard normal numbers (rows, *shape). Args: rows of this process."""
-        whole = torch.randn(rows * self._world.size, *shape, generator=self.generator, device=self.device)
+        whole = torch.randn(rows * self.world.size, *shape, generator=self.generator, device=self.device)
         return whole[self._own(rows)]
 
     def uniform(self, rows: int, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Uniform numbers in [low, high), (rows, *shape). Args: rows of this process."""
-        whole = torch.empty(rows * self._world.size, *shape, device=self.device)
+        whole = torch.empty(rows * self.world.size, *shape, device=self.device)
         return whole.uniform_(low, high, generator=self.generator)[self._own(rows)]
 
     def examples(self, count: int, batch_size: int) -> Tensor:
@@ -40,12 +46,18 @@ class Draws:
         every example is as likely as any other, each process needs only its own stretch of the data
         (core/world.stretch), and a batch is spread more evenly than B independent draws would be.
         """
-        own = self._world.own(batch_size)
-        rows = torch.arange(own.start, own.stop)
-        places = torch.rand(batch_size, generator=self.generator, dtype=torch.float64)[own]
-        first, last = rows * count // batch_size, ((rows + 1) * count - 1) // batch_size
-        drawn = ((rows + places) * (count / batch_size)).long()
-        return torch.minimum(torch.maximum(drawn, first), last)  # rounding must not lead out of the stretch
+        own = self.world.own(batch_size)
+        rows, first, last = _stretches(count, batch_size)
+        places = torch.rand(batch_size, generator=self.generator, dtype=torch.float64)
+        drawn = places.add_(rows).mul_(count / batch_size).long()
+        return drawn.clamp_(first, last)[own]  # rounding must not lead out of the stretch
 
     def _own(self, rows: int) -> slice:
-        return self._world.own(rows * self._world.size)
+        return self.world.own(rows * self.world.size)
+
+
+@lru_cache(maxsize=8)
+def _stretches(count: int, batch_size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each row of a batch: its number, and the first and the last example that it may be. Each (B,) int64."""
+    rows = torch.arange(batch_size)
+    return rows, rows * count // batch_size, ((rows + 1) * count - 1) // batch_size

@@ -14,6 +14,11 @@ class PartFeed:
         """Args: part the examples from `first` on, of `count` in all."""
         self._part, self._first, self._count = part, first, count
 
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return self._part.resident
+
     def __len__(self) -> int:
         return self._count
 

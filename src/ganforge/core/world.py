@@ -58,19 +58,23 @@ class World:
             )
         return batch_size // self.size
 
-    @torch.no_grad()
     def average(self, tensors: Sequence[Tensor]) -> None:
         """Replaces each tensor by its mean over all processes: one flattened all-reduce. All must be on one device."""
+        travelling = self.send_off(tensors)
+        if travelling is not None:
+            travelling.arrive()
+
+    @torch.no_grad()
+    def send_off(self, tensors: Sequence[Tensor]) -> Travelling | None:
+        """Begins what `average` does and returns at once; None where there is nobody to average with.
+
+        Until `arrive`, the tensors must not change.
+        """
         if self.size == 1 or not tensors:
-            return
+            return None
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         with _patient("average gradients"):
-            dist.all_reduce(flat)
-        flat.div_(self.size)
-        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
-        torch._foreach_copy_(
-            list(tensors), [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
-        )
+            return Travelling(list(tensors), flat, dist.all_reduce(flat, async_op=True), self.size)
 
     def any(self, here: bool) -> bool:
         """Whether it holds in any process."""
@@ -112,6 +116,27 @@ class World:
         with _patient("receive data"):
             for part in torch.split(_bytes_of(tensor), AT_ONCE_BYTES):
                 dist.recv(part, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Travelling:
+    """Tensors whose sum over all processes is being made."""
+
+    tensors: list[Tensor]
+    flat: Tensor  # all of them one after the other
+    work: Any  # torch's handle of the all-reduce
+    size: int  # processes
+
+    @torch.no_grad()
+    def arrive(self) -> None:
+        """Waits for the sum and puts the mean in the tensors' places. On a GPU the device waits, and not the host."""
+        with _patient("average gradients"):
+            self.work.wait()
+        self.flat.div_(self.size)
+        parts = torch.split(self.flat, [tensor.numel() for tensor in self.tensors])
+        torch._foreach_copy_(
+            self.tensors, [part.view(tensor.shape) for part, tensor in zip(parts, self.tensors, strict=True)]
+        )
 
 
 ALONE = World()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 RAMP = 0.05  # while young, the half-life is this share of the examples shown (Karras et al. 2020, EMA ramp-up)
 
@@ -20,15 +20,22 @@ class MovingAverage:
         self._pairs = (_tensors(self.network), _tensors(network))
         self._buffers = (list(self.network.buffers()), list(network.buffers()))
 
-    @torch.no_grad()
-    def update(self, examples: int, batch_size: int, half_life_examples: float | None = None) -> None:
-        """Args: examples shown so far, after this step; batch_size the examples of this step; half_life_examples
-        another half-life than the one it was made with."""
+    def weight(self, examples: int, batch_size: int, half_life_examples: float | None = None) -> float:
+        """The share, 0..1, of the newest weights in the next average.
+
+        Args: examples shown so far, after this step; batch_size the examples of this step; half_life_examples
+        another half-life than the one it was made with.
+        """
         longest = self.half_life_examples if half_life_examples is None else half_life_examples
         half_life = min(longest, RAMP * examples)
-        keep = 0.5 ** (batch_size / half_life) if half_life > 0 else 0.0
+        return 1.0 - (0.5 ** (batch_size / half_life) if half_life > 0 else 0.0)
+
+    @torch.no_grad()
+    def follow(self, weight: Tensor | float) -> None:
+        """average <- average + weight * (newest - average). Args: weight a number, or () on the device."""
         average, newest = self._pairs
-        torch._foreach_lerp_(average, newest, 1.0 - keep)
+        told = weight if isinstance(weight, Tensor) else torch.tensor(weight, device=average[0].device)
+        torch._foreach_lerp_(average, newest, [told.to(kept.dtype) for kept in average])
         for kept, new in zip(*self._buffers, strict=True):
             kept.copy_(new)
 

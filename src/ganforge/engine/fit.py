@@ -9,24 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
 
-from ganforge.contracts import Feed, Game, Observer, Record, Turn
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.contracts import Feed, Game, Observer, Record
 from ganforge.core.world import ALONE, World
 from ganforge.engine.adapting import Adaptation, adapted
 from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import Best, Standing
+from ganforge.engine.capture import Captured, CudaRecorder
 from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
 from ganforge.engine.clock import Clock
 from ganforge.engine.guard import Guard
-from ganforge.engine.journal import Journal, Pace, add_watched, learning_rate, make_record
+from ganforge.engine.journal import Journal, Pace, add_watched, make_record
 from ganforge.engine.returning import return_to_healthy
 from ganforge.engine.steer import Decision, agree, decide, recorded_refits
-from ganforge.engine.turn import Seat, find_gradients, open_account, sit_down, take_step
+from ganforge.engine.step import AtOnce, Runner, Step
+from ganforge.engine.turn import Seat, open_account, sit_down
 from ganforge.errors import Interrupted, RunError, TrainingError
 from ganforge.run import Run
 
@@ -40,7 +41,7 @@ class FitSettings:
     length_examples: int
     half_life_examples: float  # of the moving average
     precision: str = "float32"  # or "bfloat16"
-    device: str = "cpu"
+    capture: bool = True  # whether a GPU repeats a recorded step; elsewhere it makes no difference
     record_every_steps: int = 50
     checkpoint_every_steps: int = 500  # saved at the first record step from each multiple of this on
     marks: tuple[float, ...] = (1.0,)  # progress at which the product is looked at; 0.0 is before the first step
@@ -89,11 +90,12 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
         the batch cannot be shared by the processes; WorldError if another of them is lost.
     """
     world.share_of(settings.batch_size)
-    seats = [sit_down(player) for player in game.players]
+    seats = [sit_down(player, world) for player in game.players]
     average = MovingAverage(game.product_player.network, settings.half_life_examples)
     best = Best(settings.best_by) if settings.best_by and world.leads else None
     sitting = _Sitting(seats, average, best, settings, run, Journal(run, observers), look, target, world, guard)
     state = _begin(sitting)
+    step = _step(game, feed, sitting, state)
     if guard and run:
         guard.begin(run.read_records(), state.step)
     refits = recorded_refits(run, state)
@@ -108,10 +110,9 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
 
     while not (state.clock.done or state.reached):
         before = _weights(seats) if _due(state.step + 1, settings) else None
-        _play(game, sitting, feed, state, pace)
+        step.take(state, pace)
         state.step += 1
         state.clock.examples += settings.batch_size
-        average.update(state.clock.examples, settings.batch_size, state.levers.half_life_examples)
 
         recorded = _due(state.step, settings) or state.clock.done
         if recorded:
@@ -121,6 +122,7 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
             decision, state = agree(world, decision, state)
             if decision in (Decision.REWIND, Decision.RETURN):
                 state = _rewind(sitting, state, decision)
+                step.forget()
                 pace = Pace(state)
                 continue
             if run and _to_save(state.step, settings) and not state.clock.done:
@@ -155,31 +157,6 @@ class _Sitting:
     guard: Guard | None = None
 
 
-def _play(game: Game, sitting: _Sitting, feed: Feed, state: State, pace: Pace) -> None:
-    """One step of the game: every player that plays now takes its turn, on a fresh batch and with fresh randomness."""
-    progress, seats, world = state.clock.progress, sitting.seats, sitting.world
-    rates = {seat.player.name: learning_rate(seat, state, game.product) for seat in seats}
-    playing = [seat for seat in seats if seat.player.plays(progress)]
-    for seat in playing:
-        find_gradients(seat, seats, _turn(seat, feed, sitting, state, pace), sitting.settings.precision)
-        if game.order == "alternating":
-            take_step(seat, rates[seat.player.name], world)
-    if game.order == "simultaneous":
-        for seat in playing:
-            take_step(seat, rates[seat.player.name], world)
-
-
-def _turn(seat: Seat, feed: Feed, sitting: _Sitting, state: State, pace: Pace) -> Turn:
-    """This process's rows of a fresh batch, and random numbers for this player and step alone."""
-    settings, world = sitting.settings, sitting.world
-    name, step, attempt = seat.player.name, state.step, state.attempt
-    drawing = Draws(generator_for(settings.seed, f"{name}/batch", step=step, attempt=attempt), world)
-    random = generator_for(settings.seed, f"{name}/random", step=step, attempt=attempt, device=settings.device)
-    with pace.batch():
-        batch = feed.batch(drawing.examples(len(feed), settings.batch_size))
-    return Turn(batch, Draws(random, world), state.clock.progress, state.levers)
-
-
 def _consider(
     sitting: _Sitting, state: State, record: Record, refits: Mapping[tuple[int, int], int], pace: Pace
 ) -> Decision:
@@ -189,7 +166,7 @@ def _consider(
         state.looked = state.clock.progress
         with pace.look():
             record["quality"] = dict(look(sitting.average.network, state))
-            add_watched(record, sitting.seats)
+            add_watched(record, sitting.seats, state)
         if best and state.standing:
             quality, product = record["quality"], sitting.average.network
             state.standing = best.look(state.standing, quality, product, state.clock.examples)
@@ -240,6 +217,32 @@ def _to_save(step: int, settings: FitSettings) -> bool:
 def _weights(seats: Sequence[Seat]) -> list[list[torch.Tensor]]:
     """A copy of all weights before a record step, from which the record says how far the step went."""
     return [[parameter.detach().clone() for parameter in seat.parameters] for seat in seats]
+
+
+def _step(game: Game, feed: Feed, sitting: _Sitting, state: State) -> Step:
+    """The steps of the game, from where the run stands."""
+    settings = sitting.settings
+
+    def tell(kind: str, **content: Any) -> None:
+        sitting.journal.event(kind, state.step, **content)
+
+    runner = _runner(sitting.seats, settings, sitting.world, tell)
+    return Step(
+        game, feed, sitting.seats, sitting.average, runner,
+        seed=settings.seed, batch_size=settings.batch_size, precision=settings.precision,
+    )  # fmt: skip
+
+
+def _runner(seats: Sequence[Seat], settings: FitSettings, world: World, tell: Callable[..., None]) -> Runner:
+    """On a GPU steps are repeated from a recording, elsewhere they run operation by operation."""
+    device = seats[0].random.device
+    if device.type != "cuda":
+        return AtOnce()
+    if settings.capture and world.size == 1:
+        return Captured(CudaRecorder(device, [seat.random.generator for seat in seats]), seats, tell)
+    if world.leads:
+        tell("not_captured", reason="several processes train together" if settings.capture else "you asked for it")
+    return AtOnce()
 
 
 def _begin(sitting: _Sitting) -> State:

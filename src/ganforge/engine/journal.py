@@ -135,11 +135,12 @@ def learning_rate(seat: Seat, state: State, product: str) -> float:
 
 
 @torch.no_grad()
-def add_watched(record: Record, seats: Sequence[Seat]) -> None:
+def add_watched(record: Record, seats: Sequence[Seat], state: State) -> None:
     """Adds to the notes what players have to say of themselves when the product is looked at."""
     for seat in seats:
         if seat.player.watch is not None:
-            told = {name: float(value.mean()) for name, value in seat.player.watch().items()}
+            dials = seat.player.dials(state.clock.progress, state.levers)
+            told = {name: float(value.mean()) for name, value in seat.player.watch(dials).items()}
             record["notes"][seat.player.name] = {**record["notes"].get(seat.player.name, {}), **told}
 
 

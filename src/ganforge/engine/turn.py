@@ -2,19 +2,31 @@
 
 A turn whose gradients are not finite is skipped on the device: the fused optimisers take a flag (`found_inf`) and leave
 weights and moments as they were. The flags are counted and read at record steps; nothing is silently set to zero.
+
+What a seat sums lies at fixed places of one tensor, and the learning rate is a tensor too, so that a turn is the same
+computation each time and a GPU can repeat it (engine/capture.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Loss, OptimiserSettings, Player, Turn
+from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.world import ALONE, World
+from ganforge.engine.averaging import Averaging, average_later
+
+PLACES = 64  # of a seat's sums
+NORM, SKIPPED, FIRST = 0, 1, 2  # places of the gradient norm, of the turns skipped, and of the first term or note
+
+Name: TypeAlias = tuple[str, str]
+"""(kind, name) of a summed number: ("term", "adversarial")."""
 
 
 @dataclass(slots=True)
@@ -24,28 +36,42 @@ class Seat:
     player: Player
     optimiser: torch.optim.Optimizer
     parameters: list[nn.Parameter]
-    names: tuple[tuple[str, str], ...] = ()  # (kind, name) of each summed number, in order
-    sums: Tensor | None = None  # on the device
+    random: Draws  # on the device; seeded anew for each turn
+    sums: Tensor  # (PLACES,) on the device
+    names: list[Name] = field(default_factory=list)  # of the sums from FIRST on; a name keeps its place
+    heard: dict[Name, None] = field(default_factory=dict)  # names of which a turn has told since the last record
     turns: int = 0
-    skipped: Tensor | None = None  # () float32 on the device, since the last record
+
+    def count(self, names: Iterable[Name]) -> None:
+        """One more turn, which told of `names`."""
+        self.turns += 1
+        self.heard |= dict.fromkeys(names)
 
 
 def build_optimiser(settings: OptimiserSettings, network: nn.Module) -> torch.optim.Optimizer:
-    """A fused optimiser whose learning rate is set before every step."""
+    """A fused optimiser whose learning rate is a tensor that is given before every step."""
     parameters = list(network.parameters())
+    start = torch.tensor(settings.learning_rate.start)
     if settings.kind == "sgd":
-        return torch.optim.SGD(parameters, lr=settings.learning_rate.start, fused=True)
+        return torch.optim.SGD(parameters, lr=start, fused=True)
     betas = (float(settings.beta1), float(settings.beta2))
-    return torch.optim.Adam(parameters, lr=settings.learning_rate.start, betas=betas, fused=True)
+    on_gpu = bool(parameters) and parameters[0].is_cuda
+    return torch.optim.Adam(parameters, lr=start, betas=betas, fused=True, capturable=on_gpu)
 
 
-def sit_down(player: Player) -> Seat:
+def sit_down(player: Player, world: World = ALONE) -> Seat:
     """A seat for a player, with an empty account."""
-    return Seat(player, build_optimiser(player.optimiser, player.network), list(player.network.parameters()))
+    parameters = list(player.network.parameters())
+    device, dtype = parameters[0].device, torch.promote_types(parameters[0].dtype, torch.float32)
+    random, sums = Draws(torch.Generator(device), world), torch.zeros(PLACES, dtype=dtype, device=device)
+    return Seat(player, build_optimiser(player.optimiser, player.network), parameters, random, sums)
 
 
-def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: str) -> None:
-    """Leaves the gradient of the player's loss in its parameters; every other network is frozen meanwhile."""
+def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: str) -> tuple[Name, ...]:
+    """Leaves the gradient of the player's loss in its parameters; every other network is frozen meanwhile.
+
+    Returns: the names of what the loss tells, which has been added to the seat's sums.
+    """
     for other in others:
         other.player.network.requires_grad_(False)
     seat.player.network.requires_grad_(True)  # last: one player's network may hold another's
@@ -56,59 +82,57 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
         loss = seat.player.loss(turn)
         total = sum(loss.terms.values(), start=torch.zeros((), device=turn.random.device)).mean()
     total.backward()  # type: ignore[no-untyped-call]
-    _account(seat, loss)
+    return _account(seat, loss)
 
 
-def take_step(seat: Seat, learning_rate: float, world: World = ALONE) -> None:
+def take_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) -> None:
     """Steps with the gradients that `find_gradients` left, averaged over all processes, unless one is not finite.
 
-    The test comes after the averaging, so that all processes step or none does.
+    Args: learning_rate a number, or () on the device.
+    """
+    begin_step(seat, learning_rate, world).finish()
+
+
+def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) -> Averaging:
+    """Begins to average a seat's gradients over all processes. The step is taken when the averaging is finished.
+
+    The test for what is not finite comes after the averaging, so that all processes step or none does.
     """
     gradients = [parameter.grad for parameter in seat.parameters if parameter.grad is not None]
-    world.average(gradients)
-    norm = torch.stack(torch._foreach_norm(gradients)).norm()
-    bad = 1.0 - torch.isfinite(norm).float()
-    for group in seat.optimiser.param_groups:
-        group["lr"] = learning_rate
-    seat.optimiser.grad_scale = None  # type: ignore[attr-defined]
-    seat.optimiser.found_inf = bad  # type: ignore[attr-defined]
-    seat.optimiser.step()
-    assert seat.sums is not None
-    seat.sums[-1] += torch.nan_to_num(norm, 0.0, 0.0, 0.0)  # only the account: the step above was skipped whole
-    seat.skipped = bad if seat.skipped is None else seat.skipped + bad
+
+    def step() -> None:
+        norm = torch.stack(torch._foreach_norm(gradients)).norm()
+        bad = 1.0 - torch.isfinite(norm).float()
+        for group in seat.optimiser.param_groups:
+            group["lr"] = learning_rate
+        seat.optimiser.grad_scale = None  # type: ignore[attr-defined]
+        seat.optimiser.found_inf = bad  # type: ignore[attr-defined]
+        seat.optimiser.step()
+        seat.sums[NORM] += torch.nan_to_num(norm, 0.0, 0.0, 0.0)  # only the account: the step was skipped whole
+        seat.sums[SKIPPED] += bad
+
+    return average_later(world, gradients, step)
 
 
-def _account(seat: Seat, loss: Loss) -> None:
-    """Adds the means of the terms and notes to the seat's sums; the last place is kept for the gradient norm."""
-    values = torch.stack([widened(value.detach()).mean() for value in (*loss.terms.values(), *loss.notes.values())])
-    names = (*(("term", name) for name in loss.terms), *(("note", name) for name in loss.notes))
-    if seat.sums is None:
-        seat.names, seat.sums = names, values.new_zeros(len(names) + 1)
-    elif names != seat.names:  # a term that comes or goes, such as a penalty whose weight has just left 0
-        _rearrange(seat, tuple(dict.fromkeys((*seat.names, *names))))
-    told = torch.nan_to_num(values, 0.0, 0.0, 0.0)
-    if names == seat.names:
-        seat.sums[:-1] += told
-    else:
-        seat.sums[[seat.names.index(name) for name in names]] += told
-    seat.turns += 1
-
-
-def _rearrange(seat: Seat, names: tuple[tuple[str, str], ...]) -> None:
-    """Makes places for terms that were not there before; a term counts as 0 in the turns in which it was absent."""
-    assert seat.sums is not None
-    sums = seat.sums.new_zeros(len(names) + 1)
-    sums[[names.index(name) for name in seat.names]] = seat.sums[:-1]
-    sums[-1] = seat.sums[-1]
-    seat.names, seat.sums = names, sums
+def _account(seat: Seat, loss: Loss) -> tuple[Name, ...]:
+    """Adds the means of the terms and notes to the seat's sums."""
+    named = (("term", loss.terms), ("note", loss.notes))
+    told = {(kind, name): widened(value.detach()).mean() for kind, found in named for name, value in found.items()}
+    seat.names += [name for name in told if name not in seat.names]
+    if FIRST + len(seat.names) > PLACES:
+        raise ValueError(f"{seat.player.name} tells of {len(seat.names)} terms and notes, {PLACES - FIRST} at most")
+    absent = seat.sums[SKIPPED] * 0  # a term that comes or goes counts as 0 in the turns in which it is absent
+    values = torch.stack([told.get(name, absent) for name in seat.names])
+    seat.sums[FIRST : FIRST + len(values)] += torch.nan_to_num(values, 0.0, 0.0, 0.0)
+    return tuple(told)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
     """What a seat has summed since the last record, as a checkpoint between two records keeps it."""
 
-    names: tuple[tuple[str, str], ...]
-    sums: tuple[float, ...]
+    names: tuple[Name, ...]
+    sums: tuple[float, ...]  # of the names in order, and of the gradient norm
     dtype: str  # of the sums: "float32" or "float64"
     turns: int
     skipped: int
@@ -116,19 +140,22 @@ class OpenAccount:
 
 def open_account(seat: Seat) -> OpenAccount | None:
     """None if the seat has not played since the last record."""
-    if seat.sums is None or seat.turns == 0:
+    if seat.turns == 0:
         return None
-    skipped = int(seat.skipped.item()) if seat.skipped is not None else 0
+    numbers = seat.sums.tolist()
+    sums = (*(numbers[FIRST + seat.names.index(name)] for name in seat.heard), numbers[NORM])
     dtype = str(seat.sums.dtype).removeprefix("torch.")
-    return OpenAccount(seat.names, tuple(seat.sums.tolist()), dtype, seat.turns, skipped)
+    return OpenAccount(tuple(seat.heard), sums, dtype, seat.turns, int(numbers[SKIPPED]))
 
 
 def go_on_with(seat: Seat, account: OpenAccount) -> None:
     """Puts back what `open_account` gave, so that the next record says the same as without the stop."""
-    device = seat.parameters[0].device
-    seat.names, seat.turns = account.names, account.turns
-    seat.sums = torch.tensor(account.sums, dtype=getattr(torch, account.dtype), device=device)
-    seat.skipped = torch.tensor(float(account.skipped), device=device)
+    seat.names += [name for name in account.names if name not in seat.names]
+    seat.heard, seat.turns = dict.fromkeys(account.names), account.turns
+    *sums, norm = account.sums
+    numbers = dict(zip(account.names, sums, strict=True))
+    summed = [norm, float(account.skipped), *(numbers.get(name, 0.0) for name in seat.names)]
+    seat.sums[: len(summed)] = torch.tensor(summed, dtype=getattr(torch, account.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +173,15 @@ def settle(seat: Seat, world: World = ALONE) -> Account | None:
 
     Of a run that several processes train, the means are over the examples of all.
     """
-    if seat.sums is None or seat.turns == 0:
+    if seat.turns == 0:
         return None
-    world.average([seat.sums])
-    *means, norm = (seat.sums / seat.turns).tolist()
-    skipped = int(seat.skipped.item()) if seat.skipped is not None else 0
-    terms = {name: mean for (kind, name), mean in zip(seat.names, means, strict=True) if kind == "term"}
-    notes = {name: mean for (kind, name), mean in zip(seat.names, means, strict=True) if kind == "note"}
-    seat.sums, seat.turns, seat.skipped = None, 0, None
-    return Account(terms, notes, norm, skipped)
+    used = seat.sums[: FIRST + len(seat.names)]
+    world.average([used])
+    norm, skipped, *sums = used.tolist()
+    means = {name: total / seat.turns for name, total in zip(seat.names, sums, strict=True) if name in seat.heard}
+    terms = {name: mean for (kind, name), mean in means.items() if kind == "term"}
+    notes = {name: mean for (kind, name), mean in means.items() if kind == "note"}
+    account = Account(terms, notes, norm / seat.turns, round(skipped))
+    seat.sums.zero_()
+    seat.turns, seat.heard = 0, {}
+    return account

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganforge.contracts import Dial
 from ganforge.core.draws import Draws
 
 REACH = 1 / 8  # of height and width: the furthest shift
@@ -51,7 +52,7 @@ class Changes:
     hole: Tensor  # (B, 2): its centre, in shares 0..1 of height and width
 
 
-def draw_changes(count: int, chance: float, draws: Draws, flips: bool = False) -> Changes:
+def draw_changes(count: int, chance: Dial, draws: Draws, flips: bool = False) -> Changes:
     """Random changes for `count` pictures.
 
     Args: chance 0..1, with which each kind of change is made to each picture. flips: whether left and right may be

@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganforge.contracts import BoundDiscriminator, Loss
+from ganforge.contracts import BoundDiscriminator, Dial, Loss, is_on
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.objectives.penalties import score_both, squared_slope
@@ -23,10 +23,10 @@ _PerScore = Callable[[Tensor], Tensor]
 
 
 def _two_sided(
-    discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, on_real: _PerScore, on_fake: _PerScore
+    discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, on_real: _PerScore, on_fake: _PerScore
 ) -> Loss:
     """A loss that is a function of the real score plus a function of the fake score, and the penalties if gamma > 0."""
-    score = score_both(discriminator, real, fake, with_slopes=gamma > 0)
+    score = score_both(discriminator, real, fake, with_slopes=is_on(gamma))
     terms = {"real": on_real(score.real), "fake": on_fake(score.fake)}
     if score.slope_real is not None and score.slope_fake is not None:
         terms |= {"r1": 0.5 * gamma * score.slope_real, "r2": 0.5 * gamma * score.slope_fake}
@@ -43,7 +43,7 @@ class Minimax:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
     ) -> Loss:
         return _two_sided(discriminator, real, fake, gamma, lambda s: F.softplus(-s), F.softplus)
 
@@ -58,7 +58,7 @@ class Nonsaturating:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
     ) -> Loss:
         return _two_sided(discriminator, real, fake, gamma, lambda s: F.softplus(-s), F.softplus)
 
@@ -73,7 +73,7 @@ class LeastSquares:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
     ) -> Loss:
         return _two_sided(
             discriminator, real, fake, gamma, lambda s: 0.5 * (s - 1).square(), lambda s: 0.5 * s.square()
@@ -90,7 +90,7 @@ class Hinge:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
     ) -> Loss:
         return _two_sided(discriminator, real, fake, gamma, lambda s: F.relu(1 - s), lambda s: F.relu(1 + s))
 
@@ -109,7 +109,7 @@ class Wasserstein:
     generator_reads_real: ClassVar[bool] = False
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
     ) -> Loss:
         score = score_both(discriminator, real, fake, with_slopes=False)
         share = random.uniform(len(real))  # (B,)

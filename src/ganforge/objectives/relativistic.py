@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganforge.contracts import BoundDiscriminator, Loss
+from ganforge.contracts import BoundDiscriminator, Dial, Loss
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.objectives.penalties import score_both
@@ -28,7 +28,7 @@ class R3GAN:
     generator_reads_real: ClassVar[bool] = True
 
     def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: float, random: Draws
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
     ) -> Loss:
         score = score_both(discriminator, real, fake, with_slopes=True)
         assert score.slope_real is not None and score.slope_fake is not None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, Player, Turn
+from ganforge.contracts import BoundDiscriminator, Dial, Feed, Game, Levers, Loss, Player, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.seeds import generator_for, seed_for
@@ -13,7 +15,7 @@ from ganforge.networks import network_pair
 from ganforge.networks.augmentation import Changes, augment
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import Recipe
-from ganforge.tasks.from_recipe import changes_of, gamma_of, steps_of
+from ganforge.tasks.from_recipe import change_dial, changes_of, gamma_dial, steps_of
 
 WATCHED = 256  # held-out examples that the discriminator scores at each look
 
@@ -39,7 +41,6 @@ def adversarial_game(
     """
     objective = OBJECTIVES[recipe.objective.name]()
     latent_size = recipe.network.latent_size
-    gamma = gamma_of(recipe)
 
     def draw(turn: Turn) -> Tensor:
         real, label = turn.batch["x"], turn.batch.get("label")
@@ -47,12 +48,12 @@ def adversarial_game(
         fake: Tensor = generator(latent, label)
         return widened(fake)
 
-    def view(x: Tensor, levers: Levers, random: Draws) -> Changes | None:
+    def view(x: Tensor, dials: Mapping[str, Dial], random: Draws) -> Changes | None:
         """What examples are seen through; rows of a table as they are."""
-        return changes_of(recipe, levers, len(x), random) if x.dim() == 4 else None
+        return changes_of(recipe, dials, len(x), random) if x.dim() == 4 else None
 
     def bind(turn: Turn) -> BoundDiscriminator:
-        label, changes = turn.batch.get("label"), view(turn.batch["x"], turn.levers, turn.random)
+        label, changes = turn.batch.get("label"), view(turn.batch["x"], turn.dials, turn.random)
 
         def score(x: Tensor) -> Tensor:
             if changes is not None:
@@ -63,27 +64,25 @@ def adversarial_game(
 
         return score
 
-    latest = Levers()
-
     def discriminator_loss(turn: Turn) -> Loss:
-        nonlocal latest
-        latest = turn.levers
         with torch.no_grad():
             fake = draw(turn)
-        strength = turn.levers.penalty * gamma.at(turn.progress)
-        return objective.discriminator_loss(bind(turn), turn.batch["x"], fake, strength, turn.random)
+        return objective.discriminator_loss(bind(turn), turn.batch["x"], fake, turn.dials["gamma"], turn.random)
 
     def generator_loss(turn: Turn) -> Loss:
         return objective.generator_loss(bind(turn), turn.batch["x"], draw(turn))
 
-    def score_held_out() -> dict[str, Tensor]:
+    def score_held_out(dials: Mapping[str, float]) -> dict[str, Tensor]:
         """Seen through changes of the same kind as the training examples, or the two scores could not be compared."""
         assert held_out is not None
         batch = held_out.batch(torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED])
         x = batch["x"]
-        changes = view(x, latest, Draws(generator_for(0, "held out/view", device=x.device)))
+        changes = view(x, dials, Draws(generator_for(0, "held out/view", device=x.device)))
         score: Tensor = discriminator(x if changes is None else augment(x, changes), batch.get("label"))
         return {"score_held_out": score.float()}
+
+    def change(progress: float, levers: Levers) -> dict[str, float]:
+        return change_dial(recipe, levers)
 
     steps = steps_of(recipe)
     players = (
@@ -92,8 +91,9 @@ def adversarial_game(
             discriminator,
             discriminator_loss,
             steps,
+            dials=lambda progress, levers: gamma_dial(recipe, progress, levers) | change(progress, levers),
             watch=score_held_out if held_out is not None else None,
         ),
-        Player("generator", generator, generator_loss, steps),
+        Player("generator", generator, generator_loss, steps, dials=change),
     )
     return Game(players, product="generator", order=recipe.objective.order)

@@ -33,6 +33,11 @@ class Labelled:
     pictures: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return False
+
     def __len__(self) -> int:
         return len(self.pictures)
 

@@ -40,14 +40,19 @@ class LatentFeed:
         drawn = model.draw_labels(count, seed=seed_for(0, "encoder/labels"))
         return cls(latents.to(device), None if drawn is None else torch.from_numpy(drawn).to(device))
 
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return True
+
     def __len__(self) -> int:
         return len(self.latents)
 
     def batch(self, indices: Tensor) -> Batch:
         """x: latents (B, Z), and label (B,) where there are labels."""
-        chosen = indices.to(self.latents.device)
-        x = {"x": self.latents[chosen]}
-        return x if self.labels is None else {**x, "label": self.labels[chosen]}
+        chosen = indices.to(self.latents.device, non_blocking=True)
+        x = {"x": self.latents.index_select(0, chosen)}
+        return x if self.labels is None else {**x, "label": self.labels.index_select(0, chosen)}
 
     def raw(self, first: int, last: int) -> Batch:
         """x (n, Z), and label (n,) where there are labels."""
@@ -98,7 +103,6 @@ def train_encoder(
         batch_size=BATCH,
         length_examples=examples,
         half_life_examples=0.05 * examples,
-        device=str(device),
         record_every_steps=20,
     )
     product = fit(encoder_game(model, encoder), LatentFeed.of(model, device), settings, observers=observers, stop=stop)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Game, Loss, Player, Schedule, Turn
+from ganforge.contracts import BoundDiscriminator, Game, Levers, Loss, Player, Schedule, Turn, is_on
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.seeds import seed_for
@@ -22,7 +22,7 @@ from ganforge.networks.augmentation import augment
 from ganforge.networks.enhancer import Critic, Enhancer, enhancer
 from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.recipe import Data, Enhancement, Network, Recipe
-from ganforge.tasks.from_recipe import changes_of, gamma_of, steps_of
+from ganforge.tasks.from_recipe import change_dial, changes_of, gamma_dial, steps_of
 
 SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
 
@@ -65,13 +65,12 @@ def build_game(recipe: Recipe) -> Game:
     for network in (dial, critic):
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     objective = OBJECTIVES[recipe.objective.name]()
-    gamma = gamma_of(recipe)
 
     def views(turn: Turn) -> tuple[Tensor, Tensor]:
         return training_pair(turn.batch["x"], chosen.patch, damage, turn.random)
 
     def bind(turn: Turn, count: int) -> BoundDiscriminator:
-        changes = changes_of(recipe, turn.levers, count, turn.random)
+        changes = changes_of(recipe, turn.dials, count, turn.random)
 
         def score(x: Tensor) -> Tensor:
             seen: Tensor = critic(x if changes is None else augment(x, changes))
@@ -80,7 +79,7 @@ def build_game(recipe: Recipe) -> Game:
         return score
 
     def faithful_loss(turn: Turn) -> Loss:
-        if turn.progress < chosen.sharp_from:  # so that whoever looks, or begins to play, finds a copy one step old
+        if is_on(turn.dials["copies"]):  # so that whoever looks, or begins to play, finds a copy one step old
             with torch.no_grad():
                 for ours, theirs in zip(dial.sharp.parameters(), dial.faithful.parameters(), strict=True):
                     ours.copy_(theirs)
@@ -91,8 +90,7 @@ def build_game(recipe: Recipe) -> Game:
         truth, given = views(turn)
         with torch.no_grad():
             made = widened(dial.sharp(given))
-        strength = turn.levers.penalty * gamma.at(turn.progress)
-        return objective.discriminator_loss(bind(turn, len(truth)), truth, made, strength, turn.random)
+        return objective.discriminator_loss(bind(turn, len(truth)), truth, made, turn.dials["gamma"], turn.random)
 
     def sharp_loss(turn: Turn) -> Loss:
         truth, given = views(turn)
@@ -104,13 +102,20 @@ def build_game(recipe: Recipe) -> Game:
     def plays_late(progress: float) -> bool:
         return progress >= chosen.sharp_from
 
+    def copies(progress: float, levers: Levers) -> dict[str, float]:
+        return {"copies": float(not plays_late(progress))}
+
+    def strengths(progress: float, levers: Levers) -> dict[str, float]:
+        return gamma_dial(recipe, progress, levers) | change_dial(recipe, levers)
+
     alone = steps_of(recipe)
     late = Schedule(chosen.sharp_rate, 0.0, "linear")
     against = replace(alone, learning_rate=late, beta1=0.0)
     players = (
-        Player("faithful", dial.faithful, faithful_loss, alone),
-        Player("discriminator", critic, discriminator_loss, against, plays=plays_late),
-        Player("sharp", dial, sharp_loss, against, plays=plays_late),  # the dial: so that both ends are the product
+        Player("faithful", dial.faithful, faithful_loss, alone, dials=copies),
+        Player("discriminator", critic, discriminator_loss, against, plays_late, dials=strengths),
+        # The dial, and not its sharp end: so that both ends are the product.
+        Player("sharp", dial, sharp_loss, against, plays_late, dials=lambda _, levers: change_dial(recipe, levers)),
     )
     return Game(players, product="sharp")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ganforge.contracts import Levers, OptimiserSettings, Schedule
+from collections.abc import Mapping
+
+from ganforge.contracts import Dial, Levers, OptimiserSettings, Schedule, is_on
 from ganforge.core.draws import Draws
 from ganforge.networks.augmentation import Changes, draw_changes
 from ganforge.recipe import MOST_AUGMENTATION, Recipe
@@ -21,7 +23,17 @@ def gamma_of(recipe: Recipe) -> Schedule:
     return Schedule(start, end, "geometric" if min(start, end) > 0 else "linear")
 
 
-def changes_of(recipe: Recipe, levers: Levers, count: int, random: Draws) -> Changes | None:
-    """What a discriminator sees `count` pictures through; None, and nothing drawn, where nothing may change."""
-    chance = min(levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)
-    return draw_changes(count, chance, random, recipe.objective.flips) if chance > 0 else None
+def gamma_dial(recipe: Recipe, progress: float, levers: Levers) -> dict[str, float]:
+    """The dial `gamma`: the penalty's weight now."""
+    return {"gamma": levers.penalty * gamma_of(recipe).at(progress)}
+
+
+def change_dial(recipe: Recipe, levers: Levers) -> dict[str, float]:
+    """The dial `change`: the chance, 0..1, of each kind of change that a discriminator sees a picture through now."""
+    return {"change": min(levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)}
+
+
+def changes_of(recipe: Recipe, dials: Mapping[str, Dial], count: int, random: Draws) -> Changes | None:
+    """What a discriminator sees `count` pictures through; None, and nothing drawn, where the dial `change` is off."""
+    chance = dials["change"]
+    return draw_changes(count, chance, random, recipe.objective.flips) if is_on(chance) else None

@@ -6,13 +6,13 @@ generator had to find. One model so serves generation (nothing given), condition
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Feed, Game, Loss, Player, Schedule, Turn
+from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, Player, Schedule, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.data.tables.codec import TableCodec
@@ -99,8 +99,7 @@ def row_game(
         hidden = hide(turn)
         with torch.no_grad():
             fake, _ = draw(turn, hidden)
-        strength = turn.levers.penalty * gamma.at(turn.progress)
-        return objective.discriminator_loss(bind(hidden), hidden.real, fake, strength, turn.random)
+        return objective.discriminator_loss(bind(hidden), hidden.real, fake, turn.dials["gamma"], turn.random)
 
     def generator_loss(turn: Turn) -> Loss:
         hidden = hide(turn)
@@ -111,7 +110,10 @@ def row_game(
         wrong = cross_entropy(layout, logits, hidden.real, 1 - hidden.copied)
         return Loss({**loss.terms, "reconstruction": rows.reconstruction * wrong}, loss.notes)
 
-    def score_held_out() -> dict[str, Tensor]:
+    def strength(progress: float, levers: Levers) -> dict[str, float]:
+        return {"gamma": levers.penalty * gamma.at(progress)}
+
+    def score_held_out(dials: Mapping[str, float]) -> dict[str, Tensor]:
         assert held_out is not None
         chosen = torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED]
         codes = held_out.batch(chosen)["x"]
@@ -120,7 +122,14 @@ def row_game(
 
     steps = steps_of(recipe)
     players = (
-        Player("discriminator", discriminator, discriminator_loss, steps, watch=score_held_out if held_out else None),
+        Player(
+            "discriminator",
+            discriminator,
+            discriminator_loss,
+            steps,
+            dials=strength,
+            watch=score_held_out if held_out else None,
+        ),
         Player("generator", generator, generator_loss, steps),
     )
     return Game(players, product="generator", order=recipe.objective.order)

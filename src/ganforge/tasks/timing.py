@@ -72,7 +72,6 @@ def measure_rate(
         length_examples=batch * steps * (TIMED_STRETCHES + 1),
         half_life_examples=1000,
         precision=recipe.compute.precision,
-        device=recipe.compute.device,
         record_every_steps=steps,
     )
     before = torch.get_num_threads()

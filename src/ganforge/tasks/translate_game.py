@@ -7,21 +7,21 @@ contrastive   discriminator, head, generator: one direction alone        CUT (Pa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.contracts import Game, Loss, Player, Turn
+from ganforge.contracts import Game, Levers, Loss, Player, Turn
 from ganforge.core.precision import widened
 from ganforge.core.seeds import seed_for
 from ganforge.networks.augmentation import augment
 from ganforge.networks.translator import PatchFeatures, TranslatorGenerator, padded, patch_discriminator, translator
 from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.recipe import Recipe
-from ganforge.tasks.from_recipe import changes_of, gamma_of, steps_of
+from ganforge.tasks.from_recipe import change_dial, changes_of, gamma_dial, steps_of
 
 SHIFT = 1 / 16  # of height and width: the furthest that training pictures are moved
 PATCHES = 64  # places that are compared at each of three resolutions, in contrastive translation
@@ -83,9 +83,9 @@ def moved_alike(turn: Turn, recipe: Recipe) -> dict[str, Tensor]:
     x = turn.batch["x"]
     height, width = x.shape[2:]
     drawn = turn.random.uniform(len(x), 4, low=-1.0)
-    shifts = (drawn[:, :2] * (drawn[:, 2:3] > 0) * SHIFT * drawn.new_tensor([height, width])).round().long()
-    rows = (torch.arange(height, device=x.device) + shifts[:, :1]).clamp(0, height - 1)
-    columns = (torch.arange(width, device=x.device) + shifts[:, 1:]).clamp(0, width - 1)
+    shifts = drawn[:, :2] * (drawn[:, 2:3] > 0) * SHIFT
+    rows = (torch.arange(height, device=x.device) + (shifts[:, :1] * height).round().long()).clamp(0, height - 1)
+    columns = (torch.arange(width, device=x.device) + (shifts[:, 1:] * width).round().long()).clamp(0, width - 1)
     if recipe.objective.flips:
         columns = torch.where(drawn[:, 3:] > 0, columns.flip(1), columns)
     places = torch.arange(len(x), device=x.device)[:, None, None], rows[:, :, None], columns[:, None, :]
@@ -115,7 +115,7 @@ class _Adversary:
             self._seeing(turn),
             self._real(sides),
             fake,
-            turn.levers.penalty * gamma_of(recipe).at(turn.progress),
+            turn.dials["gamma"],
             turn.random,
         )
 
@@ -133,8 +133,21 @@ class _Adversary:
 
     def _seeing(self, turn: Turn) -> Callable[[Tensor], Tensor]:
         """The discriminator, through this turn's random changes where there are any."""
-        changes = changes_of(self.recipe, turn.levers, len(turn.batch["x"]), turn.random)
+        changes = changes_of(self.recipe, turn.dials, len(turn.batch["x"]), turn.random)
         return lambda x: self.judge(x if changes is None else augment(x, changes))
+
+
+def _players(
+    recipe: Recipe, networks: dict[str, nn.Module], losses: Mapping[str, Callable[[Turn], Loss]]
+) -> tuple[Player, ...]:
+    """Each network as a player; all have the same dials."""
+
+    def dials(progress: float, levers: Levers) -> dict[str, float]:
+        return gamma_dial(recipe, progress, levers) | change_dial(recipe, levers)
+
+    return tuple(
+        Player(name, network, losses[name], steps_of(recipe), dials=dials) for name, network in networks.items()
+    )
 
 
 def _paired(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
@@ -150,10 +163,10 @@ def _paired(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...
         terms = {"reconstruction": chosen.reconstruction * _distance(fake, sides["y"])}
         return Loss(terms if adversary is None else terms | adversary.terms(turn, sides, fake))
 
-    player = Player("generator", generator, generator_loss, steps_of(recipe))
-    if adversary is None:
-        return (player,)
-    return Player("discriminator", adversary.judge, adversary.discriminator_loss, steps_of(recipe)), player
+    losses = {"generator": generator_loss}
+    if adversary is not None:
+        losses = {"discriminator": adversary.discriminator_loss, **losses}
+    return _players(recipe, networks, losses)
 
 
 def _cycle(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
@@ -184,7 +197,7 @@ def _cycle(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]
         "generator": direction(there, back, "x", "y"),
         "back": direction(back, there, "y", "x"),
     }
-    return tuple(Player(name, network, losses[name], steps_of(recipe)) for name, network in networks.items())
+    return _players(recipe, networks, losses)
 
 
 def _contrastive(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
@@ -223,4 +236,4 @@ def _contrastive(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player
         return Loss({"contrast": likeness(turn, turn.batch["x"], made_of)})
 
     losses = {"discriminator": adversary.discriminator_loss, "head": head_loss, "generator": generator_loss}
-    return tuple(Player(name, network, losses[name], steps_of(recipe)) for name, network in networks.items())
+    return _players(recipe, networks, losses)

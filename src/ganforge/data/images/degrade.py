@@ -139,8 +139,8 @@ def greyed(x: Tensor) -> Tensor:
     """The luma of colour pictures (B, 3, H, W) in each of three channels; grey ones as they are."""
     if x.shape[1] == 1:
         return x
-    weights = torch.tensor(LUMA, dtype=x.dtype, device=x.device)[None, :, None, None]
-    return (x * weights).sum(1, keepdim=True).expand_as(x)
+    luma = sum(weight * colour for weight, colour in zip(LUMA, x.split(1, dim=1), strict=True))
+    return torch.as_tensor(luma).expand_as(x)
 
 
 def _blurred(x: Tensor, sigma: Tensor, radius: int) -> Tensor:

@@ -41,6 +41,11 @@ class PictureFeed:
             signed = small if small.dtype == np.uint8 else labels.astype(np.int32)
             self._labels = torch.from_numpy(signed).to(self._device)
 
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return self._pixels is not None
+
     def __len__(self) -> int:
         return self._rows.count if self._places is None else len(self._places)
 
@@ -52,10 +57,10 @@ class PictureFeed:
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
         """Training examples.
 
-        Args: indices (B,) int64 on the CPU, each in 0..len-1.
+        Args: indices (B,) int64, each in 0..len-1, on the CPU; of a resident feed, on the device as well.
         Returns: x float32 (B, C, H, W) in -1..1, channels_last, on the device; label int64 (B,) where there are labels.
         """
-        chosen = indices if self._device.type == "cpu" else indices.to(self._device, non_blocking=True)
+        chosen = indices.to(self._device, non_blocking=True)
         if self._pixels is not None:
             levels = self._pixels.index_select(0, chosen)
         else:

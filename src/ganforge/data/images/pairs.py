@@ -56,14 +56,19 @@ class PairFeed:
         """Args: a (N, H, W, C), b (M, H, W, C) uint8."""
         self._sides = {name: torch.from_numpy(side).to(device) for name, side in (("x", a), ("y", b))}
 
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return True
+
     def __len__(self) -> int:
         return max(len(side) for side in self._sides.values())
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        """Args: indices (B,) int64 on the CPU, each in 0..len-1. channels_last, on the device."""
+        """Args: indices (B,) int64, each in 0..len-1. channels_last, on the device."""
         batch = {}
         for name, side in self._sides.items():
-            chosen = (indices % len(side)).to(side.device)
+            chosen = indices.to(side.device, non_blocking=True) % len(side)
             numbers = side.index_select(0, chosen).permute(0, 3, 1, 2).to(torch.get_default_dtype())
             batch[name] = numbers.sub_(HALF).div_(HALF)
         return batch

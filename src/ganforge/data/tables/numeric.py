@@ -28,6 +28,11 @@ class TableFeed:
         """Args: x (N, F) and y (N,), standardised."""
         self._x, self._y = torch.from_numpy(x).float(), torch.from_numpy(y).float()
 
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return True
+
     def __len__(self) -> int:
         return len(self._y)
 

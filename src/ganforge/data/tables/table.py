@@ -50,11 +50,16 @@ class RowFeed:
         """Args: codes (N, U)."""
         self.codes = torch.from_numpy(codes).to(device)
 
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return True
+
     def __len__(self) -> int:
         return len(self.codes)
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        """Args: indices (B,) int64 on the CPU. Returns: x (B, U) int64, the codes."""
+        """Args: indices (B,) int64. Returns: x (B, U) int64, the codes."""
         return {"x": self.codes.index_select(0, indices.to(self.codes.device, non_blocking=True)).long()}
 
     def raw(self, first: int, last: int) -> dict[str, Tensor]:

@@ -1,0 +1,147 @@
+"""A step recorded once and repeated: on a GPU, a small network's step is hundreds of kernels that cost the host more to
+launch than the device to run.
+
+The first steps of a phase run operation by operation. Then the device's part of a step is recorded while it runs over
+fixed places in memory, and from there on a step is: fill the places, repeat. Nothing else differs: random numbers come
+from the same generators, seeded anew before each step, and so the samples are the same. A phase that cannot be recorded
+goes on operation by operation, and the reason is told.
+
+Source: PyTorch's "CUDA semantics", section CUDA graphs, whose rules are kept: no synchronisation, no memory from
+outside, warm-up on a side stream, generators registered, optimisers capturable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ganforge.engine.step import Inputs, Phase, Program, Told
+from ganforge.engine.turn import Seat
+
+WARM_UP = 3  # steps of a phase before it is recorded: kernels are chosen and moments are made in them
+MOST_PHASES = 8  # that are recorded: each holds the memory of a whole step
+
+Repeat: TypeAlias = Callable[[], None]
+
+
+class Recorder(Protocol):
+    """Records what a device does."""
+
+    def warm_up(self, work: Callable[[], Told]) -> Told:
+        """Runs `work` in the surroundings in which it will be recorded."""
+        ...
+
+    def record(self, work: Callable[[], Told]) -> tuple[Told, Repeat]:
+        """Records `work` without any effect, and gives what repeats it over the same memory.
+
+        Raises: RuntimeError if something in it cannot be recorded.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    places: Inputs  # where each step's inputs are put
+    told: Told
+    repeat: Repeat
+    gradients: tuple[tuple[Tensor | None, ...], ...]  # of each seat: where a repeated step leaves them
+
+
+class Captured:
+    """Runs steps from a recording of their phase (engine/step.Runner)."""
+
+    def __init__(self, recorder: Recorder, seats: Sequence[Seat], tell: Callable[..., None]) -> None:
+        """Args: tell(kind, **content) an event."""
+        self._recorder, self._seats, self._tell = recorder, seats, tell
+        self._recordings: dict[Phase, _Recording] = {}
+        self._steps: dict[Phase, int] = {}  # of each phase that is not recorded
+        self._last: _Recording | None = None
+        self._why_not: str | None = None  # steps are no longer recorded, once that has failed
+
+    def __call__(self, phase: Phase, inputs: Inputs, program: Program) -> Told:
+        recording = self._recordings.get(phase) or self._new(phase, inputs, program)
+        if recording is not None and not _same_shapes(recording.places, inputs):
+            self._refuse("the shape of a batch changes from step to step")
+            self.forget()
+            recording = None
+        if recording is None:
+            self._last = None
+            return self._recorder.warm_up(lambda: program(phase, inputs))
+        _fill(recording.places, inputs)
+        recording.repeat()
+        if recording is not self._last:  # a record step reads gradients from the weights
+            for seat, gradients in zip(self._seats, recording.gradients, strict=True):
+                for parameter, gradient in zip(seat.parameters, gradients, strict=True):
+                    parameter.grad = gradient
+            self._last = recording
+        return recording.told
+
+    def forget(self) -> None:
+        """Recordings hold addresses; they are made anew."""
+        self._recordings, self._steps, self._last = {}, {}, None
+
+    def _new(self, phase: Phase, inputs: Inputs, program: Program) -> _Recording | None:
+        """The recording of a phase once it is warm; None before, and where it cannot be made."""
+        seen = self._steps[phase] = self._steps.get(phase, 0) + 1
+        if self._why_not or seen <= WARM_UP or len(self._recordings) == MOST_PHASES:
+            return None
+        places = Inputs(
+            tuple({name: x.clone() for name, x in batch.items()} for batch in inputs.batches), inputs.numbers.clone()
+        )
+        try:
+            told, repeat = self._recorder.record(lambda: program(phase, places))
+        except RuntimeError as error:
+            self._refuse(str(error).strip().splitlines()[0])
+            return None
+        gradients = tuple(tuple(parameter.grad for parameter in seat.parameters) for seat in self._seats)
+        self._recordings[phase] = _Recording(places, told, repeat, gradients)
+        self._tell("captured", players=[self._seats[place].player.name for place in phase.playing])
+        return self._recordings[phase]
+
+    def _refuse(self, reason: str) -> None:
+        self._why_not = reason
+        self._tell("not_captured", reason=reason)
+
+
+class CudaRecorder:
+    """Records into CUDA graphs, each with memory of its own, so that they may be repeated in any order."""
+
+    def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
+        self._stream, self._generators = torch.cuda.Stream(device), generators  # type: ignore[no-untyped-call]
+
+    def warm_up(self, work: Callable[[], Told]) -> Told:
+        """On the stream of the recording: backpropagation remembers the stream on which it met a weight."""
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            told = work()
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return told
+
+    def record(self, work: Callable[[], Told]) -> tuple[Told, Repeat]:
+        """A graph. While it is recorded nothing runs."""
+        graph = torch.cuda.CUDAGraph()
+        for generator in self._generators:
+            graph.register_generator_state(generator)
+        with torch.cuda.graph(graph, stream=self._stream):
+            told = work()
+        return told, graph.replay
+
+
+def _tensors(inputs: Inputs) -> Mapping[str, Tensor]:
+    named = {f"{place}/{name}": x for place, batch in enumerate(inputs.batches) for name, x in batch.items()}
+    return {**named, "numbers": inputs.numbers}
+
+
+def _same_shapes(places: Inputs, inputs: Inputs) -> bool:
+    kept, given = _tensors(places), _tensors(inputs)
+    return kept.keys() == given.keys() and all(kept[name].shape == x.shape for name, x in given.items())
+
+
+def _fill(places: Inputs, inputs: Inputs) -> None:
+    kept = _tensors(places)
+    for name, x in _tensors(inputs).items():
+        kept[name].copy_(x, non_blocking=True)

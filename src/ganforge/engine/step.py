@@ -1,0 +1,158 @@
+"""One step of a game, in two parts: the host decides, then the device does.
+
+The host's part chooses which examples, which seeds, and where every number that moves stands: a few hundred bytes. The
+device's part is a fixed computation over those, over weights and over moments: every playing seat's batch, loss,
+gradients and optimiser step, then the moving average. It asks nothing of the host and gives nothing back to it, so a
+GPU can repeat it from a recording (capture.py). Run at once or repeated, the numbers are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ganforge.contracts import Batch, Dial, Feed, Game, Turn
+from ganforge.core.draws import Draws
+from ganforge.core.seeds import seed_for
+from ganforge.engine.average import MovingAverage
+from ganforge.engine.averaging import Averaging
+from ganforge.engine.checkpoint import State
+from ganforge.engine.journal import Pace, learning_rate
+from ganforge.engine.turn import Name, Seat, begin_step, find_gradients
+
+Told: TypeAlias = tuple[tuple[Name, ...], ...]
+"""Of each seat that has played, the names of what its loss tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What two steps must have in common to be the same computation over different numbers."""
+
+    playing: tuple[int, ...]  # places of the seats that play, in turn order
+    dials: tuple[tuple[tuple[str, bool], ...], ...]  # of each, its dials, and whether they are on
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the host gives a step: on the device, and of the same shapes at each step of a phase."""
+
+    batches: tuple[Batch, ...]  # of each playing seat; only `indices` where the examples live on the device
+    numbers: Tensor  # (n,): the playing seats' learning rates, the average's weight, then the dials that are on
+
+
+class Program(Protocol):
+    """The device's part of a step."""
+
+    def __call__(self, phase: Phase, inputs: Inputs) -> Told: ...
+
+
+class Runner(Protocol):
+    """How the device's part is run."""
+
+    def __call__(self, phase: Phase, inputs: Inputs, program: Program) -> Told: ...
+
+    def forget(self) -> None:
+        """Weights or moments may lie elsewhere in memory from now on."""
+        ...
+
+
+class AtOnce:
+    """Runs the device's part operation by operation."""
+
+    def __call__(self, phase: Phase, inputs: Inputs, program: Program) -> Told:
+        return program(phase, inputs)
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
+
+class Step:
+    """The steps of one game, by its seats, from its feed."""
+
+    def __init__(
+        self,
+        game: Game,
+        feed: Feed,
+        seats: Sequence[Seat],
+        average: MovingAverage,
+        runner: Runner,
+        *,
+        seed: int,
+        batch_size: int,
+        precision: str,
+    ) -> None:
+        self._game, self._feed, self._seats, self._average = game, feed, seats, average
+        self._runner, self._world = runner, seats[0].random.world
+        self._seed, self._batch_size, self._precision = seed, batch_size, precision
+        self._device = seats[0].random.device
+        self._choosing = Draws(torch.Generator(), self._world)
+        # Fused optimisers read their rate as float32 on a GPU, and as float64 on a processor; mps has no float64.
+        self._rates = torch.float64 if self._device.type == "cpu" else torch.float32
+        self._numbers = torch.float32 if self._device.type == "mps" else torch.float64
+        weights = [{id(weight) for weight in seat.parameters} for seat in seats]
+        self._kin = [{place for place, theirs in enumerate(weights) if ours & theirs} for ours in weights]
+
+    def take(self, state: State, pace: Pace) -> None:
+        """One step: every player that plays now takes its turn, on a fresh batch and with fresh random numbers."""
+        progress, step, attempt = state.clock.progress, state.step, state.attempt
+        playing = [place for place, seat in enumerate(self._seats) if seat.player.plays(progress)]
+        batches, rates, numbers, dials = [], [], [], []
+        for seat in (self._seats[place] for place in playing):
+            found = seat.player.dials(progress, state.levers)
+            dials.append(tuple((name, value != 0) for name, value in found.items()))
+            numbers += [value for value in found.values() if value != 0]
+            rates.append(learning_rate(seat, state, self._game.product))
+            with pace.batch():
+                batches.append(self._fetch(seed_for(self._seed, f"{seat.player.name}/batch", 0, step, attempt)))
+            seat.random.begin(seed_for(self._seed, f"{seat.player.name}/random", 0, step, attempt))
+        shown = state.clock.examples + self._batch_size
+        weight = self._average.weight(shown, self._batch_size, state.levers.half_life_examples)
+        moving = self._there(torch.tensor([*rates, weight, *numbers], dtype=self._numbers))
+        told = self._runner(Phase(tuple(playing), tuple(dials)), Inputs(tuple(batches), moving), self.perform)
+        for place, names in zip(playing, told, strict=True):
+            self._seats[place].count(names)
+
+    def forget(self) -> None:
+        """To be called when weights or moments have been put back from a checkpoint."""
+        self._runner.forget()
+
+    def perform(self, phase: Phase, inputs: Inputs) -> Told:
+        """The device's part.
+
+        `alternating`: each player steps in turn, and the next one sees the step. `simultaneous`: all gradients first,
+        then all steps. Where several processes train, gradients travel while the next player computes.
+        """
+        count = len(phase.playing)
+        rates = inputs.numbers[:count].to(self._rates).unbind()
+        weight, *moving = inputs.numbers[count:].to(torch.get_default_dtype()).unbind()
+        numbers, told, steps = iter(moving), [], dict[int, Averaging]()
+        for place, dials, given, rate in zip(phase.playing, phase.dials, inputs.batches, rates, strict=True):
+            for kin in self._kin[place] & steps.keys():  # one player's network may hold another's
+                steps[kin].finish()
+            seat = self._seats[place]
+            standing: dict[str, Dial] = {name: next(numbers) if on else 0.0 for name, on in dials}
+            batch = self._feed.batch(given["indices"]) if self._feed.resident else given
+            told.append(find_gradients(seat, self._seats, Turn(batch, seat.random, standing), self._precision))
+            steps[place] = begin_step(seat, rate, self._world)
+            if self._game.order == "alternating":
+                steps[place].finish_before_use_of(seat.player.network)
+        for step in steps.values():
+            step.finish()
+        self._average.follow(weight)
+        return tuple(told)
+
+    def _fetch(self, seed: int) -> Batch:
+        """This process's rows of a fresh batch, or where they lie."""
+        self._choosing.begin(seed)
+        indices = self._choosing.examples(len(self._feed), self._batch_size)
+        return {"indices": self._there(indices)} if self._feed.resident else self._feed.batch(indices)
+
+    def _there(self, numbers: Tensor) -> Tensor:
+        """The same on the device, without waiting for it: a copy from pinned memory is queued like any other work."""
+        if self._device.type != "cuda":
+            return numbers.to(self._device)
+        return numbers.pin_memory().to(self._device, non_blocking=True)
