@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.api.asking import request_of, task_for, task_of
-from ganforge.api.verbs import _fit_settings
+from ganforge.api.fitting import fit_settings
 from ganforge.contracts import Feed, Finding, Game, History, Job, Record
 from ganforge.core.grid import png_bytes
 from ganforge.data.given import on_disk
@@ -94,7 +94,7 @@ def follow(source: object, asked: Mapping[str, Any], plant: Plant | None, folder
             fitted = fit(
                 game,
                 feed,
-                _fit_settings(job.recipe),
+                fit_settings(job.recipe),
                 run=run,
                 observers=(wake,) if not job.recipe.data.label_names else (),
                 look=lambda product, state: job.look(run, product, state.clock.examples),

@@ -31,8 +31,8 @@ import pandas as pd
 import torch
 
 from ganforge.api.asking import request_of, task_for, task_of
+from ganforge.api.fitting import fit_settings
 from ganforge.api.guarding import guard_for
-from ganforge.api.verbs import _fit_settings
 from ganforge.contracts import Game
 from ganforge.core.seeds import seed_for
 from ganforge.data.given import on_disk
@@ -178,7 +178,7 @@ def one_run(setting: Setting, seed: int, guarded: bool) -> dict[str, Any]:
             return seen
 
         with suppress(TrainingError):  # the network is then as it was left
-            fitted = fit(game, job.feed, _fit_settings(job.recipe), run=run, look=look, guard=guard)
+            fitted = fit(game, job.feed, fit_settings(job.recipe), run=run, look=look, guard=guard)
             product, state = fitted.product, fitted.state
         seen = job.look(run, product, 10**9)
         name = next(measure for measure in task_of(job.recipe).measured if measure in seen)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ganforge.data.images import Pictures, array_survey, open_pictures, store, survey
+from ganforge.data.images import feed as picture_feed
 from ganforge.data.images.store import FileRows, MemoryRows
 from ganforge.errors import DataError
 from ganforge.recipe import Request
@@ -272,6 +273,26 @@ def test_large_npz_and_float_files_are_unpacked_once_into_the_cache(
     levels = np.rint(given * 255).astype(np.uint8).transpose(0, 3, 1, 2) if given.ndim == 4 else given[:, None]
     assert (everything(pictures) == ordered(levels)).all() and (everything(plain) == ordered(levels)).all()
     assert opened(tmp_path / "x.npz", cache).data_hash == pictures.data_hash
+
+
+@pytest.mark.usefixtures("small_memory")
+@pytest.mark.parametrize("fits", [False, True])
+def test_pictures_on_disk_that_fit_a_gpu_are_brought_there_once(
+    tmp_path: Path, cache: Path, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "x.npy", COLOUR)
+    wanted = opened(tmp_path / "x.npy", cache)
+    assert not wanted.train.resident
+    taken = wanted.train.pictures().nbytes
+    monkeypatch.setattr(picture_feed, "room_beside", lambda device: taken if fits else taken - 1)
+    monkeypatch.setattr(picture_feed, "AT_ONCE", 700)  # in several goes, the last one shorter
+    pictures = opened(tmp_path / "x.npy", cache)
+    assert pictures.train.resident is fits
+    everyone = torch.arange(len(pictures.train))
+    assert (pictures.train.batch(everyone)["x"] == wanted.train.batch(everyone)["x"]).all()
+    monkeypatch.setattr(pictures.train._rows, "read", lambda places: pytest.fail("read again") if fits else None)
+    if fits:
+        pictures.train.batch(everyone)
 
 
 def test_small_arrays_live_in_memory() -> None:

@@ -60,7 +60,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     made = Bench(TapeRecorder)
-    monkeypatch.setattr(loop, "_runner", made.runner)
+    monkeypatch.setattr(loop, "runner_for", made.runner)
     yield made
     torch.set_default_dtype(before)
 

@@ -71,7 +71,7 @@ def repeated_steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
         recorder = TapeRecorder([seat.random.generator for seat in seats])
         return Captured(recorder, seats, lambda kind, **content: told.append((kind, content)))
 
-    monkeypatch.setattr(loop, "_runner", runner)
+    monkeypatch.setattr(loop, "runner_for", runner)
     return told
 
 

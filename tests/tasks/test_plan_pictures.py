@@ -18,7 +18,7 @@ from ganforge.cli.tables import NOT_SHOWN, SECTIONS, SHOWN_APART, how_long
 from ganforge.core import device
 from ganforge.errors import RecipeError
 from ganforge.recipe import Recipe, Request
-from ganforge.tasks import plan_pictures, plan_rows
+from ganforge.tasks import on_machine, plan_pictures, plan_rows
 from ganforge.tasks.generate import Generate
 from ganforge.tasks.generate_rows import GenerateRows
 from ganforge.tasks.plan_pictures import gamma_rule, measure_rate, target_size
@@ -69,7 +69,7 @@ def _squared_distance(path: Path) -> float:
 
 @pytest.mark.parametrize(
     ("rate", "minutes", "size"),
-    [(12_000.0, 1.0, "base"), (3000.0, 1.0, "small"), (2000.0, 0.2, "tiny"), (50.0, 5.0, "tiny")],
+    [(12_000.0, 1.0, "medium"), (3000.0, 1.0, "small"), (2000.0, 0.2, "tiny"), (50.0, 5.0, "tiny")],
 )
 def test_the_network_is_the_largest_that_sees_enough_pictures(
     rate: float, minutes: float, size: str, monkeypatch: pytest.MonkeyPatch
@@ -123,7 +123,7 @@ def test_the_resolution_suits_data_machine_and_time(
 
 
 @pytest.mark.parametrize(
-    ("examples", "size"), [(640, "tiny"), (29_999, "tiny"), (30_000, "small"), (499_999, "small"), (500_000, "base")]
+    ("examples", "size"), [(640, "tiny"), (29_999, "tiny"), (30_000, "small"), (499_999, "small"), (500_000, "medium")]
 )
 def test_examples_that_were_asked_for_get_the_largest_network_that_learns_well_from_them(
     examples: int, size: str, timed: list[Recipe]
@@ -230,12 +230,13 @@ def test_an_objective_that_was_set_gets_its_own_penalty() -> None:
 def test_a_length_that_was_set_is_the_length() -> None:
     chosen = plan("digits8", settings={"length.examples": "600000"})
     assert (chosen.length.examples, chosen.length.seconds_allowed) == (600_000, None)
-    assert chosen.network == plan_pictures.SIZES["base"]
+    assert chosen.network == plan_pictures.SIZES["medium"]
 
 
 def test_another_device_than_the_best_gets_a_precision_that_suits_any(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = replace(device.survey_machine(), device="cuda", precision="bfloat16")
-    monkeypatch.setattr(plan_pictures, "survey_machine", lambda: machine)
+    for module in (plan_pictures, on_machine):
+        monkeypatch.setattr(module, "survey_machine", lambda: machine)
     chosen = plan("digits8", examples=64, settings={"compute.device": "cpu"})
     assert (chosen.compute.device, chosen.compute.precision) == ("cpu", "float32")
 

@@ -22,9 +22,9 @@ from ganforge.core.world import joined, meet
 import scaling
 sent, all_reduce = [], dist.all_reduce
 
-def counted(tensor, *more):
+def counted(tensor, *more, **options):
     sent.append(tensor.numel() * tensor.element_size())
-    return all_reduce(tensor, *more)
+    return all_reduce(tensor, *more, **options)
 
 dist.all_reduce = counted
 job = scaling.job_of("table")

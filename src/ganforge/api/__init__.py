@@ -12,6 +12,7 @@ from ganforge.api.augmenting import Enlarged, augment
 from ganforge.api.diagnosing import Diagnosis, diagnose
 from ganforge.api.drawing import TrainedRun, sample
 from ganforge.api.inverting import FoundPicture, Inversion, invert
+from ganforge.api.profiling import Profile, profile
 from ganforge.api.verbs import evaluate, load, plan, report, resume, runs, train
 from ganforge.api.walking import interpolate
 
@@ -20,6 +21,7 @@ __all__ = [
     "Enlarged",
     "FoundPicture",
     "Inversion",
+    "Profile",
     "TrainedRun",
     "apply",
     "augment",
@@ -29,6 +31,7 @@ __all__ = [
     "invert",
     "load",
     "plan",
+    "profile",
     "report",
     "resume",
     "runs",

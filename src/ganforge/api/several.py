@@ -25,6 +25,7 @@ from ganforge.core.world import AT_ONCE_BYTES, World, leave, meet, stretch
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted, WorldError
 from ganforge.recipe import Recipe, read_recipe
+from ganforge.tasks.on_machine import use
 
 IN_MEMORY_BYTES = 2**30  # of received examples; what is more lies in a temporary file
 
@@ -93,7 +94,7 @@ def follow(world: World, settings_of: Callable[[Recipe], FitSettings]) -> Path |
     first, last = stretch(told["examples"], world)
     with tempfile.TemporaryDirectory(prefix="ganforge-") as place, StopRequest() as stop:
         examples = _received(world, told["kinds"], last - first, Path(place))
-        torch.set_num_threads(recipe.compute.threads)
+        use(recipe.compute)
         game, part = task_of(recipe).join(recipe, brief, examples)
         fit(game, PartFeed(part, first, told["examples"]), settings_of(recipe), stop=stop, world=world)
     return Path(told["run"])

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ganforge.api.asking import request_of, task_for, task_of
 from ganforge.api.drawing import TrainedRun
+from ganforge.api.fitting import fit_settings
 from ganforge.api.guarding import guard_for, with_guard
 from ganforge.api.reopening import environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
 from ganforge.api.several import Crew, follow
+from ganforge.api.telling import Teller
 from ganforge.contracts import Job, Observer
 from ganforge.core.files import remove_leftovers, storage_error, write_folder
 from ganforge.core.founding import founded, refuse_existing, refuse_in_use
@@ -23,15 +23,13 @@ from ganforge.core.summary import RunSummary, summary
 from ganforge.core.world import World, joined, restarted
 from ganforge.data.given import on_disk
 from ganforge.diagnosis import diagnose
-from ganforge.engine.adapting import Adaptation
-from ganforge.engine.fit import FitSettings, Fitted, fit
+from ganforge.engine.fit import Fitted, fit
 from ganforge.errors import Interrupted, Preempted, RunError, TrainingError
 from ganforge.metrics import Target, parse_target
-from ganforge.recipe import MOST_AUGMENTATION, Recipe
+from ganforge.recipe import Recipe
 from ganforge.reports import TensorBoard, write_report
 from ganforge.run import Run
-
-RAMP_SHARE = 0.25  # of a run: how fast the strength of the augmentation can go from 0 to 1
+from ganforge.tasks.on_machine import use
 
 
 def plan(source: object, **asked: Any) -> Recipe:
@@ -41,7 +39,7 @@ def plan(source: object, **asked: Any) -> Recipe:
     """
     with on_disk(source) as path:
         request = request_of(path, asked)
-        return with_guard(task_for(request).plan(request, _Teller(())).recipe)
+        return with_guard(task_for(request).plan(request, Teller(())).recipe)
 
 
 def train(
@@ -90,7 +88,7 @@ def _train(
         if run is not None:  # before the data is read, which may take a while
             refuse_existing(Run(run), force=force)
             refuse_in_use(Run(run))
-        tell = _Teller(_observers(Run(run or "runs"), observers, tensorboard))  # now: TensorBoard may be missing
+        tell = Teller(_observers(Run(run or "runs"), observers, tensorboard))  # now: TensorBoard may be missing
         job = task_for(request).plan(request, tell)
         job.recipe = with_guard(job.recipe)
         crew.world.share_of(job.recipe.optimiser.batch_size)
@@ -136,7 +134,7 @@ def _resume(
         return load(run)
     recipe = on_this_machine(recipe_of(folder))
     with hold(folder.lock):
-        tell = _Teller(_observers(folder, observers, tensorboard), folder)
+        tell = Teller(_observers(folder, observers, tensorboard), folder)
         job = reopened(folder, recipe, tell, accept_changed_data=accept_changed_data)
         return _go(folder, job, tell, crew)
 
@@ -161,8 +159,8 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     folder = Run.open(run)
     load(run)
     recipe = on_this_machine(recipe_of(folder))
-    _use(recipe)
-    return _judge(folder, reopened(folder, recipe, _Teller(())))
+    use(recipe.compute)
+    return _judge(folder, reopened(folder, recipe, Teller(())))
 
 
 def report(run: str | Path) -> Path:
@@ -183,22 +181,6 @@ def runs(folder: str | Path = "runs") -> list[RunSummary]:
 # ---- how -------------------------------------------------------------------------------------------------------------
 
 
-class _Teller:
-    """Tells events to the observers and, from the moment that there is a run folder, to its log first."""
-
-    def __init__(self, observers: Sequence[Observer], folder: Run | None = None) -> None:
-        self.observers, self._folder = observers, folder
-
-    def begin(self, folder: Run, observers: Sequence[Observer]) -> None:
-        """Now there is a run folder."""
-        self.observers, self._folder = observers, folder
-
-    def __call__(self, kind: str, **content: Any) -> None:
-        event = self._folder.add_event(kind, 0, **content) if self._folder else {"kind": kind, "step": 0, **content}
-        for observer in self.observers:
-            observer.event(event)
-
-
 def _begun(run: str | Path | None) -> bool:
     """Whether an earlier world has begun this run. Raises: RunError if nobody can know."""
     if run is None:
@@ -212,17 +194,17 @@ def _begun(run: str | Path | None) -> bool:
 
 def _followed(world: World) -> TrainedRun:
     """What a process that does not lead gives back: where the run is, on the leader's machine."""
-    return TrainedRun(follow(world, _fit_settings) or Path(), "", None)
+    return TrainedRun(follow(world, fit_settings) or Path(), "", None)
 
 
-def _go(folder: Run, job: Job, tell: _Teller, crew: Crew) -> TrainedRun:
+def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
     """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report.
 
     Raises: Interrupted, also where nothing had to be saved; TrainingError.
     """
     try:
         remove_leftovers(folder.folder)
-        _use(job.recipe)
+        use(job.recipe.compute)
         job.prepare()
         crew.brief(folder.folder, job)
         return _ended(folder, job, tell, _trained(folder, job, tell, crew))
@@ -232,7 +214,7 @@ def _go(folder: Run, job: Job, tell: _Teller, crew: Crew) -> TrainedRun:
         raise stopped("Stopped at once.", "What was saved before is as it was.", go_on) from error
 
 
-def _trained(folder: Run, job: Job, tell: _Teller, crew: Crew) -> Fitted:
+def _trained(folder: Run, job: Job, tell: Teller, crew: Crew) -> Fitted:
     """The job trained to its end. A first Ctrl-C or SIGTERM saves and stops, a second one stops at once."""
     recipe, target = job.recipe, _target(job.recipe)
     here = environment(recipe)
@@ -244,7 +226,7 @@ def _trained(folder: Run, job: Job, tell: _Teller, crew: Crew) -> Fitted:
             fitted = fit(
                 job.game(),
                 job.feed,
-                _fit_settings(recipe),
+                fit_settings(recipe),
                 run=folder,
                 observers=tell.observers,
                 look=lambda product, state: job.look(folder, product, state.clock.examples),
@@ -262,7 +244,7 @@ def _trained(folder: Run, job: Job, tell: _Teller, crew: Crew) -> Fitted:
     return fitted
 
 
-def _ended(folder: Run, job: Job, tell: _Teller, fitted: Fitted) -> TrainedRun:
+def _ended(folder: Run, job: Job, tell: Teller, fitted: Fitted) -> TrainedRun:
     """What a trained job leaves behind: the model, its evaluation and the report."""
     product, state = job.finish(fitted.product), fitted.state
     write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
@@ -283,41 +265,6 @@ def _target(recipe: Recipe) -> Target | None:
 
 def _observers(folder: Run, given: Sequence[Observer], tensorboard: bool) -> tuple[Observer, ...]:
     return (*given, TensorBoard(folder.tensorboard)) if tensorboard else tuple(given)
-
-
-def _fit_settings(recipe: Recipe) -> FitSettings:
-    return FitSettings(
-        seed=recipe.seed,
-        batch_size=recipe.optimiser.batch_size,
-        length_examples=recipe.length.examples,
-        half_life_examples=recipe.average.half_life_examples,
-        precision=recipe.compute.precision,
-        capture=recipe.compute.capture,
-        record_every_steps=recipe.records.every_steps,
-        checkpoint_every_steps=recipe.records.checkpoint_every_steps,
-        marks=recipe.records.marks,
-        seconds_allowed=recipe.length.seconds_allowed,
-        best_by=recipe.records.best_by,
-        patience_looks=recipe.records.patience_looks,
-        adaptation=_adaptation(recipe),
-    )
-
-
-def _adaptation(recipe: Recipe) -> Adaptation | None:
-    """How the augmentation adapts, or None where it does not."""
-    if not recipe.objective.augmentation_target:
-        return None
-    return Adaptation(
-        player="discriminator",
-        target=recipe.objective.augmentation_target,
-        ramp_examples=RAMP_SHARE * recipe.length.examples,
-        most=MOST_AUGMENTATION,
-    )
-
-
-def _use(recipe: Recipe) -> None:
-    """The number of threads decides the order of sums, and with it the bits of a run."""
-    torch.set_num_threads(recipe.compute.threads)
 
 
 def _judge(folder: Run, job: Job) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 from ganforge import __version__
-from ganforge.cli import diagnosing, ending, options, picturing, problems, tables, using
+from ganforge.cli import diagnosing, ending, options, picturing, problems, profiling, tables, using
 from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
 from ganforge.core.stop import Terminated, Termination
 
@@ -300,6 +300,16 @@ app.command(
         "ganforge diagnose runs/digits-1 --json --check  for scripts",
     ),
 )(diagnosing.diagnose)
+
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge profile photos/  how fast a step is on this machine, where it goes, and what would help",
+        "ganforge profile runs/photos-1  the same for a run as it was planned",
+        "ganforge profile photos/ --size base --json > step.json  for a program",
+    ),
+)(profiling.profile)
 
 
 @app.command(

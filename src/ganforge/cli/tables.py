@@ -49,7 +49,7 @@ def print_plan(recipe: Recipe, console: Console) -> None:
     if recipe.data.columns:
         _print_columns(recipe, console)
         _print_rules(recipe, console)
-    table = _table("setting", "value", "why")
+    table = table_of("setting", "value", "why")
     table.columns[0].no_wrap = True
     content = recipe.to_json()
     _add_row(table, "task", recipe.task, recipe.reasons.get("task", ""))
@@ -72,7 +72,7 @@ def _print_columns(recipe: Recipe, console: Console) -> None:
     from ganforge.data.tables.bounds import ORDERED_KINDS, seen_range
 
     beside = console.width >= WIDE
-    table = _table("column", "kind", "range", "missing", "distinct", "what will be done", *["why"] * beside)
+    table = table_of("column", "kind", "range", "missing", "distinct", "what will be done", *["why"] * beside)
     for number, part in enumerate(table.columns[:5]):
         part.no_wrap, part.justify = True, "right" if number in (3, 4) else "left"
     table.columns[0].no_wrap = max(len(column.name) for column in recipe.data.columns) <= LONGEST_NAME
@@ -97,7 +97,7 @@ def _print_rules(recipe: Recipe, console: Console) -> None:
     if not rules:
         say("No rules: none was found that is no accident. Ask for one with --rule.", console)
         return
-    table = _table("every row keeps", "why")
+    table = table_of("every row keeps", "why")
     for rule in rules:
         _add_row(table, rule, recipe.reasons.get(f"rows.rules.{rule}", recipe.reasons.get("rows.rules", "")))
     console.print(table)
@@ -129,7 +129,7 @@ def print_evaluation(evaluation: Mapping[str, Any], console: Console) -> None:
     """Every measure with its interval, beside floor and reference, and what it means; then the verdict."""
     measures = evaluation.get("measures", ())
     beside = console.width >= WIDE  # else the meanings would be squeezed into a column of a few letters
-    table = _table("measure", "value", "95 % interval", "floor", "reference", "better", *["meaning"] * beside)
+    table = table_of("measure", "value", "95 % interval", "floor", "reference", "better", *["meaning"] * beside)
     for number, column in enumerate(table.columns[:6]):
         column.no_wrap, column.justify = True, "right" if 1 <= number <= 4 else "left"
     for measure in measures:
@@ -175,7 +175,7 @@ def say_path(what: str, path: Path, console: Console) -> None:
 
 def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
     """One line per run, its verdict last."""
-    table = _table("run", "data", "task", "state", "quality", "verdict")
+    table = table_of("run", "data", "task", "state", "quality", "verdict")
     for run in runs:
         _add_row(table, str(run.folder), _near(run.data), run.task, run.state, run.quality, run.verdict)
     console.print(table)
@@ -189,7 +189,8 @@ def print_next(steps: Mapping[str, str], console: Console) -> None:
         console.print(Padding(line, (0, 0, 0, 2)) if console.is_terminal else Text(f"  {line.plain}"), soft_wrap=True)
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """An empty table in the style of all verbs."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+# Read at the first product on a GPU; without it torch.use_deterministic_algorithms refuses products there.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 THREADS = torch.get_num_threads()  # as torch found the machine, before any run of this process set its own number
 
 

@@ -226,14 +226,14 @@ def _step(game: Game, feed: Feed, sitting: _Sitting, state: State) -> Step:
     def tell(kind: str, **content: Any) -> None:
         sitting.journal.event(kind, state.step, **content)
 
-    runner = _runner(sitting.seats, settings, sitting.world, tell)
+    runner = runner_for(sitting.seats, settings, sitting.world, tell)
     return Step(
         game, feed, sitting.seats, sitting.average, runner,
         seed=settings.seed, batch_size=settings.batch_size, precision=settings.precision,
     )  # fmt: skip
 
 
-def _runner(seats: Sequence[Seat], settings: FitSettings, world: World, tell: Callable[..., None]) -> Runner:
+def runner_for(seats: Sequence[Seat], settings: FitSettings, world: World, tell: Callable[..., None]) -> Runner:
     """On a GPU steps are repeated from a recording, elsewhere they run operation by operation."""
     device = seats[0].random.device
     if device.type != "cuda":

@@ -18,6 +18,7 @@ from torch import Tensor
 from ganforge.contracts import Batch, Dial, Feed, Game, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import seed_for
+from ganforge.core.spans import span
 from ganforge.engine.average import MovingAverage
 from ganforge.engine.averaging import Averaging
 from ganforge.engine.checkpoint import State
@@ -106,7 +107,7 @@ class Step:
             dials.append(tuple((name, value != 0) for name, value in found.items()))
             numbers += [value for value in found.values() if value != 0]
             rates.append(learning_rate(seat, state, self._game.product))
-            with pace.batch():
+            with pace.batch(), span("data"):
                 batches.append(self._fetch(seed_for(self._seed, f"{seat.player.name}/batch", 0, step, attempt)))
             seat.random.begin(seed_for(self._seed, f"{seat.player.name}/random", 0, step, attempt))
         shown = state.clock.examples + self._batch_size
@@ -135,14 +136,16 @@ class Step:
                 steps[kin].finish()
             seat = self._seats[place]
             standing: dict[str, Dial] = {name: next(numbers) if on else 0.0 for name, on in dials}
-            batch = self._feed.batch(given["indices"]) if self._feed.resident else given
+            with span("data"):
+                batch = self._feed.batch(given["indices"]) if self._feed.resident else given
             told.append(find_gradients(seat, self._seats, Turn(batch, seat.random, standing), self._precision))
             steps[place] = begin_step(seat, rate, self._world)
             if self._game.order == "alternating":
                 steps[place].finish_before_use_of(seat.player.network)
         for step in steps.values():
             step.finish()
-        self._average.follow(weight)
+        with span("average"):
+            self._average.follow(weight)
         return tuple(told)
 
     def _fetch(self, seed: int) -> Batch:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ganforge.contracts import Loss, OptimiserSettings, Player, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
+from ganforge.core.spans import span
 from ganforge.core.world import ALONE, World
 from ganforge.engine.averaging import Averaging, average_later
 
@@ -78,10 +79,11 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
     device = turn.random.device.type
     for parameter in seat.parameters:
         parameter.grad = None
-    with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+    with span("forward"), torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
         loss = seat.player.loss(turn)
         total = sum(loss.terms.values(), start=torch.zeros((), device=turn.random.device)).mean()
-    total.backward()  # type: ignore[no-untyped-call]
+    with span("backward"):
+        total.backward()  # type: ignore[no-untyped-call]
     return _account(seat, loss)
 
 
@@ -107,7 +109,8 @@ def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) 
             group["lr"] = learning_rate
         seat.optimiser.grad_scale = None  # type: ignore[attr-defined]
         seat.optimiser.found_inf = bad  # type: ignore[attr-defined]
-        seat.optimiser.step()
+        with span("optimiser"):
+            seat.optimiser.step()
         seat.sums[NORM] += torch.nan_to_num(norm, 0.0, 0.0, 0.0)  # only the account: the step was skipped whole
         seat.sums[SKIPPED] += bad
 

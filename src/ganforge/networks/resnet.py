@@ -1,11 +1,16 @@
 """A residual pair after R3GAN: no normalisation, no attention, bilinear resampling, started as the identity.
 
+Resampling is one kernel each way: torch's bilinear doubling, and the mean of 2x2, which is bilinear halving. Written
+as depthwise convolutions with the kernel [1, 3, 3, 1] they give the same numbers and are slower on a processor
+(docs/log.md; benchmarks/gpu_r3gan.py has both for a GPU).
+
 Source: Huang et al. 2024, section 3.4 and appendix; the start is Fixup (Zhang et al. 2019): the last layer of each
 block begins at zero, the others are scaled by the number of blocks to the power -1/4.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -81,6 +86,23 @@ def scaled_normal(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
         nn.init.zeros_(layer.bias)
 
 
+def _stages(widths: tuple[int, ...], depth: int) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """The blocks at each resolution, and from each to the next what changes the number of channels.
+
+    A change is a 1x1 convolution without bias. It commutes with resampling, so it stands on the side of it that has
+    fewer pixels: before doubling, after halving.
+    """
+    stages, changes = nn.ModuleList(), nn.ModuleList()
+    for width in widths:
+        stages.append(nn.Sequential(*(Block(width, depth * len(widths)) for _ in range(depth))))
+    for here, after in itertools.pairwise(widths):
+        change = nn.Conv2d(here, after, 1, bias=False) if here != after else nn.Identity()
+        if isinstance(change, nn.Conv2d):
+            scaled_normal(change)
+        changes.append(change)
+    return stages, changes
+
+
 class ResnetGenerator(nn.Module):
     """Latent (and label) -> a learned basis at the lowest size -> blocks, doubled stage by stage -> picture."""
 
@@ -95,13 +117,7 @@ class ResnetGenerator(nn.Module):
         self.basis = nn.Parameter(torch.randn(1, widths[0], *lowest))
         self.weigh = nn.Linear(inputs, widths[0], bias=False)
         scaled_normal(self.weigh)
-        blocks = pair.depth * len(widths)
-        self.stages = nn.ModuleList()
-        for before, here in zip((widths[0], *widths), widths, strict=False):
-            change = nn.Conv2d(before, here, 1, bias=False) if before != here else nn.Identity()
-            if isinstance(change, nn.Conv2d):
-                scaled_normal(change)
-            self.stages.append(nn.Sequential(change, *(Block(here, blocks) for _ in range(pair.depth))))
+        self.stages, self.changes = _stages(widths, pair.depth)
         self.picture = nn.Conv2d(widths[-1], channels, 1)
         scaled_normal(self.picture, gain=0.5)
 
@@ -110,10 +126,9 @@ class ResnetGenerator(nn.Module):
             latent = torch.cat([latent, self.embed(label)], dim=1)
         x = self.basis * self.weigh(latent)[:, :, None, None]  # (B, widths[0], h, w)
         x = x.contiguous(memory_format=torch.channels_last)
-        for index, stage in enumerate(self.stages):
-            if index:
-                x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = stage(x)
+        x = self.stages[0](x)
+        for change, stage in zip(self.changes, self.stages[1:], strict=True):
+            x = stage(F.interpolate(change(x), scale_factor=2, mode="bilinear", align_corners=False))
         return bounded(crop(self.picture(x), *self.size))
 
 
@@ -124,28 +139,19 @@ class ResnetDiscriminator(nn.Module):
         super().__init__()
         channels, height, width = pair.shape
         widths = pair.widths()[::-1]  # highest size first
-        self.halvings = len(widths) - 1
         self.picture = nn.Conv2d(channels, widths[0], 1)
         scaled_normal(self.picture)
-        blocks = pair.depth * len(widths)
-        self.stages = nn.ModuleList()
-        for here, after in zip(widths, (*widths[1:], widths[-1]), strict=True):
-            change = nn.Conv2d(here, after, 1, bias=False) if here != after else nn.Identity()
-            if isinstance(change, nn.Conv2d):
-                scaled_normal(change)
-            self.stages.append(nn.Sequential(*(Block(here, blocks) for _ in range(pair.depth)), change))
-        lowest = lowest_size(height, width, self.halvings)
+        self.stages, self.changes = _stages(widths, pair.depth)
+        lowest = lowest_size(height, width, len(self.changes))
         self.gather = nn.Conv2d(widths[-1], widths[-1], lowest, groups=widths[-1], bias=False)  # depthwise, to 1x1
         scaled_normal(self.gather)
         self.score = nn.Linear(widths[-1], max(pair.labels, 1))
         scaled_normal(self.score)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        x = self.picture(pad_to_stages(x, self.halvings))
-        for index, stage in enumerate(self.stages):
-            x = stage(x)
-            if index < self.halvings:
-                x = F.avg_pool2d(x, 2)
+        x = self.stages[0](self.picture(pad_to_stages(x, len(self.changes))))
+        for change, stage in zip(self.changes, self.stages[1:], strict=True):
+            x = stage(change(F.avg_pool2d(x, 2)))
         scores: Tensor = self.score(self.gather(x).flatten(1))  # (B, max(labels, 1))
         return scores[:, 0] if label is None else scores.gather(1, label[:, None])[:, 0]
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator
 from ganforge.core.precision import widened
+from ganforge.core.spans import span
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +46,6 @@ def squared_slope(score: Tensor, x: Tensor) -> Tensor:
     Returns: (B,) float32, in score^2 / input^2, with a graph.
     Source: Mescheder, Geiger and Nowozin 2018, equation 9.
     """
-    (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
-    return widened(slope).square().sum(dim=tuple(range(1, slope.dim())))
+    with span("penalty"):
+        (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
+        return widened(slope).square().sum(dim=tuple(range(1, slope.dim())))

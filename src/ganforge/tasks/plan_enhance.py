@@ -6,7 +6,6 @@ import torch
 
 from ganforge import __version__
 from ganforge.contracts import Tell
-from ganforge.core.device import survey_machine
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.data.images.degrade import Degradation, read_degradation, resized
@@ -16,7 +15,6 @@ from ganforge.networks import refuse_unbuildable
 from ganforge.recipe import (
     Adversary,
     Average,
-    Compute,
     Data,
     Enhancement,
     Length,
@@ -30,6 +28,7 @@ from ganforge.recipe import (
     refuse_two_lengths,
 )
 from ganforge.tasks.enhance_game import build_game, enhancer_for
+from ganforge.tasks.on_machine import compute_on
 from ganforge.tasks.plan_pictures import chosen_device, chosen_objective, why_so_many
 from ganforge.tasks.timing import measure_rate, on_fewest_threads, steps_per_record
 
@@ -45,6 +44,7 @@ MARKS = (0.0, 0.05, 0.2, 0.5, 0.7, 0.85, 1.0)
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="enhancer", latent_size=1, width=16, depth=2),
     "small": Network(name="enhancer", latent_size=1, width=32, depth=4),
+    "medium": Network(name="enhancer", latent_size=1, width=40, depth=6),
     "base": Network(name="enhancer", latent_size=1, width=48, depth=8),
     "large": Network(name="enhancer", latent_size=1, width=64, depth=16),
 }
@@ -107,11 +107,11 @@ def plan_enhancement(request: Request, photos: Photos, tell: Tell) -> Recipe:
 
 def _draft(request: Request, photos: Photos) -> Recipe:
     """Everything but gamma and length."""
-    machine, device = survey_machine(), chosen_device(request)
+    compute, computed = compute_on(chosen_device(request))
     objective = chosen_objective(request)
     text = request.settings.get("enhance.degradation", "downscale:2")
     damage = read_degradation(text)
-    size, best = request.size or ("small" if device == "cpu" else "large"), device == machine.device
+    size = request.size or ("small" if compute.device == "cpu" else "large")
     patch = GIVEN * damage.factor if damage.factor > 1 else PATCH
     data = Data(source=request.source, kind="pictures", shape=photos.shape, hash=photos.data_hash)
     draft = Recipe(
@@ -125,7 +125,7 @@ def _draft(request: Request, photos: Photos) -> Recipe:
         objective=Adversary(name=objective),
         optimiser=Optimiser(batch_size=BATCH, beta1=0.9, warmup=0.02),
         length=Length(examples=request.examples or BATCH),
-        compute=Compute(device=device, precision=machine.precision if best else "float32", threads=machine.threads),
+        compute=compute,
     )
     return draft.with_reason(
         **REASONS,
@@ -137,9 +137,7 @@ def _draft(request: Request, photos: Photos) -> Recipe:
         else "you did not say which: pictures twice as large",
         enhance__patch=f"the network is given {patch // damage.factor} pixels, as much as it can see at once",
         objective__name="you asked for it" if request.objective else "relativistic pairing with R1 and R2: converges",
-        compute__device=machine.device_reason,
-        compute__precision=machine.precision_reason if best else "safe on any device",
-        compute__threads=machine.description,
+        **computed,
     )
 
 

@@ -19,7 +19,6 @@ from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import (
     Adversary,
     Average,
-    Compute,
     Data,
     Length,
     Network,
@@ -32,6 +31,7 @@ from ganforge.recipe import (
     override,
     refuse_two_lengths,
 )
+from ganforge.tasks.on_machine import compute_on
 from ganforge.tasks.row_game import build_row_game, build_row_networks
 from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads, steps_per_record
 
@@ -49,6 +49,7 @@ STEADY_RATE = 20_000.0  # rows/s that records and looks are spaced by where exam
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
     "small": Network(name="rows", latent_size=128, width=128, depth=2),
+    "medium": Network(name="rows", latent_size=128, width=192, depth=2),
     "base": Network(name="rows", latent_size=128, width=256, depth=2),
     "large": Network(name="rows", latent_size=128, width=512, depth=3),
 }
@@ -169,8 +170,8 @@ def _bare(request: Request, inquiry: TableInquiry, rows: Rows) -> Recipe:
 
 def _draft(request: Request, inquiry: TableInquiry, table: Table, understood: Understood, objective: str) -> Recipe:
     """Everything but the length."""
-    machine, rows, gamma = survey_machine(), len(table.train), gamma_rule(table)
-    best = understood.device == machine.device
+    rows, gamma = len(table.train), gamma_rule(table)
+    compute, computed = compute_on(understood.device)
     if objective == "wasserstein":
         adversary = Adversary(name=objective, gamma_start=10.0, gamma_end=10.0)
     else:
@@ -183,11 +184,7 @@ def _draft(request: Request, inquiry: TableInquiry, table: Table, understood: Un
             update={
                 "objective": adversary,
                 "optimiser": Optimiser(batch_size=BATCH, learning_rate_start=3e-3),
-                "compute": Compute(
-                    device=understood.device,
-                    precision=machine.precision if best else "float32",
-                    threads=machine.threads,
-                ),
+                "compute": compute,
             }
         )
         .with_reason(
@@ -210,9 +207,7 @@ def _draft(request: Request, inquiry: TableInquiry, table: Table, understood: Un
             else "relativistic pairing with R1 and R2: converges",
             objective__gamma_start=f"{GAMMA_PER_SQUARED_DISTANCE:g} x the mean squared distance of two rows",
             optimiser__batch_size=f"from {rows:,} training rows; fewer a step gained nothing, on few rows either",
-            compute__device=machine.device_reason,
-            compute__precision=machine.precision_reason if best else "safe on any device",
-            compute__threads=machine.description,
+            **computed,
         )
     )
 

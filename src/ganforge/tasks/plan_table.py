@@ -29,6 +29,7 @@ from ganforge.recipe import (
     override,
     refuse_two_lengths,
 )
+from ganforge.tasks.on_machine import FOR_A_GPU
 from ganforge.tasks.regression_game import build_game
 from ganforge.tasks.regression_model import REGRESSORS, build_regressor, with_ones
 
@@ -37,7 +38,7 @@ DRAWN = 1024  # rows in a step above that
 NEARNESS = 1e-4  # of the way from zero to the closed form that may be left at the end
 MOST_STEPS = 20_000
 FLAT = 1e-6  # share of the largest curvature below which float32 gradients see nothing
-MLP_WIDTHS = {"tiny": 8, "small": 32, "base": 64, "large": 256}
+MLP_WIDTHS = {"tiny": 8, "small": 32, "medium": 48, "base": 64, "large": 256}
 MLP_PASSES = 40  # over the training rows: on a few hundred of them more passes teach the noise
 MLP_STEPS = (300, 5_000)  # least and most
 MARKS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)
@@ -59,6 +60,8 @@ REASONS = {
     "optimiser__warmup": "none: the first steps are the surest",
     "compute__device": "a table is small: the processor is done before an accelerator has started",
     "compute__precision": "the closed form is met to more digits than bfloat16 has",
+    "compute__capture": FOR_A_GPU,
+    "compute__deterministic": FOR_A_GPU,
     "compute__threads": "sums this small are slower when they are split",
     "length__examples_per_second": "timed only when --minutes are given",
     "records__every_steps": "a hundred times a run, so that the curves of cost and theta are smooth",

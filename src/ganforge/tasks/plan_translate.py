@@ -9,14 +9,12 @@ import numpy as np
 
 from ganforge import __version__
 from ganforge.contracts import Tell
-from ganforge.core.device import survey_machine
 from ganforge.core.seeds import seed_for
 from ganforge.data.images.feed import HALF
 from ganforge.data.images.pairs import Pairs
 from ganforge.networks import refuse_unbuildable
 from ganforge.recipe import (
     Adversary,
-    Compute,
     Data,
     Length,
     Network,
@@ -28,6 +26,7 @@ from ganforge.recipe import (
     override,
     refuse_two_lengths,
 )
+from ganforge.tasks.on_machine import compute_on
 from ganforge.tasks.plan_pictures import (
     GAMMA_DECAY,
     SECONDS_PER_LOOK,
@@ -54,6 +53,7 @@ PAIRS = 2_000  # random pairs behind the mean squared distance of two pictures
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="translator", latent_size=1, width=16, depth=1),
     "small": Network(name="translator", latent_size=1, width=32, depth=2),
+    "medium": Network(name="translator", latent_size=1, width=48, depth=3),
     "base": Network(name="translator", latent_size=1, width=64, depth=4),
     "large": Network(name="translator", latent_size=1, width=128, depth=6),
 }
@@ -109,11 +109,10 @@ def mean_squared_distance(pictures: np.ndarray) -> float:
 
 def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
     """Everything but the length."""
-    machine, device = survey_machine(), chosen_device(request)
+    compute, computed = compute_on(chosen_device(request))
     paired = pairs.pairing == "paired"
     distance = mean_squared_distance(pairs.train.pictures("y"))
     gamma = gamma_rule(distance)
-    best = device == machine.device
     count = len(pairs.train)
     return Recipe(
         ganforge=__version__,
@@ -142,7 +141,7 @@ def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
             beta1=MOMENTUM,
         ),
         length=Length(examples=request.examples or BATCH),
-        compute=Compute(device=device, precision=machine.precision if best else "float32", threads=machine.threads),
+        compute=compute,
     ).with_reason(
         **REASONS,
         task="you asked for it",
@@ -165,9 +164,7 @@ def _draft(request: Request, pairs: Pairs, objective: str) -> Recipe:
         optimiser__warmup="none: the distance to the truth holds the first steps"
         if paired
         else "the first steps of a young discriminator are wild: the result would leave its input for good",
-        compute__device=machine.device_reason,
-        compute__precision=machine.precision_reason if best else "safe on any device",
-        compute__threads=machine.description,
+        **computed,
     )
 
 

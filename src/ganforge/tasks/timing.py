@@ -14,6 +14,7 @@ from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted
 from ganforge.recipe import Recipe
 from ganforge.tasks.adversarial import build_game
+from ganforge.tasks.on_machine import use
 
 TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
 MOST_RECORDS = 2_000.0  # in a run whose examples were asked for, however long
@@ -75,7 +76,7 @@ def measure_rate(
         record_every_steps=steps,
     )
     before = torch.get_num_threads()
-    torch.set_num_threads(recipe.compute.threads)
+    use(recipe.compute)
     enough = perf_counter() + MOST_TIMING_SECONDS
     try:
         fit(build(recipe), feed, settings, observers=(rates,), stop=lambda: _timed(rates, enough))

@@ -10,15 +10,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganforge.core.transfer import Carrier
 from ganforge.data.images.arrays import IN_MEMORY
 from ganforge.data.images.part import Pixels
 from ganforge.data.images.store import MemoryRows, Rows
 
+FREE_SHARE = 0.5  # of a GPU's free memory: what pictures may take of it
+AT_ONCE = 2**26  # bytes of pictures that are brought to a GPU in one go
 HALF = 127.5  # 0..255 <-> -1..1: x = level / HALF - 1
 
 
 class PictureFeed:
-    """Pictures of one part, drawn by index (contracts.Feed). Small data lives on the training device as uint8."""
+    """Pictures of one part, drawn by index (contracts.Feed).
+
+    What fits lives on the training device as uint8. What does not is read for each batch, and carried to the device
+    while that computes.
+    """
 
     def __init__(
         self,
@@ -29,12 +36,15 @@ class PictureFeed:
     ) -> None:
         """Args: places (N,) which rows belong to this part, None for all; labels (N,)."""
         self._rows, self._places, self._device = rows, places, torch.device(device)
+        self._carrier = Carrier(self._device)
         self._pixels: Tensor | None = None  # (N, H, W, C) uint8 on the device
         if isinstance(rows, MemoryRows) and rows.array.nbytes <= IN_MEMORY:
             part = rows.array if places is None else rows.array[places]
             part = np.require(part, requirements=["C", "W"])
             self._rows, self._places = MemoryRows(part), None
             self._pixels = torch.from_numpy(part).to(self._device)
+        elif len(self) and len(self) * self._row_bytes() <= room_beside(self._device):
+            self._pixels = self._brought()
         self._labels: Tensor | None = None
         if labels is not None:  # kept as small as they can be: a million of int64 would be 8 MB
             small = labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
@@ -64,7 +74,7 @@ class PictureFeed:
         if self._pixels is not None:
             levels = self._pixels.index_select(0, chosen)
         else:
-            levels = torch.from_numpy(self._read(indices.numpy())).to(self._device, non_blocking=True)
+            levels = self._carrier.carry(self._read(indices.numpy()))
         numbers = levels.permute(0, 3, 1, 2).to(torch.get_default_dtype())  # keeps its strides: channels_last
         x = numbers.sub_(HALF).div_(HALF)
         if self._labels is None:
@@ -88,8 +98,25 @@ class PictureFeed:
         chosen = np.arange(len(self)) if indices is None else np.asarray(indices)
         return np.ascontiguousarray(self._read(chosen).transpose(0, 3, 1, 2))
 
+    def _row_bytes(self) -> int:
+        return int(self._read(np.arange(1)).nbytes)
+
+    def _brought(self) -> Tensor:
+        """All pictures, on the device."""
+        step, first = max(1, AT_ONCE // self._row_bytes()), self._read(np.arange(1))
+        pixels = torch.empty((len(self), *first.shape[1:]), dtype=torch.uint8, device=self._device)
+        for start in range(0, len(self), step):
+            end = min(start + step, len(self))
+            pixels[start:end] = torch.from_numpy(self._read(np.arange(start, end)))
+        return pixels
+
     def _read(self, indices: NDArray[np.integer]) -> Pixels:
         return np.ascontiguousarray(self._rows.read(indices if self._places is None else self._places[indices]))
+
+
+def room_beside(device: torch.device) -> int:
+    """Bytes of a device's own memory that pictures may take. A processor has none beside the one they are in."""
+    return int(FREE_SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
 
 
 @overload
