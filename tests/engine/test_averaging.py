@@ -72,9 +72,8 @@ def play(game: Game, world: World, steps: int = 1) -> list[Tensor]:
     """The weights after some steps, without the meetings of a real world at its beginning and end."""
     seats = [sit_down(player, world) for player in game.players]
     average = MovingAverage(game.product_player.network, 100.0)
-    step = Step(
-        game, TableFeed(x=points()), seats, average, AtOnce(), seed=1, batch_size=16, precision="float32"
-    )  # fmt: skip
+    runner = AtOnce(torch.device("cpu"))
+    step = Step(game, TableFeed(x=points()), seats, average, runner, seed=1, batch_size=16, precision="float32")
     state = State(Clock(16 * steps))
     for _ in range(steps):
         step.take(state, Pace(state))

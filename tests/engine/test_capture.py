@@ -50,7 +50,7 @@ class Bench:
 
     def runner(self, seats: Sequence[Seat], plan: FitSettings, world: World, tell: Callable[..., None]) -> Any:
         if not self.on:
-            return loop.AtOnce()
+            return loop.AtOnce(seats[0].random.device)
         self.made.append(self.recorder([seat.random.generator for seat in seats]))
         return Captured(self.made[-1], seats, tell)
 

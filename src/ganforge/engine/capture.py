@@ -12,14 +12,14 @@ outside, warm-up on a side stream, generators registered, optimisers capturable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ganforge.engine.step import Inputs, Phase, Program, Told
+from ganforge.engine.step import Inputs, Phase, Program, Told, queued
 from ganforge.engine.turn import Seat
 
 WARM_UP = 3  # steps of a phase before it is recorded: kernels are chosen and moments are made in them
@@ -57,6 +57,7 @@ class Captured:
     def __init__(self, recorder: Recorder, seats: Sequence[Seat], tell: Callable[..., None]) -> None:
         """Args: tell(kind, **content) an event."""
         self._recorder, self._seats, self._tell = recorder, seats, tell
+        self._device = seats[0].random.device
         self._recordings: dict[Phase, _Recording] = {}
         self._steps: dict[Phase, int] = {}  # of each phase that is not recorded
         self._last: _Recording | None = None
@@ -70,8 +71,8 @@ class Captured:
             recording = None
         if recording is None:
             self._last = None
-            return self._recorder.warm_up(lambda: program(phase, inputs))
-        _fill(recording.places, inputs)
+            return self._recorder.warm_up(lambda: program(phase, inputs.on(self._device)))
+        self._fill(recording.places, inputs)
         recording.repeat()
         if recording is not self._last:  # a record step reads gradients from the weights
             for seat, gradients in zip(self._seats, recording.gradients, strict=True):
@@ -89,9 +90,8 @@ class Captured:
         seen = self._steps[phase] = self._steps.get(phase, 0) + 1
         if self._why_not or seen <= WARM_UP or len(self._recordings) == MOST_PHASES:
             return None
-        places = Inputs(
-            tuple({name: x.clone() for name, x in batch.items()} for batch in inputs.batches), inputs.numbers.clone()
-        )
+        batches = tuple({name: x.clone() for name, x in batch.items()} for batch in inputs.batches)
+        places = Inputs(inputs.chosen.to(self._device, copy=True), batches)
         try:
             told, repeat = self._recorder.record(lambda: program(phase, places))
         except RuntimeError as error:
@@ -101,6 +101,12 @@ class Captured:
         self._recordings[phase] = _Recording(places, told, repeat, gradients)
         self._tell("captured", players=[self._seats[place].player.name for place in phase.playing])
         return self._recordings[phase]
+
+    def _fill(self, places: Inputs, inputs: Inputs) -> None:
+        places.chosen.copy_(queued(inputs.chosen, self._device), non_blocking=True)
+        for kept, given in zip(places.batches, inputs.batches, strict=True):
+            for name, x in given.items():
+                kept[name].copy_(x, non_blocking=True)
 
     def _refuse(self, reason: str) -> None:
         self._why_not = reason
@@ -131,17 +137,7 @@ class CudaRecorder:
         return told, graph.replay
 
 
-def _tensors(inputs: Inputs) -> Mapping[str, Tensor]:
-    named = {f"{place}/{name}": x for place, batch in enumerate(inputs.batches) for name, x in batch.items()}
-    return {**named, "numbers": inputs.numbers}
-
-
 def _same_shapes(places: Inputs, inputs: Inputs) -> bool:
-    kept, given = _tensors(places), _tensors(inputs)
-    return kept.keys() == given.keys() and all(kept[name].shape == x.shape for name, x in given.items())
-
-
-def _fill(places: Inputs, inputs: Inputs) -> None:
-    kept = _tensors(places)
-    for name, x in _tensors(inputs).items():
-        kept[name].copy_(x, non_blocking=True)
+    """Whether batches have not changed; what is chosen has the length that the phase says."""
+    shapes = [[{name: x.shape for name, x in batch.items()} for batch in given.batches] for given in (places, inputs)]
+    return shapes[0] == shapes[1]

@@ -237,12 +237,12 @@ def runner_for(seats: Sequence[Seat], settings: FitSettings, world: World, tell:
     """On a GPU steps are repeated from a recording, elsewhere they run operation by operation."""
     device = seats[0].random.device
     if device.type != "cuda":
-        return AtOnce()
+        return AtOnce(device)
     if settings.capture and world.size == 1:
         return Captured(CudaRecorder(device, [seat.random.generator for seat in seats]), seats, tell)
     if world.leads:
         tell("not_captured", reason="several processes train together" if settings.capture else "you asked for it")
-    return AtOnce()
+    return AtOnce(device)
 
 
 def _begin(sitting: _Sitting) -> State:

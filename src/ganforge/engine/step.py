@@ -39,10 +39,24 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the host gives a step: on the device, and of the same shapes at each step of a phase."""
+    """What the host gives a step: of the same shapes at each step of a phase.
 
-    batches: tuple[Batch, ...]  # of each playing seat; only `indices` where the examples live on the device
-    numbers: Tensor  # (n,): the playing seats' learning rates, the average's weight, then the dials that are on
+    Where examples live on the device, only their places travel, together with the numbers that move: everything that
+    the host chooses is then one copy of some hundred bytes.
+    """
+
+    chosen: Tensor  # integers (n,): which examples each playing seat sees, if they live on the device; then numbers,
+    # bit by bit: the playing seats' learning rates, the average's weight, and the dials that are on
+    batches: tuple[Batch, ...] = ()  # of each playing seat, on the device; none where the examples live there
+
+    def on(self, device: torch.device) -> Inputs:
+        """The same on the device. The host does not wait: a copy from pinned memory is queued like any other work."""
+        return Inputs(queued(self.chosen, device).to(device, non_blocking=True), self.batches)
+
+
+def queued(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host from which the device can copy while the host goes on."""
+    return tensor.pin_memory() if device.type == "cuda" else tensor
 
 
 class Program(Protocol):
@@ -64,8 +78,11 @@ class Runner(Protocol):
 class AtOnce:
     """Runs the device's part operation by operation."""
 
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
     def __call__(self, phase: Phase, inputs: Inputs, program: Program) -> Told:
-        return program(phase, inputs)
+        return program(phase, inputs.on(self._device))
 
     def forget(self) -> None:
         """Nothing is remembered."""
@@ -89,11 +106,13 @@ class Step:
         self._game, self._feed, self._seats, self._average = game, feed, seats, average
         self._runner, self._world = runner, seats[0].random.world
         self._seed, self._batch_size, self._precision = seed, batch_size, precision
-        self._device = seats[0].random.device
+        self._rows = self._world.share_of(batch_size)
         self._choosing = Draws(torch.Generator(), self._world)
+        device = seats[0].random.device.type
         # Fused optimisers read their rate as float32 on a GPU, and as float64 on a processor; mps has no float64.
-        self._rates = torch.float64 if self._device.type == "cpu" else torch.float32
-        self._numbers = torch.float32 if self._device.type == "mps" else torch.float64
+        self._rates = torch.float64 if device == "cpu" else torch.float32
+        wide = device != "mps"
+        self._numbers, self._places = (torch.float64, torch.int64) if wide else (torch.float32, torch.int32)
         weights = [{id(weight) for weight in seat.parameters} for seat in seats]
         self._kin = [{place for place, theirs in enumerate(weights) if ours & theirs} for ours in weights]
 
@@ -101,19 +120,25 @@ class Step:
         """One step: every player that plays now takes its turn, on a fresh batch and with fresh random numbers."""
         progress, step, attempt = state.clock.progress, state.step, state.attempt
         playing = [place for place, seat in enumerate(self._seats) if seat.player.plays(progress)]
-        batches, rates, numbers, dials = [], [], [], []
+        batches, places, rates, numbers, dials = [], [], [], [], []
         for seat in (self._seats[place] for place in playing):
             found = seat.player.dials(progress, state.levers)
             dials.append(tuple((name, value != 0) for name, value in found.items()))
             numbers += [value for value in found.values() if value != 0]
             rates.append(learning_rate(seat, state, self._game.product))
-            with pace.batch(), span("data"):
-                batches.append(self._fetch(seed_for(self._seed, f"{seat.player.name}/batch", 0, step, attempt)))
+            self._choosing.begin(seed_for(self._seed, f"{seat.player.name}/batch", 0, step, attempt))
+            indices = self._choosing.examples(len(self._feed), self._batch_size)
+            if self._feed.resident:
+                places.append(indices.to(self._places))
+            else:
+                with pace.batch(), span("data"):
+                    batches.append(self._feed.batch(indices))
             seat.random.begin(seed_for(self._seed, f"{seat.player.name}/random", 0, step, attempt))
         shown = state.clock.examples + self._batch_size
         weight = self._average.weight(shown, self._batch_size, state.levers.half_life_examples)
-        moving = self._there(torch.tensor([*rates, weight, *numbers], dtype=self._numbers))
-        told = self._runner(Phase(tuple(playing), tuple(dials)), Inputs(tuple(batches), moving), self.perform)
+        moving = torch.tensor([*rates, weight, *numbers], dtype=self._numbers)
+        inputs = Inputs(torch.cat([*places, moving.view(self._places)]), tuple(batches))
+        told = self._runner(Phase(tuple(playing), tuple(dials)), inputs, self.perform)
         for place, names in zip(playing, told, strict=True):
             self._seats[place].count(names)
 
@@ -127,18 +152,21 @@ class Step:
         `alternating`: each player steps in turn, and the next one sees the step. `simultaneous`: all gradients first,
         then all steps. Where several processes train, gradients travel while the next player computes.
         """
-        count = len(phase.playing)
-        rates = inputs.numbers[:count].to(self._rates).unbind()
-        weight, *moving = inputs.numbers[count:].to(torch.get_default_dtype()).unbind()
+        count, chosen = len(phase.playing), inputs.chosen
+        places, chosen = chosen.tensor_split([0 if inputs.batches else count * self._rows])
+        rates, others = chosen.view(self._numbers).tensor_split([count])
+        weight, *moving = others.to(torch.get_default_dtype()).unbind()
         numbers, told, steps = iter(moving), [], dict[int, Averaging]()
-        for place, dials, given, rate in zip(phase.playing, phase.dials, inputs.batches, rates, strict=True):
+        given: Sequence[Batch | Tensor] = inputs.batches or places.view(count, self._rows).unbind()
+        turns = zip(phase.playing, phase.dials, given, rates.to(self._rates).unbind(), strict=True)
+        for place, dials, batch, rate in turns:
             for kin in self._kin[place] & steps.keys():  # one player's network may hold another's
                 steps[kin].finish()
             seat = self._seats[place]
             standing: dict[str, Dial] = {name: next(numbers) if on else 0.0 for name, on in dials}
             with span("data"):
-                batch = self._feed.batch(given["indices"]) if self._feed.resident else given
-            told.append(find_gradients(seat, self._seats, Turn(batch, seat.random, standing), self._precision))
+                seen = self._feed.batch(batch.long()) if isinstance(batch, Tensor) else batch
+            told.append(find_gradients(seat, self._seats, Turn(seen, seat.random, standing), self._precision))
             steps[place] = begin_step(seat, rate, self._world)
             if self._game.order == "alternating":
                 steps[place].finish_before_use_of(seat.player.network)
@@ -147,15 +175,3 @@ class Step:
         with span("average"):
             self._average.follow(weight)
         return tuple(told)
-
-    def _fetch(self, seed: int) -> Batch:
-        """This process's rows of a fresh batch, or where they lie."""
-        self._choosing.begin(seed)
-        indices = self._choosing.examples(len(self._feed), self._batch_size)
-        return {"indices": self._there(indices)} if self._feed.resident else self._feed.batch(indices)
-
-    def _there(self, numbers: Tensor) -> Tensor:
-        """The same on the device, without waiting for it: a copy from pinned memory is queued like any other work."""
-        if self._device.type != "cuda":
-            return numbers.to(self._device)
-        return numbers.pin_memory().to(self._device, non_blocking=True)
