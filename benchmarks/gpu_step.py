@@ -84,9 +84,7 @@ class Steps:
         plan = settings(precision, 100, capture=True)
         runner: Runner = runner_for(seats, plan, ALONE, self._hear) if on_device else Nothing()
         self.events: list[str] = []
-        self._step = Step(
-            game, pictures(device), seats, average, runner, seed=0, batch_size=BATCH, precision=precision
-        )  # fmt: skip
+        self._step = Step(game, pictures(device), seats, average, runner, plan)
         self._state = State(Clock(10**9, examples=10**8))
         self._pace = Pace(self._state)
         self.play(WARM_UP + 20)

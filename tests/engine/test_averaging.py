@@ -73,7 +73,7 @@ def play(game: Game, world: World, steps: int = 1) -> list[Tensor]:
     seats = [sit_down(player, world) for player in game.players]
     average = MovingAverage(game.product_player.network, 100.0)
     runner = AtOnce(torch.device("cpu"))
-    step = Step(game, TableFeed(x=points()), seats, average, runner, seed=1, batch_size=16, precision="float32")
+    step = Step(game, TableFeed(x=points()), seats, average, runner, settings(steps))
     state = State(Clock(16 * steps))
     for _ in range(steps):
         step.take(state, Pace(state))

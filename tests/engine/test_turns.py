@@ -29,7 +29,8 @@ from ganforge.contracts import Game, Loss, OptimiserSettings, Schedule, Turn, is
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import fit
-from ganforge.engine.turn import find_gradients, settle, sit_down, take_step
+from ganforge.engine.turn import begin_step, find_gradients, settle, sit_down, take_step
+from ganforge.errors import RecipeError
 from ganforge.networks.mlp import MlpPair
 from ganforge.objectives import OBJECTIVES
 
@@ -88,6 +89,37 @@ def test_alternating_and_simultaneous_play_differ() -> None:
     for game in games:
         fit(game, TableFeed(x=points()), settings(3))
     assert not same(*(weights(game.players[1].network) for game in games))
+
+
+@pytest.mark.parametrize("pieces", [2, 8])
+def test_a_batch_in_pieces_has_the_gradient_and_the_account_of_the_whole(pieces: int) -> None:
+    batch = {name: x[:BATCH] for name, x in line_feed().tensors.items()}
+    found = []
+    for cut in (1, pieces):
+        seat = sit_down(regression_game().players[0])
+        seat.count(find_gradients(seat, [seat], Turn(batch, Draws(generator_for(0, "turn"))), "float32", cut))
+        begin_step(seat, 0.0).finish()
+        account = settle(seat)
+        assert account is not None
+        told = torch.tensor([account.gradient_norm, *account.terms.values()])
+        found.append([*(parameter.grad for parameter in seat.parameters), told])
+    for whole, cut in zip(*found, strict=True):
+        torch.testing.assert_close(cut, whole)
+
+
+def test_pieces_draw_their_own_random_numbers() -> None:
+    """Else the generator would see each latent as often as there are pieces."""
+    discriminator, generator = adversarial_game().players
+    seen: list[Tensor] = []
+    generator.network.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
+    seats = [sit_down(player) for player in (discriminator, generator)]
+    find_gradients(seats[1], seats, Turn({"x": points()[:BATCH]}, Draws(generator_for(0, "turn"))), "float32", 4)
+    assert len(torch.cat(seen).unique(dim=0)) == BATCH
+
+
+def test_pieces_that_cannot_be_equal_are_refused() -> None:
+    with pytest.raises(RecipeError, match="batch of 16 cannot be cut into 3"):
+        fit(regression_game(), line_feed(), settings(2, pieces=3))
 
 
 def test_a_turn_leaves_no_gradient_on_the_other_players_network() -> None:

@@ -17,6 +17,7 @@ def fit_settings(recipe: Recipe) -> FitSettings:
         length_examples=recipe.length.examples,
         half_life_examples=recipe.average.half_life_examples,
         precision=recipe.compute.precision,
+        pieces=recipe.compute.pieces,
         capture=recipe.compute.capture,
         record_every_steps=recipe.records.every_steps,
         checkpoint_every_steps=recipe.records.checkpoint_every_steps,

@@ -16,7 +16,7 @@ from torch import nn
 
 from ganforge.contracts import Feed, Game, Observer, Record
 from ganforge.core.world import ALONE, World
-from ganforge.engine.adapting import Adaptation, adapted
+from ganforge.engine.adapting import adapted
 from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import Best, Standing
 from ganforge.engine.capture import Captured, CudaRecorder
@@ -25,31 +25,14 @@ from ganforge.engine.clock import Clock
 from ganforge.engine.guard import Guard
 from ganforge.engine.journal import Journal, Pace, add_watched, make_record
 from ganforge.engine.returning import return_to_healthy
+from ganforge.engine.settings import FitSettings
 from ganforge.engine.steer import Decision, agree, decide, recorded_refits
 from ganforge.engine.step import AtOnce, Runner, Step
 from ganforge.engine.turn import Seat, open_account, sit_down
 from ganforge.errors import Interrupted, RunError, TrainingError
 from ganforge.run import Run
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitSettings:
-    """How long and in what portions a game is trained. Everything that decides the numbers of a run is in here."""
-
-    seed: int
-    batch_size: int
-    length_examples: int
-    half_life_examples: float  # of the moving average
-    precision: str = "float32"  # or "bfloat16"
-    capture: bool = True  # whether a GPU repeats a recorded step; elsewhere it makes no difference
-    record_every_steps: int = 50
-    checkpoint_every_steps: int = 500  # saved at the first record step from each multiple of this on
-    marks: tuple[float, ...] = (1.0,)  # progress at which the product is looked at; 0.0 is before the first step
-    seconds_allowed: float | None = None  # refit the length when the machine turns slower or faster
-    best_by: str | None = None  # the measure of a look that says how good the product is; higher is better
-    adaptation: Adaptation | None = None  # of the augmentation's strength; None leaves it alone
-    patience_looks: int = 0  # looks in a row without a better product, after which the run is shortened; 0: never
-
+__all__ = ["FitSettings", "Fitted", "Look", "fit", "runner_for"]
 
 Look = Callable[[nn.Module, State], Mapping[str, float]]
 """Draws samples from the product and measures them; what it returns stands in the record as `quality`."""
@@ -227,10 +210,7 @@ def _step(game: Game, feed: Feed, sitting: _Sitting, state: State) -> Step:
         sitting.journal.event(kind, state.step, **content)
 
     runner = runner_for(sitting.seats, settings, sitting.world, tell)
-    return Step(
-        game, feed, sitting.seats, sitting.average, runner,
-        seed=settings.seed, batch_size=settings.batch_size, precision=settings.precision,
-    )  # fmt: skip
+    return Step(game, feed, sitting.seats, sitting.average, runner, settings)
 
 
 def runner_for(seats: Sequence[Seat], settings: FitSettings, world: World, tell: Callable[..., None]) -> Runner:

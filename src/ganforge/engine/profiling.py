@@ -127,10 +127,7 @@ class _Player:
         self.device, self.captured = seats[0].random.device, False
         self.why_not_captured: str | None = None
         runner = runner_for(seats, settings, ALONE, self._hear)
-        self._step = Step(
-            game, feed, seats, average, runner,
-            seed=settings.seed, batch_size=settings.batch_size, precision=settings.precision,
-        )  # fmt: skip
+        self._step = Step(game, feed, seats, average, runner, settings)
         self._state = State(Clock(LENGTH, examples=int(LATE * LENGTH)))
         self._pace = Pace(self._state)
         for _ in range(WARM):

@@ -23,7 +23,9 @@ from ganforge.engine.average import MovingAverage
 from ganforge.engine.averaging import Averaging
 from ganforge.engine.checkpoint import State
 from ganforge.engine.journal import Pace, learning_rate
+from ganforge.engine.settings import FitSettings
 from ganforge.engine.turn import Name, Seat, begin_step, find_gradients
+from ganforge.errors import RecipeError
 
 Told: TypeAlias = tuple[tuple[Name, ...], ...]
 """Of each seat that has played, the names of what its loss tells."""
@@ -98,15 +100,18 @@ class Step:
         seats: Sequence[Seat],
         average: MovingAverage,
         runner: Runner,
-        *,
-        seed: int,
-        batch_size: int,
-        precision: str,
+        settings: FitSettings,
     ) -> None:
+        """Raises: RecipeError if a batch cannot be shared by the processes, or a process's part be cut into pieces."""
         self._game, self._feed, self._seats, self._average = game, feed, seats, average
         self._runner, self._world = runner, seats[0].random.world
-        self._seed, self._batch_size, self._precision = seed, batch_size, precision
-        self._rows = self._world.share_of(batch_size)
+        self._settings, self._rows = settings, self._world.share_of(settings.batch_size)
+        if self._rows % (pieces := settings.pieces):
+            raise RecipeError(
+                f"A batch of {self._rows} cannot be cut into {pieces} equal pieces.",
+                "Each piece counts as much as any other.",
+                f"Use --set optimiser.batch_size={-(-settings.batch_size // pieces) * pieces}, or other pieces.",
+            )
         self._choosing = Draws(torch.Generator(), self._world)
         device = seats[0].random.device.type
         # Fused optimisers read their rate as float32 on a GPU, and as float64 on a processor; mps has no float64.
@@ -119,6 +124,7 @@ class Step:
     def take(self, state: State, pace: Pace) -> None:
         """One step: every player that plays now takes its turn, on a fresh batch and with fresh random numbers."""
         progress, step, attempt = state.clock.progress, state.step, state.attempt
+        seed, batch_size = self._settings.seed, self._settings.batch_size
         playing = [place for place, seat in enumerate(self._seats) if seat.player.plays(progress)]
         batches, places, rates, numbers, dials = [], [], [], [], []
         for seat in (self._seats[place] for place in playing):
@@ -126,16 +132,16 @@ class Step:
             dials.append(tuple((name, value != 0) for name, value in found.items()))
             numbers += [value for value in found.values() if value != 0]
             rates.append(learning_rate(seat, state, self._game.product))
-            self._choosing.begin(seed_for(self._seed, f"{seat.player.name}/batch", 0, step, attempt))
-            indices = self._choosing.examples(len(self._feed), self._batch_size)
+            self._choosing.begin(seed_for(seed, f"{seat.player.name}/batch", 0, step, attempt))
+            indices = self._choosing.examples(len(self._feed), batch_size)
             if self._feed.resident:
                 places.append(indices.to(self._places))
             else:
                 with pace.batch(), span("data"):
                     batches.append(self._feed.batch(indices))
-            seat.random.begin(seed_for(self._seed, f"{seat.player.name}/random", 0, step, attempt))
-        shown = state.clock.examples + self._batch_size
-        weight = self._average.weight(shown, self._batch_size, state.levers.half_life_examples)
+            seat.random.begin(seed_for(seed, f"{seat.player.name}/random", 0, step, attempt))
+        shown = state.clock.examples + batch_size
+        weight = self._average.weight(shown, batch_size, state.levers.half_life_examples)
         moving = torch.tensor([*rates, weight, *numbers], dtype=self._numbers)
         inputs = Inputs(torch.cat([*places, moving.view(self._places)]), tuple(batches))
         told = self._runner(Phase(tuple(playing), tuple(dials)), inputs, self.perform)
@@ -166,7 +172,9 @@ class Step:
             standing: dict[str, Dial] = {name: next(numbers) if on else 0.0 for name, on in dials}
             with span("data"):
                 seen = self._feed.batch(batch.long()) if isinstance(batch, Tensor) else batch
-            told.append(find_gradients(seat, self._seats, Turn(seen, seat.random, standing), self._precision))
+            turn = Turn(seen, seat.random, standing)
+            precision, pieces = self._settings.precision, self._settings.pieces
+            told.append(find_gradients(seat, self._seats, turn, precision, pieces))
             steps[place] = begin_step(seat, rate, self._world)
             if self._game.order == "alternating":
                 steps[place].finish_before_use_of(seat.player.network)

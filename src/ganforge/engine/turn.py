@@ -9,7 +9,7 @@ computation each time and a GPU can repeat it (engine/capture.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -68,23 +68,37 @@ def sit_down(player: Player, world: World = ALONE) -> Seat:
     return Seat(player, build_optimiser(player.optimiser, player.network), parameters, random, sums)
 
 
-def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: str) -> tuple[Name, ...]:
+def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: str, pieces: int = 1) -> tuple[Name, ...]:
     """Leaves the gradient of the player's loss in its parameters; every other network is frozen meanwhile.
 
+    Args: pieces into which the batch is cut, which go through the networks one after the other. The gradient is the
+        same mean over all examples, and takes the memory of one piece.
     Returns: the names of what the loss tells, which has been added to the seat's sums.
     """
     for other in others:
         other.player.network.requires_grad_(False)
     seat.player.network.requires_grad_(True)  # last: one player's network may hold another's
-    device = turn.random.device.type
     for parameter in seat.parameters:
         parameter.grad = None
-    with span("forward"), torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
-        loss = seat.player.loss(turn)
-        total = sum(loss.terms.values(), start=torch.zeros((), device=turn.random.device)).mean()
-    with span("backward"):
-        total.backward()  # type: ignore[no-untyped-call]
-    return _account(seat, loss)
+    device, told = turn.random.device, dict[Name, None]()
+    for piece in _cut(turn, pieces):
+        with span("forward"), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = seat.player.loss(piece)
+            total = sum(loss.terms.values(), start=torch.zeros((), device=device)).mean()
+        with span("backward"):
+            (total / pieces).backward()  # type: ignore[no-untyped-call]
+        told |= dict.fromkeys(_account(seat, loss, pieces))
+    return tuple(told)
+
+
+def _cut(turn: Turn, pieces: int) -> Iterator[Turn]:
+    """Turns over parts of the batch. They share the random numbers' generator, so each draws its own."""
+    if pieces == 1:
+        yield turn
+        return
+    parts = {name: x.chunk(pieces) for name, x in turn.batch.items()}
+    for place in range(pieces):
+        yield Turn({name: part[place] for name, part in parts.items()}, turn.random, turn.dials)
 
 
 def take_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) -> None:
@@ -117,8 +131,8 @@ def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) 
     return average_later(world, gradients, step)
 
 
-def _account(seat: Seat, loss: Loss) -> tuple[Name, ...]:
-    """Adds the means of the terms and notes to the seat's sums."""
+def _account(seat: Seat, loss: Loss, pieces: int) -> tuple[Name, ...]:
+    """Adds the means of the terms and notes, of one piece of a batch, to the seat's sums."""
     named = (("term", loss.terms), ("note", loss.notes))
     told = {(kind, name): widened(value.detach()).mean() for kind, found in named for name, value in found.items()}
     seat.names += [name for name in told if name not in seat.names]
@@ -126,7 +140,7 @@ def _account(seat: Seat, loss: Loss) -> tuple[Name, ...]:
         raise ValueError(f"{seat.player.name} tells of {len(seat.names)} terms and notes, {PLACES - FIRST} at most")
     absent = seat.sums[SKIPPED] * 0  # a term that comes or goes counts as 0 in the turns in which it is absent
     values = torch.stack([told.get(name, absent) for name in seat.names])
-    seat.sums[FIRST : FIRST + len(values)] += torch.nan_to_num(values, 0.0, 0.0, 0.0)
+    seat.sums[FIRST : FIRST + len(values)] += torch.nan_to_num(values, 0.0, 0.0, 0.0) / pieces
     return tuple(told)
 
 

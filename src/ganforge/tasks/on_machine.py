@@ -8,6 +8,7 @@ from ganforge.core.device import survey_machine
 from ganforge.recipe import Compute
 
 FOR_A_GPU = "not used: it is for an NVIDIA GPU"
+WHOLE = "a batch is computed as a whole; more pieces take less memory"
 
 
 def compute_on(device: str) -> tuple[Compute, dict[str, str]]:
@@ -30,6 +31,7 @@ def compute_on(device: str) -> tuple[Compute, dict[str, str]]:
                 ),
             )
         ),
+        "compute__pieces": WHOLE,
         "compute__capture": "hundreds of small operations are started at once" if on_gpu else FOR_A_GPU,
         "compute__deterministic": "the fastest algorithms; true makes a resumed run the same to the bit"
         if on_gpu

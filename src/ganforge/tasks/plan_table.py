@@ -29,7 +29,7 @@ from ganforge.recipe import (
     override,
     refuse_two_lengths,
 )
-from ganforge.tasks.on_machine import FOR_A_GPU
+from ganforge.tasks.on_machine import FOR_A_GPU, WHOLE
 from ganforge.tasks.regression_game import build_game
 from ganforge.tasks.regression_model import REGRESSORS, build_regressor, with_ones
 
@@ -60,6 +60,7 @@ REASONS = {
     "optimiser__warmup": "none: the first steps are the surest",
     "compute__device": "a table is small: the processor is done before an accelerator has started",
     "compute__precision": "the closed form is met to more digits than bfloat16 has",
+    "compute__pieces": WHOLE,
     "compute__capture": FOR_A_GPU,
     "compute__deterministic": FOR_A_GPU,
     "compute__threads": "sums this small are slower when they are split",

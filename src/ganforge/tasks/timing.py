@@ -73,6 +73,8 @@ def measure_rate(
         length_examples=batch * steps * (TIMED_STRETCHES + 1),
         half_life_examples=1000,
         precision=recipe.compute.precision,
+        pieces=recipe.compute.pieces,
+        capture=recipe.compute.capture,
         record_every_steps=steps,
     )
     before = torch.get_num_threads()
