@@ -74,6 +74,12 @@ def measured(job: GenerateJob, game: Game, folder: Path) -> tuple[dict[str, Any]
     return {measure["name"]: measure for measure in content["measures"]}, state.clock.examples
 
 
+def told(measure: dict[str, Any]) -> str:
+    """One measure in a line."""
+    value = f"{measure['value']:8.3f} ({measure['low']:.3f} to {measure['high']:.3f})"
+    return f"  {measure['name']:18s} {value}   real {measure['floor']:.3f}   Gaussian {measure['reference']:.3f}"
+
+
 def clearly_better(mine: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two intervals do not meet, and mine is the better one."""
     if mine["better"] == "lower":
@@ -101,18 +107,13 @@ def main() -> None:
                 job = planned(asked, seed, labels=labels, hinge=name == "hinge")
                 game = normalised(job.game()) if name == "hinge" else job.game()
                 with tempfile.TemporaryDirectory() as scratch:
-                    folder = (
-                        asked.out / f"{name}-{'labels' if labels else 'none'}-{seed}" if asked.out else Path(scratch)
-                    )
+                    kind = "labels" if labels else "none"
+                    folder = (asked.out or Path(scratch)) / f"{name}-{kind}-{seed}"
                     folder.mkdir(parents=True, exist_ok=True)
                     found[name], shown = measured(job, game, folder)
                 print(f"{'with' if labels else 'without'} labels, seed {seed}, {name}: {shown:,} pictures shown")
-                for measure in (found[name][key] for key in MEASURES):
-                    print(
-                        f"  {measure['name']:18s} {measure['value']:8.3f} ({measure['low']:.3f} to {measure['high']:.3f})"
-                        f"   real {measure['floor']:.3f}   Gaussian {measure['reference']:.3f}",
-                        flush=True,
-                    )
+                for key in MEASURES:
+                    print(told(found[name][key]), flush=True)
             won = [clearly_better(found["default"][key], found["hinge"][key]) for key in MEASURES[:2]]
             print(f"  the default is clearly better in distance: {won[0]}, in recall: {won[1]}")
             wins.append(all(won))

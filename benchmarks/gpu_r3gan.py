@@ -5,8 +5,8 @@ policy, two passes of the discriminator and two gradient calls for the penalties
 updated weight by weight, no TF32 and no channels_last. Both cut the batch into the same pieces to fit into memory (the
 reference has 8 GPUs). They run in turn; bar: at least 1.6 times the images/s.
 
-Then ganforge's step beside the ceiling of a large bfloat16 product of matrices, where the rest goes, and what resampling
-costs in both forms: torch's kernels, as the networks have it, and depthwise convolutions.
+Then ganforge's step beside the ceiling of a large bfloat16 product of matrices, where the rest goes, and what
+resampling costs in both forms: torch's kernels, as the networks have it, and depthwise convolutions.
 
     python benchmarks/gpu_r3gan.py [--batch 512] [--pieces 8] [--rounds 3] [--steps 4]
     python benchmarks/gpu_r3gan.py --device cpu --width 32 --batch 16 --pieces 1 --steps 2     a small form of it
@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from engine_speed import Pictures, recipe_for
 from torch import Tensor
 
-from ganforge.api.profiling import Profile
+from ganforge.api.profiling import what_limits
 from ganforge.contracts import Game
 from ganforge.core.ceilings import wait_for
 from ganforge.core.world import ALONE
@@ -50,9 +50,8 @@ class Ganforge:
     def __init__(self, game: Game, feed: Pictures, settings: FitSettings) -> None:
         seats = [sit_down(player) for player in game.players]
         average = MovingAverage(game.product_player.network, settings.half_life_examples)
-        self._step = Step(
-            game, feed, seats, average, runner_for(seats, settings, ALONE, lambda *a, **k: None), settings
-        )
+        runner = runner_for(seats, settings, ALONE, lambda kind, **content: print(f"  {kind}: {content}"))
+        self._step = Step(game, feed, seats, average, runner, settings)
         self._state = State(Clock(10**9, examples=10**8))
         self._pace = Pace(self._state)
 
@@ -206,11 +205,10 @@ def main() -> None:
     del sides["plain loop"]
     step = profile_step(ours, feed, settings)
     parts = ", ".join(f"{name} {share:.0%}" for name, share in step.parts.items())
-    print(
-        f"arithmetic: {step.flops_share:.1%} of a large bfloat16 product, {step.ceilings.flops_per_second:.3g} flop/s"
-    )
+    ceiling = step.ceilings.flops_per_second
+    print(f"arithmetic: {step.flops_share:.1%} of a large bfloat16 product, which makes {ceiling:.3g} flop/s")
     print(f"bytes: {step.bytes_share:.1%} of a large copy; idle {step.idle:.1%}; {parts}")
-    print(Profile(step, (), "images", torch.get_num_threads()).sentence)
+    print(what_limits(step, torch.get_num_threads()))
     print("resampling of 16x16 pixels, forwards and twice backwards:")
     resampling(device, torch.bfloat16, asked.width, asked.batch // asked.pieces)
 

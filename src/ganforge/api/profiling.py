@@ -44,7 +44,7 @@ class Profile:
     @property
     def sentence(self) -> str:
         """What a step is limited by, and what would help."""
-        return f"{_limit(self.step, self.threads)} {_help(self.alternatives)}"
+        return f"{what_limits(self.step, self.threads)} {_help(self.alternatives)}"
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values, for a program."""
@@ -125,7 +125,7 @@ def _others(base: Variant, *, on_gpu: bool) -> list[Variant]:
     return others
 
 
-def _limit(step: StepProfile, threads: int) -> str:
+def what_limits(step: StepProfile, threads: int) -> str:
     """What the step is about, in a sentence."""
     most = max((part for part in step.parts if part != "data"), key=lambda part: step.parts[part])
     idle = f"{step.idle:.0%} of the time"
