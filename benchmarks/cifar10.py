@@ -2,9 +2,10 @@
 
 Each is trained for so many minutes with and without labels, from each seed, and judged by ganforge's own measures on
 5,000 samples: the Frechet distance and recall beside their floor (unseen real pictures) and the simplest rival that is
-no GAN. Miyato et al. 2018: spectral normalisation on every layer of the discriminator, Adam with 2e-4 and (0, 0.9), no
-penalty. The last layer of a block, which begins at zero here, begins like the others there: zero has no direction. Bar:
-the default wins in distance and in recall by more than both intervals.
+no GAN. Miyato et al. 2018: spectral normalisation on every layer of the discriminator, Adam with (0, 0.9), no penalty;
+once with the paper's rate of 2e-4 and once with the plan's, and the one with the smaller distance counts. The last layer
+of a block, which begins at zero here, begins like the others there: zero has no direction. Bar: the default wins in
+distance and in recall by more than both intervals.
 
 DATA is the Parquet file of training pictures, or a folder with one subfolder for each label. Scores compare only within
 one table: judge, data and sizes are the project's own.
@@ -51,8 +52,11 @@ def planned(asked: argparse.Namespace, seed: int, *, labels: bool, hinge: bool) 
     return Generate().plan(request, lambda kind, **content: None)
 
 
-def normalised(game: Game) -> Game:
-    """The same game with spectral normalisation in the discriminator, and the steps that go with it."""
+def normalised(game: Game, rate: float | None) -> Game:
+    """The same game with spectral normalisation in the discriminator, and the steps that go with it.
+
+    Args: rate at the start; None for that of the plan.
+    """
     discriminator = game.players[0].network
     for module in list(discriminator.modules()):
         if isinstance(module, Block):
@@ -60,7 +64,8 @@ def normalised(game: Game) -> Game:
     for module in list(discriminator.modules()):
         if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
             spectral_norm(module)
-    steps = OptimiserSettings(Schedule(2e-4, 0.0, "linear"), beta1=0.0, beta2=0.9)
+    start = game.players[0].optimiser.learning_rate.start if rate is None else rate
+    steps = OptimiserSettings(Schedule(start, 0.0, "linear"), beta1=0.0, beta2=0.9)
     return replace(game, players=tuple(replace(player, optimiser=steps) for player in game.players))
 
 
@@ -103,18 +108,20 @@ def main() -> None:
     for labels in (True, False):
         for seed in range(asked.seeds):
             found = {}
-            for name in ("default", "hinge"):
-                job = planned(asked, seed, labels=labels, hinge=name == "hinge")
-                game = normalised(job.game()) if name == "hinge" else job.game()
+            for name, rate in (("default", None), ("hinge 2e-4", 2e-4), ("hinge as planned", None)):
+                hinge = name != "default"
+                job = planned(asked, seed, labels=labels, hinge=hinge)
+                game = normalised(job.game(), rate) if hinge else job.game()
                 with tempfile.TemporaryDirectory() as scratch:
                     kind = "labels" if labels else "none"
-                    folder = (asked.out or Path(scratch)) / f"{name}-{kind}-{seed}"
+                    folder = (asked.out or Path(scratch)) / f"{name.replace(' ', '-')}-{kind}-{seed}"
                     folder.mkdir(parents=True, exist_ok=True)
                     found[name], shown = measured(job, game, folder)
                 print(f"{'with' if labels else 'without'} labels, seed {seed}, {name}: {shown:,} pictures shown")
                 for key in MEASURES:
                     print(told(found[name][key]), flush=True)
-            won = [clearly_better(found["default"][key], found["hinge"][key]) for key in MEASURES[:2]]
+            rival = min((found[name] for name in found if name != "default"), key=lambda one: one[MEASURES[0]]["value"])
+            won = [clearly_better(found["default"][key], rival[key]) for key in MEASURES[:2]]
             print(f"  the default is clearly better in distance: {won[0]}, in recall: {won[1]}")
             wins.append(all(won))
     print(f"bar: clearly better in both, everywhere: {'met' if all(wins) else 'NOT met'}")

@@ -4,8 +4,8 @@ Exactly, |dD/dx|^2 is differentiated through the gradient. By finite differences
 sigma)^2 with n drawn from a standard normal distribution, whose mean is |dD/dx|^2 for small sigma (Lin et al. 2025,
 "Diffusion adversarial post-training", section 3.3): one pass over 4B examples in float32, and no second derivative.
 Each form is trained for so many minutes from each seed and scored beside the other: by an outside judge with --judge,
-which must read SAMPLES.npz and print one JSON line with `fid` and `recall`, else by ganforge's own measures. It would be
-offered if it were as good for less.
+which must read SAMPLES.npz and print one JSON line with `fid` and `recall`, else by ganforge's own measures. It would
+be offered if it were as good for less.
 
     python benchmarks/penalty_forms.py DATA [--judge JUDGE.py] [--minutes 1.5] [--seeds 3] [--sigma 0.5]
 """

@@ -86,7 +86,8 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
             loss = seat.player.loss(piece)
             total = sum(loss.terms.values(), start=torch.zeros((), device=device)).mean()
         with span("backward"):
-            (total / pieces).backward()  # type: ignore[no-untyped-call]
+            # For these alone: an input that a penalty differentiates by wants no gradient of its own.
+            (total / pieces).backward(inputs=seat.parameters)  # type: ignore[no-untyped-call]
         told |= dict.fromkeys(_account(seat, loss, pieces))
     return tuple(told)
 
