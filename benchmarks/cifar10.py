@@ -3,9 +3,9 @@
 Each is trained for so many minutes with and without labels, from each seed, and judged by ganforge's own measures on
 5,000 samples: the Frechet distance and recall beside their floor (unseen real pictures) and the simplest rival that is
 no GAN. Miyato et al. 2018: spectral normalisation on every layer of the discriminator, Adam with (0, 0.9), no penalty;
-once with the paper's rate of 2e-4 and once with the plan's, and the one with the smaller distance counts. The last layer
-of a block, which begins at zero here, begins like the others there: zero has no direction. Bar: the default wins in
-distance and in recall by more than both intervals.
+once with the paper's rate of 2e-4 and once with the plan's, and the one with the smaller distance counts. The last
+layer of a block, which begins at zero here, begins like the others there: zero has no direction. Bar: the default wins
+in distance and in recall by more than both intervals.
 
 DATA is the Parquet file of training pictures, or a folder with one subfolder for each label. Scores compare only within
 one table: judge, data and sizes are the project's own.

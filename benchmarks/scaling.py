@@ -104,7 +104,7 @@ def computed_bytes() -> dict[str, dict[str, int]]:
         for side in (32, 64):
             shape = (3, side, side)
             for name, pair in (
-                ("base, conv of width 64", ConvPair(shape=shape, width=64)),
+                ("medium, conv of width 64", ConvPair(shape=shape, width=64)),
                 ("large, resnet of width 256", ResnetPair(shape=shape, width=256)),
                 ("as R3GAN, width 768, 2 blocks", ResnetPair(shape=shape, width=768, depth=2)),
             ):

@@ -215,3 +215,23 @@ def test_a_phase_is_warm_before_it_is_recorded(bench: Bench) -> None:
     notebook = Notebook()
     fit(regression_game(), line_feed(), settings(WARM_UP), observers=[notebook])
     assert notebook.events == []
+
+
+def test_only_so_many_phases_are_recorded_and_those_go_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganforge.engine.capture.MOST_PHASES", 1)
+
+    def build() -> tuple[Game, TableFeed]:
+        player = regression_game().players[0]
+
+        def dials(progress: float, levers: Levers) -> dict[str, float]:
+            return {"late": float(0.3 <= progress < 0.7)}
+
+        return Game((replace(player, dials=dials),), "learner"), line_feed()
+
+    plain, repeated = both_ways(bench, build, settings(40))
+    assert furthest(repeated, plain) < MOST
+    assert len(bench.made[-1].tapes) == 1
+    notebook = Notebook()
+    fit(*build(), settings(40), observers=[notebook])
+    assert notebook.kinds() == ["captured", "not_captured"]
+    assert "after the first 1" in notebook.events[1]["reason"]

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from planted import plant_run
 
+from ganforge.contracts import History
 from ganforge.reports.charts import HEIGHT, Line, Mark, line_chart
 from ganforge.reports.facts import passport_facts, plan_sections
+from ganforge.reports.page import run_facts
 from ganforge.reports.standing import standings
 from ganforge.reports.story import charts, moments, time_at
 from ganforge.reports.words import duration, number, short
@@ -160,3 +162,10 @@ def test_grids_of_a_stretch_that_was_taken_back_are_not_shown(tmp_path: Path) ->
     back = [{**record, "attempt": 1, "quality": None} for record in records]
     back[-1] |= {"examples": shown[-2], "quality": {"kid": 0.1}}
     assert [moment.examples for moment in moments(run, back)] == [shown[-2]]
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_the_report_says_on_what_and_in_which_precision_a_run_was_trained(captured: bool) -> None:
+    events = ({"kind": "captured", "step": 3, "players": ["generator"]},) if captured else ()
+    facts = dict(run_facts(History((), events), {"compute": {"device": "cuda", "precision": "bfloat16"}}))
+    assert facts["Trained on"] == "cuda, bfloat16" + (", steps repeated from a recording" if captured else "")

@@ -35,6 +35,8 @@ _HAPPENED = {
     "accepted_changed_data": "{sentence}",
     "resumed": "Training went on after a stop.",
     "interrupted": "Stopped on request, and saved.",
+    "captured": "From here on steps are repeated from a recording.",
+    "not_captured": "Steps run operation by operation: {reason}.",
     "refitted": "The machine's speed had changed: {length:,} examples in all now fitted the time.",
     "rewound": "Taken back to the healthy checkpoint of step {to_step:,}, with a smaller learning rate "
     "(attempt {attempt}).",

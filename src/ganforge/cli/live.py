@@ -45,6 +45,7 @@ SENTENCES = {
     "started": "Training on {device}: {examples:,} examples.",
     "resumed": "Going on after {examples:,} examples.",
     "sampled": "Samples: {path}",
+    "not_captured": "Steps run operation by operation: {reason}.",
     "refitted": "This machine's speed has changed: {length:,} examples in all now fit the time.",
     "rewound": "Back to the last healthy checkpoint, with half the learning rate (attempt {attempt}).",
     "plateau": "It no longer gets better: {reason}. Training settles and ends at {length:,} examples.",

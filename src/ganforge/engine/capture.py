@@ -88,7 +88,10 @@ class Captured:
     def _new(self, phase: Phase, inputs: Inputs, program: Program) -> _Recording | None:
         """The recording of a phase once it is warm; None before, and where it cannot be made."""
         seen = self._steps[phase] = self._steps.get(phase, 0) + 1
-        if self._why_not or seen <= WARM_UP or len(self._recordings) == MOST_PHASES:
+        if self._why_not or seen <= WARM_UP:
+            return None
+        if len(self._recordings) == MOST_PHASES:
+            self._refuse(f"this is the phase after the first {MOST_PHASES}, and each takes memory")
             return None
         batches = tuple({name: x.clone() for name, x in batch.items()} for batch in inputs.batches)
         places = Inputs(inputs.chosen.to(self._device, copy=True), batches)

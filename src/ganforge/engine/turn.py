@@ -139,8 +139,8 @@ def _account(seat: Seat, loss: Loss, pieces: int) -> tuple[Name, ...]:
     seat.names += [name for name in told if name not in seat.names]
     if FIRST + len(seat.names) > PLACES:
         raise ValueError(f"{seat.player.name} tells of {len(seat.names)} terms and notes, {PLACES - FIRST} at most")
-    absent = seat.sums[SKIPPED] * 0  # a term that comes or goes counts as 0 in the turns in which it is absent
-    values = torch.stack([told.get(name, absent) for name in seat.names])
+    # A term that comes or goes counts as 0 in the turns in which it is absent.
+    values = torch.stack([told[name] if name in told else seat.sums.new_zeros(()) for name in seat.names])
     seat.sums[FIRST : FIRST + len(values)] += torch.nan_to_num(values, 0.0, 0.0, 0.0) / pieces
     return tuple(told)
 

@@ -154,11 +154,22 @@ def run_facts(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, st
     facts += [("Note", sentence) for sentence in dict.fromkeys(notes)]
     device = find([recipe], ["device"])
     if isinstance(device, str):
-        facts.append(("Trained on", device))
+        facts.append(("Trained on", ", ".join(filter(None, (device, _precision(recipe), _repeated(history))))))
     if evaluation.get("samples"):
         kind = "generated rows" if evaluation.get("columns") else "samples"
         facts.append(("Judged on", f"{number(evaluation['samples'])} {kind}"))
     return facts
+
+
+def _precision(recipe: Mapping[str, Any]) -> str:
+    found = find([recipe], ["precision"])
+    return found if isinstance(found, str) else ""
+
+
+def _repeated(history: History) -> str:
+    """Whether a GPU repeated its steps from a recording."""
+    kinds = [event.get("kind") for event in history.events]
+    return "steps repeated from a recording" if "captured" in kinds else ""
 
 
 def footer(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
