@@ -11,6 +11,7 @@ from ganforge.core.seeds import generator_for
 from ganforge.networks.linear import LinearPair
 from ganforge.networks.mlp import hidden_layers
 from ganforge.networks.regressor import LinearRegressor, MlpRegressor
+from ganforge.networks.resnet import Block, ResnetPair
 
 
 def test_the_linear_discriminator_is_w_x_plus_b() -> None:
@@ -48,3 +49,40 @@ def test_hidden_layers_keep_the_size_of_what_goes_through() -> None:
     x = torch.randn(500, 256, generator=generator_for(0, "test"))
     with torch.no_grad():
         assert 0.4 < (layers(x).square().mean() / x.square().mean()).item() < 2.5
+
+
+def test_in_bfloat16_every_block_of_a_residual_network_works_in_it() -> None:
+    """One float32 summand at the lowest resolution would keep the whole sum of residuals in float32."""
+    pair = ResnetPair(shape=(3, 16, 16), labels=2, width=16)
+    seen: list[torch.dtype] = []
+    generator, discriminator = pair.generator(), pair.discriminator()
+    for network in (generator, discriminator):
+        for module in network.modules():
+            if isinstance(module, Block):
+                module.register_forward_pre_hook(lambda _, given: seen.append(given[0].dtype))
+    label = torch.tensor([0, 1])
+    with torch.autocast("cpu", torch.bfloat16):
+        discriminator(generator(torch.randn(2, pair.latent_size), label), label)
+    assert len(seen) == 6
+    assert set(seen) == {torch.bfloat16}
+
+
+def test_widths_change_where_there_are_fewer_pixels_and_nothing_else_changes() -> None:
+    """A 1x1 convolution without bias commutes with resampling."""
+    change, x = torch.nn.Conv2d(8, 16, 1, bias=False), torch.randn(2, 8, 6, 6)
+    larger = torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    smaller = torch.nn.functional.avg_pool2d(x, 2)
+    after = torch.nn.functional.interpolate(change(x), scale_factor=2, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(after, change(larger))
+    torch.testing.assert_close(torch.nn.functional.avg_pool2d(change(x), 2), change(smaller))
+    pair = ResnetPair(shape=(1, 64, 64), width=64)
+    seen: dict[str, int] = {}
+    for name, network, given in (
+        ("generator", pair.generator(), torch.zeros(1, pair.latent_size)),
+        ("discriminator", pair.discriminator(), torch.zeros(1, 1, 64, 64)),
+    ):
+        for module in network.changes:
+            if isinstance(module, torch.nn.Conv2d):
+                module.register_forward_hook(lambda _, args, out, name=name: seen.update({name: out.shape[-1]}))
+        network(given)
+    assert seen == {"generator": 32, "discriminator": 32}  # at the one step between 32 and 64 pixels

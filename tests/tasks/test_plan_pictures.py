@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ from ganforge import api
 from ganforge.cli.tables import NOT_SHOWN, SECTIONS, SHOWN_APART, how_long
 from ganforge.core import device
 from ganforge.errors import RecipeError
-from ganforge.recipe import Recipe, Request
-from ganforge.tasks import on_machine, plan_pictures, plan_rows
+from ganforge.recipe import Compute, Network, Recipe, Request, Size
+from ganforge.tasks import on_machine, plan_enhance, plan_pictures, plan_rows, plan_translate
 from ganforge.tasks.generate import Generate
 from ganforge.tasks.generate_rows import GenerateRows
 from ganforge.tasks.plan_pictures import gamma_rule, measure_rate, target_size
@@ -338,3 +338,30 @@ def test_augmentation_adapts_where_pictures_are_few_and_the_plan_says_whether_th
     assert "nothing is augmented" in many.reasons["objective.flips"]
     assert "left and right have a meaning" in few.reasons["objective.flips"]
     assert "--set objective.flips=true" in photo.reasons["objective.flips"]
+
+
+@pytest.mark.parametrize("sizes", [plan_pictures.SIZES, plan_rows.SIZES, plan_translate.SIZES, plan_enhance.SIZES])
+def test_every_task_has_a_network_of_every_size_each_larger_than_the_one_before(sizes: dict[Any, Network]) -> None:
+    assert tuple(sizes) == get_args(Size)
+    order = [(network.name == "resnet", network.width, network.depth) for network in sizes.values()]
+    assert order == sorted(order)
+    assert len(set(order)) == len(order)
+
+
+def test_base_and_large_are_r3gans_networks_and_their_steps_are_smaller_where_they_are_wider(
+    timed: list[Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, large = (plan("digits8", minutes=1.0, size=size) for size in ("base", "large"))
+    assert (large.network.name, large.network.width, large.network.depth) == ("resnet", 768, 2)
+    assert (base.optimiser.learning_rate_start, large.optimiser.learning_rate_start) == (5e-4, 1.7e-4)
+    assert base.optimiser.batch_size == plan_pictures.BATCH  # on a processor
+    kept = plan("digits8", minutes=1.0, size="base", settings={"optimiser.learning_rate_start": "0.001"})
+    assert kept.optimiser.learning_rate_start == 1e-3
+    small = plan("digits8", minutes=1.0, settings={"network.name": "resnet", "network.width": "16"})
+    assert small.optimiser.learning_rate_start == 2e-3
+
+
+def test_on_a_gpu_residual_networks_get_larger_batches() -> None:
+    draft = plan("digits8", examples=64, settings={"network.name": "resnet", "network.width": "256"})
+    on_gpu = draft.model_copy(update={"compute": Compute(device="cuda")})
+    assert plan_pictures._for_blocks(on_gpu).optimiser.batch_size == plan_pictures.BATCH_ON_GPU

@@ -124,7 +124,9 @@ class ResnetGenerator(nn.Module):
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         if self.embed is not None and label is not None:
             latent = torch.cat([latent, self.embed(label)], dim=1)
-        x = self.basis * self.weigh(latent)[:, :, None, None]  # (B, widths[0], h, w)
+        weights: Tensor = self.weigh(latent)[:, :, None, None]
+        # In the weights' precision: what is added to float32 would stay float32, at every resolution.
+        x = self.basis.to(weights.dtype) * weights  # (B, widths[0], h, w)
         x = x.contiguous(memory_format=torch.channels_last)
         x = self.stages[0](x)
         for change, stage in zip(self.changes, self.stages[1:], strict=True):
