@@ -11,7 +11,20 @@ from ganforge import __version__
 from ganforge.cli import main
 from ganforge.cli.main import app
 
-VERBS = ("train", "plan", "resume", "sample", "apply", "invert", "augment", "evaluate", "report", "diagnose", "runs")
+VERBS = (
+    "train",
+    "plan",
+    "resume",
+    "sample",
+    "apply",
+    "invert",
+    "augment",
+    "evaluate",
+    "report",
+    "diagnose",
+    "profile",
+    "runs",
+)
 
 
 def test_help_lists_every_verb_on_one_line_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +62,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("typed", "sentences"),
     [
         ("trian digits", ["no verb 'trian'", "Did you mean 'train'?", "ganforge --help"]),
-        ("waltz", ["no verb 'waltz'", "evaluate, invert, plan, report", "ganforge --help"]),
+        ("waltz", ["no verb 'waltz'", "evaluate, invert, plan, profile, report", "ganforge --help"]),
         ("--bogus", ["no option --bogus", "ganforge --help"]),
         ("train", ["ganforge train needs DATA", "folder of pictures", "ganforge train --help"]),
         ("train a b", ["extra argument", "ganforge train --help"]),
@@ -60,7 +73,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train digits --examples 2.5", ["--examples cannot be '2.5'", "whole number from 1"]),
         ("train digits --examples", ["--examples", "requires an argument", "--help"]),
         ("train digits --size smal", ["--size cannot be 'smal'", "Did you mean 'small'?"]),
-        ("train digits --size 7", ["--size cannot be '7'", "base, large, small, tiny"]),
+        ("train digits --size 7", ["--size cannot be '7'", "base, large, medium, small, tiny"]),
         ("train digits --seed -1", ["--seed cannot be '-1'"]),
         ("train digits --resolution 4", ["--resolution cannot be '4'", "from 8"]),
         ("train digits --set batch_size=9", ["--set cannot read 'batch_size=9'", "section"]),

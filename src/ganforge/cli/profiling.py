@@ -56,7 +56,7 @@ def profile(  # noqa: PLR0913, PLR0917 - one argument per option
     settings: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Show where a training step of RUN, or of a run on DATA, goes and what would help. Writes nothing."""
+    """Show where a training step goes, and what would be faster."""
     options.check_one_length(minutes, examples)
     asked = {
         "minutes": minutes, "examples": examples, "task": task, "size": size, "resolution": resolution,
