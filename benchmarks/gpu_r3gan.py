@@ -28,36 +28,13 @@ from torch import Tensor
 from ganforge.api.profiling import what_limits
 from ganforge.contracts import Game
 from ganforge.core.ceilings import wait_for
-from ganforge.core.world import ALONE
-from ganforge.engine.average import MovingAverage
-from ganforge.engine.checkpoint import State
-from ganforge.engine.clock import Clock
-from ganforge.engine.fit import FitSettings, runner_for
-from ganforge.engine.journal import Pace
-from ganforge.engine.profiling import profile_step
-from ganforge.engine.step import Step
-from ganforge.engine.turn import sit_down
+from ganforge.engine.fit import FitSettings
+from ganforge.engine.profiling import Steps, profile_step
 from ganforge.recipe import Adversary, Compute, Network
 from ganforge.tasks.adversarial import build_game
 from ganforge.tasks.on_machine import use
 
 LATENT, SHAPE, BAR = 64, (3, 32, 32), 1.6
-
-
-class Ganforge:
-    """Steps of ganforge's loop."""
-
-    def __init__(self, game: Game, feed: Pictures, settings: FitSettings) -> None:
-        seats = [sit_down(player) for player in game.players]
-        average = MovingAverage(game.product_player.network, settings.half_life_examples)
-        runner = runner_for(seats, settings, ALONE, lambda kind, **content: print(f"  {kind}: {content}"))
-        self._step = Step(game, feed, seats, average, runner, settings)
-        self._state = State(Clock(10**9, examples=10**8))
-        self._pace = Pace(self._state)
-
-    def play(self) -> None:
-        self._step.take(self._state, self._pace)
-        self._state.step += 1
 
 
 class Plain:
@@ -191,7 +168,7 @@ def main() -> None:
     ours, theirs = build_game(recipe), build_game(recipe)
     for player in theirs.players:
         player.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    sides = {"ganforge": Ganforge(ours, feed, settings), "plain loop": Plain(theirs, feed, settings, 0.05)}
+    sides = {"ganforge": Steps(ours, feed, settings), "plain loop": Plain(theirs, feed, settings, 0.05)}
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "no GPU: a processor"
     weights = [sum(weight.numel() for weight in player.network.parameters()) / 1e6 for player in ours.players]
     print(f"{where}, torch {torch.__version__}; discriminator {weights[0]:.1f} M, generator {weights[1]:.1f} M weights")

@@ -16,7 +16,6 @@ import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
 
 import torch
 from engine_speed import BATCH, LATENT, Pictures, recipe_for
@@ -25,15 +24,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from ganforge.contracts import Game
 from ganforge.core.ceilings import wait_for
-from ganforge.core.world import ALONE
-from ganforge.engine.average import MovingAverage
-from ganforge.engine.capture import WARM_UP
-from ganforge.engine.checkpoint import State
-from ganforge.engine.clock import Clock
-from ganforge.engine.fit import FitSettings, fit, runner_for
-from ganforge.engine.journal import Pace
-from ganforge.engine.step import Inputs, Phase, Program, Runner, Step, Told
-from ganforge.engine.turn import sit_down
+from ganforge.engine.fit import FitSettings, fit
+from ganforge.engine.profiling import Steps
+from ganforge.engine.step import Inputs, Phase, Program, Told
 from ganforge.recipe import Adversary, Compute, Network
 from ganforge.tasks.adversarial import build_game
 from ganforge.tasks.on_machine import use
@@ -74,28 +67,10 @@ def settings(precision: str, steps: int, capture: bool) -> FitSettings:
     )
 
 
-class Steps:
-    """Steps of the digits game, one after the other."""
-
-    def __init__(self, device: str, precision: str, *, on_device: bool) -> None:
-        game = digits_game(precision, device)
-        seats = [sit_down(player) for player in game.players]
-        average = MovingAverage(game.product_player.network, 10_000)
-        plan = settings(precision, 100, capture=True)
-        runner: Runner = runner_for(seats, plan, ALONE, self._hear) if on_device else Nothing()
-        self.events: list[str] = []
-        self._step = Step(game, pictures(device), seats, average, runner, plan)
-        self._state = State(Clock(10**9, examples=10**8))
-        self._pace = Pace(self._state)
-        self.play(WARM_UP + 20)
-
-    def play(self, steps: int) -> None:
-        for _ in range(steps):
-            self._step.take(self._state, self._pace)
-            self._state.step += 1
-
-    def _hear(self, kind: str, **content: Any) -> None:
-        self.events.append(f"{kind}: {content}")
+def steps_of(device: str, precision: str, *, on_device: bool) -> Steps:
+    """Steps of the digits game, warm."""
+    plan = settings(precision, 100, capture=True)
+    return Steps(digits_game(precision, device), pictures(device), plan, None if on_device else Nothing())
 
 
 def host_microseconds(steps: Steps, device: torch.device, rounds: int) -> list[float]:
@@ -161,11 +136,13 @@ def main() -> None:
     use(Compute(device=asked.device, threads=torch.get_num_threads()))
     print(torch.cuda.get_device_name(device) if gpu else "no GPU", f"torch {torch.__version__}")
     for precision in ("bfloat16", "float32") if gpu else ("float32",):
-        steps = Steps(asked.device, precision, on_device=gpu)
+        steps = steps_of(asked.device, precision, on_device=gpu)
         told = host_microseconds(steps, device, asked.rounds)
         middle, spread = statistics.median(told), f"{min(told):.0f} to {max(told):.0f}"
         what = "a step" if gpu else "the host's part of a step, without starting it"
-        print(f"host, {precision}: {middle:.0f} us for {what} ({spread}); {'; '.join(steps.events)}")
+        print(f"host, {precision}: {middle:.0f} us for {what} ({spread})")
+        if gpu and not steps.captured:
+            print(f"  NOT repeated from a recording: {steps.why_not_captured}")
         print(f"  bar: < {LIMITS['host']:g}   {verdict(middle, LIMITS['host']) if gpu else 'for a GPU'}")
         if gpu:
             idle = idle_share(steps, device)

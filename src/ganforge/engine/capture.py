@@ -61,7 +61,7 @@ class Captured:
         self._recordings: dict[Phase, _Recording] = {}
         self._steps: dict[Phase, int] = {}  # of each phase that is not recorded
         self._last: _Recording | None = None
-        self._why_not: str | None = None  # steps are no longer recorded, once that has failed
+        self._gave_up = False  # nothing more is recorded, once that has failed
 
     def __call__(self, phase: Phase, inputs: Inputs, program: Program) -> Told:
         recording = self._recordings.get(phase) or self._new(phase, inputs, program)
@@ -88,7 +88,7 @@ class Captured:
     def _new(self, phase: Phase, inputs: Inputs, program: Program) -> _Recording | None:
         """The recording of a phase once it is warm; None before, and where it cannot be made."""
         seen = self._steps[phase] = self._steps.get(phase, 0) + 1
-        if self._why_not or seen <= WARM_UP:
+        if self._gave_up or seen <= WARM_UP:
             return None
         if len(self._recordings) == MOST_PHASES:
             self._refuse(f"this is the phase after the first {MOST_PHASES}, and each takes memory")
@@ -112,7 +112,7 @@ class Captured:
                 kept[name].copy_(x, non_blocking=True)
 
     def _refuse(self, reason: str) -> None:
-        self._why_not = reason
+        self._gave_up = True
         self._tell("not_captured", reason=reason)
 
 

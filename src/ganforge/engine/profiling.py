@@ -34,7 +34,7 @@ from ganforge.engine.checkpoint import State
 from ganforge.engine.clock import Clock
 from ganforge.engine.fit import FitSettings, runner_for
 from ganforge.engine.journal import Pace
-from ganforge.engine.step import Step
+from ganforge.engine.step import Runner, Step
 from ganforge.engine.turn import sit_down
 
 WARM, TIMED, WATCHED = 5, 3, 4  # steps before anything is measured; stretches that are timed; steps that are watched
@@ -85,12 +85,12 @@ def profile_step(game: Game, feed: Feed, settings: FitSettings, seconds: float =
 
     Args: seconds for the steps that are timed, roughly.
     """
-    player = _Player(game, feed, settings)
+    player = Steps(game, feed, settings)
     device = player.device
     steps = max(1, int(seconds / TIMED / _time(player, 1)[0]))
     timed = sorted(_time(player, steps) for _ in range(TIMED))
     whole, working = timed[TIMED // 2]
-    plain = _Player(game, feed, replace(settings, capture=False))  # or there would be no operation to see
+    plain = Steps(game, feed, replace(settings, capture=False))  # or there would be no operation to see
     events = _watched(plain)
     kernels = sum(kernel.duration for event in events for kernel in event.kernels) / 1e6 / WATCHED
     if device.type == "cpu":
@@ -117,25 +117,26 @@ def profile_step(game: Game, feed: Feed, settings: FitSettings, seconds: float =
     )
 
 
-class _Player:
-    """Plays a game step by step, without a run and without a record."""
+class Steps:
+    """Steps of a game, one after the other, without a run and without a record."""
 
-    def __init__(self, game: Game, feed: Feed, settings: FitSettings) -> None:
-        """Plays until everything is warm."""
+    def __init__(self, game: Game, feed: Feed, settings: FitSettings, runner: Runner | None = None) -> None:
+        """Plays until everything is warm. Args: runner another one than `fit` would take."""
         seats = [sit_down(player) for player in game.players]
         average = MovingAverage(game.product_player.network, settings.half_life_examples)
         self.device, self.captured = seats[0].random.device, False
         self.why_not_captured: str | None = None
-        runner = runner_for(seats, settings, ALONE, self._hear)
-        self._step = Step(game, feed, seats, average, runner, settings)
+        runs = runner or runner_for(seats, settings, ALONE, self._hear)
+        self._step = Step(game, feed, seats, average, runs, settings)
         self._state = State(Clock(LENGTH, examples=int(LATE * LENGTH)))
         self._pace = Pace(self._state)
-        for _ in range(WARM):
-            self.play()
+        self.play(WARM)
 
-    def play(self) -> None:
-        self._step.take(self._state, self._pace)
-        self._state.step += 1
+    def play(self, steps: int = 1) -> None:
+        """Takes so many steps, at the same progress; the device may still be busy with them afterwards."""
+        for _ in range(steps):
+            self._step.take(self._state, self._pace)
+            self._state.step += 1
 
     def _hear(self, kind: str, **content: Any) -> None:
         self.captured = self.captured or kind == "captured"
@@ -161,7 +162,7 @@ def gains(game: Game, feed: Feed, base: Variant, others: Sequence[Variant], seco
         for _ in range(ROUNDS):
             for kept, variant in zip(rates, (base, *others), strict=True):
                 torch.set_num_threads(variant.threads)
-                player = _Player(game, feed, variant.settings)
+                player = Steps(game, feed, variant.settings)
                 steps = max(1, int(seconds / _time(player, 1)[0]))
                 kept.append(variant.settings.batch_size / _time(player, steps)[0])
     finally:
@@ -170,17 +171,16 @@ def gains(game: Game, feed: Feed, base: Variant, others: Sequence[Variant], seco
     return [found[ROUNDS // 2] for found in ratios]
 
 
-def _time(player: _Player, steps: int) -> tuple[float, float]:
+def _time(player: Steps, steps: int) -> tuple[float, float]:
     """Seconds of a step by the clock, and those of all threads together."""
     wait_for(player.device)
     clock, worked = perf_counter(), process_time()
-    for _ in range(steps):
-        player.play()
+    player.play(steps)
     wait_for(player.device)
     return (perf_counter() - clock) / steps, (process_time() - worked) / steps
 
 
-def _watched(player: _Player) -> Sequence[FunctionEvent]:
+def _watched(player: Steps) -> Sequence[FunctionEvent]:
     activities = [ProfilerActivity.CPU]
     if player.device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
@@ -188,8 +188,7 @@ def _watched(player: _Player) -> Sequence[FunctionEvent]:
     with _without_stderr():
         seen.start()
     with named():
-        for _ in range(WATCHED):
-            player.play()
+        player.play(WATCHED)
         wait_for(player.device)
     with _without_stderr():
         seen.stop()
