@@ -60,7 +60,7 @@ def test_the_penalty_is_found_where_there_is_one(objective: str, there: bool) ->
     step = profiled(Game(players, "painter"), TableFeed(x=points()))
     assert tuple(step.parts) == PARTS
     assert math.isclose(sum(step.parts.values()), 1.0)
-    assert (step.parts["penalty"] > 0.1) is there
+    assert (step.parts["penalty"] > 0.01) is there
     assert all(step.parts[part] > 0 for part in ("data", "forward", "backward", "optimiser", "average"))
     assert not step.captured
 
@@ -83,11 +83,11 @@ def test_most_of_a_penalty_is_the_second_way_back_and_is_counted_with_it() -> No
 def test_a_slow_disk_is_waiting_for_data() -> None:
     class Slow(TableFeed):
         def batch(self, indices: Tensor) -> Mapping[str, Tensor]:
-            time.sleep(0.02)
+            time.sleep(0.05)
             return super().batch(indices)
 
     step = profiled(linear_game(), Slow(1e-9, x=torch.randn(100, INPUTS)))
-    assert step.parts["data"] > 0.5
+    assert step.parts["data"] > max(share for part, share in step.parts.items() if part != "data")
     assert step.idle > 0.5
 
 
