@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from toy_games import TableFeed, adversarial_players, plain_steps, points, settings, tiny_pair
+from toy_games import (
+    TableFeed,
+    adversarial_players,
+    line_feed,
+    plain_steps,
+    points,
+    regression_game,
+    settings,
+    tiny_pair,
+)
 
 from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core import ceilings
@@ -49,6 +58,12 @@ def test_operations_are_those_of_the_closed_form() -> None:
     assert step.bytes > 4 * (INPUTS * OUTPUTS * 3 + ROWS * (INPUTS + OUTPUTS) * 2)
     assert step.flops_share == pytest.approx(step.flops / step.seconds / 1e11)
     assert step.examples_per_second == pytest.approx(ROWS / step.seconds)
+
+
+def test_a_product_with_a_vector_counts_too() -> None:
+    rows = line_feed()
+    step = profile_step(regression_game(), rows, settings(10, batch_size=ROWS), seconds=0.1)
+    assert step.flops == 2 * 2 * ROWS * 3  # forwards and back, with a column of ones beside two features
 
 
 @pytest.mark.parametrize(("objective", "there"), [("r3gan", True), ("nonsaturating", False)])

@@ -87,7 +87,7 @@ def _profiled(job: Job, tell: Teller) -> Profile:
     step = profile_step(game, feed, settings)
     tell("comparing")
     base = Variant("as it is", "", settings, recipe.compute.threads)
-    others = _others(base, on_gpu=recipe.compute.device.startswith("cuda"))
+    others = _others(base, len(feed), on_gpu=recipe.compute.device.startswith("cuda"))
     found = zip(others, gains(game, feed, base, others), strict=True)
     use(recipe.compute)
     words = {"pictures": "pictures", "table": "rows"}
@@ -99,20 +99,15 @@ def _profiled(job: Job, tell: Teller) -> Profile:
     )
 
 
-def _others(base: Variant, *, on_gpu: bool) -> list[Variant]:
-    """What is tried beside the settings as they are."""
+def _others(base: Variant, examples: int, *, on_gpu: bool) -> list[Variant]:
+    """What is tried beside the settings as they are. Args: examples in the training part."""
     settings = base.settings
     precision = "float32" if settings.precision == "bfloat16" else "bfloat16"
-    twice = 2 * settings.batch_size
-    others = [
-        Variant(precision, f"compute.precision={precision}", replace(settings, precision=precision), base.threads),
-        Variant(
-            f"a batch of {twice}",
-            f"optimiser.batch_size={twice}",
-            replace(settings, batch_size=twice),
-            base.threads,
-        ),
-    ]
+    twice, other = 2 * settings.batch_size, replace(settings, precision=precision)
+    others = [Variant(precision, f"compute.precision={precision}", other, base.threads)]
+    if settings.batch_size != examples:  # else a step shows them all, once each
+        words, option = f"a batch of {twice}, so half the steps", f"optimiser.batch_size={twice}"
+        others.append(Variant(words, option, replace(settings, batch_size=twice), base.threads))
     if on_gpu:
         again = not settings.capture
         words = "repeated from a recording" if again else "operation by operation"

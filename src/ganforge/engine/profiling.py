@@ -269,6 +269,8 @@ class _Counts(TorchDispatchMode):  # type: ignore[no-untyped-call]
         count = flop_registry.get(func._overloadpacket)
         if count is not None:
             self.flops += count(*args, **given, out_val=result)
+        elif func is torch.ops.aten.mv.default:  # torch counts products of matrices alone
+            self.flops += 2 * args[0].numel()
         if not _is_view(func):
             moved = [leaf for leaf in tree_flatten((args, given, result))[0] if isinstance(leaf, Tensor)]
             self.bytes += sum(leaf.numel() * leaf.element_size() for leaf in moved)
