@@ -107,6 +107,7 @@ def picture(found: Profile) -> list[RenderableType]:
     shown += [Text(), parts, Text(), against]
     if found.alternatives:
         others = tables.table_of("instead", f"times the {found.examples}/s", "how to ask for it")
+        others.columns[-1].no_wrap = True  # to be copied
         for other in found.alternatives:
             others.add_row(other.words, f"{other.gain:.2f}", f"--set {other.option}")
         shown += [Text(), others]
