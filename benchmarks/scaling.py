@@ -8,8 +8,9 @@ bandwidth B (bytes/s, one way) and latency L (s),
     tree  2 b / B + 2 log2(n) L                   (double binary tree, Sanders, Speck and Traeff 2009)
 
 whichever is less: NCCL chooses between the two as well. With work fixed for each process, a step that takes t seconds
-alone takes t + c together, where c is what the all-reduces take, and the efficiency is t / (t + c). That is what
-ganforge does. If all of it went on behind the computing, it would be t / max(t, c): no engine does better.
+alone takes t + c together, where c is what the all-reduces take, and the efficiency is t / (t + c). ganforge does no
+worse: it hides a part behind the next player's turn. If all of it went on behind the computing, it would be t / max(t,
+c): no engine does better.
 
 Measured here: seconds per step of one process alone; of two at once that know nothing of each other; and of two that
 train together. All three in turn, in the same two processes, each with the same batch. The last over the second is
@@ -105,7 +106,7 @@ def computed_bytes() -> dict[str, dict[str, int]]:
             shape = (3, side, side)
             for name, pair in (
                 ("medium, conv of width 64", ConvPair(shape=shape, width=64)),
-                ("large, resnet of width 256", ResnetPair(shape=shape, width=256)),
+                ("resnet of width 256, 1 block", ResnetPair(shape=shape, width=256)),
                 ("as R3GAN, width 768, 2 blocks", ResnetPair(shape=shape, width=768, depth=2)),
             ):
                 sizes[f"{side}x{side} {name}"] = {
