@@ -18,10 +18,12 @@ from rows_world import known, planned, quiet
 from skimage import data as photos
 from sklearn.datasets import load_digits
 from tape import TapeRecorder
+from torch import Tensor
 from toy_games import same, weights
 
 import ganforge.engine.fit as loop
-from ganforge.contracts import Task
+from ganforge.contracts import Levers, Task, Turn
+from ganforge.core.draws import Draws
 from ganforge.core.world import World
 from ganforge.engine.capture import WARM_UP, Captured
 from ganforge.engine.fit import FitSettings, fit
@@ -131,3 +133,44 @@ def test_a_repeated_step_of_each_task_is_its_step(
     assert same(*ends)
     assert STEPS > WARM_UP
     assert all(torch.isfinite(x).all() for x in ends[1])
+
+
+class Elsewhere(Draws):
+    """Random numbers on torch's meta device, which has shapes and no content, and refuses what lies anywhere else."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.Generator())
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("meta")
+
+    def normal(self, rows: int, *shape: int) -> Tensor:
+        return torch.empty(rows, *shape, device=self.device)
+
+    def uniform(self, rows: int, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        return torch.empty(rows, *shape, device=self.device)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_turn_needs_nothing_that_lies_on_another_device(name: str, places: dict[str, Path], tmp_path: Path) -> None:
+    """There is no GPU here, but there is another device: a tensor that a loss makes on the processor is found."""
+    job = JOBS[name](places, tmp_path)
+    batch = {key: x.to("meta") for key, x in job.feed.batch(torch.arange(BATCH)).items()}
+    compute = job.recipe.compute.model_copy(update={"device": "meta"})
+    job.recipe = job.recipe.model_copy(update={"compute": compute})
+    game = job.game()
+    for player in game.players:
+        player.network.to("meta")
+    for player in game.players:
+        moving = player.dials(0.3, Levers())
+        dials = {key: torch.empty((), device="meta") if value else 0.0 for key, value in moving.items()}
+        loss = player.loss(Turn(batch, Elsewhere(), dials))
+        assert {term.device.type for term in (*loss.terms.values(), *loss.notes.values())} == {"meta"}
+        torch.stack(list(loss.terms.values())).mean().backward()
+        assert any(weight.grad is not None for weight in player.network.parameters())
+
+
+def test_the_other_device_does_find_it() -> None:
+    with pytest.raises(RuntimeError, match="device"):
+        torch.empty(3, device="meta") * torch.ones(3)
