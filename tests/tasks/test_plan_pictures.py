@@ -365,3 +365,17 @@ def test_on_a_gpu_residual_networks_get_larger_batches() -> None:
     draft = plan("digits8", examples=64, settings={"network.name": "resnet", "network.width": "256"})
     on_gpu = draft.model_copy(update={"compute": Compute(device="cuda")})
     assert plan_pictures._for_blocks(on_gpu).optimiser.batch_size == plan_pictures.BATCH_ON_GPU
+
+
+def test_a_size_made_for_a_gpu_is_said_to_be_so_on_a_processor(timed: list[Recipe]) -> None:
+    told: list[str] = []
+
+    def tell(kind: str, **content: Any) -> None:
+        if kind == "warned":
+            told.append(content["sentence"])
+
+    settings = {"compute.device": "cpu"}
+    for size in ("base", "medium"):
+        Generate().plan(Request(source="digits8", minutes=1.0, size=size, settings=settings), tell)
+    assert len(told) == 1
+    assert "Size base is made for a GPU: this processor shows it about 1e+03 pictures a second" in told[0]

@@ -82,7 +82,7 @@ def _every_verb(
     cls=_Verb,
     epilog=_examples(
         "ganforge train digits --minutes 2  a first try",
-        "ganforge train photos/ --run runs/photos --size base  name the run, use larger networks",
+        "ganforge train photos/ --run runs/photos --size medium  name the run, use larger networks",
         'ganforge train photos/ --minutes 60 --until "kid<0.02"  stop once it is good enough',
         "ganforge train people.csv  a table: learn to make rows like its own",
         "ganforge train people.csv --plan plan.json  with columns and rules as you corrected them",
@@ -154,7 +154,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     cls=_Verb,
     epilog=_examples(
         "ganforge plan photos/  every choice for your pictures and this machine",
-        "ganforge plan photos/ --minutes 60 --size large  what more time and larger networks change",
+        "ganforge plan photos/ --minutes 60 --size medium  what more time and larger networks change",
         "ganforge plan people.csv  the columns of a table, also written as plan.json, which you can correct",
         "ganforge plan people.csv --out people.json  under another name",
     ),

@@ -95,7 +95,7 @@ def discriminator_blind(history: History) -> Finding | None:
             "teacher. A penalty that is far too strong flattens it, and so does a network that is too small or has "
             "died.",
             remedy="Weaken the gradient penalty to a quarter or a tenth of the plan's value: `--set "
-            "objective.gamma_start=...`. If it stays blind, take a larger network with `--size base`.",
+            "objective.gamma_start=...`. If it stays blind, take a larger network with `--size medium`.",
         )
     return None
 

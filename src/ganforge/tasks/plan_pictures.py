@@ -58,6 +58,7 @@ SIZES: dict[Size, Network] = {
     "base": Network(name="resnet", latent_size=64, width=256, depth=2),
     "large": Network(name="resnet", latent_size=64, width=768, depth=2),
 }
+FOR_A_GPU: tuple[Size, ...] = ("base", "large")
 # Examples that a network of each size must see before it is better than the size below it.
 WORTH_IT_FROM: dict[Size, int] = {"tiny": 0, "small": 30_000, "medium": 500_000}
 RULED: tuple[Size, ...] = ("medium", "small", "tiny")  # what the plan chooses from, in the order in which it tries them
@@ -145,6 +146,11 @@ def plan_pictures(request: Request, pictures: Pictures, size_reason: str, tell: 
         draft = _for_examples(draft, pictures.train, tell)
     else:
         draft = _for_minutes(draft, pictures.train, tell)
+    if request.size in FOR_A_GPU and draft.compute.device == "cpu":
+        rate = draft.length.examples_per_second or 0.0
+        shown = f"this processor shows it about {rate:,.3g} pictures a second"
+        better = "--size medium learns far more in minutes"
+        tell("warned", sentence=f"Size {request.size} is made for a GPU: {shown}. {better}.")
     return override(draft.with_reason(data__shape=size_reason), request.settings)
 
 
@@ -229,7 +235,7 @@ def _of_size(draft: Recipe, size: Size) -> Recipe:
     else:
         width = f"size {size}: the largest of {', '.join(reversed(RULED))} that learns well from as many as are shown"
     chosen = sized.with_reason(
-        network__name=f"the network of size {size}: {'few, cheap layers' if name == 'conv' else 'residual blocks'}",
+        network__name=f"the network of size {size}: {'few, cheap layers' if name == 'conv' else 'residual blocks, made for a GPU'}",
         network__width=width,
         network__depth="not used: this network has no blocks"
         if name in ("conv", "linear")
