@@ -234,8 +234,9 @@ def _of_size(draft: Recipe, size: Size) -> Recipe:
         width = "that of size small: you chose the network, and there is no rule for it"
     else:
         width = f"size {size}: the largest of {', '.join(reversed(RULED))} that learns well from as many as are shown"
+    layers = "few, cheap layers" if name == "conv" else "residual blocks, made for a GPU"
     chosen = sized.with_reason(
-        network__name=f"the network of size {size}: {'few, cheap layers' if name == 'conv' else 'residual blocks, made for a GPU'}",
+        network__name=f"the network of size {size}: {layers}",
         network__width=width,
         network__depth="not used: this network has no blocks"
         if name in ("conv", "linear")
