@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Dial, Feed, Game, Levers, Loss, Player, Turn
+from ganforge.contracts import BoundDiscriminator, Dial, Feed, Game, Loss, Player, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.seeds import generator_for, seed_for
@@ -15,7 +15,7 @@ from ganforge.networks import network_pair
 from ganforge.networks.augmentation import Changes, augment
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import Recipe
-from ganforge.tasks.from_recipe import change_dial, changes_of, gamma_dial, steps_of
+from ganforge.tasks.from_recipe import changes_of, dials_of, steps_of
 
 WATCHED = 256  # held-out examples that the discriminator scores at each look
 
@@ -81,19 +81,16 @@ def adversarial_game(
         score: Tensor = discriminator(x if changes is None else augment(x, changes), batch.get("label"))
         return {"score_held_out": score.float()}
 
-    def change(progress: float, levers: Levers) -> dict[str, float]:
-        return change_dial(recipe, levers)
-
-    steps = steps_of(recipe)
+    steps, dials = steps_of(recipe), dials_of(recipe)
     players = (
         Player(
             "discriminator",
             discriminator,
             discriminator_loss,
             steps,
-            dials=lambda progress, levers: gamma_dial(recipe, progress, levers) | change(progress, levers),
+            dials=dials,
             watch=score_held_out if held_out is not None else None,
         ),
-        Player("generator", generator, generator_loss, steps, dials=change),
+        Player("generator", generator, generator_loss, steps, dials=dials),
     )
     return Game(players, product="generator", order=recipe.objective.order)

@@ -22,7 +22,7 @@ from ganforge.networks.augmentation import augment
 from ganforge.networks.enhancer import Critic, Enhancer, enhancer
 from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.recipe import Data, Enhancement, Network, Recipe
-from ganforge.tasks.from_recipe import change_dial, changes_of, gamma_dial, steps_of
+from ganforge.tasks.from_recipe import changes_of, dials_of, steps_of
 
 SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
 
@@ -105,17 +105,14 @@ def build_game(recipe: Recipe) -> Game:
     def copies(progress: float, levers: Levers) -> dict[str, float]:
         return {"copies": float(not plays_late(progress))}
 
-    def strengths(progress: float, levers: Levers) -> dict[str, float]:
-        return gamma_dial(recipe, progress, levers) | change_dial(recipe, levers)
-
-    alone = steps_of(recipe)
+    alone, dials = steps_of(recipe), dials_of(recipe)
     late = Schedule(chosen.sharp_rate, 0.0, "linear")
     against = replace(alone, learning_rate=late, beta1=0.0)
     players = (
         Player("faithful", dial.faithful, faithful_loss, alone, dials=copies),
-        Player("discriminator", critic, discriminator_loss, against, plays_late, dials=strengths),
+        Player("discriminator", critic, discriminator_loss, against, plays_late, dials=dials),
         # The dial, and not its sharp end: so that both ends are the product.
-        Player("sharp", dial, sharp_loss, against, plays_late, dials=lambda _, levers: change_dial(recipe, levers)),
+        Player("sharp", dial, sharp_loss, against, plays_late, dials=dials),
     )
     return Game(players, product="sharp")
 

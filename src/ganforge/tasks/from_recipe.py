@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ganforge.contracts import Dial, Levers, OptimiserSettings, Schedule, is_on
 from ganforge.core.draws import Draws
@@ -17,20 +17,20 @@ def steps_of(recipe: Recipe) -> OptimiserSettings:
     return OptimiserSettings(rate, chosen.kind, chosen.beta1, chosen.beta2)
 
 
-def gamma_of(recipe: Recipe) -> Schedule:
-    """The penalty's weight: geometric, or linear where an end is 0."""
+def dials_of(recipe: Recipe) -> Callable[[float, Levers], dict[str, float]]:
+    """The dials of players on pictures (contracts.Player).
+
+    `gamma`: the penalty's weight now, geometric between its ends, or linear where one is 0. `change`: the chance, 0..1,
+    of each kind of change that a discriminator sees a picture through now.
+    """
     start, end = recipe.objective.gamma_start, recipe.objective.gamma_end
-    return Schedule(start, end, "geometric" if min(start, end) > 0 else "linear")
+    gamma = Schedule(start, end, "geometric" if min(start, end) > 0 else "linear")
 
+    def dials(progress: float, levers: Levers) -> dict[str, float]:
+        change = min(levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)
+        return {"gamma": levers.penalty * gamma.at(progress), "change": change}
 
-def gamma_dial(recipe: Recipe, progress: float, levers: Levers) -> dict[str, float]:
-    """The dial `gamma`: the penalty's weight now."""
-    return {"gamma": levers.penalty * gamma_of(recipe).at(progress)}
-
-
-def change_dial(recipe: Recipe, levers: Levers) -> dict[str, float]:
-    """The dial `change`: the chance, 0..1, of each kind of change that a discriminator sees a picture through now."""
-    return {"change": min(levers.seen_through(recipe.objective.augmentation), MOST_AUGMENTATION)}
+    return dials
 
 
 def changes_of(recipe: Recipe, dials: Mapping[str, Dial], count: int, random: Draws) -> Changes | None:

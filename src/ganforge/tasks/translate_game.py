@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.contracts import Game, Levers, Loss, Player, Turn
+from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.precision import widened
 from ganforge.core.seeds import seed_for
 from ganforge.networks.augmentation import augment
 from ganforge.networks.translator import PatchFeatures, TranslatorGenerator, padded, patch_discriminator, translator
 from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.recipe import Recipe
-from ganforge.tasks.from_recipe import change_dial, changes_of, gamma_dial, steps_of
+from ganforge.tasks.from_recipe import changes_of, dials_of, steps_of
 
 SHIFT = 1 / 16  # of height and width: the furthest that training pictures are moved
 PATCHES = 64  # places that are compared at each of three resolutions, in contrastive translation
@@ -141,13 +141,8 @@ def _players(
     recipe: Recipe, networks: dict[str, nn.Module], losses: Mapping[str, Callable[[Turn], Loss]]
 ) -> tuple[Player, ...]:
     """Each network as a player; all have the same dials."""
-
-    def dials(progress: float, levers: Levers) -> dict[str, float]:
-        return gamma_dial(recipe, progress, levers) | change_dial(recipe, levers)
-
-    return tuple(
-        Player(name, network, losses[name], steps_of(recipe), dials=dials) for name, network in networks.items()
-    )
+    steps, dials = steps_of(recipe), dials_of(recipe)
+    return tuple(Player(name, network, losses[name], steps, dials=dials) for name, network in networks.items())
 
 
 def _paired(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
