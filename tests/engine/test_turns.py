@@ -29,7 +29,7 @@ from ganforge.contracts import Game, Loss, OptimiserSettings, Schedule, Turn, is
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import fit
-from ganforge.engine.turn import begin_step, find_gradients, settle, sit_down, take_step
+from ganforge.engine.turn import begin_step, find_gradients, settle, sit_down
 from ganforge.errors import RecipeError
 from ganforge.networks.mlp import MlpPair
 from ganforge.objectives import OBJECTIVES
@@ -139,7 +139,7 @@ def test_plain_steps_are_the_textbooks_theta_minus_alpha_gradient() -> None:
     seat = sit_down(game.players[0])
     x, y = torch.tensor([[1.0, 2.0]]), torch.tensor([3.0])
     find_gradients(seat, [seat], Turn({"x": x, "y": y}, Draws(generator_for(0, "turn"))), "float32")
-    take_step(seat, 0.25)
+    begin_step(seat, 0.25).finish()
     # h(x) = 0 at first, so the gradient is -y (1, x_0, x_1)
     assert seat.parameters[0].tolist() == [0.75, 0.75, 1.5]
 
@@ -159,7 +159,7 @@ def test_a_turn_that_is_not_finite_leaves_weights_and_moments_as_they_were(kind:
     for turn, moves in ((good, True), (bad, False), (bad, False), (good, True)):
         seat.count(find_gradients(seat, [seat], turn, "float32"))
         before = everything()
-        take_step(seat, 0.1)
+        begin_step(seat, 0.1).finish()
         assert same(before, everything()) is not moves
     account = settle(seat)
     assert account is not None
@@ -173,7 +173,7 @@ def test_a_first_turn_that_is_not_finite_is_as_if_it_had_not_been() -> None:
     for seat, turns in zip(seats, ([bad, good, good], [good, good]), strict=True):
         for turn in turns:
             find_gradients(seat, [seat], turn, "float32")
-            take_step(seat, 0.1)
+            begin_step(seat, 0.1).finish()
     assert same(*(weights(seat.player.network) for seat in seats))  # Adam's step count included
 
 

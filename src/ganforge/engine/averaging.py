@@ -7,12 +7,12 @@ examples. The bits are the same as without the overlap, for the same sums are ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from ganforge.core.world import Travelling, World
+from ganforge.core.world import Travelling
 
 
 class Averaging:
@@ -43,8 +43,3 @@ class Averaging:
         for module in network.modules():
             if next(module.parameters(recurse=False), None) is not None:
                 self._handles.append(module.register_forward_pre_hook(lambda *_: self.finish()))
-
-
-def average_later(world: World, tensors: Sequence[Tensor], then: Callable[[], None]) -> Averaging:
-    """Begins to replace tensors by their means over all processes. Args: then what follows when that is done."""
-    return Averaging(world.send_off(tensors), then)

@@ -21,7 +21,7 @@ from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.spans import span
 from ganforge.core.world import ALONE, World
-from ganforge.engine.averaging import Averaging, average_later
+from ganforge.engine.averaging import Averaging
 
 PLACES = 64  # of a seat's sums
 NORM, SKIPPED, FIRST = 0, 1, 2  # places of the gradient norm, of the turns skipped, and of the first term or note
@@ -49,15 +49,13 @@ class Seat:
         self.heard |= dict.fromkeys(names)
 
 
-def build_optimiser(settings: OptimiserSettings, network: nn.Module) -> torch.optim.Optimizer:
+def build_optimiser(settings: OptimiserSettings, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     """A fused optimiser whose learning rate is a tensor that is given before every step."""
-    parameters = list(network.parameters())
     start = torch.tensor(settings.learning_rate.start)
     if settings.kind == "sgd":
         return torch.optim.SGD(parameters, lr=start, fused=True)
     betas = (float(settings.beta1), float(settings.beta2))
-    on_gpu = bool(parameters) and parameters[0].is_cuda
-    return torch.optim.Adam(parameters, lr=start, betas=betas, fused=True, capturable=on_gpu)
+    return torch.optim.Adam(parameters, lr=start, betas=betas, fused=True, capturable=parameters[0].is_cuda)
 
 
 def sit_down(player: Player, world: World = ALONE) -> Seat:
@@ -65,7 +63,7 @@ def sit_down(player: Player, world: World = ALONE) -> Seat:
     parameters = list(player.network.parameters())
     device, dtype = parameters[0].device, torch.promote_types(parameters[0].dtype, torch.float32)
     random, sums = Draws(torch.Generator(device), world), torch.zeros(PLACES, dtype=dtype, device=device)
-    return Seat(player, build_optimiser(player.optimiser, player.network), parameters, random, sums)
+    return Seat(player, build_optimiser(player.optimiser, parameters), parameters, random, sums)
 
 
 def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: str, pieces: int = 1) -> tuple[Name, ...]:
@@ -94,26 +92,16 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
 
 def _cut(turn: Turn, pieces: int) -> Iterator[Turn]:
     """Turns over parts of the batch. They share the random numbers' generator, so each draws its own."""
-    if pieces == 1:
-        yield turn
-        return
     parts = {name: x.chunk(pieces) for name, x in turn.batch.items()}
     for place in range(pieces):
         yield Turn({name: part[place] for name, part in parts.items()}, turn.random, turn.dials)
 
 
-def take_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) -> None:
-    """Steps with the gradients that `find_gradients` left, averaged over all processes, unless one is not finite.
+def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) -> Averaging:
+    """Begins to average over all processes the gradients that `find_gradients` left; the step is taken when that is
+    finished, unless a gradient is not finite. That is asked after the averaging, so that all processes step or none.
 
     Args: learning_rate a number, or () on the device.
-    """
-    begin_step(seat, learning_rate, world).finish()
-
-
-def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) -> Averaging:
-    """Begins to average a seat's gradients over all processes. The step is taken when the averaging is finished.
-
-    The test for what is not finite comes after the averaging, so that all processes step or none does.
     """
     gradients = [parameter.grad for parameter in seat.parameters if parameter.grad is not None]
 
@@ -129,7 +117,7 @@ def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) 
         seat.sums[NORM] += torch.nan_to_num(norm, 0.0, 0.0, 0.0)  # only the account: the step was skipped whole
         seat.sums[SKIPPED] += bad
 
-    return average_later(world, gradients, step)
+    return Averaging(world.send_off(gradients), step)
 
 
 def _account(seat: Seat, loss: Loss, pieces: int) -> tuple[Name, ...]:
