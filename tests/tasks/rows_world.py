@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from ganforge.api.fitting import fit_settings
 from ganforge.core.files import sha256_of, write_folder
-from ganforge.engine.fit import FitSettings, fit
+from ganforge.engine.fit import fit
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
 from ganforge.tasks.generate_rows import GenerateRows
@@ -79,18 +80,6 @@ def planned(frame: pd.DataFrame, folder: Path, task: str = "generate", examples:
 def trained(frame: pd.DataFrame, folder: Path, task: str = "generate", **more: Any) -> Trained:
     job = planned(frame, folder, task, **more)
     return Trained(job.recipe, job, job.finish(fit(job.game(), job.feed, fit_settings(job.recipe)).product))
-
-
-def fit_settings(recipe: Recipe) -> FitSettings:
-    return FitSettings(
-        seed=recipe.seed,
-        batch_size=recipe.optimiser.batch_size,
-        length_examples=recipe.length.examples,
-        half_life_examples=recipe.average.half_life_examples,
-        precision=recipe.compute.precision,
-        record_every_steps=recipe.records.every_steps,
-        checkpoint_every_steps=recipe.records.checkpoint_every_steps,
-    )
 
 
 def quiet(kind: str, **content: Any) -> None:

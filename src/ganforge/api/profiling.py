@@ -16,6 +16,7 @@ from ganforge.core.device import THREADS
 from ganforge.data.given import on_disk
 from ganforge.engine.profiling import StepProfile, Variant, gains, profile_step
 from ganforge.errors import RecipeError
+from ganforge.reports.page import NOUNS
 from ganforge.run import Run
 from ganforge.tasks.on_machine import use
 
@@ -90,11 +91,10 @@ def _profiled(job: Job, tell: Teller) -> Profile:
     others = _others(base, len(feed), on_gpu=recipe.compute.device.startswith("cuda"))
     found = zip(others, gains(game, feed, base, others), strict=True)
     use(recipe.compute)
-    words = {"pictures": "pictures", "table": "rows"}
     return Profile(
         step,
         tuple(Alternative(other.words, other.option, gain) for other, gain in found),
-        words.get(recipe.data.kind, "examples"),
+        NOUNS.get(recipe.data.kind, "examples"),
         recipe.compute.threads,
     )
 

@@ -139,8 +139,8 @@ def greyed(x: Tensor) -> Tensor:
     """The luma of colour pictures (B, 3, H, W) in each of three channels; grey ones as they are."""
     if x.shape[1] == 1:
         return x
-    luma = sum(weight * colour for weight, colour in zip(LUMA, x.chunk(3, dim=1), strict=True))
-    return torch.as_tensor(luma).expand_as(x)
+    red, green, blue = x.chunk(3, dim=1)
+    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).expand_as(x)
 
 
 def _blurred(x: Tensor, sigma: Tensor, radius: int) -> Tensor:

@@ -43,8 +43,8 @@ class PictureFeed:
             part = np.require(part, requirements=["C", "W"])
             self._rows, self._places = MemoryRows(part), None
             self._pixels = torch.from_numpy(part).to(self._device)
-        elif len(self) and len(self) * self._row_bytes() <= room_beside(self._device):
-            self._pixels = self._brought()
+        elif len(self) and (room := room_beside(self._device)):
+            self._pixels = self._brought(room)
         self._labels: Tensor | None = None
         if labels is not None:  # kept as small as they can be: a million of int64 would be 8 MB
             small = labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
@@ -98,12 +98,12 @@ class PictureFeed:
         chosen = np.arange(len(self)) if indices is None else np.asarray(indices)
         return np.ascontiguousarray(self._read(chosen).transpose(0, 3, 1, 2))
 
-    def _row_bytes(self) -> int:
-        return int(self._read(np.arange(1)).nbytes)
-
-    def _brought(self) -> Tensor:
-        """All pictures, on the device."""
-        step, first = max(1, AT_ONCE // self._row_bytes()), self._read(np.arange(1))
+    def _brought(self, room: int) -> Tensor | None:
+        """All pictures, on the device; None where they do not fit. Args: room in bytes."""
+        first = self._read(np.arange(1))
+        if len(self) * first.nbytes > room:
+            return None
+        step = max(1, AT_ONCE // first.nbytes)
         pixels = torch.empty((len(self), *first.shape[1:]), dtype=torch.uint8, device=self._device)
         for start in range(0, len(self), step):
             end = min(start + step, len(self))
