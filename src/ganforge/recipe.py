@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ganforge.errors import RecipeError, did_you_mean
 
 Size = Literal["tiny", "small", "medium", "base", "large"]
-MOST_AUGMENTATION = 0.8  # above it the changes begin to show in what is generated (networks/augmentation.py)
+MOST_AUGMENTATION = (
+    0.8  # above it the changes begin to show in what is generated (kinds/pictures/networks/augmentation.py)
+)
 MOST_CANDIDATES = 64
 OWN_SECTIONS = ("translate", "enhance")  # tasks with a section of their own, which `--set task.key=value` means
 OPTIONAL = ("rows", *OWN_SECTIONS)  # sections that not every recipe has

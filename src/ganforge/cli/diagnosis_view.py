@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ganforge.contracts import Finding
 from ganforge.diagnosis import trend
-from ganforge.diagnosis.reading import leading_quality, players, series
+from ganforge.diagnosis.history import leading_quality, players, series
 
 if TYPE_CHECKING:
     from ganforge.api import Diagnosis

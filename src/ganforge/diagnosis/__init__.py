@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from ganforge.contracts import Check, Finding, History
-from ganforge.core.misfit import refused
+from ganforge.core.validation import refused
 from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins
 from ganforge.diagnosis.copying import copying
 from ganforge.diagnosis.cycles import oscillating

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import (
+from ganforge.diagnosis.history import (
     PENALTIES,
     Quality,
     discriminators,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import measures
+from ganforge.diagnosis.history import measures
 
 
 def copying(history: History) -> Finding | None:

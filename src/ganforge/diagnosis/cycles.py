@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import discriminators, leading_quality, score_gap
+from ganforge.diagnosis.history import discriminators, leading_quality, score_gap
 from ganforge.diagnosis.trend import trend
 
 _LEAST_RECORDS, _MOST_RECORDS = 24, 200  # that are looked at

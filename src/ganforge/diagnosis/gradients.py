@@ -6,7 +6,7 @@ import math
 from statistics import median
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import PENALTIES, at, early, leading_quality, measures, middle, players, series, window
+from ganforge.diagnosis.history import PENALTIES, at, early, leading_quality, measures, middle, players, series, window
 from ganforge.diagnosis.trend import trend
 
 _JUMP = 10.0  # times the running median

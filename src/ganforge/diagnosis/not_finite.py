@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import players
+from ganforge.diagnosis.history import players
 
 _MANY = 0.01  # one turn in a hundred: more than the odd overflow
 

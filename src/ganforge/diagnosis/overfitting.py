@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import discriminators, looks, middle
+from ganforge.diagnosis.history import discriminators, looks, middle
 
 LOOKS = 3
 LEAST_GAP = 0.1  # between training data and samples: below it the discriminator tells nothing apart

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -10,29 +11,24 @@ from torch import nn
 from ganforge.contracts import NetworkPair
 from ganforge.core.device import memory_bytes
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.networks.conv import ConvPair
 from ganforge.networks.linear import LinearPair
 from ganforge.networks.mlp import MlpPair
 from ganforge.networks.points import PointsPair
-from ganforge.networks.resnet import ResnetPair
 from ganforge.recipe import Data, Network
 
 TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32
 
-PAIRS: dict[str, Callable[..., NetworkPair]] = {
-    "conv": ConvPair,
-    "resnet": ResnetPair,
-    "mlp": MlpPair,
-    "points": PointsPair,
-    "linear": LinearPair,
-}
+Pairs: TypeAlias = Mapping[str, Callable[..., NetworkPair]]
+"""The networks that suit a kind of data, by name."""
+
+PAIRS: Pairs = {"mlp": MlpPair, "points": PointsPair, "linear": LinearPair}
 
 
-def network_pair(network: Network, data: Data) -> NetworkPair:
-    """The pair that a recipe names. Raises: RecipeError for an unknown name, or where it does not suit the data."""
-    if network.name not in PAIRS:
-        raise RecipeError(f"There is no network {network.name!r}.", did_you_mean(network.name, PAIRS))
-    return PAIRS[network.name](
+def network_pair(network: Network, data: Data, pairs: Pairs) -> NetworkPair:
+    """The pair of `pairs` that a recipe names. Raises: RecipeError for an unknown name, or one that does not suit."""
+    if network.name not in pairs:
+        raise RecipeError(f"There is no network {network.name!r}.", did_you_mean(network.name, pairs))
+    return pairs[network.name](
         shape=data.shape,
         labels=len(data.label_names),
         latent_size=network.latent_size,
@@ -66,9 +62,9 @@ def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]
         )
 
 
-def refuse_unbuildable_pair(network: Network, data: Data) -> None:
+def refuse_unbuildable_pair(network: Network, data: Data, pairs: Pairs) -> None:
     """Builds the pair that a recipe names and sends one example through it, as above. Raises: RecipeError."""
-    pair = network_pair(network, data)
+    pair = network_pair(network, data, pairs)
 
     def build() -> Sequence[nn.Module]:
         generator, discriminator = pair.generator(), pair.discriminator()
@@ -79,4 +75,4 @@ def refuse_unbuildable_pair(network: Network, data: Data) -> None:
     refuse_unbuildable(network, build)
 
 
-__all__ = ["PAIRS", "network_pair", "refuse_unbuildable", "refuse_unbuildable_pair"]
+__all__ = ["PAIRS", "Pairs", "network_pair", "refuse_unbuildable", "refuse_unbuildable_pair"]

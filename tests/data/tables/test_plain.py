@@ -9,8 +9,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from table_frames import column_of, columns_of, source_of
 
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.survey import survey_table
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.reading.survey import survey_table
 from ganforge.recipe import Column
 
 ROWS = 30

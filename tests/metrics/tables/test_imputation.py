@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ganforge.contracts import Plain
-from ganforge.metrics.tables.imputation import (
+from ganforge.kinds.tables.measures.imputation import (
     HIDDEN,
     Holes,
     by_means,

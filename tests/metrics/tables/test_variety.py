@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ganforge.contracts import Plain
-from ganforge.data.tables.repeats import repeats
-from ganforge.metrics.tables.coding import Coding
-from ganforge.metrics.tables.variety import variety
+from ganforge.kinds.tables.measures.coding import Coding
+from ganforge.kinds.tables.measures.variety import variety
+from ganforge.kinds.tables.reading.repeats import repeats
 from ganforge.recipe import Column
 
 COLUMNS = (

@@ -1,0 +1,235 @@
+"""Tables that the verbs print: the plan with its reasons, the measures beside floor and reference, the runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ganforge.recipe import OWN_SECTIONS
+
+if TYPE_CHECKING:
+    from ganforge.api.summary import RunSummary
+    from ganforge.recipe import Recipe
+
+SECTIONS = (
+    "data",
+    "rows",
+    *OWN_SECTIONS,
+    "network",
+    "objective",
+    "optimiser",
+    "average",
+    "length",
+    "compute",
+    "records",
+)
+NOT_SHOWN = {"data.hash", "length.seconds_allowed"}  # nobody decides by these
+SHOWN_APART = {"data.columns", "rows.rules"}  # of a table
+LONGEST_NAME = 24  # of a column that is not broken
+WIDE = 120  # columns of a terminal from which on the meanings fit into the table
+COLOURS = {
+    "excellent": "bold green",
+    "good": "bold green",
+    "fair": "bold yellow",
+    "poor": "bold red",
+    "failed": "bold red",
+}
+
+
+def print_plan(recipe: Recipe, console: Console) -> None:
+    """The columns and rules of a table, then every choice with its reason, then how long training would take."""
+    if recipe.data.columns:
+        _print_columns(recipe, console)
+        _print_rules(recipe, console)
+    table = table_of("setting", "value", "why")
+    table.columns[0].no_wrap = True
+    content = recipe.to_json()
+    _add_row(table, "task", recipe.task, recipe.reasons.get("task", ""))
+    for section in SECTIONS:
+        rows = [
+            (key, value)
+            for key, value in content.get(section, {}).items()
+            if f"{section}.{key}" not in NOT_SHOWN | SHOWN_APART
+        ]
+        for number, (key, value) in enumerate(rows):
+            name = f"{section}.{key}"
+            _add_row(table, name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(rows) - 1)
+    _add_row(table, "guard", "on" if recipe.guard else "off", recipe.reasons.get("guard", ""))
+    console.print(table)
+    say(how_long(recipe), console)
+
+
+def _print_columns(recipe: Recipe, console: Console) -> None:
+    """What was found of each column, and what will be done with it."""
+    from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS, seen_range
+
+    beside = console.width >= WIDE
+    table = table_of("column", "kind", "range", "missing", "distinct", "what will be done", *["why"] * beside)
+    for number, part in enumerate(table.columns[:5]):
+        part.no_wrap, part.justify = True, "right" if number in (3, 4) else "left"
+    table.columns[0].no_wrap = max(len(column.name) for column in recipe.data.columns) <= LONGEST_NAME
+    for column in recipe.data.columns:
+        ordered = column.kind in ORDERED_KINDS and column.minimum is not None
+        _add_row(
+            table,
+            column.name,
+            column.kind,
+            seen_range(column) if ordered else "",
+            f"{column.missing:,}" if column.missing else "",
+            f"{column.distinct:,}",
+            column.does,
+            *[column.why] * beside,
+        )
+    console.print(table)
+
+
+def _print_rules(recipe: Recipe, console: Console) -> None:
+    """What every generated row will keep, each rule with its reason."""
+    rules = recipe.rows.rules if recipe.rows else ()
+    if not rules:
+        say("No rules: none was found that is no accident. Ask for one with --rule.", console)
+        return
+    table = table_of("every row keeps", "why")
+    for rule in rules:
+        _add_row(table, rule, recipe.reasons.get(f"rows.rules.{rule}", recipe.reasons.get("rows.rules", "")))
+    console.print(table)
+
+
+def how_long(recipe: Recipe) -> str:
+    """One sentence on how long training takes on this machine, as far as it was measured."""
+    length = recipe.length
+    examples = f"{length.examples:,} examples"
+    seconds = length.seconds_allowed
+    if seconds is None and length.examples_per_second:
+        seconds = length.examples / length.examples_per_second
+    if seconds is None:
+        return f"Training shows {examples}."
+    speed = f" at {length.examples_per_second:,.0f} a second" if length.examples_per_second else ""
+    return f"Training takes about {in_words(seconds)}: {examples}{speed}."
+
+
+def in_words(seconds: float) -> str:
+    """A span of time as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} minutes".replace(".0 ", " ")
+    return f"{seconds / 3600:.1f} hours".replace(".0 ", " ")
+
+
+def print_evaluation(evaluation: Mapping[str, Any], console: Console) -> None:
+    """Every measure with its interval, beside floor and reference, and what it means; then the verdict."""
+    measures = evaluation.get("measures", ())
+    beside = console.width >= WIDE  # else the meanings would be squeezed into a column of a few letters
+    table = table_of("measure", "value", "95 % interval", "floor", "reference", "better", *["meaning"] * beside)
+    for number, column in enumerate(table.columns[:6]):
+        column.no_wrap, column.justify = True, "right" if 1 <= number <= 4 else "left"
+    for measure in measures:
+        _add_row(
+            table,
+            measure["name"],
+            _number(measure["value"]),
+            f"{_number(measure['low'])} to {_number(measure['high'])}",
+            _number(measure["floor"]),
+            _number(measure["reference"]),
+            measure["better"],
+            *[measure["meaning"]] * beside,
+        )
+    console.print(table)
+    notes = [] if beside else [f"{measure['name']}: {measure['meaning']}" for measure in measures]
+    notes.append(evaluation.get("floor") or "floor: real data against other real data, the best that can be hoped for.")
+    notes += [evaluation["reference"]] if evaluation.get("reference") else []
+    notes += [evaluation["judge"]["sentence"]] if evaluation.get("judge", {}).get("sentence") else []
+    for note in notes:
+        say(note, console, style="dim")
+    verdict = evaluation.get("verdict", {})
+    console.print()
+    print_verdict(verdict.get("headline", ""), console)
+    for sentence in verdict.get("sentences", ()):
+        say(sentence, console)
+
+
+def print_verdict(headline: str, console: Console) -> None:
+    """The headline of the verdict in the colour of its grade, which is its first word."""
+    grade = headline.partition(":")[0].lower()
+    say(headline, console, style=COLOURS.get(grade, "bold"))
+
+
+def say(sentence: str, console: Console, style: str = "") -> None:
+    """A sentence, broken between words in a terminal and not at all in a file or a pipe."""
+    console.print(Text(sentence, style=style), soft_wrap=not console.is_terminal)
+
+
+def say_path(what: str, path: Path, console: Console) -> None:
+    """What lies where, on one line that can be copied, however long it is and whatever brackets are in it."""
+    console.print(Text(f"{what} {path}"), soft_wrap=True)
+
+
+def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
+    """One line per run, its verdict last."""
+    table = table_of("run", "data", "task", "state", "quality", "verdict")
+    for run in runs:
+        _add_row(table, str(run.folder), _near(run.data), run.task, run.state, run.quality, run.verdict)
+    console.print(table)
+
+
+def print_next(steps: Mapping[str, str], console: Console) -> None:
+    """What to type next: command -> what it does. Commands stay on one line, so that they can be copied."""
+    width = max(map(len, steps))
+    for command, purpose in steps.items():
+        line = Text.assemble((command.ljust(width), "cyan"), "  ", (purpose, "dim"))
+        console.print(Padding(line, (0, 0, 0, 2)) if console.is_terminal else Text(f"  {line.plain}"), soft_wrap=True)
+
+
+def table_of(*columns: str) -> Table:
+    """An empty table in the style of all verbs."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _add_row(table: Table, *cells: str, end_section: bool = False) -> None:
+    """Cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
+    table.add_row(*map(Text, cells), end_section=end_section)
+
+
+def _near(data: str) -> str:
+    """A path from the folder that one is in, where it lies below it."""
+    path, here = Path(data), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else data
+
+
+def _number(value: float | None) -> str:
+    """Three significant figures, without an exponent where a person can do without; "-" where there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def _short(value: Any, most: int = 60) -> str:
+    """A setting's value in one cell; long lists keep their beginning."""
+    match value:
+        case bool():
+            text = "yes" if value else "no"
+        case float():
+            text = f"{value:.6g}"
+        case int():
+            text = f"{value:,}"
+        case None:
+            text = "-"
+        case list() | tuple():
+            text = " x ".join(map(str, value)) if all(isinstance(v, int) for v in value) else ", ".join(map(str, value))
+        case dict():
+            text = ", ".join(f"{key} {_short(part)}" for key, part in value.items())
+        case _:
+            text = str(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,91 @@
+"""How fast a game trains on this machine now, and on how many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from ganforge.contracts import Feed, Game, Record
+from ganforge.engine.fit import FitSettings, fit
+from ganforge.errors import Interrupted
+from ganforge.planning.compute import use
+from ganforge.recipe import Recipe
+
+TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
+MOST_RECORDS = 2_000.0  # in a run whose examples were asked for, however long
+MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
+
+
+def on_fewest_threads(draft: Recipe, measure: Callable[[Recipe], float], what: str) -> tuple[Recipe, float]:
+    """All threads or one, whichever is faster now, with the rate; those that a person has set are not replaced.
+
+    Threads wait for each other at every operation. On a small network, or on a machine that is busy with other things,
+    that wait costs more than the second core brings: 30 times as much was seen. Args: what is shown, in words.
+    """
+    many = measure(draft)
+    if draft.compute.threads == 1 or draft.compute.device != "cpu" or "compute.threads" in draft.ask.settings:
+        return draft, many
+    alone = draft.model_copy(update={"compute": draft.compute.model_copy(update={"threads": 1})})
+    one = measure(alone)
+    told = f"{draft.compute.threads} threads make {many:,.0f} {what}/s now, one makes {one:,.0f}"
+    chosen = alone if one > many else draft
+    return chosen.with_reason(compute__threads=f"{draft.reasons['compute.threads']}; {told}"), max(one, many)
+
+
+def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate: float) -> int:
+    """Steps from one record to the next: about a second of them, and at least twenty records in a run.
+
+    Args: rate in examples/s as timed; None where the clock must not decide: then steady_rate stands for it.
+    """
+    pace = max(steady_rate, examples / MOST_RECORDS) if rate is None else rate
+    return max(1, min(round(pace / batch), examples // batch // 20))
+
+
+@dataclass(slots=True)
+class _Rates:
+    """An observer that keeps the rate of each record."""
+
+    seen: list[float]
+
+    def record(self, record: Record) -> None:
+        self.seen.append(record["examples_per_second"])
+
+    def event(self, event: Any) -> None:
+        pass
+
+
+def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build: Callable[[Recipe], Game]) -> float:
+    """Examples per second of real training steps on this machine: the median of a few short stretches of `steps`.
+
+    The first stretch only warms up: kernels are chosen and memory is taken in it.
+    """
+    batch, rates = recipe.optimiser.batch_size, _Rates([])
+    settings = FitSettings(
+        seed=recipe.seed,
+        batch_size=batch,
+        length_examples=batch * steps * (TIMED_STRETCHES + 1),
+        half_life_examples=1000,
+        precision=recipe.compute.precision,
+        pieces=recipe.compute.pieces,
+        capture=recipe.compute.capture,
+        record_every_steps=steps,
+    )
+    before = torch.get_num_threads()
+    use(recipe.compute)
+    enough = perf_counter() + MOST_TIMING_SECONDS
+    try:
+        fit(build(recipe), feed, settings, observers=(rates,), stop=lambda: _timed(rates, enough))
+    except Interrupted:
+        pass  # by the line above: what was measured is enough
+    finally:
+        torch.set_num_threads(before)
+    measured = sorted(rates.seen[1:] or rates.seen)
+    return measured[len(measured) // 2]
+
+
+def _timed(rates: _Rates, enough: float) -> bool:
+    return bool(rates.seen) and perf_counter() > enough
