@@ -52,10 +52,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ganforge.contracts import History, Record
 from ganforge.core.files import append_line, write_whole
 from ganforge.core.json_file import parse_json, read_json_file
 from ganforge.errors import RunError
+from ganforge.records import History, Record
 
 MOST_LINE = 2**20  # bytes of one record: a longer one is taken for several, none of which is JSON
 REQUIRED = ("step", "examples", "progress", "seconds")  # numbers of every record

@@ -24,13 +24,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ganforge import api
 from ganforge.api.sample import Where, completed, drawn_rows
-from ganforge.contracts import Record
 from ganforge.core.bundle import read_bundle, write_bundle
 from ganforge.core.files import write_folder, write_whole
 from ganforge.core.json_file import parse_json
 from ganforge.errors import InputError
 from ganforge.kinds.recognise import kind_of
 from ganforge.kinds.tasks import load_rows
+from ganforge.records import Record
 from ganforge.run import Run
 
 if TYPE_CHECKING:

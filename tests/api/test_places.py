@@ -15,12 +15,12 @@ import ganforge as gf
 from ganforge import api
 from ganforge.api import request as asking
 from ganforge.api import stored_run as reopening
-from ganforge.contracts import Record
 from ganforge.errors import DataError, InputError, Interrupted, RecipeError, RunError
 from ganforge.kinds.pictures.generate import model
 from ganforge.kinds.pictures.generate import task as generate
 from ganforge.kinds.pictures.measures import judge
 from ganforge.kinds.source import lasting
+from ganforge.records import Record
 from ganforge.run import Run
 
 QUICK = {"records.marks": [1.0], "records.look_samples": 50, "compute.threads": 1}  # values need not be texts

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ganforge import diagnosis as checks
-from ganforge.contracts import Finding, History
 from ganforge.core.lock import held_by
 from ganforge.core.validation import refused
 from ganforge.errors import InputError, RunError
+from ganforge.records import Finding, History
 from ganforge.reports import Said, flows, in_words, late, write_diagnosis
 from ganforge.run import Run
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ganforge.api.request import task_of
-from ganforge.contracts import Finding, History
 from ganforge.diagnosis import diagnose
 from ganforge.diagnosis.early import early_signs
 from ganforge.engine.guard import Guard
 from ganforge.recipe import Recipe
+from ganforge.records import Finding, History
 
 UNGUARDED = {
     "regress": "not used: one network that descends has no opponent to lose its balance with",

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder, Seed
-from ganforge.contracts import Record
 from ganforge.errors import InputError
+from ganforge.records import Record
 
 MOST_TOLD = 10  # skipped pictures that are named
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
-from ganforge.contracts import History, Record
+from ganforge.records import History, Record
 
 DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds of example go missing
 KINDS = ("kinds_reached", "kind_diversity")  # what measures/modes.py says at looks

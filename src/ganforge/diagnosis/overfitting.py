@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ganforge.contracts import Finding, History
 from ganforge.diagnosis.history import discriminators, looks, middle
+from ganforge.records import Finding, History
 
 LOOKS = 3
 LEAST_GAP = 0.1  # between training data and samples: below it the discriminator tells nothing apart

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ganforge.contracts import Levers, Record
+from ganforge.contracts import Levers
+from ganforge.records import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum
 
-from ganforge.contracts import Record
 from ganforge.core.world import World
 from ganforge.engine.checkpoint import State
 from ganforge.engine.clock import fitting_length
 from ganforge.engine.recorder import Pace
 from ganforge.errors import TrainingError
+from ganforge.records import Record
 from ganforge.run import Run
 
 REPEATED = 3  # turns that were not finite within one record window: an accident may be skipped, a habit is rewound

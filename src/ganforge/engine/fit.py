@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganforge.contracts import Feed, Game, Observer, Record
+from ganforge.contracts import Feed, Game, Observer
 from ganforge.core.world import ALONE, World
 from ganforge.engine.adaptive_augmentation import adapted
 from ganforge.engine.best import Best, Standing
@@ -30,6 +30,7 @@ from ganforge.engine.settings import FitSettings
 from ganforge.engine.step import AtOnce, Runner, Step
 from ganforge.engine.turn import Seat, open_account, sit_down
 from ganforge.errors import Interrupted, RunError, TrainingError
+from ganforge.records import Record
 from ganforge.run import Run
 
 __all__ = ["FitSettings", "Fitted", "Look", "fit", "runner_for"]

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganforge.contracts import Observer, Record
+from ganforge.contracts import Observer
 from ganforge.core.world import ALONE, World
 from ganforge.engine.checkpoint import State
 from ganforge.engine.turn import Seat, settle
+from ganforge.records import Record
 from ganforge.run import Run
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from ganforge.contracts import Feed, Game, Record
+from ganforge.contracts import Feed, Game
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted
 from ganforge.planning.compute import use
 from ganforge.recipe import Recipe
+from ganforge.records import Record
 
 TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
 MOST_RECORDS = 2_000.0  # in a run whose examples were asked for, however long

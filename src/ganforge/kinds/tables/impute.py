@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Measure, Plain, Tell
+from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.kinds.tables.figures import draw_columns
 from ganforge.kinds.tables.generate.model import RowModel
@@ -30,6 +30,7 @@ from ganforge.kinds.tables.measures.imputation import (
 )
 from ganforge.measures.intervals import Estimate, with_ends
 from ganforge.recipe import Column, Recipe, Request
+from ganforge.records import Measure
 from ganforge.run import Run
 
 SIMPLEST = "means and most frequent values"

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Measure, Tell
+from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.draws import Draws
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import generator_for, seed_for
@@ -33,6 +33,7 @@ from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.measures.kernel import kernel_distance, kernel_gain
 from ganforge.planning.model_files import built, read_description, write_model_files
 from ganforge.recipe import Recipe, Request
+from ganforge.records import Measure
 from ganforge.run import Run
 
 LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws

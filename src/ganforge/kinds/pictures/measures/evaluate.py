@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ganforge.contracts import Measure
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.measures.gaussian import SENTENCE, GaussianReference
@@ -22,11 +21,11 @@ from ganforge.measures import labels as label_metrics
 from ganforge.measures.copying import Copying, Space, copying
 from ganforge.measures.diversity import diversity
 from ganforge.measures.frechet import frechet_distance
-from ganforge.measures.grades import Verdict
 from ganforge.measures.intervals import Estimate, with_ends
 from ganforge.measures.kernel import kernel_distance
 from ganforge.measures.modes import kind_scores
 from ganforge.measures.neighbours import K, neighbour_scores
+from ganforge.records import Measure, Verdict
 
 MOST_COMPARED = 5_000  # samples, and as many held-out pictures
 MOST_TRAIN = 10_000  # training pictures that samples are compared with one by one

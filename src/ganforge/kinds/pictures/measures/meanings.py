@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganforge.measures.grades import Meaning
+from ganforge.records import Meaning
 
 MEANINGS: dict[str, Meaning] = {
     "frechet_distance": Meaning(

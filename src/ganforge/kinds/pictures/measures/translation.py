@@ -9,13 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.contracts import Measure
 from ganforge.kinds.pictures.measures.evaluate import small_pictures
 from ganforge.kinds.pictures.measures.judge import Judge
 from ganforge.kinds.pictures.measures.psnr_ssim import mean_of, psnr, ssim
 from ganforge.measures.intervals import Estimate
 from ganforge.measures.kernel import kernel_distance, kernel_gain
 from ganforge.measures.neighbours import nearest_with_index
+from ganforge.records import Measure
 
 Pictures = NDArray[np.uint8]
 Features = NDArray[np.float32]

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from ganforge.contracts import Measure
 from ganforge.measures.copying import Copying
-from ganforge.measures.grades import GRADES, Grade, Verdict
+from ganforge.records import GRADES, Grade, Measure, Verdict
 
 Gain = Literal["beats", "unproven", "none"]  # against the Gaussian
 BOUNDS = (0.25, 0.55, 0.85, 1.15)  # upper ends of the position for each grade but the last

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ganforge.contracts import Measure, Plain
+from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
 from ganforge.kinds.tables.measures import oversampling
@@ -21,8 +21,8 @@ from ganforge.kinds.tables.measures.scoring import MOST_ROWS, Real, Score
 from ganforge.kinds.tables.measures.sentences import column_sentence, is_off, lost_values, pair_sentence, shown
 from ganforge.kinds.tables.measures.sides import is_number, measured, row_count, subset, take
 from ganforge.kinds.tables.measures.verdict import judge_table
-from ganforge.measures.grades import Verdict
 from ganforge.recipe import Column
+from ganforge.records import Measure, Verdict
 
 FEWEST = 10  # rows on each side
 MOST_PAIRS = 200  # that are listed, the worst ones

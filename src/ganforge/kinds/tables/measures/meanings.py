@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganforge.measures.grades import Meaning
+from ganforge.records import Meaning
 
 TABLE_MEANINGS: dict[str, Meaning] = {
     "table_quality": Meaning("higher", "How alike single columns and pairs of columns are; the mean of the next two."),

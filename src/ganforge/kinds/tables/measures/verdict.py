@@ -9,8 +9,8 @@ from typing import Literal
 from ganforge.kinds.tables.measures.copies import Copies
 from ganforge.kinds.tables.measures.scoring import Score
 from ganforge.kinds.tables.measures.sentences import percent
-from ganforge.measures.grades import GRADES, Grade, Verdict
 from ganforge.measures.intervals import Estimate
+from ganforge.records import GRADES, Grade, Verdict
 
 Gain = Literal["beats", "mixed", "unproven", "none"]  # against the Gaussian copula
 BOUNDS = (0.12, 0.28, 0.5, 0.8)  # upper ends of what is lost, for each grade but the last

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Measure, Tell
+from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.errors import ChangedDataError, RecipeError
@@ -33,6 +33,7 @@ from ganforge.kinds.tables.regress.numeric import NumericTable, TableFeed, colum
 from ganforge.kinds.tables.regress.plan import plan_table, table_hash
 from ganforge.measures.intervals import Estimate, from_bootstrap
 from ganforge.recipe import Recipe, Request
+from ganforge.records import Measure
 from ganforge.run import Run
 
 SHOWN_THETAS = 32  # features up to which every theta stands in the record of each look
