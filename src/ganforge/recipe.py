@@ -1,6 +1,6 @@
 """The recipe: everything asked for and everything chosen, validated, each automatic choice with its reason in words.
 
-Two dials matter to a person: size, and how long. The plan (tasks/) fills in the rest; `--set section.key=value`
+Two dials matter to a person: size, and how long. The plan (kinds/) fills in the rest; `--set section.key=value`
 overrides any line of it. A recipe is one JSON file in the run folder.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ganforge.errors import RecipeError, did_you_mean
 
@@ -20,6 +20,8 @@ MOST_AUGMENTATION = (
 MOST_CANDIDATES = 64
 OWN_SECTIONS = ("translate", "enhance")  # tasks with a section of their own, which `--set task.key=value` means
 OPTIONAL = ("rows", *OWN_SECTIONS)  # sections that not every recipe has
+FORMER_KINDS = {"table": "tables"}  # kinds of data as earlier versions named them -> today's name
+FORMER_OPTIONS = ("resolution", "plan", "rules")  # that stood in the request itself, before kinds had options
 UNSETTABLE = ("ask", "data", "reasons")  # parts of a recipe that are no choices
 
 
@@ -33,19 +35,24 @@ class Request(Section):
     """What the person asked for, word for word; None is what the plan chooses."""
 
     source: str
+    kind: str | None = None  # of data, where its source does not tell
     task: str | None = None
     minutes: float | None = Field(default=None, gt=0)
     examples: int | None = Field(default=None, gt=0)
     until: str | None = None  # a target such as "kid<0.02"
     size: Size | None = None
     seed: int = Field(default=0, ge=0)
-    resolution: int | None = Field(default=None, ge=8, le=256)
     objective: str | None = None
     label: str | None = None  # a column, or "none" for a model without labels; for regress the column to predict
-    plan: str | None = None  # a plan.json with the columns of a table as a person corrected them
-    rules: tuple[str, ...] = ()  # of a table, besides those of the plan or those that are found
     guard: bool = True  # whether levers are turned when the diagnosis finds something wrong
     settings: dict[str, str] = Field(default_factory=dict)  # "section.key" -> value as typed
+    options: dict[str, Any] = Field(default_factory=dict)  # of the kind of data, as its door names them
+
+    @field_validator("options", mode="after")
+    @classmethod
+    def _as_given(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """JSON knows no tuples."""
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
 ColumnKind = Literal["integer", "decimal", "category", "boolean", "datetime", "identifier", "constant"]
@@ -218,9 +225,22 @@ class Recipe(Section):
 def read_recipe(content: dict[str, Any]) -> Recipe:
     """A recipe from its JSON object. Raises: RecipeError naming the first setting that is wrong."""
     try:
-        return Recipe.model_validate(content)
+        return Recipe.model_validate(_in_todays_words(content))
     except ValidationError as error:
         raise in_words(error) from error
+
+
+def _in_todays_words(content: dict[str, Any]) -> dict[str, Any]:
+    """The JSON object of a recipe with what earlier versions wrote in other words."""
+    content = dict(content)
+    if isinstance(data := content.get("data"), dict):
+        kind = data.get("kind")
+        content["data"] = {**data, "kind": FORMER_KINDS.get(kind, kind) if isinstance(kind, str) else kind}
+    if isinstance(ask := content.get("ask"), dict) and "options" not in ask:
+        former = {name: ask[name] for name in FORMER_OPTIONS if ask.get(name)}
+        rest = {name: value for name, value in ask.items() if name not in FORMER_OPTIONS}
+        content["ask"] = {**rest, "options": former}
+    return content
 
 
 def override(recipe: Recipe, settings: dict[str, str]) -> Recipe:
@@ -236,7 +256,7 @@ def override(recipe: Recipe, settings: dict[str, str]) -> Recipe:
             raise RecipeError(
                 f"The setting {name} cannot be set to {text!r}.",
                 "The section data says what was found in the data.",
-                "Use --resolution or --label, or give other data.",
+                "Use --label or an option of this kind of data, or give other data.",
             )
         known = [part for part, value in content.items() if isinstance(value, dict) and part not in UNSETTABLE]
         if section not in known:

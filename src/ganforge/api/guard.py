@@ -9,29 +9,22 @@ from ganforge.engine.guard import Guard
 from ganforge.recipe import Recipe
 from ganforge.records import Finding, History
 
-UNGUARDED = {
-    "regress": "not used: one network that descends has no opponent to lose its balance with",
-    "enhance": "not used: the faithful end has no opponent, and the dial turns back whatever the sharp end loses",
-}
+HEALTHY = "when the diagnosis finds something wrong, a lever is turned and judged; healthy runs are left alone"
 
 
 def with_guard(recipe: Recipe) -> Recipe:
     """The recipe with the choice whether its run is guarded, and the reason."""
-    plays = recipe.task not in UNGUARDED
-    if not recipe.ask.guard:
-        reason = "you asked for no guard"
-    elif plays:
-        reason = "when the diagnosis finds something wrong, a lever is turned and judged; healthy runs are left alone"
-    else:
-        reason = UNGUARDED[recipe.task]
-    return recipe.model_copy(update={"guard": recipe.ask.guard and plays}).with_reason(guard=reason)
+    why_not = task_of(recipe).unguarded
+    reason = why_not or HEALTHY if recipe.ask.guard else "you asked for no guard"
+    return recipe.model_copy(update={"guard": recipe.ask.guard and not why_not}).with_reason(guard=reason)
 
 
 def guard_for(recipe: Recipe) -> Guard | None:
     """A fresh guard for one sitting of a run, or None where the recipe says that there is none."""
     if not recipe.guard:
         return None
-    return Guard(_find, task_of(recipe).measured, augments=recipe.data.kind == "pictures")
+    task = task_of(recipe)
+    return Guard(_find, task.measured, augments=task.augments)
 
 
 def _find(history: History) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from rich.text import Text
 from ganforge.recipe import OWN_SECTIONS
 
 if TYPE_CHECKING:
-    from ganforge.api.summary import RunSummary
+    from ganforge.api.runs import RunSummary
     from ganforge.recipe import Recipe
 
 SECTIONS = (

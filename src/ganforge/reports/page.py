@@ -30,7 +30,7 @@ from ganforge.run import Run
 _HERE = Path(__file__).parent
 _CHANGES = ("accepted_changed_data", "environment_changed", "damaged_checkpoint")
 _TONES = {"fair": "care", "poor": "bad", "failed": "bad"}
-NOUNS = {"pictures": "pictures", "table": "rows"}
+NOUNS = {"pictures": "pictures", "table": "rows", "tables": "rows"}
 SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
 
 

@@ -114,8 +114,8 @@ def chosen_objective(request: Request) -> str:
 def target_size(native: tuple[int, int] | None, request: Request) -> tuple[tuple[int, int], str]:
     """Height and width to learn at, with the reason. Raises: RecipeError where the device asked for is not here."""
     processor = chosen_device(request) == "cpu"
-    if request.resolution is not None:
-        return (request.resolution, request.resolution), "you asked for it"
+    if (side := request.options.get("resolution")) is not None:
+        return (side, side), "you asked for it"
     if native is not None and max(native) <= (LARGEST_ON_CPU if processor else 256):
         return native, "all pictures have this size"
     side = 64

@@ -56,6 +56,8 @@ class Impute:
     """Turns a table with holes into a game of two."""
 
     name: ClassVar[str] = "impute"
+    unguarded: ClassVar[str] = ""
+    augments: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = WATCHED
 
     def plan(self, request: Request, tell: Tell) -> ImputeJob:

@@ -159,7 +159,7 @@ def _bare(request: Request, inquiry: TableInquiry, rows: Rows) -> Recipe:
         seed=request.seed,
         ask=request,
         data=Data(
-            source=request.source, kind="table", shape=(len(columns),), columns=columns, hash=inquiry.survey.sha256
+            source=request.source, kind="tables", shape=(len(columns),), columns=columns, hash=inquiry.survey.sha256
         ),
         network=SIZES[request.size or ("base" if request.task == "impute" else "small")],
         rows=rows,

@@ -58,13 +58,17 @@ class Enhance:
     """Turns pictures, and what damages them, into a game of three."""
 
     name: ClassVar[str] = "enhance"
+    unguarded: ClassVar[str] = (
+        "not used: the faithful end has no opponent, and the dial turns back whatever the sharp end loses"
+    )
+    augments: ClassVar[bool] = True
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"psnr": "higher", "sharp_psnr": "higher"}
 
     def plan(self, request: Request, tell: Tell) -> EnhanceJob:
         """Opens the pictures at their own resolution and chooses everything the person did not."""
-        if request.resolution is not None:
+        if (side := request.options.get("resolution")) is not None:
             raise RecipeError(
-                f"The resolution {request.resolution} was given.",
+                f"The resolution {side} was given.",
                 "Pictures are made better at their own resolution: nothing is resized.",
                 "Leave it out, or set enhance.patch for what is learned from at a time.",
             )

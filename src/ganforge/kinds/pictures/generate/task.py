@@ -50,6 +50,8 @@ class Generate:
     """Turns pictures into a game of two."""
 
     name: ClassVar[str] = "generate"
+    unguarded: ClassVar[str] = ""
+    augments: ClassVar[bool] = True
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
 
     def plan(self, request: Request, tell: Tell) -> GenerateJob:

@@ -47,6 +47,8 @@ class Translate:
     """Turns two folders of pictures into a game of two, three or four."""
 
     name: ClassVar[str] = "translate"
+    unguarded: ClassVar[str] = ""
+    augments: ClassVar[bool] = True
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = BETTER
 
     def plan(self, request: Request, tell: Tell) -> TranslateJob:

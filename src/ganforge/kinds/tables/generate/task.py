@@ -44,6 +44,8 @@ class GenerateRows:
     """Turns a table into a game of two."""
 
     name: ClassVar[str] = "generate"
+    unguarded: ClassVar[str] = ""
+    augments: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
         name: TABLE_MEANINGS[name].better for name in TABLE_QUICK
     }
@@ -171,14 +173,15 @@ def learned_names(columns: Sequence[Column]) -> list[str]:
 
 def ask_table(request: Request) -> TableInquiry:
     """The columns and rules of the table that was asked for, with a person's corrections. Raises: as `inquire`."""
-    asked, rules = read_plan(request.plan) if request.plan else ((), None)
+    plan = request.options.get("plan")
+    asked, rules = read_plan(plan) if plan else ((), None)
     if "rows.rules" in request.settings:
         raise RecipeError(
             f"The setting rows.rules cannot be set to {request.settings['rows.rules']!r}.",
             "A rule is checked against every row before it is taken.",
             "Use --rule, or the rules of a plan.json.",
         )
-    inquiry = inquire(request.source, asked, rules, request.rules)
+    inquiry = inquire(request.source, asked, rules, request.options.get("rules", ()))
     names = [column.name for column in inquiry.survey.columns]
     if request.label not in (None, "none", *names):
         raise RecipeError(

@@ -216,7 +216,7 @@ def _recipe(
         task="regress",
         seed=request.seed,
         ask=request,
-        data=Data(source=request.source, kind="table", shape=(len(table.feature_names),), hash=table_hash(table)),
+        data=Data(source=request.source, kind="tables", shape=(len(table.feature_names),), hash=table_hash(table)),
         network=network,
         objective=Adversary(name="squared_error", gamma_start=0.0, gamma_end=0.0),
         average=Average(half_life_examples=half_life),

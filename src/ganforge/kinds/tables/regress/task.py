@@ -44,6 +44,8 @@ class Regress:
     """Turns a table into a game of one."""
 
     name: ClassVar[str] = "regress"
+    unguarded: ClassVar[str] = "not used: one network that descends has no opponent to lose its balance with"
+    augments: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"rmse": "lower", "r2": "higher"}
 
     def plan(self, request: Request, tell: Tell) -> RegressJob:

@@ -1,4 +1,4 @@
-"""A run in one line, for the table of runs."""
+"""The verb `runs`: each run of a folder in one line."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ class RunSummary:
     state: str  # "finished", "stopped at 43 %", "training, 43 % (process 4711)", "damaged"
     quality: str  # the first measure beside its floor, or ""
     verdict: str
+
+
+def runs(folder: str | Path = "runs") -> list[RunSummary]:
+    """The runs in a folder, oldest first. Raises: RunError if the folder is missing."""
+    path = Path(folder)
+    if not path.is_dir():
+        raise RunError(f"There is no folder {str(folder)!r}.", "No run has been made here.", "Use: ganforge train DATA")
+    found = [Run(entry) for entry in path.iterdir() if (entry / "recipe.json").is_file()]
+    return [summary(run) for run in sorted(found, key=lambda run: run.recipe.stat().st_mtime)]
 
 
 def summary(run: Run) -> RunSummary:
