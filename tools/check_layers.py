@@ -7,7 +7,8 @@
     1  objectives, networks, engine, measures, diagnosis, explain      siblings are strangers to each other
     0  contracts, records, recipe, run, errors, core                      these may know each other
 
-ganforge/__init__.py is the door: it may name what it hands out, and who is above api may ask it for a verb. Imports inside functions count as well.
+ganforge/__init__.py is the door: it may name what it hands out, and what is above api may ask it for a verb. Imports
+inside functions count as well.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import ganforge as gf
-from ganforge.api import Diagnosis
+from ganforge.api.diagnose import Diagnosis
 from ganforge.core.lock import held_by
 from ganforge.diagnosis import CHECKS
 from ganforge.errors import InputError, RunError

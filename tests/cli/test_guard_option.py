@@ -17,7 +17,7 @@ def recipe(task: str = "generate", **asked: Any) -> Recipe:
         ganforge="0",
         task=task,
         ask=Request(source="digits", **asked),
-        data={"source": "digits", "kind": "pictures" if task == "generate" else "table", "shape": (1, 8, 8)},
+        data={"source": "digits", "kind": "pictures" if task == "generate" else "tables", "shape": (1, 8, 8)},
         network=Network(name="conv", width=8),
         length=Length(examples=64),
     )

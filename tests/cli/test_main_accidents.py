@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from ganforge import __version__
-from ganforge.api.summary import RunSummary
+from ganforge.api.runs import RunSummary
 from ganforge.cli import main
 from ganforge.cli import output as tables
 from ganforge.core.lock import held_by

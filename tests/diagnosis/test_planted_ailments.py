@@ -15,11 +15,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganforge.api.request import request_of, task_for
+from ganforge.api.request import requested, task_for
 from ganforge.contracts import Batch, Feed, Game, Loss, Turn
 from ganforge.diagnosis import diagnose
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.kinds.source import on_disk
 from ganforge.records import History
 from ganforge.run import Run
 
@@ -32,8 +31,7 @@ def ailments(history: History) -> set[str]:
 
 def opened(source: object, **asked: Any) -> tuple[Game, Feed, Mapping[str, Any]]:
     """Game, feed and passport of what `ganforge train` would do with this data."""
-    with on_disk(source) as path:
-        request = request_of(path, {"examples": 640, "size": "tiny", **asked})
+    with requested(source, {"examples": 640, "size": "tiny", **asked}) as request:
         job = task_for(request).plan(request, lambda kind, **content: None)
         return job.game(), job.feed, dict(job.passport)
 

@@ -13,7 +13,6 @@ from skimage.data import chelsea
 from sklearn.datasets import load_digits
 
 import ganforge as gf
-from ganforge import api
 from ganforge.cli.output import NOT_SHOWN, SECTIONS, SHOWN_APART, how_long
 from ganforge.core import device
 from ganforge.errors import RecipeError
@@ -279,7 +278,7 @@ def test_what_cannot_be_is_refused_in_words_before_anything_is_timed_or_written(
     asked: dict[str, Any], settings: dict[str, str], word: str, tmp_path: Path, timed: list[Recipe]
 ) -> None:
     with pytest.raises(RecipeError, match=word):
-        api.train(**asked, settings=settings, run=tmp_path / "run")
+        gf.train(**asked, settings=settings, run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert timed == []
 

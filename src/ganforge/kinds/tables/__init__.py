@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 ARROW = (".parquet", ".feather", ".arrow")
 BUILT_IN = {
+    "diabetes": "442 patients, 10 numbers and how ill they are a year later",
     "wine": "178 wines, 13 numbers and their cultivar",
     "breast_cancer": "569 tumours, 30 numbers and their diagnosis",
-    "diabetes": "442 patients, 10 numbers and how ill they are a year later",
 }
 
 
