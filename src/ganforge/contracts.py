@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
     from torch import Tensor, nn
 
     from ganforge.core.draws import Draws
-    from ganforge.recipe import Recipe, Request
-    from ganforge.records import Record
+    from ganforge.recipe import Data, Recipe, Request, TaskSection
+    from ganforge.records import Record, Rows
     from ganforge.run import Run
 
 # ---- what flows -----------------------------------------------------------------------------------------------------
@@ -84,6 +84,8 @@ class Objective(Protocol):
     """How a discriminator and a generator are scored: pure mathematics, no data, logging, devices or ranks."""
 
     generator_reads_real: ClassVar[bool]  # relativistic losses do; this matters for privacy
+    couples_examples: ClassVar[bool]  # whether the loss of one example depends on the others of its batch
+    gamma: ClassVar[tuple[float, float] | None]  # the paper's, at the start and the end; None: a rule on the data
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -249,16 +251,15 @@ class Task(Protocol):
 
     name: ClassVar[str]
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]]  # what `look` gives and a target may name -> better
-    unguarded: ClassVar[str]  # why its runs have no guard; "" where they have one
-    augments: ClassVar[bool]  # whether its discriminator sees through an augmentation that the guard may turn up
+    section: ClassVar[type[TaskSection] | None]  # its own section of a recipe, which `--set task.KEY` means
+    data: ClassVar[type[Data]]  # the section `data` of its recipes: recipe.Data, or with what its kind of data adds
+    unguarded: ClassVar[str | None]  # why its runs have no guard, in words; None where they have one
 
     def plan(self, request: Request, tell: Tell) -> Job:
         """Opens the data and chooses everything the person did not. Raises: DataError, RecipeError."""
-        ...
 
     def open(self, recipe: Recipe, tell: Tell) -> Job:
         """The same job again from its recipe. Raises: DataError if the data is gone or has changed."""
-        ...
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game and this process's examples, in a process that does not lead and reads no data itself.
@@ -266,7 +267,9 @@ class Task(Protocol):
         Args: brief of the leader's job; examples a stretch of what its feed's `raw` gives. The weights need not be the
             leader's: they are replaced.
         """
-        ...
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """What a plan shows before its choices: what was found in the data."""
 
 
 class Job(Protocol):
@@ -277,45 +280,36 @@ class Job(Protocol):
     @property
     def passport(self) -> Mapping[str, Any]:
         """The data passport."""
-        ...
 
     @property
     def feed(self) -> Feed: ...
 
     def game(self) -> Game:
         """Fresh networks, initialised from the recipe's seed, on the recipe's device, and what each minimises."""
-        ...
 
     def brief(self) -> Mapping[str, bytes]:
         """What `Task.join` must know beside the recipe and the examples; by name."""
-        ...
 
     def prepare(self) -> None:
         """What must be ready before the clock of training starts, such as the judge of quality."""
-        ...
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Writes samples to the run folder and returns the product's quality; {} where there is nothing to measure."""
-        ...
 
     def finish(self, product: nn.Module) -> nn.Module:
         """After training, what is stored: the product, perhaps with what learns from it. It repeats to the bit."""
-        ...
 
     def write_model(self, folder: Any, product: nn.Module) -> None:
         """Writes model.json and model.safetensors into an empty folder."""
-        ...
 
     def read_product(self, folder: Any) -> nn.Module:
         """The product that `write_model` wrote. Raises: RunError if it is missing or damaged."""
-        ...
 
     def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
         """Every measure beside floor and reference, and a verdict: the object that evaluation.json holds.
 
         Args: state holds step and examples. It may write the run's pictures for the report.
         """
-        ...
 
 
 # ---- model and kind -------------------------------------------------------------------------------------------------

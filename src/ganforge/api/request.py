@@ -12,13 +12,12 @@ from pydantic import ValidationError
 
 from ganforge import kinds
 from ganforge.contracts import Kind, Task
-from ganforge.core.device import devices_here, survey_machine
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.options import options_of, read_options, refuse_of_others
 from ganforge.kinds.recognise import recognise
 from ganforge.kinds.source import lasting, on_disk
 from ganforge.measures.targets import parse_target
-from ganforge.recipe import OWN_SECTIONS, Recipe, Request, in_words
+from ganforge.recipe import FORMER_KINDS, Recipe, Request, in_words, read_recipe
 
 COMMON = set(Request.model_fields) - {"source", "options"}
 
@@ -48,8 +47,7 @@ def request_of(source: str | Path, asked: Mapping[str, Any]) -> Request:
         )
     asked = {name: value for name, value in asked.items() if name in COMMON}
     if isinstance(settings := asked.get("settings"), Mapping):
-        typed = {name: _as_typed(name, value) for name, value in settings.items()}
-        asked["settings"] = _own_section(typed, str(asked.get("task") or "generate"))
+        asked["settings"] = {name: _as_typed(name, value) for name, value in settings.items()}
     if (label := str(asked.get("label"))).endswith(".npy") and Path(label).is_file():
         asked["label"] = str(Path(label).absolute())
     try:
@@ -69,21 +67,20 @@ def task_for(request: Request) -> Task:
     task = _chosen_task(request)
     if request.until is not None:
         parse_target(request.until, task.measured)
-    if (best_by := request.settings.get("records.best_by", "null")) != "null":
-        _refuse_no_height(best_by, task)
-    device = request.settings.get("compute.device", "cpu")
-    if device not in devices_here():
-        raise RecipeError(
-            f"There is no device {device!r} here.",
-            f"The best one of this machine is {survey_machine().device!r}.",
-            "Leave compute.device to the plan.",
-        )
     return task
 
 
 def task_of(recipe: Recipe) -> Task:
     """The task of a run. Raises: RecipeError for one that this version does not know."""
     return kinds.task_of(kinds.kind_named(recipe.data.kind), recipe.task)
+
+
+def recipe_from(content: Mapping[str, Any]) -> Recipe:
+    """A recipe from its JSON object, with the section of its task. Raises: RecipeError."""
+    data = content.get("data")
+    name = str(data.get("kind")) if isinstance(data, Mapping) else ""
+    kind = kinds.kind_named(FORMER_KINDS.get(name, name))
+    return read_recipe(content, type(kinds.task_of(kind, str(content.get("task")))))
 
 
 def _chosen_task(request: Request) -> Task:
@@ -105,31 +102,6 @@ def _kind_for(request: Request) -> tuple[Kind, str]:
         return able[0], f"the task {request.task} is one of {able[0].name}"
     kind, claim = recognise(request.source, able)
     return kind, f"{request.source!r} is taken for {kind.name}, because {claim.why}"
-
-
-def _refuse_no_height(measure: str, task: Task) -> None:
-    """Raises: RecipeError for a measure that cannot say which model is best: it is not taken, or lower is better."""
-    rising = [name for name, better in task.measured.items() if better == "higher"]
-    if measure not in rising:
-        raise RecipeError(
-            f"The best model cannot be kept by {measure!r}.",
-            "It takes a measure of training for which higher is better.",
-            did_you_mean(measure, rising),
-        )
-
-
-def _own_section(settings: dict[str, str], task: str) -> dict[str, str]:
-    """Settings with `task.` replaced by the section that belongs to the task. Raises: RecipeError if it has none."""
-    own = next((name for name in settings if name.startswith("task.")), None)
-    if own is None:
-        return settings
-    if task not in OWN_SECTIONS:
-        raise RecipeError(
-            f"There is no setting {own!r} of the task {task!r}.",
-            f"Only {' and '.join(OWN_SECTIONS)} have settings of their own.",
-            f"Say which task with --task {OWN_SECTIONS[-1]}.",
-        )
-    return {f"{task}.{name[5:]}" if name.startswith("task.") else name: value for name, value in settings.items()}
 
 
 def _as_typed(name: str, value: object) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from ganforge import __version__
-from ganforge.api.request import task_of
+from ganforge.api.request import recipe_from, task_of
 from ganforge.contracts import Job, Tell
 from ganforge.core.device import devices_here, survey_machine
 from ganforge.errors import ChangedDataError, RecipeError, RunError
-from ganforge.recipe import Recipe, read_recipe
+from ganforge.recipe import Recipe
 from ganforge.run import Run
 
 _FACTS = {
@@ -46,7 +46,7 @@ def recipe_of(folder: Run) -> Recipe:
             "Upgrade: pip install --upgrade ganforge",
         )
     try:
-        return read_recipe(content)
+        return recipe_from(content)
     except RecipeError as error:
         raise RunError(
             f"{folder.recipe} cannot be used: {error.what}",

@@ -80,7 +80,7 @@ def _train(
         tell = Teller(_observers(Run(run or "runs"), observers, tensorboard))  # now: TensorBoard may be missing
         job = task_for(request).plan(request, tell)
         job.recipe = with_guard(job.recipe)
-        crew.world.share_of(job.recipe.optimiser.batch_size)
+        crew.check(job.recipe)
         with founded(run, request.source, force=force) as folder:
             _write_beginning(folder, job, given=None if isinstance(source, str | Path) else Path(request.source))
             tell.begin(folder, _observers(folder, observers, tensorboard))

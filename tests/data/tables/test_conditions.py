@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganforge.errors import InputError
+from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.rules.conditions import Among, Between, Condition, holds, in_words, parse_where
-from ganforge.recipe import Column, ColumnKind
 
 
 def column(name: str, kind: ColumnKind, **more: Any) -> Column:

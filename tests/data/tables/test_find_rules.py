@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.rules.find_rules import find_rules
 from ganforge.kinds.tables.rules.read_rules import parse_rules
 from ganforge.kinds.tables.rules.rules import check_rules
-from ganforge.recipe import Column, ColumnKind
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", "nowhere"))
 Table = tuple[dict[str, Any], list[Column]]

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.plain import from_plain, to_plain
 from ganforge.kinds.tables.rules.bounds import at_least
 from ganforge.kinds.tables.rules.conditions import Among, Between, Condition, holds
 from ganforge.kinds.tables.rules.rules import on_one_scale
-from ganforge.recipe import Column
 
 
 def column(name: str, kind: str = "decimal", **more: object) -> Column:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganforge.errors import InputError
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.conditions import Among, Between, Condition
 from ganforge.kinds.tables.rules.narrowing import narrowed
 from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Within
-from ganforge.recipe import Column
 
 
 def integer(name: str, low: float = 0, high: float = 9, missing: int = 0) -> Column:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.find_rules import find_rules
 from ganforge.kinds.tables.rules.read_rules import parse_rules
 from ganforge.kinds.tables.rules.rules import broken, check_rules
-from ganforge.recipe import Column
 
 
 @pytest.fixture(scope="module")

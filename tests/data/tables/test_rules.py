@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.rules.read_rules import parse_rules
 from ganforge.kinds.tables.rules.rules import (
     Fixed,
@@ -18,7 +19,6 @@ from ganforge.kinds.tables.rules.rules import (
     check_rules,
     rule_in_words,
 )
-from ganforge.recipe import Column, ColumnKind
 
 
 def column(name: str, kind: ColumnKind, **more: Any) -> Column:

@@ -16,9 +16,10 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
+from ganforge.kinds.tables.columns import Column, TableData
 from ganforge.kinds.tables.figures import draw_columns
 from ganforge.kinds.tables.generate.model import RowModel
-from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names
+from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names, plan_job
 from ganforge.kinds.tables.measures.imputation import (
     HIDDEN,
     Holes,
@@ -28,9 +29,12 @@ from ganforge.kinds.tables.measures.imputation import (
     filling_scores,
     hide,
 )
+from ganforge.kinds.tables.overview import overview_of
+from ganforge.kinds.tables.plan import begin
+from ganforge.kinds.tables.settings import RowSettings
 from ganforge.measures.intervals import Estimate, with_ends
-from ganforge.recipe import Column, Recipe, Request
-from ganforge.records import Measure
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Measure, Rows
 from ganforge.run import Run
 
 SIMPLEST = "means and most frequent values"
@@ -56,13 +60,14 @@ class Impute:
     """Turns a table with holes into a game of two."""
 
     name: ClassVar[str] = "impute"
-    unguarded: ClassVar[str] = ""
-    augments: ClassVar[bool] = False
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = WATCHED
+    section: ClassVar[type[TaskSection] | None] = RowSettings
+    data: ClassVar[type[Data]] = TableData
+    unguarded: ClassVar[str | None] = None
 
     def plan(self, request: Request, tell: Tell) -> ImputeJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
-        return ImputeJob(GenerateRows().plan(request, tell))
+        return ImputeJob(plan_job(begin(request, Impute), tell))
 
     def open(self, recipe: Recipe, tell: Tell) -> ImputeJob:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
@@ -71,6 +76,10 @@ class Impute:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """As for generating rows."""
         return GenerateRows().join(recipe, brief, examples)
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """The columns and the rules."""
+        return overview_of(recipe)
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.tables.codec.codec import NUMERIC, TableCodec, Tally, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import Inside
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.plain import to_plain
 from ganforge.kinds.tables.reading.repeats import repeats
@@ -32,7 +33,6 @@ from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
 from ganforge.kinds.tables.rules.find_rules import find_rules
 from ganforge.kinds.tables.rules.read_rules import parse_rules
 from ganforge.kinds.tables.rules.rules import check_rules, rule_in_words
-from ganforge.recipe import Column
 
 CACHED_CELLS = 20_000_000
 FITTED_ROWS = 200_000  # training rows that spans and rules are found on

@@ -18,10 +18,10 @@ from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
 from ganforge.kinds.tables.codec.numbers import Codes, Inside, NumberUnit, fit_numbers
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.conditions import Condition
 from ganforge.kinds.tables.rules.narrowing import Asked, narrowed
 from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Seen, Within
-from ganforge.recipe import Column
 
 Unit = NumberUnit | CategoryUnit | GapUnit
 LEARNED = ("integer", "decimal", "category", "boolean", "datetime")

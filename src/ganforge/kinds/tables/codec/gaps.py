@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.numbers import Codes, Inside, Numbers, NumberUnit, fit_numbers
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.rules.narrowing import Asked, common_range, may_be_missing, named_numbers
-from ganforge.recipe import Column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.narrowing import Asked, common_range, may_be_missing, named_numbers
-from ganforge.recipe import Column
 
 SPIKE = 0.03  # a value in more than this share of the rows gets a code of its own
 KEPT = 20_000  # distinct values kept of a column: beyond that their quantiles

@@ -14,11 +14,11 @@ from ganforge.kinds.tables.codec.codec import NUMERIC, TableCodec, Unit, unit_co
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.codec.numbers import KNOTS, NumberUnit, Seen, Smooth
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.dtypes import arrow_type, dtype_of
 from ganforge.kinds.tables.reading.profile import MOST_DECIMALS
 from ganforge.kinds.tables.rules.read_rules import parse_rules
 from ganforge.kinds.tables.rules.rules import Ordered, Rule, rule_in_words
-from ganforge.recipe import Column
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -28,8 +28,9 @@ from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
 from ganforge.kinds.tables.rules.narrowing import Asked, asked_of
+from ganforge.kinds.tables.settings import MOST_CANDIDATES
 from ganforge.planning.model_files import WEIGHTS, built, parts_of, read_description
-from ganforge.recipe import MOST_CANDIDATES, Network, Recipe
+from ganforge.recipe import Network, Recipe
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
@@ -215,7 +216,7 @@ class RowModel:
             "ganforge": recipe.ganforge,
             "task": recipe.task,
             "kind": "tables",
-            "network": recipe.network.model_dump(mode="json"),
+            "network": recipe.network.content(),
             "candidates": self.candidates,
             "codec": content,
         }
@@ -243,7 +244,7 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
             return RowProduct(generator, referee if judged else None)
 
         product = built(folder, build, "network/").to(device)
-    return RowModel(product, network.latent_size, codec, candidates)
+    return RowModel(product, network.need("latent_size"), codec, candidates)
 
 
 def joined(parts: Sequence[Plain]) -> Plain:

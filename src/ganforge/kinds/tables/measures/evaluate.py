@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures import oversampling
 from ganforge.kinds.tables.measures.copula import SENTENCE, SHORT, GaussianCopula
 from ganforge.kinds.tables.measures.meanings import TABLE_MEANINGS
@@ -21,7 +22,6 @@ from ganforge.kinds.tables.measures.scoring import MOST_ROWS, Real, Score
 from ganforge.kinds.tables.measures.sentences import column_sentence, is_off, lost_values, pair_sentence, shown
 from ganforge.kinds.tables.measures.sides import is_number, measured, row_count, subset, take
 from ganforge.kinds.tables.measures.verdict import judge_table
-from ganforge.recipe import Column
 from ganforge.records import Measure, Verdict
 
 FEWEST = 10  # rows on each side

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, did_you_mean
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.bounds import (
     ORDERED_KINDS,
     at_least,
@@ -26,7 +27,6 @@ from ganforge.kinds.tables.rules.bounds import (
 )
 from ganforge.kinds.tables.rules.given_conditions import clause_of
 from ganforge.kinds.tables.rules.syntax import Clause, Typed, quoted_name, quoted_value, read_clause
-from ganforge.recipe import Column
 
 LISTED = 10  # known values that an error names
 TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1", "1.0"})

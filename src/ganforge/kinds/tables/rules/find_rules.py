@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique, on_one_scale, rule_in_words
-from ganforge.recipe import Column
 
 FEWEST_ROWS = 100  # with both values, for a rule to be found at all
 FEWEST_EACH = 5  # rows for each value that decides another column, on average

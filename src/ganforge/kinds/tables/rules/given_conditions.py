@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from ganforge.errors import InputError
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS
 from ganforge.kinds.tables.rules.syntax import Clause, Typed
-from ganforge.recipe import Column
 
 SHOWN = 5  # values of a list that an error repeats
 

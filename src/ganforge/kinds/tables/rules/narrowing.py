@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.errors import InputError
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS, at_least, at_most
 from ganforge.kinds.tables.rules.conditions import Among, Condition, among_numbers, in_words
 from ganforge.kinds.tables.rules.rules import Ordered, Rule, Within, rule_in_words
-from ganforge.recipe import Column
 
 Range = tuple[float, float]
 Asked = Condition | Within  # of one column; Within: what rules leave of it, wherever it is there

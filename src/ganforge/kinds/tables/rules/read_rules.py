@@ -7,11 +7,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ganforge.errors import InputError, RecipeError, did_you_mean
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS, at_least, at_most, read_span
 from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Seen, Unique, Within, rule_in_words
 from ganforge.kinds.tables.rules.syntax import starting_names, unquoted
-from ganforge.recipe import Column
 
 FORMS = "A rule is like start <= end, 0 <= age <= 99, city -> country, unique id or seen store."
 _LITERAL = re.compile(r"\s*([-+.]?\d[^<>=,\"'{}]*)")

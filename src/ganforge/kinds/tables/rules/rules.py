@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.errors import DataError
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS, write_number
 from ganforge.kinds.tables.rules.syntax import quoted_name
-from ganforge.recipe import Column
 
 
 @dataclass(frozen=True, slots=True)
