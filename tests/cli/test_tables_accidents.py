@@ -93,7 +93,7 @@ def write_unusable(folder: Path) -> dict[str, list[str]]:
         "utf16.csv": ["Line 1", "no UTF-8"],
         "ragged_latin.csv": ["Line 22", "0xfc", "no UTF-8"],
         "open_quote.csv": ["near line 2", "never closed"],
-        "lost.csv": ["no file at 'lost.csv'"],
+        "lost.csv": ["nothing at 'lost.csv'"],
     }
 
 
