@@ -385,7 +385,7 @@ class Kind:
     forms: str  # what it comes as: "a folder of pictures, an array (.npy, .npz)"
     built_in: Mapping[str, str]  # data sets that come along, by name -> what they are
     tasks: Mapping[str, str]  # by name -> "module:Class", imported when asked for; the first is the default
-    recognises: Callable[[object], Claim | None]  # a path, a name or a value in Python; reads at most a few headers
+    recognises: Callable[[object], Claim | None]  # a path or a value in Python; reads at most a few headers
     keep: Callable[[object, Path], Path]  # writes such a value into an empty folder. Raises: DataError
     load: Callable[[Path, str, str], Model]  # (model folder, which may be anybody's; task; device). Raises: RunError
     options: tuple[Option, ...] = ()

@@ -30,8 +30,6 @@ def is_idx(path: Path) -> bool:
 
 def recognises(source: object) -> Claim | None:
     """Folders and archives of picture files, arrays, idx files, and Parquet with encoded pictures."""
-    if isinstance(source, str) and source in BUILT_IN:
-        return Claim(3, "it is the name of built-in pictures")
     if not isinstance(source, str | Path):
         return _value(source)
     path = Path(source).expanduser()

@@ -25,8 +25,6 @@ BUILT_IN = {
 
 def recognises(source: object) -> Claim | None:
     """Text files, Arrow files, Parquet whose columns hold no encoded pictures, and frames."""
-    if isinstance(source, str) and source in BUILT_IN:
-        return Claim(3, "it is the name of a built-in table")
     if not isinstance(source, str | Path):
         return Claim(3, f"it is a {type(source).__name__}") if _is_table(source) else None
     path = Path(source).expanduser()
