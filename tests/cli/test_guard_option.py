@@ -27,7 +27,7 @@ def test_runs_are_guarded_unless_a_person_wants_none_or_nobody_plays_against_any
     for draft, guarded, word in (
         (recipe(), True, "healthy"),
         (recipe(guard=False), False, "you asked"),
-        (recipe("regress"), False, "not used"),
+        (recipe("regress"), False, "no opponent"),
     ):
         chosen = with_guard(draft)
         assert chosen.guard is guarded
