@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
 
     from ganforge.core.draws import Draws
     from ganforge.recipe import Recipe, Request
-    from ganforge.records import Record
+    from ganforge.records import Evaluation, Page, Record
     from ganforge.run import Run
 
 # ---- what flows -----------------------------------------------------------------------------------------------------
@@ -249,6 +249,7 @@ class Task(Protocol):
 
     name: ClassVar[str]
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]]  # what `look` gives and a target may name -> better
+    page: ClassVar[Page]  # its words for the pages about a run
 
     def plan(self, request: Request, tell: Tell) -> Job:
         """Opens the data and chooses everything the person did not. Raises: DataError, RecipeError."""
@@ -308,11 +309,8 @@ class Job(Protocol):
         """The product that `write_model` wrote. Raises: RunError if it is missing or damaged."""
         ...
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Every measure beside floor and reference, and a verdict: the object that evaluation.json holds.
-
-        Args: state holds step and examples. It may write the run's pictures for the report.
-        """
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside floor and reference, a verdict, and what to show. It writes figures to the run."""
         ...
 
 

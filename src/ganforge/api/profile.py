@@ -9,7 +9,7 @@ from typing import Any
 
 from ganforge.api.event_log import Teller
 from ganforge.api.fit_settings import fit_settings
-from ganforge.api.request import request_of, task_for
+from ganforge.api.request import request_of, task_for, task_of
 from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
 from ganforge.contracts import Job, Observer
 from ganforge.core.device import THREADS
@@ -17,7 +17,6 @@ from ganforge.engine.profile import StepProfile, Variant, gains, profile_step
 from ganforge.errors import RecipeError
 from ganforge.kinds.source import on_disk
 from ganforge.planning.compute import use
-from ganforge.reports.page import NOUNS
 from ganforge.run import Run
 
 HELPS = 1.1  # times the examples a second, from which on another way is worth saying
@@ -94,7 +93,7 @@ def _profiled(job: Job, tell: Teller) -> Profile:
     return Profile(
         step,
         tuple(Alternative(other.words, other.option, gain) for other, gain in found),
-        NOUNS.get(recipe.data.kind, "examples"),
+        task_of(recipe).page.nouns,
         recipe.compute.threads,
     )
 

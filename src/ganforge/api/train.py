@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from ganforge.api.distributed import Crew, follow
 from ganforge.api.event_log import Teller
@@ -204,6 +207,7 @@ def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
     """
     try:
         remove_leftovers(folder.folder)
+        folder.write_json(folder.page, asdict(task_of(job.recipe).page))
         use(job.recipe.compute)
         job.prepare()
         crew.brief(folder.folder, job)
@@ -249,8 +253,7 @@ def _ended(folder: Run, job: Job, tell: Teller, fitted: Fitted) -> TrainedRun:
     product, state = job.finish(fitted.product), fitted.state
     write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
     tell("evaluating")
-    content = job.evaluate(folder, product, {"step": state.step, "examples": state.clock.examples})
-    folder.write_json(folder.evaluation, content)
+    content = _evaluated(folder, job, product, step=state.step, examples=state.clock.examples)
     reached = state.reached if _target(job.recipe) else None
     verdict = content["verdict"]["headline"]
     tell("finished", examples=state.clock.examples, seconds=state.seconds, reached=reached)
@@ -272,7 +275,12 @@ def _judge(folder: Run, job: Job) -> dict[str, Any]:
     product = job.read_product(folder.model)
     records = folder.read_records()
     last = records[-1] if records else {"step": 0, "examples": 0}
-    content = job.evaluate(folder, product, {"step": last["step"], "examples": last["examples"]})
+    return _evaluated(folder, job, product, step=last["step"], examples=last["examples"])
+
+
+def _evaluated(folder: Run, job: Job, product: nn.Module, **trained: int) -> dict[str, Any]:
+    """What evaluation.json then holds. Args: trained step and examples of the product."""
+    content = {**trained, **job.evaluate(folder, product).to_json()}
     folder.write_json(folder.evaluation, content)
     return content
 

@@ -15,17 +15,12 @@ from rich.text import Text
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Examples, Label, Minutes, Settings
+from ganforge.events import kind_of
 
 if TYPE_CHECKING:
     from ganforge.api.profile import Profile
 
 BAR = 30  # letters of a whole step
-PHASES = {
-    "reading": "Reading the data",
-    "timing": "Choosing as train would",
-    "profiling": "Playing steps and watching them",
-    "comparing": "Timing other settings in turn",
-}
 
 
 class _Spinner:
@@ -38,8 +33,8 @@ class _Spinner:
         pass
 
     def event(self, event: Mapping[str, Any]) -> None:
-        if (words := PHASES.get(str(event["kind"]))) is not None:
-            self._status.update(f"{words} ...")
+        if phase := kind_of(event).phase:
+            self._status.update(f"{phase} ...")
 
 
 def profile(  # noqa: PLR0913, PLR0917 - one argument per option

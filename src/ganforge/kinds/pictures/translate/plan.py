@@ -65,7 +65,7 @@ REASONS = {
     "network__name": "a U-Net that begins as the identity; normalises nothing, so that tiles leave no seam",
     "network__latent_size": "not used: a translation draws nothing",
     "network__depth": "residual blocks where it is narrowest",
-    "translate__unpaired_by": "half the time of a cycle, and nearer to the other kind (docs/decisions/010)",
+    "translate__unpaired_by": "half the time of a cycle, and nearer to the other side (docs/decisions/010)",
     "translate__adversarial": "the unit in which the other weights are given",
     "objective__name": "relativistic pairing with R1 and R2: converges",
     "objective__order": "each player answers the others' newest step",
