@@ -189,8 +189,10 @@ def test_rewinds_and_what_the_guard_did_are_told(tmp_path: Path) -> None:
     assert "The guard stepped in 2 times and took it back once." in standing
     assert [when for when, _ in found.happened] == ["step 12", "step 14", "step 18", "step 19"]
     assert "step 10" in found.happened[0][1]
-    assert found.happened[1][1] == "The guard turned penalty from 1.0 to 2.0, because of exploding: it jumped"
-    assert "kid went from 0.1 to 0.2" in found.happened[2][1]
+    assert found.happened[1][1] == (
+        "The guard acts on exploding: the gradient penalty is now 2 times the plan's. Seen: it jumped"
+    )
+    assert "KID was 0.1 before and 0.2 after" in found.happened[2][1]
     assert held_by(run.lock) is None
 
 

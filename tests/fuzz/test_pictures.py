@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ganforge.reports.pictures import picture
 from hypothesis import given
 from hypothesis import strategies as st
 from mutations import bytes_like, fuzzed
@@ -24,7 +25,6 @@ from ganforge.errors import DataError, GanforgeError
 from ganforge.kinds.pictures.reading import open_pictures, survey
 from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, look_of, quiet_pillow, read_header, reason_of
 from ganforge.kinds.pictures.reading.part import Target
-from ganforge.reports.pictures import picture
 
 TARGET = Target(8, 8, 3)
 

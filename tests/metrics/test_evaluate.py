@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ganforge.errors import StorageError
 from ganforge.kinds.pictures.measures import (
-    Evaluation,
     GaussianReference,
     evaluate_pictures,
     quick_quality,
@@ -19,6 +18,7 @@ from ganforge.kinds.pictures.measures import (
 )
 from ganforge.measures.copying import Space, copying
 from ganforge.measures.labels import Readings, class_table
+from ganforge.records import Evaluation
 
 NAMES = tuple("0123456789")
 
@@ -47,14 +47,13 @@ def test_unseen_real_pictures_are_as_good_as_the_floor(perfect: Evaluation) -> N
         assert measure.low - 0.01 <= measure.floor <= measure.high + 0.01, name
     assert perfect.verdict.grade == "excellent"
     assert perfect.verdict.adversarial_helps
-    assert not perfect.copying_suspected
-    assert perfect.classes is not None
-    assert perfect.classes["missing"] == []
+    assert not perfect.facts["copying_suspected"]
+    assert perfect.facts["classes"]["missing"] == []
 
 
 def test_training_pictures_offered_as_samples_are_called_copies(digits: World) -> None:
     found = evaluate(digits, digits.train[:500], digits.train_labels[:500])
-    assert found.copying_suspected
+    assert found.facts["copying_suspected"]
     assert found.verdict.grade not in ("excellent", "good")
 
 

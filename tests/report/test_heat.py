@@ -17,7 +17,7 @@ from planted import plant_run
 
 from ganforge.records import Record
 from ganforge.reports import write_report
-from ganforge.reports.heat import COLUMNS, NOT_FINITE, RATIO_STOPS, HeatMap, player_flows
+from ganforge.reports.heatmaps import COLUMNS, NOT_FINITE, RATIO_STOPS, HeatMap, player_flows
 
 COLOURS = {round(at): colour for at, colour in RATIO_STOPS}
 

@@ -1,4 +1,4 @@
-"""Numbers, durations and names as a person reads them."""
+"""Format numbers, durations and names of keys for people."""
 
 from __future__ import annotations
 

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ganforge.core.format import number, short, title
+from ganforge.events import kind_of
 from ganforge.records import Record
 from ganforge.reports.layers import STANDSTILL, TOO_LARGE, Floats, Flow, flows, in_words, middle
-from ganforge.reports.words import number, short, title
 
 COLUMNS = 240  # more stretches of the run cannot be told apart at this width
 SPIKE = 1.0  # log10: what leaves the middle of its stretch by more is shown instead of it
@@ -29,7 +30,6 @@ DARK_TO_BRIGHT = ("#0a0f1f", "#123047", "#0f5f66", "#1f9583", "#84c98a", "#e3e39
 # too small, healthy, too large: its ends differ in hue and in lightness, so that no eye confuses them
 RATIO_STOPS = ((-8.0, "#0b0d26"), (-6.0, "#2b3587"), (-4.5, "#3f8fb5"), (-3.0, "#2aa58c"), (-2.0, "#a9cf74"),
                (-1.0, "#f2a541"), (0.0, "#b3261e"))  # fmt: skip
-MARKS = {"rewound": "rewind", "guarded": "guard", "unguarded": "guard", "guard_helped": "guard"}
 _MOST_MARKS = 60
 
 
@@ -184,10 +184,10 @@ def _marks(records: Sequence[Record], events: Sequence[Mapping[str, Any]], end: 
     steps, examples = [float(r["step"]) for r in records], [float(r["examples"]) for r in records]
     marks = []
     for event in events:
-        kind = MARKS.get(str(event.get("kind")))
+        kind = kind_of(event).mark
         back = event.get("to_step")
         at = back if isinstance(back, int | float) else event.get("step")
-        if kind is None or not isinstance(at, int | float):
+        if not kind or not isinstance(at, int | float):
             continue
         shown = float(np.interp(float(at), [0.0, *steps], [0.0, *examples]))
         reason = str(event.get("ailment") or event.get("kind")).replace("_", " ")

@@ -1,31 +1,31 @@
-"""How a run got where it is: samples over time, and curves of quality, losses, gradients and learning rates."""
+"""A run over time: pictures of what the model made, and curves of quality, losses, gradients and learning rates."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
-from ganforge.records import Record
+from ganforge.core.format import duration, title
+from ganforge.records import History, Record, read_evaluation
 from ganforge.reports.charts import Line, Mark, line_chart
-from ganforge.reports.pictures import Picture, picture
-from ganforge.reports.words import duration, title
+from ganforge.reports.media import Picture, picture
 from ganforge.run import Run
 
-_STRIP = 6  # pictures in the strip: two rows of three on a phone's width
-_LEADING = ("table_quality", "kid", "kernel", "fid", "frechet", "squared_error")  # the measure that is shown first
+_STRIP = 6  # small pictures: two rows of three on a phone's width
+_CHARTS, _FOLDED = 3, 4  # charts as wide as the page: the start, the middle and the end; and others, folded away
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A grid of samples and when in the run it was drawn."""
+    """A picture of what the model made, and when in the run it was made."""
 
     picture: Picture
     examples: int
     time: str  # m:ss of training, or "" when no record tells
+    folded: bool = False  # shown only when a person asks for more
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +38,33 @@ class Chart:
     names: tuple[tuple[str, int], ...]
 
 
-def moments(run: Run, records: Sequence[Record]) -> list[Moment]:
-    """Sample grids over time: the first, some between, and the last, which is shown large.
+def moments(run: Run, records: Sequence[Record], wide: bool = False) -> list[Moment]:
+    """Pictures over time: the first, some between, and the last. Args: wide: they are charts, so few are shown.
 
-    Grids of a stretch that was taken back are left out: they are not on the way to this model.
+    Those of a stretch that was taken back are left out: they are not on the way to this model.
     """
-    grids = sorted((int(path.stem), path) for path in run.samples.glob("*.png") if path.stem.isdecimal())
+    taken = sorted((int(path.stem), path) for path in run.samples.glob("*.png") if path.stem.isdecimal())
     if any(record.get("attempt") for record in records):
         kept = {0, *(record["examples"] for record in records if record.get("quality"))}
-        grids = [(examples, path) for examples, path in grids if examples in kept]
-    chosen = (
-        [grids[round(i * (len(grids) - 1) / (_STRIP - 1))] for i in range(_STRIP)] if len(grids) > _STRIP else grids
-    )
+        taken = [(examples, path) for examples, path in taken if examples in kept]
+    chosen = _spread(len(taken), _CHARTS + _FOLDED if wide else _STRIP)
+    shown = {chosen[place] for place in _spread(len(chosen), _CHARTS)} if wide else set(chosen)
     found = []
-    for examples, path in chosen:
-        last = examples == grids[-1][0]
-        drawn = picture(path, most_bytes=300_000) if last else picture(path, 420, most_bytes=50_000)
+    for place in chosen:
+        examples, path = taken[place]
+        heavy = place in shown and (wide or place == chosen[-1])
+        side, most_bytes = (1650, 300_000) if heavy else (1100, 100_000) if wide else (420, 50_000)
+        drawn = picture(path, side, most_bytes)
         if drawn is not None:
-            found.append(Moment(drawn, examples, time_at(records, examples)))
+            found.append(Moment(drawn, examples, time_at(records, examples), folded=place not in shown))
     return found
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most `most` places of 0..count-1, evenly, the first and the last among them."""
+    if count <= most:
+        return list(range(count))
+    return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
 def time_at(records: Sequence[Record], examples: int) -> str:
@@ -71,15 +79,16 @@ def time_at(records: Sequence[Record], examples: int) -> str:
     return duration(before["seconds"]) if records else ""
 
 
-def charts(records: Sequence[Record], evaluation: Mapping[str, Any]) -> list[Chart]:
+def charts(history: History) -> list[Chart]:
     """Every curve for which the run has at least two values, quality first."""
+    records = history.records
     two = len(players(records)) > 1
-    found = [*_quality_charts(records, evaluation)]
+    found = [*_quality_charts(history)]
     found.append(
         _players_chart(
             records,
             "Losses",
-            "Two networks play against each other, so neither loss has to fall. What matters is that neither runs away."
+            "The networks play against each other, so no loss has to fall. What matters is that none of them runs away."
             if two
             else "What the network minimises. It should fall and then settle.",
             lambda record, player: _total((record.get("terms") or {}).get(player)),
@@ -111,38 +120,38 @@ def _augmentation_chart(records: Sequence[Record]) -> Chart:
     points = [(float(record["examples"]), float(record.get("augmentation", 0.0))) for record in records]
     return Chart(
         "Strength of the augmentation",
-        "How strongly real and generated pictures are changed at random before the discriminator sees them. It rises "
-        "by itself while the discriminator knows the training pictures by heart.",
+        "How strongly real and generated examples are changed at random before the discriminator sees them. It rises "
+        "by itself while the discriminator knows the training examples by heart.",
         line_chart([Line("strength", points, 2)]) if any(strength for _, strength in points) else Markup(),
         (),
     )
 
 
-def quality_names(records: Sequence[Record]) -> list[str]:
-    """The measures taken while training, the leading one first."""
-    names = dict.fromkeys(name for record in records for name in record.get("quality") or {})
+def quality_names(history: History) -> list[str]:
+    """The measures taken while training, the leading one first: in the order in which the task names them."""
+    started = [event.get("measured") for event in history.events if event.get("kind") == "started"]
+    order = list(started[-1]) if started and isinstance(started[-1], Mapping) else []
+    names = dict.fromkeys(name for record in history.records for name in record.get("quality") or {})
     plain = [name for name in names if not name.endswith(("_low", "_high"))]
-    return sorted(plain, key=lambda name: next((i for i, word in enumerate(_LEADING) if word in name), len(_LEADING)))
+    return sorted(plain, key=lambda name: order.index(name) if name in order else len(order))
 
 
-def _quality_charts(records: Sequence[Record], evaluation: Mapping[str, Any]) -> list[Chart]:
-    best = "best possible" if len(players(records)) == 1 else "real data"
-    known = {measure["name"]: measure for measure in evaluation.get("measures") or []}
+def _quality_charts(history: History) -> list[Chart]:
+    records, evaluation = history.records, read_evaluation(history.evaluation)
+    known = {measure.name: measure for measure in evaluation.measures} if evaluation else {}
     found = []
-    for i, name in enumerate(quality_names(records)[:4]):
+    for i, name in enumerate(quality_names(history)[:4]):
         rows = [(r["examples"], r["quality"]) for r in records if name in (r.get("quality") or {})]
         points = [(x, float(quality[name])) for x, quality in rows]
         band = [(x, q[f"{name}_low"], q[f"{name}_high"]) for x, q in rows if f"{name}_low" in q and f"{name}_high" in q]
-        measure = known.get(name, {})
-        marks = [
-            Mark(label, float(measure[key]))
-            for key, label in (("floor", best), ("reference", "simplest alternative"))
-            if isinstance(measure.get(key), int | float)
-        ]
+        measure = known.get(name)
+        marks, meaning = [], ""
+        if evaluation and measure:
+            marks = [Mark(evaluation.best, measure.floor), Mark(evaluation.simplest, measure.reference)]
+            meaning = f"{measure.meaning} {measure.better.capitalize()} is better."
         values = [y for _, y in points if y > 0 and math.isfinite(y)] or [1.0]
         drawing = line_chart([Line(title(name), points, 1, band)], marks, log=max(values) > 15 * min(values))
-        better = {"lower": "Lower is better.", "higher": "Higher is better."}.get(str(measure.get("better")), "")
-        found.append(Chart(title(name), " ".join((str(measure.get("meaning", "")), better)).strip(), drawing, ()))
+        found.append(Chart(title(name), meaning.strip(), drawing, ()))
         if i == 0 and len(rows) < 2:
             break
     return found

@@ -1,4 +1,4 @@
-"""What the data is and what was chosen, from passport.json and recipe.json, for any kind of data."""
+"""The data passport as a person reads it, for any kind of data."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganforge.reports.words import number, title
+from ganforge.core.format import number, title
 
 _APART = ("skipped", "skipped_count", "warnings", "notes", "labels", "label_names")  # shown in their own way
-_NOT_SHOWN = ("data.hash", "data.label_names", "data.shape", "length.seconds_allowed")  # said elsewhere
 _TECHNICAL = ("sizes_sampled", "mean_squared_distance", "on_disk")  # facts for the plan, not for a person
 DIGESTS = ("sha256", "data_hash", "hash", "digest", "fingerprint")  # shown in the footer
 _MOST = 12  # names listed before "and so on"
@@ -28,24 +27,6 @@ class Passport:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One setting of the recipe with its reason."""
-
-    name: str
-    value: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the recipe: what was chosen with a reason, and what was left as it is."""
-
-    title: str
-    chosen: tuple[Choice, ...]
-    rest: tuple[Choice, ...]
-
-
 def passport_facts(passport: Mapping[str, Any]) -> Passport | None:
     """None without a passport. Unknown keys are shown as they are, so a new kind of data needs no change here."""
     if not passport:
@@ -53,7 +34,7 @@ def passport_facts(passport: Mapping[str, Any]) -> Passport | None:
     facts = [
         (title(key), text, str(passport.get(f"{key}_why", "")))
         for key, value in passport.items()
-        if key not in (*_APART, *DIGESTS, *_TECHNICAL) and not key.endswith("_why") and (text := _value(value))
+        if key not in (*_APART, *DIGESTS, *_TECHNICAL) and not key.endswith("_why") and (text := value_text(value))
     ]
     labels = passport.get("labels") or passport.get("label_names")
     skipped = tuple(_skipped(passport.get("skipped")))
@@ -67,27 +48,6 @@ def passport_facts(passport: Mapping[str, Any]) -> Passport | None:
     )
 
 
-def plan_sections(recipe: Mapping[str, Any]) -> list[Section]:
-    """Every setting of the recipe by section; those with a reason apart from those without."""
-    reasons: Mapping[str, str] = recipe.get("reasons") or {}
-    top = {key: value for key, value in recipe.items() if not isinstance(value, Mapping)}
-    groups = {"run": top, **{key: value for key, value in recipe.items() if isinstance(value, Mapping)}}
-    sections = []
-    for name, settings in groups.items():
-        if name in ("ask", "reasons", "versions") or not settings:
-            continue
-        chosen: list[Choice] = []
-        rest: list[Choice] = []
-        for key, value in _flat(settings):
-            path = key if name == "run" else f"{name}.{key}"
-            reason = reasons.get(path, "")
-            if path in _NOT_SHOWN and not reason:
-                continue
-            (chosen if reason else rest).append(Choice(path, _value(value), reason))
-        sections.append(Section(title(name), tuple(chosen), tuple(rest)))
-    return sections
-
-
 def find(sources: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Any:
     """The first value under one of `names`, at the top of a source or in one of its sections; None if there is none."""
     for name in names:
@@ -98,7 +58,8 @@ def find(sources: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Any:
     return None
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A value of passport.json or recipe.json; long lists are cut."""
     if value is None:
         return ""
     if isinstance(value, Mapping) and "name" in value:  # a label with its counts
@@ -107,7 +68,7 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping) and {"height", "width"} <= set(value):
         return f"{value['height']} x {value['width']} ({number(value.get('count', ''))})"
     if isinstance(value, Mapping):
-        pairs = [f"{str(key).replace('_', ' ')} {_value(inner)}" for key, inner in value.items()]
+        pairs = [f"{str(key).replace('_', ' ')} {value_text(inner)}" for key, inner in value.items()]
         return _listed(pairs)
     if isinstance(value, list | tuple):
         return _listed(value)
@@ -116,9 +77,9 @@ def _value(value: Any) -> str:
 
 def _listed(values: Any) -> str:
     if isinstance(values, Mapping):
-        names = [f"{name} ({_value(count)})" for name, count in values.items()]
+        names = [f"{name} ({value_text(count)})" for name, count in values.items()]
     elif isinstance(values, list | tuple):
-        names = [_value(value) for value in values]
+        names = [value_text(value) for value in values]
     else:
         return "" if values is None else number(values)
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
@@ -153,11 +114,3 @@ def _strings(values: Any) -> list[str]:
     if isinstance(values, str):
         return [values]
     return [str(value) for value in values] if isinstance(values, list) else []
-
-
-def _flat(settings: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value
