@@ -16,7 +16,9 @@ from tape import TapeRecorder
 from torch import Tensor
 from toy_games import (
     BATCH,
+    Clock,
     Notebook,
+    SlowFeed,
     TableFeed,
     adversarial_game,
     line_feed,
@@ -85,7 +87,7 @@ GAMES: dict[str, Callable[[], tuple[Game, Any]]] = {
     "regression, sgd": lambda: (regression_game(plain_steps(0.05)), line_feed()),
     "two players in turn": lambda: (adversarial_game(), TableFeed(x=points())),
     "two players at once": lambda: (adversarial_game("simultaneous"), TableFeed(x=points())),
-    "examples from elsewhere": lambda: (adversarial_game(), TableFeed(1e-9, x=points())),
+    "examples from elsewhere": lambda: (adversarial_game(), SlowFeed(Clock(), 0.0, x=points())),
 }
 
 
