@@ -83,7 +83,6 @@ def environment(device: str, carried: Path | None, scratch: Path) -> dict[str, s
     kept = {
         "PYTHONPATH": os.pathsep.join([*map(str, folders), *([known] if known else [])]),
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "MPLCONFIGDIR": str(scratch / "matplotlib"),
         "GANFORGE_CACHE": os.environ.get("GANFORGE_CACHE", str(scratch / "cache")),
         "TMPDIR": str(scratch),

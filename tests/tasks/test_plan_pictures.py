@@ -23,6 +23,7 @@ from ganforge.tasks.generate import Generate
 from ganforge.tasks.generate_rows import GenerateRows
 from ganforge.tasks.plan_pictures import gamma_rule, measure_rate, target_size
 from ganforge.tasks.regress import Regress
+from ganforge.tasks.timing import timed_enough
 
 
 @pytest.fixture(autouse=True)
@@ -302,6 +303,14 @@ def test_an_unknown_objective_gets_the_nearest_name() -> None:
 def test_the_rate_of_real_steps_is_measured() -> None:
     job = Generate().plan(Request(source="digits8", examples=640), silent)
     assert 10 < measure_rate(job.recipe, job.feed, steps=1) < 1e7
+
+
+def test_where_kernels_are_chosen_in_the_first_stretch_a_second_one_is_timed_however_late_it_is() -> None:
+    late = 0.0
+    assert not timed_enough([], late, least=1)
+    assert timed_enough([30.0], late, least=1)
+    assert not timed_enough([30.0], late, least=2)
+    assert timed_enough([30.0, 90_000.0], late, least=2)
 
 
 @pytest.mark.parametrize("source", ["digits8", "wine"])
