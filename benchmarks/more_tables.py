@@ -42,8 +42,7 @@ from table_rivals import Rivals, write_plainly
 import ganforge as gf
 from ganforge.core.seeds import seed_for
 from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import broken
+from ganforge.data.tables.rules import broken, parse_rules
 from ganforge.data.tables.table import inquire
 from ganforge.metrics.tables.copula import GaussianCopula
 

@@ -27,7 +27,6 @@ from rows_world import (
 import ganforge as gf
 from ganforge.contracts import Plain
 from ganforge.core.files import write_folder
-from ganforge.data.tables.conditions import holds
 from ganforge.data.tables.plain import from_plain, to_plain
 from ganforge.data.tables.rules import broken
 from ganforge.engine.fit import fit
@@ -142,7 +141,7 @@ def test_every_row_meets_its_conditions_and_keeps_the_rules(rows: Trained, words
     made = model.sample(1_000, conditions=conditions, seed=3)
     written = to_plain(from_plain(made, model.codec.columns), model.codec.columns)
     for condition in conditions:
-        assert holds(condition, made).all() and holds(condition, written).all()
+        assert condition.holds(made).all() and condition.holds(written).all()
     assert set(broken(model.codec.rules, made, rows.job.table.train_rows, model.codec.columns).values()) == {0}
 
 

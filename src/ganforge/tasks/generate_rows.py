@@ -16,7 +16,7 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
-from ganforge.data.tables.codec import LEARNED
+from ganforge.data.tables.bounds import LEARNED
 from ganforge.data.tables.codec_file import codec_content, restore_codec
 from ganforge.data.tables.plain import from_plain
 from ganforge.data.tables.plan_file import read_plan

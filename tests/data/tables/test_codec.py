@@ -19,7 +19,7 @@ from safetensors.numpy import load, save
 from ganforge.contracts import Plain
 from ganforge.data.tables.codec import TableCodec
 from ganforge.data.tables.codec_file import codec_content, restore_codec
-from ganforge.data.tables.conditions import holds, parse_where
+from ganforge.data.tables.conditions import parse_where
 from ganforge.data.tables.filling import fill
 from ganforge.data.tables.gaps import GapUnit
 from ganforge.data.tables.plain import from_plain, to_plain
@@ -116,7 +116,7 @@ def test_every_row_of_allowed_codes_meets_all_conditions_and_rules(seen: Table, 
     written = to_plain(from_plain(rows, codec.columns), codec.columns)
     for made in (rows, written):
         for condition in conditions:
-            assert holds(condition, made).all(), condition
+            assert condition.holds(made).all(), condition
         assert set(broken(codec.rules, made, seen.train_rows, codec.columns).values()) == {0}
 
 

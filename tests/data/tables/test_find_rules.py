@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from ganforge.data.tables.find_rules import find_rules
-from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import check_rules
+from ganforge.data.tables.rules import check_rules, parse_rules, rule_in_words
 from ganforge.recipe import Column, ColumnKind
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", "nowhere"))
@@ -19,7 +18,7 @@ Table = tuple[dict[str, Any], list[Column]]
 def found(table: Table) -> list[str]:
     plain, columns = table
     rules = find_rules(plain, columns)
-    texts = [text for text, _ in rules]
+    texts = [rule_in_words(rule, columns) for rule, _ in rules]
     check_rules(parse_rules(texts, columns), plain, columns, first_row=1)  # whatever is found can be kept, and is
     assert all(why for _, why in rules)
     return texts

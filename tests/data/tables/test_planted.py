@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from ganforge.data.tables.find_rules import find_rules
-from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import broken, check_rules
+from ganforge.data.tables.rules import broken, check_rules, parse_rules, rule_in_words
 from ganforge.recipe import Column
 
 
@@ -59,7 +58,7 @@ COLUMNS = [
 
 
 def test_the_planted_rules_hold_and_no_others_are_found(planted: ModuleType, frame: pd.DataFrame) -> None:
-    assert [text for text, _ in find_rules(plain_of(frame), COLUMNS)] == list(planted.RULES)
+    assert [rule_in_words(rule, COLUMNS) for rule, _ in find_rules(plain_of(frame), COLUMNS)] == list(planted.RULES)
     check_rules(parse_rules(planted.RULES, COLUMNS), plain_of(frame), COLUMNS, first_row=1)
 
 

@@ -17,6 +17,7 @@ from ganforge.errors import InputError
 from ganforge.recipe import Column
 
 ORDERED_KINDS = ("integer", "decimal", "datetime")
+LEARNED = (*ORDERED_KINDS, "category", "boolean")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 
 

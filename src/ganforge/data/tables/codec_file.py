@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.data.tables.bounds import ORDERED_KINDS
 from ganforge.data.tables.categories import CategoryUnit
-from ganforge.data.tables.codec import NUMERIC, TableCodec, Unit, unit_columns
+from ganforge.data.tables.codec import TableCodec, Unit, unit_columns
 from ganforge.data.tables.dtypes import arrow_type, dtype_of
 from ganforge.data.tables.gaps import GapUnit
 from ganforge.data.tables.identifiers import check_pattern
 from ganforge.data.tables.numbers import KNOTS, NumberUnit, Seen, Smooth
 from ganforge.data.tables.profile import MOST_DECIMALS
-from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import Ordered, Rule, rule_in_words
+from ganforge.data.tables.rules import lowers_of, parse_rules, rule_in_words
 from ganforge.errors import InputError, RunError
 from ganforge.recipe import Column
 
@@ -64,15 +64,11 @@ def _check_parts(codec: TableCodec) -> None:
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
     for unit in codec.units:
-        name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMERIC
-        lowers = _below(name, codec.rules) if numeric else ()
+        name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in ORDERED_KINDS
+        lowers = lowers_of(codec.rules).get(name, ()) if numeric else ()
         fits = isinstance(unit, GapUnit if lowers else NumberUnit if numeric else CategoryUnit)
         if not fits or (isinstance(unit, GapUnit) and unit.lowers != lowers):
             raise ValueError(f"the unit of {name!r} is of another kind than its column and rules")
-
-
-def _below(name: str, rules: tuple[Rule, ...]) -> tuple[str, ...]:
-    return tuple(rule.lower for rule in rules if isinstance(rule, Ordered) and rule.upper == name)
 
 
 def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:

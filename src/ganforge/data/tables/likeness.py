@@ -11,8 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ganforge.contracts import Plain
-from ganforge.data.tables.bounds import number_text
-from ganforge.data.tables.codec import LEARNED
+from ganforge.data.tables.bounds import LEARNED, number_text
 from ganforge.data.tables.dtypes import dtype_of
 from ganforge.data.tables.opened import TableSource
 from ganforge.data.tables.plain import from_plain, to_plain
