@@ -22,7 +22,7 @@ from PIL import Image
 from skimage import data as photos
 
 import ganforge
-from ganforge.tasks.picture_map import load_map
+from ganforge.kinds.pictures.image_to_image import load_map
 
 LIMIT_GIB = 1.5
 SIDE = 700  # pixels of the picture that is done both ways

@@ -26,14 +26,14 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganforge.api.fitting import fit_settings
+from ganforge.api.fit_settings import fit_settings
 from ganforge.contracts import Game, OptimiserSettings, Schedule
 from ganforge.engine.fit import fit
-from ganforge.networks.resnet import Block
+from ganforge.kinds.pictures.generate.task import Generate, GenerateJob
+from ganforge.kinds.pictures.networks.resnet import Block
+from ganforge.planning.compute import use
 from ganforge.recipe import Request
 from ganforge.run import Run
-from ganforge.tasks.generate import Generate, GenerateJob
-from ganforge.tasks.on_machine import use
 
 HINGE = {"objective.gamma_start": "0", "objective.gamma_end": "0"}
 MEASURES = ("frechet_distance", "recall", "precision", "kid")

@@ -14,7 +14,7 @@ from doctor_runs import Plant
 from torch import Tensor, nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Loss, Turn
-from ganforge.networks.tabular import RowLayout
+from ganforge.kinds.tables.networks import RowLayout
 
 Asked = Mapping[str, Any]
 # The plan writes a record about once a second: here runs must be alike however busy the machine is.

@@ -18,7 +18,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from ganforge.networks.tabular import RowLayout
+from ganforge.kinds.tables.networks import RowLayout
 
 COUNT = 500  # samples, and real examples, that are looked at
 

@@ -12,16 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganforge.api.asking import request_of, task_for, task_of
-from ganforge.api.fitting import fit_settings
-from ganforge.contracts import Feed, Finding, Game, History, Job, Record
-from ganforge.core.grid import png_bytes
-from ganforge.data.given import on_disk
+from ganforge.api.fit_settings import fit_settings
+from ganforge.api.request import request_of, task_for, task_of
+from ganforge.contracts import Feed, Game, Job
 from ganforge.diagnosis import CHECKS
 from ganforge.engine.fit import fit
 from ganforge.errors import TrainingError
+from ganforge.kinds.pictures.grid import png_bytes
+from ganforge.kinds.source import on_disk
+from ganforge.kinds.tables.generate import task as generate_rows
+from ganforge.records import Finding, History, Record
 from ganforge.run import Run
-from ganforge.tasks import generate_rows
 
 NO_PICTURE = png_bytes(np.zeros((8, 8, 1), np.uint8))
 Plant = Callable[[Game, Feed, Job], tuple[Game, Feed]]

@@ -25,9 +25,9 @@ import numpy as np
 
 import ganforge
 from ganforge.diagnosis import diagnose
-from ganforge.metrics.judge import Judge, train_judge
-from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.reference import gaussian_reference
+from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
+from ganforge.kinds.pictures.measures.judge import Judge, train_judge
+from ganforge.measures.kernel import kernel_distance
 from ganforge.run import Run
 
 SAMPLES = 2_000

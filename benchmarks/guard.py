@@ -30,17 +30,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ganforge.api.asking import request_of, task_for, task_of
-from ganforge.api.fitting import fit_settings
-from ganforge.api.guarding import guard_for
+from ganforge.api.fit_settings import fit_settings
+from ganforge.api.guard import guard_for
+from ganforge.api.request import request_of, task_for, task_of
 from ganforge.contracts import Game
 from ganforge.core.seeds import seed_for
-from ganforge.data.given import on_disk
-from ganforge.data.images.array_survey import BUILT_IN
 from ganforge.engine.fit import fit
 from ganforge.errors import TrainingError
+from ganforge.kinds.pictures.reading.array_survey import BUILT_IN
+from ganforge.kinds.source import on_disk
+from ganforge.kinds.tables.generate import task as generate_rows
 from ganforge.run import Run
-from ganforge.tasks import generate_rows
 
 LOOKS, RECORDS = 10, 40  # in a run, as in one of minutes
 PICTURES: dict[str, Any] = {"size": "tiny", "examples": 12_800}

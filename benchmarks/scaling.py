@@ -37,13 +37,14 @@ from typing import Any
 import torch
 from processes import free_port
 
-from ganforge.api.verbs import plan
-from ganforge.contracts import Game, Job, Record
+from ganforge.api.train import plan
+from ganforge.contracts import Game, Job
 from ganforge.core.world import ALONE, World, joined, meet
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.networks.conv import ConvPair
-from ganforge.networks.resnet import ResnetPair
-from ganforge.tasks import TASKS
+from ganforge.kinds.pictures.networks.conv import ConvPair
+from ganforge.kinds.pictures.networks.resnet import ResnetPair
+from ganforge.kinds.tasks import TASKS
+from ganforge.records import Record
 
 GRADIENT_BYTES = 4  # float32, whatever precision the network computes in
 RECORD_EVERY = 10

@@ -26,21 +26,14 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
-    from ganforge.api import (
-        apply,
-        diagnose,
-        evaluate,
-        interpolate,
-        invert,
-        load,
-        plan,
-        profile,
-        report,
-        resume,
-        runs,
-        sample,
-        train,
-    )
+    from ganforge.api.apply import apply
+    from ganforge.api.augment import augment
+    from ganforge.api.diagnose import diagnose
+    from ganforge.api.interpolate import interpolate
+    from ganforge.api.invert import invert
+    from ganforge.api.profile import profile
+    from ganforge.api.sample import sample
+    from ganforge.api.train import evaluate, load, plan, report, resume, runs, train
     from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"

@@ -35,7 +35,7 @@ evaluation.json has
     measures   [contracts.Measure as an object]     classes  {names, training_shares, sample_shares} or null
     nearest    a sentence on copying                verdict  {grade, headline, sentences, adversarial_helps}
     and of a generated table: columns, pairs (worst first), targets, label (what the other columns say of it: {name,
-    skill, low, high, held_out} or null), rivals (see metrics/tables/evaluate.py), and
+    skill, low, high, held_out} or null), rivals (see kinds/tables/measures/evaluate.py), and
     first_rows {columns: [name], rows: [[text or null]]}: the first generated rows as they are written
     and of pictures made from pictures: rivals as above, and cases {columns: [what stands in each column of the grids],
     groups: [{name: worst | best | random, sentence}]}, drawn by Run.cases_grid(name), one case in each row
@@ -52,10 +52,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ganforge.contracts import History, Record
 from ganforge.core.files import append_line, write_whole
-from ganforge.core.plain_json import parse_json, read_json_file
+from ganforge.core.json_file import parse_json, read_json_file
 from ganforge.errors import RunError
+from ganforge.records import History, Record
 
 MOST_LINE = 2**20  # bytes of one record: a longer one is taken for several, none of which is JSON
 REQUIRED = ("step", "examples", "progress", "seconds")  # numbers of every record

@@ -23,18 +23,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ganforge import api
-from ganforge.api.drawing import Where, completed, drawn_rows
-from ganforge.contracts import Record
+from ganforge.api.sample import Where, completed, drawn_rows
 from ganforge.core.bundle import read_bundle, write_bundle
 from ganforge.core.files import write_folder, write_whole
-from ganforge.core.plain_json import parse_json
-from ganforge.data.kind import kind_of
+from ganforge.core.json_file import parse_json
 from ganforge.errors import InputError
+from ganforge.kinds.recognise import kind_of
+from ganforge.kinds.tasks import load_rows
+from ganforge.records import Record
 from ganforge.run import Run
-from ganforge.tasks import load_rows
 
 if TYPE_CHECKING:
-    from ganforge.tasks import RowModel
+    from ganforge.kinds.tasks import RowModel
 
 MODEL = ("model.json", "model.safetensors")
 MEMBERS = (*MODEL, "evaluation.json")  # of a saved model

@@ -15,9 +15,9 @@ from ganforge import api
 from ganforge.core.files import MANIFEST
 from ganforge.engine.checkpoint import list_checkpoints
 from ganforge.errors import ChangedDataError, DataError, Interrupted, RunError
-from ganforge.metrics import judge
+from ganforge.kinds.pictures.generate import task as generate
+from ganforge.kinds.pictures.measures import judge
 from ganforge.run import Run
-from ganforge.tasks import generate
 
 SETTINGS = {
     "network.width": "8",

@@ -13,13 +13,15 @@ import pytest
 
 import ganforge as gf
 from ganforge import api
-from ganforge.api import asking, reopening
-from ganforge.contracts import Record
-from ganforge.data.given import lasting
+from ganforge.api import request as asking
+from ganforge.api import stored_run as reopening
 from ganforge.errors import DataError, InputError, Interrupted, RecipeError, RunError
-from ganforge.metrics import judge
+from ganforge.kinds.pictures.generate import model
+from ganforge.kinds.pictures.generate import task as generate
+from ganforge.kinds.pictures.measures import judge
+from ganforge.kinds.source import lasting
+from ganforge.records import Record
 from ganforge.run import Run
-from ganforge.tasks import generate, model
 
 QUICK = {"records.marks": [1.0], "records.look_samples": 50, "compute.threads": 1}  # values need not be texts
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ganforge.api.guarding import guard_for, with_guard
+from ganforge.api.guard import guard_for, with_guard
 from ganforge.cli.live import Facts, event_words
 from ganforge.cli.main import main
 from ganforge.recipe import Length, Network, Recipe, Request, read_recipe

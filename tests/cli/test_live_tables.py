@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ganforge.cli.live import LiveView, PlainView
-from ganforge.tasks import TASKS
+from ganforge.kinds.tasks import TASKS
 
 RISING = (0.80, 0.85, 0.88, 0.91, 0.93, 0.95)
 

@@ -17,9 +17,10 @@ import pytest
 from rich.console import Console
 
 from ganforge import __version__
-from ganforge.cli import main, tables
+from ganforge.api.summary import RunSummary
+from ganforge.cli import main
+from ganforge.cli import output as tables
 from ganforge.core.lock import held_by
-from ganforge.core.summary import RunSummary
 
 TRAIN = ["train", "diabetes", "--task", "regress", "--label", "target", "--examples", "640", "--run"]
 

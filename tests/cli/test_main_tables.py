@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ganforge.cli import tables
+from ganforge.cli import output as tables
 from ganforge.recipe import Data, Length, Network, Recipe, Request
 
 

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 import ganforge as gf
-from ganforge.data.images import BUILT_IN
-from ganforge.data.kind import kind_of
-from ganforge.data.tables.source import BUILT_IN_TABLES
 from ganforge.errors import DataError
+from ganforge.kinds.pictures.reading import BUILT_IN
+from ganforge.kinds.recognise import kind_of
+from ganforge.kinds.tables.reading.source import BUILT_IN_TABLES
 
 ROWS = pa.table({"age": [1, 2], "word": ["a", "b"]})
 ENCODED = pa.table({"image": pa.array([b"\x89PNG", b"\x89PNG"], pa.binary()), "label": [0, 1]})

@@ -15,11 +15,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganforge.api.asking import request_of, task_for
-from ganforge.contracts import Batch, Feed, Game, History, Loss, Turn
-from ganforge.data.given import on_disk
+from ganforge.api.request import request_of, task_for
+from ganforge.contracts import Batch, Feed, Game, Loss, Turn
 from ganforge.diagnosis import diagnose
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.kinds.source import on_disk
+from ganforge.records import History
 from ganforge.run import Run
 
 SETTINGS = FitSettings(seed=0, batch_size=32, length_examples=32 * 60, half_life_examples=100.0, record_every_steps=2)

@@ -12,11 +12,11 @@ from toy_games import Killed, Notebook, kill_after
 
 from ganforge.contracts import Levers
 from ganforge.core.seeds import generator_for
-from ganforge.engine.adapting import Adaptation, adapted
+from ganforge.engine.adaptive_augmentation import Adaptation, adapted
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.kinds.pictures.generate.game import build_game
 from ganforge.recipe import read_recipe
 from ganforge.run import Run
-from ganforge.tasks.adversarial import build_game
 
 HOW = Adaptation(player="discriminator", target=0.8, ramp_examples=1000, most=0.8)
 

@@ -23,10 +23,10 @@ from toy_games import (
 )
 
 from ganforge.contracts import Game, Loss, Player, Turn
-from ganforge.core import ceilings
-from ganforge.core.ceilings import Ceilings, measure_ceilings
-from ganforge.engine import profiling
-from ganforge.engine.profiling import PARTS, StepProfile, Variant, gains, profile_step
+from ganforge.engine import profile as profiling
+from ganforge.engine import roofline as ceilings
+from ganforge.engine.profile import PARTS, StepProfile, Variant, gains, profile_step
+from ganforge.engine.roofline import Ceilings, measure_ceilings
 from ganforge.objectives import squared_slope
 
 INPUTS, OUTPUTS, ROWS = 64, 128, 32

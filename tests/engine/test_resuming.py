@@ -31,10 +31,10 @@ from toy_games import (
 
 from ganforge.contracts import Batch, Game
 from ganforge.core.files import sha256_of
-from ganforge.engine import steer
+from ganforge.engine import control as steer
 from ganforge.engine.checkpoint import list_checkpoints
 from ganforge.engine.fit import fit
-from ganforge.engine.journal import Pace
+from ganforge.engine.recorder import Pace
 from ganforge.errors import Interrupted
 from ganforge.run import Run
 
@@ -162,7 +162,7 @@ torch.set_num_threads(1)
 from pathlib import Path
 from toy_games import TableFeed, adversarial_game, points, settings
 from ganforge.engine.fit import fit
-from ganforge.engine.journal import Pace
+from ganforge.engine.recorder import Pace
 from ganforge.run import Run
 fit(adversarial_game(), TableFeed(x=points(), seconds=0.001), settings(300), run=Run(Path(sys.argv[2])))
 """

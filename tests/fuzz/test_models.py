@@ -16,9 +16,9 @@ from mutations import EXTREMES, bytes_like, fuzzed, json_like
 
 from ganforge import api
 from ganforge.core.files import write_folder
-from ganforge.core.tensor_file import read_tensors
+from ganforge.core.safetensors_file import read_tensors
 from ganforge.errors import GanforgeError, RunError
-from ganforge.tasks.regression_model import load_regression
+from ganforge.kinds.tables.regress.model import load_regression
 
 RUNS = ("picture_run", "table_run", "regression_run")
 

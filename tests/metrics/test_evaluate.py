@@ -10,9 +10,15 @@ from metrics_world import World
 from numpy.typing import NDArray
 
 from ganforge.errors import StorageError
-from ganforge.metrics import Evaluation, GaussianReference, evaluate_pictures, quick_quality, train_judge
-from ganforge.metrics.copying import Space, copying
-from ganforge.metrics.labels import Readings, class_table
+from ganforge.kinds.pictures.measures import (
+    Evaluation,
+    GaussianReference,
+    evaluate_pictures,
+    quick_quality,
+    train_judge,
+)
+from ganforge.measures.copying import Space, copying
+from ganforge.measures.labels import Readings, class_table
 
 NAMES = tuple("0123456789")
 
@@ -126,7 +132,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Any, mo
     def full(*_: object) -> None:
         raise StorageError("The cache could not be written.", "The disk is full.", "Free some space.")
 
-    monkeypatch.setattr("ganforge.metrics.judge.write_folder", full)
+    monkeypatch.setattr("ganforge.kinds.pictures.measures.judge.write_folder", full)
     pictures = np.random.default_rng(0).integers(0, 255, (60, 1, 8, 8), np.uint8)
     assert train_judge(pictures, None, data_hash="x", cache=tmp_path).settings.learned_from > 0
     assert list(tmp_path.iterdir()) == []

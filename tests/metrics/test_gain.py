@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganforge.metrics.intervals import Estimate
-from ganforge.metrics.kernel import kernel_distance, kernel_gain
-from ganforge.metrics.restoration import FAITHFUL, SHARP, judge_restoration
+from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_restoration
+from ganforge.measures.intervals import Estimate
+from ganforge.measures.kernel import kernel_distance, kernel_gain
 
 
 def some(count: int, seed: int, shift: float = 0.0) -> np.ndarray:

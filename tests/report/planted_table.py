@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.metrics.tables import evaluate_table
-from ganforge.recipe import Column
-from ganforge.reports.tables import draw_columns, draw_dependence, draw_pairs
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs
+from ganforge.kinds.tables.measures import evaluate_table
 from ganforge.run import Run
 
 COLUMNS = (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from planted import plant_run
 
-from ganforge.contracts import Record
+from ganforge.records import Record
 from ganforge.reports import write_report
 from ganforge.reports.heat import COLUMNS, NOT_FINITE, RATIO_STOPS, HeatMap, player_flows
 

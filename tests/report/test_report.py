@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from planted import FINDINGS, plant_plan, plant_regression, plant_run
 
-from ganforge.contracts import Finding
-from ganforge.core.grid import png_bytes
 from ganforge.errors import RunError
+from ganforge.kinds.pictures.grid import png_bytes
+from ganforge.records import Finding
 from ganforge.reports import write_report
 from ganforge.run import Run
 

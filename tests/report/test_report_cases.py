@@ -10,7 +10,7 @@ from test_report import HOSTILE, Page, read
 from test_report_browser import CHROMIUM, look
 
 from ganforge.core.files import write_whole
-from ganforge.core.grid import grid, png_bytes
+from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.run import Run
 
 COLUMNS = ["input", "bicubic", "faithful", "truth"]

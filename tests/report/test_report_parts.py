@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from planted import plant_run
 
-from ganforge.contracts import History
+from ganforge.records import History
 from ganforge.reports.charts import HEIGHT, Line, Mark, line_chart
 from ganforge.reports.facts import passport_facts, plan_sections
 from ganforge.reports.page import run_facts

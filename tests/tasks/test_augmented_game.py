@@ -15,12 +15,13 @@ from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted, RecipeError
+from ganforge.kinds.pictures import dials as from_recipe
+from ganforge.kinds.pictures.generate import game as adversarial
+from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.tables.generate.task import GenerateRows
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import MOST_AUGMENTATION, Request, override, read_recipe
 from ganforge.run import Run
-from ganforge.tasks import adversarial, from_recipe
-from ganforge.tasks.adversarial import build_game
-from ganforge.tasks.generate_rows import GenerateRows
 
 CONTENT: dict[str, Any] = {
     "ganforge": "0",

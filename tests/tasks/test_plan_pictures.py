@@ -14,15 +14,20 @@ from sklearn.datasets import load_digits
 
 import ganforge as gf
 from ganforge import api
-from ganforge.cli.tables import NOT_SHOWN, SECTIONS, SHOWN_APART, how_long
+from ganforge.cli.output import NOT_SHOWN, SECTIONS, SHOWN_APART, how_long
 from ganforge.core import device
 from ganforge.errors import RecipeError
+from ganforge.kinds.pictures import plan as plan_pictures
+from ganforge.kinds.pictures.enhance import plan as plan_enhance
+from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures.generate.task import Generate
+from ganforge.kinds.pictures.plan import gamma_rule, measure_rate, target_size
+from ganforge.kinds.pictures.translate import plan as plan_translate
+from ganforge.kinds.tables import plan as plan_rows
+from ganforge.kinds.tables.generate.task import GenerateRows
+from ganforge.kinds.tables.regress.task import Regress
+from ganforge.planning import compute as on_machine
 from ganforge.recipe import Compute, Network, Recipe, Request, Size
-from ganforge.tasks import on_machine, plan_enhance, plan_pictures, plan_rows, plan_translate
-from ganforge.tasks.generate import Generate
-from ganforge.tasks.generate_rows import GenerateRows
-from ganforge.tasks.plan_pictures import gamma_rule, measure_rate, target_size
-from ganforge.tasks.regress import Regress
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +35,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
     """The recipes that would have been timed; each makes 1000 pictures/s."""
     seen: list[Recipe] = []
 
-    def measure(recipe: Recipe, feed: object, steps: int = 10) -> float:
+    def measure(recipe: Recipe, feed: object, steps: int = 10, **how: object) -> float:
         seen.append(recipe)
         return 1000.0
 
@@ -74,7 +79,7 @@ def _squared_distance(path: Path) -> float:
 def test_the_network_is_the_largest_that_sees_enough_pictures(
     rate: float, minutes: float, size: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan_pictures, "measure_rate", lambda recipe, feed, steps=10: rate)
+    monkeypatch.setattr(plan_pictures, "measure_rate", lambda recipe, feed, **how: rate)
     chosen = plan("digits8", minutes=minutes)
     assert chosen.network == plan_pictures.SIZES[size]
     assert chosen.length.examples <= rate * 60 * minutes
@@ -88,7 +93,7 @@ def test_it_trains_on_as_many_threads_as_are_faster(faster: int, monkeypatch: py
     if machine.threads == 1:
         pytest.skip("one core")
 
-    def rate(recipe: Recipe, feed: object) -> float:
+    def rate(recipe: Recipe, feed: object, **how: object) -> float:
         return 2000.0 if (recipe.compute.threads == 1) == (faster == 1) else 1000.0
 
     monkeypatch.setattr(plan_pictures, "measure_rate", rate)
@@ -139,7 +144,7 @@ def test_examples_that_were_asked_for_get_the_largest_network_that_learns_well_f
 def test_a_plan_for_examples_says_how_long_they_take_and_times_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stretches = []
 
-    def measure(recipe: Recipe, feed: object, steps: int) -> float:
+    def measure(recipe: Recipe, feed: object, steps: int, **how: object) -> float:
         stretches.append(steps * (plan_pictures.TIMED_STRETCHES + 1) * recipe.optimiser.batch_size)
         return 1000.0
 
@@ -301,7 +306,7 @@ def test_an_unknown_objective_gets_the_nearest_name() -> None:
 
 def test_the_rate_of_real_steps_is_measured() -> None:
     job = Generate().plan(Request(source="digits8", examples=640), silent)
-    assert 10 < measure_rate(job.recipe, job.feed, steps=1) < 1e7
+    assert 10 < measure_rate(job.recipe, job.feed, steps=1, build=build_game) < 1e7
 
 
 @pytest.mark.parametrize("source", ["digits8", "wine"])
@@ -312,7 +317,7 @@ def test_where_examples_are_asked_for_nothing_but_the_stated_rate_follows_the_cl
     plans = []
     for rate in (40.0, 90_000.0):
         for module in (plan_pictures, plan_rows):
-            monkeypatch.setattr(module, "measure_rate", lambda *recipe, rate=rate: rate)
+            monkeypatch.setattr(module, "measure_rate", lambda *recipe, rate=rate, **how: rate)
         chosen = gf.plan(source, examples=200_000)
         assert chosen.length.examples_per_second == rate
         plans.append(

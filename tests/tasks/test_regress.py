@@ -13,14 +13,14 @@ import pytest
 
 from ganforge import api
 from ganforge.core.files import sha256_of, write_folder
-from ganforge.data.tables.numeric import open_numeric_table
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import DataError, RecipeError, RunError
+from ganforge.kinds.tables.regress.model import closed_form, load_regression, scaling_of
+from ganforge.kinds.tables.regress.numeric import open_numeric_table
+from ganforge.kinds.tables.regress.plan import curvature_of
+from ganforge.kinds.tables.regress.task import Regress, RegressJob, r_squared, rmse
 from ganforge.recipe import Request
 from ganforge.run import Run
-from ganforge.tasks.plan_table import curvature_of
-from ganforge.tasks.regress import Regress, RegressJob, r_squared, rmse
-from ganforge.tasks.regression_model import closed_form, load_regression, scaling_of
 
 
 def silent(kind: str, **content: Any) -> None:

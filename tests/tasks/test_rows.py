@@ -27,15 +27,15 @@ from rows_world import (
 import ganforge as gf
 from ganforge.contracts import Plain
 from ganforge.core.files import write_folder
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.rules import broken
 from ganforge.engine.fit import fit
 from ganforge.errors import DataError, InputError, RunError
-from ganforge.metrics.tables.imputation import by_means, filling_scores, hide
+from ganforge.kinds.tables.generate.model import load_rows
+from ganforge.kinds.tables.generate.task import GenerateRows
+from ganforge.kinds.tables.impute import Impute
+from ganforge.kinds.tables.measures.imputation import by_means, filling_scores, hide
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.rules.rules import broken
 from ganforge.run import Run
-from ganforge.tasks.generate_rows import GenerateRows
-from ganforge.tasks.impute import Impute
-from ganforge.tasks.row_model import load_rows
 
 TRUTH = known(200_000, seed=9)
 RULES = {"start <= end", "city -> country", "unique key"}

@@ -19,11 +19,11 @@ from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.engine.turn import find_gradients, sit_down
 from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
+from ganforge.kinds.pictures.translate.game import SHIFT, build_translation, moved_alike
+from ganforge.kinds.pictures.translate.plan import FEWEST_STEPS
+from ganforge.kinds.pictures.translate.task import Translate
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
-from ganforge.tasks.plan_translate import FEWEST_STEPS
-from ganforge.tasks.translate import Translate
-from ganforge.tasks.translate_game import SHIFT, build_translation, moved_alike
 
 QUICK = {"compute.threads": "1", "records.marks": "[1.0]"}
 

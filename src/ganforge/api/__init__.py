@@ -7,14 +7,14 @@ pictures = run.sample(64)  # uint8 (64, C, H, W)
 print(run.verdict)
 """
 
-from ganforge.api.applying import apply
-from ganforge.api.augmenting import Enlarged, augment
-from ganforge.api.diagnosing import Diagnosis, diagnose
-from ganforge.api.drawing import TrainedRun, sample
-from ganforge.api.inverting import FoundPicture, Inversion, invert
-from ganforge.api.profiling import Profile, profile
-from ganforge.api.verbs import evaluate, load, plan, report, resume, runs, train
-from ganforge.api.walking import interpolate
+from ganforge.api.apply import apply
+from ganforge.api.augment import Enlarged, augment
+from ganforge.api.diagnose import Diagnosis, diagnose
+from ganforge.api.interpolate import interpolate
+from ganforge.api.invert import FoundPicture, Inversion, invert
+from ganforge.api.profile import Profile, profile
+from ganforge.api.sample import TrainedRun, sample
+from ganforge.api.train import evaluate, load, plan, report, resume, runs, train
 
 __all__ = [
     "Diagnosis",

@@ -22,9 +22,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ganforge.api.asking import request_of, task_for
-from ganforge.api.reopening import recipe_of
-from ganforge.api.verbs import resume, train
+from ganforge.api.request import request_of, task_for
+from ganforge.api.stored_run import recipe_of
+from ganforge.api.train import resume, train
 from ganforge.core.lock import held_by
 from ganforge.errors import GanforgeError, InputError, Preempted, RunError
 from ganforge.recipe import Request

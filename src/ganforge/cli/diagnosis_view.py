@@ -10,9 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ganforge.contracts import Finding
 from ganforge.diagnosis import trend
-from ganforge.diagnosis.reading import leading_quality, players, series
+from ganforge.diagnosis.history import leading_quality, players, series
+from ganforge.records import Finding
 
 if TYPE_CHECKING:
     from ganforge.api import Diagnosis

@@ -17,10 +17,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ganforge.contracts import Finding, History, Record
 from ganforge.core.world import is_leader
 from ganforge.diagnosis import diagnose, trend
-from ganforge.diagnosis.reading import Quality, discriminators, leading_quality, middle, players, series, window
+from ganforge.diagnosis.history import Quality, discriminators, leading_quality, middle, players, series, window
+from ganforge.records import Finding, History, Record
 from ganforge.reports.guarded import guard_words
 
 REFRESH_SECONDS = 0.25  # a terminal is drawn at most four times a second

@@ -15,7 +15,14 @@ from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 from ganforge import __version__
-from ganforge.cli import diagnosing, ending, options, picturing, problems, profiling, tables, using
+from ganforge.cli import diagnose as diagnosing
+from ganforge.cli import errors as problems
+from ganforge.cli import invert as picturing
+from ganforge.cli import next_steps as ending
+from ganforge.cli import options
+from ganforge.cli import output as tables
+from ganforge.cli import profile as profiling
+from ganforge.cli import sample as using
 from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
 from ganforge.core.stop import Terminated, Termination
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
-from ganforge.core.misfit import refused
+from ganforge.core.validation import refused
+from ganforge.records import Finding, History
 from ganforge.reports.heat import player_flows
 from ganforge.reports.page import NOUNS, SEVERITIES, environment, footer, run_facts
 from ganforge.reports.story import charts

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganforge.contracts import Record
+from ganforge.records import Record
 from ganforge.reports.layers import STANDSTILL, TOO_LARGE, Floats, Flow, flows, in_words, middle
 from ganforge.reports.words import number, short, title
 

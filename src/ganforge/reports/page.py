@@ -13,9 +13,9 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
-from ganforge.core.misfit import refused
+from ganforge.core.validation import refused
+from ganforge.records import Finding, History
 from ganforge.reports.cases_part import cases_part
 from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
 from ganforge.reports.guarded import guard_actions

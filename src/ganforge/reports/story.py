@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ganforge.contracts import Record
+from ganforge.records import Record
 from ganforge.reports.charts import Line, Mark, line_chart
 from ganforge.reports.pictures import Picture, picture
 from ganforge.reports.words import duration, title

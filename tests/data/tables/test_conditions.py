@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganforge.data.tables.conditions import Condition, in_words, one_of, parse_where
 from ganforge.errors import InputError
-from ganforge.recipe import Column, ColumnKind
+from ganforge.kinds.tables.columns import Column, ColumnKind
+from ganforge.kinds.tables.rules.conditions import Condition, in_words, one_of, parse_where
 
 
 def column(name: str, kind: ColumnKind, **more: Any) -> Column:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganforge.data.tables.find_rules import find_rules
-from ganforge.data.tables.rules import check_rules, parse_rules, rule_in_words
-from ganforge.recipe import Column, ColumnKind
+from ganforge.kinds.tables.columns import Column, ColumnKind
+from ganforge.kinds.tables.rules.find_rules import find_rules
+from ganforge.kinds.tables.rules.rules import check_rules, parse_rules, rule_in_words
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", "nowhere"))
 Table = tuple[dict[str, Any], list[Column]]

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 from test_source import frame
 
-from ganforge.data.given import lasting, on_disk
-from ganforge.data.tables.source import BUILT_IN_TABLES, open_source
 from ganforge.errors import DataError
+from ganforge.kinds.source import lasting, on_disk
+from ganforge.kinds.tables.reading.source import BUILT_IN_TABLES, open_source
 
 
 class Polars:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganforge.data.tables.conditions import Condition, one_of
-from ganforge.data.tables.rules import Fixed, Ordered, narrowed
 from ganforge.errors import InputError
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.rules.conditions import Condition, one_of
+from ganforge.kinds.tables.rules.rules import Fixed, Ordered, narrowed
 
 
 def integer(name: str, low: float = 0, high: float = 9, missing: int = 0) -> Column:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganforge.data.tables.find_rules import find_rules
-from ganforge.data.tables.rules import broken, check_rules, parse_rules, rule_in_words
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.rules.find_rules import find_rules
+from ganforge.kinds.tables.rules.rules import broken, check_rules, parse_rules, rule_in_words
 
 
 @pytest.fixture(scope="module")

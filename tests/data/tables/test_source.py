@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ganforge.data.tables.source import BUILT_IN_TABLES, open_source
 from ganforge.errors import DataError
+from ganforge.kinds.tables.reading.source import BUILT_IN_TABLES, open_source
 
 SHAPES = ((442, 11), (178, 14), (569, 31))
 

@@ -1,0 +1,1 @@
+"""Pictures: everything that knows what a picture is."""
