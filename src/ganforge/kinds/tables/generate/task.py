@@ -15,7 +15,6 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.errors import ChangedDataError, DataError, RecipeError, did_you_mean
-from ganforge.kinds.tables.codec.codec import LEARNED
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, TableData, columns_of
 from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
@@ -31,6 +30,7 @@ from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
 from ganforge.kinds.tables.reading.plain import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
+from ganforge.kinds.tables.rules.bounds import LEARNED
 from ganforge.kinds.tables.rules.rules import broken
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
