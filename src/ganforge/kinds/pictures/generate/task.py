@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
-from ganforge.core.device import survey_machine
 from ganforge.core.files import write_whole
 from ganforge.core.subset import subset
 from ganforge.errors import ChangedDataError, DataError
@@ -29,13 +28,16 @@ from ganforge.kinds.pictures.measures import (
     quick_quality,
     train_judge,
 )
+from ganforge.kinds.pictures.measures.blocks import generated_blocks
 from ganforge.kinds.pictures.measures.inception import inception_available, inception_features
 from ganforge.kinds.pictures.plan import plan_pictures, target_size
 from ganforge.kinds.pictures.reading import PictureFeed, Pictures, Survey, open_pictures, survey
 from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.measures.neighbours import nearest_with_index
+from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Recipe, Request
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Page, Rows
 from ganforge.run import Run
 
 GRID = 64  # pictures in a sample grid
@@ -51,15 +53,27 @@ class Generate:
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
+    section: ClassVar[type[TaskSection] | None] = None
+    data: ClassVar[type[Data]] = Data
+    unguarded: ClassVar[str | None] = None
+    page: ClassVar[Page] = Page(
+        nouns="pictures",
+        judged="generated pictures",
+        samples="Generated pictures",
+        caption="Every picture here was made by the model",
+        note="None was chosen by hand.",
+        story="Two networks learn against each other: the generator makes pictures, the discriminator tells them from "
+        "real ones. Below is what the generator made of the same random numbers at each moment.",
+    )
 
     def plan(self, request: Request, tell: Tell) -> GenerateJob:
         """Opens the pictures and chooses everything the person did not."""
+        draft = Draft(request, Generate)
         found = _survey(request)
-        size, why = target_size(found.native_size, request)
+        size, why = target_size(found.native_size, draft)
         tell("reading", count=found.count, source=request.source)
-        device = request.settings.get("compute.device", survey_machine().device)
-        pictures = open_pictures(found, size=size, device=device)
-        return GenerateJob(plan_pictures(request, pictures, size_reason=why, tell=tell), pictures, tell)
+        pictures = open_pictures(found, size=size, device=draft.device)
+        return GenerateJob(plan_pictures(draft, pictures, size_reason=why, tell=tell), pictures, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
         """The same job again from its recipe."""
@@ -75,6 +89,10 @@ class Generate:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of two, on the pictures that were sent."""
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """Nothing: the passport says what was found."""
+        return ()
 
 
 @dataclass(slots=True)
@@ -111,7 +129,7 @@ class GenerateJob:
             run.sample_grid(examples), png_bytes(grid(model.sample(GRID, labels=labels, seed=self.recipe.seed)))
         )
         self.tell("sampled", path=str(run.sample_grid(examples)))
-        count = self.recipe.records.look_samples
+        count = self.recipe.records.need("look_samples")
         samples = model.sample(count, labels=model.draw_labels(count, seed=1), seed=1)
         return quick_quality(self._the_judge(), self._the_held_out_features(), samples)
 
@@ -128,8 +146,8 @@ class GenerateJob:
         content = {
             "ganforge": self.recipe.ganforge,
             "task": self.recipe.task,
-            "data": self.recipe.data.model_dump(mode="json"),
-            "network": self.recipe.network.model_dump(mode="json"),
+            "data": self.recipe.data.content(),
+            "network": self.recipe.network.content(),
             "label_shares": self._label_shares(),
         }
         write_model_files(folder, product, content)
@@ -138,8 +156,12 @@ class GenerateJob:
         """The generator that `write_model` wrote."""
         return load_model(folder, self.recipe.compute.device).network
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Every measure beside floor and reference, and the verdict; also writes the report's pictures."""
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside other real pictures and a Gaussian, and the verdict.
+
+        The facts are classes {names, training_shares, held_out_shares, sample_shares, missing} or None, nearest (a
+        sentence on copying) and copying_suspected.
+        """
         model, train, held_out = self._model(product), self.pictures.train, self.pictures.held_out
         labels = model.draw_labels(JUDGED, seed=2)
         samples = model.sample(JUDGED, labels=labels, seed=2)
@@ -157,20 +179,19 @@ class GenerateJob:
             train_labels=train_labels,
             sample_labels=labels,
             label_names=self.recipe.data.label_names,
-            training=state,
             rulers={"inception_frechet_distance": inception_features} if inception_available()[0] else {},
         )
-        write_whole(run.real_grid, png_bytes(grid(seen[:GRID])))
+        write_whole(run.figure("real"), png_bytes(grid(seen[:GRID])))
         rival = gaussian_reference(seen, train_labels, GRID, 0)
-        write_whole(run.reference_grid, png_bytes(grid(rival)))
+        write_whole(run.figure("reference"), png_bytes(grid(rival)))
         _, nearest = nearest_with_index(judge.features(samples[:PAIRS]), judge.features(seen), k=1)
         pairs = np.stack([samples[:PAIRS], seen[nearest[:, 0]]], axis=1).reshape(-1, *samples.shape[1:])
-        write_whole(run.nearest_grid, png_bytes(grid(pairs, columns=8)))
-        return evaluation.as_json()
+        write_whole(run.figure("nearest"), png_bytes(grid(pairs, columns=8)))
+        return replace(evaluation, blocks=generated_blocks(evaluation.facts))
 
     def _model(self, product: nn.Module) -> PictureModel:
         return PictureModel(
-            product, self.recipe.network.latent_size, self.recipe.data.label_names, self._label_shares()
+            product, self.recipe.network.need("latent_size"), self.recipe.data.label_names, self._label_shares()
         )
 
     def _label_shares(self) -> tuple[float, ...]:
