@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganforge.core.animation import film_bytes
-
-SIDE = 360  # pixels of a frame
+PER_SECOND = 10  # frames
+SIDE = 320  # pixels of a frame
 MARGIN = 0.06  # of the extent of the real points, around them
 REAL, GENERATED, PAPER = (196, 200, 208), (14, 116, 144), (255, 255, 255)
 TILT, TURN = math.radians(25), math.radians(35)  # from where 3-D points are seen
@@ -63,6 +63,24 @@ def png(frame: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def animation(frames: Sequence[NDArray[np.uint8]], hold: int = 12) -> bytes:
-    """Frames as a GIF that repeats. The last one is shown for `hold` frames, so that one sees where it ends."""
-    return film_bytes([*frames, *[frames[-1]] * hold], ".gif")
+def frames_of(files: Sequence[Path]) -> list[NDArray[np.uint8]]:
+    """Frames that were written with `png`; what is damaged or of another size is left out."""
+    frames = []
+    for file in files:
+        try:
+            with Image.open(file, formats=("PNG",)) as image:
+                frame = np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError):
+            continue
+        if frame.shape == (SIDE, SIDE, 3):
+            frames.append(frame)
+    return frames
+
+
+def animation(frames: Sequence[NDArray[np.uint8]], hold: int = 1500) -> bytes:
+    """Frames as an animated PNG that repeats. Args: hold milliseconds for which the last one is shown."""
+    file = io.BytesIO()
+    first, *others = (Image.fromarray(frame).quantize(8) for frame in frames)
+    shown = [1000 // PER_SECOND] * len(others) + [hold]
+    first.save(file, "PNG", save_all=True, append_images=others, duration=shown, loop=0)
+    return file.getvalue()

@@ -74,10 +74,13 @@ class Modes:
         on = distance[np.arange(len(points)), nearest] <= self.radii[nearest]
         return np.where(on, nearest, -1)
 
-    def reached(self, points: Array) -> int:
-        """How many modes get at least DUE of their share of the points, and one point at the least."""
-        counts = np.bincount(self.of(points) + 1, minlength=len(self) + 1)[1:]
-        return int((counts >= np.maximum(1, DUE * self.shares * len(points))).sum())
+    def shares_of(self, points: Array) -> Array:
+        """(K,) the share of the points that lie on each mode."""
+        return np.bincount(self.of(points) + 1, minlength=len(self) + 1)[1:] / len(points)
+
+    def missing(self, points: Array) -> NDArray[np.int64]:
+        """The numbers of the modes that get less than DUE of their share of the points, or none at all."""
+        return np.flatnonzero(self.shares_of(points) < np.maximum(1 / len(points), DUE * self.shares))
 
 
 def scores(real: Array, fake: Array, modes: Modes) -> dict[str, Estimate]:
@@ -88,7 +91,7 @@ def scores(real: Array, fake: Array, modes: Modes) -> dict[str, Estimate]:
     near = neighbour_scores(real, fake)
     return {
         "sliced_wasserstein": sliced_wasserstein(real, fake),
-        "modes_reached": of_share(modes.reached(fake), len(modes)),
+        "modes_reached": of_share(len(modes) - len(modes.missing(fake)), len(modes)),
         "on_modes": of_share(int(on.sum()), len(on)),
         "precision": near["precision"],
         "recall": near["recall"],

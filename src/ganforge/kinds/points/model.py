@@ -18,8 +18,7 @@ from ganforge.core.files import write_through
 from ganforge.core.seeds import generator_for
 from ganforge.core.validation import refused
 from ganforge.errors import InputError, did_you_mean
-from ganforge.kinds.points import cloud
-from ganforge.kinds.points.reading import DIMENSIONS
+from ganforge.kinds.points import DIMENSIONS, cloud
 from ganforge.networks import PAIRS, network_pair
 from ganforge.planning.model_files import built, read_description
 from ganforge.recipe import Data, Network
@@ -84,7 +83,10 @@ class PointModel:
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands for a person who has this model (contracts.Model)."""
-        return {"sample RUN -n 1000 --out new.csv": "new points", "sample RUN -n 4000 --out new.png": "a picture of them"}
+        return {
+            "sample RUN -n 1000 --out new.csv": "new points",
+            "sample RUN -n 4000 --out new.png": "a picture of them",
+        }
 
     def _text(self, file: Any, samples: PointSamples) -> None:
         text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
@@ -118,7 +120,7 @@ class PointSamples:
         return self.model.draw(self.count, self.seed)
 
 
-def load(folder: Path, task: str, device: str) -> PointModel:
+def load_points(folder: Path, device: str = "cpu") -> PointModel:
     """Reads the model of a run, which may come from anybody. Raises: RunError if it is missing or damaged."""
     content = read_description(folder)
     with refused(f"The model at {str(folder)!r}"):
@@ -128,4 +130,4 @@ def load(folder: Path, task: str, device: str) -> PointModel:
             raise ValueError(f"{len(names)} coordinates with {len(centre)} finite means are not points")
         data = Data(source="", kind="points", shape=(len(names),))
         generator = built(folder, lambda: network_pair(network, data, PAIRS).generator()).to(device)
-    return PointModel(generator, network.latent_size, names, centre, scale)
+    return PointModel(generator, network.need("latent_size"), names, centre, scale)

@@ -18,8 +18,8 @@ from torch import Tensor
 from ganforge.contracts import Batch
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError, did_you_mean
+from ganforge.kinds.points import BUILT_IN, DIMENSIONS
 
-DIMENSIONS = (2, 3)
 FEWEST = 100  # different points: a fifth of them is held out, and the measures need some on either side
 HELD_OUT = 0.2  # share of the points that is never trained on
 BUILT_IN_POINTS = 20_000  # of a built-in shape
@@ -50,11 +50,12 @@ def two_moons(random: np.random.Generator) -> Array:
     return moons + 0.05 * random.standard_normal((BUILT_IN_POINTS, 2))
 
 
-BUILT_IN: Mapping[str, Callable[[np.random.Generator], Array]] = {
+SHAPES: Mapping[str, Callable[[np.random.Generator], Array]] = {
     "grid25": grid25,
     "ring8": ring8,
     "two_moons": two_moons,
 }
+"""How the points of each built-in data set are drawn."""
 
 
 class PointFeed:
@@ -110,12 +111,13 @@ class Points:
 def open_points(source: str, seed: int) -> Points:
     """Reads all points and holds a fifth of them out.
 
-    Args: source a .csv or .npy file, or a name of BUILT_IN; seed decides the split and not the built-in shapes.
+    Args: source a .csv or .npy file, or a name of SHAPES; seed decides the split and not the built-in shapes.
     Raises: DataError if there is no such data, it is not of 2 or 3 numbers a row, or too little of it is usable.
     """
     skipped: list[str] = []
-    if source in BUILT_IN:
-        x, names = BUILT_IN[source](np.random.default_rng(seed_for(0, f"points/{source}"))), ("x", "y")
+    names: tuple[str, ...] = ("x", "y")
+    if source in SHAPES:
+        x = SHAPES[source](np.random.default_rng(seed_for(0, f"points/{source}")))
     else:
         x, names = _read(Path(source).expanduser(), skipped)
     finite = np.isfinite(x).all(axis=1)
@@ -126,7 +128,7 @@ def open_points(source: str, seed: int) -> Points:
         raise DataError(
             f"{source!r} holds {distinct:,} different points.",
             f"At least {FEWEST} are needed: a fifth is held out, to judge with.",
-            "Give more points, or try a built-in shape: " + ", ".join(BUILT_IN) + ".",
+            "Give more points, or try a built-in shape: " + ", ".join(SHAPES) + ".",
         )
     order = np.random.default_rng(seed_for(seed, "points/split")).permutation(len(x))
     held = max(1, round(HELD_OUT * len(x)))
