@@ -17,8 +17,8 @@
       tensorboard/      the records once more, when --tensorboard asked for them                      (reports)
       report.html       one self-contained page                                                       (reports)
       lock              locked, by the operating system, by who trains it now; the process id for people
-      data.npz          the data, when it was given in Python as an array; the recipe's source is then "data.npz"
-      data.parquet      the same for a table
+      data.npz          the data, when it was given in Python: the recipe's source is then "data.npz"; a table is
+                        data.parquet, and other kinds of data have their own endings
 
 A record of metrics.jsonl has
     step, examples, progress (0..1), seconds (of training so far), examples_per_second, length_examples
@@ -74,8 +74,6 @@ class Run:
         self.tensorboard = self.folder / "tensorboard"
         self.report = self.folder / "report.html"
         self.lock = self.folder / "lock"
-        self.array = self.folder / "data.npz"
-        self.table = self.folder / "data.parquet"
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -93,6 +91,15 @@ class Run:
         if link is not None:  # a stranger's run could write through it
             raise RunError(f"{link} is a link.", "It may lead out of the run.", "Put there what it leads to.")
         return run
+
+    def given_data(self, suffix: str) -> Path:
+        """Where data that was given in Python is kept. Args: suffix of its file, with the dot."""
+        return self.folder / f"data{suffix}"
+
+    @staticmethod
+    def is_given_data(name: str) -> bool:
+        """Whether a name is one of those that `given_data` makes."""
+        return Path(name).name == name and Path(name).stem == "data"
 
     def figure(self, name: str) -> Path:
         """Where a figure of the evaluation belongs. Args: name without a suffix, such as "columns"."""

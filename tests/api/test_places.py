@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import ganforge as gf
-from ganforge import api
 from ganforge.api import request as asking
 from ganforge.api import stored_run as reopening
 from ganforge.errors import DataError, InputError, Interrupted, RecipeError, RunError
@@ -67,7 +66,7 @@ def of_an_array(pictures: np.ndarray, tmp_path_factory: pytest.TempPathFactory) 
 def test_labels_that_are_objects_are_words(of_an_array: gf.TrainedRun) -> None:
     run = Run(of_an_array.folder)
     assert json.loads(run.recipe.read_text())["data"]["label_names"] == ["cat", "dog"]
-    with np.load(run.array, allow_pickle=False) as kept:
+    with np.load(run.given_data(".npz"), allow_pickle=False) as kept:
         assert kept["y"].dtype.kind == "U"
     assert of_an_array.sample(2, label="cat").shape == (2, 1, 8, 8)
 
@@ -145,7 +144,7 @@ def test_a_run_killed_before_its_verdict_is_judged_when_resumed_and_keeps_its_ta
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match="ganforge resume"):
         patch.setattr(generate.GenerateJob, "evaluate", killed)
         gf.train(pictures, run=tmp_path / "run", examples=64, settings=QUICK, until="kid<1e-9")
-    api.report(tmp_path / "run")
+    gf.report(tmp_path / "run")
     assert [line.state for line in gf.runs(tmp_path)] == ["stopped at 100%"]
     resumed = gf.resume(tmp_path / "run")
     assert resumed.verdict and resumed.reached is False

@@ -18,7 +18,7 @@ def recipe(task: str = "generate", **asked: Any) -> Recipe:
         ganforge="0",
         task=task,
         ask=Request(source="digits", **asked),
-        data={"source": "digits", "kind": "pictures" if task == "generate" else "table", "shape": (1, 8, 8)},
+        data={"source": "digits", "kind": "pictures" if task == "generate" else "tables", "shape": (1, 8, 8)},
         network=Network(name="conv", width=8),
         length=Length(examples=64),
     )
@@ -28,7 +28,7 @@ def test_runs_are_guarded_unless_a_person_wants_none_or_nobody_plays_against_any
     for draft, guarded, word in (
         (recipe(), True, "healthy"),
         (recipe(guard=False), False, "you asked"),
-        (recipe("regress"), False, "not used"),
+        (recipe("regress"), False, "no opponent"),
     ):
         chosen = with_guard(draft)
         assert chosen.guard is guarded

@@ -21,9 +21,9 @@ from mutations import bytes_like, fuzzed, json_like
 
 from ganforge.core.bundle import read_bundle, write_bundle
 from ganforge.errors import GanforgeError
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.plan_file import read_plan, write_plan
 from ganforge.kinds.tables.reading.source import open_source
-from ganforge.recipe import Column
 from ganforge.table_gan import MEMBERS, TableGAN
 
 FRAME = pd.DataFrame(

@@ -17,15 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganforge.api.request import task_of
+from ganforge.api.request import recipe_from, task_of
 from ganforge.contracts import Batch, Job
 from ganforge.core.shard import PartFeed
 from ganforge.core.stop import StopRequest
 from ganforge.core.world import AT_ONCE_BYTES, World, leave, meet, stretch
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted, WorldError
+from ganforge.objectives import refuse_coupled
 from ganforge.planning.compute import use
-from ganforge.recipe import Recipe, read_recipe
+from ganforge.recipe import Recipe
 
 IN_MEMORY_BYTES = 2**30  # of received examples; what is more lies in a temporary file
 
@@ -51,8 +52,15 @@ class Crew:
             self.world.tell({"failed": str(error) if error else ""})
             leave(self.world)
 
+    def check(self, recipe: Recipe) -> None:
+        """Raises: RecipeError where these processes cannot share the batches of a recipe, or a batch cannot be cut."""
+        self.world.share_of(recipe.optimiser.batch_size)
+        if recipe.objective is not None:
+            refuse_coupled(recipe.objective.name, pieces=recipe.compute.pieces, processes=self.world.size)
+
     def brief(self, folder: Path, job: Job) -> None:
-        """Tells the others what to train, and sends each of them its examples."""
+        """Tells the others what to train, and sends each of them its examples. Raises: as `check`."""
+        self.check(job.recipe)
         if self.world.size == 1:
             return
         brief, feed = dict(job.brief()), job.feed
@@ -89,7 +97,7 @@ def follow(world: World, settings_of: Callable[[Recipe], FitSettings]) -> Path |
         if not told["failed"]:
             return None
         raise WorldError("The leading process could not begin.", str(told["failed"]), "")
-    recipe = read_recipe(told["recipe"])
+    recipe = recipe_from(told["recipe"])
     brief = {name: world.tell_bytes(b"") for name in told["brief"]}
     first, last = stretch(told["examples"], world)
     with tempfile.TemporaryDirectory(prefix="ganforge-") as place, StopRequest() as stop:

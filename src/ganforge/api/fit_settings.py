@@ -18,24 +18,24 @@ def fit_settings(recipe: Recipe) -> FitSettings:
         half_life_examples=recipe.average.half_life_examples,
         precision=recipe.compute.precision,
         pieces=recipe.compute.pieces,
-        capture=recipe.compute.capture,
+        capture=recipe.compute.capture is not False,
         record_every_steps=recipe.records.every_steps,
         checkpoint_every_steps=recipe.records.checkpoint_every_steps,
         marks=recipe.records.marks,
         seconds_allowed=recipe.length.seconds_allowed,
         best_by=recipe.records.best_by,
-        patience_looks=recipe.records.patience_looks,
+        patience_looks=recipe.records.patience_looks or 0,
         adaptation=_adaptation(recipe),
     )
 
 
 def _adaptation(recipe: Recipe) -> Adaptation | None:
     """How the augmentation adapts, or None where it does not."""
-    if not recipe.objective.augmentation_target:
+    if recipe.augmentation is None or not recipe.augmentation.target:
         return None
     return Adaptation(
         player="discriminator",
-        target=recipe.objective.augmentation_target,
+        target=recipe.augmentation.target,
         ramp_examples=RAMP_SHARE * recipe.length.examples,
         most=MOST_AUGMENTATION,
     )

@@ -9,29 +9,23 @@ from ganforge.engine.guard import Guard
 from ganforge.recipe import Recipe
 from ganforge.records import Finding, History
 
-UNGUARDED = {
-    "regress": "not used: one network that descends has no opponent to lose its balance with",
-    "enhance": "not used: the faithful end has no opponent, and the dial turns back whatever the sharp end loses",
-}
-
 
 def with_guard(recipe: Recipe) -> Recipe:
     """The recipe with the choice whether its run is guarded, and the reason."""
-    plays = recipe.task not in UNGUARDED
+    unguarded = task_of(recipe).unguarded
+    reason = "when the diagnosis finds something wrong, a lever is turned and judged; healthy runs are left alone"
     if not recipe.ask.guard:
         reason = "you asked for no guard"
-    elif plays:
-        reason = "when the diagnosis finds something wrong, a lever is turned and judged; healthy runs are left alone"
-    else:
-        reason = UNGUARDED[recipe.task]
-    return recipe.model_copy(update={"guard": recipe.ask.guard and plays}).with_reason(guard=reason)
+    elif unguarded is not None:
+        reason = unguarded
+    return recipe.model_copy(update={"guard": recipe.ask.guard and unguarded is None}).with_reason(guard=reason)
 
 
 def guard_for(recipe: Recipe) -> Guard | None:
     """A fresh guard for one sitting of a run, or None where the recipe says that there is none."""
     if not recipe.guard:
         return None
-    return Guard(_find, task_of(recipe).measured, augments=recipe.data.kind == "pictures")
+    return Guard(_find, task_of(recipe).measured, augments=recipe.augmentation is not None)
 
 
 def _find(history: History) -> tuple[Finding, ...]:

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from ganforge import __version__
-from ganforge.api.request import task_of
+from ganforge.api.request import recipe_from, task_of
 from ganforge.contracts import Job, Tell
 from ganforge.core.device import devices_here, survey_machine
 from ganforge.errors import ChangedDataError, RecipeError, RunError
-from ganforge.recipe import Recipe, read_recipe
+from ganforge.recipe import Recipe
 from ganforge.run import Run
 
 _FACTS = {
@@ -46,7 +46,7 @@ def recipe_of(folder: Run) -> Recipe:
             "Upgrade: pip install --upgrade ganforge",
         )
     try:
-        return read_recipe(content)
+        return recipe_from(content)
     except RecipeError as error:
         raise RunError(
             f"{folder.recipe} cannot be used: {error.what}",
@@ -124,10 +124,8 @@ def tell_changes(folder: Run, now: Mapping[str, Any], tell: Tell) -> None:
 
 def located(recipe: Recipe, folder: Run) -> Recipe:
     """The recipe with the path of data that was given in Python: in the run folder, wherever that is by now."""
-    for place in (folder.array, folder.table):
-        if recipe.data.source == place.name:
-            return with_source(recipe, str(place.absolute()))
-    return recipe
+    name = recipe.data.source
+    return with_source(recipe, str((folder.folder / name).absolute())) if folder.is_given_data(name) else recipe
 
 
 def with_source(recipe: Recipe, source: str) -> Recipe:

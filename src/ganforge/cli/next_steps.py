@@ -13,7 +13,7 @@ from ganforge.errors import InputError, StorageError
 from ganforge.run import Run
 
 if TYPE_CHECKING:
-    from ganforge.api import TrainedRun
+    from ganforge.api.sample import TrainedRun
     from ganforge.recipe import Recipe
 
 
@@ -42,7 +42,9 @@ def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, 
     Raises: InputError for `out` where there are no columns to write; as `plan_file.write_plan`.
     """
     train = f"ganforge train {quote(data)}"
-    if not recipe.data.columns or recipe.rows is None:
+    from ganforge.kinds.tables.columns import TableData
+
+    if not isinstance(recipe.data, TableData):
         if out is not None:
             raise InputError(
                 f"--out {out} was given, and there is nothing to write.",
@@ -53,11 +55,13 @@ def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, 
         tables.print_next({train: "and the same options, to train it"}, console)
         return
     from ganforge.kinds.tables.reading.plan_file import write_plan
+    from ganforge.kinds.tables.settings import RowSettings
 
     out = out or Path("plan.json")
     written: bool | StorageError
+    rules = recipe.section(RowSettings).rules
     try:  # before the printing, whose reader may leave early, as `head` does
-        written = write_plan(out, recipe.data.columns, recipe.rows.rules, recipe.data.source, force=force)
+        written = write_plan(out, recipe.data.columns, rules, recipe.data.source, force=force)
     except StorageError as error:
         written = error
     tables.print_plan(recipe, console)
@@ -85,7 +89,7 @@ def _next_steps(run: Run, name: str) -> dict[str, str]:
         return {}
     if task in ("translate", "enhance"):
         return {f"ganforge apply {name} pictures/ --out made/": "your own pictures, of any size"}
-    if recipe.get("data", {}).get("kind") != "table":
+    if recipe.get("data", {}).get("kind") not in ("table", "tables"):
         return {f"ganforge sample {name} -n 64 --out new.png": "new samples"}
     rows = {f"ganforge sample {name} -n 1000 --out new.csv": "new rows"}
     if task == "impute":

@@ -13,28 +13,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ganforge.recipe import OWN_SECTIONS
 from ganforge.records import read_evaluation
 
 if TYPE_CHECKING:
-    from ganforge.api.summary import RunSummary
-    from ganforge.recipe import Recipe
+    from ganforge.api.runs import RunSummary
+    from ganforge.recipe import Recipe, Section
+    from ganforge.records import Rows
 
-SECTIONS = (
-    "data",
-    "rows",
-    *OWN_SECTIONS,
-    "network",
-    "objective",
-    "optimiser",
-    "average",
-    "length",
-    "compute",
-    "records",
-)
-NOT_SHOWN = {"data.hash", "length.seconds_allowed"}  # nobody decides by these
-SHOWN_APART = {"data.columns", "rows.rules"}  # of a table
-LONGEST_NAME = 24  # of a column that is not broken
+SHOWN = ("data", "own", "network", "objective", "augmentation", "optimiser", "average", "length", "compute", "records")
+LONGEST = (24, 40)  # letters of cells that are not broken: of the first column, and of the others
+FEW = 3  # columns that fit into any terminal
 WIDE = 120  # columns of a terminal from which on the meanings fit into the table
 COLOURS = {
     "excellent": "bold green",
@@ -46,61 +34,43 @@ COLOURS = {
 
 
 def print_plan(recipe: Recipe, console: Console) -> None:
-    """The columns and rules of a table, then every choice with its reason, then how long training would take."""
-    if recipe.data.columns:
-        _print_columns(recipe, console)
-        _print_rules(recipe, console)
+    """What was found in the data, then every choice with its reason, then how long training would take."""
+    from ganforge.api.request import task_of
+
+    for rows in task_of(recipe).overview(recipe):
+        _print_rows(rows, console)
     table = table_of("setting", "value", "why")
     table.columns[0].no_wrap = True
-    content = recipe.to_json()
     add_row(table, "task", recipe.task, recipe.reasons.get("task", ""))
-    for section in SECTIONS:
-        rows = [
-            (key, value)
-            for key, value in content.get(section, {}).items()
-            if f"{section}.{key}" not in NOT_SHOWN | SHOWN_APART
-        ]
-        for number, (key, value) in enumerate(rows):
-            name = f"{section}.{key}"
-            add_row(table, name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(rows) - 1)
+    for section in (getattr(recipe, name) for name in SHOWN):
+        choices = shown_of(section) if section is not None else {}
+        for number, (key, value) in enumerate(choices.items(), 1):
+            name = f"{section.key}.{key}"
+            add_row(table, name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(choices))
     add_row(table, "guard", "on" if recipe.guard else "off", recipe.reasons.get("guard", ""))
     console.print(table)
     say(how_long(recipe), console)
 
 
-def _print_columns(recipe: Recipe, console: Console) -> None:
-    """What was found of each column, and what will be done with it."""
-    from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS, seen_range
-
-    beside = console.width >= WIDE
-    table = table_of("column", "kind", "range", "missing", "distinct", "what will be done", *["why"] * beside)
-    for number, part in enumerate(table.columns[:5]):
-        part.no_wrap, part.justify = True, "right" if number in (3, 4) else "left"
-    table.columns[0].no_wrap = max(len(column.name) for column in recipe.data.columns) <= LONGEST_NAME
-    for column in recipe.data.columns:
-        ordered = column.kind in ORDERED_KINDS and column.minimum is not None
-        add_row(
-            table,
-            column.name,
-            column.kind,
-            seen_range(column) if ordered else "",
-            f"{column.missing:,}" if column.missing else "",
-            f"{column.distinct:,}",
-            column.does,
-            *[column.why] * beside,
-        )
-    console.print(table)
+def shown_of(section: Section) -> dict[str, Any]:
+    """The settings of a section that a plan shows, by key."""
+    return {key: value for key, value in section.content().items() if key not in section.apart}
 
 
-def _print_rules(recipe: Recipe, console: Console) -> None:
-    """What every generated row will keep, each rule with its reason."""
-    rules = recipe.rows.rules if recipe.rows else ()
-    if not rules:
-        say("No rules: none was found that is no accident. Ask for one with --rule.", console)
+def _print_rows(rows: Rows, console: Console) -> None:
+    """What a task tells of its data. In a narrow terminal a wide table goes without its last column."""
+    if rows.caption:
+        say(rows.caption, console)
+    if not rows.rows:
         return
-    table = table_of("every row keeps", "why")
-    for rule in rules:
-        add_row(table, rule, recipe.reasons.get(f"rows.rules.{rule}", recipe.reasons.get("rows.rules", "")))
+    shown = len(rows.heads) if console.width >= WIDE or len(rows.heads) <= FEW else len(rows.heads) - 1
+    table = table_of(*rows.heads[:shown])
+    for number, column in enumerate(table.columns):
+        most = LONGEST[min(number, 1)]
+        column.no_wrap = all(len(row[number]) <= most for row in rows.rows)
+        column.justify = "right" if number in rows.numeric else "left"
+    for row in rows.rows:
+        add_row(table, *row[:shown])
     console.print(table)
 
 

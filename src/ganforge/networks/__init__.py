@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import TypeAlias
 
 import torch
@@ -24,17 +25,19 @@ Pairs: TypeAlias = Mapping[str, Callable[..., NetworkPair]]
 PAIRS: Pairs = {"mlp": MlpPair, "points": PointsPair, "linear": LinearPair}
 
 
+def dials_of(name: str, pairs: Pairs) -> tuple[str, ...]:
+    """Which of latent_size, width and depth a pair of networks has. Raises: RecipeError for an unknown name."""
+    if name not in pairs:
+        raise RecipeError(f"There is no network {name!r}.", did_you_mean(name, pairs))
+    takes = signature(pairs[name]).parameters
+    return tuple(dial for dial in ("latent_size", "width", "depth") if dial in takes)
+
+
 def network_pair(network: Network, data: Data, pairs: Pairs) -> NetworkPair:
     """The pair of `pairs` that a recipe names. Raises: RecipeError for an unknown name, or one that does not suit."""
-    if network.name not in pairs:
-        raise RecipeError(f"There is no network {network.name!r}.", did_you_mean(network.name, pairs))
-    return pairs[network.name](
-        shape=data.shape,
-        labels=len(data.label_names),
-        latent_size=network.latent_size,
-        width=network.width,
-        depth=network.depth,
-    )
+    dials = {dial: getattr(network, dial) for dial in dials_of(network.name, pairs)}
+    given = {dial: value for dial, value in dials.items() if value is not None}
+    return pairs[network.name](shape=data.shape, labels=len(data.label_names), **given)
 
 
 def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]]) -> None:
@@ -48,7 +51,7 @@ def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]
             modules = build()
     except (RuntimeError, TypeError, ValueError) as error:
         raise RecipeError(
-            f"The network {network.name!r} of width {network.width} and depth {network.depth} cannot be built.",
+            f"The network {_described(network)} cannot be built.",
             f"torch says: {str(error).splitlines()[0].rstrip('.')}.",
             "Choose other values, or leave them to the plan.",
         ) from error
@@ -56,10 +59,16 @@ def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]
     there = memory_bytes()
     if needed > there:
         raise RecipeError(
-            f"The network {network.name!r} of width {network.width} and depth {network.depth} is too large.",
+            f"The network {_described(network)} is too large.",
             f"Its weights take {needed / 1e9:,.0f} GB in training, and this machine has {there / 1e9:,.0f} GB.",
             "Choose a smaller width or depth, or leave them to the plan.",
         )
+
+
+def _described(network: Network) -> str:
+    dials = {"width": network.width, "depth": network.depth}
+    said = " and ".join(f"{name} {value}" for name, value in dials.items() if value is not None)
+    return f"{network.name!r}{f' of {said}' if said else ''}"
 
 
 def refuse_unbuildable_pair(network: Network, data: Data, pairs: Pairs) -> None:
@@ -75,4 +84,4 @@ def refuse_unbuildable_pair(network: Network, data: Data, pairs: Pairs) -> None:
     refuse_unbuildable(network, build)
 
 
-__all__ = ["PAIRS", "Pairs", "network_pair", "refuse_unbuildable", "refuse_unbuildable_pair"]
+__all__ = ["PAIRS", "Pairs", "dials_of", "network_pair", "refuse_unbuildable", "refuse_unbuildable_pair"]

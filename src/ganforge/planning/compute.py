@@ -1,43 +1,40 @@
-"""Where a run computes, how that is chosen, and how this process is set to it."""
+"""Choose where and how a run computes, and set this process to it."""
 
 from __future__ import annotations
 
 import torch
 
 from ganforge.core.device import survey_machine
+from ganforge.planning.draft import Choice, Draft
 from ganforge.recipe import Compute
 
-FOR_A_GPU = "not used: it is for an NVIDIA GPU"
 WHOLE = "a batch is computed as a whole; more pieces take less memory"
 
 
-def compute_on(device: str) -> tuple[Compute, dict[str, str]]:
-    """The section `compute` for a device, and the reason of each choice; `__` stands for the dot in its name."""
-    machine = survey_machine()
+def choose_compute(draft: Draft) -> Compute:
+    """Choose the section `compute` for the draft's device: precision, threads, and what only an NVIDIA GPU has."""
+    machine, device = survey_machine(), draft.device
     best, on_gpu = device == machine.device, device.startswith("cuda")
     precision = machine.precision if best else "float32"
-    coarse = precision == "bfloat16"
-    kept = "products of matrices and convolutions; weights, moments, losses and penalties are float32" if coarse else ""
-    compute = Compute(device=device, precision="bfloat16" if coarse else "float32", threads=machine.threads)
-    return compute, {
-        "compute__device": machine.device_reason,
-        "compute__precision": "; ".join(
-            filter(
-                None,
-                (
-                    machine.precision_reason if best else "safe on any device",
-                    kept,
-                    "what stays float32 is multiplied as TF32" if on_gpu else "",
-                ),
-            )
-        ),
-        "compute__pieces": WHOLE,
-        "compute__capture": "hundreds of small operations are started at once" if on_gpu else FOR_A_GPU,
-        "compute__deterministic": "the fastest algorithms; true makes a resumed run the same to the bit"
-        if on_gpu
-        else "not used: on a processor a resumed run is the same to the bit in any case",
-        "compute__threads": machine.description,
+    reasons = (
+        machine.precision_reason if best else "safe on any device",
+        "products of matrices and convolutions; weights, moments, losses and penalties are float32"
+        if precision == "bfloat16"
+        else "",
+        "what stays float32 is multiplied as TF32" if on_gpu else "",
+    )
+    for_a_gpu: dict[str, Choice] = {
+        "capture": (True, "hundreds of small operations are started at once"),
+        "deterministic": (False, "the fastest algorithms; true makes a resumed run the same to the bit"),
     }
+    return draft.choose(
+        Compute,
+        device=(device, machine.device_reason),
+        precision=(precision, "; ".join(filter(None, reasons))),
+        pieces=(1, WHOLE),
+        threads=(machine.threads, machine.description),
+        **(for_a_gpu if on_gpu else {}),
+    )
 
 
 def use(compute: Compute) -> None:
@@ -50,5 +47,5 @@ def use(compute: Compute) -> None:
     on_gpu = compute.device.startswith("cuda")
     torch.set_float32_matmul_precision("high" if on_gpu else "highest")
     if on_gpu:
-        torch.use_deterministic_algorithms(compute.deterministic)
+        torch.use_deterministic_algorithms(bool(compute.deterministic))
         torch.backends.cudnn.benchmark = not compute.deterministic

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -12,8 +12,9 @@ import torch
 from ganforge.contracts import Feed, Game
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted
-from ganforge.planning.compute import use
-from ganforge.recipe import Recipe
+from ganforge.planning.compute import choose_compute, use
+from ganforge.planning.draft import Draft
+from ganforge.recipe import Compute, Recipe
 from ganforge.records import Record
 
 TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
@@ -21,20 +22,22 @@ MOST_RECORDS = 2_000.0  # in a run whose examples were asked for, however long
 MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
 
 
-def on_fewest_threads(draft: Recipe, measure: Callable[[Recipe], float], what: str) -> tuple[Recipe, float]:
-    """All threads or one, whichever is faster now, with the rate; those that a person has set are not replaced.
+def on_fewest_threads(draft: Draft, measure: Callable[[Recipe], float], what: str) -> float:
+    """Choose all threads or one, whichever is faster now; a number that is pinned is not replaced. Returns the rate.
 
     Threads wait for each other at every operation. On a small network, or on a machine that is busy with other things,
     that wait costs more than the second core brings: 30 times as much was seen. Args: what is shown, in words.
     """
-    many = measure(draft)
-    if draft.compute.threads == 1 or draft.compute.device != "cpu" or "compute.threads" in draft.ask.settings:
-        return draft, many
-    alone = draft.model_copy(update={"compute": draft.compute.model_copy(update={"threads": 1})})
-    one = measure(alone)
-    told = f"{draft.compute.threads} threads make {many:,.0f} {what}/s now, one makes {one:,.0f}"
-    chosen = alone if one > many else draft
-    return chosen.with_reason(compute__threads=f"{draft.reasons['compute.threads']}; {told}"), max(one, many)
+    compute = choose_compute(draft)
+    many = measure(draft.recipe())
+    if compute.threads == 1 or compute.device != "cpu" or "compute.threads" in draft.pinned:
+        return many
+    machine = draft.why("compute.threads")
+    draft.revise(Compute, threads=(1, machine))
+    one = measure(draft.recipe())
+    told = f"{compute.threads} threads make {many:,.0f} {what}/s now, one makes {one:,.0f}"
+    draft.revise(Compute, threads=(1 if one > many else compute.threads, f"{machine}; {told}"))
+    return max(one, many)
 
 
 def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate: float) -> int:
@@ -72,14 +75,16 @@ def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build:
         half_life_examples=1000,
         precision=recipe.compute.precision,
         pieces=recipe.compute.pieces,
-        capture=recipe.compute.capture,
+        capture=recipe.compute.capture is not False,
         record_every_steps=steps,
     )
     before = torch.get_num_threads()
     use(recipe.compute)
     enough = perf_counter() + MOST_TIMING_SECONDS
+    # A GPU chooses its kernels in the first stretch, which alone may take longer than that, and many times a step.
+    least = 2 if recipe.compute.device.startswith("cuda") else 1
     try:
-        fit(build(recipe), feed, settings, observers=(rates,), stop=lambda: _timed(rates, enough))
+        fit(build(recipe), feed, settings, observers=(rates,), stop=lambda: timed_enough(rates.seen, enough, least))
     except Interrupted:
         pass  # by the line above: what was measured is enough
     finally:
@@ -88,5 +93,6 @@ def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build:
     return measured[len(measured) // 2]
 
 
-def _timed(rates: _Rates, enough: float) -> bool:
-    return bool(rates.seen) and perf_counter() > enough
+def timed_enough(seen: Sequence[float], enough: float, least: int) -> bool:
+    """Whether no more stretches need be timed. Args: seen their rates so far; enough by perf_counter; least of them."""
+    return len(seen) >= least and perf_counter() > enough

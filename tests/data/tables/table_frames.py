@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.survey import survey_table
-from ganforge.recipe import Column
 
 
 def source_of(frame: pd.DataFrame, **formats: str) -> TableSource:

@@ -11,7 +11,7 @@ from table_frames import column_of
 
 from ganforge.errors import InputError
 from ganforge.kinds.tables.codec.identifiers import SHORTEST_HEX, fresh_identifiers
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
 
 COUNT = range(100)
 

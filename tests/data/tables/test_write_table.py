@@ -12,11 +12,11 @@ from table_frames import columns_of
 from test_source import frame as every_type
 
 from ganforge.errors import InputError, StorageError
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.plain import from_plain, to_plain
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.reading.survey import survey_table
 from ganforge.kinds.tables.reading.write import write_table
-from ganforge.recipe import Column
 
 ROWS = 40
 COUNT = np.arange(ROWS)

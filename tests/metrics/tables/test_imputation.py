@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.imputation import (
     HIDDEN,
     Holes,
@@ -16,7 +17,6 @@ from ganforge.kinds.tables.measures.imputation import (
     filling_scores,
     hide,
 )
-from ganforge.recipe import Column
 
 COLUMNS = (
     Column(name="x", kind="decimal", dtype="float64", minimum=0.0, maximum=10.0),

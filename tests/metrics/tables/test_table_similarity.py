@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from tables_world import COLUMNS, chosen, people, permuted
 
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import BINS, MISSING, MOST_VALUES, Coding
 from ganforge.kinds.tables.measures.quick import MOST_QUICK, quick_table_quality
 from ganforge.kinds.tables.measures.similarity import (
@@ -18,7 +19,6 @@ from ganforge.kinds.tables.measures.similarity import (
     similarity,
     total_variation,
 )
-from ganforge.recipe import Column
 
 
 @given(

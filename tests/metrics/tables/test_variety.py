@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import Coding
 from ganforge.kinds.tables.measures.variety import variety
 from ganforge.kinds.tables.reading.repeats import repeats
-from ganforge.recipe import Column
 
 COLUMNS = (
     Column(name="size", kind="decimal", dtype="float64", distinct=500),

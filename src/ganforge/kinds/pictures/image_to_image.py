@@ -17,10 +17,11 @@ from ganforge.core.validation import refused
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.pictures.enhance.degradation import read_degradation
 from ganforge.kinds.pictures.enhance.game import enhancer_for
+from ganforge.kinds.pictures.enhance.settings import Enhancement
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, translator
 from ganforge.kinds.pictures.tiles import TILE, Told, in_tiles
 from ganforge.planning.model_files import built, read_description
-from ganforge.recipe import Data, Enhancement, Network
+from ganforge.recipe import Data, Network
 
 STRENGTH = 0.5  # of an enhancement where nobody says: between faithful and sharp
 FAITHFUL, SHARP = "faithful.", "sharp."  # prefixes of the two ends' weights in the file

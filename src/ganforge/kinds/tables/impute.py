@@ -17,9 +17,10 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
+from ganforge.kinds.tables.columns import Column, TableData
 from ganforge.kinds.tables.figures import draw_columns
 from ganforge.kinds.tables.generate.model import RowModel
-from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names
+from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names, plan_job
 from ganforge.kinds.tables.measures.blocks import filling_blocks
 from ganforge.kinds.tables.measures.imputation import (
     HIDDEN,
@@ -30,10 +31,13 @@ from ganforge.kinds.tables.measures.imputation import (
     filling_scores,
     hide,
 )
+from ganforge.kinds.tables.overview import overview_of
+from ganforge.kinds.tables.plan import begin
+from ganforge.kinds.tables.settings import RowSettings
 from ganforge.measures.intervals import Estimate, with_ends
 from ganforge.measures.rivals import rival
-from ganforge.recipe import Column, Recipe, Request
-from ganforge.records import Evaluation, Grade, Measure, Page, Verdict
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Grade, Measure, Page, Rows, Verdict
 from ganforge.run import Run
 
 SIMPLEST = "means and most frequent values"
@@ -60,6 +64,9 @@ class Impute:
 
     name: ClassVar[str] = "impute"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = WATCHED
+    section: ClassVar[type[TaskSection] | None] = RowSettings
+    data: ClassVar[type[Data]] = TableData
+    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="rows",
         judged="rows with hidden cells",
@@ -72,7 +79,7 @@ class Impute:
 
     def plan(self, request: Request, tell: Tell) -> ImputeJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
-        return ImputeJob(GenerateRows().plan(request, tell))
+        return ImputeJob(plan_job(begin(request, Impute), tell))
 
     def open(self, recipe: Recipe, tell: Tell) -> ImputeJob:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
@@ -81,6 +88,10 @@ class Impute:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """As for generating rows."""
         return GenerateRows().join(recipe, brief, examples)
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """The columns and the rules."""
+        return overview_of(recipe)
 
 
 @dataclass(slots=True)

@@ -17,13 +17,13 @@ from ganforge.contracts import BoundDiscriminator, Game, Levers, Loss, Player, S
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.pictures.dials import changes_of, dials_of
+from ganforge.kinds.pictures.dials import dials_of, view_of
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
-from ganforge.kinds.pictures.networks.augmentation import augment
+from ganforge.kinds.pictures.enhance.settings import Enhancement
 from ganforge.kinds.pictures.networks.enhancer import Critic, Enhancer, enhancer
 from ganforge.objectives import OBJECTIVES, softened_error
-from ganforge.planning.schedules import optimiser_settings
-from ganforge.recipe import Data, Enhancement, Network, Recipe
+from ganforge.planning.optimiser import optimiser_settings
+from ganforge.recipe import Data, Network, Recipe
 
 SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
 
@@ -47,35 +47,35 @@ def enhancer_for(chosen: Enhancement, network: Network, data: Data) -> Enhancer:
 
 def fresh_dial(recipe: Recipe) -> Dial:
     """Both ends with the same first weights, from the recipe's seed."""
-    assert recipe.enhance is not None
+    chosen = recipe.section(Enhancement)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
-        faithful, sharp = (enhancer_for(recipe.enhance, recipe.network, recipe.data) for _ in range(2))
+        faithful, sharp = (enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))
     sharp.load_state_dict(faithful.state_dict())
     return Dial(faithful, sharp)
 
 
 def build_game(recipe: Recipe) -> Game:
     """Fresh networks on the recipe's device, and what each minimises. Every player sees fresh damage."""
-    assert recipe.enhance is not None
-    chosen, damage = recipe.enhance, read_degradation(recipe.enhance.degradation)
+    chosen = recipe.section(Enhancement)
+    damage, view = read_degradation(chosen.degradation), view_of(recipe)
     dial = fresh_dial(recipe)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks/critic"))
-        critic = Critic(recipe.data.shape[0], max(1, recipe.network.width // 2))
+        critic = Critic(recipe.data.shape[0], max(1, recipe.network.need("width") // 2))
     for network in (dial, critic):
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    objective = OBJECTIVES[recipe.objective.name]()
+    objective = OBJECTIVES[recipe.adversary.name]()
 
     def views(turn: Turn) -> tuple[Tensor, Tensor]:
         return training_pair(turn.batch["x"], chosen.patch, damage, turn.random)
 
     def bind(turn: Turn, count: int) -> BoundDiscriminator:
-        changes = changes_of(recipe, turn.dials, count, turn.random)
+        seen = view(turn.dials, count, turn.random)
 
         def score(x: Tensor) -> Tensor:
-            seen: Tensor = critic(x if changes is None else augment(x, changes))
-            return seen
+            told: Tensor = critic(seen(x))
+            return told
 
         return score
 

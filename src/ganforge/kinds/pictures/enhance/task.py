@@ -21,7 +21,8 @@ from ganforge.errors import ChangedDataError, DataError, RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
 from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import Photos, open_photos
-from ganforge.kinds.pictures.enhance.plan import plan_enhancement
+from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
+from ganforge.kinds.pictures.enhance.settings import Enhancement
 from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.measures.blocks import made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
@@ -34,8 +35,8 @@ from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.measures.kernel import kernel_distance, kernel_gain
 from ganforge.measures.rivals import rival
 from ganforge.planning.model_files import built, read_description, write_model_files
-from ganforge.recipe import Recipe, Request
-from ganforge.records import Evaluation, Measure, Page
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Measure, Page, Rows
 from ganforge.run import Run
 
 LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws
@@ -74,19 +75,24 @@ class Enhance:
         story="First one network learns to come near to the truth. A copy of it goes on against a discriminator, which "
         "tells its results from real pictures. Below are the same pictures, which training never sees, at each moment.",
     )
+    section: ClassVar[type[TaskSection] | None] = Enhancement
+    data: ClassVar[type[Data]] = Data
+    unguarded: ClassVar[str | None] = (
+        "the faithful end has no opponent, and the dial turns back whatever the sharp end loses"
+    )
 
     def plan(self, request: Request, tell: Tell) -> EnhanceJob:
         """Opens the pictures at their own resolution and chooses everything the person did not."""
-        if request.resolution is not None:
+        if (side := request.options.get("resolution")) is not None:
             raise RecipeError(
-                f"The resolution {request.resolution} was given.",
+                f"The resolution {side} was given.",
                 "Pictures are made better at their own resolution: nothing is resized.",
                 "Leave it out, or set enhance.patch for what is learned from at a time.",
             )
-        read_degradation(request.settings.get("enhance.degradation", "downscale:2"))  # before a long reading
+        draft = begin(request, Enhance)
         tell("reading", count=0, source=request.source)
-        photos = _open(request, request.settings.get("compute.device", "cpu"))
-        return EnhanceJob(plan_enhancement(request, photos, tell), photos, tell)
+        photos = _open(request, draft.device)
+        return EnhanceJob(plan_enhancement(draft, photos, tell), photos, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> EnhanceJob:
         """The same job again from its recipe."""
@@ -105,6 +111,10 @@ class Enhance:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of three, on the tiles that were sent."""
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """Nothing: the passport says what was found."""
+        return ()
 
 
 def _open(request: Request, device: str) -> Photos:
@@ -138,8 +148,7 @@ class EnhanceJob:
 
     @property
     def damage(self) -> Degradation:
-        assert self.recipe.enhance is not None
-        return read_degradation(self.recipe.enhance.degradation)
+        return read_degradation(self.recipe.section(Enhancement).degradation)
 
     def game(self) -> Game:
         """Faithful, discriminator and sharp, initialised from the seed."""
@@ -171,23 +180,21 @@ class EnhanceJob:
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `apply` needs; the weights of both ends."""
         recipe = self.recipe
-        assert recipe.enhance is not None
         content = {
             "ganforge": recipe.ganforge,
             "task": recipe.task,
             "kind": "pictures",
-            "data": recipe.data.model_dump(mode="json"),
-            "network": recipe.network.model_dump(mode="json"),
-            "enhance": recipe.enhance.model_dump(mode="json"),
+            "data": recipe.data.content(),
+            "network": recipe.network.content(),
+            "enhance": recipe.section(Enhancement).content(),
         }
         write_model_files(folder, product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
         """The dial that `write_model` wrote."""
         recipe = self.recipe
-        assert recipe.enhance is not None
         read_description(folder)
-        chosen = recipe.enhance
+        chosen = recipe.section(Enhancement)
         dial = built(folder, lambda: Dial(*(enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))))
         return dial.to(recipe.compute.device)
 

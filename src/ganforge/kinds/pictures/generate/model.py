@@ -123,7 +123,7 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
     Raises: RunError if there is none, if it is damaged, or if it draws no pictures.
     """
     content = read_description(folder)
-    if content.get("task") != "generate" or content.get("kind") == "table":
+    if content.get("task") != "generate" or content.get("kind") == "tables":
         raise RunError(
             f"{folder} draws no pictures.", f"Its task is {content.get('task')}.", "See its report.html instead."
         )
@@ -134,8 +134,9 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
         shares = np.array(content["label_shares"], dtype=np.float64)
         if shares.shape != (len(data.label_names),) or not _shares(shares):
             raise ValueError("its labels' shares do not fit its labels")
-        generator = built(folder, lambda: network_pair(network, data, PICTURE_PAIRS).generator()).to(device)
-    return PictureModel(generator, network.latent_size, data.label_names, tuple(shares.tolist()))
+        pair = network_pair(network, data, PICTURE_PAIRS)
+        generator = built(folder, pair.generator).to(device)
+    return PictureModel(generator, pair.latent_size, data.label_names, tuple(shares.tolist()))
 
 
 def _shares(shares: NDArray[np.float64]) -> bool:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
-from ganforge.core.device import survey_machine
 from ganforge.core.files import write_whole
 from ganforge.core.subset import subset
 from ganforge.errors import ChangedDataError, DataError
@@ -35,9 +34,10 @@ from ganforge.kinds.pictures.plan import plan_pictures, target_size
 from ganforge.kinds.pictures.reading import PictureFeed, Pictures, Survey, open_pictures, survey
 from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.measures.neighbours import nearest_with_index
+from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Recipe, Request
-from ganforge.records import Evaluation, Page
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Page, Rows
 from ganforge.run import Run
 
 GRID = 64  # pictures in a sample grid
@@ -53,6 +53,9 @@ class Generate:
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
+    section: ClassVar[type[TaskSection] | None] = None
+    data: ClassVar[type[Data]] = Data
+    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="pictures",
         judged="generated pictures",
@@ -65,12 +68,12 @@ class Generate:
 
     def plan(self, request: Request, tell: Tell) -> GenerateJob:
         """Opens the pictures and chooses everything the person did not."""
+        draft = Draft(request, Generate)
         found = _survey(request)
-        size, why = target_size(found.native_size, request)
+        size, why = target_size(found.native_size, draft)
         tell("reading", count=found.count, source=request.source)
-        device = request.settings.get("compute.device", survey_machine().device)
-        pictures = open_pictures(found, size=size, device=device)
-        return GenerateJob(plan_pictures(request, pictures, size_reason=why, tell=tell), pictures, tell)
+        pictures = open_pictures(found, size=size, device=draft.device)
+        return GenerateJob(plan_pictures(draft, pictures, size_reason=why, tell=tell), pictures, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
         """The same job again from its recipe."""
@@ -86,6 +89,10 @@ class Generate:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of two, on the pictures that were sent."""
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """Nothing: the passport says what was found."""
+        return ()
 
 
 @dataclass(slots=True)
@@ -122,7 +129,7 @@ class GenerateJob:
             run.sample_grid(examples), png_bytes(grid(model.sample(GRID, labels=labels, seed=self.recipe.seed)))
         )
         self.tell("sampled", path=str(run.sample_grid(examples)))
-        count = self.recipe.records.look_samples
+        count = self.recipe.records.need("look_samples")
         samples = model.sample(count, labels=model.draw_labels(count, seed=1), seed=1)
         return quick_quality(self._the_judge(), self._the_held_out_features(), samples)
 
@@ -139,8 +146,8 @@ class GenerateJob:
         content = {
             "ganforge": self.recipe.ganforge,
             "task": self.recipe.task,
-            "data": self.recipe.data.model_dump(mode="json"),
-            "network": self.recipe.network.model_dump(mode="json"),
+            "data": self.recipe.data.content(),
+            "network": self.recipe.network.content(),
             "label_shares": self._label_shares(),
         }
         write_model_files(folder, product, content)
@@ -184,7 +191,7 @@ class GenerateJob:
 
     def _model(self, product: nn.Module) -> PictureModel:
         return PictureModel(
-            product, self.recipe.network.latent_size, self.recipe.data.label_names, self._label_shares()
+            product, self.recipe.network.need("latent_size"), self.recipe.data.label_names, self._label_shares()
         )
 
     def _label_shares(self) -> tuple[float, ...]:

@@ -85,7 +85,6 @@ class ConvPair:
     labels: int = 0
     latent_size: int = 64
     width: int = 32
-    depth: int = 0  # has no blocks; here so that every pair is configured alike
 
     def __post_init__(self) -> None:
         refuse_what_is_no_picture("conv", self.shape)

@@ -71,7 +71,7 @@ def enlarged(x: Tensor, factor: int) -> Tensor:
 
 def enhancer(network: Network, data: Data, factor: int, channels_in: int) -> Enhancer:
     """A fresh network of a recipe's width and depth. Args: data.shape is (C, H, W) of one training example."""
-    return Enhancer(channels_in, data.shape[0], network.width, network.depth, factor)
+    return Enhancer(channels_in, data.shape[0], network.need("width"), network.need("depth"), factor)
 
 
 class Critic(nn.Module):

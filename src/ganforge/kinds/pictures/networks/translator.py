@@ -143,11 +143,11 @@ def padded(x: Tensor) -> Tensor:
 
 def translator(network: Network, data: Data) -> TranslatorGenerator:
     """The generator that a recipe names."""
-    return TranslatorGenerator(data.shape[0], network.width, network.depth)
+    return TranslatorGenerator(data.shape[0], network.need("width"), network.need("depth"))
 
 
 def patch_discriminator(network: Network, data: Data) -> nn.Module:
     """Its patches have about a third of the picture's side: 10 pixels of 32, 22 of 64, 94 of 256."""
     channels, *sides = data.shape
     levels = round(math.log2((min(sides) / PATCHES_ACROSS + 2) / 3))
-    return PatchDiscriminator(channels, network.width, max(1, levels))
+    return PatchDiscriminator(channels, network.need("width"), max(1, levels))

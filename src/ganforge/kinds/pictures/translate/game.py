@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.precision import widened
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.pictures.dials import changes_of, dials_of
-from ganforge.kinds.pictures.networks.augmentation import augment
+from ganforge.kinds.pictures.dials import dials_of, view_of
 from ganforge.kinds.pictures.networks.translator import (
     PatchFeatures,
     TranslatorGenerator,
@@ -26,8 +25,9 @@ from ganforge.kinds.pictures.networks.translator import (
     patch_discriminator,
     translator,
 )
+from ganforge.kinds.pictures.translate.settings import Translation
 from ganforge.objectives import OBJECTIVES, softened_error
-from ganforge.planning.schedules import optimiser_settings
+from ganforge.planning.optimiser import optimiser_settings
 from ganforge.recipe import Recipe
 
 SHIFT = 1 / 16  # of height and width: the furthest that training pictures are moved
@@ -38,8 +38,7 @@ SOFTNESS = 0.1  # of values in -1..1: what is kept where no truth is known may b
 
 def build_translation(recipe: Recipe) -> Game:
     """Fresh networks from the recipe's seed, on its device, and what each minimises."""
-    chosen = recipe.translate
-    assert chosen is not None
+    chosen = recipe.section(Translation)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         networks = build_networks(recipe)
@@ -51,13 +50,12 @@ def build_translation(recipe: Recipe) -> Game:
         players = _cycle(recipe, networks)
     else:
         players = _contrastive(recipe, networks)
-    return Game(players, product="generator", order=recipe.objective.order)
+    return Game(players, product="generator", order=recipe.adversary.order)
 
 
 def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
     """Each player's network, by the player's name, in turn order."""
-    chosen, network, data = recipe.translate, recipe.network, recipe.data
-    assert chosen is not None
+    chosen, network, data = recipe.section(Translation), recipe.network, recipe.data
 
     def judge() -> nn.Module:
         return patch_discriminator(network, data)
@@ -73,7 +71,7 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
         return {
             "discriminator": judge(), "back_discriminator": judge(), "generator": generator(), "back": generator()
         }  # fmt: skip
-    return {"discriminator": judge(), "head": PatchFeatures(network.width), "generator": generator()}
+    return {"discriminator": judge(), "head": PatchFeatures(network.need("width")), "generator": generator()}
 
 
 def _distance(one: Tensor, other: Tensor) -> Tensor:
@@ -93,7 +91,7 @@ def moved_alike(turn: Turn, recipe: Recipe) -> dict[str, Tensor]:
     shifts = drawn[:, :2] * (drawn[:, 2:3] > 0) * SHIFT
     rows = (torch.arange(height, device=x.device) + (shifts[:, :1] * height).round().long()).clamp(0, height - 1)
     columns = (torch.arange(width, device=x.device) + (shifts[:, 1:] * width).round().long()).clamp(0, width - 1)
-    if recipe.objective.flips:
+    if recipe.augmentation is not None and recipe.augmentation.flips:
         columns = torch.where(drawn[:, 3:] > 0, columns.flip(1), columns)
     places = torch.arange(len(x), device=x.device)[:, None, None], rows[:, :, None], columns[:, None, :]
     return {name: turn.batch[name].movedim(1, 3)[places].movedim(3, 1) for name in ("x", "y")}
@@ -118,7 +116,7 @@ class _Adversary:
         sides = moved_alike(turn, recipe)
         with torch.no_grad():
             fake = self.maker(sides[self.source])
-        return OBJECTIVES[recipe.objective.name]().discriminator_loss(
+        return OBJECTIVES[recipe.adversary.name]().discriminator_loss(
             self._seeing(turn),
             self._real(sides),
             fake,
@@ -128,20 +126,19 @@ class _Adversary:
 
     def terms(self, turn: Turn, sides: dict[str, Tensor], fake: Tensor) -> dict[str, Tensor]:
         """What a generator minimises, of the pictures that it made of sides[source]."""
-        recipe = self.recipe
-        assert recipe.translate is not None
-        scored = OBJECTIVES[recipe.objective.name]().generator_loss(self._seeing(turn), self._real(sides), fake)
-        return {name: recipe.translate.adversarial * term for name, term in scored.terms.items()}
+        weight = self.recipe.section(Translation).adversarial
+        objective = OBJECTIVES[self.recipe.adversary.name]()
+        scored = objective.generator_loss(self._seeing(turn), self._real(sides), fake)
+        return {name: weight * term for name, term in scored.terms.items()}
 
     def _real(self, sides: dict[str, Tensor]) -> Tensor:
-        assert self.recipe.translate is not None
-        apart = 0 if self.recipe.translate.pairing == "paired" else 1
+        apart = 0 if self.recipe.section(Translation).pairing == "paired" else 1
         return sides[self.target].roll(apart, 0)
 
     def _seeing(self, turn: Turn) -> Callable[[Tensor], Tensor]:
         """The discriminator, through this turn's random changes where there are any."""
-        changes = changes_of(self.recipe, turn.dials, len(turn.batch["x"]), turn.random)
-        return lambda x: self.judge(x if changes is None else augment(x, changes))
+        seen = view_of(self.recipe)(turn.dials, len(turn.batch["x"]), turn.random)
+        return lambda x: self.judge(seen(x))
 
 
 def _players(
@@ -154,8 +151,7 @@ def _players(
 
 def _paired(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     """pix2pix, equation 4, with a discriminator that sees the result alone, and the distance to the truth."""
-    chosen, generator = recipe.translate, networks["generator"]
-    assert chosen is not None
+    chosen, generator = recipe.section(Translation), networks["generator"]
     judge = networks.get("discriminator")
     adversary = None if judge is None else _Adversary(recipe, judge, generator, "x", "y")
 
@@ -173,8 +169,8 @@ def _paired(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...
 
 def _cycle(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     """CycleGAN, equations 1 to 3, with the identity term of its section 5.2."""
-    chosen = recipe.translate
-    assert chosen is not None
+    chosen = recipe.section(Translation)
+    identity = chosen.need("identity")
     there, back = networks["generator"], networks["back"]
     adversaries = {
         "y": _Adversary(recipe, networks["discriminator"], there, "x", "y"),
@@ -189,7 +185,7 @@ def _cycle(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]
             cycle = softened_error(other(made_of), given, SOFTNESS)
             cycle = cycle + softened_error(maker(other(wanted)), wanted, SOFTNESS)
             found = adversaries[target].terms(turn, sides, made_of) | {"cycle": chosen.reconstruction * cycle}
-            return Loss(found | {"identity": chosen.identity * softened_error(same, wanted, SOFTNESS)})
+            return Loss(found | {"identity": identity * softened_error(same, wanted, SOFTNESS)})
 
         return loss
 
@@ -204,8 +200,8 @@ def _cycle(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]
 
 def _contrastive(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
     """CUT, equations 3 to 5: a patch of the result resembles the patch of the input at its place more than others."""
-    chosen = recipe.translate
-    assert chosen is not None
+    chosen = recipe.section(Translation)
+    identity = chosen.need("identity")
     generator, head = networks["generator"], networks["head"]
     assert isinstance(generator, TranslatorGenerator)
     adversary = _Adversary(recipe, networks["discriminator"], generator, "x", "y")
@@ -230,7 +226,7 @@ def _contrastive(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player
         made_of, same = generator(torch.cat([sides["x"], sides["y"]])).chunk(2)
         found = adversary.terms(turn, sides, made_of)
         found["contrast"] = chosen.reconstruction * likeness(turn, sides["x"], made_of)
-        return Loss(found | {"identity": chosen.identity * softened_error(same, sides["y"], SOFTNESS)})
+        return Loss(found | {"identity": identity * softened_error(same, sides["y"], SOFTNESS)})
 
     def head_loss(turn: Turn) -> Loss:
         with torch.no_grad():

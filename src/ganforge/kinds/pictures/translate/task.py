@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
-from ganforge.core.device import survey_machine
 from ganforge.core.files import write_whole
 from ganforge.core.subset import subset
-from ganforge.errors import ChangedDataError, DataError, RecipeError
+from ganforge.errors import ChangedDataError, DataError
 from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures import Judge, train_judge
@@ -28,12 +27,14 @@ from ganforge.kinds.pictures.plan import target_size
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.kinds.pictures.translate.game import build_translation
-from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairing, Pairs, open_pairs, survey_sides
-from ganforge.kinds.pictures.translate.plan import plan_translation
+from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs, survey_sides
+from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
+from ganforge.kinds.pictures.translate.settings import Translation
 from ganforge.measures.intervals import with_ends
+from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Recipe, Request
-from ganforge.records import Block, Evaluation, Figure, Page
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Block, Evaluation, Figure, Page, Rows
 from ganforge.run import Run
 
 SHOWN = 8  # cases in a group of the report, and in the grid of a look
@@ -42,7 +43,6 @@ LEARNED = 5_000  # pictures of each side that the judge learns from
 FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
 SIDES: tuple[Literal["x", "y"], ...] = ("x", "y")
 AT_ONCE = 2**20  # pixels in one pass
-PAIRINGS = ("paired", "unpaired")
 SCORES = (
     "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
     "pictures of the other side. Kept: the share of the input's structure that is still there."
@@ -54,6 +54,9 @@ class Translate:
 
     name: ClassVar[str] = "translate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = BETTER
+    section: ClassVar[type[TaskSection] | None] = Translation
+    data: ClassVar[type[Data]] = Data
+    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="pictures",
         judged="pictures that it never saw",
@@ -66,20 +69,16 @@ class Translate:
 
     def plan(self, request: Request, tell: Tell) -> TranslateJob:
         """Opens the pictures and chooses everything the person did not."""
-        asked = request.settings.get("translate.pairing")
-        if asked is not None and asked not in PAIRINGS:
-            raise RecipeError(f"The pairing cannot be {asked!r}.", "It is paired or unpaired.", "Leave it out to see.")
-        sides = survey_sides(request.source, cast(Pairing | None, asked))
-        size, why = target_size(sides.native_size, request)
+        draft = Draft(request, Translate, absent=ABSENT)
+        sides = survey_sides(request.source, draft.pinned.get("translate.pairing"))
+        size, why = target_size(sides.native_size, draft)
         tell("reading", count=sum(map(len, sides.names)), source=request.source)
-        device = request.settings.get("compute.device", survey_machine().device)
-        pairs = open_pairs(sides, size=size, device=device)
-        return TranslateJob(plan_translation(request, pairs, size_reason=why, tell=tell), pairs, tell)
+        pairs = open_pairs(sides, size=size, device=draft.device)
+        return TranslateJob(plan_translation(draft, pairs, size_reason=why, tell=tell), pairs, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> TranslateJob:
         """The same job again from its recipe."""
-        assert recipe.translate is not None
-        sides = survey_sides(recipe.data.source, recipe.translate.pairing)
+        sides = survey_sides(recipe.data.source, recipe.section(Translation).pairing)
         channels, height, width = recipe.data.shape
         if sides.channels != channels:
             raise DataError(
@@ -96,6 +95,10 @@ class Translate:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game, on the pictures that were sent."""
         return build_translation(recipe), PairFeed.of_raw(examples, recipe.compute.device)
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """Nothing: the passport says what was found."""
+        return ()
 
 
 @dataclass(slots=True)
@@ -140,19 +143,22 @@ class TranslateJob:
     def finish(self, product: nn.Module) -> nn.Module:
         """The generator, of a picture and of its mirror image where that may be taken."""
         assert isinstance(product, TranslatorGenerator)
-        return MirrorAveraged(product) if self.recipe.objective.flips else product
+        return MirrorAveraged(product) if self._flips else product
+
+    @property
+    def _flips(self) -> bool:
+        return self.recipe.augmentation is not None and self.recipe.augmentation.flips
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `apply` needs."""
-        assert self.recipe.translate is not None
         content = {
             "ganforge": self.recipe.ganforge,
             "task": self.recipe.task,
             "kind": "pictures",
-            "data": self.recipe.data.model_dump(mode="json"),
-            "network": self.recipe.network.model_dump(mode="json"),
-            "translate": self.recipe.translate.model_dump(mode="json"),
-            "mirrored": self.recipe.objective.flips,
+            "data": self.recipe.data.content(),
+            "network": self.recipe.network.content(),
+            "translate": self.recipe.section(Translation).content(),
+            "mirrored": self._flips,
         }
         write_model_files(folder, product.network if isinstance(product, MirrorAveraged) else product, content)
 
@@ -166,8 +172,7 @@ class TranslateJob:
         The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
         """
         cases, train = self._cases(product), (self.pairs.train.pictures("x"), self.pairs.train.pictures("y"))
-        assert self.recipe.translate is not None
-        adversarial = self.recipe.translate.adversarial > 0
+        adversarial = self.recipe.section(Translation).adversarial > 0
         unlearned = train[1][subset(len(train[1]), self._kept_back("y"), "translate/floor")]
         found = judge_translation(self._the_judge(), cases, train, unlearned, adversarial)
         facts = {**found.facts, "cases": self._drawn(run, cases)}

@@ -12,6 +12,7 @@ from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.figures.ink import (
     GENERATED,
     INK,
@@ -32,7 +33,6 @@ from ganforge.kinds.tables.figures.ink import (
     skewed,
     tick,
 )
-from ganforge.recipe import Column
 
 MOST_PANELS, ACROSS = 24, 3
 BINS, FEW_VALUES = 32, 16

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.figures.ink import (
     DARK_REAL,
     GENERATED,
@@ -30,7 +31,6 @@ from ganforge.kinds.tables.figures.ink import (
     skewed,
     tick,
 )
-from ganforge.recipe import Column
 
 MOST_PAIRS = 8
 MOST_POINTS = 1_500

@@ -17,8 +17,9 @@ from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
+from ganforge.kinds.tables.settings import RowSettings
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.schedules import optimiser_settings
+from ganforge.planning.optimiser import optimiser_settings
 from ganforge.recipe import Network, Recipe
 
 TEMPERATURE = 0.5  # of the straight-through softmax
@@ -30,8 +31,8 @@ WATCHED = 256  # held-out rows that the discriminator scores at each look
 def build_row_networks(network: Network, sizes: Sequence[int]) -> tuple[RowGenerator, RowDiscriminator]:
     """Generator and discriminator; the discriminator is twice as wide (docs/log.md)."""
     units = tuple(sizes)
-    generator = RowGenerator(units, network.latent_size, network.width, network.depth)
-    return generator, RowDiscriminator(units, 2 * network.width, network.depth)
+    latent_size, width, depth = (network.need(dial) for dial in ("latent_size", "width", "depth"))
+    return RowGenerator(units, latent_size, width, depth), RowDiscriminator(units, 2 * width, depth)
 
 
 def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Feed | None = None) -> Game:
@@ -60,21 +61,20 @@ def row_game(
 ) -> Game:
     """Discriminator first, then generator. In the task `impute` a missing cell is neither shown nor learned.
 
-    held_out: as in adversarial.adversarial_game.
+    held_out: as in planning/game.py.
     """
-    assert recipe.rows is not None
-    rows, device = recipe.rows, recipe.compute.device
-    objective = OBJECTIVES[recipe.objective.name]()
+    rows, device = recipe.section(RowSettings), recipe.compute.device
+    objective, latent_size = OBJECTIVES[recipe.adversary.name](), recipe.network.need("latent_size")
     layout = RowLayout(codec.sizes, device)
     there = torch.cat([torch.from_numpy(unit.complete) for unit in codec.units]).to(device)
     firsts = torch.tensor([0, *codec.sizes[:-1]], device=device).cumsum(0)  # (U,) of each unit in `there`
     imputes = recipe.task == "impute"
-    gamma = Schedule(recipe.objective.gamma_start, recipe.objective.gamma_end, "cosine")
+    gamma = Schedule(recipe.adversary.gamma_start, recipe.adversary.gamma_end, "cosine")
 
     def hide(turn: Turn) -> _Hidden:
         codes = turn.batch["x"]
         if not imputes:
-            shown = draw_given(len(codes), len(codec.units), rows.whole, turn.random)
+            shown = draw_given(len(codes), len(codec.units), rows.need("whole"), turn.random)
             return _Hidden(layout.one_hot(codes), codes, shown, shown)
         shown = draw_most(len(codes), len(codec.units), turn.random)
         missing = (~there[codes.clamp_min(0) + firsts]).float()
@@ -82,7 +82,7 @@ def row_game(
 
     def draw(turn: Turn, hidden: _Hidden) -> tuple[Tensor, Tensor]:
         """The fake rows (B, P) and the logits that they were drawn from."""
-        latent = turn.random.normal(len(hidden.real), recipe.network.latent_size)
+        latent = turn.random.normal(len(hidden.real), latent_size)
         given = torch.cat([hidden.real * layout.spread(hidden.shown), hidden.shown], dim=1)
         logits: Tensor = generator(latent, given)
         drawn = layout.draw(logits, turn.random, TEMPERATURE)
@@ -132,7 +132,7 @@ def row_game(
         ),
         Player("generator", generator, generator_loss, steps),
     )
-    return Game(players, product="generator", order=recipe.objective.order)
+    return Game(players, product="generator", order=recipe.adversary.order)
 
 
 def draw_given(count: int, units: int, whole: float, random: Draws) -> Tensor:

@@ -18,6 +18,7 @@ from ganforge.engine.fit import FitSettings, fit
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
+from ganforge.kinds.tables.settings import RowSettings
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import Recipe
 
@@ -33,14 +34,13 @@ def train_referee(
 
     Everything it does follows from the recipe's seed, so that a run that is resumed during it ends with the same bits.
     """
-    assert recipe.rows is not None
     device, layout = recipe.compute.device, RowLayout(codec.sizes, recipe.compute.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "referee"))
         _, referee = build_row_networks(recipe.network, codec.sizes)
     referee.to(device)
     objective = OBJECTIVES["nonsaturating"]()  # its discriminator's side is plain logistic regression
-    latent_size, units = recipe.network.latent_size, len(codec.units)
+    latent_size, units = recipe.network.need("latent_size"), len(codec.units)
 
     def score_loss(turn: Turn) -> Loss:
         real = layout.one_hot(turn.batch["x"])
@@ -53,7 +53,7 @@ def train_referee(
         return objective.discriminator_loss(score, real, fake, 0.0, turn.random)
 
     steps = OptimiserSettings(Schedule(LEARNING_RATE, 0.0, "cosine"), "adam", 0.9, 0.99)
-    examples = recipe.rows.referee
+    examples = recipe.section(RowSettings).referee
     settings = FitSettings(
         seed=seed_for(recipe.seed, "referee game"),
         batch_size=recipe.optimiser.batch_size,

@@ -15,8 +15,8 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.errors import ChangedDataError, DataError, RecipeError, did_you_mean
-from ganforge.kinds.tables.codec.codec import LEARNED
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
+from ganforge.kinds.tables.columns import Column, TableData, columns_of
 from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares
 from ganforge.kinds.tables.generate.margins import match_shares
@@ -25,14 +25,18 @@ from ganforge.kinds.tables.generate.referee import train_referee
 from ganforge.kinds.tables.measures import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
 from ganforge.kinds.tables.measures.blocks import first_rows_block
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
-from ganforge.kinds.tables.plan import plan_rows, understand
+from ganforge.kinds.tables.overview import overview_of
+from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
 from ganforge.kinds.tables.reading.plain import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
+from ganforge.kinds.tables.rules.bounds import LEARNED
 from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.settings import RowSettings
 from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
-from ganforge.recipe import Column, Recipe, Request
-from ganforge.records import Evaluation, Page
+from ganforge.planning.draft import Draft
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Page, Rows
 from ganforge.run import Run
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
@@ -47,6 +51,9 @@ class GenerateRows:
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
         name: TABLE_MEANINGS[name].better for name in TABLE_QUICK
     }
+    section: ClassVar[type[TaskSection] | None] = RowSettings
+    data: ClassVar[type[Data]] = TableData
+    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="rows",
         judged="generated rows",
@@ -59,31 +66,38 @@ class GenerateRows:
 
     def plan(self, request: Request, tell: Tell) -> RowsJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
-        inquiry = ask_table(request)
-        tell("reading", count=inquiry.survey.rows, source=request.source)
-        understood = understand(request, inquiry)
-        table = _open(inquiry, understood.rows.spans, understood.rows.values, request.seed, understood.device)
-        return RowsJob(plan_rows(request, inquiry, table, understood, tell), table, tell)
+        return plan_job(begin(request, GenerateRows), tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
-        assert recipe.rows is not None
+        rows = recipe.section(RowSettings)
         open_source(recipe.data.source)  # what is not there, or no table, is told as that
         try:
-            inquiry = inquire(recipe.data.source, recipe.data.columns, recipe.rows.rules)
+            inquiry = inquire(recipe.data.source, columns_of(recipe), rows.rules)
         except DataError as error:
             raise _changed(recipe, error.what) from error
         if inquiry.survey.sha256 != recipe.data.hash:
             what = f"The table at {recipe.data.source!r} is not the one this run was started with."
             raise ChangedDataError(what, recipe.data.hash, inquiry.survey.sha256)
-        rows = recipe.rows
-        return RowsJob(recipe, _open(inquiry, rows.spans, rows.values, recipe.seed, recipe.compute.device), tell)
+        return RowsJob(recipe, _open(inquiry, rows, recipe.seed, recipe.compute.device), tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of two, on the rows that were sent."""
         codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
         feed = RowFeed(examples["codes"].numpy(), recipe.compute.device)
         return build_row_game(recipe, codec, feed), feed
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """The columns and the rules."""
+        return overview_of(recipe)
+
+
+def plan_job(draft: Draft, tell: Tell) -> RowsJob:
+    """The job of a task on rows, for what its draft has pinned. Raises: DataError, RecipeError."""
+    inquiry = ask_table(draft.request)
+    tell("reading", count=inquiry.survey.rows, source=draft.request.source)
+    table = _open(inquiry, choose_rows(draft, inquiry), draft.request.seed, draft.device)
+    return RowsJob(plan_rows(draft, inquiry, table, tell), table, tell)
 
 
 @dataclass(slots=True)
@@ -116,7 +130,7 @@ class RowsJob:
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A picture of the columns, and how alike columns and pairs are to those of held-out rows."""
-        samples = self.model(product).sample(self.recipe.records.look_samples, seed=1)
+        samples = self.model(product).sample(self.recipe.records.need("look_samples"), seed=1)
         columns = self.table.codec.columns
         drawn = draw_columns(self.table.held_out_rows, samples, columns, learned_names(columns))
         write_whole(run.sample_grid(examples), drawn)
@@ -125,14 +139,14 @@ class RowsJob:
 
     def finish(self, product: nn.Module) -> nn.Module:
         """The generator with its columns at their shares, and a referee, where the recipe wants one."""
-        assert isinstance(product, RowGenerator) and self.recipe.rows is not None
+        assert isinstance(product, RowGenerator)
         self.tell("settling")
         begun, table, referee = perf_counter(), self.table, None
         if self.recipe.task == "generate":
             layout = RowLayout(table.codec.sizes, self.recipe.compute.device)
             shares = code_shares(table.codec, table.train).to(self.recipe.compute.device)
-            match_shares(product, layout, shares, self.recipe.network.latent_size, self.recipe.seed)
-        if self.recipe.rows.referee:
+            match_shares(product, layout, shares, self.recipe.network.need("latent_size"), self.recipe.seed)
+        if self.recipe.section(RowSettings).referee:
             referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
         self.tell("settled", seconds=perf_counter() - begun)
         return RowProduct(product, referee)
@@ -173,9 +187,9 @@ class RowsJob:
 
     def model(self, product: nn.Module) -> RowModel:
         """The product as a model of rows."""
-        assert self.recipe.rows is not None
         whole = product if isinstance(product, RowProduct) else RowProduct(product, None)  # type: ignore[arg-type]
-        return RowModel(whole, self.recipe.network.latent_size, self.table.codec, self.recipe.rows.candidates)
+        latent_size, rows = self.recipe.network.need("latent_size"), self.recipe.section(RowSettings)
+        return RowModel(whole, latent_size, self.table.codec, rows.candidates)
 
 
 def learned_names(columns: Sequence[Column]) -> list[str]:
@@ -185,14 +199,9 @@ def learned_names(columns: Sequence[Column]) -> list[str]:
 
 def ask_table(request: Request) -> TableInquiry:
     """The columns and rules of the table that was asked for, with a person's corrections. Raises: as `inquire`."""
-    asked, rules = read_plan(request.plan) if request.plan else ((), None)
-    if "rows.rules" in request.settings:
-        raise RecipeError(
-            f"The setting rows.rules cannot be set to {request.settings['rows.rules']!r}.",
-            "A rule is checked against every row before it is taken.",
-            "Use --rule, or the rules of a plan.json.",
-        )
-    inquiry = inquire(request.source, asked, rules, request.rules)
+    plan = request.options.get("plan")
+    asked, rules = read_plan(plan) if plan else ((), None)
+    inquiry = inquire(request.source, asked, rules, request.options.get("rules", ()))
     names = [column.name for column in inquiry.survey.columns]
     if request.label not in (None, "none", *names):
         raise RecipeError(
@@ -209,8 +218,8 @@ def _changed(recipe: Recipe, why: str) -> DataError:
     )
 
 
-def _open(inquiry: TableInquiry, spans: int, values: Literal["seen", "smooth"], seed: int, device: str) -> Table:
-    return open_table(inquiry, spans=spans, inside=values, seed=seed, device=device)
+def _open(inquiry: TableInquiry, rows: RowSettings, seed: int, device: str) -> Table:
+    return open_table(inquiry, spans=rows.spans, inside=rows.values, seed=seed, device=device)
 
 
 def _as_text(samples: Plain, table: Table) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.sides import is_number, measured
-from ganforge.recipe import Column
 
 MOST_VALUES = 10_000  # of one category that are told apart; the rarer ones count as one
 BINS = 10  # of a number beside a category

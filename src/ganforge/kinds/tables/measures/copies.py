@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import by_frequency
 from ganforge.kinds.tables.measures.sentences import percent
 from ganforge.kinds.tables.measures.sides import is_number, measured, row_count, take
 from ganforge.measures.intervals import Estimate, of_share
 from ganforge.measures.neighbours import nearest_with_index
-from ganforge.recipe import Column
 
 MOST_NEAR = 5_000  # rows on each side whose nearest rows are searched
 MOST_ONE_HOT = 50  # texts of a column that are told apart; the rarer ones count as one

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import by_frequency
 from ganforge.kinds.tables.measures.sides import is_number, measured
-from ganforge.recipe import Column
 
 SENTENCE = (
     "The simplest alternative here is a Gaussian copula: every column keeps its own distribution, "

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures import oversampling
 from ganforge.kinds.tables.measures.blocks import table_blocks
 from ganforge.kinds.tables.measures.copula import SENTENCE, SHORT, GaussianCopula
@@ -21,7 +22,6 @@ from ganforge.kinds.tables.measures.sentences import column_sentence, is_off, lo
 from ganforge.kinds.tables.measures.sides import is_number, measured, row_count, subset, take
 from ganforge.kinds.tables.measures.verdict import judge_table
 from ganforge.measures.rivals import rival
-from ganforge.recipe import Column
 from ganforge.records import Evaluation, Measure
 
 FEWEST = 10  # rows on each side

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
+from ganforge.kinds.tables.columns import Column
 from ganforge.measures.intervals import Estimate, from_bootstrap
-from ganforge.recipe import Column
 
 HIDDEN = 0.2  # share of the cells, as the papers have it
 NUMERIC = ("integer", "decimal", "datetime")

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import by_frequency
 from ganforge.kinds.tables.measures.sides import is_number, measured, row_count
-from ganforge.recipe import Column
 
 NEIGHBOURS = 5
 SENTENCE = "Each row a mix of a training row and one of its nearest neighbours of the same label."

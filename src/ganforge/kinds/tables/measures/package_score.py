@@ -9,8 +9,8 @@ from importlib.util import find_spec
 import pandas as pd
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.sides import is_number, measured
-from ganforge.recipe import Column
 
 
 def sdmetrics_available() -> bool:

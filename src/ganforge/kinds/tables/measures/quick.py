@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import Coding
 from ganforge.kinds.tables.measures.sides import row_count, take
 from ganforge.kinds.tables.measures.similarity import similarity
 from ganforge.kinds.tables.measures.variety import variety
 from ganforge.measures.intervals import with_ends
-from ganforge.recipe import Column
 
 MOST_QUICK = 5_000  # rows of each side
 FEWEST_VARIED = 10  # rows of each side, from which on neighbours say anything

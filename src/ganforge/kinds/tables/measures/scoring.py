@@ -9,6 +9,7 @@ import numpy as np
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import Coded, Coding
 from ganforge.kinds.tables.measures.copies import Copies, copies
 from ganforge.kinds.tables.measures.detection import FEWEST, detection
@@ -17,7 +18,6 @@ from ganforge.kinds.tables.measures.similarity import Similarity, similarity
 from ganforge.kinds.tables.measures.trees import TreeView
 from ganforge.kinds.tables.measures.utility import Target, Utility, find_targets, label_skill, of_real_rows, utility
 from ganforge.measures.intervals import Estimate
-from ganforge.recipe import Column
 
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at
 MOST_TRAIN = 200_000  # training rows among which exact copies are searched

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import by_frequency
 from ganforge.kinds.tables.measures.sides import is_number
-from ganforge.recipe import Column
 
 LOST = 0.02  # of a score that is more than chance where there are many rows
 CHANCE = 0.5  # times 1 / root of the rows: what a score of few rows loses by chance

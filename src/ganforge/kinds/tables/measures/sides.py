@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
 
 LEFT_OUT = ("identifier", "constant")  # never learned, so there is nothing to measure
 NUMBERS = ("integer", "decimal", "datetime")  # float64 in contracts.Plain

@@ -13,9 +13,9 @@ from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import by_frequency
 from ganforge.kinds.tables.measures.sides import is_number, measured
-from ganforge.recipe import Column
 
 MOST_CATEGORIES = 250  # of one column; scikit-learn's trees take at most 255
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few

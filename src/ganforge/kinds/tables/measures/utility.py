@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import by_frequency
 from ganforge.kinds.tables.measures.sides import is_number, take
 from ganforge.kinds.tables.measures.trees import TreeView, explained, fit_classes, fit_number, macro_auc
 from ganforge.measures.intervals import Estimate, from_jackknife
-from ganforge.recipe import Column
 
 MOST_TARGETS = 8
 MOST_CLASSES, MOST_OTHER_CLASSES = 10, 4  # of the label and of other columns; the rarer ones count as one

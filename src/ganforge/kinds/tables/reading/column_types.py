@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.reading.dtypes import categories_as_text
 from ganforge.kinds.tables.reading.profile import Profile
-from ganforge.recipe import Column, ColumnKind
 
 NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they name a row and mean nothing
 SENTENCES = 0.5  # the same, of long texts with blanks

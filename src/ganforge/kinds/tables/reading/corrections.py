@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import check_pattern
+from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.reading.column_types import described
 from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.reading.dtypes import arrow_from, is_text
 from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.profile import EXACT, Profile
 from ganforge.kinds.tables.reading.text_values import NUMBER
-from ganforge.recipe import Column, ColumnKind
 
 Offence = Callable[[pa.Array], pa.Array]
 """values (N,) -> boolean (N,), true for those that cannot be."""

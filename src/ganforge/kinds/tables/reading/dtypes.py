@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganforge.core.json_file import parse_json
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
 
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
 _DECIMAL = re.compile(r"decimal128\((\d+), (-?\d+)\)\[pyarrow\]")

@@ -8,9 +8,9 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.dtypes import arrow_type, dtype_named, is_text
 from ganforge.kinds.tables.reading.text_values import dates_from
-from ganforge.recipe import Column
 
 _OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 _EXACT = 1e15  # numbers up to here have all their digits written

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.reading.dtypes import (
     arrow_from,
@@ -23,7 +24,6 @@ from ganforge.kinds.tables.reading.dtypes import (
     words_from,
 )
 from ganforge.kinds.tables.reading.formats import as_text, from_text, numbers_as_text
-from ganforge.recipe import Column
 
 NUMBERS = ("integer", "decimal")
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ganforge.core.files import write_whole
 from ganforge.core.json_file import read_json_file
 from ganforge.errors import InputError, RecipeError, did_you_mean
-from ganforge.recipe import Column, ColumnKind
+from ganforge.kinds.tables.columns import Column, ColumnKind
 
 KEYS = ("source", "columns", "rules")
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
 
 
 def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:

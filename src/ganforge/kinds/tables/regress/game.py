@@ -8,7 +8,7 @@ from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.regress.model import build_regressor
 from ganforge.objectives import squared_error
-from ganforge.planning.schedules import optimiser_settings
+from ganforge.planning.optimiser import optimiser_settings
 from ganforge.recipe import Recipe
 
 

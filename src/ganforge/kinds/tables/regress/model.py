@@ -27,7 +27,7 @@ def build_regressor(network: Network, features: int) -> nn.Module:
         case "linear":
             return LinearRegressor(features)
         case "mlp":
-            return MlpRegressor(features, network.width, network.depth)
+            return MlpRegressor(features, network.need("width"), network.need("depth"))
     raise RecipeError(f"There is no network {network.name!r} for regression.", did_you_mean(network.name, REGRESSORS))
 
 
@@ -82,7 +82,7 @@ class RegressionModel:
         content = {
             "ganforge": recipe.ganforge,
             "task": recipe.task,
-            "network": recipe.network.model_dump(mode="json"),
+            "network": recipe.network.content(),
             "features": list(self.feature_names),
             "target": self.target_name,
             "scaling": {

@@ -30,10 +30,10 @@ from ganforge.kinds.tables.regress.model import (
     with_ones,
 )
 from ganforge.kinds.tables.regress.numeric import NumericTable, TableFeed, column_names, open_numeric_table
-from ganforge.kinds.tables.regress.plan import plan_table, table_hash
+from ganforge.kinds.tables.regress.plan import begin, plan_table, table_hash
 from ganforge.measures.intervals import Estimate, from_bootstrap
-from ganforge.recipe import Recipe, Request
-from ganforge.records import Evaluation, Grade, Measure, Page, Verdict
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Grade, Measure, Page, Rows, Verdict
 from ganforge.run import Run
 
 SHOWN_THETAS = 32  # features up to which every theta stands in the record of each look
@@ -45,6 +45,9 @@ class Regress:
 
     name: ClassVar[str] = "regress"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"rmse": "lower", "r2": "higher"}
+    section: ClassVar[type[TaskSection] | None] = None
+    data: ClassVar[type[Data]] = Data
+    unguarded: ClassVar[str | None] = "one network that descends has no opponent to lose its balance with"
     page: ClassVar[Page] = Page(
         nouns="rows",
         judged="rows that it never saw",
@@ -58,6 +61,7 @@ class Regress:
 
     def plan(self, request: Request, tell: Tell) -> RegressJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        draft = begin(request, Regress)
         if request.label is None:
             raise RecipeError(
                 "No column to predict was named.",
@@ -66,7 +70,7 @@ class Regress:
             )
         table = open_numeric_table(request.source, request.label, request.seed)
         tell("reading", count=len(table.train_y) + len(table.held_y), source=request.source)
-        return RegressJob(plan_table(request, table, tell), table, tell)
+        return RegressJob(plan_table(draft, table, tell), table, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> RegressJob:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
@@ -81,6 +85,10 @@ class Regress:
         """The game of one, on the rows that were sent."""
         feed = TableFeed(examples["x"].numpy(), examples["y"].numpy())
         return build_game(recipe, examples["x"].shape[1]), feed
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """Nothing: the passport says what was found."""
+        return ()
 
 
 @dataclass(slots=True)
