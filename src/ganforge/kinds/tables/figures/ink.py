@@ -57,11 +57,6 @@ def plain_axes(axes: Axes, title: str, colour: str = INK) -> None:
     axes.tick_params(labelsize=SMALL, labelcolor=SOFT, color=LINE, length=3)
 
 
-def is_number(column: Column) -> bool:
-    """Whether a column has an axis; else it has bars."""
-    return column.kind in ("integer", "decimal", "datetime")
-
-
 def front(values: NDArray[Any]) -> NDArray[Any]:
     """At most 20,000 values, evenly from the whole column."""
     return values[np.linspace(0, len(values) - 1, min(len(values), MOST_DRAWN)).astype(np.int64)]

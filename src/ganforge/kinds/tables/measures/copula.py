@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.coding import by_frequency
-from ganforge.kinds.tables.measures.sides import is_number, measured
 
 SENTENCE = (
     "The simplest alternative here is a Gaussian copula: every column keeps its own distribution, "
@@ -40,11 +39,11 @@ class GaussianCopula:
     @classmethod
     def fit(cls, train: Plain, columns: Sequence[Column]) -> GaussianCopula:
         """Args: train at least two rows; identifier and constant columns are left out."""
-        chosen = measured(columns)
+        chosen = learned(columns)
         ordered, hidden = {}, []
         for column in chosen:
             values = train[column.name]
-            keys = values if is_number(column) else _frequency_ranks(values)
+            keys = values if column.is_number else _frequency_ranks(values)
             keys = np.where(np.isnan(keys), -np.inf, keys)  # missing below all others
             order = np.argsort(keys, kind="stable")
             ordered[column.name] = values[order]

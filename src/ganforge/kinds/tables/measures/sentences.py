@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import by_frequency
-from ganforge.kinds.tables.measures.sides import is_number
 
 LOST = 0.02  # of a score that is more than chance where there are many rows
 CHANCE = 0.5  # times 1 / root of the rows: what a score of few rows loses by chance
@@ -24,7 +23,7 @@ def is_off(score: float, floor: float, rows: int) -> bool:
 
 def column_sentence(column: Column, real: NDArray[Any], made: NDArray[Any]) -> str:
     """Where a column's generated values (M,) differ most from its real ones (N,), both non-empty."""
-    what, share, expected = (_of_numbers if is_number(column) else _of_texts)(column, real, made)
+    what, share, expected = (_of_numbers if column.is_number else _of_texts)(column, real, made)
     if share == 0:
         return f"{column.name}: none of the rows {what}, {percent(expected)} of the real ones do."
     return f"{column.name}: {percent(share)} of the rows {what}, {percent(expected)} of the real ones do."
@@ -32,7 +31,7 @@ def column_sentence(column: Column, real: NDArray[Any], made: NDArray[Any]) -> s
 
 def pair_sentence(first: Column, second: Column, real: tuple[Any, Any], made: tuple[Any, Any]) -> str:
     """How two number columns' correlation differs; "" where one is a category, which the picture shows better."""
-    if not (is_number(first) and is_number(second)):
+    if not (first.is_number and second.is_number):
         return ""
     found, expected = _correlation(*made), _correlation(*real)
     return f"{first.name} and {second.name}: their correlation is {found:.2f}, {expected:.2f} in the real rows."
@@ -40,7 +39,7 @@ def pair_sentence(first: Column, second: Column, real: tuple[Any, Any], made: tu
 
 def lost_values(column: Column, real: NDArray[Any], made: NDArray[Any], least: float = 0.05) -> list[str]:
     """The texts that at least the share `least` of the real rows have and none of the generated ones."""
-    if is_number(column):
+    if column.is_number:
         return []
     common = [str(text) for text in by_frequency(real)[: round(1 / least)] if (real == text).mean() >= least]
     present = set(by_frequency(made))

@@ -15,7 +15,6 @@ from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.reading.column_types import described
-from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.reading.dtypes import arrow_from, is_text
 from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.profile import EXACT, Profile
@@ -44,7 +43,7 @@ def as_asked(source: TableSource, profile: Profile, dtype: Any, found: Column, a
             column = described(profile, dtype, form, asked.kind, "")
         column = column.model_copy(update={"why": f"you asked for it (found: {found.kind})"})
     if column.kind == "datetime" and asked.resolution not in (None, column.resolution):
-        factor = MICROSECONDS[found.resolution or "D"] / MICROSECONDS[asked.resolution or "D"]
+        factor = found.unit / asked.unit
         low, high = np.floor((column.minimum or 0) * factor), np.ceil((column.maximum or 0) * factor)
         ends = {"minimum": float(low), "maximum": float(high)}
         column = column.model_copy(update={"resolution": asked.resolution, **ends})
@@ -107,7 +106,7 @@ def _with_range(source: TableSource, column: Column, found: Column, asked: Colum
         if wanted is None or wanted == getattr(found, end) or own is None:
             continue
         if (wanted > own) if end == "minimum" else (wanted < own):
-            limit = wanted * MICROSECONDS[column.resolution or "D"] if column.kind == "datetime" else wanted
+            limit = wanted * column.unit
             first = _first(source, column.name, partial(_beyond, outside, limit))
             row, value = first or (0, str(own))
             raise DataError(
