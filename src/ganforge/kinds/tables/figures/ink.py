@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.datetimes import moment
 from ganforge.reports.words import short
 
 REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that no eye confuses them; the page's own colours
@@ -71,8 +72,7 @@ def cut(name: str, letters: int = LETTERS) -> str:
 def tick(column: Column, value: float) -> str:
     """A value on an axis."""
     if column.kind == "datetime":
-        unit = {"min": "m", None: "s"}.get(column.resolution, column.resolution)
-        return str(np.array(round(value), f"datetime64[{unit}]").astype("datetime64[D]"))
+        return str(moment(value, column).astype("M8[D]"))
     if column.kind == "integer" and abs(value) < 10_000:
         return f"{value:.0f}"
     return short(value)

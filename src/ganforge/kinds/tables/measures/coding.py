@@ -69,12 +69,15 @@ class Coding:
                 codes[name] = np.where(np.isnan(numbers[name]), MISSING, bins).astype(np.int64)
                 sizes[name] = len(self.edges[name]) + 2
             else:
-                known = self.values[name]
-                found = known.get_indexer(pd.Index(given, dtype=object)) + 1
-                found[found == 0] = len(known) + 1
-                codes[name] = np.where(pd.isna(given), MISSING, found).astype(np.int64)
-                sizes[name] = len(known) + 2
+                codes[name] = MISSING + 1 + ranks(given, self.values[name])
+                sizes[name] = len(self.values[name]) + 2
         return Coded(count, numbers, codes, sizes)
+
+
+def ranks(values: NDArray[np.generic], known: pd.Index[str]) -> Codes:
+    """The place of each text (N,) among the known ones; K for one that is none of these K, -1 for a missing one."""
+    places = known.get_indexer(pd.Index(values, dtype=object))
+    return np.where(pd.isna(values), -1, np.where(places < 0, len(known), places)).astype(np.int64)
 
 
 def by_frequency(values: NDArray[np.generic]) -> pd.Index[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.coding import by_frequency
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.sentences import percent
 from ganforge.kinds.tables.reading.plain import row_count, take
 from ganforge.measures.intervals import Estimate, of_share
@@ -146,7 +146,5 @@ class _Space:
                 parts.append(gone[:, None].astype(np.float64))
             else:
                 known = self.texts[column.name]
-                codes = known.get_indexer(pd.Index(values, dtype=object))
-                codes = np.where(pd.isna(values), len(known) + 1, np.where(codes < 0, len(known), codes))
-                parts.append(np.eye(len(known) + 2)[codes] / np.sqrt(2))  # two different texts are one apart
+                parts.append(np.eye(len(known) + 2)[ranks(values, known)] / np.sqrt(2))  # different ones are one apart
         return np.concatenate(parts, axis=1).astype(np.float32)

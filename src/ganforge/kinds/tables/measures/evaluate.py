@@ -57,25 +57,9 @@ class TableEvaluation:
 
     def as_json(self) -> dict[str, Any]:
         """The object of evaluation.json."""
-        return {
-            "step": self.training.get("step"),
-            "examples": self.training.get("examples"),
-            "samples": self.samples,
-            "held_out": self.held_out,
-            "judge": dict(JUDGE),
-            "floor": FLOOR,
-            "reference": SENTENCE,
-            "measures": [asdict(measure) for measure in self.measures],
-            "classes": None,
-            "columns": [dict(column) for column in self.columns],
-            "pairs": [dict(pair) for pair in self.pairs],
-            "targets": [dict(target) for target in self.targets],
-            "label": None if self.label is None else dict(self.label),
-            "rivals": [dict(rival) for rival in self.rivals],
-            "nearest": self.nearest,
-            "copying_suspected": self.copying_suspected,
-            "verdict": asdict(self.verdict),
-        }
+        found = {name: value for name, value in asdict(self).items() if name not in ("training", "names", "dependence")}
+        told = {"judge": dict(JUDGE), "floor": FLOOR, "reference": SENTENCE, "classes": None}
+        return {"step": self.training.get("step"), "examples": self.training.get("examples"), **told, **found}
 
     def measure(self, name: str) -> Measure:
         """One measure by name. Raises: KeyError if it was not measured."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.coding import by_frequency
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.reading.plain import row_count
 
 NEIGHBOURS = 5
@@ -76,7 +76,7 @@ def smote_rows(train: Plain, columns: Sequence[Column], label: str, count: int, 
 
 def _coded(values: NDArray[Any], known: Any) -> Floats:
     if known is not None:
-        return np.asarray(known.get_indexer(values), np.float64)  # -1 for missing
+        return ranks(values, known).astype(np.float64)  # -1 for missing
     middle = np.nanmedian(values) if not np.isnan(values).all() else 0.0
     return np.where(np.isnan(values), middle, values)
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
+from ganforge.kinds.tables.reading.datetimes import moment
 
 LOST = 0.02  # of a score that is more than chance where there are many rows
 CHANCE = 0.5  # times 1 / root of the rows: what a score of few rows loses by chance
@@ -61,7 +62,7 @@ def shown(text: str) -> str:
 
 def _of_texts(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple[str, float, float]:
     texts = by_frequency(np.concatenate([real, made]))
-    sizes = [np.bincount(texts.get_indexer(side) + 1, minlength=len(texts) + 1) / len(side) for side in (real, made)]
+    sizes = [np.bincount(ranks(side, texts) + 1, minlength=len(texts) + 1) / len(side) for side in (real, made)]
     gaps = np.abs(sizes[0] - sizes[1])
     worst = int((gaps + 1e-3 * (gaps > 0) * (sizes[1] == 0)).argmax())  # of equal ones the one that is gone
     what = "have no value" if worst == 0 else f"have {shown(str(texts[worst - 1]))}"
@@ -88,8 +89,7 @@ def _of_numbers(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple
 
 def _value(column: Column, value: float) -> str:
     if column.kind == "datetime":
-        unit = {"min": "m", None: "s"}.get(column.resolution, column.resolution)  # numpy calls a minute m
-        return str(np.array(round(value), f"datetime64[{unit}]")).replace("T", " ")
+        return str(moment(value, column)).replace("T", " ")
     return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
 
 

@@ -14,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.coding import by_frequency
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 
 MOST_CATEGORIES = 250  # of one column; scikit-learn's trees take at most 255
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
@@ -44,9 +44,7 @@ class TreeView:
             if column.name == without:
                 continue
             if column.name in self.known:
-                codes = self.known[column.name].get_indexer(pd.Index(values, dtype=object)).astype(np.float64)
-                codes[codes < 0] = len(self.known[column.name])
-                values = np.where(pd.isna(values), np.nan, codes)
+                values = np.where(pd.isna(values), np.nan, ranks(values, self.known[column.name]))
             parts.append(np.asarray(values, np.float64))
         return np.stack(parts, axis=1)
 

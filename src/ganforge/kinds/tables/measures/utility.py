@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.trees import TreeView, explained, fit_classes, fit_number, macro_auc
 from ganforge.kinds.tables.reading.plain import take
 from ganforge.measures.intervals import Estimate, from_jackknife
@@ -155,8 +155,7 @@ def _scores(view: TreeView, target: Target, rows: Plain, held_out: Plain) -> Flo
 
 def _codes(classes: pd.Index[str], values: NDArray[np.generic]) -> NDArray[np.int64]:
     """0..K-1, and K for every other value."""
-    codes = classes.get_indexer(pd.Index(_texts(values), dtype=object)).astype(np.int64)
-    return np.where(codes < 0, len(classes), codes)
+    return ranks(_texts(values), classes)
 
 
 def _texts(values: NDArray[Any]) -> NDArray[Any]:

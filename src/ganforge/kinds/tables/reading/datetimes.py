@@ -14,6 +14,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column
@@ -57,9 +58,13 @@ def write_datetime(plain: float, column: Column) -> str:
 
     Args: plain a whole number.
     """
-    resolution = (column.resolution or "D").replace("min", "m")
-    when = np.array(int(plain), f"M8[{resolution}]")
-    return str(when) if column.zone is None else str(when.astype("M8[h]") if resolution == "D" else when) + "Z"
+    text = str(moment(plain, column))
+    return text if column.zone is None else text + ("Z" if "T" in text else "T00Z")
+
+
+def moment(plain: float, column: Column) -> NDArray[np.datetime64]:
+    """A plain datetime, rounded, as numpy's of the column's resolution, ()."""
+    return np.array(round(plain), f"M8[{(column.resolution or 'D').replace('min', 'm')}]")  # numpy calls a minute m
 
 
 def zone_of(column: Column) -> tzinfo:
