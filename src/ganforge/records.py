@@ -43,7 +43,7 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an evaluation comes to: a grade, a headline, two to seven sentences, and whether the adversary helps."""
+    """What an evaluation comes to: a grade, a headline, one to seven sentences, and whether the adversary helps."""
 
     grade: Grade
     headline: str

@@ -11,7 +11,7 @@ from tables_world import COLUMNS, Table, chosen, people, permuted
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures import TABLE_MEANINGS, GaussianCopula, evaluate_table, oversampling
-from ganforge.kinds.tables.measures.package_score import sdmetrics_available, sdmetrics_quality
+from ganforge.kinds.tables.measures.evaluate import sdmetrics_available, sdmetrics_quality
 from ganforge.records import Evaluation
 
 TRAIN, HELD_OUT = people(1200, 0), people(600, 1)

@@ -246,4 +246,4 @@ def _verdict(
     grade: Grade = "failed" if r2.high < r2.reference else "poor" if not helps else "good" if arrived else "fair"
     if grade == "good" and r2.low > 0.9:
         grade = "excellent"
-    return Verdict(grade, f"{grade.capitalize()}: {use[0].lower()}{use[1:]}", (use, standing), None)
+    return Verdict(grade, f"{grade.capitalize()}: {use[0].lower()}{use[1:]}", (standing,), None)
