@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -14,6 +13,7 @@ from ganforge.records import GRADES, Bars, Block, Evaluation, Measure, Verdict
 
 MOST_JUDGED = 10_000  # samples of an evaluation
 BOUNDS = (0.15, 0.35, 0.6, 0.9)  # upper ends of what is lost, for each grade but the last
+LEAST_WAY = 0.02  # between real points and a Gaussian: less tells nothing
 MOST_NAMED = 5  # modes
 MOST_BARS = 60
 Scores = Mapping[str, Estimate]
@@ -75,16 +75,17 @@ def evaluate_points(
 
 
 def lost(mine: Scores, floor: Scores, simplest: Scores) -> float:
-    """What is lost of being real, 0 for real points and about 1 for a Gaussian: the mean of three shares.
+    """What is lost of being real, 0 for real points and about 1 for a Gaussian: the largest of three shares.
 
-    distance: log(d / floor) / log(Gaussian's / floor); modes: the share that is not reached; precision: how far it lies
-    from that of real points on the way to the Gaussian's.
+    distance: how far it lies from that of real points on the way to the Gaussian's; modes: the share that is not
+    reached; precision: as the distance.
     """
-    distance, best, worst = (max(side["sliced_wasserstein"].value, 1e-6) for side in (mine, floor, simplest))
-    away = max(0.0, math.log(distance / best)) / max(math.log(worst / best), 0.05)
-    gap = max(floor["precision"].value - simplest["precision"].value, 0.05)
-    blurred = (floor["precision"].value - mine["precision"].value) / gap
-    return (away + (1 - mine["modes_reached"].value) + max(0.0, blurred)) / 3
+    shares = [1 - mine["modes_reached"].value]
+    for name in ("sliced_wasserstein", "precision"):
+        way = simplest[name].value - floor[name].value
+        gone = (mine[name].value - floor[name].value) / way if abs(way) > LEAST_WAY else 0.0
+        shares.append(max(0.0, gone))
+    return max(shares)
 
 
 def _verdict(
