@@ -164,10 +164,10 @@ class Compute(Section):
 
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
-    pieces: int = Field(1, gt=0)  # into which a batch is cut to fit into memory, computed one after the other
+    pieces: int = Field(1, gt=0)  # into which a batch is cut: on a GPU to fit into memory, else for as many threads
     capture: bool = True  # on a GPU: steps are recorded once and repeated
     deterministic: bool = False  # on a GPU: a resumed run has the bits of one that was never stopped
-    threads: int = Field(1, gt=0)
+    threads: int = Field(1, gt=0)  # that share each operation; a piece has one of its own where this is 1
 
 
 class Records(Section):

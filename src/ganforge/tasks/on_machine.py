@@ -9,6 +9,7 @@ from ganforge.recipe import Compute
 
 FOR_A_GPU = "not used: it is for an NVIDIA GPU"
 WHOLE = "a batch is computed as a whole; more pieces take less memory"
+ALONE = "each operation has one: several wait for each other, and for long where another program runs"
 
 
 def compute_on(device: str) -> tuple[Compute, dict[str, str]]:
@@ -36,7 +37,7 @@ def compute_on(device: str) -> tuple[Compute, dict[str, str]]:
         "compute__deterministic": "the fastest algorithms; true makes a resumed run the same to the bit"
         if on_gpu
         else "not used: on a processor a resumed run is the same to the bit in any case",
-        "compute__threads": machine.description,
+        "compute__threads": ALONE if compute.threads == 1 else machine.description,
     }
 
 

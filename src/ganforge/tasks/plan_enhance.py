@@ -30,7 +30,7 @@ from ganforge.recipe import (
 from ganforge.tasks.enhance_game import build_game, enhancer_for
 from ganforge.tasks.on_machine import compute_on
 from ganforge.tasks.plan_pictures import chosen_device, chosen_objective, why_so_many
-from ganforge.tasks.timing import measure_rate, on_fewest_threads, steps_per_record
+from ganforge.tasks.timing import in_pieces, measure_rate, steps_per_record
 
 DEFAULT_MINUTES = 5.0
 BATCH = 16
@@ -174,14 +174,14 @@ def _with_length(draft: Recipe, photos: Photos, tell: Tell) -> Recipe:
         alone, together = (measure_rate(phase(recipe, at), photos.train, build=build_game) for at in (1.0, 0.0))
         return 1 / (chosen.sharp_from / alone + (1 - chosen.sharp_from) / together)
 
-    batch = draft.optimiser.batch_size
+    draft, batch = in_pieces(draft, photos.train, build_game), draft.optimiser.batch_size
     asked = request.examples or (draft.length.examples if "length.examples" in request.settings else None)
     if asked is not None:
         rate, seconds, examples = measure(draft), None, max(batch, asked)
         why = why_so_many(asked, batch)
     else:
         seconds = 60.0 * (request.minutes or DEFAULT_MINUTES)
-        draft, rate = on_fewest_threads(draft, measure, "patches")
+        rate = measure(draft)
         training = max(0.5 * seconds, seconds - len(MARKS) * SECONDS_PER_LOOK)
         examples = max(batch, int(rate * training))
         why = f"{seconds / 60:g} minutes at {rate:,.0f} patches/s, without the time of {len(MARKS)} looks"

@@ -31,7 +31,7 @@ from ganforge.recipe import (
     refuse_two_lengths,
 )
 from ganforge.tasks.on_machine import compute_on
-from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads, steps_per_record
+from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, in_pieces, measure_rate, steps_per_record
 
 DEFAULT_MINUTES = 5.0
 BATCH = 64
@@ -272,9 +272,8 @@ def _for_examples(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
     examples = max(draft.optimiser.batch_size, draft.length.examples)
     sizes = _sizes(draft.ask)
     size = next((size for size in sizes if examples >= WORTH_IT_FROM.get(size, 0)), sizes[-1])
-    draft = _of_size(draft, size)
     tell("timing", size=size)
-    return for_asked_examples(draft, feed, measure_rate)
+    return for_asked_examples(in_pieces(_of_size(draft, size), feed), feed, measure_rate)
 
 
 def for_asked_examples(draft: Recipe, feed: Feed, measure: Callable[[Recipe, Feed, int], float]) -> Recipe:
@@ -306,9 +305,9 @@ def _for_minutes(draft: Recipe, feed: Feed, tell: Tell) -> Recipe:
     seconds, training, looks = seconds_for_training(draft)
     trial, rate = draft, 0.0
     for size in _sizes(draft.ask):
-        trial = _of_size(draft, size)
         tell("timing", size=size)
-        trial, rate = on_fewest_threads(trial, lambda recipe: measure_rate(recipe, feed), "pictures")
+        trial = in_pieces(_of_size(draft, size), feed)
+        rate = measure_rate(trial, feed)
         if rate * training >= WORTH_IT_FROM.get(size, 0):
             break
     examples = max(trial.optimiser.batch_size, int(rate * training))

@@ -6,11 +6,12 @@ The rules were found on Adult and tried on other tables unchanged; docs/log.md s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from ganforge import __version__
-from ganforge.contracts import Tell
+from ganforge.contracts import Game, Tell
 from ganforge.core.device import devices_here, survey_machine
 from ganforge.data.tables.table import Table, TableInquiry
 from ganforge.errors import RecipeError, did_you_mean
@@ -33,7 +34,7 @@ from ganforge.recipe import (
 )
 from ganforge.tasks.on_machine import compute_on
 from ganforge.tasks.row_game import build_row_game, build_row_networks
-from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, measure_rate, on_fewest_threads, steps_per_record
+from ganforge.tasks.timing import TIMED_STEPS, TIMED_STRETCHES, in_pieces, measure_rate, steps_per_record
 
 DEFAULT_MINUTES = 5.0
 BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
@@ -116,6 +117,7 @@ def plan_rows(request: Request, inquiry: TableInquiry, table: Table, understood:
     draft = override(_draft(request, inquiry, table, understood, objective), request.settings)
     _refuse_augmentation(draft)
     refuse_unbuildable(draft.network, lambda: build_row_networks(draft.network, table.codec.sizes))
+    draft = in_pieces(draft, table.train, partial(_game, table=table))
     if request.examples is not None or "length.examples" in request.settings:
         draft = _for_examples(draft, table, tell)
     else:
@@ -214,9 +216,11 @@ def _draft(request: Request, inquiry: TableInquiry, table: Table, understood: Un
 
 def _measured(draft: Recipe, table: Table, steps: int = TIMED_STEPS) -> float:
     """Rows a second."""
-    return measure_rate(
-        draft, table.train, steps, lambda recipe: build_row_game(recipe, table.codec, table.train, table.held_out)
-    )
+    return measure_rate(draft, table.train, steps, partial(_game, table=table))
+
+
+def _game(recipe: Recipe, table: Table) -> Game:
+    return build_row_game(recipe, table.codec, table.train, table.held_out)
 
 
 def _for_examples(draft: Recipe, table: Table, tell: Tell) -> Recipe:
@@ -235,7 +239,7 @@ def _for_minutes(draft: Recipe, table: Table, tell: Tell) -> Recipe:
     looks = len(_marks(seconds))
     training = max(0.5 * seconds, seconds - looks * SECONDS_PER_LOOK)
     tell("timing", size=draft.ask.size or "small")
-    draft, rate = on_fewest_threads(draft, lambda recipe: _measured(recipe, table), "rows")
+    rate = _measured(draft, table)
     shown = max(draft.optimiser.batch_size, int(rate * training))
     draft = _with_referee(draft, table, shown)
     assert draft.rows is not None

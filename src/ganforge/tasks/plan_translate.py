@@ -37,7 +37,7 @@ from ganforge.tasks.plan_pictures import (
     seconds_for_training,
     with_length,
 )
-from ganforge.tasks.timing import measure_rate, on_fewest_threads
+from ganforge.tasks.timing import in_pieces, measure_rate
 from ganforge.tasks.translate_game import build_networks, build_translation
 
 BATCH = 16
@@ -93,6 +93,7 @@ def plan_translation(request: Request, pairs: Pairs, size_reason: str, tell: Tel
     draft = _for_width(override(_draft(request, pairs, objective), request.settings))
     refuse_unbuildable(draft.network, lambda: list(build_networks(draft).values()))
     tell("timing", size=request.size or "small")
+    draft = in_pieces(draft, pairs.train, build_translation)
     by_examples = request.examples is not None or "length.examples" in request.settings
     rate = partial(measure_rate, build=build_translation)
     draft = for_asked_examples(draft, pairs.train, rate) if by_examples else _for_minutes(draft, pairs)
@@ -177,9 +178,7 @@ def _for_width(draft: Recipe) -> Recipe:
 
 def _for_minutes(draft: Recipe, pairs: Pairs) -> Recipe:
     seconds, training, looks = seconds_for_training(draft)
-    draft, rate = on_fewest_threads(
-        draft, lambda recipe: measure_rate(recipe, pairs.train, build=build_translation), "pictures"
-    )
+    rate = measure_rate(draft, pairs.train, build=build_translation)
     examples = max(draft.optimiser.batch_size, int(rate * training))
     most = max(MOST_PASSES * len(pairs.train), FEWEST_STEPS * draft.optimiser.batch_size)
     if pairs.pairing == "unpaired" and examples > most:

@@ -1,4 +1,4 @@
-"""How fast a game trains on this machine now, and on how many threads."""
+"""How fast a game trains on this machine now, and into how many pieces its batches are cut."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 import torch
 
 from ganforge.contracts import Feed, Game, Record
+from ganforge.core.device import THREADS
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.engine.profiling import StepCost, cost_of_step
 from ganforge.errors import Interrupted
 from ganforge.recipe import Recipe
 from ganforge.tasks.adversarial import build_game
@@ -19,22 +21,44 @@ from ganforge.tasks.on_machine import use
 TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
 MOST_RECORDS = 2_000.0  # in a run whose examples were asked for, however long
 MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
+FLOPS_PER_START, FEWEST_ROWS = 2e6, 2  # see pieces_for (docs/log.md)
 
 
-def on_fewest_threads(draft: Recipe, measure: Callable[[Recipe], float], what: str) -> tuple[Recipe, float]:
-    """All threads or one, whichever is faster now, with the rate; those that a person has set are not replaced.
+def in_pieces(draft: Recipe, feed: Feed, build: Callable[[Recipe], Game] = build_game) -> Recipe:
+    """The recipe with its batch in as many pieces as are worth computing side by side on the cores of this machine.
 
-    Threads wait for each other at every operation. On a small network, or on a machine that is busy with other things,
-    that wait costs more than the second core brings: 30 times as much was seen. Args: what is shown, in words.
+    What a step costs is counted, not timed: the same command gives the same pieces on a busy machine. Where a person
+    has set pieces or threads, the recipe is as it was.
     """
-    many = measure(draft)
-    if draft.compute.threads == 1 or draft.compute.device != "cpu" or "compute.threads" in draft.ask.settings:
-        return draft, many
-    alone = draft.model_copy(update={"compute": draft.compute.model_copy(update={"threads": 1})})
-    one = measure(alone)
-    told = f"{draft.compute.threads} threads make {many:,.0f} {what}/s now, one makes {one:,.0f}"
-    chosen = alone if one > many else draft
-    return chosen.with_reason(compute__threads=f"{draft.reasons['compute.threads']}; {told}"), max(one, many)
+    compute, batch = draft.compute, draft.optimiser.batch_size
+    if compute.device != "cpu" or THREADS == 1 or {"compute.pieces", "compute.threads"} & draft.ask.settings.keys():
+        return draft
+    settings = FitSettings(
+        seed=draft.seed, batch_size=batch, length_examples=batch, half_life_examples=1000, precision=compute.precision
+    )
+    before = torch.get_num_threads()
+    use(compute)
+    try:
+        cost = cost_of_step(build(draft), feed, settings)
+    finally:
+        torch.set_num_threads(before)
+    pieces = pieces_for(cost, batch, THREADS)
+    if pieces == 1:
+        why = f"a batch is computed as a whole: its {cost.flops:.2g} operations of arithmetic are too few to be divided"
+    else:
+        why = f"computed side by side on {THREADS} cores: {cost.flops:.2g} operations of arithmetic are enough for it"
+    cut = draft.model_copy(update={"compute": compute.model_copy(update={"pieces": pieces})})
+    return cut.with_reason(compute__pieces=why)
+
+
+def pieces_for(cost: StepCost, batch: int, cores: int) -> int:
+    """Into how many equal pieces a batch is cut: at most one for each core, each of at least FEWEST_ROWS.
+
+    Every further piece starts all operations of a step once more. It is worth that, and costs little where no second
+    core is free, if the arithmetic of the whole step is FLOPS_PER_START for each operation that is started again.
+    """
+    most = min(cores, batch // FEWEST_ROWS, 1 + int(cost.flops / cost.operations / FLOPS_PER_START))
+    return next(pieces for pieces in range(max(1, most), 0, -1) if batch % pieces == 0)
 
 
 def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate: float) -> int:
