@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,12 +35,12 @@ BAR = 1.3
 
 def play(game: str, way: str) -> None:
     """A process that trains for as many seconds as each line of its input says, and answers with what it showed."""
-    from ganforge.api.asking import request_of, task_for
-    from ganforge.api.fitting import fit_settings
+    from ganforge.api.fit_settings import fit_settings
+    from ganforge.api.request import request_of, task_for
     from ganforge.core.device import THREADS
     from ganforge.engine.fit import fit
     from ganforge.errors import Interrupted
-    from ganforge.tasks.on_machine import use
+    from ganforge.planning.compute import use
 
     source, asked = GAMES[game]
     settings = {ONE: {"compute.threads": 1}, SHARED: {"compute.threads": THREADS}, PLANNED: {}}[way]
@@ -59,10 +59,8 @@ def play(game: str, way: str) -> None:
             steps += 1
             return time.perf_counter() - start > seconds
 
-        try:
+        with suppress(Interrupted):
             fit(players, job.feed, without_end, stop=stop)
-        except Interrupted:
-            pass
         return steps * without_end.batch_size, time.perf_counter() - start
 
     train(1.0)

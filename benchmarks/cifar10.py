@@ -26,14 +26,15 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganforge.api.fitting import fit_settings
+from ganforge.api.fit_settings import fit_settings
 from ganforge.contracts import Game, OptimiserSettings, Schedule
 from ganforge.engine.fit import fit
-from ganforge.networks.resnet import Block
+from ganforge.kinds.pictures.generate.task import Generate, GenerateJob
+from ganforge.kinds.pictures.networks.resnet import Block
+from ganforge.planning.compute import use
 from ganforge.recipe import Request
+from ganforge.records import Measure
 from ganforge.run import Run
-from ganforge.tasks.generate import Generate, GenerateJob
-from ganforge.tasks.on_machine import use
 
 HINGE = {"objective.gamma_start": "0", "objective.gamma_end": "0"}
 MEASURES = ("frechet_distance", "recall", "precision", "kid")
@@ -69,20 +70,19 @@ def normalised(game: Game, rate: float | None) -> Game:
     return replace(game, players=tuple(replace(player, optimiser=steps) for player in game.players))
 
 
-def measured(job: GenerateJob, game: Game, folder: Path) -> tuple[dict[str, Any], int]:
+def measured(job: GenerateJob, game: Game, folder: Path) -> tuple[dict[str, Measure], int]:
     """Every measure after training, and the pictures shown."""
     use(job.recipe.compute)
     job.prepare()
     fitted = fit(game, job.feed, fit_settings(job.recipe))
-    state = fitted.state
-    content = job.evaluate(Run(folder), fitted.product, {"step": state.step, "examples": state.clock.examples})
-    return {measure["name"]: measure for measure in content["measures"]}, state.clock.examples
+    found = job.evaluate(Run(folder), fitted.product)
+    return {measure.name: measure for measure in found.measures}, fitted.state.clock.examples
 
 
-def told(measure: dict[str, Any]) -> str:
+def told(measure: Measure) -> str:
     """One measure in a line."""
-    value = f"{measure['value']:8.3f} ({measure['low']:.3f} to {measure['high']:.3f})"
-    return f"  {measure['name']:18s} {value}   real {measure['floor']:.3f}   Gaussian {measure['reference']:.3f}"
+    value = f"{measure.value:8.3f} ({measure.low:.3f} to {measure.high:.3f})"
+    return f"  {measure.name:18s} {value}   real {measure.floor:.3f}   Gaussian {measure.reference:.3f}"
 
 
 def clearly_better(mine: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -26,9 +26,9 @@ import torch
 from engine_speed import BATCH, Pictures, TutorialDiscriminator, TutorialGenerator, tutorial_loop
 
 import ganforge as gf
-from ganforge.data.images import open_pictures, survey
-from ganforge.data.images.feed import to_uint8
-from ganforge.metrics import gaussian_reference
+from ganforge.kinds.pictures.measures import gaussian_reference
+from ganforge.kinds.pictures.reading import open_pictures, survey
+from ganforge.kinds.pictures.reading.feed import to_uint8
 from ganforge.run import Run
 
 SAMPLES = 10_000

@@ -31,12 +31,13 @@ from torch import Tensor, nn
 
 from ganforge import __version__
 from ganforge.contracts import Batch, Game
-from ganforge.core.ceilings import wait_for
 from ganforge.core.device import survey_machine
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.engine.roofline import wait_for
+from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.planning.compute import use
+from ganforge.planning.game import adversarial_game
 from ganforge.recipe import Adversary, Compute, Data, Length, Network, Optimiser, Recipe, Request
-from ganforge.tasks.adversarial import adversarial_game, build_game
-from ganforge.tasks.on_machine import use
 
 BATCH, LATENT = 64, 64
 

@@ -25,14 +25,14 @@ import torch.nn.functional as F
 from engine_speed import Pictures, recipe_for
 from torch import Tensor
 
-from ganforge.api.profiling import what_limits
+from ganforge.api.profile import what_limits
 from ganforge.contracts import Game
-from ganforge.core.ceilings import wait_for
 from ganforge.engine.fit import FitSettings
-from ganforge.engine.profiling import Steps, profile_step
+from ganforge.engine.profile import Steps, profile_step
+from ganforge.engine.roofline import wait_for
+from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.planning.compute import use
 from ganforge.recipe import Adversary, Compute, Network
-from ganforge.tasks.adversarial import build_game
-from ganforge.tasks.on_machine import use
 
 LATENT, SHAPE, BAR = 64, (3, 32, 32), 1.6
 

@@ -23,13 +23,13 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from ganforge.contracts import Game
-from ganforge.core.ceilings import wait_for
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.engine.profiling import Steps
+from ganforge.engine.profile import Steps
+from ganforge.engine.roofline import wait_for
 from ganforge.engine.step import Inputs, Phase, Program, Told
+from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.planning.compute import use
 from ganforge.recipe import Adversary, Compute, Network
-from ganforge.tasks.adversarial import build_game
-from ganforge.tasks.on_machine import use
 
 SHAPE, WIDTH, STEPS = (1, 28, 28), 32, 100
 LIMITS = {"host": 150.0, "idle": 0.05, "agreement": 1e-9}

@@ -30,7 +30,8 @@ SOURCES = {
 }
 IN_DOUBLE = """
 import sys, torch
-from ganforge.api import several, verbs
+from ganforge.api import distributed as several
+from ganforge.api import train as verbs
 from ganforge.cli.main import main
 
 def in_double(game, feed, settings, *, look=None, **more):

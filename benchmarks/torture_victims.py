@@ -85,10 +85,14 @@ def serve() -> None:
     import torch._dynamo  # the first optimiser does, which takes longer than a tiny run
     from PIL import Image
 
-    import ganforge.api
+    import ganforge.api.train
     import ganforge.cli
     import ganforge.cli.live  # noqa: F401
+    from ganforge.kinds import every_kind, task_of
 
+    for kind in every_kind():
+        for name in kind.tasks:
+            task_of(kind, name)  # imports what it needs
     Image.preinit()
     torch.set_num_threads(1)
     for line in sys.stdin:

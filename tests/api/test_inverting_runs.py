@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 import ganforge
-from ganforge.api import inverting
+from ganforge.api import invert as inverting
 from ganforge.cli import main
 from ganforge.errors import DataError, InputError, RunError
+from ganforge.kinds.pictures.generate.model import load_model
+from ganforge.kinds.pictures.invert import encoder_store
 from ganforge.run import Run
-from ganforge.tasks import encoder_store, load_model
 
 FEW = 3_200  # examples for the encoder
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ganforge.cli import main
-from ganforge.data.tables.plan_file import read_plan
+from ganforge.kinds.tables.reading.plan_file import read_plan
 
 RANDOM = np.random.default_rng(0)
 ROWS = 150

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from histories import RECORDS, gan, measure, regression
 
-from ganforge.contracts import History, Record
 from ganforge.diagnosis import CHECKS, TIMED, diagnose
+from ganforge.records import History, Record
 
 
 def late(i: int) -> float:

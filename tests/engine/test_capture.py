@@ -16,7 +16,9 @@ from tape import TapeRecorder
 from torch import Tensor
 from toy_games import (
     BATCH,
+    Clock,
     Notebook,
+    SlowFeed,
     TableFeed,
     adversarial_game,
     line_feed,
@@ -85,7 +87,7 @@ GAMES: dict[str, Callable[[], tuple[Game, Any]]] = {
     "regression, sgd": lambda: (regression_game(plain_steps(0.05)), line_feed()),
     "two players in turn": lambda: (adversarial_game(), TableFeed(x=points())),
     "two players at once": lambda: (adversarial_game("simultaneous"), TableFeed(x=points())),
-    "examples from elsewhere": lambda: (adversarial_game(), TableFeed(1e-9, x=points())),
+    "examples from elsewhere": lambda: (adversarial_game(), SlowFeed(Clock(), 0.0, x=points())),
 }
 
 
@@ -174,13 +176,13 @@ def test_what_reads_from_the_device_is_not_captured_and_the_reason_is_told(bench
 
 
 def test_batches_that_change_their_shape_are_not_captured_and_the_reason_is_told(bench: Bench) -> None:
-    class Ragged(TableFeed):
+    class Ragged(SlowFeed):
         def batch(self, indices: Tensor) -> Mapping[str, Tensor]:
             return super().batch(indices[: BATCH // 2 + int(indices.sum()) % 3])
 
     def build() -> tuple[Game, TableFeed]:
         line = line_feed()
-        return regression_game(), Ragged(1e-9, **line.tensors)
+        return regression_game(), Ragged(Clock(), 0.0, **line.tensors)
 
     plain, repeated = both_ways(bench, build, settings(40))
     assert same(plain, repeated)

@@ -28,12 +28,13 @@ from toy_games import (
     weights,
 )
 
-from ganforge.contracts import Finding, History, Levers
+from ganforge.contracts import Levers
 from ganforge.engine import guard as guard_module
 from ganforge.engine.checkpoint import State, list_checkpoints
 from ganforge.engine.guard import MOST_ACTIONS
-from ganforge.engine.ladders import LADDERS
+from ganforge.engine.guard_ladders import LADDERS
 from ganforge.errors import Interrupted
+from ganforge.records import Finding, History
 from ganforge.run import Run
 
 

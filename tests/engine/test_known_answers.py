@@ -19,8 +19,8 @@ from toy_games import (
 from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import fit
+from ganforge.kinds.tables.regress.network import LinearRegressor
 from ganforge.networks.linear import LinearDiscriminator
-from ganforge.networks.regressor import LinearRegressor
 from ganforge.objectives import OBJECTIVES, squared_error
 
 

@@ -13,9 +13,9 @@ from toy_games import Notebook, TableFeed, adversarial_game, points, same, setti
 from ganforge.contracts import Game
 from ganforge.engine.fit import fit
 from ganforge.errors import Interrupted
+from ganforge.planning.compute import use
 from ganforge.recipe import Compute
 from ganforge.run import Run
-from ganforge.tasks.on_machine import use
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU here")
 

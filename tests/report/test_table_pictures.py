@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from planted_table import COLUMNS, plant_rows
 
-from ganforge.recipe import Column
-from ganforge.reports.tables import draw_columns, draw_dependence, draw_pairs
-from ganforge.reports.tables.ink import GENERATED, REAL, cut, range_of, tick
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs
+from ganforge.kinds.tables.figures.ink import GENERATED, REAL, cut, range_of, tick
 
 NAMES = [column.name for column in COLUMNS]
 

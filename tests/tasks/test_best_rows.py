@@ -11,8 +11,8 @@ import pytest
 
 import ganforge as gf
 from ganforge.core.files import sha256_of
+from ganforge.kinds.tables.generate import task as generate_rows
 from ganforge.run import Run
-from ganforge.tasks import generate_rows
 
 QUICK = {"compute.threads": 1, "records.every_steps": 1, "network.width": 16, "optimiser.batch_size": 128}
 

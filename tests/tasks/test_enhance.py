@@ -18,14 +18,14 @@ import ganforge as gf
 from ganforge.contracts import Levers, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
-from ganforge.data.images.photos import cut_tiles, open_photos
-from ganforge.data.images.survey import survey
 from ganforge.errors import ChangedDataError, DataError, InputError, RecipeError
+from ganforge.kinds.pictures.enhance.game import Dial, build_game
+from ganforge.kinds.pictures.enhance.photos import cut_tiles, open_photos
+from ganforge.kinds.pictures.enhance.task import Enhance
+from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
-from ganforge.tasks.enhance import Enhance
-from ganforge.tasks.enhance_game import Dial, build_game
-from ganforge.tasks.picture_map import load_map
 
 QUICK = {"compute.threads": "1", "records.marks": "[1.0]"}
 
@@ -63,7 +63,7 @@ def test_it_comes_nearer_to_the_truth_than_bicubic(trained: Any) -> None:
     psnr = {rival["name"]: rival["measures"]["psnr"] for rival in content["rivals"]}
     assert psnr["this model, faithful"] > psnr["bicubic"] + 0.3
     assert content["cases"]["columns"] == ["input", "reference: bicubic", "faithful", "sharp", "truth"]
-    assert all(Run(trained.folder).cases_grid(name).is_file() for name in ("worst", "best", "random"))
+    assert all(Run(trained.folder).figure(name).is_file() for name in ("worst", "best", "random"))
 
 
 @pytest.mark.slow

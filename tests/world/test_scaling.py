@@ -27,7 +27,7 @@ def counted(tensor, *more, **options):
     return all_reduce(tensor, *more, **options)
 
 dist.all_reduce = counted
-job = scaling.job_of("table")
+job = scaling.job_of("tables")
 game = job.game()
 with joined() as world:
     meet(world)

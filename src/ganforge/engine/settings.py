@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganforge.engine.adapting import Adaptation
+from ganforge.engine.adaptive_augmentation import Adaptation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

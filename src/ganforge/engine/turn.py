@@ -23,7 +23,7 @@ from ganforge.core.precision import widened
 from ganforge.core.spans import span
 from ganforge.core.threads import side_by_side
 from ganforge.core.world import ALONE, World
-from ganforge.engine.averaging import Averaging
+from ganforge.engine.allreduce import Averaging
 
 PLACES = 64  # of a seat's sums
 NORM, SKIPPED, FIRST = 0, 1, 2  # places of the gradient norm, of the turns skipped, and of the first term or note

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganforge.contracts import Plain
-from ganforge.data.tables.categories import GROUPS, MOST, OWN, CategoryUnit, fit_categories, grouped
-from ganforge.data.tables.conditions import Among, holds
+from ganforge.kinds.tables.codec.categories import GROUPS, MOST, OWN, CategoryUnit, fit_categories, grouped
+from ganforge.kinds.tables.rules.conditions import Among, holds
 
 
 def words(*values: str | None) -> np.ndarray:

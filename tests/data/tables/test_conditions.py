@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganforge.data.tables.conditions import Among, Between, Condition, holds, in_words, parse_where
 from ganforge.errors import InputError
-from ganforge.recipe import Column, ColumnKind
+from ganforge.kinds.tables.columns import Column, ColumnKind
+from ganforge.kinds.tables.rules.conditions import Among, Between, Condition, holds, in_words, parse_where
 
 
 def column(name: str, kind: ColumnKind, **more: Any) -> Column:

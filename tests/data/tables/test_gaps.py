@@ -11,12 +11,12 @@ from codec_world import random_codes, table_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganforge.data.tables.bounds import at_least
-from ganforge.data.tables.conditions import Among, Between, Condition, holds
-from ganforge.data.tables.gaps import GapUnit, fit_gaps
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.rules import on_one_scale
-from ganforge.recipe import Column
+from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.rules.bounds import at_least
+from ganforge.kinds.tables.rules.conditions import Among, Between, Condition, holds
+from ganforge.kinds.tables.rules.rules import on_one_scale
 
 
 def column(name: str, kind: str = "decimal", **more: object) -> Column:

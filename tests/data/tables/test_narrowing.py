@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganforge.data.tables.conditions import Among, Between, Condition
-from ganforge.data.tables.narrowing import narrowed
-from ganforge.data.tables.rules import Fixed, Ordered, Within
 from ganforge.errors import InputError
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.rules.conditions import Among, Between, Condition
+from ganforge.kinds.tables.rules.narrowing import narrowed
+from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Within
 
 
 def integer(name: str, low: float = 0, high: float = 9, missing: int = 0) -> Column:

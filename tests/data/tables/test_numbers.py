@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ganforge.data.tables.bounds import at_least, at_most
-from ganforge.data.tables.conditions import Among, Between, Condition, holds
-from ganforge.data.tables.numbers import KEPT, KNOTS, SPIKE, NumberUnit, Seen, Smooth, fit_numbers
-from ganforge.data.tables.rules import Within
-from ganforge.recipe import Column
+from ganforge.kinds.tables.codec.numbers import KEPT, KNOTS, SPIKE, NumberUnit, Seen, Smooth, fit_numbers
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.rules.bounds import at_least, at_most
+from ganforge.kinds.tables.rules.conditions import Among, Between, Condition, holds
+from ganforge.kinds.tables.rules.rules import Within
 
 Inside = Literal["seen", "smooth"]
 SPANS = 8

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import (
+from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.tables.columns import Column, ColumnKind
+from ganforge.kinds.tables.rules.read_rules import parse_rules
+from ganforge.kinds.tables.rules.rules import (
     Fixed,
     Ordered,
     Rule,
@@ -17,8 +19,6 @@ from ganforge.data.tables.rules import (
     check_rules,
     rule_in_words,
 )
-from ganforge.errors import DataError, RecipeError
-from ganforge.recipe import Column, ColumnKind
 
 
 def column(name: str, kind: ColumnKind, **more: Any) -> Column:

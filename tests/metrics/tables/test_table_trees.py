@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import r2_score, roc_auc_score
 from tables_world import COLUMNS, chosen, people, permuted
 
-from ganforge.metrics.tables.detection import detection
-from ganforge.metrics.tables.trees import TreeView, auc, auc_standard_error, explained, macro_auc
-from ganforge.metrics.tables.utility import find_targets, of_real_rows, utility
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.measures.detection import detection
+from ganforge.kinds.tables.measures.trees import TreeView, auc, auc_standard_error, explained, macro_auc
+from ganforge.kinds.tables.measures.utility import find_targets, of_real_rows, utility
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=2, max_size=40))

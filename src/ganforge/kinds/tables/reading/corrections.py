@@ -1,0 +1,219 @@
+"""Columns that a person has corrected: what was set wins, and is refused where the data are not like that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ganforge.errors import DataError
+from ganforge.kinds.tables.codec.identifiers import check_pattern
+from ganforge.kinds.tables.columns import Column, ColumnKind
+from ganforge.kinds.tables.reading.column_types import described
+from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
+from ganforge.kinds.tables.reading.dtypes import arrow_from, is_text
+from ganforge.kinds.tables.reading.opened import TableSource
+from ganforge.kinds.tables.reading.profile import EXACT, Profile
+from ganforge.kinds.tables.reading.text_values import NUMBER
+
+Offence = Callable[[pa.Array], pa.Array]
+"""values (N,) -> boolean (N,), true for those that cannot be."""
+
+WITH_ZEROS = r"^[+-]?[0-9]{1,15}$"  # a whole number, perhaps with leading zeros
+
+
+def as_asked(source: TableSource, profile: Profile, dtype: Any, found: Column, asked: Column) -> Column:
+    """The column as a person wants it: kind, range, decimals, resolution and an identifier's pattern.
+
+    A field of `asked` that is None or as it was found asks for nothing; counts and dtype are always those of the data.
+    Raises: DataError naming the column, the first row that cannot be like that, and its value.
+    """
+    if asked.kind == found.kind:
+        column = found
+    else:
+        _check_kind(source, profile, dtype, found, asked.kind)
+        form = source.formats.get(found.name)
+        if is_text(_kind_in_arrow(source, found.name)) and asked.kind in ("integer", "decimal"):
+            column = _number_as_text(source, profile, dtype, found, asked.kind)
+        else:
+            column = described(profile, dtype, form, asked.kind, "")
+        column = column.model_copy(update={"why": f"you asked for it (found: {found.kind})"})
+    if column.kind == "datetime" and asked.resolution not in (None, column.resolution):
+        factor = MICROSECONDS[found.resolution or "D"] / MICROSECONDS[asked.resolution or "D"]
+        low, high = np.floor((column.minimum or 0) * factor), np.ceil((column.maximum or 0) * factor)
+        ends = {"minimum": float(low), "maximum": float(high)}
+        column = column.model_copy(update={"resolution": asked.resolution, **ends})
+    if column.kind == "decimal" and asked.decimals not in (None, found.decimals):
+        column = column.model_copy(update={"decimals": asked.decimals, "does": _with_decimals(asked.decimals)})
+    if column.kind in ("integer", "decimal", "datetime"):
+        column = _with_range(source, column, found, asked)
+    if column.kind == "identifier" and asked.format not in (None, found.format, column.format):
+        column = _with_pattern(column, asked)
+    return column
+
+
+def _with_decimals(decimals: int | None) -> str:
+    return f"learned as a number with {decimals} decimals"
+
+
+def _check_kind(source: TableSource, profile: Profile, dtype: Any, found: Column, kind: ColumnKind) -> None:
+    """Raises: DataError if the data cannot be of this kind, which is not the one that was found."""
+    fits = {
+        "category": True,
+        "constant": True,
+        "identifier": profile.base == "text" or profile.whole_type,
+        "boolean": profile.base == "truth",
+        "datetime": profile.base == "datetime",
+        "integer": profile.base in ("number", "text"),
+        "decimal": profile.base in ("number", "text"),
+    }
+    if not fits[kind] or (isinstance(dtype, pd.CategoricalDtype) and kind not in ("category", "constant")):
+        why = f"Values of the type {found.dtype} are something else."
+        raise _refused(source, found, kind, lambda values: values.is_valid(), why)
+    if kind == "constant" and (profile.distinct.count > 1 or profile.missing):
+        first = _first_value(source, found.name)
+        why = "A constant has one value, and it is never missing."
+        raise _refused(source, found, kind, lambda v: pc.not_equal(v, first), why, missing_offends=True)
+    unique = profile.distinct.full or profile.distinct.count == profile.rows - profile.missing
+    if kind == "identifier" and not unique:
+        raise _refused_twice(source, found)
+    if kind in ("integer", "decimal"):
+        _check_numbers(source, profile, found, kind)
+
+
+def _check_numbers(source: TableSource, profile: Profile, found: Column, kind: ColumnKind) -> None:
+    if profile.base == "text":
+        regex = WITH_ZEROS if kind == "integer" else NUMBER
+        no_number = _first(source, found.name, lambda v: pc.invert(pc.match_substring_regex(v, regex)))
+        if no_number:
+            raise _cannot(found, kind, no_number, "It is no number.")
+    elif kind == "integer" and not profile.whole:
+        why = "It is no whole number."
+        raise _refused(source, found, kind, lambda v: pc.not_equal(v, pc.round(v)), why)
+    elif profile.beyond:
+        raise _cannot(found, kind, profile.beyond, f"Numbers beyond {EXACT:,} cannot be learned exactly.")
+
+
+def _with_range(source: TableSource, column: Column, found: Column, asked: Column) -> Column:
+    """A wider range than the data's; a narrower one is refused with the first row outside."""
+    update: dict[str, Any] = {}
+    for end, outside in (("minimum", pc.less), ("maximum", pc.greater)):
+        wanted, own = getattr(asked, end), getattr(column, end)
+        if wanted is None or wanted == getattr(found, end) or own is None:
+            continue
+        if (wanted > own) if end == "minimum" else (wanted < own):
+            limit = wanted * MICROSECONDS[column.resolution or "D"] if column.kind == "datetime" else wanted
+            first = _first(source, column.name, partial(_beyond, outside, limit))
+            row, value = first or (0, str(own))
+            raise DataError(
+                f"The column {column.name!r} cannot have the {end} {wanted:g}: row {row} holds {value}.",
+                "What is generated would keep to a range that the data do not.",
+                f"Set the {end} to {own:g} or wider, or remove the rows beyond it.",
+            )
+        update[end] = wanted
+    return column.model_copy(update=update)
+
+
+def _beyond(outside: Callable[[pa.Array, float], pa.Array], limit: float, values: pa.Array) -> pa.Array:
+    return outside(_numbers(values), limit)
+
+
+def _with_pattern(column: Column, asked: Column) -> Column:
+    if column.dtype not in ("str", "string", "object") or not check_pattern(asked.format or ""):
+        raise DataError(
+            f"The column {column.name!r} cannot have the pattern {asked.format!r}.",
+            "A pattern of texts is uuid, UUID, hex:32, HEX:32, or text around zeros in braces, such as C-{000000}.",
+            f"Write one of these, or leave it at {column.format!r}.",
+        )
+    largest = asked.maximum if asked.maximum is not None else column.maximum
+    return column.model_copy(update={"format": asked.format, "maximum": largest})
+
+
+def _number_as_text(source: TableSource, profile: Profile, dtype: Any, found: Column, kind: ColumnKind) -> Column:
+    """A column of texts such as 007 as numbers; with leading zeros again where all texts are of one length."""
+    low, high, lengths, decimals = np.inf, -np.inf, set[int](), 0
+    for frame in source.chunks():
+        texts = arrow_from(frame[found.name]).drop_null()
+        if len(texts) == 0:
+            continue
+        values = _numbers(texts).to_numpy()
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+        lengths |= set(pc.unique(pc.utf8_length(texts)).to_pylist())
+        point = pc.find_substring(texts, ".").to_numpy()
+        behind = np.where(point < 0, 0, pc.utf8_length(texts).to_numpy() - point - 1)
+        decimals = max(decimals, int(behind.max()))
+    zeros = "0" * lengths.pop() if kind == "integer" and len(lengths) == 1 else None
+    about = {"minimum": low, "maximum": high, "format": zeros, "decimals": decimals if kind == "decimal" else None}
+    return described(profile, dtype, None, kind, "").model_copy(update=about)
+
+
+def _numbers(values: pa.Array) -> pa.Array:
+    """Numbers as they are, moments in microseconds since 1970."""
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        zone = getattr(values.type, "tz", None)
+        return values.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).cast(pa.float64(), safe=False)
+    if is_text(values.type):
+        values = pc.replace_substring_regex(values, r"^\+", "")
+    return values.cast(pa.float64(), safe=False)
+
+
+def _kind_in_arrow(source: TableSource, name: str) -> pa.DataType:
+    return arrow_from(next(source.chunks())[name]).type
+
+
+def _first(source: TableSource, name: str, offends: Offence, missing_offends: bool = False) -> tuple[int, str] | None:
+    """The first row, from 1, whose value offends, and the value; read again, which only errors have to pay."""
+    row = 0
+    for frame in source.chunks():
+        values = arrow_from(frame[name])
+        values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        marks = pc.fill_null(offends(values), missing_offends).to_numpy(zero_copy_only=False)
+        if marks.any():
+            place = int(np.argmax(marks))
+            value = values[place].as_py()
+            return row + place + 1, "nothing" if value is None else repr(str(value))
+        row += len(values)
+    return None
+
+
+def _first_value(source: TableSource, name: str) -> pa.Scalar:
+    values = (arrow_from(frame[name]).drop_null() for frame in source.chunks())
+    first = next(array for array in values if len(array))
+    return (first.dictionary_decode() if pa.types.is_dictionary(first.type) else first)[0]
+
+
+def _refused(
+    source: TableSource, found: Column, kind: str, offends: Offence, why: str, missing_offends: bool = False
+) -> DataError:
+    place = _first(source, found.name, offends, missing_offends) or (1, "nothing")
+    return _cannot(found, kind, place, why)
+
+
+def _cannot(found: Column, kind: str, place: tuple[int, str], why: str) -> DataError:
+    article = "an" if kind[0] in "aeiou" else "a"
+    return DataError(
+        f"The column {found.name!r} cannot be {article} {kind}: row {place[0]} holds {place[1]}.",
+        why,
+        f"Leave it {'an' if found.kind[0] in 'aeiou' else 'a'} {found.kind}, or correct the data.",
+    )
+
+
+def _refused_twice(source: TableSource, found: Column) -> DataError:
+    """For an identifier: the first value that was there before."""
+    before: set[Any] = set()
+    row = 0
+    for frame in source.chunks():
+        values = frame[found.name]
+        repeated = (values.duplicated() | values.isin(before)) & values.notna()
+        if repeated.any():
+            place = int(np.argmax(repeated.to_numpy()))
+            why = "It stands in an earlier row already, and an identifier comes once."
+            return _cannot(found, "identifier", (row + place + 1, repr(str(values.iloc[place]))), why)
+        before |= set(values.dropna())
+        row += len(values)
+    return _cannot(found, "identifier", (1, "a value that comes again"), "An identifier comes once.")
