@@ -39,7 +39,7 @@ def _in_words(error: BaseException) -> GanforgeError:
             return Interrupted("Stopped.", "Nothing was left half-written.")
         case MemoryError():
             return GanforgeError(
-                "The memory of this machine is used up.", do="Try --size tiny or a lower --resolution."
+                "The memory of this machine is used up.", do="Try --size tiny, or less data."
             )
         case _:
             return GanforgeError(
