@@ -194,7 +194,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "discriminator_overfits", "pictures", lambda seed: data.some_digits(150, seed),
         asked(PICTURES, examples=40_000, settings={
-            "objective.gamma_start": 0.02, "objective.gamma_end": 0.02, "objective.augmentation_target": 0,
+            "objective.gamma_start": 0.02, "objective.gamma_end": 0.02, "augmentation.target": 0,
         }),
     ),
     Fault(

@@ -103,8 +103,8 @@ def follow(source: object, asked: Mapping[str, Any], plant: Plant | None, folder
             if judged and not hooked:  # the last touches learn from the product and would undo what a hook does
                 product = job.finish(product)
             if judged:
-                content = job.evaluate(run, product, {"step": state.step, "examples": state.clock.examples})
-                run.write_json(run.evaluation, content)
+                trained = {"step": state.step, "examples": state.clock.examples}
+                run.write_json(run.evaluation, {**trained, **job.evaluate(run, product).to_json()})
     history = run.history()
     return Outcome(job, game, feed, product, history, tuple(wake.points))
 

@@ -140,7 +140,7 @@ def planned(setting: Setting, seed: int) -> Iterator[Any]:
         job = task_for(request).plan(request, lambda kind, **content: None)
         for name, value in setting.settings.items():
             if str(value).startswith("*") and name == "objective.gamma_start":
-                adversary, by = job.recipe.objective, float(str(value)[1:])
+                adversary, by = job.recipe.adversary, float(str(value)[1:])
                 update = {"gamma_start": by * adversary.gamma_start, "gamma_end": by * adversary.gamma_end}
                 job.recipe = job.recipe.model_copy(update={"objective": adversary.model_copy(update=update)})
         yield job

@@ -5,7 +5,7 @@
     3  kinds (a kind never imports another one), privacy
     2  planning, reports
     1  objectives, networks, engine, measures, diagnosis, explain      siblings are strangers to each other
-    0  contracts, records, recipe, run, errors, core                      these may know each other
+    0  contracts, records, events, recipe, run, errors, core              these may know each other
 
 ganforge/__init__.py is the door: it may name what it hands out, and what is above api may ask it for a verb. Imports
 inside functions count as well.
@@ -24,7 +24,7 @@ LAYERS = {
     3: ("kinds", "privacy"),
     2: ("planning", "reports"),
     1: ("objectives", "networks", "engine", "measures", "diagnosis", "explain"),
-    0: ("contracts", "records", "recipe", "run", "errors", "core"),
+    0: ("contracts", "records", "events", "recipe", "run", "errors", "core"),
 }
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
 DOORS = {"__init__": ("api", "errors", "table_gan"), "__main__": ("cli",)}  # what the package's own files may name

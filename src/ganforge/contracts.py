@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
 
     from ganforge.core.draws import Draws
     from ganforge.recipe import Data, Recipe, Request, TaskSection
-    from ganforge.records import Record, Rows
+    from ganforge.records import Evaluation, Page, Record, Rows
     from ganforge.run import Run
 
 # ---- what flows -----------------------------------------------------------------------------------------------------
@@ -254,6 +254,7 @@ class Task(Protocol):
     section: ClassVar[type[TaskSection] | None]  # its own section of a recipe, which `--set task.KEY` means
     data: ClassVar[type[Data]]  # the section `data` of its recipes: recipe.Data, or with what its kind of data adds
     unguarded: ClassVar[str | None]  # why its runs have no guard, in words; None where they have one
+    page: ClassVar[Page]  # its words for the pages about a run
 
     def plan(self, request: Request, tell: Tell) -> Job:
         """Opens the data and chooses everything the person did not. Raises: DataError, RecipeError."""
@@ -305,11 +306,8 @@ class Job(Protocol):
     def read_product(self, folder: Any) -> nn.Module:
         """The product that `write_model` wrote. Raises: RunError if it is missing or damaged."""
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Every measure beside floor and reference, and a verdict: the object that evaluation.json holds.
-
-        Args: state holds step and examples. It may write the run's pictures for the report.
-        """
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside floor and reference, a verdict, and what to show. It writes figures to the run."""
 
 
 # ---- model and kind -------------------------------------------------------------------------------------------------

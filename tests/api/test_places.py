@@ -19,7 +19,7 @@ from ganforge.kinds.pictures.generate import model
 from ganforge.kinds.pictures.generate import task as generate
 from ganforge.kinds.pictures.measures import judge
 from ganforge.kinds.source import lasting
-from ganforge.records import Record
+from ganforge.records import Evaluation, Record, Verdict
 from ganforge.run import Run
 
 QUICK = {"records.marks": [1.0], "records.look_samples": 50, "compute.threads": 1}  # values need not be texts
@@ -30,14 +30,18 @@ def pictures() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (120, 8, 8), dtype=np.uint8)
 
 
-class Evaluation:
+def unmeasured(*sets: Any, **_: Any) -> Evaluation:
     """Of samples that were opened and drawn but not measured."""
-
-    def __init__(self, *sets: np.ndarray, **_: Any) -> None:
-        self.samples = len(sets[-1])
-
-    def as_json(self) -> dict[str, Any]:
-        return {"samples": self.samples, "verdict": {"headline": "Not measured."}}
+    return Evaluation(
+        measures=(),
+        verdict=Verdict("fair", "Not measured.", (), None),
+        samples=len(sets[-1]),
+        held_out=0,
+        judge={},
+        floor="",
+        reference="",
+        facts={"classes": None, "nearest": ""},
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,7 +49,7 @@ def _quick_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """These runs are not about quality: nothing is measured, by a judge that has learned next to nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generate, "JUDGED", 200)
-        patch.setattr(generate, "evaluate_pictures", Evaluation)
+        patch.setattr(generate, "evaluate_pictures", unmeasured)
         patch.setattr(judge, "MOST_PIXELS", 10_000)
         patch.setenv("GANFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

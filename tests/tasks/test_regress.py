@@ -120,16 +120,16 @@ def test_features_that_say_nothing_are_called_so(tmp_path: Path) -> None:
     game = job.game()
     plan_settings = FitSettings(seed=0, batch_size=160, length_examples=1600, half_life_examples=0.0)
     product = fit(game, job.feed, plan_settings).product
-    verdict = job.evaluate(Run(tmp_path / "run"), product, {"step": 10, "examples": 1600})["verdict"]
-    assert verdict["grade"] in ("poor", "failed")
-    assert "does not help" in verdict["headline"]
+    verdict = job.evaluate(Run(tmp_path / "run"), product).verdict
+    assert verdict.grade in ("poor", "failed")
+    assert "does not help" in verdict.headline
 
 
 def test_a_run_that_has_not_arrived_says_so(tmp_path: Path) -> None:
     job = plan(write_table(tmp_path / "table.csv"))
     fresh = job.game().product_player.network  # theta = 0
-    verdict = job.evaluate(Run(tmp_path / "run"), fresh, {"step": 0, "examples": 0})["verdict"]
-    assert "has not reached the closed-form answer" in " ".join(verdict["sentences"])
+    verdict = job.evaluate(Run(tmp_path / "run"), fresh).verdict
+    assert "has not reached the closed-form answer" in " ".join(verdict.sentences)
 
 
 def test_alpha_comes_from_the_eigenvalues_and_the_steps_suffice(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_target_names_what_this_task_measures(tmp_path: Path) -> None:
 
 def test_the_report_of_a_regression_speaks_of_rows_and_one_network(trained: Run) -> None:
     page = trained.report.read_text("utf-8")
-    assert "What the model predicts, against what was measured" in page
+    assert "what the model predicts for rows that it never saw" in page
     assert "One network learns by plain backpropagation" in page
     assert "rows shown in training" in page
     for word in ("Two networks", "pictures shown", "ganforge sample"):

@@ -25,6 +25,6 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     product = job.read_product(folder.model)
     records = folder.read_records()
     last = records[-1] if records else {"step": 0, "examples": 0}
-    content = job.evaluate(folder, product, {"step": last["step"], "examples": last["examples"]})
+    content = {"step": last["step"], "examples": last["examples"], **job.evaluate(folder, product).to_json()}
     folder.write_json(folder.evaluation, content)
     return content

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from ganforge.api.distributed import Crew, follow
 from ganforge.api.event_log import Teller
@@ -154,6 +157,7 @@ def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
     """
     try:
         remove_leftovers(folder.folder)
+        folder.write_json(folder.page, asdict(task_of(job.recipe).page))
         use(job.recipe.compute)
         job.prepare()
         crew.brief(folder.folder, job)
@@ -199,8 +203,7 @@ def _ended(folder: Run, job: Job, tell: Teller, fitted: Fitted) -> TrainedRun:
     product, state = job.finish(fitted.product), fitted.state
     write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
     tell("evaluating")
-    content = job.evaluate(folder, product, {"step": state.step, "examples": state.clock.examples})
-    folder.write_json(folder.evaluation, content)
+    content = _evaluated(folder, job, product, step=state.step, examples=state.clock.examples)
     reached = state.reached if _target(job.recipe) else None
     verdict = content["verdict"]["headline"]
     tell("finished", examples=state.clock.examples, seconds=state.seconds, reached=reached)
@@ -215,6 +218,13 @@ def _target(recipe: Recipe) -> Target | None:
 
 def _observers(folder: Run, given: Sequence[Observer], tensorboard: bool) -> tuple[Observer, ...]:
     return (*given, TensorBoard(folder.tensorboard)) if tensorboard else tuple(given)
+
+
+def _evaluated(folder: Run, job: Job, product: nn.Module, **trained: int) -> dict[str, Any]:
+    """What evaluation.json then holds. Args: trained step and examples of the product."""
+    content = {**trained, **job.evaluate(folder, product).to_json()}
+    folder.write_json(folder.evaluation, content)
+    return content
 
 
 def _write_beginning(folder: Run, job: Job, given: Path | None) -> None:

@@ -16,17 +16,12 @@ import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Examples, Label, Minutes, Settings
+from ganforge.events import kind_of
 
 if TYPE_CHECKING:
     from ganforge.api.profile import Profile
 
 BAR = 30  # letters of a whole step
-PHASES = {
-    "reading": "Reading the data",
-    "timing": "Choosing as train would",
-    "profiling": "Playing steps and watching them",
-    "comparing": "Timing other settings in turn",
-}
 
 
 class _Spinner:
@@ -39,8 +34,8 @@ class _Spinner:
         pass
 
     def event(self, event: Mapping[str, Any]) -> None:
-        if (words := PHASES.get(str(event["kind"]))) is not None:
-            self._status.update(f"{words} ...")
+        if phase := kind_of(event).phase:
+            self._status.update(f"{phase} ...")
 
 
 @options.with_kind_options("train")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -12,6 +12,19 @@ from ganforge.kinds.tables.figures.ink import INK, LINE, SMALL, SOFT, Floats, cu
 MOST_COLUMNS = 40  # the ones with the worst pairs
 MOST_NUMBERED = 20  # columns up to which the scores are written into the cells
 LOSS = LinearSegmentedColormap.from_list("loss", ["#fbfaf7", "#f3d3a8", "#d9822b", "#7a3206"])  # light: alike
+
+
+def score_matrix(scores_of: Mapping[tuple[str, str], float], order: Sequence[str]) -> tuple[list[str], Floats]:
+    """Scores of pairs as a matrix (C, C) of the columns that are in any pair, NaN where there is none.
+
+    Args: order of all columns, which the matrix keeps. Returns: the C columns, and the matrix.
+    """
+    names = [name for name in order if any(name in pair for pair in scores_of)]
+    scores = np.full((len(names), len(names)), np.nan)
+    for (first, second), score in scores_of.items():
+        a, b = names.index(first), names.index(second)
+        scores[a, b] = scores[b, a] = score
+    return names, scores
 
 
 def draw_dependence(names: Sequence[str], scores: Floats) -> bytes:

@@ -27,7 +27,6 @@ from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
-from ganforge.kinds.tables.rules.narrowing import Asked, asked_of
 from ganforge.kinds.tables.settings import MOST_CANDIDATES
 from ganforge.planning.model_files import WEIGHTS, built, parts_of, read_description
 from ganforge.recipe import Network, Recipe
@@ -36,7 +35,7 @@ BLOCK = 8_192  # rows drawn at once: another number would give other rows for th
 GUESSES = 16  # latents whose answers a best guess averages
 POOL = 6  # latents drawn for each row under conditions, of which one is kept
 TASKS_OF_ROWS = ("generate", "impute")
-AskedByUnit = Mapping[int, tuple[Asked, ...]]  # unit -> the conditions on its columns
+AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,10 @@ class RowModel:
         """Conditions in words or in Python. Raises: InputError for what no generated row could meet."""
         conditions = parse_where(where, self.codec.columns, self.codec.known)
         for place, asked in self.codec.by_unit(conditions).items():
-            if not self.codec.units[place].allowed(asked).any():
-                words = " and ".join(in_words(condition, self.codec.columns) for condition in asked_of(asked))
+            unit = self.codec.units[place]
+            if not unit.allowed(asked).any():
+                mine = [condition for condition in conditions if condition.column in unit.columns]
+                words = " and ".join(in_words(condition, self.codec.columns) for condition in mine)
                 raise InputError(
                     f"No row can meet {words}.", "The training rows have no such combination.", "Leave one out."
                 )
@@ -175,7 +176,7 @@ class RowModel:
         return total
 
     def _gap_codes(
-        self, place: int, conditions: tuple[Asked, ...], rows: Tensor, logits: Tensor, random: torch.Generator
+        self, place: int, conditions: tuple[Condition, ...], rows: Tensor, logits: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Codes (B,) of a gap that lead to an allowed value above the lower columns of rows (B, U).
 
@@ -191,7 +192,7 @@ class RowModel:
         codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
         return codes, shares.sum(dim=1).log()
 
-    def _allowed(self, place: int, conditions: tuple[Asked, ...]) -> Tensor:
+    def _allowed(self, place: int, conditions: tuple[Condition, ...]) -> Tensor:
         """Which codes of a unit can meet the conditions, (K,)."""
         allowed = torch.from_numpy(self.codec.units[place].allowed(conditions))
         return allowed.to(next(self.network.parameters()).device)

@@ -12,12 +12,11 @@ import pyarrow as pa
 
 from ganforge.contracts import Plain
 from ganforge.errors import DataError, did_you_mean
-from ganforge.kinds.tables.codec.codec import LEARNED
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.dtypes import dtype_of
 from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.plain import from_plain, to_plain
-from ganforge.kinds.tables.rules.bounds import number_text
+from ganforge.kinds.tables.rules.bounds import LEARNED, number_text
 
 
 def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -> Plain:

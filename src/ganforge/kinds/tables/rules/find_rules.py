@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique, on_one_scale, rule_in_words
+from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique, on_one_scale
 
 FEWEST_ROWS = 100  # with both values, for a rule to be found at all
 FEWEST_EACH = 5  # rows for each value that decides another column, on average
@@ -30,20 +30,19 @@ LOW_WORDS = {  # words for a lower number -> for the upper one
 Codes = NDArray[np.int64]  # (N,), a number for each value, -1 for missing
 
 
-def find_rules(plain: Plain, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:
-    """Rules that all of these rows keep, as (rule in words, why it was found).
+def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]]:
+    """Rules that all of these rows keep, as (rule, why it was found).
 
     Of datetimes a <= b <= c only neighbours are named, where b is there in every row that has a and c; of columns that
     decide each other only the first; no column is decided by two that do not decide each other, because keeping both
-    rules would keep only seen combinations of these two. So `parse_rules` takes all of them together.
+    rules would keep only seen combinations of these two. So `combined` takes all of them together.
 
     Args: plain the training rows, or many of them, (N,) each.
     """
     deciding = list(_deciding(plain, columns))
     fixed = {name for rule, _ in deciding for name in rule.columns}
     orders = [(rule, why) for rule, why in _orders(plain, columns) if not {rule.lower, rule.upper} & fixed]
-    found: list[tuple[Rule, str]] = [*orders, *deciding, *_identifiers(plain, columns)]
-    return tuple((rule_in_words(rule, columns), why) for rule, why in found)
+    return [*orders, *deciding, *_identifiers(plain, columns)]
 
 
 # ---- a <= b ---------------------------------------------------------------------------------------------------------
