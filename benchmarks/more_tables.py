@@ -43,8 +43,7 @@ import ganforge as gf
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.measures.copula import GaussianCopula
 from ganforge.kinds.tables.reading.plain import from_plain, to_plain
-from ganforge.kinds.tables.rules.read_rules import parse_rules
-from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.rules.rules import broken, parse_rules
 from ganforge.kinds.tables.table import inquire
 
 CHECKED = 100_000

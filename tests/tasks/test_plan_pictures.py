@@ -13,15 +13,13 @@ from skimage.data import chelsea
 from sklearn.datasets import load_digits
 
 import ganforge as gf
-from ganforge import api
 from ganforge.cli.output import SHOWN, how_long, shown_of
 from ganforge.core import device
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures import plan as plan_pictures
 from ganforge.kinds.pictures.enhance import plan as plan_enhance
-from ganforge.kinds.pictures.generate.game import build_game
 from ganforge.kinds.pictures.generate.task import Generate
-from ganforge.kinds.pictures.plan import gamma_rule, measure_rate, target_size
+from ganforge.kinds.pictures.plan import gamma_rule, target_size
 from ganforge.kinds.pictures.translate import plan as plan_translate
 from ganforge.kinds.tables import plan as plan_rows
 from ganforge.kinds.tables.generate.task import GenerateRows
@@ -283,7 +281,7 @@ def test_what_cannot_be_is_refused_in_words_before_anything_is_timed_or_written(
     asked: dict[str, Any], settings: dict[str, str], word: str, tmp_path: Path, timed: list[Recipe]
 ) -> None:
     with pytest.raises(RecipeError, match=word):
-        api.train(**asked, settings=settings, run=tmp_path / "run")
+        gf.train(**asked, settings=settings, run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert timed == []
 
@@ -306,11 +304,6 @@ def test_an_unknown_objective_gets_the_nearest_name() -> None:
     with pytest.raises(RecipeError) as caught:
         plan("digits8", objective="hinj", examples=64)
     assert "hinge" in str(caught.value)
-
-
-def test_the_rate_of_real_steps_is_measured() -> None:
-    job = Generate().plan(Request(source="digits8", examples=640), silent)
-    assert 10 < measure_rate(job.recipe, job.feed, steps=1, build=build_game) < 1e7
 
 
 @pytest.mark.parametrize("source", ["digits8", "wine"])

@@ -34,7 +34,6 @@ from ganforge.kinds.tables.generate.task import GenerateRows
 from ganforge.kinds.tables.impute import Impute
 from ganforge.kinds.tables.measures.imputation import by_means, filling_scores, hide
 from ganforge.kinds.tables.reading.plain import from_plain, to_plain
-from ganforge.kinds.tables.rules.conditions import holds
 from ganforge.kinds.tables.rules.rules import broken
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.run import Run
@@ -143,7 +142,7 @@ def test_every_row_meets_its_conditions_and_keeps_the_rules(rows: Trained, words
     made = model.sample(1_000, conditions=conditions, seed=3)
     written = to_plain(from_plain(made, model.codec.columns), model.codec.columns)
     for condition in conditions:
-        assert holds(condition, made).all() and holds(condition, written).all()
+        assert condition.holds(made).all() and condition.holds(written).all()
     assert set(broken(model.codec.rules, made, rows.job.table.train_rows, model.codec.columns).values()) == {0}
 
 

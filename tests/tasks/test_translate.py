@@ -82,7 +82,7 @@ def test_the_report_shows_worst_random_and_best_cases(trained: Any) -> None:
     run = Run(trained.folder)
     page = run.report.read_text()
     assert page.index("The worst") < page.index("Drawn at random") < page.index("The best")
-    assert all(run.cases_grid(name).is_file() for name in ("worst", "random", "best"))
+    assert all(run.figure(name).is_file() for name in ("worst", "random", "best"))
 
 
 @pytest.mark.slow

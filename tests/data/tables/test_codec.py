@@ -23,7 +23,7 @@ from ganforge.kinds.tables.codec.filling import fill
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
 from ganforge.kinds.tables.reading.plain import from_plain, to_plain
-from ganforge.kinds.tables.rules.conditions import holds, parse_where
+from ganforge.kinds.tables.rules.conditions import parse_where
 from ganforge.kinds.tables.rules.rules import broken
 from ganforge.kinds.tables.table import Table
 
@@ -116,7 +116,7 @@ def test_every_row_of_allowed_codes_meets_all_conditions_and_rules(seen: Table, 
     written = to_plain(from_plain(rows, codec.columns), codec.columns)
     for made in (rows, written):
         for condition in conditions:
-            assert holds(condition, made).all(), condition
+            assert condition.holds(made).all(), condition
         assert set(broken(codec.rules, made, seen.train_rows, codec.columns).values()) == {0}
 
 

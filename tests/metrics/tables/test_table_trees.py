@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.detection import detection
+from ganforge.kinds.tables.measures.scoring import detection
 from ganforge.kinds.tables.measures.trees import TreeView, auc, auc_standard_error, explained, macro_auc
 from ganforge.kinds.tables.measures.utility import find_targets, of_real_rows, utility
 

@@ -21,18 +21,16 @@ from torch import Tensor
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError, InputError, RecipeError
-from ganforge.kinds.tables.codec.codec import NUMERIC, TableCodec, Tally, fit_codec, unit_columns
+from ganforge.kinds.tables.codec.codec import TableCodec, Tally, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import Inside
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import NUMBERS, Column, learned
 from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.plain import to_plain
-from ganforge.kinds.tables.reading.repeats import repeats
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
 from ganforge.kinds.tables.rules.find_rules import find_rules
-from ganforge.kinds.tables.rules.read_rules import parse_rules
-from ganforge.kinds.tables.rules.rules import check_rules, rule_in_words
+from ganforge.kinds.tables.rules.rules import Rule, check_rules, combined, read_rule, rule_in_words
 
 CACHED_CELLS = 20_000_000
 FITTED_ROWS = 200_000  # training rows that spans and rules are found on
@@ -86,8 +84,13 @@ class TableInquiry:
 
     source: TableSource
     survey: TableSurvey
-    rules: tuple[tuple[str, str], ...]  # in words, with the reason; every row of the table keeps them
+    kept: Mapping[Rule, str]  # rules that every row of the table keeps, and why each was taken
     rows: _Rows
+
+    @property
+    def rules(self) -> tuple[tuple[str, str], ...]:
+        """The rules in words, each with its reason."""
+        return tuple((rule_in_words(rule, self.survey.columns), why) for rule, why in self.kept.items())
 
 
 def inquire(
@@ -102,14 +105,14 @@ def inquire(
     opened = open_source(source)
     survey = survey_table(opened, asked)
     rows = _Rows(opened, survey)
-    wanted = dict.fromkeys((*(rules or ()), *more), ASKED)
-    parse_rules(list(wanted), survey.columns)
+    wanted = {rule: ASKED for text in (*(rules or ()), *more) for rule in read_rule(text, survey.columns)}
+    combined(list(wanted), survey.columns)
     if rules is None:
         sample = _sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS)
-        for words, why in find_rules(sample, survey.columns):
+        for rule, why in find_rules(sample, survey.columns):
             with suppress(RecipeError):
-                parse_rules([*wanted, words], survey.columns)
-                wanted.setdefault(words, why)
+                combined([*wanted, rule], survey.columns)
+                wanted.setdefault(rule, why)
     return TableInquiry(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
 
 
@@ -123,7 +126,7 @@ def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, 
     _refuse_narrow_identifiers(inquiry.survey.columns)
     survey, rows = inquiry.survey, inquiry.rows
     held_out = _held_out(survey.rows, seed)
-    rules = parse_rules([words for words, _ in inquiry.rules], survey.columns)
+    rules = combined(list(inquiry.kept), survey.columns)
     sample = _sample(rows, ~held_out, FITTED_ROWS)
     tally = Tally(sample, int((~held_out).sum()), _counts(rows, held_out, unit_columns(survey.columns, rules), survey))
     codec = fit_codec(survey.columns, rules, tally, spans=spans, inside=inside, seed=seed)
@@ -148,6 +151,24 @@ def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, 
         sha256=survey.sha256,
         passport=passport,
     )
+
+
+def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
+    """rows_compared, duplicates, and duplicates_by_chance: those of the same columns, each shuffled by itself.
+
+    Columns of few values repeat by chance, and then repeats are no sign of a fault. Identifiers are left out: a copy of
+    a row usually has a new one.
+
+    Args: rows (N,) of plain columns.
+    """
+    frame = pd.DataFrame({column.name: rows[column.name] for column in learned(columns)})
+    random = np.random.default_rng(seed_for(0, "data/table/repeats"))
+    shuffled = frame.apply(lambda values: random.permutation(values.to_numpy()))
+    return {
+        "rows_compared": len(frame),
+        "duplicates": int(frame.duplicated().sum()),
+        "duplicates_by_chance": int(shuffled.duplicated().sum()),
+    }
 
 
 class _Rows:
@@ -206,22 +227,18 @@ def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
     return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
 
-def _kept_rules(rules: Mapping[str, str], rows: _Rows, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:
-    """The rules, checked on every row: one that was asked for and is broken is an error, one found is dropped.
-
-    Args: rules in words -> why.
-    """
-    kept = dict(rules)
-    parsed = {words: parse_rules([words], columns) for words in rules}
-    for first, plain in rows if rules else ():
-        for words, why in tuple(kept.items()):
+def _kept_rules(wanted: Mapping[Rule, str], rows: _Rows, columns: Sequence[Column]) -> dict[Rule, str]:
+    """The rules, checked on every row: one that was asked for and is broken is an error, one found is dropped."""
+    kept = dict(wanted)
+    for first, plain in rows if wanted else ():
+        for rule, why in tuple(kept.items()):
             try:
-                check_rules(parsed[words], plain, columns, first + 1)
+                check_rules([rule], plain, columns, first + 1)
             except DataError:
                 if why == ASKED:
                     raise
-                del kept[words]
-    return tuple(kept.items())
+                del kept[rule]
+    return kept
 
 
 def _counts(
@@ -229,7 +246,7 @@ def _counts(
 ) -> dict[tuple[str, ...], tuple[Plain, NDArray[np.float64]]]:
     """For each unit of categories its distinct values in the training rows, and in how many rows each stands."""
     kinds = {column.name: column.kind for column in survey.columns}
-    wanted = [names for names in units if len(names) > 1 or kinds[names[0]] not in NUMERIC]
+    wanted = [names for names in units if len(names) > 1 or kinds[names[0]] not in NUMBERS]
     found: dict[tuple[str, ...], list[pd.Series[Any]]] = {names: [] for names in wanted}
     for first, plain in rows:
         training = ~held_out[first : first + len(next(iter(plain.values())))]
@@ -248,7 +265,7 @@ def _summed(
     index.columns = pd.Index(names)
     values: dict[str, NDArray[Any]] = {}
     for name in names:
-        if kinds[name] in NUMERIC:
+        if kinds[name] in NUMBERS:
             values[name] = index[name].to_numpy(np.float64)
         else:
             texts = index[name].astype(object)

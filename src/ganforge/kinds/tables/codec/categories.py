@@ -15,8 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.rules.conditions import holds
-from ganforge.kinds.tables.rules.narrowing import Asked, asked_of
+from ganforge.kinds.tables.rules.conditions import Condition
 
 OWN = 64  # values with a code of their own where there are more than MOST
 MOST = 100  # values up to which all have one
@@ -49,13 +48,13 @@ class CategoryUnit:
         codes = np.searchsorted(self.starts, places, "right") - 1
         return np.where(places < 0, -1, codes).astype(np.int32)
 
-    def allowed(self, conditions: tuple[Asked, ...], *, complete: bool = False) -> NDArray[np.bool_]:
+    def allowed(self, conditions: tuple[Condition, ...], *, complete: bool = False) -> NDArray[np.bool_]:
         """Which codes can stand for a value, here one without a missing part, that meets all conditions, (K,)."""
         may = self._meeting(conditions)
         return self._any(may & self._complete_values() if complete else may)
 
     def decode(
-        self, codes: Codes, conditions: tuple[Asked, ...], random: np.random.Generator, *, complete: bool = False
+        self, codes: Codes, conditions: tuple[Condition, ...], random: np.random.Generator, *, complete: bool = False
     ) -> dict[str, NDArray[Any]]:
         """A value for each code (N,), as often as training has it, that meets all conditions, with certainty."""
         may = self._meeting(conditions) & self._complete_values() if complete else self._meeting(conditions)
@@ -65,16 +64,16 @@ class CategoryUnit:
         places = np.minimum(np.searchsorted(cumulative, aim, "right") - 1, self.starts[codes + 1] - 1)
         return {name: values[places] for name, values in self.values.items()}
 
-    def most_frequent(self, codes: Codes, conditions: tuple[Asked, ...]) -> dict[str, NDArray[Any]]:
+    def most_frequent(self, codes: Codes, conditions: tuple[Condition, ...]) -> dict[str, NDArray[Any]]:
         """The most frequent value of each code (N,) that meets all conditions and has no missing part."""
         rows = np.where(self._meeting(conditions) & self._complete_values(), self.counts, -1.0)
         best = np.array([first + rows[first:last].argmax() for first, last in pairwise(self.starts)])
         return {name: values[best[codes]] for name, values in self.values.items()}
 
-    def _meeting(self, conditions: tuple[Asked, ...]) -> NDArray[np.bool_]:
+    def _meeting(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
         may = np.ones(len(self.counts), dtype=bool)
-        for condition in asked_of(conditions):
-            may &= holds(condition, self.values)
+        for condition in conditions:
+            may &= condition.holds(self.values)
         return may
 
     def _complete_values(self) -> NDArray[np.bool_]:

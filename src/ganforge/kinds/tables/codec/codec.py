@@ -18,14 +18,11 @@ from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
 from ganforge.kinds.tables.codec.numbers import Codes, Inside, NumberUnit, fit_numbers
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.conditions import Condition
-from ganforge.kinds.tables.rules.narrowing import Asked, narrowed
-from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Seen, Within
+from ganforge.kinds.tables.columns import LEARNED, Column
+from ganforge.kinds.tables.rules.conditions import Condition, seen_in
+from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, lowers_of, narrowed
 
 Unit = NumberUnit | CategoryUnit | GapUnit
-LEARNED = ("integer", "decimal", "category", "boolean", "datetime")
-NUMERIC = ("integer", "decimal", "datetime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +59,13 @@ class TableCodec:
         """(N, U) codes of rows; -1 where a value, or a combination, was not seen in training."""
         return np.stack([unit.encode(plain) for unit in self.units], axis=1)
 
-    def by_unit(self, conditions: Sequence[Condition]) -> dict[int, tuple[Asked, ...]]:
+    def by_unit(self, conditions: Sequence[Condition]) -> dict[int, tuple[Condition, ...]]:
         """Which conditions bind which unit, with what the rules add: a lower column may not rise above its upper one.
 
         Raises: InputError where conditions and rules leave no value.
         """
         ranges = narrowed(conditions, self.rules, self.columns)
-        found: dict[int, tuple[Asked, ...]] = {}
+        found: dict[int, tuple[Condition, ...]] = {}
         for condition in conditions:
             if condition.column not in self.constants:
                 place = self.unit_of(condition.column)
@@ -77,14 +74,14 @@ class TableCodec:
         below = {name for gap in gaps for name in self._all_below(gap)}
         for name in sorted(below, key=self.unit_of):  # a set's own order is another one in each process
             place = self.unit_of(name)
-            found[place] = (*found.get(place, ()), Within(name, *ranges[name]))
+            found[place] = (*found.get(place, ()), Condition(name, *ranges[name], missing=True))
         return found
 
     def decode(
         self,
         codes: Codes,
         random: np.random.Generator,
-        conditions: Mapping[int, tuple[Asked, ...]] | None = None,
+        conditions: Mapping[int, tuple[Condition, ...]] | None = None,
         *,
         complete: bool = False,
     ) -> Plain:
@@ -150,15 +147,12 @@ def fit_codec(
     """Args: spans into how many codes numbers are cut; inside how a value within a span is drawn."""
     columns = _within(columns, rules)
     by_name = {column.name: column for column in columns}
-    below: dict[str, list[str]] = {}
-    for rule in rules:
-        if isinstance(rule, Ordered):
-            below.setdefault(rule.upper, []).append(rule.lower)
+    below = lowers_of(rules)
     keys = {rule.column for rule in rules if isinstance(rule, Seen)}
     units: list[Unit] = []
     for names in unit_columns(columns, rules):
         column, size = by_name[names[0]], len(tally.sample[names[0]])
-        if len(names) > 1 or column.kind not in NUMERIC:
+        if len(names) > 1 or not column.is_number:
             units.append(fit_categories(names, *tally.counts[names]))
         elif column.name in below:
             lowers = [by_name[name] for name in below[column.name]]
@@ -177,11 +171,11 @@ def fit_codec(
 def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple[str, ...]]:
     """The columns of each unit, in an order in which they can be decoded: a lower column before its upper one."""
     fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed) for name in rule.columns}
-    below = {name: [r.lower for r in rules if isinstance(r, Ordered) and r.upper == name] for name in _names(columns)}
+    lowers = lowers_of(rules)
     order: list[tuple[str, ...]] = []
 
     def add(name: str) -> None:
-        for lower in below.get(name, ()):
+        for lower in lowers.get(name, ()):
             add(lower)
         names = fixed.get(name, (name,))
         if names not in order:
@@ -193,18 +187,13 @@ def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple
     return order
 
 
-def _names(columns: Sequence[Column]) -> list[str]:
-    return [column.name for column in columns]
-
-
 def _within(columns: Sequence[Column], rules: Sequence[Rule]) -> list[Column]:
     """The columns with the ranges that rules ask for."""
-    ranges = {rule.column: (rule.low, rule.high) for rule in rules if isinstance(rule, Within)}
-    return [_cut(column, *ranges[column.name]) if column.name in ranges else column for column in columns]
-
-
-def _cut(column: Column, low: float, high: float) -> Column:
-    """A column of numbers whose range is not wider than low..high."""
-    least = low if column.minimum is None else max(low, column.minimum)
-    most = high if column.maximum is None else min(high, column.maximum)
-    return column.model_copy(update={"minimum": float(least), "maximum": float(most)})
+    asked = {rule.column: rule for rule in rules if isinstance(rule, Condition)}
+    cut = {column.name: seen_in(column) & asked[column.name] for column in columns if column.name in asked}
+    return [
+        column.model_copy(update={"minimum": float(cut[column.name].low), "maximum": float(cut[column.name].high)})
+        if column.name in cut
+        else column
+        for column in columns
+    ]

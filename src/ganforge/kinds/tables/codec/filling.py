@@ -14,7 +14,7 @@ from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.numbers import Codes, NumberUnit
-from ganforge.kinds.tables.rules.conditions import Among, Between, Condition
+from ganforge.kinds.tables.rules.conditions import one_of
 
 Shares = NDArray[np.floating]
 
@@ -92,7 +92,7 @@ def _fill_categories(
     patterns = pd.DataFrame(columns).groupby(list(unit.columns), dropna=False, sort=False).indices
     for mine in patterns.values():
         conditions = tuple(
-            _equal(name, values[mine[0]]) for name, values in columns.items() if not pd.isna(values[mine[0]])
+            one_of(name, [values[mine[0]]]) for name, values in columns.items() if not pd.isna(values[mine[0]])
         )
         may = likely[mine] * unit.allowed(conditions, complete=True)
         if not may.any():  # parts that training never saw together: what is missing is filled as if nothing was there
@@ -107,10 +107,6 @@ def _fill_categories(
         for name in unit.columns:
             there = ~pd.isna(columns[name][mine])
             filled[name][rows[mine]] = np.where(there, columns[name][mine], made[name])
-
-
-def _equal(name: str, value: Any) -> Condition:
-    return Between(name, value, value) if isinstance(value, float) else Among(name, frozenset({value}))
 
 
 def _drawn(likely: Shares, random: np.random.Generator) -> Codes:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.numbers import Codes, Inside, Numbers, NumberUnit, fit_numbers
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
-from ganforge.kinds.tables.rules.narrowing import Asked, common_range, may_be_missing, named_numbers
+from ganforge.kinds.tables.rules.conditions import Condition, all_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,37 +63,37 @@ class GapUnit:
         )
         return np.where(np.isnan(largest), self.origin, self.gap.lifted(largest))
 
-    def allowed(self, conditions: tuple[Asked, ...]) -> NDArray[np.bool_]:
+    def allowed(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
         """Which codes may stand for an allowed value above some value of the lower columns, (K,).
 
         Which of them do depends on the row: see `allowed_above`.
         """
-        return np.where(self.complete, _can_be_there(conditions), may_be_missing(conditions))
+        asked = all_of(conditions, self.upper)
+        return np.where(self.complete, not asked.nothing, asked.missing)
 
-    def allowed_above(self, least: Numbers, most: Numbers, conditions: tuple[Asked, ...]) -> NDArray[np.bool_]:
+    def allowed_above(self, least: Numbers, most: Numbers, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
         """(N, K): which codes lead from a base somewhere in least..most (N,) to a value that meets all conditions."""
-        low, high = common_range(conditions)
+        asked = all_of(conditions, self.upper)
         reach = np.stack([self.gap.least, self.gap.most])  # (2, K')
-        there = _can_be_there(conditions)
-        may = (least[:, None] + reach[0] <= high) & (most[:, None] + reach[1] >= low) & there
-        none = ~may.any(axis=1) & there  # no gap that was seen leads there: the nearest, and `decode`
-        may[none, np.argmin(np.abs(least[none, None] + reach[0] - low), axis=1)] = True
+        may = (least[:, None] + reach[0] <= asked.high) & (most[:, None] + reach[1] >= asked.low) & (not asked.nothing)
+        none = ~may.any(axis=1) & (not asked.nothing)  # no gap that was seen leads there: the nearest, and `decode`
+        may[none, np.argmin(np.abs(least[none, None] + reach[0] - asked.low), axis=1)] = True
         missing = self.allowed(conditions)[: int(self.gap.with_missing)]
         return np.concatenate([np.broadcast_to(missing, (len(may), len(missing))), may], axis=1)
 
     def decode(
-        self, codes: Codes, conditions: tuple[Asked, ...], random: np.random.Generator, plain: Plain
+        self, codes: Codes, conditions: tuple[Condition, ...], random: np.random.Generator, plain: Plain
     ) -> dict[str, NDArray[Any]]:
         """A value (N,) for each code, not below the lower columns of `plain`, within all conditions, with certainty.
 
         Where the lower columns leave none, it is missing: in training they lie so high only in rows without a value.
         """
         base = self.base(plain)
-        low, high = common_range(conditions)
-        low, high = max(low, self.low), min(high, self.high)
+        asked = all_of(conditions, self.upper)
+        low, high = max(asked.low, self.low), min(asked.high, self.high)
         gap = self.gap.decode(codes, (), random, np.maximum(low - base, 0.0), np.maximum(high - base, 0.0))[self.upper]
         values = self.gap.rounded(base + gap, np.maximum(base, low), np.maximum(high, base))
-        named = named_numbers(conditions)
+        named = asked.numbers
         if named is not None and len(named):  # the nearest number that is named and not below
             at = np.searchsorted(named, np.maximum(values, base), "left")
             values = np.where(np.isnan(values), values, named[np.minimum(at, len(named) - 1)])
@@ -107,7 +106,7 @@ def fit_gaps(lowers: Sequence[Column], column: Column, plain: Plain, rows: int, 
     distance = column.model_copy(update={"minimum": 0.0, "maximum": None})
     unit = GapUnit(
         lowers=tuple(lower.name for lower in lowers),
-        scales=tuple((_unit(lower), _unit(column)) for lower in lowers),
+        scales=tuple((lower.unit, column.unit) for lower in lowers),
         upper=column.name,
         origin=float(np.nanmin(values)) if not np.isnan(values).all() else 0.0,
         low=-np.inf if column.minimum is None else column.minimum,
@@ -115,14 +114,3 @@ def fit_gaps(lowers: Sequence[Column], column: Column, plain: Plain, rows: int, 
         gap=fit_numbers(distance, np.zeros(1), rows, spans, inside),
     )
     return replace(unit, gap=fit_numbers(distance, unit.gaps(plain), rows, spans, inside))
-
-
-def _unit(column: Column) -> int:
-    return MICROSECONDS[column.resolution or "D"] if column.kind == "datetime" else 1
-
-
-def _can_be_there(conditions: tuple[Asked, ...]) -> bool:
-    """Whether any number meets all conditions."""
-    low, high = common_range(conditions)
-    named = named_numbers(conditions)
-    return low <= high if named is None else len(named) > 0

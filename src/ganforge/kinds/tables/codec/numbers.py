@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.narrowing import Asked, common_range, may_be_missing, named_numbers
+from ganforge.kinds.tables.rules.conditions import Condition, all_of
 
 SPIKE = 0.03  # a value in more than this share of the rows gets a code of its own
 KEPT = 20_000  # distinct values kept of a column: beyond that their quantiles
@@ -100,33 +100,31 @@ class NumberUnit:
         spans = np.clip(np.searchsorted(self.least, values, "right") - 1, 0, None) + self.with_missing
         return np.where(np.isnan(values), 0 if self.with_missing else -1, spans).astype(np.int32)
 
-    def allowed(self, conditions: tuple[Asked, ...]) -> NDArray[np.bool_]:
+    def allowed(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
         """Which codes can stand for a value that meets all conditions on this column, (K,)."""
-        low, high = common_range(conditions)
-        spans = (self.most >= low) & (self.least <= high)
-        named = named_numbers(conditions)
-        if named is not None:
-            spans = np.isin(np.arange(len(spans)), self.encode_values(named) - self.with_missing)
-        elif low <= high and not spans.any():  # between two: the nearer one lends its code, and `decode` the value
-            spans[max(0, int(np.searchsorted(self.least, low, "right")) - 1)] = True
-        return np.concatenate([np.full(int(self.with_missing), may_be_missing(conditions)), spans])
+        asked = all_of(conditions, self.column)
+        spans = (self.most >= asked.low) & (self.least <= asked.high)
+        if asked.numbers is not None:
+            spans = np.isin(np.arange(len(spans)), self.encode_values(asked.numbers) - self.with_missing)
+        elif not asked.nothing and not spans.any():  # between two: the nearer lends its code, and `decode` the value
+            spans[max(0, int(np.searchsorted(self.least, asked.low, "right")) - 1)] = True
+        return np.concatenate([np.full(int(self.with_missing), asked.missing), spans])
 
     def decode(
         self,
         codes: Codes,
-        conditions: tuple[Asked, ...],
+        conditions: tuple[Condition, ...],
         random: np.random.Generator,
         low: Any = -np.inf,
         high: Any = np.inf,
     ) -> dict[str, NDArray[Any]]:
         """A value (N,) for each code, within low..high (numbers or (N,)) and all conditions, with certainty."""
-        least, most = common_range(conditions)
-        least, most = np.maximum(max(self.low, least), low), np.minimum(min(self.high, most), high)
+        asked = all_of(conditions, self.column)
+        least, most = np.maximum(max(self.low, asked.low), low), np.minimum(min(self.high, asked.high), high)
         spans = np.maximum(codes - self.with_missing, 0)
         values = self.rounded(self.inside.draw(spans, least, most, random), least, most)
-        named = named_numbers(conditions)
-        if named is not None and len(named):
-            values = self._one_of(named, codes, random)
+        if asked.numbers is not None and len(asked.numbers):
+            values = self._one_of(asked.numbers, codes, random)
         values[codes < self.with_missing] = np.nan
         return {self.column: values}
 

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.categories import CategoryUnit
-from ganforge.kinds.tables.codec.codec import NUMERIC, TableCodec, Unit, unit_columns
+from ganforge.kinds.tables.codec.codec import TableCodec, Unit, unit_columns
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.codec.numbers import KNOTS, NumberUnit, Seen, Smooth
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import NUMBERS, Column
 from ganforge.kinds.tables.reading.dtypes import arrow_type, dtype_of
 from ganforge.kinds.tables.reading.profile import MOST_DECIMALS
-from ganforge.kinds.tables.rules.read_rules import parse_rules
-from ganforge.kinds.tables.rules.rules import Ordered, Rule, rule_in_words
+from ganforge.kinds.tables.rules.rules import lowers_of, parse_rules, rule_in_words
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -64,15 +63,11 @@ def _check_parts(codec: TableCodec) -> None:
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
     for unit in codec.units:
-        name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMERIC
-        lowers = _below(name, codec.rules) if numeric else ()
+        name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMBERS
+        lowers = lowers_of(codec.rules).get(name, ()) if numeric else ()
         fits = isinstance(unit, GapUnit if lowers else NumberUnit if numeric else CategoryUnit)
         if not fits or (isinstance(unit, GapUnit) and unit.lowers != lowers):
             raise ValueError(f"the unit of {name!r} is of another kind than its column and rules")
-
-
-def _below(name: str, rules: tuple[Rule, ...]) -> tuple[str, ...]:
-    return tuple(rule.lower for rule in rules if isinstance(rule, Ordered) and rule.upper == name)
 
 
 def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from ganforge.core.format import short
 from ganforge.kinds.tables.columns import Column
-from ganforge.reports.words import short
+from ganforge.kinds.tables.reading.datetimes import moment
 
 REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that no eye confuses them; the page's own colours
 DARK_REAL = "#57534b"  # where the real ones are drawn as points or as the dark end of a scale
@@ -43,9 +44,9 @@ def png(drawn: Figure) -> bytes:
     return content.getvalue()
 
 
-def legend(drawn: SubFigure) -> None:
+def legend(drawn: SubFigure, real: str = "real rows", made: str = "generated rows") -> None:
     """Which colour is which."""
-    keys = [Patch(color=REAL, label="real rows"), Patch(color=GENERATED, label="generated rows")]
+    keys = [Patch(color=REAL, label=real), Patch(color=GENERATED, label=made)]
     drawn.legend(handles=keys, loc="upper left", ncols=2, frameon=False, fontsize=NORMAL, labelcolor=INK)
 
 
@@ -55,11 +56,6 @@ def plain_axes(axes: Axes, title: str, colour: str = INK) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(LINE)
     axes.tick_params(labelsize=SMALL, labelcolor=SOFT, color=LINE, length=3)
-
-
-def is_number(column: Column) -> bool:
-    """Whether a column has an axis; else it has bars."""
-    return column.kind in ("integer", "decimal", "datetime")
 
 
 def front(values: NDArray[Any]) -> NDArray[Any]:
@@ -76,8 +72,7 @@ def cut(name: str, letters: int = LETTERS) -> str:
 def tick(column: Column, value: float) -> str:
     """A value on an axis."""
     if column.kind == "datetime":
-        unit = {"min": "m", None: "s"}.get(column.resolution, column.resolution)
-        return str(np.array(round(value), f"datetime64[{unit}]").astype("datetime64[D]"))
+        return str(moment(value, column).astype("M8[D]"))
     if column.kind == "integer" and abs(value) < 10_000:
         return f"{value:.0f}"
     return short(value)

@@ -26,8 +26,8 @@ from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
+from ganforge.kinds.tables.reading.plain import joined
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
-from ganforge.kinds.tables.rules.narrowing import Asked, asked_of
 from ganforge.kinds.tables.settings import MOST_CANDIDATES
 from ganforge.planning.model_files import WEIGHTS, built, parts_of, read_description
 from ganforge.recipe import Network, Recipe
@@ -36,7 +36,7 @@ BLOCK = 8_192  # rows drawn at once: another number would give other rows for th
 GUESSES = 16  # latents whose answers a best guess averages
 POOL = 6  # latents drawn for each row under conditions, of which one is kept
 TASKS_OF_ROWS = ("generate", "impute")
-AskedByUnit = Mapping[int, tuple[Asked, ...]]  # unit -> the conditions on its columns
+AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,10 @@ class RowModel:
         """Conditions in words or in Python. Raises: InputError for what no generated row could meet."""
         conditions = parse_where(where, self.codec.columns, self.codec.known)
         for place, asked in self.codec.by_unit(conditions).items():
-            if not self.codec.units[place].allowed(asked).any():
-                words = " and ".join(in_words(condition, self.codec.columns) for condition in asked_of(asked))
+            unit = self.codec.units[place]
+            if not unit.allowed(asked).any():
+                mine = [condition for condition in conditions if condition.column in unit.columns]
+                words = " and ".join(in_words(condition, self.codec.columns) for condition in mine)
                 raise InputError(
                     f"No row can meet {words}.", "The training rows have no such combination.", "Leave one out."
                 )
@@ -175,7 +177,7 @@ class RowModel:
         return total
 
     def _gap_codes(
-        self, place: int, conditions: tuple[Asked, ...], rows: Tensor, logits: Tensor, random: torch.Generator
+        self, place: int, conditions: tuple[Condition, ...], rows: Tensor, logits: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Codes (B,) of a gap that lead to an allowed value above the lower columns of rows (B, U).
 
@@ -191,7 +193,7 @@ class RowModel:
         codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
         return codes, shares.sum(dim=1).log()
 
-    def _allowed(self, place: int, conditions: tuple[Asked, ...]) -> Tensor:
+    def _allowed(self, place: int, conditions: tuple[Condition, ...]) -> Tensor:
         """Which codes of a unit can meet the conditions, (K,)."""
         allowed = torch.from_numpy(self.codec.units[place].allowed(conditions))
         return allowed.to(next(self.network.parameters()).device)
@@ -215,7 +217,7 @@ class RowModel:
         description = {
             "ganforge": recipe.ganforge,
             "task": recipe.task,
-            "kind": "table",
+            "kind": "tables",
             "network": recipe.network.content(),
             "candidates": self.candidates,
             "codec": content,
@@ -229,7 +231,7 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
     Raises: RunError if there is none, if it is damaged, or if it is no model of rows.
     """
     content = read_description(folder)
-    if content.get("task") not in TASKS_OF_ROWS or content.get("kind") != "table":
+    if content.get("task") not in TASKS_OF_ROWS or content.get("kind") != "tables":
         raise RunError(f"{folder} is no model of rows.", f"Its task is {content.get('task')!r}.")
     with refused(f"The model at {str(folder)!r}"):
         arrays = parts_of(read_tensors(folder / WEIGHTS), "codec/")
@@ -245,8 +247,3 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
 
         product = built(folder, build, "network/").to(device)
     return RowModel(product, network.need("latent_size"), codec, candidates)
-
-
-def joined(parts: Sequence[Plain]) -> Plain:
-    """Several parts of one table as one."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

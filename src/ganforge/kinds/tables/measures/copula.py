@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency
-from ganforge.kinds.tables.measures.sides import is_number, measured
+from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 
 SENTENCE = (
     "The simplest alternative here is a Gaussian copula: every column keeps its own distribution, "
@@ -40,12 +40,12 @@ class GaussianCopula:
     @classmethod
     def fit(cls, train: Plain, columns: Sequence[Column]) -> GaussianCopula:
         """Args: train at least two rows; identifier and constant columns are left out."""
-        chosen = measured(columns)
+        chosen = learned(columns)
         ordered, hidden = {}, []
         for column in chosen:
             values = train[column.name]
-            keys = values if is_number(column) else _frequency_ranks(values)
-            keys = np.where(np.isnan(keys), -np.inf, keys)  # missing below all others
+            keys = values if column.is_number else ranks(values, by_frequency(values)).astype(np.float64)
+            keys = np.where(pd.isna(values), -np.inf, keys)  # missing below all others
             order = np.argsort(keys, kind="stable")
             ordered[column.name] = values[order]
             hidden.append(_hidden_means(keys, order))
@@ -61,12 +61,6 @@ class GaussianCopula:
             place = np.minimum((ndtr(hidden[:, i]) * len(ordered)).astype(np.int64), len(ordered) - 1)
             drawn[name] = ordered[place]
         return drawn
-
-
-def _frequency_ranks(values: NDArray[Any]) -> Floats:
-    """0 for the most frequent text, and so on; NaN for missing."""
-    ranks = by_frequency(values).get_indexer(values).astype(np.float64)
-    return np.where(ranks < 0, np.nan, ranks)
 
 
 def _hidden_means(keys: Floats, order: NDArray[np.int64]) -> Floats:

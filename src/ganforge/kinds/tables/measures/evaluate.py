@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures import oversampling
+from ganforge.kinds.tables.measures.blocks import table_blocks
 from ganforge.kinds.tables.measures.copula import SENTENCE, SHORT, GaussianCopula
 from ganforge.kinds.tables.measures.meanings import TABLE_MEANINGS
-from ganforge.kinds.tables.measures.package_score import sdmetrics_available, sdmetrics_quality
-from ganforge.kinds.tables.measures.scoring import MOST_ROWS, Real, Score
+from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, Score, subset
 from ganforge.kinds.tables.measures.sentences import column_sentence, is_off, lost_values, pair_sentence, shown
-from ganforge.kinds.tables.measures.sides import is_number, measured, row_count, subset, take
 from ganforge.kinds.tables.measures.verdict import judge_table
-from ganforge.records import Measure, Verdict
+from ganforge.kinds.tables.reading.plain import row_count, take
+from ganforge.measures.rivals import rival
+from ganforge.records import Evaluation, Measure
 
-FEWEST = 10  # rows on each side
 MOST_PAIRS = 200  # that are listed, the worst ones
 MOST_MIXED = 5_000  # training rows that SMOTE looks for neighbours among
 PERFECT = 0.5  # of detection and nearness: what a perfect generator gets, by symmetry
@@ -32,61 +33,7 @@ JUDGE = {
     "kind": "held-out rows",
     "sentence": "Measured with real rows that training never saw, and with boosted trees.",
 }
-FLOOR = "floor: real rows in place of generated ones, and what training on real rows gives."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableEvaluation:
-    """Everything that evaluation.json holds of a table; see run.py. Columns and pairs are listed worst first."""
-
-    samples: int
-    held_out: int
-    measures: tuple[Measure, ...]
-    columns: tuple[Mapping[str, Any], ...]  # name, kind, score, floor, reference, sentence ("" where it is right)
-    pairs: tuple[Mapping[str, Any], ...]  # columns [a, b], score, floor, reference, counts, sentence
-    targets: tuple[Mapping[str, Any], ...]  # name, measure, generated, low, high, real, reference
-    label: Mapping[str, Any] | None  # name, skill, low, high, held_out: what real rows' other columns say about it
-    rivals: tuple[Mapping[str, Any], ...]  # name, sentence, {measure: value}
-    nearest: str
-    copying_suspected: bool
-    verdict: Verdict
-    training: Mapping[str, Any]  # step, examples
-    names: tuple[str, ...]  # of the measured columns
-    dependence: NDArray[np.float64]  # (C, C) every pair's score, NaN on the diagonal; for the picture, not in the JSON
-
-    def as_json(self) -> dict[str, Any]:
-        """The object of evaluation.json."""
-        return {
-            "step": self.training.get("step"),
-            "examples": self.training.get("examples"),
-            "samples": self.samples,
-            "held_out": self.held_out,
-            "judge": dict(JUDGE),
-            "floor": FLOOR,
-            "reference": SENTENCE,
-            "measures": [asdict(measure) for measure in self.measures],
-            "classes": None,
-            "columns": [dict(column) for column in self.columns],
-            "pairs": [dict(pair) for pair in self.pairs],
-            "targets": [dict(target) for target in self.targets],
-            "label": None if self.label is None else dict(self.label),
-            "rivals": [dict(rival) for rival in self.rivals],
-            "nearest": self.nearest,
-            "copying_suspected": self.copying_suspected,
-            "verdict": asdict(self.verdict),
-        }
-
-    def measure(self, name: str) -> Measure:
-        """One measure by name. Raises: KeyError if it was not measured."""
-        return {measure.name: measure for measure in self.measures}[name]
-
-    @property
-    def worst_columns(self) -> list[str]:
-        return [str(column["name"]) for column in self.columns]
-
-    @property
-    def worst_pairs(self) -> list[tuple[str, str]]:
-        return [(pair["columns"][0], pair["columns"][1]) for pair in self.pairs]
+FLOOR = "The floor is what unseen real rows get in place of generated ones, and what training on real rows gives."
 
 
 def evaluate_table(
@@ -97,8 +44,7 @@ def evaluate_table(
     *,
     label: str | None,
     seed: int,
-    training: Mapping[str, Any],
-) -> TableEvaluation:
+) -> Evaluation:
     """Compares generated rows with real ones, and rivals that are no GAN in the same way.
 
     Columns and pairs are compared with the training rows, in sets as large as the held-out one, because the floor is
@@ -107,14 +53,18 @@ def evaluate_table(
 
     Args: train, held_out, samples: plain columns by name, in any order of rows; identifier and constant columns are
         left out. Give as many samples as training rows, up to 30,000: the trees learn from them. label: the column that
-        matters most, or None. training: {"step", "examples"} of the product.
+        matters most, or None.
+    Returns: facts, columns and pairs worst first: columns [{name, kind, score, floor, reference, sentence ("" where it
+        is right)}], pairs [{columns, score, floor, reference, counts, sentence}], targets [{name, measure, generated,
+        low, high, real, reference}], label (what the other columns say of it: {name, skill, low, high, held_out} or
+        None), rivals [{name, sentence, measures}], nearest (a sentence on copying), copying_suspected.
     Raises: DataError for fewer than 10 rows on a side or without a column to measure.
     """
     _refuse_too_few(train, held_out, samples, columns)
     # Boosted trees wait for each other's threads at every leaf: on two cores that others use as well, two threads took
     # 590 s for Adult where one takes 40.
     with threadpool_limits(limits=1, user_api="openmp"):
-        return _evaluate(train, held_out, samples, columns, label, seed, training)
+        return _evaluate(train, held_out, samples, columns, label, seed)
 
 
 def _evaluate(
@@ -124,8 +74,7 @@ def _evaluate(
     columns: Sequence[Column],
     label: str | None,
     seed: int,
-    training: Mapping[str, Any],
-) -> TableEvaluation:
+) -> Evaluation:
     real = Real.prepare(train, held_out, columns, label, seed)
     rows = subset(samples, columns, MOST_ROWS, seed, "samples")
     rivals = {name: (sentence, drawn) for name, sentence, drawn in _rivals(real, row_count(rows))}
@@ -134,24 +83,24 @@ def _evaluate(
     listed_columns = _columns(real, rows, mine, best, copula)
     lost = [
         f"{column.name}: no row has {shown(value)}, which is common in the real rows."
-        for column in measured(columns)
+        for column in learned(columns)
         for value in lost_values(column, real.train[column.name], rows[column.name])
     ]
-    return TableEvaluation(
-        samples=row_count(rows),
-        held_out=row_count(real.held_out),
-        measures=(*_measures(mine, best, copula), *_package_measure(real, rows, rivals["Gaussian copula"][1], mine)),
-        columns=tuple(listed_columns),
-        pairs=tuple(_pairs(real, rows, mine, best, copula)),
-        targets=tuple(_targets(real, mine, copula)),
-        label=_label(real),
-        rivals=(
+    facts = {
+        "columns": listed_columns,
+        "pairs": _pairs(real, rows, mine, best, copula),
+        "targets": _targets(real, mine, copula),
+        "label": _label(real),
+        "rivals": [
             _rival("this model", "The generated rows.", mine),
             *(_rival(name, rivals[name][0], score) for name, score in scores.items()),
             _rival("held-out real rows", "Real rows that training never saw: the best that can be hoped for.", best),
-        ),
-        nearest=mine.copies.sentence,
-        copying_suspected=mine.copies.suspected,
+        ],
+        "nearest": mine.copies.sentence,
+        "copying_suspected": mine.copies.suspected,
+    }
+    return Evaluation(
+        measures=(*_measures(mine, best, copula), *_package_measure(real, rows, rivals["Gaussian copula"][1], mine)),
         verdict=judge_table(
             mine,
             best,
@@ -162,9 +111,15 @@ def _evaluate(
             lost=lost,
             label=label,
         ),
-        training=dict(training),
-        names=mine.similarity.names,
-        dependence=mine.similarity.by_pair,
+        samples=row_count(rows),
+        held_out=row_count(real.held_out),
+        judge=JUDGE,
+        floor=FLOOR,
+        reference=SENTENCE,
+        best="real rows",
+        simplest="a Gaussian copula",
+        blocks=table_blocks(facts),
+        facts=facts,
     )
 
 
@@ -190,7 +145,7 @@ def _rivals(real: Real, count: int) -> list[tuple[str, str, Plain]]:
         ),
         ("Gaussian copula", SHORT, GaussianCopula.fit(base, real.columns).sample(count, random)),
     ]
-    classes = {column.name for column in measured(real.columns) if not is_number(column)}
+    classes = {column.name for column in learned(real.columns) if not column.is_number}
     if real.label in classes and oversampling.smote_available():
         near = take(base, slice(0, MOST_MIXED))
         mixed = oversampling.smote_rows(near, real.columns, str(real.label), count, real.seed)
@@ -235,6 +190,27 @@ def _package_measure(real: Real, rows: Plain, copula: Plain, mine: Score) -> lis
     quality, meaning = mine.similarity.quality, TABLE_MEANINGS["sdmetrics_quality"]
     low, high = value - (quality.value - quality.low), min(1.0, value + (quality.high - quality.value))
     return [Measure("sdmetrics_quality", value, low, high, floor, reference, meaning.better, meaning.sentence)]
+
+
+def sdmetrics_available() -> bool:
+    """Whether SDMetrics is installed; it comes with the extra ganforge[sdmetrics]."""
+    return find_spec("sdmetrics") is not None
+
+
+def sdmetrics_quality(real: Plain, rows: Plain, columns: Sequence[Column]) -> float:
+    """Its QualityReport of `rows` against `real`, 0..1; datetimes go in as numbers.
+
+    Raises: ModuleNotFoundError if SDMetrics is not installed; see `sdmetrics_available`.
+    """
+    kinds = {c.name: {"sdtype": "numerical" if c.is_number else "categorical"} for c in learned(columns)}
+    with warnings.catch_warnings():  # of its own name, and of columns that do not vary, which our own sentences tell of
+        warnings.simplefilter("ignore")
+        from sdmetrics.reports.single_table import QualityReport
+
+        report = QualityReport()
+        frames = (pd.DataFrame({name: table[name] for name in kinds}) for table in (real, rows))
+        report.generate(*frames, {"columns": kinds}, verbose=False)
+    return float(report.get_score())
 
 
 def _columns(real: Real, rows: Plain, mine: Score, best: Score, copula: Score) -> list[dict[str, Any]]:
@@ -300,15 +276,11 @@ def _label(real: Real) -> dict[str, Any] | None:
 
 
 def _rival(name: str, sentence: str, score: Score) -> dict[str, Any]:
-    return {
-        "name": name,
-        "sentence": sentence,
-        "measures": {measure: estimate.value for measure, estimate in score.measures.items()},
-    }
+    return rival(name, sentence, {measure: estimate.value for measure, estimate in score.measures.items()})
 
 
 def _refuse_too_few(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column]) -> None:
-    if not measured(columns):
+    if not learned(columns):
         raise DataError(
             "There is no column to measure.", "All are identifiers or constant.", "Give a table with others."
         )

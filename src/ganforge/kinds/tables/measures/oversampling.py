@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency
-from ganforge.kinds.tables.measures.sides import is_number, measured, row_count
+from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
+from ganforge.kinds.tables.reading.plain import row_count
 
 NEIGHBOURS = 5
 SENTENCE = "Each row a mix of a training row and one of its nearest neighbours of the same label."
@@ -40,7 +40,7 @@ def smote_rows(train: Plain, columns: Sequence[Column], label: str, count: int, 
     """
     from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
 
-    chosen = [column for column in measured(columns) if column.name != label]
+    chosen = [column for column in learned(columns) if column.name != label]
     labels = train[label]
     known = by_frequency(labels)
     codes = known.get_indexer(labels)
@@ -50,7 +50,7 @@ def smote_rows(train: Plain, columns: Sequence[Column], label: str, count: int, 
         return None
     wanted = np.round(count * sizes / sizes.sum()).astype(int) * able
     use = np.isin(codes, np.flatnonzero(able))
-    texts = {column.name: by_frequency(train[column.name]) for column in chosen if not is_number(column)}
+    texts = {column.name: by_frequency(train[column.name]) for column in chosen if not column.is_number}
     matrix = np.stack([_coded(train[column.name], texts.get(column.name)) for column in chosen], axis=1)[use]
     category = [i for i, column in enumerate(chosen) if column.name in texts]
     settings: dict[str, Any] = {
@@ -76,7 +76,7 @@ def smote_rows(train: Plain, columns: Sequence[Column], label: str, count: int, 
 
 def _coded(values: NDArray[Any], known: Any) -> Floats:
     if known is not None:
-        return np.asarray(known.get_indexer(values), np.float64)  # -1 for missing
+        return ranks(values, known).astype(np.float64)  # -1 for missing
     middle = np.nanmedian(values) if not np.isnan(values).all() else 0.0
     return np.where(np.isnan(values), middle, values)
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency
-from ganforge.kinds.tables.measures.sides import is_number
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
+from ganforge.kinds.tables.reading.datetimes import moment
 
 LOST = 0.02  # of a score that is more than chance where there are many rows
 CHANCE = 0.5  # times 1 / root of the rows: what a score of few rows loses by chance
@@ -24,7 +24,7 @@ def is_off(score: float, floor: float, rows: int) -> bool:
 
 def column_sentence(column: Column, real: NDArray[Any], made: NDArray[Any]) -> str:
     """Where a column's generated values (M,) differ most from its real ones (N,), both non-empty."""
-    what, share, expected = (_of_numbers if is_number(column) else _of_texts)(column, real, made)
+    what, share, expected = (_of_numbers if column.is_number else _of_texts)(column, real, made)
     if share == 0:
         return f"{column.name}: none of the rows {what}, {percent(expected)} of the real ones do."
     return f"{column.name}: {percent(share)} of the rows {what}, {percent(expected)} of the real ones do."
@@ -32,7 +32,7 @@ def column_sentence(column: Column, real: NDArray[Any], made: NDArray[Any]) -> s
 
 def pair_sentence(first: Column, second: Column, real: tuple[Any, Any], made: tuple[Any, Any]) -> str:
     """How two number columns' correlation differs; "" where one is a category, which the picture shows better."""
-    if not (is_number(first) and is_number(second)):
+    if not (first.is_number and second.is_number):
         return ""
     found, expected = _correlation(*made), _correlation(*real)
     return f"{first.name} and {second.name}: their correlation is {found:.2f}, {expected:.2f} in the real rows."
@@ -40,7 +40,7 @@ def pair_sentence(first: Column, second: Column, real: tuple[Any, Any], made: tu
 
 def lost_values(column: Column, real: NDArray[Any], made: NDArray[Any], least: float = 0.05) -> list[str]:
     """The texts that at least the share `least` of the real rows have and none of the generated ones."""
-    if is_number(column):
+    if column.is_number:
         return []
     common = [str(text) for text in by_frequency(real)[: round(1 / least)] if (real == text).mean() >= least]
     present = set(by_frequency(made))
@@ -62,7 +62,7 @@ def shown(text: str) -> str:
 
 def _of_texts(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple[str, float, float]:
     texts = by_frequency(np.concatenate([real, made]))
-    sizes = [np.bincount(texts.get_indexer(side) + 1, minlength=len(texts) + 1) / len(side) for side in (real, made)]
+    sizes = [np.bincount(ranks(side, texts) + 1, minlength=len(texts) + 1) / len(side) for side in (real, made)]
     gaps = np.abs(sizes[0] - sizes[1])
     worst = int((gaps + 1e-3 * (gaps > 0) * (sizes[1] == 0)).argmax())  # of equal ones the one that is gone
     what = "have no value" if worst == 0 else f"have {shown(str(texts[worst - 1]))}"
@@ -89,8 +89,7 @@ def _of_numbers(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple
 
 def _value(column: Column, value: float) -> str:
     if column.kind == "datetime":
-        unit = {"min": "m", None: "s"}.get(column.resolution, column.resolution)  # numpy calls a minute m
-        return str(np.array(round(value), f"datetime64[{unit}]")).replace("T", " ")
+        return str(moment(value, column)).replace("T", " ")
     return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
 
 

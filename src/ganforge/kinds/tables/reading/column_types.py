@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ganforge.kinds.tables.columns import Column, ColumnKind
-from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
+from ganforge.kinds.tables.columns import MICROSECONDS, Column, ColumnKind
 from ganforge.kinds.tables.reading.dtypes import categories_as_text
 from ganforge.kinds.tables.reading.profile import Profile
 

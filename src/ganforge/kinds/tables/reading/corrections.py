@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.reading.column_types import described
-from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.reading.dtypes import arrow_from, is_text
 from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.profile import EXACT, Profile
@@ -33,70 +31,70 @@ def as_asked(source: TableSource, profile: Profile, dtype: Any, found: Column, a
     A field of `asked` that is None or as it was found asks for nothing; counts and dtype are always those of the data.
     Raises: DataError naming the column, the first row that cannot be like that, and its value.
     """
-    if asked.kind == found.kind:
-        column = found
-    else:
+    column = found
+    if asked.kind != found.kind:
         _check_kind(source, profile, dtype, found, asked.kind)
-        form = source.formats.get(found.name)
-        if is_text(_kind_in_arrow(source, found.name)) and asked.kind in ("integer", "decimal"):
-            column = _number_as_text(source, profile, dtype, found, asked.kind)
+        if profile.texts and asked.kind in ("integer", "decimal"):
+            column = _number_as_text(source, profile, dtype, asked.kind)
         else:
-            column = described(profile, dtype, form, asked.kind, "")
+            column = described(profile, dtype, source.formats.get(found.name), asked.kind, "")
         column = column.model_copy(update={"why": f"you asked for it (found: {found.kind})"})
     if column.kind == "datetime" and asked.resolution not in (None, column.resolution):
-        factor = MICROSECONDS[found.resolution or "D"] / MICROSECONDS[asked.resolution or "D"]
+        factor = found.unit / asked.unit
         low, high = np.floor((column.minimum or 0) * factor), np.ceil((column.maximum or 0) * factor)
         ends = {"minimum": float(low), "maximum": float(high)}
         column = column.model_copy(update={"resolution": asked.resolution, **ends})
     if column.kind == "decimal" and asked.decimals not in (None, found.decimals):
-        column = column.model_copy(update={"decimals": asked.decimals, "does": _with_decimals(asked.decimals)})
-    if column.kind in ("integer", "decimal", "datetime"):
+        does = f"learned as a number with {asked.decimals} decimals"
+        column = column.model_copy(update={"decimals": asked.decimals, "does": does})
+    if column.is_number:
         column = _with_range(source, column, found, asked)
     if column.kind == "identifier" and asked.format not in (None, found.format, column.format):
         column = _with_pattern(column, asked)
     return column
 
 
-def _with_decimals(decimals: int | None) -> str:
-    return f"learned as a number with {decimals} decimals"
-
-
 def _check_kind(source: TableSource, profile: Profile, dtype: Any, found: Column, kind: ColumnKind) -> None:
     """Raises: DataError if the data cannot be of this kind, which is not the one that was found."""
+    text, number, place = profile.base == "text", kind in ("integer", "decimal"), None
     fits = {
         "category": True,
         "constant": True,
-        "identifier": profile.base == "text" or profile.whole_type,
+        "identifier": text or profile.whole_type,
         "boolean": profile.base == "truth",
         "datetime": profile.base == "datetime",
-        "integer": profile.base in ("number", "text"),
-        "decimal": profile.base in ("number", "text"),
+        "integer": text or profile.base == "number",
+        "decimal": text or profile.base == "number",
     }
     if not fits[kind] or (isinstance(dtype, pd.CategoricalDtype) and kind not in ("category", "constant")):
-        why = f"Values of the type {found.dtype} are something else."
-        raise _refused(source, found, kind, lambda values: values.is_valid(), why)
-    if kind == "constant" and (profile.distinct.count > 1 or profile.missing):
-        first = _first_value(source, found.name)
+        place, why = _first(source, found, pa.Array.is_valid), f"Values of the type {found.dtype} are something else."
+        place = place or (1, "nothing")
+    elif kind == "constant" and (profile.distinct.count > 1 or profile.missing):
+        first = next(value for values in _arrays(source, found) if len(value := values.drop_null()))[0]
+        place = _first(source, found, lambda values: pc.fill_null(pc.not_equal(values, first), True))
         why = "A constant has one value, and it is never missing."
-        raise _refused(source, found, kind, lambda v: pc.not_equal(v, first), why, missing_offends=True)
-    unique = profile.distinct.full or profile.distinct.count == profile.rows - profile.missing
-    if kind == "identifier" and not unique:
-        raise _refused_twice(source, found)
-    if kind in ("integer", "decimal"):
-        _check_numbers(source, profile, found, kind)
-
-
-def _check_numbers(source: TableSource, profile: Profile, found: Column, kind: ColumnKind) -> None:
-    if profile.base == "text":
+    elif kind == "identifier" and not profile.distinct.full and profile.distinct.count < profile.rows - profile.missing:
+        place = _first(source, found, _repeated())
+        why = "It stands in an earlier row already, and an identifier comes once."
+    elif number and text:
         regex = WITH_ZEROS if kind == "integer" else NUMBER
-        no_number = _first(source, found.name, lambda v: pc.invert(pc.match_substring_regex(v, regex)))
-        if no_number:
-            raise _cannot(found, kind, no_number, "It is no number.")
+        place = _first(source, found, lambda values: pc.invert(pc.match_substring_regex(values, regex)))
+        why = "It is no number."
     elif kind == "integer" and not profile.whole:
+        place = _first(source, found, lambda values: pc.not_equal(values, pc.round(values)))
         why = "It is no whole number."
-        raise _refused(source, found, kind, lambda v: pc.not_equal(v, pc.round(v)), why)
-    elif profile.beyond:
-        raise _cannot(found, kind, profile.beyond, f"Numbers beyond {EXACT:,} cannot be learned exactly.")
+    elif number:
+        place, why = profile.beyond, f"Numbers beyond {EXACT:,} cannot be learned exactly."
+    if place:
+        raise DataError(
+            f"The column {found.name!r} cannot be {_a(kind)}: row {place[0]} holds {place[1]}.",
+            why,
+            f"Leave it {_a(found.kind)}, or correct the data.",
+        )
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _with_range(source: TableSource, column: Column, found: Column, asked: Column) -> Column:
@@ -107,9 +105,9 @@ def _with_range(source: TableSource, column: Column, found: Column, asked: Colum
         if wanted is None or wanted == getattr(found, end) or own is None:
             continue
         if (wanted > own) if end == "minimum" else (wanted < own):
-            limit = wanted * MICROSECONDS[column.resolution or "D"] if column.kind == "datetime" else wanted
-            first = _first(source, column.name, partial(_beyond, outside, limit))
-            row, value = first or (0, str(own))
+            limit = wanted * column.unit
+            beyond = lambda values, outside=outside, limit=limit: outside(_numbers(values), limit)  # noqa: E731
+            row, value = _first(source, column, beyond) or (0, str(own))
             raise DataError(
                 f"The column {column.name!r} cannot have the {end} {wanted:g}: row {row} holds {value}.",
                 "What is generated would keep to a range that the data do not.",
@@ -117,10 +115,6 @@ def _with_range(source: TableSource, column: Column, found: Column, asked: Colum
             )
         update[end] = wanted
     return column.model_copy(update=update)
-
-
-def _beyond(outside: Callable[[pa.Array, float], pa.Array], limit: float, values: pa.Array) -> pa.Array:
-    return outside(_numbers(values), limit)
 
 
 def _with_pattern(column: Column, asked: Column) -> Column:
@@ -134,11 +128,11 @@ def _with_pattern(column: Column, asked: Column) -> Column:
     return column.model_copy(update={"format": asked.format, "maximum": largest})
 
 
-def _number_as_text(source: TableSource, profile: Profile, dtype: Any, found: Column, kind: ColumnKind) -> Column:
+def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: ColumnKind) -> Column:
     """A column of texts such as 007 as numbers; with leading zeros again where all texts are of one length."""
     low, high, lengths, decimals = np.inf, -np.inf, set[int](), 0
-    for frame in source.chunks():
-        texts = arrow_from(frame[found.name]).drop_null()
+    for array in _arrays(source, profile):
+        texts = array.drop_null()
         if len(texts) == 0:
             continue
         values = _numbers(texts).to_numpy()
@@ -162,17 +156,11 @@ def _numbers(values: pa.Array) -> pa.Array:
     return values.cast(pa.float64(), safe=False)
 
 
-def _kind_in_arrow(source: TableSource, name: str) -> pa.DataType:
-    return arrow_from(next(source.chunks())[name]).type
-
-
-def _first(source: TableSource, name: str, offends: Offence, missing_offends: bool = False) -> tuple[int, str] | None:
+def _first(source: TableSource, column: Column, offends: Offence) -> tuple[int, str] | None:
     """The first row, from 1, whose value offends, and the value; read again, which only errors have to pay."""
     row = 0
-    for frame in source.chunks():
-        values = arrow_from(frame[name])
-        values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-        marks = pc.fill_null(offends(values), missing_offends).to_numpy(zero_copy_only=False)
+    for values in _arrays(source, column):
+        marks = pc.fill_null(offends(values), False).to_numpy(zero_copy_only=False)
         if marks.any():
             place = int(np.argmax(marks))
             value = values[place].as_py()
@@ -181,39 +169,21 @@ def _first(source: TableSource, name: str, offends: Offence, missing_offends: bo
     return None
 
 
-def _first_value(source: TableSource, name: str) -> pa.Scalar:
-    values = (arrow_from(frame[name]).drop_null() for frame in source.chunks())
-    first = next(array for array in values if len(array))
-    return (first.dictionary_decode() if pa.types.is_dictionary(first.type) else first)[0]
-
-
-def _refused(
-    source: TableSource, found: Column, kind: str, offends: Offence, why: str, missing_offends: bool = False
-) -> DataError:
-    place = _first(source, found.name, offends, missing_offends) or (1, "nothing")
-    return _cannot(found, kind, place, why)
-
-
-def _cannot(found: Column, kind: str, place: tuple[int, str], why: str) -> DataError:
-    article = "an" if kind[0] in "aeiou" else "a"
-    return DataError(
-        f"The column {found.name!r} cannot be {article} {kind}: row {place[0]} holds {place[1]}.",
-        why,
-        f"Leave it {'an' if found.kind[0] in 'aeiou' else 'a'} {found.kind}, or correct the data.",
-    )
-
-
-def _refused_twice(source: TableSource, found: Column) -> DataError:
-    """For an identifier: the first value that was there before."""
-    before: set[Any] = set()
-    row = 0
+def _arrays(source: TableSource, column: Column | Profile) -> Iterator[pa.Array]:
+    """The column, a part (N,) at a time."""
     for frame in source.chunks():
-        values = frame[found.name]
-        repeated = (values.duplicated() | values.isin(before)) & values.notna()
-        if repeated.any():
-            place = int(np.argmax(repeated.to_numpy()))
-            why = "It stands in an earlier row already, and an identifier comes once."
-            return _cannot(found, "identifier", (row + place + 1, repr(str(values.iloc[place]))), why)
-        before |= set(values.dropna())
-        row += len(values)
-    return _cannot(found, "identifier", (1, "a value that comes again"), "An identifier comes once.")
+        values = arrow_from(frame[column.name])
+        yield values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def _repeated() -> Offence:
+    """Finds values that were there before, in these rows or in those of an earlier call."""
+    before: set[Any] = set()
+
+    def again(values: pa.Array) -> pa.Array:
+        series = pd.Series(values.to_pylist(), dtype=object)
+        marks = (series.duplicated() | series.isin(before)) & series.notna()
+        before.update(series.dropna())
+        return pa.array(marks)
+
+    return again

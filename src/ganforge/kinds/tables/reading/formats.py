@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.dtypes import arrow_type, dtype_named, is_text
+from ganforge.kinds.tables.reading.dtypes import arrow_type, dtype_named
+from ganforge.kinds.tables.reading.profile import base_of
 from ganforge.kinds.tables.reading.text_values import dates_from
 
 _OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
@@ -18,34 +19,29 @@ _EXACT = 1e15  # numbers up to here have all their digits written
 
 def as_text(array: pa.Array, column: Column) -> pa.Array:
     """Args: array (N,) of the column's values. Returns: text (N,), null where missing."""
-    kind = array.type
-    if is_text(kind) or pa.types.is_null(kind):
-        return array.cast(pa.string())
-    if pa.types.is_dictionary(kind):
-        return array.cast(pa.string())
-    if pa.types.is_boolean(kind):
-        yes, no = _truths(column)
-        return pc.if_else(array, pa.scalar(yes), pa.scalar(no))
-    form = _date_form(column)
-    if form and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        return _dates_as_text(array, form, column)
-    return numbers_as_text(array, column) if _is_number(kind) else array.cast(pa.string())
+    match base_of(array.type):
+        case "truth":
+            return pc.if_else(array, *_truths(column))
+        case "datetime" if form := _date_form(column):
+            return _dates_as_text(array, form, column)
+        case "number":
+            return numbers_as_text(array, column)
+    return array.cast(pa.string())
 
 
 def from_text(texts: pa.Array, column: Column) -> pa.Array:
     """The values (N,) that `as_text` wrote, in the Arrow type of the column's dtype."""
     kind = arrow_type(dtype_named(column.dtype))
-    if is_text(kind) or pa.types.is_null(kind):
-        return texts
-    if pa.types.is_boolean(kind):
-        return pc.equal(texts, _truths(column)[0])
-    form = _date_form(column)
-    if form and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        plain_form, offset = _split(form)
-        when = dates_from(texts, plain_form, offset)
-        if when is None:
-            raise ValueError(f"a text of the column {column.name!r} is no date like {form}")
-        return when.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(kind, safe=False)
+    match base_of(kind):
+        case "truth":
+            return pc.equal(texts, _truths(column)[0])
+        case "datetime" if form := _date_form(column):
+            when = dates_from(texts, *_split(form))
+            if when is None:
+                raise ValueError(f"a text of the column {column.name!r} is no date like {form}")
+            return when.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(kind, safe=False)
+        case "text":
+            return texts
     return texts.cast(kind)
 
 
@@ -68,10 +64,6 @@ def numbers_as_text(array: pa.Array, column: Column) -> pa.Array:
 
 def _padded(texts: pa.Array, form: str) -> pa.Array:
     return pc.utf8_lpad(texts, width=len(form), padding="0") if re.fullmatch("0+", form) else texts
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _truths(column: Column) -> tuple[str, str]:

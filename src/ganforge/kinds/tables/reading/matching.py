@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from ganforge.contracts import Plain
 from ganforge.errors import DataError, did_you_mean
-from ganforge.kinds.tables.codec.codec import LEARNED
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.reading.dtypes import dtype_of
 from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.plain import from_plain, to_plain

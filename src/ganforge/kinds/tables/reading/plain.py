@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
 from ganforge.kinds.tables.reading.dtypes import (
     arrow_from,
     arrow_type,
@@ -25,7 +24,20 @@ from ganforge.kinds.tables.reading.dtypes import (
 )
 from ganforge.kinds.tables.reading.formats import as_text, from_text, numbers_as_text
 
-NUMBERS = ("integer", "decimal")
+
+def row_count(table: Plain) -> int:
+    """Rows of a table; 0 without columns."""
+    return len(next(iter(table.values()), ()))
+
+
+def take(table: Plain, rows: NDArray[np.int64] | slice) -> Plain:
+    """Some rows of every column."""
+    return {name: values[rows] for name, values in table.items()}
+
+
+def joined(parts: Sequence[Plain]) -> Plain:
+    """The rows of several tables of the same columns, one after the other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def to_plain(frame: pd.DataFrame, columns: Sequence[Column]) -> Plain:
@@ -47,25 +59,25 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
-    if column.kind in NUMBERS:
-        values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        # 0.1 in float32 is 0.10000000149: the digits beyond are not the data's
-        short = array.type == pa.float32() and column.kind == "decimal" and column.decimals is not None
-        return np.round(values, column.decimals or 0) if short else np.asarray(values, np.float64)
     if column.kind == "datetime":
         zone = getattr(array.type, "tz", None)
         moments = array.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
         counts = moments.fill_null(0).to_numpy(zero_copy_only=False)
-        unit = MICROSECONDS[column.resolution or "D"]
-        values = counts // unit + (counts % unit) / unit  # exact: microseconds after 2255 are beyond a float's digits
+        # exact: microseconds after 2255 are beyond a float's digits
+        values = counts // column.unit + (counts % column.unit) / column.unit
         return np.where(moments.is_null().to_numpy(zero_copy_only=False), np.nan, values)
+    if column.is_number:
+        values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        # 0.1 in float32 is 0.10000000149: the digits beyond are not the data's
+        short = array.type == pa.float32() and column.kind == "decimal" and column.decimals is not None
+        return np.round(values, column.decimals or 0) if short else np.asarray(values, np.float64)
     return words_from(array if pa.types.is_dictionary(array.type) else as_text(array, column))
 
 
 def _column(values: NDArray[Any], column: Column) -> Any:
     dtype = dtype_of(column)
-    if column.kind in NUMBERS or column.kind == "datetime":
-        array = _numbers(values, column) if column.kind in NUMBERS else _moments(values, column)
+    if column.is_number:
+        array = _moments(values, column) if column.kind == "datetime" else _numbers(values, column)
     else:
         words = pa.array(values, pa.string())
         if isinstance(dtype, pd.CategoricalDtype):
@@ -93,6 +105,6 @@ def _moments(values: NDArray[Any], column: Column) -> pa.Array:
     kind = arrow_type(dtype_named(column.dtype))
     values = values.astype(np.float64, copy=False)
     missing = np.isnan(values)
-    counts = np.rint(np.where(missing, 0.0, values)).astype(np.int64) * MICROSECONDS[column.resolution or "D"]
+    counts = np.rint(np.where(missing, 0.0, values)).astype(np.int64) * column.unit
     array = pa.array(counts, pa.int64(), mask=missing).cast(pa.timestamp("us", getattr(kind, "tz", None)))
     return array.cast(kind, safe=False)

@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -88,15 +89,18 @@ def open_text(source: str, path: Path) -> TableSource:
             ]
             yield pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
 
-    facts = {"source": source, "format": "text", "bytes": path.stat().st_size, "delimiter": lines.delimiter}
-    facts |= {"stripped_blanks": stripped} if stripped else {}
-    facts |= {"missing_written_as": dict(missing_words.most_common(LISTED))} if missing_words else {}
-    facts |= {"ragged_lines": lines.ragged, "first_ragged_lines": lines.first_ragged} if lines.ragged else {}
-    facts |= {"unnamed_columns": unnamed} if (unnamed := lines.names.count("")) else {}
-    commas = [name for name, reading in zip(names, readings, strict=True) if reading.numbers_with_commas]
-    facts |= {"numbers_with_commas": commas} if commas else {}
     ambiguous = [name for name, reading in zip(names, readings, strict=True) if reading.ambiguous]
-    facts |= {"day_or_month_first": {name: formats[name] for name in ambiguous}} if ambiguous else {}
+    told = {
+        "stripped_blanks": stripped,
+        "missing_written_as": dict(missing_words.most_common(LISTED)),
+        "ragged_lines": lines.ragged,
+        "first_ragged_lines": lines.first_ragged,
+        "unnamed_columns": lines.names.count(""),
+        "numbers_with_commas": [n for n, reading in zip(names, readings, strict=True) if reading.numbers_with_commas],
+        "day_or_month_first": {name: formats[name] for name in ambiguous},
+    }
+    facts = {"source": source, "format": "text", "bytes": path.stat().st_size, "delimiter": lines.delimiter}
+    facts |= {name: value for name, value in told.items() if value}
     return TableSource(source, names, facts, read, formats)
 
 
@@ -254,18 +258,13 @@ def _in_words(source: str, path: Path, error: pa.ArrowInvalid | UnicodeDecodeErr
 def _first_stray(path: Path) -> tuple[int, bytes] | None:
     """The first byte that is no UTF-8, and its line. Reads to the end: of a damaged .gz no byte means anything."""
     found: tuple[int, bytes] | None = None
-    line, rest = 1, b""
-    with _opened(path) as file:
-        while block := file.read(BLOCK):
-            whole = rest + block
-            if found is None:
-                try:
-                    used = codecs.utf_8_decode(whole, "strict", False)[1]  # but for a character that is cut in two
-                except UnicodeDecodeError as error:
-                    found = line + whole.count(b"\n", 0, error.start), whole[error.start : error.start + 1]
-                else:
-                    line, rest = line + whole.count(b"\n", 0, used), whole[used:]
-    return found or ((line, rest[:1]) if rest else None)
+    line = 1
+    with io.TextIOWrapper(_opened(path), "utf-8", errors="surrogateescape", newline="\n") as file:
+        while part := file.readline(BLOCK):
+            stray = None if found else re.search("[\udc80-\udcff]", part)
+            found = (line, bytes([ord(stray[0]) - 0xDC00])) if stray else found
+            line += part.endswith("\n")
+    return found
 
 
 def _not_utf8(source: str, line: int, byte: bytes, why: str) -> DataError:

@@ -1,12 +1,17 @@
-"""What a person asks of generated rows: `sex=Female`, `age>=60`, `income in {<=50K, >50K}`."""
+"""What the value of a column may be: `sex=Female`, `age>=60`, `income in {<=50K, >50K}`."""
 
 from __future__ import annotations
 
 import difflib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import reduce
+from numbers import Number
+from operator import and_
 from typing import Any
 
 import numpy as np
@@ -16,44 +21,80 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.bounds import (
-    ORDERED_KINDS,
-    at_least,
-    at_most,
-    number_text,
-    read_span,
-    seen_range,
-    write_number,
-)
-from ganforge.kinds.tables.rules.given_conditions import clause_of
+from ganforge.kinds.tables.rules.bounds import at_least, at_most, read_span, seen_range, write_number
 from ganforge.kinds.tables.rules.syntax import Clause, Typed, quoted_name, quoted_value, read_clause
 
 LISTED = 10  # known values that an error names
+SHOWN = 5  # values of a list that an error repeats
 TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1", "1.0"})
 FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0", "0.0"})
 
 
 @dataclass(frozen=True, slots=True)
-class Among:
-    """A column's value is one of these texts. None among them allows a missing value.
+class Condition:
+    """A column's value lies in low..high, both included, and is one of `values` where these are named; or is missing.
 
-    Of numbers and datetimes the texts are those of plain numbers: see `among_numbers`.
+    Of texts there are no ends; of numbers and datetimes all is in plain units (contracts.Plain).
     """
-
-    column: str
-    values: frozenset[str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """A number or datetime lies in low..high, in plain units (contracts.Plain), both ends included. Never missing."""
 
     column: str
     low: float = -math.inf
     high: float = math.inf
+    values: frozenset[Any] | None = None
+    missing: bool = False  # whether a missing value meets it, too
+
+    def __and__(self, other: Condition) -> Condition:
+        """What meets both; perhaps nothing."""
+        missing = self.missing and other.missing
+        if self.values is None and other.values is None:
+            return Condition(self.column, max(self.low, other.low), min(self.high, other.high), None, missing)
+        named = [each.values for each in (self, other) if each.values is not None]
+        common = frozenset.intersection(*named)
+        if not any(isinstance(value, str) for value in common):
+            low, high = max(self.low, other.low), min(self.high, other.high)
+            common = frozenset(value for value in common if low <= value <= high)
+        return one_of(self.column, [*common, *[None] * missing])
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no value there is meets it."""
+        return self.low > self.high if self.values is None else not self.values
+
+    @property
+    def numbers(self) -> NDArray[np.float64] | None:
+        """The numbers that are named, ascending; None where any in low..high is allowed."""
+        return None if self.values is None else np.array(sorted(self.values), np.float64)
+
+    def holds(self, plain: Plain) -> NDArray[np.bool_]:
+        """Which rows meet it, (N,)."""
+        given = plain[self.column]
+        if self.values is not None:
+            meets = pd.Series(given).isin(list(self.values)).to_numpy()
+        else:
+            meets = np.ones(len(given), bool) if given.dtype == object else (given >= self.low) & (given <= self.high)
+        return np.where(pd.isna(given), self.missing, meets)
 
 
-Condition = Among | Between
+def one_of(column: str, values: Iterable[Any]) -> Condition:
+    """Any of these texts or of these numbers; None among them allows a missing value."""
+    listed = list(values)
+    named = frozenset(value for value in listed if value is not None)
+    if any(isinstance(value, str) for value in named):
+        return Condition(column, values=named, missing=None in listed)
+    return Condition(column, min(named, default=math.inf), max(named, default=-math.inf), named, None in listed)
+
+
+def all_of(conditions: Iterable[Condition], column: str) -> Condition:
+    """What meets all conditions on a column; anything where there are none."""
+    return reduce(and_, conditions, Condition(column, missing=True))
+
+
+def seen_in(column: Column) -> Condition:
+    """The range of a column of numbers or datetimes, as seen in training."""
+    low, high = column.minimum, column.maximum
+    return Condition(
+        column.name, -math.inf if low is None else low, math.inf if high is None else high, missing=column.missing > 0
+    )
 
 
 def parse_where(
@@ -61,8 +102,7 @@ def parse_where(
 ) -> tuple[Condition, ...]:
     """Conditions in words or in Python, at most one for each column, in the order of their first mention.
 
-    Numbers and datetimes give Between; Among only for several numbers, or where missing values are asked for.
-    All other kinds give Among. Two conditions on one column must both hold.
+    Two conditions on one column must both hold. One number is a range of one, so that equal conditions are equal.
 
     Args: words as typed (syntax.py), or {column: value, list of values, (low, high) or None for missing};
         known for each category, boolean and constant column: the values seen in training.
@@ -75,66 +115,53 @@ def parse_where(
         said = clause.said
         if clause.column in found:
             before, earlier = found[clause.column]
-            both = _both(before, condition, by_name[clause.column])
-            if both is None:
+            condition &= before
+            if condition.nothing and not condition.missing:
                 raise InputError(
                     f"{earlier!r} and {said!r} cannot both hold.", "No value meets both.", "Leave one out."
                 )
-            condition, said = both, f"{earlier} and {said}"
+            said = f"{earlier} and {said}"
+        if condition.low == condition.high and not condition.missing:
+            condition = Condition(clause.column, condition.low, condition.high)
         found[clause.column] = (condition, said)
     return tuple(condition for condition, _ in found.values())
-
-
-def holds(condition: Condition, plain: Plain) -> NDArray[np.bool_]:
-    """Which rows meet a condition, (N,)."""
-    values = plain[condition.column]
-    if isinstance(condition, Between):
-        return np.asarray((values >= condition.low) & (values <= condition.high), dtype=bool)
-    if values.dtype == object:
-        return np.asarray(pd.Series(values).isin(list(condition.values)), dtype=bool)
-    within = np.isin(values, among_numbers(condition))
-    return np.asarray(within | np.isnan(values) if None in condition.values else within)
-
-
-def among_numbers(condition: Among) -> tuple[float, ...]:
-    """The plain numbers that a condition on a number or datetime allows, ascending."""
-    return tuple(sorted(float(value) for value in condition.values if value is not None))
 
 
 def in_words(condition: Condition, columns: Sequence[Column]) -> str:
     """A condition as a person would type it; `parse_where` reads it as just this condition."""
     names = [column.name for column in columns]
-    column = columns[names.index(condition.column)]
-    name = quoted_name(condition.column, names)
-    return (
-        _among_in_words(name, condition, column)
-        if isinstance(condition, Among)
-        else _range_in_words(name, condition, column)
-    )
-
-
-def _among_in_words(name: str, condition: Among, column: Column) -> str:
-    if column.kind in ORDERED_KINDS:
-        texts = [write_number(number, column) for number in among_numbers(condition)]
-    else:
-        texts = [quoted_value(text) for text in sorted(value for value in condition.values if value is not None)]
+    column, name = columns[names.index(condition.column)], quoted_name(condition.column, names)
+    if condition.values is None and condition.low < condition.high:
+        return range_in_words(condition, name, column, "") or f"{name} is not missing"
+    texts = [quoted_value(value) if isinstance(value, str) else write_number(value, column)
+             for value in sorted(condition.values if condition.values is not None else [condition.low])]  # fmt: skip
     if not texts:
         return f"{name} is missing"
-    texts += ["missing"] if None in condition.values else []
+    texts += ["missing"] if condition.missing else []
     return f"{name}={texts[0]}" if len(texts) == 1 else f"{name} in {{{', '.join(texts)}}}"
 
 
-def _range_in_words(name: str, condition: Between, column: Column) -> str:
-    if condition.low == condition.high:
-        return f"{name}={write_number(condition.low, column)}"
-    match math.isinf(condition.low), math.isinf(condition.high):
-        case True, True:
-            return f"{name} is not missing"
-        case True, False:
-            return f"{name}<={write_number(condition.high, column)}"
-        case False, True:
-            return f"{name}>={write_number(condition.low, column)}"
-    return f"{write_number(condition.low, column)}<={name}<={write_number(condition.high, column)}"
+def range_in_words(condition: Condition, name: str, column: Column, blank: str = " ") -> str:
+    """`17 <= age <= 90` with blanks or without; "" if it has no ends."""
+    low, high = (write_number(end, column) if math.isfinite(end) else "" for end in (condition.low, condition.high))
+    if low and high:
+        return f"{low}{blank}<={blank}{name}{blank}<={blank}{high}"
+    return f"{name}{blank}>={blank}{low}" if low else f"{name}{blank}<={blank}{high}" if high else ""
+
+
+def ends_of(bounds: Iterable[tuple[str, Typed]], column: Column) -> tuple[float, float]:
+    """The least and the largest number of a column that keep all bounds (syntax.Clause).
+
+    Raises: InputError if one of them is no number or no datetime.
+    """
+    low, high = -math.inf, math.inf
+    for sign, value in bounds:
+        first, last = read_span(value.text, column)
+        if sign[0] == ">":
+            low = at_least(first if sign == ">=" else last, column, strict=sign == ">")
+        else:
+            high = at_most(last if sign == "<=" else first, column, strict=sign == "<")
+    return low, high
 
 
 def _clauses(words: str | Sequence[str] | Mapping[str, Any], by_name: Mapping[str, Column]) -> list[Clause]:
@@ -145,7 +172,7 @@ def _clauses(words: str | Sequence[str] | Mapping[str, Any], by_name: Mapping[st
             raise InputError(
                 f"There is no column {name!r}.", "A condition asks for it.", did_you_mean(str(name), by_name)
             )
-    return [clause_of(value, by_name[name]) for name, value in words.items()]
+    return [_given(value, by_name[name]) for name, value in words.items()]
 
 
 def _condition(clause: Clause, column: Column, known: Sequence[str]) -> Condition:
@@ -155,53 +182,58 @@ def _condition(clause: Clause, column: Column, known: Sequence[str]) -> Conditio
             f"The values of {column.name!r} are made anew for each row, they are not learned.",
             "Leave it out, or give the column another kind in the plan and train again.",
         )
-    if (
-        clause.members is not None
-        and any(_is_missing(value, column, known) for value in clause.members)
-        and not column.missing
-    ):
+    if clause.members is None:
+        if not column.is_number:
+            for sign, value in clause.bounds:
+                raise InputError(
+                    f"The condition {clause.said!r} cannot be met.",
+                    f"{column.name!r} holds words without an order, so nothing is {sign} {value.text!r}.",
+                    f"{_near(value.text, known)} Write = before the value.",
+                )
+        return _refuse_unseen(Condition(column.name, *_ends(clause, column)), clause, column)
+    there = [value for value in clause.members if value is not None and not _is_missing(value, column, known)]
+    missing = len(there) < len(clause.members)
+    if missing and not column.missing:
         raise InputError(
             f"The condition {clause.said!r} asks for rows without a value.",
             f"In training {column.name!r} had a value in every row.",
             "Leave it out.",
         )
-    return _ordered(clause, column) if column.kind in ORDERED_KINDS else _text(clause, column, known)
-
-
-def _is_missing(value: Typed | None, column: Column, known: Sequence[str]) -> bool:
-    """Whether a missing value is asked for. The bare word is a value only where that was seen, and no missing ones."""
-    bare = value is not None and not value.quoted and value.text == "missing"
-    return value is None or (bare and (column.missing > 0 or "missing" not in known))
-
-
-# ---- numbers and datetimes ------------------------------------------------------------------------------------------
-
-
-def _ordered(clause: Clause, column: Column) -> Condition:
-    if clause.members is None:
-        return _bounded(clause, column)
-    spans = [
-        _span(value, clause, column)
-        for value in clause.members
-        if value is not None and not _is_missing(value, column, ())
-    ]
-    missing = len(spans) < len(clause.members)
+    if not column.is_number:
+        return one_of(column.name, [_word(value, clause, column, known) for value in there] + [None] * missing)
+    spans = [_span(value, clause, column) for value in there]
     if len(spans) == 1 and not missing:
-        return Between(column.name, *spans[0])
-    if any(low != high for low, high in spans):
+        return spans[0]
+    if any(span.low != span.high for span in spans):
         raise InputError(
             f"The condition {clause.said!r} lists spans of time.",
             f"In a list each must be one value of {column.name!r}.",
-            f"Write them out, such as {write_number(spans[0][0], column)}, or ask for a range.",
+            f"Write them out, such as {write_number(spans[0].low, column)}, or ask for a range.",
         )
-    texts: set[str | None] = {number_text(low) for low, _ in spans}
-    return _canonical(Among(column.name, frozenset(texts | {None} if missing else texts)))
+    return one_of(column.name, [span.low for span in spans] + [None] * missing)
 
 
-def _span(value: Typed, clause: Clause, column: Column) -> tuple[float, float]:
-    """The lowest and highest number of the column that a text means."""
-    first, last = read_span(value.text, column)
-    low, high = at_least(first, column, strict=False), at_most(last, column, strict=False)
+def _is_missing(value: Typed, column: Column, known: Sequence[str]) -> bool:
+    """Whether a missing value is asked for. The bare word is a value only where that was seen, and no missing ones."""
+    return not value.quoted and value.text == "missing" and (column.missing > 0 or "missing" not in known)
+
+
+def _ends(clause: Clause, column: Column) -> tuple[float, float]:
+    low, high = ends_of(clause.bounds, column)
+    if low > high:
+        (_, least), (_, most) = sorted(clause.bounds, key=lambda bound: bound[0], reverse=True)  # > before <
+        turned = read_span(least.text, column)[0] > read_span(most.text, column)[1]
+        raise InputError(
+            f"The condition {clause.said!r} cannot be met.",
+            "Its low end is above its high end." if turned else f"Nothing lies between its ends: {_grid(column)}.",
+            "Swap the ends." if turned else "Widen the range.",
+        )
+    return low, high
+
+
+def _span(value: Typed, clause: Clause, column: Column) -> Condition:
+    """All numbers of the column that a text means."""
+    low, high = ends_of(((">=", value), ("<=", value)), column)
     if low > high:
         near = " and ".join(write_number(number, column) for number in (high, low))
         raise InputError(
@@ -209,30 +241,7 @@ def _span(value: Typed, clause: Clause, column: Column) -> tuple[float, float]:
             f"{value.text} is no value of {column.name!r}: {_grid(column)}.",
             f"Its neighbours are {near}; a range works as well.",
         )
-    return _seen(low, high, clause, column)
-
-
-def _bounded(clause: Clause, column: Column) -> Between:
-    """A range with the ends moved inwards to what the column can hold."""
-    low, high = -math.inf, math.inf
-    ends = {}
-    for sign, value in clause.bounds:
-        first, last = read_span(value.text, column)
-        match sign:
-            case ">=" | ">":
-                low = at_least(first if sign == ">=" else last, column, strict=sign == ">")
-                ends["low"] = first
-            case _:
-                high = at_most(last if sign == "<=" else first, column, strict=sign == "<")
-                ends["high"] = last
-    if low > high:
-        turned = "low" in ends and ends["low"] > ends["high"]
-        raise InputError(
-            f"The condition {clause.said!r} cannot be met.",
-            "Its low end is above its high end." if turned else f"Nothing lies between its ends: {_grid(column)}.",
-            "Swap the ends." if turned else "Widen the range.",
-        )
-    return Between(column.name, *_seen(low, high, clause, column))
+    return _refuse_unseen(Condition(column.name, low, high), clause, column)
 
 
 def _grid(column: Column) -> str:
@@ -244,38 +253,19 @@ def _grid(column: Column) -> str:
     return "it holds floating-point numbers" if column.decimals is None else f"it has {column.decimals} decimals"
 
 
-def _seen(low: float, high: float, clause: Clause, column: Column) -> tuple[float, float]:
-    """The ends as they are. Raises: InputError if the range lies wholly outside what was seen."""
-    above = column.maximum is not None and low > column.maximum
-    below = column.minimum is not None and high < column.minimum
-    if above or below:
+def _refuse_unseen(condition: Condition, clause: Clause, column: Column) -> Condition:
+    """The condition. Raises: InputError if its range lies wholly outside what was seen."""
+    if (condition & seen_in(column)).nothing:
         raise InputError(
             f"The condition {clause.said!r} cannot be met.",
             f"In training {column.name!r} went from {seen_range(column)}.",
             "Ask for values within that range.",
         )
-    return low, high
+    return condition
 
 
-# ---- texts ----------------------------------------------------------------------------------------------------------
-
-
-def _text(clause: Clause, column: Column, known: Sequence[str]) -> Among:
-    if clause.members is None and clause.bounds:
-        sign, value = clause.bounds[0]
-        raise InputError(
-            f"The condition {clause.said!r} cannot be met.",
-            f"{column.name!r} holds words without an order, so nothing is {sign} {value.text!r}.",
-            f"{_near(value.text, known)} Write = before the value.",
-        )
-    members = known if clause.members is None else [_word(value, clause, column, known) for value in clause.members]
-    return Among(column.name, frozenset(members))
-
-
-def _word(value: Typed | None, clause: Clause, column: Column, known: Sequence[str]) -> str | None:
-    """The known value that is meant, None for missing."""
-    if value is None or _is_missing(value, column, known):
-        return None
+def _word(value: Typed, clause: Clause, column: Column, known: Sequence[str]) -> str:
+    """The known value that is meant."""
     for text in (value.text, value.raw):
         if text in known:
             return text
@@ -296,40 +286,64 @@ def _word(value: Typed | None, clause: Clause, column: Column, known: Sequence[s
 
 def _near(text: str, known: Sequence[str]) -> str:
     """Which known values may have been meant: without case and punctuation the same, else spelled alike."""
-    folded = [re.sub(r"[\W_]+", "", value.casefold()) for value in known]
-    mine = re.sub(r"[\W_]+", "", text.casefold())
-    near = [value for value, fold in zip(known, folded, strict=True) if fold == mine]
-    if not near:
-        alike = difflib.get_close_matches(mine, folded, n=3)
-        near = [value for value, fold in zip(known, folded, strict=True) if fold in alike]
+    mine, *folded = (re.sub(r"[\W_]+", "", value.casefold()) for value in (text, *known))
+    alike = {mine} & {*folded} or difflib.get_close_matches(mine, folded, n=3)
+    near = [repr(value) for value, fold in zip(known, folded, strict=True) if fold in alike]
     if near:
-        return f"Did you mean {' or '.join(repr(value) for value in near[:LISTED])}?"
+        return f"Did you mean {' or '.join(near[:LISTED])}?"
     more = f" and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
     return f"Known: {', '.join(known[:LISTED])}{more}."
 
 
-# ---- two conditions on one column -----------------------------------------------------------------------------------
+# ---- conditions in Python -------------------------------------------------------------------------------------------
 
 
-def _both(one: Condition, other: Condition, column: Column) -> Condition | None:
-    """What meets both; None if nothing does."""
-    values: frozenset[str | None]
-    match one, other:
-        case Between(), Between():
-            low, high = max(one.low, other.low), min(one.high, other.high)
-            return Between(column.name, low, high) if low <= high else None
-        case Among(), Among():
-            values = one.values & other.values
-        case (Among() as among, Between() as between) | (Between() as between, Among() as among):
-            values = frozenset(number_text(n) for n in among_numbers(among) if between.low <= n <= between.high)
-    if not values:
+def _given(value: Any, column: Column) -> Clause:
+    """An entry of a mapping as it would be typed.
+
+    Args: value a scalar, None for missing, a pair (low, high) with None for an open end where the column is ordered, or
+        a list, set, tuple or array of values.
+    Raises: InputError for a value of another type, a range that is no pair, or an empty list.
+    """
+    said = f"{column.name}={value!r}"
+    if isinstance(value, tuple) and column.is_number:
+        if len(value) != 2:
+            raise InputError(
+                f"The range {said} has {len(value)} ends.",
+                "A tuple is a range on numbers and datetimes.",
+                "Give (low, high), with None for an open end, or a list of values.",
+            )
+        ends = [(sign, _typed(end, column)) for sign, end in zip((">=", "<="), value, strict=True)]
+        return Clause(
+            column.name, said, bounds=tuple((sign, end) for sign, end in ends if end and not end.text.endswith("inf"))
+        )
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | dict):
+        listed = list(value)
+        if not listed:
+            raise InputError(f"{column.name} is to be one of no values.", "No row is like that.", "Give at least one.")
+        more = ", ..." if len(listed) > SHOWN else ""
+        said = f"{column.name} in {{{', '.join(str(item) for item in listed[:SHOWN])}{more}}}"
+        return Clause(column.name, said, members=tuple(_typed(item, column) for item in listed))
+    return Clause(column.name, said, members=(_typed(value, column),))
+
+
+def _typed(value: Any, column: Column) -> Typed | None:
+    """A scalar as a person would type it, in quotes; None if it means a missing value."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
-    return _canonical(Among(column.name, values)) if column.kind in ORDERED_KINDS else Among(column.name, values)
-
-
-def _canonical(condition: Among) -> Condition:
-    """One number is a range of one, so that equal conditions are equal objects."""
-    if len(condition.values) == 1 and None not in condition.values:
-        (number,) = among_numbers(condition)
-        return Between(condition.column, number, number)
-    return condition
+    match value:
+        case bool() | np.bool_():
+            text = str(int(value)) if column.is_number else str(value)
+        case datetime():
+            text = value.isoformat(timespec="nanoseconds" if isinstance(value, pd.Timestamp) else "microseconds")
+        case str() | date() | np.datetime64() | Number() | Decimal():
+            text = str(value)
+        case _:
+            raise InputError(
+                f"The column {column.name!r} cannot be asked for {value!r}, a {type(value).__name__}.",
+                "A condition is a value, a list of values, or a pair (low, high).",
+                "Give one of these.",
+            )
+    # What it looks like as typed differs from the text: so the word "missing" is a value like others, and a category
+    # of whole numbers is found for 3.0, which is what a column with missing values makes of 3.
+    return Typed(text, str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else "")

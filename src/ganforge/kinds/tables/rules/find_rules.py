@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique, on_one_scale, rule_in_words
+from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique, on_one_scale
 
 FEWEST_ROWS = 100  # with both values, for a rule to be found at all
 FEWEST_EACH = 5  # rows for each value that decides another column, on average
@@ -30,20 +30,19 @@ LOW_WORDS = {  # words for a lower number -> for the upper one
 Codes = NDArray[np.int64]  # (N,), a number for each value, -1 for missing
 
 
-def find_rules(plain: Plain, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:
-    """Rules that all of these rows keep, as (rule in words, why it was found).
+def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]]:
+    """Rules that all of these rows keep, as (rule, why it was found).
 
     Of datetimes a <= b <= c only neighbours are named, where b is there in every row that has a and c; of columns that
     decide each other only the first; no column is decided by two that do not decide each other, because keeping both
-    rules would keep only seen combinations of these two. So `parse_rules` takes all of them together.
+    rules would keep only seen combinations of these two. So `combined` takes all of them together.
 
     Args: plain the training rows, or many of them, (N,) each.
     """
     deciding = list(_deciding(plain, columns))
     fixed = {name for rule, _ in deciding for name in rule.columns}
     orders = [(rule, why) for rule, why in _orders(plain, columns) if not {rule.lower, rule.upper} & fixed]
-    found: list[tuple[Rule, str]] = [*orders, *deciding, *_identifiers(plain, columns)]
-    return tuple((rule_in_words(rule, columns), why) for rule, why in found)
+    return [*orders, *deciding, *_identifiers(plain, columns)]
 
 
 # ---- a <= b ---------------------------------------------------------------------------------------------------------
@@ -102,14 +101,14 @@ def _always_between(plain: Plain, lower: str, middle: str, upper: str) -> bool:
 
 
 def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, str]]:
-    codes = {column.name: _codes(plain[column.name]) for column in columns if _discrete(column)}
+    codes = {column.name: pd.factorize(plain[column.name])[0] for column in columns if _discrete(column)}
     counts = {name: int(code.max(initial=-1)) + 1 for name, code in codes.items()}
     codes = {name: code for name, code in codes.items() if 2 <= counts[name] <= MOST_DECIDING}
     decided: dict[str, list[str]] = {}
     for deciding, code in codes.items():
         there = code >= 0
         if counts[deciding] >= 3 and there.sum() >= max(FEWEST_ROWS, FEWEST_EACH * counts[deciding]):
-            first = _first_rows(code, counts[deciding])
+            first = np.flatnonzero(there & ~pd.Series(code).duplicated())  # codes are numbered as they come
             others = [name for name in codes if name != deciding]
             decided[deciding] = [name for name in others if _decides(code, first, codes[name], counts[name])]
     # The columns that decide most come first, so that a chain hangs on its beginning: zip -> city, zip -> country.
@@ -131,19 +130,6 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
 def _discrete(column: Column) -> bool:
     few = column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS
     return few or column.kind in ("category", "boolean")
-
-
-def _codes(values: NDArray[np.generic]) -> Codes:
-    codes, _ = pd.factorize(values)
-    return np.asarray(codes, dtype=np.int64)
-
-
-def _first_rows(codes: Codes, count: int) -> NDArray[np.int64]:
-    """For each value the first row that has it, (count,)."""
-    first = np.empty(count, dtype=np.int64)
-    rows = np.flatnonzero(codes >= 0)[::-1]
-    first[codes[rows]] = rows  # of several writes to one place the last one stays: that of the first row
-    return first
 
 
 def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:

@@ -1,7 +1,8 @@
-"""How a person writes a condition: `sex=Female`, `17<=age<25`, `workclass in {Private, State-gov}`, `age is missing`.
+"""How a person writes conditions and rules: `sex=Female`, `17 <= age < 25`, `workclass in {Private, State-gov}`,
+`age is missing`, `start <= end`, `city, district -> country`, `unique id`.
 
-Only the form is read here; what a value means for its column is found out in conditions.py. The longest column name
-that fits is meant. Names and values may stand in quotes; a quote inside is doubled.
+Only the form is read here; conditions.py and rules.py find out what it means. The longest column name that fits is
+meant. Names and values may stand in quotes; a quote inside is doubled.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from ganforge.errors import InputError, did_you_mean
 
 QUOTED = r'"(?:[^"]|"")*"' + r"|'(?:[^']|'')*'"
 SETS = "A set is written like workclass in {Private, State-gov}."
-_LITERAL = r"[-+.]?\d[^<>=\"'{}]*?"  # a number or a date, as the left end of a range
-_COMPARISON = re.compile(r"\s*(<=|>=|<|>)\s*(.*)", re.DOTALL)
-_REVERSED = {"<=": ">=", "<": ">", ">=": "<=", ">": "<"}
+_LITERAL = re.compile(r"\s*([-+.]?\d[^<>=\"'{}]*)")
+_SIGN = re.compile(r"\s*(<=|>=|==|=|<|>)\s*(.*)", re.DOTALL)
+_REVERSED = {"<=": ">=", "<": ">", ">=": "<=", ">": "<", "=": "=", "==": "=="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +42,71 @@ class Clause:
     bounds: tuple[tuple[str, Typed], ...] = ()  # (one of < <= > >=, value)
 
 
+Comparison = tuple[str | Typed, str, str | Typed]  # a column or a number or datetime, a sign, another of these
+
+
 def read_clause(word: str, names: Collection[str]) -> Clause:
     """One condition as typed.
 
     Args: names of all columns. Raises: InputError for another form, an unknown column, a negation or an empty value.
     """
     text = word.strip()
-    clause = _range(text, names, ends=2)
-    if clause is not None:
-        return clause
+    for pairs in read_comparisons(text, names):
+        name, signs = pairs[0][0], {sign[0] for _, sign, _ in pairs}
+        bounds = tuple((sign, value) for left, sign, value in pairs if left == name and isinstance(value, Typed))
+        if isinstance(name, str) and signs <= {"<", ">"} and len(bounds) == len(pairs) == len(signs):
+            return Clause(name, text, bounds=bounds)
     for name, rest in starting_names(text, names):
         clause = _after_name(name, rest, text)
         if clause is not None:
             return clause
-    clause = _range(text, names, ends=1)
-    if clause is not None:
-        return clause
-    raise _unreadable(text, names)
+    for name in columns_named(re.split(r"\s+(?:in|is|not)\b", text)[0])[:1]:
+        if name not in names and name != text:
+            why = f"The condition {text!r} asks for it."
+            raise InputError(f"There is no column {name!r}.", why, did_you_mean(name, names))
+    raise InputError(
+        f"The condition {text!r} cannot be read.",
+        "It needs a column, one of = < <= > >= in, and a value.",
+        f"Write for example age>=60, sex=Female, 17<=age<=25 or age is missing. {SETS}",
+    )
+
+
+def read_comparisons(text: str, names: Collection[str]) -> Iterator[list[Comparison]]:
+    """Every reading of `x <= y < z` as its comparisons, likeliest first; a column stands left where there is one."""
+
+    def chains(text: str) -> Iterator[list[str | Typed]]:
+        operands: list[tuple[str | Typed, str]] = list(starting_names(text, names))
+        if literal := _LITERAL.match(text):
+            operands.append((Typed(literal[1].strip(), literal[1].strip()), text[literal.end() :]))
+        for operand, rest in operands:
+            if not rest.strip():
+                yield [operand]
+            elif sign := _SIGN.fullmatch(rest):
+                yield from ([operand, sign[1], *more] for more in chains(sign[2]))
+
+    for parts in chains(text):
+        pairs = list(zip(parts[0::2], map(str, parts[1::2]), parts[2::2], strict=False))
+        if pairs:
+            yield [(b, _REVERSED[sign], a) if isinstance(a, Typed) else (a, sign, b) for a, sign, b in pairs]
+
+
+def read_arrow(text: str, names: Collection[str]) -> list[str] | None:
+    """The columns of `a, b -> c`; None if it is not."""
+
+    def columns_of(text: str, arrow_seen: bool) -> list[str] | None:
+        for name, rest in starting_names(text.lstrip(), names):
+            between = re.match(r"\s*(,|->)", rest)
+            if between is None:
+                if arrow_seen and not rest.strip():
+                    return [name]
+                continue
+            if not (arrow_seen and between[1] == "->"):
+                more = columns_of(rest[between.end() :], arrow_seen or between[1] == "->")
+                if more is not None:
+                    return [name, *more]
+        return None
+
+    return columns_of(text, False)
 
 
 def starting_names(text: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -93,6 +142,12 @@ def quoted_value(text: str) -> str:
     return text if bare else _in_quotes(text)
 
 
+def columns_named(text: str) -> list[str]:
+    """What stands where columns could stand in a text that cannot be read."""
+    pieces = re.split(r"->|[<>=!]+|,", text)
+    return [unquoted(piece.strip()) for piece in pieces if piece.strip() and not _LITERAL.fullmatch(piece)]
+
+
 def _in_quotes(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
@@ -113,27 +168,13 @@ def _after_name(name: str, rest: str, said: str) -> Clause | None:
         listed = re.fullmatch(r"\s+in\s*\{(.*)\}\s*", rest, re.DOTALL)
         if listed is None:
             raise InputError(f"The condition {said!r} cannot be read.", SETS, "Put the values into braces.")
-        return Clause(name, said, members=_members(listed[1], said))
-    equal = re.fullmatch(r"\s*={1,2}(.*)", rest, re.DOTALL)
-    if equal is not None:
-        return Clause(name, said, members=(_value(equal[1], said),))
-    compared = _COMPARISON.fullmatch(rest)
-    return Clause(name, said, bounds=((compared[1], _value(compared[2], said)),)) if compared else None
-
-
-def _range(text: str, names: Collection[str], ends: int) -> Clause | None:
-    """`17<=age<25` for two ends, `17<=age` for one; None if it is not."""
-    found = re.fullmatch(rf"({_LITERAL})\s*(<=|>=|<|>)\s*(.+)", text, re.DOTALL)
-    if found is None:
+        items = re.findall(rf"\s*(?:({QUOTED})|([^,]*?))\s*,", listed[1] + ",")
+        return Clause(name, said, members=tuple(_value(quoted or bare, said) for quoted, bare in items))
+    sign = _SIGN.fullmatch(rest)
+    if sign is None:
         return None
-    first = (_REVERSED[found[2]], _value(found[1], text))
-    for name, rest in starting_names(found[3], names):
-        second = _COMPARISON.fullmatch(rest)
-        if ends == 1 and not rest.strip():
-            return Clause(name, text, bounds=(first,))
-        if ends == 2 and second is not None and second[1][0] == found[2][0]:
-            return Clause(name, text, bounds=(first, (second[1], _value(second[2], text))))
-    return None
+    value = _value(sign[2], said)
+    return Clause(name, said, (value,)) if sign[1][0] == "=" else Clause(name, said, bounds=((sign[1], value),))
 
 
 def _value(text: str, said: str) -> Typed:
@@ -145,31 +186,3 @@ def _value(text: str, said: str) -> Typed:
             "Write =missing for rows without a value.",
         )
     return Typed(unquoted(raw), raw)
-
-
-def _members(body: str, said: str) -> tuple[Typed, ...]:
-    """The values between braces."""
-    item = re.compile(rf"\s*(?:({QUOTED})|([^,]*?))\s*(?:,|\Z)")
-    members, place = [], 0
-    while place <= len(body):
-        found = item.match(body, place)
-        if found is None:  # an open quote with a line break behind it
-            raise InputError(f"The condition {said!r} cannot be read.", SETS, "Check its quotes.")
-        members.append(_value(found[1] or found[2], said))
-        place = found.end() if body[found.end() - 1 : found.end()] == "," else len(body) + 1
-    return tuple(members)
-
-
-def _unreadable(text: str, names: Collection[str]) -> InputError:
-    behind = re.fullmatch(rf"{_LITERAL}\s*(?:<=|>=|<|>)\s*(.+)", text, re.DOTALL)
-    guess = re.split(r"\s*(?:[<>=]|!=)|\s+(?:in|is|not)\b", behind[1] if behind else text)[0]
-    if not guess or guess == text or unquoted(guess.strip()) in names:
-        return InputError(
-            f"The condition {text!r} cannot be read.",
-            "It needs a column, one of = < <= > >= in, and a value.",
-            f"Write for example age>=60, sex=Female, 17<=age<=25 or age is missing. {SETS}",
-        )
-    name = unquoted(guess.strip())
-    return InputError(
-        f"There is no column {name!r}.", f"The condition {text!r} asks for it.", did_you_mean(name, names)
-    )
