@@ -61,6 +61,7 @@ def test_missing_parts_are_left_out(run: Run, tmp_path: Path) -> None:
     assert read(other).sections == ["quality", "columns", "nearest", "next"]
 
 
+@pytest.mark.slow
 def test_a_run_that_kept_an_older_model_says_of_when_it_is(page: Page, tmp_path: Path) -> None:
     assert "Best model" not in page.words
     other = plant_table(tmp_path / "kept")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from processes import BAR, SOURCES, apart, losses
 
-
 STEPS = 40  # `python benchmarks/processes.py` takes 200
 
 

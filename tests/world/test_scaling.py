@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-import scaling
 from hypothesis import given
 from hypothesis import strategies as st
 from processes import free_port
