@@ -65,8 +65,8 @@ def overfitting(job: GenerateJob, discriminator: torch.nn.Module, generator: tor
 
 
 def one_run(path: Path, seed: int, strength: float, asked: argparse.Namespace, judge: Judge, held_out: Any) -> Any:
-    settings = {"objective.augmentation": str(strength), "objective.flips": str(asked.flips).lower()}
-    settings["objective.augmentation_target"] = "0"
+    settings = {"augmentation.strength": str(strength), "augmentation.flips": str(asked.flips).lower()}
+    settings["augmentation.target"] = "0"
     request = Request(
         source=str(path), examples=asked.examples, seed=seed, settings={**settings, "compute.threads": "1"}
     )
@@ -152,7 +152,8 @@ def step_seconds(shape: tuple[int, ...], strength: float, steps: int = 10) -> fl
             "ask": {"source": "noise"},
             "data": {"source": "noise", "kind": "pictures", "shape": shape},
             "network": {"name": "conv", "latent_size": 64, "width": 32},
-            "objective": {"augmentation": strength},
+            "objective": {"name": "r3gan"},
+            "augmentation": {"strength": strength},
             "length": {"examples": 64},
         }
     )

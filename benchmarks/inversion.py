@@ -17,6 +17,7 @@ from time import process_time
 
 import numpy as np
 import torch
+from ganforge.kinds.tasks import load_model
 from numpy.typing import NDArray
 
 import ganforge
@@ -25,7 +26,6 @@ from ganforge.kinds.pictures.invert.encoder_store import encoder_of
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.reading import open_pictures, survey
-from ganforge.kinds.tasks import load_model
 from ganforge.run import Run
 
 

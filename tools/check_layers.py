@@ -5,9 +5,10 @@
     3  kinds (a kind never imports another one), privacy
     2  planning, reports
     1  objectives, networks, engine, measures, diagnosis, explain      siblings are strangers to each other
-    0  contracts, records, recipe, run, errors, core                      these may know each other
+    0  contracts, records, events, recipe, run, errors, core              these may know each other
 
-ganforge/__init__.py is the door: it may name what it hands out. Imports inside functions count as well.
+ganforge/__init__.py is the door: it may name what it hands out, and what is above api may ask it for a verb. Imports
+inside functions count as well.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LAYERS = {
     3: ("kinds", "privacy"),
     2: ("planning", "reports"),
     1: ("objectives", "networks", "engine", "measures", "diagnosis", "explain"),
-    0: ("contracts", "records", "recipe", "run", "errors", "core"),
+    0: ("contracts", "records", "events", "recipe", "run", "errors", "core"),
 }
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
 DOORS = {"__init__": ("api", "errors", "table_gan"), "__main__": ("cli",)}  # what the package's own files may name
@@ -61,6 +62,8 @@ def _may_import(part: str, target: str) -> bool:
         return target in DOORS[part]
     if part == target:
         return True
+    if target == "__init__":  # the door, which hands out the verbs
+        return LAYER_OF[part] > LAYER_OF["api"]
     if target not in LAYER_OF:
         return False
     return LAYER_OF[target] < LAYER_OF[part] or LAYER_OF[target] == LAYER_OF[part] == 0
@@ -69,6 +72,8 @@ def _may_import(part: str, target: str) -> bool:
 def _reason(part: str, target: str) -> str:
     if part in DOORS:
         return f"Only {' and '.join(DOORS[part])} may be named there."
+    if target == "__init__":
+        return "Only what is above api may use the verbs."
     if target not in LAYER_OF:
         return "It is not a part with a layer."
     if LAYER_OF[target] == LAYER_OF[part]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
 
     from ganforge.core.draws import Draws
     from ganforge.recipe import Data, Recipe, Request, TaskSection
-    from ganforge.records import Record, Rows
+    from ganforge.records import Evaluation, Page, Record, Rows
     from ganforge.run import Run
 
 # ---- what flows -----------------------------------------------------------------------------------------------------
@@ -254,6 +254,7 @@ class Task(Protocol):
     section: ClassVar[type[TaskSection] | None]  # its own section of a recipe, which `--set task.KEY` means
     data: ClassVar[type[Data]]  # the section `data` of its recipes: recipe.Data, or with what its kind of data adds
     unguarded: ClassVar[str | None]  # why its runs have no guard, in words; None where they have one
+    page: ClassVar[Page]  # its words for the pages about a run
 
     def plan(self, request: Request, tell: Tell) -> Job:
         """Opens the data and chooses everything the person did not. Raises: DataError, RecipeError."""
@@ -305,11 +306,8 @@ class Job(Protocol):
     def read_product(self, folder: Any) -> nn.Module:
         """The product that `write_model` wrote. Raises: RunError if it is missing or damaged."""
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Every measure beside floor and reference, and a verdict: the object that evaluation.json holds.
-
-        Args: state holds step and examples. It may write the run's pictures for the report.
-        """
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside floor and reference, a verdict, and what to show. It writes figures to the run."""
 
 
 # ---- model and kind -------------------------------------------------------------------------------------------------
@@ -355,41 +353,38 @@ class Claim:
     """Why a kind says that a source is its own. The strongest claim of all kinds wins; a tie is asked about."""
 
     strength: Literal[1, 2, 3]  # 1: nothing speaks against it; 2: by its name or ending; 3: by what is in it
-    why: str  # in words: "it holds 40 picture files"
+    why: str  # the end of a sentence: "it holds the picture 'a.png'"
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option that one kind of data has: --NAME on the command line, NAME= in Python, `ask.options` in a recipe."""
+    """An option of a kind of data: NAME= in Python, --NAME on the command line. What several kinds call by one name is
+    the same in all but its help. kinds/options.py reads values."""
 
-    name: str  # "resolution", with _ where the command line has -
-    verbs: tuple[str, ...]  # of which verbs: "train" (and plan), "sample", "apply"
-    type: type  # int, float, str or bool
-    metavar: str
+    name: str  # "resolution"
+    verbs: tuple[str, ...]  # "train" (plan and profile have its options too), "sample", "apply"
+    type: type  # int, float, str, bool; or object: on the command line a text, in Python whatever `check` takes
+    metavar: str  # "" of a bool, which is a switch
     help: str
+    example: str  # a value as it is typed
+    flag: str = ""  # "--rule" where it is not --NAME
     many: bool = False  # may be given several times: a tuple
+    within: tuple[float, float] | None = None  # of a number: its least and greatest value
     check: Callable[[Any], Any] | None = None  # value -> value as it is kept. Raises: RecipeError, InputError
 
 
-class Kind(Protocol):
-    """A kind of data: the door of its folder in kinds/. Importing the door imports neither torch nor any reader."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of data: KIND in the __init__.py of its folder in kinds/, which imports neither torch nor any reader."""
 
     name: str  # "pictures"
     noun: str  # one example: "picture"
     nouns: str  # several: "pictures"
-    extra: str | None  # the extra of pyproject.toml that it needs: "sounds"
+    forms: str  # what it comes as: "a folder of pictures, an array (.npy, .npz)"
     built_in: Mapping[str, str]  # data sets that come along, by name -> what they are
     tasks: Mapping[str, str]  # by name -> "module:Class", imported when asked for; the first is the default
-    options: tuple[Option, ...]
-
-    def recognises(self, source: str | Path) -> Claim | None:
-        """Whether a path or name is data of this kind, and why. It looks, and reads at most a few headers."""
-        ...
-
-    def keep(self, value: object, folder: Path) -> Path | None:
-        """Writes data that was given in Python into a folder; None if it is not of this kind. Raises: DataError."""
-        ...
-
-    def load(self, folder: Path, task: str, device: str) -> Model:
-        """The model in a model folder, which may come from anybody. Raises: RunError."""
-        ...
+    recognises: Callable[[object], Claim | None]  # a path or a value in Python; reads at most a few headers
+    keep: Callable[[object, Path], Path]  # writes such a value into an empty folder. Raises: DataError
+    load: Callable[[Path, str, str], Model]  # (model folder, which may be anybody's; task; device). Raises: RunError
+    options: tuple[Option, ...] = ()
+    extra: str = ""  # the extra of pyproject.toml that it needs: "sounds"

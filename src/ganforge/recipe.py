@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ganforge.errors import RecipeError, did_you_mean
 
@@ -26,6 +26,8 @@ RENAMED = {  # settings of version 0.1.0 -> what they are called now
     "objective.augmentation_target": "augmentation.target",
     "objective.flips": "augmentation.flips",
 }
+FORMER_KINDS = {"table": "tables"}  # kinds of data as version 0.1.0 named them -> today's name
+FORMER_OPTIONS = ("resolution", "plan", "rules")  # which stood in the request itself
 Kept = TypeVar("Kept", bound="Section")
 
 
@@ -60,19 +62,24 @@ class Request(Section):
     """What the person asked for, word for word; None is what the plan chooses."""
 
     source: str
+    kind: str | None = None  # of data, where its source does not tell
     task: str | None = None
     minutes: float | None = Field(default=None, gt=0)
     examples: int | None = Field(default=None, gt=0)
     until: str | None = None  # a target such as "kid<0.02"
     size: Size | None = None
     seed: int = Field(default=0, ge=0)
-    resolution: int | None = Field(default=None, ge=8, le=256)
     objective: str | None = None
     label: str | None = None  # a column, or "none" for a model without labels; for regress the column to predict
-    plan: str | None = None  # a plan.json with the columns of a table as a person corrected them
-    rules: tuple[str, ...] = ()  # of a table, besides those of the plan or those that are found
     guard: bool = True  # whether levers are turned when the diagnosis finds something wrong
     settings: dict[str, str] = Field(default_factory=dict)  # "section.key" -> value as typed
+    options: dict[str, Any] = Field(default_factory=dict)  # of the kind of data, as its door names them
+
+    @field_validator("options", mode="after")
+    @classmethod
+    def _as_given(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """JSON knows no tuples."""
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
 class Data(Section):
@@ -273,7 +280,12 @@ def read_recipe(content: Mapping[str, Any], task: type[Task] | None = None) -> R
 def _of_today(content: Mapping[str, Any]) -> dict[str, Any]:
     """What version 0.1.0 wrote, in which every section stood whether it was used or not, as it is written today."""
     found = dict(content)
-    objective, data, reasons = (found.get(name) for name in ("objective", "data", "reasons"))
+    objective, data, reasons, ask = (found.get(name) for name in ("objective", "data", "reasons", "ask"))
+    if isinstance(data, dict) and (kind := str(data.get("kind"))) in FORMER_KINDS:
+        found["data"] = {**data, "kind": FORMER_KINDS[kind]}
+    if isinstance(ask, dict) and "options" not in ask:
+        found["ask"] = {name: value for name, value in ask.items() if name not in FORMER_OPTIONS}
+        found["ask"]["options"] = {name: ask[name] for name in FORMER_OPTIONS if ask.get(name)}
     if not isinstance(objective, dict) or "augmentation" not in objective:
         return found
     moved = {name.partition(".")[2]: now.partition(".")[2] for name, now in RENAMED.items()}

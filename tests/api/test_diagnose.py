@@ -8,52 +8,62 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import ganforge as gf
-from ganforge.api import Diagnosis
+from ganforge.api.diagnose import Diagnosis
 from ganforge.core.lock import held_by
 from ganforge.diagnosis import CHECKS
 from ganforge.errors import InputError, RunError
 from ganforge.run import Run
 
 TRAIN = ["train", "digits8", "--examples", "960", "--set", "records.every_steps=1"]
+TRAINER = """
+import sys
+from ganforge.cli import live, main
+
+class Waits:
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+    def event(self, event): pass
+    def record(self, record):
+        print("recorded", flush=True)
+        sys.stdin.readline()
+
+live.view_for = lambda console: Waits()
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Diagnosis]]:
-    """A run that another process trained, and what was said of it again and again meanwhile."""
+    """A run that another process trains, and what is said of it after each record. They take turns."""
     run = tmp_path_factory.mktemp("diagnose") / "run"
     with subprocess.Popen(
-        [sys.executable, "-m", "ganforge", *TRAIN, "--run", str(run)],
-        stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", TRAINER, *TRAIN, "--run", str(run)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as trainer:
-        said = list(_asked(run, trainer))
-        assert trainer.stderr is not None
+        assert trainer.stdin is not None and trainer.stdout is not None and trainer.stderr is not None
+        said = []
+        for line in trainer.stdout:
+            if line == b"recorded\n":
+                said.append(gf.diagnose(run))
+                trainer.stdin.write(b"\n")
+                trainer.stdin.flush()
         errors = trainer.stderr.read()
     assert (trainer.returncode, errors) == (0, b"")
     return run, [*said, gf.diagnose(run)]
 
 
-def _asked(run: Path, trainer: subprocess.Popen[bytes]) -> Iterator[Diagnosis]:
-    while trainer.poll() is None:
-        if (run / "recipe.json").is_file():
-            yield gf.diagnose(run)
-        time.sleep(0.05)
-
-
 def test_a_run_in_progress_is_read_while_its_trainer_goes_on(followed: tuple[Path, list[Diagnosis]]) -> None:
     _, said = followed
     training = [one for one in said if one.state == "training"]
-    assert training, "the trainer was never seen at work"
-    seen = [len(one.history.records) for one in training]
-    assert seen == sorted(seen) and len(set(seen)) > 3
+    assert [len(one.history.records) for one in training] == list(range(1, 16))
     assert all("process" in one.standing[0] for one in training)
     assert any(one.layers for one in training)
     assert said[-1].state == "finished"
@@ -189,8 +199,10 @@ def test_rewinds_and_what_the_guard_did_are_told(tmp_path: Path) -> None:
     assert "The guard stepped in 2 times and took it back once." in standing
     assert [when for when, _ in found.happened] == ["step 12", "step 14", "step 18", "step 19"]
     assert "step 10" in found.happened[0][1]
-    assert found.happened[1][1] == "The guard turned penalty from 1.0 to 2.0, because of exploding: it jumped"
-    assert "kid went from 0.1 to 0.2" in found.happened[2][1]
+    assert found.happened[1][1] == (
+        "The guard acts on exploding: the gradient penalty is now 2 times the plan's. Seen: it jumped"
+    )
+    assert "KID was 0.1 before and 0.2 after" in found.happened[2][1]
     assert held_by(run.lock) is None
 
 

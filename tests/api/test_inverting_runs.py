@@ -13,8 +13,8 @@ import ganforge
 from ganforge.api import invert as inverting
 from ganforge.cli import main
 from ganforge.errors import DataError, InputError, RunError
+from ganforge.kinds.pictures.generate.model import load_model
 from ganforge.kinds.pictures.invert import encoder_store
-from ganforge.kinds.tasks import load_model
 from ganforge.run import Run
 
 FEW = 3_200  # examples for the encoder

@@ -23,7 +23,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> gf.TrainedRun:
 
 def test_a_run_holds_everything_a_person_needs(trained: gf.TrainedRun) -> None:
     run = Run(trained.folder)
-    for path in (run.recipe, run.passport, run.metrics, run.events, run.evaluation, run.report, run.real_grid):
+    for path in (run.recipe, run.passport, run.metrics, run.events, run.evaluation, run.report, run.figure("real")):
         assert path.is_file(), path
     assert sorted(path.name for path in run.samples.iterdir()) == ["000000000.png", "000006400.png"]
     assert trained.verdict == json.loads(run.evaluation.read_text())["verdict"]["headline"]

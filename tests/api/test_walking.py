@@ -14,8 +14,8 @@ import ganforge
 from ganforge.cli import main
 from ganforge.core.animation import film_bytes
 from ganforge.errors import InputError
+from ganforge.kinds.pictures.generate.model import load_model
 from ganforge.kinds.pictures.grid import grid
-from ganforge.kinds.tasks import load_model
 from ganforge.run import Run
 
 

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from ganforge import __version__
-from ganforge.api.summary import RunSummary
+from ganforge.api.runs import RunSummary
 from ganforge.cli import main
 from ganforge.cli import output as tables
 from ganforge.core.lock import held_by
@@ -76,7 +75,7 @@ def _fill_the_disk(name: str, patch: pytest.MonkeyPatch) -> None:
 
 
 HANGS = """
-import sys, time
+import signal, sys, time
 from ganforge.cli import live, main
 
 class Hangs:
@@ -84,8 +83,15 @@ class Hangs:
     def __exit__(self, *_): pass
     def event(self, event): pass
     def record(self, record):
+        asked = signal.getsignal(signal.SIGINT)
+
+        def hear(number, frame):
+            asked(number, frame)
+            print("heard", flush=True)
+
+        signal.signal(signal.SIGINT, hear)
         print("training", flush=True)
-        time.sleep(60)
+        time.sleep(3600)
 
 live.view_for = lambda console: Hangs()
 sys.exit(main(sys.argv[1:]))
@@ -98,10 +104,10 @@ def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(tmp_path: Path) -> 
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "training\n"
         process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        assert process.stdout.readline() == "heard\n"
         assert process.poll() is None  # the first only asks: it waits for the end of the step
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 130
+        assert process.wait(timeout=300) == 130
         said = process.stderr.read()
     assert "Stopped at once." in said and "ganforge resume" in said and "Traceback" not in said
     assert main(["resume", str(tmp_path / "run")]) == 0

@@ -30,7 +30,7 @@ from ganforge.core.files import write_folder
 def fill(target):
     (target / "half").write_bytes(b"x" * 1000)
     print("writing", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 
 write_folder(Path(sys.argv[1]), fill)
 """

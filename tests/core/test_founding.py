@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.api.summary import summary
+from ganforge.api.runs import summary
 from ganforge.core.run_folder import founded, refuse_existing
 from ganforge.errors import RunError
 from ganforge.run import Run

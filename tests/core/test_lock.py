@@ -22,7 +22,7 @@ from ganforge.core.lock import hold
 
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 

@@ -70,6 +70,7 @@ def train(
             "ask": {"source": "toy"},
             "data": {"source": "toy", "kind": "pictures", "shape": [1, 8, 8]},
             "network": {"name": "conv", "latent_size": 4, "width": 4},
+            "objective": {"name": "r3gan"},
             "length": {"examples": 64},
         }
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd.profiler_util import FunctionEvent
 from toy_games import (
+    Clock,
+    SlowFeed,
     TableFeed,
     adversarial_players,
     line_feed,
@@ -23,6 +26,7 @@ from toy_games import (
 )
 
 from ganforge.contracts import Game, Loss, Player, Turn
+from ganforge.core.spans import PREFIX
 from ganforge.engine import profile as profiling
 from ganforge.engine import roofline as ceilings
 from ganforge.engine.profile import PARTS, StepProfile, Variant, gains, profile_step
@@ -51,6 +55,26 @@ def profiled(game: Game, feed: Any, **changes: Any) -> StepProfile:
     return profile_step(game, feed, settings(10, batch_size=ROWS, **changes), seconds=0.1)
 
 
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets every operation whose name is like a pattern take one second, and every other none: shares become counts."""
+
+    def count(pattern: str) -> None:
+        takes = property(lambda event: float(re.fullmatch(pattern, event.name) is not None))
+        monkeypatch.setattr(FunctionEvent, "self_cpu_time_total", takes)
+
+    return count
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock on the wall; the threads work none of this time."""
+    mine = Clock()
+    monkeypatch.setattr(profiling, "perf_counter", mine)
+    monkeypatch.setattr(profiling, "process_time", lambda: 0.0)
+    return mine
+
+
 def test_operations_are_those_of_the_closed_form() -> None:
     step = profiled(linear_game(), TableFeed(x=torch.randn(100, INPUTS)))
     product = 2 * ROWS * INPUTS * OUTPUTS  # of the way forwards, and of the gradient of the weights
@@ -67,7 +91,8 @@ def test_a_product_with_a_vector_counts_too() -> None:
 
 
 @pytest.mark.parametrize(("objective", "there"), [("r3gan", True), ("nonsaturating", False)])
-def test_the_penalty_is_found_where_there_is_one(objective: str, there: bool) -> None:
+def test_the_penalty_is_found_where_there_is_one(objective: str, there: bool, counted: Callable[[str], None]) -> None:
+    counted("aten::.*")
     gamma = 0.5 if there else 0.0
     players = adversarial_players(
         ("judge", "painter"), *tiny_pair(), plain_steps(0.01), objective=objective, gamma=gamma
@@ -75,53 +100,68 @@ def test_the_penalty_is_found_where_there_is_one(objective: str, there: bool) ->
     step = profiled(Game(players, "painter"), TableFeed(x=points()))
     assert tuple(step.parts) == PARTS
     assert math.isclose(sum(step.parts.values()), 1.0)
-    assert (step.parts["penalty"] > 0.01) is there
+    assert (step.parts["penalty"] > 0) is there
     assert all(step.parts[part] > 0 for part in ("data", "forward", "backward", "optimiser", "average"))
     assert not step.captured
 
 
-def test_most_of_a_penalty_is_the_second_way_back_and_is_counted_with_it() -> None:
-    """Of five products of the wide layer three are the penalty's: one towards the input, and two back through it."""
-    network = nn.Sequential(nn.Linear(1024, 1024), nn.Softplus(), nn.Linear(1024, 1))
+def test_most_of_a_penalty_is_the_second_way_back_and_is_counted_with_it(counted: Callable[[str], None]) -> None:
+    """Of five products three are the penalty's: one towards the input, and two back through it."""
+    counted("aten::(mm|addmm)")
+    network = nn.Sequential(nn.Linear(INPUTS, OUTPUTS), nn.Softplus())
 
     def loss(turn: Turn) -> Loss:
         x = turn.batch["x"].clone().requires_grad_()
-        return Loss({"slope": squared_slope(network(x)[:, 0], x)})
+        return Loss({"slope": squared_slope(network(x).sum(1), x)})
 
     game = Game((Player("judge", network, loss, plain_steps(0.01)),), "judge")
-    parts = profile_step(
-        game, TableFeed(x=torch.randn(999, 1024)), settings(10, batch_size=256), seconds=0.1
-    ).parts  # fmt: skip
-    assert parts["penalty"] > 1.5 * max(parts["forward"], parts["backward"])
+    parts = profiled(game, TableFeed(x=torch.randn(999, INPUTS))).parts
+    assert {part: round(5 * share, 6) for part, share in parts.items() if share} == {
+        "forward": 1.0,
+        "backward": 1.0,
+        "penalty": 3.0,
+    }
 
 
-def test_a_slow_disk_is_waiting_for_data() -> None:
-    class Slow(TableFeed):
+def test_a_slow_disk_is_waiting_for_data(counted: Callable[[str], None], clock: Clock) -> None:
+    """All time goes by while a batch is fetched: the step takes it, and nothing has worked meanwhile."""
+    counted(f"{PREFIX}data")
+    step = profiled(linear_game(), SlowFeed(clock, 0.05, x=torch.randn(100, INPUTS)))
+    assert step.seconds == pytest.approx(0.05)
+    assert step.parts["data"] == 1.0
+    assert step.idle == 1.0
+
+
+def test_other_ways_are_timed_in_turn_with_the_first_one(clock: Clock) -> None:
+    """On a clock by which a batch takes the same time however many rows it has: more rows, as much a higher rate."""
+    shown: list[int] = []
+
+    class Seen(SlowFeed):
         def batch(self, indices: Tensor) -> Mapping[str, Tensor]:
-            time.sleep(0.05)
+            shown.append(len(indices))
             return super().batch(indices)
 
-    step = profiled(linear_game(), Slow(1e-9, x=torch.randn(100, INPUTS)))
-    assert step.parts["data"] > max(share for part, share in step.parts.items() if part != "data")
-    assert step.idle > 0.5
-
-
-def test_other_ways_are_timed_in_turn_with_the_first_one() -> None:
-    game, feed = linear_game(), TableFeed(x=torch.randn(2_000, INPUTS))
+    game, feed = linear_game(), Seen(clock, 0.01, x=torch.randn(2_000, INPUTS))
     base = Variant("as it is", "", settings(10, batch_size=ROWS), 1)
     larger = replace(base, settings=settings(10, batch_size=32 * ROWS))
     before = torch.get_num_threads()
-    same, more = gains(game, feed, base, [base, larger], seconds=0.05)
-    assert 0.5 < same < 2 < more  # a step this small costs the same however many rows it shows
+    same, more = gains(game, feed, base, [larger, base], seconds=0.05)[::-1]
+    assert (same, more) == (pytest.approx(1.0), pytest.approx(32.0))
+    turns = [size for size, other in zip(shown, [0, *shown], strict=False) if size != other]
+    assert turns == [ROWS, 32 * ROWS] * profiling.ROUNDS + [ROWS]
     assert torch.get_num_threads() == before
 
 
-def test_ceilings_are_above_what_a_step_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ceilings_are_the_best_of_a_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock by which each round takes half as long as the one before it; the first one is not counted."""
     monkeypatch.setitem(ceilings.SIDES, "cpu", 256)
-    monkeypatch.setitem(ceilings.COPIED_BYTES, "cpu", 2**24)
+    monkeypatch.setitem(ceilings.COPIED_BYTES, "cpu", 2**20)
+    rounds = [1e-9, *(2.0**-number for number in range(ceilings.ROUNDS))]
+    ticks = iter([moment for seconds in (*rounds, *rounds) for moment in (0.0, seconds)])
+    monkeypatch.setattr(ceilings, "perf_counter", lambda: next(ticks))
     found = measure_ceilings(torch.device("cpu"), "float32")
-    assert 1e8 < found.flops_per_second < 1e14
-    assert 1e8 < found.bytes_per_second < 1e13
+    assert found.flops_per_second == 2 * 256**3 / min(rounds[1:])
+    assert found.bytes_per_second == 2 * 2**20 / min(rounds[1:])
 
 
 def test_nothing_is_written_to_the_error_output(capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,22 +20,42 @@ LATENT = 3
 
 
 class TableFeed:
-    """Named tensors, gathered by index; `seconds` is how long each batch takes, for a machine that is slow."""
+    """Named tensors, gathered by index."""
 
-    def __init__(self, seconds: float = 0.0, **tensors: Tensor) -> None:
-        self.tensors, self.seconds = tensors, seconds
+    resident = True
 
-    @property
-    def resident(self) -> bool:
-        return self.seconds == 0
+    def __init__(self, **tensors: Tensor) -> None:
+        self.tensors = tensors
 
     def __len__(self) -> int:
         return len(next(iter(self.tensors.values())))
 
     def batch(self, indices: Tensor) -> Mapping[str, Tensor]:
-        if self.seconds:
-            time.sleep(self.seconds)
         return {name: tensor[indices] for name, tensor in self.tensors.items()}
+
+
+class Clock:
+    """Seconds that pass only where a test lets them: it takes the place of `perf_counter`, so that no load matters."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class SlowFeed(TableFeed):
+    """Each batch takes `seconds` by a clock of the test's own: a number, or what a moment of that clock makes it."""
+
+    resident = False
+
+    def __init__(self, clock: Clock, seconds: float | Callable[[float], float], **tensors: Tensor) -> None:
+        super().__init__(**tensors)
+        self.clock, self.seconds = clock, seconds
+
+    def batch(self, indices: Tensor) -> Mapping[str, Tensor]:
+        self.clock.now += self.seconds(self.clock.now) if callable(self.seconds) else self.seconds
+        return super().batch(indices)
 
 
 class Notebook:

@@ -80,7 +80,7 @@ def repeated_steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 JOBS: dict[str, Callable[[dict[str, Path], Path], Any]] = {
     "generate": lambda at, root: job_of(Generate(), "digits8"),
     "generate, augmented": lambda at, root: job_of(
-        Generate(), "digits8", **{"objective.augmentation": "0.5", "objective.flips": "true"}
+        Generate(), "digits8", **{"augmentation.strength": "0.5", "augmentation.flips": "true"}
     ),
     "generate, residual": lambda at, root: job_of(
         Generate(), "digits8", **{"network.name": "resnet", "network.width": "16"}

@@ -63,7 +63,7 @@ def test_it_comes_nearer_to_the_truth_than_bicubic(trained: Any) -> None:
     psnr = {rival["name"]: rival["measures"]["psnr"] for rival in content["rivals"]}
     assert psnr["this model, faithful"] > psnr["bicubic"] + 0.3
     assert content["cases"]["columns"] == ["input", "reference: bicubic", "faithful", "sharp", "truth"]
-    assert all(Run(trained.folder).cases_grid(name).is_file() for name in ("worst", "best", "random"))
+    assert all(Run(trained.folder).figure(name).is_file() for name in ("worst", "best", "random"))
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ from ganforge.kinds.tables.impute import Impute
 from ganforge.kinds.tables.measures.imputation import by_means, filling_scores, hide
 from ganforge.kinds.tables.reading.plain import from_plain, to_plain
 from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.settings import RowSettings
 from ganforge.run import Run
 
 TRUTH = known(200_000, seed=9)
@@ -191,7 +192,7 @@ def test_a_run_that_is_killed_twice_ends_with_the_same_files(tmp_path: Path, tas
     """With the referee, which learns after the game and has no checkpoints: it begins again and ends alike."""
     settings = {"records.every_steps": 5, "records.checkpoint_every_steps": 10, "optimiser.batch_size": 128}
     job = planned(known(600), tmp_path, task, examples=6_400, settings={k: str(v) for k, v in settings.items()})
-    assert (job.recipe.rows.referee > 0) is (task == "generate")
+    assert (job.recipe.section(RowSettings).referee > 0) is (task == "generate")
     straight = finished(job, Run(tmp_path / "straight"))
     assert {"model.json", "model.safetensors"} <= set(straight)
     killed, task_of = Run(tmp_path / "killed"), GenerateRows() if task == "generate" else Impute()

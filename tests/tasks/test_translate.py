@@ -21,6 +21,7 @@ from ganforge.engine.turn import find_gradients, sit_down
 from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
 from ganforge.kinds.pictures.translate.game import SHIFT, build_translation, moved_alike
 from ganforge.kinds.pictures.translate.plan import FEWEST_STEPS
+from ganforge.kinds.pictures.translate.settings import Translation
 from ganforge.kinds.pictures.translate.task import Translate
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
@@ -81,7 +82,7 @@ def test_the_report_shows_worst_random_and_best_cases(trained: Any) -> None:
     run = Run(trained.folder)
     page = run.report.read_text()
     assert page.index("The worst") < page.index("Drawn at random") < page.index("The best")
-    assert all(run.cases_grid(name).is_file() for name in ("worst", "random", "best"))
+    assert all(run.figure(name).is_file() for name in ("worst", "random", "best"))
 
 
 @pytest.mark.slow
@@ -109,8 +110,7 @@ def recipe_of(source: Path, **settings: str) -> Recipe:
 @pytest.mark.parametrize("way", ["cycle", "contrastive"])
 def test_without_pairs_every_player_has_its_turn_and_no_pair_is_seen(way: str, crowds: Path) -> None:
     recipe = recipe_of(crowds, **{"translate.unpaired_by": way})
-    assert recipe.translate is not None
-    assert recipe.translate.pairing == "unpaired"
+    assert recipe.section(Translation).pairing == "unpaired"
     game = build_translation(recipe)
     assert len(game.players) == {"cycle": 4, "contrastive": 3}[way]
     before = {player.name: [p.detach().clone() for p in player.network.parameters()] for player in game.players}
@@ -122,7 +122,7 @@ def test_without_pairs_every_player_has_its_turn_and_no_pair_is_seen(way: str, c
 
 @pytest.mark.parametrize("flips", [False, True])
 def test_training_pictures_move_and_pairs_stay_pairs(flips: bool, paired: Path) -> None:
-    recipe = recipe_of(paired, **{"objective.flips": str(flips).lower()})
+    recipe = recipe_of(paired, **{"augmentation.flips": str(flips).lower()})
     ramp = torch.arange(32 * 48.0).view(1, 1, 32, 48).expand(64, 1, 32, 48) / (32 * 48)
     turn = Turn({"x": ramp, "y": -ramp}, Draws(generator_for(0, "moves")))
     moved = moved_alike(turn, recipe)
@@ -237,7 +237,7 @@ def test_settings_of_the_task_reach_its_section(paired: Path) -> None:
     recipe = gf.plan(
         paired, task="translate", examples=64, settings={**QUICK, "task.adversarial": 0, "task.pairing": "unpaired"}
     )
-    assert recipe.translate is not None
-    assert (recipe.translate.adversarial, recipe.translate.pairing) == (0, "unpaired")
+    chosen = recipe.section(Translation)
+    assert (chosen.adversarial, chosen.pairing) == (0, "unpaired")
     with pytest.raises(RecipeError, match=r"no setting 'task.adversarial' of the task 'generate'"):
         gf.plan(paired, examples=64, settings={"task.adversarial": 0})

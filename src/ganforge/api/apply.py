@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ganforge.api.sample import fill_table, said_of
 from ganforge.contracts import Observer
 from ganforge.errors import DataError, InputError
+from ganforge.kinds.pictures.image_to_image import LOADERS, PictureMap, load_map
 from ganforge.kinds.pictures.picture_file import assemble, open_picture, picture_paths, places_for, write_picture
-from ganforge.kinds.tasks import LOADERS, PictureMap, load_map
 from ganforge.run import Run
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def apply(
         return _apply_to_pictures(load_map(folder, strength), source, out, force, observers)
     if strength is not None:
         raise InputError(f"The strength {strength:g} was given, and this run enhances no pictures.", do="Leave it out.")
-    if said_of(folder, "task") == "generate" and said_of(folder, "kind") != "table":
+    if said_of(folder, "task") == "generate" and said_of(folder, "kind") not in ("table", "tables"):
         raise InputError(
             f"The run {str(run)!r} draws pictures from nothing.",
             "There is nothing that it could be applied to.",

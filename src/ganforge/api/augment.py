@@ -19,12 +19,12 @@ from ganforge.core.files import write_tree, write_whole
 from ganforge.core.json_file import read_json_file
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.augment.classify import EXAMPLES, Labelled, accuracy_after_learning
+from ganforge.kinds.pictures.generate.model import PictureModel, load_model
 from ganforge.kinds.pictures.grid import image_bytes
 from ganforge.kinds.pictures.picture_file import picture_paths
 from ganforge.kinds.pictures.reading import PictureFeed, Pictures, open_pictures, survey
 from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES
 from ganforge.kinds.pictures.write import array_bytes
-from ganforge.kinds.tasks import PictureModel, load_model
 from ganforge.run import Run
 
 SEEDS = 5  # classifiers that are taught with and without, each pair from the same first weights

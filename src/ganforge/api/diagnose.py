@@ -15,40 +15,14 @@ from ganforge import diagnosis as checks
 from ganforge.core.lock import held_by
 from ganforge.core.validation import refused
 from ganforge.errors import InputError, RunError
-from ganforge.records import Finding, History
+from ganforge.events import kind_of, sentence, state_of
+from ganforge.records import Finding, History, Page, read_page
 from ganforge.reports import Said, flows, in_words, late, write_diagnosis
 from ganforge.run import Run
 
 State: TypeAlias = Literal["planned", "training", "stopped", "failed", "finished"]
 
 EARLY = 10  # records: with fewer, most checks have nothing to compare with
-_BUSY = {
-    "reading": "reading the data",
-    "timing": "timing this machine",
-    "judging": "preparing the judge",
-    "settling": "settling what was learned",
-    "evaluating": "judging the result",
-}
-_HAPPENED = {
-    "damaged_checkpoint": "{sentence}",
-    "environment_changed": "{sentence}",
-    "accepted_changed_data": "{sentence}",
-    "resumed": "Training went on after a stop.",
-    "interrupted": "Stopped on request, and saved.",
-    "captured": "From here on steps are repeated from a recording.",
-    "not_captured": "Steps run operation by operation: {reason}.",
-    "refitted": "The machine's speed had changed: {length:,} examples in all now fitted the time.",
-    "rewound": "Taken back to the healthy checkpoint of step {to_step:,}, with a smaller learning rate "
-    "(attempt {attempt}).",
-    "guarded": "The guard turned {action} from {from} to {to}, because of {ailment}: {reason}",
-    "adjusted": "The guard turned {action} from {from} to {to}: {reason}",
-    "guard_helped": "What the guard did about {ailment} helped: {measure} went from {before} to {after}.",
-    "unguarded": "What the guard did about {ailment} did not help, and was undone: {measure} went from {before} to "
-    "{after}.",
-    "plateau": "It no longer got better: {reason}.",
-    "kept_best": "The model after {best_examples:,} examples was kept as the best one.",
-    "failed": "Training failed.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +40,7 @@ class Diagnosis:
     unread: tuple[str, ...]  # files that are damaged, so that nothing in them counted
     history: History = field(repr=False)
     recipe: Mapping[str, Any] = field(repr=False)
+    page: Page = field(repr=False)
 
     @property
     def critical(self) -> bool:
@@ -99,7 +74,7 @@ class Diagnosis:
                 "Choose another name, or --force to replace it.",
             )
         words = Said(self.folder.resolve().name, self.sentence, self.standing, self.checked, self.happened)
-        return write_diagnosis(place, words, self.findings, self.history, self.recipe)
+        return write_diagnosis(place, words, self.findings, self.history, self.recipe, self.page)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the history, for a program; layers with their usual late numbers."""
@@ -136,6 +111,7 @@ def diagnose(run: str | Path) -> Diagnosis:
     recipe, recipe_fault = _read(folder, folder.recipe)
     passport, passport_fault = _read(folder, folder.passport)
     evaluation, evaluation_fault = _read(folder, folder.evaluation)
+    page, page_fault = _read(folder, folder.page)
     history = History(
         records=tuple(folder.read_records()),
         events=tuple(folder.read_events()),
@@ -156,9 +132,10 @@ def diagnose(run: str | Path) -> Diagnosis:
             healthy=tuple(name for name in checks.CHECKS if name not in ill),
             layers={flow.player: in_words(flow) for flow in flows(history.records)},
             happened=tuple(_happened(history)),
-            unread=tuple(fault for fault in (recipe_fault, passport_fault, evaluation_fault) if fault),
+            unread=tuple(fault for fault in (recipe_fault, passport_fault, evaluation_fault, page_fault) if fault),
             history=history,
             recipe=recipe,
+            page=read_page(page),
         )
 
 
@@ -175,11 +152,10 @@ def _state(folder: Run, history: History, holder: str | None) -> State:
         return "training"
     if folder.finished():
         return "finished"
-    kinds = [event["kind"] for event in history.events]
-    decisive = [kind for kind in kinds if kind in ("failed", "started", "resumed", "interrupted")]
-    if decisive and decisive[-1] == "failed":
+    said = state_of(history.events)
+    if said == "failed":
         return "failed"
-    return "stopped" if history.records or "started" in kinds else "planned"
+    return "stopped" if history.records or said != "planned" else "planned"
 
 
 def _standing(state: State, history: History, holder: str | None, folder: Run) -> Iterator[str]:
@@ -213,9 +189,9 @@ def _standing(state: State, history: History, holder: str | None, folder: Run) -
 
 def _doing(history: History) -> str:
     """What the trainer is busy with beside training, and how quick it is."""
-    kind = next((event["kind"] for event in reversed(history.events) if event["kind"] in (*_BUSY, "started")), "")
-    if kind in _BUSY:
-        return f", {_BUSY[kind]}"
+    phases = [kind for event in history.events if (kind := kind_of(event)).phase]
+    if phases and phases[-1].state is None:
+        return f", {phases[-1].phase[:1].lower()}{phases[-1].phase[1:]}"
     last = history.records[-1] if history.records else {}
     rate, length = float(last.get("examples_per_second", 0.0)), float(last.get("length_examples", 0.0))
     if rate <= 0 or length <= float(last["examples"]):
@@ -242,18 +218,8 @@ def _sentence(history: History, findings: Sequence[Finding]) -> str:
 
 def _happened(history: History) -> Iterator[tuple[str, str]]:
     for event in history.events:
-        form = _HAPPENED.get(event["kind"])
-        if form is None:
-            continue
-        try:
-            words = form.format_map({key: _plain(value) for key, value in event.items()})
-        except (KeyError, ValueError):  # an older run wrote less, a stranger's something else
-            words = str(event["kind"]).replace("_", " ").capitalize() + "."
-        yield f"step {event['step']:,}" if isinstance(event.get("step"), int) else "", words
-
-
-def _plain(value: Any) -> Any:
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+        if kind_of(event).happened:
+            yield f"step {event['step']:,}" if isinstance(event.get("step"), int) else "", sentence(event)
 
 
 def _told(value: Any) -> Any:

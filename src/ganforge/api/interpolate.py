@@ -13,10 +13,9 @@ from ganforge.api.sample import holds_rows
 from ganforge.core.animation import check_film, film_bytes
 from ganforge.core.files import write_whole
 from ganforge.errors import InputError
-from ganforge.kinds.pictures.generate.model import BLOCK
+from ganforge.kinds.pictures.generate.model import BLOCK, PictureModel, load_model
 from ganforge.kinds.pictures.grid import grid, grid_size
 from ganforge.kinds.pictures.slerp import closed_walk
-from ganforge.kinds.tasks import PictureModel, load_model
 from ganforge.run import Run
 
 STEPS = 24  # frames from one key picture to the next

@@ -19,13 +19,13 @@ from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
 from ganforge.contracts import Observer
 from ganforge.core.files import check_folder, write_folder
 from ganforge.errors import DataError, InputError, RecipeError, RunError, did_you_mean
+from ganforge.kinds.pictures.generate.model import PictureModel, load_model
 from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.invert.directions import EXPLAINED, Direction, named_directions
 from ganforge.kinds.pictures.invert.encoder_store import encoder_of
 from ganforge.kinds.pictures.invert.optimise import Inverted, invert_pictures
 from ganforge.kinds.pictures.invert.source import loose_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.kinds.tasks import PictureModel, load_model
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.recipe import Recipe
 from ganforge.run import Run

@@ -9,15 +9,14 @@ from typing import Any
 
 from ganforge.api.event_log import Teller
 from ganforge.api.fit_settings import fit_settings
-from ganforge.api.request import request_of, task_for
+from ganforge.api.request import requested, task_for
 from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
 from ganforge.contracts import Job, Observer
 from ganforge.core.device import THREADS
 from ganforge.engine.profile import StepProfile, Variant, gains, profile_step
 from ganforge.errors import RecipeError
-from ganforge.kinds.source import on_disk
+from ganforge.kinds import kind_named
 from ganforge.planning.compute import use
-from ganforge.reports.page import NOUNS
 from ganforge.run import Run
 
 HELPS = 1.1  # times the examples a second, from which on another way is worth saying
@@ -75,8 +74,7 @@ def profile(source: object, *, observers: Sequence[Observer] = (), **asked: Any)
             )
         folder = Run.open(source)
         return _profiled(reopened(folder, on_this_machine(recipe_of(folder)), tell), tell)
-    with on_disk(source) as path:
-        request = request_of(path, asked)
+    with requested(source, asked) as request:
         return _profiled(task_for(request).plan(request, tell), tell)
 
 
@@ -94,7 +92,7 @@ def _profiled(job: Job, tell: Teller) -> Profile:
     return Profile(
         step,
         tuple(Alternative(other.words, other.option, gain) for other, gain in found),
-        NOUNS.get(recipe.data.kind, "examples"),
+        kind_named(recipe.data.kind).nouns,
         recipe.compute.threads,
     )
 

@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 from ganforge.core.json_file import read_json_file
 from ganforge.core.seeds import seed_for
 from ganforge.errors import InputError
-from ganforge.kinds.pictures.reading import write_pictures
-from ganforge.kinds.pictures.write import check_place
 from ganforge.kinds.source import on_disk
-from ganforge.kinds.tables.reading.matching import columns_like, plain_like, with_filled
-from ganforge.kinds.tables.reading.plain import from_plain
-from ganforge.kinds.tables.reading.source import TableSource, open_source
-from ganforge.kinds.tables.reading.write import check_table_place, write_table
-from ganforge.kinds.tasks import PictureModel, RowModel, labels_for, load_model, load_rows
+from ganforge.kinds.tables import KIND as TABLES
+from ganforge.recipe import FORMER_KINDS
 from ganforge.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ganforge.kinds.pictures.generate.model import PictureModel
+    from ganforge.kinds.tables.generate.model import RowModel
+    from ganforge.kinds.tables.reading.source import TableSource
 
 Pictures: TypeAlias = NDArray[np.uint8]
 Where: TypeAlias = str | Sequence[str] | Mapping[str, Any] | None
@@ -56,6 +55,8 @@ class TrainedRun:
         folder = Run(self.folder).model
         if holds_rows(folder):
             return drawn_rows(rows_of(folder, n, label, truncation), n, where, seed)
+        from ganforge.kinds.pictures.generate.model import load_model
+
         _refuse_where(where)
         return _draw(load_model(folder), n, label, seed, truncation)[0]
 
@@ -81,11 +82,16 @@ def sample(
     """
     folder = Run.open(run).model
     if holds_rows(folder):
+        from ganforge.kinds.tables.reading.write import check_table_place, write_table
+
         check_table_place(out, force=force)
         rows = rows_of(folder, n, label, truncation)
         conditions = rows.conditions(where or ())
         frames = _frames(rows, n, conditions, seed)
         return write_table(frames, out, rows.codec.columns, force=force)
+    from ganforge.kinds.pictures.generate.model import load_model
+    from ganforge.kinds.pictures.write import check_place, write_pictures
+
     _refuse_where(where)
     model = load_model(folder)
     model.refuse_impossible(n, truncation)
@@ -99,11 +105,16 @@ def fill_table(
     run: str | Path, source: object, out: str | Path | None = None, *, draw: bool, seed: int, force: bool
 ) -> Path | pd.DataFrame:
     """Fills the missing cells of a table with what the model of a run says of them. See `applying.apply`."""
+    from ganforge.kinds.tables.generate.model import load_rows
+    from ganforge.kinds.tables.reading.matching import columns_like
+    from ganforge.kinds.tables.reading.source import open_source
+    from ganforge.kinds.tables.reading.write import check_table_place, write_table
+
     model = load_rows(Run.open(run).model)
     if out is None:
         return completed(model, source, draw=draw, seed=seed)
     check_table_place(out, force=force)
-    with on_disk(source) as path:
+    with on_disk(source, TABLES) as path:
         table = open_source(path)
         columns = columns_like(table, model.codec.columns)
         return write_table(_filled(model, table, draw, seed), out, columns, force=force)
@@ -111,6 +122,8 @@ def fill_table(
 
 def drawn_rows(model: RowModel, n: int, where: Where, seed: int) -> pd.DataFrame:
     """n rows of a model as a data frame. Raises: InputError for a senseless number or an impossible condition."""
+    from ganforge.kinds.tables.reading.plain import from_plain
+
     refuse_senseless_count(n)
     conditions = model.conditions(where or ())
     return from_plain(model.sample(n, conditions=conditions, seed=seed), model.codec.columns)
@@ -120,7 +133,10 @@ def completed(model: RowModel, source: object, *, draw: bool, seed: int) -> pd.D
     """A table with its missing cells filled, as a data frame."""
     import pandas as pd
 
-    with on_disk(source) as path:
+    from ganforge.kinds.tables.reading.matching import columns_like
+    from ganforge.kinds.tables.reading.source import open_source
+
+    with on_disk(source, TABLES) as path:
         table = open_source(path)
         columns_like(table, model.codec.columns)  # or it is refused
         return pd.concat(list(_filled(model, table, draw, seed)), ignore_index=True)
@@ -134,7 +150,7 @@ def refuse_senseless_count(n: int) -> None:
 
 def holds_rows(folder: Path) -> bool:
     """Whether a model folder holds a model of rows; one that cannot be read is left to its reader."""
-    return bool(said_of(folder, "kind") == "table")
+    return bool(said_of(folder, "kind") in ("tables", *FORMER_KINDS))
 
 
 def said_of(folder: Path, name: str) -> Any:
@@ -148,6 +164,8 @@ def said_of(folder: Path, name: str) -> Any:
 
 def rows_of(folder: Path, n: int, label: str | int | None, truncation: float) -> RowModel:
     """The model of rows in a folder. Raises: InputError for options that only pictures have, or a senseless number."""
+    from ganforge.kinds.tables.generate.model import load_rows
+
     refuse_senseless_count(n)
     if label is not None:
         raise InputError(
@@ -159,12 +177,16 @@ def rows_of(folder: Path, n: int, label: str | int | None, truncation: float) ->
 
 
 def _frames(model: RowModel, n: int, conditions: Any, seed: int) -> Iterator[pd.DataFrame]:
+    from ganforge.kinds.tables.reading.plain import from_plain
+
     for plain in model.blocks(n, conditions=conditions, seed=seed):
         yield from_plain(plain, model.codec.columns)
 
 
 def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[pd.DataFrame]:
     """The table in parts, as it is but for its missing cells."""
+    from ganforge.kinds.tables.reading.matching import plain_like, with_filled
+
     learned = [
         column for column in model.codec.columns if any(column.name in unit.columns for unit in model.codec.units)
     ]
@@ -189,6 +211,8 @@ def _draw(
     model: PictureModel, n: int, label: str | int | None, seed: int, truncation: float
 ) -> tuple[Pictures, NDArray[np.int64] | None]:
     """Pictures, and the label of each."""
+    from ganforge.kinds.pictures.generate.model import labels_for
+
     model.refuse_impossible(n, truncation)
     labels = labels_for(model, str(label), n) if label is not None else model.draw_labels(n, seed=seed)
     return model.sample(n, labels=labels, seed=seed, truncation=truncation), labels

@@ -124,10 +124,8 @@ def tell_changes(folder: Run, now: Mapping[str, Any], tell: Tell) -> None:
 
 def located(recipe: Recipe, folder: Run) -> Recipe:
     """The recipe with the path of data that was given in Python: in the run folder, wherever that is by now."""
-    for place in (folder.array, folder.table):
-        if recipe.data.source == place.name:
-            return with_source(recipe, str(place.absolute()))
-    return recipe
+    name = recipe.data.source
+    return with_source(recipe, str((folder.folder / name).absolute())) if folder.is_given_data(name) else recipe
 
 
 def with_source(recipe: Recipe, source: str) -> Recipe:

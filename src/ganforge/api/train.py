@@ -1,20 +1,24 @@
-"""The verbs that train, judge and report."""
+"""The verbs `train` and `resume`: a model is trained, judged and reported."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from ganforge.api.distributed import Crew, follow
 from ganforge.api.event_log import Teller
 from ganforge.api.fit_settings import fit_settings
 from ganforge.api.guard import guard_for, with_guard
-from ganforge.api.request import request_of, task_for, task_of
+from ganforge.api.load import load
+from ganforge.api.report import report
+from ganforge.api.request import requested, task_for, task_of
 from ganforge.api.sample import TrainedRun
 from ganforge.api.stored_run import environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
-from ganforge.api.summary import RunSummary, summary
 from ganforge.contracts import Job, Observer
 from ganforge.core.files import remove_leftovers, storage_error, write_folder
 from ganforge.core.lock import hold
@@ -24,22 +28,11 @@ from ganforge.core.world import World, joined, restarted
 from ganforge.diagnosis import diagnose
 from ganforge.engine.fit import Fitted, fit
 from ganforge.errors import Interrupted, Preempted, RunError, TrainingError
-from ganforge.kinds.pictures.measures import Target, parse_target
-from ganforge.kinds.source import on_disk
+from ganforge.measures.targets import Target, parse_target
 from ganforge.planning.compute import use
 from ganforge.recipe import Recipe
 from ganforge.reports import TensorBoard, write_report
 from ganforge.run import Run
-
-
-def plan(source: object, **asked: Any) -> Recipe:
-    """What `train` would do with this data on this machine: every choice with its reason. Trains nothing.
-
-    Args: source and asked as for `train`. Raises: DataError, RecipeError.
-    """
-    with on_disk(source) as path:
-        request = request_of(path, asked)
-        return with_guard(task_for(request).plan(request, Teller(())).recipe)
 
 
 def train(
@@ -58,8 +51,8 @@ def train(
             (N, H, W) or (N, H, W, C), a pair (array, labels), or a table of pandas, polars or pyarrow.
         run: the run folder; by default runs/<data>-<number>. force: replaces an existing run.
         observers: told every record and event. tensorboard: also writes RUN/tensorboard, for TensorBoard.
-        asked: task, minutes, examples, until, size, seed, resolution, objective, label, guard, settings: see
-            recipe.Request.
+        asked: kind, task, minutes, examples, until, size, seed, objective, label, guard, settings: see
+            recipe.Request; and the options of the kind of data, such as resolution, rules and plan.
     Started by torchrun, the processes train the run together: the leader does all of this, the others help, and what
     they return has no verdict. A world that torchrun starts again goes on with the run.
     Raises: DataError, RecipeError, RunError before anything is written; TrainingError; Interrupted after saving;
@@ -83,8 +76,7 @@ def _train(
     tensorboard: bool,
     asked: Mapping[str, Any],
 ) -> TrainedRun:
-    with on_disk(source) as path:
-        request = request_of(path, asked)
+    with requested(source, asked) as request:
         if run is not None:  # before the data is read, which may take a while
             refuse_existing(Run(run), force=force)
             refuse_in_use(Run(run))
@@ -93,7 +85,7 @@ def _train(
         job.recipe = with_guard(job.recipe)
         crew.check(job.recipe)
         with founded(run, request.source, force=force) as folder:
-            _write_beginning(folder, job, given=path if path is not source else None)
+            _write_beginning(folder, job, given=None if isinstance(source, str | Path) else Path(request.source))
             tell.begin(folder, _observers(folder, observers, tensorboard))
             for sentence in job.passport.get("warnings", ()):
                 tell("warned", sentence=sentence)
@@ -139,45 +131,6 @@ def _resume(
         return _go(folder, job, tell, crew)
 
 
-def load(run: str | Path) -> TrainedRun:
-    """A finished run. Raises: RunError if there is no model in it."""
-    folder = Run.open(run)
-    if not folder.model.is_dir():
-        raise RunError(f"{run} holds no model yet.", "It was stopped before its end.", f"Use: ganforge resume {run}")
-    verdict = folder.read_json(folder.evaluation).get("verdict")
-    headline = verdict.get("headline", "") if isinstance(verdict, dict) else ""
-    finished = [event for event in folder.read_events() if event["kind"] == "finished"]
-    reached = finished[-1].get("reached") if finished else None
-    return TrainedRun(folder.folder, str(headline), reached if isinstance(reached, bool) else None)
-
-
-def evaluate(run: str | Path) -> dict[str, Any]:
-    """Measures the model again, every measure beside floor and reference; also stored as evaluation.json.
-
-    A run from another machine is measured on the device that is here.
-    """
-    folder = Run.open(run)
-    load(run)
-    recipe = on_this_machine(recipe_of(folder))
-    use(recipe.compute)
-    return _judge(folder, reopened(folder, recipe, Teller(())))
-
-
-def report(run: str | Path) -> Path:
-    """Writes report.html again, from what the run folder holds; works on a run in progress too."""
-    folder = Run.open(run)
-    return write_report(folder, diagnose(folder.history()))
-
-
-def runs(folder: str | Path = "runs") -> list[RunSummary]:
-    """The runs in a folder, oldest first. Raises: RunError if the folder is missing."""
-    path = Path(folder)
-    if not path.is_dir():
-        raise RunError(f"There is no folder {str(folder)!r}.", "No run has been made here.", "Use: ganforge train DATA")
-    found = [Run(entry) for entry in path.iterdir() if (entry / "recipe.json").is_file()]
-    return [summary(run) for run in sorted(found, key=lambda run: run.recipe.stat().st_mtime)]
-
-
 # ---- how -------------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +157,7 @@ def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
     """
     try:
         remove_leftovers(folder.folder)
+        folder.write_json(folder.page, asdict(task_of(job.recipe).page))
         use(job.recipe.compute)
         job.prepare()
         crew.brief(folder.folder, job)
@@ -249,8 +203,7 @@ def _ended(folder: Run, job: Job, tell: Teller, fitted: Fitted) -> TrainedRun:
     product, state = job.finish(fitted.product), fitted.state
     write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
     tell("evaluating")
-    content = job.evaluate(folder, product, {"step": state.step, "examples": state.clock.examples})
-    folder.write_json(folder.evaluation, content)
+    content = _evaluated(folder, job, product, step=state.step, examples=state.clock.examples)
     reached = state.reached if _target(job.recipe) else None
     verdict = content["verdict"]["headline"]
     tell("finished", examples=state.clock.examples, seconds=state.seconds, reached=reached)
@@ -267,23 +220,19 @@ def _observers(folder: Run, given: Sequence[Observer], tensorboard: bool) -> tup
     return (*given, TensorBoard(folder.tensorboard)) if tensorboard else tuple(given)
 
 
-def _judge(folder: Run, job: Job) -> dict[str, Any]:
-    """Evaluates the stored model of a run and stores the result."""
-    product = job.read_product(folder.model)
-    records = folder.read_records()
-    last = records[-1] if records else {"step": 0, "examples": 0}
-    content = job.evaluate(folder, product, {"step": last["step"], "examples": last["examples"]})
+def _evaluated(folder: Run, job: Job, product: nn.Module, **trained: int) -> dict[str, Any]:
+    """What evaluation.json then holds. Args: trained step and examples of the product."""
+    content = {**trained, **job.evaluate(folder, product).to_json()}
     folder.write_json(folder.evaluation, content)
     return content
 
 
-def _write_beginning(folder: Run, job: Job, given: str | Path | None) -> None:
-    """Passport and recipe; an array or table that was given in Python is kept beside them and moves with the folder."""
-    passport, place = dict(job.passport), folder.array
+def _write_beginning(folder: Run, job: Job, given: Path | None) -> None:
+    """Passport and recipe; data that was given in Python is kept beside them and moves with the folder."""
+    passport = dict(job.passport)
     if given is not None:
-        table = Path(given).suffix == folder.table.suffix
-        place = folder.table if table else folder.array
-        passport["source"] = f"{'a table' if table else 'an array'} given in Python, kept as {place.name}"
+        place = folder.given_data(given.suffix)
+        passport["source"] = f"given in Python, kept as {place.name}"
     folder.write_json(folder.passport, passport)  # first: by it a folder is known whose beginning was cut off
     if given is not None:
         try:

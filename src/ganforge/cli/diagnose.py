@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console, RenderableType
 
+import ganforge
 from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder
 from ganforge.core.stop import Terminated
@@ -20,7 +21,7 @@ from ganforge.core.validation import refused
 from ganforge.errors import InputError
 
 if TYPE_CHECKING:
-    from ganforge.api import Diagnosis
+    from ganforge.api.diagnose import Diagnosis
 
 NEEDS_ACTION = 4  # exit code of --check
 LEAST_PAUSE = 1.0  # seconds between two readings of a run that is followed
@@ -52,10 +53,8 @@ def diagnose(
         raise InputError(
             "--live and --json were given.", "A program reads one answer.", "Ask again with --json as often as needed."
         )
-    from ganforge import api
-
     console = Console()
-    found = follow(run, console) if live else api.diagnose(run)
+    found = follow(run, console) if live else ganforge.diagnose(run)
     if out is not None:
         out = found.write(out, force=force)
     if as_json:
@@ -82,7 +81,6 @@ def follow(run: str | Path, console: Console, sleep: Callable[[float], None] = t
     """
     from rich.live import Live
 
-    from ganforge import api
     from ganforge.cli.diagnosis_view import short_line
 
     found: Diagnosis | None = None
@@ -91,7 +89,7 @@ def follow(run: str | Path, console: Console, sleep: Callable[[float], None] = t
         try:
             while found is None or found.state == "training":
                 begun = perf_counter()
-                found = api.diagnose(run)
+                found = ganforge.diagnose(run)
                 progress = float(found.history.records[-1]["progress"]) if found.history.records else 0.0
                 if console.is_terminal:
                     view.update(_picture(found, wrapped=True), refresh=True)

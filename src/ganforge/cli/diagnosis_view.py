@@ -15,7 +15,7 @@ from ganforge.diagnosis.history import leading_quality, players, series
 from ganforge.records import Finding
 
 if TYPE_CHECKING:
-    from ganforge.api import Diagnosis
+    from ganforge.api.diagnose import Diagnosis
 
 BARS = "▁▂▃▄▅▆▇█"
 NOT_FINITE = "!"

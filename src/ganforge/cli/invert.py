@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
+import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder, Seed
@@ -73,12 +74,10 @@ def invert(
     force: Force = False,
 ) -> None:
     """Find what RUN would draw a picture from."""
-    from ganforge import api
-
     console = Console()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         learning = _Learning(progress)
-        found = api.invert(
+        found = ganforge.invert(
             run, pictures, out, label=label, edits=edit or (), seed=seed, force=force, observers=(learning,)
         )
     _print(found, console)
@@ -106,12 +105,10 @@ def augment(
     force: Force = False,
 ) -> None:
     """Enlarge labelled pictures, and say if it helps."""
-    from ganforge import api
-
     console = Console()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         comparing = _Comparing(progress)
-        made = api.augment(run, data, out, per_label=per_label, seed=seed, force=force, observers=(comparing,))
+        made = ganforge.augment(run, data, out, per_label=per_label, seed=seed, force=force, observers=(comparing,))
     tables.say(made.verdict, console)
     for note in made.notes:
         tables.say(note, console)

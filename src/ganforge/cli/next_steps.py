@@ -13,7 +13,7 @@ from ganforge.errors import InputError, StorageError
 from ganforge.run import Run
 
 if TYPE_CHECKING:
-    from ganforge.api import TrainedRun
+    from ganforge.api.sample import TrainedRun
     from ganforge.recipe import Recipe
 
 
@@ -89,7 +89,7 @@ def _next_steps(run: Run, name: str) -> dict[str, str]:
         return {}
     if task in ("translate", "enhance"):
         return {f"ganforge apply {name} pictures/ --out made/": "your own pictures, of any size"}
-    if recipe.get("data", {}).get("kind") != "table":
+    if recipe.get("data", {}).get("kind") not in ("table", "tables"):
         return {f"ganforge sample {name} -n 64 --out new.png": "new samples"}
     rows = {f"ganforge sample {name} -n 1000 --out new.csv": "new rows"}
     if task == "impute":

@@ -13,8 +13,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ganforge.records import read_evaluation
+
 if TYPE_CHECKING:
-    from ganforge.api.summary import RunSummary
+    from ganforge.api.runs import RunSummary
     from ganforge.recipe import Recipe, Section
     from ganforge.records import Rows
 
@@ -39,13 +41,13 @@ def print_plan(recipe: Recipe, console: Console) -> None:
         _print_rows(rows, console)
     table = table_of("setting", "value", "why")
     table.columns[0].no_wrap = True
-    _add_row(table, "task", recipe.task, recipe.reasons.get("task", ""))
+    add_row(table, "task", recipe.task, recipe.reasons.get("task", ""))
     for section in (getattr(recipe, name) for name in SHOWN):
         choices = shown_of(section) if section is not None else {}
         for number, (key, value) in enumerate(choices.items(), 1):
             name = f"{section.key}.{key}"
-            _add_row(table, name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(choices))
-    _add_row(table, "guard", "on" if recipe.guard else "off", recipe.reasons.get("guard", ""))
+            add_row(table, name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(choices))
+    add_row(table, "guard", "on" if recipe.guard else "off", recipe.reasons.get("guard", ""))
     console.print(table)
     say(how_long(recipe), console)
 
@@ -68,7 +70,7 @@ def _print_rows(rows: Rows, console: Console) -> None:
         column.no_wrap = all(len(row[number]) <= most for row in rows.rows)
         column.justify = "right" if number in rows.numeric else "left"
     for row in rows.rows:
-        _add_row(table, *row[:shown])
+        add_row(table, *row[:shown])
     console.print(table)
 
 
@@ -94,35 +96,40 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours".replace(".0 ", " ")
 
 
-def print_evaluation(evaluation: Mapping[str, Any], console: Console) -> None:
-    """Every measure with its interval, beside floor and reference, and what it means; then the verdict."""
-    measures = evaluation.get("measures", ())
+def print_evaluation(content: Mapping[str, Any], console: Console) -> None:
+    """Every measure with its interval, beside floor and reference, and what it means; blocks; then the verdict.
+
+    Args: content what evaluation.json holds.
+    """
+    from ganforge.cli.blocks import print_blocks
+
+    evaluation = read_evaluation(content)
+    if evaluation is None:
+        return
     beside = console.width >= WIDE  # else the meanings would be squeezed into a column of a few letters
     table = table_of("measure", "value", "95 % interval", "floor", "reference", "better", *["meaning"] * beside)
     for number, column in enumerate(table.columns[:6]):
         column.no_wrap, column.justify = True, "right" if 1 <= number <= 4 else "left"
-    for measure in measures:
-        _add_row(
+    for measure in evaluation.measures:
+        add_row(
             table,
-            measure["name"],
-            _number(measure["value"]),
-            f"{_number(measure['low'])} to {_number(measure['high'])}",
-            _number(measure["floor"]),
-            _number(measure["reference"]),
-            measure["better"],
-            *[measure["meaning"]] * beside,
+            measure.name,
+            _number(measure.value),
+            f"{_number(measure.low)} to {_number(measure.high)}",
+            _number(measure.floor),
+            _number(measure.reference),
+            measure.better,
+            *[measure.meaning] * beside,
         )
     console.print(table)
-    notes = [] if beside else [f"{measure['name']}: {measure['meaning']}" for measure in measures]
-    notes.append(evaluation.get("floor") or "floor: real data against other real data, the best that can be hoped for.")
-    notes += [evaluation["reference"]] if evaluation.get("reference") else []
-    notes += [evaluation["judge"]["sentence"]] if evaluation.get("judge", {}).get("sentence") else []
-    for note in notes:
-        say(note, console, style="dim")
-    verdict = evaluation.get("verdict", {})
+    meanings = [] if beside else [f"{measure.name}: {measure.meaning}" for measure in evaluation.measures]
+    for note in (*meanings, evaluation.floor, evaluation.reference, str(evaluation.judge.get("sentence", ""))):
+        if note:
+            say(note, console, style="dim")
+    print_blocks(evaluation.blocks, console)
     console.print()
-    print_verdict(verdict.get("headline", ""), console)
-    for sentence in verdict.get("sentences", ()):
+    print_verdict(evaluation.verdict.headline, console)
+    for sentence in evaluation.verdict.sentences:
         say(sentence, console)
 
 
@@ -146,7 +153,7 @@ def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
     """One line per run, its verdict last."""
     table = table_of("run", "data", "task", "state", "quality", "verdict")
     for run in runs:
-        _add_row(table, str(run.folder), _near(run.data), run.task, run.state, run.quality, run.verdict)
+        add_row(table, str(run.folder), _near(run.data), run.task, run.state, run.quality, run.verdict)
     console.print(table)
 
 
@@ -166,8 +173,8 @@ def table_of(*columns: str) -> Table:
     return table
 
 
-def _add_row(table: Table, *cells: str, end_section: bool = False) -> None:
-    """Cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
+def add_row(table: Table, *cells: str, end_section: bool = False) -> None:
+    """Adds cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
     table.add_row(*map(Text, cells), end_section=end_section)
 
 

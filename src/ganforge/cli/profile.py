@@ -12,20 +12,16 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Examples, Label, Minutes, Settings
+from ganforge.events import kind_of
 
 if TYPE_CHECKING:
     from ganforge.api.profile import Profile
 
 BAR = 30  # letters of a whole step
-PHASES = {
-    "reading": "Reading the data",
-    "timing": "Choosing as train would",
-    "profiling": "Playing steps and watching them",
-    "comparing": "Timing other settings in turn",
-}
 
 
 class _Spinner:
@@ -38,10 +34,11 @@ class _Spinner:
         pass
 
     def event(self, event: Mapping[str, Any]) -> None:
-        if (words := PHASES.get(str(event["kind"]))) is not None:
-            self._status.update(f"{words} ...")
+        if phase := kind_of(event).phase:
+            self._status.update(f"{phase} ...")
 
 
+@options.with_kind_options("train")
 def profile(  # noqa: PLR0913, PLR0917 - one argument per option
     source: Annotated[
         str,
@@ -51,25 +48,25 @@ def profile(  # noqa: PLR0913, PLR0917 - one argument per option
     examples: Examples = None,
     task: options.TaskName = None,
     size: options.SizeName = None,
-    resolution: options.Resolution = None,
+    kind: options.KindName = None,
     objective: options.ObjectiveName = None,
     label: Label = None,
     settings: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON and nothing else.")] = False,
+    *,
+    of_kind: dict[str, Any],
 ) -> None:
     """Show where a training step goes, and what would be faster."""
     options.check_one_length(minutes, examples)
     asked = {
-        "minutes": minutes, "examples": examples, "task": task, "size": size, "resolution": resolution,
-        "objective": objective, "label": label,
+        "minutes": minutes, "examples": examples, "task": task, "size": size, "kind": kind,
+        "objective": objective, "label": label, **of_kind,
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if chosen := options.settings_of(settings):
         given["settings"] = chosen
-    from ganforge import api
-
     with Console(stderr=True).status("Beginning ...") as status:
-        found = api.profile(source, observers=(_Spinner(status),), **given)
+        found = ganforge.profile(source, observers=(_Spinner(status),), **given)
     if as_json:
         print(json.dumps(found.to_json(), indent=2))
         return

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder, Seed
@@ -55,14 +56,12 @@ def sample(  # noqa: PLR0913, PLR0917 - one argument per option
     force: Force = False,
 ) -> None:
     """Draw new examples from the trained model of RUN."""
-    from ganforge import api
-
     if interpolate is not None:
         _refuse_rows(where)
-        walk = api.interpolate(run, interpolate, out, label=label, seed=seed, truncation=truncation, force=force)
+        walk = ganforge.interpolate(run, interpolate, out, label=label, seed=seed, truncation=truncation, force=force)
         tables.say_path("Wrote", walk, Console())
         return
-    written = api.sample(
+    written = ganforge.sample(
         run, number, out, label=label, where=where or (), seed=seed, truncation=truncation, force=force
     )
     tables.say_path("Wrote", written, Console())
@@ -107,11 +106,11 @@ def apply(
     force: Force = False,
 ) -> None:
     """Take pictures, or a table with holes, through RUN."""
-    from ganforge import api
-
     console = Console()
     with Applying(console) as view:
-        written = api.apply(run, data, out, draw=draw, seed=seed, strength=strength, force=force, observers=(view,))
+        written = ganforge.apply(
+            run, data, out, draw=draw, seed=seed, strength=strength, force=force, observers=(view,)
+        )
     view.tell_kept(console)
     tables.say_path("Wrote", Path(str(written)), console)
 

@@ -71,7 +71,7 @@ def _cut_off(run: Run) -> bool:
     The passport comes first. Without one, data of the name that we would give it may be a person's own.
     """
     names = {path.name for path in run.folder.iterdir()} - {run.lock.name}
-    beginning = {run.passport.name, run.array.name, run.table.name}
+    beginning = {run.passport.name, *(name for name in names if run.is_given_data(name))}
     unfinished = {name for name in names if unfinished_name(name) in {run.passport.name, run.recipe.name}}
     return not names - unfinished or (run.passport.name in names and names - unfinished <= beginning)
 

@@ -20,6 +20,7 @@ from ganforge.core.json_file import read_json_file
 from ganforge.core.safetensors_file import Declared, read_declared, read_tensors, refuse_others
 from ganforge.core.validation import refused
 from ganforge.errors import RunError
+from ganforge.recipe import FORMER_KINDS
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
@@ -50,6 +51,8 @@ def read_description(folder: Path) -> dict[str, Any]:
         content = read_json_file(folder / DESCRIPTION)
         if not isinstance(content, dict):
             raise ValueError(f"{DESCRIPTION} holds no object")
+        if (kind := str(content.get("kind"))) in FORMER_KINDS:
+            content["kind"] = FORMER_KINDS[kind]
         return content
 
 

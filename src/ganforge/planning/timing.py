@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -81,8 +81,10 @@ def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build:
     before = torch.get_num_threads()
     use(recipe.compute)
     enough = perf_counter() + MOST_TIMING_SECONDS
+    # A GPU chooses its kernels in the first stretch, which alone may take longer than that, and many times a step.
+    least = 2 if recipe.compute.device.startswith("cuda") else 1
     try:
-        fit(build(recipe), feed, settings, observers=(rates,), stop=lambda: _timed(rates, enough))
+        fit(build(recipe), feed, settings, observers=(rates,), stop=lambda: timed_enough(rates.seen, enough, least))
     except Interrupted:
         pass  # by the line above: what was measured is enough
     finally:
@@ -91,5 +93,6 @@ def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build:
     return measured[len(measured) // 2]
 
 
-def _timed(rates: _Rates, enough: float) -> bool:
-    return bool(rates.seen) and perf_counter() > enough
+def timed_enough(seen: Sequence[float], enough: float, least: int) -> bool:
+    """Whether no more stretches need be timed. Args: seen their rates so far; enough by perf_counter; least of them."""
+    return len(seen) >= least and perf_counter() > enough

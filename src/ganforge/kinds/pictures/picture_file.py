@@ -17,10 +17,10 @@ from PIL import ExifTags, Image, ImageOps
 
 from ganforge.core.files import write_whole
 from ganforge.errors import DataError, InputError
+from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.enhance.degradation import FILL
 from ganforge.kinds.pictures.reading.decode import BROKEN, opened, plain, quiet_pillow, reason_of, with_channels
 from ganforge.kinds.pictures.reading.feed import HALF
-from ganforge.kinds.pictures.reading.folder import SUFFIXES
 
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 QUALITY = 95  # of what is written as JPEG or WebP

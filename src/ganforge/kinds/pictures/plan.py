@@ -57,8 +57,8 @@ RULED: tuple[Size, ...] = ("medium", "small", "tiny")  # what the plan chooses f
 def target_size(native: tuple[int, int] | None, draft: Draft) -> tuple[tuple[int, int], str]:
     """Height and width to learn at, with the reason."""
     processor, request = draft.device == "cpu", draft.request
-    if request.resolution is not None:
-        return (request.resolution, request.resolution), ASKED
+    if (side := request.options.get("resolution")) is not None:
+        return (side, side), ASKED
     if native is not None and max(native) <= (LARGEST_ON_CPU if processor else 256):
         return native, "all pictures have this size"
     side = 64

@@ -6,8 +6,9 @@ the adversarial loss, because the best guess of a single cell is what a person w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any, ClassVar, Literal
@@ -20,6 +21,7 @@ from ganforge.kinds.tables.columns import Column, TableData
 from ganforge.kinds.tables.figures import draw_columns
 from ganforge.kinds.tables.generate.model import RowModel
 from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names, plan_job
+from ganforge.kinds.tables.measures.blocks import filling_blocks
 from ganforge.kinds.tables.measures.imputation import (
     HIDDEN,
     Holes,
@@ -33,8 +35,9 @@ from ganforge.kinds.tables.overview import overview_of
 from ganforge.kinds.tables.plan import begin
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.measures.intervals import Estimate, with_ends
+from ganforge.measures.rivals import rival
 from ganforge.recipe import Data, Recipe, Request, TaskSection
-from ganforge.records import Measure, Rows
+from ganforge.records import Evaluation, Grade, Measure, Page, Rows, Verdict
 from ganforge.run import Run
 
 SIMPLEST = "means and most frequent values"
@@ -64,6 +67,15 @@ class Impute:
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
     unguarded: ClassVar[str | None] = None
+    page: ClassVar[Page] = Page(
+        nouns="rows",
+        judged="rows with hidden cells",
+        samples="Filled cells",
+        caption="How the values that were filled in are spread, over those that were hidden",
+        story="Cells of rows that training never sees are hidden, and filled by the model. Each chart shows what it "
+        "filled in at that moment, over what the cells held.",
+        wide=True,
+    )
 
     def plan(self, request: Request, tell: Tell) -> ImputeJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
@@ -119,7 +131,7 @@ class ImputeJob:
         """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""
         holes, columns = self._holes(seed=1), self.rows.table.codec.columns
         filled = self._model(product).complete(holes.rows, seed=1)
-        write_whole(run.sample_grid(examples), _drawn(holes, filled, columns))
+        write_whole(run.sample_grid(examples), _drawn(holes, filled, columns, learned_names(columns)))
         self.rows.tell("sampled", path=str(run.sample_grid(examples)))
         scores = filling_scores(holes, filled, columns)
         scores["filling"] = filling(scores)
@@ -137,53 +149,40 @@ class ImputeJob:
         """The generator that `write_model` wrote."""
         return self.rows.read_product(folder)
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Errors on hidden cells of held-out rows, beside those of fillings that are no GAN."""
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Errors on hidden cells of held-out rows, beside those of fillings that are not a GAN.
+
+        The facts are rivals [{name, sentence, measures}].
+        """
         table, holes = self.rows.table, self._holes(seed=0)
         columns = table.codec.columns
         filled = self._model(product).complete(holes.rows, seed=2)
         mine = filling_scores(holes, filled, columns)
         rivals = {
-            name: filling_scores(holes, rival(table.train_rows, holes.rows, columns), columns)
-            for name, rival in RIVALS.items()
+            name: filling_scores(holes, fill(table.train_rows, holes.rows, columns), columns)
+            for name, fill in RIVALS.items()
         }
-        write_whole(run.columns_picture, _drawn(holes, filled, columns))
-        measures = [
-            Measure(
-                name,
-                score.value,
-                score.low,
-                score.high,
-                float("nan"),
-                rivals[SIMPLEST][name].value,
-                BETTER[name],
-                MEANINGS[name],
-            )
-            for name, score in mine.items()
+        write_whole(run.figure("columns"), _drawn(holes, filled, columns, list(holes.hidden)))
+        told = [
+            rival(name, SENTENCES.get(name, ""), {measure: score.value for measure, score in scores.items()})
+            for name, scores in {"this model": mine, **rivals}.items()
         ]
-        return {
-            **state,
-            "samples": len(next(iter(holes.rows.values()))),
-            "held_out": len(next(iter(holes.rows.values()))),
-            "judge": {
+        judged = len(next(iter(holes.rows.values())))
+        return Evaluation(
+            measures=tuple(_measure(name, score, rivals[SIMPLEST][name].value) for name, score in mine.items()),
+            verdict=verdict(mine, rivals),
+            samples=judged,
+            held_out=judged,
+            judge={
                 "kind": "hidden cells",
                 "sentence": f"Measured on {HIDDEN:.0%} of the cells of rows that training never saw, hidden at random.",
             },
-            "floor": "floor: unknown. How much of a cell the others tell cannot be known beforehand.",
-            "reference": f"The reference is not a GAN: {SIMPLEST}.",
-            "measures": [asdict(measure) for measure in measures],
-            "classes": None,
-            "nearest": "",
-            "rivals": [
-                {
-                    "name": name,
-                    "sentence": SENTENCES.get(name, ""),
-                    "measures": {measure: score.value for measure, score in scores.items()},
-                }
-                for name, scores in {"this model": mine, **rivals}.items()
-            ],
-            "verdict": verdict(mine, rivals),
-        }
+            floor="The floor is unknown: how much of a cell the others tell cannot be known beforehand.",
+            reference=f"The reference is not a GAN: {SIMPLEST}.",
+            simplest=SIMPLEST,
+            blocks=filling_blocks(told),
+            facts={"rivals": told},
+        )
 
     def _holes(self, seed: int) -> Holes:
         """Other cells are hidden when the model is judged than when the best one is chosen."""
@@ -193,11 +192,15 @@ class ImputeJob:
         return self.rows.model(product)
 
 
-def _drawn(holes: Holes, filled: Plain, columns: Sequence[Column]) -> bytes:
-    """A PNG of what hidden cells held and what they were filled with."""
+def _measure(name: str, score: Estimate, reference: float) -> Measure:
+    return Measure(name, score.value, score.low, score.high, math.nan, reference, BETTER[name], MEANINGS[name])
+
+
+def _drawn(holes: Holes, filled: Plain, columns: Sequence[Column], names: Sequence[str]) -> bytes:
+    """A PNG of what hidden cells of some columns held and what they were filled with."""
     told = {name: filled[name][cells] for name, cells in holes.hidden.items()}
     held = {name: holes.truth[name][cells] for name, cells in holes.hidden.items()}
-    return draw_columns(held, told, columns, learned_names(columns))
+    return draw_columns(held, told, columns, names, ("hidden values", "filled in"))
 
 
 def filling(scores: Mapping[str, Estimate]) -> Estimate:
@@ -210,7 +213,7 @@ def filling(scores: Mapping[str, Estimate]) -> Estimate:
     return Estimate(fmean(values), fmean(lows), fmean(highs))
 
 
-def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
+def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> Verdict:
     """Whether the model fills better than each rival, by the first measure that the table has, in words."""
     name = next(iter(mine))
     sign = 1.0 if BETTER[name] == "lower" else -1.0
@@ -218,7 +221,7 @@ def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Esti
     ahead = sign * (rivals[best][name].value - mine[name].value)
     sure = sign * (rivals[best][name].value - (mine[name].high if sign > 0 else mine[name].low)) > 0
     above_simplest = sign * (rivals[SIMPLEST][name].value - mine[name].value) > 0
-    grade = "good" if sure else "fair" if ahead > 0 or above_simplest else "failed"
+    grade: Grade = "good" if sure else "fair" if ahead > 0 or above_simplest else "failed"
     words = {"rmse": "typical error", "accuracy": "share of right categories"}
     told = {
         measure: f"The {words[measure]} is {mine[measure].value:.3g} ({mine[measure].low:.3g} to "
@@ -235,9 +238,4 @@ def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Esti
         headline = f"Fair: better than {SIMPLEST}, but {best} fills hidden cells better: use it here."
     else:
         headline = f"Failed: {best} fills hidden cells better than this model."
-    return {
-        "grade": grade,
-        "headline": headline,
-        "sentences": list(told.values()),
-        "adversarial_helps": None,
-    }
+    return Verdict(grade, headline, tuple(told.values()), None)

@@ -90,7 +90,7 @@ def plan_rows(draft: Draft, inquiry: TableInquiry, table: Table, tell: Tell) -> 
     draft.choose(
         TableData,
         source=(draft.request.source, "you gave it"),
-        kind=("table", "found there"),
+        kind=("tables", "found there"),
         shape=((len(columns),), f"{len(columns)} columns, learned as {len(table.codec.units)} units"),
         columns=(columns, ""),
         hash=(inquiry.survey.sha256, ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -24,6 +24,7 @@ from ganforge.kinds.pictures.enhance.photos import Photos, open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
 from ganforge.kinds.pictures.enhance.settings import Enhancement
 from ganforge.kinds.pictures.grid import grid, png_bytes
+from ganforge.kinds.pictures.measures.blocks import made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
 from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_restoration, plain_ways
@@ -32,9 +33,10 @@ from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.measures.kernel import kernel_distance, kernel_gain
+from ganforge.measures.rivals import rival
 from ganforge.planning.model_files import built, read_description, write_model_files
 from ganforge.recipe import Data, Recipe, Request, TaskSection
-from ganforge.records import Measure, Rows
+from ganforge.records import Evaluation, Measure, Page, Rows
 from ganforge.run import Run
 
 LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws
@@ -53,6 +55,10 @@ MEANINGS = {
     "kid": f"Kernel distance of the sharp end's patches of {SIDE} pixels to real ones of other places.",
     "faithful_kid": "The same of the faithful end's patches.",
 }
+SCORES = (
+    "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
+    "pictures."
+)
 
 
 class Enhance:
@@ -60,6 +66,15 @@ class Enhance:
 
     name: ClassVar[str] = "enhance"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"psnr": "higher", "sharp_psnr": "higher"}
+    page: ClassVar[Page] = Page(
+        nouns="pictures",
+        judged="parts of pictures that it never saw",
+        samples="Results",
+        caption="What the model makes of pictures that it has never seen. In each row: the input, the faithful result, "
+        "the sharp one, and the truth",
+        story="First one network learns to come near to the truth. A copy of it goes on against a discriminator, which "
+        "tells its results from real pictures. Below are the same pictures, which training never sees, at each moment.",
+    )
     section: ClassVar[type[TaskSection] | None] = Enhancement
     data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = (
@@ -68,9 +83,9 @@ class Enhance:
 
     def plan(self, request: Request, tell: Tell) -> EnhanceJob:
         """Opens the pictures at their own resolution and chooses everything the person did not."""
-        if request.resolution is not None:
+        if (side := request.options.get("resolution")) is not None:
             raise RecipeError(
-                f"The resolution {request.resolution} was given.",
+                f"The resolution {side} was given.",
                 "Pictures are made better at their own resolution: nothing is resized.",
                 "Leave it out, or set enhance.patch for what is learned from at a time.",
             )
@@ -183,8 +198,11 @@ class EnhanceJob:
         dial = built(folder, lambda: Dial(*(enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))))
         return dial.to(recipe.compute.device)
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Every measure of both ends beside the plain ways, and the verdict; also draws the cases."""
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure of both ends beside the plain ways, and the verdict.
+
+        The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
+        """
         pairs, judge = self._pairs(JUDGED), self._the_judge()
         made = dict(zip((FAITHFUL, SHARP), self._restored(product, pairs.given), strict=True))
         ways = plain_ways(self.damage.names)
@@ -201,33 +219,30 @@ class EnhanceJob:
             SHARP: "Judged by a discriminator too: what could be real.",
             **{name: sentence for name, (sentence, _) in ways.items()},
         }
-        return {
-            **state,
-            "samples": len(pairs.truth),
-            "held_out": len(self.photos.held_out),
-            "judge": judge.description,
-            "floor": "The floor of the kernel distance is that of real patches to other real ones; "
-            "of what cannot be known of the truth there is none.",
-            "reference": f"The reference is no network: {reference}. {ways[reference][0]}",
-            "measures": [asdict(measure) for measure in _measures(scores, reference, floor)],
-            "classes": None,
-            "nearest": "",
-            "rivals": [
-                {
-                    "name": name,
-                    "sentence": sentences[name],
-                    "measures": {measure: score.value for measure, score in scores[name].items()},
-                }
-                for name in made
-            ],
+        told = {name: {measure: score.value for measure, score in scores[name].items()} for name in made}
+        facts = {
+            "rivals": [rival(name, sentences[name], told[name]) for name in made],
             "cases": self._cases(run, pairs, made, reference, scores),
-            "verdict": judge_restoration(
+        }
+        return Evaluation(
+            measures=tuple(_measures(scores, reference, floor)),
+            verdict=judge_restoration(
                 {name: scores[name] for name in (FAITHFUL, SHARP)},
-                {name: {measure: score.value for measure, score in scores[name].items()} for name in ways},
+                {name: told[name] for name in ways},
                 {name: _mean(psnr(pairs.truth, made[FAITHFUL]) - psnr(pairs.truth, made[name])) for name in ways},
                 gain,
             ),
-        }
+            samples=len(pairs.truth),
+            held_out=len(self.photos.held_out),
+            judge=judge.description,
+            floor="The floor of the kernel distance is that of real patches to other real ones. For what "
+            "cannot be known of the truth there is none.",
+            reference=f"The reference is no network: {reference}. {ways[reference][0]}",
+            best="real pictures",
+            simplest=reference,
+            blocks=made_blocks(facts, SCORES),
+            facts=facts,
+        )
 
     def _cases(
         self, run: Run, pairs: _Pairs, made: Mapping[str, Pixels], reference: str, scores: Mapping[str, Any]
@@ -253,7 +268,7 @@ class EnhanceJob:
         for name, (rows, words) in chosen.items():
             drawn = np.stack([column[rows] for column in columns.values()], axis=1)
             picture = grid(drawn.reshape(-1, *given.shape[1:]), columns=len(columns))
-            write_whole(run.cases_grid(name), png_bytes(picture))
+            write_whole(run.figure(name), png_bytes(picture))
             gained = gain[rows]
             groups.append({"name": name, "sentence": f"{words}: {gained.min():+.1f} to {gained.max():+.1f} dB."})
         return {"columns": list(columns), "groups": groups}

@@ -123,7 +123,7 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
     Raises: RunError if there is none, if it is damaged, or if it draws no pictures.
     """
     content = read_description(folder)
-    if content.get("task") != "generate" or content.get("kind") == "table":
+    if content.get("task") != "generate" or content.get("kind") == "tables":
         raise RunError(
             f"{folder} draws no pictures.", f"Its task is {content.get('task')}.", "See its report.html instead."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -28,6 +28,7 @@ from ganforge.kinds.pictures.measures import (
     quick_quality,
     train_judge,
 )
+from ganforge.kinds.pictures.measures.blocks import generated_blocks
 from ganforge.kinds.pictures.measures.inception import inception_available, inception_features
 from ganforge.kinds.pictures.plan import plan_pictures, target_size
 from ganforge.kinds.pictures.reading import PictureFeed, Pictures, Survey, open_pictures, survey
@@ -36,7 +37,7 @@ from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
 from ganforge.recipe import Data, Recipe, Request, TaskSection
-from ganforge.records import Rows
+from ganforge.records import Evaluation, Page, Rows
 from ganforge.run import Run
 
 GRID = 64  # pictures in a sample grid
@@ -55,6 +56,15 @@ class Generate:
     section: ClassVar[type[TaskSection] | None] = None
     data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = None
+    page: ClassVar[Page] = Page(
+        nouns="pictures",
+        judged="generated pictures",
+        samples="Generated pictures",
+        caption="Every picture here was made by the model",
+        note="None was chosen by hand.",
+        story="Two networks learn against each other: the generator makes pictures, the discriminator tells them from "
+        "real ones. Below is what the generator made of the same random numbers at each moment.",
+    )
 
     def plan(self, request: Request, tell: Tell) -> GenerateJob:
         """Opens the pictures and chooses everything the person did not."""
@@ -146,8 +156,12 @@ class GenerateJob:
         """The generator that `write_model` wrote."""
         return load_model(folder, self.recipe.compute.device).network
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Every measure beside floor and reference, and the verdict; also writes the report's pictures."""
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside other real pictures and a Gaussian, and the verdict.
+
+        The facts are classes {names, training_shares, held_out_shares, sample_shares, missing} or None, nearest (a
+        sentence on copying) and copying_suspected.
+        """
         model, train, held_out = self._model(product), self.pictures.train, self.pictures.held_out
         labels = model.draw_labels(JUDGED, seed=2)
         samples = model.sample(JUDGED, labels=labels, seed=2)
@@ -165,16 +179,15 @@ class GenerateJob:
             train_labels=train_labels,
             sample_labels=labels,
             label_names=self.recipe.data.label_names,
-            training=state,
             rulers={"inception_frechet_distance": inception_features} if inception_available()[0] else {},
         )
-        write_whole(run.real_grid, png_bytes(grid(seen[:GRID])))
+        write_whole(run.figure("real"), png_bytes(grid(seen[:GRID])))
         rival = gaussian_reference(seen, train_labels, GRID, 0)
-        write_whole(run.reference_grid, png_bytes(grid(rival)))
+        write_whole(run.figure("reference"), png_bytes(grid(rival)))
         _, nearest = nearest_with_index(judge.features(samples[:PAIRS]), judge.features(seen), k=1)
         pairs = np.stack([samples[:PAIRS], seen[nearest[:, 0]]], axis=1).reshape(-1, *samples.shape[1:])
-        write_whole(run.nearest_grid, png_bytes(grid(pairs, columns=8)))
-        return evaluation.as_json()
+        write_whole(run.figure("nearest"), png_bytes(grid(pairs, columns=8)))
+        return replace(evaluation, blocks=generated_blocks(evaluation.facts))
 
     def _model(self, product: nn.Module) -> PictureModel:
         return PictureModel(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from ganforge.measures.intervals import Estimate, with_ends
 from ganforge.measures.kernel import kernel_distance
 from ganforge.measures.modes import kind_scores
 from ganforge.measures.neighbours import K, neighbour_scores
-from ganforge.records import Measure, Verdict
+from ganforge.records import Evaluation, Measure
 
 MOST_COMPARED = 5_000  # samples, and as many held-out pictures
 MOST_TRAIN = 10_000  # training pictures that samples are compared with one by one
@@ -33,45 +33,10 @@ MOST_COPIES = 2_000  # samples that are searched for copies
 FEWEST = 2 * K + 2  # pictures on each side
 SMALL = 16  # pixels of the small versions in which copies are searched
 CHUNK = 500
+FLOOR = "The floor is that of real pictures against other real ones: the best that can be hoped for."
 
 Ruler: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Pictures uint8 (N, C, H, W) -> features (N, D)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """Everything that evaluation.json holds; see run.py."""
-
-    samples: int  # compared
-    held_out: int
-    judge: Mapping[str, Any]
-    reference: str
-    measures: tuple[Measure, ...]
-    classes: Mapping[str, Any] | None
-    nearest: str
-    copying_suspected: bool
-    verdict: Verdict
-    training: Mapping[str, Any]  # step, examples: how far training was
-
-    def as_json(self) -> dict[str, Any]:
-        """The object of evaluation.json."""
-        return {
-            "step": self.training.get("step"),
-            "examples": self.training.get("examples"),
-            "samples": self.samples,
-            "held_out": self.held_out,
-            "judge": dict(self.judge),
-            "reference": self.reference,
-            "measures": [asdict(measure) for measure in self.measures],
-            "classes": None if self.classes is None else dict(self.classes),
-            "nearest": self.nearest,
-            "copying_suspected": self.copying_suspected,
-            "verdict": asdict(self.verdict),
-        }
-
-    def measure(self, name: str) -> Measure:
-        """One measure by name. Raises: KeyError if it was not measured."""
-        return {measure.name: measure for measure in self.measures}[name]
 
 
 def feature_scores(real: NDArray[np.float32], fake: NDArray[np.float32]) -> dict[str, Estimate]:
@@ -111,7 +76,6 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     sample_labels: NDArray[np.int64] | None = None,
     label_names: Sequence[str] = (),
     seed: int = 0,
-    training: Mapping[str, Any] | None = None,
     rulers: Mapping[str, Ruler] | None = None,
 ) -> Evaluation:
     """Compares samples with held-out pictures, and both rivals (other real pictures, a Gaussian) in the same way.
@@ -123,8 +87,8 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     Args: train, held_out, samples uint8 (N, C, H, W), arrays or memory maps. unlearned: real pictures that the judge
         has not learned from, for the floor: features of pictures that it knows differ from those of unseen ones.
         train_count: how many pictures the generator was trained on, by default those of `train`. train_labels (N,),
-        sample_labels (M,): the labels asked for, where samples are conditional. training: {"step", "examples"} of the
-        product. rulers: other features by the name of the Frechet distance that they give.
+        sample_labels (M,): the labels asked for, where samples are conditional. rulers: other features by the name of
+        the Frechet distance that they give.
     Raises: DataError for fewer than 12 pictures on a side or another shape.
     """
     n = min(MOST_COMPARED, len(held_out), len(samples), len(train), len(unlearned))
@@ -177,13 +141,13 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
         samples=n,
         held_out=n,
         judge=judge.description,
+        floor=FLOOR,
         reference=SENTENCE,
+        best="real pictures",
+        simplest="a simple Gaussian",
         measures=measures,
-        classes=classes,
-        nearest=copies[0].sentence,
-        copying_suspected=copies[0].suspected,
         verdict=judge_run(measures, copies[0], classes, asked is not None),
-        training=dict(training or {}),
+        facts={"classes": classes, "nearest": copies[0].sentence, "copying_suspected": copies[0].suspected},
     )
 
 

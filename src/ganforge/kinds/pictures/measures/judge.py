@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from safetensors.torch import save
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from ganforge.core.files import check_folder, write_folder
@@ -274,6 +273,8 @@ def _untrained(settings: JudgeSettings) -> Judge:
 
 def _clusters(x: Tensor, seed: int) -> Tensor:
     """Kinds of pictures where nobody named any: k-means on small versions (DeepCluster's first round, Caron 2018)."""
+    from sklearn.cluster import KMeans
+
     small = F.adaptive_avg_pool2d(x, (min(16, x.shape[2]), min(16, x.shape[3]))).flatten(1).numpy()
     clusters = max(2, min(CLUSTERS, len(x) // 20))
     means = KMeans(clusters, n_init=2, max_iter=50, random_state=seed_for(seed, "judge/clusters") % 2**32)

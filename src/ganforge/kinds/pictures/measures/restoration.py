@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from scipy.ndimage import convolve, median_filter
 from skimage.restoration import denoise_nl_means, inpaint_biharmonic
 
 from ganforge.measures.intervals import Estimate
+from ganforge.records import Grade, Verdict
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Plain: TypeAlias = Callable[[Pixels, Pixels], Pixels]
@@ -89,17 +90,18 @@ def judge_restoration(
     rivals: Mapping[str, Mapping[str, float]],
     ahead: Mapping[str, Estimate],
     gain: Estimate,
-) -> dict[str, Any]:
+) -> Verdict:
     """The verdict in words.
 
     Args: ends faithful and sharp -> psnr, ssim, kid; rivals name -> the same, the reference first; ahead how many
         decibels the faithful end gains on each rival, picture by picture; gain the faithful end's kid less the sharp
         end's (kernel.kernel_gain).
-    Returns: grade, headline, sentences, adversarial_helps: whether the whole interval of the gain lies above 0.
+    Returns: adversarial_helps: whether the whole interval of the gain lies above 0.
     """
     faithful, sharp = ends[FAITHFUL], ends[SHARP]
     best = max(rivals, key=lambda name: rivals[name]["psnr"])
-    more, helps = ahead[best], gain.low > 0
+    more = ahead[best]
+    grade: Grade
     if more.value <= 0:
         grade = "failed"
         headline = f"Failed: {best}, which is no network, comes nearer to the truth: use it here."
@@ -113,14 +115,14 @@ def judge_restoration(
             f"{more.value:.2f} dB ({more.low:.2f} to {more.high:.2f})."
         )
     told = ", ".join(f"{name} {measures['psnr']:.2f}" for name, measures in rivals.items())
-    sentences = [
+    sentences = (
         f"The faithful end comes within {faithful['psnr'].value:.2f} dB of the truth ({faithful['psnr'].low:.2f} to "
         f"{faithful['psnr'].high:.2f}; higher is better), the sharp end {sharp['psnr'].value:.2f}; {told}.",
         f"The structural similarity is {faithful['ssim'].value:.3f}, of the sharp end {sharp['ssim'].value:.3f}.",
         f"The distance of small patches to real ones is {faithful['kid'].value:.3g} for the faithful end and "
         f"{sharp['kid'].value:.3g} for the sharp one: {_worth(gain)}",
-    ]
-    return {"grade": grade, "headline": headline, "sentences": sentences, "adversarial_helps": helps}
+    )
+    return Verdict(grade, headline, sentences, adversarial_helps=gain.low > 0)
 
 
 def _worth(gain: Estimate) -> str:

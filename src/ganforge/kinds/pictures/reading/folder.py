@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ganforge.core.damaged import DAMAGED
 from ganforge.core.json_file import read_json_file
 from ganforge.errors import DataError
+from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
     Header,
@@ -37,7 +38,6 @@ from ganforge.kinds.pictures.reading.decode import workers as worker_count
 from ganforge.kinds.pictures.reading.labels import name_labels
 from ganforge.kinds.pictures.reading.part import Block, Native, Part, Survey, Target, channels_sentence, spread
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 TRAIN_NAMES = frozenset({"train", "training"})
 HELD_OUT_NAMES = frozenset({"test", "testing", "val", "valid", "validation"})
 RECIPE = "recipe.json"  # what makes a folder a run: see run.py

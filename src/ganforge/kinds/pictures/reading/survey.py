@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 
 from ganforge.core.damaged import DAMAGED
 from ganforge.errors import DataError, did_you_mean
+from ganforge.kinds.pictures import SUFFIXES, is_idx
 from ganforge.kinds.pictures.reading.array_survey import (
     BUILT_IN,
     idx_images,
-    is_idx,
     survey_array,
     survey_built_in,
     survey_idx,
     survey_npy,
     survey_npz,
 )
-from ganforge.kinds.pictures.reading.folder import SUFFIXES, survey_folder, survey_zip
-from ganforge.kinds.pictures.reading.parquet import survey_parquet
+from ganforge.kinds.pictures.reading.folder import survey_folder, survey_zip
 from ganforge.kinds.pictures.reading.part import FEWEST, Survey
 
 Labels = NDArray[Any] | Sequence[Any] | str | Path | Literal[False]
@@ -93,7 +92,7 @@ def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
     if suffix == ".npz":
         return survey_npz(path, source, _key_or_loaded(labels))
     if suffix == ".parquet":
-        return survey_parquet([path], source, _column(labels))
+        return _in_parquet([path], source, labels)
     if suffix == ".zip":
         _no_labels(labels, source)
         return survey_zip(path, source, labelled=labels is None)
@@ -114,11 +113,17 @@ def _in_folder(folder: Path, source: str, labels: Labels | None) -> Survey:
             return survey_idx(images, source, labels if labels is False else _loaded(labels))
         parquet = sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
         if parquet and not any(path.suffix.lower() in SUFFIXES for path in folder.iterdir()):
-            return survey_parquet(parquet, source, _column(labels))
+            return _in_parquet(parquet, source, labels)
         _no_labels(labels, source)
         return survey_folder(folder, source, labelled=labels is None)
     except PermissionError as error:
         raise DataError(f"{source!r} may not be read.", str(error.strerror), "Check its permissions.") from error
+
+
+def _in_parquet(paths: Sequence[Path], source: str, labels: Labels | None) -> Survey:
+    from ganforge.kinds.pictures.reading.parquet import survey_parquet  # and pyarrow, only where there is Parquet
+
+    return survey_parquet(paths, source, _column(labels))
 
 
 def _missing(path: Path, source: str) -> DataError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -19,6 +19,7 @@ from ganforge.errors import ChangedDataError, DataError
 from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures import Judge, train_judge
+from ganforge.kinds.pictures.measures.blocks import made_blocks
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.measures.translation import BETTER, Translated, judge_translation, scores_of
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
@@ -33,7 +34,7 @@ from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
 from ganforge.recipe import Data, Recipe, Request, TaskSection
-from ganforge.records import Rows
+from ganforge.records import Block, Evaluation, Figure, Page, Rows
 from ganforge.run import Run
 
 SHOWN = 8  # cases in a group of the report, and in the grid of a look
@@ -42,6 +43,10 @@ LEARNED = 5_000  # pictures of each side that the judge learns from
 FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
 SIDES: tuple[Literal["x", "y"], ...] = ("x", "y")
 AT_ONCE = 2**20  # pixels in one pass
+SCORES = (
+    "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
+    "pictures of the other side. Kept: the share of the input's structure that is still there."
+)
 
 
 class Translate:
@@ -52,6 +57,15 @@ class Translate:
     section: ClassVar[type[TaskSection] | None] = Translation
     data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = None
+    page: ClassVar[Page] = Page(
+        nouns="pictures",
+        judged="pictures that it never saw",
+        samples="Results",
+        caption="What the model makes of pictures that it has never seen: the input, the result and, of pairs, the "
+        "truth",
+        story="One network changes pictures, another tells what it made from real ones. Below are the same pictures, "
+        "which training never sees, at each moment.",
+    )
 
     def plan(self, request: Request, tell: Tell) -> TranslateJob:
         """Opens the pictures and chooses everything the person did not."""
@@ -152,12 +166,24 @@ class TranslateJob:
         """What `write_model` wrote."""
         return load_map(folder, device=self.recipe.compute.device).network
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Every measure beside copying the input and the nearest pair, the verdict; also the report's cases."""
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside copying the input and the nearest pair, and the verdict.
+
+        The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
+        """
         cases, train = self._cases(product), (self.pairs.train.pictures("x"), self.pairs.train.pictures("y"))
         adversarial = self.recipe.section(Translation).adversarial > 0
         unlearned = train[1][subset(len(train[1]), self._kept_back("y"), "translate/floor")]
         found = judge_translation(self._the_judge(), cases, train, unlearned, adversarial)
+        facts = {**found.facts, "cases": self._drawn(run, cases)}
+        write_whole(run.figure("real"), png_bytes(grid(train[1][subset(len(train[1]), 64, "translate/real")])))
+        real = Figure("pictures/real.png", "Real pictures of the other side", "Real pictures of the other side.")
+        lead = "What the results should look like, as a crowd."
+        blocks = (*made_blocks(facts, SCORES), Block("The other side", lead, (real,)))
+        return replace(found, facts=facts, blocks=blocks)
+
+    def _drawn(self, run: Run, cases: Translated) -> dict[str, Any]:
+        """Draws the worst, the best and some random results, by how near they come to the truth or to their inputs."""
         shown = [cases.given, cases.made] + ([cases.truth] if cases.truth is not None else [])
         order = np.argsort(psnr(cases.truth if cases.truth is not None else cases.given, cases.made), kind="stable")
         nearest = "to the truth" if cases.truth is not None else "to their inputs"
@@ -168,11 +194,12 @@ class TranslateJob:
         }
         for name, (places, _) in groups.items():
             rows = np.stack([side[places] for side in shown], axis=1).reshape(-1, *self.recipe.data.shape)
-            write_whole(run.cases_grid(name), png_bytes(grid(rows, columns=len(shown))))
+            write_whole(run.figure(name), png_bytes(grid(rows, columns=len(shown))))
         columns = ["input", "result", "truth"][: len(shown)]
-        told = [{"name": name, "sentence": sentence} for name, (_, sentence) in groups.items()]
-        write_whole(run.real_grid, png_bytes(grid(train[1][subset(len(train[1]), 64, "translate/real")])))
-        return {**state, **found, "cases": {"columns": columns, "groups": told}}
+        return {
+            "columns": columns,
+            "groups": [{"name": name, "sentence": sentence} for name, (_, sentence) in groups.items()],
+        }
 
     def _cases(self, product: nn.Module) -> Translated:
         given, real = self.pairs.held_out.pictures("x"), self.pairs.held_out.pictures("y")

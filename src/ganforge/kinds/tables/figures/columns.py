@@ -39,8 +39,14 @@ BARS = 7  # texts of a category; the others are one more bar
 SPIKE = 0.15  # share of the rows from which on a single value is drawn apart
 
 
-def draw_columns(train: Plain, samples: Plain, columns: Sequence[Column], names: Sequence[str]) -> bytes:
-    """A PNG of one panel for each of `names`, at most 24, in their order: put the worst first.
+def draw_columns(
+    train: Plain,
+    samples: Plain,
+    columns: Sequence[Column],
+    names: Sequence[str],
+    words: tuple[str, str] = ("real rows", "generated rows"),
+) -> bytes:
+    """A PNG of one panel for each of `names`, at most 24, in their order: put the worst first. Args: words for both.
 
     Numbers are histograms; a value that many rows share, and missing ones, stand apart with their shares written on
     them, because they would flatten the rest. Categories are the most frequent texts of the real rows. What lies beyond
@@ -50,7 +56,7 @@ def draw_columns(train: Plain, samples: Plain, columns: Sequence[Column], names:
     rows = max(1, math.ceil(len(panels) / ACROSS))
     drawn = figure(0.45 + 2.25 * rows)
     grid = drawn.subfigures(rows + 1, ACROSS, squeeze=False, height_ratios=[0.16, *[1] * rows], wspace=0.02)
-    legend(grid[0, 0])
+    legend(grid[0, 0], *words)
     for i, column in enumerate(panels):
         panel = grid[1 + i // ACROSS, i % ACROSS]
         real, made = front(train[column.name]), front(samples[column.name])

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from ganforge.core.format import short
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.datetimes import moment
-from ganforge.reports.words import short
 
 REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that no eye confuses them; the page's own colours
 DARK_REAL = "#57534b"  # where the real ones are drawn as points or as the dark end of a scale
@@ -44,9 +44,9 @@ def png(drawn: Figure) -> bytes:
     return content.getvalue()
 
 
-def legend(drawn: SubFigure) -> None:
+def legend(drawn: SubFigure, real: str = "real rows", made: str = "generated rows") -> None:
     """Which colour is which."""
-    keys = [Patch(color=REAL, label="real rows"), Patch(color=GENERATED, label="generated rows")]
+    keys = [Patch(color=REAL, label=real), Patch(color=GENERATED, label=made)]
     drawn.legend(handles=keys, loc="upper left", ncols=2, frameon=False, fontsize=NORMAL, labelcolor=INK)
 
 

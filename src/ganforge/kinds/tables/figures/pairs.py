@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -68,6 +68,19 @@ def draw_pairs(train: Plain, samples: Plain, columns: Sequence[Column], pairs: S
         plain_axes(left, "real", DARK_REAL)
         plain_axes(right, "generated", GENERATED)
     return png(drawn)
+
+
+def score_matrix(scores_of: Mapping[tuple[str, str], float], order: Sequence[str]) -> tuple[list[str], Floats]:
+    """Scores of pairs as a matrix (C, C) of the columns that are in any pair, NaN where there is none.
+
+    Args: order of all columns, which the matrix keeps. Returns: the C columns, and the matrix.
+    """
+    names = [name for name in order if any(name in pair for pair in scores_of)]
+    scores = np.full((len(names), len(names)), np.nan)
+    for (first, second), score in scores_of.items():
+        a, b = names.index(first), names.index(second)
+        scores[a, b] = scores[b, a] = score
+    return names, scores
 
 
 def draw_dependence(names: Sequence[str], scores: Floats) -> bytes:

@@ -217,7 +217,7 @@ class RowModel:
         description = {
             "ganforge": recipe.ganforge,
             "task": recipe.task,
-            "kind": "table",
+            "kind": "tables",
             "network": recipe.network.content(),
             "candidates": self.candidates,
             "codec": content,
@@ -231,7 +231,7 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
     Raises: RunError if there is none, if it is damaged, or if it is no model of rows.
     """
     content = read_description(folder)
-    if content.get("task") not in TASKS_OF_ROWS or content.get("kind") != "table":
+    if content.get("task") not in TASKS_OF_ROWS or content.get("kind") != "tables":
         raise RunError(f"{folder} is no model of rows.", f"Its task is {content.get('task')!r}.")
     with refused(f"The model at {str(folder)!r}"):
         arrays = parts_of(read_tensors(folder / WEIGHTS), "codec/")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load, save
 from torch import nn
 
@@ -19,12 +17,13 @@ from ganforge.core.files import write_whole
 from ganforge.errors import ChangedDataError, DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, TableData, columns_of, learned
-from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs
+from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares
 from ganforge.kinds.tables.generate.margins import match_shares
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.generate.referee import train_referee
 from ganforge.kinds.tables.measures import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
+from ganforge.kinds.tables.measures.blocks import first_rows_block
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.overview import overview_of
 from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
@@ -36,12 +35,12 @@ from ganforge.kinds.tables.settings import RowSettings
 from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection
-from ganforge.records import Rows
+from ganforge.records import Evaluation, Page, Rows
 from ganforge.run import Run
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
 SHOWN = 8  # rows that the report shows
-DRAWN = 9  # columns that a look draws
+DRAWN = 6  # columns that a look draws
 
 
 class GenerateRows:
@@ -54,6 +53,15 @@ class GenerateRows:
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
     unguarded: ClassVar[str | None] = None
+    page: ClassVar[Page] = Page(
+        nouns="rows",
+        judged="generated rows",
+        samples="Columns of generated rows",
+        caption="How the values of generated rows are spread, over those of real rows",
+        story="Two networks learn against each other: the generator makes rows, the discriminator tells them from real "
+        "ones. Each chart shows rows that the generator made at that moment, over real rows that training never saw.",
+        wide=True,
+    )
 
     def plan(self, request: Request, tell: Tell) -> RowsJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
@@ -150,26 +158,31 @@ class RowsJob:
         """The generator that `write_model` wrote."""
         return load_rows(folder, self.recipe.compute.device).network
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Every measure beside floor and rivals, and the verdict; also draws the report's pictures."""
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside floor and rivals, and the verdict.
+
+        The facts are those of evaluate_table, first_rows {columns, rows [[text or None]]}, the first generated rows as
+        they are written, and rules {rule: rows that break it} as of `broken`.
+        """
         table, columns = self.table, self.table.codec.columns
         count = min(JUDGED, max(len(table.train), 1_000))
         samples = self.model(product).sample(count, seed=2)
         label = None if self.recipe.ask.label == "none" else self.recipe.ask.label
-        evaluation = evaluate_table(
-            table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0, training=state
+        found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
+        first_rows = _as_text(samples, self.table)
+        rules = broken(table.codec.rules, samples, table.train_rows, columns)
+        worst = [column["name"] for column in found.facts["columns"]]
+        write_whole(run.figure("columns"), draw_columns(table.train_rows, samples, columns, worst))
+        scores_of = {(pair["columns"][0], pair["columns"][1]): pair["score"] for pair in found.facts["pairs"]}
+        if scores_of:
+            write_whole(run.figure("pairs"), draw_pairs(table.train_rows, samples, columns, list(scores_of)))
+            matrix = score_matrix(scores_of, [column.name for column in columns])
+            write_whole(run.figure("dependence"), draw_dependence(*matrix))
+        return replace(
+            found,
+            facts={**found.facts, "first_rows": first_rows, "rules": rules},
+            blocks=(first_rows_block(first_rows), *found.blocks),
         )
-        content = evaluation.as_json()
-        content["first_rows"] = _as_text(samples, self.table)
-        content["rules"] = broken(table.codec.rules, samples, table.train_rows, columns)
-        drawn = draw_columns(table.train_rows, samples, columns, evaluation.worst_columns)
-        write_whole(run.columns_picture, drawn)
-        if pairs := evaluation.worst_pairs:
-            write_whole(run.pairs_picture, draw_pairs(table.train_rows, samples, columns, pairs))
-            scores_of = dict(zip(pairs, (float(pair["score"]) for pair in evaluation.pairs), strict=True))
-            names, scores = _matrix(scores_of, [column.name for column in columns])
-            write_whole(run.dependence_picture, draw_dependence(names, scores))
-        return content
 
     def model(self, product: nn.Module) -> RowModel:
         """The product as a model of rows."""
@@ -185,8 +198,9 @@ def learned_names(columns: Sequence[Column]) -> list[str]:
 
 def ask_table(request: Request) -> TableInquiry:
     """The columns and rules of the table that was asked for, with a person's corrections. Raises: as `inquire`."""
-    asked, rules = read_plan(request.plan) if request.plan else ((), None)
-    inquiry = inquire(request.source, asked, rules, request.rules)
+    plan = request.options.get("plan")
+    asked, rules = read_plan(plan) if plan else ((), None)
+    inquiry = inquire(request.source, asked, rules, request.options.get("rules", ()))
     names = [column.name for column in inquiry.survey.columns]
     if request.label not in (None, "none", *names):
         raise RecipeError(
@@ -216,13 +230,3 @@ def _as_text(samples: Plain, table: Table) -> dict[str, Any]:
 
 def _texts(frame: Any) -> list[list[str]]:
     return [list(row) for row in frame.astype(object).where(frame.notna(), "").astype(str).to_numpy()]
-
-
-def _matrix(scores_of: Mapping[tuple[str, str], float], order: list[str]) -> tuple[list[str], NDArray[np.float64]]:
-    """The pairs' scores as a matrix (C, C) of the columns that are in any pair."""
-    names = [name for name in order if any(name in pair for pair in scores_of)]
-    scores = np.full((len(names), len(names)), np.nan)
-    for (first, second), score in scores_of.items():
-        a, b = names.index(first), names.index(second)
-        scores[a, b] = scores[b, a] = score
-    return names, scores

@@ -1,7 +1,7 @@
 """Is a generated table any good? Columns, pairs, what models learn from it, whether it can be told, and copies."""
 
 from ganforge.kinds.tables.measures.copula import GaussianCopula
-from ganforge.kinds.tables.measures.evaluate import TableEvaluation, evaluate_table
+from ganforge.kinds.tables.measures.evaluate import evaluate_table
 from ganforge.kinds.tables.measures.meanings import TABLE_MEANINGS, TABLE_QUICK
 from ganforge.kinds.tables.measures.quick import quick_table_quality
 
@@ -9,7 +9,6 @@ __all__ = [
     "TABLE_MEANINGS",
     "TABLE_QUICK",
     "GaussianCopula",
-    "TableEvaluation",
     "evaluate_table",
     "quick_table_quality",
 ]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ganforge.contracts import Plain
@@ -18,13 +16,15 @@ from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures import oversampling
+from ganforge.kinds.tables.measures.blocks import table_blocks
 from ganforge.kinds.tables.measures.copula import SENTENCE, SHORT, GaussianCopula
 from ganforge.kinds.tables.measures.meanings import TABLE_MEANINGS
 from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, Score, subset
 from ganforge.kinds.tables.measures.sentences import column_sentence, is_off, lost_values, pair_sentence, shown
 from ganforge.kinds.tables.measures.verdict import judge_table
 from ganforge.kinds.tables.reading.plain import row_count, take
-from ganforge.records import Measure, Verdict
+from ganforge.measures.rivals import rival
+from ganforge.records import Evaluation, Measure
 
 MOST_PAIRS = 200  # that are listed, the worst ones
 MOST_MIXED = 5_000  # training rows that SMOTE looks for neighbours among
@@ -33,45 +33,7 @@ JUDGE = {
     "kind": "held-out rows",
     "sentence": "Measured with real rows that training never saw, and with boosted trees.",
 }
-FLOOR = "floor: real rows in place of generated ones, and what training on real rows gives."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableEvaluation:
-    """Everything that evaluation.json holds of a table; see run.py. Columns and pairs are listed worst first."""
-
-    samples: int
-    held_out: int
-    measures: tuple[Measure, ...]
-    columns: tuple[Mapping[str, Any], ...]  # name, kind, score, floor, reference, sentence ("" where it is right)
-    pairs: tuple[Mapping[str, Any], ...]  # columns [a, b], score, floor, reference, counts, sentence
-    targets: tuple[Mapping[str, Any], ...]  # name, measure, generated, low, high, real, reference
-    label: Mapping[str, Any] | None  # name, skill, low, high, held_out: what real rows' other columns say about it
-    rivals: tuple[Mapping[str, Any], ...]  # name, sentence, {measure: value}
-    nearest: str
-    copying_suspected: bool
-    verdict: Verdict
-    training: Mapping[str, Any]  # step, examples
-    names: tuple[str, ...]  # of the measured columns
-    dependence: NDArray[np.float64]  # (C, C) every pair's score, NaN on the diagonal; for the picture, not in the JSON
-
-    def as_json(self) -> dict[str, Any]:
-        """The object of evaluation.json."""
-        found = {name: value for name, value in asdict(self).items() if name not in ("training", "names", "dependence")}
-        told = {"judge": dict(JUDGE), "floor": FLOOR, "reference": SENTENCE, "classes": None}
-        return {"step": self.training.get("step"), "examples": self.training.get("examples"), **told, **found}
-
-    def measure(self, name: str) -> Measure:
-        """One measure by name. Raises: KeyError if it was not measured."""
-        return {measure.name: measure for measure in self.measures}[name]
-
-    @property
-    def worst_columns(self) -> list[str]:
-        return [str(column["name"]) for column in self.columns]
-
-    @property
-    def worst_pairs(self) -> list[tuple[str, str]]:
-        return [(pair["columns"][0], pair["columns"][1]) for pair in self.pairs]
+FLOOR = "The floor is what unseen real rows get in place of generated ones, and what training on real rows gives."
 
 
 def evaluate_table(
@@ -82,8 +44,7 @@ def evaluate_table(
     *,
     label: str | None,
     seed: int,
-    training: Mapping[str, Any],
-) -> TableEvaluation:
+) -> Evaluation:
     """Compares generated rows with real ones, and rivals that are no GAN in the same way.
 
     Columns and pairs are compared with the training rows, in sets as large as the held-out one, because the floor is
@@ -92,14 +53,18 @@ def evaluate_table(
 
     Args: train, held_out, samples: plain columns by name, in any order of rows; identifier and constant columns are
         left out. Give as many samples as training rows, up to 30,000: the trees learn from them. label: the column that
-        matters most, or None. training: {"step", "examples"} of the product.
+        matters most, or None.
+    Returns: facts, columns and pairs worst first: columns [{name, kind, score, floor, reference, sentence ("" where it
+        is right)}], pairs [{columns, score, floor, reference, counts, sentence}], targets [{name, measure, generated,
+        low, high, real, reference}], label (what the other columns say of it: {name, skill, low, high, held_out} or
+        None), rivals [{name, sentence, measures}], nearest (a sentence on copying), copying_suspected.
     Raises: DataError for fewer than 10 rows on a side or without a column to measure.
     """
     _refuse_too_few(train, held_out, samples, columns)
     # Boosted trees wait for each other's threads at every leaf: on two cores that others use as well, two threads took
     # 590 s for Adult where one takes 40.
     with threadpool_limits(limits=1, user_api="openmp"):
-        return _evaluate(train, held_out, samples, columns, label, seed, training)
+        return _evaluate(train, held_out, samples, columns, label, seed)
 
 
 def _evaluate(
@@ -109,8 +74,7 @@ def _evaluate(
     columns: Sequence[Column],
     label: str | None,
     seed: int,
-    training: Mapping[str, Any],
-) -> TableEvaluation:
+) -> Evaluation:
     real = Real.prepare(train, held_out, columns, label, seed)
     rows = subset(samples, columns, MOST_ROWS, seed, "samples")
     rivals = {name: (sentence, drawn) for name, sentence, drawn in _rivals(real, row_count(rows))}
@@ -122,21 +86,21 @@ def _evaluate(
         for column in learned(columns)
         for value in lost_values(column, real.train[column.name], rows[column.name])
     ]
-    return TableEvaluation(
-        samples=row_count(rows),
-        held_out=row_count(real.held_out),
-        measures=(*_measures(mine, best, copula), *_package_measure(real, rows, rivals["Gaussian copula"][1], mine)),
-        columns=tuple(listed_columns),
-        pairs=tuple(_pairs(real, rows, mine, best, copula)),
-        targets=tuple(_targets(real, mine, copula)),
-        label=_label(real),
-        rivals=(
+    facts = {
+        "columns": listed_columns,
+        "pairs": _pairs(real, rows, mine, best, copula),
+        "targets": _targets(real, mine, copula),
+        "label": _label(real),
+        "rivals": [
             _rival("this model", "The generated rows.", mine),
             *(_rival(name, rivals[name][0], score) for name, score in scores.items()),
             _rival("held-out real rows", "Real rows that training never saw: the best that can be hoped for.", best),
-        ),
-        nearest=mine.copies.sentence,
-        copying_suspected=mine.copies.suspected,
+        ],
+        "nearest": mine.copies.sentence,
+        "copying_suspected": mine.copies.suspected,
+    }
+    return Evaluation(
+        measures=(*_measures(mine, best, copula), *_package_measure(real, rows, rivals["Gaussian copula"][1], mine)),
         verdict=judge_table(
             mine,
             best,
@@ -147,9 +111,15 @@ def _evaluate(
             lost=lost,
             label=label,
         ),
-        training=dict(training),
-        names=mine.similarity.names,
-        dependence=mine.similarity.by_pair,
+        samples=row_count(rows),
+        held_out=row_count(real.held_out),
+        judge=JUDGE,
+        floor=FLOOR,
+        reference=SENTENCE,
+        best="real rows",
+        simplest="a Gaussian copula",
+        blocks=table_blocks(facts),
+        facts=facts,
     )
 
 
@@ -306,11 +276,7 @@ def _label(real: Real) -> dict[str, Any] | None:
 
 
 def _rival(name: str, sentence: str, score: Score) -> dict[str, Any]:
-    return {
-        "name": name,
-        "sentence": sentence,
-        "measures": {measure: estimate.value for measure, estimate in score.measures.items()},
-    }
+    return rival(name, sentence, {measure: estimate.value for measure, estimate in score.measures.items()})
 
 
 def _refuse_too_few(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column]) -> None:

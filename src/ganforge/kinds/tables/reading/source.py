@@ -8,14 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from ganforge.errors import DataError, did_you_mean
+from ganforge.kinds.tables import ARROW, BUILT_IN, TEXT
 from ganforge.kinds.tables.reading.arrow_files import open_arrow
 from ganforge.kinds.tables.reading.opened import UNREADABLE, TableSource, unreadable
 from ganforge.kinds.tables.reading.text_files import open_text
 
-BUILT_IN_TABLES = ("diabetes", "wine", "breast_cancer")  # scikit-learn's, by name
-TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-ARROW = (".parquet", ".feather", ".arrow")
-__all__ = ["BUILT_IN_TABLES", "TableSource", "open_source"]
+__all__ = ["TableSource", "open_source"]
 
 
 def open_source(source: str | Path) -> TableSource:
@@ -24,7 +22,7 @@ def open_source(source: str | Path) -> TableSource:
 
     Raises: DataError if there is no such table, or it is empty, damaged, or has columns that no table can have.
     """
-    if isinstance(source, str) and source in BUILT_IN_TABLES:
+    if isinstance(source, str) and source in BUILT_IN:
         return _built_in(source)
     path, name = Path(source).expanduser(), str(source)
     try:
@@ -36,10 +34,10 @@ def open_source(source: str | Path) -> TableSource:
 def _open(name: str, path: Path) -> TableSource:
     if not path.exists():
         near = {str(p) for p in path.parent.iterdir()} if path.parent.is_dir() else set()
-        hint = did_you_mean(str(path), near | set(BUILT_IN_TABLES))
+        hint = did_you_mean(str(path), near | set(BUILT_IN))
         raise DataError(
             f"There is no file at {name!r}.",
-            f"A table is a file, a folder of Parquet parts, or one of the names {', '.join(BUILT_IN_TABLES)}.",
+            f"A table is a file, a folder of Parquet parts, or one of the names {', '.join(BUILT_IN)}.",
             hint if "mean" in hint else "",
         )
     if path.is_dir():

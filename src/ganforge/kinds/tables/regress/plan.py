@@ -95,7 +95,7 @@ def plan_table(draft: Draft, table: NumericTable, tell: Tell) -> Recipe:
     draft.choose(
         Data,
         source=(draft.request.source, "you gave it"),
-        kind=("table", "found there"),
+        kind=("tables", "found there"),
         shape=((features,), f"{features} numeric columns that vary, besides {table.target_name!r}"),
         hash=(table_hash(table), ""),
     )

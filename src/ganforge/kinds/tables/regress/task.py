@@ -6,20 +6,20 @@ and what a curve has to beat.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from matplotlib.figure import Figure
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.errors import ChangedDataError, RecipeError
+from ganforge.kinds.tables.figures.predictions import draw_predictions
+from ganforge.kinds.tables.measures.blocks import solution_block
 from ganforge.kinds.tables.regress.game import build_game
 from ganforge.kinds.tables.regress.model import (
     Numbers,
@@ -33,7 +33,7 @@ from ganforge.kinds.tables.regress.numeric import NumericTable, TableFeed, colum
 from ganforge.kinds.tables.regress.plan import begin, plan_table, table_hash
 from ganforge.measures.intervals import Estimate, from_bootstrap
 from ganforge.recipe import Data, Recipe, Request, TaskSection
-from ganforge.records import Measure, Rows
+from ganforge.records import Evaluation, Grade, Measure, Page, Rows, Verdict
 from ganforge.run import Run
 
 SHOWN_THETAS = 32  # features up to which every theta stands in the record of each look
@@ -48,6 +48,16 @@ class Regress:
     section: ClassVar[type[TaskSection] | None] = None
     data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = "one network that descends has no opponent to lose its balance with"
+    page: ClassVar[Page] = Page(
+        nouns="rows",
+        judged="rows that it never saw",
+        samples="Predictions",
+        caption="Left, what the model predicts for rows that it never saw, against what was measured: on the line both "
+        "agree. Right, its errors over those of predicting the mean",
+        story="One network learns by plain backpropagation: each step lowers the squared error a little. Each chart "
+        "shows its predictions at that moment.",
+        wide=True,
+    )
 
     def plan(self, request: Request, tell: Tell) -> RegressJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
@@ -115,7 +125,8 @@ class RegressJob:
         """
         model, table = self._model(product), self.table
         predicted = model.predict(table.held_x)
-        write_whole(run.sample_grid(examples), _picture(table.held_y, predicted, table.target_name))
+        drawn = draw_predictions(table.held_y, predicted, table.y_mean, table.target_name)
+        write_whole(run.sample_grid(examples), drawn)
         self.tell("sampled", path=str(run.sample_grid(examples)))
         quality = {"r2": r_squared(table.held_y, predicted), "rmse": rmse(table.held_y, predicted)}
         theta = model.theta()
@@ -135,8 +146,12 @@ class RegressJob:
         """The network that `write_model` wrote. Raises: RunError if it is missing or damaged."""
         return load_regression(folder).network
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """R^2 and RMSE on the held-out rows beside the closed form's (floor) and the mean's (reference)."""
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """R^2 and RMSE on the held-out rows beside the closed form's (floor) and the mean's (reference).
+
+        The fact is solution {features, theta (None of a curve), closed_form, units, distance (between the predictions
+        of both for the training rows, in standard deviations of the target)}.
+        """
         table, model = self.table, self._model(product)
         theta, best = model.theta(), closed_form(table)
         in_units = model.scaling.to_units(best)
@@ -150,19 +165,19 @@ class RegressJob:
             "units": f"{table.target_name} per unit of each feature",
             "distance": far,
         }
-        return {
-            **state,
-            "samples": len(trained),
-            "held_out": len(table.held_y),
-            "judge": {"kind": "held-out rows", "sentence": "Measured on rows that training never saw."},
-            "floor": "floor: the straight line with the least squared error, from a formula.",
-            "reference": "predicting the mean of the training rows for every row",
-            "measures": [asdict(measure) for measure in measures],
-            "classes": None,
-            "nearest": "",
-            "solution": solution,
-            "verdict": _verdict(measures[0], table, trained, closed, far, linear=theta is not None),
-        }
+        return Evaluation(
+            measures=tuple(measures),
+            verdict=_verdict(measures[0], table, trained, closed, far, linear=theta is not None),
+            samples=len(trained),
+            held_out=len(table.held_y),
+            judge={"kind": "held-out rows", "sentence": "Measured on rows that training never saw."},
+            floor="The floor is what the straight line with the least squared error gets, which a formula gives.",
+            reference="The reference is the mean of the training rows as the prediction for every row.",
+            best="the best straight line",
+            simplest="the mean",
+            blocks=(solution_block(solution),),
+            facts={"solution": solution},
+        )
 
     def _model(self, product: nn.Module) -> RegressionModel:
         return RegressionModel(product, self.table.feature_names, self.table.target_name, scaling_of(self.table))
@@ -199,7 +214,7 @@ def _bootstrap(statistic: Any, count: int) -> Estimate:
 
 def _verdict(
     r2: Measure, table: NumericTable, trained: Numbers, closed: Numbers, far: float, *, linear: bool
-) -> dict[str, Any]:
+) -> Verdict:
     """Whether the features help at all, and whether training came to the closed form, or past it."""
     y, target = table.held_y, table.target_name
     gain = _bootstrap(lambda rows: float(np.mean((y - closed)[rows] ** 2 - (y - trained)[rows] ** 2)), len(y))
@@ -228,25 +243,7 @@ def _verdict(
         if helps
         else f"This model does not help to predict {target}: on unseen rows the mean alone does as well."
     )
-    grade = "failed" if r2.high < r2.reference else "poor" if not helps else "good" if arrived else "fair"
+    grade: Grade = "failed" if r2.high < r2.reference else "poor" if not helps else "good" if arrived else "fair"
     if grade == "good" and r2.low > 0.9:
         grade = "excellent"
-    return {
-        "grade": grade,
-        "headline": f"{grade.capitalize()}: {use[0].lower()}{use[1:]}",
-        "sentences": [use, standing],
-        "adversarial_helps": None,
-    }
-
-
-def _picture(measured: Numbers, predicted: Numbers, target: str) -> bytes:
-    """PNG of predicted against measured; on the line both agree."""
-    figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
-    ends = [float(min(measured.min(), predicted.min())), float(max(measured.max(), predicted.max()))]
-    axes.plot(ends, ends, color="0.7", linewidth=1)
-    axes.scatter(measured, predicted, s=14, alpha=0.7, linewidths=0)
-    axes.set(xlabel=f"{target}, measured", ylabel=f"{target}, predicted", title="Rows that training never saw")
-    content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
-    return content.getvalue()
+    return Verdict(grade, f"{grade.capitalize()}: {use[0].lower()}{use[1:]}", (standing,), None)
