@@ -10,8 +10,9 @@ from tables_world import COLUMNS, Table, chosen, people, permuted
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures import TABLE_MEANINGS, GaussianCopula, evaluate_table, oversampling
+from ganforge.kinds.tables.measures import TABLE_MEANINGS, GaussianCopula, evaluate_table
 from ganforge.kinds.tables.measures.evaluate import sdmetrics_available, sdmetrics_quality
+from ganforge.kinds.tables.measures.rivals import smote_available
 from ganforge.records import Evaluation
 
 TRAIN, HELD_OUT = people(1200, 0), people(600, 1)
@@ -48,7 +49,7 @@ def test_everything_goes_into_json_and_worst_comes_first(fresh: Evaluation) -> N
     assert len(content["pairs"]) == 15
     assert content["targets"][0]["name"] == "rich"
     named = [rival["name"] for rival in content["rivals"]]
-    smote = ["SMOTE"] if oversampling.smote_available() else []
+    smote = ["SMOTE"] if smote_available() else []
     assert named == ["this model", "independent columns", "Gaussian copula", *smote, "held-out real rows"]
     assert [block["title"] for block in content["blocks"]][-2:] == ["Pair by pair", "Does it copy?"]
 
