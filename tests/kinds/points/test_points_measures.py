@@ -80,6 +80,6 @@ def test_real_points_are_excellent_a_gaussian_fails_and_half_the_modes_are_poor_
     assert grade(gaussian(train, 4000, seed=5))[0] == "failed"
     assert grade(held_out[modes.of(held_out) < 3])[0] in ("poor", "failed")
     seven = evaluate_points(train, held_out, held_out[modes.of(held_out) != 3], modes, str, ())
-    assert seven.verdict.grade == "fair"
+    assert seven.verdict.grade in ("fair", "poor")
     assert "Missing: the modes at" in " ".join(seven.verdict.sentences)
     assert "need no GAN" in " ".join(seven.verdict.sentences)

@@ -55,7 +55,7 @@ class Modes:
         random = np.random.default_rng(seed_for(seed, "points/modes"))
         x = real[random.permutation(len(real))[:MOST_CLUSTERED]]
         least = max(5, round(LEAST_MODE * len(x)))
-        label = HDBSCAN(min_cluster_size=least, copy=True).fit_predict(x)
+        label = HDBSCAN(min_cluster_size=least, allow_single_cluster=True, copy=True).fit_predict(x)
         if label.max() < 0:
             label = np.zeros(len(x), np.int64)
         groups = [x[label == number] for number in range(label.max() + 1)]
