@@ -1,13 +1,16 @@
 # make demo    train on 5,000 handwritten digits for at most five minutes, and see the report
+# make check   format, lint, types, layers and the quick tests: before each commit
 # make test    everything that has to hold before a change is taken
 #
-# Both begin on a fresh machine that has Python 3.11 or newer: they make .venv and install into it.
+# Each begins on a fresh machine that has Python 3.11 or newer: it makes .venv and installs into it.
 
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := runs/demo
+# One worker for each core and one thread for each worker. A file stays with one worker, which makes its fixtures once.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test clean
+.PHONY: demo check test style clean
 
 demo: .venv/installed
 	$(BIN)/ganforge train digits --minutes 4 --run $(DEMO) --force
@@ -15,12 +18,17 @@ demo: .venv/installed
 	@echo
 	@echo "Open this page in a browser:   $(CURDIR)/$(DEMO)/report.html"
 
-test: .venv/installed-dev
+check: style
+	$(PYTEST) -m "not slow"
+
+test: style
+	$(PYTEST)
+
+style: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python tools/check_layers.py
-	$(BIN)/python -m pytest
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,7 +22,7 @@ from PIL import Image
 from skimage import data as photos
 
 import ganforge
-from ganforge.tasks.picture_map import load_map
+from ganforge.kinds.pictures.image_to_image import load_map
 
 LIMIT_GIB = 1.5
 SIDE = 700  # pixels of the picture that is done both ways
@@ -73,8 +73,8 @@ def main() -> None:
 
         source, target = Path(scratch, "large.png"), Path(scratch, "made.png")
         photo(asked.width, asked.height).save(source)
-        floor, _ = peak_gib("from ganforge import api")
-        act = "from ganforge import api; api.apply(sys.argv[1], sys.argv[2], sys.argv[3])"
+        floor, _ = peak_gib("from ganforge.api import apply")
+        act = "import ganforge; ganforge.apply(sys.argv[1], sys.argv[2], sys.argv[3])"
         peak, seconds = peak_gib(act, str(run), str(source), str(target))
         with Image.open(target) as made:
             size = made.size

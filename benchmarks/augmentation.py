@@ -24,16 +24,16 @@ import numpy as np
 import torch
 
 from ganforge.core.seeds import generator_for
-from ganforge.data.images import open_pictures, survey
-from ganforge.data.images.feed import to_uint8
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.metrics.frechet import frechet_distance
-from ganforge.metrics.judge import Judge, train_judge
-from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.neighbours import neighbour_scores
+from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures.generate.task import Generate, GenerateJob
+from ganforge.kinds.pictures.measures.judge import Judge, train_judge
+from ganforge.kinds.pictures.reading import open_pictures, survey
+from ganforge.kinds.pictures.reading.feed import to_uint8
+from ganforge.measures.frechet import frechet_distance
+from ganforge.measures.kernel import kernel_distance
+from ganforge.measures.neighbours import neighbour_scores
 from ganforge.recipe import Request, read_recipe
-from ganforge.tasks.adversarial import build_game
-from ganforge.tasks.generate import Generate, GenerateJob
 
 SAMPLES, LEARNED, HELD_OUT = 2_000, 2_400, 1_000
 MARKS = (0.5, 1.0)
@@ -65,8 +65,8 @@ def overfitting(job: GenerateJob, discriminator: torch.nn.Module, generator: tor
 
 
 def one_run(path: Path, seed: int, strength: float, asked: argparse.Namespace, judge: Judge, held_out: Any) -> Any:
-    settings = {"objective.augmentation": str(strength), "objective.flips": str(asked.flips).lower()}
-    settings["objective.augmentation_target"] = "0"
+    settings = {"augmentation.strength": str(strength), "augmentation.flips": str(asked.flips).lower()}
+    settings["augmentation.target"] = "0"
     request = Request(
         source=str(path), examples=asked.examples, seed=seed, settings={**settings, "compute.threads": "1"}
     )
@@ -152,7 +152,8 @@ def step_seconds(shape: tuple[int, ...], strength: float, steps: int = 10) -> fl
             "ask": {"source": "noise"},
             "data": {"source": "noise", "kind": "pictures", "shape": shape},
             "network": {"name": "conv", "latent_size": 64, "width": 32},
-            "objective": {"augmentation": strength},
+            "objective": {"name": "r3gan"},
+            "augmentation": {"strength": strength},
             "length": {"examples": 64},
         }
     )

@@ -12,6 +12,8 @@ one table: judge, data and sizes are the project's own.
 
     python benchmarks/cifar10.py DATA [--minutes 9] [--size base] [--seeds 1] [--out pictures/]
     python benchmarks/cifar10.py digits8 --minutes 0.3 --size tiny      a small form of it, on a processor
+
+--labels with leaves out the half without labels; --json FIGURES.json writes the figures as they come.
 """
 
 from __future__ import annotations
@@ -23,17 +25,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from figures import Figures
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganforge.api.fitting import fit_settings
+from ganforge.api.fit_settings import fit_settings
 from ganforge.contracts import Game, OptimiserSettings, Schedule
 from ganforge.engine.fit import fit
-from ganforge.networks.resnet import Block
+from ganforge.kinds.pictures.generate.task import Generate, GenerateJob
+from ganforge.kinds.pictures.networks.resnet import Block
+from ganforge.planning.compute import use
 from ganforge.recipe import Request
+from ganforge.records import Measure
 from ganforge.run import Run
-from ganforge.tasks.generate import Generate, GenerateJob
-from ganforge.tasks.on_machine import use
 
 HINGE = {"objective.gamma_start": "0", "objective.gamma_end": "0"}
 MEASURES = ("frechet_distance", "recall", "precision", "kid")
@@ -69,20 +73,19 @@ def normalised(game: Game, rate: float | None) -> Game:
     return replace(game, players=tuple(replace(player, optimiser=steps) for player in game.players))
 
 
-def measured(job: GenerateJob, game: Game, folder: Path) -> tuple[dict[str, Any], int]:
+def measured(job: GenerateJob, game: Game, folder: Path) -> tuple[dict[str, Measure], int]:
     """Every measure after training, and the pictures shown."""
     use(job.recipe.compute)
     job.prepare()
     fitted = fit(game, job.feed, fit_settings(job.recipe))
-    state = fitted.state
-    content = job.evaluate(Run(folder), fitted.product, {"step": state.step, "examples": state.clock.examples})
-    return {measure["name"]: measure for measure in content["measures"]}, state.clock.examples
+    found = job.evaluate(Run(folder), fitted.product)
+    return {measure.name: measure for measure in found.measures}, fitted.state.clock.examples
 
 
-def told(measure: dict[str, Any]) -> str:
+def told(measure: Measure) -> str:
     """One measure in a line."""
-    value = f"{measure['value']:8.3f} ({measure['low']:.3f} to {measure['high']:.3f})"
-    return f"  {measure['name']:18s} {value}   real {measure['floor']:.3f}   Gaussian {measure['reference']:.3f}"
+    value = f"{measure.value:8.3f} ({measure.low:.3f} to {measure.high:.3f})"
+    return f"  {measure.name:18s} {value}   real {measure.floor:.3f}   Gaussian {measure.reference:.3f}"
 
 
 def clearly_better(mine: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -101,11 +104,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="a setting of the recipe, for both")
     parser.add_argument("--out", type=Path, help="where grids of samples are written")
+    parser.add_argument("--labels", choices=("both", "with", "without"), default="both")
+    parser.add_argument("--json", type=Path, help="where the figures are written")
     asked = parser.parse_args()
+    figures = Figures(asked.json, judged=torch.cuda.is_available())
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU: a processor"
     print(f"{device}, torch {torch.__version__}, {asked.minutes:g} minutes, size {asked.size}")
     wins = []
-    for labels in (True, False):
+    for labels in {"both": (True, False), "with": (True,), "without": (False,)}[asked.labels]:
         for seed in range(asked.seeds):
             found = {}
             for name, rate in (("default", None), ("hinge 2e-4", 2e-4), ("hinge as planned", None)):
@@ -120,9 +126,16 @@ def main() -> None:
                 print(f"{'with' if labels else 'without'} labels, seed {seed}, {name}: {shown:,} pictures shown")
                 for key in MEASURES:
                     print(told(found[name][key]), flush=True)
+                    seen = found[name][key]
+                    beside = {"low": seen["low"], "high": seen["high"], "real": seen["floor"]}
+                    where = f"{key}, {name}, {'with' if labels else 'without'} labels, seed {seed}"
+                    figures.add(where, seen["value"], gaussian=seen["reference"], shown=shown, **beside)
             rival = min((found[name] for name in found if name != "default"), key=lambda one: one[MEASURES[0]]["value"])
             won = [clearly_better(found["default"][key], rival[key]) for key in MEASURES[:2]]
             print(f"  the default is clearly better in distance: {won[0]}, in recall: {won[1]}")
+            for key, better in zip(MEASURES[:2], won, strict=True):
+                where = f"clearly better in {key}, {'with' if labels else 'without'} labels, seed {seed}"
+                figures.add(where, better, "", ">= 1")
             wins.append(all(won))
     print(f"bar: clearly better in both, everywhere: {'met' if all(wins) else 'NOT met'}")
 

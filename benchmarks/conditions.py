@@ -30,7 +30,7 @@ import ganforge as gf
 from ganforge.core.seeds import seed_for
 
 if TYPE_CHECKING:
-    from ganforge.api import TrainedRun
+    from ganforge.api.sample import TrainedRun
 
 CONDITIONS, ROWS, CUTS, FEWEST, BINS = 10, 10_000, 10, 400, 10
 BARS = {

@@ -25,9 +25,9 @@ from scipy.ndimage import median_filter
 from skimage.restoration import denoise_bilateral, denoise_nl_means
 
 import ganforge
-from ganforge.data.images.retouch import picture_paths
-from ganforge.metrics.likeness import psnr, ssim
-from ganforge.tasks.picture_map import load_map
+from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
+from ganforge.kinds.pictures.picture_file import picture_paths
 
 SIGMA = 25.0
 BY_BM3D = """

@@ -77,7 +77,7 @@ def run_fault(number: int, seed: int, folder: Path) -> dict[str, Any]:
 def run_healthy(number: int, seed: int, folder: Path) -> dict[str, Any]:
     """One healthy run."""
     name, source, wanted = HEALTHY[number]
-    fault = Fault("healthy", "table" if wanted.get("size") and "batch" in str(wanted) else "pictures", source, wanted)
+    fault = Fault("healthy", "tables" if wanted.get("size") and "batch" in str(wanted) else "pictures", source, wanted)
     return {**_run(fault, seed + number, folder / f"healthy-{number}-{seed}"), "name": name}
 
 

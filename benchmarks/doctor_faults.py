@@ -14,7 +14,7 @@ from doctor_runs import Plant
 from torch import Tensor, nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Loss, Turn
-from ganforge.networks.tabular import RowLayout
+from ganforge.kinds.tables.networks import RowLayout
 
 Asked = Mapping[str, Any]
 # The plan writes a record about once a second: here runs must be alike however busy the machine is.
@@ -51,7 +51,7 @@ def few_latents(count: int) -> Plant:
 
         generator = game.product_player.network
         generator.register_forward_pre_hook(quantise)
-        if job.recipe.data.kind == "table":  # rows are drawn from what it says: so that it says it clearly
+        if job.recipe.data.kind == "tables":  # rows are drawn from what it says: so that it says it clearly
             generator.register_forward_hook(lambda module, inputs, logits: 30 * logits)
         return game, feed
 
@@ -78,7 +78,7 @@ def one_of_each_kind(game: Game, feed: Feed, job: Job) -> tuple[Game, Feed]:
 
 def by_heart(game: Game, feed: Feed, job: Job) -> tuple[Game, Feed]:
     """A generator that returns training examples: which one, a latent number says."""
-    pictures = job.recipe.data.kind != "table"
+    pictures = job.recipe.data.kind != "tables"
     known = feed.batch(torch.arange(len(feed)))["x"]
     if not pictures:
         known = RowLayout(job.table.codec.sizes).one_hot(known)  # type: ignore[attr-defined]
@@ -188,17 +188,17 @@ def on_people(seed: int) -> object:
 
 FAULTS: tuple[Fault, ...] = (
     Fault("collapse", "pictures", on_digits, PICTURES, few_latents(3)),
-    Fault("collapse", "table", on_people, ROWS, few_latents(3)),
+    Fault("collapse", "tables", on_people, ROWS, few_latents(3)),
     Fault("class_collapse", "pictures", on_digits, asked(PICTURES, label=None), few_latents(1)),
-    Fault("class_collapse", "table", on_people, asked(ROWS, label="plan"), one_of_each_kind),
+    Fault("class_collapse", "tables", on_people, asked(ROWS, label="plan"), one_of_each_kind),
     Fault(
         "discriminator_overfits", "pictures", lambda seed: data.some_digits(150, seed),
         asked(PICTURES, examples=40_000, settings={
-            "objective.gamma_start": 0.02, "objective.gamma_end": 0.02, "objective.augmentation_target": 0,
+            "objective.gamma_start": 0.02, "objective.gamma_end": 0.02, "augmentation.target": 0,
         }),
     ),
     Fault(
-        "discriminator_overfits", "table", lambda seed: data.people(150, seed),
+        "discriminator_overfits", "tables", lambda seed: data.people(150, seed),
         asked(ROWS, examples=50_000, size="base",
             settings={"objective.gamma_start": 0.01, "objective.gamma_end": 0.01}),
     ),
@@ -208,7 +208,7 @@ FAULTS: tuple[Fault, ...] = (
         rate_of("generator", 0.003),
     ),
     Fault(
-        "discriminator_wins", "table", on_people,  # whole rows: of those that are given in part little can be told
+        "discriminator_wins", "tables", on_people,  # whole rows: of those that are given in part little can be told
         asked(ROWS, examples=50_000, objective="minimax", settings={
             "objective.gamma_start": 0, "objective.gamma_end": 0, "rows.whole": 1.0}),
         rate_of("generator", 0.003),
@@ -218,18 +218,18 @@ FAULTS: tuple[Fault, ...] = (
         asked(PICTURES, settings={"objective.gamma_start": 1e6, "objective.gamma_end": 1e6}),
     ),
     Fault(
-        "discriminator_blind", "table", on_people,
+        "discriminator_blind", "tables", on_people,
         asked(ROWS, settings={"objective.gamma_start": 1e6, "objective.gamma_end": 1e6}),
     ),
     Fault("vanishing", "pictures", on_digits, PICTURES, deaf_generator),
-    Fault("vanishing", "table", on_people, ROWS, deaf_generator),
+    Fault("vanishing", "tables", on_people, ROWS, deaf_generator),
     Fault(
         "exploding", "pictures", on_digits,
         asked(PICTURES, settings={"objective.gamma_start": 0, "objective.gamma_end": 0,
             "optimiser.learning_rate_start": 0.2, "optimiser.learning_rate_end": 0.2}),
     ),
     Fault(
-        "exploding", "table", on_people,
+        "exploding", "tables", on_people,
         asked(ROWS, settings={"objective.gamma_start": 0, "objective.gamma_end": 0,
             "optimiser.learning_rate_start": 0.3, "optimiser.learning_rate_end": 0.3}),
     ),
@@ -238,23 +238,23 @@ FAULTS: tuple[Fault, ...] = (
         asked(PICTURES, examples=40_000, objective="wasserstein", settings=CIRCLES | {"network.name": "linear"}),
     ),
     Fault(
-        "oscillating", "table", on_people,
+        "oscillating", "tables", on_people,
         asked(ROWS, examples=90_000, objective="wasserstein", settings=CIRCLES | {"network.depth": 0,
             "optimiser.learning_rate_start": 0.5, "optimiser.learning_rate_end": 0.5}),
         rate_of("generator", 3.0),
     ),
     Fault("not_finite", "pictures", on_digits, PICTURES, no_number_now_and_then),
-    Fault("not_finite", "table", on_people, ROWS, no_number_now_and_then),
+    Fault("not_finite", "tables", on_people, ROWS, no_number_now_and_then),
     Fault("copying", "pictures", on_digits, PICTURES, by_heart, judged=True),
     # Of numbers only the span is copied, and the value in it drawn anew: no copy of a row. Of words it is one.
-    Fault("copying", "table", lambda seed: data.ratings(1000, seed), ROWS, by_heart, judged=True),
+    Fault("copying", "tables", lambda seed: data.ratings(1000, seed), ROWS, by_heart, judged=True),
     Fault("starved", "pictures", on_digits, asked(PICTURES, examples=10_000), slow_disk),
     Fault("too_little_data", "pictures", lambda seed: data.some_digits(40, seed), asked(PICTURES, examples=10_000)),
-    Fault("too_little_data", "table", lambda seed: data.people(40, seed), asked(ROWS, examples=16_000)),
+    Fault("too_little_data", "tables", lambda seed: data.people(40, seed), asked(ROWS, examples=16_000)),
     Fault("wrong_data", "pictures", data.repeated_digits, PICTURES),
     Fault("wrong_data", "pictures", data.plain_and_digits, PICTURES),
-    Fault("wrong_data", "table", data.repeated_people, ROWS),
-    Fault("wrong_data", "table", data.people_and_constants, ROWS),
+    Fault("wrong_data", "tables", data.repeated_people, ROWS),
+    Fault("wrong_data", "tables", data.people_and_constants, ROWS),
     Fault("meaningless_labels", "pictures", data.digits_with_dice, asked(PICTURES, label=None)),
-    Fault("meaningless_labels", "table", data.people_with_dice, asked(ROWS, label="outcome"), judged=True),
+    Fault("meaningless_labels", "tables", data.people_with_dice, asked(ROWS, label="outcome"), judged=True),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from ganforge.networks.tabular import RowLayout
+from ganforge.kinds.tables.networks import RowLayout
 
 COUNT = 500  # samples, and real examples, that are looked at
 
@@ -40,7 +40,7 @@ class Proof:
 def _real(outcome: Outcome, held_out: bool = False) -> Tensor:
     """Real examples as the discriminator sees them: pictures (N, C, H, W) or one-hot rows (N, P)."""
     job: Any = outcome.job
-    if outcome.job.recipe.data.kind == "table":
+    if outcome.job.recipe.data.kind == "tables":
         return RowLayout(job.table.codec.sizes).one_hot(
             (job.table.held_out if held_out else job.table.train).codes.long()
         )
@@ -51,7 +51,7 @@ def _real(outcome: Outcome, held_out: bool = False) -> Tensor:
 def _samples(outcome: Outcome, count: int = COUNT) -> Tensor:
     """Samples in the same form."""
     job: Any = outcome.job
-    if outcome.job.recipe.data.kind == "table":
+    if outcome.job.recipe.data.kind == "tables":
         rows = job.model(outcome.product).sample(count, seed=9)
         codes = torch.from_numpy(job.table.codec.encode(rows)).long()
         return RowLayout(job.table.codec.sizes).one_hot(codes)
@@ -63,7 +63,7 @@ def _samples(outcome: Outcome, count: int = COUNT) -> Tensor:
 def _scores(outcome: Outcome, x: Tensor) -> NDArray[np.float64]:
     discriminator: Any = outcome.network("discriminator")
     with torch.no_grad():
-        if outcome.job.recipe.data.kind == "table":
+        if outcome.job.recipe.data.kind == "tables":
             units = len(outcome.job.table.codec.units)  # type: ignore[attr-defined]
             return discriminator(x, torch.zeros(len(x), units)).double().numpy()
         return discriminator(x).double().numpy()
@@ -124,7 +124,7 @@ def misses_what_is_there(outcome: Outcome) -> float:
     """What a fresh linear classifier tells of real and fake, less what the discriminator tells."""
     real, fake = _real(outcome)[:COUNT].flatten(1), _samples(outcome).flatten(1)
     x, y = torch.cat([real, fake]).numpy(), np.arange(len(real) + len(fake)) < len(real)
-    if outcome.job.recipe.data.kind == "table":  # between columns that are right one by one only pairs tell
+    if outcome.job.recipe.data.kind == "tables":  # between columns that are right one by one only pairs tell
         fresh: Any = RandomForestClassifier(100, random_state=0)
     else:
         fresh = LogisticRegression(max_iter=300)
@@ -188,7 +188,7 @@ def training_examples(outcome: Outcome) -> float:
 def useless_share(outcome: Outcome) -> float:
     """Share of the training examples that repeat another one or are of one value throughout; of columns likewise."""
     job: Any = outcome.job
-    if outcome.job.recipe.data.kind == "table":
+    if outcome.job.recipe.data.kind == "tables":
         rows = job.table.train_rows
         names = [column.name for column in job.table.codec.columns]
         constant = np.mean([len(set(map(str, rows[name]))) == 1 for name in names])
@@ -202,7 +202,7 @@ def useless_share(outcome: Outcome) -> float:
 def what_labels_tell(outcome: Outcome) -> float:
     """What another kind of model reads of the labels in unseen examples, in shares right, less what guessing gets."""
     job: Any = outcome.job
-    if outcome.job.recipe.data.kind == "table":
+    if outcome.job.recipe.data.kind == "tables":
         rows = job.table.train_rows
         x = np.stack([rows[name] for name in ("age", "income", "spent")], axis=1)
         y, model = rows["outcome"].astype(str), RandomForestClassifier(100, random_state=0)
@@ -215,32 +215,32 @@ def what_labels_tell(outcome: Outcome) -> float:
 
 PROOFS: dict[tuple[str, str], Proof] = {
     ("collapse", "pictures"): Proof("share of the ten digits reached", digits_reached, high=0.5),
-    ("collapse", "table"): Proof("different rows among samples, real rows: 1", different_rows, high=0.1),
+    ("collapse", "tables"): Proof("different rows among samples, real rows: 1", different_rows, high=0.1),
     ("class_collapse", "pictures"): Proof(
         "variance within a digit, real pictures: 1", variance_within_digits, high=0.1
     ),
-    ("class_collapse", "table"): Proof("different rows for each plan", rows_for_each_plan, high=2.0),
+    ("class_collapse", "tables"): Proof("different rows for each plan", rows_for_each_plan, high=2.0),
     ("discriminator_overfits", "pictures"): Proof("AUC, training against unseen", knows_training_set, low=0.7),
-    ("discriminator_overfits", "table"): Proof("AUC, training against unseen", knows_training_set, low=0.7),
+    ("discriminator_overfits", "tables"): Proof("AUC, training against unseen", knows_training_set, low=0.7),
     ("discriminator_wins", "pictures"): Proof("AUC, unseen real against samples", tells_samples, low=0.98),
-    ("discriminator_wins", "table"): Proof("AUC, unseen real against samples", tells_samples, low=0.8),
+    ("discriminator_wins", "tables"): Proof("AUC, unseen real against samples", tells_samples, low=0.8),
     ("discriminator_blind", "pictures"): Proof("AUC it misses, of a fresh classifier's", misses_what_is_there, low=0.1),
-    ("discriminator_blind", "table"): Proof("AUC it misses, of a fresh classifier's", misses_what_is_there, low=0.1),
+    ("discriminator_blind", "tables"): Proof("AUC it misses, of a fresh classifier's", misses_what_is_there, low=0.1),
     ("vanishing", "pictures"): Proof("way of the generator's weights", way_of_the_weights, high=1e-2),
-    ("vanishing", "table"): Proof("way of the generator's weights", way_of_the_weights, high=1e-2),
+    ("vanishing", "tables"): Proof("way of the generator's weights", way_of_the_weights, high=1e-2),
     ("exploding", "pictures"): Proof("growth of the discriminator's weights", growth_of_weights, low=5.0),
-    ("exploding", "table"): Proof("growth of the discriminator's weights", growth_of_weights, low=5.0),
+    ("exploding", "tables"): Proof("growth of the discriminator's weights", growth_of_weights, low=5.0),
     ("oscillating", "pictures"): Proof("half turns of the mean sample", half_turns, low=5.0),
-    ("oscillating", "table"): Proof("half turns of the mean sample", half_turns, low=5.0),
+    ("oscillating", "tables"): Proof("half turns of the mean sample", half_turns, low=5.0),
     ("not_finite", "pictures"): Proof("share of turns whose loss is no number", spoiled_share, low=0.02),
-    ("not_finite", "table"): Proof("share of turns whose loss is no number", spoiled_share, low=0.02),
+    ("not_finite", "tables"): Proof("share of turns whose loss is no number", spoiled_share, low=0.02),
     ("copying", "pictures"): Proof("samples that are training pictures", copied_share, low=0.5),
-    ("copying", "table"): Proof("samples that are training rows", copied_share, low=0.5),
+    ("copying", "tables"): Proof("samples that are training rows", copied_share, low=0.5),
     ("starved", "pictures"): Proof("share of the time in the slow feed", waited_share, low=0.4),
     ("too_little_data", "pictures"): Proof("training examples", training_examples, high=50),
-    ("too_little_data", "table"): Proof("training examples", training_examples, high=50),
+    ("too_little_data", "tables"): Proof("training examples", training_examples, high=50),
     ("wrong_data", "pictures"): Proof("share repeated or constant", useless_share, low=0.4),
-    ("wrong_data", "table"): Proof("share repeated or constant", useless_share, low=0.4),
+    ("wrong_data", "tables"): Proof("share repeated or constant", useless_share, low=0.4),
     ("meaningless_labels", "pictures"): Proof("labels right beyond guessing", what_labels_tell, high=0.05),
-    ("meaningless_labels", "table"): Proof("labels right beyond guessing", what_labels_tell, high=0.05),
+    ("meaningless_labels", "tables"): Proof("labels right beyond guessing", what_labels_tell, high=0.05),
 }

@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganforge.api.asking import request_of, task_for, task_of
-from ganforge.api.fitting import fit_settings
-from ganforge.contracts import Feed, Finding, Game, History, Job, Record
-from ganforge.core.grid import png_bytes
-from ganforge.data.given import on_disk
+from ganforge.api.fit_settings import fit_settings
+from ganforge.api.request import requested, task_for, task_of
+from ganforge.contracts import Feed, Game, Job
 from ganforge.diagnosis import CHECKS
 from ganforge.engine.fit import fit
 from ganforge.errors import TrainingError
+from ganforge.kinds.pictures.grid import png_bytes
+from ganforge.kinds.tables.generate import task as generate_rows
+from ganforge.records import Finding, History, Record
 from ganforge.run import Run
-from ganforge.tasks import generate_rows
 
 NO_PICTURE = png_bytes(np.zeros((8, 8, 1), np.uint8))
 Plant = Callable[[Game, Feed, Job], tuple[Game, Feed]]
@@ -62,15 +62,14 @@ class Outcome:
 def follow(source: object, asked: Mapping[str, Any], plant: Plant | None, folder: Path, judged: bool = True) -> Outcome:
     """Trains, judges and diagnoses.
 
-    It is the path of api.verbs.train without the files of the model, because hooks on a network are not stored, and
+    It is the path of api.train.train without the files of the model, because hooks on a network are not stored, and
     without pictures of columns, which take longer than such short runs. judged: with the evaluation at the end.
     """
     torch.set_num_threads(1)
     for name in ("draw_columns", "draw_pairs", "draw_dependence"):
         setattr(generate_rows, name, lambda *given: NO_PICTURE)
     settings = {"compute.threads": 1, **asked.get("settings", {})}
-    with on_disk(source) as path:
-        request = request_of(path, {**asked, "settings": settings})
+    with requested(source, {**asked, "settings": settings}) as request:
         run, events = Run(folder), []
 
         def tell(kind: str, **content: Any) -> None:
@@ -104,8 +103,8 @@ def follow(source: object, asked: Mapping[str, Any], plant: Plant | None, folder
             if judged and not hooked:  # the last touches learn from the product and would undo what a hook does
                 product = job.finish(product)
             if judged:
-                content = job.evaluate(run, product, {"step": state.step, "examples": state.clock.examples})
-                run.write_json(run.evaluation, content)
+                trained = {"step": state.step, "examples": state.clock.examples}
+                run.write_json(run.evaluation, {**trained, **job.evaluate(run, product).to_json()})
     history = run.history()
     return Outcome(job, game, feed, product, history, tuple(wake.points))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganforge.metrics.judge import Judge, train_judge
-from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.likeness import psnr, ssim
+from ganforge.kinds.pictures.measures.judge import Judge, train_judge
+from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
+from ganforge.measures.kernel import kernel_distance
 
 LEFT_OUT = ("Flags", "Symbols")
 SHARE = 5  # one emoji of so many is tested

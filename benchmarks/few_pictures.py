@@ -7,7 +7,7 @@ pictures themselves against the held-out ones), a Gaussian fitted to the trainin
 copy a training picture, and whether the diagnosis finds that the discriminator overfits.
 
     python benchmarks/few_pictures.py EMOJI64_PAIRS.npz [--examples 100000] [--side 32] [--seeds 3] [--first 0]
-        [--categories "Animals & Nature,Smileys & Emotion"] [--set objective.flips=true]
+        [--categories "Animals & Nature,Smileys & Emotion"] [--set augmentation.flips=true]
 
 EMOJI64_PAIRS.npz holds noto (N, 64, 64, 3) uint8, category (N,) and categories, their names.
 """
@@ -25,9 +25,9 @@ import numpy as np
 
 import ganforge
 from ganforge.diagnosis import diagnose
-from ganforge.metrics.judge import Judge, train_judge
-from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.reference import gaussian_reference
+from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
+from ganforge.kinds.pictures.measures.judge import Judge, train_judge
+from ganforge.measures.kernel import kernel_distance
 from ganforge.run import Run
 
 SAMPLES = 2_000
@@ -46,7 +46,7 @@ def smaller(pictures: np.ndarray, side: int) -> np.ndarray:
 def one_run(asked: argparse.Namespace, data: Path, scratch: Path, seed: int, way: str, judge: Judge) -> dict[str, Any]:
     settings: dict[str, Any] = {"compute.threads": 1, **dict(word.split("=", 1) for word in asked.set)}
     if way == WITHOUT:
-        settings["objective.augmentation_target"] = 0
+        settings["augmentation.target"] = 0
     folder, begun = scratch / f"{data.stem}-{way}-{seed}", process_time()
     run = ganforge.train(data, examples=asked.examples, seed=seed, guard=False, settings=settings, run=folder)
     used = process_time() - begun

@@ -21,8 +21,8 @@ from ganforge import __version__
 from ganforge.contracts import Batch
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.kinds.pictures.generate.game import build_game
 from ganforge.recipe import Adversary, Data, Length, Network, Optimiser, Recipe, Request
-from ganforge.tasks.adversarial import build_game
 
 SPREAD = 0.05
 MODES = torch.cartesian_prod(torch.arange(-4.0, 5.0, 2.0), torch.arange(-4.0, 5.0, 2.0))  # (25, 2)

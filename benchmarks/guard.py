@@ -30,17 +30,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ganforge.api.asking import request_of, task_for, task_of
-from ganforge.api.fitting import fit_settings
-from ganforge.api.guarding import guard_for
+from ganforge.api.fit_settings import fit_settings
+from ganforge.api.guard import guard_for
+from ganforge.api.request import requested, task_for, task_of
 from ganforge.contracts import Game
 from ganforge.core.seeds import seed_for
-from ganforge.data.given import on_disk
-from ganforge.data.images.array_survey import BUILT_IN
 from ganforge.engine.fit import fit
 from ganforge.errors import TrainingError
+from ganforge.kinds.pictures.reading.array_survey import BUILT_IN
+from ganforge.kinds.tables.generate import task as generate_rows
 from ganforge.run import Run
-from ganforge.tasks import generate_rows
 
 LOOKS, RECORDS = 10, 40  # in a run, as in one of minutes
 PICTURES: dict[str, Any] = {"size": "tiny", "examples": 12_800}
@@ -137,12 +136,11 @@ def asked(setting: Setting, seed: int) -> dict[str, Any]:
 @contextmanager
 def planned(setting: Setting, seed: int) -> Iterator[Any]:
     """The job with everything chosen, the planted fault included."""
-    with on_disk(source_of(setting.data)) as path:
-        request = request_of(path, asked(setting, seed))
+    with requested(source_of(setting.data), asked(setting, seed)) as request:
         job = task_for(request).plan(request, lambda kind, **content: None)
         for name, value in setting.settings.items():
             if str(value).startswith("*") and name == "objective.gamma_start":
-                adversary, by = job.recipe.objective, float(str(value)[1:])
+                adversary, by = job.recipe.adversary, float(str(value)[1:])
                 update = {"gamma_start": by * adversary.gamma_start, "gamma_end": by * adversary.gamma_end}
                 job.recipe = job.recipe.model_copy(update={"objective": adversary.model_copy(update=update)})
         yield job

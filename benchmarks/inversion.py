@@ -17,16 +17,16 @@ from time import process_time
 
 import numpy as np
 import torch
+from ganforge.kinds.tasks import load_model
 from numpy.typing import NDArray
 
 import ganforge
-from ganforge.api.inverting import nearest_decibels
-from ganforge.data.images import open_pictures, survey
-from ganforge.metrics.likeness import psnr
+from ganforge.api.invert import nearest_decibels
+from ganforge.kinds.pictures.invert.encoder_store import encoder_of
+from ganforge.kinds.pictures.invert.optimise import invert_pictures
+from ganforge.kinds.pictures.measures.psnr_ssim import psnr
+from ganforge.kinds.pictures.reading import open_pictures, survey
 from ganforge.run import Run
-from ganforge.tasks import load_model
-from ganforge.tasks.encoder_store import encoder_of
-from ganforge.tasks.inverting import invert_pictures
 
 
 def main() -> None:

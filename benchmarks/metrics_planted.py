@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.metrics.copying import Space, copying
-from ganforge.metrics.evaluate import feature_scores, quick_quality, small_pictures
-from ganforge.metrics.judge import Judge, train_judge
-from ganforge.metrics.judge_network import LEARNED
-from ganforge.metrics.meanings import MEANINGS
-from ganforge.metrics.planted import FAULTS, grows_worse, noise
+from ganforge.kinds.pictures.measures.evaluate import feature_scores, quick_quality, small_pictures
+from ganforge.kinds.pictures.measures.judge import Judge, train_judge
+from ganforge.kinds.pictures.measures.judge_network import LEARNED
+from ganforge.kinds.pictures.measures.meanings import MEANINGS
+from ganforge.kinds.pictures.measures.planted import FAULTS, grows_worse, noise
+from ganforge.measures.copying import Space, copying
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
 MEASURES = ("frechet_distance", "kid", "precision", "recall", "density", "coverage", "diversity")

@@ -8,9 +8,9 @@ planted        20,000 rows with dates, identifiers, a 10,000-value category and 
 80 % of the rows train. Quality is that of as many generated rows beside the training rows; identifiers are left out.
 Beside it: the rows not trained on (fewer, so on small tables they are no ceiling), independent columns as the floor,
 and two copulas: that of the package copulas, with its distributions, and ganforge's own over the values that were seen
-(metrics/tables/copula.py). The bar is the better one. SDMetrics 0.32 cuts the numbers of each side into bins of its own
-range, so that a column that misses the extremes loses: real rows are therefore also scored with the training rows'
-extremes written into their first two.
+(kinds/tables/measures/rivals.py). The bar is the better one. SDMetrics 0.32 cuts the numbers of each side into bins
+of its own range, so that a column that misses the extremes loses: real rows are therefore also scored with the
+training rows' extremes written into their first two.
 
 Of the planted table 100,000 rows are drawn and its rules checked twice, by ganforge's `broken` and by pandas alone; the
 bar is that no row breaks one.
@@ -41,11 +41,10 @@ from table_rivals import Rivals, write_plainly
 
 import ganforge as gf
 from ganforge.core.seeds import seed_for
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import broken
-from ganforge.data.tables.table import inquire
-from ganforge.metrics.tables.copula import GaussianCopula
+from ganforge.kinds.tables.measures.rivals import GaussianCopula
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.rules.rules import broken, parse_rules
+from ganforge.kinds.tables.table import inquire
 
 CHECKED = 100_000
 KEYS = ["customer_id"]  # columns that are made anew and so have no quality

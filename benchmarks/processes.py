@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -29,25 +30,74 @@ SOURCES = {
     "table": ["wine", "--set", "network.width=32", "--set", "optimiser.batch_size=32"],
 }
 IN_DOUBLE = """
-import sys, torch
-from ganforge.api import several, verbs
+import importlib, sys, torch
 from ganforge.cli.main import main
+
+distributed, verbs = (importlib.import_module("ganforge.api." + name) for name in ("distributed", "train"))
 
 def in_double(game, feed, settings, *, look=None, **more):
     # only the game itself: the judge and the measures stay as they are
     for player in game.players:
         player.network.double()
     torch.set_default_dtype(torch.float64)
-    fitted = fit(game, feed, settings, **more)
-    torch.set_default_dtype(torch.float32)
-    fitted.product.float()
-    return fitted
+    fit(game, feed, settings, **more)
+    sys.exit()  # its records are all that is asked for
 
 fit = verbs.fit
-verbs.fit = several.fit = in_double
+verbs.fit = distributed.fit = in_double
 sys.exit(main(sys.argv[1:]))
 """
 PLAIN = "import sys; from ganforge.cli.main import main; sys.exit(main(sys.argv[1:]))"
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["ganforge.api", "ganforge.cli.live", "torch._dynamo", "torch.distributed"])
+
+
+class Fork:
+    """A process with the interface of Popen that is forked from one which has imported everything: it begins at once.
+
+    What it cannot show is what differs between two interpreters, such as the order of a set of strings.
+    """
+
+    def __init__(self, script: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        handle, output = tempfile.mkstemp()
+        os.close(handle)
+        self._output, self._words = Path(output), ""
+        target = (script, list(arguments), str(folder), dict(environment), output)
+        self._process = FORKS.Process(target=_run_script, args=target, daemon=True)
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, minus the signal that ended it, or None while it runs."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        """Waits. Returns: what it wrote, and None. Raises: TimeoutExpired."""
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("a forked process", timeout or 0)
+        if self._output.exists():
+            self._words = self._output.read_text("utf-8")
+            self._output.unlink()
+        return self._words, None
+
+
+def _run_script(script: str, arguments: list[str], folder: str, environment: dict[str, str], output: str) -> None:
+    """In the fork: run a script as `python -c` does, with its output in a file."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.dup2(os.open(output, os.O_WRONLY), 1)
+    os.dup2(1, 2)
+    sys.argv = ["-c", *arguments]
+    exec(script, {"__name__": "__main__"})
 
 
 def free_port() -> int:
@@ -62,7 +112,7 @@ def free_port() -> int:
 class World:
     """Processes that train one run together, each with a thread of its own."""
 
-    processes: list[subprocess.Popen[str]]
+    processes: Sequence[subprocess.Popen[str] | Fork]
 
     def wait(self, seconds: float = 240) -> list[tuple[int, str]]:
         """Waits for all. Returns: the exit code and the words of each."""
@@ -87,10 +137,11 @@ def start(
 ) -> World:
     """Starts `size` processes of the command line `ganforge arguments` in a folder.
 
-    Args: before what stands before the command of each process; more environment variables, also over those of a world.
+    Args: before what stands before the command of each process, which then is a new interpreter and not a fork;
+        more environment variables, also over those of a world.
     """
     port = str(free_port())
-    processes = []
+    processes: list[subprocess.Popen[str] | Fork] = []
     for rank in range(size):
         surroundings: Mapping[str, str] = {
             **os.environ,
@@ -99,16 +150,12 @@ def start(
             **({} if size == 1 else _place(rank, size, port)),
             **more,
         }
-        processes.append(
-            subprocess.Popen(
-                [*(before[rank] if before else ()), sys.executable, "-c", script, *arguments],
-                cwd=folder,
-                env=surroundings,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
+        if not before:
+            processes.append(Fork(script, arguments, folder, surroundings))
+            continue
+        command = [*before[rank], sys.executable, "-c", script, *arguments]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        processes.append(subprocess.Popen(command, cwd=folder, env=surroundings, **pipes))
     return World(processes)
 
 
@@ -128,17 +175,17 @@ def _place(rank: int, size: int, port: str) -> dict[str, str]:
     }
 
 
-def losses(folder: Path, kind: str, size: int, seed: int = 0) -> list[float]:
-    """Every loss term of both players at every step of a run on `size` processes, in float64."""
+def losses(folder: Path, kind: str, size: int, seed: int = 0, steps: int = STEPS) -> list[float]:
+    """Every loss term of both players at each of `steps` steps of a run on `size` processes, in float64."""
     data, *settings = SOURCES[kind]
     batch = int(settings[-1].split("=")[1])
     name = f"{kind}-{size}-{seed}"
-    more = ["--examples", str(batch * STEPS), "--run", name, "--set", "records.every_steps=1", "--seed", str(seed)]
+    more = ["--examples", str(batch * steps), "--run", name, "--set", "records.every_steps=1", "--seed", str(seed)]
     marks = ["--set", "records.marks=[1.0]", "--set", "compute.precision=float32"]
     ended = start(size, ["train", data, *settings, *more, *marks], folder, script=IN_DOUBLE).wait()
     assert [code for code, _ in ended] == [0] * size, ended
     told = [record["terms"] for record in records(folder / name)]
-    assert len(told) == STEPS
+    assert len(told) == steps
     return [value for terms in told for player in sorted(terms) for _, value in sorted(terms[player].items())]
 
 

@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ganforge.data.tables.numeric import open_numeric_table
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.networks.regressor import LinearRegressor
+from ganforge.kinds.tables.regress.model import closed_form, with_ones
+from ganforge.kinds.tables.regress.network import LinearRegressor
+from ganforge.kinds.tables.regress.numeric import open_numeric_table
+from ganforge.kinds.tables.regress.plan import curvature_of
+from ganforge.kinds.tables.regress.task import Regress
 from ganforge.recipe import Request
-from ganforge.tasks.plan_table import curvature_of
-from ganforge.tasks.regress import Regress
-from ganforge.tasks.regression_model import closed_form, with_ones
 
 BAR = 1e-3  # standard deviations of the target
 

@@ -37,19 +37,20 @@ from typing import Any
 import torch
 from processes import free_port
 
-from ganforge.api.verbs import plan
-from ganforge.contracts import Game, Job, Record
+from ganforge.api.plan import plan
+from ganforge.api.request import task_of
+from ganforge.contracts import Game, Job
 from ganforge.core.world import ALONE, World, joined, meet
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.networks.conv import ConvPair
-from ganforge.networks.resnet import ResnetPair
-from ganforge.tasks import TASKS
+from ganforge.kinds.pictures.networks.conv import ConvPair
+from ganforge.kinds.pictures.networks.resnet import ResnetPair
+from ganforge.records import Record
 
 GRADIENT_BYTES = 4  # float32, whatever precision the network computes in
 RECORD_EVERY = 10
 RECIPES = {
     "pictures": {"source": "digits8", "size": "small", "examples": 64},
-    "table": {"source": "wine", "size": "small", "examples": 64},
+    "tables": {"source": "wine", "size": "small", "examples": 64},
 }
 STEP_SECONDS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
@@ -139,7 +140,7 @@ class Watch:
 def job_of(kind: str) -> Job:
     """The planned job of a recipe, with a batch for each process as the plan chooses it."""
     recipe = plan(**RECIPES[kind])
-    job: Job = TASKS[recipe.task][recipe.data.kind]().open(recipe, lambda kind, **content: None)
+    job: Job = task_of(recipe).open(recipe, lambda kind, **content: None)
     return job
 
 

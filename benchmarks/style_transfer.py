@@ -20,13 +20,13 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import ganforge
-from ganforge.core.grid import grid, png_bytes
-from ganforge.metrics.judge import train_judge
-from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.likeness import ssim
-from ganforge.metrics.translation import recoloured
-from ganforge.tasks.picture_map import load_map
-from ganforge.tasks.translate import translated
+from ganforge.kinds.pictures.grid import grid, png_bytes
+from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.measures.judge import train_judge
+from ganforge.kinds.pictures.measures.psnr_ssim import ssim
+from ganforge.kinds.pictures.measures.translation import recoloured
+from ganforge.kinds.pictures.translate.task import translated
+from ganforge.measures.kernel import kernel_distance
 
 SIDE, STEP = 32, 8  # pixels of a tile, and from one to the next
 HORSE, DEER = 7, 4

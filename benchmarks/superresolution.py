@@ -24,11 +24,11 @@ import numpy as np
 from PIL import Image
 
 import ganforge
-from ganforge.data.images.retouch import picture_paths
-from ganforge.metrics.judge import train_judge
-from ganforge.metrics.likeness import psnr
-from ganforge.tasks.enhance import cut_patches, patch_distances
-from ganforge.tasks.picture_map import load_map
+from ganforge.kinds.pictures.enhance.task import cut_patches, patch_distances
+from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.measures.judge import train_judge
+from ganforge.kinds.pictures.measures.psnr_ssim import psnr
+from ganforge.kinds.pictures.picture_file import picture_paths
 
 PUBLISHED = {2: 36.66, 4: 30.48}
 BARS = {2: 35.6, 4: 29.6}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ganforge.run import Run
 
 if TYPE_CHECKING:
-    from ganforge.api import TrainedRun
+    from ganforge.api.sample import TrainedRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ import numpy as np
 from emoji_sides import Emoji, Scale, read_emoji, write_side
 
 import ganforge
-from ganforge.core.grid import grid, png_bytes
-from ganforge.metrics.evaluate import small_pictures
-from ganforge.metrics.neighbours import nearest_with_index
-from ganforge.tasks.picture_map import load_map
-from ganforge.tasks.translate import translated
+from ganforge.kinds.pictures.grid import grid, png_bytes
+from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.measures.evaluate import small_pictures
+from ganforge.kinds.pictures.translate.task import translated
+from ganforge.measures.neighbours import nearest_with_index
 
 WAYS: dict[str, dict[str, Any]] = {
     "L1 alone": {"task.adversarial": 0, "task.reconstruction": 1},

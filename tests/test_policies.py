@@ -14,18 +14,23 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from ganforge.api.asking import request_of, task_for
-from ganforge.api.fitting import fit_settings
-from ganforge.api.guarding import with_guard
-from ganforge.contracts import Finding, Job, Levers
+from ganforge.api.fit_settings import fit_settings
+from ganforge.api.guard import with_guard
+from ganforge.api.request import request_of, task_for
+from ganforge.contracts import Job, Levers
 from ganforge.engine import guard as guard_module
-from ganforge.engine import ladders
+from ganforge.engine import guard_ladders as ladders
 from ganforge.engine.checkpoint import State
 from ganforge.engine.clock import Clock
 from ganforge.engine.guard import Guard
-from ganforge.engine.trial import Memory
+from ganforge.engine.guard_state import Memory
+from ganforge.kinds.pictures import plan as plan_pictures
+from ganforge.kinds.pictures.enhance import plan as plan_enhance
+from ganforge.kinds.pictures.translate import plan as plan_translate
+from ganforge.kinds.tables import plan as plan_rows
+from ganforge.kinds.tables.regress import plan as plan_table
 from ganforge.recipe import Recipe, Size
-from ganforge.tasks import plan_enhance, plan_pictures, plan_rows, plan_table, plan_translate
+from ganforge.records import Finding
 
 from fixtures import make  # isort: skip
 

@@ -9,6 +9,7 @@ run.sample(64)
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ganforge.errors import (
@@ -26,21 +27,19 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
-    from ganforge.api import (
-        apply,
-        diagnose,
-        evaluate,
-        interpolate,
-        invert,
-        load,
-        plan,
-        profile,
-        report,
-        resume,
-        runs,
-        sample,
-        train,
-    )
+    from ganforge.api.apply import apply
+    from ganforge.api.augment import augment
+    from ganforge.api.diagnose import diagnose
+    from ganforge.api.evaluate import evaluate
+    from ganforge.api.interpolate import interpolate
+    from ganforge.api.invert import invert
+    from ganforge.api.load import load
+    from ganforge.api.plan import plan
+    from ganforge.api.profile import profile
+    from ganforge.api.report import report
+    from ganforge.api.runs import runs
+    from ganforge.api.sample import sample
+    from ganforge.api.train import resume, train
     from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"
@@ -76,17 +75,14 @@ __all__ = [
 ]
 
 
+ELSEWHERE = {"resume": "ganforge.api.train", "TableGAN": "ganforge.table_gan"}  # else a verb is in api/<verb>.py
+
+
 def __getattr__(name: str) -> Any:
     """Verbs and TableGAN, imported at first use: they bring torch, which `import ganforge` should not wait for."""
-    if name == "TableGAN":
-        from ganforge.table_gan import TableGAN
-
-        return TableGAN
-    if name in __all__:
-        from ganforge import api
-
-        return getattr(api, name)
-    raise AttributeError(f"module 'ganforge' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'ganforge' has no attribute {name!r}")
+    return getattr(import_module(ELSEWHERE.get(name, f"ganforge.api.{name}")), name)
 
 
 def __dir__() -> list[str]:

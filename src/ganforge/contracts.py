@@ -11,16 +11,19 @@ backpropagation, two are a GAN, four are an unpaired translator.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pay it
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from ganforge.core.draws import Draws
-    from ganforge.recipe import Recipe, Request
+    from ganforge.recipe import Data, Recipe, Request, TaskSection
+    from ganforge.records import Evaluation, Page, Record, Rows
     from ganforge.run import Run
 
 # ---- what flows -----------------------------------------------------------------------------------------------------
@@ -81,6 +84,8 @@ class Objective(Protocol):
     """How a discriminator and a generator are scored: pure mathematics, no data, logging, devices or ranks."""
 
     generator_reads_real: ClassVar[bool]  # relativistic losses do; this matters for privacy
+    couples_examples: ClassVar[bool]  # whether the loss of one example depends on the others of its batch
+    gamma: ClassVar[tuple[float, float] | None]  # the paper's, at the start and the end; None: a rule on the data
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -148,9 +153,7 @@ class Levers:
     penalty: float = 1.0  # factor on gamma, the weight of the gradient penalty
     augmentation: float = 0.0  # least strength of the augmentation that the discriminator sees through, 0..1
     half_life_examples: float | None = None  # of the moving average, instead of the recipe's
-    adapted: float = (
-        0.0  # one more least strength of the augmentation: that which adapts by itself (engine/adapting.py)
-    )
+    adapted: float = 0.0  # one more least strength: that which adapts by itself (engine/adaptive_augmentation.py)
 
     def seen_through(self, least: float) -> float:
         """The strength of the augmentation that the discriminator sees through, 0..1. Args: least by the recipe."""
@@ -229,50 +232,6 @@ class NetworkPair(Protocol):
         ...
 
 
-# ---- what is said of a run ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One number about the product, never alone: beside its floor, its reference and its spread."""
-
-    name: str
-    value: float
-    low: float  # 95 % confidence interval
-    high: float
-    floor: float  # real against real: what a perfect generator would get
-    reference: float  # the simplest thing that is not a GAN
-    better: Literal["lower", "higher"]
-    meaning: str  # one sentence in plain words
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check has seen in a run's history."""
-
-    ailment: str  # collapse, discriminator_wins, ...
-    severity: Literal["note", "warning", "critical"]
-    evidence: str  # with the numbers
-    cause: str
-    remedy: str
-
-
-Record: TypeAlias = dict[str, Any]
-"""One line of metrics.jsonl; its keys are listed in run.py."""
-
-Check: TypeAlias = "Callable[[History], Finding | None]"
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What a check may read: everything a run folder says, nothing of the running program."""
-
-    records: tuple[Record, ...]
-    events: tuple[Mapping[str, Any], ...] = ()
-    passport: Mapping[str, Any] = field(default_factory=dict)
-    evaluation: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Observer(Protocol):
     """Watches a run and never steers it."""
 
@@ -292,14 +251,16 @@ class Task(Protocol):
 
     name: ClassVar[str]
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]]  # what `look` gives and a target may name -> better
+    section: ClassVar[type[TaskSection] | None]  # its own section of a recipe, which `--set task.KEY` means
+    data: ClassVar[type[Data]]  # the section `data` of its recipes: recipe.Data, or with what its kind of data adds
+    unguarded: ClassVar[str | None]  # why its runs have no guard, in words; None where they have one
+    page: ClassVar[Page]  # its words for the pages about a run
 
     def plan(self, request: Request, tell: Tell) -> Job:
         """Opens the data and chooses everything the person did not. Raises: DataError, RecipeError."""
-        ...
 
     def open(self, recipe: Recipe, tell: Tell) -> Job:
         """The same job again from its recipe. Raises: DataError if the data is gone or has changed."""
-        ...
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game and this process's examples, in a process that does not lead and reads no data itself.
@@ -307,7 +268,9 @@ class Task(Protocol):
         Args: brief of the leader's job; examples a stretch of what its feed's `raw` gives. The weights need not be the
             leader's: they are replaced.
         """
-        ...
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """What a plan shows before its choices: what was found in the data."""
 
 
 class Job(Protocol):
@@ -318,42 +281,110 @@ class Job(Protocol):
     @property
     def passport(self) -> Mapping[str, Any]:
         """The data passport."""
-        ...
 
     @property
     def feed(self) -> Feed: ...
 
     def game(self) -> Game:
         """Fresh networks, initialised from the recipe's seed, on the recipe's device, and what each minimises."""
-        ...
 
     def brief(self) -> Mapping[str, bytes]:
         """What `Task.join` must know beside the recipe and the examples; by name."""
-        ...
 
     def prepare(self) -> None:
         """What must be ready before the clock of training starts, such as the judge of quality."""
-        ...
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Writes samples to the run folder and returns the product's quality; {} where there is nothing to measure."""
-        ...
 
     def finish(self, product: nn.Module) -> nn.Module:
         """After training, what is stored: the product, perhaps with what learns from it. It repeats to the bit."""
-        ...
 
     def write_model(self, folder: Any, product: nn.Module) -> None:
         """Writes model.json and model.safetensors into an empty folder."""
-        ...
 
     def read_product(self, folder: Any) -> nn.Module:
         """The product that `write_model` wrote. Raises: RunError if it is missing or damaged."""
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside floor and reference, a verdict, and what to show. It writes figures to the run."""
+
+
+# ---- model and kind -------------------------------------------------------------------------------------------------
+
+
+class Model(Protocol):
+    """What a run leaves behind, read back without the training data. Its model.json says its kind and its task.
+
+    What a model cannot do it refuses in words: InputError that names the verb which it can do instead.
+    """
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Samples:
+        """New examples. Args: asked the kind's options of the verb `sample`, by name. Raises: InputError."""
         ...
 
-    def evaluate(self, run: Run, product: nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Every measure beside floor and reference, and a verdict: the object that evaluation.json holds.
-
-        Args: state holds step and examples. It may write the run's pictures for the report.
-        """
+    def write(self, samples: Samples, out: Path, *, force: bool) -> Path:
+        """Writes samples to a file or folder, whole or not at all, a block at a time. Raises: InputError."""
         ...
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Takes a person's own data through the model; without `out` the result is returned in memory."""
+        ...
+
+    def next_steps(self) -> Mapping[str, str]:
+        """What to type next: the words behind `ganforge`, with RUN for the run's folder -> what it does."""
+        ...
+
+
+class Samples(Protocol):
+    """New examples that are drawn as they are asked for."""
+
+    def blocks(self) -> Iterator[Any]:
+        """A bounded number of examples at a time."""
+        ...
+
+    def value(self) -> Any:
+        """All of them, as a person who uses Python knows such data: an array, a data frame."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Why a kind says that a source is its own. The strongest claim of all kinds wins; a tie is asked about."""
+
+    strength: Literal[1, 2, 3]  # 1: nothing speaks against it; 2: by its name or ending; 3: by what is in it
+    why: str  # the end of a sentence: "it holds the picture 'a.png'"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of a kind of data: NAME= in Python, --NAME on the command line. What several kinds call by one name is
+    the same in all but its help. kinds/options.py reads values."""
+
+    name: str  # "resolution"
+    verbs: tuple[str, ...]  # "train" (plan and profile have its options too), "sample", "apply"
+    type: type  # int, float, str, bool; or object: on the command line a text, in Python whatever `check` takes
+    metavar: str  # "" of a bool, which is a switch
+    help: str
+    example: str  # a value as it is typed
+    flag: str = ""  # "--rule" where it is not --NAME
+    many: bool = False  # may be given several times: a tuple
+    within: tuple[float, float] | None = None  # of a number: its least and greatest value
+    check: Callable[[Any], Any] | None = None  # value -> value as it is kept. Raises: RecipeError, InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of data: KIND in the __init__.py of its folder in kinds/, which imports neither torch nor any reader."""
+
+    name: str  # "pictures"
+    noun: str  # one example: "picture"
+    nouns: str  # several: "pictures"
+    forms: str  # what it comes as: "a folder of pictures, an array (.npy, .npz)"
+    built_in: Mapping[str, str]  # data sets that come along, by name -> what they are
+    tasks: Mapping[str, str]  # by name -> "module:Class", imported when asked for; the first is the default
+    recognises: Callable[[object], Claim | None]  # a path or a value in Python; reads at most a few headers
+    keep: Callable[[object, Path], Path]  # writes such a value into an empty folder. Raises: DataError
+    load: Callable[[Path, str, str], Model]  # (model folder, which may be anybody's; task; device). Raises: RunError
+    options: tuple[Option, ...] = ()
+    extra: str = ""  # the extra of pyproject.toml that it needs: "sounds"

@@ -1,158 +1,167 @@
 """The recipe: everything asked for and everything chosen, validated, each automatic choice with its reason in words.
 
-Two dials matter to a person: size, and how long. The plan (tasks/) fills in the rest; `--set section.key=value`
-overrides any line of it. A recipe is one JSON file in the run folder.
+Two dials matter to a person: size, and how long. The plan (planning/draft.py and each task's plan.py) fills in the
+rest; `--set section.key=value` pins any line of it. A recipe is one JSON file in the run folder. What a run has no use
+for is absent from it: a section or setting that is None. A task may own one more section, which it defines itself.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ganforge.errors import RecipeError, did_you_mean
 
+if TYPE_CHECKING:
+    from ganforge.contracts import Task
+
 Size = Literal["tiny", "small", "medium", "base", "large"]
-MOST_AUGMENTATION = 0.8  # above it the changes begin to show in what is generated (networks/augmentation.py)
-MOST_CANDIDATES = 64
-OWN_SECTIONS = ("translate", "enhance")  # tasks with a section of their own, which `--set task.key=value` means
-OPTIONAL = ("rows", *OWN_SECTIONS)  # sections that not every recipe has
-UNSETTABLE = ("ask", "data", "reasons")  # parts of a recipe that are no choices
+MOST_AUGMENTATION = (
+    0.8  # above it the changes begin to show in what is generated (kinds/pictures/networks/augmentation.py)
+)
+RENAMED = {  # settings of version 0.1.0 -> what they are called now
+    "objective.augmentation": "augmentation.strength",
+    "objective.augmentation_target": "augmentation.target",
+    "objective.flips": "augmentation.flips",
+}
+FORMER_KINDS = {"table": "tables"}  # kinds of data as version 0.1.0 named them -> today's name
+FORMER_OPTIONS = ("resolution", "plan", "rules")  # which stood in the request itself
+Kept = TypeVar("Kept", bound="Section")
 
 
 class Section(BaseModel):
     """A group of settings: frozen, strict about names, and every number finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    key: ClassVar[str] = ""  # its name in a recipe: "network", as in `--set network.width=64`
+    apart: ClassVar[Mapping[str, str]] = {}  # settings that no table of choices shows -> what to use instead of --set
+
+    def content(self) -> dict[str, Any]:
+        """The object that a JSON file holds of it. What is absent, None or an empty list, is not written."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if value not in (None, [])}
+
+    def need(self, name: str) -> Any:
+        """A setting that may be absent, where a run cannot do without it. Raises: RecipeError if it is absent."""
+        value = getattr(self, name)
+        if value is None:
+            raise RecipeError(
+                f"The recipe has no {'.'.join(filter(None, (self.key, name)))}.",
+                "This run cannot be trained or read without it.",
+                "Put it back, or train a new run.",
+            )
+        return value
+
+
+class TaskSection(Section):
+    """The settings that one task owns: a subclass beside the task, which names it (contracts.Task.section)."""
 
 
 class Request(Section):
     """What the person asked for, word for word; None is what the plan chooses."""
 
     source: str
+    kind: str | None = None  # of data, where its source does not tell
     task: str | None = None
     minutes: float | None = Field(default=None, gt=0)
     examples: int | None = Field(default=None, gt=0)
     until: str | None = None  # a target such as "kid<0.02"
     size: Size | None = None
     seed: int = Field(default=0, ge=0)
-    resolution: int | None = Field(default=None, ge=8, le=256)
     objective: str | None = None
     label: str | None = None  # a column, or "none" for a model without labels; for regress the column to predict
-    plan: str | None = None  # a plan.json with the columns of a table as a person corrected them
-    rules: tuple[str, ...] = ()  # of a table, besides those of the plan or those that are found
     guard: bool = True  # whether levers are turned when the diagnosis finds something wrong
     settings: dict[str, str] = Field(default_factory=dict)  # "section.key" -> value as typed
+    options: dict[str, Any] = Field(default_factory=dict)  # of the kind of data, as its door names them
 
-
-ColumnKind = Literal["integer", "decimal", "category", "boolean", "datetime", "identifier", "constant"]
-
-
-class Column(Section):
-    """One column of a table: what was found, and what a person may correct in plan.json."""
-
-    name: str
-    kind: ColumnKind
-    dtype: str  # as pandas names it, of the table that is read and of the one that is written
-    missing: int = Field(0, ge=0)  # rows without a value
-    distinct: int = Field(0, ge=0)  # values; counted up to 1,000,000
-    minimum: float | None = None  # of numbers; of a datetime in its resolution since 1970
-    maximum: float | None = None
-    decimals: int | None = Field(None, ge=0, le=15)  # digits behind the point, of a decimal
-    resolution: Literal["D", "h", "min", "s", "ms", "us"] | None = None  # of a datetime
-    zone: str | None = None  # of a datetime that has one
-    format: str | None = None  # of a datetime or number written as text: how; of an identifier: its pattern
-    why: str = ""  # why it is of this kind
-    does: str = ""  # what will be done with it
+    @field_validator("options", mode="after")
+    @classmethod
+    def _as_given(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """JSON knows no tuples."""
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
 class Data(Section):
-    """Where the data is and in which shape it is learned."""
+    """Where the data is and in which shape it is learned. A kind may add what it has found (contracts.Task.data)."""
+
+    key: ClassVar[str] = "data"
+    apart: ClassVar[Mapping[str, str]] = {"hash": "Give other data."}
 
     source: str
     kind: str
     shape: tuple[int, ...]  # of one example: (C, H, W) for pictures, (F,) for rows
-    columns: tuple[Column, ...] = ()  # of a table, in its order
     label_names: tuple[str, ...] = ()  # empty: no labels are used
     hash: str = ""  # sha256 of the examples
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_columns(cls, content: Any) -> Any:
+        """Version 0.1.0 wrote `columns` for every kind of data, empty but for tables."""
+        if isinstance(content, dict) and content.get("columns") == []:
+            return {name: value for name, value in content.items() if name != "columns"}
+        return content
+
 
 class Network(Section):
-    """Which networks, and their two dials."""
+    """Which networks, and their dials, of which a network may lack some."""
+
+    key: ClassVar[str] = "network"
 
     name: str
-    latent_size: int = Field(64, gt=0)
-    width: int = Field(gt=0)
-    depth: int = Field(1, ge=0, le=200)  # beyond, even the empty shells of the layers fill a memory
-
-
-class Rows(Section):
-    """How the rows of a table are learned."""
-
-    rules: tuple[str, ...] = ()  # what every generated row keeps, such as "start <= end"
-    spans: int = Field(32, ge=2, le=1000)  # into how many codes a column of numbers is cut
-    values: Literal["seen", "smooth"] = "seen"  # within a span: training values, or from a curve through them
-    whole: float = Field(0.5, ge=0, le=1)  # share of training rows that are generated whole, the others from a part
-    referee: int = Field(0, ge=0)  # examples from which a referee learns after the game; 0 for none
-    candidates: int = Field(4, ge=1, le=MOST_CANDIDATES)  # drawn for each row, of which the referee takes one
-    reconstruction: float = Field(0.0, ge=0)  # weight of the cross-entropy of hidden cells in the generator's loss
-
-
-class Translation(Section):
-    """How pictures of one kind become pictures of another."""
-
-    pairing: Literal["paired", "unpaired"]  # whether each picture of A has its truth in B
-    unpaired_by: Literal["contrastive", "cycle"] = (
-        "contrastive"  # how a result is held to its input where no truth is known
-    )
-    adversarial: float = Field(1.0, ge=0)  # weight of the adversarial term; 0 trains without a discriminator
-    reconstruction: float = Field(2.0, ge=0)  # weight of the distance to the truth, or of what holds it to its input
-    identity: float = Field(2.0, ge=0)  # unpaired: weight of the distance between a picture of B and what it becomes
-
-
-class Enhancement(Section):
-    """What is taken back from pictures."""
-
-    degradation: str  # steps separated by commas, such as "noise:0-50,jpeg:20"
-    patch: int = Field(48, ge=24, le=96, multiple_of=12)  # pixels of the side of what is learned from at a time
-    sharp_from: float = Field(0.7, ge=0, le=1)  # progress from which the discriminator and the sharp end play
-    adversarial: float = Field(0.01, ge=0)  # weight of the adversarial loss beside the mean error, of values in -1..1
-    sharp_rate: float = Field(5e-4, gt=0)  # learning rate of both from progress 0 on, falling linearly to 0 at 1
+    latent_size: int | None = Field(None, gt=0)  # of the noise that examples are drawn from
+    width: int | None = Field(None, gt=0)
+    depth: int | None = Field(None, ge=0, le=200)  # beyond, even the empty shells of the layers fill a memory
 
 
 class Adversary(Section):
     """How the two players are scored, and the penalty's weight gamma from the start to the end of training."""
 
+    key: ClassVar[str] = "objective"
+
     name: str = "r3gan"
     gamma_start: float = Field(1.0, ge=0)
     gamma_end: float = Field(0.1, ge=0)
     order: Literal["alternating", "simultaneous"] = "alternating"
-    augmentation: float = Field(0.0, ge=0, le=MOST_AUGMENTATION)  # chance of each kind of change, from the start
-    augmentation_target: float = Field(0.0, ge=0, le=1)  # share of pairs ranked right, above which it grows; 0: never
-    flips: bool = False  # whether augmentation may exchange left and right
+
+
+class Augmentation(Section):
+    """The random changes that a discriminator sees real and generated examples through."""
+
+    key: ClassVar[str] = "augmentation"
+
+    strength: float = Field(0.0, ge=0, le=MOST_AUGMENTATION)  # chance of each kind of change, from the start
+    target: float = Field(0.0, ge=0, le=1)  # share of pairs ranked right, above which the strength grows; 0: never
+    flips: bool = False  # whether left and right may be exchanged
 
 
 class Optimiser(Section):
-    """How both players step. Learning rates move along a half cosine from start to end."""
+    """How the players step. Learning rates move along a half cosine from start to end."""
+
+    key: ClassVar[str] = "optimiser"
 
     kind: Literal["adam", "sgd"] = "adam"
     learning_rate_start: float = Field(2e-3, gt=0)
     learning_rate_end: float = Field(0.0, ge=0)
     warmup: float = Field(0.0, ge=0, lt=1)  # share of the run
-    beta1: float = Field(0.0, ge=0, lt=1)
-    beta2: float = Field(0.99, ge=0, lt=1)
+    beta1: float | None = Field(None, ge=0, lt=1)  # of adam; absent: contracts.OptimiserSettings says it
+    beta2: float | None = Field(None, ge=0, lt=1)
     batch_size: int = Field(64, gt=0)
 
 
 class Average(Section):
-    """The exponential moving average of the generator."""
+    """The exponential moving average of the product."""
+
+    key: ClassVar[str] = "average"
 
     half_life_examples: float = Field(5_000, ge=0)
 
 
 class Length(Section):
     """How long, on the only clock there is."""
+
+    key: ClassVar[str] = "length"
+    apart: ClassVar[Mapping[str, str]] = {"seconds_allowed": "Use --minutes."}
 
     examples: int = Field(gt=0)
     seconds_allowed: float | None = None  # of training, when minutes were asked for
@@ -162,23 +171,40 @@ class Length(Section):
 class Compute(Section):
     """Where and in which precision."""
 
+    key: ClassVar[str] = "compute"
+
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
-    pieces: int = Field(1, gt=0)  # into which a batch is cut to fit into memory, computed one after the other
-    capture: bool = True  # on a GPU: steps are recorded once and repeated
-    deterministic: bool = False  # on a GPU: a resumed run has the bits of one that was never stopped
-    threads: int = Field(1, gt=0)
+    pieces: int = Field(1, gt=0)  # into which a batch is cut: on a GPU to fit into memory, else for as many threads
+    capture: bool | None = None  # on an NVIDIA GPU: whether steps are recorded once and repeated; absent: they are
+    deterministic: bool | None = None  # on an NVIDIA GPU: whether a resumed run has the bits of one never stopped
+    threads: int = Field(1, gt=0)  # that share each operation; where this is 1, each piece has a thread of its own
 
 
 class Records(Section):
     """How often the run is written down and looked at."""
 
+    key: ClassVar[str] = "records"
+
     every_steps: int = Field(50, gt=0)
     checkpoint_every_steps: int = Field(500, gt=0)  # at the first record from each multiple of it on
     marks: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # of progress
-    look_samples: int = Field(1000, gt=0)  # measured at each mark
+    look_samples: int | None = Field(None, gt=0)  # drawn and measured at each mark
     best_by: str | None = None  # the measure by which the best product is kept; higher is better
-    patience_looks: int = Field(0, ge=0)  # looks in a row that beat it not, after which the run ends soon; 0: never
+    patience_looks: int | None = Field(None, ge=0)  # looks in a row that beat it not, after which the run ends soon
+
+
+SECTIONS: tuple[type[Section], ...] = (
+    Data,
+    Network,
+    Adversary,
+    Augmentation,
+    Optimiser,
+    Average,
+    Length,
+    Compute,
+    Records,
+)
 
 
 class Recipe(Section):
@@ -189,11 +215,10 @@ class Recipe(Section):
     seed: int = Field(0, ge=0)
     ask: Request
     data: Data
+    own: TaskSection | None = None  # of the task; in JSON it stands under its own key
     network: Network
-    rows: Rows | None = None  # of a table
-    translate: Translation | None = None  # of the task of that name, as the next one
-    enhance: Enhancement | None = None
-    objective: Adversary = Adversary()
+    objective: Adversary | None = None  # of a game with a discriminator
+    augmentation: Augmentation | None = None  # of data that can be changed and stay what it is
     optimiser: Optimiser = Optimiser()
     average: Average = Average()
     length: Length
@@ -202,10 +227,30 @@ class Recipe(Section):
     guard: bool = False  # whether the run is guarded; not in runs from before there was a guard
     reasons: dict[str, str] = Field(default_factory=dict)  # "section.key" -> why
 
+    def section(self, kind: type[Kept]) -> Kept:
+        """The section that the task owns. Raises: RecipeError if this is a recipe of another task."""
+        if not isinstance(self.own, kind):
+            raise RecipeError(
+                f"The recipe has no section {kind.key!r}.", f"It is one of the task {self.task!r}.", "Use that task's."
+            )
+        return self.own
+
+    @property
+    def adversary(self) -> Adversary:
+        """The section `objective` of a game that has one. Raises: RecipeError."""
+        found: Adversary = self.need("objective")
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """The object that recipe.json holds."""
-        absent = {name for name in OPTIONAL if getattr(self, name) is None}
-        return self.model_dump(mode="json", exclude=absent or None)
+        content: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Section):
+                content[value.key or name] = value.content()
+            elif value is not None:
+                content[name] = value
+        return content
 
     def with_reason(self, **reasons: str) -> Recipe:
         """The same recipe with more reasons; `__` in a name stands for the dot."""
@@ -213,64 +258,61 @@ class Recipe(Section):
         return self.model_copy(update={"reasons": {**self.reasons, **more}})
 
 
-def read_recipe(content: dict[str, Any]) -> Recipe:
-    """A recipe from its JSON object. Raises: RecipeError naming the first setting that is wrong."""
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        raise in_words(error) from error
+def read_recipe(content: Mapping[str, Any], task: type[Task] | None = None) -> Recipe:
+    """A recipe from its JSON object, also from one that version 0.1.0 wrote.
 
-
-def override(recipe: Recipe, settings: dict[str, str]) -> Recipe:
-    """A recipe with some settings replaced, as `--set section.key=value` asks.
-
-    Args: settings "section.key" -> value as typed. Raises: RecipeError for unknown names, values out of range, and
-        the section `data`: it says what was found, and the examples would no longer be what it says.
+    Args: task the recipe's, whose section and data are read with it; without one there must be none.
+    Raises: RecipeError naming the first setting that is wrong.
     """
-    content = recipe.to_json()
-    for name, text in settings.items():
-        section, _, key = name.partition(".")
-        if section == "data":
-            raise RecipeError(
-                f"The setting {name} cannot be set to {text!r}.",
-                "The section data says what was found in the data.",
-                "Use --resolution or --label, or give other data.",
-            )
-        known = [part for part, value in content.items() if isinstance(value, dict) and part not in UNSETTABLE]
-        if section not in known:
-            raise RecipeError(f"There is no section {section!r} in {name!r}.", did_you_mean(section, known))
-        if key not in content[section]:
-            why = did_you_mean(key, content[section])
-            raise RecipeError(f"There is no setting {key!r} in section {section!r}.", why, "See `ganforge plan`.")
-        content[section][key] = _value(text)
-        content["reasons"][name] = "you asked for it"
-    return read_recipe(content)
+    found = _of_today(content)
+    section, data = (task.section, task.data) if task is not None else (None, Data)
+    known = [name for name in Recipe.model_fields if name != "own"] + ([section.key] if section else [])
+    for name in found:
+        if name not in known:
+            raise RecipeError(f"There is no section {name!r} in this recipe.", did_you_mean(name, known))
+    if "data" in found:
+        found["data"] = validated(data, found["data"], "data")
+    if section is not None:
+        found["own"] = validated(section, found.pop(section.key, None), section.key)
+    return validated(Recipe, found)
 
 
-def refuse_two_lengths(request: Request) -> None:
-    """Raises: RecipeError when more than one of --minutes, --examples and --set length.examples was given."""
-    given = {
-        "--minutes": request.minutes,
-        "--examples": request.examples,
-        "--set length.examples": request.settings.get("length.examples"),
-    }
-    names = [f"{name} {value}" for name, value in given.items() if value is not None]
-    if len(names) > 1:
-        raise RecipeError(f"Both {' and '.join(names)} were given.", "They say the same thing twice.", "Give one.")
+def _of_today(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What version 0.1.0 wrote, in which every section stood whether it was used or not, as it is written today."""
+    found = dict(content)
+    objective, data, reasons, ask = (found.get(name) for name in ("objective", "data", "reasons", "ask"))
+    if isinstance(data, dict) and (kind := str(data.get("kind"))) in FORMER_KINDS:
+        found["data"] = {**data, "kind": FORMER_KINDS[kind]}
+    if isinstance(ask, dict) and "options" not in ask:
+        found["ask"] = {name: value for name, value in ask.items() if name not in FORMER_OPTIONS}
+        found["ask"]["options"] = {name: ask[name] for name in FORMER_OPTIONS if ask.get(name)}
+    if not isinstance(objective, dict) or "augmentation" not in objective:
+        return found
+    moved = {name.partition(".")[2]: now.partition(".")[2] for name, now in RENAMED.items()}
+    found["objective"] = {name: value for name, value in objective.items() if name not in moved}
+    if objective.get("name") == "squared_error":  # of one player
+        del found["objective"]
+    if isinstance(data, dict) and data.get("kind") == "pictures":
+        found["augmentation"] = {now: objective[name] for name, now in moved.items() if name in objective}
+    if isinstance(reasons, dict):
+        found["reasons"] = {
+            RENAMED.get(name, name): why for name, why in reasons.items() if not str(why).startswith("not used")
+        }
+    return found
 
 
-def _value(text: str) -> Any:
-    """A number, list or true/false as typed, else the text itself."""
+def validated(kind: type[Kept], content: Any, name: str = "") -> Kept:
+    """A section from its JSON object. Args: name of the section. Raises: RecipeError naming the first wrong setting."""
     try:
-        return json.loads(text)
-    except ValueError:
-        return text
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise in_words(error, name) from error
 
 
-def in_words(error: ValidationError) -> RecipeError:
-    """The first thing that pydantic found wrong, as an error of ours."""
+def in_words(error: ValidationError, section: str = "") -> RecipeError:
+    """The first thing that pydantic found wrong, as an error of ours. Args: section in which it was found."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
+    name = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
     return RecipeError(
         f"The setting {name} cannot be {first['input']!r}.",
         f"{first['msg']}.",

@@ -5,11 +5,10 @@
       passport.json     what the data is: counts, sizes, labels, what was skipped and why             (data)
       metrics.jsonl     one record per line, appended while training                                  (engine)
       events.jsonl      what happened: started, resumed, refitted, plateau, rewound, guarded, ...    (engine, api)
-      evaluation.json   the last evaluation: every measure beside floor and reference, and a verdict  (metrics)
-      samples/          grids over time, named by examples shown: 000012800.png
-      pictures/         real.png, reference.png, nearest.png: what the report shows beside them; of a table
-                        columns.png, pairs.png, dependence.png; of pictures made from pictures worst.png, best.png,
-                        random.png
+      page.json         the words of the task for the pages about the run                            (records.Page)
+      evaluation.json   the last evaluation: every measure beside floor and reference, a verdict, and what to show
+      samples/          pictures of what the model makes over time, named by examples shown: 000012800.png
+      pictures/         the figures of the evaluation
       checkpoints/      step folders, each with a sha256 manifest; the last two, and one more called
                         <step>.stopped where a person stopped the run                                 (engine)
       model/            the product: model.json and model.safetensors, with a sha256 manifest
@@ -18,8 +17,8 @@
       tensorboard/      the records once more, when --tensorboard asked for them                      (reports)
       report.html       one self-contained page                                                       (reports)
       lock              locked, by the operating system, by who trains it now; the process id for people
-      data.npz          the data, when it was given in Python as an array; the recipe's source is then "data.npz"
-      data.parquet      the same for a table
+      data.npz          the data, when it was given in Python: the recipe's source is then "data.npz"; a table is
+                        data.parquet, and other kinds of data have their own endings
 
 A record of metrics.jsonl has
     step, examples, progress (0..1), seconds (of training so far), examples_per_second, length_examples
@@ -31,15 +30,10 @@ A record of metrics.jsonl has
     layers           {player: {layer: {gradient_norm, weight_norm, update_ratio}}}, in the order of the network
     quality          {measure: value}, only on records at which the product was evaluated, with {measure}_low/_high
 evaluation.json has
-    step, examples, samples, held_out (counts), judge {kind, sentence}, floor, reference (a sentence each)
-    measures   [contracts.Measure as an object]     classes  {names, training_shares, sample_shares} or null
-    nearest    a sentence on copying                verdict  {grade, headline, sentences, adversarial_helps}
-    and of a generated table: columns, pairs (worst first), targets, label (what the other columns say of it: {name,
-    skill, low, high, held_out} or null), rivals (see metrics/tables/evaluate.py), and
-    first_rows {columns: [name], rows: [[text or null]]}: the first generated rows as they are written
-    and of pictures made from pictures: rivals as above, and cases {columns: [what stands in each column of the grids],
-    groups: [{name: worst | best | random, sentence}]}, drawn by Run.cases_grid(name), one case in each row
-An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind.
+    step, examples, samples, held_out (counts), judge {kind, sentence}, floor, reference (a sentence each), best and
+    simplest (what these two are called), measures [records.Measure], verdict (records.Verdict), blocks [records.Block],
+    and facts for programs, which the task chooses: see its `evaluate`
+An event has  time (ISO 8601, UTC), kind, step, and what belongs to its kind (events.py).
 """
 
 from __future__ import annotations
@@ -52,10 +46,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ganforge.contracts import History, Record
 from ganforge.core.files import append_line, write_whole
-from ganforge.core.plain_json import parse_json, read_json_file
+from ganforge.core.json_file import parse_json, read_json_file
 from ganforge.errors import RunError
+from ganforge.records import History, Record
 
 MOST_LINE = 2**20  # bytes of one record: a longer one is taken for several, none of which is JSON
 REQUIRED = ("step", "examples", "progress", "seconds")  # numbers of every record
@@ -71,13 +65,8 @@ class Run:
         self.metrics = self.folder / "metrics.jsonl"
         self.events = self.folder / "events.jsonl"
         self.evaluation = self.folder / "evaluation.json"
+        self.page = self.folder / "page.json"
         self.samples = self.folder / "samples"
-        self.real_grid = self.folder / "pictures" / "real.png"
-        self.reference_grid = self.folder / "pictures" / "reference.png"
-        self.nearest_grid = self.folder / "pictures" / "nearest.png"
-        self.columns_picture = self.folder / "pictures" / "columns.png"
-        self.pairs_picture = self.folder / "pictures" / "pairs.png"
-        self.dependence_picture = self.folder / "pictures" / "dependence.png"
         self.checkpoints = self.folder / "checkpoints"
         self.model = self.folder / "model"
         self.encoder = self.folder / "encoder"
@@ -85,8 +74,6 @@ class Run:
         self.tensorboard = self.folder / "tensorboard"
         self.report = self.folder / "report.html"
         self.lock = self.folder / "lock"
-        self.array = self.folder / "data.npz"
-        self.table = self.folder / "data.parquet"
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -105,12 +92,21 @@ class Run:
             raise RunError(f"{link} is a link.", "It may lead out of the run.", "Put there what it leads to.")
         return run
 
-    def cases_grid(self, group: str) -> Path:
-        """Where one group of cases belongs. Args: group worst, best or random."""
-        return self.folder / "pictures" / f"{group}.png"
+    def given_data(self, suffix: str) -> Path:
+        """Where data that was given in Python is kept. Args: suffix of its file, with the dot."""
+        return self.folder / f"data{suffix}"
+
+    @staticmethod
+    def is_given_data(name: str) -> bool:
+        """Whether a name is one of those that `given_data` makes."""
+        return Path(name).name == name and Path(name).stem == "data"
+
+    def figure(self, name: str) -> Path:
+        """Where a figure of the evaluation belongs. Args: name without a suffix, such as "columns"."""
+        return self.folder / "pictures" / f"{name}.png"
 
     def sample_grid(self, examples: int) -> Path:
-        """Where the grid drawn after `examples` shown belongs."""
+        """Where the picture of what the model makes after `examples` shown belongs."""
         return self.samples / f"{examples:09d}.png"
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:

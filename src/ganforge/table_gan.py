@@ -22,19 +22,19 @@ from safetensors import SafetensorError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ganforge import api
-from ganforge.api.drawing import Where, completed, drawn_rows
-from ganforge.contracts import Record
+from ganforge.api.sample import Where, completed, drawn_rows
+from ganforge.api.train import train
 from ganforge.core.bundle import read_bundle, write_bundle
 from ganforge.core.files import write_folder, write_whole
-from ganforge.core.plain_json import parse_json
-from ganforge.data.kind import kind_of
+from ganforge.core.json_file import parse_json
 from ganforge.errors import InputError
+from ganforge.kinds.recognise import recognise
+from ganforge.kinds.tables.generate.model import load_rows
+from ganforge.records import Record
 from ganforge.run import Run
-from ganforge.tasks import load_rows
 
 if TYPE_CHECKING:
-    from ganforge.tasks import RowModel
+    from ganforge.kinds.tables.generate.model import RowModel
 
 MODEL = ("model.json", "model.safetensors")
 MEMBERS = (*MODEL, "evaluation.json")  # of a saved model
@@ -103,7 +103,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
                 "plan": _write_plan(Path(place, "plan.json"), self.columns),
                 "settings": _plain({"rows.values": self.values, **(self.settings or {})}),
             }
-            folder = Run(api.train(source, run=Path(place, "run"), observers=(watch,), **_plain(asked)).folder)
+            folder = Run(train(source, run=Path(place, "run"), observers=(watch,), **_plain(asked)).folder)
             self._take({name: (folder.model / name).read_bytes() for name in MODEL})
             self.evaluation_ = folder.read_json(folder.evaluation)
             self.rows_ = int(folder.read_json(folder.passport)["rows"])
@@ -202,8 +202,9 @@ class _Watch:
 def _with_target(X: Any, y: Any) -> tuple[Any, str | None]:  # noqa: N803
     """The table with y as its last column, and that column's name, None without one."""
     if isinstance(X, str | Path):
-        if y is not None or kind_of(X) != "table":
-            why = "y can only be added to a frame" if y is not None else "it is no table by its name and content"
+        kind, claim = recognise(X)
+        if y is not None or kind.name != "tables":
+            why = "y can only be added to a frame" if y is not None else f"it holds {kind.name}: {claim.why}"
             raise InputError(f"{str(X)!r} cannot be learned: {why}.", do="Give a data frame, or the path of a table.")
         return X, None
     if isinstance(X, np.ndarray):

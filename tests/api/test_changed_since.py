@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 import ganforge as gf
-from ganforge import api
 from ganforge.core.files import MANIFEST
 from ganforge.engine.checkpoint import list_checkpoints
 from ganforge.errors import ChangedDataError, DataError, Interrupted, RunError
-from ganforge.metrics import judge
+from ganforge.kinds.pictures.generate import task as generate
+from ganforge.kinds.pictures.measures import judge
 from ganforge.run import Run
-from ganforge.tasks import generate
 
 SETTINGS = {
     "network.width": "8",
@@ -160,5 +159,5 @@ def test_resuming_a_finished_run_clears_what_a_kill_left(stopped: Run) -> None:
     done = gf.resume(stopped.folder)
     (stopped.folder / ".report.html.12.0123abcd").write_text("<ht")
     stopped.lock.write_text("12\n")
-    assert api.resume(stopped.folder) == done
+    assert gf.resume(stopped.folder) == done
     assert not list(stopped.folder.rglob(".*")) and not stopped.lock.exists()

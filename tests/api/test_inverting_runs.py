@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 import ganforge
-from ganforge.api import inverting
+from ganforge.api import invert as inverting
 from ganforge.cli import main
 from ganforge.errors import DataError, InputError, RunError
+from ganforge.kinds.pictures.generate.model import load_model
+from ganforge.kinds.pictures.invert import encoder_store
 from ganforge.run import Run
-from ganforge.tasks import encoder_store, load_model
 
 FEW = 3_200  # examples for the encoder
 
@@ -60,6 +61,7 @@ def test_what_the_model_drew_is_found_again_beside_floor_and_references(
         assert side_by_side.width > 2.5 * side_by_side.height
 
 
+@pytest.mark.slow
 def test_the_encoder_is_kept_and_learned_anew_when_it_is_damaged(digits: Path, drawn: Path) -> None:
     class Watcher:
         records = 0

@@ -23,7 +23,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> gf.TrainedRun:
 
 def test_a_run_holds_everything_a_person_needs(trained: gf.TrainedRun) -> None:
     run = Run(trained.folder)
-    for path in (run.recipe, run.passport, run.metrics, run.events, run.evaluation, run.report, run.real_grid):
+    for path in (run.recipe, run.passport, run.metrics, run.events, run.evaluation, run.report, run.figure("real")):
         assert path.is_file(), path
     assert sorted(path.name for path in run.samples.iterdir()) == ["000000000.png", "000006400.png"]
     assert trained.verdict == json.loads(run.evaluation.read_text())["verdict"]["headline"]
@@ -72,6 +72,7 @@ def test_sample_writes_a_grid_a_folder_and_an_array(trained: gf.TrainedRun, tmp_
         gf.sample(trained.folder, 9, tmp_path / "grid.png")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(trained: gf.TrainedRun, tmp_path: Path) -> None:
     asked = {"examples": 6400, "settings": QUICK}
     again = gf.train("digits8", run=tmp_path / "again", **asked)

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 import ganforge as gf
-from ganforge import api
-from ganforge.api import asking, reopening
-from ganforge.contracts import Record
-from ganforge.data.given import lasting
+from ganforge.api import request as asking
+from ganforge.api import stored_run as reopening
 from ganforge.errors import DataError, InputError, Interrupted, RecipeError, RunError
-from ganforge.metrics import judge
+from ganforge.kinds.pictures.generate import model
+from ganforge.kinds.pictures.generate import task as generate
+from ganforge.kinds.pictures.measures import judge
+from ganforge.kinds.source import lasting
+from ganforge.records import Evaluation, Record, Verdict
 from ganforge.run import Run
-from ganforge.tasks import generate, model
 
 QUICK = {"records.marks": [1.0], "records.look_samples": 50, "compute.threads": 1}  # values need not be texts
 
@@ -29,14 +30,18 @@ def pictures() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (120, 8, 8), dtype=np.uint8)
 
 
-class Evaluation:
+def unmeasured(*sets: Any, **_: Any) -> Evaluation:
     """Of samples that were opened and drawn but not measured."""
-
-    def __init__(self, *sets: np.ndarray, **_: Any) -> None:
-        self.samples = len(sets[-1])
-
-    def as_json(self) -> dict[str, Any]:
-        return {"samples": self.samples, "verdict": {"headline": "Not measured."}}
+    return Evaluation(
+        measures=(),
+        verdict=Verdict("fair", "Not measured.", (), None),
+        samples=len(sets[-1]),
+        held_out=0,
+        judge={},
+        floor="",
+        reference="",
+        facts={"classes": None, "nearest": ""},
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,7 +49,7 @@ def _quick_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """These runs are not about quality: nothing is measured, by a judge that has learned next to nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generate, "JUDGED", 200)
-        patch.setattr(generate, "evaluate_pictures", Evaluation)
+        patch.setattr(generate, "evaluate_pictures", unmeasured)
         patch.setattr(judge, "MOST_PIXELS", 10_000)
         patch.setenv("GANFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -61,7 +66,7 @@ def of_an_array(pictures: np.ndarray, tmp_path_factory: pytest.TempPathFactory) 
 def test_labels_that_are_objects_are_words(of_an_array: gf.TrainedRun) -> None:
     run = Run(of_an_array.folder)
     assert json.loads(run.recipe.read_text())["data"]["label_names"] == ["cat", "dog"]
-    with np.load(run.array, allow_pickle=False) as kept:
+    with np.load(run.given_data(".npz"), allow_pickle=False) as kept:
         assert kept["y"].dtype.kind == "U"
     assert of_an_array.sample(2, label="cat").shape == (2, 1, 8, 8)
 
@@ -139,7 +144,7 @@ def test_a_run_killed_before_its_verdict_is_judged_when_resumed_and_keeps_its_ta
     with monkeypatch.context() as patch, pytest.raises(Interrupted, match="ganforge resume"):
         patch.setattr(generate.GenerateJob, "evaluate", killed)
         gf.train(pictures, run=tmp_path / "run", examples=64, settings=QUICK, until="kid<1e-9")
-    api.report(tmp_path / "run")
+    gf.report(tmp_path / "run")
     assert [line.state for line in gf.runs(tmp_path)] == ["stopped at 100%"]
     resumed = gf.resume(tmp_path / "run")
     assert resumed.verdict and resumed.reached is False

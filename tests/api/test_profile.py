@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import ganforge as gf
-from ganforge.api import profiling
+from ganforge.api import profile as profiling
 from ganforge.cli.main import main
-from ganforge.core.ceilings import Ceilings
 from ganforge.core.files import sha256_of
-from ganforge.engine.profiling import StepProfile
+from ganforge.engine.profile import StepProfile
+from ganforge.engine.roofline import Ceilings
 from ganforge.errors import RecipeError
 
 STEP = StepProfile(
@@ -30,9 +30,10 @@ STEP = StepProfile(
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ceilings and other settings are timed in tests of their own."""
     monkeypatch.setattr(profiling, "gains", lambda game, feed, base, others: [1.0] * (len(others) - 1) + [1.5])
-    monkeypatch.setattr("ganforge.engine.profiling.measure_ceilings", lambda *given: Ceilings(1e11, 1e10))
+    monkeypatch.setattr("ganforge.engine.profile.measure_ceilings", lambda *given: Ceilings(1e11, 1e10))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_run_is_profiled_as_it_was_planned_and_stays_as_it_is(tmp_path: Path) -> None:
     gf.train("digits8", examples=128, run=tmp_path / "run", settings={"compute.threads": "1"})
@@ -46,6 +47,7 @@ def test_a_run_is_profiled_as_it_was_planned_and_stays_as_it_is(tmp_path: Path) 
         gf.profile(tmp_path / "run", size="large")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_on_the_command_line_data_is_profiled_as_train_would_plan_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

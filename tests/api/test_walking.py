@@ -12,11 +12,11 @@ from PIL import Image, ImageSequence
 
 import ganforge
 from ganforge.cli import main
-from ganforge.core.film import film_bytes
-from ganforge.core.grid import grid
+from ganforge.core.animation import film_bytes
 from ganforge.errors import InputError
+from ganforge.kinds.pictures.generate.model import load_model
+from ganforge.kinds.pictures.grid import grid
 from ganforge.run import Run
-from ganforge.tasks import load_model
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ganforge.core.files import write_folder
-from ganforge.data.images import write_pictures
-from ganforge.data.images.write import check_place
 from ganforge.errors import InputError
+from ganforge.kinds.pictures.reading import write_pictures
+from ganforge.kinds.pictures.write import check_place
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 1, 8, 8), dtype=np.uint8)
 

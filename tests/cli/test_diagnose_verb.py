@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ganforge.cli import main
-from ganforge.cli.diagnosing import LEAST_PAUSE, follow
+from ganforge.cli.diagnose import LEAST_PAUSE, follow
 from ganforge.cli.diagnosis_view import BARS, NOT_FINITE, WIDE, spark
 from ganforge.core.lock import hold
 from ganforge.core.stop import Terminated

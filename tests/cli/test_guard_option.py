@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ganforge.api.guarding import guard_for, with_guard
-from ganforge.cli.live import Facts, event_words
+from ganforge.api.guard import guard_for, with_guard
+from ganforge.cli.live import Facts
 from ganforge.cli.main import main
+from ganforge.events import sentence
 from ganforge.recipe import Length, Network, Recipe, Request, read_recipe
 
 
@@ -17,7 +18,7 @@ def recipe(task: str = "generate", **asked: Any) -> Recipe:
         ganforge="0",
         task=task,
         ask=Request(source="digits", **asked),
-        data={"source": "digits", "kind": "pictures" if task == "generate" else "table", "shape": (1, 8, 8)},
+        data={"source": "digits", "kind": "pictures" if task == "generate" else "tables", "shape": (1, 8, 8)},
         network=Network(name="conv", width=8),
         length=Length(examples=64),
     )
@@ -27,7 +28,7 @@ def test_runs_are_guarded_unless_a_person_wants_none_or_nobody_plays_against_any
     for draft, guarded, word in (
         (recipe(), True, "healthy"),
         (recipe(guard=False), False, "you asked"),
-        (recipe("regress"), False, "not used"),
+        (recipe("regress"), False, "no opponent"),
     ):
         chosen = with_guard(draft)
         assert chosen.guard is guarded
@@ -58,6 +59,6 @@ def test_the_last_thing_that_the_guard_did_stays_in_view() -> None:
     facts.event({"kind": "checkpoint", "step": 10})
     assert (
         facts.guarded
-        == event_words(event)
+        == sentence(event)
         == "The guard acts on collapse: the gradient penalty is now 4 times the plan's."
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ganforge.cli.live import LiveView, PlainView, event_words, line, minutes, view_for
+from ganforge.cli.live import LiveView, PlainView, line, view_for
 
 
 class Clock:
@@ -171,43 +171,8 @@ def test_records_after_a_rewind_replace_those_before_it() -> None:
         assert line(view._facts).startswith("  2%")
 
 
-@pytest.mark.parametrize(
-    ("event", "words"),
-    [
-        ({"kind": "judging"}, "Preparing the judge."),
-        ({"kind": "refitted", "length": 1000}, "1,000 examples in all now fit the time."),
-        (
-            {"kind": "plateau", "reason": "x was 0.5 after 320 examples and not higher since", "length": 1100},
-            "It no longer gets better: x was 0.5 after 320 examples and not higher since. "
-            "Training settles and ends at 1,100 examples.",
-        ),
-        (
-            {
-                "kind": "kept_best",
-                "measure": "table_quality",
-                "best_score": 0.98123,
-                "best_examples": 12800,
-                "final_score": 0.97,
-                "final_examples": 25600,
-            },
-            "The model after 12,800 examples is kept: its table_quality was 0.9812, at the end it is 0.97.",
-        ),
-        ({"kind": "reported", "path": "report.html"}, "Report: report.html"),
-        ({"kind": "checkpoint"}, ""),
-        ({"kind": "something_new"}, ""),
-    ],
-)
-def test_events_are_told_as_sentences(event: dict[str, Any], words: str) -> None:
-    assert event_words(event).endswith(words)
-
-
 def test_markup_in_a_path_is_shown_as_it_is() -> None:
     for console, kind in ((terminal(), LiveView), (terminal(False), PlainView)):
         with kind(console, Clock()) as view:
             view.event({"kind": "sampled", "step": 0, "path": "runs/[bold]/1.png"})
         assert "runs/[bold]/1.png" in text_of(console)
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(0, "0:00"), (59.6, "1:00"), (3725, "1:02:05"), (-3, "0:00")])
-def test_time_left_is_written_as_a_clock(seconds: float, words: str) -> None:
-    assert minutes(seconds) == words

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ganforge.cli.live import LiveView, PlainView
-from ganforge.tasks import TASKS
+from ganforge.kinds import kind_named, task_of
 
 RISING = (0.80, 0.85, 0.88, 0.91, 0.93, 0.95)
 
@@ -37,7 +37,7 @@ def shown(kind: type[LiveView] | type[PlainView], *, events: list[dict[str, Any]
 def test_the_tasks_own_first_measure_leads_and_its_direction_is_right(
     kind: type[LiveView] | type[PlainView],
 ) -> None:
-    measured = dict(TASKS["generate"]["table"].measured)
+    measured = dict(task_of(kind_named("tables"), "generate").measured)
     text = shown(kind, events=[{"kind": "started", "examples": 2560, "device": "cpu", "measured": measured}])
     assert "table_quality 0.95" in text and "column_shapes" not in text
     assert "higher is better" in text and "lower is better" not in text

@@ -16,9 +16,10 @@ import pytest
 from rich.console import Console
 
 from ganforge import __version__
-from ganforge.cli import main, tables
+from ganforge.api.runs import RunSummary
+from ganforge.cli import main
+from ganforge.cli import output as tables
 from ganforge.core.lock import held_by
-from ganforge.core.summary import RunSummary
 
 TRAIN = ["train", "diabetes", "--task", "regress", "--label", "target", "--examples", "640", "--run"]
 
@@ -97,6 +98,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HANGS, *TRAIN, str(tmp_path / "run")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

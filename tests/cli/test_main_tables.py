@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from ganforge.cli import tables
-from ganforge.recipe import Data, Length, Network, Recipe, Request
+from ganforge.cli import output as tables
+from ganforge.recipe import Adversary, Data, Length, Network, Recipe, Request
 
 
 def _console(width: int = 160) -> tuple[Console, io.StringIO]:
@@ -23,6 +23,7 @@ def _recipe(**length: float) -> Recipe:
         ask=Request(source="digits"),
         data=Data(source="digits", kind="pictures", shape=(1, 28, 28), hash="abcdef", label_names=("3", "7")),
         network=Network(name="conv", width=32),
+        objective=Adversary(),
         length=Length.model_validate(length),
         reasons={"network.width": "what five minutes of this machine can train", "task": "the data is pictures"},
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge import api
+import ganforge as gf
 from ganforge.cli import main
 from ganforge.errors import StorageError
 
@@ -171,7 +171,7 @@ def test_an_error_is_told_in_words_and_traced_only_when_asked(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(api, "plan", fail)
+    monkeypatch.setattr(gf, "plan", fail)
     assert main(["plan", "digits8"]) == code
     seen = capsys.readouterr().err
     assert "Traceback" not in seen

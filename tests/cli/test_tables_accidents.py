@@ -93,7 +93,7 @@ def write_unusable(folder: Path) -> dict[str, list[str]]:
         "utf16.csv": ["Line 1", "no UTF-8"],
         "ragged_latin.csv": ["Line 22", "0xfc", "no UTF-8"],
         "open_quote.csv": ["near line 2", "never closed"],
-        "lost.csv": ["no file at 'lost.csv'"],
+        "lost.csv": ["nothing at 'lost.csv'"],
     }
 
 
@@ -124,7 +124,7 @@ def test_a_table_that_cannot_be_used_is_named_with_its_column_and_row(
         (["--plan", "wrong.json"], ["column 'age'", "cannot be a boolean", "row 1"]),
         (["--plan", "other.json"], ["column 'aeg'", "Did you mean 'age'?"]),
         (["--label", "incom"], ["no column 'incom'", "Did you mean 'income'?"]),
-        (["--resolution", "32"], ["resolution 32", "a table"]),
+        (["--resolution", "32"], ["--resolution 32", "taken for tables", "Only pictures have"]),
         (["--set", "rows.rules=x"], ["rows.rules", "--rule"]),
         (["--set", "rows.spans=1"], ["rows.spans cannot be 1"]),
         (["--task", "imput"], ["Did you mean 'impute'?"]),
@@ -213,6 +213,8 @@ def test_a_table_to_fill_that_is_not_like_the_one_learned_is_refused(
 
 def test_conditions_are_for_rows_and_rules_for_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(tmp_path / "digits")
-    assert "no table" in refused(["train", "digits8", "--rule", "a <= b"], capsys)
-    assert "no table" in refused(["plan", "digits8", "--plan", "plan.json"], capsys)
+    for asked in (["--rule", "a <= b"], ["--plan", "plan.json"]):
+        said = refused(["train", "digits8", *asked], capsys)
+        assert f"{asked[0]} " in said and "'digits8' is taken for pictures" in said
+        assert f"Only tables have {asked[0]}." in said
     assert "no run" in refused(["sample", run, "--out", "new.csv", "--where", "sex=Male"], capsys)

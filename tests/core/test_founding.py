@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.core.founding import founded, refuse_existing
-from ganforge.core.summary import summary
+from ganforge.api.runs import summary
+from ganforge.core.run_folder import founded, refuse_existing
 from ganforge.errors import RunError
 from ganforge.run import Run
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.core.grid import GAP, grid, grid_size, image_bytes, png_bytes
 from ganforge.errors import InputError
+from ganforge.kinds.pictures.grid import GAP, grid, grid_size, image_bytes, png_bytes
 
 
 def pictures(n: int, channels: int, height: int, width: int) -> np.ndarray:

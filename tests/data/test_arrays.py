@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from ganforge.data.images import Pictures, array_survey, open_pictures, store, survey
-from ganforge.data.images import feed as picture_feed
-from ganforge.data.images.store import FileRows, MemoryRows
 from ganforge.errors import DataError
+from ganforge.kinds.pictures.generate.task import _survey
+from ganforge.kinds.pictures.reading import Pictures, array_survey, open_pictures, store, survey
+from ganforge.kinds.pictures.reading import feed as picture_feed
+from ganforge.kinds.pictures.reading.store import FileRows, MemoryRows
 from ganforge.recipe import Request
-from ganforge.tasks.generate import _survey
 
 RNG = np.random.default_rng(3)
 GREY = RNG.integers(0, 256, (60, 8, 10), np.uint8)
@@ -237,7 +237,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if 60 pictures of 8 x 10 did not fit into memory, and were read in several chunks."""
     for module in (array_survey, store):
         monkeypatch.setattr(module, "IN_MEMORY", 1000)
-    monkeypatch.setattr("ganforge.data.images.arrays.CHUNK", 900)
+    monkeypatch.setattr("ganforge.kinds.pictures.reading.arrays.CHUNK", 900)
     monkeypatch.setattr(store, "CHUNK", 900)
 
 

@@ -10,8 +10,8 @@ from skimage import data as photos
 
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
-from ganforge.data.images.degrade import read_degradation, resized
 from ganforge.errors import RecipeError
+from ganforge.kinds.pictures.enhance.degradation import read_degradation, resized
 
 
 def draws() -> Draws:

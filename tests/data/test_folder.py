@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.data.images import Pictures, folder, open_pictures, survey
 from ganforge.errors import DataError
+from ganforge.kinds.pictures.reading import Pictures, folder, open_pictures, survey
 
 RNG = np.random.default_rng(1)
 

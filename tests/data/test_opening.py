@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.data.images import Pictures, array_survey, open_pictures, store, survey
-from ganforge.data.images.part import FEWEST, FEWEST_HELD_OUT, Part
-from ganforge.data.images.split import held_out
 from ganforge.errors import DataError, RecipeError
-from ganforge.metrics import evaluate
+from ganforge.kinds.pictures.measures import evaluate
+from ganforge.kinds.pictures.reading import Pictures, array_survey, open_pictures, store, survey
+from ganforge.kinds.pictures.reading.part import FEWEST, FEWEST_HELD_OUT, Part
+from ganforge.kinds.pictures.reading.split import held_out
 
 RNG = np.random.default_rng(2)
 

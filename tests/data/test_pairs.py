@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ganforge.data.images.pairs import open_pairs, survey_sides
 from ganforge.errors import DataError
+from ganforge.kinds.pictures.translate.pairs import open_pairs, survey_sides
 
 
 def picture(seed: int, side: int = 16) -> Image.Image:

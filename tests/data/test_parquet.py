@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ganforge.data.images import Pictures, open_pictures, survey
 from ganforge.errors import DataError
+from ganforge.kinds.pictures.reading import Pictures, open_pictures, survey
 
 RNG = np.random.default_rng(4)
 LEVELS = RNG.integers(0, 256, (60, 8, 8, 3), np.uint8)

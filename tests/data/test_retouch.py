@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from ganforge.data.images.retouch import assemble, open_picture, picture_paths, places_for, write_picture
 from ganforge.errors import DataError, InputError
+from ganforge.kinds.pictures.picture_file import assemble, open_picture, picture_paths, places_for, write_picture
 
 
 def coloured(height: int = 20, width: int = 30) -> np.ndarray:

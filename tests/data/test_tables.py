@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from ganforge.data.tables.numeric import open_numeric_table
 from ganforge.errors import DataError
+from ganforge.kinds.tables.regress.numeric import open_numeric_table
 
 
 def frame(rows: int = 100) -> pd.DataFrame:

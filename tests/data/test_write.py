@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganforge.data.images import open_pictures, survey, write_pictures
 from ganforge.errors import InputError
+from ganforge.kinds.pictures.reading import open_pictures, survey, write_pictures
 
 RNG = np.random.default_rng(5)
 GREY = RNG.integers(0, 256, (30, 1, 8, 8), np.uint8)

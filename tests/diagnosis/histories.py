@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ganforge.contracts import History, Record
+from ganforge.records import History, Record
 
 RECORDS = 60
 

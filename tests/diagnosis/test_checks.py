@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from histories import RECORDS, gan, measure, regression
 
-from ganforge.contracts import History, Record
 from ganforge.diagnosis import CHECKS, TIMED, diagnose
+from ganforge.records import History, Record
 
 
 def late(i: int) -> float:
@@ -389,3 +391,10 @@ def test_steps_that_get_dearer_because_a_player_joins_are_no_slow_machine() -> N
             del record["gradient_norms"]["discriminator"]
 
     assert CHECKS["starved"](gan(joined_late)) is None
+
+
+def test_the_number_of_checks_that_the_documents_name_is_the_number_of_checks() -> None:
+    root = Path(__file__).parents[2]
+    for page in (*root.glob("README*.md"), *(root / "docs").glob("*.md")):
+        if page.name != "log.md":  # which says what was true on its day
+            assert set(re.findall(r"\b(\d+) checks", page.read_text("utf-8"))) <= {str(len(CHECKS))}, page

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ganforge.contracts import History
 from ganforge.diagnosis import CHECKS
+from ganforge.records import History
 
 PICTURES: dict[str, Any] = {"count": 1000, "train": 900, "held_out": 100, "duplicates": 3, "constant": 2}
 TABLE: dict[str, Any] = {

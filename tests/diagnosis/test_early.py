@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganforge.contracts import History
 from ganforge.diagnosis.early import early_signs
+from ganforge.records import History
 
 
 def history(discriminator: float, generator: float, precision: float | None = 0.9, progress: float = 0.1) -> History:

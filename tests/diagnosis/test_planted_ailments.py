@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganforge.api.asking import request_of, task_for
-from ganforge.contracts import Batch, Feed, Game, History, Loss, Turn
-from ganforge.data.given import on_disk
+from ganforge.api.request import requested, task_for
+from ganforge.contracts import Batch, Feed, Game, Loss, Turn
 from ganforge.diagnosis import diagnose
-from ganforge.engine import journal
+from ganforge.engine import recorder as journal
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.records import History
 from ganforge.run import Run
 
 SETTINGS = FitSettings(seed=0, batch_size=32, length_examples=32 * 60, half_life_examples=100.0, record_every_steps=2)
@@ -31,8 +31,7 @@ def ailments(history: History) -> set[str]:
 
 def opened(source: object, **asked: Any) -> tuple[Game, Feed, Mapping[str, Any]]:
     """Game, feed and passport of what `ganforge train` would do with this data."""
-    with on_disk(source) as path:
-        request = request_of(path, {"examples": 640, "size": "tiny", **asked})
+    with requested(source, {"examples": 640, "size": "tiny", **asked}) as request:
         job = task_for(request).plan(request, lambda kind, **content: None)
         return job.game(), job.feed, dict(job.passport)
 

@@ -15,12 +15,12 @@ from toy_games import (
     settings,
 )
 
-from ganforge.contracts import Finding, History
 from ganforge.core.files import sha256_of
 from ganforge.engine.checkpoint import State, list_checkpoints
 from ganforge.engine.clock import Clock
 from ganforge.engine.fit import Fitted, fit
 from ganforge.engine.guard import Guard
+from ganforge.records import Finding, History
 from ganforge.run import Run
 
 STEPS = 200

@@ -12,11 +12,11 @@ from toy_games import Killed, Notebook, kill_after
 
 from ganforge.contracts import Levers
 from ganforge.core.seeds import generator_for
-from ganforge.engine.adapting import Adaptation, adapted
+from ganforge.engine.adaptive_augmentation import Adaptation, adapted
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.kinds.pictures.generate.game import build_game
 from ganforge.recipe import read_recipe
 from ganforge.run import Run
-from ganforge.tasks.adversarial import build_game
 
 HOW = Adaptation(player="discriminator", target=0.8, ramp_examples=1000, most=0.8)
 
@@ -70,6 +70,7 @@ def train(
             "ask": {"source": "toy"},
             "data": {"source": "toy", "kind": "pictures", "shape": [1, 8, 8]},
             "network": {"name": "conv", "latent_size": 4, "width": 4},
+            "objective": {"name": "r3gan"},
             "length": {"examples": 64},
         }
     )

@@ -13,11 +13,11 @@ from toy_games import TableFeed, adversarial_game, points, same, settings, weigh
 
 from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.world import World
-from ganforge.engine.average import MovingAverage
 from ganforge.engine.checkpoint import State
 from ganforge.engine.clock import Clock
+from ganforge.engine.ema import MovingAverage
 from ganforge.engine.fit import fit
-from ganforge.engine.journal import Pace
+from ganforge.engine.recorder import Pace
 from ganforge.engine.step import AtOnce, Step
 from ganforge.engine.turn import sit_down
 

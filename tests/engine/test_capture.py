@@ -175,6 +175,39 @@ def test_what_reads_from_the_device_is_not_captured_and_the_reason_is_told(bench
     assert "the host reads a number from the device" in reasons[0]
 
 
+def test_once_a_recording_has_failed_the_ones_before_are_not_repeated(bench: Bench) -> None:
+    """The failure may have spoiled the random generators that they draw from."""
+
+    class Counting(TapeRecorder):
+        def __init__(self, generators: Sequence[torch.Generator]) -> None:
+            super().__init__(generators)
+            self.step_by_step = 0
+
+        def warm_up(self, work: Callable[[], Any]) -> Any:
+            self.step_by_step += 1
+            return work()
+
+    bench.recorder = Counting
+
+    def build() -> tuple[Game, TableFeed]:
+        player = regression_game().players[0]
+
+        def loss(turn: Turn) -> Loss:
+            told = player.loss(turn)
+            assert not is_on(turn.dials["late"]) or told.terms["squared_error"].sum().detach().item() >= 0
+            return told
+
+        def dials(progress: float, levers: Levers) -> dict[str, float]:
+            return {"late": float(0.3 <= progress < 0.7)}
+
+        return Game((replace(player, loss=loss, dials=dials),), "learner"), line_feed()
+
+    plain, repeated = both_ways(bench, build, settings(40))
+    assert furthest(repeated, plain) < MOST
+    before_failure = 12 - WARM_UP  # repeated steps of the first phase
+    assert (len(bench.made[-1].tapes), bench.made[-1].step_by_step) == (1, 40 - before_failure)
+
+
 def test_batches_that_change_their_shape_are_not_captured_and_the_reason_is_told(bench: Bench) -> None:
     class Ragged(SlowFeed):
         def batch(self, indices: Tensor) -> Mapping[str, Tensor]:

@@ -22,7 +22,6 @@ from toy_games import (
 )
 
 from ganforge.core.files import MANIFEST, sha256_of
-from ganforge.engine.average import MovingAverage
 from ganforge.engine.checkpoint import (
     State,
     list_checkpoints,
@@ -31,6 +30,7 @@ from ganforge.engine.checkpoint import (
     save_checkpoint,
 )
 from ganforge.engine.clock import Clock
+from ganforge.engine.ema import MovingAverage
 from ganforge.engine.fit import fit
 from ganforge.engine.turn import sit_down
 from ganforge.errors import RunError, StorageError

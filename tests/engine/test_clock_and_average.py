@@ -12,8 +12,8 @@ from torch import nn
 
 from ganforge.contracts import Schedule
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.engine.average import MovingAverage
 from ganforge.engine.clock import Clock, fitting_length
+from ganforge.engine.ema import MovingAverage
 
 
 @given(

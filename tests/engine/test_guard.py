@@ -28,12 +28,13 @@ from toy_games import (
     weights,
 )
 
-from ganforge.contracts import Finding, History, Levers
+from ganforge.contracts import Levers
 from ganforge.engine import guard as guard_module
 from ganforge.engine.checkpoint import State, list_checkpoints
 from ganforge.engine.guard import MOST_ACTIONS
-from ganforge.engine.ladders import LADDERS
+from ganforge.engine.guard_ladders import LADDERS
 from ganforge.errors import Interrupted
+from ganforge.records import Finding, History
 from ganforge.run import Run
 
 
@@ -130,6 +131,7 @@ ENDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EVERY_END)
 def test_killed_or_stopped_anywhere_and_resumed_is_bit_equal(kind: str, tmp_path: Path) -> None:
     """Also between an action and its judgement, right after the run was taken back, and more than once."""

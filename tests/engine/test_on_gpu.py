@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ import torch
 from test_capture import MOST, STEPS, furthest
 from toy_games import Notebook, TableFeed, adversarial_game, points, same, settings, weights
 
-from ganforge.contracts import Game
+from ganforge.contracts import Game, Loss, Turn
 from ganforge.engine.fit import fit
 from ganforge.errors import Interrupted
+from ganforge.planning.compute import use
 from ganforge.recipe import Compute
 from ganforge.run import Run
-from ganforge.tasks.on_machine import use
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU here")
 
@@ -86,3 +87,26 @@ def test_a_deterministic_run_is_resumed_to_the_bit(tmp_path: Path) -> None:
             fit(game, feed, settings(60), run=run)
         ends.append([tensor.cpu() for player in game.players for tensor in weights(player.network)])
     assert same(*ends)
+
+
+def test_a_step_that_cannot_be_recorded_goes_on_operation_by_operation() -> None:
+    """A failed recording leaves another stream current, and random generators that refuse to draw."""
+    ends, here = [], torch.cuda.current_stream()
+    for capture in (False, True):
+        game, feed = on_gpu()
+        discriminator, generator = game.players
+        plain = generator.loss
+
+        def loss(turn: Turn) -> Loss:
+            told = plain(turn)  # noqa: B023 - called only within this round
+            assert told.terms["adversarial"].sum().item() >= 0  # the host reads: no recording can do that
+            return told
+
+        notebook = Notebook()
+        watched = replace(game, players=(discriminator, replace(generator, loss=loss)))
+        fit(watched, feed, settings(20, capture=capture), observers=[notebook])
+        assert notebook.kinds() == ["not_captured"]
+        ends.append([tensor.cpu() for player in game.players for tensor in weights(player.network)])
+    assert torch.cuda.current_stream() == here
+    assert torch.isfinite(torch.rand(1, device="cuda")).all()
+    assert furthest(*ends) < MOST

@@ -26,11 +26,11 @@ from toy_games import (
 )
 
 from ganforge.contracts import Game, Loss, Player, Turn
-from ganforge.core import ceilings
-from ganforge.core.ceilings import Ceilings, measure_ceilings
 from ganforge.core.spans import PREFIX
-from ganforge.engine import profiling
-from ganforge.engine.profiling import PARTS, StepProfile, Variant, gains, profile_step
+from ganforge.engine import profile as profiling
+from ganforge.engine import roofline as ceilings
+from ganforge.engine.profile import PARTS, StepProfile, Variant, gains, profile_step
+from ganforge.engine.roofline import Ceilings, measure_ceilings
 from ganforge.objectives import squared_slope
 
 INPUTS, OUTPUTS, ROWS = 64, 128, 32
@@ -91,9 +91,7 @@ def test_a_product_with_a_vector_counts_too() -> None:
 
 
 @pytest.mark.parametrize(("objective", "there"), [("r3gan", True), ("nonsaturating", False)])
-def test_the_penalty_is_found_where_there_is_one(
-    objective: str, there: bool, counted: Callable[[str], None]
-) -> None:
+def test_the_penalty_is_found_where_there_is_one(objective: str, there: bool, counted: Callable[[str], None]) -> None:
     counted("aten::.*")
     gamma = 0.5 if there else 0.0
     players = adversarial_players(

@@ -30,7 +30,8 @@ from toy_games import (
 
 from ganforge.contracts import Game
 from ganforge.core.files import sha256_of
-from ganforge.engine import journal, steer
+from ganforge.engine import control as steer
+from ganforge.engine import recorder as journal
 from ganforge.engine.checkpoint import list_checkpoints
 from ganforge.engine.fit import fit
 from ganforge.errors import Interrupted
@@ -182,6 +183,7 @@ fit(adversarial_game(), Stuck(x=points()), settings(300), run=Run(Path(sys.argv[
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_with_signal_9_goes_on_to_the_same_sha256(tmp_path: Path) -> None:
     straight, killed = Run(tmp_path / "straight"), Run(tmp_path / "killed")
     threads = torch.get_num_threads()

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from mutations import bytes_like, fuzzed, json_like
 
 from ganforge.core.bundle import read_bundle, write_bundle
-from ganforge.data.tables.plan_file import read_plan, write_plan
-from ganforge.data.tables.source import open_source
 from ganforge.errors import GanforgeError
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.plan_file import read_plan, write_plan
+from ganforge.kinds.tables.reading.source import open_source
 from ganforge.table_gan import MEMBERS, TableGAN
 
 FRAME = pd.DataFrame(
@@ -84,7 +84,7 @@ def test_the_files_that_are_damaged_here_are_read_when_they_are_whole(tmp_path: 
 BOUNDED = """
 import resource, sys
 from pathlib import Path
-from ganforge.data.tables.source import open_source
+from ganforge.kinds.tables.reading.source import open_source
 from ganforge.errors import DataError
 
 sum(map(len, open_source(sys.argv[1]).chunks()))
@@ -98,6 +98,7 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the addresses of a process")
 def test_packed_tables_that_unpack_to_half_a_gigabyte_are_read_within_300_megabytes(tmp_path: Path) -> None:
     (tmp_path / "good.csv").write_bytes(FILES["csv"])

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutations import EXTREMES, bytes_like, fuzzed, json_like
 
-from ganforge import api
+import ganforge as gf
 from ganforge.core.files import write_folder
-from ganforge.core.tensor_file import read_tensors
+from ganforge.core.safetensors_file import read_tensors
 from ganforge.errors import GanforgeError, RunError
-from ganforge.tasks.regression_model import load_regression
+from ganforge.kinds.pictures.generate.model import load_model
+from ganforge.kinds.tables.regress.model import load_regression
 
 RUNS = ("picture_run", "table_run", "regression_run")
 
@@ -52,7 +53,7 @@ def use(run: Path) -> None:
         if b'"regress"' in (run / "recipe.json").read_bytes():
             load_regression(run / "model")
         else:
-            api.load(run).sample(3)
+            gf.load(run).sample(3)
     except GanforgeError as error:
         assert str(error)
 
@@ -116,15 +117,15 @@ HUGE: dict[str, dict[str, Any]] = {
 BOUNDED = """
 import resource, sys
 import torch
-from ganforge import api
+import ganforge as gf
 from ganforge.errors import RunError
 
-api.load(sys.argv[1]).sample(1)  # all that is ever imported is imported
+gf.load(sys.argv[1]).sample(1)  # all that is ever imported is imported
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 300 * 2**20,) * 2)  # 300 MB of addresses more, and no byte beyond
 for folder in sys.argv[2:]:
     try:
-        api.load(folder).sample(1)
+        gf.load(folder).sample(1)
     except RunError as error:
         print("refused", error)
 """
@@ -140,6 +141,7 @@ def with_huge_tensor(weights: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + weights[8 + length :]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the addresses of a process")
 def test_hostile_models_are_refused_within_300_megabytes(picture_run: Path, tmp_path: Path) -> None:
     good = parts(picture_run)
@@ -168,7 +170,7 @@ def test_a_manifest_that_names_files_elsewhere_is_refused(picture_run: Path, tmp
     manifest["../secret"] = sha256_of(tmp_path / "secret")
     (model / "manifest.json").write_text(json.dumps(dict(sorted(manifest.items())), indent=2) + "\n")
     with pytest.raises(RunError, match="does not hold the files"):
-        api.drawing.load_model(model)
+        load_model(model)
 
 
 def test_a_pickle_in_place_of_the_weights_is_never_unpickled(picture_run: Path, tmp_path: Path) -> None:
@@ -183,5 +185,5 @@ def test_a_pickle_in_place_of_the_weights_is_never_unpickled(picture_run: Path, 
     shutil.copy(picture_run / "recipe.json", tmp_path / "run")
     put(tmp_path / "run", **parts(picture_run) | {"safetensors": pickle.dumps(Trap())})
     with pytest.raises(RunError):
-        api.load(tmp_path / "run").sample(1)
+        gf.load(tmp_path / "run").sample(1)
     assert not (tmp_path / "sprung").exists()

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from mutations import bytes_like, fuzzed
 from PIL import Image
 
-from ganforge.data.images import open_pictures, survey
-from ganforge.data.images.decode import BROKEN, Item, decoded, look_of, quiet_pillow, read_header, reason_of
-from ganforge.data.images.part import Target
 from ganforge.errors import DataError, GanforgeError
-from ganforge.reports.pictures import picture
+from ganforge.kinds.pictures.reading import open_pictures, survey
+from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, look_of, quiet_pillow, read_header, reason_of
+from ganforge.kinds.pictures.reading.part import Target
+from ganforge.reports.media import picture
 
 TARGET = Target(8, 8, 3)
 
@@ -97,10 +97,11 @@ BOMBS = {
 BOUNDED = """
 import resource, sys
 from pathlib import Path
-from ganforge.data.images import open_pictures, survey
-from ganforge.data.images.decode import Item, decoded
-from ganforge.data.images.part import Target
-from ganforge.reports.pictures import picture
+from ganforge.kinds.pictures.reading import open_pictures
+from ganforge.kinds.pictures.reading import survey
+from ganforge.kinds.pictures.reading.decode import Item, decoded
+from ganforge.kinds.pictures.reading.part import Target
+from ganforge.reports.media import picture
 
 list(decoded([Item(0, "x", lambda: open(sys.argv[1], "rb"))], Target(8, 8, 3)))  # threads and libraries are there
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
@@ -111,6 +112,7 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the addresses of a process")
 def test_no_picture_takes_more_than_600_megabytes(tmp_path: Path) -> None:
     (tmp_path / "good.png").write_bytes(FILES["PNG"])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutations import bytes_like, fuzzed, json_like
 
-from ganforge import api
+import ganforge as gf
 from ganforge.diagnosis import diagnose
 from ganforge.errors import GanforgeError, RunError
 from ganforge.recipe import read_recipe
@@ -25,12 +25,12 @@ RUNS = ("picture_run", "table_run", "regression_run")
 
 def read_everything(folder: Path) -> None:
     """All that looks at a run without training it; errors in words are what a person may see."""
-    for look in (api.load, api.report, lambda run: diagnose(Run.open(run).history())):
+    for look in (gf.load, gf.report, lambda run: diagnose(Run.open(run).history())):
         try:
             look(folder)
         except GanforgeError as error:
             assert str(error)
-    api.runs(folder.parent)  # one damaged run never hides the others
+    gf.runs(folder.parent)  # one damaged run never hides the others
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_run_whose_files_lead_elsewhere_is_refused_and_nothing_is_written_ther
     for name in ("events.jsonl", "metrics.jsonl", "report.html", "lock", "evaluation.json"):
         (any_run / name).unlink(missing_ok=True)
         (any_run / name).symlink_to(outside)
-        for verb in (api.resume, api.load, api.report, api.evaluate):
+        for verb in (gf.resume, gf.load, gf.report, gf.evaluate):
             with pytest.raises(RunError, match="is a link"):
                 verb(any_run)
         (any_run / name).unlink()

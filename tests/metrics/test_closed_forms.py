@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from ganforge.metrics.copying import Space, copying, mann_whitney_z
-from ganforge.metrics.diversity import diversity
-from ganforge.metrics.frechet import Moments, _leave_blocks_out, distance_of_gaussians, frechet_distance, moments
-from ganforge.metrics.intervals import from_bootstrap, of_share
-from ganforge.metrics.kernel import kernel_distance
-from ganforge.metrics.neighbours import nearest_with_index, neighbour_scores
+from ganforge.measures.copying import Space, copying, mann_whitney_z
+from ganforge.measures.diversity import diversity
+from ganforge.measures.frechet import Moments, _leave_blocks_out, distance_of_gaussians, frechet_distance, moments
+from ganforge.measures.intervals import from_bootstrap, of_share
+from ganforge.measures.kernel import kernel_distance
+from ganforge.measures.neighbours import nearest_with_index, neighbour_scores
 
 
 def _normal(seed: int, *shape: int) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_coverage_with_unequal_sizes_is_golden_too() -> None:
 
 
 def test_neighbour_scores_are_the_definitions_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganforge.metrics.neighbours.NUMBERS", 2_000)  # several chunks
+    monkeypatch.setattr("ganforge.measures.neighbours.NUMBERS", 2_000)  # several chunks
     x, y = _normal(0, 60, 3), _normal(1, 50, 3) * 0.7 + 0.5
     distance = np.linalg.norm(x[:, None] - y[None], axis=2)
     radius_x = np.sort(np.linalg.norm(x[:, None] - x[None], axis=2), axis=1)[:, 5]

@@ -9,12 +9,12 @@ import pytest
 from metrics_world import World
 from numpy.typing import NDArray
 
-from ganforge.contracts import Measure
 from ganforge.errors import StorageError
-from ganforge.metrics import Evaluation, GaussianReference, evaluate_pictures, quick_quality, train_judge
-from ganforge.metrics.copying import Space, copying
-from ganforge.metrics.intervals import Z95
-from ganforge.metrics.labels import Readings, class_table
+from ganforge.kinds.pictures.measures import GaussianReference, evaluate_pictures, quick_quality, train_judge
+from ganforge.measures.copying import Space, copying
+from ganforge.measures.intervals import Z95
+from ganforge.measures.labels import Readings, class_table
+from ganforge.records import Evaluation, Measure
 
 NAMES = tuple("0123456789")
 FAR = 5.0  # standard errors
@@ -50,14 +50,13 @@ def test_unseen_real_pictures_are_as_good_as_the_floor(perfect: Evaluation) -> N
         assert measure.low - 0.01 <= measure.floor <= measure.high + 0.01, name
     assert perfect.verdict.grade == "excellent"
     assert perfect.verdict.adversarial_helps
-    assert not perfect.copying_suspected
-    assert perfect.classes is not None
-    assert perfect.classes["missing"] == []
+    assert not perfect.facts["copying_suspected"]
+    assert perfect.facts["classes"]["missing"] == []
 
 
 def test_training_pictures_offered_as_samples_are_called_copies(digits: World) -> None:
     found = evaluate(digits, digits.train[:500], digits.train_labels[:500])
-    assert found.copying_suspected
+    assert found.facts["copying_suspected"]
     assert found.verdict.grade not in ("excellent", "good")
 
 
@@ -143,7 +142,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Any, mo
     def full(*_: object) -> None:
         raise StorageError("The cache could not be written.", "The disk is full.", "Free some space.")
 
-    monkeypatch.setattr("ganforge.metrics.judge.write_folder", full)
+    monkeypatch.setattr("ganforge.kinds.pictures.measures.judge.write_folder", full)
     pictures = np.random.default_rng(0).integers(0, 255, (60, 1, 8, 8), np.uint8)
     assert train_judge(pictures, None, data_hash="x", cache=tmp_path).settings.learned_from > 0
     assert list(tmp_path.iterdir()) == []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganforge.metrics.intervals import Estimate
-from ganforge.metrics.kernel import kernel_distance, kernel_gain
-from ganforge.metrics.restoration import FAITHFUL, SHARP, judge_restoration
+from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_restoration
+from ganforge.measures.intervals import Estimate
+from ganforge.measures.kernel import kernel_distance, kernel_gain
 
 
 def some(count: int, seed: int, shift: float = 0.0) -> np.ndarray:
@@ -68,10 +68,10 @@ def judged(ahead: Estimate, gain: Estimate) -> dict[str, object]:
 )
 def test_the_grade_follows_from_what_is_gained_picture_by_picture(ahead: Estimate, grade: str) -> None:
     verdict = judged(ahead, Estimate(0.1, 0.05, 0.15))
-    assert verdict["grade"] == grade
-    assert verdict["adversarial_helps"] is True
+    assert verdict.grade == grade
+    assert verdict.adversarial_helps is True
     if grade == "failed":
-        assert "bicubic, which is no network" in str(verdict["headline"])
+        assert "bicubic, which is no network" in str(verdict.headline)
 
 
 @pytest.mark.parametrize(
@@ -80,5 +80,5 @@ def test_the_grade_follows_from_what_is_gained_picture_by_picture(ahead: Estimat
 )
 def test_it_says_by_itself_when_the_adversarial_part_does_not_help(gain: Estimate, said: str) -> None:
     verdict = judged(Estimate(1.0, 0.9, 1.1), gain)
-    assert verdict["adversarial_helps"] is False
-    assert said in str(verdict["sentences"])
+    assert verdict.adversarial_helps is False
+    assert said in str(verdict.sentences)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ganforge.metrics.likeness import EQUAL_DECIBELS, mean_of, psnr, ssim
+from ganforge.kinds.pictures.measures.psnr_ssim import EQUAL_DECIBELS, mean_of, psnr, ssim
 
 
 def noise(count: int, side: int = 24) -> np.ndarray:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from metrics_world import World
 
-from ganforge.metrics import MEANINGS, feature_scores, gaussian_reference
-from ganforge.metrics.copying import Space, copying
-from ganforge.metrics.evaluate import small_pictures
-from ganforge.metrics.intervals import Estimate
-from ganforge.metrics.planted import FAULTS, grows_worse, noise
+from ganforge.kinds.pictures.measures import MEANINGS, feature_scores, gaussian_reference
+from ganforge.kinds.pictures.measures.evaluate import small_pictures
+from ganforge.kinds.pictures.measures.planted import FAULTS, grows_worse, noise
+from ganforge.measures.copying import Space, copying
+from ganforge.measures.intervals import Estimate
 
 
 @pytest.mark.parametrize("name", FAULTS)

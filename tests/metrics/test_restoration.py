@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from skimage import data as photos
 
-from ganforge.metrics.likeness import psnr
-from ganforge.metrics.restoration import noise_deviation, plain_ways
+from ganforge.kinds.pictures.measures.psnr_ssim import psnr
+from ganforge.kinds.pictures.measures.restoration import noise_deviation, plain_ways
 
 
 @pytest.mark.parametrize("sigma", [10, 25, 40])

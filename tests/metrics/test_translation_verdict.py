@@ -6,8 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ganforge.metrics.intervals import Estimate
-from ganforge.metrics.translation import ALONE, COPYING, NEAREST, RECOLOURED, UNKNOWN, gains, recoloured, verdict
+from ganforge.kinds.pictures.measures.translation import (
+    ALONE,
+    COPYING,
+    NEAREST,
+    RECOLOURED,
+    UNKNOWN,
+    gains,
+    recoloured,
+    verdict,
+)
+from ganforge.measures.intervals import Estimate
 
 
 def near(value: float, half: float = 0.01) -> Estimate:
@@ -34,49 +43,49 @@ def of_crowds(over_copying: Estimate, kept: float, over_recolouring: Estimate | 
 
 def test_a_result_that_copying_beats_has_failed_and_says_so() -> None:
     said = of_pairs(near(-0.1), near(1.0))
-    assert said["grade"] == "failed"
-    assert said["headline"].startswith("Failed: copying the input is nearer to the truth")
+    assert said.grade == "failed"
+    assert said.headline.startswith("Failed: copying the input is nearer to the truth")
 
 
 def test_a_result_that_the_nearest_pair_beats_is_fair() -> None:
     said = of_pairs(near(1.0), near(-0.1))
-    assert said["grade"] == "fair"
-    assert "the nearest training pair is nearer still" in said["headline"]
+    assert said.grade == "fair"
+    assert "the nearest training pair is nearer still" in said.headline
 
 
 def test_only_what_is_certain_is_good() -> None:
-    assert of_pairs(near(1.0), near(1.0))["grade"] == "good"
+    assert of_pairs(near(1.0), near(1.0)).grade == "good"
     unsure = of_pairs(near(1.0), near(0.05, half=0.1))
-    assert unsure["grade"] == "fair"
-    assert "not certain" in unsure["headline"]
-    assert of_pairs(near(1.0), near(1.0), kid=0.7)["grade"] == "fair"
+    assert unsure.grade == "fair"
+    assert "not certain" in unsure.headline
+    assert of_pairs(near(1.0), near(1.0), kid=0.7).grade == "fair"
 
 
 def test_of_pairs_nobody_claims_that_the_adversarial_part_helped() -> None:
     said = of_pairs(near(1.0), near(1.0))
-    assert said["adversarial_helps"] is None
-    assert said["sentences"][-1] == UNKNOWN
-    assert of_pairs(near(1.0), near(1.0), adversarial=False)["sentences"][-1] == ALONE
+    assert said.adversarial_helps is None
+    assert said.sentences[-1] == UNKNOWN
+    assert of_pairs(near(1.0), near(1.0), adversarial=False).sentences[-1] == ALONE
 
 
 def test_without_pairs_results_that_are_no_more_like_the_other_kind_have_failed() -> None:
     said = of_crowds(near(-0.1), kept=0.9)
-    assert (said["grade"], said["adversarial_helps"]) == ("failed", False)
-    assert "Copy the inputs instead." in said["headline"]
+    assert (said.grade, said.adversarial_helps) == ("failed", False)
+    assert "Copy the inputs instead." in said.headline
 
 
 def test_without_pairs_a_lost_subject_is_poor_and_chance_is_no_help() -> None:
-    assert of_crowds(near(0.4), kept=0.05)["grade"] == "poor"
-    assert (of_crowds(near(0.4), 0.6)["grade"], of_crowds(near(0.4), 0.6)["adversarial_helps"]) == ("good", True)
+    assert of_crowds(near(0.4), kept=0.05).grade == "poor"
+    assert (of_crowds(near(0.4), 0.6).grade, of_crowds(near(0.4), 0.6).adversarial_helps) == ("good", True)
     perhaps = of_crowds(near(0.05, half=0.2), 0.6)
-    assert (perhaps["grade"], perhaps["adversarial_helps"]) == ("fair", False)
+    assert (perhaps.grade, perhaps.adversarial_helps) == ("fair", False)
 
 
 def test_without_pairs_what_recolouring_does_as_well_is_no_more_than_fair() -> None:
     said = of_crowds(near(0.4), 0.6, over_recolouring=near(-0.1))
-    assert (said["grade"], said["adversarial_helps"]) == ("fair", True)
-    assert "merely recoloured" in said["headline"]
-    assert of_crowds(near(0.4), 0.6, over_recolouring=near(0.005))["grade"] == "fair"
+    assert (said.grade, said.adversarial_helps) == ("fair", True)
+    assert "merely recoloured" in said.headline
+    assert of_crowds(near(0.4), 0.6, over_recolouring=near(0.005)).grade == "fair"
 
 
 def test_recolouring_finds_a_shift_and_a_scale_of_each_channel() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from ganforge.contracts import Measure
 from ganforge.errors import RecipeError
-from ganforge.metrics import MEANINGS, parse_target
-from ganforge.metrics.copying import Copying
-from ganforge.metrics.intervals import Estimate
-from ganforge.metrics.verdict import GRADES, Verdict, judge_run, position
+from ganforge.kinds.pictures.measures import MEANINGS, parse_target
+from ganforge.kinds.pictures.measures.verdict import judge_run, position
+from ganforge.measures.copying import Copying
+from ganforge.measures.intervals import Estimate
+from ganforge.records import GRADES, Measure, Verdict
 
 HONEST = Copying(Estimate(0.01, 0.0, 0.02), 0.01, 0.0, False, "There is no sign of copying.")
 COPIED = Copying(Estimate(0.9, 0.8, 1.0), 0.01, -40.0, True, "Many samples are training pictures.")

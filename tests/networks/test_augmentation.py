@@ -14,8 +14,8 @@ from torch import Tensor
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.core.world import World
-from ganforge.networks import augmentation
-from ganforge.networks.augmentation import Changes, augment, draw_changes
+from ganforge.kinds.pictures.networks import augmentation
+from ganforge.kinds.pictures.networks.augmentation import Changes, augment, draw_changes
 from ganforge.recipe import MOST_AUGMENTATION
 
 

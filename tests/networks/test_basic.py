@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from ganforge.core.seeds import generator_for
+from ganforge.kinds.pictures.networks.resnet import Block, ResnetPair
+from ganforge.kinds.tables.regress.network import LinearRegressor, MlpRegressor
 from ganforge.networks.linear import LinearPair
 from ganforge.networks.mlp import hidden_layers
-from ganforge.networks.regressor import LinearRegressor, MlpRegressor
-from ganforge.networks.resnet import Block, ResnetPair
 
 
 def test_the_linear_discriminator_is_w_x_plus_b() -> None:

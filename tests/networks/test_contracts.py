@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from ganforge.contracts import NetworkPair
 from ganforge.core.seeds import generator_for
 from ganforge.errors import RecipeError
-from ganforge.networks import PAIRS, network_pair, refuse_unbuildable_pair
-from ganforge.networks.bounded import bounded
-from ganforge.networks.resnet import ResnetPair
+from ganforge.kinds.pictures.networks import PICTURE_PAIRS
+from ganforge.kinds.pictures.networks.output import bounded
+from ganforge.kinds.pictures.networks.resnet import ResnetPair
+from ganforge.networks import network_pair, refuse_unbuildable_pair
 from ganforge.objectives import squared_slope
 from ganforge.recipe import Data, Network
 
@@ -21,8 +22,8 @@ PICTURES = [(channels, *size) for size in ((8, 8), (28, 28), (48, 48), (9, 13)) 
 ROWS = [(2,), (5,)]
 SHAPES = {"points": ROWS, "mlp": PICTURES + ROWS, "linear": PICTURES + ROWS}  # of the others: pictures
 UNBOUNDED = ("mlp", "points")  # they draw rows too, which have no bounds
-CASES = [(name, shape, labels) for name in PAIRS for shape in SHAPES.get(name, PICTURES) for labels in (0, 3)]
-ODD = [(name, SHAPES.get(name, [(3, 9, 13)])[-1], 3) for name in PAIRS]  # one of each, where sides do not halve
+CASES = [(name, shape, labels) for name in PICTURE_PAIRS for shape in SHAPES.get(name, PICTURES) for labels in (0, 3)]
+ODD = [(name, SHAPES.get(name, [(3, 9, 13)])[-1], 3) for name in PICTURE_PAIRS]  # one of each, where sides do not halve
 LATENT, BATCH = 10, 3
 
 every_case = pytest.mark.parametrize(("name", "shape", "labels"), CASES)
@@ -43,7 +44,7 @@ def data_of(shape: tuple[int, ...], labels: int = 0) -> Data:
 
 
 def pair_of(name: str, shape: tuple[int, ...], labels: int) -> NetworkPair:
-    return network_pair(Network(name=name, latent_size=LATENT, width=4, depth=1), data_of(shape, labels))
+    return network_pair(Network(name=name, latent_size=LATENT, width=4, depth=1), data_of(shape, labels), PICTURE_PAIRS)
 
 
 def networks_of(name: str, shape: tuple[int, ...], labels: int) -> tuple[nn.Module, nn.Module]:
@@ -139,7 +140,7 @@ def test_the_label_changes_what_is_drawn_and_how_it_is_scored(name: str, shape: 
 @pytest.mark.parametrize("side", [33, 36, 40, 48, 50, 96, 100, 112, 192, 224, 256])
 @pytest.mark.parametrize("width", [16, 50, 256])
 def test_a_resnet_of_any_width_can_be_built_for_any_size(side: int, width: int) -> None:
-    refuse_unbuildable_pair(Network(name="resnet", width=width), data_of((3, side, side), 2))
+    refuse_unbuildable_pair(Network(name="resnet", width=width), data_of((3, side, side), 2), PICTURE_PAIRS)
 
 
 def test_the_widths_of_r3gan_are_kept_as_they_are() -> None:
@@ -168,7 +169,9 @@ def test_what_cannot_be_built_is_refused_in_words(
     name: str, shape: tuple[int, ...], asked: dict[str, int], word: str
 ) -> None:
     with pytest.raises(RecipeError, match=word):
-        refuse_unbuildable_pair(Network(name=name, **{"width": 4, "latent_size": LATENT, **asked}), data_of(shape, 2))
+        refuse_unbuildable_pair(
+            Network(name=name, **{"width": 4, "latent_size": LATENT, **asked}), data_of(shape, 2), PICTURE_PAIRS
+        )
 
 
 def test_a_picture_is_clipped_and_its_gradient_passes_where_it_leads_back_inside() -> None:

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from skimage import data as photos
 
-from ganforge.data.images.feed import to_uint8
-from ganforge.data.images.tiles import in_tiles
-from ganforge.networks.enhancer import Critic, Enhancer
+from ganforge.kinds.pictures.networks.enhancer import Critic, Enhancer
+from ganforge.kinds.pictures.reading.feed import to_uint8
+from ganforge.kinds.pictures.tiles import in_tiles
 
 
 def unsettled(factor: int) -> Enhancer:

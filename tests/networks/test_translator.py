@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from ganforge.data.images.tiles import in_tiles
-from ganforge.networks.translator import MirrorAveraged, PatchDiscriminator, TranslatorGenerator, patch_discriminator
+from ganforge.kinds.pictures.networks.translator import (
+    MirrorAveraged,
+    PatchDiscriminator,
+    TranslatorGenerator,
+    patch_discriminator,
+)
+from ganforge.kinds.pictures.tiles import in_tiles
 from ganforge.recipe import Data, Network
 
 

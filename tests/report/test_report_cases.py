@@ -10,7 +10,9 @@ from test_report import HOSTILE, Page, read
 from test_report_browser import CHROMIUM, look
 
 from ganforge.core.files import write_whole
-from ganforge.core.grid import grid, png_bytes
+from ganforge.kinds.pictures.grid import grid, png_bytes
+from ganforge.kinds.pictures.measures.blocks import made_blocks
+from ganforge.records import Evaluation, Measure, Verdict
 from ganforge.run import Run
 
 COLUMNS = ["input", "bicubic", "faithful", "truth"]
@@ -21,24 +23,35 @@ def plant_cases(folder: Path) -> Run:
     random = np.random.default_rng(0)
     for name in ("worst", "best", "random"):
         pictures = random.integers(0, 256, (3 * len(COLUMNS), 3, 32, 32), np.uint8)
-        write_whole(run.cases_grid(name), png_bytes(grid(pictures, columns=len(COLUMNS))))
+        write_whole(run.figure(name), png_bytes(grid(pictures, columns=len(COLUMNS))))
     run.write_json(run.recipe, {"ganforge": "0", "task": "enhance"})
-    psnr = {"name": "psnr", "value": 30.1, "low": 29.0, "high": 31.0, "floor": float("nan"), "reference": 28.4}
-    run.write_json(
-        run.evaluation,
-        {
-            "measures": [psnr | {"better": "higher", "meaning": "How near the result is to the truth."}],
-            "rivals": [
-                {"name": "this model", "sentence": "", "measures": {"psnr": 30.1, "kid": 0.01}},
-                {"name": "bicubic", "sentence": "Plainly enlarged.", "measures": {"psnr": 28.4, "kid": 0.3}},
-            ],
-            "cases": {
-                "columns": COLUMNS,
-                "groups": [{"name": name, "sentence": f"Of {name}."} for name in ("best", "random", "worst")],
-            },
-            "verdict": {"grade": "good", "headline": "Good: nearer to the truth than bicubic.", "sentences": []},
+    facts = {
+        "rivals": [
+            {"name": "this model", "sentence": "", "measures": {"psnr": 30.1, "kid": 0.01}},
+            {"name": "bicubic", "sentence": "Plainly enlarged.", "measures": {"psnr": 28.4, "kid": 0.3}},
+        ],
+        "cases": {
+            "columns": COLUMNS,
+            "groups": [{"name": name, "sentence": f"Of {name}."} for name in ("best", "random", "worst")],
         },
+    }
+    meaning = "How near the result is to the truth."
+    found = Evaluation(
+        measures=(Measure("psnr", 30.1, 29.0, 31.0, float("nan"), 28.4, "higher", meaning),),
+        verdict=Verdict("good", "Good: nearer to the truth than bicubic.", (), True),
+        samples=12,
+        held_out=12,
+        judge={},
+        floor="The floor is unknown.",
+        reference="The reference is no network: bicubic.",
+        simplest="bicubic",
+        blocks=made_blocks(facts, "PSNR in decibels."),
+        facts=facts,
     )
+    run.write_json(run.evaluation, found.to_json())
+    run.model.mkdir()
+    steps = {"apply RUN pictures/ --out sharp/ --strength 1": "choose between faithful (0) and sharp (1)"}
+    run.write_json(run.model / "model.json", {"next_steps": steps})
     return run
 
 
@@ -54,7 +67,7 @@ def test_the_worst_cases_come_first_and_the_best_last(run: Run) -> None:
 
 def test_the_page_names_every_column_the_rivals_and_how_to_go_on(run: Run) -> None:
     page = read(run)
-    assert page.sections == ["quality", "cases", "rivals", "plan", "next"]
+    assert page.sections == ["quality", "block-case-by-case", "block-beside-other-methods", "plan", "next"]
     for part in ("input bicubic faithful truth", "PSNR KID", "Bicubic 28.400 0.300", "ganforge apply", "--strength 1"):
         assert part in page.words
     assert "ganforge sample" not in page.words
@@ -62,7 +75,7 @@ def test_the_page_names_every_column_the_rivals_and_how_to_go_on(run: Run) -> No
 
 def test_a_group_without_its_picture_is_left_out(tmp_path: Path) -> None:
     other = plant_cases(tmp_path / "less")
-    other.cases_grid("best").unlink()
+    other.figure("best").unlink()
     words = read(other).words
     assert "The best Of" not in words
     assert "The worst" in words
@@ -71,9 +84,11 @@ def test_a_group_without_its_picture_is_left_out(tmp_path: Path) -> None:
 def test_names_from_the_run_cannot_become_part_of_the_page(tmp_path: Path) -> None:
     other = plant_cases(tmp_path / "hostile")
     evaluation = other.read_json(other.evaluation)
-    evaluation["cases"]["columns"][0] = HOSTILE
-    evaluation["cases"]["groups"][0]["sentence"] = HOSTILE
-    evaluation["rivals"][1]["name"] = HOSTILE
+    cases, rivals = (block["contents"][0] for block in evaluation["blocks"])
+    cases["columns"][0] = HOSTILE
+    cases["groups"][0] |= {"title": HOSTILE, "sentence": HOSTILE}
+    rivals["rows"][1] |= {"name": HOSTILE, "sentence": HOSTILE}
+    rivals["heads"][0] = HOSTILE
     other.write_json(other.evaluation, evaluation)
     page: Page = read(other)
     assert not [tag for tag, _ in page.tags if tag == "script"]

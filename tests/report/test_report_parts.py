@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from planted import plant_run
 
-from ganforge.contracts import History
+from ganforge.core.format import duration, number, short
+from ganforge.records import History, Page, read_evaluation
 from ganforge.reports.charts import HEIGHT, Line, Mark, line_chart
-from ganforge.reports.facts import passport_facts, plan_sections
+from ganforge.reports.measures import standings
 from ganforge.reports.page import run_facts
-from ganforge.reports.standing import standings
-from ganforge.reports.story import charts, moments, time_at
-from ganforge.reports.words import duration, number, short
+from ganforge.reports.passport import passport_facts
+from ganforge.reports.plan import plan_sections
+from ganforge.reports.timeline import charts, moments, time_at
+from ganforge.run import Run
 
 
 def ends(drawing: str) -> list[tuple[float, float]]:
@@ -56,7 +58,7 @@ def test_the_strength_of_augmentation_is_drawn_where_it_adapted_and_only_there()
     plain = [{"examples": 10 * i, "seconds": float(i)} for i in range(3)]
     moved = [{**record, "augmentation": 0.1 * i} for i, record in enumerate(plain)]
     still = [{**record, "augmentation": 0.0} for record in plain]
-    told = [[chart.title for chart in charts(records, {})] for records in (plain, still, moved)]
+    told = [[chart.title for chart in charts(History(tuple(records)))] for records in (plain, still, moved)]
     assert told == [[], [], ["Strength of the augmentation"]]
 
 
@@ -77,18 +79,22 @@ def measure(value: float, floor: float, reference: float, better: str, half: flo
     ("one", "place", "sentence"),
     [
         (measure(4.0, 4.0, 400.0, "lower"), 95.0, "as good as real data"),
-        (measure(400.0, 4.0, 400.0, "lower"), 5.0, "no better than the simplest alternative"),
-        (measure(202.0, 4.0, 400.0, "lower"), 50.0, "50 % of the way to real data"),
-        (measure(0.45, 0.9, 0.0, "higher"), 50.0, "50 % of the way to real data"),
-        (measure(9000.0, 4.0, 400.0, "lower"), 0.8, "no better than the simplest alternative"),
+        (measure(400.0, 4.0, 400.0, "lower"), 5.0, "no better than a Gaussian"),
+        (measure(202.0, 4.0, 400.0, "lower"), 50.0, "50 % of the way from a Gaussian to real data"),
+        (measure(0.45, 0.9, 0.0, "higher"), 50.0, "50 % of the way from a Gaussian to real data"),
+        (measure(9000.0, 4.0, 400.0, "lower"), 0.8, "no better than a Gaussian"),
         (measure(0.0, 0.017, 0.0, "lower"), None, "as good as real data"),  # the reference beats real data: no track
         (measure(0.1, 0.889, 0.878, "higher", 0.07), None, "not as good as real data"),
+        (measure(30.1, float("nan"), 28.4, "higher"), None, "better than a Gaussian"),  # nobody knows the floor
+        (measure(28.0, float("nan"), 28.4, "higher"), None, "no better than a Gaussian"),
     ],
 )
 def test_a_measure_stands_between_reference_and_floor(
     one: dict[str, object], place: float | None, sentence: str
 ) -> None:
-    row = standings({"measures": [one]})[0]
+    evaluation = read_evaluation({"measures": [one], "best": "real data", "simplest": "a Gaussian"})
+    assert evaluation is not None
+    row = standings(evaluation)[0]
     assert row.place == (None if place is None else pytest.approx(place))
     assert row.sentence == sentence
 
@@ -110,7 +116,7 @@ def test_numbers_read_well(value: object, words: str) -> None:
 
 def test_ticks_and_times_are_short() -> None:
     assert [short(value) for value in (0, 0.003, 12_000, 1_500_000)] == ["0", "0.003", "12k", "1.5M"]
-    assert [duration(value) for value in (0, 61, 3725)] == ["0:00", "1:01", "1:02:05"]
+    assert [duration(value) for value in (-3, 0, 59.6, 61, 3725)] == ["0:00", "0:00", "1:00", "1:01", "1:02:05"]
 
 
 def test_the_time_of_a_grid_lies_between_its_records() -> None:
@@ -164,8 +170,18 @@ def test_grids_of_a_stretch_that_was_taken_back_are_not_shown(tmp_path: Path) ->
     assert [moment.examples for moment in moments(run, back)] == [shown[-2]]
 
 
+def test_of_charts_the_start_the_middle_and_the_end_are_shown_and_others_folded_away(tmp_path: Path) -> None:
+    run = plant_run(tmp_path / "run")
+    shown = moments(run, run.read_records(), wide=True)
+    taken = sorted(int(path.stem) for path in run.samples.glob("*.png"))
+    assert len(taken) == 8 and len(shown) == 7
+    assert [moment.examples for moment in shown if not moment.folded] == [taken[0], shown[3].examples, taken[-1]]
+    few = moments(Run(tmp_path), [], wide=True)
+    assert few == []
+
+
 @pytest.mark.parametrize("captured", [False, True])
 def test_the_report_says_on_what_and_in_which_precision_a_run_was_trained(captured: bool) -> None:
     events = ({"kind": "captured", "step": 3, "players": ["generator"]},) if captured else ()
-    facts = dict(run_facts(History((), events), {"compute": {"device": "cuda", "precision": "bfloat16"}}))
+    facts = dict(run_facts(History((), events), {"compute": {"device": "cuda", "precision": "bfloat16"}}, Page()))
     assert facts["Trained on"] == "cuda, bfloat16" + (", steps repeated from a recording" if captured else "")

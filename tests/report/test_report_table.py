@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,12 @@ from planted_table import COLUMNS, plant_table
 from test_report import HOSTILE, Page, read
 from test_report_browser import CHROMIUM, look
 
+from ganforge.kinds.tables.measures.blocks import first_rows_block, table_blocks
+from ganforge.records import read_evaluation
 from ganforge.run import Run
+
+FIRST, RIVALS, TARGETS = "block-what-it-makes", "block-beside-other-methods", "block-what-a-model-learns-from-it"
+COLUMN_BLOCKS, COPIES = ("block-column-by-column", "block-pair-by-pair"), "block-does-it-copy"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +30,7 @@ def page(run: Run) -> Page:
 
 
 def test_every_part_of_a_table_stands_in_order(page: Page) -> None:
-    assert page.sections == ["rows", "quality", "rivals", "targets", "columns", "pairs", "nearest", "plan", "next"]
+    assert page.sections == [FIRST, "quality", RIVALS, TARGETS, *COLUMN_BLOCKS, COPIES, "plan", "next"]
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 3
 
 
@@ -36,7 +42,6 @@ def test_the_page_of_a_table_speaks_of_rows(page: Page) -> None:
         "Held-out real rows",
         "Independent columns",
         "800 generated rows",
-        "-n 10000 --out new.csv",
         "There is no sign that training rows are copied.",
     ):
         assert part in page.words
@@ -51,16 +56,22 @@ def test_the_column_that_was_shifted_comes_first_with_its_numbers(page: Page) ->
     )
 
 
-def test_missing_parts_are_left_out(run: Run, tmp_path: Path) -> None:
-    other = Run(tmp_path / "less")
+def test_an_evaluation_of_an_older_version_shows_verdict_and_measures_in_neutral_words(
+    run: Run, tmp_path: Path
+) -> None:
+    other = Run(tmp_path / "older")
     evaluation = run.read_json(run.evaluation)
-    for name in ("first_rows", "pairs", "targets", "rivals"):
+    for name in ("blocks", "best", "simplest"):
         evaluation.pop(name)
     other.write_json(other.recipe, {})
     other.write_json(other.evaluation, evaluation)
-    assert read(other).sections == ["quality", "columns", "nearest", "next"]
+    page = read(other)
+    assert page.sections == ["quality", "next"]
+    assert evaluation["verdict"]["headline"] in page.words
+    assert "between the reference, on the left, and the floor, on the right" in page.words
 
 
+@pytest.mark.slow
 def test_a_run_that_kept_an_older_model_says_of_when_it_is(page: Page, tmp_path: Path) -> None:
     assert "Best model" not in page.words
     other = plant_table(tmp_path / "kept")
@@ -70,17 +81,21 @@ def test_a_run_that_kept_an_older_model_says_of_when_it_is(page: Page, tmp_path:
 
 def test_a_table_of_one_column_has_a_page(tmp_path: Path) -> None:
     page = read(plant_table(tmp_path / "one", COLUMNS[:1], label=None))
-    assert page.sections == ["rows", "quality", "rivals", "columns", "nearest", "plan", "next"]
+    assert page.sections == [FIRST, "quality", RIVALS, COLUMN_BLOCKS[0], COPIES, "plan", "next"]
 
 
 def test_names_and_values_from_the_table_cannot_become_part_of_the_page(run: Run, tmp_path: Path) -> None:
     other = Run(tmp_path / "hostile")
     evaluation = run.read_json(run.evaluation)
-    evaluation["first_rows"] = {"columns": [HOSTILE], "rows": [[HOSTILE], [None]]}
-    evaluation["columns"][0] |= {"name": HOSTILE, "sentence": HOSTILE, "kind": HOSTILE}
-    evaluation["pairs"][0] |= {"columns": [HOSTILE, HOSTILE], "sentence": HOSTILE}
-    evaluation["targets"] = [{"name": HOSTILE, "measure": HOSTILE}]
-    evaluation["rivals"][0] |= {"name": HOSTILE, "sentence": HOSTILE, "measures": {HOSTILE: 1.0}}
+    facts = {key: evaluation[key] for key in ("columns", "pairs", "targets", "rivals", "nearest")}
+    facts["columns"][0] |= {"name": HOSTILE, "sentence": HOSTILE, "kind": HOSTILE}
+    facts["pairs"][0] |= {"columns": [HOSTILE, HOSTILE], "sentence": HOSTILE}
+    facts["targets"][0] |= {"name": HOSTILE, "measure": HOSTILE}
+    facts["rivals"][0] |= {"name": HOSTILE, "sentence": HOSTILE, "measures": {HOSTILE: 1.0}}
+    rows = first_rows_block({"columns": [HOSTILE], "rows": [[HOSTILE], [None]]})
+    known = read_evaluation(evaluation)
+    assert known is not None
+    evaluation = replace(known, blocks=(rows, *table_blocks(facts))).to_json()
     other.write_json(other.recipe, {})
     other.write_json(other.evaluation, evaluation)
     page = read(other)

@@ -11,8 +11,8 @@ from planted import worn_digits
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import record_writer
 
-from ganforge.core.grid import grid, png_bytes
 from ganforge.errors import InputError, StorageError
+from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.reports import TensorBoard
 from ganforge.reports import tensorboard as module
 

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from ganforge.api.fitting import fit_settings
+from ganforge.api.fit_settings import fit_settings
 from ganforge.core.files import sha256_of, write_folder
 from ganforge.engine.fit import fit
+from ganforge.kinds.tables.generate.model import RowModel
+from ganforge.kinds.tables.generate.task import GenerateRows
+from ganforge.kinds.tables.impute import Impute
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
-from ganforge.tasks.generate_rows import GenerateRows
-from ganforge.tasks.impute import Impute
-from ganforge.tasks.row_model import RowModel
 
 SMALL = {"compute.threads": "1", "compute.device": "cpu", "compute.precision": "float32"}
 MISSING = (0.05, 0.2, 0.6)  # share of rows without z, for each y

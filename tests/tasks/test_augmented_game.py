@@ -15,12 +15,12 @@ from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted, RecipeError
+from ganforge.kinds.pictures import dials as from_recipe
+from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.tables.generate.task import GenerateRows
 from ganforge.objectives import OBJECTIVES
-from ganforge.recipe import MOST_AUGMENTATION, Request, override, read_recipe
+from ganforge.recipe import MOST_AUGMENTATION, Request, read_recipe
 from ganforge.run import Run
-from ganforge.tasks import adversarial, from_recipe
-from ganforge.tasks.adversarial import build_game
-from ganforge.tasks.generate_rows import GenerateRows
 
 CONTENT: dict[str, Any] = {
     "ganforge": "0",
@@ -28,6 +28,7 @@ CONTENT: dict[str, Any] = {
     "ask": {"source": "toy"},
     "data": {"source": "toy", "kind": "pictures", "shape": [1, 8, 8], "label_names": ["a", "b"]},
     "network": {"name": "conv", "latent_size": 4, "width": 4},
+    "objective": {"name": "r3gan"},
     "length": {"examples": 64},
 }
 AS_ASKED = Levers()
@@ -48,8 +49,9 @@ class FewPictures:
         return {"x": pictures[indices], "label": indices % 2}
 
 
-def game(**settings: str) -> Game:
-    return build_game(override(read_recipe(CONTENT), {f"objective.{k}": v for k, v in settings.items()}), FewPictures())
+def game(name: str = "r3gan", **augmentation: Any) -> Game:
+    recipe = read_recipe({**CONTENT, "objective": {"name": name}, "augmentation": augmentation})
+    return build_game(recipe, FewPictures())
 
 
 def losses(game: Game, levers: Levers = AS_ASKED) -> dict[str, Tensor]:
@@ -70,7 +72,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, bool]:
 def test_both_players_see_it_whoever_asked_for_it(name: str) -> None:
     plain, asked, turned = (
         losses(game(name=name)),
-        losses(game(name=name, augmentation="0.6")),
+        losses(game(name=name, strength=0.6)),
         losses(game(name=name), Levers(augmentation=0.6)),
     )
     assert same(plain, asked) == {"discriminator": False, "generator": False}
@@ -84,14 +86,14 @@ def test_at_strength_0_nothing_is_drawn_or_computed_for_it(monkeypatch: pytest.M
         pytest.fail("augmentation was asked for nothing")
 
     monkeypatch.setattr(from_recipe, "draw_changes", never)
-    monkeypatch.setattr(adversarial, "augment", never)
-    assert all(same(plain, losses(game(name="wasserstein", flips="true"))).values())
+    monkeypatch.setattr(from_recipe, "augment", never)
+    assert all(same(plain, losses(game(name="wasserstein", flips=True))).values())
 
 
 def test_the_lever_is_the_least_strength_and_goes_no_higher_than_what_does_not_leak() -> None:
-    asked = game(augmentation="0.6")
+    asked = game(strength=0.6)
     assert all(same(losses(asked), losses(asked, Levers(augmentation=0.3))).values())
-    most = losses(game(augmentation=str(MOST_AUGMENTATION)))
+    most = losses(game(strength=MOST_AUGMENTATION))
     assert all(same(most, losses(asked, Levers(augmentation=1.0))).values())
 
 
@@ -103,31 +105,30 @@ def test_held_out_pictures_are_scored_as_the_training_pictures_are_seen() -> Non
         assert discriminator.watch is not None
         return discriminator.watch(discriminator.dials(0.3, levers))["score_held_out"].detach()
 
-    plain, asked = game(), game(augmentation="0.6")
+    plain, asked = game(), game(strength=0.6)
     assert not torch.equal(held_out(plain), held_out(asked))
     assert torch.equal(held_out(plain, Levers(augmentation=0.6)), held_out(asked))
 
 
 def test_flips_change_what_is_seen_only_together_with_augmentation() -> None:
-    assert all(same(losses(game()), losses(game(flips="true"))).values())
-    assert not any(same(losses(game(augmentation="0.5")), losses(game(augmentation="0.5", flips="true"))).values())
+    assert all(same(losses(game()), losses(game(flips=True))).values())
+    assert not any(same(losses(game(strength=0.5)), losses(game(strength=0.5, flips=True))).values())
 
 
 def test_more_than_does_not_leak_is_refused() -> None:
-    with pytest.raises(RecipeError, match=r"objective\.augmentation cannot be 0\.9"):
-        game(augmentation="0.9")
+    with pytest.raises(RecipeError, match=r"augmentation\.strength cannot be 0\.9"):
+        game(strength=0.9)
 
 
-@pytest.mark.parametrize("name", ["augmentation", "augmentation_target", "flips"])
+@pytest.mark.parametrize("name", ["strength", "target", "flips"])
 def test_a_table_has_nothing_to_augment_and_says_so(name: str) -> None:
-    setting = {f"objective.{name}": "true" if name == "flips" else "0.5"}
-    with pytest.raises(RecipeError, match="is a table"):
+    setting = {f"augmentation.{name}": "true" if name == "flips" else "0.5"}
+    with pytest.raises(RecipeError, match="a cell has no neighbour"):
         GenerateRows().plan(Request(source="wine", examples=2_000, settings=setting), lambda *a, **k: None)
 
 
 def test_recipes_from_before_there_was_any_have_none() -> None:
-    recipe = read_recipe(CONTENT)
-    assert (recipe.objective.augmentation, recipe.objective.flips) == (0.0, False)
+    assert read_recipe(CONTENT).augmentation is None
 
 
 def test_a_resumed_run_sees_the_same_changes(tmp_path: Path) -> None:
@@ -135,9 +136,7 @@ def test_a_resumed_run_sees_the_same_changes(tmp_path: Path) -> None:
         settings = FitSettings(
             seed=3, batch_size=4, length_examples=4 * steps, half_life_examples=8, record_every_steps=2
         )
-        return fit(
-            game(augmentation="0.7", flips="true"), FewPictures(), settings, run=run, stop=stop
-        ).product.state_dict()
+        return fit(game(strength=0.7, flips=True), FewPictures(), settings, run=run, stop=stop).product.state_dict()
 
     asked = iter(range(100))
     (tmp_path / "checkpoints").mkdir()

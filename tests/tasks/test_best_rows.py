@@ -11,8 +11,8 @@ import pytest
 
 import ganforge as gf
 from ganforge.core.files import sha256_of
+from ganforge.kinds.tables.generate import task as generate_rows
 from ganforge.run import Run
-from ganforge.tasks import generate_rows
 
 QUICK = {"compute.threads": 1, "records.every_steps": 1, "network.width": 16, "optimiser.batch_size": 128}
 
@@ -39,6 +39,7 @@ def falling() -> Callable[..., dict[str, float]]:
     return lambda *sides: {"table_quality": next(scores)}
 
 
+@pytest.mark.slow
 def test_the_model_of_a_run_is_the_best_one_and_the_run_says_so(
     frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

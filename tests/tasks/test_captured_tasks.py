@@ -28,11 +28,11 @@ from ganforge.core.world import World
 from ganforge.engine.capture import WARM_UP, Captured
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.engine.turn import Seat
+from ganforge.kinds.pictures.enhance.task import Enhance
+from ganforge.kinds.pictures.generate.task import Generate
+from ganforge.kinds.pictures.translate.task import Translate
+from ganforge.kinds.tables.regress.task import Regress
 from ganforge.recipe import Request
-from ganforge.tasks.enhance import Enhance
-from ganforge.tasks.generate import Generate
-from ganforge.tasks.regress import Regress
-from ganforge.tasks.translate import Translate
 
 STEPS, BATCH = 12, 8
 PLAN = FitSettings(seed=0, batch_size=BATCH, length_examples=BATCH * STEPS, half_life_examples=50, record_every_steps=5)
@@ -80,7 +80,7 @@ def repeated_steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 JOBS: dict[str, Callable[[dict[str, Path], Path], Any]] = {
     "generate": lambda at, root: job_of(Generate(), "digits8"),
     "generate, augmented": lambda at, root: job_of(
-        Generate(), "digits8", **{"objective.augmentation": "0.5", "objective.flips": "true"}
+        Generate(), "digits8", **{"augmentation.strength": "0.5", "augmentation.flips": "true"}
     ),
     "generate, residual": lambda at, root: job_of(
         Generate(), "digits8", **{"network.name": "resnet", "network.width": "16"}
@@ -103,6 +103,10 @@ JOBS: dict[str, Callable[[dict[str, Path], Path], Any]] = {
 }
 
 
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if "enhance" in name else name for name in JOBS]
+
+
+@pytest.mark.slow
 def test_jpeg_is_made_on_the_processor_so_its_steps_are_not_repeated(
     places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +122,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders(tmp_path_factory.mktemp("captured"))
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_repeated_step_of_each_task_is_its_step(
     name: str, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +156,7 @@ class Elsewhere(Draws):
         return torch.empty(rows, *shape, device=self.device)
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_turn_needs_nothing_that_lies_on_another_device(name: str, places: dict[str, Path], tmp_path: Path) -> None:
     """There is no GPU here, but there is another device: a tensor that a loss makes on the processor is found."""
     job = JOBS[name](places, tmp_path)

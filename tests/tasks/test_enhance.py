@@ -18,14 +18,14 @@ import ganforge as gf
 from ganforge.contracts import Levers, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
-from ganforge.data.images.photos import cut_tiles, open_photos
-from ganforge.data.images.survey import survey
 from ganforge.errors import ChangedDataError, DataError, InputError, RecipeError
+from ganforge.kinds.pictures.enhance.game import Dial, build_game
+from ganforge.kinds.pictures.enhance.photos import cut_tiles, open_photos
+from ganforge.kinds.pictures.enhance.task import Enhance
+from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
-from ganforge.tasks.enhance import Enhance
-from ganforge.tasks.enhance_game import Dial, build_game
-from ganforge.tasks.picture_map import load_map
 
 QUICK = {"compute.threads": "1", "records.marks": "[1.0]"}
 
@@ -54,7 +54,7 @@ def recipe_of(source: Path, **settings: str) -> Recipe:
 def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     run = tmp_path_factory.mktemp("runs") / "larger"
     settings = {**QUICK, "task.degradation": "downscale:2"}
-    return gf.train(folder, task="enhance", examples=6_400, size="tiny", run=run, settings=settings)
+    return gf.train(folder, task="enhance", examples=2_400, size="tiny", run=run, settings=settings)
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_it_comes_nearer_to_the_truth_than_bicubic(trained: Any) -> None:
     psnr = {rival["name"]: rival["measures"]["psnr"] for rival in content["rivals"]}
     assert psnr["this model, faithful"] > psnr["bicubic"] + 0.3
     assert content["cases"]["columns"] == ["input", "reference: bicubic", "faithful", "sharp", "truth"]
-    assert all(Run(trained.folder).cases_grid(name).is_file() for name in ("worst", "best", "random"))
+    assert all(Run(trained.folder).figure(name).is_file() for name in ("worst", "best", "random"))
 
 
 @pytest.mark.slow
@@ -83,6 +83,7 @@ def test_the_dial_lies_between_its_ends_and_apply_enlarges(trained: Any, folder:
         gf.apply(trained.folder, picture, draw=True)
 
 
+@pytest.mark.slow
 def test_sharp_follows_faithful_until_it_plays_and_then_goes_its_own_way(folder: Path) -> None:
     recipe = recipe_of(folder, **{"enhance.sharp_from": "0.5"})
     game = build_game(recipe)
@@ -144,6 +145,7 @@ def test_tiles_cover_a_picture_and_a_smaller_one_is_mirrored() -> None:
     assert cut_tiles(np.zeros((20, 30, 3), np.uint8)).shape == (1, 96, 96, 3)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_refused_before_training(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no degradation"):
         recipe_of(folder, **{"enhance.degradation": "sharpen"})

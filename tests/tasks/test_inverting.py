@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.core.seeds import generator_for
-from ganforge.data.images import to_uint8
-from ganforge.metrics.likeness import psnr
-from ganforge.tasks.directions import ATTRIBUTES, named_directions
-from ganforge.tasks.encoding import new_encoder, train_encoder
-from ganforge.tasks.inverting import PULL, invert_pictures
-from ganforge.tasks.model import PictureModel
+from ganforge.kinds.pictures.generate.model import PictureModel
+from ganforge.kinds.pictures.invert.directions import ATTRIBUTES, named_directions
+from ganforge.kinds.pictures.invert.encoder_training import new_encoder, train_encoder
+from ganforge.kinds.pictures.invert.optimise import PULL, invert_pictures
+from ganforge.kinds.pictures.measures.psnr_ssim import psnr
+from ganforge.kinds.pictures.reading import to_uint8
 
 SIDE, LATENT = 8, 5
 

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganforge import api
+import ganforge as gf
 from ganforge.core.files import sha256_of, write_folder
-from ganforge.data.tables.numeric import open_numeric_table
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import DataError, RecipeError, RunError
+from ganforge.kinds.tables.regress.model import closed_form, load_regression, scaling_of
+from ganforge.kinds.tables.regress.numeric import open_numeric_table
+from ganforge.kinds.tables.regress.plan import curvature_of
+from ganforge.kinds.tables.regress.task import Regress, RegressJob, r_squared, rmse
 from ganforge.recipe import Request
 from ganforge.run import Run
-from ganforge.tasks.plan_table import curvature_of
-from ganforge.tasks.regress import Regress, RegressJob, r_squared, rmse
-from ganforge.tasks.regression_model import closed_form, load_regression, scaling_of
 
 
 def silent(kind: str, **content: Any) -> None:
@@ -44,7 +44,7 @@ def plan(source: Path | str, label: str | None = "price", **asked: Any) -> Regre
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("regress")
     run = folder / "run"
-    api.train(write_table(folder / "table.csv"), task="regress", label="price", run=run)
+    gf.train(write_table(folder / "table.csv"), task="regress", label="price", run=run)
     return Run(run)
 
 
@@ -106,7 +106,7 @@ def test_a_run_stopped_halfway_ends_with_the_same_model(trained: Run, tmp_path: 
     shutil.rmtree(again.model)
     for checkpoint in sorted(again.checkpoints.iterdir())[1:]:
         shutil.rmtree(checkpoint)
-    api.resume(again.folder)
+    gf.resume(again.folder)
     name = "model.safetensors"
     assert sha256_of(again.model / name) == sha256_of(trained.model / name)
 
@@ -120,16 +120,16 @@ def test_features_that_say_nothing_are_called_so(tmp_path: Path) -> None:
     game = job.game()
     plan_settings = FitSettings(seed=0, batch_size=160, length_examples=1600, half_life_examples=0.0)
     product = fit(game, job.feed, plan_settings).product
-    verdict = job.evaluate(Run(tmp_path / "run"), product, {"step": 10, "examples": 1600})["verdict"]
-    assert verdict["grade"] in ("poor", "failed")
-    assert "does not help" in verdict["headline"]
+    verdict = job.evaluate(Run(tmp_path / "run"), product).verdict
+    assert verdict.grade in ("poor", "failed")
+    assert "does not help" in verdict.headline
 
 
 def test_a_run_that_has_not_arrived_says_so(tmp_path: Path) -> None:
     job = plan(write_table(tmp_path / "table.csv"))
     fresh = job.game().product_player.network  # theta = 0
-    verdict = job.evaluate(Run(tmp_path / "run"), fresh, {"step": 0, "examples": 0})["verdict"]
-    assert "has not reached the closed-form answer" in " ".join(verdict["sentences"])
+    verdict = job.evaluate(Run(tmp_path / "run"), fresh).verdict
+    assert "has not reached the closed-form answer" in " ".join(verdict.sentences)
 
 
 def test_alpha_comes_from_the_eigenvalues_and_the_steps_suffice(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_large_table_is_drawn_from(tmp_path: Path) -> None:
     frame["y"] = x @ [1.0, -2.0, 0.5] + 0.1 * random.normal(size=len(x))
     frame.to_parquet(path)
     run = Run(tmp_path / "run")
-    api.train(path, task="regress", label="y", run=run.folder, examples=300 * 1024)
+    gf.train(path, task="regress", label="y", run=run.folder, examples=300 * 1024)
     assert run.read_json(run.recipe)["optimiser"]["batch_size"] < 16_000
     solution = run.read_json(run.evaluation)["solution"]
     np.testing.assert_allclose(solution["theta"], solution["closed_form"], atol=0.01)
@@ -175,7 +175,7 @@ def test_a_curve_beats_the_line_where_the_truth_is_curved(tmp_path: Path) -> Non
     x = random.uniform(-2, 2, 400)
     pd.DataFrame({"x": x, "y": x**2 + 0.1 * random.normal(size=400)}).to_csv(tmp_path / "t.csv", index=False)
     run = Run(tmp_path / "run")
-    api.train(tmp_path / "t.csv", task="regress", label="y", run=run.folder, settings={"network.name": "mlp"})
+    gf.train(tmp_path / "t.csv", task="regress", label="y", run=run.folder, settings={"network.name": "mlp"})
     evaluation = run.read_json(run.evaluation)
     assert "better than the best straight line" in " ".join(evaluation["verdict"]["sentences"])
     assert evaluation["solution"]["theta"] is None
@@ -243,17 +243,17 @@ def test_a_target_names_what_this_task_measures(tmp_path: Path) -> None:
     table = write_table(tmp_path / "table.csv")
     asked: dict[str, Any] = {"task": "regress", "label": "price", "run": tmp_path / "run"}
     with pytest.raises(RecipeError, match="kid") as caught:
-        api.train(table, until="kid<0.02", **asked)
+        gf.train(table, until="kid<0.02", **asked)
     assert "rmse" in str(caught.value.do)
     with pytest.raises(RecipeError, match="worse rmse"):
-        api.train(table, until="rmse>0.02", **asked)
+        gf.train(table, until="rmse>0.02", **asked)
     assert not (tmp_path / "run").exists()
-    assert api.train(table, until="r2>0.5", **asked).reached is True
+    assert gf.train(table, until="r2>0.5", **asked).reached is True
 
 
 def test_the_report_of_a_regression_speaks_of_rows_and_one_network(trained: Run) -> None:
     page = trained.report.read_text("utf-8")
-    assert "What the model predicts, against what was measured" in page
+    assert "what the model predicts for rows that it never saw" in page
     assert "One network learns by plain backpropagation" in page
     assert "rows shown in training" in page
     for word in ("Two networks", "pictures shown", "ganforge sample"):

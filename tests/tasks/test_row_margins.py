@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganforge.networks.tabular import RowGenerator, RowLayout
-from ganforge.tasks.row_margins import match_shares
+from ganforge.kinds.tables.generate.game import match_shares
+from ganforge.kinds.tables.networks import RowGenerator, RowLayout
 
 SIZES = (2, 5, 3)
 WANTED = ((0.9, 0.1), (0.5, 0.2, 0.15, 0.1, 0.05), (0.01, 0.29, 0.7))

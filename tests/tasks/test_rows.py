@@ -27,16 +27,16 @@ from rows_world import (
 import ganforge as gf
 from ganforge.contracts import Plain
 from ganforge.core.files import write_folder
-from ganforge.data.tables.conditions import holds
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.rules import broken
 from ganforge.engine.fit import fit
 from ganforge.errors import DataError, InputError, RunError
-from ganforge.metrics.tables.imputation import by_means, filling_scores, hide
+from ganforge.kinds.tables.generate.model import load_rows
+from ganforge.kinds.tables.generate.task import GenerateRows
+from ganforge.kinds.tables.impute import Impute
+from ganforge.kinds.tables.measures.imputation import by_means, filling_scores, hide
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.settings import RowSettings
 from ganforge.run import Run
-from ganforge.tasks.generate_rows import GenerateRows
-from ganforge.tasks.impute import Impute
-from ganforge.tasks.row_model import load_rows
 
 TRUTH = known(200_000, seed=9)
 RULES = {"start <= end", "city -> country", "unique key"}
@@ -142,7 +142,7 @@ def test_every_row_meets_its_conditions_and_keeps_the_rules(rows: Trained, words
     made = model.sample(1_000, conditions=conditions, seed=3)
     written = to_plain(from_plain(made, model.codec.columns), model.codec.columns)
     for condition in conditions:
-        assert holds(condition, made).all() and holds(condition, written).all()
+        assert condition.holds(made).all() and condition.holds(written).all()
     assert set(broken(model.codec.rules, made, rows.job.table.train_rows, model.codec.columns).values()) == {0}
 
 
@@ -192,7 +192,7 @@ def test_a_run_that_is_killed_twice_ends_with_the_same_files(tmp_path: Path, tas
     """With the referee, which learns after the game and has no checkpoints: it begins again and ends alike."""
     settings = {"records.every_steps": 5, "records.checkpoint_every_steps": 10, "optimiser.batch_size": 128}
     job = planned(known(600), tmp_path, task, examples=6_400, settings={k: str(v) for k, v in settings.items()})
-    assert (job.recipe.rows.referee > 0) is (task == "generate")
+    assert (job.recipe.section(RowSettings).referee > 0) is (task == "generate")
     straight = finished(job, Run(tmp_path / "straight"))
     assert {"model.json", "model.safetensors"} <= set(straight)
     killed, task_of = Run(tmp_path / "killed"), GenerateRows() if task == "generate" else Impute()

@@ -6,10 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import scaling
 from hypothesis import given
 from hypothesis import strategies as st
 from processes import free_port
@@ -27,7 +25,7 @@ def counted(tensor, *more, **options):
     return all_reduce(tensor, *more, **options)
 
 dist.all_reduce = counted
-job = scaling.job_of("table")
+job = scaling.job_of("tables")
 game = job.game()
 with joined() as world:
     meet(world)
@@ -74,11 +72,12 @@ def test_efficiency_is_a_share_that_overlap_never_lowers_and_longer_steps_raise(
     assert hidden <= 2 * plain + 1e-12, "hiding all of it at most doubles the speed"
 
 
+@pytest.mark.slow
 def test_the_bytes_that_are_stated_are_those_that_two_processes_send() -> None:
     port, processes = str(free_port()), []
     for rank in range(2):
         place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-        reach = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PYTHONPATH": str(Path(scaling.__file__).parent)}
+        reach = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PYTHONPATH": os.pathsep.join(sys.path)}
         surroundings = {**os.environ, **place, **reach, "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-c", COUNTED]
         processes.append(subprocess.Popen(command, env=surroundings, stdout=subprocess.PIPE, text=True))

@@ -22,9 +22,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ganforge.api.asking import request_of, task_for
-from ganforge.api.reopening import recipe_of
-from ganforge.api.verbs import resume, train
+from ganforge.api.request import asked_of, request_of, task_for
+from ganforge.api.stored_run import recipe_of
+from ganforge.api.train import resume, train
 from ganforge.core.lock import held_by
 from ganforge.errors import GanforgeError, InputError, Preempted, RunError
 from ganforge.recipe import Request
@@ -140,7 +140,7 @@ def train_one(asked: str, run: str, cache: str) -> str:
             _refuse_another(folder, request)
             trained = resume(run)
         else:
-            trained = train(request.source, run=run, **_options(request))
+            trained = train(request.source, run=run, **asked_of(request))
     except Preempted as error:
         os._exit(error.exit_code)  # the machine is taken away: the run is saved, and Ray starts the task elsewhere
     except GanforgeError as error:
@@ -198,10 +198,6 @@ def _refuse_another(run: Run, request: Request) -> None:
             "It would be returned in place of the one that is wanted.",
             "Give this recipe another name.",
         )
-
-
-def _options(request: Request) -> dict[str, Any]:
-    return {name: value for name, value in request.model_dump(exclude_unset=True).items() if name != "source"}
 
 
 # ---- what runs where the recipes are -------------------------------------------------------------------------------

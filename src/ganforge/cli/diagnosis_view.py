@@ -10,12 +10,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ganforge.contracts import Finding
 from ganforge.diagnosis import trend
-from ganforge.diagnosis.reading import leading_quality, players, series
+from ganforge.diagnosis.history import leading_quality, players, series
+from ganforge.records import Finding
 
 if TYPE_CHECKING:
-    from ganforge.api import Diagnosis
+    from ganforge.api.diagnose import Diagnosis
 
 BARS = "▁▂▃▄▅▆▇█"
 NOT_FINITE = "!"

@@ -17,46 +17,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ganforge.contracts import Finding, History, Record
+from ganforge.core.format import duration
 from ganforge.core.world import is_leader
 from ganforge.diagnosis import diagnose, trend
-from ganforge.diagnosis.reading import Quality, discriminators, leading_quality, middle, players, series, window
-from ganforge.reports.guarded import guard_words
+from ganforge.diagnosis.history import Quality, discriminators, leading_quality, middle, players, series, window
+from ganforge.events import kind_of, sentence
+from ganforge.records import Finding, History, Record
 
 REFRESH_SECONDS = 0.25  # a terminal is drawn at most four times a second
 DIAGNOSE_SECONDS = 5.0  # the checks read the whole history: seldom is enough
 PLAIN_SECONDS, PLAIN_SHARE = 10.0, 0.05  # a plain line after so much time or progress, whichever comes first
 PLAIN_LEAST_SECONDS = 1.0
 
-PHASES = {
-    "reading": "Reading the data",
-    "timing": "Timing this machine",
-    "judging": "Preparing the judge",
-    "started": "Training",
-    "resumed": "Training",
-    "settling": "Settling what was learned",
-    "evaluating": "Judging the result",
-    "finished": "Done",
-    "interrupted": "Stopped and saved",
-    "failed": "Failed",
-}
-SENTENCES = {
-    "warned": "Note: {sentence}",
-    "started": "Training on {device}: {examples:,} examples.",
-    "resumed": "Going on after {examples:,} examples.",
-    "sampled": "Samples: {path}",
-    "not_captured": "Steps run operation by operation: {reason}.",
-    "refitted": "This machine's speed has changed: {length:,} examples in all now fit the time.",
-    "rewound": "Back to the last healthy checkpoint, with half the learning rate (attempt {attempt}).",
-    "plateau": "It no longer gets better: {reason}. Training settles and ends at {length:,} examples.",
-    "kept_best": "The model after {best_examples:,} examples is kept: its {measure} was {best_score:.4g}, "
-    "at the end it is {final_score:.4g}.",
-    "damaged_checkpoint": "Note: {sentence}",
-    "environment_changed": "Note: {sentence}",
-    "accepted_changed_data": "Note: {sentence}",
-    "reported": "Report: {path}",
-}
-NOTES = ("warned", "damaged_checkpoint", "environment_changed", "accepted_changed_data")  # shown until the end
 ARROWS = {("improving", "lower"): "↓", ("improving", "higher"): "↑", ("worsening", "lower"): "↑"}
 ARROWS |= {("worsening", "higher"): "↓"}  # flat has an arrow of its own
 COLOURS = {"critical": "bold red", "warning": "yellow", "note": "cyan", "improving": "green", "worsening": "red"}
@@ -85,14 +57,15 @@ class Facts:
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Takes an event in."""
-        kind = str(event["kind"])
-        self.phase = PHASES.get(kind, self.phase)
-        if kind == "sampled":
+        kind = kind_of(event)
+        self.phase = kind.phase or self.phase
+        if event["kind"] == "sampled":
             self.grid = str(event.get("path", ""))
-        if kind in NOTES:
-            self.warnings.append(event_words(event))
-        self.guarded = guard_words(event) or self.guarded
-        if kind != "checkpoint":
+        if kind.note:
+            self.warnings.append(sentence(event))
+        if kind.guard:
+            self.guarded = sentence(event)
+        if event["kind"] != "checkpoint":
             self.events.append(event)
 
     def history(self) -> History:
@@ -114,7 +87,7 @@ class Facts:
             words = f"{last['examples']:,} of {last['length_examples']:,} examples"
             if rate > 0:
                 left = (last["length_examples"] - last["examples"]) / rate
-                return f"{words}, {rate:,.0f}/s, {minutes(left)} left"
+                return f"{words}, {rate:,.0f}/s, {duration(left)} left"
         return f"{words}, {rate:,.0f}/s"
 
     def player_rows(self) -> list[tuple[str, str, str, str]]:
@@ -234,7 +207,7 @@ class PlainView:
 
     def event(self, event: Mapping[str, Any]) -> None:
         self._facts.event(event)
-        words = event_words(event)
+        words = sentence(event)
         if words:
             self._say(words)
 
@@ -280,23 +253,6 @@ def line(facts: Facts) -> str:
     if (seen := facts.quality()) is not None and seen.values:
         parts.append(f"{seen.name} {seen.values[-1]:.3g} ({seen.better} is better, {trend(seen.values, seen.better)})")
     return " | ".join(part for part in (*parts, facts.meaning()) if part)
-
-
-def event_words(event: Mapping[str, Any]) -> str:
-    """An event as a sentence; "" for those that say nothing to a person."""
-    kind = str(event["kind"])
-    phase = f"{PHASES[kind]}." if kind in PHASES else guard_words(event)
-    try:
-        return SENTENCES.get(kind, phase).format_map(event)
-    except KeyError:  # an older run wrote less
-        return phase
-
-
-def minutes(seconds: float) -> str:
-    """m:ss, or h:mm:ss."""
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
 def _player_table(facts: Facts) -> Table:

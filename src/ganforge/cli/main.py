@@ -14,8 +14,15 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
-from ganforge import __version__
-from ganforge.cli import diagnosing, ending, options, picturing, problems, profiling, tables, using
+import ganforge
+from ganforge.cli import diagnose as diagnosing
+from ganforge.cli import errors as problems
+from ganforge.cli import invert as picturing
+from ganforge.cli import next_steps as ending
+from ganforge.cli import options
+from ganforge.cli import output as tables
+from ganforge.cli import profile as profiling
+from ganforge.cli import sample as using
 from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
 from ganforge.core.stop import Terminated, Termination
 
@@ -90,6 +97,7 @@ def _every_verb(
         "ganforge train digits --set optimiser.batch_size=128  overrule one choice",
     ),
 )
+@options.with_kind_options("train")
 def train(  # noqa: PLR0913, PLR0917 - one argument per option
     data: Source,
     minutes: Minutes = None,
@@ -107,25 +115,24 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
     ] = None,
     size: options.SizeName = None,
     seed: Seed = 0,
-    resolution: options.Resolution = None,
+    kind: options.KindName = None,
     objective: options.ObjectiveName = None,
     label: Label = None,
-    plan_file: options.PlanFile = None,
-    rules: options.Rules = None,
     settings: Settings = None,
     guard: options.Guard = "on",
     force: Force = False,
     tensorboard: options.ForTensorBoard = False,
+    *,
+    of_kind: dict[str, Any],
 ) -> None:
     """Train on DATA, then judge the result and write a report."""
     options.check_one_length(minutes, examples)
     chosen = options.settings_of(settings)
-    from ganforge import api
     from ganforge.cli.live import view_for
 
     console = Console()
     with view_for(console) as view:
-        trained = api.train(
+        trained = ganforge.train(
             data,
             task=task,
             run=run,
@@ -134,16 +141,15 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
             until=until,
             size=size,
             seed=seed,
-            resolution=resolution,
+            kind=kind,
             objective=objective,
             label=label,
-            plan=plan_file,
-            rules=tuple(rules or ()),
             settings=chosen,
             guard=options.is_on("--guard", guard),
             force=force,
             observers=(view,),
             tensorboard=tensorboard,
+            **of_kind,
         )
     ending.tell_result(trained, console)
     if trained.reached is False:
@@ -159,6 +165,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
         "ganforge plan people.csv --out people.json  under another name",
     ),
 )
+@options.with_kind_options("train")
 def plan(  # noqa: PLR0913, PLR0917 - as train
     data: Source,
     minutes: Minutes = None,
@@ -167,11 +174,9 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
     task: options.TaskName = None,
     size: options.SizeName = None,
     seed: Seed = 0,
-    resolution: options.Resolution = None,
+    kind: options.KindName = None,
     objective: options.ObjectiveName = None,
     label: Label = None,
-    plan_file: options.PlanFile = None,
-    rules: options.Rules = None,
     settings: Settings = None,
     guard: options.Guard = "on",
     out: Annotated[
@@ -179,14 +184,14 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
         typer.Option(metavar="FILE", help="Where the columns of a table are written; else plan.json."),
     ] = None,
     force: Force = False,
+    *,
+    of_kind: dict[str, Any],
 ) -> None:
     """Show every choice for DATA with its reason; train nothing."""
     options.check_one_length(minutes, examples)
     chosen = options.settings_of(settings)
-    from ganforge import api
-
     console = Console()
-    recipe = api.plan(
+    recipe = ganforge.plan(
         data,
         task=task,
         minutes=minutes,
@@ -194,13 +199,12 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
         until=until,
         size=size,
         seed=seed,
-        resolution=resolution,
+        kind=kind,
         objective=objective,
         label=label,
-        plan=plan_file,
-        rules=tuple(rules or ()),
         settings=chosen,
         guard=options.is_on("--guard", guard),
+        **of_kind,
     )
     ending.tell_plan(recipe, data, out, console, force=force)
 
@@ -212,12 +216,13 @@ def resume(
     tensorboard: options.ForTensorBoard = False,
 ) -> None:
     """Go on with RUN exactly where it stopped."""
-    from ganforge import api
     from ganforge.cli.live import view_for
 
     console = Console()
     with view_for(console) as view:
-        trained = api.resume(run, accept_changed_data=accept_changed_data, observers=(view,), tensorboard=tensorboard)
+        trained = ganforge.resume(
+            run, accept_changed_data=accept_changed_data, observers=(view,), tensorboard=tensorboard
+        )
     ending.tell_result(trained, console)
     if trained.reached is False:
         raise typer.Exit(TARGET_NOT_REACHED)
@@ -274,9 +279,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Measure how good the samples of RUN are, and say so in words."""
-    from ganforge import api
-
-    evaluation = api.evaluate(run)
+    evaluation = ganforge.evaluate(run)
     if as_json:
         print(json.dumps(evaluation, indent=2))
     else:
@@ -286,9 +289,7 @@ def evaluate(
 @app.command(cls=_Verb, epilog=_examples("ganforge report runs/digits-1  then open the file in a browser"))
 def report(run: RunFolder) -> None:
     """Write the report of RUN: one page that needs no network."""
-    from ganforge import api
-
-    tables.say_path("Wrote", api.report(run), Console())
+    tables.say_path("Wrote", ganforge.report(run), Console())
 
 
 app.command(
@@ -321,11 +322,9 @@ def runs(
     ] = None,
 ) -> None:
     """List the runs in FOLDER with their verdicts."""
-    from ganforge import api
-
     console = Console()
     nothing_yet = folder is None and not Path("runs").exists()  # before a person's first run
-    found = [] if nothing_yet else list(api.runs(folder or "runs"))
+    found = [] if nothing_yet else list(ganforge.runs(folder or "runs"))
     if found:
         tables.print_runs(found, console)
     else:
@@ -363,7 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     """Runs one verb. Returns: the exit code that it asked for. Raises: what it raises."""
     if "--version" in words[: words.index("--") if "--" in words else None]:
-        print(f"ganforge {__version__}")
+        print(f"ganforge {ganforge.__version__}")
         return 0
     code = app(words, prog_name="ganforge", standalone_mode=False)
     if code == STOPPED:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Sequence
-from typing import Annotated, TypeAlias, get_args
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, wraps
+from typing import Annotated, Any, TypeAlias, get_args
 
 import typer
 
+from ganforge.contracts import Kind, Option
 from ganforge.errors import RecipeError, did_you_mean
+from ganforge.kinds import KINDS, every_kind
+from ganforge.kinds.options import flag_of, options_of, read_value, was_given
 from ganforge.recipe import Size
 
 HOW_LONG, WHAT = "How long (5 minutes when you say nothing)", "What to train (chosen for you when you say nothing)"
@@ -110,11 +115,61 @@ def check_one_length(minutes: float | None, examples: int | None) -> None:
         )
 
 
+def with_kind_options(verb: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb of the command line the options that kinds of data have for it.
+
+    The function has one argument `of_kind`: it is called with what was typed, by the options' names. On the help page
+    they stand in panels of their own, after the options of every kind.
+
+    Args: verb as `Option.verbs` names it; "train" for `plan` and `profile` as well.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        more = [_parameter(kinds) for kinds in options_of(verb).values()]
+
+        @wraps(function)
+        def called(**typed: Any) -> None:
+            given = {parameter.name: typed.pop(parameter.name) for parameter in more}
+            function(**typed, of_kind={name: value for name, value in given.items() if was_given(value)})
+
+        parameters = inspect.signature(function, eval_str=True).parameters.values()
+        own = [each for each in parameters if each.name != "of_kind"]
+        called.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
+        called.__annotations__ = {each.name: each.annotation for each in (*own, *more)}
+        return called
+
+    return decorate
+
+
+def _parameter(owners: Sequence[tuple[Kind, Option]]) -> inspect.Parameter:
+    """An option as typer reads it from a function's signature. Args: owners the kinds that have it."""
+    option = owners[0][1]
+    words = " ".join(dict.fromkeys(owned.help for _, owned in owners))
+    names = " and ".join(kind.name for kind, _ in owners)
+    about: dict[str, Any] = {"metavar": option.metavar, "help": words, "rich_help_panel": f"Only for {names}"}
+    if option.type is bool:
+        hint: Any = bool
+    else:
+        hint = list[str] | None if option.many else str | None
+        about["parser"] = str if option.type is object else partial(read_value, option)
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if option.type is bool else None,
+        annotation=Annotated[hint, typer.Option(flag_of(option), **about)],
+    )
+
+
+def _in_words(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
+
+
 # fmt: off
 Source: TypeAlias = Annotated[str, typer.Argument(
     metavar="DATA", show_default=False,
-    help="A folder of pictures, an array, a table (.csv, .parquet ...), or the name of a data set that comes along: "
-    "digits, digits8, wine.")]
+    help=f"{', '.join(kind.forms for kind in every_kind()).capitalize()}, or the name of a data set that comes along: "
+    f"{', '.join(name for kind in every_kind() for name in kind.built_in)}.")]
 RunFolder: TypeAlias = Annotated[str, typer.Argument(
     metavar="RUN", show_default=False, help="The folder that `ganforge train` printed.")]
 Minutes: TypeAlias = Annotated[float | None, typer.Option(
@@ -132,26 +187,20 @@ Label: TypeAlias = Annotated[str | None, typer.Option(
     help="The column that holds the labels; none trains without them. For regress: the column to predict. "
     "Of other tables: the column whose prediction is judged.")]
 TaskName: TypeAlias = Annotated[str | None, typer.Option(
-    "--task", metavar="T", rich_help_panel=WHAT, help="What to do with the data: generate, impute or regress.")]
+    "--task", metavar="T", rich_help_panel=WHAT,
+    help=f"What to do with the data: {'; '.join(f'of {kind.name} {_in_words(kind.tasks)}' for kind in every_kind())}.")]
+KindName: TypeAlias = Annotated[str | None, typer.Option(
+    "--kind", metavar="|".join(KINDS), parser=one_of("--kind", list(KINDS)), rich_help_panel=WHAT,
+    help="What DATA holds, where its name and content do not tell.")]
 SizeName: TypeAlias = Annotated[str | None, typer.Option(
     "--size", metavar="|".join(get_args(Size)), parser=one_of("--size", get_args(Size)), rich_help_panel=WHAT,
     help="How large the networks are.")]
-Resolution: TypeAlias = Annotated[int | None, typer.Option(
-    metavar="R", parser=whole_number("--resolution", 8, 64), rich_help_panel=WHAT,
-    help="Side of the pictures in pixels, 8 to 256.")]
 ObjectiveName: TypeAlias = Annotated[str | None, typer.Option(
     "--objective", metavar="O", rich_help_panel=WHAT,
     help="How the two networks are scored, such as r3gan, hinge, minimax.")]
 Settings: TypeAlias = Annotated[list[str] | None, typer.Option(
     "--set", metavar="section.key=value", rich_help_panel=WHAT,
     help="Replace any choice of the plan; give it as often as you like. `ganforge plan DATA` lists them.")]
-PlanFile: TypeAlias = Annotated[str | None, typer.Option(
-    "--plan", metavar="FILE", rich_help_panel=WHAT,
-    help="Columns and rules of a table as `ganforge plan` wrote them and you corrected them.")]
-Rules: TypeAlias = Annotated[list[str] | None, typer.Option(
-    "--rule", metavar="RULE", rich_help_panel=WHAT,
-    help='What every generated row keeps, besides the rules that are found: "start <= end", "0 <= age <= 99", '
-    '"city -> country", "unique id", "seen store". As often as you like.')]
 Where: TypeAlias = Annotated[list[str] | None, typer.Option(
     "--where", metavar="CONDITION",
     help='Of a table: what every row meets: sex=Female, "age>=60", "20<=age<30", "job in {cook, baker}". '

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from ganforge.core.files import MANIFEST, write_through
-from ganforge.core.plain_json import parse_json
+from ganforge.core.json_file import parse_json
 from ganforge.errors import InputError
 
 MOST_BYTES = 2**31  # of one member

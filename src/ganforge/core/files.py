@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from ganforge.core.plain_json import read_json_file
+from ganforge.core.json_file import read_json_file
 from ganforge.errors import RunError, StorageError
 
 MANIFEST = "manifest.json"  # written last: a folder without it was never finished

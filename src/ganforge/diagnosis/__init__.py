@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ganforge.contracts import Check, Finding, History
-from ganforge.core.misfit import refused
+from ganforge.core.validation import refused
 from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins
 from ganforge.diagnosis.copying import copying
 from ganforge.diagnosis.cycles import oscillating
@@ -21,6 +20,7 @@ from ganforge.diagnosis.length import starved, too_short
 from ganforge.diagnosis.not_finite import not_finite
 from ganforge.diagnosis.overfitting import discriminator_overfits
 from ganforge.diagnosis.trend import Trend, trend
+from ganforge.records import Check, Finding, History
 
 CHECKS: Final[dict[str, Check]] = {
     "not_finite": not_finite,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import (
+from ganforge.diagnosis.history import (
     PENALTIES,
     Quality,
     discriminators,
@@ -18,6 +17,7 @@ from ganforge.diagnosis.reading import (
     window,
 )
 from ganforge.diagnosis.trend import trend
+from ganforge.records import Finding, History
 
 _ALWAYS = 0.98  # of pairs ranked right: with 64 pairs a batch, about one mistake each
 _FAR = 4.0  # a lead from which on the worst sample and the best look alike: softplus(-4) teaches 0.02

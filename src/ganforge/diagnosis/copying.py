@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import measures
+from ganforge.diagnosis.history import measures
+from ganforge.records import Finding, History
 
 
 def copying(history: History) -> Finding | None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import discriminators, leading_quality, score_gap
+from ganforge.diagnosis.history import discriminators, leading_quality, score_gap
 from ganforge.diagnosis.trend import trend
+from ganforge.records import Finding, History
 
 _LEAST_RECORDS, _MOST_RECORDS = 24, 200  # that are looked at
 _LATE = 0.6  # of the run, its last part: the beginning of a game is one great swing

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganforge.contracts import Finding, History
+from ganforge.records import Finding, History
 
 _FEW = 100  # examples: with fewer, a tenth of them held out is too few to measure anything with
 _COPIES = 0.3  # share of the examples that repeat another one

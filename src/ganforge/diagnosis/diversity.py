@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import DIVERSITY, Quality, discriminators, looks, measures, quality
+from ganforge.diagnosis.history import DIVERSITY, Quality, discriminators, looks, measures, quality
+from ganforge.records import Finding, History
 
 _LOW = 0.3  # of the floor: real data against real data reaches 1 by this count
 _SUNK = 0.05  # of the floor: nearly nothing of the data is reached, however good the samples look

@@ -5,8 +5,8 @@ They stand apart from CHECKS, which are told to people: a slow run that is quite
 
 from __future__ import annotations
 
-from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import discriminators, generators, looks, middle, series
+from ganforge.diagnosis.history import discriminators, generators, looks, middle, series
+from ganforge.records import Finding, History
 
 _STRANGE = 0.3  # precision: of samples that pass for data at all; the digits have 0.95 after 3,000 examples
 _NOTHING, _BY_NOW = 0.05, 0.3  # precision so low when so much of the run is over: it will not come by itself

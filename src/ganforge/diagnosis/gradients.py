@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from statistics import median
 
-from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import PENALTIES, at, early, leading_quality, measures, middle, players, series, window
+from ganforge.diagnosis.history import PENALTIES, at, early, leading_quality, measures, middle, players, series, window
 from ganforge.diagnosis.trend import trend
+from ganforge.records import Finding, History
 
 _JUMP = 10.0  # times the running median
 _SETTLED = 8  # records before a median means anything: the first ones hold the warm-up

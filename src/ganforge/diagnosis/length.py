@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from ganforge.contracts import Finding, History, Record
-from ganforge.diagnosis.reading import discriminators, leading_quality, looks, middle, window
+from ganforge.diagnosis.history import discriminators, leading_quality, looks, middle, window
+from ganforge.records import Finding, History, Record
 
 _STILL = 0.15  # of the way to the floor, since the last look before the end
 _LATE = (0.5, 0.85)  # where that look may lie: learning rates that fall always give a little at the very end

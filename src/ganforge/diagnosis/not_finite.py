@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import players
+from ganforge.diagnosis.history import players
+from ganforge.records import Finding, History
 
 _MANY = 0.01  # one turn in a hundred: more than the odd overflow
 

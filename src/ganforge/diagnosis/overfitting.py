@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ganforge.contracts import Finding, History
-from ganforge.diagnosis.reading import discriminators, looks, middle
+from ganforge.diagnosis.history import discriminators, looks, middle
+from ganforge.records import Finding, History
 
 LOOKS = 3
 LEAST_GAP = 0.1  # between training data and samples: below it the discriminator tells nothing apart
@@ -36,7 +36,7 @@ def discriminator_overfits(history: History) -> Finding | None:
             f"and samples {fake:.3g}: unseen real data falls {share:.0%} of the way to fake (under 50 % is healthy).",
             cause="There is too little data for a discriminator of this size, so it learns the training set by heart.",
             remedy="More data is the cure. Without it: augmentation that adapts, with "
-            "`--set objective.augmentation_target=0.8`, `--size tiny`, fewer `--minutes`, or twice the penalty with "
+            "`--set augmentation.target=0.8`, `--size tiny`, fewer `--minutes`, or twice the penalty with "
             "`--set objective.gamma_start=...`.",
         )
     return None

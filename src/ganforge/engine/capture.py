@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class Recorder(Protocol):
     def record(self, work: Callable[[], Told]) -> tuple[Told, Repeat]:
         """Records `work` without any effect, and gives what repeats it over the same memory.
 
-        Raises: RuntimeError if something in it cannot be recorded.
+        Raises: RuntimeError if something in it cannot be recorded. What was recorded before must then be forgotten.
         """
         ...
 
@@ -99,6 +99,7 @@ class Captured:
             told, repeat = self._recorder.record(lambda: program(phase, places))
         except RuntimeError as error:
             self._refuse(str(error).strip().splitlines()[0])
+            self.forget()
             return None
         gradients = tuple(tuple(parameter.grad for parameter in seat.parameters) for seat in self._seats)
         self._recordings[phase] = _Recording(places, told, repeat, gradients)
@@ -124,20 +125,62 @@ class CudaRecorder:
 
     def warm_up(self, work: Callable[[], Told]) -> Told:
         """On the stream of the recording: backpropagation remembers the stream on which it met a weight."""
-        self._stream.wait_stream(torch.cuda.current_stream())
+        user = torch.cuda.current_stream(self._stream.device)
+        self._stream.wait_stream(user)
         with torch.cuda.stream(self._stream):
             told = work()
-        torch.cuda.current_stream().wait_stream(self._stream)
+        user.wait_stream(self._stream)
         return told
 
     def record(self, work: Callable[[], Told]) -> tuple[Told, Repeat]:
         """A graph. While it is recorded nothing runs."""
-        graph = torch.cuda.CUDAGraph()
-        for generator in self._generators:
-            graph.register_generator_state(generator)
-        with torch.cuda.graph(graph, stream=self._stream):
-            told = work()
+        # A graph and the places of its seeds lie on the current device, which "cuda:1" alone does not choose.
+        with torch.cuda.device(self._stream.device):
+            user, graph, pool = torch.cuda.current_stream(), torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+            for generator in self._generators:
+                graph.register_generator_state(generator)
+            cause: RuntimeError | None = None
+            try:
+                with torch.cuda.graph(graph, pool=pool, stream=self._stream):
+                    try:
+                        told = work()
+                    except RuntimeError as error:
+                        cause = error
+                        raise
+            except RuntimeError as error:  # that of the end of a recording says only that something failed before
+                torch.cuda.set_stream(user)  # torch.cuda.graph does so only where the recording ended well
+                _end_pool(graph, pool)
+                self._renew_generators()
+                raise (cause or error) from None
         return told, graph.replay
+
+    def _renew_generators(self) -> None:
+        """Gives every generator a new state, with the same seed and offset.
+
+        In torch 2.11 the generators of a recording that failed take it to be going on: the next number that is drawn
+        raises "Offset increment outside graph capture encountered unexpectedly".
+        """
+        default = torch.cuda.default_generators[torch.cuda.current_device()]  # torch records it without being asked
+        for generator in (*self._generators, default):
+            fresh = torch.Generator(generator.device)
+            fresh.set_state(generator.get_state())
+            generator.graphsafe_set_state(fresh)
+
+
+_FAILED: list[torch.cuda.CUDAGraph] = []
+"""Recordings that failed. They must live on: torch's allocator of pinned memory may still ask them what is theirs."""
+
+
+def _end_pool(graph: torch.cuda.CUDAGraph, pool: Any) -> None:
+    """Ends what a recording that failed leaves open in torch 2.11: the allocator takes it to be going on, and keeps
+    every batch that came over another stream until it has ended."""
+    _FAILED.append(graph)
+    device = torch.cuda.current_device()
+    try:
+        torch._C._cuda_endAllocateToPool(device, pool)
+    except RuntimeError:  # torch has done it
+        return
+    torch._C._cuda_releasePool(device, pool)
 
 
 def _same_shapes(places: Inputs, inputs: Inputs) -> bool:

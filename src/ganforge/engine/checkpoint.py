@@ -21,13 +21,13 @@ from torch import Tensor
 
 from ganforge.contracts import Levers
 from ganforge.core.files import check_folder, remove_folder, write_folder
-from ganforge.core.plain_json import read_json_file
-from ganforge.core.tensor_file import Declared, read_declared, read_tensors, refuse_others
+from ganforge.core.json_file import read_json_file
+from ganforge.core.safetensors_file import Declared, read_declared, read_tensors, refuse_others
 from ganforge.core.world import World
-from ganforge.engine.average import MovingAverage
 from ganforge.engine.best import PREFIX, Best, Standing
 from ganforge.engine.clock import Clock
-from ganforge.engine.trial import Memory
+from ganforge.engine.ema import MovingAverage
+from ganforge.engine.guard_state import Memory
 from ganforge.engine.turn import OpenAccount, Seat, go_on_with
 from ganforge.errors import RunError
 

@@ -14,22 +14,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganforge.contracts import Feed, Game, Observer, Record
+from ganforge.contracts import Feed, Game, Observer
 from ganforge.core.world import ALONE, World
-from ganforge.engine.adapting import adapted
-from ganforge.engine.average import MovingAverage
+from ganforge.engine.adaptive_augmentation import adapted
 from ganforge.engine.best import Best, Standing
 from ganforge.engine.capture import Captured, CudaRecorder
 from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
 from ganforge.engine.clock import Clock
+from ganforge.engine.control import Decision, agree, decide, recorded_refits
+from ganforge.engine.ema import MovingAverage
 from ganforge.engine.guard import Guard
-from ganforge.engine.journal import Journal, Pace, add_watched, make_record
-from ganforge.engine.returning import return_to_healthy
+from ganforge.engine.recorder import Journal, Pace, add_watched, make_record
+from ganforge.engine.rewind import return_to_healthy
 from ganforge.engine.settings import FitSettings
-from ganforge.engine.steer import Decision, agree, decide, recorded_refits
 from ganforge.engine.step import AtOnce, Runner, Step
 from ganforge.engine.turn import Seat, open_account, sit_down
 from ganforge.errors import Interrupted, RunError, TrainingError
+from ganforge.records import Record
 from ganforge.run import Run
 
 __all__ = ["FitSettings", "Fitted", "Look", "fit", "runner_for"]

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ganforge.contracts import Finding, History, Levers, Record
+from ganforge.contracts import Levers
 from ganforge.engine.checkpoint import State
-from ganforge.engine.ladders import IN_EVERY_RECORD, LADDERS, SHAPELESS, UNMISTAKABLE, Rung
-from ganforge.engine.trial import Memory, Trial
+from ganforge.engine.guard_ladders import IN_EVERY_RECORD, LADDERS, SHAPELESS, UNMISTAKABLE, Rung
+from ganforge.engine.guard_state import Memory, Trial
+from ganforge.records import Finding, History, Record
 
 WAIT_LOOKS = 2  # until an action is judged: the first look after it may still show what was before
 NEW_BEGINNING = 0.5  # progress from which on a run that was taken back is judged

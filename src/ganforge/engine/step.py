@@ -19,10 +19,10 @@ from ganforge.contracts import Batch, Dial, Feed, Game, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import seed_for
 from ganforge.core.spans import span
-from ganforge.engine.average import MovingAverage
-from ganforge.engine.averaging import Averaging
+from ganforge.engine.allreduce import Averaging
 from ganforge.engine.checkpoint import State
-from ganforge.engine.journal import Pace, learning_rate
+from ganforge.engine.ema import MovingAverage
+from ganforge.engine.recorder import Pace, learning_rate
 from ganforge.engine.settings import FitSettings
 from ganforge.engine.turn import Name, Seat, begin_step, find_gradients
 from ganforge.errors import RecipeError

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -10,35 +12,32 @@ from torch import nn
 from ganforge.contracts import NetworkPair
 from ganforge.core.device import memory_bytes
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.networks.conv import ConvPair
 from ganforge.networks.linear import LinearPair
 from ganforge.networks.mlp import MlpPair
 from ganforge.networks.points import PointsPair
-from ganforge.networks.resnet import ResnetPair
 from ganforge.recipe import Data, Network
 
 TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32
 
-PAIRS: dict[str, Callable[..., NetworkPair]] = {
-    "conv": ConvPair,
-    "resnet": ResnetPair,
-    "mlp": MlpPair,
-    "points": PointsPair,
-    "linear": LinearPair,
-}
+Pairs: TypeAlias = Mapping[str, Callable[..., NetworkPair]]
+"""The networks that suit a kind of data, by name."""
+
+PAIRS: Pairs = {"mlp": MlpPair, "points": PointsPair, "linear": LinearPair}
 
 
-def network_pair(network: Network, data: Data) -> NetworkPair:
-    """The pair that a recipe names. Raises: RecipeError for an unknown name, or where it does not suit the data."""
-    if network.name not in PAIRS:
-        raise RecipeError(f"There is no network {network.name!r}.", did_you_mean(network.name, PAIRS))
-    return PAIRS[network.name](
-        shape=data.shape,
-        labels=len(data.label_names),
-        latent_size=network.latent_size,
-        width=network.width,
-        depth=network.depth,
-    )
+def dials_of(name: str, pairs: Pairs) -> tuple[str, ...]:
+    """Which of latent_size, width and depth a pair of networks has. Raises: RecipeError for an unknown name."""
+    if name not in pairs:
+        raise RecipeError(f"There is no network {name!r}.", did_you_mean(name, pairs))
+    takes = signature(pairs[name]).parameters
+    return tuple(dial for dial in ("latent_size", "width", "depth") if dial in takes)
+
+
+def network_pair(network: Network, data: Data, pairs: Pairs) -> NetworkPair:
+    """The pair of `pairs` that a recipe names. Raises: RecipeError for an unknown name, or one that does not suit."""
+    dials = {dial: getattr(network, dial) for dial in dials_of(network.name, pairs)}
+    given = {dial: value for dial, value in dials.items() if value is not None}
+    return pairs[network.name](shape=data.shape, labels=len(data.label_names), **given)
 
 
 def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]]) -> None:
@@ -52,7 +51,7 @@ def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]
             modules = build()
     except (RuntimeError, TypeError, ValueError) as error:
         raise RecipeError(
-            f"The network {network.name!r} of width {network.width} and depth {network.depth} cannot be built.",
+            f"The network {_described(network)} cannot be built.",
             f"torch says: {str(error).splitlines()[0].rstrip('.')}.",
             "Choose other values, or leave them to the plan.",
         ) from error
@@ -60,15 +59,21 @@ def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]
     there = memory_bytes()
     if needed > there:
         raise RecipeError(
-            f"The network {network.name!r} of width {network.width} and depth {network.depth} is too large.",
+            f"The network {_described(network)} is too large.",
             f"Its weights take {needed / 1e9:,.0f} GB in training, and this machine has {there / 1e9:,.0f} GB.",
             "Choose a smaller width or depth, or leave them to the plan.",
         )
 
 
-def refuse_unbuildable_pair(network: Network, data: Data) -> None:
+def _described(network: Network) -> str:
+    dials = {"width": network.width, "depth": network.depth}
+    said = " and ".join(f"{name} {value}" for name, value in dials.items() if value is not None)
+    return f"{network.name!r}{f' of {said}' if said else ''}"
+
+
+def refuse_unbuildable_pair(network: Network, data: Data, pairs: Pairs) -> None:
     """Builds the pair that a recipe names and sends one example through it, as above. Raises: RecipeError."""
-    pair = network_pair(network, data)
+    pair = network_pair(network, data, pairs)
 
     def build() -> Sequence[nn.Module]:
         generator, discriminator = pair.generator(), pair.discriminator()
@@ -79,4 +84,4 @@ def refuse_unbuildable_pair(network: Network, data: Data) -> None:
     refuse_unbuildable(network, build)
 
 
-__all__ = ["PAIRS", "network_pair", "refuse_unbuildable", "refuse_unbuildable_pair"]
+__all__ = ["PAIRS", "Pairs", "dials_of", "network_pair", "refuse_unbuildable", "refuse_unbuildable_pair"]

@@ -44,8 +44,6 @@ class LinearPair:
     shape: tuple[int, ...]
     labels: int = 0
     latent_size: int = 64
-    width: int = 0  # has no hidden layer; here so that every pair is configured alike
-    depth: int = 0
 
     def generator(self) -> nn.Module:
         return LinearGenerator(self.latent_size, self.shape, self.labels)

@@ -41,6 +41,8 @@ class Minimax:
     """
 
     generator_reads_real: ClassVar[bool] = False
+    couples_examples: ClassVar[bool] = False
+    gamma: ClassVar[tuple[float, float] | None] = None
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -56,6 +58,8 @@ class Nonsaturating:
     """Minimax's discriminator; G maximises mean log D(G(z)). Source: Goodfellow et al. 2014, section 3."""
 
     generator_reads_real: ClassVar[bool] = False
+    couples_examples: ClassVar[bool] = False
+    gamma: ClassVar[tuple[float, float] | None] = None
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -71,6 +75,8 @@ class LeastSquares:
     """Scores pulled to 1 on real and 0 on fake. Source: Mao et al. 2017, equation 9 (a = 0, b = c = 1)."""
 
     generator_reads_real: ClassVar[bool] = False
+    couples_examples: ClassVar[bool] = False
+    gamma: ClassVar[tuple[float, float] | None] = None
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -88,6 +94,8 @@ class Hinge:
     """Scores pushed beyond a margin of 1. Source: Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17."""
 
     generator_reads_real: ClassVar[bool] = False
+    couples_examples: ClassVar[bool] = False
+    gamma: ClassVar[tuple[float, float] | None] = None
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -107,6 +115,8 @@ class Wasserstein:
     """
 
     generator_reads_real: ClassVar[bool] = False
+    couples_examples: ClassVar[bool] = False
+    gamma: ClassVar[tuple[float, float] | None] = (10.0, 10.0)  # the paper's lambda, constant
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws

@@ -26,6 +26,8 @@ class R3GAN:
     """
 
     generator_reads_real: ClassVar[bool] = True
+    couples_examples: ClassVar[bool] = False
+    gamma: ClassVar[tuple[float, float] | None] = None
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from ganforge.reports.words import short
+from ganforge.core.format import short
 
 WIDTH, HEIGHT = 440, 230  # units; the page scales them
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 14, 30  # margins that hold the ticks

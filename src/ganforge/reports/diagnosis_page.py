@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
-from ganforge.core.misfit import refused
-from ganforge.reports.heat import player_flows
-from ganforge.reports.page import NOUNS, SEVERITIES, environment, footer, run_facts
-from ganforge.reports.story import charts
+from ganforge.core.validation import refused
+from ganforge.records import Finding, History, Page
+from ganforge.reports.heatmaps import player_flows
+from ganforge.reports.page import SEVERITIES, environment, footer, run_facts
+from ganforge.reports.timeline import charts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +27,24 @@ class Said:
 
 
 def write_diagnosis(
-    path: Path, said: Said, findings: Sequence[Finding], history: History, recipe: Mapping[str, Any]
+    path: Path, said: Said, findings: Sequence[Finding], history: History, recipe: Mapping[str, Any], page: Page
 ) -> Path:
     """Writes one page that needs no network, whole or not at all.
 
-    Args: findings most severe first; history and recipe of the run.
+    Args: findings most severe first; history, recipe and words of the run.
     Raises: RunError if the run's files hold what no run writes; StorageError if the page cannot be written.
     """
     with refused(f"What {said.name!r} says of itself"):
         content = {
             "said": said,
-            "run_facts": run_facts(history, recipe),
+            "run_facts": run_facts(history, recipe, page),
             "findings": findings,
             "severities": SEVERITIES,
             "backprop": player_flows(history.records, history.events),
-            "charts": charts(history.records, history.evaluation),
-            "noun": NOUNS.get(str((recipe.get("data") or {}).get("kind")), "examples"),
+            "charts": charts(history),
+            "page": page,
             "footer": footer(history, recipe),
         }
-        page = environment().get_template("diagnosis.html.jinja").render(content)
-    write_whole(path, page.encode())
+        content_of_page = environment().get_template("diagnosis.html.jinja").render(content)
+    write_whole(path, content_of_page.encode())
     return path

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.contracts import Record
+from ganforge.records import Record
 
 Floats: TypeAlias = NDArray[np.float64]
 

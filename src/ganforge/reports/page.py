@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,24 +16,23 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from ganforge.contracts import Finding, History
 from ganforge.core.files import write_whole
-from ganforge.core.misfit import refused
-from ganforge.reports.cases_part import cases_part
-from ganforge.reports.facts import DIGESTS, find, passport_facts, plan_sections
-from ganforge.reports.guarded import guard_actions
-from ganforge.reports.heat import player_flows
-from ganforge.reports.pictures import picture
-from ganforge.reports.standing import class_shares, solution_rows, standings
-from ganforge.reports.story import charts, moments, players
-from ganforge.reports.table_part import table_part
-from ganforge.reports.words import duration, number, title
+from ganforge.core.format import duration, number, title
+from ganforge.core.validation import refused
+from ganforge.errors import RunError
+from ganforge.events import kind_of, state_of
+from ganforge.records import Evaluation, Finding, History, Page, read_evaluation, read_page
+from ganforge.reports.blocks import longest, sections
+from ganforge.reports.guard import guard_actions
+from ganforge.reports.heatmaps import player_flows
+from ganforge.reports.measures import standings
+from ganforge.reports.passport import DIGESTS, find, passport_facts
+from ganforge.reports.plan import plan_sections
+from ganforge.reports.timeline import charts, moments
 from ganforge.run import Run
 
 _HERE = Path(__file__).parent
-_CHANGES = ("accepted_changed_data", "environment_changed", "damaged_checkpoint")
 _TONES = {"fair": "care", "poor": "bad", "failed": "bad"}
-NOUNS = {"pictures": "pictures", "table": "rows"}
 SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
 
 
@@ -45,7 +47,7 @@ def write_report(run: Run, findings: Sequence[Finding]) -> Path:
     """
     absurd = np.errstate(all="ignore")  # numbers at the end of the range come out as not finite, which nobody draws
     with refused(f"What {str(run.folder)!r} says of itself"), absurd:
-        page = environment().get_template("template.html.jinja").render(_contents(run, findings))
+        page = environment().get_template("report.html.jinja").render(_contents(run, findings))
     write_whole(run.report, page.encode())
     return run.report
 
@@ -59,84 +61,74 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(number=number, title=title, duration=duration)
+    found.filters.update(number=number, title=title, longest=longest)
     return found
 
 
 def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
     history, recipe = run.history(), run.read_json(run.recipe)
-    records, evaluation = history.records, history.evaluation
-    grids = moments(run, records)
-    last = records[-1] if records else {}
-    adversarial = len(players(records)) != 1
+    page, evaluation = read_page(run.read_json(run.page)), read_evaluation(history.evaluation)
+    shown = sections(run, evaluation.blocks if evaluation else ())
     return {
         "name": run.folder.resolve().name,
-        "state": _state(history),
-        "noun": NOUNS.get(str((recipe.get("data") or {}).get("kind")), "examples"),
-        "grids": grids,
-        "verdict": _verdict(history),
-        "run_facts": run_facts(history, recipe),
-        "charts": charts(records, evaluation),
-        "adversarial": adversarial,
-        "measures": standings(evaluation, best="real data" if adversarial else "the best possible"),
-        "judge": str((evaluation.get("judge") or {}).get("sentence", "")),
-        "reference": str(evaluation.get("reference") or ""),
-        "table": table_part(run, evaluation),
-        "cases": cases_part(run, evaluation, str(recipe.get("task"))),
-        "solution": solution_rows(evaluation),
-        "classes": class_shares(evaluation),
-        "nearest": picture(run.nearest_grid),
-        "nearest_sentence": str(evaluation.get("nearest") or ""),
+        "state": state_of(history.events),
+        "page": page,
+        "moments": moments(run, history.records, page.wide),
+        "verdict": _verdict(history, evaluation),
+        "run_facts": run_facts(history, recipe, page),
+        "charts": charts(history),
+        "evaluation": evaluation,
+        "measures": standings(evaluation) if evaluation else [],
+        "judge": str(evaluation.judge.get("sentence", "")) if evaluation else "",
+        "first_sections": [section for section in shown if section.first],
+        "sections": [section for section in shown if not section.first],
         "findings": findings,
         "guard": guard_actions(history.events),
-        "backprop": player_flows(records, history.events),
+        "backprop": player_flows(history.records, history.events),
         "severities": SEVERITIES,
         "passport": passport_facts(history.passport),
-        "real": picture(run.real_grid, 700),
-        "reference_grid": picture(run.reference_grid, 700),
         "plan": plan_sections(recipe),
-        "folder": shlex.quote(str(run.folder)),
-        "more_minutes": max(1, round(2 * float(last.get("seconds", 0.0)) / 60)),
-        "labels": bool(evaluation.get("classes")),
-        "first_label": shlex.quote(str(next(iter((evaluation.get("classes") or {}).get("names") or []), ""))),
+        "commands": _commands(run, history),
         "footer": footer(history, recipe),
     }
 
 
-def _state(history: History) -> str:
-    """In a few words, from the last event that changes it."""
-    words = {
-        "started": "in training",
-        "resumed": "in training",
-        "interrupted": "stopped, can go on",
-        "failed": "failed",
-        "finished": "finished",
-    }
-    kinds = [str(event.get("kind")) for event in history.events]
-    return next((words[kind] for kind in reversed(kinds) if kind in words), "planned")
+def _commands(run: Run, history: History) -> list[tuple[str, str]]:
+    """(what it does, what to type) to go on with a run: what its model can do, in the words of its model.json."""
+    folder, finished = shlex.quote(str(run.folder)), state_of(history.events) == "finished"
+    steps: Any = {}
+    with suppress(RunError):  # a damaged model is told about where it is used
+        steps = run.read_json(run.model / "model.json").get("next_steps")
+    found = [] if finished else [("Go on exactly where it stopped", f"ganforge resume {folder}")]
+    for command, purpose in steps.items() if isinstance(steps, Mapping) else ():
+        found.append((f"{str(purpose)[:1].upper()}{str(purpose)[1:]}", f"ganforge {command}"))
+    found.append(("Judge it again", "ganforge evaluate RUN"))
+    if finished and history.records:
+        minutes = max(1, round(2 * float(history.records[-1].get("seconds", 0.0)) / 60))
+        found.append(("Train a better one: give it twice the time", f"ganforge train DATA --minutes {minutes}"))
+    return [(purpose, re.sub(r"\bRUN\b", lambda _: folder, command)) for purpose, command in found]
 
 
-def _verdict(history: History) -> dict[str, Any]:
+def _verdict(history: History, evaluation: Evaluation | None) -> dict[str, Any]:
     """The evaluation's verdict or, before there is one, where the run stands."""
-    given = history.evaluation.get("verdict") or {}
-    grade = str(given.get("grade", ""))
-    verdict = {
-        "grade": grade,
-        "tone": _TONES.get(grade.lower(), "fine"),
-        "headline": str(given.get("headline", "")),
-        "sentences": [str(sentence) for sentence in given.get("sentences") or []],
-    }
-    if given:
-        return verdict
+    if evaluation is not None and evaluation.verdict.headline:
+        given = evaluation.verdict
+        tone = _TONES.get(str(given.grade).lower(), "fine")
+        rest = given.headline.removeprefix(f"{str(given.grade).capitalize()}: ")  # the grade stands above it
+        words = rest[:1].upper() + rest[1:]
+        return {**asdict(given), "tone": tone, "words": words}
+    verdict: dict[str, Any] = {"grade": "", "tone": "fine"}
     if not history.records:
         sentence = "This page shows the plan. It fills up while training runs."
-        return verdict | {"headline": "Nothing has been trained yet.", "sentences": [sentence]}
+        words = "Nothing has been trained yet."
+        return verdict | {"words": words, "headline": words, "sentences": [sentence]}
     done = f"{float(history.records[-1].get('progress', 0.0)):.0%} of the planned training is done."
     sentences = [done, "The samples and curves below show how far it has come."]
-    return verdict | {"headline": "No verdict yet: the model has not been judged.", "sentences": sentences}
+    words = "No verdict yet: the model has not been judged."
+    return verdict | {"words": words, "headline": words, "sentences": sentences}
 
 
-def run_facts(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
+def run_facts(history: History, recipe: Mapping[str, Any], page: Page) -> list[tuple[str, str]]:
     """The few figures beside the verdict."""
     records, evaluation = history.records, history.evaluation
     facts = []
@@ -150,14 +142,13 @@ def run_facts(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, st
             facts.append(("Speed", f"{number(round(median(rates)))} / s"))
     if kept := [event for event in history.events if event.get("kind") == "kept_best"]:
         facts.append(("Best model, which is kept", f"after {number(int(kept[-1]['best_examples']))} examples"))
-    notes = [str(event.get("sentence", "")) for event in history.events if event.get("kind") in _CHANGES]
+    notes = [str(event.get("sentence", "")) for event in history.events if kind_of(event).change]
     facts += [("Note", sentence) for sentence in dict.fromkeys(notes)]
     device = find([recipe], ["device"])
     if isinstance(device, str):
         facts.append(("Trained on", ", ".join(filter(None, (device, _precision(recipe), _repeated(history))))))
     if evaluation.get("samples"):
-        kind = "generated rows" if evaluation.get("columns") else "samples"
-        facts.append(("Judged on", f"{number(evaluation['samples'])} {kind}"))
+        facts.append(("Judged on", f"{number(evaluation['samples'])} {page.judged}"))
     return facts
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ganforge.contracts import Record
 from ganforge.core.files import storage_error
 from ganforge.errors import InputError
+from ganforge.records import Record
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ganforge.data.tables.codec import TableCodec
-from ganforge.data.tables.numbers import Inside
-from ganforge.data.tables.table import Table, inquire, open_table
+from ganforge.kinds.tables.codec.codec import TableCodec
+from ganforge.kinds.tables.codec.numbers import Inside
+from ganforge.kinds.tables.table import Table, inquire, open_table
 
 ORDERED = ("ordered <= shipped", "shipped <= arrived", "weighed <= price", "net <= price")
 RULES = (*ORDERED, "city -> country", "0 <= age <= 60")

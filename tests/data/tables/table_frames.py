@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ganforge.data.tables.source import TableSource
-from ganforge.data.tables.survey import survey_table
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.source import TableSource
+from ganforge.kinds.tables.reading.survey import survey_table
 
 
 def source_of(frame: pd.DataFrame, **formats: str) -> TableSource:

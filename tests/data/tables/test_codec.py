@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from ganforge.contracts import Plain
-from ganforge.data.tables.codec import TableCodec
-from ganforge.data.tables.codec_file import codec_content, restore_codec
-from ganforge.data.tables.conditions import holds, parse_where
-from ganforge.data.tables.filling import fill
-from ganforge.data.tables.gaps import GapUnit
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.rules import broken
-from ganforge.data.tables.table import Table
 from ganforge.errors import InputError, RunError
+from ganforge.kinds.tables.codec.codec import TableCodec
+from ganforge.kinds.tables.codec.filling import fill
+from ganforge.kinds.tables.codec.gaps import GapUnit
+from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.rules.conditions import parse_where
+from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.table import Table
 
 INSIDES = ("seen", "smooth")
 
@@ -116,7 +116,7 @@ def test_every_row_of_allowed_codes_meets_all_conditions_and_rules(seen: Table, 
     written = to_plain(from_plain(rows, codec.columns), codec.columns)
     for made in (rows, written):
         for condition in conditions:
-            assert holds(condition, made).all(), condition
+            assert condition.holds(made).all(), condition
         assert set(broken(codec.rules, made, seen.train_rows, codec.columns).values()) == {0}
 
 

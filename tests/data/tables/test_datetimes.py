@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganforge.data.tables.datetimes import MICROSECONDS, read_datetime, write_datetime
 from ganforge.errors import InputError
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import MICROSECONDS, Column
+from ganforge.kinds.tables.reading.datetimes import read_datetime, write_datetime
 
 
 def column(**more: Any) -> Column:

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganforge.data.tables import find_rules as module
-from ganforge.data.tables.find_rules import find_rules
-from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import check_rules
-from ganforge.recipe import Column, ColumnKind
+from ganforge.kinds.tables.columns import Column, ColumnKind
+from ganforge.kinds.tables.rules import find_rules as module
+from ganforge.kinds.tables.rules.find_rules import find_rules
+from ganforge.kinds.tables.rules.rules import check_rules, parse_rules, rule_in_words
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", "nowhere"))
 Table = tuple[dict[str, Any], list[Column]]
@@ -19,7 +18,7 @@ Table = tuple[dict[str, Any], list[Column]]
 def found(table: Table) -> list[str]:
     plain, columns = table
     rules = find_rules(plain, columns)
-    texts = [text for text, _ in rules]
+    texts = [rule_in_words(rule, columns) for rule, _ in rules]
     check_rules(parse_rules(texts, columns), plain, columns, first_row=1)  # whatever is found can be kept, and is
     assert all(why for _, why in rules)
     return texts

@@ -11,12 +11,12 @@ from codec_world import random_codes, table_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganforge.data.tables.bounds import at_least
-from ganforge.data.tables.conditions import Among, Between, Condition, holds
-from ganforge.data.tables.gaps import GapUnit, fit_gaps
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.rules import on_one_scale
-from ganforge.recipe import Column
+from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.rules.bounds import at_least
+from ganforge.kinds.tables.rules.conditions import Condition, one_of
+from ganforge.kinds.tables.rules.rules import on_one_scale
 
 
 def column(name: str, kind: str = "decimal", **more: object) -> Column:
@@ -132,10 +132,10 @@ def test_codes_are_allowed_where_some_value_above_meets_the_conditions() -> None
     plain = {"a": np.zeros(4), "z": np.array([0.0, 5.0, 9.0, np.nan])}
     unit = fit_gaps([column("a", "integer")], column("z", "integer", missing=1), plain, 4, 8, "seen")
     assert asks(unit) == [True] * 4
-    assert asks(unit, Between("z", 4.0, 6.0)) == [False, False, True, False]
-    assert asks(unit, Between("z", 6.0, 7.0)) == [False, False, True, False]  # the nearest one lends its code
-    assert asks(unit, Among("z", frozenset({"9", None}))) == [True, False, False, True]
-    assert asks(unit, Among("z", frozenset({None}))) == [True, False, False, False]
+    assert asks(unit, Condition("z", 4.0, 6.0)) == [False, False, True, False]
+    assert asks(unit, Condition("z", 6.0, 7.0)) == [False, False, True, False]  # the nearest one lends its code
+    assert asks(unit, one_of("z", [9.0, None])) == [True, False, False, True]
+    assert asks(unit, one_of("z", [None])) == [True, False, False, False]
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
 
 
 SPANS = st.tuples(st.integers(0, 95), st.integers(0, 95)).map(sorted)
-LISTS = st.lists(st.integers(0, 95).map(str), min_size=1, max_size=4)
+LISTS = st.lists(st.integers(0, 95).map(float), min_size=1, max_size=4)
 
 
 @settings(max_examples=300, deadline=None)
@@ -166,11 +166,11 @@ def test_conditions_on_a_chain_hold_in_every_row_and_so_does_the_chain(  # type:
     conditions: list[Condition] = []
     for name in data.draw(st.sets(st.sampled_from("abcd"), min_size=1)):
         if data.draw(st.booleans()):
-            conditions.append(Between(name, *map(float, data.draw(SPANS))))
+            conditions.append(Condition(name, *map(float, data.draw(SPANS))))
         else:
-            texts: set[str | None] = set(data.draw(LISTS))
+            numbers = data.draw(LISTS)
             missing = name in "bd" and data.draw(st.booleans())
-            conditions.append(Among(name, frozenset(texts | {None} if missing else texts)))
+            conditions.append(one_of(name, [*numbers, None] if missing else numbers))
     try:
         asked = chain.by_unit(conditions)
     except InputError:
@@ -190,14 +190,14 @@ def test_conditions_on_a_chain_hold_in_every_row_and_so_does_the_chain(  # type:
         codes[:, place] = np.argmax(random.random(may.shape) * may, axis=1)
     rows = chain.decode(codes, random, asked)
     for condition in conditions:
-        assert holds(condition, rows).all(), condition
+        assert condition.holds(rows).all(), condition
     for lower, upper in (("a", "b"), ("b", "c"), ("d", "c"), ("a", "c")):
         assert not (rows[lower] > rows[upper]).any()
     assert not np.isnan(rows["a"]).any() and not np.isnan(rows["c"]).any()
 
 
 def test_a_condition_above_leaves_the_lower_column_its_missing_rows(chain) -> None:  # type: ignore[no-untyped-def]
-    asked = chain.by_unit((Between("c", 0.0, 30.0),))
+    asked = chain.by_unit((Condition("c", 0.0, 30.0),))
     unit = chain.units[chain.unit_of("d")]
     allowed = unit.allowed(asked[chain.unit_of("d")])
     assert allowed[0] and not allowed[-1]
@@ -205,7 +205,7 @@ def test_a_condition_above_leaves_the_lower_column_its_missing_rows(chain) -> No
 
 def test_conditions_stand_in_the_same_order_in_every_process(chain) -> None:  # type: ignore[no-untyped-def]
     """What is drawn depends on it, and a set of texts has another order in each process."""
-    places = list(chain.by_unit((Between("c", 0.0, 30.0), Between("b", 0.0, 30.0))))
+    places = list(chain.by_unit((Condition("c", 0.0, 30.0), Condition("b", 0.0, 30.0))))
     assert places[:2] == [chain.unit_of("c"), chain.unit_of("b")] and places[2:] == sorted(places[2:])
     assert len(places) == 4
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from table_frames import column_of
 
-from ganforge.data.tables.identifiers import SHORTEST_HEX, fresh_identifiers
 from ganforge.errors import InputError
-from ganforge.recipe import Column
+from ganforge.kinds.tables.codec.identifiers import SHORTEST_HEX, fresh_identifiers
+from ganforge.kinds.tables.columns import Column
 
 COUNT = range(100)
 

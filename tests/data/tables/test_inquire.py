@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganforge.data.tables import table
-from ganforge.data.tables.table import ASKED, inquire, open_table
 from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.tables import table
+from ganforge.kinds.tables.table import ASKED, inquire, open_table
 
 RANDOM = np.random.default_rng(0)
 START = RANDOM.integers(0, 100, 400)

@@ -9,9 +9,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from table_frames import column_of, columns_of, source_of
 
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.survey import survey_table
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.reading.survey import survey_table
 
 ROWS = 30
 YEARS = (-(2**31), 2**32)  # 1901 to 2106, in seconds: what every unit holds

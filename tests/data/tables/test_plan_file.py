@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from table_frames import source_of
 
-from ganforge.data.tables.plan_file import read_plan, write_plan
-from ganforge.data.tables.survey import survey_table
 from ganforge.errors import InputError, RecipeError
+from ganforge.kinds.tables.reading.plan_file import read_plan, write_plan
+from ganforge.kinds.tables.reading.survey import survey_table
 
 FRAME = pd.DataFrame({"age": np.arange(30) % 7, "city": ["Köln", "Bonn", "Ulm"] * 10, "key": np.arange(30)})
 COLUMNS = survey_table(source_of(FRAME)).columns

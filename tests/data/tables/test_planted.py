@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganforge.data.tables.find_rules import find_rules
-from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import broken, check_rules
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.rules.find_rules import find_rules
+from ganforge.kinds.tables.rules.rules import broken, check_rules, parse_rules, rule_in_words
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,7 @@ COLUMNS = [
 
 
 def test_the_planted_rules_hold_and_no_others_are_found(planted: ModuleType, frame: pd.DataFrame) -> None:
-    assert [text for text, _ in find_rules(plain_of(frame), COLUMNS)] == list(planted.RULES)
+    assert [rule_in_words(rule, COLUMNS) for rule, _ in find_rules(plain_of(frame), COLUMNS)] == list(planted.RULES)
     check_rules(parse_rules(planted.RULES, COLUMNS), plain_of(frame), COLUMNS, first_row=1)
 
 

@@ -5,24 +5,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganforge.data.tables.read_rules import parse_rules
-from ganforge.data.tables.rules import (
+from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.tables.columns import Column, ColumnKind
+from ganforge.kinds.tables.rules.conditions import Condition
+from ganforge.kinds.tables.rules.rules import (
     Fixed,
     Ordered,
     Rule,
     Seen,
     Unique,
-    Within,
     broken,
     check_rules,
+    parse_rules,
     rule_in_words,
 )
-from ganforge.errors import DataError, RecipeError
-from ganforge.recipe import Column, ColumnKind
 
 
 def column(name: str, kind: ColumnKind, **more: Any) -> Column:
     return Column(name=name, kind=kind, dtype="float64", **more)
+
+
+def within(name: str, low: float = -np.inf, high: float = np.inf) -> Condition:
+    return Condition(name, low, high, missing=True)
 
 
 def day(text: str) -> float:
@@ -61,20 +65,23 @@ COLUMNS = (
         (["start <= end"], [Ordered("start", "end")]),
         (["end>=start"], [Ordered("start", "end")]),
         (["low <= middle <= high"], [Ordered("low", "middle"), Ordered("middle", "high")]),
-        (["0 <= low <= high <= 9.5"], [Within("low", low=0), Ordered("low", "high"), Within("high", high=9.5)]),
-        (["0 <= age <= 99"], [Within("age", 0, 99)]),
-        (["age >= 17"], [Within("age", low=17)]),
-        (["age > 17", "100 > age"], [Within("age", 18, 99)]),
-        (["high < 1.5"], [Within("high", high=1.49)]),
-        (["age >= -5.5"], [Within("age", low=-5)]),
-        (["start >= 2024-01-31"], [Within("start", low=day("2024-01-31"))]),
-        (["end <= 2024-01-31"], [Within("end", high=second("2024-01-31T23:59:59"))]),
-        (["7 <= 8"], [Within("7", high=8)]),
+        (
+            ["0 <= low <= high <= 9.5"],
+            [within("low", low=0), Ordered("low", "high"), within("high", high=9.5)],
+        ),
+        (["0 <= age <= 99"], [within("age", 0, 99)]),
+        (["age >= 17"], [within("age", low=17)]),
+        (["age > 17", "100 > age"], [within("age", 18, 99)]),
+        (["high < 1.5"], [within("high", high=1.49)]),
+        (["age >= -5.5"], [within("age", low=-5)]),
+        (["start >= 2024-01-31"], [within("start", low=day("2024-01-31"))]),
+        (["end <= 2024-01-31"], [within("end", high=second("2024-01-31T23:59:59"))]),
+        (["7 <= 8"], [within("7", high=8)]),
         (["7 <= age"], [Ordered("7", "age")]),
         (['"7" <= "age"'], [Ordered("7", "age")]),
         (["unique id"], [Unique("id")]),
         (["unique 'id'"], [Unique("id")]),
-        (["unique visitors >= 0"], [Within("unique visitors", low=0)]),
+        (["unique visitors >= 0"], [within("unique visitors", low=0)]),
         (["seen store"], [Seen("store")]),
         (["city -> country"], [Fixed(("city", "country"))]),
         (["city,district->country"], [Fixed(("city", "district", "country"))]),
@@ -84,7 +91,7 @@ COLUMNS = (
         (["city -> country", "seen store", "city -> country"], [Fixed(("city", "country")), Seen("store")]),
         (["city -> country", "country -> continent"], [Fixed(("city", "country", "continent"))]),
         (["city -> country", "store -> district", "city -> store"], [Fixed(("city", "country", "store", "district"))]),
-        (["age >= 17", "start <= end", "age <= 90"], [Within("age", 17, 90), Ordered("start", "end")]),
+        (["age >= 17", "start <= end", "age <= 90"], [within("age", 17, 90), Ordered("start", "end")]),
     ],
 )
 def test_a_rule_in_words_is_understood(texts: list[str], rules: list[Rule]) -> None:
@@ -144,7 +151,7 @@ def test_ends_that_just_meet_are_no_contradiction() -> None:
         "start >= 2024-01-02",
         "end <= 2024-01-02T00:00:00",
     ]
-    assert Within("low", low=5) in parse_rules(texts, COLUMNS)
+    assert within("low", low=5) in parse_rules(texts, COLUMNS)
 
 
 NAMES = st.lists(st.text(alphabet="ab <>=-,\"'", min_size=1, max_size=8), min_size=4, max_size=6, unique=True)
@@ -155,7 +162,12 @@ def test_any_rule_can_be_written_and_read_again(names: list[str], ends: list[int
     columns = [column(name, "integer") for name in names[1:]] + [column(names[0], "identifier")]
     low, high = sorted(ends)
     _, a, b, *others = names
-    rules: list[Rule] = [Ordered(a, b), Within(a, low, high), Within(a, low=low), Within(b, high=high)]
+    rules: list[Rule] = [
+        Ordered(a, b),
+        within(a, low, high),
+        within(a, low=low),
+        within(b, high=high),
+    ]
     rules += [Fixed((b, a)), Fixed((a, *others)), Unique(names[0]), Seen(a)]
     for rule in rules:
         words = rule_in_words(rule, columns)
@@ -184,7 +196,7 @@ def table(**columns: list[Any]) -> dict[str, Any]:
             r"Row 503 breaks the rule 'start <= end': 'start' is 2024-03-01 and 'end' is 2024-02-29T23:00:00\. ",
         ),
         (
-            Within("age", 17, 90),
+            within("age", 17, 90),
             table(age=[17, np.nan, 90, 91, 16]),
             r"Row 504 .*'17 <= age <= 90': 'age' is 91\. Of the rows read so far 2 do",
         ),
@@ -235,7 +247,7 @@ def test_generated_rows_that_break_rules_are_counted() -> None:
         store=[1, 3, np.nan, 2, 2],
         age=[5, 6, 7, 8, 9],
     )
-    rules = [Unique("id"), Fixed(("city", "country")), Seen("store"), Within("age", high=7)]
+    rules = [Unique("id"), Fixed(("city", "country")), Seen("store"), within("age", high=7)]
     assert broken(rules, rows, train, COLUMNS) == {
         "unique id": 2,  # one that was seen, one for the second time
         '"city" -> country': 3,  # in quotes, as there is a column "city, old" as well

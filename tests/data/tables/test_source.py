@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ganforge.data.tables.source import BUILT_IN_TABLES, open_source
 from ganforge.errors import DataError
+from ganforge.kinds.tables import BUILT_IN
+from ganforge.kinds.tables.reading.source import open_source
 
 SHAPES = ((442, 11), (178, 14), (569, 31))
 
@@ -195,7 +196,7 @@ def test_a_name_that_no_system_allows_is_refused_too() -> None:
         open_source("x" * 5000 + ".csv")
 
 
-@pytest.mark.parametrize(("name", "shape"), list(zip(BUILT_IN_TABLES, SHAPES, strict=True)))
+@pytest.mark.parametrize(("name", "shape"), list(zip(BUILT_IN, SHAPES, strict=True)))
 def test_built_in_tables_have_their_classes_by_name(name: str, shape: tuple[int, int]) -> None:
     read = whole(name, 100)
     assert read.shape == shape

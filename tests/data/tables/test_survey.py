@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from table_frames import column_of, columns_of, source_of
 
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.profile import Distinct
-from ganforge.data.tables.source import open_source
-from ganforge.data.tables.survey import survey_table
 from ganforge.errors import DataError
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.reading.profile import Distinct
+from ganforge.kinds.tables.reading.source import open_source
+from ganforge.kinds.tables.reading.survey import survey_table
 
 ROWS = 200
 COUNT = np.arange(ROWS)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganforge.data.tables.source import open_source
 from ganforge.errors import DataError
+from ganforge.kinds.tables.reading.source import open_source
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from table_frames import columns_of
 from test_source import frame as every_type
 
-from ganforge.data.tables.plain import from_plain, to_plain
-from ganforge.data.tables.source import open_source
-from ganforge.data.tables.survey import survey_table
-from ganforge.data.tables.write import write_table
 from ganforge.errors import InputError, StorageError
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.reading.source import open_source
+from ganforge.kinds.tables.reading.survey import survey_table
+from ganforge.kinds.tables.reading.write import write_table
 
 ROWS = 40
 COUNT = np.arange(ROWS)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
 
 Table = dict[str, NDArray[Any]]
 

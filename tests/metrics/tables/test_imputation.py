@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ganforge.contracts import Plain
-from ganforge.metrics.tables.imputation import (
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.measures.imputation import (
     HIDDEN,
     Holes,
     by_means,
@@ -16,7 +17,6 @@ from ganforge.metrics.tables.imputation import (
     filling_scores,
     hide,
 )
-from ganforge.recipe import Column
 
 COLUMNS = (
     Column(name="x", kind="decimal", dtype="float64", minimum=0.0, maximum=10.0),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tables_world import COLUMNS, chosen, people
 
-from ganforge.metrics.tables.copies import copies, nearer_share, row_hashes
-from ganforge.metrics.tables.sides import take
+from ganforge.kinds.tables.measures.copies import copies, nearer_share, row_hashes
+from ganforge.kinds.tables.reading.plain import take
 
 
 def test_new_real_rows_are_no_copies() -> None:

@@ -7,10 +7,8 @@ import pytest
 from scipy import stats
 from tables_world import COLUMNS, chosen, people
 
-from ganforge.metrics.tables.copula import GaussianCopula
-from ganforge.metrics.tables.evaluate import independent_columns
-from ganforge.metrics.tables.oversampling import smote_rows
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.measures.rivals import GaussianCopula, independent_columns, smote_rows
 
 
 def latent(rho: float, count: int, seed: int) -> np.ndarray:

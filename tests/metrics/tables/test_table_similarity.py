@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from tables_world import COLUMNS, chosen, people, permuted
 
-from ganforge.metrics.tables.coding import BINS, MISSING, MOST_VALUES, Coding
-from ganforge.metrics.tables.quick import MOST_QUICK, quick_table_quality
-from ganforge.metrics.tables.similarity import (
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.measures.coding import BINS, MISSING, MOST_VALUES, Coding
+from ganforge.kinds.tables.measures.quick import MOST_QUICK, quick_table_quality
+from ganforge.kinds.tables.measures.similarity import (
     correlations,
     cramers_v,
     kolmogorov_smirnov,
     similarity,
     total_variation,
 )
-from ganforge.recipe import Column
 
 
 @given(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ganforge.contracts import Plain
-from ganforge.data.tables.repeats import repeats
-from ganforge.metrics.tables.coding import Coding
-from ganforge.metrics.tables.variety import variety
-from ganforge.recipe import Column
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.measures.coding import Coding
+from ganforge.kinds.tables.measures.quick import variety
+from ganforge.kinds.tables.table import repeats
 
 COLUMNS = (
     Column(name="size", kind="decimal", dtype="float64", distinct=500),

@@ -1,0 +1,116 @@
+"""From what a person asks to a validated request and the task that serves it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ganforge import kinds
+from ganforge.contracts import Kind, Task
+from ganforge.errors import RecipeError, did_you_mean
+from ganforge.kinds.options import options_of, read_options, refuse_of_others
+from ganforge.kinds.recognise import recognise
+from ganforge.kinds.source import lasting, on_disk
+from ganforge.measures.targets import parse_target
+from ganforge.recipe import FORMER_KINDS, Recipe, Request, in_words, read_recipe
+
+COMMON = set(Request.model_fields) - {"source", "options"}
+
+
+@contextmanager
+def requested(source: object, asked: Mapping[str, Any]) -> Iterator[Request]:
+    """What is asked of data, validated. Data that was given in Python is a file for as long as this lasts.
+
+    Raises: RecipeError, DataError in words.
+    """
+    kind = asked.get("kind")
+    if isinstance(source, str | Path):
+        yield request_of(source, asked)
+        return
+    found, _ = recognise(source, [kinds.kind_named(kind)] if kind is not None else None)
+    with on_disk(source, found) as path:
+        yield request_of(path, {**asked, "kind": found.name})
+
+
+def request_of(source: str | Path, asked: Mapping[str, Any]) -> Request:
+    """What was asked for, validated as far as that goes without the data. Raises: RecipeError in words."""
+    more = {name: value for name, value in asked.items() if name not in COMMON}
+    unknown = sorted(set(more) - set(options_of("train")))
+    if unknown:
+        raise RecipeError(
+            f"There is no option {unknown[0]!r}.", did_you_mean(unknown[0], COMMON | set(options_of("train")))
+        )
+    asked = {name: value for name, value in asked.items() if name in COMMON}
+    if isinstance(settings := asked.get("settings"), Mapping):
+        asked["settings"] = {name: _as_typed(name, value) for name, value in settings.items()}
+    if (label := str(asked.get("label"))).endswith(".npy") and Path(label).is_file():
+        asked["label"] = str(Path(label).absolute())
+    try:
+        return Request.model_validate({"source": lasting(source), **asked, "options": read_options("train", more)})
+    except ValidationError as error:
+        raise in_words(error) from error
+
+
+def asked_of(request: Request) -> dict[str, Any]:
+    """What `request_of` was asked, without the source."""
+    asked = request.model_dump(exclude_unset=True, exclude={"source", "options"})
+    return {**asked, **request.options}
+
+
+def task_for(request: Request) -> Task:
+    """The task asked for, or the one that suits the data. What needs no data is checked here, before it is read."""
+    task = _chosen_task(request)
+    if request.until is not None:
+        parse_target(request.until, task.measured)
+    return task
+
+
+def task_of(recipe: Recipe) -> Task:
+    """The task of a run. Raises: RecipeError for one that this version does not know."""
+    return kinds.task_of(kinds.kind_named(recipe.data.kind), recipe.task)
+
+
+def recipe_from(content: Mapping[str, Any]) -> Recipe:
+    """A recipe from its JSON object, with the section of its task. Raises: RecipeError."""
+    data = content.get("data")
+    name = str(data.get("kind")) if isinstance(data, Mapping) else ""
+    kind = kinds.kind_named(FORMER_KINDS.get(name, name))
+    return read_recipe(content, type(kinds.task_of(kind, str(content.get("task")))))
+
+
+def _chosen_task(request: Request) -> Task:
+    kind, what = _kind_for(request)
+    refuse_of_others(kind, "train", request.options, what)
+    return kinds.task_of(kind, request.task or next(iter(kind.tasks)))
+
+
+def _kind_for(request: Request) -> tuple[Kind, str]:
+    """The kind of data that is asked for, meant by the task, or recognised; and in words why."""
+    if request.kind is not None:
+        return kinds.kind_named(request.kind), f"the data is of the kind {request.kind}"
+    every = kinds.every_kind()
+    able = [kind for kind in every if request.task is None or request.task in kind.tasks]
+    if not able:
+        tasks = {task for kind in every for task in kind.tasks}
+        raise RecipeError(f"There is no task {request.task!r}.", did_you_mean(str(request.task), tasks))
+    if len(able) == 1:  # it reads whatever it is given, and says itself what is wrong with it
+        return able[0], f"the task {request.task} is one of {able[0].name}"
+    kind, claim = recognise(request.source, able)
+    return kind, f"{request.source!r} is taken for {kind.name}, because {claim.why}"
+
+
+def _as_typed(name: str, value: object) -> str:
+    """A setting as a person would type it. Raises: RecipeError for what is no number, text, list or true/false."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(
+            f"The setting {name} cannot be {value!r}.", f"{error}.", "Give a number or a text."
+        ) from error

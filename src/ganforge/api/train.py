@@ -1,0 +1,235 @@
+"""The verbs `train` and `resume`: a model is trained, judged and reported."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ganforge.api.distributed import Crew, follow
+from ganforge.api.evaluate import evaluated
+from ganforge.api.event_log import Teller
+from ganforge.api.fit_settings import fit_settings
+from ganforge.api.guard import guard_for, with_guard
+from ganforge.api.load import load
+from ganforge.api.report import report
+from ganforge.api.request import requested, task_for, task_of
+from ganforge.api.sample import TrainedRun
+from ganforge.api.stored_run import environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
+from ganforge.contracts import Job, Observer
+from ganforge.core.files import remove_leftovers, storage_error, write_folder
+from ganforge.core.lock import hold
+from ganforge.core.run_folder import founded, refuse_existing, refuse_in_use
+from ganforge.core.stop import StopRequest, Terminated
+from ganforge.core.world import World, joined, restarted
+from ganforge.diagnosis import diagnose
+from ganforge.engine.fit import Fitted, fit
+from ganforge.errors import Interrupted, Preempted, RunError, TrainingError
+from ganforge.measures.targets import Target, parse_target
+from ganforge.planning.compute import use
+from ganforge.recipe import Recipe
+from ganforge.reports import TensorBoard, write_report
+from ganforge.run import Run
+
+
+def train(
+    source: object,
+    *,
+    run: str | Path | None = None,
+    force: bool = False,
+    observers: Sequence[Observer] = (),
+    tensorboard: bool = False,
+    **asked: Any,
+) -> TrainedRun:
+    """Trains a model of the data, judges it, and writes a report.
+
+    Args:
+        source: a path (folder of pictures, .npz, .npy, idx, Parquet, table), a built-in name such as "digits", an array
+            (N, H, W) or (N, H, W, C), a pair (array, labels), or a table of pandas, polars or pyarrow.
+        run: the run folder; by default runs/<data>-<number>. force: replaces an existing run.
+        observers: told every record and event. tensorboard: also writes RUN/tensorboard, for TensorBoard.
+        asked: kind, task, minutes, examples, until, size, seed, objective, label, guard, settings: see
+            recipe.Request; and the options of the kind of data, such as resolution, rules and plan.
+    Started by torchrun, the processes train the run together: the leader does all of this, the others help, and what
+    they return has no verdict. A world that torchrun starts again goes on with the run.
+    Raises: DataError, RecipeError, RunError before anything is written; TrainingError; Interrupted after saving;
+        WorldError if another process is lost.
+    """
+    with joined() as world:
+        if not world.leads:
+            return _followed(world)
+        with Crew(world) as crew:
+            if restarted() and _begun(run):
+                return _resume(Run.open(str(run)), crew, observers, tensorboard)
+            return _train(source, crew, run, force, observers, tensorboard, asked)
+
+
+def _train(
+    source: object,
+    crew: Crew,
+    run: str | Path | None,
+    force: bool,
+    observers: Sequence[Observer],
+    tensorboard: bool,
+    asked: Mapping[str, Any],
+) -> TrainedRun:
+    with requested(source, asked) as request:
+        if run is not None:  # before the data is read, which may take a while
+            refuse_existing(Run(run), force=force)
+            refuse_in_use(Run(run))
+        tell = Teller(_observers(Run(run or "runs"), observers, tensorboard))  # now: TensorBoard may be missing
+        job = task_for(request).plan(request, tell)
+        job.recipe = with_guard(job.recipe)
+        crew.check(job.recipe)
+        with founded(run, request.source, force=force) as folder:
+            _write_beginning(folder, job, given=None if isinstance(source, str | Path) else Path(request.source))
+            tell.begin(folder, _observers(folder, observers, tensorboard))
+            for sentence in job.passport.get("warnings", ()):
+                tell("warned", sentence=sentence)
+            return _go(folder, job, tell, crew)
+
+
+def resume(
+    run: str | Path,
+    *,
+    accept_changed_data: bool = False,
+    observers: Sequence[Observer] = (),
+    tensorboard: bool = False,
+) -> TrainedRun:
+    """Goes on exactly where a run stopped, however it stopped. A finished run is returned as it is.
+
+    With another torch, device or ganforge than before it goes on too, and says that the last bits may differ.
+
+    Args: accept_changed_data goes on although the data has changed, if it still fits the networks.
+    Raises: RunError if it is not a run, is in use, or a newer ganforge made it; DataError if its data is gone or has
+        changed.
+    """
+    with joined() as world:
+        if not world.leads:
+            return _followed(world)
+        with Crew(world) as crew:
+            return _resume(Run.open(run), crew, observers, tensorboard, accept_changed_data)
+
+
+def _resume(
+    folder: Run, crew: Crew, observers: Sequence[Observer], tensorboard: bool, accept_changed_data: bool = False
+) -> TrainedRun:
+    run = folder.folder
+    if folder.finished():
+        if not folder.report.is_file() or folder.lock.exists():  # it was killed just before its end
+            with hold(folder.lock):
+                remove_leftovers(folder.folder)
+                report(run)
+        return load(run)
+    recipe = on_this_machine(recipe_of(folder))
+    with hold(folder.lock):
+        tell = Teller(_observers(folder, observers, tensorboard), folder)
+        job = reopened(folder, recipe, tell, accept_changed_data=accept_changed_data)
+        return _go(folder, job, tell, crew)
+
+
+# ---- how -------------------------------------------------------------------------------------------------------------
+
+
+def _begun(run: str | Path | None) -> bool:
+    """Whether an earlier world has begun this run. Raises: RunError if nobody can know."""
+    if run is None:
+        raise RunError(
+            "The processes were started again, and no run folder was named.",
+            "So nobody knows which run is to go on.",
+            "Name it with --run-folder FOLDER, or go on with: ganforge resume RUN.",
+        )
+    return Run(run).recipe.is_file()
+
+
+def _followed(world: World) -> TrainedRun:
+    """What a process that does not lead gives back: where the run is, on the leader's machine."""
+    return TrainedRun(follow(world, fit_settings) or Path(), "", None)
+
+
+def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
+    """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report.
+
+    Raises: Interrupted, also where nothing had to be saved; TrainingError.
+    """
+    try:
+        remove_leftovers(folder.folder)
+        folder.write_json(folder.page, asdict(task_of(job.recipe).page))
+        use(job.recipe.compute)
+        job.prepare()
+        crew.brief(folder.folder, job)
+        return _ended(folder, job, tell, _trained(folder, job, tell, crew))
+    except KeyboardInterrupt as error:
+        stopped = Preempted if isinstance(error, Terminated) else Interrupted
+        go_on = f"Go on with: ganforge resume {folder.folder}"
+        raise stopped("Stopped at once.", "What was saved before is as it was.", go_on) from error
+
+
+def _trained(folder: Run, job: Job, tell: Teller, crew: Crew) -> Fitted:
+    """The job trained to its end. A first Ctrl-C or SIGTERM saves and stops, a second one stops at once."""
+    recipe, target = job.recipe, _target(job.recipe)
+    here = environment(recipe)
+    tell_changes(folder, here, tell)
+    measured = dict(task_of(recipe).measured)
+    tell("started", examples=recipe.length.examples, device=recipe.compute.device, measured=measured, environment=here)
+    with StopRequest() as stop:
+        try:
+            fitted = fit(
+                job.game(),
+                job.feed,
+                fit_settings(recipe),
+                run=folder,
+                observers=tell.observers,
+                look=lambda product, state: job.look(folder, product, state.clock.examples),
+                target=target.reached if target else None,
+                guard=guard_for(recipe),
+                stop=stop,
+                world=crew.world,
+            )
+        except TrainingError:
+            tell("failed")
+            write_report(folder, diagnose(folder.history()))
+            raise
+        if stop():  # after the last step, which has been saved
+            raise Interrupted("Stopped on request after training.", do=f"Go on with: ganforge resume {folder.folder}")
+    return fitted
+
+
+def _ended(folder: Run, job: Job, tell: Teller, fitted: Fitted) -> TrainedRun:
+    """What a trained job leaves behind: the model, its evaluation and the report."""
+    product, state = job.finish(fitted.product), fitted.state
+    write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
+    tell("evaluating")
+    content = evaluated(folder, job, product, state.step, state.clock.examples)
+    reached = state.reached if _target(job.recipe) else None
+    verdict = content["verdict"]["headline"]
+    tell("finished", examples=state.clock.examples, seconds=state.seconds, reached=reached)
+    path = write_report(folder, diagnose(folder.history()))
+    tell("reported", path=str(path), verdict=verdict)
+    return TrainedRun(folder.folder, verdict, reached)
+
+
+def _target(recipe: Recipe) -> Target | None:
+    return parse_target(recipe.ask.until, task_of(recipe).measured) if recipe.ask.until else None
+
+
+def _observers(folder: Run, given: Sequence[Observer], tensorboard: bool) -> tuple[Observer, ...]:
+    return (*given, TensorBoard(folder.tensorboard)) if tensorboard else tuple(given)
+
+
+def _write_beginning(folder: Run, job: Job, given: Path | None) -> None:
+    """Passport and recipe; data that was given in Python is kept beside them and moves with the folder."""
+    passport = dict(job.passport)
+    if given is not None:
+        place = folder.given_data(given.suffix)
+        passport["source"] = f"given in Python, kept as {place.name}"
+    folder.write_json(folder.passport, passport)  # first: by it a folder is known whose beginning was cut off
+    if given is not None:
+        try:
+            shutil.move(given, place)
+        except OSError as error:
+            raise storage_error(place, error) from error
+        job.recipe = with_source(job.recipe, place.name)
+    folder.write_json(folder.recipe, job.recipe.to_json())

@@ -1,0 +1,210 @@
+"""Tables that the verbs print: the plan with its reasons, the measures beside floor and reference, the runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ganforge.records import read_evaluation
+
+if TYPE_CHECKING:
+    from ganforge.api.runs import RunSummary
+    from ganforge.recipe import Recipe, Section
+    from ganforge.records import Rows
+
+SHOWN = ("data", "own", "network", "objective", "augmentation", "optimiser", "average", "length", "compute", "records")
+LONGEST = 24  # letters of a cell that is not broken
+FEW = 3  # columns that fit into any terminal
+WIDE = 120  # columns of a terminal from which on the meanings fit into the table
+COLOURS = {
+    "excellent": "bold green",
+    "good": "bold green",
+    "fair": "bold yellow",
+    "poor": "bold red",
+    "failed": "bold red",
+}
+
+
+def print_plan(recipe: Recipe, console: Console) -> None:
+    """What was found in the data, then every choice with its reason, then how long training would take."""
+    from ganforge.api.request import task_of
+
+    for rows in task_of(recipe).overview(recipe):
+        _print_rows(rows, console)
+    table = table_of("setting", "value", "why")
+    table.columns[0].no_wrap = True
+    add_row(table, "task", recipe.task, recipe.reasons.get("task", ""))
+    for section in (getattr(recipe, name) for name in SHOWN):
+        choices = shown_of(section) if section is not None else {}
+        for number, (key, value) in enumerate(choices.items(), 1):
+            name = f"{section.key}.{key}"
+            add_row(table, name, _short(value), recipe.reasons.get(name, ""), end_section=number == len(choices))
+    add_row(table, "guard", "on" if recipe.guard else "off", recipe.reasons.get("guard", ""))
+    console.print(table)
+    say(how_long(recipe), console)
+
+
+def shown_of(section: Section) -> dict[str, Any]:
+    """The settings of a section that a plan shows, by key."""
+    return {key: value for key, value in section.content().items() if key not in section.apart}
+
+
+def _print_rows(rows: Rows, console: Console) -> None:
+    """What a task tells of its data. In a narrow terminal a wide table goes without its last column."""
+    if rows.caption:
+        say(rows.caption, console)
+    if not rows.rows:
+        return
+    shown = len(rows.heads) if console.width >= WIDE or len(rows.heads) <= FEW else len(rows.heads) - 1
+    table = table_of(*rows.heads[:shown])
+    for number, column in enumerate(table.columns):
+        column.no_wrap = all(len(row[number]) <= LONGEST for row in rows.rows)
+        column.justify = "right" if number in rows.numeric else "left"
+    for row in rows.rows:
+        add_row(table, *row[:shown])
+    console.print(table)
+
+
+def how_long(recipe: Recipe) -> str:
+    """One sentence on how long training takes on this machine, as far as it was measured."""
+    length = recipe.length
+    examples = f"{length.examples:,} examples"
+    seconds = length.seconds_allowed
+    if seconds is None and length.examples_per_second:
+        seconds = length.examples / length.examples_per_second
+    if seconds is None:
+        return f"Training shows {examples}."
+    speed = f" at {length.examples_per_second:,.0f} a second" if length.examples_per_second else ""
+    return f"Training takes about {in_words(seconds)}: {examples}{speed}."
+
+
+def in_words(seconds: float) -> str:
+    """A span of time as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} minutes".replace(".0 ", " ")
+    return f"{seconds / 3600:.1f} hours".replace(".0 ", " ")
+
+
+def print_evaluation(content: Mapping[str, Any], console: Console) -> None:
+    """Every measure with its interval, beside floor and reference, and what it means; blocks; then the verdict.
+
+    Args: content what evaluation.json holds.
+    """
+    from ganforge.cli.blocks import print_blocks
+
+    evaluation = read_evaluation(content)
+    if evaluation is None:
+        return
+    beside = console.width >= WIDE  # else the meanings would be squeezed into a column of a few letters
+    table = table_of("measure", "value", "95 % interval", "floor", "reference", "better", *["meaning"] * beside)
+    for number, column in enumerate(table.columns[:6]):
+        column.no_wrap, column.justify = True, "right" if 1 <= number <= 4 else "left"
+    for measure in evaluation.measures:
+        add_row(
+            table,
+            measure.name,
+            _number(measure.value),
+            f"{_number(measure.low)} to {_number(measure.high)}",
+            _number(measure.floor),
+            _number(measure.reference),
+            measure.better,
+            *[measure.meaning] * beside,
+        )
+    console.print(table)
+    meanings = [] if beside else [f"{measure.name}: {measure.meaning}" for measure in evaluation.measures]
+    for note in (*meanings, evaluation.floor, evaluation.reference, str(evaluation.judge.get("sentence", ""))):
+        if note:
+            say(note, console, style="dim")
+    print_blocks(evaluation.blocks, console)
+    console.print()
+    print_verdict(evaluation.verdict.headline, console)
+    for sentence in evaluation.verdict.sentences:
+        say(sentence, console)
+
+
+def print_verdict(headline: str, console: Console) -> None:
+    """The headline of the verdict in the colour of its grade, which is its first word."""
+    grade = headline.partition(":")[0].lower()
+    say(headline, console, style=COLOURS.get(grade, "bold"))
+
+
+def say(sentence: str, console: Console, style: str = "") -> None:
+    """A sentence, broken between words in a terminal and not at all in a file or a pipe."""
+    console.print(Text(sentence, style=style), soft_wrap=not console.is_terminal)
+
+
+def say_path(what: str, path: Path, console: Console) -> None:
+    """What lies where, on one line that can be copied, however long it is and whatever brackets are in it."""
+    console.print(Text(f"{what} {path}"), soft_wrap=True)
+
+
+def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
+    """One line per run, its verdict last."""
+    table = table_of("run", "data", "task", "state", "quality", "verdict")
+    for run in runs:
+        add_row(table, str(run.folder), _near(run.data), run.task, run.state, run.quality, run.verdict)
+    console.print(table)
+
+
+def print_next(steps: Mapping[str, str], console: Console) -> None:
+    """What to type next: command -> what it does. Commands stay on one line, so that they can be copied."""
+    width = max(map(len, steps))
+    for command, purpose in steps.items():
+        line = Text.assemble((command.ljust(width), "cyan"), "  ", (purpose, "dim"))
+        console.print(Padding(line, (0, 0, 0, 2)) if console.is_terminal else Text(f"  {line.plain}"), soft_wrap=True)
+
+
+def table_of(*columns: str) -> Table:
+    """An empty table in the style of all verbs."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def add_row(table: Table, *cells: str, end_section: bool = False) -> None:
+    """Adds cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
+    table.add_row(*map(Text, cells), end_section=end_section)
+
+
+def _near(data: str) -> str:
+    """A path from the folder that one is in, where it lies below it."""
+    path, here = Path(data), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else data
+
+
+def _number(value: float | None) -> str:
+    """Three significant figures, without an exponent where a person can do without; "-" where there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def _short(value: Any, most: int = 60) -> str:
+    """A setting's value in one cell; long lists keep their beginning."""
+    match value:
+        case bool():
+            text = "yes" if value else "no"
+        case float():
+            text = f"{value:.6g}"
+        case int():
+            text = f"{value:,}"
+        case None:
+            text = "-"
+        case list() | tuple():
+            text = " x ".join(map(str, value)) if all(isinstance(v, int) for v in value) else ", ".join(map(str, value))
+        case dict():
+            text = ", ".join(f"{key} {_short(part)}" for key, part in value.items())
+        case _:
+            text = str(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"

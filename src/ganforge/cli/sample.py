@@ -1,0 +1,164 @@
+"""The verbs that use a trained model: `sample` draws from it, `apply` takes data through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+import ganforge
+from ganforge.cli import options
+from ganforge.cli import output as tables
+from ganforge.cli.options import Force, RunFolder, Seed
+from ganforge.errors import InputError
+from ganforge.records import Record
+
+MOST_TOLD = 10  # skipped pictures that are named
+
+
+def sample(  # noqa: PLR0913, PLR0917 - one argument per option
+    run: RunFolder,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="PATH",
+            show_default=False,
+            help="Pictures: a .png (one grid), a .npz (one array), or a folder. A walk: .gif, .webp or .mp4. Rows: "
+            "a .csv, .tsv (also .gz), .parquet or .feather file.",
+        ),
+    ],
+    number: Annotated[
+        int, typer.Option("-n", "--number", metavar="N", parser=options.whole_number("-n", 1, 64), help="How many.")
+    ] = 64,
+    label: Annotated[str | None, typer.Option(metavar="L", help="Of pictures: only this label, by its name.")] = None,
+    where: options.Where = None,
+    seed: Seed = 0,
+    truncation: Annotated[
+        float,
+        typer.Option(
+            metavar="T",
+            parser=options.number_above_zero("--truncation"),
+            help="Of pictures: below 1 more typical, less varied samples.",
+        ),
+    ] = 1.0,
+    interpolate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            parser=options.whole_number("--interpolate", 2, 8),
+            help="Of pictures: instead of N of them, a walk through K and back, as a .gif, .webp or .mp4.",
+        ),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Draw new examples from the trained model of RUN."""
+    if interpolate is not None:
+        _refuse_rows(where)
+        walk = ganforge.interpolate(run, interpolate, out, label=label, seed=seed, truncation=truncation, force=force)
+        tables.say_path("Wrote", walk, Console())
+        return
+    written = ganforge.sample(
+        run, number, out, label=label, where=where or (), seed=seed, truncation=truncation, force=force
+    )
+    tables.say_path("Wrote", written, Console())
+
+
+def _refuse_rows(where: list[str] | None) -> None:
+    if where:
+        raise InputError("--interpolate and --where were given.", "Rows cannot walk.", "Leave one of them out.")
+
+
+def apply(
+    run: RunFolder,
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            show_default=False,
+            help="A picture or a folder of pictures, of any size; or a table with the columns that RUN was trained on.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="PATH",
+            show_default=False,
+            help="Of pictures: a folder, or a file for a single one (.png, .jpg, .webp, .tif). "
+            "Of a table: a .csv, .tsv (also .gz), .parquet or .feather file.",
+        ),
+    ],
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            parser=options.share("--strength"),
+            help="Of an enhancement: from 0, faithful, to 1, sharp; 0.5 when you say nothing.",
+        ),
+    ] = None,
+    draw: Annotated[
+        bool, typer.Option("--draw", metavar="", help="Of a table: draw each missing value, not the best guess.")
+    ] = False,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Take pictures, or a table with holes, through RUN."""
+    console = Console()
+    with Applying(console) as view:
+        written = ganforge.apply(
+            run, data, out, draw=draw, seed=seed, strength=strength, force=force, observers=(view,)
+        )
+    view.tell_kept(console)
+    tables.say_path("Wrote", Path(str(written)), console)
+
+
+class Applying:
+    """What a person sees while pictures are made of pictures: an observer with a bar; in a file only the notes."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._notes: dict[str, int] = {}  # each note, with the number of pictures that it was said of
+        self._skipped: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def record(self, record: Record) -> None:
+        """Nothing is recorded where nothing is trained."""
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """What happens to one of several pictures."""
+        if event["kind"] == "skipped":
+            self._skipped.append(str(event["reason"]))
+        elif event["kind"] == "noted":
+            self._notes[str(event["sentence"])] = self._notes.get(str(event["sentence"]), 0) + 1
+        else:
+            if self._task is None:
+                self._task = self._bar.add_task("", total=event["count"])
+            done = event["number"] - 1 + event["share"]
+            self._bar.update(self._task, completed=done, description=Path(event["picture"]).name)
+
+    def tell_kept(self, console: Console) -> None:
+        """What was converted, and what was left out."""
+        for note, count in self._notes.items():
+            tables.say(f"Note: {note}{f' ({count} pictures)' if count > 1 else ''}.", console)
+        for reason in self._skipped[:MOST_TOLD]:
+            tables.say(f"Skipped: {reason}", console, "yellow")
+        if len(self._skipped) > MOST_TOLD:
+            tables.say(f"Skipped: {len(self._skipped) - MOST_TOLD} more.", console, "yellow")

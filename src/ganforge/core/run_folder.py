@@ -1,0 +1,103 @@
+"""How a run folder begins: under a name that nobody else has, and never in place of something that is not a run."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ganforge.core.files import storage_error, unfinished_name
+from ganforge.core.lock import held_by, hold
+from ganforge.errors import RunError
+from ganforge.run import Run
+
+
+@contextmanager
+def founded(given: str | Path | None, source: str, *, force: bool) -> Iterator[Run]:
+    """An empty run folder that this process alone holds until the end of the block.
+
+    Args: given the folder, or None for runs/<data>-<number>, the first number that is free; source what the data is
+        called; force empties an older run. A block that fails before it wrote the recipe leaves no file behind.
+    Raises: RunError if somebody else holds the folder, if it holds other files, or a run without force; StorageError.
+    """
+    try:
+        run = _numbered(source) if given is None else Run(given)
+        run.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(run.folder if given is not None else Path("runs"), error) from error
+    with hold(run.lock):
+        refuse_existing(run, force=force)  # again: now that the folder is held, the answer stays true
+        _empty(run)
+        try:
+            yield run
+        finally:
+            if not run.recipe.exists():
+                _empty(run)
+
+
+def refuse_existing(run: Run, *, force: bool) -> None:
+    """A run is never overwritten by accident, and a folder that is not a run is never emptied at all.
+
+    Raises: RunError if the path is a file, holds files that are not a run, or holds a run and force is not given.
+    """
+    folder = run.folder
+    if folder.is_file():
+        raise RunError(f"{str(folder)!r} is a file.", "A run is a folder.", "Give another --run.")
+    if not folder.is_dir() or _cut_off(run):
+        return
+    if not run.recipe.is_file():
+        raise RunError(f"{str(folder)!r} holds files that are not a run.", "They would be lost.", "Give another --run.")
+    if not force:
+        raise RunError(
+            f"There is already a run at {str(folder)!r}.",
+            "It is never overwritten by accident.",
+            f"Go on with `ganforge resume {folder}`, give another --run, or use --force.",
+        )
+
+
+def refuse_in_use(run: Run) -> None:
+    """Raises: RunError if somebody trains the run now."""
+    holder = held_by(run.lock)
+    if holder is not None:
+        raise RunError(f"{str(run.folder)!r} is in use by {holder}.", "It is being trained.", "Stop it first.")
+
+
+def _cut_off(run: Run) -> bool:
+    """Whether a folder is empty, or holds only what is written before the recipe, by a process that was killed then.
+
+    The passport comes first. Without one, data of the name that we would give it may be a person's own.
+    """
+    names = {path.name for path in run.folder.iterdir()} - {run.lock.name}
+    beginning = {run.passport.name, *(name for name in names if run.is_given_data(name))}
+    unfinished = {name for name in names if unfinished_name(name) in {run.passport.name, run.recipe.name}}
+    return not names - unfinished or (run.passport.name in names and names - unfinished <= beginning)
+
+
+def _numbered(source: str) -> Run:
+    """A new folder runs/<data>-<number>. Two that ask at once get two: a folder can be made only once."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).stem).strip("-.") or "run"
+    for number in itertools.count(1):
+        run = Run(Path("runs", f"{name}-{number}"))
+        try:
+            run.folder.mkdir(parents=True)
+        except FileExistsError:
+            if not run.folder.exists():  # then something else is in the way, and would be for every number
+                raise
+            continue
+        break
+    return run
+
+
+def _empty(run: Run) -> None:
+    """Removes all but the lock; the recipe last, so that what a kill leaves of a run is still known as one."""
+    try:
+        for path in sorted(run.folder.iterdir(), key=lambda path: path == run.recipe):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path != run.lock:
+                path.unlink()
+    except OSError as error:
+        raise storage_error(run.folder, error) from error

@@ -1,1 +1,0 @@
-"""Data kinds: files <-> tensors. One folder or file for each: images, tables."""

@@ -1,1 +1,0 @@
-"""Tables: files and frames <-> columns of plain numbers and texts."""

@@ -1,0 +1,48 @@
+"""Gradients averaged over all processes while the next player already computes.
+
+An averaging that has begun is finished at the latest moment that is right: just before a layer of the network is next
+used whose step waits for it. In a game of two the discriminator's gradients travel while the generator draws its
+examples. The bits are the same as without the overlap, for the same sums are made in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from torch import nn
+
+from ganforge.core.world import Travelling
+
+
+class Averaging:
+    """One set of gradients on its way through all processes, and what is to be done when they are back."""
+
+    def __init__(self, travelling: Travelling | None, then: Callable[[], None]) -> None:
+        """Args: travelling None where there is nobody to wait for."""
+        self._travelling, self._then = travelling, then
+        self._handles: list[Any] = []
+        self._lock = Lock()  # of the pieces of a batch, which use a network at the same time, one finishes
+        self.finished = False
+
+    def finish(self) -> None:
+        """Waits until the gradients are back and does what was to be done; once."""
+        with self._lock:
+            if self.finished:
+                return
+            self.finished = True
+            for handle in self._handles:
+                handle.remove()
+            if self._travelling is not None:
+                self._travelling.arrive()
+            self._then()
+
+    def finish_before_use_of(self, network: nn.Module) -> None:
+        """Finishes as soon as any layer of the network with weights of its own is called; at once if nobody waits."""
+        if self._travelling is None:
+            self.finish()
+            return
+        for module in network.modules():
+            if next(module.parameters(recurse=False), None) is not None:
+                self._handles.append(module.register_forward_pre_hook(lambda *_: self.finish()))

@@ -1,0 +1,302 @@
+"""Where a step goes: how long it takes, on what, and how far that is from what the machine could do.
+
+Time is that of ordinary steps, which nobody watches. How it divides is seen in a few more steps under torch's profiler:
+on a processor by the time of each operation, on a GPU by that of its kernels. Operations and bytes are counted in one
+step more: multiplications and additions of products and convolutions, and the bytes of every operation's tensors, each
+read or written once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from time import perf_counter, process_time
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+from torch.autograd.profiler_util import FunctionEvent
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+from torch.utils.flop_counter import flop_registry
+
+from ganforge.contracts import Feed, Game
+from ganforge.core.spans import PREFIX, Part, named
+from ganforge.core.threads import in_order, threads_for
+from ganforge.core.world import ALONE
+from ganforge.engine.checkpoint import State
+from ganforge.engine.clock import Clock
+from ganforge.engine.ema import MovingAverage
+from ganforge.engine.fit import FitSettings, runner_for
+from ganforge.engine.recorder import Pace
+from ganforge.engine.roofline import Ceilings, measure_ceilings, wait_for
+from ganforge.engine.step import Runner, Step
+from ganforge.engine.turn import sit_down
+
+WARM, TIMED, WATCHED = 5, 3, 4  # steps before anything is measured; stretches that are timed; steps that are watched
+ROUNDS = 3  # in which ways to play are compared
+OTHER = "other"
+PARTS: tuple[str, ...] = (*get_args(Part), OTHER)
+LATE = 0.9  # progress at which steps are profiled: every player plays by then
+LENGTH = 10**9  # examples of a run that does not move on meanwhile
+BACKWARD = "autograd::engine::evaluate_function"
+
+
+@dataclass(frozen=True, slots=True)
+class StepProfile:
+    """One step of a game, on average."""
+
+    device: str
+    precision: str
+    captured: bool  # whether the timed steps were repeated from a recording
+    why_not_captured: str | None
+    batch_size: int
+    seconds: float  # of a step: the median of a few stretches
+    seconds_lowest: float
+    seconds_highest: float
+    parts: Mapping[str, float]  # share of the working time, 0..1, by PARTS
+    idle: float  # share of the time in which the device, or the threads that it was given, had nothing to do
+    flops: float  # of a step
+    bytes: float
+    ceilings: Ceilings
+
+    @property
+    def examples_per_second(self) -> float:
+        """Examples shown a second."""
+        return self.batch_size / self.seconds
+
+    @property
+    def flops_share(self) -> float:
+        """Operations a second over those of a large product of matrices."""
+        return self.flops / self.seconds / self.ceilings.flops_per_second
+
+    @property
+    def bytes_share(self) -> float:
+        """Bytes a second over those of a large copy. Above 1 where tensors stay in a cache."""
+        return self.bytes / self.seconds / self.ceilings.bytes_per_second
+
+
+def profile_step(game: Game, feed: Feed, settings: FitSettings, seconds: float = 2.0) -> StepProfile:
+    """Plays a game for some steps, which change its networks, and says where they go.
+
+    Args: seconds for the steps that are timed, roughly.
+    """
+    player = Steps(game, feed, settings)
+    device = player.device
+    steps = max(1, int(seconds / TIMED / _time(player, 1)[0]))
+    timed = sorted(_time(player, steps) for _ in range(TIMED))
+    whole, working = timed[TIMED // 2]
+    plain = Steps(game, feed, replace(settings, capture=False))  # or there would be no operation to see
+    events = _watched(plain)
+    kernels = sum(kernel.duration for event in events for kernel in event.kernels) / 1e6 / WATCHED
+    if device.type == "cpu":
+        idle = 1 - working / whole / max(torch.get_num_threads(), threads_for(settings.pieces))
+    else:
+        idle = 1 - kernels / whole if kernels else 0.0
+    counted = _Counts()
+    with counted, in_order():
+        plain.play()
+    return StepProfile(
+        device=str(device),
+        precision=settings.precision,
+        captured=player.captured,
+        why_not_captured=player.why_not_captured,
+        batch_size=settings.batch_size,
+        seconds=whole,
+        seconds_lowest=timed[0][0],
+        seconds_highest=timed[-1][0],
+        parts=shares(events, on_device=device.type != "cpu"),
+        idle=min(1.0, max(0.0, idle)),
+        flops=counted.flops,
+        bytes=counted.bytes,
+        ceilings=measure_ceilings(device, settings.precision),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What a step asks of a processor, whatever processor that is."""
+
+    flops: float
+    operations: int  # of torch, on tensors
+
+
+def cost_of_step(game: Game, feed: Feed, settings: FitSettings) -> StepCost:
+    """Plays one step, in which every player plays, and counts."""
+    player, counted = Steps(game, feed, replace(settings, capture=False), warm=0), _Counts()
+    with counted, in_order():
+        player.play()
+    return StepCost(counted.flops, counted.operations)
+
+
+class Steps:
+    """Steps of a game, one after the other, without a run and without a record."""
+
+    def __init__(
+        self, game: Game, feed: Feed, settings: FitSettings, runner: Runner | None = None, warm: int = WARM
+    ) -> None:
+        """Play `warm` steps, until everything is. Args: runner another one than `fit` would take."""
+        seats = [sit_down(player) for player in game.players]
+        average = MovingAverage(game.product_player.network, settings.half_life_examples)
+        self.device, self.captured = seats[0].random.device, False
+        self.why_not_captured: str | None = None
+        runs = runner or runner_for(seats, settings, ALONE, self._hear)
+        self._step = Step(game, feed, seats, average, runs, settings)
+        self._state = State(Clock(LENGTH, examples=int(LATE * LENGTH)))
+        self._pace = Pace(self._state)
+        self.play(warm)
+
+    def play(self, steps: int = 1) -> None:
+        """Takes so many steps, at the same progress; the device may still be busy with them afterwards."""
+        for _ in range(steps):
+            self._step.take(self._state, self._pace)
+            self._state.step += 1
+
+    def _hear(self, kind: str, **content: Any) -> None:
+        self.captured = self.captured or kind == "captured"
+        if kind == "not_captured":
+            self.why_not_captured = str(content["reason"])
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Another way to play the same game."""
+
+    words: str  # what is different
+    option: str  # how a person asks for it
+    settings: FitSettings
+    threads: int
+
+
+def gains(game: Game, feed: Feed, base: Variant, others: Sequence[Variant], seconds: float = 0.7) -> list[float]:
+    """How many times the examples a second of `base` each other way shows, all timed in turn, ROUNDS times."""
+    rates: list[list[float]] = [[] for _ in range(1 + len(others))]
+    before = torch.get_num_threads()
+    try:
+        for _ in range(ROUNDS):
+            for kept, variant in zip(rates, (base, *others), strict=True):
+                torch.set_num_threads(variant.threads)
+                player = Steps(game, feed, variant.settings)
+                steps = max(1, int(seconds / _time(player, 1)[0]))
+                kept.append(variant.settings.batch_size / _time(player, steps)[0])
+    finally:
+        torch.set_num_threads(before)
+    ratios = [sorted(mine / basic for mine, basic in zip(kept, rates[0], strict=True)) for kept in rates[1:]]
+    return [found[ROUNDS // 2] for found in ratios]
+
+
+def _time(player: Steps, steps: int) -> tuple[float, float]:
+    """Seconds of a step by the clock, and those of all threads together."""
+    wait_for(player.device)
+    clock, worked = perf_counter(), process_time()
+    player.play(steps)
+    wait_for(player.device)
+    return (perf_counter() - clock) / steps, (process_time() - worked) / steps
+
+
+def _watched(player: Steps) -> Sequence[FunctionEvent]:
+    activities = [ProfilerActivity.CPU]
+    if player.device.type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+    seen = profile(activities=activities)
+    with _without_stderr():
+        seen.start()
+    with named(), in_order():
+        player.play(WATCHED)
+        wait_for(player.device)
+    with _without_stderr():
+        seen.stop()
+    return list(seen.events())  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """torch's profiler tells of its beginning and its end on the error output, past Python and without being asked."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def shares(events: Sequence[FunctionEvent], *, on_device: bool) -> dict[str, float]:
+    """How working time divides into PARTS.
+
+    The penalty is not only its own pass backwards to the input: most of it is the second one, through that pass, which
+    happens later among all other gradients. It is known by the numbers of the nodes that the first pass has made.
+
+    Args: on_device counts the kernels that an operation has started, else the time of the operation itself.
+    """
+    penalties = [event for event in events if event.name == PREFIX + "penalty"]
+    made = _made_by_penalties(events, penalties)
+    sums: defaultdict[str, float] = defaultdict(float)
+    for event in events:
+        if event.device_type.name == "CPU":  # the others are the kernels themselves
+            spent = sum(kernel.duration for kernel in event.kernels) if on_device else event.self_cpu_time_total
+            sums[_part_of(event, made, penalties)] += spent
+    total = sum(sums.values()) or 1.0
+    return {part: sums[part] / total for part in PARTS}
+
+
+def _made_by_penalties(events: Sequence[FunctionEvent], penalties: Sequence[FunctionEvent]) -> set[int]:
+    """Numbers of the nodes in the graph of gradients that were made while the penalty went backwards."""
+    made: set[int] = set()
+    walked: set[int] = set()
+    for event in events:
+        if event.sequence_nr >= 0 and _within(event, penalties):
+            (walked if event.name.startswith(BACKWARD) else made).add(event.sequence_nr)
+    return made - walked
+
+
+def _within(event: FunctionEvent, spans: Sequence[FunctionEvent]) -> bool:
+    return any(span.time_range.start <= event.time_range.start <= span.time_range.end for span in spans)
+
+
+def _part_of(event: FunctionEvent, made: set[int], penalties: Sequence[FunctionEvent]) -> str:
+    here: Any = event
+    backward = False
+    while here is not None:
+        if here.name.startswith(BACKWARD):
+            backward = True
+            if here.sequence_nr in made or _within(here, penalties):
+                return "penalty"
+        if here.name.startswith(PREFIX):
+            return str(here.name.removeprefix(PREFIX))
+        here = here.cpu_parent
+    return "backward" if backward else OTHER  # on a GPU backpropagation has a thread of its own, outside all spans
+
+
+class _Counts(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts arithmetic, bytes and operations of what this thread does within."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flops, self.bytes, self.operations = 0.0, 0.0, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        self.operations += 1
+        result = func(*args, **given)
+        count = flop_registry.get(func._overloadpacket)
+        if count is not None:
+            self.flops += count(*args, **given, out_val=result)
+        elif func is torch.ops.aten.mv.default:  # torch counts products of matrices alone
+            self.flops += 2 * args[0].numel()
+        if not _is_view(func):
+            moved = [leaf for leaf in tree_flatten((args, given, result))[0] if isinstance(leaf, Tensor)]
+            self.bytes += sum(leaf.numel() * leaf.element_size() for leaf in moved)
+        return result
+
+
+def _is_view(func: Any) -> bool:
+    returns = func._schema.returns
+    return bool(returns) and all(told.alias_info is not None and not told.alias_info.is_write for told in returns)

@@ -1,0 +1,152 @@
+"""Pictures: the door of this kind of data. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import math
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ganforge.contracts import Claim, Kind, Model, Option
+from ganforge.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+ARRAYS = (".npy", ".npz")
+FOLDERS, FILES = 20, 50  # within a folder that are looked at to find a picture
+BUILT_IN = {
+    "digits": "5,000 handwritten digits of MNIST, 28 x 28",
+    "digits8": "1,797 handwritten digits, 8 x 8",
+}
+
+
+def is_idx(path: Path) -> bool:
+    """Whether a file is MNIST's idx by its name."""
+    name = path.name.removesuffix(".gz")
+    return name.endswith(("-ubyte", ".idx")) or "idx3" in name or "idx1" in name
+
+
+def recognises(source: object) -> Claim | None:
+    """Folders and archives of picture files, arrays, idx files, and Parquet with encoded pictures."""
+    if not isinstance(source, str | Path):
+        return _value(source)
+    path = Path(source).expanduser()
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return _folder(path)
+    if suffix == ".parquet":
+        return _parquet(path)
+    if suffix in (*SUFFIXES, *ARRAYS, ".zip"):
+        return Claim(2, f"its name ends with {suffix}")
+    return Claim(2, "it has the name of an MNIST-style idx file") if is_idx(path) else None
+
+
+def keep(value: object, folder: Path) -> Path:
+    """Writes an array, or a pair (array, labels), as an .npz.
+
+    Raises: DataError if it is not an array, or the labels do not fit it.
+    """
+    import numpy as np
+
+    from ganforge.kinds.pictures.reading.labels import check_labels
+
+    x, y = _with_labels(value)
+    try:
+        array = np.asarray(x)
+    except ValueError as error:  # a list of pictures of several sizes
+        raise DataError(
+            f"The data is not an array: {error}.", "All pictures need one size.", "Give a folder."
+        ) from error
+    if array.dtype.hasobject or array.ndim == 0:
+        raise DataError(
+            f"A {type(x).__name__} cannot be trained on.", "It is neither a path nor an array or table.", "Give one."
+        )
+    arrays: dict[str, NDArray[Any]] = {"x": array}
+    if y is not None:
+        arrays["y"] = check_labels(y, len(array), "as given")
+    path = folder / "array.npz"
+    np.savez(path, allow_pickle=False, **arrays)
+    return path
+
+
+def load(folder: Path, task: str, device: str) -> Model:
+    """The model of a task, read back without the training data."""
+    if task == "generate":
+        from ganforge.kinds.pictures.generate.model import load_model
+
+        return cast(Model, load_model(folder, device))
+    from ganforge.kinds.pictures.image_to_image import load_map
+
+    return cast(Model, load_map(folder, None))
+
+
+def _folder(folder: Path) -> Claim:
+    """A folder may hold pictures whatever lies in it: their reader looks into all of its folders."""
+    entries = list(folder.iterdir())
+    folders = [entry for entry in entries if entry.is_dir()]
+    within = (inside for entry in folders[:FOLDERS] for inside in islice(entry.iterdir(), FILES))
+    found = next((entry for entry in chain(entries, within) if entry.suffix.lower() in SUFFIXES or is_idx(entry)), None)
+    if found is not None:
+        return Claim(3, f"it holds {str(found.relative_to(folder))!r}")
+    parts = sorted(entry for entry in entries if entry.suffix == ".parquet")
+    claim = _parquet(parts[0]) if parts else None
+    return claim or (Claim(2, "it holds folders") if folders else Claim(1, "it is a folder"))
+
+
+def _parquet(path: Path) -> Claim | None:
+    """By the columns; what cannot be read is left to the reader, who says why."""
+    from ganforge.core.parquet_columns import encoded_columns
+
+    columns = encoded_columns(path)
+    if columns is None:
+        return Claim(1, f"{path.name!r} does not say what its columns hold")
+    return Claim(3, f"the column {columns[0]!r} of {path.name!r} holds bytes, as of picture files") if columns else None
+
+
+def _value(value: object) -> Claim | None:
+    x, _ = _with_labels(value)
+    shape = getattr(x, "shape", None)
+    if isinstance(shape, tuple) and len(shape) in (3, 4):
+        return Claim(3, f"it is an array of shape {tuple(shape)}")
+    if shape is not None or isinstance(x, list | tuple) or hasattr(x, "__array__"):
+        return Claim(1, "it can be made an array")
+    return None
+
+
+def _with_labels(value: Any) -> tuple[Any, Any]:
+    """Pictures, and their labels if a pair was given."""
+    return value if isinstance(value, tuple) and len(value) == 2 else (value, None)
+
+
+KIND = Kind(
+    name="pictures",
+    noun="picture",
+    nouns="pictures",
+    forms="a folder of pictures, an array (.npy, .npz)",
+    built_in=BUILT_IN,
+    tasks={
+        "generate": "ganforge.kinds.pictures.generate.task:Generate",
+        "translate": "ganforge.kinds.pictures.translate.task:Translate",
+        "enhance": "ganforge.kinds.pictures.enhance.task:Enhance",
+    },
+    recognises=recognises,
+    keep=keep,
+    load=load,
+    options=(
+        Option(
+            "resolution", ("train",), int, "R", "Side of the pictures in pixels, 8 to 256.", "64", within=(8, 256)
+        ),
+        Option("label", ("sample",), str, "L", "Only this label, by its name.", "cat"),
+        Option("truncation", ("sample",), float, "T", "Below 1 more typical, less varied pictures.", "0.7"),
+        Option(
+            "interpolate", ("sample",), int, "K",
+            "Instead of N of them, a walk through K and back, as a .gif, .webp or .mp4.", "8", within=(2, math.inf),
+        ),
+        Option(
+            "strength", ("apply",), float, "S",
+            "Of an enhancement: from 0, faithful, to 1, sharp; 0.5 when you say nothing.", "0.5", within=(0, 1),
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,45 @@
+"""The dials of players on pictures: the penalty's weight, and the augmentation that a discriminator sees through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from ganforge.contracts import Dial, Levers, is_on
+from ganforge.core.draws import Draws
+from ganforge.kinds.pictures.networks.augmentation import augment, draw_changes
+from ganforge.planning.game import View
+from ganforge.planning.objective import gamma_schedule
+from ganforge.recipe import MOST_AUGMENTATION, Augmentation, Recipe
+
+NONE = Augmentation()  # of a recipe that has no such section
+
+
+def dials_of(recipe: Recipe) -> Callable[[float, Levers], dict[str, float]]:
+    """The dials of players on pictures (contracts.Player).
+
+    `gamma`: the penalty's weight now. `change`: the chance, 0..1, of each kind of change that a discriminator sees a
+    picture through now.
+    """
+    gamma, least = gamma_schedule(recipe), (recipe.augmentation or NONE).strength
+
+    def dials(progress: float, levers: Levers) -> dict[str, float]:
+        change = min(levers.seen_through(least), MOST_AUGMENTATION)
+        return {"gamma": levers.penalty * gamma.at(progress), "change": change}
+
+    return dials
+
+
+def view_of(recipe: Recipe) -> View:
+    """What a discriminator sees pictures through: random changes, and nothing drawn, where the dial `change` is off."""
+    flips = (recipe.augmentation or NONE).flips
+
+    def view(dials: Mapping[str, Dial], count: int, random: Draws) -> Callable[[Tensor], Tensor]:
+        chance = dials["change"]
+        if not is_on(chance):
+            return lambda x: x
+        changes = draw_changes(count, chance, random, flips)
+        return lambda x: augment(x, changes)
+
+    return view

@@ -1,0 +1,1 @@
+"""The task `enhance`: damage taken back."""

@@ -1,0 +1,138 @@
+"""The game of three players that takes damage back: faithful, discriminator and sharp.
+
+`faithful` plays from the start to the end and knows only the truth it should have found: it gives what is certain,
+and where several truths are possible their mean, which is blurred. `sharp` begins as a copy of it, from some progress
+on, and is judged by the discriminator too: it decides for one truth. Both ends are kept; what a person applies lies
+between them, by interpolating the weights (Wang et al. 2018, "ESRGAN", section 3.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.contracts import BoundDiscriminator, Game, Levers, Loss, Player, Schedule, Turn, is_on
+from ganforge.core.draws import Draws
+from ganforge.core.precision import widened
+from ganforge.core.seeds import seed_for
+from ganforge.kinds.pictures.dials import dials_of, view_of
+from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
+from ganforge.kinds.pictures.enhance.settings import Enhancement
+from ganforge.kinds.pictures.networks.enhancer import Critic, Enhancer, enhancer
+from ganforge.objectives import OBJECTIVES, softened_error
+from ganforge.planning.optimiser import optimiser_settings
+from ganforge.recipe import Data, Network, Recipe
+
+SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
+
+
+class Dial(nn.Module):
+    """Both ends of the dial. forward gives the faithful one's result."""
+
+    def __init__(self, faithful: Enhancer, sharp: Enhancer) -> None:
+        super().__init__()
+        self.faithful, self.sharp = faithful, sharp
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.faithful(x)
+        return made
+
+
+def enhancer_for(chosen: Enhancement, network: Network, data: Data) -> Enhancer:
+    """A fresh network for what a recipe's section says. Raises: RecipeError if the degradation is not understood."""
+    return enhancer(network, data, read_degradation(chosen.degradation).factor, data.shape[0])
+
+
+def fresh_dial(recipe: Recipe) -> Dial:
+    """Both ends with the same first weights, from the recipe's seed."""
+    chosen = recipe.section(Enhancement)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
+        faithful, sharp = (enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))
+    sharp.load_state_dict(faithful.state_dict())
+    return Dial(faithful, sharp)
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Fresh networks on the recipe's device, and what each minimises. Every player sees fresh damage."""
+    chosen = recipe.section(Enhancement)
+    damage, view = read_degradation(chosen.degradation), view_of(recipe)
+    dial = fresh_dial(recipe)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "networks/critic"))
+        critic = Critic(recipe.data.shape[0], max(1, recipe.network.need("width") // 2))
+    for network in (dial, critic):
+        network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    objective = OBJECTIVES[recipe.adversary.name]()
+
+    def views(turn: Turn) -> tuple[Tensor, Tensor]:
+        return training_pair(turn.batch["x"], chosen.patch, damage, turn.random)
+
+    def bind(turn: Turn, count: int) -> BoundDiscriminator:
+        seen = view(turn.dials, count, turn.random)
+
+        def score(x: Tensor) -> Tensor:
+            told: Tensor = critic(seen(x))
+            return told
+
+        return score
+
+    def faithful_loss(turn: Turn) -> Loss:
+        if is_on(turn.dials["copies"]):  # so that whoever looks, or begins to play, finds a copy one step old
+            with torch.no_grad():
+                for ours, theirs in zip(dial.sharp.parameters(), dial.faithful.parameters(), strict=True):
+                    ours.copy_(theirs)
+        truth, given = views(turn)
+        return Loss({"error": softened_error(dial.faithful(given), truth, SOFTNESS)})
+
+    def discriminator_loss(turn: Turn) -> Loss:
+        truth, given = views(turn)
+        with torch.no_grad():
+            made = widened(dial.sharp(given))
+        return objective.discriminator_loss(bind(turn, len(truth)), truth, made, turn.dials["gamma"], turn.random)
+
+    def sharp_loss(turn: Turn) -> Loss:
+        truth, given = views(turn)
+        made = widened(dial.sharp(given))
+        judged = objective.generator_loss(bind(turn, len(truth)), truth, made)
+        terms = {name: chosen.adversarial * term for name, term in judged.terms.items()}
+        return Loss({"error": softened_error(made, truth, SOFTNESS), **terms}, judged.notes)
+
+    def plays_late(progress: float) -> bool:
+        return progress >= chosen.sharp_from
+
+    def copies(progress: float, levers: Levers) -> dict[str, float]:
+        return {"copies": float(not plays_late(progress))}
+
+    alone, dials = optimiser_settings(recipe), dials_of(recipe)
+    late = Schedule(chosen.sharp_rate, 0.0, "linear")
+    against = replace(alone, learning_rate=late, beta1=0.0)
+    players = (
+        Player("faithful", dial.faithful, faithful_loss, alone, dials=copies),
+        Player("discriminator", critic, discriminator_loss, against, plays_late, dials=dials),
+        # The dial, and not its sharp end: so that both ends are the product.
+        Player("sharp", dial, sharp_loss, against, plays_late, dials=dials),
+    )
+    return Game(players, product="sharp")
+
+
+def training_pair(tiles: Tensor, patch: int, damage: Degradation, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Patches cut at random out of tiles (B, C, H, W), turned and mirrored, and what is given of them.
+
+    Returns: the truth (B, C, patch, patch), and the damaged (B, C, patch / factor, patch / factor).
+    """
+    count, _, height, width = tiles.shape
+    drawn = draws.uniform(count, 5)
+    here = torch.arange(patch, device=tiles.device)[None, :]
+    rows = (drawn[:, :1] * (height - patch + 1)).floor().long() + torch.where(drawn[:, 1:2] < 0.5, here, here.flip(1))
+    columns = (drawn[:, 2:3] * (width - patch + 1)).floor().long() + torch.where(
+        drawn[:, 3:4] < 0.5, here, here.flip(1)
+    )
+    examples = torch.arange(count, device=tiles.device)[:, None, None]
+    cut = tiles[examples, :, rows[:, :, None], columns[:, None, :]]  # (B, patch, patch, C)
+    turned = torch.where(drawn[:, 4, None, None, None] < 0.5, cut, cut.transpose(1, 2))
+    truth = turned.permute(0, 3, 1, 2)
+    with torch.no_grad():
+        return truth, damage(truth, draws)

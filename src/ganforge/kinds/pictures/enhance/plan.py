@@ -1,0 +1,172 @@
+"""The plan for pictures made better: which networks, how long, and from when on the sharp end plays."""
+
+from __future__ import annotations
+
+import torch
+
+from ganforge.contracts import Task, Tell
+from ganforge.core.draws import Draws
+from ganforge.core.seeds import generator_for
+from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.pictures.enhance.degradation import read_degradation, resized
+from ganforge.kinds.pictures.enhance.game import build_game, enhancer_for
+from ganforge.kinds.pictures.enhance.photos import TILE, Photos
+from ganforge.kinds.pictures.enhance.settings import Enhancement
+from ganforge.networks import refuse_unbuildable
+from ganforge.planning.compute import choose_compute
+from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
+from ganforge.planning.objective import choose_objective
+from ganforge.planning.optimiser import choose_optimiser
+from ganforge.planning.pieces import choose_pieces
+from ganforge.planning.timing import measure_rate
+from ganforge.recipe import Data, Network, Recipe, Request, Size
+
+BATCH = 16
+DEGRADATION = "downscale:2"
+GIVEN = 24  # pixels of the side of what the network is given in training, where pictures are enlarged
+PATCH = 48  # the same where they are not
+GAMMA_PER_SQUARED_ERROR = 0.01  # see kinds/pictures/plan.py; here truth and result are what is told apart
+HALF_LIFE_SHARE = 0.01  # of the run
+SECONDS_PER_LOOK = 2.0
+STEADY_RATE = 300.0  # patches/s that records are spaced by where examples were asked for, not minutes
+MARKS = (0.0, 0.05, 0.2, 0.5, 0.7, 0.85, 1.0)
+SIZES: dict[Size, Network] = {
+    "tiny": Network(name="enhancer", width=16, depth=2),
+    "small": Network(name="enhancer", width=32, depth=4),
+    "medium": Network(name="enhancer", width=40, depth=6),
+    "base": Network(name="enhancer", width=48, depth=8),
+    "large": Network(name="enhancer", width=64, depth=16),
+}
+ABSENT = {
+    "augmentation": "Patches are cut, turned and mirrored at random anyway, on both sides.",
+    "network.latent_size": "Nothing is drawn from noise.",
+    "records.look_samples": "A look takes the same held-out tiles each time.",
+}
+
+
+def begin(request: Request, task: type[Task]) -> Draft:
+    """A draft with what the person has pinned. Raises: RecipeError before a picture is read."""
+    draft = Draft(request, task, absent=ABSENT)
+    read_degradation(_asked(draft))
+    if draft.pinned.get("objective.order", "alternating") != "alternating":
+        raise RecipeError(
+            "The players cannot step simultaneously here.",
+            "The sharp end's network holds the faithful one.",
+            "Leave objective.order to the plan.",
+        )
+    return draft
+
+
+def plan_enhancement(draft: Draft, photos: Photos, tell: Tell) -> Recipe:
+    """Everything chosen, each choice with its reason; times a few steps of both phases on this machine.
+
+    Raises: RecipeError for networks that cannot be built; DataError where the data cannot be damaged so.
+    """
+    damage = read_degradation(_asked(draft))
+    if "grey" in damage.names and photos.shape[0] == 1:
+        raise DataError(
+            f"The pictures of {draft.request.source!r} are grey already.",
+            "Colours can only be learned from coloured pictures.",
+            "Give coloured ones, or another task.degradation.",
+        )
+    draft.explain({"task": ASKED})
+    data = draft.choose(
+        Data,
+        source=(draft.request.source, "you gave it"),
+        kind=("pictures", "found there"),
+        shape=(photos.shape, f"tiles of {TILE} pixels, of which patches are cut at random; nothing is resized"),
+        hash=(photos.data_hash, ""),
+    )
+    choose_compute(draft)
+    chosen = _choose_enhancement(draft)
+    network = _choose_network(draft)
+    _choose_objective(draft, photos)
+    choose_optimiser(
+        draft,
+        rate=(2e-3, "found on photos (docs/log.md); falls along a half cosine"),
+        warmup=(0.02, "the first steps are small, until the size of the gradients is known"),
+        beta1=(0.9, "the usual momentum for the faithful end, which has no opponent; none for the other two"),
+        batch_size=(BATCH, f"{BATCH} patches hold thousands of pixels, each of which is an example"),
+    )
+    refuse_unbuildable(network, lambda: (enhancer_for(chosen, network, data),) * 2)
+    tell("timing", size=draft.request.size or network.name)
+    choose_pieces(draft, photos.train, build=build_game)
+    choose_length(draft, PACE, _span(draft, photos))
+    return draft.recipe()
+
+
+def _asked(draft: Draft) -> str:
+    """The damage that was asked for, or the usual one."""
+    asked: str = draft.pinned.get("enhance.degradation", DEGRADATION)
+    return asked
+
+
+def _choose_enhancement(draft: Draft) -> Enhancement:
+    factor = read_degradation(_asked(draft)).factor
+    patch = GIVEN * factor if factor > 1 else PATCH
+    return draft.choose(
+        Enhancement,
+        degradation=(DEGRADATION, "you did not say which: pictures twice as large"),
+        patch=(patch, f"the network is given {patch // factor} pixels, as much as it can see at once"),
+        sharp_from=(0.7, "the faithful end first: what it has learned is where the sharp one begins (docs/log.md)"),
+        adversarial=(0.01, "found on photos, twice and four times enlarged (docs/log.md)"),
+        sharp_rate=(5e-4, "found on photos (docs/log.md)"),
+    )
+
+
+def _choose_network(draft: Draft) -> Network:
+    size = draft.request.size or ("small" if draft.device == "cpu" else "large")
+    sized = SIZES[size]
+    return draft.choose(
+        Network,
+        name=(sized.name, "residual blocks at low resolution, no normalisation"),
+        width=(sized.width, f"size {size}"),
+        depth=(sized.depth, f"size {size}: so many residual blocks"),
+    )
+
+
+def _choose_objective(draft: Draft, photos: Photos) -> None:
+    """The penalty's weight from how far the plainly enlarged input is from the truth: that difference is what the
+    discriminator has to see."""
+    enhancement = draft[Enhancement]
+    damage = read_degradation(enhancement.degradation)
+    places = torch.linspace(0, len(photos.train) - 1, min(64, len(photos.train))).round().long()
+    truth = photos.train.batch(places)["x"]
+    given = damage(truth, Draws(generator_for(0, "enhance/gamma", device=truth.device)))
+    error = float((resized(given, damage.factor) - truth).square().mean())
+    squared = error * photos.shape[0] * enhancement.patch**2
+    gamma = float(f"{max(GAMMA_PER_SQUARED_ERROR * squared, 1e-3):.2g}")
+    choose_objective(
+        draft,
+        (gamma, f"{GAMMA_PER_SQUARED_ERROR:g} x the squared distance of truth and input ({squared:.3g})"),
+        (0.1 * gamma, "a tenth of that rule's, as for other pictures"),
+        order="the players follow each other; nothing else is possible where one network holds another",
+    )
+
+
+def _span(draft: Draft, photos: Photos) -> Span:
+    """How long, from the rates of both phases."""
+    chosen = draft[Enhancement]
+
+    def phase(recipe: Recipe, sharp_from: float) -> Recipe:
+        return recipe.model_copy(update={"own": chosen.model_copy(update={"sharp_from": sharp_from})})
+
+    def measure(recipe: Recipe, steps: int) -> float:
+        """Patches/s over both phases: each has its share of the examples."""
+        alone, together = (measure_rate(phase(recipe, at), photos.train, steps, build=build_game) for at in (1.0, 0.0))
+        return 1 / (chosen.sharp_from / alone + (1 - chosen.sharp_from) / together)
+
+    return for_minutes(draft, PACE, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)
+
+
+PACE = Pace(
+    examples="patches",
+    looks="looks",
+    seconds_per_look=SECONDS_PER_LOOK,
+    steady_rate=STEADY_RATE,
+    half_life_share=HALF_LIFE_SHARE,
+    most_steps=100,
+    marks=lambda seconds: MARKS,
+    why_marks=f"few: a look at results takes about {SECONDS_PER_LOOK:g} seconds",
+)

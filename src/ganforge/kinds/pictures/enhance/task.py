@@ -1,0 +1,389 @@
+"""The task `enhance`: takes damage back. Both ends of the dial are judged beside what is no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.core.draws import Draws
+from ganforge.core.files import write_whole
+from ganforge.core.seeds import generator_for, seed_for
+from ganforge.core.subset import subset
+from ganforge.errors import ChangedDataError, DataError, RecipeError
+from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
+from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
+from ganforge.kinds.pictures.enhance.photos import Photos, open_photos
+from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
+from ganforge.kinds.pictures.enhance.settings import Enhancement
+from ganforge.kinds.pictures.grid import grid, png_bytes
+from ganforge.kinds.pictures.measures.blocks import made_blocks
+from ganforge.kinds.pictures.measures.judge import Judge, train_judge
+from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
+from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_restoration, plain_ways
+from ganforge.kinds.pictures.reading import PictureFeed, to_uint8
+from ganforge.kinds.pictures.reading.store import cache_folder
+from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
+from ganforge.measures.kernel import kernel_distance, kernel_gain
+from ganforge.measures.rivals import rival
+from ganforge.planning.model_files import built, read_description, write_model_files
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Measure, Page, Rows
+from ganforge.run import Run
+
+LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws
+JUDGED = 128  # held-out tiles in an evaluation
+CASES = 6  # rows of a group of cases
+SIDE = 32  # pixels of the patches by which what looks real is measured
+LEARNED_FROM = 6_000  # patches that the judge learns from
+FEWEST_PATCHES = 12  # on each side of a kernel distance
+
+Pixels = NDArray[np.uint8]
+MEANINGS = {
+    "psnr": "How near the faithful end comes to the truth, in decibels.",
+    "ssim": "How much of the truth's structure the faithful end has, 1 is all of it.",
+    "sharp_psnr": "How near the sharp end comes to the truth, in decibels.",
+    "sharp_ssim": "How much of the truth's structure the sharp end has, 1 is all of it.",
+    "kid": f"Kernel distance of the sharp end's patches of {SIDE} pixels to real ones of other places.",
+    "faithful_kid": "The same of the faithful end's patches.",
+}
+SCORES = (
+    "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
+    "pictures."
+)
+
+
+class Enhance:
+    """Turns pictures, and what damages them, into a game of three."""
+
+    name: ClassVar[str] = "enhance"
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"psnr": "higher", "sharp_psnr": "higher"}
+    page: ClassVar[Page] = Page(
+        nouns="pictures",
+        judged="parts of pictures that it never saw",
+        samples="Results",
+        caption="What the model makes of pictures that it has never seen. In each row: the input, the faithful result, "
+        "the sharp one, and the truth",
+        story="First one network learns to come near to the truth. A copy of it goes on against a discriminator, which "
+        "tells its results from real pictures. Below are the same pictures, which training never sees, at each moment.",
+    )
+    section: ClassVar[type[TaskSection] | None] = Enhancement
+    data: ClassVar[type[Data]] = Data
+    unguarded: ClassVar[str | None] = (
+        "the faithful end has no opponent, and the dial turns back whatever the sharp end loses"
+    )
+
+    def plan(self, request: Request, tell: Tell) -> EnhanceJob:
+        """Opens the pictures at their own resolution and chooses everything the person did not."""
+        if (side := request.options.get("resolution")) is not None:
+            raise RecipeError(
+                f"The resolution {side} was given.",
+                "Pictures are made better at their own resolution: nothing is resized.",
+                "Leave it out, or set enhance.patch for what is learned from at a time.",
+            )
+        draft = begin(request, Enhance)
+        tell("reading", count=0, source=request.source)
+        photos = _open(request, draft.device)
+        return EnhanceJob(plan_enhancement(draft, photos, tell), photos, tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> EnhanceJob:
+        """The same job again from its recipe."""
+        photos = _open(recipe.ask, recipe.compute.device)
+        if photos.data_hash != recipe.data.hash:
+            what = f"The pictures at {recipe.data.source!r} are not the ones this run was started with."
+            raise ChangedDataError(what, recipe.data.hash, photos.data_hash)
+        if photos.shape != recipe.data.shape:
+            raise DataError(
+                f"The pictures at {recipe.data.source!r} have {photos.shape[0]} channels.",
+                f"The networks of this run were made for {recipe.data.shape[0]}.",
+                "Put the old pictures back, or train a new run.",
+            )
+        return EnhanceJob(recipe, photos, tell)
+
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """The game of three, on the tiles that were sent."""
+        return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """Nothing: the passport says what was found."""
+        return ()
+
+
+def _open(request: Request, device: str) -> Photos:
+    return open_photos(survey(request.source, labels=False, fewest=1), device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Held-out tiles and what is given of them, both uint8 (N, C, H, W)."""
+
+    truth: Pixels
+    given: Pixels
+
+
+@dataclass(slots=True)
+class EnhanceJob:
+    """Photos opened and everything chosen."""
+
+    recipe: Recipe
+    photos: Photos
+    tell: Tell
+    _judge: Judge | None = None
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.photos.passport
+
+    @property
+    def feed(self) -> Feed:
+        return self.photos.train
+
+    @property
+    def damage(self) -> Degradation:
+        return read_degradation(self.recipe.section(Enhancement).degradation)
+
+    def game(self) -> Game:
+        """Faithful, discriminator and sharp, initialised from the seed."""
+        return build_game(self.recipe)
+
+    def brief(self) -> Mapping[str, bytes]:
+        """Nothing: the recipe says it all."""
+        return {}
+
+    def prepare(self) -> None:
+        """Trains or loads the judge of patches before the clock of training starts."""
+        self._the_judge()
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """Held-out tiles, the same each time: given, faithful, sharp and true; and how near both ends come."""
+        pairs = self._pairs(LOOKED_AT)
+        faithful, sharp = self._restored(product, pairs.given)
+        given = _coarse(pairs.given[:SHOWN], self.damage.factor)
+        columns = np.stack([given, faithful[:SHOWN], sharp[:SHOWN], pairs.truth[:SHOWN]], axis=1)
+        write_whole(run.sample_grid(examples), png_bytes(grid(columns.reshape(-1, *given.shape[1:]), columns=4)))
+        self.tell("sampled", path=str(run.sample_grid(examples)))
+        ends = {"psnr": faithful, "sharp_psnr": sharp}
+        return with_ends({name: _mean(psnr(pairs.truth, made)) for name, made in ends.items()})
+
+    def finish(self, product: nn.Module) -> nn.Module:
+        """The product as it is."""
+        return product
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """model.json and model.safetensors: all that `apply` needs; the weights of both ends."""
+        recipe = self.recipe
+        content = {
+            "ganforge": recipe.ganforge,
+            "task": recipe.task,
+            "kind": "pictures",
+            "data": recipe.data.content(),
+            "network": recipe.network.content(),
+            "enhance": recipe.section(Enhancement).content(),
+        }
+        write_model_files(folder, product, content)
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """The dial that `write_model` wrote."""
+        recipe = self.recipe
+        read_description(folder)
+        chosen = recipe.section(Enhancement)
+        dial = built(folder, lambda: Dial(*(enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))))
+        return dial.to(recipe.compute.device)
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure of both ends beside the plain ways, and the verdict.
+
+        The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
+        """
+        pairs, judge = self._pairs(JUDGED), self._the_judge()
+        made = dict(zip((FAITHFUL, SHARP), self._restored(product, pairs.given), strict=True))
+        ways = plain_ways(self.damage.names)
+        for name, (_, way) in ways.items():
+            made[name] = np.stack([way(given, truth) for given, truth in zip(pairs.given, pairs.truth, strict=True)])
+        scores = {name: _likeness(pairs.truth, result) for name, result in made.items()}
+        distances, floor = patch_distances(judge, pairs.truth, made)
+        for name, distance in distances.items():
+            scores[name]["kid"] = distance
+        gain = patch_gain(judge, pairs.truth, made[FAITHFUL], made[SHARP])
+        reference = next(iter(ways))
+        sentences = {
+            FAITHFUL: "Learned from the truth alone: what is certain.",
+            SHARP: "Judged by a discriminator too: what could be real.",
+            **{name: sentence for name, (sentence, _) in ways.items()},
+        }
+        told = {name: {measure: score.value for measure, score in scores[name].items()} for name in made}
+        facts = {
+            "rivals": [rival(name, sentences[name], told[name]) for name in made],
+            "cases": self._cases(run, pairs, made, reference, scores),
+        }
+        return Evaluation(
+            measures=tuple(_measures(scores, reference, floor)),
+            verdict=judge_restoration(
+                {name: scores[name] for name in (FAITHFUL, SHARP)},
+                {name: told[name] for name in ways},
+                {name: _mean(psnr(pairs.truth, made[FAITHFUL]) - psnr(pairs.truth, made[name])) for name in ways},
+                gain,
+            ),
+            samples=len(pairs.truth),
+            held_out=len(self.photos.held_out),
+            judge=judge.description,
+            floor="The floor of the kernel distance is that of real patches to other real ones. For what "
+            "cannot be known of the truth there is none.",
+            reference=f"The reference is no network: {reference}. {ways[reference][0]}",
+            best="real pictures",
+            simplest=reference,
+            blocks=made_blocks(facts, SCORES),
+            facts=facts,
+        )
+
+    def _cases(
+        self, run: Run, pairs: _Pairs, made: Mapping[str, Pixels], reference: str, scores: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Draws the worst, the best and some random tiles, by how much is gained on the reference."""
+        gain = psnr(pairs.truth, made[FAITHFUL]) - psnr(pairs.truth, made[reference])
+        order = np.argsort(gain, kind="stable")
+        count = min(CASES, len(order))
+        chosen = {
+            "worst": (order[:count], "Where least is gained on the reference"),
+            "best": (order[::-1][:count], "Where most is gained on the reference"),
+            "random": (subset(len(order), count, "cases"), "Drawn at random: gained on the reference"),
+        }
+        given = _coarse(pairs.given, self.damage.factor)
+        columns = {
+            "input": given,
+            f"reference: {reference}": made[reference],
+            "faithful": made[FAITHFUL],
+            "sharp": made[SHARP],
+            "truth": pairs.truth,
+        }
+        groups = []
+        for name, (rows, words) in chosen.items():
+            drawn = np.stack([column[rows] for column in columns.values()], axis=1)
+            picture = grid(drawn.reshape(-1, *given.shape[1:]), columns=len(columns))
+            write_whole(run.figure(name), png_bytes(picture))
+            gained = gain[rows]
+            groups.append({"name": name, "sentence": f"{words}: {gained.min():+.1f} to {gained.max():+.1f} dB."})
+        return {"columns": list(columns), "groups": groups}
+
+    def _pairs(self, most: int) -> _Pairs:
+        """Held-out tiles with their damage, the same ones each time."""
+        held_out = self.photos.held_out
+        batch = held_out.batch(torch.from_numpy(subset(len(held_out), most, "enhance/held out")))["x"]
+        random = generator_for(0, "enhance/held out", device=batch.device)
+        with torch.no_grad():
+            given = self.damage(batch, Draws(random))
+        return _Pairs(to_uint8(batch).cpu().numpy(), to_uint8(given).cpu().numpy())
+
+    @torch.no_grad()
+    def _restored(self, product: nn.Module, given: Pixels) -> tuple[Pixels, Pixels]:
+        """What both ends make of uint8 pictures (N, C, H, W)."""
+        device = self.recipe.compute.device
+        ends = []
+        for network in (product.faithful, product.sharp):
+            assert isinstance(network, nn.Module)
+            parts = [
+                to_uint8(network(torch.from_numpy(given[i : i + 16]).to(device).float() / 127.5 - 1)).cpu().numpy()
+                for i in range(0, len(given), 16)
+            ]
+            ends.append(np.concatenate(parts))
+        return ends[0], ends[1]
+
+    def _the_judge(self) -> Judge:
+        if self._judge is None:
+            self.tell("judging")
+            train = self.photos.train
+            tiles = train.pictures(subset(len(train), -(-LEARNED_FROM // 9), "enhance/judge"))
+            name = f"patches{SIDE}-{self.photos.data_hash}"
+            self._judge = train_judge(cut_patches(tiles), None, data_hash=name, cache=cache_folder(None))
+        return self._judge
+
+
+def _coarse(given: Pixels, factor: int) -> Pixels:
+    """What was given, each pixel shown as a square of factor x factor."""
+    return given.repeat(factor, axis=2).repeat(factor, axis=3)
+
+
+def cut_patches(tiles: Pixels) -> Pixels:
+    """Tiles (N, C, H, W) cut into patches (n, C, SIDE, SIDE) side by side."""
+    count, channels, height, width = tiles.shape
+    high, wide = height // SIDE, width // SIDE
+    cut = tiles[:, :, : high * SIDE, : wide * SIDE].reshape(count, channels, high, SIDE, wide, SIDE)
+    patches: Pixels = np.ascontiguousarray(cut.transpose(0, 2, 4, 1, 3, 5)).reshape(-1, channels, SIDE, SIDE)
+    return patches
+
+
+def patch_distances(judge: Judge, truth: Pixels, made: Mapping[str, Pixels]) -> tuple[dict[str, Estimate], float]:
+    """Kernel distance of the patches of each result to real patches of other places, and that of real ones: the floor.
+
+    Half of the patches are real ones to compare with, the results of the other half are compared: a result is never
+    compared with its own truth, to which it is near whatever it looks like.
+    """
+    real, other = _halves(truth)
+    features = judge.features(cut_patches(truth))
+    distances = {
+        name: kernel_distance(features[real], judge.features(cut_patches(result)[other]))
+        for name, result in made.items()
+    }
+    return distances, kernel_distance(features[real], features[other]).value
+
+
+def patch_gain(judge: Judge, truth: Pixels, one: Pixels, other: Pixels) -> Estimate:
+    """By how much the patches of `other` lie nearer to real ones of other places than those of `one`."""
+    real, made = _halves(truth)
+    features = (
+        judge.features(cut_patches(tiles)[chosen]) for tiles, chosen in ((truth, real), (one, made), (other, made))
+    )
+    return kernel_gain(*features)
+
+
+def _halves(tiles: Pixels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Two halves of the patches of tiles, always the same ones."""
+    count = len(cut_patches(tiles))
+    order = np.random.default_rng(seed_for(0, "enhance/halves")).permutation(count)
+    return order[: count // 2], order[count // 2 :]
+
+
+def _likeness(truth: Pixels, result: Pixels) -> dict[str, Estimate]:
+    return {"psnr": _mean(psnr(truth, result)), "ssim": _mean(ssim(truth, result))}
+
+
+def _mean(values: NDArray[np.float64]) -> Estimate:
+    mean: Callable[[NDArray[np.int64]], float] = lambda chosen: float(values[chosen].mean())  # noqa: E731
+    return from_bootstrap(mean, len(values), np.random.default_rng(seed_for(0, "enhance/bootstrap")))
+
+
+def _measures(scores: Mapping[str, Mapping[str, Estimate]], reference: str, floor: float) -> list[Measure]:
+    """What evaluation.json lists: the faithful end's nearness, the sharp end's look, and each beside the other."""
+    told = {
+        "psnr": (FAITHFUL, "psnr"),
+        "ssim": (FAITHFUL, "ssim"),
+        "kid": (SHARP, "kid"),
+        "sharp_psnr": (SHARP, "psnr"),
+        "sharp_ssim": (SHARP, "ssim"),
+        "faithful_kid": (FAITHFUL, "kid"),
+    }
+    measures = []
+    for name, (end, kind) in told.items():
+        score, lower = scores[end][kind], kind == "kid"
+        plain = scores[reference][kind].value
+        measures.append(
+            Measure(
+                name,
+                score.value,
+                score.low,
+                score.high,
+                floor if lower else float("nan"),
+                plain,
+                "lower" if lower else "higher",
+                MEANINGS[name],
+            )
+        )
+    return measures

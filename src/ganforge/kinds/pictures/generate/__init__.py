@@ -1,0 +1,1 @@
+"""The task `generate`: pictures like the ones given."""

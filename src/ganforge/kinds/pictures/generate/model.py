@@ -1,0 +1,149 @@
+"""A trained generator of pictures, and how to read it back. Nothing here opens the training data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ganforge.core.device import memory_bytes
+from ganforge.core.seeds import generator_for, seed_for
+from ganforge.core.validation import refused
+from ganforge.errors import InputError, RunError, did_you_mean
+from ganforge.kinds.pictures.networks import PICTURE_PAIRS
+from ganforge.kinds.pictures.reading import to_uint8
+from ganforge.networks import network_pair
+from ganforge.planning.model_files import built, read_description
+from ganforge.recipe import Data, Network
+
+BLOCK = 500  # latents drawn at once: another number would give other pictures for the same seed
+MOST_NUMBERS = 2**22  # of one picture: convolutions with few weights can draw pictures beyond any memory
+MOST_PIXELS = 2**20  # of all pictures in one pass through the network: bounds the memory of its activations
+
+
+@dataclass(frozen=True, slots=True)
+class PictureModel:
+    """Latents in, pictures out."""
+
+    network: nn.Module
+    latent_size: int
+    label_names: tuple[str, ...]
+    label_shares: tuple[float, ...]
+
+    @torch.no_grad()
+    def sample(
+        self, count: int, *, labels: NDArray[np.int64] | None = None, seed: int = 0, truncation: float = 1.0
+    ) -> NDArray[np.uint8]:
+        """Draws pictures.
+
+        Beside the pictures returned it takes the memory of one pass, which MOST_PIXELS bounds.
+
+        Args: labels (count,) for a model with labels, None draws them with their shares in training; truncation in
+            (0, 1]: latents are drawn nearer to their mean, which gives cleaner and less varied pictures.
+        Returns: (count, C, H, W) uint8. The latents of the first pictures do not depend on `count`.
+        """
+        if self.label_names and labels is None:
+            labels = self.draw_labels(count, seed=seed)
+        pictures = np.empty((count, *self.picture_shape()), np.uint8)
+        for block in range(0, count, BLOCK):
+            latents = truncation * self.draw_latents(block, seed=seed)[: count - block]
+            place = slice(block, block + len(latents))
+            pictures[place] = self.draw(latents, labels[place] if labels is not None else None)
+        return pictures
+
+    def draw_latents(self, block: int, *, seed: int) -> Tensor:
+        """The BLOCK latents (BLOCK, Z) that `sample` draws from place `block` on, a multiple of BLOCK."""
+        return torch.randn(BLOCK, self.latent_size, generator=generator_for(seed, "sample", step=block))
+
+    @torch.no_grad()
+    def draw(self, latents: Tensor, labels: NDArray[np.int64] | None) -> NDArray[np.uint8]:
+        """The pictures (N, C, H, W) uint8 of latents (N, Z) and, for a model with labels, labels (N,)."""
+        device = next(self.network.parameters()).device
+        channels, height, width = self.picture_shape()
+        pictures = np.empty((len(latents), channels, height, width), np.uint8)
+        at_once = max(1, MOST_PIXELS // (height * width))
+        for first in range(0, len(latents), at_once):
+            place = slice(first, first + at_once)
+            label = torch.from_numpy(labels[place]).to(device) if labels is not None else None
+            pictures[place] = to_uint8(self.network(latents[place].to(device), label)).cpu().numpy()
+        return pictures
+
+    @torch.no_grad()
+    def picture_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of what is drawn, found by drawing one."""
+        device = next(self.network.parameters()).device
+        label = torch.zeros(1, dtype=torch.int64, device=device) if self.label_names else None
+        _, channels, height, width = self.network(torch.zeros(1, self.latent_size, device=device), label).shape
+        return channels, height, width
+
+    def refuse_impossible(self, count: int, truncation: float) -> None:
+        """Raises: InputError for a number that makes no sense, or for more pictures than this machine can hold."""
+        if count < 1 or count != int(count):
+            raise InputError(
+                f"{count} pictures cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64."
+            )
+        if not 0 < truncation <= 1:
+            raise InputError(
+                f"A truncation of {truncation:g} makes no sense.", "It lies in 0..1, without 0.", "Try 0.7."
+            )
+        needed, there = 2 * count * math.prod(self.picture_shape()), memory_bytes()  # the pictures, and their file
+        if needed > there / 2:
+            raise InputError(
+                f"{count:,} pictures cannot be drawn at once.",
+                f"They need {needed / 2**30:,.1f} GiB; half of this machine's memory is {there / 2**31:,.1f} GiB.",
+                "Draw fewer, several times, each with another --seed.",
+            )
+
+    def draw_labels(self, count: int, seed: int) -> NDArray[np.int64] | None:
+        """(count,) labels with their shares in training; None for a model without labels."""
+        if not self.label_names:
+            return None
+        random = np.random.default_rng(seed_for(seed, "sample/labels"))
+        return random.choice(len(self.label_names), size=count, p=self.label_shares).astype(np.int64)
+
+    def label_index(self, label: str) -> int:
+        """The index of a label's name. Raises: InputError with the nearest name."""
+        if not self.label_names:
+            raise InputError(
+                f"There is no label {label!r}.", "This model was trained without labels.", "Leave --label."
+            )
+        if label not in self.label_names:
+            raise InputError(f"There is no label {label!r}.", did_you_mean(label, self.label_names))
+        return self.label_names.index(label)
+
+
+def load_model(folder: Path, device: str = "cpu") -> PictureModel:
+    """Reads the model of a run, which may come from anybody; see stored.py.
+
+    Raises: RunError if there is none, if it is damaged, or if it draws no pictures.
+    """
+    content = read_description(folder)
+    if content.get("task") != "generate" or content.get("kind") == "tables":
+        raise RunError(
+            f"{folder} draws no pictures.", f"Its task is {content.get('task')}.", "See its report.html instead."
+        )
+    with refused(f"The model at {str(folder)!r}"):
+        data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
+        if min(data.shape) < 1 or math.prod(data.shape) > MOST_NUMBERS:
+            raise ValueError(f"its pictures have the shape {data.shape}, of at most {MOST_NUMBERS:,} numbers")
+        shares = np.array(content["label_shares"], dtype=np.float64)
+        if shares.shape != (len(data.label_names),) or not _shares(shares):
+            raise ValueError("its labels' shares do not fit its labels")
+        pair = network_pair(network, data, PICTURE_PAIRS)
+        generator = built(folder, pair.generator).to(device)
+    return PictureModel(generator, pair.latent_size, data.label_names, tuple(shares.tolist()))
+
+
+def _shares(shares: NDArray[np.float64]) -> bool:
+    """Whether they are shares of one whole; of no labels there are none."""
+    return len(shares) == 0 or bool((shares >= 0).all() and abs(shares.sum() - 1) < 1e-6)
+
+
+def labels_for(model: PictureModel, label: str, count: int) -> NDArray[np.int64]:
+    """(count,) copies of one label's index. Raises: InputError with the nearest name."""
+    return np.full(count, model.label_index(label), dtype=np.int64)

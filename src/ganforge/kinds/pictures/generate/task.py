@@ -1,0 +1,252 @@
+"""The task `generate`: pictures like the ones given. A game of two players, generator and discriminator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.core.files import write_whole
+from ganforge.core.subset import subset
+from ganforge.errors import ChangedDataError, DataError
+from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures.generate.model import PictureModel, load_model
+from ganforge.kinds.pictures.grid import grid, png_bytes
+from ganforge.kinds.pictures.measures import (
+    MEANINGS,
+    QUICK,
+    Judge,
+    evaluate_pictures,
+    gaussian_reference,
+    quick_quality,
+    train_judge,
+)
+from ganforge.kinds.pictures.measures.blocks import generated_blocks
+from ganforge.kinds.pictures.measures.inception import inception_available, inception_features
+from ganforge.kinds.pictures.plan import plan_pictures, target_size
+from ganforge.kinds.pictures.reading import PictureFeed, Pictures, Survey, open_pictures, survey
+from ganforge.kinds.pictures.reading.store import cache_folder
+from ganforge.measures.neighbours import nearest_with_index
+from ganforge.planning.draft import Draft
+from ganforge.planning.model_files import write_model_files
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Page, Rows
+from ganforge.run import Run
+
+GRID = 64  # pictures in a sample grid
+JUDGED = 5000  # samples in an evaluation
+PAIRS = 32  # samples shown beside their nearest training picture
+TRAIN_SUBSET = 10_000  # training pictures that the judge learns from, and as many that samples are compared with
+TRAIN_SUBSET_BYTES = 2**29  # at most
+FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
+
+
+class Generate:
+    """Turns pictures into a game of two."""
+
+    name: ClassVar[str] = "generate"
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
+    section: ClassVar[type[TaskSection] | None] = None
+    data: ClassVar[type[Data]] = Data
+    unguarded: ClassVar[str | None] = None
+    page: ClassVar[Page] = Page(
+        nouns="pictures",
+        judged="generated pictures",
+        samples="Generated pictures",
+        caption="Every picture here was made by the model",
+        note="None was chosen by hand.",
+        story="Two networks learn against each other: the generator makes pictures, the discriminator tells them from "
+        "real ones. Below is what the generator made of the same random numbers at each moment.",
+    )
+
+    def plan(self, request: Request, tell: Tell) -> GenerateJob:
+        """Opens the pictures and chooses everything the person did not."""
+        draft = Draft(request, Generate)
+        found = _survey(request)
+        size, why = target_size(found.native_size, draft)
+        tell("reading", count=found.count, source=request.source)
+        pictures = open_pictures(found, size=size, device=draft.device)
+        return GenerateJob(plan_pictures(draft, pictures, size_reason=why, tell=tell), pictures, tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
+        """The same job again from its recipe."""
+        found = _survey(recipe.ask)
+        _, height, width = recipe.data.shape
+        pictures = open_pictures(found, size=(height, width), device=recipe.compute.device)
+        if pictures.data_hash != recipe.data.hash:
+            what = f"The pictures at {recipe.data.source!r} are not the ones this run was started with."
+            raise ChangedDataError(what, recipe.data.hash, pictures.data_hash)
+        _refuse_misfits(recipe, pictures)
+        return GenerateJob(recipe, pictures, tell)
+
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """The game of two, on the pictures that were sent."""
+        return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """Nothing: the passport says what was found."""
+        return ()
+
+
+@dataclass(slots=True)
+class GenerateJob:
+    """Pictures opened and everything chosen."""
+
+    recipe: Recipe
+    pictures: Pictures
+    tell: Tell
+    _judge: Judge | None = None
+    _held_out_features: NDArray[np.float32] | None = None
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.pictures.passport
+
+    @property
+    def feed(self) -> Feed:
+        return self.pictures.train
+
+    def game(self) -> Game:
+        """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
+        return build_game(self.recipe, self.pictures.held_out)
+
+    def brief(self) -> Mapping[str, bytes]:
+        """Nothing: the recipe says it all."""
+        return {}
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """A grid of the same latents each time, and a quick measurement."""
+        model = self._model(product)
+        labels = np.arange(GRID) % len(self.recipe.data.label_names) if self.recipe.data.label_names else None
+        write_whole(
+            run.sample_grid(examples), png_bytes(grid(model.sample(GRID, labels=labels, seed=self.recipe.seed)))
+        )
+        self.tell("sampled", path=str(run.sample_grid(examples)))
+        count = self.recipe.records.need("look_samples")
+        samples = model.sample(count, labels=model.draw_labels(count, seed=1), seed=1)
+        return quick_quality(self._the_judge(), self._the_held_out_features(), samples)
+
+    def prepare(self) -> None:
+        """Trains or loads the judge before the clock of training starts."""
+        self._the_held_out_features()
+
+    def finish(self, product: nn.Module) -> nn.Module:
+        """The product as it is."""
+        return product
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """model.json and model.safetensors: all that `sample` needs."""
+        content = {
+            "ganforge": self.recipe.ganforge,
+            "task": self.recipe.task,
+            "data": self.recipe.data.content(),
+            "network": self.recipe.network.content(),
+            "label_shares": self._label_shares(),
+        }
+        write_model_files(folder, product, content)
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """The generator that `write_model` wrote."""
+        return load_model(folder, self.recipe.compute.device).network
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside other real pictures and a Gaussian, and the verdict.
+
+        The facts are classes {names, training_shares, held_out_shares, sample_shares, missing} or None, nearest (a
+        sentence on copying) and copying_suspected.
+        """
+        model, train, held_out = self._model(product), self.pictures.train, self.pictures.held_out
+        labels = model.draw_labels(JUDGED, seed=2)
+        samples = model.sample(JUDGED, labels=labels, seed=2)
+        chosen = subset(len(train), self._most(), "evaluation/train")
+        train_labels = train.labels[chosen] if train.labels is not None else None
+        seen = train.pictures(chosen)
+        judge = self._the_judge()
+        evaluation = evaluate_pictures(
+            judge,
+            seen,
+            held_out.pictures(subset(len(held_out), JUDGED, "evaluation/held_out")),
+            samples,
+            unlearned=train.pictures(self._unlearned()),
+            train_count=len(train),
+            train_labels=train_labels,
+            sample_labels=labels,
+            label_names=self.recipe.data.label_names,
+            rulers={"inception_frechet_distance": inception_features} if inception_available()[0] else {},
+        )
+        write_whole(run.figure("real"), png_bytes(grid(seen[:GRID])))
+        rival = gaussian_reference(seen, train_labels, GRID, 0)
+        write_whole(run.figure("reference"), png_bytes(grid(rival)))
+        _, nearest = nearest_with_index(judge.features(samples[:PAIRS]), judge.features(seen), k=1)
+        pairs = np.stack([samples[:PAIRS], seen[nearest[:, 0]]], axis=1).reshape(-1, *samples.shape[1:])
+        write_whole(run.figure("nearest"), png_bytes(grid(pairs, columns=8)))
+        return replace(evaluation, blocks=generated_blocks(evaluation.facts))
+
+    def _model(self, product: nn.Module) -> PictureModel:
+        return PictureModel(
+            product, self.recipe.network.need("latent_size"), self.recipe.data.label_names, self._label_shares()
+        )
+
+    def _label_shares(self) -> tuple[float, ...]:
+        """How often each label is seen in training; samples are drawn with the same shares."""
+        names, labels = self.recipe.data.label_names, self.pictures.train.labels
+        if not names or labels is None:
+            return ()
+        counts = np.bincount(labels, minlength=len(names))
+        return tuple(float(count) for count in counts / counts.sum())
+
+    def _the_judge(self) -> Judge:
+        if self._judge is None:
+            self.tell("judging")
+            train = self.pictures.train
+            kept_back = len(self._unlearned())
+            chosen = subset(len(train), kept_back + self._most(), "judge/train")[kept_back:]
+            labels = train.labels[chosen] if train.labels is not None else None
+            self._judge = train_judge(
+                train.pictures(chosen), labels, data_hash=self.pictures.data_hash, cache=cache_folder(None)
+            )
+            known = self._judge.settings
+            if labels is not None and known.kind == "classifier":
+                chance = float(np.bincount(labels).max() / len(labels))
+                checked = len(chosen) - known.learned_from
+                self.tell("judged", accuracy=known.accuracy, chance=chance, checked=checked)
+        return self._judge
+
+    def _most(self) -> int:
+        """Training pictures that are read at once: fewer where they are large."""
+        return min(TRAIN_SUBSET, max(1000, TRAIN_SUBSET_BYTES // math.prod(self.recipe.data.shape)))
+
+    def _unlearned(self) -> NDArray[np.int64]:
+        """Training pictures that the judge never learns from, so that they stand for unseen ones: the floor."""
+        train, held_out = len(self.pictures.train), len(self.pictures.held_out)
+        return subset(train, min(JUDGED, self._most(), held_out, train // FLOOR_SHARE), "judge/train")
+
+    def _the_held_out_features(self) -> NDArray[np.float32]:
+        if self._held_out_features is None:
+            held_out = self.pictures.held_out
+            chosen = subset(len(held_out), 2000, "look/held_out")
+            self._held_out_features = self._the_judge().features(held_out.pictures(chosen))
+        return self._held_out_features
+
+
+def _refuse_misfits(recipe: Recipe, pictures: Pictures) -> None:
+    """Changed pictures that a person accepts must have the labels and channels that the networks were made for."""
+    here, known = (pictures.shape, pictures.label_names), (recipe.data.shape, recipe.data.label_names)
+    if here != known:
+        raise DataError(
+            f"The pictures at {recipe.data.source!r} do not fit this run: shape {here[0]}, {len(here[1])} labels.",
+            f"Its networks were made for shape {known[0]} and the {len(known[1])} labels {', '.join(known[1])}.",
+            "Put the old pictures back, or train a new run.",
+        )
+
+
+def _survey(request: Request) -> Survey:
+    """What is there, with its labels unless the person wants none."""
+    return survey(request.source, labels=False if request.label == "none" else request.label)

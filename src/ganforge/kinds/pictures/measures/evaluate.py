@@ -1,0 +1,233 @@
+"""Judges a generator: every measure beside its floor (real against real) and reference (a Gaussian), and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganforge.core.seeds import seed_for
+from ganforge.errors import DataError
+from ganforge.kinds.pictures.measures.gaussian import SENTENCE, GaussianReference
+from ganforge.kinds.pictures.measures.judge import Judge
+from ganforge.kinds.pictures.measures.judge_network import LEARNED, prepare
+from ganforge.kinds.pictures.measures.meanings import MEANINGS
+from ganforge.kinds.pictures.measures.verdict import judge_run
+from ganforge.measures import labels as label_metrics
+from ganforge.measures.copying import Copying, Space, copying
+from ganforge.measures.diversity import diversity
+from ganforge.measures.frechet import frechet_distance
+from ganforge.measures.intervals import Estimate, with_ends
+from ganforge.measures.kernel import kernel_distance
+from ganforge.measures.modes import kind_scores
+from ganforge.measures.neighbours import K, neighbour_scores
+from ganforge.records import Evaluation, Measure
+
+MOST_COMPARED = 5_000  # samples, and as many held-out pictures
+MOST_TRAIN = 10_000  # training pictures that samples are compared with one by one
+MOST_COPIES = 2_000  # samples that are searched for copies
+FEWEST = 2 * K + 2  # pictures on each side
+SMALL = 16  # pixels of the small versions in which copies are searched
+CHUNK = 500
+FLOOR = "The floor is that of real pictures against other real ones: the best that can be hoped for."
+
+Ruler: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""Pictures uint8 (N, C, H, W) -> features (N, D)."""
+
+
+def feature_scores(real: NDArray[np.float32], fake: NDArray[np.float32]) -> dict[str, Estimate]:
+    """Every measure that two sets of features (N, D) and (M, D) alone decide."""
+    return {
+        "frechet_distance": frechet_distance(real, fake),
+        "kid": kernel_distance(real, fake),
+        **neighbour_scores(real, fake),
+        "diversity": diversity(real, fake),
+    }
+
+
+def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples: NDArray[np.uint8]) -> dict[str, float]:
+    """Quality during training: each measure of meanings.QUICK, diversity and what `kind_scores` says of the judge's
+    kinds, with {measure}_low and {measure}_high.
+
+    Args: held_out_features `judge.features` of held-out pictures, in no order that matters; samples uint8
+        (N, C, H, W), N >= 12. Both sides are cut to the shorter one, because most measures depend on the sizes: keep
+        them the same over a run.
+    """
+    n = min(len(held_out_features), len(samples))
+    _check_count(n)
+    real, fake = held_out_features[:n], judge.features(samples[:n])
+    scores = {**feature_scores(real, fake), **kind_scores(real, fake, _kinds(judge, real), _kinds(judge, fake))}
+    return with_ends(scores)
+
+
+def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what is known of it
+    judge: Judge,
+    train: NDArray[np.uint8],
+    held_out: NDArray[np.uint8],
+    samples: NDArray[np.uint8],
+    *,
+    unlearned: NDArray[np.uint8],
+    train_count: int | None = None,
+    train_labels: NDArray[np.int64] | None = None,
+    sample_labels: NDArray[np.int64] | None = None,
+    label_names: Sequence[str] = (),
+    seed: int = 0,
+    rulers: Mapping[str, Ruler] | None = None,
+) -> Evaluation:
+    """Compares samples with held-out pictures, and both rivals (other real pictures, a Gaussian) in the same way.
+
+    At most 5,000 samples and held-out pictures are compared, equally many on each side; floor and reference are
+    measured with the very same numbers, so that the bias that small sets give most measures is the same in all three
+    and cancels where they are read side by side. Memory is bounded: of `train` at most 10,000 pictures are read.
+
+    Args: train, held_out, samples uint8 (N, C, H, W), arrays or memory maps. unlearned: real pictures that the judge
+        has not learned from, for the floor: features of pictures that it knows differ from those of unseen ones.
+        train_count: how many pictures the generator was trained on, by default those of `train`. train_labels (N,),
+        sample_labels (M,): the labels asked for, where samples are conditional. rulers: other features by the name of
+        the Frechet distance that they give.
+    Raises: DataError for fewer than 12 pictures on a side or another shape.
+    """
+    n = min(MOST_COMPARED, len(held_out), len(samples), len(train), len(unlearned))
+    _check_count(n)
+    # In random order, because blocks, subsets and fits read from the front, and data often lies sorted by label.
+    real, fake = _subset(held_out, n, seed, "held-out"), _subset(samples, n, seed, "samples")
+    base = _subset(train, MOST_TRAIN, seed, "train")
+    base_pictures, real_pictures, fake_pictures = train[base], held_out[real], samples[fake]
+    base_labels = None if train_labels is None else train_labels[base]
+    asked = None if sample_labels is None else sample_labels[fake]
+    shuffle = np.random.default_rng(seed_for(seed, "metrics/shuffle"))
+
+    rival = GaussianReference.fit(base_pictures, base_labels, max(1, len(label_names)))
+    rival_asked = asked if asked is not None and base_labels is not None else rival.draw_labels(n, shuffle)
+    rival_pictures = rival.sample(rival_asked, shuffle) if real_pictures.nbytes < 2**29 else None
+    views = _Views(judge, base_pictures, real_pictures)
+    mine = views.of(fake_pictures)
+    floor_pictures = unlearned[_subset(unlearned, n, seed, "unlearned")]
+    floor = views.of(floor_pictures)
+    other = views.of(rival_pictures) if rival_pictures is not None else _sampled(views, rival, rival_asked, shuffle)
+
+    scores = [feature_scores(views.real.features, view.features) for view in (mine, floor, other)]
+    copies = [views.copies(view, train_count) for view in (mine, other)]
+    table = {name: (scores[0][name], scores[1][name].value, scores[2][name].value) for name in scores[0]}
+    table["copying"] = (copies[0].share, copies[0].unseen, copies[1].share.value)
+    for name, see in (rulers or {}).items():
+        drawn = rival_pictures if rival_pictures is not None else rival.sample(rival_asked[:CHUNK], shuffle)
+        features, *others = (see(part) for part in (real_pictures, fake_pictures, floor_pictures, drawn))
+        found = [frechet_distance(features, other_features) for other_features in others]
+        table[name] = (found[0], found[1].value, found[2].value)
+    classes = None
+    if (
+        base_labels is not None
+        and mine.classes is not None
+        and views.real.classes is not None
+        and other.classes is not None
+    ):
+        readings = label_metrics.Readings(views.real.classes, mine.classes, other.classes)
+        table |= label_metrics.label_scores(
+            readings,
+            base_labels,
+            asked,
+            rival_asked,
+            judge.settings.accuracy,
+            np.random.default_rng(seed_for(seed, "metrics/bootstrap")),
+        )
+        classes = label_metrics.class_table(readings, base_labels, label_names)
+    measures = tuple(_measure(name, *row) for name, row in table.items())
+    return Evaluation(
+        samples=n,
+        held_out=n,
+        judge=judge.description,
+        floor=FLOOR,
+        reference=SENTENCE,
+        best="real pictures",
+        simplest="a simple Gaussian",
+        measures=measures,
+        verdict=judge_run(measures, copies[0], classes, asked is not None),
+        facts={"classes": classes, "nearest": copies[0].sentence, "copying_suspected": copies[0].suspected},
+    )
+
+
+@torch.no_grad()
+def _kinds(judge: Judge, features: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(N,) what the judge reads in pictures of these features (N, D): labels, or its own clusters without any."""
+    learned = (torch.from_numpy(features) * judge.scale + judge.centre)[:, :LEARNED]
+    return np.asarray(judge.head(learned).argmax(1).numpy(), np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One set of pictures as the metrics see it."""
+
+    features: NDArray[np.float32]  # (N, D)
+    pixels: NDArray[np.float32]  # (N, P) small, for copies
+    classes: NDArray[np.int64] | None
+
+
+class _Views:
+    """The real side, seen once, and how to see other sets in the same way."""
+
+    def __init__(self, judge: Judge, train: NDArray[np.uint8], held_out: NDArray[np.uint8]) -> None:
+        self._judge = judge
+        self.real = self.of(held_out)
+        self._train = self.of(train, read=False)
+
+    def of(self, pictures: NDArray[np.uint8], read: bool = True) -> _View:
+        return _View(
+            self._judge.features(pictures), small_pictures(pictures), self._judge.classes(pictures) if read else None
+        )
+
+    def copies(self, view: _View, train_count: int | None) -> Copying:
+        """Copies among the first 2,000; held-out pictures calibrate."""
+        cut = slice(0, MOST_COPIES)
+        return copying(
+            [
+                Space(self._train.features, self.real.features[cut], view.features[cut]),
+                Space(self._train.pixels, self.real.pixels[cut], view.pixels[cut]),
+            ],
+            train_count,
+        )
+
+
+def _sampled(views: _Views, rival: GaussianReference, asked: NDArray[np.int64], random: np.random.Generator) -> _View:
+    """The rival's view, drawn in parts where all its pictures at once would take too much memory."""
+    parts = [views.of(rival.sample(asked[start : start + CHUNK], random)) for start in range(0, len(asked), CHUNK)]
+    classes = [part.classes for part in parts if part.classes is not None]
+    return _View(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate(classes) if classes else None,
+    )
+
+
+def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Pictures averaged down to at most 16 pixels, as vectors (N, P): a slightly blurred copy stays a copy."""
+    size = prepare(pictures[:1], SMALL).numel()
+    small = np.empty((len(pictures), size), np.float32)
+    for start in range(0, len(pictures), CHUNK):
+        small[start : start + CHUNK] = prepare(pictures[start : start + CHUNK], SMALL).flatten(1).numpy()
+    return small
+
+
+def _subset(pictures: NDArray[np.uint8], most: int, seed: int, name: str) -> NDArray[np.int64]:
+    """Indices of `most` pictures in random order, the same for the same seed."""
+    return np.random.default_rng(seed_for(seed, f"metrics/{name}")).permutation(len(pictures))[:most]
+
+
+def _measure(name: str, estimate: Estimate, floor: float, reference: float) -> Measure:
+    meaning = MEANINGS[name]
+    return Measure(
+        name, estimate.value, estimate.low, estimate.high, floor, reference, meaning.better, meaning.sentence
+    )
+
+
+def _check_count(n: int) -> None:
+    if n < FEWEST:
+        raise DataError(
+            f"Only {n} pictures can be compared.",
+            f"The measures need at least {FEWEST} on each side.",
+            "Give more pictures.",
+        )

@@ -1,0 +1,224 @@
+"""One picture file into another: whatever the network does not touch is kept.
+
+Upright pixels are handed to the network; the result shows upright. Transparency, the colour profile and what EXIF says
+are kept. A picture of another mode than the network's is converted, and it is said how.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+from ganforge.core.files import write_whole
+from ganforge.errors import DataError, InputError
+from ganforge.kinds.pictures import SUFFIXES
+from ganforge.kinds.pictures.enhance.degradation import FILL
+from ganforge.kinds.pictures.reading.decode import BROKEN, opened, plain, quiet_pillow, reason_of, with_channels
+from ganforge.kinds.pictures.reading.feed import HALF
+
+KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+QUALITY = 95  # of what is written as JPEG or WebP
+TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
+LARGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # pixels that the format can hold
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A picture file as the network takes it, and what is kept beside it."""
+
+    pixels: Pixels  # (H, W, C), upright
+    grey: bool  # whether the file holds no colours
+    alpha: Image.Image | None
+    colours: tuple[Image.Image, Image.Image] | None  # blue and red difference, where only the lightness is worked on
+    exif: bytes
+    profile: bytes | None
+    notes: tuple[str, ...]
+
+
+def picture_paths(source: Path) -> list[Path]:
+    """The picture files of a folder, also in its subfolders, sorted; of a file, itself.
+
+    Raises: DataError if there is nothing there, or no picture by its name.
+    """
+    if not source.exists():
+        raise DataError(f"There is nothing at {str(source)!r}.", do="Give a picture or a folder of pictures.")
+    if source.is_file():
+        return [source]
+    found = sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(source).parts)
+    )
+    if not found:
+        raise DataError(
+            f"The folder {str(source)!r} holds no pictures.",
+            f"A picture's name ends in {', '.join(SUFFIXES)}.",
+            "Give a picture or a folder of pictures.",
+        )
+    return found
+
+
+def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = False) -> Opened:
+    """Reads a picture for a network of so many channels.
+
+    Args: channels 1, 3 or 4; lightness whether a grey network works on the lightness of a coloured picture, whose
+        colours are then kept, or on a grey version of it; holes whether what is wholly transparent is to be filled.
+    Raises: DataError if the file is no picture that can be used, with the reason.
+    """
+    try:
+        with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True) as image:
+            return _as_opened(image, channels, lightness, holes)
+    except BROKEN as error:
+        raise DataError(f"{path} cannot be used: {reason_of(error)}.", do="Leave it out.") from error
+
+
+def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) -> Opened:
+    exif, profile, notes = image.getexif(), image.info.get("icc_profile"), []
+    upright = ImageOps.exif_transpose(image)
+    exif[ExifTags.Base.Orientation] = 1  # the pixels are upright now
+    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La"):
+        notes.append(f"{image.mode} was brought to 8 bits a channel")
+    eight = plain(upright)
+    transparent = eight.mode in TRANSPARENT or "transparency" in eight.info
+    alpha = eight.convert("RGBA").getchannel("A") if transparent and channels != 4 else None
+    opaque = eight.convert("RGBA").convert("RGB") if alpha else eight
+    if alpha and holes and (hole := np.asarray(alpha) == 0).any():
+        mask = Image.fromarray(hole)
+        opaque.paste((round(HALF * (FILL + 1)),) * 3, mask=mask)
+        alpha.paste(255, mask=mask)
+        alpha = alpha if (np.asarray(alpha) < 255).any() else None
+        notes.append("its transparent part was taken for a hole and filled")
+    grey = opaque.mode in ("1", "L") or _without_colour(opaque)
+    colours = None
+    if channels == 1 and not grey and lightness:
+        light, blue, red = opaque.convert("RGB").convert("YCbCr").split()
+        colours, network_sees = (blue, red), light
+        notes.append("the model is grey: it worked on the lightness, and the colours were kept")
+    else:
+        network_sees = with_channels(opaque, channels)
+        if channels == 1 and not grey:
+            notes.append("the model is grey: the picture was made grey")
+        elif channels > 1 and grey:
+            notes.append("the model is coloured and the picture grey: it was given as a coloured one")
+    pixels = np.asarray(network_sees).reshape(network_sees.height, network_sees.width, channels)
+    return Opened(pixels, grey, alpha, colours, exif.tobytes() if len(exif) else b"", profile, tuple(notes))
+
+
+def _without_colour(image: Image.Image) -> bool:
+    red, green, blue = (np.asarray(band) for band in image.convert("RGB").split())
+    return bool((red == green).all() and (green == blue).all())
+
+
+def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:
+    """The picture that is written.
+
+    Args: made uint8 (H', W', C); keep_grey whether the result of a grey picture is made grey again.
+    """
+    size = (made.shape[1], made.shape[0])
+    if given.colours is not None:
+        bands = [Image.fromarray(np.ascontiguousarray(made[..., 0]))]
+        bands += [_resized(band, size) for band in given.colours]
+        image = Image.merge("YCbCr", bands).convert("RGB")
+    else:
+        image = Image.fromarray(np.ascontiguousarray(made[..., 0] if made.shape[2] == 1 else made))
+        if given.grey and keep_grey and image.mode != "L":
+            image = image.convert("L")
+    if given.alpha is not None:
+        image.putalpha(_resized(given.alpha, size))
+    return image
+
+
+def _resized(band: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return band if band.size == size else band.resize(size, Image.Resampling.BICUBIC)
+
+
+def kind_for(name: Path) -> str:
+    """The format that a file's name asks for, as Pillow calls it. Raises: InputError for a name that asks for none."""
+    kind = KINDS.get(name.suffix.lower())
+    if kind is None:
+        raise InputError(
+            f"A picture cannot be written as {name.suffix!r} ({name}).", f"Known are {', '.join(KINDS)}.", "Use .png."
+        )
+    return kind
+
+
+def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, ...]:
+    """Writes one picture whole or not at all, with EXIF and colour profile. Returns: what had to be changed for it.
+
+    Raises: InputError for a size that its format cannot hold; StorageError.
+    """
+    kind, notes = kind_for(place), []
+    most = LARGEST_SIDE.get(kind)
+    if most is not None and max(image.size) > most:
+        raise InputError(
+            f"{place} would have {image.width} x {image.height} pixels.", f"{kind} holds {most:,} a side.", "Use .png."
+        )
+    if kind == "JPEG" and image.mode in ("RGBA", "LA"):
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+        notes.append("JPEG knows no transparency: it was laid on white")
+    options: dict[str, object] = {"quality": QUALITY} if kind in ("JPEG", "WEBP") else {}
+    if given.exif:
+        options["exif"] = given.exif
+    if given.profile and image.mode != "L":
+        options["icc_profile"] = given.profile
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    write_whole(place, file.getvalue())
+    return tuple(notes)
+
+
+def places_for(sources: list[Path], source: Path, out: Path, *, force: bool) -> Iterator[tuple[Path, Path]]:
+    """Each picture with the file that is made of it: of a folder, under the same name in the folder `out`.
+
+    What no format here writes, such as BMP and GIF, becomes PNG. Raises: InputError, before anything is written, for a
+    folder that holds files or a file that exists, without force; for the folder of the originals; for two pictures that
+    would become one file.
+    """
+    single = source.is_file() and out.suffix.lower() in KINDS and not out.is_dir()
+    base = source.parent if source.is_file() else source
+    if source.is_file() and out.suffix and not single and not out.is_dir():
+        kind_for(out)
+    if source.is_dir() and (out.is_file() or out.suffix.lower() in KINDS):
+        raise InputError(f"{str(out)!r} is the name of a file, and {str(source)!r} is a folder.", do="Name a folder.")
+    pairs = [(path, out if single else out / _named(path.relative_to(base))) for path in sources]
+    _refuse_originals(pairs)
+    taken = [place for _, place in pairs if place.exists()]
+    if not single and out.is_dir() and any(out.iterdir()) and not force:
+        raise InputError(
+            f"The folder {str(out)!r} holds files.",
+            "Nothing is overwritten by itself.",
+            "Choose another folder, or --force to write into it: only files of the same name are replaced.",
+        )
+    if taken and not force:
+        raise InputError(f"{str(taken[0])!r} exists already.", "Nothing is overwritten by itself.", "Or use --force.")
+    return iter(pairs)
+
+
+def _named(relative: Path) -> Path:
+    return relative if relative.suffix.lower() in KINDS else relative.with_suffix(".png")
+
+
+def _refuse_originals(pairs: list[tuple[Path, Path]]) -> None:
+    originals = {path.resolve() for path, _ in pairs}
+    seen: dict[Path, Path] = {}
+    for path, place in pairs:
+        target = place.resolve()
+        if target in originals:
+            raise InputError(
+                f"{str(place)!r} is one of the pictures that are read.",
+                "Originals are never replaced.",
+                "Name another place with --out.",
+            )
+        if target in seen:
+            raise InputError(f"{seen[target]} and {path} would both become {place}.", do="Rename one of them.")
+        seen[target] = path

@@ -1,0 +1,257 @@
+"""The plan for pictures: looks at the data and at this machine, and chooses what the person did not ask for.
+
+The rules were found on digits 8x8, MNIST, CIFAR-10 and emoji 64x64; docs/log.md says what was tried for each.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ganforge.contracts import Tell
+from ganforge.core.subset import subset
+from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures.networks import PICTURE_PAIRS
+from ganforge.kinds.pictures.reading import MIRRORED, Pictures, mirrored_ratio
+from ganforge.networks import refuse_unbuildable_pair
+from ganforge.objectives import OBJECTIVES
+from ganforge.planning.compute import choose_compute
+from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.length import DEFAULT_MINUTES, Pace, Span, choose_length, for_examples, for_minutes
+from ganforge.planning.network import choose_network
+from ganforge.planning.objective import choose_objective
+from ganforge.planning.optimiser import choose_optimiser
+from ganforge.planning.pieces import choose_pieces
+from ganforge.planning.timing import measure_rate
+from ganforge.recipe import Adversary, Augmentation, Compute, Data, Network, Optimiser, Recipe, Size
+
+BATCH = 64
+BATCH_ON_GPU = 256  # of residual networks: R3GAN's for 64 pixels and more
+RATE = 2e-3
+RATE_WIDTH = 64.0  # of a residual network: up to it RATE holds, above it the rate falls as the width grows
+LARGEST_ON_CPU = 64  # pixels: above this a processor shows too few pictures in minutes to learn from
+LONG_ON_CPU = 30.0  # minutes from which on 64 pixels are worth it on a processor where 32 are free to be chosen
+GAMMA_PER_SQUARED_DISTANCE = 0.01  # see gamma_rule
+COMPARED = 500  # training pictures that tell whether a mirrored one could be one of them
+FEW = 1_000  # training pictures, under which a discriminator may come to know them by heart within a run
+RIGHT_AT_MOST = (
+    0.8  # share of pairs that a discriminator ranks right while it judges by likeness (engine/adaptive_augmentation.py)
+)
+GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
+HALF_LIFE_SHARE = 0.05  # of the run
+SECONDS_PER_LOOK = 2.0
+STEADY_RATE = 1_000.0  # pictures/s that records and looks are spaced by where examples were asked for, not minutes
+
+SIZES: dict[Size, Network] = {
+    "tiny": Network(name="conv", latent_size=64, width=16),
+    "small": Network(name="conv", latent_size=64, width=32),
+    "medium": Network(name="conv", latent_size=64, width=64),
+    # R3GAN's, for a GPU; `large` is its configuration for 32 pixels (Huang et al. 2024, table of appendix).
+    "base": Network(name="resnet", latent_size=64, width=256, depth=2),
+    "large": Network(name="resnet", latent_size=64, width=768, depth=2),
+}
+FOR_A_GPU: tuple[Size, ...] = ("base", "large")
+# Examples that a network of each size must see before it is better than the size below it.
+WORTH_IT_FROM: dict[Size, int] = {"tiny": 0, "small": 30_000, "medium": 500_000}
+RULED: tuple[Size, ...] = ("medium", "small", "tiny")  # what the plan chooses from, in the order in which it tries them
+
+
+def target_size(native: tuple[int, int] | None, draft: Draft) -> tuple[tuple[int, int], str]:
+    """Height and width to learn at, with the reason."""
+    processor, request = draft.device == "cpu", draft.request
+    if (side := request.options.get("resolution")) is not None:
+        return (side, side), ASKED
+    if native is not None and max(native) <= (LARGEST_ON_CPU if processor else 256):
+        return native, "all pictures have this size"
+    side = 64
+    if processor and request.examples is None and (request.minutes or DEFAULT_MINUTES) < LONG_ON_CPU:
+        side = 32
+    sizes = "have different sizes" if native is None else f"are {native[0]}x{native[1]}"
+    more = "; --resolution 64 asks for more" if side == 32 else ""
+    return (side, side), f"the pictures {sizes}; {side} pixels suit this machine and time{more}"
+
+
+def gamma_rule(mean_squared_distance: float) -> float:
+    """The penalty's weight at the start, from the mean squared distance of two training examples.
+
+    A gradient penalty gamma |dD/dx|^2 keeps its meaning when x is scaled by s only if gamma scales by s^2. The mean
+    squared distance S of two examples carries that scale, and grows with the number of pixels as it should:
+    gamma = 0.01 S. A weight several times larger does no harm, one several times smaller does (docs/log.md).
+    """
+    return float(f"{GAMMA_PER_SQUARED_DISTANCE * mean_squared_distance:.2g}")
+
+
+def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell) -> Recipe:
+    """Everything chosen, each choice with its reason; times a few steps on this machine.
+
+    Raises: RecipeError for networks that do not suit.
+    """
+    labels = len(pictures.label_names)
+    named = (pictures.label_names, f"{labels} labels: one model draws each of them on demand")
+    draft.explain({"task": ASKED if draft.request.task else "what can be made of pictures: more like them"})
+    draft.choose(
+        Data,
+        source=(draft.request.source, "you gave it"),
+        kind=("pictures", "found there"),
+        shape=(pictures.shape, size_reason),
+        **({"label_names": named} if labels else {}),
+        hash=(pictures.data_hash, ""),
+    )
+    choose_compute(draft)
+    _choose_objective(draft, pictures)
+    _choose_augmentation(draft, pictures)
+    _choose_optimiser(draft, len(pictures.train))
+    span = _choose_size(draft, pictures, tell)
+    choose_length(draft, PACE, span, look_samples=(1000, "enough for a trend; the evaluation at the end draws more"))
+    return draft.recipe()
+
+
+def _choose_objective(draft: Draft, pictures: Pictures) -> Adversary:
+    distance = math.prod(pictures.shape) * float(pictures.passport["mean_squared_distance"])
+    gamma = gamma_rule(distance)
+    rule = f"{GAMMA_PER_SQUARED_DISTANCE:g} x the mean squared distance of two training pictures ({distance:.4g})"
+    return choose_objective(
+        draft, (gamma, rule), (gamma * GAMMA_DECAY, "a tenth of that rule's: sharper once the samples are near")
+    )
+
+
+def _choose_augmentation(draft: Draft, pictures: Pictures) -> Augmentation:
+    """It grows by itself where pictures are few. An objective with a penalty of its own is left as its paper has it."""
+    count, as_in_paper = len(pictures.train), OBJECTIVES[draft[Adversary].name].gamma is not None
+    adapts = count < FEW and not as_in_paper
+    few = f"{count:,} pictures are few: augmentation grows while more than this share of pairs is ranked right"
+    never = "never: this objective is left as its paper has it" if as_in_paper else "never: that is for few pictures"
+    return draft.choose(
+        Augmentation,
+        strength=(0.0, "none from the start: it slows learning where it is not needed (docs/log.md)"),
+        target=(RIGHT_AT_MOST, few) if adapts else (0.0, never),
+        flips=(False, _why_no_flips(pictures) if adapts else "nobody asked for it, and nothing is augmented so far"),
+    )
+
+
+def _why_no_flips(pictures: Pictures) -> str:
+    """What the data says of mirrored pictures. It is advice: no gain in quality was measured (docs/log.md)."""
+    chosen = subset(len(pictures.train), COMPARED, "plan/mirrored")
+    ratio = mirrored_ratio(pictures.train.pictures(chosen))
+    measured = f"a mirrored picture lies {ratio:.3g} x as far from the others as the picture itself"
+    if ratio <= MIRRORED:
+        return f"nobody asked for it; {measured}, so --set augmentation.flips=true would be true to the data"
+    return f"{measured}: left and right have a meaning here"
+
+
+def _choose_optimiser(draft: Draft, count: int) -> Optimiser:
+    """Steps that suit most networks. Args: count of training pictures."""
+    return choose_optimiser(
+        draft,
+        rate=(RATE, "held from 8x8 grey to 64x64 colour (docs/log.md); falls along a half cosine"),
+        warmup=(0.0, "none: no run has needed it"),
+        batch_size=(
+            min(BATCH, count),
+            f"{BATCH} pictures a step, from {count:,} training pictures"
+            if count > BATCH
+            else f"as many as there are training pictures, which are no more than {BATCH}",
+        ),
+    )
+
+
+def _sizes(draft: Draft) -> tuple[Size, ...]:
+    """The sizes to choose from, largest first: just one where a person has chosen."""
+    if draft.request.size:
+        return (draft.request.size,)
+    return ("small",) if {"network.name", "network.width"} & set(draft.pinned) else RULED
+
+
+def _choose_size(draft: Draft, pictures: Pictures, tell: Tell) -> Span:
+    """Choose the network, and how long it is trained: of the sizes that come into question, the largest that is worth
+    it for as many examples as are asked for, or can be shown in the minutes."""
+    feed, sizes = pictures.train, _sizes(draft)
+
+    def measure(recipe: Recipe, steps: int) -> float:
+        return measure_rate(recipe, feed, steps, build=build_game)
+
+    if draft.examples is not None:
+        examples = max(draft[Optimiser].batch_size, draft.examples)
+        size = next((size for size in sizes if examples >= WORTH_IT_FROM.get(size, 0)), sizes[-1])
+        _choose_network(draft, size)
+        tell("timing", size=size)
+        choose_pieces(draft, feed, build=build_game)
+        span = for_examples(draft, draft.examples, measure)
+    else:
+        for size in sizes:
+            _choose_network(draft, size)
+            tell("timing", size=size)
+            choose_pieces(draft, feed, build=build_game)
+            span = for_minutes(draft, PACE, measure)
+            if span.examples >= WORTH_IT_FROM.get(size, 0):
+                break
+    if draft.request.size in FOR_A_GPU and draft.device == "cpu":
+        shown = f"this processor shows it about {span.rate:,.3g} pictures a second"
+        better = "--size medium learns far more in minutes"
+        tell("warned", sentence=f"Size {draft.request.size} is made for a GPU: {shown}. {better}.")
+    return span
+
+
+def _choose_network(draft: Draft, size: Size) -> Network:
+    """Choose the networks of a size, and the steps that suit them. Raises: RecipeError."""
+    if draft.request.size:
+        width = ASKED
+    elif len(_sizes(draft)) == 1:
+        width = "that of size small: you chose the network, and there is no rule for it"
+    else:
+        width = f"size {size}: the largest of {', '.join(reversed(RULED))} that learns well from as many as are shown"
+    name = draft.pinned.get("network.name", SIZES[size].name)
+    layers = "few, cheap layers" if name == "conv" else "residual blocks, made for a GPU"
+    network = choose_network(
+        draft,
+        SIZES[size],
+        PICTURE_PAIRS,
+        name=f"the network of size {size}: {layers}",
+        latent_size="the same for all pictures; not tuned",
+        width=width,
+        depth=f"that of size {size}: {SIZES[size].depth} blocks at each resolution",
+    )
+    refuse_unbuildable_pair(network, draft[Data], PICTURE_PAIRS)
+    if network.name == "resnet":
+        _revise_for_blocks(draft)
+    return network
+
+
+def _revise_for_blocks(draft: Draft) -> Optimiser:
+    """The steps of a residual network: smaller where it is wider, over larger batches on a GPU.
+
+    2e-3 was found at width 64 and R3GAN has 2e-4 at 768: a rate that falls as the width grows meets both.
+    """
+    rate = float(f"{RATE * min(1.0, RATE_WIDTH / draft[Network].need('width')):.2g}")
+    draft.revise(
+        Optimiser,
+        learning_rate_start=(
+            rate,
+            f"2e-3 up to width {RATE_WIDTH:g}, smaller in proportion above: at 768 it is R3GAN's; "
+            "falls along a half cosine",
+        ),
+    )
+    if draft[Compute].device.startswith("cuda"):
+        batch = max(draft[Optimiser].batch_size, BATCH_ON_GPU)
+        why = f"R3GAN's for larger pictures: {BATCH} would leave a GPU idle"
+        draft.revise(Optimiser, batch_size=(batch, why))
+    return draft[Optimiser]
+
+
+def marks_for(seconds: float) -> tuple[float, ...]:
+    """Progress at which samples are drawn and measured: fewer in a short run, where each look costs more."""
+    if seconds < 30:
+        return (0.0, 0.5, 1.0)
+    if seconds < 100:
+        return (0.0, 0.15, 0.5, 1.0)
+    return (0.0, 0.02, 0.06, 0.15, 0.3, 0.5, 0.75, 1.0)
+
+
+PACE = Pace(
+    examples="pictures",
+    looks="looks at samples",
+    seconds_per_look=SECONDS_PER_LOOK,
+    steady_rate=STEADY_RATE,
+    half_life_share=HALF_LIFE_SHARE,
+    most_steps=100,
+    marks=marks_for,
+    why_marks=f"few in a short run: a look at samples takes about {SECONDS_PER_LOOK:g} seconds",
+)

@@ -1,0 +1,241 @@
+"""Picture files of any kind into equal uint8 pictures, many at a time, in order.
+
+Headers are looked at before anything is decoded: a file that would fill the memory (a decompression bomb) never does.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")  # never EPS and the like, which run programs
+MOST_PIXELS = 64_000_000  # of one file; more is a decompression bomb or nothing to train on at 256 x 256
+SLIMMEST = 20  # times as long as wide: nothing is left of it after a centre crop
+TINIEST = 4  # pixels of the shorter side
+GROUP = 32  # pictures that one worker decodes at a time
+
+# What Pillow's decoders raise on damaged files.
+BROKEN = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError, OverflowError,
+    struct.error, zlib.error, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
+
+
+class UnusableError(ValueError):
+    """A picture that can be read but not used; the text is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One encoded picture: which one of its part, what it is called, and how to open it."""
+
+    row: int
+    name: str
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the first bytes of a file say: upright (H, W), and grey, colour or alpha as far as the mode tells."""
+
+    size: tuple[int, int]
+    kind: str
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Pillow's own warnings are turned into reasons or left out; entered once around the workers, not inside them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def workers() -> int:
+    """How many threads read and decode."""
+    return max(2, min(16, os.cpu_count() or 2))
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a picture was skipped, in words."""
+    if isinstance(error, UnusableError):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"more than {MOST_PIXELS:,} pixels (a decompression bomb?)"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture, whatever its name says"
+    return f"damaged: {str(error).strip() or type(error).__name__}"
+
+
+def read_header(open_file: Callable[[], BinaryIO]) -> Header:
+    """Reads what is needed to plan, without decoding. Raises: one of BROKEN if the file cannot be used."""
+    with open_file() as file, opened(file) as image:
+        width, height = image.size
+        # TIFF reports its upright size by itself; a PNG's late EXIF would need decoding, so only an early one counts.
+        if image.format != "TIFF" and "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
+            width, height = height, width
+        return Header((height, width), _kind_of_mode(image))
+
+
+def look_of(open_file: Callable[[], BinaryIO]) -> str:
+    """Decodes one picture and says whether it is grey, colour or alpha (partly transparent)."""
+    with open_file() as file, opened(file) as image:
+        if _kind_of_mode(image) == "grey":
+            return "grey"
+        image.draft(image.mode, (64, 64))
+        pixels = np.asarray(plain(image).convert("RGBA"))
+    if pixels[..., 3].min() < 255:
+        return "alpha"
+    grey = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
+    return "grey" if grey else "colour"
+
+
+def decode(open_file: Callable[[], BinaryIO], target: Target) -> tuple[Pixels, bool]:
+    """One picture, upright, as (H, W, C) of the target, and whether it had to be enlarged.
+
+    Raises: one of BROKEN if the file is damaged or cannot be used.
+    """
+    with open_file() as file, opened(file) as image:
+        side = 2 * max(target.height, target.width)
+        image.draft(image.mode, (side, side))  # JPEG can decode straight to a half, quarter or eighth
+        return fit(with_channels(plain(_upright(image)), target.channels), target)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    return ImageOps.exif_transpose(image) if image.getexif().get(ExifTags.Base.Orientation, 1) > 1 else image
+
+
+def with_channels(image: Image.Image, channels: int) -> Image.Image:
+    """An 8-bit picture in mode L, RGB or RGBA. What loses its transparency is laid on white."""
+    if channels == 4:
+        return image.convert("RGBA")
+    if _kind_of_mode(image) == "alpha":
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("L" if channels == 1 else "RGB")
+
+
+def fit(image: Image.Image, target: Target) -> tuple[Pixels, bool]:
+    """Resizes so that the picture covers the target, and cuts the middle out. Returns (H, W, C) and whether it grew."""
+    width, height = image.size
+    if (height, width) == (target.height, target.width):
+        pixels, grew = np.asarray(image), False
+    else:
+        scale = max(target.width / width, target.height / height)
+        half_w, half_h = target.width / scale / 2, target.height / scale / 2
+        box = (
+            max(width / 2 - half_w, 0), max(height / 2 - half_h, 0),
+            min(width / 2 + half_w, width), min(height / 2 + half_h, height),
+        )  # fmt: skip
+        size = (target.width, target.height)
+        pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
+        grew = scale > 1
+    return pixels.reshape(target.height, target.width, target.channels), grew
+
+
+def decoded(items: Iterable[Item], target: Target) -> Iterator[Block]:
+    """Blocks of decoded pictures in the order of the items, from several threads, with bounded memory."""
+    threads = workers()
+    todo = iter(items)
+    with quiet_pillow(), ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Block]] = deque()
+        while group := list(islice(todo, GROUP)):
+            waiting.append(pool.submit(_decode_group, group, target))
+            if len(waiting) >= 3 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def natively(items: Iterable[Item], channels: int) -> Iterator[Native]:
+    """Pictures in their own sizes, in the order of the items, from several threads, a few at a time in memory."""
+    todo, threads = iter(items), workers()
+    with quiet_pillow(), ThreadPoolExecutor(threads) as pool:
+        waiting = deque(pool.submit(_decode_native, item, channels) for item in islice(todo, threads))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(_decode_native, item, channels) for item in islice(todo, 1))
+
+
+def _decode_native(item: Item, channels: int) -> Native:
+    try:
+        with item.open() as file, opened(file) as image:
+            pixels = np.asarray(with_channels(plain(_upright(image)), channels))
+            return Native(item.name, pixels.reshape(*pixels.shape[:2], channels))
+    except BROKEN as error:
+        return Native(item.name, None, reason_of(error))
+
+
+def _decode_group(group: list[Item], target: Target) -> Block:
+    pixels, rows, failed, enlarged = [], [], [], 0
+    for item in group:
+        try:
+            picture, grew = decode(item.open, target)
+        except BROKEN as error:
+            failed.append((item.name, reason_of(error)))
+            continue
+        pixels.append(picture)
+        rows.append(item.row)
+        enlarged += grew
+    shape = (len(rows), target.height, target.width, target.channels)
+    stacked = np.stack(pixels) if pixels else np.empty(shape, np.uint8)
+    return Block(stacked, np.array(rows, np.int64), tuple(failed), enlarged)
+
+
+def opened(file: BinaryIO, *, any_shape: bool = False) -> Image.Image:
+    """An image whose header passed every check; nothing is decoded yet.
+
+    Args: any_shape whether slivers and specks will do, from which nothing can be learned.
+    """
+    if not file.read(1):
+        raise UnusableError("an empty file (0 bytes)")
+    file.seek(0)
+    image = Image.open(file, formats=FORMATS)
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise UnusableError(f"{width} x {height} is more than {MOST_PIXELS:,} pixels (a decompression bomb?)")
+    if any_shape:
+        return image
+    if max(width, height) > SLIMMEST * min(width, height):
+        raise UnusableError(f"{width} x {height} is a sliver, more than {SLIMMEST} times as long as wide")
+    if min(width, height) < TINIEST:
+        raise UnusableError(f"{width} x {height} is smaller than {TINIEST} x {TINIEST}")
+    return image
+
+
+def _kind_of_mode(image: Image.Image) -> str:
+    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        return "alpha"
+    return "grey" if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16") else "colour"
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """The same picture in 8 bits and in a mode that converts to L, RGB and RGBA."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        levels = np.asarray(image)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise UnusableError(f"32-bit values from {levels.min()} to {levels.max()}, expected 16-bit (0 to 65,535)")
+        return Image.fromarray(((levels.astype(np.uint32) + 128) // 257).astype(np.uint8))  # x 255 / 65535, rounded
+    if image.mode == "F":
+        values = np.asarray(image)
+        low, high = float(values.min()), float(values.max())
+        if not (low >= 0 and high <= 255):  # also catches not-a-number
+            raise UnusableError(f"floating-point values from {low:g} to {high:g}, expected 0 to 1 or 0 to 255")
+        return Image.fromarray(np.rint(values * (255 if high <= 1 else 1)).astype(np.uint8))
+    if image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
+        return image
+    return image.convert("RGBA" if image.mode in ("RGBa", "La") else "RGB")

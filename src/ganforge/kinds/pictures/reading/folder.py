@@ -1,0 +1,266 @@
+"""A folder (or a zip file) of picture files; several subfolders with pictures are labels."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from threading import Lock
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.core.damaged import DAMAGED
+from ganforge.core.json_file import read_json_file
+from ganforge.errors import DataError
+from ganforge.kinds.pictures import SUFFIXES
+from ganforge.kinds.pictures.reading.decode import (
+    BROKEN,
+    Header,
+    Item,
+    decoded,
+    look_of,
+    natively,
+    quiet_pillow,
+    read_header,
+    reason_of,
+)
+from ganforge.kinds.pictures.reading.decode import workers as worker_count
+from ganforge.kinds.pictures.reading.labels import name_labels
+from ganforge.kinds.pictures.reading.part import Block, Native, Part, Survey, Target, channels_sentence, spread
+
+TRAIN_NAMES = frozenset({"train", "training"})
+HELD_OUT_NAMES = frozenset({"test", "testing", "val", "valid", "validation"})
+RECIPE = "recipe.json"  # what makes a folder a run: see run.py
+AT_ONCE = 4096  # headers that are looked at in one go
+LARGEST_ENTRY = 256 * 1024 * 1024  # bytes of one unpacked zip entry: more is a bomb
+
+
+Opener = Callable[[str], BinaryIO]  # of a file, by its name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The files below a folder that are pictures by their names. A million must fit: nothing is kept of each but that.
+
+    `names` are paths in the folder with slashes, sorted; `bytes` is the size of all; `digest` a fingerprint of names,
+    sizes and times of change.
+    """
+
+    names: list[str]
+    bytes: int
+    digest: str
+    open: Opener
+    skipped: list[tuple[str, str]]  # (name, reason)
+
+
+def survey_folder(folder: Path, source: str, *, labelled: bool) -> Survey:
+    """Looks at every file's header.
+
+    Args: labelled whether subfolders may be labels.
+    Raises: DataError if the folder holds no files at all, or is a run.
+    """
+    if _is_run(folder):
+        raise DataError(
+            f"{source!r} is a run, not pictures.",
+            "It holds what ganforge made from pictures.",
+            "Give the folder of the pictures, or go on with `ganforge resume`.",
+        )
+    return _surveyed(_listed_folder(folder), source, labelled)
+
+
+def survey_zip(path: Path, source: str, *, labelled: bool) -> Survey:
+    """The same for a zip file of such a folder; nothing is unpacked to disk."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except DAMAGED as error:
+        raise DataError(f"{source!r} cannot be opened as a zip file: {error}.", do="Pack it again.") from error
+    names, skipped, size, digest = [], [], 0, hashlib.sha256()
+    for info in sorted(archive.infolist(), key=lambda info: info.filename):
+        if info.is_dir() or _hidden(info.filename):
+            continue
+        if not info.filename.lower().endswith(SUFFIXES):
+            skipped.append((info.filename, "not a picture file by its name"))
+        elif info.file_size > LARGEST_ENTRY or info.flag_bits & 1:
+            skipped.append((info.filename, "encrypted" if info.flag_bits & 1 else "larger than 256 MiB unpacked"))
+        else:
+            names.append(info.filename)
+            size += info.file_size
+            digest.update(_line(info.filename, info.file_size, info.CRC))
+    opener = partial(_open_zipped, archive, Lock())
+    listing = Listing(names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
+    return _surveyed(listing, source, labelled)
+
+
+def _open_zipped(archive: zipfile.ZipFile, lock: Lock, name: str) -> BinaryIO:
+    with lock:  # one file handle, many threads
+        try:
+            return io.BytesIO(archive.read(name))
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            raise OSError(str(error)) from error
+
+
+def _listed_folder(folder: Path) -> Listing:
+    names, skipped, size, digest = [], [], 0, hashlib.sha256()
+    for root, folders, files in os.walk(folder):
+        if RECIPE in files and _is_run(Path(root)):  # its pictures are drawn, and more of them as training goes on
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in sorted(file for file in files if not file.startswith(".")):
+            path = Path(root, file)
+            name = path.relative_to(folder).as_posix()
+            if not file.lower().endswith(SUFFIXES):
+                skipped.append((name, "not a picture file by its name"))
+            elif not path.is_file():
+                skipped.append((name, "not a file that can be read"))
+            else:
+                stat = path.stat()
+                names.append(name)
+                size += stat.st_size
+                digest.update(_line(name, stat.st_size, stat.st_mtime_ns))
+    names.sort()
+    opener = partial(open_in, folder)
+    return Listing(names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
+
+
+def open_in(folder: Path, name: str) -> BinaryIO:
+    """A file of a folder, by its path in it."""
+    return Path(folder, name).open("rb")
+
+
+def _line(name: str, size: int, changed: int) -> bytes:
+    return f"{name!r} {size} {changed}\n".encode("utf-8", "surrogateescape")
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run of ganforge: recipes for dishes have no entry of that name."""
+    try:
+        recipe = read_json_file(folder / RECIPE)
+    except (OSError, ValueError):
+        return False
+    return isinstance(recipe, dict) and "ganforge" in recipe
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _surveyed(listing: Listing, source: str, labelled: bool) -> Survey:
+    skipped = listing.skipped
+    if not listing.names and not skipped:
+        raise DataError(f"The folder {source!r} is empty.", "There is nothing to learn from.", "Put pictures into it.")
+    good, sizes, modes = [], Counter[tuple[int, int]](), set()
+    with quiet_pillow(), ThreadPoolExecutor(worker_count()) as pool:
+        for start in range(0, len(listing.names), AT_ONCE):  # map would submit all of them at once
+            names = listing.names[start : start + AT_ONCE]
+            for name, header in zip(names, pool.map(partial(_header, listing.open), names), strict=True):
+                if isinstance(header, str):
+                    skipped.append((name, header))
+                else:
+                    good.append(name)
+                    sizes[header.size] += 1
+                    modes.add(header.kind)
+        chosen = [good[i] for i in spread(len(good))]
+        kinds = (
+            {kind for kind in pool.map(partial(_look, listing.open), chosen) if kind} if modes != {"grey"} else modes
+        )
+    channels, why = channels_sentence(kinds, len(chosen))
+
+    split, words, notes = _labelled(good, labelled)
+    label_names, places, more = _named(words) if good else ((), [], [])
+    parts = []
+    for part_names, labels in zip(split, places, strict=False):
+        blocks = partial(_blocks, part_names, listing.open)
+        native = partial(_natively, part_names, listing.open)
+        parts.append(Part(count=len(part_names), labels=labels, blocks=blocks, native=native))
+    counts = (
+        np.bincount(places[0][places[0] >= 0], minlength=len(label_names)) if places and places[0] is not None else ()
+    )
+    return Survey(
+        source=source,
+        format="folder",
+        count=len(good),
+        bytes=listing.bytes,
+        sizes=dict(sizes.most_common()),
+        channels=channels,
+        channels_why=why,
+        label_names=label_names,
+        label_counts=tuple(int(n) for n in counts),
+        skipped=tuple(sorted(skipped)),
+        digest=listing.digest,
+        notes=(*notes, *more),
+        parts=tuple(parts),
+        always_cached=True,
+    )
+
+
+def _header(open_named: Opener, name: str) -> Header | str:
+    try:
+        return read_header(partial(open_named, name))
+    except BROKEN as error:
+        return reason_of(error)
+
+
+def _look(open_named: Opener, name: str) -> str | None:
+    try:
+        return look_of(partial(open_named, name))
+    except BROKEN:
+        return None  # listed as skipped when it is decoded
+
+
+def _labelled(names: Sequence[str], labelled: bool) -> tuple[list[list[str]], list[list[str] | None], list[str]]:
+    """Parts of names, the label words of each part, and notes.
+
+    A chain of single subfolders is walked down first. Then train/ beside test/ (or val/) are parts; other subfolders,
+    when there are several and no picture lies beside them, are labels.
+    """
+    depth = 0
+    while names and len({_top(name, depth) for name in names}) == 1 and _top(names[0], depth):
+        depth += 1
+    tops = {_top(name, depth).lower() for name in names}
+    if tops & TRAIN_NAMES and tops & HELD_OUT_NAMES and tops <= TRAIN_NAMES | HELD_OUT_NAMES:
+        train = [name for name in names if _top(name, depth).lower() in TRAIN_NAMES]
+        held = [name for name in names if _top(name, depth).lower() in HELD_OUT_NAMES]
+        return [train, held], [_words(part, depth + 1) if labelled else None for part in (train, held)], []
+    words_here = _words(names, depth) if labelled else None
+    mixed = labelled and words_here is None and len(tops) > 1
+    notes = ["Pictures lie beside the subfolders, so the subfolders are not used as labels."] if mixed else []
+    return [list(names)], [words_here], notes
+
+
+def _top(name: str, depth: int) -> str:
+    """The name of the subfolder of this depth that a file lies in, "" if it does not lie so deep."""
+    folders = name.split("/", depth + 1)[:-1]
+    return folders[depth] if len(folders) > depth else ""
+
+
+def _words(names: Sequence[str], depth: int) -> list[str] | None:
+    words = [sys.intern(_top(name, depth)) for name in names]  # few different ones, however many files
+    return words if len(set(words)) > 1 and "" not in words else None
+
+
+def _named(
+    words: Sequence[list[str] | None],
+) -> tuple[tuple[str, ...], list[NDArray[np.int64] | None], list[str]]:
+    """name_labels of words, by their numbers: an array of a million words takes as many times the longest one."""
+    known = sorted({word for part in words for word in part or ()})
+    number = {word: i for i, word in enumerate(known)}
+    return name_labels([None if part is None else np.array([number[word] for word in part]) for part in words], known)
+
+
+def _blocks(names: Sequence[str], open_named: Opener, target: Target) -> Iterator[Block]:
+    return decoded((Item(row, name, partial(open_named, name)) for row, name in enumerate(names)), target)
+
+
+def _natively(names: Sequence[str], open_named: Opener, places: list[int], channels: int) -> Iterator[Native]:
+    return natively((Item(place, names[place], partial(open_named, names[place])) for place in places), channels)

@@ -1,0 +1,243 @@
+"""Opens surveyed pictures for training: equal sizes, two parts, and a passport that says what was done."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganforge.core.seeds import seed_for
+from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.pictures.reading.feed import HALF, PictureFeed
+from ganforge.kinds.pictures.reading.part import FEWEST, FEWEST_HELD_OUT, LARGEST_SIDE, SMALLEST_SIDE, Survey, Target
+from ganforge.kinds.pictures.reading.split import Facts, copies, facts_of, held_out
+from ganforge.kinds.pictures.reading.store import FileRows, Progress, Stored, store
+from ganforge.kinds.pictures.reading.survey import refuse_too_few
+
+PAIRS = 2_000  # random pairs behind mean_squared_distance
+LISTED = 50  # skipped files that the passport names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Pictures ready for training. `shape` is (C, H, W); the passport can be written as JSON."""
+
+    shape: tuple[int, int, int]
+    label_names: tuple[str, ...]
+    train: PictureFeed
+    held_out: PictureFeed
+    passport: dict[str, Any]
+    data_hash: str  # of the pixels, the labels and the split: equal data, equal hash
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The pictures of one stored part that are used, and what is known about them."""
+
+    stored: Stored
+    places: NDArray[np.uint32]  # rows of the store
+    labels: NDArray[np.int64] | None
+    facts: Facts  # of the places
+
+
+def open_pictures(
+    survey: Survey,
+    *,
+    size: tuple[int, int],
+    cache: Path | None = None,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Pictures:
+    """Decodes (once: the result is cached where decoding is dear), splits, and gathers the passport.
+
+    Test pictures that came with the data are the held-out part, unless they are too few or lack labels that the others
+    have; then they are left out, and the rest is split by content.
+
+    Args: size (H, W) in pixels, 8..256 each; cache the folder for decoded pictures, by default $GANFORGE_CACHE, else
+        $XDG_CACHE_HOME/ganforge, else ~/.cache/ganforge; device where batches are wanted; progress is called with
+        pictures done and pictures in all.
+    Raises: RecipeError for a size out of range; DataError if too few pictures are usable or different, or if their own
+        size is too small; StorageError if the cache cannot be written.
+    """
+    _check_size(size, survey)
+    target = Target(size[0], size[1], survey.channels)
+    parts, unfit = survey.parts, ""
+    if len(parts) == 2 and parts[0].labels is not None and parts[1].labels is None:
+        parts, unfit = parts[:1], "have no labels"
+    stored = [store(part, n, survey, target, cache, progress) for n, part in enumerate(parts)]
+    skipped = survey.skipped + tuple(pair for one in stored for pair in one.failed)
+    kept = [_keep(one, part.labels) for one, part in zip(stored, parts, strict=True)]
+    _refuse_too_alike(kept[0], skipped, survey.source)
+    if len(kept) == 2 and (different := _different(kept[1])) < FEWEST_HELD_OUT:
+        kept, unfit = kept[:1], f"are {different} different usable ones, {FEWEST_HELD_OUT} are needed to measure with"
+    if len(kept) == 1:
+        mask = held_out(kept[0].facts.hashes)
+        train, held = _feed(kept[0], ~mask, device), _feed(kept[0], mask, device)
+        how = "by content: the pixels decide, so that copies of a picture land in the same part"
+    else:
+        train, held = _feed(kept[0], None, device), _feed(kept[1], None, device)
+        how = "as given: the test pictures that came with the data"
+    passport = _passport(survey, target, kept, skipped)
+    if unfit:
+        passport["notes"].append(
+            f"The test pictures that came with the data {unfit}: they are left out, and others are held out instead."
+        )
+    passport |= {
+        "train": len(train),
+        "held_out": len(held),
+        "split": how,
+        "labels": _counts(survey, train, held),
+        "mean_squared_distance": _mean_squared_distance(train),
+    }
+    passport["warnings"] = _warnings(survey, passport, kept)
+    return Pictures(
+        shape=(target.channels, *size),
+        label_names=survey.label_names,
+        train=train,
+        held_out=held,
+        passport=passport,
+        data_hash=_data_hash(passport, target, kept),
+    )
+
+
+def _check_size(size: tuple[int, int], survey: Survey) -> None:
+    if all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in size):
+        return
+    if size == survey.native_size and min(size) < SMALLEST_SIDE:
+        raise DataError(
+            f"The pictures of {survey.source!r} are {size[0]} x {size[1]} pixels.",
+            f"The smallest that can be learned are {SMALLEST_SIDE} x {SMALLEST_SIDE}.",
+            f"--resolution {SMALLEST_SIDE} enlarges them.",
+        )
+    raise RecipeError(
+        f"Pictures of {size[0]} x {size[1]} pixels were asked for.",
+        f"Each side can be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels.",
+    )
+
+
+def _refuse_too_alike(kept: _Kept, skipped: tuple[tuple[str, str], ...], source: str) -> None:
+    """Raises: DataError if there are fewer than 24 training pictures, or fewer different ones."""
+    count, different = len(kept.places), _different(kept)
+    refuse_too_few(count, skipped, source)
+    if different == 1:
+        raise DataError(
+            f"All {count:,} pictures of {source!r} are identical.",
+            "There is nothing to learn but that one picture.",
+            "Give pictures that differ.",
+        )
+    if different < FEWEST:
+        raise DataError(
+            f"{source!r} holds {count:,} usable pictures, but only {different} different ones.",
+            f"At least {FEWEST} are needed: half to learn from and half to measure with.",
+            "Give more pictures that differ.",
+        )
+
+
+def _different(kept: _Kept) -> int:
+    return len(kept.facts.hashes) - copies(kept.facts.hashes)
+
+
+def _keep(stored: Stored, labels: NDArray[np.int64] | None) -> _Kept:
+    if labels is not None and stored.source_rows is not None:
+        labels = labels[stored.source_rows]
+    facts = facts_of(stored.rows)
+    if labels is None or (labels >= 0).all():
+        return _Kept(stored, np.arange(stored.rows.count, dtype=np.uint32), labels, facts)
+    places = np.flatnonzero(labels >= 0).astype(np.uint32)
+    facts = Facts(facts.hashes[places], facts.constant[places], facts.sha256)
+    return _Kept(stored, places, labels[places], facts)
+
+
+def _feed(kept: _Kept, mask: NDArray[np.bool_] | None, device: torch.device | str) -> PictureFeed:
+    everything = mask is None and len(kept.places) == kept.stored.rows.count
+    chosen = slice(None) if mask is None else mask
+    places = None if everything else kept.places[chosen]
+    return PictureFeed(kept.stored.rows, places, None if kept.labels is None else kept.labels[chosen], device)
+
+
+def _passport(
+    survey: Survey, target: Target, kept: list[_Kept], skipped: tuple[tuple[str, str], ...]
+) -> dict[str, Any]:
+    native = survey.native_size == (target.height, target.width)
+    return {
+        "source": survey.source,
+        "format": survey.format,
+        "count": sum(len(one.places) for one in kept),
+        "skipped_count": len(skipped),
+        "skipped": [{"name": name, "reason": reason} for name, reason in skipped[:LISTED]],
+        "size": [target.height, target.width],
+        "sizes": [{"height": h, "width": w, "count": n} for (h, w), n in list(survey.sizes.items())[:LISTED]],
+        "sizes_sampled": survey.sizes_sampled,
+        "channels": target.channels,
+        "channels_why": survey.channels_why,
+        "duplicates": copies(kept[0].facts.hashes),
+        "constant": int(kept[0].facts.constant.sum()),
+        "enlarged": sum(one.stored.enlarged for one in kept),
+        "sha256": kept[0].facts.sha256,
+        "resize": "none: used as they are"
+        if native
+        else f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out",
+        "on_disk": isinstance(kept[0].stored.rows, FileRows),
+        "notes": list(survey.notes),
+    }
+
+
+def _counts(survey: Survey, train: PictureFeed, held: PictureFeed) -> list[dict[str, Any]]:
+    if train.labels is None or held.labels is None:
+        return []
+    number = len(survey.label_names)
+    in_train, in_held = np.bincount(train.labels, minlength=number), np.bincount(held.labels, minlength=number)
+    return [
+        {"name": name, "train": int(in_train[i]), "held_out": int(in_held[i])}
+        for i, name in enumerate(survey.label_names)
+    ]
+
+
+def _mean_squared_distance(train: PictureFeed) -> float:
+    """Mean over pairs of training pictures, and over their numbers, of (a - b)^2 with numbers in -1..1."""
+    rng = np.random.default_rng(seed_for(0, "data/pairs"))
+    first, second = rng.integers(0, len(train), (2, PAIRS))
+    first, second = first[first != second], second[first != second]
+    total = 0.0
+    for start in range(0, len(first), 50):
+        pair = slice(start, start + 50)
+        difference = train.pictures(first[pair]).astype(np.float32) - train.pictures(second[pair])
+        total += float(np.square(difference / HALF).mean(axis=(1, 2, 3)).sum())
+    return total / max(1, len(first))
+
+
+def _warnings(survey: Survey, passport: dict[str, Any], kept: list[_Kept]) -> list[str]:
+    count, words = passport["count"], []
+    if passport["skipped_count"]:
+        words.append(f"{passport['skipped_count']:,} files were skipped; the reasons are listed.")
+    if passport["enlarged"]:
+        words.append(f"{passport['enlarged']:,} of {count:,} pictures are smaller than asked for and were enlarged.")
+    if passport["duplicates"] > 0.1 * count:
+        words.append(f"{passport['duplicates']:,} of {count:,} pictures are copies of another one.")
+    if passport["constant"]:
+        words.append(f"{passport['constant']:,} pictures are of a single colour.")
+    if passport["train"] < 500:
+        words.append(f"{passport['train']:,} training pictures are few: the generator may copy them.")
+    if len(kept) > 1:
+        seen = int(np.isin(kept[1].facts.hashes, kept[0].facts.hashes).sum())
+        if seen:
+            words.append(f"{seen:,} held-out pictures also lie in the training part.")
+    empty = [label["name"] for label in passport["labels"] if label["train"] == 0]
+    if empty:
+        words.append(f"Labels without a training picture: {', '.join(empty[:5])}.")
+    return words
+
+
+def _data_hash(passport: dict[str, Any], target: Target, kept: list[_Kept]) -> str:
+    digest = hashlib.sha256(f"{target} {passport['train']} {passport['held_out']}".encode())
+    for one in kept:
+        digest.update(one.facts.sha256.encode())
+        digest.update(one.facts.hashes.data)
+        if one.labels is not None:
+            digest.update(one.labels.data)
+    return digest.hexdigest()

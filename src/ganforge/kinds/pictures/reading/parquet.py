@@ -1,0 +1,223 @@
+"""Parquet files with a column of encoded pictures, as Hugging Face datasets write them; read row group by row group."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ganforge.core.damaged import DAMAGED
+from ganforge.core.json_file import parse_json
+from ganforge.errors import DataError, did_you_mean
+from ganforge.kinds.pictures.reading.array_survey import digest_of_files
+from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, look_of, natively, quiet_pillow, read_header
+from ganforge.kinds.pictures.reading.labels import check_labels, name_labels
+from ganforge.kinds.pictures.reading.part import SAMPLE, Block, Native, Part, Survey, Target, channels_sentence, spread
+
+UNREADABLE = (*DAMAGED, pa.ArrowException)
+LABEL_COLUMNS = ("label", "labels", "class", "target", "y", "category", "fine_label")
+ROWS_AT_ONCE = 64
+
+
+def survey_parquet(paths: Sequence[Path], source: str, label: str | Literal[False] | None) -> Survey:
+    """Parquet files of one kind. In a folder, files whose name begins with test or val are the held-out part.
+
+    Args: label the column of labels, by default the one that the metadata or its name gives away; False for none.
+    Raises: DataError if a file is damaged or has no column of pictures, or if the labels cannot be used.
+    """
+    given = [path for path in paths if path.name.startswith(("test", "val"))]
+    split = [[path for path in paths if path not in given], given] if 0 < len(given) < len(paths) else [list(paths)]
+    schema = _opened(split[0][0]).schema_arrow  # of the training part: test files often lack the labels
+    features = _features(schema)
+    image = _image_column(schema, source)
+    column = None if label is False else _label_column(schema, features, label)
+
+    parts, words, sizes, kinds, looked = [], [], Counter[tuple[int, int]](), set(), 0
+    for number, part_paths in enumerate(split):
+        count = sum(_opened(path).metadata.num_rows for path in part_paths)
+        for path in part_paths:
+            _check_column(path, image)
+        held_without = number == 1 and any(column not in _opened(path).schema_arrow.names for path in part_paths)
+        words.append(None if column is None or held_without else _labels(part_paths, column, source))
+        parts.append((count, part_paths))
+        for item in _sample(part_paths, image) if number == 0 else ():
+            header, look = _looked_at(item)
+            if header is not None:
+                sizes[header] += 1
+            kinds |= {look} - {None}
+            looked += 1
+    channels, why = channels_sentence({kind for kind in kinds if kind}, looked)
+    names, places, notes = name_labels(words, features.get(column or "", {}).get("names") or ())
+    train_places = places[0]
+    counts = np.bincount(train_places[train_places >= 0], minlength=len(names)) if train_places is not None else ()
+    count = sum(number for number, _ in parts)
+    return Survey(
+        source=source,
+        format="parquet",
+        count=count,
+        bytes=sum(path.stat().st_size for path in paths),
+        sizes=dict(sizes.most_common()),
+        sizes_sampled=looked < count,
+        channels=channels,
+        channels_why=why,
+        label_names=names,
+        label_counts=tuple(int(n) for n in counts),
+        digest=digest_of_files(*paths),
+        notes=tuple(notes),
+        parts=tuple(
+            Part(
+                count=number,
+                labels=place,
+                blocks=partial(_blocks, part_paths, image),
+                native=partial(_natively, part_paths, image),
+            )
+            for (number, part_paths), place in zip(parts, places, strict=True)
+        ),
+        always_cached=True,
+    )
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except UNREADABLE as error:
+        raise _not_parquet(path, error) from error
+
+
+def _not_parquet(path: Path, error: BaseException) -> DataError:
+    return DataError(f"{str(path)!r} cannot be read as Parquet: {error}.", do="Fetch or write it again.")
+
+
+def _check_column(path: Path, column: str) -> None:
+    names = _opened(path).schema_arrow.names
+    if column not in names:
+        raise DataError(
+            f"{str(path)!r} has no column {column!r}, only {', '.join(names)}.",
+            "The files of one folder must be of one kind.",
+            "Move the others elsewhere.",
+        )
+
+
+def _features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
+    """What Hugging Face datasets say about the columns, {} if nothing."""
+    try:
+        features = parse_json((schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return {name: about for name, about in features.items() if isinstance(about, dict)}
+
+
+def _image_column(schema: pa.Schema, source: str) -> str:
+    for field in schema:
+        if pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0:
+            return str(field.name)
+    for field in schema:
+        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            return str(field.name)
+    raise DataError(
+        f"{source!r} has no column of pictures: its columns are {', '.join(schema.names)}.",
+        "Pictures are encoded bytes, or a struct with the field bytes.",
+    )
+
+
+def _label_column(schema: pa.Schema, features: dict[str, dict[str, Any]], wanted: str | None) -> str | None:
+    if wanted is not None:
+        if wanted not in schema.names:
+            raise DataError(f"There is no column {wanted!r}.", do=did_you_mean(wanted, schema.names))
+        return wanted  # its type is looked at in every file when it is read
+    classes = [name for name, about in features.items() if about.get("_type") == "ClassLabel" and name in schema.names]
+    usable = [
+        name for name in (*classes, *LABEL_COLUMNS) if name in schema.names and _is_label(schema.field(name).type)
+    ]
+    return usable[0] if usable else None
+
+
+def _is_label(kind: pa.DataType) -> bool:
+    """Whether a column of this type is taken for labels by its name alone."""
+    if pa.types.is_dictionary(kind):  # pandas writes its categories so
+        return _is_label(kind.value_type)
+    words = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(words or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
+
+
+def _labels(paths: Sequence[Path], column: str, source: str) -> NDArray[Any]:
+    """The labels of all files, in order. Raises: DataError if some are missing or no labels."""
+    values: list[Any] = []
+    for path in paths:
+        _check_column(path, column)
+        kind = _opened(path).schema_arrow.field(column).type
+        if not _is_label(kind) and not pa.types.is_floating(kind):
+            raise DataError(
+                f"The column {column!r} of {str(path)!r} is of type {kind}.",
+                "Labels are words, whole numbers, or true and false.",
+                "Name another column, or say --label none to train without labels.",
+            )
+        try:
+            values += _opened(path).read(columns=[column])[column].to_pylist()
+        except UNREADABLE as error:
+            raise _not_parquet(path, error) from error
+    if missing := sum(value is None for value in values):
+        raise DataError(
+            f"{missing:,} of {len(values):,} labels in the column {column!r} of {source!r} are missing.",
+            "Each picture needs one.",
+            "Fill them in, name another column, or say --label none to train without labels.",
+        )
+    return check_labels(values, len(values), f"column {column!r} of {source!r}")
+
+
+def _rows(path: Path, column: str, groups: Sequence[int] | None = None) -> Iterator[bytes | None]:
+    """The encoded pictures of a file, in order, a few at a time in memory."""
+    try:
+        for batch in _opened(path).iter_batches(ROWS_AT_ONCE, row_groups=groups, columns=[column]):
+            values = batch.column(0)
+            if pa.types.is_struct(values.type):
+                values = values.field(values.type.get_field_index("bytes"))
+            yield from values.to_pylist()
+    except UNREADABLE as error:
+        raise _not_parquet(path, error) from error
+
+
+def _open(data: bytes | None) -> io.BytesIO:
+    return io.BytesIO(data or b"")
+
+
+def _blocks(paths: Sequence[Path], column: str, target: Target) -> Iterator[Block]:
+    return decoded(_items(paths, column), target)
+
+
+def _natively(paths: Sequence[Path], column: str, places: list[int], channels: int) -> Iterator[Native]:
+    wanted = set(places)
+    return natively((item for item in _items(paths, column) if item.row in wanted), channels)
+
+
+def _items(paths: Sequence[Path], column: str) -> Iterator[Item]:
+    row = 0
+    for path in paths:
+        for data in _rows(path, column):
+            yield Item(row, f"{path.name}, row {row}", partial(_open, data))
+            row += 1
+
+
+def _sample(paths: Sequence[Path], column: str) -> Iterator[Item]:
+    """Pictures from up to eight row groups, evenly spread, because rows are often sorted by label."""
+    groups = [(path, group) for path in paths for group in range(_opened(path).metadata.num_row_groups)]
+    chosen = [groups[i] for i in spread(len(groups), 8)]
+    for path, group in chosen:
+        for row, data in zip(range(SAMPLE // len(chosen)), _rows(path, column, [group]), strict=False):
+            yield Item(row, path.name, partial(_open, data))
+
+
+def _looked_at(item: Item) -> tuple[tuple[int, int] | None, str | None]:
+    with quiet_pillow():
+        try:
+            return read_header(item.open).size, look_of(item.open)
+        except BROKEN:
+            return None, None

@@ -1,0 +1,1 @@
+"""The task `translate`: pictures of one kind into pictures of another."""

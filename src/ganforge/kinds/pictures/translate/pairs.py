@@ -1,0 +1,336 @@
+"""Two folders of pictures, A and B: as pairs where their names match, else as two crowds that never met."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganforge.core.device import memory_bytes
+from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.pictures.picture_file import picture_paths
+from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, read_header
+from ganforge.kinds.pictures.reading.feed import HALF
+from ganforge.kinds.pictures.reading.folder import open_in, survey_folder
+from ganforge.kinds.pictures.reading.part import FEWEST, LARGEST_SIDE, SMALLEST_SIDE, Pixels, Target
+from ganforge.kinds.pictures.reading.split import held_out
+
+Pairing = Literal["paired", "unpaired"]
+KNOWN = (("a", "b"), ("content", "style"), ("input", "target"))  # names of the two folders, from -> to
+MATCHING = 0.9  # share of the smaller folder's names that are found in both, from which on they are pairs
+LISTED = 50  # skipped files that the passport names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """What was found: files to read, and how they belong together. Nothing is decoded yet."""
+
+    source: str
+    folders: tuple[str, str]
+    names: tuple[tuple[str, ...], tuple[str, ...]]  # paths in each folder; in the same order where they are pairs
+    pairing: Pairing
+    why: str
+    channels: int
+    channels_why: str
+    native_size: tuple[int, int] | None  # (H, W) where all pictures have the same
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+class PairFeed:
+    """Batches of {"x": of A, "y": of B}, each (B, C, H, W) in -1..1. Its length is that of the longer side.
+
+    Of pairs, x and y of one place belong together. Without pairs, a place stands for any of either side: the shorter
+    one is gone through again and again.
+    """
+
+    def __init__(self, a: Pixels, b: Pixels, device: torch.device | str = "cpu") -> None:
+        """Args: a (N, H, W, C), b (M, H, W, C) uint8."""
+        self._sides = {name: torch.from_numpy(side).to(device) for name, side in (("x", a), ("y", b))}
+
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return True
+
+    def __len__(self) -> int:
+        return max(len(side) for side in self._sides.values())
+
+    def batch(self, indices: Tensor) -> dict[str, Tensor]:
+        """Args: indices (B,) int64, each in 0..len-1. channels_last, on the device."""
+        batch = {}
+        for name, side in self._sides.items():
+            chosen = indices.to(side.device, non_blocking=True) % len(side)
+            numbers = side.index_select(0, chosen).permute(0, 3, 1, 2).to(torch.get_default_dtype())
+            batch[name] = numbers.sub_(HALF).div_(HALF)
+        return batch
+
+    def raw(self, first: int, last: int) -> dict[str, Tensor]:
+        """x and y uint8 (n, H, W, C) of the places first..last-1."""
+        places = torch.arange(first, last)
+        return {name: side.cpu().index_select(0, places % len(side)) for name, side in self._sides.items()}
+
+    @classmethod
+    def of_raw(cls, examples: Mapping[str, Tensor], device: torch.device | str) -> PairFeed:
+        """A feed of what `raw` gave."""
+        return cls(examples["x"].numpy(), examples["y"].numpy(), device)
+
+    def pictures(self, side: Literal["x", "y"]) -> Pixels:
+        """All of one side as they are: uint8 (N, C, H, W)."""
+        return np.ascontiguousarray(self._sides[side].cpu().numpy().transpose(0, 3, 1, 2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Two sides of pictures ready for training. `shape` is (C, H, W); the passport can be written as JSON."""
+
+    shape: tuple[int, int, int]
+    pairing: Pairing
+    train: PairFeed
+    held_out: PairFeed
+    passport: dict[str, Any]
+    data_hash: str
+
+
+def survey_sides(source: str, asked: Pairing | None = None) -> Sides:
+    """Looks at names and headers.
+
+    Args: source a folder with two subfolders, by preference A and B, content and style, or input and target; asked
+        what the person says they are, None to find out.
+    Raises: DataError if they are not two folders of pictures, too few, without common names where pairs were asked
+        for, or if the two pictures of a pair have different sizes.
+    """
+    folders, notes = _two_folders(Path(source).expanduser(), source)
+    surveys = [survey_folder(folder, str(folder), labelled=False) for folder in folders]
+    files = [_by_stem(folder) for folder in folders]
+    common = sorted(set(files[0]) & set(files[1]))
+    pairing, why = _pairing(common, files, folders, asked)
+    if pairing == "paired":
+        names = tuple(tuple(side[stem] for stem in common) for side in files)
+        left = len(files[0]) + len(files[1]) - 2 * len(common)
+        notes += [f"{left} pictures have no partner of the same name: they are left out."] if left else []
+        sizes = _sizes_of_pairs(folders, names)
+    else:
+        names = tuple(tuple(side[stem] for stem in sorted(side)) for side in files)
+        sizes = set().union(*(survey.sizes for survey in surveys))
+    for folder, side in zip(folders, names, strict=True):
+        if len(side) < FEWEST:
+            raise DataError(
+                f"{len(side)} pictures of {str(folder)!r} can be used.", f"At least {FEWEST} are needed.", "Give more."
+            )
+    channels = max(survey.channels for survey in surveys)
+    return Sides(
+        source=source,
+        folders=(folders[0].name, folders[1].name),
+        names=(names[0], names[1]),
+        pairing=pairing,
+        why=why,
+        channels=channels,
+        channels_why=next(survey.channels_why for survey in surveys if survey.channels == channels),
+        native_size=next(iter(sizes)) if len(sizes) == 1 else None,
+        skipped=tuple(pair for survey in surveys for pair in survey.skipped),
+        notes=tuple(notes),
+    )
+
+
+def open_pairs(sides: Sides, *, size: tuple[int, int], device: torch.device | str = "cpu") -> Pairs:
+    """Decodes both sides into memory and splits them by content: copies of a picture land in the same part.
+
+    Args: size (H, W), 8..256 each. Raises: RecipeError for a size out of range; DataError if the pictures do not fit
+        half the memory, or if too few can be read.
+    """
+    if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in size):
+        raise RecipeError(
+            f"Pictures of {size[0]} x {size[1]} pixels were asked for.",
+            f"Each side can be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels.",
+            "Use --resolution.",
+        )
+    target = Target(size[0], size[1], sides.channels)
+    _refuse_huge(sides, target)
+    root = Path(sides.source).expanduser()
+    read = [_read(root / folder, names, target) for folder, names in zip(sides.folders, sides.names, strict=True)]
+    pixels, hashes = [side[0] for side in read], [_hashes(side[0]) for side in read]
+    skipped = [*sides.skipped, *(failed for side in read for failed in side[2])]
+    if sides.pairing == "paired":
+        both = np.isin(read[0][1], read[1][1]), np.isin(read[1][1], read[0][1])
+        pixels = [side[mask] for side, mask in zip(pixels, both, strict=True)]
+        hashes = [side[mask] for side, mask in zip(hashes, both, strict=True)]
+        contents = [_joined(hashes[0], hashes[1])] * 2
+    else:
+        contents = hashes
+    for side, found in zip(sides.folders, contents, strict=True):
+        if (different := len(np.unique(found))) < FEWEST:
+            raise DataError(
+                f"{side!r} holds {different} different pictures that can be used.",
+                f"At least {FEWEST} are needed: half to learn from and half to measure with.",
+                "Give more pictures that differ.",
+            )
+    masks = [held_out(side) for side in contents]
+    train = PairFeed(pixels[0][~masks[0]], pixels[1][~masks[1]], device)
+    kept = PairFeed(pixels[0][masks[0]], pixels[1][masks[1]], device)
+    digest = hashlib.sha256(f"{target} {sides.pairing}".encode())
+    for found in hashes:
+        digest.update(found.data)
+    return Pairs(
+        shape=(sides.channels, *size),
+        pairing=sides.pairing,
+        train=train,
+        held_out=kept,
+        passport=_passport(sides, target, masks, skipped, digest.hexdigest()),
+        data_hash=digest.hexdigest(),
+    )
+
+
+def _two_folders(root: Path, source: str) -> tuple[list[Path], list[str]]:
+    """The folders, from and to, and what is to be said of them."""
+    if not root.is_dir():
+        why = "It is a file." if root.exists() else "The path does not exist."
+        raise DataError(f"{source!r} is no folder.", why, "Give a folder that holds the two folders A and B.")
+    there = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir() and path.name[0] != "."}
+    for first, last in KNOWN:
+        if first in there and last in there:
+            return [there[first], there[last]], []
+    if len(there) != 2:
+        names = ", ".join(path.name for path in there.values()) or "none"
+        raise DataError(
+            f"{source!r} holds {len(there)} folders: {names}.",
+            "Translation needs two: what pictures come from, and what they become.",
+            "Call them A and B, content and style, or input and target.",
+        )
+    one, other = there.values()
+    return [one, other], [f"From {one.name!r} to {other.name!r}, in the order of the alphabet: A and B say it better."]
+
+
+def _by_stem(folder: Path) -> dict[str, str]:
+    """The usable pictures of a folder: path without suffix -> path. Of equal names the first counts."""
+    found: dict[str, str] = {}
+    for path in picture_paths(folder):
+        try:
+            read_header(partial(open_in, path.parent, path.name))
+        except BROKEN:
+            continue  # listed as skipped by the survey
+        relative = path.relative_to(folder)
+        found.setdefault(relative.with_suffix("").as_posix(), relative.as_posix())
+    return found
+
+
+def _pairing(
+    common: Sequence[str], files: Sequence[Mapping[str, str]], folders: Sequence[Path], asked: Pairing | None
+) -> tuple[Pairing, str]:
+    smaller = min(len(side) for side in files)
+    counts = f"{len(common)} of {smaller} names are found in both {folders[0].name} and {folders[1].name}"
+    if asked == "unpaired":
+        return "unpaired", "you asked for it"
+    if asked == "paired":
+        if not common:
+            raise DataError(
+                f"Pairs were asked for, and {folders[0].name} and {folders[1].name} have no file name in common.",
+                f"For example {min(files[0].values())!r} and {min(files[1].values())!r}.",
+                "Give the two pictures of a pair the same name, or leave out task.pairing.",
+            )
+        return "paired", f"you asked for it; {counts}"
+    if len(common) >= max(MATCHING * smaller, FEWEST):
+        return "paired", f"{counts}: each picture has its truth"
+    return (
+        "unpaired",
+        f"only {counts}" if common else f"no name is found in both {folders[0].name} and {folders[1].name}",
+    )
+
+
+def _sizes_of_pairs(folders: Sequence[Path], names: Sequence[Sequence[str]]) -> set[tuple[int, int]]:
+    sizes = set()
+    for one, other in zip(*names, strict=True):
+        first, last = (
+            read_header(partial(open_in, folder, name)).size for folder, name in zip(folders, (one, other), strict=True)
+        )
+        if first != last:
+            raise DataError(
+                f"The pair {folders[0].name}/{one} and {folders[1].name}/{other} differs in size: "
+                f"{first[1]} x {first[0]} and {last[1]} x {last[0]} pixels.",
+                "The two pictures of a pair show the same thing at the same place.",
+                "Make them equal, or say that they are no pairs: --set task.pairing=unpaired.",
+            )
+        sizes.add(first)
+    return sizes
+
+
+def _refuse_huge(sides: Sides, target: Target) -> None:
+    needed, there = 2 * target.row_bytes * sum(map(len, sides.names)), memory_bytes()
+    if needed > there / 2:
+        raise DataError(
+            f"{sum(map(len, sides.names)):,} pictures of {target.height} x {target.width} take {needed / 2**30:,.1f} "
+            "GiB while they are read.",
+            f"Half of this machine's memory is {there / 2**31:,.1f} GiB.",
+            "Use a smaller --resolution, or fewer pictures.",
+        )
+
+
+def _read(
+    folder: Path, names: Sequence[str], target: Target
+) -> tuple[Pixels, NDArray[np.int64], list[tuple[str, str]]]:
+    """Pictures (n, H, W, C), which of the names they are (n,), and what could not be read."""
+    items = (Item(row, name, partial(open_in, folder, name)) for row, name in enumerate(names))
+    blocks = list(decoded(items, target))
+    failed = [pair for block in blocks for pair in block.failed]
+    return np.concatenate([block.pixels for block in blocks]), np.concatenate([block.rows for block in blocks]), failed
+
+
+def _hashes(pixels: Pixels) -> NDArray[np.uint64]:
+    flat = pixels.reshape(len(pixels), -1)
+    return np.frombuffer(b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in flat), "<u8")
+
+
+def _joined(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One hash for each pair (n,), the same for all pairs that share a picture, on either side or by a third pair."""
+    joined = a.copy()
+    while True:
+        before = joined.copy()
+        for side in (a, b):
+            _, group = np.unique(side, return_inverse=True)
+            least = np.full(group.max() + 1, np.iinfo(np.uint64).max, np.uint64)
+            np.minimum.at(least, group, joined)
+            joined = least[group]
+        if np.array_equal(before, joined):
+            return joined
+
+
+def _passport(
+    sides: Sides, target: Target, masks: Sequence[NDArray[np.bool_]], skipped: Sequence[tuple[str, str]], digest: str
+) -> dict[str, Any]:
+    paired, held = sides.pairing == "paired", [int(mask.sum()) for mask in masks]
+    train = [len(mask) - count for mask, count in zip(masks, held, strict=True)]
+    warnings = [f"{len(skipped):,} files were skipped; the reasons are listed."] if skipped else []
+    if min(train) < 500:
+        warnings.append(f"{min(train):,} training {'pairs' if paired else 'pictures of a side'} are few.")
+    return {
+        "source": sides.source,
+        "format": "folder",
+        "from": sides.folders[0],
+        "to": sides.folders[1],
+        "pairing": sides.pairing,
+        "pairing_why": sides.why,
+        "count": len(masks[0]) if paired else len(masks[0]) + len(masks[1]),
+        "train": min(train),
+        "held_out": min(held),
+        "sides": [] if paired else [f"{n} of {m}" for n, m in zip(train, sides.folders, strict=True)],
+        "skipped_count": len(skipped),
+        "skipped": [{"name": name, "reason": reason} for name, reason in skipped[:LISTED]],
+        "size": [target.height, target.width],
+        "channels": target.channels,
+        "channels_why": sides.channels_why,
+        "sha256": digest,
+        "resize": "none: used as they are"
+        if sides.native_size == (target.height, target.width)
+        else f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out",
+        "split": "by content: the pixels decide, so that copies of a picture land in the same part",
+        "notes": list(sides.notes),
+        "warnings": warnings,
+    }

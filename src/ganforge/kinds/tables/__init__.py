@@ -1,0 +1,169 @@
+"""Tables: the door of this kind of data. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ganforge.contracts import Claim, Kind, Model, Option
+from ganforge.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+ARROW = (".parquet", ".feather", ".arrow")
+BUILT_IN = {
+    "diabetes": "442 patients, 10 numbers and how ill they are a year later",
+    "wine": "178 wines, 13 numbers and their cultivar",
+    "breast_cancer": "569 tumours, 30 numbers and their diagnosis",
+}
+
+
+def recognises(source: object) -> Claim | None:
+    """Text files, Arrow files, Parquet whose columns hold no encoded pictures, and frames."""
+    if not isinstance(source, str | Path):
+        return Claim(3, f"it is a {type(source).__name__}") if _is_table(source) else None
+    path = Path(source).expanduser()
+    name = path.name.lower()
+    ending = next((ending for ending in (*TEXT, *ARROW) if name.endswith(ending)), None)
+    if ending in TEXT:
+        return Claim(2, f"its name ends with {ending}")
+    if path.is_dir():
+        return _folder(path)
+    if ending == ".parquet":
+        return _parquet(path)
+    return Claim(2, f"its name ends with {ending}") if ending else None
+
+
+def keep(value: object, folder: Path) -> Path:
+    """Writes a table of pandas, polars or pyarrow as Parquet. A frame's index is left out.
+
+    Raises: DataError if columns have no name of their own, or hold values of several types.
+    """
+    import pyarrow.parquet as pq
+
+    path = folder / "table.parquet"
+    pq.write_table(_arrow(value), path)
+    return path
+
+
+def load(folder: Path, task: str, device: str) -> Model:
+    """The model of a task, read back without the training data."""
+    if task == "regress":
+        from ganforge.kinds.tables.regress.model import load_regression
+
+        return cast(Model, load_regression(folder))
+    from ganforge.kinds.tables.generate.model import load_rows
+
+    return cast(Model, load_rows(folder))
+
+
+def _parquet(path: Path) -> Claim | None:
+    """By the columns. One that cannot be read is left to its reader."""
+    from ganforge.core.parquet_columns import encoded_columns
+
+    return (
+        Claim(3, f"{path.name!r} has columns of numbers, texts and the like") if encoded_columns(path) == [] else None
+    )
+
+
+def _folder(folder: Path) -> Claim | None:
+    """Parts of one table, unless other files or folders lie beside them: then those may be what it is about."""
+    parts = sorted(folder.glob("*.parquet"))
+    claim = _parquet(parts[0]) if parts else None
+    if claim is None:
+        return None
+    others = [entry for entry in folder.iterdir() if entry.suffix != ".parquet"]
+    return replace(claim, strength=1 if any(map(Path.is_dir, others)) else 2 if others else 3)
+
+
+def _is_table(value: object) -> bool:
+    """Whether it is a table of pandas or pyarrow, which are imported if it is, or hands itself over as Arrow."""
+    pandas, arrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        return True
+    if arrow is not None and isinstance(value, arrow.Table | arrow.RecordBatch):
+        return True
+    return callable(getattr(value, "to_arrow", None))
+
+
+def _arrow(value: Any) -> pa.Table:
+    """The table as Arrow holds it, with what pandas needs to find its dtypes again."""
+    import pandas as pd
+    import pyarrow as pa
+
+    from ganforge.kinds.tables.reading.opened import check_names
+
+    if isinstance(value, pd.DataFrame):
+        return _arrow_of_frame(value)
+    if isinstance(value, pa.RecordBatch):
+        return pa.Table.from_batches([value])
+    table = value if isinstance(value, pa.Table) else value.to_arrow()  # polars
+    if not isinstance(table, pa.Table):
+        raise DataError(
+            f"A {type(value).__name__} cannot be trained on.", "Its to_arrow does not give a table.", "Give a table."
+        )
+    check_names("the table", table.column_names)
+    return table
+
+
+def _arrow_of_frame(frame: pd.DataFrame) -> pa.Table:
+    import pyarrow as pa
+
+    from ganforge.kinds.tables.reading.opened import check_names
+
+    frame = frame.rename(columns=str)
+    check_names("the table", list(frame.columns))
+    for name, column in frame.items():
+        try:
+            pa.Array.from_pandas(column)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise DataError(
+                f"The column {name!r} of type {column.dtype} cannot be read: {error}.",
+                "A column has values of one simple type.",
+                "Convert it, or remove it.",
+            ) from error
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+KIND = Kind(
+    name="tables",
+    noun="row",
+    nouns="rows",
+    forms="a table (.csv, .parquet ...)",
+    built_in=BUILT_IN,
+    tasks={
+        "generate": "ganforge.kinds.tables.generate.task:GenerateRows",
+        "impute": "ganforge.kinds.tables.impute:Impute",
+        "regress": "ganforge.kinds.tables.regress.task:Regress",
+    },
+    recognises=recognises,
+    keep=keep,
+    load=load,
+    options=(
+        Option(
+            "plan", ("train",), str, "FILE",
+            "Columns and rules as `ganforge plan` wrote them and you corrected them.", "plan.json", check=_absolute,
+        ),
+        Option(
+            "rules", ("train",), str, "RULE",
+            'What every generated row keeps, besides the rules that are found: "start <= end", "0 <= age <= 99", '
+            '"city -> country", "unique id", "seen store". As often as you like.',
+            '"start <= end"', flag="--rule", many=True,
+        ),
+        Option(
+            "where", ("sample",), object, "CONDITION",
+            'What every row meets: sex=Female, "age>=60", "20<=age<30", "job in {cook, baker}". As often as you like.',
+            "sex=Female", many=True,
+        ),
+        Option("draw", ("apply",), bool, "", "Draw each missing value, not the best guess.", ""),
+    ),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Columns <-> codes: what the networks see."""

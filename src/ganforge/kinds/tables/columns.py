@@ -1,0 +1,64 @@
+"""The columns of a table: what was found of each, and what a person may correct in plan.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ganforge.errors import RecipeError
+from ganforge.recipe import Data, Recipe, Section
+
+NUMBERS = ("integer", "decimal", "datetime")  # kinds of values with an order and distances: float64 in contracts.Plain
+LEARNED = (*NUMBERS, "category", "boolean")
+MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+ColumnKind = Literal["integer", "decimal", "category", "boolean", "datetime", "identifier", "constant"]
+
+
+class Column(Section):
+    """One column of a table: what was found, and what a person may correct in plan.json."""
+
+    name: str
+    kind: ColumnKind
+    dtype: str  # as pandas names it, of the table that is read and of the one that is written
+    missing: int = Field(0, ge=0)  # rows without a value
+    distinct: int = Field(0, ge=0)  # values; counted up to 1,000,000
+    minimum: float | None = None  # of numbers; of a datetime in its resolution since 1970
+    maximum: float | None = None
+    decimals: int | None = Field(None, ge=0, le=15)  # digits behind the point, of a decimal
+    resolution: Literal["D", "h", "min", "s", "ms", "us"] | None = None  # of a datetime
+    zone: str | None = None  # of a datetime that has one
+    format: str | None = None  # of a datetime or number written as text: how; of an identifier: its pattern
+    why: str = ""  # why it is of this kind
+    does: str = ""  # what will be done with it
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values have an order and distances; else they are texts."""
+        return self.kind in NUMBERS
+
+    @property
+    def unit(self) -> int:
+        """Microseconds that a datetime is counted in; 1 of other columns."""
+        return MICROSECONDS[self.resolution or "D"] if self.kind == "datetime" else 1
+
+
+def learned(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns that are learned and measured, in their order: all but identifiers and constants."""
+    return tuple(column for column in columns if column.kind in LEARNED)
+
+
+class TableData(Data):
+    """Where a table is, and what was found of its columns."""
+
+    apart: ClassVar[Mapping[str, str]] = {**Data.apart, "columns": "Correct a plan.json, and give it with --plan."}
+
+    columns: tuple[Column, ...] = ()  # in the table's order
+
+
+def columns_of(recipe: Recipe) -> tuple[Column, ...]:
+    """What was found of the columns of a recipe's table. Raises: RecipeError for a recipe of other data."""
+    if not isinstance(recipe.data, TableData):
+        raise RecipeError(f"The recipe is of {recipe.data.kind}, and has no columns.", do="Use that of a table.")
+    return recipe.data.columns

@@ -1,0 +1,178 @@
+"""Every column drawn: real and generated values over each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+from numpy.typing import NDArray
+
+from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.figures.ink import (
+    GENERATED,
+    INK,
+    REAL,
+    SMALL,
+    SOFT,
+    Floats,
+    chosen,
+    cut,
+    figure,
+    front,
+    legend,
+    most_frequent,
+    plain_axes,
+    png,
+    range_of,
+    skewed,
+    tick,
+)
+
+MOST_PANELS, ACROSS = 24, 3
+BINS, FEW_VALUES = 32, 16
+BARS = 7  # texts of a category; the others are one more bar
+SPIKE = 0.15  # share of the rows from which on a single value is drawn apart
+
+
+def draw_columns(
+    train: Plain,
+    samples: Plain,
+    columns: Sequence[Column],
+    names: Sequence[str],
+    words: tuple[str, str] = ("real rows", "generated rows"),
+) -> bytes:
+    """A PNG of one panel for each of `names`, at most 24, in their order: put the worst first. Args: words for both.
+
+    Numbers are histograms; a value that many rows share, and missing ones, stand apart with their shares written on
+    them, because they would flatten the rest. Categories are the most frequent texts of the real rows. What lies beyond
+    the axis counts into its last bars.
+    """
+    panels = chosen(columns, names, MOST_PANELS)
+    rows = max(1, math.ceil(len(panels) / ACROSS))
+    drawn = figure(0.45 + 2.25 * rows)
+    grid = drawn.subfigures(rows + 1, ACROSS, squeeze=False, height_ratios=[0.16, *[1] * rows], wspace=0.02)
+    legend(grid[0, 0], *words)
+    for i, column in enumerate(panels):
+        panel = grid[1 + i // ACROSS, i % ACROSS]
+        real, made = front(train[column.name]), front(samples[column.name])
+        (_numbers if column.is_number else _texts)(panel, column, real, made)
+    return png(drawn)
+
+
+def _texts(panel: SubFigure, column: Column, real: NDArray[Any], made: NDArray[Any]) -> None:
+    names = most_frequent(real, BARS)
+    shares = [[float(np.mean(side == name)) for name in names] for side in (real, made)]
+    labels = [cut(name) for name in names]
+    gone = [float(np.mean([value is None for value in side])) for side in (real, made)]
+    rest = [max(0.0, 1 - sum(parts) - missing) for parts, missing in zip(shares, gone, strict=True)]
+    for label, pair in (("all others", rest), ("no value", gone)):
+        if max(pair) > 1e-9:
+            labels.append(label)
+            for parts, share in zip(shares, pair, strict=True):
+                parts.append(share)
+    axes = panel.add_subplot()
+    at = np.arange(len(labels))
+    axes.barh(at - 0.2, shares[0], 0.4, color=REAL)
+    axes.barh(at + 0.2, shares[1], 0.4, color=GENERATED)
+    axes.set_yticks(at, labels)
+    axes.set_ylim(max(len(labels), 4) - 0.5, -0.5)
+    plain_axes(axes, cut(column.name, 34))
+    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+    axes.locator_params(axis="x", nbins=4)
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+
+
+def _numbers(panel: SubFigure, column: Column, real: Floats, made: Floats) -> None:
+    sides = (real, made)
+    apart: list[tuple[str, list[float]]] = []
+    if any(np.isnan(side).any() for side in sides):
+        apart.append(("no value", [float(np.isnan(side).mean()) for side in sides]))
+    left = [side[~np.isnan(side)] for side in sides]
+    spike = _spike(left[0], len(real))
+    if spike is not None:
+        apart.append((tick(column, spike), [float((side == spike).mean()) for side in sides]))
+        left = [side[side != spike] for side in left]
+    if not apart:
+        axes = panel.add_subplot()
+        _histogram(axes, column, left, (len(real), len(made)))
+        plain_axes(axes, cut(column.name, 34))
+        return
+    bars, axes = panel.subplots(1, 2, width_ratios=[0.35 + 0.85 * len(apart), 3.2])
+    _bars_apart(bars, apart)
+    plain_axes(bars, cut(column.name, 34))
+    _histogram(axes, column, left, (len(real), len(made)))
+    plain_axes(axes, "")
+
+
+def _bars_apart(axes: Axes, apart: Sequence[tuple[str, list[float]]]) -> None:
+    """Bars on a scale of their own from 0 to all rows, each with its share written above."""
+    at = np.arange(len(apart))
+    for side, colour, shift in ((0, REAL, -0.21), (1, GENERATED, 0.21)):
+        heights = [shares[side] for _, shares in apart]
+        axes.bar(at + shift, heights, 0.42, color=colour)
+        for place, height in zip(at + shift, heights, strict=True):
+            axes.text(place, height + 0.02, _percent(height), ha="center", fontsize=SMALL - 1, color=SOFT)
+    axes.set_xticks(at, [label for label, _ in apart])
+    axes.set_xlim(-0.55, len(apart) - 0.45)
+    axes.set_ylim(0, 1.12)
+    axes.set_yticks([])
+
+
+def _histogram(axes: Axes, column: Column, sides: Sequence[Floats], counts: tuple[int, int]) -> None:
+    """Shares of all rows, as the area of the real ones under the outline of the generated ones."""
+    if not len(sides[0]) and not len(sides[1]):
+        axes.set_axis_off()
+        return
+    values = np.unique(sides[0])
+    if column.kind == "integer" and 0 < len(values) <= FEW_VALUES and values[-1] - values[0] < 3 * FEW_VALUES:
+        edges, log = np.arange(values[0] - 0.5, values[-1] + 1), False
+    else:
+        edges, log = _edges(column, sides)
+    for side, count, draw in zip(sides, counts, (_area, _outline), strict=True):
+        inside = np.clip(side, edges[0], np.nextafter(edges[-1], edges[0]))
+        draw(axes, np.histogram(inside, edges)[0] / max(count, 1), edges)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=0)
+    if log:
+        axes.set_xscale("log")
+    else:
+        axes.locator_params(axis="x", nbins=3 if column.kind == "datetime" else 5)
+    axes.xaxis.set_major_formatter(lambda value, _: tick(column, value))
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
+    axes.locator_params(axis="y", nbins=4)
+
+
+def _edges(column: Column, sides: Sequence[Floats]) -> tuple[Floats, bool]:
+    low, high = range_of(sides[0], sides[1])
+    if skewed(column, sides[0], low, high):
+        return np.geomspace(low, high, BINS + 1), True
+    if column.kind == "integer":  # bins of equal whole numbers, else some would hold one more than others
+        step = max(1, math.ceil((high - low + 1) / BINS))
+        return np.arange(low - 0.5, high + step, step), False
+    return np.linspace(low, high, BINS + 1), False
+
+
+def _area(axes: Axes, shares: Floats, edges: Floats) -> None:
+    axes.stairs(shares, edges, fill=True, color=REAL)
+
+
+def _outline(axes: Axes, shares: Floats, edges: Floats) -> None:
+    axes.stairs(shares, edges, color=GENERATED, linewidth=1.6)
+
+
+def _spike(values: Floats, count: int) -> float | None:
+    """The value that so many rows share that it would flatten the others; None where there are few values anyway."""
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) <= FEW_VALUES:
+        return None
+    often = int(counts.argmax())
+    return float(distinct[often]) if counts[often] >= SPIKE * count else None
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"

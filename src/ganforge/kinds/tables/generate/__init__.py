@@ -1,0 +1,1 @@
+"""The task `generate` of tables: rows like the ones given."""

@@ -1,0 +1,202 @@
+"""The game of two on rows of a table: the generator completes a row from what is given of it, or draws it whole.
+
+Given cells are copied from the real row that the discriminator compares with, so a pair differs only in what the
+generator had to find. One model so serves generation (nothing given), conditions and imputation (something given).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, Player, Schedule, Turn
+from ganforge.core.draws import Draws
+from ganforge.core.seeds import generator_for, seed_for
+from ganforge.kinds.tables.codec.codec import TableCodec
+from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
+from ganforge.kinds.tables.settings import RowSettings
+from ganforge.objectives import OBJECTIVES
+from ganforge.planning.optimiser import optimiser_settings
+from ganforge.recipe import Network, Recipe
+
+TEMPERATURE = 0.5  # of the straight-through softmax
+FEW = 0.25  # half of the rows from a part are given at most this share of their cells: as conditions do
+MOST_HIDDEN = 0.6  # of the cells of a row, in the task impute: a fifth to a third are usually missing
+WATCHED = 256  # held-out rows that the discriminator scores at each look
+ROUNDS = 6  # of match_shares
+LATENTS, AT_ONCE = 32_768, 8_192  # latents over which shares are averaged; so many in one pass
+RAREST = 1e-6  # share below which a code is not moved: its logarithm would be noise
+
+
+def build_row_networks(network: Network, sizes: Sequence[int]) -> tuple[RowGenerator, RowDiscriminator]:
+    """Generator and discriminator; the discriminator is twice as wide (docs/log.md)."""
+    units = tuple(sizes)
+    latent_size, width, depth = (network.need(dial) for dial in ("latent_size", "width", "depth"))
+    return RowGenerator(units, latent_size, width, depth), RowDiscriminator(units, 2 * width, depth)
+
+
+def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Feed | None = None) -> Game:
+    """Fresh networks from the recipe's seed, on its device, starting from independent columns."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
+        generator, discriminator = build_row_networks(recipe.network, codec.sizes)
+    generator.start_from(code_shares(codec, train))
+    for network in (generator, discriminator):
+        network.to(recipe.compute.device)
+    return row_game(recipe, codec, generator, discriminator, held_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """One batch in a turn: the real rows, and what of them is given to whom."""
+
+    real: Tensor  # (B, P)
+    codes: Tensor  # (B, U)
+    shown: Tensor  # (B, U) ones where the generator sees the cell
+    copied: Tensor  # (B, U) ones where the fake has the real row's cell
+
+
+def row_game(
+    recipe: Recipe, codec: TableCodec, generator: nn.Module, discriminator: nn.Module, held_out: Feed | None
+) -> Game:
+    """Discriminator first, then generator. In the task `impute` a missing cell is neither shown nor learned.
+
+    held_out: as in planning/game.py.
+    """
+    rows, device = recipe.section(RowSettings), recipe.compute.device
+    objective, latent_size = OBJECTIVES[recipe.adversary.name](), recipe.network.need("latent_size")
+    layout = RowLayout(codec.sizes, device)
+    there = torch.cat([torch.from_numpy(unit.complete) for unit in codec.units]).to(device)
+    firsts = torch.tensor([0, *codec.sizes[:-1]], device=device).cumsum(0)  # (U,) of each unit in `there`
+    imputes = recipe.task == "impute"
+    gamma = Schedule(recipe.adversary.gamma_start, recipe.adversary.gamma_end, "cosine")
+
+    def hide(turn: Turn) -> _Hidden:
+        codes = turn.batch["x"]
+        if not imputes:
+            shown = draw_given(len(codes), len(codec.units), rows.need("whole"), turn.random)
+            return _Hidden(layout.one_hot(codes), codes, shown, shown)
+        shown = draw_most(len(codes), len(codec.units), turn.random)
+        missing = (~there[codes.clamp_min(0) + firsts]).float()
+        return _Hidden(layout.one_hot(codes), codes, shown * (1 - missing), torch.maximum(shown, missing))
+
+    def draw(turn: Turn, hidden: _Hidden) -> tuple[Tensor, Tensor]:
+        """The fake rows (B, P) and the logits that they were drawn from."""
+        latent = turn.random.normal(len(hidden.real), latent_size)
+        given = torch.cat([hidden.real * layout.spread(hidden.shown), hidden.shown], dim=1)
+        logits: Tensor = generator(latent, given)
+        drawn = layout.draw(logits, turn.random, TEMPERATURE)
+        return torch.where(layout.spread(hidden.copied) > 0, hidden.real, drawn), logits
+
+    def bind(hidden: _Hidden) -> BoundDiscriminator:
+        def score(x: Tensor) -> Tensor:
+            result: Tensor = discriminator(x, hidden.copied.repeat(len(x) // len(hidden.copied), 1))
+            return result
+
+        return score
+
+    def discriminator_loss(turn: Turn) -> Loss:
+        hidden = hide(turn)
+        with torch.no_grad():
+            fake, _ = draw(turn, hidden)
+        return objective.discriminator_loss(bind(hidden), hidden.real, fake, turn.dials["gamma"], turn.random)
+
+    def generator_loss(turn: Turn) -> Loss:
+        hidden = hide(turn)
+        fake, logits = draw(turn, hidden)
+        loss = objective.generator_loss(bind(hidden), hidden.real, fake)
+        if rows.reconstruction == 0:
+            return loss
+        wrong = cross_entropy(layout, logits, hidden.real, 1 - hidden.copied)
+        return Loss({**loss.terms, "reconstruction": rows.reconstruction * wrong}, loss.notes)
+
+    def strength(progress: float, levers: Levers) -> dict[str, float]:
+        return {"gamma": levers.penalty * gamma.at(progress)}
+
+    def score_held_out(dials: Mapping[str, float]) -> dict[str, Tensor]:
+        assert held_out is not None
+        chosen = torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED]
+        codes = held_out.batch(chosen)["x"]
+        score: Tensor = discriminator(layout.one_hot(codes), torch.zeros_like(codes, dtype=torch.float32))
+        return {"score_held_out": score.float()}
+
+    steps = optimiser_settings(recipe)
+    players = (
+        Player(
+            "discriminator",
+            discriminator,
+            discriminator_loss,
+            steps,
+            dials=strength,
+            watch=score_held_out if held_out else None,
+        ),
+        Player("generator", generator, generator_loss, steps),
+    )
+    return Game(players, product="generator", order=recipe.adversary.order)
+
+
+def draw_given(count: int, units: int, whole: float, random: Draws) -> Tensor:
+    """Which cells are given, (B, U) of zeros and ones: none in a share `whole` of the rows, else a random share."""
+    share, few, part = torch.split(random.uniform(count, 3), 1, dim=1)  # (B, 1) each
+    share = torch.where(few < 0.5, FEW * share, share) * (part >= whole)
+    given: Tensor = random.uniform(count, units) < share
+    return given.float()
+
+
+def draw_most(count: int, units: int, random: Draws) -> Tensor:
+    """Which cells are given where rows are only to be completed, (B, U): a share between MOST_HIDDEN and all."""
+    share = 1 - MOST_HIDDEN * random.uniform(count, 1)
+    given: Tensor = random.uniform(count, units) < share
+    return given.float()
+
+
+def cross_entropy(layout: RowLayout, logits: Tensor, real: Tensor, hidden: Tensor) -> Tensor:
+    """-log p of the real codes of hidden cells, their mean for each row: (B,).
+
+    Args: logits, real (B, P); hidden (B, U) ones where a cell was hidden.
+    """
+    missed: Tensor = -(layout.probabilities(logits).clamp_min(1e-12).log() * real * layout.spread(hidden)).sum(dim=1)
+    mean: Tensor = missed / hidden.sum(dim=1).clamp_min(1.0)
+    return mean
+
+
+def code_shares(codec: TableCodec, train: Feed) -> Tensor:
+    """(P,) how often each code stands in the training rows: a random half million of them."""
+    layout = RowLayout(codec.sizes)
+    shares = torch.zeros(layout.width)
+    chosen = torch.randperm(len(train), generator=generator_for(0, "row shares"))[:500_000]
+    codes = train.batch(chosen)["x"].cpu()
+    for unit, size in enumerate(codec.sizes):
+        mine = codes[:, unit]
+        shares[layout.unit_places(unit)] = torch.bincount(mine[mine >= 0], minlength=size) / len(mine)
+    return shares
+
+
+@torch.no_grad()
+def match_shares(generator: RowGenerator, layout: RowLayout, wanted: Tensor, latent_size: int, seed: int) -> None:
+    """After the game: brings the generator's columns to the shares that they have in the training rows, in place.
+
+    A game settles how columns belong together; how often each single value comes it only ever approaches. Given its
+    latent, a unit's code is drawn from a softmax, so adding log(wanted share / present share) to the code's bias moves
+    its share there, and what depends on the latent stays (in the manner of iterative proportional fitting; Deming and
+    Stephan 1940).
+
+    Args: wanted (P,) the share of each code in its unit.
+    """
+    for number in range(ROUNDS):
+        present = _shares(generator, layout, latent_size, seed, number)
+        step = wanted.clamp_min(RAREST).log() - present.clamp_min(RAREST).log()
+        generator.logits.bias.add_(torch.where(layout.real, step, 0.0))
+
+
+def _shares(generator: RowGenerator, layout: RowLayout, latent_size: int, seed: int, number: int) -> Tensor:
+    """(P,) how likely each code is, on average over latents."""
+    device, total = layout.starts.device, torch.zeros(layout.width, device=layout.starts.device)
+    for first in range(0, LATENTS, AT_ONCE):
+        random = generator_for(seed, f"shares of round {number}", step=first)
+        latent = torch.randn(AT_ONCE, latent_size, generator=random).to(device)
+        total += layout.probabilities(generator(latent)).sum(dim=0)
+    return total / LATENTS

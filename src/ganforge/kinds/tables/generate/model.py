@@ -1,0 +1,249 @@
+"""A trained model of rows: draws them, under conditions, and completes given ones. Nothing here opens training data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import Tensor
+
+from ganforge.contracts import Plain
+from ganforge.core.safetensors_file import read_declared, read_tensors
+from ganforge.core.seeds import generator_for, seed_for
+from ganforge.core.validation import refused
+from ganforge.errors import InputError, RunError
+from ganforge.kinds.tables.codec.codec import TableCodec
+from ganforge.kinds.tables.codec.filling import fill, given_cells
+from ganforge.kinds.tables.codec.gaps import GapUnit
+from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
+from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
+from ganforge.kinds.tables.generate.game import build_row_networks
+from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
+from ganforge.kinds.tables.reading.plain import joined
+from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
+from ganforge.kinds.tables.settings import MOST_CANDIDATES
+from ganforge.planning.model_files import WEIGHTS, built, parts_of, read_description
+from ganforge.recipe import Network, Recipe
+
+BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
+GUESSES = 16  # latents whose answers a best guess averages
+POOL = 6  # latents drawn for each row under conditions, of which one is kept
+TASKS_OF_ROWS = ("generate", "impute")
+AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
+
+
+@dataclass(frozen=True, slots=True)
+class RowModel:
+    """A generator of rows of codes, and the codec that makes a table of them."""
+
+    network: RowProduct
+    latent_size: int
+    codec: TableCodec
+    candidates: int = 1  # drawn for each row where there is a referee, which takes one
+
+    def conditions(self, where: str | Sequence[str] | Mapping[str, Any]) -> tuple[Condition, ...]:
+        """Conditions in words or in Python. Raises: InputError for what no generated row could meet."""
+        conditions = parse_where(where, self.codec.columns, self.codec.known)
+        for place, asked in self.codec.by_unit(conditions).items():
+            unit = self.codec.units[place]
+            if not unit.allowed(asked).any():
+                mine = [condition for condition in conditions if condition.column in unit.columns]
+                words = " and ".join(in_words(condition, self.codec.columns) for condition in mine)
+                raise InputError(
+                    f"No row can meet {words}.", "The training rows have no such combination.", "Leave one out."
+                )
+        return conditions
+
+    def blocks(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Iterator[Plain]:
+        """Plain rows of all columns, `count` in all, at most BLOCK at a time. Every row meets all conditions.
+
+        The first rows do not depend on `count`. Raises: InputError where conditions and rules leave no value.
+        """
+        asked = self.codec.by_unit(conditions)
+        for first in range(0, count, BLOCK):
+            codes = self._codes(asked, generator_for(seed, "sample rows", step=first))
+            random = np.random.default_rng(seed_for(seed, "sample values", step=first))
+            plain = dict(self.codec.decode(codes, random, asked))
+            for column in self.codec.columns:
+                if column.kind == "identifier":
+                    plain[column.name] = fresh_identifiers(column, BLOCK, random, start=first)
+            yield {name: values[: count - first] for name, values in plain.items()}
+
+    def sample(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
+        """The same in one piece."""
+        return joined(list(self.blocks(count, conditions=conditions, seed=seed)))
+
+    def complete(self, plain: Plain, *, draw: bool = False, seed: int = 0) -> Plain:
+        """The rows with every missing cell of a learned column filled; what is there is not touched.
+
+        Args: plain (N,) of all columns; draw: a value drawn for each cell, so that the filled table varies as the real
+            one; else the best guess, which is the mean of GUESSES draws for numbers and the most likely category.
+        """
+        count, parts = len(next(iter(plain.values()))), []
+        for first in range(0, count, BLOCK):
+            part = {name: values[first : first + BLOCK] for name, values in plain.items()}
+            shares = self._shares(part, 1 if draw else GUESSES, generator_for(seed, "complete rows", step=first))
+            random = np.random.default_rng(seed_for(seed, "complete values", step=first)) if draw else None
+            parts.append(fill(self.codec, part, shares, random))
+        return joined(parts)
+
+    @torch.no_grad()
+    def _shares(self, plain: Plain, passes: int, random: torch.Generator) -> list[NDArray[np.float64]]:
+        """How likely each code of each unit is in rows (N,), given what is there: (N, K) for each unit."""
+        device, layout = next(self.network.parameters()).device, self.layout
+        codes = self.codec.encode(plain)
+        given = torch.from_numpy(given_cells(self.codec, plain, codes)).float().to(device)
+        known = torch.from_numpy(codes).long().clamp_min(0).to(device)
+        total = sum(layout.probabilities(self.logits(known, given, random)).double() for _ in range(passes))
+        shares = (torch.as_tensor(total) / passes).cpu().numpy()
+        return [shares[:, layout.unit_places(unit)] for unit in range(len(self.codec.units))]
+
+    @torch.no_grad()
+    def logits(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
+        """What the generator says of rows (B, P). Args: codes (B, U), of which `given` (B, U) says what counts."""
+        layout = self.layout
+        latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
+        shown = torch.cat([layout.one_hot(codes) * layout.spread(given), given], dim=1)
+        told: Tensor = self.network.generator(latent, shown)
+        return told
+
+    @property
+    def layout(self) -> RowLayout:
+        """Where the codes stand."""
+        return RowLayout(self.codec.sizes, next(self.network.parameters()).device)
+
+    @torch.no_grad()
+    def _codes(self, asked: AskedByUnit, random: torch.Generator) -> NDArray[np.int32]:
+        """Codes (BLOCK, U) that meet the conditions: of several candidates for a row the one that the referee takes."""
+        referee, layout = self.network.referee, self.layout
+        allowed = {place: self._allowed(place, conditions) for place, conditions in asked.items()}
+        bound = {place: codes for place, codes in allowed.items() if not codes.all() or self._is_gap(place)}
+        logits = self.network.generator(self._latents(bound, asked, random)) + self._forbidden(bound)
+        count = self.candidates if referee is not None else 1
+        rows = layout.draw_codes(logits, random, count)  # (count, B, U)
+        for place in sorted(bound):
+            if self._is_gap(place):
+                for row in rows:  # each a view
+                    row[:, place] = self._gap_codes(place, asked[place], row, logits, random)[0]
+        if referee is None or count == 1:
+            return rows[0].cpu().numpy().astype(np.int32)
+        places = (rows + layout.starts).flatten(0, 1)  # (count * B, U)
+        scores = referee.score_whole(places).view(count, BLOCK).T  # (B, count)
+        taken = torch.multinomial(torch.softmax(scores, dim=1).cpu(), 1, generator=random)[:, 0]
+        best = rows[taken.to(rows.device), torch.arange(BLOCK, device=rows.device)]
+        return best.cpu().numpy().astype(np.int32)
+
+    def _latents(self, bound: Mapping[int, Tensor], asked: AskedByUnit, random: torch.Generator) -> Tensor:
+        """Latents (BLOCK, Z); under conditions those that make them likely.
+
+        Given its latent, a row's codes are independent, so the probability that it meets conditions is a product over
+        units. Latents are drawn anew in proportion to it (sampling importance resampling: Rubin 1987), which is the
+        generator's own conditional distribution: whatever a condition goes with comes along.
+        """
+        device = next(self.network.parameters()).device
+        if not bound:
+            return torch.randn(BLOCK, self.latent_size, generator=random).to(device)
+        latents, weights = [], []
+        for _ in range(POOL):
+            latent = torch.randn(BLOCK, self.latent_size, generator=random).to(device)
+            logits = self.network.generator(latent)
+            latents.append(latent)
+            weights.append(self._log_likely(bound, asked, logits, random))
+        likely = torch.softmax(torch.cat(weights).double(), dim=0).cpu()
+        chosen = torch.multinomial(likely, BLOCK, replacement=True, generator=random).to(device)
+        return torch.cat(latents)[chosen]
+
+    def _log_likely(
+        self, bound: Mapping[int, Tensor], asked: AskedByUnit, logits: Tensor, random: torch.Generator
+    ) -> Tensor:
+        """The logarithm of the probability that rows of logits (B, P) meet all conditions, (B,)."""
+        total = torch.zeros(len(logits), device=logits.device)
+        drawn = self.layout.draw_codes(logits + self._forbidden(bound), random)[
+            0
+        ]  # where a gap begins, it must be drawn
+        for place, allowed in bound.items():
+            if self._is_gap(place):
+                total += self._gap_codes(place, asked[place], drawn, logits, random)[1]
+            else:
+                part = logits[:, self.layout.unit_places(place)]
+                total += torch.logsumexp(part[:, allowed], dim=1) - torch.logsumexp(part, dim=1)
+        return total
+
+    def _gap_codes(
+        self, place: int, conditions: tuple[Condition, ...], rows: Tensor, logits: Tensor, random: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Codes (B,) of a gap that lead to an allowed value above the lower columns of rows (B, U).
+
+        And the logarithm of the probability of falling among those, (B,).
+        """
+        unit = self.codec.units[place]
+        assert isinstance(unit, GapUnit)
+        drawn = rows.cpu().numpy().astype(np.int32)
+        least, most = (self.codec.bounds(drawn, unit, end) for end in ("least", "most"))
+        may = torch.from_numpy(unit.allowed_above(least, most, conditions)).to(logits.device)
+        part = logits[:, self.layout.unit_places(place)]
+        shares = torch.softmax(part, dim=1) * may + 1e-12 * may
+        codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
+        return codes, shares.sum(dim=1).log()
+
+    def _allowed(self, place: int, conditions: tuple[Condition, ...]) -> Tensor:
+        """Which codes of a unit can meet the conditions, (K,)."""
+        allowed = torch.from_numpy(self.codec.units[place].allowed(conditions))
+        return allowed.to(next(self.network.parameters()).device)
+
+    def _forbidden(self, bound: Mapping[int, Tensor]) -> Tensor:
+        """What to add to logits (P,) so that no code is drawn which cannot meet a condition."""
+        forbidden = torch.zeros(self.layout.width, device=next(self.network.parameters()).device)
+        for place, allowed in bound.items():
+            forbidden[self.layout.unit_places(place)] = torch.where(allowed, 0.0, NEVER)
+        return forbidden
+
+    def _is_gap(self, place: int) -> bool:
+        return isinstance(self.codec.units[place], GapUnit)
+
+    def write(self, folder: Path, recipe: Recipe) -> None:
+        """model.json and model.safetensors: all that `load_rows` needs."""
+        content, arrays = codec_content(self.codec)
+        tensors = {f"network/{name}": tensor.contiguous().cpu() for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"codec/{name}": torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        (folder / "model.safetensors").write_bytes(save(tensors))
+        description = {
+            "ganforge": recipe.ganforge,
+            "task": recipe.task,
+            "kind": "tables",
+            "network": recipe.network.content(),
+            "candidates": self.candidates,
+            "codec": content,
+        }
+        (folder / "model.json").write_text(json.dumps(description, ensure_ascii=False) + "\n", "utf-8")
+
+
+def load_rows(folder: Path, device: str = "cpu") -> RowModel:
+    """Reads the model of a run, which may come from anybody; see stored.py.
+
+    Raises: RunError if there is none, if it is damaged, or if it is no model of rows.
+    """
+    content = read_description(folder)
+    if content.get("task") not in TASKS_OF_ROWS or content.get("kind") != "tables":
+        raise RunError(f"{folder} is no model of rows.", f"Its task is {content.get('task')!r}.")
+    with refused(f"The model at {str(folder)!r}"):
+        arrays = parts_of(read_tensors(folder / WEIGHTS), "codec/")
+        codec = restore_codec(content["codec"], {name: tensor.numpy() for name, tensor in arrays.items()})
+        network, candidates = Network.model_validate(content["network"]), content["candidates"]
+        if not isinstance(candidates, int) or not 1 <= candidates <= MOST_CANDIDATES:
+            raise ValueError(f"it draws {candidates!r} candidates for each row")
+        judged = any(name.startswith("network/referee.") for name in read_declared(folder / WEIGHTS))
+
+        def build() -> RowProduct:
+            generator, referee = build_row_networks(network, codec.sizes)
+            return RowProduct(generator, referee if judged else None)
+
+        product = built(folder, build, "network/").to(device)
+    return RowModel(product, network.need("latent_size"), codec, candidates)

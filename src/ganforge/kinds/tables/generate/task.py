@@ -1,0 +1,231 @@
+"""The task `generate` on a table: rows like the ones given. A game of two players, generator and discriminator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, ClassVar, Literal
+
+from safetensors.numpy import load, save
+from torch import nn
+
+from ganforge.contracts import Batch, Feed, Game, Plain, Tell
+from ganforge.core.files import write_whole
+from ganforge.errors import ChangedDataError, DataError, RecipeError, did_you_mean
+from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
+from ganforge.kinds.tables.columns import Column, TableData, columns_of, learned
+from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
+from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares
+from ganforge.kinds.tables.generate.model import RowModel, load_rows
+from ganforge.kinds.tables.generate.referee import train_referee
+from ganforge.kinds.tables.measures import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
+from ganforge.kinds.tables.measures.blocks import first_rows_block
+from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
+from ganforge.kinds.tables.overview import overview_of
+from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
+from ganforge.kinds.tables.reading.plain import from_plain
+from ganforge.kinds.tables.reading.plan_file import read_plan
+from ganforge.kinds.tables.reading.source import open_source
+from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.settings import RowSettings
+from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
+from ganforge.planning.draft import Draft
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Page, Rows
+from ganforge.run import Run
+
+JUDGED = 30_000  # rows in an evaluation, at most: as many as train
+SHOWN = 8  # rows that the report shows
+DRAWN = 6  # columns that a look draws
+
+
+class GenerateRows:
+    """Turns a table into a game of two."""
+
+    name: ClassVar[str] = "generate"
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
+        name: TABLE_MEANINGS[name].better for name in TABLE_QUICK
+    }
+    section: ClassVar[type[TaskSection] | None] = RowSettings
+    data: ClassVar[type[Data]] = TableData
+    unguarded: ClassVar[str | None] = None
+    page: ClassVar[Page] = Page(
+        nouns="rows",
+        judged="generated rows",
+        samples="Columns of generated rows",
+        caption="How the values of generated rows are spread, over those of real rows",
+        story="Two networks learn against each other: the generator makes rows, the discriminator tells them from real "
+        "ones. Each chart shows rows that the generator made at that moment, over real rows that training never saw.",
+        wide=True,
+    )
+
+    def plan(self, request: Request, tell: Tell) -> RowsJob:
+        """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        return plan_job(begin(request, GenerateRows), tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
+        """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
+        rows = recipe.section(RowSettings)
+        open_source(recipe.data.source)  # what is not there, or no table, is told as that
+        try:
+            inquiry = inquire(recipe.data.source, columns_of(recipe), rows.rules)
+        except DataError as error:
+            raise _changed(recipe, error.what) from error
+        if inquiry.survey.sha256 != recipe.data.hash:
+            what = f"The table at {recipe.data.source!r} is not the one this run was started with."
+            raise ChangedDataError(what, recipe.data.hash, inquiry.survey.sha256)
+        return RowsJob(recipe, _open(inquiry, rows, recipe.seed, recipe.compute.device), tell)
+
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """The game of two, on the rows that were sent."""
+        codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
+        feed = RowFeed(examples["codes"].numpy(), recipe.compute.device)
+        return build_row_game(recipe, codec, feed), feed
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """The columns and the rules."""
+        return overview_of(recipe)
+
+
+def plan_job(draft: Draft, tell: Tell) -> RowsJob:
+    """The job of a task on rows, for what its draft has pinned. Raises: DataError, RecipeError."""
+    inquiry = ask_table(draft.request)
+    tell("reading", count=inquiry.survey.rows, source=draft.request.source)
+    table = _open(inquiry, choose_rows(draft, inquiry), draft.request.seed, draft.device)
+    return RowsJob(plan_rows(draft, inquiry, table, tell), table, tell)
+
+
+@dataclass(slots=True)
+class RowsJob:
+    """A table opened and everything chosen."""
+
+    recipe: Recipe
+    table: Table
+    tell: Tell
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.table.passport
+
+    @property
+    def feed(self) -> Feed:
+        return self.table.train
+
+    def game(self) -> Game:
+        """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
+        return build_row_game(self.recipe, self.table.codec, self.table.train, self.table.held_out)
+
+    def brief(self) -> Mapping[str, bytes]:
+        """The codec: JSON, and its arrays as safetensors."""
+        content, arrays = codec_content(self.table.codec)
+        return {"codec": json.dumps(content).encode(), "arrays": save(arrays)}
+
+    def prepare(self) -> None:
+        """Nothing: columns and pairs are compared without a judge to train."""
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """A picture of the columns, and how alike columns and pairs are to those of held-out rows."""
+        samples = self.model(product).sample(self.recipe.records.need("look_samples"), seed=1)
+        columns = self.table.codec.columns
+        drawn = draw_columns(self.table.held_out_rows, samples, columns, learned_names(columns))
+        write_whole(run.sample_grid(examples), drawn)
+        self.tell("sampled", path=str(run.sample_grid(examples)))
+        return quick_table_quality(self.table.held_out_rows, samples, columns, self.recipe.ask.label)
+
+    def finish(self, product: nn.Module) -> nn.Module:
+        """The generator with its columns at their shares, and a referee, where the recipe wants one."""
+        assert isinstance(product, RowGenerator)
+        self.tell("settling")
+        begun, table, referee = perf_counter(), self.table, None
+        if self.recipe.task == "generate":
+            layout = RowLayout(table.codec.sizes, self.recipe.compute.device)
+            shares = code_shares(table.codec, table.train).to(self.recipe.compute.device)
+            match_shares(product, layout, shares, self.recipe.network.need("latent_size"), self.recipe.seed)
+        if self.recipe.section(RowSettings).referee:
+            referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
+        self.tell("settled", seconds=perf_counter() - begun)
+        return RowProduct(product, referee)
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """model.json and model.safetensors: all that `sample` needs."""
+        self.model(product).write(folder, self.recipe)
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """The generator that `write_model` wrote."""
+        return load_rows(folder, self.recipe.compute.device).network
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside floor and rivals, and the verdict.
+
+        The facts are those of evaluate_table, first_rows {columns, rows [[text or None]]}, the first generated rows as
+        they are written, and rules {rule: rows that break it} as of `broken`.
+        """
+        table, columns = self.table, self.table.codec.columns
+        count = min(JUDGED, max(len(table.train), 1_000))
+        samples = self.model(product).sample(count, seed=2)
+        label = None if self.recipe.ask.label == "none" else self.recipe.ask.label
+        found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
+        first_rows = _as_text(samples, self.table)
+        rules = broken(table.codec.rules, samples, table.train_rows, columns)
+        worst = [column["name"] for column in found.facts["columns"]]
+        write_whole(run.figure("columns"), draw_columns(table.train_rows, samples, columns, worst))
+        scores_of = {(pair["columns"][0], pair["columns"][1]): pair["score"] for pair in found.facts["pairs"]}
+        if scores_of:
+            write_whole(run.figure("pairs"), draw_pairs(table.train_rows, samples, columns, list(scores_of)))
+            matrix = score_matrix(scores_of, [column.name for column in columns])
+            write_whole(run.figure("dependence"), draw_dependence(*matrix))
+        return replace(
+            found,
+            facts={**found.facts, "first_rows": first_rows, "rules": rules},
+            blocks=(first_rows_block(first_rows), *found.blocks),
+        )
+
+    def model(self, product: nn.Module) -> RowModel:
+        """The product as a model of rows."""
+        whole = product if isinstance(product, RowProduct) else RowProduct(product, None)  # type: ignore[arg-type]
+        latent_size, rows = self.recipe.network.need("latent_size"), self.recipe.section(RowSettings)
+        return RowModel(whole, latent_size, self.table.codec, rows.candidates)
+
+
+def learned_names(columns: Sequence[Column]) -> list[str]:
+    """The first learned columns: as many as a look can draw without taking time from training."""
+    return [column.name for column in learned(columns)][:DRAWN]
+
+
+def ask_table(request: Request) -> TableInquiry:
+    """The columns and rules of the table that was asked for, with a person's corrections. Raises: as `inquire`."""
+    plan = request.options.get("plan")
+    asked, rules = read_plan(plan) if plan else ((), None)
+    inquiry = inquire(request.source, asked, rules, request.options.get("rules", ()))
+    names = [column.name for column in inquiry.survey.columns]
+    if request.label not in (None, "none", *names):
+        raise RecipeError(
+            f"There is no column {request.label!r} in the table.", did_you_mean(str(request.label), names)
+        )
+    return inquiry
+
+
+def _changed(recipe: Recipe, why: str) -> DataError:
+    return DataError(
+        f"The table at {recipe.data.source!r} is not the one this run was started with.",
+        why,
+        "Put the old table back, or train a new run.",
+    )
+
+
+def _open(inquiry: TableInquiry, rows: RowSettings, seed: int, device: str) -> Table:
+    return open_table(inquiry, spans=rows.spans, inside=rows.values, seed=seed, device=device)
+
+
+def _as_text(samples: Plain, table: Table) -> dict[str, Any]:
+    """The first generated rows as they are written to a file."""
+    frame = from_plain({name: values[:SHOWN] for name, values in samples.items()}, table.codec.columns)
+    rows = [[None if text == "" else text for text in row] for row in _texts(frame)]
+    return {"columns": [column.name for column in table.codec.columns], "rows": rows}
+
+
+def _texts(frame: Any) -> list[list[str]]:
+    return [list(row) for row in frame.astype(object).where(frame.notna(), "").astype(str).to_numpy()]

@@ -1,0 +1,150 @@
+"""Does the generator return training rows? Nearness to training against unseen rows, exact copies, and repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganforge.contracts import Plain
+from ganforge.core.format import percent
+from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
+from ganforge.kinds.tables.reading.plain import row_count, take
+from ganforge.measures.intervals import Estimate, of_share
+from ganforge.measures.neighbours import nearest_with_index
+
+MOST_NEAR = 5_000  # rows on each side whose nearest rows are searched
+MOST_ONE_HOT = 50  # texts of a column that are told apart; the rarer ones count as one
+NEARER, MORE_COPIES = 0.53, 0.02  # from which on nearness, or copies beyond those among unseen rows, are called out
+SAME = 1e-5  # squared distances closer than this share of themselves are equal: float32 knows no better
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """nearer: the share of rows that lie nearer to a training row than to an unseen one, equally many of each.
+
+    exact: the share that equal some training row; unseen_exact the same share among held-out rows. repeats: the share
+    of generated rows that equal another one, beside that among as many real rows.
+    """
+
+    nearer: Estimate
+    exact: Estimate
+    unseen_exact: Estimate
+    repeats: float
+    real_repeats: float
+
+    @property
+    def suspected(self) -> bool:
+        """Whether the intervals, not only the values, say that training rows are returned."""
+        return self.nearer.low > NEARER or self.exact.low > self.unseen_exact.high + MORE_COPIES
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        words = (
+            f"{percent(self.nearer.value)} of the generated rows lie nearer to a training row than to an unseen real "
+            f"one (50 % is right), and {percent(self.exact.value)} equal a training row exactly "
+            f"(of unseen real rows, {percent(self.unseen_exact.value)} do)."
+        )
+        if self.suspected:
+            return words + " That is more than chance: the generator returns training rows."
+        return words + " There is no sign that training rows are copied."
+
+
+def copies(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column]) -> Copies:
+    """Looks for training rows among the samples.
+
+    Args: all in random order, because the front of each is compared: as many training rows as there are held-out ones
+        for nearness, at most 5,000; every training row given for exact copies.
+    """
+    n = min(MOST_NEAR, row_count(train), row_count(held_out))
+    known = set_of_rows(train, columns)
+    hashes, unseen = row_hashes(samples, columns), row_hashes(held_out, columns)
+    m = min(len(hashes), len(unseen))
+    return Copies(
+        nearer_share(
+            take(train, slice(0, n)), take(held_out, slice(0, n)), take(samples, slice(0, MOST_NEAR)), columns
+        ),
+        of_share(int(np.isin(hashes, known).sum()), len(hashes)),
+        of_share(int(np.isin(unseen, known).sum()), len(unseen)),
+        1 - len(np.unique(hashes[:m])) / m,
+        1 - len(np.unique(unseen[:m])) / m,
+    )
+
+
+def nearer_share(train: Plain, held_out: Plain, rows: Plain, columns: Sequence[Column]) -> Estimate:
+    """The share of `rows` nearer to a training row, ties counting half, with Wilson's interval.
+
+    Rows with the same nearest real row are no independent trials: which side that one is on decides for all of them. So
+    the interval is that of (sum c)^2 / sum c^2 trials, where c counts the rows that each real row is nearest to.
+
+    Numbers are standardised, a different text or a missing value instead of one counts as a distance of one.
+    """
+    space = _Space.fit(train, held_out, columns)
+    points = space.points(rows)
+    (to_train, first), (to_unseen, second) = (
+        (found[0][:, 0].astype(np.float64), found[1][:, 0])
+        for found in (nearest_with_index(points, space.points(side), 1) for side in (train, held_out))
+    )
+    tie = np.abs(to_train - to_unseen) <= SAME * (1 + to_train)
+    score = float(((to_train < to_unseen) & ~tie).sum() + tie.sum() / 2)
+    counts = np.bincount(np.where(to_train <= to_unseen, first, row_count(train) + second)).astype(np.float64)
+    trials = max(1, round(len(points) ** 2 / float((counts**2).sum())))
+    share = score / len(points)
+    rounded = of_share(round(share * trials), trials)
+    return Estimate(share, min(rounded.low, share), max(rounded.high, share))
+
+
+def row_hashes(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:
+    """(N,) one number for each row; equal rows have equal ones."""
+    frame = pd.DataFrame({column.name: table[column.name] for column in learned(columns)}, copy=False)
+    hashes: NDArray[np.uint64] = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    return hashes
+
+
+def set_of_rows(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:
+    """The distinct hashes of a table's rows, sorted."""
+    return np.unique(row_hashes(table, columns))
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """How rows become points, the same for every table. Both real sides shape it alike, or it would favour one."""
+
+    columns: tuple[Column, ...]
+    centre: dict[str, tuple[float, float]]
+    texts: dict[str, pd.Index[str]]
+
+    @classmethod
+    def fit(cls, train: Plain, held_out: Plain, columns: Sequence[Column]) -> _Space:
+        chosen, centre, texts = learned(columns), {}, {}
+        for column in chosen:
+            values = np.concatenate([train[column.name], held_out[column.name]])
+            if column.is_number:
+                there = values[~np.isnan(values)]
+                spread = float(there.std()) if len(there) else 0.0
+                centre[column.name] = (float(there.mean()) if len(there) else 0.0, spread or 1.0)
+            else:
+                texts[column.name] = by_frequency(values)[:MOST_ONE_HOT]
+        return cls(chosen, centre, texts)
+
+    def points(self, table: Plain) -> NDArray[np.float32]:
+        """float32 (N, D)."""
+        parts = []
+        for column in self.columns:
+            values = table[column.name]
+            if column.name in self.centre:
+                mean, spread = self.centre[column.name]
+                gone = np.isnan(values)
+                parts.append(np.where(gone, 0.0, (values - mean) / spread)[:, None])
+                parts.append(gone[:, None].astype(np.float64))
+            else:
+                known = self.texts[column.name]
+                parts.append(np.eye(len(known) + 2)[ranks(values, known)] / np.sqrt(2))  # different ones are one apart
+        return np.concatenate(parts, axis=1).astype(np.float32)

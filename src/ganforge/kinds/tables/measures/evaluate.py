@@ -1,0 +1,252 @@
+"""Judges a generator of tables: every measure beside real rows and a Gaussian copula, and a verdict."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from ganforge.contracts import Plain
+from ganforge.errors import DataError
+from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.measures.blocks import table_blocks
+from ganforge.kinds.tables.measures.meanings import TABLE_MEANINGS
+from ganforge.kinds.tables.measures.rivals import SENTENCE, rivals_of
+from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, Score, subset
+from ganforge.kinds.tables.measures.verdict import (
+    column_sentence,
+    is_off,
+    judge_table,
+    lost_values,
+    pair_sentence,
+    shown,
+)
+from ganforge.kinds.tables.reading.plain import row_count, take
+from ganforge.measures.rivals import rival
+from ganforge.records import Evaluation, Measure
+
+MOST_PAIRS = 200  # that are listed, the worst ones
+PERFECT = 0.5  # of detection and nearness: what a perfect generator gets, by symmetry
+JUDGE = {
+    "kind": "held-out rows",
+    "sentence": "Measured with real rows that training never saw, and with boosted trees.",
+}
+FLOOR = "The floor is what unseen real rows get in place of generated ones, and what training on real rows gives."
+
+
+def evaluate_table(
+    train: Plain,
+    held_out: Plain,
+    samples: Plain,
+    columns: Sequence[Column],
+    *,
+    label: str | None,
+    seed: int,
+) -> Evaluation:
+    """Compares generated rows with real ones, and rivals that are no GAN in the same way.
+
+    Columns and pairs are compared with the training rows, in sets as large as the held-out one, because the floor is
+    what the held-out rows get in their place. Memory is bounded: at most 200,000 training rows are searched for copies,
+    60,000 are compared, and 30,000 of held-out and generated rows each; which ones, the seed decides.
+
+    Args: train, held_out, samples: plain columns by name, in any order of rows; identifier and constant columns are
+        left out. Give as many samples as training rows, up to 30,000: the trees learn from them. label: the column that
+        matters most, or None.
+    Returns: facts, columns and pairs worst first: columns [{name, kind, score, floor, reference, sentence ("" where it
+        is right)}], pairs [{columns, score, floor, reference, counts, sentence}], targets [{name, measure, generated,
+        low, high, real, reference}], label (what the other columns say of it: {name, skill, low, high, held_out} or
+        None), rivals [{name, sentence, measures}], nearest (a sentence on copying), copying_suspected.
+    Raises: DataError for fewer than 10 rows on a side or without a column to measure.
+    """
+    _refuse_too_few(train, held_out, samples, columns)
+    # Boosted trees wait for each other's threads at every leaf: on two cores that others use as well, two threads took
+    # 590 s for Adult where one takes 40.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        return _evaluate(train, held_out, samples, columns, label, seed)
+
+
+def _evaluate(
+    train: Plain,
+    held_out: Plain,
+    samples: Plain,
+    columns: Sequence[Column],
+    label: str | None,
+    seed: int,
+) -> Evaluation:
+    real = Real.prepare(train, held_out, columns, label, seed)
+    rows = subset(samples, columns, MOST_ROWS, seed, "samples")
+    rivals = {name: (sentence, drawn) for name, sentence, drawn in rivals_of(real, row_count(rows))}
+    scores = {name: real.score(drawn, name) for name, (_, drawn) in rivals.items()}
+    mine, best, copula = real.score(rows, "samples"), real.score_real(), scores["Gaussian copula"]
+    listed_columns = _columns(real, rows, mine, best, copula)
+    lost = [
+        f"{column.name}: no row has {shown(value)}, which is common in the real rows."
+        for column in learned(columns)
+        for value in lost_values(column, real.train[column.name], rows[column.name])
+    ]
+    facts = {
+        "columns": listed_columns,
+        "pairs": _pairs(real, rows, mine, best, copula),
+        "targets": _targets(real, mine, copula),
+        "label": _label(real),
+        "rivals": [
+            _rival("this model", "The generated rows.", mine),
+            *(_rival(name, rivals[name][0], score) for name, score in scores.items()),
+            _rival("held-out real rows", "Real rows that training never saw: the best that can be hoped for.", best),
+        ],
+        "nearest": mine.copies.sentence,
+        "copying_suspected": mine.copies.suspected,
+    }
+    return Evaluation(
+        measures=(*_measures(mine, best, copula), *_package_measure(real, rows, rivals["Gaussian copula"][1], mine)),
+        verdict=judge_table(
+            mine,
+            best,
+            copula,
+            scores["independent columns"],
+            held_out=row_count(real.held_out),
+            off=[column["sentence"] for column in listed_columns if column["sentence"]],
+            lost=lost,
+            label=label,
+        ),
+        samples=row_count(rows),
+        held_out=row_count(real.held_out),
+        judge=JUDGE,
+        floor=FLOOR,
+        reference=SENTENCE,
+        best="real rows",
+        simplest="a Gaussian copula",
+        blocks=table_blocks(facts),
+        facts=facts,
+    )
+
+
+def _measures(mine: Score, best: Score, copula: Score) -> list[Measure]:
+    floors = {name: estimate.value for name, estimate in best.measures.items()}
+    floors |= {"detection": PERFECT, "nearer_to_train": PERFECT, "exact_copies": mine.copies.unseen_exact.value}
+    found = []
+    for name, its in mine.measures.items():
+        meaning, reference = TABLE_MEANINGS[name], copula.measures[name].value
+        ends = its.value, its.low, its.high
+        found.append(Measure(name, *ends, floors[name], reference, meaning.better, meaning.sentence))
+    return found
+
+
+def _package_measure(real: Real, rows: Plain, copula: Plain, mine: Score) -> list[Measure]:
+    """SDMetrics' own score where it is installed, with the width that ours has: the definitions are nearly the same."""
+    if not sdmetrics_available():
+        return []
+    size = row_count(real.held_out)
+    value, floor, reference = (
+        sdmetrics_quality(take(real.train, slice(0, MOST_ROWS)), take(part, slice(0, size)), real.columns)
+        for part in (rows, real.held_out, copula)
+    )
+    quality, meaning = mine.similarity.quality, TABLE_MEANINGS["sdmetrics_quality"]
+    low, high = value - (quality.value - quality.low), min(1.0, value + (quality.high - quality.value))
+    return [Measure("sdmetrics_quality", value, low, high, floor, reference, meaning.better, meaning.sentence)]
+
+
+def sdmetrics_available() -> bool:
+    """Whether SDMetrics is installed; it comes with the extra ganforge[sdmetrics]."""
+    return find_spec("sdmetrics") is not None
+
+
+def sdmetrics_quality(real: Plain, rows: Plain, columns: Sequence[Column]) -> float:
+    """Its QualityReport of `rows` against `real`, 0..1; datetimes go in as numbers.
+
+    Raises: ModuleNotFoundError if SDMetrics is not installed; see `sdmetrics_available`.
+    """
+    kinds = {c.name: {"sdtype": "numerical" if c.is_number else "categorical"} for c in learned(columns)}
+    with warnings.catch_warnings():  # of its own name, and of columns that do not vary, which our own sentences tell of
+        warnings.simplefilter("ignore")
+        from sdmetrics.reports.single_table import QualityReport
+
+        report = QualityReport()
+        frames = (pd.DataFrame({name: table[name] for name in kinds}) for table in (real, rows))
+        report.generate(*frames, {"columns": kinds}, verbose=False)
+    return float(report.get_score())
+
+
+def _columns(real: Real, rows: Plain, mine: Score, best: Score, copula: Score) -> list[dict[str, Any]]:
+    by_name = {column.name: column for column in real.columns}
+    found = []
+    for i, name in enumerate(mine.similarity.names):
+        score, floor, reference = (float(one.similarity.by_column[i]) for one in (mine, best, copula))
+        off = is_off(score, floor, min(row_count(rows), row_count(real.held_out)))
+        sentence = column_sentence(by_name[name], real.train[name], rows[name]) if off else ""
+        kind = by_name[name].kind
+        found.append(
+            {"name": name, "kind": kind, "score": score, "floor": floor, "reference": reference, "sentence": sentence}
+        )
+    return sorted(found, key=lambda column: column["score"])
+
+
+def _pairs(real: Real, rows: Plain, mine: Score, best: Score, copula: Score) -> list[dict[str, Any]]:
+    names, by_name = mine.similarity.names, {column.name: column for column in real.columns}
+    first, second = np.triu_indices(len(names), 1)
+    scores = mine.similarity.by_pair[first, second]
+    found = []
+    for place in np.argsort(scores, kind="stable")[:MOST_PAIRS]:
+        i, j = int(first[place]), int(second[place])
+        score, floor, reference = (float(one.similarity.by_pair[i, j]) for one in (mine, best, copula))
+        a, b, sentence = names[i], names[j], ""
+        if is_off(score, floor, min(row_count(rows), row_count(real.held_out))):
+            sides = [(side[a], side[b]) for side in (real.train, rows)]
+            sentence = pair_sentence(by_name[a], by_name[b], sides[0], sides[1])
+        found.append(
+            {
+                "columns": [a, b],
+                "score": score,
+                "floor": floor,
+                "reference": reference,
+                "counts": bool(mine.similarity.related[i, j]),
+                "sentence": sentence,
+            }
+        )
+    return found
+
+
+def _targets(real: Real, mine: Score, copula: Score) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": target.name,
+            "measure": target.measure,
+            "generated": mine.utility.scores[target.name].value,
+            "low": mine.utility.scores[target.name].low,
+            "high": mine.utility.scores[target.name].high,
+            "real": float(target.real[0]),
+            "reference": copula.utility.scores[target.name].value,
+        }
+        for target in real.targets
+    ]
+
+
+def _label(real: Real) -> dict[str, Any] | None:
+    skill = real.label_skill()
+    if skill is None:
+        return None
+    told = {"name": real.label, "skill": skill.value, "low": skill.low, "high": skill.high}
+    return {**told, "held_out": row_count(real.held_out)}
+
+
+def _rival(name: str, sentence: str, score: Score) -> dict[str, Any]:
+    return rival(name, sentence, {measure: estimate.value for measure, estimate in score.measures.items()})
+
+
+def _refuse_too_few(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column]) -> None:
+    if not learned(columns):
+        raise DataError(
+            "There is no column to measure.", "All are identifiers or constant.", "Give a table with others."
+        )
+    for name, table in (("training", train), ("held-out", held_out), ("generated", samples)):
+        if row_count(table) < FEWEST:
+            raise DataError(
+                f"There are only {row_count(table)} {name} rows.",
+                f"The measures need at least {FEWEST}.",
+                "Give more rows.",
+            )

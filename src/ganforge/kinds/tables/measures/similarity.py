@@ -1,0 +1,188 @@
+"""How alike two tables are, column by column and pair by pair, with the uncertainty that the number of rows leaves.
+
+The definitions follow what SDMetrics documents for its quality report (Column Shapes, Column Pair Trends), except that
+a missing value is a value of its own here, below all numbers, that numbers beside categories are cut at quantiles, and
+that Cramer's V has its bias taken off. As there, the mean over pairs is over those that depend on each other in the
+real rows: columns that have nothing to do with each other are matched by any generator and would hide the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.kinds.tables.measures.coding import Coded
+from ganforge.measures.intervals import Estimate, from_jackknife
+
+BLOCKS = 10  # of the jackknife
+RELATED_NUMBERS, RELATED = 0.4, 0.3  # |correlation| and Cramer's V from which on a pair counts, as in SDMetrics
+MOST_PAIR_VALUES = 100  # of a category that are told apart beside another column
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """Scores in 0..1, 1 for alike. Where there is one column only, there are no pairs and quality is its shape."""
+
+    names: tuple[str, ...]
+    by_column: Floats  # (C,)
+    by_pair: Floats  # (C, C), symmetric, NaN on the diagonal
+    related: NDArray[np.bool_]  # (C, C): the pairs that the mean is over
+    shapes: Estimate
+    pairs: Estimate | None
+    quality: Estimate
+
+
+def similarity(real: Coded, fake: Coded) -> Similarity:
+    """Compares two tables that one `Coding` has coded; each with at least two rows.
+
+    The interval of each mean is a jackknife over blocks of rows that are left out of both tables at once.
+    """
+    names = tuple(real.codes)
+    blocks = min(BLOCKS, real.count, fake.count)
+    shapes = np.stack([_shape(name, real, fake, blocks) for name in names], axis=1)  # (B + 1, C)
+    pairs, related = _pairs(names, real, fake, blocks)  # (B + 1, C, C)
+    shape_means, pair_means = shapes.mean(axis=1), None
+    quality = shape_means
+    if len(names) > 1:
+        pair_means = pairs[:, np.triu(related, 1)].mean(axis=1)
+        quality = (shape_means + pair_means) / 2
+    return Similarity(
+        names,
+        shapes[0],
+        pairs[0],
+        related,
+        _estimate(shape_means),
+        None if pair_means is None else _estimate(pair_means),
+        _estimate(quality),
+    )
+
+
+def kolmogorov_smirnov(real: Floats, fake: Floats, blocks: int = 1) -> Floats:
+    """The largest distance of the two distribution functions, missing values lying below all others.
+
+    Returns: (blocks + 1,): of all rows, then with each block of rows left out of both.
+    """
+    _, ranks = np.unique(np.concatenate([real, fake]), return_inverse=True, equal_nan=True)
+    size = int(ranks.max()) + 1
+    gap = _shares(ranks[: len(real)], size, blocks) - _shares(ranks[len(real) :], size, blocks)
+    # NaN sorts last, so its share comes off the end: as a value below all others it shifts every sum by its own gap.
+    if np.isnan(real).any() or np.isnan(fake).any():
+        gap = np.concatenate([gap[:, -1:], gap[:, :-1]], axis=1)
+    largest: Floats = np.abs(np.cumsum(gap, axis=1)).max(axis=1)
+    return largest
+
+
+def total_variation(real: NDArray[np.int64], fake: NDArray[np.int64], size: int, blocks: int = 1) -> Floats:
+    """Half the sum of the differences of shares over codes 0..size-1. Returns: as kolmogorov_smirnov."""
+    distance: Floats = np.abs(_shares(real, size, blocks) - _shares(fake, size, blocks)).sum(axis=1) / 2
+    return distance
+
+
+def correlations(columns: Floats, blocks: int = 1) -> Floats:
+    """Pearson's correlations over the rows where both values are there; 0 where one of them does not vary.
+
+    Args: columns (N, C), NaN for missing, of a scale near 1. Returns: (blocks + 1, C, C).
+    """
+    there = ~np.isnan(columns)
+    filled = np.where(there, columns, 0.0)
+    mask = there.astype(np.float64)
+    sums = []
+    for block in range(blocks):
+        x, m = filled[block::blocks], mask[block::blocks]
+        sums.append(np.stack([m.T @ m, x.T @ m, (x * x).T @ m, x.T @ x]))
+    parts = np.stack(sums)  # (B, 4, C, C)
+    n, s, q, xy = np.moveaxis(_left_out(parts), 1, 0)
+    n = np.maximum(n, 1)
+    spread = np.maximum(q - s * s / n, 0)
+    covariance = xy - s * np.swapaxes(s, 1, 2) / n
+    both = np.sqrt(spread * np.swapaxes(spread, 1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.where(both > 1e-12 * n, covariance / both, 0.0)
+    return np.clip(found, -1.0, 1.0)
+
+
+def _shape(name: str, real: Coded, fake: Coded, blocks: int) -> Floats:
+    if name in real.numbers:
+        return 1 - kolmogorov_smirnov(real.numbers[name], fake.numbers[name], blocks)
+    return 1 - total_variation(real.codes[name], fake.codes[name], real.sizes[name], blocks)
+
+
+def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """Scores (blocks + 1, C, C), and which pairs count (C, C): the related ones, or all where none is related."""
+    scores = np.full((blocks + 1, len(names), len(names)), np.nan)
+    related = np.zeros((len(names), len(names)), bool)
+    numbers = [i for i, name in enumerate(names) if name in real.numbers]
+    if len(numbers) > 1:
+        both = []
+        centre, scale = _scale(np.stack([real.numbers[names[i]] for i in numbers], axis=1))
+        for side in (real, fake):
+            given = np.stack([side.numbers[names[i]] for i in numbers], axis=1)
+            both.append(correlations((given - centre) / scale, blocks))
+        scores[np.ix_(range(blocks + 1), numbers, numbers)] = 1 - np.abs(both[0] - both[1]) / 2
+        scores[:, numbers, numbers] = np.nan
+        related[np.ix_(numbers, numbers)] = np.abs(both[0][0]) >= RELATED_NUMBERS
+    coded = [{name: np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names} for side in (real, fake)]
+    sizes = [min(real.sizes[name], MOST_PAIR_VALUES + 2) for name in names]
+    for i, j in combinations(range(len(names)), 2):
+        if names[i] in real.numbers and names[j] in real.numbers:
+            continue
+        size = sizes[i] * sizes[j]
+        shares = [_shares(side[names[i]] * sizes[j] + side[names[j]], size, blocks) for side in coded]
+        scores[:, i, j] = scores[:, j, i] = 1 - np.abs(shares[0] - shares[1]).sum(axis=1) / 2
+        related[i, j] = related[j, i] = cramers_v(shares[0][0].reshape(sizes[i], sizes[j]), real.count) >= RELATED
+    np.fill_diagonal(related, False)
+    return scores, related if related.any() else ~np.eye(len(names), dtype=bool)
+
+
+def cramers_v(shares: Floats, count: int) -> float:
+    """How much two columns of categories depend on each other, 0..1, without the bias of small tables.
+
+    Args: shares (A, B) of the cells, summing to 1; count the rows. Source: Bergsma 2013, equations 6 to 9.
+    """
+    shares = shares[shares.sum(axis=1) > 0][:, shares.sum(axis=0) > 0]
+    rows, columns = shares.shape
+    if min(rows, columns) < 2 or count < 2:
+        return 0.0
+    expected = np.outer(shares.sum(axis=1), shares.sum(axis=0))
+    phi = float(((shares - expected) ** 2 / expected).sum())
+    phi = max(0.0, phi - (rows - 1) * (columns - 1) / (count - 1))
+    least = min(rows - (rows - 1) ** 2 / (count - 1), columns - (columns - 1) ** 2 / (count - 1)) - 1
+    return min(1.0, (phi / least) ** 0.5) if least > 0 else 0.0
+
+
+def _scale(columns: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (C,) of what is there; 0 and 1 for a column that is empty or does not vary."""
+    there = ~np.isnan(columns)
+    count = np.maximum(there.sum(axis=0), 1)
+    centre = np.where(there, columns, 0.0).sum(axis=0) / count
+    scale = np.sqrt(np.where(there, (columns - centre) ** 2, 0.0).sum(axis=0) / count)
+    return centre, np.where(scale > 0, scale, 1.0)
+
+
+def _shares(codes: NDArray[np.int64], size: int, blocks: int) -> Floats:
+    """(blocks + 1, size): the share of each code, of all rows and with each block left out."""
+    block = np.arange(len(codes)) % blocks
+    counts = np.bincount(block * size + codes, minlength=blocks * size).reshape(blocks, size)
+    kept = _left_out(counts)
+    shares: Floats = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
+    return shares
+
+
+def _left_out(parts: NDArray[Any]) -> Floats:
+    """Sums of all blocks, then of all but each: (B, ...) -> (B + 1, ...)."""
+    whole = parts.sum(axis=0, keepdims=True)
+    return np.concatenate([whole, whole - parts])
+
+
+def _estimate(values: Floats) -> Estimate:
+    """The interval is cut to scores that can be."""
+    if len(values) < 3:
+        return Estimate(float(values[0]), 0.0, 1.0)
+    found = from_jackknife(float(values[0]), values[1:])
+    return Estimate(found.value, found.low, min(1.0, found.high))

@@ -1,0 +1,220 @@
+"""The plan for a table: looks at its rows and at this machine, and chooses what the person did not ask for.
+
+The rules were found on Adult and tried on other tables unchanged; docs/log.md says what was tried for each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from ganforge.contracts import Game, Task, Tell
+from ganforge.kinds.tables.columns import TableData
+from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
+from ganforge.kinds.tables.settings import RowSettings
+from ganforge.kinds.tables.table import Table, TableInquiry
+from ganforge.networks import refuse_unbuildable
+from ganforge.planning.compute import choose_compute
+from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
+from ganforge.planning.objective import choose_objective
+from ganforge.planning.optimiser import choose_optimiser
+from ganforge.planning.pieces import choose_pieces
+from ganforge.planning.timing import measure_rate
+from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
+
+BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
+SPANS, ROWS_FOR_A_SPAN = 32, 30
+GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
+HALF_LIFE_SHARE = 0.05  # of the run
+SECONDS_PER_LOOK = 0.5
+PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that still got better (docs/log.md)
+REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _choose_referee
+REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
+STEADY_RATE = 20_000.0  # rows/s that records and looks are spaced by where examples were asked for, not minutes
+SIZES: dict[Size, Network] = {
+    "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
+    "small": Network(name="rows", latent_size=128, width=128, depth=2),
+    "medium": Network(name="rows", latent_size=128, width=192, depth=2),
+    "base": Network(name="rows", latent_size=128, width=256, depth=2),
+    "large": Network(name="rows", latent_size=128, width=512, depth=3),
+}
+
+
+def begin(request: Request, task: type[Task]) -> Draft:
+    """A draft with what the person has pinned. Raises: RecipeError before the table is read."""
+    absent = {"augmentation": "Augmentation moves and colours pictures; a cell has no neighbour to be moved to."}
+    if task.name == "impute":
+        absent |= {"rows.whole": "Rows are only completed here: none is generated whole."}
+    return Draft(request, task, absent=absent)
+
+
+def choose_rows(draft: Draft, inquiry: TableInquiry) -> RowSettings:
+    """How the table becomes codes, and how they are learned: what `open_table` needs to know before anything is timed.
+
+    For how long the referee learns is chosen with the length.
+    """
+    imputes = draft.task.name == "impute"
+    found = [why for _, why in inquiry.rules]
+    half = (0.5, "half of the rows teach to generate, half to complete: one model does both (docs/log.md)")
+    rows = draft.choose(
+        RowSettings,
+        rules=(
+            tuple(words for words, _ in inquiry.rules),
+            "; ".join(dict.fromkeys(found)) if found else "none was found that is no accident",
+        ),
+        spans=(
+            min(SPANS, max(8, inquiry.survey.rows // ROWS_FOR_A_SPAN)),
+            f"at most {SPANS}, and at least {ROWS_FOR_A_SPAN} rows for each",
+        ),
+        values=("seen", "training values, each as often as it was seen (smooth keeps single values private)"),
+        **({} if imputes else {"whole": half}),
+        referee=(0, "none: cells are filled with the best guess, not chosen among rows"),
+        candidates=(4, "a few are enough: eight gained nothing over four (docs/log.md)"),
+        reconstruction=(
+            float(imputes),
+            "hidden cells are to be found again" if imputes else "none: to generate needs no such distance",
+        ),
+    )
+    draft.explain({f"rows.rules.{words}": why for words, why in inquiry.rules})
+    return rows
+
+
+def plan_rows(draft: Draft, inquiry: TableInquiry, table: Table, tell: Tell) -> Recipe:
+    """Everything chosen, each choice with its reason; times a few steps on this machine.
+
+    Raises: RecipeError for networks that cannot be built.
+    """
+    columns, asked = inquiry.survey.columns, draft.request.task
+    draft.explain({"task": ASKED if asked else "what can be made of a table: more rows like its own"})
+    draft.choose(
+        TableData,
+        source=(draft.request.source, "you gave it"),
+        kind=("tables", "found there"),
+        shape=((len(columns),), f"{len(columns)} columns, learned as {len(table.codec.units)} units"),
+        columns=(columns, ""),
+        hash=(inquiry.survey.sha256, ""),
+    )
+    choose_compute(draft)
+    network = _choose_network(draft)
+    refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
+    gamma = gamma_rule(table)
+    choose_objective(
+        draft,
+        (gamma, f"{GAMMA_PER_SQUARED_DISTANCE:g} x the mean squared distance of two rows"),
+        (gamma * GAMMA_DECAY, f"{GAMMA_DECAY:g} of that rule's: sharper once the rows are near"),
+    )
+    choose_optimiser(
+        draft,
+        kind=("adam", "a step size for each weight, which rare and frequent codes need"),
+        rate=(3e-3, "the best of those tried on Adult (docs/log.md); falls along a half cosine"),
+        warmup=(0.0, "none: training begins at independent columns"),
+        batch_size=(BATCH, f"from {len(table.train):,} training rows; fewer a step gained nothing, on few rows either"),
+    )
+    _choose_length(draft, table, tell)
+    return draft.recipe()
+
+
+def _choose_network(draft: Draft) -> Network:
+    size = draft.request.size or ("base" if draft.task.name == "impute" else "small")
+    sized = SIZES[size]
+    width = (
+        "a best guess of a cell gains from more of it (docs/log.md)"
+        if draft[RowSettings].reconstruction
+        else "as good as twice the width in the same time, on Adult"
+    )
+    return draft.choose(
+        Network,
+        name=(sized.name, "residual layers that complete a row from whatever is given of it"),
+        latent_size=(sized.latent_size, "the same for all tables; not tuned"),
+        width=(sized.width, ASKED if draft.request.size else width),
+        depth=(sized.depth, "more layers gained nothing on Adult"),
+    )
+
+
+def gamma_rule(table: Table) -> float:
+    """The penalty's weight at the start, from the mean squared distance S of two training rows as one-hots.
+
+    S is the sum over units of 2 (1 - sum of squared shares). gamma = 0.06 S: the weight carries the scale of x, as for
+    pictures (kinds/pictures/plan.py); on Adult a factor of five changes little (docs/log.md).
+    """
+    codes = table.train.codes[:100_000].cpu()
+    squares = [
+        torch.bincount(codes[:, unit].clamp_min(0).long()).div(len(codes)).square().sum()
+        for unit in range(codes.shape[1])
+    ]
+    distance = 2 * (len(squares) - float(sum(squares)))
+    return float(f"{max(GAMMA_PER_SQUARED_DISTANCE * distance, 0.01):.2g}")
+
+
+def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
+    """How long the game is, and how long the referee learns after it."""
+
+    def build(recipe: Recipe) -> Game:
+        return build_row_game(recipe, table.codec, table.train, table.held_out)
+
+    def measure(recipe: Recipe, steps: int) -> float:
+        return measure_rate(recipe, table.train, steps, build=build)
+
+    tell("timing", size=draft.request.size or "small")
+    choose_pieces(draft, table.train, build=build)
+    if draft.examples is not None:
+        span = for_examples(draft, draft.examples, measure)
+        _choose_referee(draft, table, span.examples)
+    else:
+        span = for_minutes(draft, PACE, measure)
+        _choose_referee(draft, table, span.examples)
+        span = _without_referee(draft, span)
+    generates = draft.task.name == "generate"
+    choose_length(
+        draft,
+        PACE,
+        span,
+        look_samples=(4000, "as many held-out rows, or fewer, stand beside them"),
+        best_by=("table_quality", "columns and pairs together: the last rows of a run need not be its best")
+        if generates
+        else ("filling", "numbers and categories together: on few rows the network soon knows them by heart"),
+        patience_looks=(
+            PATIENCE_LOOKS,
+            "so many looks without a better one are no chance: what is left would be wasted",
+        ),
+    )
+
+
+def _choose_referee(draft: Draft, table: Table, examples: int) -> None:
+    """How long the referee learns after the game. Args: examples that the whole run can show."""
+    if draft.task.name != "generate":
+        return
+    most = {f"{REFEREE_SHARE:.0%} of the run": REFEREE_SHARE * examples, "enough": float(MOST_REFEREE)}
+    passes = f"{REFEREE_PASSES} passes over the rows: more would teach it them by heart"
+    most[passes] = REFEREE_PASSES * len(table.train)
+    why = min(most, key=lambda reason: most[reason])
+    draft.revise(RowSettings, referee=(int(most[why]), why))
+
+
+def _without_referee(draft: Draft, span: Span) -> Span:
+    """What is left of the minutes for the game."""
+    assert span.seconds is not None
+    seconds = REFEREE_COST * draft[RowSettings].referee / span.rate
+    examples = max(draft[Optimiser].batch_size, span.examples - int(span.rate * seconds))
+    why = f"{span.why} and of the referee, {seconds:.0f} seconds" if draft[RowSettings].referee else span.why
+    return replace(span, examples=examples, why=why, seconds=span.seconds - seconds)
+
+
+def _marks(seconds: float) -> tuple[float, ...]:
+    """Progress at which rows are drawn and measured: about every ten seconds, four to twenty times in all."""
+    looks = round(min(20.0, max(4.0, seconds / 10)))
+    return (0.0, *(round(number / looks, 4) for number in range(1, looks + 1)))
+
+
+PACE = Pace(
+    examples="rows",
+    looks="looks at samples",
+    seconds_per_look=SECONDS_PER_LOOK,
+    steady_rate=STEADY_RATE,
+    half_life_share=HALF_LIFE_SHARE,
+    most_steps=200,
+    marks=_marks,
+    why_marks="each look draws rows and compares columns and pairs, which takes half a second",
+)

@@ -1,0 +1,1 @@
+"""Files and frames <-> columns of plain numbers and texts."""

@@ -1,0 +1,110 @@
+"""plan.json: a table's columns and rules as a person reads and corrects them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from ganforge.core.files import write_whole
+from ganforge.core.json_file import read_json_file
+from ganforge.errors import InputError, RecipeError, did_you_mean
+from ganforge.kinds.tables.columns import Column, ColumnKind
+
+KEYS = ("source", "columns", "rules")
+
+
+def write_plan(
+    path: str | Path, columns: Sequence[Column], rules: Sequence[str], source: str, *, force: bool = False
+) -> bool:
+    """Writes plan.json: the source, each column with what a person may change first, and the rules as typed.
+
+    Returns: whether the file holds just this now. One that holds something else, perhaps a person's corrections, is
+        left as it is unless force is given.
+    Raises: StorageError; InputError if the place is a folder.
+    """
+    place = Path(path).expanduser()
+    listed = [column.model_dump(mode="json", exclude_none=True) for column in columns]
+    content = {"source": source, "columns": listed, "rules": list(rules)}
+    whole = (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+    if place.is_dir():
+        raise InputError(f"{str(path)!r} is a folder.", "A plan is written as one file.", "Choose another name.")
+    if place.exists() and not force:
+        return _holds(place, whole)
+    write_whole(place, whole)
+    return True
+
+
+def read_plan(path: str | Path) -> tuple[tuple[Column, ...], tuple[str, ...] | None]:
+    """The columns and rules of a plan.json, perhaps edited. What a person left out is found in the data again: columns,
+    their parts, and, where the file has no key "rules" at all (then None is given back), the rules.
+
+    Raises: RecipeError if it is no such file, or has an unknown key or kind or a value that cannot be.
+    """
+    name = str(path)
+    content = _read(path, name)
+    for key in content:
+        if key not in KEYS:
+            raise RecipeError(f"The plan {name!r} has an unknown key {key!r}.", did_you_mean(key, KEYS), "Correct it.")
+    columns, rules = content.get("columns", []), content.get("rules")
+    if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
+        raise RecipeError(f"The columns of the plan {name!r} are no list of objects.", do="Write it anew with plan.")
+    if rules is not None and not (isinstance(rules, list) and all(isinstance(rule, str) for rule in rules)):
+        raise RecipeError(f"The rules of the plan {name!r} are no list of texts.", do='Write them like "start <= end".')
+    read = tuple(_column(column, number) for number, column in enumerate(columns, 1))
+    names = [column.name for column in read]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise RecipeError(f"The plan {name!r} has the column {twice!r} twice.", do="Remove one.")
+    return read, None if rules is None else tuple(rules)
+
+
+def _holds(place: Path, content: bytes) -> bool:
+    try:
+        return place.read_bytes() == content
+    except OSError:  # whatever it is, it is not ours
+        return False
+
+
+def _read(path: str | Path, name: str) -> dict[str, Any]:
+    try:
+        content = read_json_file(Path(path).expanduser())
+    except OSError as error:
+        raise RecipeError(f"The plan {name!r} cannot be read: {error.strerror}.", do="Check its path.") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"The plan {name!r} is no UTF-8: {error}.", do="Save it as UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise RecipeError(
+            f"The plan {name!r} is no JSON: line {error.lineno}, column {error.colno}: {error.msg}.",
+            "A comma or a quotation mark may be missing there.",
+            "Correct it, or write it anew with plan.",
+        ) from error
+    except ValueError as error:
+        raise RecipeError(f"The plan {name!r} cannot be used: {error}.", do="Write it anew with plan.") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"The plan {name!r} is no JSON object.", f"It has the keys {', '.join(KEYS)}.")
+    return content
+
+
+def _column(content: dict[str, Any], number: int) -> Column:
+    where = f"column {content['name']!r}" if "name" in content else f"column number {number}"
+    for key in content:
+        if key not in Column.model_fields:
+            why = did_you_mean(key, Column.model_fields)
+            raise RecipeError(f"The {where} of the plan has an unknown key {key!r}.", why, "Correct it.")
+    kind = content.get("kind")
+    if kind not in get_args(ColumnKind):
+        why = did_you_mean(str(kind), get_args(ColumnKind))
+        raise RecipeError(f"The {where} of the plan has the kind {kind!r}.", why, "Correct it.")
+    try:
+        # the dtype is always that of the data, so a person need not write it
+        return Column.model_validate({"dtype": "", **content})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise RecipeError(
+            f"The {where} of the plan has {key} = {first['input']!r}.", f"{first['msg']}.", "Correct it."
+        ) from error

@@ -1,0 +1,275 @@
+"""Text files: .csv, .tsv and .txt, packed or not. Every column is read as text; types come from all of it."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from ganforge.core.damaged import DAMAGED
+from ganforge.errors import DataError
+from ganforge.kinds.tables.reading.dtypes import arrow_type, column_from
+from ganforge.kinds.tables.reading.opened import TableSource, check_names, no_rows, regrouped
+from ganforge.kinds.tables.reading.text_values import MISSING, Reading, dates_from
+
+DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".txt": "\t,;|"}  # the first that fits
+BLOCK = 1 << 22  # bytes that are parsed at once; a longer row cannot be read
+LISTED = 5  # ragged lines that are shown
+
+
+@dataclass
+class Lines:
+    """What the lines of a file look like, and what was found while reading it."""
+
+    delimiter: str
+    names: tuple[str, ...]  # as they stand in the file
+    ragged: int = 0
+    first_ragged: list[dict[str, Any]] = field(default_factory=list)
+    swallowed: int = 0  # ends of lines inside the row that was read last
+
+    def skip(self, row: Any) -> str:
+        """For pyarrow: a row with too few or too many fields is left out and counted."""
+        self.ragged += 1
+        self.swallowed = row.text.count("\n") + ("\n" in row.text)  # the end of its last line was cut off
+        if len(self.first_ragged) < LISTED:
+            text = row.text if len(row.text) <= 80 else row.text[:77] + "..."
+            self.first_ragged.append({"line": row.number, "fields": row.actual_columns, "text": text})
+        return "skip"
+
+
+def open_text(source: str, path: Path) -> TableSource:
+    """Reads a file once from end to end, and opens it.
+
+    Raises: DataError as `source.open_source`; what the libraries raise on damaged files.
+    """
+    lines = _first_lines(source, path)
+    names = _names(source, lines.names)
+    readings = [Reading() for _ in names]
+    stripped, missing_words, rows, last = 0, Counter[str](), 0, ""
+    try:
+        for batch in _batches(path, lines):
+            rows += batch.num_rows
+            last = "".join(column[-1].as_py() for column in batch.columns) if batch.num_rows else last
+            for reading, raw in zip(readings, batch.columns, strict=True):
+                trimmed = pc.utf8_trim_whitespace(raw)
+                stripped += pc.sum(pc.not_equal(trimmed, raw)).as_py() or 0
+                values = _without_missing(trimmed)
+                if values.null_count:
+                    missing_words.update(trimmed.filter(values.is_null()).to_pylist())
+                reading.look(values)
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise _in_words(source, path, error) from error
+    _check_quotes(source, path, max(lines.swallowed, last.count("\n")))
+    if rows == 0:
+        raise _only_ragged(source, lines) if lines.ragged else no_rows(source)
+    settled = [reading.settle() for reading in readings]
+    dtypes = [dtype for dtype, _ in settled]
+    formats = {name: form for name, (_, form) in zip(names, settled, strict=True) if form}
+    offsets = [reading.offset for reading in readings]
+
+    def read(count: int) -> Iterator[pd.DataFrame]:
+        again = Lines(lines.delimiter, lines.names)
+        for table in regrouped(_batches(path, again), count):
+            texts = [_without_missing(pc.utf8_trim_whitespace(column.combine_chunks())) for column in table.columns]
+            columns = [
+                _cast(text, dtype, formats.get(name), offset)
+                for name, text, dtype, offset in zip(names, texts, dtypes, offsets, strict=True)
+            ]
+            yield pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
+
+    ambiguous = [name for name, reading in zip(names, readings, strict=True) if reading.ambiguous]
+    told = {
+        "stripped_blanks": stripped,
+        "missing_written_as": dict(missing_words.most_common(LISTED)),
+        "ragged_lines": lines.ragged,
+        "first_ragged_lines": lines.first_ragged,
+        "unnamed_columns": lines.names.count(""),
+        "numbers_with_commas": [n for n, reading in zip(names, readings, strict=True) if reading.numbers_with_commas],
+        "day_or_month_first": {name: formats[name] for name in ambiguous},
+    }
+    facts = {"source": source, "format": "text", "bytes": path.stat().st_size, "delimiter": lines.delimiter}
+    facts |= {name: value for name, value in told.items() if value}
+    return TableSource(source, names, facts, read, formats)
+
+
+def _check_quotes(source: str, path: Path, swallowed: int) -> None:
+    """Raises: DataError if the last row has ends of lines inside because a quotation mark was never closed.
+
+    To the parser such a row is one like another, and it would be silent about all the rows inside.
+    """
+    if not swallowed:
+        return
+    marks, lines = 0, 0
+    with _opened(path) as file:
+        while block := file.read(BLOCK):
+            marks += block.count(b'"')
+            lines += block.count(b"\n")
+    if marks % 2:
+        raise DataError(
+            f'A quotation mark (") is opened near line {lines - swallowed + 1} of {source!r} and never closed.',
+            "Every line from there on would be read as one single cell.",
+            "Close it, or remove it.",
+        )
+
+
+def _cast(texts: pa.Array, dtype: Any, form: str | None, offset: str) -> Any:
+    """Texts as the type that `Reading.settle` has found. See there."""
+    if isinstance(dtype, pd.StringDtype):
+        return column_from(texts, dtype)
+    kind = getattr(dtype, "numpy_dtype", dtype)
+    if kind.kind == "b":
+        return column_from(pc.equal(pc.utf8_lower(texts), "true"), dtype)
+    if isinstance(dtype, pd.DatetimeTZDtype) or kind.kind == "M":
+        when = dates_from(texts, (form or "").removesuffix(offset), offset)
+        if when is None:
+            raise ValueError("it has changed while it was read")
+        to = arrow_type(dtype)
+        return column_from(when.cast(pa.timestamp("us", to.tz)).cast(to), dtype)  # what has no zone is taken as UTC
+    signless = pc.replace_substring_regex(texts, r"^\+", "")  # Arrow reads no plus sign
+    return column_from(signless.cast(pa.int64() if kind.kind == "i" else pa.float64()), dtype)
+
+
+def _without_missing(texts: pa.Array) -> pa.Array:
+    return pc.if_else(pc.is_in(texts, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), texts)
+
+
+def _batches(path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
+    """The file's columns as text, without its first line."""
+    columns = [f"column {i}" for i in range(len(lines.names))]  # names in the file may be empty
+    with _bytes(path) as file:
+        reader = pa.csv.open_csv(
+            file,
+            read_options=pa.csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=columns),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=lines.delimiter, newlines_in_values=True, invalid_row_handler=lines.skip
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+            ),
+        )
+        first = True
+        for batch in reader:
+            yield batch.slice(1) if first else batch
+            first = False
+
+
+def _bytes(path: Path) -> Any:
+    stream = pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
+    return pa.PythonFile(_Decodable(stream), mode="r")
+
+
+class _Decodable(io.RawIOBase):
+    """A file whose bytes are known to be UTF-8 before Arrow sees them: a row with too few or too many fields would else
+    be decoded where Python can only print what went wrong."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._decoder = stream, codecs.getincrementaldecoder("utf-8")()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises: UnicodeDecodeError."""
+        block: bytes = self._stream.read(size if size >= 0 else None)
+        self._decoder.decode(block, final=not block)
+        return block
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _first_lines(source: str, path: Path) -> Lines:
+    """The delimiter and the column names, from the first 64 KiB and the rest of their last line."""
+    with _opened(path) as file:
+        begin = file.read(1 << 16) + file.readline(BLOCK)
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise _not_utf8(source, 1, begin[:1], "It begins like UTF-16.")
+    text = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode(begin)
+    if not text.strip():
+        raise DataError(f"{source!r} cannot be read as a table: it is empty.", do="Give another file.")
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    delimiter = _delimiter(text, DELIMITERS.get(suffix, DELIMITERS[".csv"]))
+    names = next(row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row)
+    return Lines(delimiter, tuple(name.strip() for name in names))
+
+
+def _delimiter(text: str, candidates: str) -> str:
+    """The one that cuts most of the first lines into as many fields as the very first, more than one."""
+
+    def agreement(delimiter: str) -> float:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row][:50]
+        width = len(rows[0])
+        return sum(len(row) == width for row in rows) / len(rows) if width > 1 else 0.0
+
+    return max(candidates, key=agreement)  # the first of equals
+
+
+def _names(source: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns' names; one without a name, as pandas writes its row numbers, is called by its place."""
+    named = [name or f"column_{i + 1}" for i, name in enumerate(names)]
+    check_names(source, named)
+    return tuple(named)
+
+
+def _only_ragged(source: str, lines: Lines) -> DataError:
+    first = lines.first_ragged[0]
+    return DataError(
+        f"No line of {source!r} has as many fields as its first line, which has {len(lines.names)}: "
+        f"line {first['line']} has {first['fields']}.",
+        f"The fields seem to be separated by {lines.delimiter!r}, and the first line to hold the names.",
+        "Mend the first line, or write the file again.",
+    )
+
+
+def _in_words(source: str, path: Path, error: pa.ArrowInvalid | UnicodeDecodeError) -> DataError:
+    """Arrow's refusal: bytes that are no UTF-8 are looked for and shown, the rest is damage."""
+    try:
+        undecodable = _first_stray(path)
+    except DAMAGED as damage:
+        return DataError(f"{source!r} cannot be read as a table: {damage}.", "It is damaged.", "Fetch it again.")
+    if undecodable is not None:
+        return _not_utf8(source, *undecodable, "It looks like Latin-1 or Windows-1252.")
+    if "straddling" in str(error):
+        return DataError(
+            f"{source!r} cannot be read as a table: a row is longer than {BLOCK:,} bytes.",
+            'A quotation mark (") may have been opened and never closed.',
+            "Mend that row.",
+        )
+    return DataError(f"{source!r} cannot be read as a table: {error}.", "It is damaged.", "Write it again.")
+
+
+def _first_stray(path: Path) -> tuple[int, bytes] | None:
+    """The first byte that is no UTF-8, and its line. Reads to the end: of a damaged .gz no byte means anything."""
+    found: tuple[int, bytes] | None = None
+    line = 1
+    with io.TextIOWrapper(_opened(path), "utf-8", errors="surrogateescape", newline="\n") as file:
+        while part := file.readline(BLOCK):
+            stray = None if found else re.search("[\udc80-\udcff]", part)
+            found = (line, bytes([ord(stray[0]) - 0xDC00])) if stray else found
+            line += part.endswith("\n")
+    return found
+
+
+def _not_utf8(source: str, line: int, byte: bytes, why: str) -> DataError:
+    return DataError(
+        f"Line {line} of {source!r} holds the byte 0x{byte.hex()}, which is no UTF-8.",
+        why,
+        "Save the file as UTF-8; spreadsheets call it 'CSV UTF-8'.",
+    )

@@ -1,0 +1,162 @@
+"""What a column of texts is: numbers, dates or truths, if every value of the whole column says so, and how written.
+
+A column's reading narrows down as its chunks pass: `look` takes away what a chunk rules out, `settle` chooses from what
+is left. Rules err on the side of text: "007" would not come back from a number as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ganforge.kinds.tables.reading.dtypes import words_from
+
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "Null", "null", "#N/A", "<NA>")
+INTEGER = r"^(0|[+-]?[1-9][0-9]{0,17})$"
+NUMBER = r"^[+-]?((0|[1-9][0-9]{0,17})(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+INFINITE = r"^[+-]?(inf|Inf|INF|infinity|Infinity)$"
+TRUTHS = ("True/False", "true/false", "TRUE/FALSE")
+_FORMS = {form: f"^({form.replace('/', '|')})$" for form in TRUTHS} | {
+    "integer": INTEGER,
+    "number": f"{NUMBER}|{INFINITE}",
+    "comma": r"^[+-]?[0-9]+([.,][0-9]{3})*(,[0-9]+)?$",  # 3,14 or 1,234 or 1.234,5: which is not for us to guess
+}
+_DAY = {
+    "%Y-%m-%d": r"\d{4}-\d\d-\d\d",
+    "%Y/%m/%d": r"\d{4}/\d\d/\d\d",
+    "%d.%m.%Y": r"\d\d\.\d\d\.\d{4}",
+    "%m/%d/%Y": r"\d\d/\d\d/\d{4}",
+    "%d/%m/%Y": r"\d\d/\d\d/\d{4}",
+    "%d-%m-%Y": r"\d\d-\d\d-\d{4}",
+    "%-m/%-d/%Y": r"[1-9]\d?/[1-9]\d?/\d{4}",
+    "%-d/%-m/%Y": r"[1-9]\d?/[1-9]\d?/\d{4}",
+    "%-d.%-m.%Y": r"[1-9]\d?\.[1-9]\d?\.\d{4}",
+}
+_CLOCK = {"": "", "%H:%M": r"\d\d:\d\d", "%H:%M:%S": r"\d\d:\d\d:\d\d", "%H:%M:%S.%f": r"\d\d:\d\d:\d\d\.(\d{3}|\d{6})"}
+_DATES = {
+    f"{day}{between}{clock}": f"^{digits}{between}{time}"
+    for day, digits in _DAY.items()
+    for clock, time in _CLOCK.items()
+    for between in ((" ", "T") if clock else ("",))
+}
+_OFFSET = r"(Z|[+-]\d\d:\d\d)?$"
+
+
+@dataclass
+class Reading:
+    """What a column of texts can still be, and what has been seen of it."""
+
+    forms: list[str] | None = None  # that every value has; None before the first value
+    offset: str = ""  # of all dates
+    fraction: int = 0  # digits of a second
+    missing: int = 0
+    comma: bool = False  # any comma
+    finite: bool = False  # any number that is no infinity
+    plain_digits: bool = True  # no number with an exponent
+    decimals: tuple[int, int] = (99, 0)  # fewest and most digits behind the point
+    padded: bool = False  # a number such as 1.50
+    whole_with_point: bool = False  # a number such as 5.0
+
+    def look(self, values: pa.Array) -> None:
+        """Args: values texts (N,), stripped, None where missing."""
+        self.missing += values.null_count
+        if self.forms == [] or len(known := pc.unique(values).drop_null()) == 0:
+            return
+        if self.forms is None:
+            self._begin(known[0].as_py())
+        self.forms = [form for form in self.forms or () if self._fits(form, known)]
+        if "number" in self.forms:
+            self._look_at_numbers(known.filter(pc.invert(pc.match_substring_regex(known, INFINITE))))
+        if "comma" in self.forms:
+            self.comma |= bool(pc.any(pc.match_substring(known, ",")).as_py())
+
+    def _begin(self, first: str) -> None:
+        """The forms of the first value, its offset and the digits of its second."""
+        dates = {form: found for form, regex in _DATES.items() if (found := re.match(regex + _OFFSET, first, re.ASCII))}
+        self.forms = [form for form, regex in _FORMS.items() if re.match(regex, first)] + [*dates]
+        for form, found in dates.items():
+            self.offset = (found[found.re.groups] or "") if "%H" in form else ""
+            self.fraction = len(first.removesuffix(self.offset).partition(".")[2]) if "%f" in form else 0
+
+    def _fits(self, form: str, known: pa.Array) -> bool:
+        if form in _FORMS:
+            return _all(known, _FORMS[form])
+        digits = _DATES[form].replace(r"(\d{3}|\d{6})", rf"\d{{{self.fraction}}}")
+        return _all(known, digits + re.escape(self.offset) + "$") and dates_from(known, form, self.offset) is not None
+
+    def _look_at_numbers(self, numbers: pa.Array) -> None:
+        if len(numbers) == 0:
+            return
+        self.finite = True
+        self.plain_digits &= not pc.any(pc.match_substring_regex(numbers, "[eE]")).as_py()
+        point = pc.find_substring(numbers, ".").to_numpy()
+        decimals = np.where(point < 0, 0, pc.utf8_length(numbers).to_numpy() - point - 1)
+        self.decimals = min(self.decimals[0], int(decimals.min())), max(self.decimals[1], int(decimals.max()))
+        self.whole_with_point |= bool(pc.any(pc.match_substring_regex(numbers, r"\.0$")).as_py())
+        self.padded |= bool(pc.any(pc.match_substring_regex(numbers, r"(\.|\.[0-9]*[1-9]0+|\.00+)$")).as_py())
+
+    @property
+    def dates(self) -> list[str]:
+        """The formats that every value has."""
+        return [form for form in self.forms or () if "%" in form]
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the dates could be read with the day first as well as with the month first."""
+        return len({form.replace("%-", "%") for form in self.dates}) > 1
+
+    @property
+    def numbers_with_commas(self) -> bool:
+        """Whether the texts would be numbers, had they a point, or nothing, in place of a comma."""
+        return self.comma and "comma" in (self.forms or ())
+
+    def settle(self) -> tuple[Any, str | None]:
+        """The pandas dtype of the column, and how it is written where that is not the usual way (Column.format)."""
+        forms = self.forms or []
+        if forms and forms[0] in TRUTHS:
+            dtype = pd.BooleanDtype() if self.missing else np.dtype(bool)
+            return dtype, None if forms[0] == TRUTHS[0] else forms[0]
+        if "integer" in forms:
+            return pd.Int64Dtype() if self.missing else np.dtype("int64"), None
+        if "number" in forms and self.finite:
+            return np.dtype("float64"), self._number_format()
+        if self.dates:
+            unit = {0: "s", 3: "ms", 6: "us"}[self.fraction]
+            form = self.dates[0] + self.offset
+            if not self.offset:
+                return np.dtype(f"datetime64[{unit}]"), form
+            return pd.DatetimeTZDtype(unit, "UTC" if self.offset == "Z" else f"UTC{self.offset}"), form
+        return pd.StringDtype(na_value=np.nan), None
+
+    def _number_format(self) -> str | None:
+        fewest, most = self.decimals
+        if not self.plain_digits or most == 0:
+            return None
+        if fewest == most:
+            return "0." + "0" * most
+        return "0.0#" if self.whole_with_point and not self.padded else None
+
+
+def dates_from(texts: pa.Array, form: str, offset: str) -> pa.Array | None:
+    """Texts of dates as timestamps in microseconds without a zone; None if one of them is no date of this form.
+
+    With an offset they are in UTC, else on the clock on the wall. Each distinct text is read once.
+    """
+    coded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
+    words = pd.Series(words_from(coded.dictionary), dtype=object)
+    zone = {"": "", "Z": "Z"}.get(offset, "%z")
+    when = pd.to_datetime(words, format=form.replace("%-", "%") + zone, errors="coerce", utc=bool(offset))
+    if when.isna().any():
+        return None
+    microseconds = when.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return pa.array(microseconds).take(coded.indices)
+
+
+def _all(texts: pa.Array, regex: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(texts, regex), min_count=0).as_py())

@@ -1,0 +1,141 @@
+"""Tables as files: the form by the name's ending, values as the columns write them, whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.feather
+import pyarrow.parquet as pq
+
+from ganforge.core.files import write_through
+from ganforge.errors import InputError, did_you_mean
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.dtypes import arrow_from
+from ganforge.kinds.tables.reading.plain import as_text, from_plain
+
+Frames = Iterable[pd.DataFrame]
+
+
+def write_table(chunks: Frames, out: str | Path, columns: Sequence[Column], *, force: bool) -> Path:
+    """Writes frames, one after the other, as one .csv, .tsv, .csv.gz, .tsv.gz, .parquet, .feather or .arrow file.
+
+    Args: chunks frames with `columns` (from_plain), needed one at a time; force replaces a file. Returns: the path.
+    Raises: InputError as `check_table_place`, which comes before the first chunk is asked for; StorageError. A file
+        that was there before is then as it was.
+    """
+    place = check_table_place(out, force=force)
+    fill = _WRITERS[_ending(place)]
+    write_through(place, lambda file: fill(file, chunks, columns))
+    return place
+
+
+def check_table_place(out: str | Path, *, force: bool) -> Path:
+    """Where a table will be written. Raises: InputError for an unknown ending, a folder, or, without force, a file."""
+    place = Path(out).expanduser()
+    if not _ending(place):
+        near = did_you_mean(place.suffix, _WRITERS)
+        raise InputError(
+            f"A table cannot be written as {place.name!r}.",
+            "The ending says which kind of file it becomes.",
+            near if "mean" in near else f"Use one of {', '.join(_WRITERS)}.",
+        )
+    if place.is_dir():
+        raise InputError(f"{str(out)!r} is a folder.", "A table is written as one file.", "Choose another name.")
+    if place.exists() and not force:
+        raise InputError(
+            f"{str(out)!r} exists already.",
+            "Nothing is overwritten by itself.",
+            "Choose another name, or --force to replace it.",
+        )
+    return place
+
+
+def _ending(place: Path) -> str:
+    """The longest ending that a writer has; "" if none."""
+    return max((ending for ending in _WRITERS if place.name.lower().endswith(ending)), key=len, default="")
+
+
+def _text(delimiter: str) -> Callable[[IO[bytes], Frames, Sequence[Column]], None]:
+    def fill(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None:
+        names = [_quoted(pa.array([column.name]), delimiter)[0].as_py() for column in columns]
+        file.write(f"{delimiter.join(names)}\n".encode())
+        for frame in chunks:
+            texts = [_quoted(as_text(arrow_from(frame[column.name]), column), delimiter) for column in columns]
+            lonely = '""' if len(texts) == 1 else ""  # a line with nothing at all would not be read as a row
+            lines = pc.binary_join_element_wise(*texts, delimiter, null_handling="replace", null_replacement=lonely)
+            lines = pc.binary_join_element_wise(lines, "", "\n")
+            if len(lines):
+                whole = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")
+                file.write(memoryview(whole[0].as_buffer()))
+
+    return fill
+
+
+def _packed(delimiter: str) -> Callable[[IO[bytes], Frames, Sequence[Column]], None]:
+    fill = _text(delimiter)
+
+    def fill_packed(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None:
+        # without a name or a time inside, so that the same table gives the same bytes
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+            fill(packed, chunks, columns)  # type: ignore[arg-type]
+
+    return fill_packed
+
+
+def _quoted(texts: pa.Array, delimiter: str) -> pa.Array:
+    """Texts in quotation marks, but only those that need them (RFC 4180). Blanks at the ends would be stripped."""
+    texts = texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
+    need = pc.match_substring_regex(texts, f'["\r\n\\x{ord(delimiter):02x}]')
+    if not pc.any(need).as_py():
+        return texts
+    doubled = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
+    return pc.if_else(need, doubled, texts)
+
+
+def _parquet(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None:
+    tables = _tables(chunks, columns)
+    first = next(tables)
+    with pq.ParquetWriter(file, first.schema) as writer:
+        writer.write_table(first)
+        for table in tables:
+            writer.write_table(table.cast(first.schema))
+
+
+def _feather(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None:
+    """Arrow's file form has one dictionary for a column: categories that are not known beforehand become texts."""
+    tables = _tables(chunks, columns, texts=[c.name for c in columns if c.dtype == "category" and c.format is None])
+    first = next(tables)
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_file(file, first.schema, options=options) as writer:
+        writer.write_table(first)
+        for table in tables:
+            writer.write_table(table.cast(first.schema))
+
+
+def _tables(chunks: Frames, columns: Sequence[Column], texts: Sequence[str] = ()) -> Iterator[pa.Table]:
+    """Arrow tables of one schema, with what pandas needs to find its dtypes again."""
+    names = [column.name for column in columns]
+    nothing = from_plain({name: np.empty(0, object) for name in names}, columns)  # the types, should no rows come
+    frames = iter(chunks)
+    for frame in itertools.chain([next(frames, nothing)], frames):
+        chosen = frame[names].astype(dict.fromkeys(texts, "str"))
+        yield pa.Table.from_pandas(chosen, preserve_index=False)
+
+
+_WRITERS: dict[str, Callable[[Any, Frames, Sequence[Column]], None]] = {
+    ".csv": _text(","),
+    ".tsv": _text("\t"),
+    ".csv.gz": _packed(","),
+    ".tsv.gz": _packed("\t"),
+    ".parquet": _parquet,
+    ".feather": _feather,
+    ".arrow": _feather,
+}

@@ -1,0 +1,1 @@
+"""The task `regress`: a numeric column from the others."""

@@ -1,0 +1,141 @@
+"""A trained regressor and the closed-form answer to compare it with, both in the units of the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ganforge.core.validation import refused
+from ganforge.errors import RecipeError, RunError, did_you_mean
+from ganforge.kinds.tables.regress.network import LinearRegressor, MlpRegressor
+from ganforge.kinds.tables.regress.numeric import NumericTable
+from ganforge.planning.model_files import built, read_description, write_model_files
+from ganforge.recipe import Network, Recipe
+
+Numbers = NDArray[np.float64]
+REGRESSORS = ("linear", "mlp")
+
+
+def build_regressor(network: Network, features: int) -> nn.Module:
+    """The network that a recipe names, x (B, F) -> (B,). Raises: RecipeError for an unknown name."""
+    match network.name:
+        case "linear":
+            return LinearRegressor(features)
+        case "mlp":
+            return MlpRegressor(features, network.need("width"), network.need("depth"))
+    raise RecipeError(f"There is no network {network.name!r} for regression.", did_you_mean(network.name, REGRESSORS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """How a table's numbers become the standardised ones that a network sees."""
+
+    x_mean: Numbers  # (F,)
+    x_std: Numbers  # (F,), > 0
+    y_mean: float
+    y_std: float  # > 0
+
+    def fits(self, features: int) -> bool:
+        """Whether it is one, of so many features: finite numbers, and deviations above 0."""
+        numbers = np.concatenate([self.x_mean, self.x_std, [self.y_mean, self.y_std]])
+        shapes = self.x_mean.shape == self.x_std.shape == (features,)
+        return bool(shapes and np.isfinite(numbers).all() and (self.x_std > 0).all() and self.y_std > 0)
+
+    def to_units(self, theta: Numbers) -> Numbers:
+        """Standardised theta (1 + F,), intercept first -> intercept and slope per unit of each column, (1 + F,)."""
+        slopes = self.y_std * theta[1:] / self.x_std
+        intercept = self.y_mean + self.y_std * theta[0] - slopes @ self.x_mean
+        return np.concatenate([[intercept], slopes])
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionModel:
+    """Rows in, numbers out, in the units of the table."""
+
+    network: nn.Module
+    feature_names: tuple[str, ...]
+    target_name: str
+    scaling: Scaling
+
+    @torch.no_grad()
+    def predict(self, x: Numbers) -> Numbers:
+        """Args: x (N, F) in the table's units and in the order of `feature_names`. Returns: (N,) of the target."""
+        standard = torch.from_numpy((x - self.scaling.x_mean) / self.scaling.x_std).float()
+        device = next(self.network.parameters()).device
+        answer: Numbers = self.network(standard.to(device)).cpu().double().numpy()
+        return self.scaling.y_mean + self.scaling.y_std * answer
+
+    def theta(self) -> Numbers | None:
+        """Standardised theta (1 + F,), intercept first; None for a network that is not linear."""
+        if not isinstance(self.network, LinearRegressor):
+            return None
+        values: Numbers = self.network.theta.detach().cpu().double().numpy()
+        return values
+
+    def write(self, folder: Path, recipe: Recipe) -> None:
+        """model.json and model.safetensors: all that `load_regression` needs."""
+        content = {
+            "ganforge": recipe.ganforge,
+            "task": recipe.task,
+            "network": recipe.network.content(),
+            "features": list(self.feature_names),
+            "target": self.target_name,
+            "scaling": {
+                "x_mean": self.scaling.x_mean.tolist(),
+                "x_std": self.scaling.x_std.tolist(),
+                "y_mean": self.scaling.y_mean,
+                "y_std": self.scaling.y_std,
+            },
+        }
+        write_model_files(folder, self.network, content)
+
+
+def load_regression(folder: Path) -> RegressionModel:
+    """Reads the model of a run, which may come from anybody; see stored.py.
+
+    Raises: RunError if there is none, if it is damaged, or if it is not a regression.
+    """
+    content = read_description(folder)
+    if content.get("task") != "regress":
+        raise RunError(f"The model at {str(folder)!r} is not a regression.", f"Its task is {content.get('task')!r}.")
+    with refused(f"The model at {str(folder)!r}"):
+        features, target, given = content["features"], content["target"], content["scaling"]
+        if not isinstance(features, list) or not all(isinstance(name, str) for name in (*features, target)):
+            raise ValueError("its features and target are no names")
+        scaling = Scaling(
+            x_mean=np.array(given["x_mean"], np.float64),
+            x_std=np.array(given["x_std"], np.float64),
+            y_mean=float(given["y_mean"]),
+            y_std=float(given["y_std"]),
+        )
+        if not scaling.fits(len(features)):
+            raise ValueError("its scaling does not fit its features")
+        network = Network.model_validate(content["network"])
+        regressor = built(folder, lambda: build_regressor(network, len(features)))
+    return RegressionModel(regressor, tuple(features), target, scaling)
+
+
+def scaling_of(table: NumericTable) -> Scaling:
+    """The scaling that a table's feeds were standardised with."""
+    return Scaling(x_mean=table.x_mean, x_std=table.x_std, y_mean=table.y_mean, y_std=table.y_std)
+
+
+def closed_form(table: NumericTable) -> Numbers:
+    """Standardised theta (1 + F,) that minimises the squared error on the training rows, in one step of algebra.
+
+    Computed on standardised columns, where the numbers are of one size. Where columns depend on each other many thetas
+    are equally good; this is the shortest one, which is also where gradient descent from zero ends.
+    """
+    x = (table.train_x - table.x_mean) / table.x_std
+    y = (table.train_y - table.y_mean) / table.y_std
+    return np.asarray(np.linalg.lstsq(with_ones(x), y, rcond=None)[0], dtype=np.float64)
+
+
+def with_ones(x: Numbers) -> Numbers:
+    """(N, F) -> (N, 1 + F): a column of ones in front, for the intercept."""
+    return np.concatenate([np.ones((len(x), 1)), x], axis=1)

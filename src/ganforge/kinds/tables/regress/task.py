@@ -1,0 +1,249 @@
+"""The task `regress`: a table's numeric column from its others. A game of one player, plain backpropagation.
+
+The closed-form least-squares answer stands beside everything: it is what gradient descent on a line should arrive at,
+and what a curve has to beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from torch import nn
+
+from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.core.files import write_whole
+from ganforge.core.seeds import seed_for
+from ganforge.errors import ChangedDataError, RecipeError
+from ganforge.kinds.tables.figures.predictions import draw_predictions
+from ganforge.kinds.tables.measures.blocks import solution_block
+from ganforge.kinds.tables.regress.game import build_game
+from ganforge.kinds.tables.regress.model import (
+    Numbers,
+    RegressionModel,
+    closed_form,
+    load_regression,
+    scaling_of,
+    with_ones,
+)
+from ganforge.kinds.tables.regress.numeric import NumericTable, TableFeed, column_names, open_numeric_table
+from ganforge.kinds.tables.regress.plan import begin, plan_table, table_hash
+from ganforge.measures.intervals import Estimate, from_bootstrap
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Evaluation, Grade, Measure, Page, Rows, Verdict
+from ganforge.run import Run
+
+SHOWN_THETAS = 32  # features up to which every theta stands in the record of each look
+REACHED = 0.01  # standard deviations of the target: nearer than this to the closed form's answers is there
+
+
+class Regress:
+    """Turns a table into a game of one."""
+
+    name: ClassVar[str] = "regress"
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"rmse": "lower", "r2": "higher"}
+    section: ClassVar[type[TaskSection] | None] = None
+    data: ClassVar[type[Data]] = Data
+    unguarded: ClassVar[str | None] = "one network that descends has no opponent to lose its balance with"
+    page: ClassVar[Page] = Page(
+        nouns="rows",
+        judged="rows that it never saw",
+        samples="Predictions",
+        caption="Left, what the model predicts for rows that it never saw, against what was measured: on the line both "
+        "agree. Right, its errors over those of predicting the mean",
+        story="One network learns by plain backpropagation: each step lowers the squared error a little. Each chart "
+        "shows its predictions at that moment.",
+        wide=True,
+    )
+
+    def plan(self, request: Request, tell: Tell) -> RegressJob:
+        """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        draft = begin(request, Regress)
+        if request.label is None:
+            raise RecipeError(
+                "No column to predict was named.",
+                f"The numeric columns are: {', '.join(column_names(request.source))}.",
+                "Say, for example, --label COLUMN.",
+            )
+        table = open_numeric_table(request.source, request.label, request.seed)
+        tell("reading", count=len(table.train_y) + len(table.held_y), source=request.source)
+        return RegressJob(plan_table(draft, table, tell), table, tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> RegressJob:
+        """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
+        table = open_numeric_table(recipe.data.source, recipe.ask.label or "", recipe.seed)
+        found = table_hash(table)
+        if found != recipe.data.hash:
+            what = f"The table at {recipe.data.source!r} is not the one this run was started with."
+            raise ChangedDataError(what, recipe.data.hash, found)
+        return RegressJob(recipe, table, tell)
+
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """The game of one, on the rows that were sent."""
+        feed = TableFeed(examples["x"].numpy(), examples["y"].numpy())
+        return build_game(recipe, examples["x"].shape[1]), feed
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """Nothing: the passport says what was found."""
+        return ()
+
+
+@dataclass(slots=True)
+class RegressJob:
+    """A table opened and everything chosen."""
+
+    recipe: Recipe
+    table: NumericTable
+    tell: Tell
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.table.passport
+
+    @property
+    def feed(self) -> Any:
+        return self.table.train
+
+    def game(self) -> Game:
+        """One player, initialised from the seed."""
+        return build_game(self.recipe, len(self.table.feature_names))
+
+    def brief(self) -> Mapping[str, bytes]:
+        """Nothing: the rows say how many features they have."""
+        return {}
+
+    def prepare(self) -> None:
+        """Nothing: the closed form is there at once."""
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """A picture of predicted against measured, and on the held-out rows R^2 and RMSE; for a line every theta too.
+
+        theta_0 is the intercept, theta_1 ... belong to the features in order, all on standardised columns.
+        """
+        model, table = self._model(product), self.table
+        predicted = model.predict(table.held_x)
+        drawn = draw_predictions(table.held_y, predicted, table.y_mean, table.target_name)
+        write_whole(run.sample_grid(examples), drawn)
+        self.tell("sampled", path=str(run.sample_grid(examples)))
+        quality = {"r2": r_squared(table.held_y, predicted), "rmse": rmse(table.held_y, predicted)}
+        theta = model.theta()
+        if theta is not None and len(table.feature_names) <= SHOWN_THETAS:
+            quality |= {f"theta_{index}": float(value) for index, value in enumerate(theta)}
+        return quality
+
+    def finish(self, product: nn.Module) -> nn.Module:
+        """The product as it is."""
+        return product
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """Writes model.json and model.safetensors into an empty folder."""
+        self._model(product).write(folder, self.recipe)
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """The network that `write_model` wrote. Raises: RunError if it is missing or damaged."""
+        return load_regression(folder).network
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """R^2 and RMSE on the held-out rows beside the closed form's (floor) and the mean's (reference).
+
+        The fact is solution {features, theta (None of a curve), closed_form, units, distance (between the predictions
+        of both for the training rows, in standard deviations of the target)}.
+        """
+        table, model = self.table, self._model(product)
+        theta, best = model.theta(), closed_form(table)
+        in_units = model.scaling.to_units(best)
+        trained, closed = model.predict(table.held_x), with_ones(table.held_x) @ in_units
+        measures = _measures(table, trained, closed)
+        far = rmse(with_ones(table.train_x) @ in_units, model.predict(table.train_x)) / table.y_std
+        solution = {
+            "features": ["intercept", *table.feature_names],
+            "theta": model.scaling.to_units(theta).tolist() if theta is not None else None,
+            "closed_form": in_units.tolist(),
+            "units": f"{table.target_name} per unit of each feature",
+            "distance": far,
+        }
+        return Evaluation(
+            measures=tuple(measures),
+            verdict=_verdict(measures[0], table, trained, closed, far, linear=theta is not None),
+            samples=len(trained),
+            held_out=len(table.held_y),
+            judge={"kind": "held-out rows", "sentence": "Measured on rows that training never saw."},
+            floor="The floor is what the straight line with the least squared error gets, which a formula gives.",
+            reference="The reference is the mean of the training rows as the prediction for every row.",
+            best="the best straight line",
+            simplest="the mean",
+            blocks=(solution_block(solution),),
+            facts={"solution": solution},
+        )
+
+    def _model(self, product: nn.Module) -> RegressionModel:
+        return RegressionModel(product, self.table.feature_names, self.table.target_name, scaling_of(self.table))
+
+
+def rmse(measured: Numbers, predicted: Numbers) -> float:
+    """Root of the mean squared error of (N,) predictions, in the target's units."""
+    return float(np.sqrt(np.mean((measured - predicted) ** 2)))
+
+
+def r_squared(measured: Numbers, predicted: Numbers) -> float:
+    """1 - squared error / squared distance from the mean of `measured`: 1 is exact, 0 is what that mean gets."""
+    spread = float(np.sum((measured - measured.mean()) ** 2))
+    return 1.0 - float(np.sum((measured - predicted) ** 2)) / max(spread, 1e-300)
+
+
+def _measures(table: NumericTable, trained: Numbers, closed: Numbers) -> list[Measure]:
+    y, mean = table.held_y, np.full_like(table.held_y, table.y_mean)
+    told: list[Measure] = []
+    for name, score, better, meaning in (
+        ("r2", r_squared, "higher", f"Share of the variation of {table.target_name} that the features explain."),
+        ("rmse", rmse, "lower", f"Typical size of an error, in units of {table.target_name}."),
+    ):
+        spread = _bootstrap(lambda rows, score=score: score(y[rows], trained[rows]), len(y))
+        told.append(
+            Measure(name, spread.value, spread.low, spread.high, score(y, closed), score(y, mean), better, meaning)  # type: ignore[arg-type]
+        )
+    return told
+
+
+def _bootstrap(statistic: Any, count: int) -> Estimate:
+    return from_bootstrap(statistic, count, np.random.default_rng(seed_for(0, "regress/bootstrap")), repeats=1000)
+
+
+def _verdict(
+    r2: Measure, table: NumericTable, trained: Numbers, closed: Numbers, far: float, *, linear: bool
+) -> Verdict:
+    """Whether the features help at all, and whether training came to the closed form, or past it."""
+    y, target = table.held_y, table.target_name
+    gain = _bootstrap(lambda rows: float(np.mean((y - closed)[rows] ** 2 - (y - trained)[rows] ** 2)), len(y))
+    helps, there = r2.low > max(0.0, r2.reference), far < REACHED
+    if linear:
+        standing = (
+            f"Training reached the closed-form answer: its predictions are {far:.2g} standard deviations away."
+            if there
+            else f"Training has not reached the closed-form answer: its predictions are still {far:.2g} standard "
+            "deviations away. Train longer."
+        )
+        arrived = there
+    else:
+        arrived = gain.high >= 0
+        standing = {
+            (True, True): "The curve predicts better than the best straight line.",
+            (False, True): "The curve predicts no better than the best straight line: prefer the line.",
+            (
+                False,
+                False,
+            ): "The curve predicts worse than the best straight line: it has learned noise. Prefer the line.",
+        }[(gain.low > 0, arrived)]
+    use = (
+        f"The features explain {r2.value:.0%} of the variation of {target} on unseen rows "
+        f"(95 % interval {r2.low:.0%} to {r2.high:.0%})."
+        if helps
+        else f"This model does not help to predict {target}: on unseen rows the mean alone does as well."
+    )
+    grade: Grade = "failed" if r2.high < r2.reference else "poor" if not helps else "good" if arrived else "fair"
+    if grade == "good" and r2.low > 0.9:
+        grade = "excellent"
+    return Verdict(grade, f"{grade.capitalize()}: {use[0].lower()}{use[1:]}", (standing,), None)

@@ -1,0 +1,1 @@
+"""Rules and conditions: what every generated row meets."""

@@ -1,0 +1,162 @@
+"""Rules that hold in every training row and are worth keeping: found, not asked for.
+
+Only what is no accident is named: an order of datetimes, or of numbers whose names say so; a category that decides
+another one, where independent columns would not look like it; identifiers that never come twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique, on_one_scale
+
+FEWEST_ROWS = 100  # with both values, for a rule to be found at all
+FEWEST_EACH = 5  # rows for each value that decides another column, on average
+MOST_DECIDING = 5_000  # values
+MOST_WHOLE_NUMBERS = 1_000  # values of an integer column that decides or is decided
+BY_CHANCE = -30.0  # natural logarithm of the probability that independent columns would look so
+LOW_WORDS = {  # words for a lower number -> for the upper one
+    "min": "max", "minimum": "maximum", "low": "high", "lower": "upper", "lowest": "highest", "from": "to",
+    "start": "end", "begin": "end", "first": "last", "earliest": "latest", "net": "gross", "part": "total",
+}  # fmt: skip
+
+Codes = NDArray[np.int64]  # (N,), a number for each value, -1 for missing
+
+
+def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]]:
+    """Rules that all of these rows keep, as (rule, why it was found).
+
+    Of datetimes a <= b <= c only neighbours are named, where b is there in every row that has a and c; of columns that
+    decide each other only the first; no column is decided by two that do not decide each other, because keeping both
+    rules would keep only seen combinations of these two. So `combined` takes all of them together.
+
+    Args: plain the training rows, or many of them, (N,) each.
+    """
+    deciding = list(_deciding(plain, columns))
+    fixed = {name for rule, _ in deciding for name in rule.columns}
+    orders = [(rule, why) for rule, why in _orders(plain, columns) if not {rule.lower, rule.upper} & fixed]
+    return [*orders, *deciding, *_identifiers(plain, columns)]
+
+
+# ---- a <= b ---------------------------------------------------------------------------------------------------------
+
+
+def _orders(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Ordered, str]]:
+    by_name = {column.name: column for column in columns}
+    orders = {}
+    for lower in columns:
+        for upper in columns:
+            if lower.name != upper.name and _comparable(lower, upper):
+                rows = _rows_in_order(plain, lower.name, upper.name, by_name)
+                if rows:
+                    orders[lower.name, upper.name] = rows
+    for (lower_name, upper_name), rows in orders.items():
+        between = [name for name in by_name if (lower_name, name) in orders and (name, upper_name) in orders]
+        if not any(_always_between(plain, lower_name, name, upper_name) for name in between):
+            yield (
+                Ordered(lower_name, upper_name),
+                f"{lower_name} is never above {upper_name} in the {rows:,} rows that have both.",
+            )
+
+
+def _comparable(lower: Column, upper: Column) -> bool:
+    """Whether an order of the two is no accident if it holds: of datetimes, or of numbers that are named like one."""
+    if lower.kind == upper.kind == "datetime":
+        return (lower.zone is None) == (upper.zone is None)
+    if lower.kind not in ("integer", "decimal") or upper.kind not in ("integer", "decimal"):
+        return False
+    low, high = _words_of(lower.name), _words_of(upper.name)
+    changed = [(a, b) for a, b in zip(low, high, strict=False) if a != b]
+    return len(low) == len(high) and len(changed) == 1 and LOW_WORDS.get(changed[0][0]) == changed[0][1]
+
+
+def _words_of(name: str) -> list[str]:
+    """`StartAge`, `start_age` and `start age` alike: [start, age]."""
+    return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+
+
+def _rows_in_order(plain: Plain, lower: str, upper: str, columns: Mapping[str, Column]) -> int:
+    """How many rows have both, where all of them are in order and the ranges alone do not say so; else 0."""
+    low, high = on_one_scale(lower, upper, plain, columns)
+    there = ~(np.isnan(low) | np.isnan(high))
+    low, high = low[there], high[there]
+    if len(low) < FEWEST_ROWS or (low > high).any() or low.max() <= high.min() or (low == high).all():
+        return 0
+    return len(low)
+
+
+def _always_between(plain: Plain, lower: str, middle: str, upper: str) -> bool:
+    """Whether the middle column is there wherever both others are: only then their order follows from its."""
+    return not (np.isnan(plain[middle]) & ~np.isnan(plain[lower]) & ~np.isnan(plain[upper])).any()
+
+
+# ---- a -> b ---------------------------------------------------------------------------------------------------------
+
+
+def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, str]]:
+    codes = {column.name: pd.factorize(plain[column.name])[0] for column in columns if _discrete(column)}
+    counts = {name: int(code.max(initial=-1)) + 1 for name, code in codes.items()}
+    codes = {name: code for name, code in codes.items() if 2 <= counts[name] <= MOST_DECIDING}
+    decided: dict[str, list[str]] = {}
+    for deciding, code in codes.items():
+        there = code >= 0
+        if counts[deciding] >= 3 and there.sum() >= max(FEWEST_ROWS, FEWEST_EACH * counts[deciding]):
+            first = np.flatnonzero(there & ~pd.Series(code).duplicated())  # codes are numbered as they come
+            others = [name for name in codes if name != deciding]
+            decided[deciding] = [name for name in others if _decides(code, first, codes[name], counts[name])]
+    # The columns that decide most come first, so that a chain hangs on its beginning: zip -> city, zip -> country.
+    order = sorted(decided, key=lambda name: (-len(decided[name]), counts[name]))
+    taken: set[str] = set()
+    for deciding in order:
+        free = [name for name in decided[deciding] if name not in taken]
+        if deciding in taken or not free:
+            continue
+        taken |= {deciding, *free}
+        rows = int((codes[deciding] >= 0).sum())
+        for name in free:
+            yield (
+                Fixed((deciding, name)),
+                f"each of the {counts[deciding]:,} values of {deciding} comes with one of {name} in all {rows:,} rows.",
+            )
+
+
+def _discrete(column: Column) -> bool:
+    few = column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS
+    return few or column.kind in ("category", "boolean")
+
+
+def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:
+    there = deciding >= 0
+    if (other[first[deciding[there][:1000]]] != other[there][:1000]).any():  # most pairs end here
+        return False
+    if (other[first[deciding[there]]] != other[there]).any():
+        return False
+    return (
+        _log_chance(np.bincount(deciding[there]), np.bincount(other[there] + 1, minlength=other_count + 1)) < BY_CHANCE
+    )
+
+
+def _log_chance(sizes: NDArray[np.int64], frequencies: NDArray[np.int64]) -> float:
+    """Logarithm of the probability that every group of these sizes is of one value, were the values independent of the
+    groups: the sum over groups of log sum_v p_v^size."""
+    shares = np.log(frequencies[frequencies > 0] / frequencies.sum())
+    size, groups = np.unique(sizes[sizes > 0], return_counts=True)
+    return float((groups * np.logaddexp.reduce(size[:, None] * shares[None, :], axis=1)).sum())
+
+
+# ---- unique ---------------------------------------------------------------------------------------------------------
+
+
+def _identifiers(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Unique, str]]:
+    for column in columns:
+        if column.kind == "identifier":
+            values = pd.Series(plain[column.name]).dropna()
+            if len(values) >= 2 and values.is_unique:
+                yield Unique(column.name), f"all {len(values):,} values of {column.name} differ."

@@ -1,0 +1,380 @@
+"""What every generated row keeps with certainty: `start <= end`, `city -> country`, `unique id`, `0 <= age <= 99`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from graphlib import CycleError, TopologicalSorter
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganforge.contracts import Plain
+from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
+from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
+from ganforge.kinds.tables.rules.bounds import at_least, at_most, write_number
+from ganforge.kinds.tables.rules.conditions import Condition, ends_of, in_words, range_in_words, seen_in
+from ganforge.kinds.tables.rules.syntax import (
+    Comparison,
+    Typed,
+    columns_named,
+    quoted_name,
+    read_arrow,
+    read_comparisons,
+    starting_names,
+)
+
+FORMS = "A rule is like start <= end, 0 <= age <= 99, city -> country, unique id or seen store."
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """`lower <= upper`: wherever both are there."""
+
+    lower: str
+    upper: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """`city -> country`: only combinations of these columns that were seen in training, missing ones among them."""
+
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """`unique id`: no value twice, and none that stands in the training rows."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`seen store`: only values that stand in the training rows, such as a key into another table."""
+
+    column: str
+
+
+Rule = Ordered | Condition | Fixed | Unique | Seen  # a condition as a rule is a range, or a missing value
+Range = tuple[float, float]
+_KINDS = {  # the kinds of columns that can keep it, and why others cannot
+    Ordered: (NUMBERS, "Only numbers and datetimes can be compared."),
+    Condition: (NUMBERS, "A range is for numbers and datetimes."),
+    Fixed: (("category", "boolean", "integer"), "Combinations are of categories, booleans and whole numbers."),
+    Unique: (("identifier",), "Only identifiers are made so that none comes twice."),
+    Seen: ((*LEARNED, "constant"), "Identifiers are made anew, never taken from training rows."),
+}
+
+
+def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
+    """A rule as a person would type it; `read_rule` reads it as just this rule."""
+    by_name = {column.name: column for column in columns}
+    *first, last = (quoted_name(name, by_name) for name in rule_columns(rule))
+    match rule:
+        case Ordered():
+            return f"{first[0]} <= {last}"
+        case Fixed():
+            return f"{', '.join(first)} -> {last}"
+        case Condition():
+            return range_in_words(rule, last, by_name[rule.column])
+    return f"{'unique' if isinstance(rule, Unique) else 'seen'} {last}"
+
+
+def rule_columns(rule: Rule) -> tuple[str, ...]:
+    """The columns that a rule is about."""
+    match rule:
+        case Ordered():
+            return rule.lower, rule.upper
+        case Fixed():
+            return rule.columns
+    return (rule.column,)
+
+
+# ---- one rule as it is typed ----------------------------------------------------------------------------------------
+
+
+def read_rule(text: str, columns: Sequence[Column]) -> list[Rule]:
+    """One rule in words; `a <= b <= c` is two.
+
+    Raises: RecipeError for another form, an unknown column, or a kind of column that cannot keep the rule.
+    """
+    text, by_name = text.strip(), {column.name: column for column in columns}
+    word = re.match(r"(unique|seen)\s+", text)
+    if word:
+        for name, rest in starting_names(text[word.end() :], by_name):
+            if not rest.strip():
+                return [_checked(Unique(name) if word[1] == "unique" else Seen(name), text, by_name)]
+    if names := read_arrow(text, by_name):
+        return [_checked(Fixed(tuple(dict.fromkeys(names))), text, by_name)]
+    for pairs in read_comparisons(text, by_name):
+        return _with_shared_ranges([_compared(pair, text, by_name) for pair in pairs])
+    for name in columns_named(text[word.end() :] if word else text):
+        if name not in by_name and name != text:
+            raise RecipeError(
+                f"There is no column {name!r}.", f"The rule {text!r} names it.", did_you_mean(name, by_name)
+            )
+    raise RecipeError(f"The rule {text!r} cannot be read.", "It has none of the forms that a rule can have.", FORMS)
+
+
+def _compared(pair: Comparison, text: str, columns: Mapping[str, Column]) -> Rule:
+    left, sign, right = pair
+    if sign.startswith("="):
+        raise RecipeError(f"The rule {text!r} cannot be kept.", "A rule does not set columns equal.", FORMS)
+    if isinstance(left, Typed):
+        raise RecipeError(f"The rule {text!r} compares two numbers.", "No column of the table is named in it.", FORMS)
+    if isinstance(right, Typed):
+        _checked(Condition(left), text, columns)
+        try:
+            return Condition(left, *ends_of([(sign, right)], columns[left]), missing=True)
+        except InputError as error:
+            raise RecipeError(f"The rule {text!r} cannot be read: {error.what}", error.why, error.do) from error
+    lower, upper = (left, right) if sign[0] == "<" else (right, left)
+    if len(sign) == 1:
+        raise RecipeError(
+            f"The rule {text!r} cannot be kept.", "Between two columns only <= can be.", f"Write {lower} <= {upper}."
+        )
+    return _checked(Ordered(lower, upper), text, columns)
+
+
+def _checked(rule: Rule, text: str, columns: Mapping[str, Column]) -> Rule:
+    """The rule. Raises: RecipeError if its columns are of kinds that cannot keep it."""
+    mine = [columns[name] for name in rule_columns(rule)]
+    kinds, why = _KINDS[type(rule)]
+    for column in mine:
+        if column.kind not in kinds:
+            raise _wrong_kind(text, column, why)
+    if isinstance(rule, Ordered | Fixed) and len({column.name for column in mine}) == 1:
+        raise RecipeError(f"The rule {text!r} names one column twice.", "Every row keeps it.", "Leave it out.")
+    if isinstance(rule, Ordered):
+        lower, upper = mine
+        if (lower.kind == "datetime") != (upper.kind == "datetime"):
+            raise _wrong_kind(text, upper, f"That of {lower.name!r} is {lower.kind}, so they cannot be compared.")
+        if (lower.zone is None) != (upper.zone is None):
+            zoned = lower if lower.zone else upper
+            why = f"It has the zone {zoned.zone} and the other one none, so they cannot be compared."
+            raise _wrong_kind(text, zoned, why)
+    return rule
+
+
+def _wrong_kind(text: str, column: Column, why: str) -> RecipeError:
+    what = f"The rule {text!r} cannot be kept: the kind of {column.name!r} is {column.kind}."
+    return RecipeError(what, why, "Leave the rule out, or give the column another kind in the plan.")
+
+
+# ---- rules together -------------------------------------------------------------------------------------------------
+
+
+def parse_rules(texts: Iterable[str], columns: Sequence[Column]) -> tuple[Rule, ...]:
+    """Rules in words, put together. Raises: RecipeError as read_rule and combined."""
+    return combined([rule for text in texts for rule in read_rule(text, columns)], columns)
+
+
+def combined(rules: Sequence[Rule], columns: Sequence[Column]) -> tuple[Rule, ...]:
+    """Rules about the same columns made one, in the order of their first mention.
+
+    Ranges of one column are cut to what they share, and `->` rules that share a column become one over all their
+    columns: `city -> country` and `country -> continent` keep every combination of the three that was seen, which keeps
+    both.
+
+    Raises: RecipeError if they contradict each other.
+    """
+    joined: list[Fixed] = []  # without a column in common
+    for rule in rules:
+        if isinstance(rule, Fixed):
+            sharing = [whole for whole in joined if set(whole.columns) & set(rule.columns)]
+            names = [name for whole in (*sharing, rule) for name in whole.columns]
+            joined = [whole for whole in joined if whole not in sharing] + [Fixed(tuple(dict.fromkeys(names)))]
+    whole_of = {name: whole for whole in joined for name in whole.columns}
+    merged = dict.fromkeys(
+        whole_of[rule.columns[0]] if isinstance(rule, Fixed) else rule for rule in _with_shared_ranges(rules)
+    )
+    _refuse_contradictions(merged, rules, columns)
+    for rule in merged:
+        if isinstance(rule, Ordered):
+            for name in {rule.lower, rule.upper} & whole_of.keys():
+                raise RecipeError(
+                    f"The column {name!r} is in {rule.lower} <= {rule.upper} and in a rule with ->.",
+                    "Seen combinations and a comparison cannot both be kept with certainty.",
+                    "Leave one of the two out.",
+                )
+    return tuple(merged)
+
+
+def lowers_of(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
+    """For each column that is the upper one of some rule, those that may not lie above it."""
+    lowers: dict[str, tuple[str, ...]] = {}
+    for rule in rules:
+        if isinstance(rule, Ordered):
+            lowers[rule.upper] = (*lowers.get(rule.upper, ()), rule.lower)
+    return lowers
+
+
+def _with_shared_ranges(rules: Sequence[Rule]) -> list[Rule]:
+    """The rules, with one range for each column that has any."""
+    ranges: dict[str, Condition] = {}
+    for rule in rules:
+        if isinstance(rule, Condition):
+            ranges[rule.column] = ranges.get(rule.column, rule) & rule
+    return list(dict.fromkeys(ranges[rule.column] if isinstance(rule, Condition) else rule for rule in rules))
+
+
+def _refuse_contradictions(merged: Iterable[Rule], rules: Sequence[Rule], columns: Sequence[Column]) -> None:
+    """Raises: RecipeError for a range without a value, columns below each other, or `a <= b` where a begins above the
+    end of b, also by way of columns in between."""
+    by_name, lowers = {column.name: column for column in columns}, lowers_of(merged)
+    ranges = {rule.column: rule for rule in merged if isinstance(rule, Condition)}
+    for name, range_ in ranges.items():
+        if range_.nothing:
+            said = [
+                rule_in_words(rule, columns) for rule in rules if isinstance(rule, Condition) and rule.column == name
+            ]
+            asked = " and ".join(map(repr, dict.fromkeys(said)))
+            raise RecipeError(f"No value of {name!r} keeps {asked}.", "The ends cross.", "Change an end.")
+    try:
+        order = list(TopologicalSorter(lowers).static_order())
+    except CycleError as error:
+        around = error.args[1][:-1]  # each below the next one
+        first = around.index(next(name for name in by_name if name in around))
+        raise RecipeError(
+            f"The rules go round in a circle: {' <= '.join([*around[first:], *around[: first + 1]])}.",
+            "Then all of these columns would be equal in every row.",
+            "Leave one of them out; where columns are the same, train with one.",
+        ) from error
+    highest: dict[str, Condition] = {}  # of the ranges of a column and of all below it the one that begins highest
+    for name in order:
+        here = ranges.get(name, Condition(name))
+        starts = [here, *(highest[lower] for lower in lowers.get(name, ()))]
+        start = highest[name] = max(starts, key=lambda start: start.low * by_name[start.column].unit)
+        if start.low * by_name[start.column].unit > here.high * by_name[name].unit:
+            words = [rule_in_words(range_, columns) for range_ in (start, here)]
+            raise RecipeError(
+                f"The rules {words[0]!r}, {words[1]!r} and {start.column} <= {name} contradict each other.",
+                f"{start.column!r} begins above the end of {name!r}.",
+                "Leave one of them out, or change its range.",
+            )
+
+
+def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Sequence[Column]) -> dict[str, Range]:
+    """What conditions and rules together leave of each column of numbers or datetimes: its lowest and highest value.
+
+    `start >= 2024` and `start <= end` bind `end` too: else a row could begin with a value that fits its own condition
+    and leaves none for another column. Whatever value one column takes from its range, the others can keep their ranges
+    and the rules; a list of numbers has the smallest and the largest that it then leaves. A range says nothing of
+    missing values: where low > high, the column can only be missing. Only columns that are never missing, or are asked
+    for, bind others.
+
+    Args: rules as combined gives them. Returns: ends in plain units.
+    Raises: InputError if the conditions leave no value to a column that must have one.
+    """
+    by_name = {column.name: column for column in columns if column.is_number}
+    left = {name: seen_in(column) for name, column in by_name.items()}
+    for condition in (*conditions, *(rule for rule in rules if isinstance(rule, Condition))):
+        if condition.column in left:
+            left[condition.column] &= condition
+    orders = [rule for rule in rules if isinstance(rule, Ordered)]
+    before: dict[str, Condition] = {}
+    while left != before:  # each pass moves ends inwards, along the chains of rules and the numbers of lists
+        before = dict(left)
+        for order in orders:
+            lower, upper = by_name[order.lower], by_name[order.upper]
+            if not left[lower.name].missing and math.isfinite(low := left[lower.name].low):
+                least = at_least(_converted(low, lower, upper), upper, strict=False)
+                left[upper.name] &= Condition(upper.name, low=least, missing=True)
+            if not left[upper.name].missing and math.isfinite(high := left[upper.name].high):
+                most = at_most(_converted(high, upper, lower), lower, strict=False)
+                left[lower.name] &= Condition(lower.name, high=most, missing=True)
+    for name, condition in left.items():
+        if condition.low > condition.high and not condition.missing:
+            asked = " and ".join(repr(in_words(condition, columns)) for condition in conditions) or "no condition"
+            kept = " and ".join(repr(rule_in_words(order, columns)) for order in orders) or "the columns' ranges"
+            raise InputError(
+                f"No row can meet {asked}: nothing is left for {name!r}.",
+                f"Generated rows keep {kept}, and the values seen in training.",
+                "Leave a condition out, or widen one.",
+            )
+    return {name: (condition.low, condition.high) for name, condition in left.items()}
+
+
+def _converted(plain: float, column: Column, other: Column) -> Fraction:
+    """A column's number in the units of the other one."""
+    if column.kind == "datetime":
+        return Fraction(int(plain)) * column.unit / other.unit
+    # 1.1 with one decimal is meant as that; among floating-point numbers it is a little more, and compared as such
+    floating = other.kind == "decimal" and other.decimals is None
+    return Fraction(plain) if floating else Fraction(repr(float(plain)))
+
+
+# ---- rules and rows -------------------------------------------------------------------------------------------------
+
+
+def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], first_row: int) -> None:
+    """Sees whether training rows keep the rules. Fixed and Seen say what training rows hold, so these keep them.
+
+    Args: plain the rows of one chunk, (N,) each; first_row the number of the first of them, where the table's is 1.
+        Values that come twice are found where both are in the chunk.
+    Raises: DataError naming the first rule that is broken, the first row that breaks it, and its values.
+    """
+    by_name = {column.name: column for column in columns}
+    for rule in rules:
+        rows = np.flatnonzero(_broken(rule, plain, None, by_name))
+        if len(rows):
+            cells = {name: plain[name][rows[0]] for name in rule_columns(rule)}
+            values = " and ".join(f"{name!r} is {_said(value, by_name[name])}" for name, value in cells.items())
+            again = " for the second time" if isinstance(rule, Unique) else ""
+            more = f" Of the rows read so far {len(rows):,} do." if len(rows) > 1 else ""
+            raise DataError(
+                f"Row {first_row + rows[0]:,} breaks the rule {rule_in_words(rule, columns)!r}: {values}{again}.{more}",
+                "Generated rows keep a rule with certainty only where all training rows do.",
+                "Correct the data, or leave this rule out of the plan.",
+            )
+
+
+def broken(rules: Sequence[Rule], rows: Plain, train: Plain, columns: Sequence[Column]) -> dict[str, int]:
+    """How many generated rows break each rule.
+
+    Args: rows the generated ones, (N,) each; train the training rows, (M,) each.
+    Returns: rule in words -> rows, 0 for a rule that is kept.
+    """
+    by_name = {column.name: column for column in columns}
+    return {rule_in_words(rule, columns): int(_broken(rule, rows, train, by_name).sum()) for rule in rules}
+
+
+def on_one_scale(
+    lower: str, upper: str, plain: Plain, columns: Mapping[str, Column]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two columns' plain numbers (N,), counted alike: datetimes in the finer of the two resolutions."""
+    units = [columns[name].unit for name in (lower, upper)]
+    finest = min(units)  # not microseconds: days of far years would not be whole numbers any more
+    return plain[lower] * (units[0] // finest), plain[upper] * (units[1] // finest)
+
+
+def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, Column]) -> NDArray[np.bool_]:
+    """Which rows (N,) break a rule; without training rows as far as that is seen."""
+    if isinstance(rule, Ordered):
+        lower, upper = on_one_scale(rule.lower, rule.upper, rows, columns)
+        return np.asarray(lower > upper)
+    if isinstance(rule, Condition):
+        return ~rule.holds(rows)
+    names = rule_columns(rule)
+    there = pd.notna(rows[names[0]])
+    known = _known(names, rows, train) if train else np.full(len(there), not isinstance(rule, Unique))
+    if isinstance(rule, Unique):
+        return np.asarray(there & (known | pd.Series(rows[names[0]]).duplicated()))
+    return np.asarray(~known & (there | isinstance(rule, Fixed)))
+
+
+def _known(names: Sequence[str], rows: Plain, train: Plain) -> NDArray[np.bool_]:
+    """Which rows (N,) are like some training row in these columns; missing values are alike."""
+    both = pd.concat([pd.DataFrame({name: table[name] for name in names}) for table in (rows, train)])
+    groups = both.groupby(list(names), dropna=False, sort=False).ngroup().to_numpy()
+    made, real = np.split(groups, [len(rows[names[0]])])
+    return np.isin(made, real)
+
+
+def _said(value: object, column: Column) -> str:
+    return write_number(float(value), column) if column.is_number else repr(value)  # type: ignore[arg-type]

@@ -1,0 +1,273 @@
+"""A table opened for training: split, understood, and held as codes; in bounded memory however many rows it has.
+
+The rows are read up to three times: to understand the columns (survey.py), to count what the codec is fitted on, and to
+encode them. A table that fits into CACHED_CELLS is kept after the first reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganforge.contracts import Plain
+from ganforge.core.seeds import seed_for
+from ganforge.errors import DataError, InputError, RecipeError
+from ganforge.kinds.tables.codec.codec import TableCodec, Tally, fit_codec, unit_columns
+from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
+from ganforge.kinds.tables.codec.numbers import Inside
+from ganforge.kinds.tables.columns import NUMBERS, Column, learned
+from ganforge.kinds.tables.reading.opened import TableSource
+from ganforge.kinds.tables.reading.plain import to_plain
+from ganforge.kinds.tables.reading.source import open_source
+from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
+from ganforge.kinds.tables.rules.find_rules import find_rules
+from ganforge.kinds.tables.rules.rules import Rule, check_rules, combined, read_rule, rule_in_words
+
+CACHED_CELLS = 20_000_000
+FITTED_ROWS = 200_000  # training rows that spans and rules are found on
+SHOWN_ROWS = 50_000  # training rows that samples are compared with
+MOST_HELD_OUT = 10_000
+ASKED = "you asked for it"
+MEASURED = 32_768  # generated rows, at most, that are compared with real ones: so many identifiers are needed
+FEWEST_HELD_OUT = 200  # as long as they are no more than a fifth of the rows
+
+
+class RowFeed:
+    """Rows of codes, drawn by index (contracts.Feed). They live on the training device as small integers."""
+
+    def __init__(self, codes: NDArray[np.int16], device: torch.device | str = "cpu") -> None:
+        """Args: codes (N, U)."""
+        self.codes = torch.from_numpy(codes).to(device)
+
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return True
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def batch(self, indices: Tensor) -> dict[str, Tensor]:
+        """Args: indices (B,) int64. Returns: x (B, U) int64, the codes."""
+        return {"x": self.codes.index_select(0, indices.to(self.codes.device, non_blocking=True)).long()}
+
+    def raw(self, first: int, last: int) -> dict[str, Tensor]:
+        """codes (n, U) of the rows first..last-1, as they are kept."""
+        return {"codes": self.codes[first:last].cpu()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table ready for training. `train_rows` and `held_out_rows` are plain rows to compare with: random, and few."""
+
+    codec: TableCodec
+    train: RowFeed
+    held_out: RowFeed
+    train_rows: Plain
+    held_out_rows: Plain
+    sha256: str
+    passport: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TableInquiry:
+    """A table understood, not yet encoded: what `plan` shows, and a person may correct."""
+
+    source: TableSource
+    survey: TableSurvey
+    kept: Mapping[Rule, str]  # rules that every row of the table keeps, and why each was taken
+    rows: _Rows
+
+    @property
+    def rules(self) -> tuple[tuple[str, str], ...]:
+        """The rules in words, each with its reason."""
+        return tuple((rule_in_words(rule, self.survey.columns), why) for rule, why in self.kept.items())
+
+
+def inquire(
+    source: str | Path, asked: Sequence[Column] = (), rules: Sequence[str] | None = None, more: Sequence[str] = ()
+) -> TableInquiry:
+    """Reads a table's columns and finds its rules.
+
+    Args: asked columns of an edited plan.json; rules in words that stand in place of those that would be found; more
+        rules, besides these. A rule that is found gives way to those that are asked for.
+    Raises: DataError, also where a row breaks a rule that was asked for; RecipeError.
+    """
+    opened = open_source(source)
+    survey = survey_table(opened, asked)
+    rows = _Rows(opened, survey)
+    wanted = {rule: ASKED for text in (*(rules or ()), *more) for rule in read_rule(text, survey.columns)}
+    combined(list(wanted), survey.columns)
+    if rules is None:
+        sample = _sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS)
+        for rule, why in find_rules(sample, survey.columns):
+            with suppress(RecipeError):
+                combined([*wanted, rule], survey.columns)
+                wanted.setdefault(rule, why)
+    return TableInquiry(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
+
+
+def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, device: str) -> Table:
+    """Fits the codec on the training rows and encodes all.
+
+    Args: spans how many codes numbers are cut into; inside how values are drawn within one; seed decides which rows are
+        held out.
+    Raises: DataError for identifiers of a type that has no room for those of generated rows.
+    """
+    _refuse_narrow_identifiers(inquiry.survey.columns)
+    survey, rows = inquiry.survey, inquiry.rows
+    held_out = _held_out(survey.rows, seed)
+    rules = combined(list(inquiry.kept), survey.columns)
+    sample = _sample(rows, ~held_out, FITTED_ROWS)
+    tally = Tally(sample, int((~held_out).sum()), _counts(rows, held_out, unit_columns(survey.columns, rules), survey))
+    codec = fit_codec(survey.columns, rules, tally, spans=spans, inside=inside, seed=seed)
+    codes = np.empty((survey.rows, len(codec.units)), np.int16)
+    for first, plain in rows:
+        part = codec.encode(plain)
+        codes[first : first + len(part)] = part
+    train_rows = {name: values[:SHOWN_ROWS] for name, values in sample.items()}
+    passport = {
+        **survey.passport,
+        "train": int((~held_out).sum()),
+        "held_out": int(held_out.sum()),
+        **repeats(train_rows, survey.columns),
+        "rules": [rule_in_words(rule, survey.columns) for rule in rules],
+    }
+    return Table(
+        codec=codec,
+        train=RowFeed(codes[~held_out], device),
+        held_out=RowFeed(codes[held_out], device),
+        train_rows=train_rows,
+        held_out_rows=_sample(rows, held_out, MOST_HELD_OUT),
+        sha256=survey.sha256,
+        passport=passport,
+    )
+
+
+def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
+    """rows_compared, duplicates, and duplicates_by_chance: those of the same columns, each shuffled by itself.
+
+    Columns of few values repeat by chance, and then repeats are no sign of a fault. Identifiers are left out: a copy of
+    a row usually has a new one.
+
+    Args: rows (N,) of plain columns.
+    """
+    frame = pd.DataFrame({column.name: rows[column.name] for column in learned(columns)})
+    random = np.random.default_rng(seed_for(0, "data/table/repeats"))
+    shuffled = frame.apply(lambda values: random.permutation(values.to_numpy()))
+    return {
+        "rows_compared": len(frame),
+        "duplicates": int(frame.duplicated().sum()),
+        "duplicates_by_chance": int(shuffled.duplicated().sum()),
+    }
+
+
+class _Rows:
+    """The plain rows of a table in parts, (number of the first row from 0, rows), as often as they are needed."""
+
+    def __init__(self, source: TableSource, survey: TableSurvey) -> None:
+        self._source, self._survey = source, survey
+        self._kept: list[Plain] | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, Plain]]:
+        columns, first = self._survey.columns, 0
+        small = self._survey.rows * len(columns) <= CACHED_CELLS
+        if small and self._kept is None:
+            self._kept = [to_plain(frame, columns) for frame in self._source.chunks()]
+        for plain in self._kept or (to_plain(frame, columns) for frame in self._source.chunks()):
+            yield first, plain
+            first += len(plain[columns[0].name])
+        if first != self._survey.rows:
+            raise DataError(
+                f"{self._source.name!r} had {self._survey.rows:,} rows and now has {first:,}.",
+                "It was changed while it was read.",
+                "Try again.",
+            )
+
+
+def _refuse_narrow_identifiers(columns: Sequence[Column]) -> None:
+    for column in columns:
+        if column.kind == "identifier":
+            try:
+                fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
+            except InputError as error:
+                raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
+
+
+def _held_out(rows: int, seed: int) -> NDArray[np.bool_]:
+    """Which rows are held out, (N,): a tenth, but not too few and not too many."""
+    count = min(max(round(0.1 * rows), min(round(0.2 * rows), FEWEST_HELD_OUT)), MOST_HELD_OUT)
+    chosen = np.random.default_rng(seed_for(seed, "data/table/held_out")).permutation(rows)[:count]
+    mask = np.zeros(rows, dtype=bool)
+    mask[chosen] = True
+    return mask
+
+
+def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
+    """At most `most` of the wanted rows, (S,) in random order."""
+    places = np.flatnonzero(wanted)
+    random = np.random.default_rng(seed_for(0, "data/table/sample"))
+    if len(places) > most:
+        places = np.sort(random.choice(places, most, replace=False))
+    parts: list[Plain] = []
+    for first, plain in rows:
+        length = len(next(iter(plain.values())))
+        mine = places[np.searchsorted(places, first) : np.searchsorted(places, first + length)] - first
+        parts.append({name: values[mine] for name, values in plain.items()})
+    order = random.permutation(len(places))
+    return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
+
+
+def _kept_rules(wanted: Mapping[Rule, str], rows: _Rows, columns: Sequence[Column]) -> dict[Rule, str]:
+    """The rules, checked on every row: one that was asked for and is broken is an error, one found is dropped."""
+    kept = dict(wanted)
+    for first, plain in rows if wanted else ():
+        for rule, why in tuple(kept.items()):
+            try:
+                check_rules([rule], plain, columns, first + 1)
+            except DataError:
+                if why == ASKED:
+                    raise
+                del kept[rule]
+    return kept
+
+
+def _counts(
+    rows: _Rows, held_out: NDArray[np.bool_], units: Sequence[tuple[str, ...]], survey: TableSurvey
+) -> dict[tuple[str, ...], tuple[Plain, NDArray[np.float64]]]:
+    """For each unit of categories its distinct values in the training rows, and in how many rows each stands."""
+    kinds = {column.name: column.kind for column in survey.columns}
+    wanted = [names for names in units if len(names) > 1 or kinds[names[0]] not in NUMBERS]
+    found: dict[tuple[str, ...], list[pd.Series[Any]]] = {names: [] for names in wanted}
+    for first, plain in rows:
+        training = ~held_out[first : first + len(next(iter(plain.values())))]
+        for names in wanted:
+            frame = pd.DataFrame({name: plain[name][training] for name in names})
+            found[names].append(frame.groupby(list(names), dropna=False, sort=False).size())
+    return {names: _summed(names, parts, kinds) for names, parts in found.items()}
+
+
+def _summed(
+    names: tuple[str, ...], parts: Sequence[pd.Series[Any]], kinds: Mapping[str, str]
+) -> tuple[Plain, NDArray[np.float64]]:
+    whole = pd.concat(parts)
+    whole = whole.groupby(level=list(range(len(names))), dropna=False, sort=True).sum()
+    index = whole.index.to_frame(index=False)
+    index.columns = pd.Index(names)
+    values: dict[str, NDArray[Any]] = {}
+    for name in names:
+        if kinds[name] in NUMBERS:
+            values[name] = index[name].to_numpy(np.float64)
+        else:
+            texts = index[name].astype(object)
+            values[name] = texts.where(texts.notna(), None).to_numpy(object)
+    return values, whole.to_numpy(np.float64)

@@ -1,0 +1,85 @@
+"""Measures of labelled generators: does a sample show what was asked for, and does every label get its share?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.measures.intervals import Estimate, from_bootstrap, of_share
+
+MISSING = 0.1  # of its training share: a label with less is called missing
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What the judge reads in held-out pictures, samples and the reference's pictures: (N,) each."""
+
+    held_out: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    reference: NDArray[np.int64]
+
+
+def label_scores(
+    read: Readings,
+    train_labels: NDArray[np.int64],
+    asked: NDArray[np.int64] | None,
+    reference_asked: NDArray[np.int64],
+    judge_accuracy: float,
+    random: np.random.Generator,
+) -> dict[str, tuple[Estimate, float, float]]:
+    """(estimate, floor, reference) of label_agreement (where samples were asked for by label) and class_balance.
+
+    The floor of the agreement is the judge's own accuracy on pictures it never saw: a perfect generator gets no more.
+    """
+    due = _shares(train_labels if asked is None else asked, _count(read, train_labels))
+    train_due = _shares(train_labels, len(due))
+    balance = from_bootstrap(lambda rows: _gap(read.samples[rows], due), len(read.samples), random)
+    result = {
+        "class_balance": (
+            balance,
+            _gap(read.held_out, train_due),
+            _gap(read.reference, due if asked is not None else train_due),
+        )
+    }
+    if asked is not None:
+        agreement = of_share(int((read.samples == asked).sum()), len(asked))
+        result["label_agreement"] = (agreement, judge_accuracy, float((read.reference == reference_asked).mean()))
+    return result
+
+
+def class_table(read: Readings, train_labels: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
+    """What evaluation.json says of the labels, in their order.
+
+    names, training_shares; held_out_shares and sample_shares as the judge reads them; missing: the labels that are
+    due at least 5 times among the samples and get less than a tenth of that. What is due is the smaller of the share in
+    the training data and the share that the judge reads in unseen real pictures: where it never recognises a label in
+    real pictures, its absence from the samples means nothing.
+    """
+    count = _count(read, train_labels)
+    words = [names[i] if i < len(names) else str(i) for i in range(count)]
+    trained, held_out, drawn = (_shares(part, count) for part in (train_labels, read.held_out, read.samples))
+    due = np.minimum(trained, held_out)
+    missing = (due * len(read.samples) >= 5) & (drawn < MISSING * due)
+    return {
+        "names": words,
+        "training_shares": trained.tolist(),
+        "held_out_shares": held_out.tolist(),
+        "sample_shares": drawn.tolist(),
+        "missing": [word for word, gone in zip(words, missing, strict=True) if gone],
+    }
+
+
+def _count(read: Readings, train_labels: NDArray[np.int64]) -> int:
+    return 1 + max(int(part.max()) for part in (read.held_out, read.samples, read.reference, train_labels))
+
+
+def _shares(labels: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    return np.bincount(labels, minlength=count)[:count] / len(labels)
+
+
+def _gap(classes: NDArray[np.int64], due: NDArray[np.float64]) -> float:
+    return float(np.abs(_shares(classes, len(due)) - due).max())

@@ -1,0 +1,337 @@
+"""What a run folder says of a run: records, events, findings, and the evaluation with its blocks. Plain values only.
+
+An evaluation is stored as evaluation.json and read back by the report, the live view and programs. Its blocks say what
+is shown, in the words of the kind of data that wrote them; who draws them need not know that kind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from typing import Any, Literal, TypeAlias
+
+Grade = Literal["excellent", "good", "fair", "poor", "failed"]
+GRADES: tuple[Grade, ...] = ("excellent", "good", "fair", "poor", "failed")
+
+Record: TypeAlias = dict[str, Any]
+"""One line of metrics.jsonl; its keys are listed in run.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number about the product, never alone: beside its floor, its reference and its spread."""
+
+    name: str
+    value: float
+    low: float  # 95 % confidence interval
+    high: float
+    floor: float  # real against real: what a perfect generator would get
+    reference: float  # the simplest thing that is not a GAN
+    better: Literal["lower", "higher"]
+    meaning: str  # one sentence in plain words
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a measure means in one sentence, for someone who has never seen a GAN, and which direction is better."""
+
+    better: Literal["lower", "higher"]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an evaluation comes to: a grade, a headline, one to seven sentences, and whether the adversary helps."""
+
+    grade: Grade
+    headline: str
+    sentences: tuple[str, ...]
+    adversarial_helps: bool | None  # beats what does without it; None: unknown, or there is no adversary
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check has seen in a run's history."""
+
+    ailment: str  # collapse, discriminator_wins, ...
+    severity: Literal["note", "warning", "critical"]
+    evidence: str  # with the numbers
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a check may read: everything a run folder says, nothing of the running program."""
+
+    records: tuple[Record, ...]
+    events: tuple[Mapping[str, Any], ...] = ()
+    passport: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+
+Check: TypeAlias = Callable[[History], Finding | None]
+
+
+# ---- words of the pages ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The words of a task on a kind of data for the pages about its runs; page.json holds them.
+
+    The defaults fit any data: a run without page.json, which an older version made, is described with them.
+    """
+
+    nouns: str = "examples"  # of the data, as in "after 12,800 examples shown"
+    judged: str = "samples"  # what an evaluation measures, as in "Judged on 5,000 samples"
+    samples: str = "Samples"  # what a picture over time shows, as in "Samples after 12,800 examples"
+    caption: str = "What the model makes"  # under the last of these pictures
+    note: str = ""  # a sentence behind the caption
+    story: str = "Each picture was made at that moment of training."  # above the pictures over time
+    wide: bool = False  # these pictures are charts: a few, as wide as the page, instead of a strip of small ones
+
+
+def read_page(content: Mapping[str, Any]) -> Page:
+    """The words that a page.json holds; those that are missing, or of another type, are the defaults."""
+    known: dict[str, Any] = {one.name: content.get(one.name) for one in fields(Page)}
+    return Page(**{name: value for name, value in known.items() if type(value) is type(getattr(Page(), name))})
+
+
+# ---- evaluation and its blocks ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A paragraph."""
+
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture of the run folder. Figures that follow each other and are not wide stand side by side."""
+
+    path: str  # within the run folder: "pictures/columns.png"
+    alt: str
+    caption: str = ""
+    wide: bool = False  # a chart with text: as wide as the page; else few pixels are shown as squares
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table. Cells are text; whoever writes it formats the numbers."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    numeric: tuple[int, ...] = ()  # places of the columns that are aligned to the right
+    summary: str = ""  # where it is long: the line behind which it is folded away
+
+    def __post_init__(self) -> None:
+        _check_length("cells in a row", self.rows, self.heads)
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Shares side by side, such as those of the training data and those of the samples."""
+
+    names: tuple[str, ...]
+    series: Mapping[str, tuple[float, ...]]  # what the shares are of -> a share 0..1 for each name; at most four
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        _check_length("shares", self.series.values(), self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some cases in one figure: a case in each row."""
+
+    title: str  # "The worst"
+    sentence: str
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Inputs beside results and truths, the worst group first."""
+
+    columns: tuple[str, ...]  # what stands in each column of the figures
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A method that the model is compared with, or the model itself."""
+
+    name: str
+    scores: tuple[str, ...]  # one for each head, "" for what was not measured
+    sentence: str = ""  # what it is
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """The comparison with methods that are not GANs: one row each, the model's own first."""
+
+    heads: tuple[str, ...]
+    rows: tuple[Rival, ...]
+    caption: str = ""  # how to read the scores
+
+    def __post_init__(self) -> None:
+        _check_length("scores", (row.scores for row in self.rows), self.heads)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound file of the run folder, to listen to: .wav, .flac, .ogg or .mp3."""
+
+    path: str
+    caption: str
+
+
+Content: TypeAlias = Prose | Figure | Rows | Bars | Cases | Rivals | Sound
+CONTENTS: Mapping[str, type[Content]] = {
+    "prose": Prose,
+    "figure": Figure,
+    "rows": Rows,
+    "bars": Bars,
+    "cases": Cases,
+    "rivals": Rivals,
+    "sound": Sound,
+}
+"""What a block may hold, by its `type` in evaluation.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A section of the page: a title, how to read it, and what is shown."""
+
+    title: str
+    lead: str
+    contents: tuple[Content, ...]
+    first: bool = False  # what the model made: it stands before the story of the training, others after the measures
+
+
+BEST, SIMPLEST = "the floor", "the reference"  # of an evaluation that does not call them anything
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How good a model is: measures, a verdict, what to show, and facts for programs. evaluation.json holds it."""
+
+    measures: tuple[Measure, ...]
+    verdict: Verdict
+    samples: int  # that were judged
+    held_out: int  # real examples that they were compared with
+    judge: Mapping[str, Any]  # what measured: kind, sentence, and more
+    floor: str  # what the floor of each measure is, a sentence
+    reference: str  # what the reference is, a sentence
+    best: str = BEST  # what the floor is in the middle of a sentence: "real pictures"
+    simplest: str = SIMPLEST  # the same of the reference: "a Gaussian"
+    blocks: tuple[Block, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)  # plain values, at the top of evaluation.json
+
+    def measure(self, name: str) -> Measure:
+        """One measure by name. Raises: KeyError if it was not measured."""
+        return {measure.name: measure for measure in self.measures}[name]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of evaluation.json, but for step and examples of the run."""
+        plain = {name: getattr(self, name) for name in PLAIN}
+        parts = {
+            "judge": self.judge,
+            "measures": [asdict(measure) for measure in self.measures],
+            **{"classes": None, "nearest": "", **self.facts},  # these two have been in every evaluation.json so far
+            "verdict": asdict(self.verdict),
+            "blocks": [
+                {
+                    **{name: getattr(block, name) for name in ("title", "lead", "first")},
+                    "contents": [{"type": _type_of(part), **asdict(part)} for part in block.contents],
+                }
+                for block in self.blocks
+            ],
+        }
+        told: dict[str, Any] = _as_json(plain | parts)
+        return told
+
+
+PLAIN = ("samples", "held_out", "floor", "reference", "best", "simplest")  # fields of an evaluation that are plain
+
+
+def read_evaluation(content: Mapping[str, Any]) -> Evaluation | None:
+    """The evaluation that an evaluation.json holds; None before there is one.
+
+    One of an older version has no blocks, and may lack more. A block's content of a type that is not in CONTENTS, of a
+    newer version, is left out.
+
+    Raises: ValueError, TypeError, AttributeError for what is not an evaluation.
+    """
+    if not content:
+        return None
+    verdict, judge = content.get("verdict") or {}, content.get("judge") or {}
+    known = (*PLAIN, "judge", "measures", "verdict", "blocks")
+    return Evaluation(
+        measures=tuple(_measure(one) for one in content.get("measures") or []),
+        verdict=Verdict(
+            verdict.get("grade", ""),
+            str(verdict.get("headline", "")),
+            tuple(str(sentence) for sentence in verdict.get("sentences") or []),
+            verdict.get("adversarial_helps"),
+        ),
+        samples=int(content.get("samples") or 0),
+        held_out=int(content.get("held_out") or 0),
+        judge={**judge},
+        floor=str(content.get("floor") or ""),
+        reference=str(content.get("reference") or ""),
+        best=str(content.get("best") or BEST),
+        simplest=str(content.get("simplest") or SIMPLEST),
+        blocks=tuple(_block(one) for one in content.get("blocks") or []),
+        facts={key: value for key, value in content.items() if key not in known},
+    )
+
+
+def _measure(told: Mapping[str, Any]) -> Measure:
+    numbers = [told.get(name) for name in ("value", "low", "high", "floor", "reference")]
+    value, low, high, floor, reference = (
+        float(number) if isinstance(number, int | float) else math.nan for number in numbers
+    )
+    better: Literal["lower", "higher"] = "lower" if told.get("better") == "lower" else "higher"
+    return Measure(
+        str(told.get("name", "")), value, low, high, floor, reference, better, str(told.get("meaning") or "")
+    )
+
+
+def _block(told: Mapping[str, Any]) -> Block:
+    contents = [
+        _reader(part["type"]).validate_python({key: part[key] for key in part if key != "type"})
+        for part in told["contents"]
+        if part["type"] in CONTENTS
+    ]
+    return Block(str(told["title"]), str(told["lead"]), tuple(contents), bool(told.get("first")))
+
+
+@cache
+def _reader(name: str) -> Any:
+    from pydantic import TypeAdapter  # late: importing it costs a tenth of a second
+
+    return TypeAdapter(CONTENTS[name])
+
+
+def _as_json(value: Any) -> Any:
+    """Plain values as reading the JSON gives them: lists for tuples."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(part) for key, part in value.items()}
+    return [_as_json(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _check_length(what: str, parts: Iterable[Sequence[object]], names: Sequence[str]) -> None:
+    for part in parts:
+        if len(part) != len(names):
+            raise ValueError(f"there are {len(part)} {what} for {len(names)} names")
+
+
+def _type_of(content: Content) -> str:
+    return next(name for name, kind in CONTENTS.items() if type(content) is kind)
