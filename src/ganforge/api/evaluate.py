@@ -8,7 +8,7 @@ from typing import Any
 from ganforge.api.event_log import Teller
 from ganforge.api.load import load
 from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
-from ganforge.planning.compute import use
+from ganforge.planning.compute import library_threads, use
 from ganforge.run import Run
 
 
@@ -25,6 +25,7 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     product = job.read_product(folder.model)
     records = folder.read_records()
     last = records[-1] if records else {"step": 0, "examples": 0}
-    content = {"step": last["step"], "examples": last["examples"], **job.evaluate(folder, product).to_json()}
+    with library_threads(recipe.compute):
+        content = {"step": last["step"], "examples": last["examples"], **job.evaluate(folder, product).to_json()}
     folder.write_json(folder.evaluation, content)
     return content
