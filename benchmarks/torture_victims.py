@@ -2,7 +2,8 @@
 
 A moment is a number of seconds, or the n-th operation that changes files. Every opening for writing, renaming, making
 and removing of files and folders under the victim's folder is counted, by an audit hook of Python: the product needs no
-fault points, and a short run can be hit at every one of them. The children are forked by one process that has imported
+fault points, and a short run can be hit at every one of them. What changes nothing is not counted: before a folder is
+made that exists, the files are as before the next operation. The children are forked by one process that has imported
 all that they need; it computes nothing itself, so that no thread is lost by forking.
 """
 
@@ -26,6 +27,7 @@ from typing import Any, Literal, Self
 PATIENCE_SECONDS = 600.0  # after which a victim counts as hung
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate")
+MAKES = {"os.mkdir": True, "os.remove": False}  # whether they find it done if the place exists
 CREATES = ("open", "os.mkdir")  # what a full disk refuses; renaming and removing go on
 
 
@@ -166,7 +168,7 @@ def _prepare(accident: dict[str, Any], folder: Path, log: int) -> None:
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal count
         place = _changed_place(event, arguments)
-        if place is None or not place.startswith(root):
+        if place is None or not place.startswith(root) or os.path.lexists(place) == MAKES.get(event):
             return
         number, count = count, count + 1
         if kind not in {"cut", "short"}:

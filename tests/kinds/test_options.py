@@ -92,6 +92,7 @@ def test_a_value_that_cannot_be_is_refused_in_words(about: dict[str, Any], given
 def test_what_nobody_asked_for_is_left_out_and_several_are_a_tuple() -> None:
     asked = {"resolution": None, "rules": (), "plan": None}
     assert read_options("train", asked) == {}
+    assert read_options("apply", {"strength": "0", "draw": False}) == {"strength": 0.0}
     assert read_options("train", {"rules": ["a <= b"]}) == {"rules": ("a <= b",)}
     with pytest.raises(RecipeError, match=r"rules cannot be 'a <= b'. It takes several. Give a list"):
         read_options("train", {"rules": "a <= b"})

@@ -106,10 +106,10 @@ def test_the_command_line_lists_and_takes_its_options(
                   "roses", "pictures|tables|smells"):  # fmt: skip
         assert words in page
     (tmp_path / "a.smell").touch()
-    asked = ("--strength", "0.5", "--note", "musk", "--note", "oak", "--dry")
+    asked = ("--strength", "0", "--note", "musk", "--note", "oak", "--dry")
     assert run("plan", str(tmp_path / "a.smell"), *asked) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "sniffed {'strength': 0.5, 'notes': ('musk', 'oak'), 'dry': True}" in said
+    assert "sniffed {'strength': 0.0, 'notes': ('musk', 'oak'), 'dry': True}" in said
     assert run("plan", "digits8", "--dry") == 2
     assert "Only smells have --dry." in capsys.readouterr().err
     assert run("plan", str(tmp_path / "a.smell"), "--strength", "2") == 2

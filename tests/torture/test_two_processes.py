@@ -11,6 +11,7 @@ import pytest
 
 from ganforge.cli import main
 
+pytestmark = pytest.mark.slow
 TRAIN = ["train", "diabetes", "--task", "regress", "--label", "target", "--examples", "640", "--run"]
 WAITS = """
 import sys

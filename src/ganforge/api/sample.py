@@ -106,7 +106,7 @@ def fill_table(
 ) -> Path | pd.DataFrame:
     """Fills the missing cells of a table with what the model of a run says of them. See `applying.apply`."""
     from ganforge.kinds.tables.generate.model import load_rows
-    from ganforge.kinds.tables.reading.matching import columns_like
+    from ganforge.kinds.tables.reading.plain import columns_like
     from ganforge.kinds.tables.reading.source import open_source
     from ganforge.kinds.tables.reading.write import check_table_place, write_table
 
@@ -133,7 +133,7 @@ def completed(model: RowModel, source: object, *, draw: bool, seed: int) -> pd.D
     """A table with its missing cells filled, as a data frame."""
     import pandas as pd
 
-    from ganforge.kinds.tables.reading.matching import columns_like
+    from ganforge.kinds.tables.reading.plain import columns_like
     from ganforge.kinds.tables.reading.source import open_source
 
     with on_disk(source, TABLES) as path:
@@ -185,7 +185,7 @@ def _frames(model: RowModel, n: int, conditions: Any, seed: int) -> Iterator[pd.
 
 def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[pd.DataFrame]:
     """The table in parts, as it is but for its missing cells."""
-    from ganforge.kinds.tables.reading.matching import plain_like, with_filled
+    from ganforge.kinds.tables.reading.plain import plain_like, with_filled
 
     learned = [
         column for column in model.codec.columns if any(column.name in unit.columns for unit in model.codec.units)

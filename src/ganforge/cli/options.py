@@ -13,7 +13,7 @@ import typer
 from ganforge.contracts import Kind, Option
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds import KINDS, every_kind
-from ganforge.kinds.options import flag_of, options_of, read_value
+from ganforge.kinds.options import flag_of, options_of, read_value, was_given
 from ganforge.recipe import Size
 
 HOW_LONG, WHAT = "How long (5 minutes when you say nothing)", "What to train (chosen for you when you say nothing)"
@@ -129,12 +129,11 @@ def with_kind_options(verb: str) -> Callable[[Callable[..., None]], Callable[...
 
         @wraps(function)
         def called(**typed: Any) -> None:
-            given = {name: value for parameter in more if (value := typed.pop(name := parameter.name))}
-            function(**typed, of_kind=given)
+            given = {parameter.name: typed.pop(parameter.name) for parameter in more}
+            function(**typed, of_kind={name: value for name, value in given.items() if was_given(value)})
 
-        own = [
-            each for each in inspect.signature(function, eval_str=True).parameters.values() if each.name != "of_kind"
-        ]
+        parameters = inspect.signature(function, eval_str=True).parameters.values()
+        own = [each for each in parameters if each.name != "of_kind"]
         called.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
         called.__annotations__ = {each.name: each.annotation for each in (*own, *more)}
         return called

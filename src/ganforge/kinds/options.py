@@ -27,6 +27,11 @@ def flag_of(option: Option) -> str:
     return option.flag or f"--{option.name.replace('_', '-')}"
 
 
+def was_given(value: object) -> bool:
+    """Whether an option was asked for: not if it is None, False, or an empty tuple, list or dictionary."""
+    return value is not None and value is not False and not (isinstance(value, tuple | list | dict) and not value)
+
+
 def read_options(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Values for options of kinds, as they are kept. What is None, False or empty was not asked for and is left out.
 
@@ -38,7 +43,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise RecipeError(f"There is no option {name!r}.", did_you_mean(name, known))
         _, option = known[name][0]
-        if value is None or value is False or (isinstance(value, tuple | list | dict) and not value):
+        if not was_given(value):
             continue
         if not option.many or option.type is object:
             read[name] = read_value(option, value)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganforge.errors import InputError
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.datetimes import MICROSECONDS, read_datetime, write_datetime
+from ganforge.kinds.tables.columns import MICROSECONDS, Column
+from ganforge.kinds.tables.reading.datetimes import read_datetime, write_datetime
 
 
 def column(**more: Any) -> Column:

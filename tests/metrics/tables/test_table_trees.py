@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.detection import detection
+from ganforge.kinds.tables.measures.scoring import detection
 from ganforge.kinds.tables.measures.trees import TreeView, auc, auc_standard_error, explained, macro_auc
 from ganforge.kinds.tables.measures.utility import find_targets, of_real_rows, utility
 
@@ -70,6 +70,7 @@ def test_an_integer_of_few_values_is_predicted_as_classes_and_missing_ones_are_l
     assert len(targets[1].truth) == int((~np.isnan(held_out["y"])).sum())
 
 
+@pytest.mark.slow
 def test_real_rows_keep_the_skill_shuffled_ones_none_and_rows_of_one_kind_none() -> None:
     train, held_out = people(3000, 0), people(1500, 1)
     view = TreeView.fit(train, COLUMNS)

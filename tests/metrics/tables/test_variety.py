@@ -8,8 +8,8 @@ import pytest
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import Coding
-from ganforge.kinds.tables.measures.variety import variety
-from ganforge.kinds.tables.reading.repeats import repeats
+from ganforge.kinds.tables.measures.quick import variety
+from ganforge.kinds.tables.table import repeats
 
 COLUMNS = (
     Column(name="size", kind="decimal", dtype="float64", distinct=500),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -10,6 +10,9 @@ from pydantic import Field
 from ganforge.errors import RecipeError
 from ganforge.recipe import Data, Recipe, Section
 
+NUMBERS = ("integer", "decimal", "datetime")  # kinds of values with an order and distances: float64 in contracts.Plain
+LEARNED = (*NUMBERS, "category", "boolean")
+MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 ColumnKind = Literal["integer", "decimal", "category", "boolean", "datetime", "identifier", "constant"]
 
 
@@ -29,6 +32,21 @@ class Column(Section):
     format: str | None = None  # of a datetime or number written as text: how; of an identifier: its pattern
     why: str = ""  # why it is of this kind
     does: str = ""  # what will be done with it
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values have an order and distances; else they are texts."""
+        return self.kind in NUMBERS
+
+    @property
+    def unit(self) -> int:
+        """Microseconds that a datetime is counted in; 1 of other columns."""
+        return MICROSECONDS[self.resolution or "D"] if self.kind == "datetime" else 1
+
+
+def learned(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns that are learned and measured, in their order: all but identifiers and constants."""
+    return tuple(column for column in columns if column.kind in LEARNED)
 
 
 class TableData(Data):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganforge.kinds.tables.columns import columns_of
-from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS, seen_range
+from ganforge.kinds.tables.rules.bounds import seen_range
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.recipe import Recipe
 from ganforge.records import Rows
@@ -17,7 +17,7 @@ def overview_of(recipe: Recipe) -> tuple[Rows, ...]:
 def _columns(recipe: Recipe) -> Rows:
     rows = []
     for column in columns_of(recipe):
-        ordered = column.kind in ORDERED_KINDS and column.minimum is not None
+        ordered = column.is_number and column.minimum is not None
         rows.append(
             (
                 column.name,

@@ -24,13 +24,11 @@ from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.tables.codec.codec import TableCodec, Tally, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import Inside
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import NUMBERS, Column, learned
 from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.plain import to_plain
-from ganforge.kinds.tables.reading.repeats import repeats
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
-from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS
 from ganforge.kinds.tables.rules.find_rules import find_rules
 from ganforge.kinds.tables.rules.rules import Rule, check_rules, combined, read_rule, rule_in_words
 
@@ -155,6 +153,24 @@ def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, 
     )
 
 
+def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
+    """rows_compared, duplicates, and duplicates_by_chance: those of the same columns, each shuffled by itself.
+
+    Columns of few values repeat by chance, and then repeats are no sign of a fault. Identifiers are left out: a copy of
+    a row usually has a new one.
+
+    Args: rows (N,) of plain columns.
+    """
+    frame = pd.DataFrame({column.name: rows[column.name] for column in learned(columns)})
+    random = np.random.default_rng(seed_for(0, "data/table/repeats"))
+    shuffled = frame.apply(lambda values: random.permutation(values.to_numpy()))
+    return {
+        "rows_compared": len(frame),
+        "duplicates": int(frame.duplicated().sum()),
+        "duplicates_by_chance": int(shuffled.duplicated().sum()),
+    }
+
+
 class _Rows:
     """The plain rows of a table in parts, (number of the first row from 0, rows), as often as they are needed."""
 
@@ -230,7 +246,7 @@ def _counts(
 ) -> dict[tuple[str, ...], tuple[Plain, NDArray[np.float64]]]:
     """For each unit of categories its distinct values in the training rows, and in how many rows each stands."""
     kinds = {column.name: column.kind for column in survey.columns}
-    wanted = [names for names in units if len(names) > 1 or kinds[names[0]] not in ORDERED_KINDS]
+    wanted = [names for names in units if len(names) > 1 or kinds[names[0]] not in NUMBERS]
     found: dict[tuple[str, ...], list[pd.Series[Any]]] = {names: [] for names in wanted}
     for first, plain in rows:
         training = ~held_out[first : first + len(next(iter(plain.values())))]
@@ -249,7 +265,7 @@ def _summed(
     index.columns = pd.Index(names)
     values: dict[str, NDArray[Any]] = {}
     for name in names:
-        if kinds[name] in ORDERED_KINDS:
+        if kinds[name] in NUMBERS:
             values[name] = index[name].to_numpy(np.float64)
         else:
             texts = index[name].astype(object)

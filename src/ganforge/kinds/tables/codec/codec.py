@@ -18,8 +18,7 @@ from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
 from ganforge.kinds.tables.codec.numbers import Codes, Inside, NumberUnit, fit_numbers
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.bounds import LEARNED, ORDERED_KINDS
+from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.rules.conditions import Condition, seen_in
 from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, lowers_of, narrowed
 
@@ -153,7 +152,7 @@ def fit_codec(
     units: list[Unit] = []
     for names in unit_columns(columns, rules):
         column, size = by_name[names[0]], len(tally.sample[names[0]])
-        if len(names) > 1 or column.kind not in ORDERED_KINDS:
+        if len(names) > 1 or not column.is_number:
             units.append(fit_categories(names, *tally.counts[names]))
         elif column.name in below:
             lowers = [by_name[name] for name in below[column.name]]

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.numbers import Codes, Inside, Numbers, NumberUnit, fit_numbers
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.datetimes import unit_of
 from ganforge.kinds.tables.rules.conditions import Condition, all_of
 
 
@@ -107,7 +106,7 @@ def fit_gaps(lowers: Sequence[Column], column: Column, plain: Plain, rows: int, 
     distance = column.model_copy(update={"minimum": 0.0, "maximum": None})
     unit = GapUnit(
         lowers=tuple(lower.name for lower in lowers),
-        scales=tuple((unit_of(lower), unit_of(column)) for lower in lowers),
+        scales=tuple((lower.unit, column.unit) for lower in lowers),
         upper=column.name,
         origin=float(np.nanmin(values)) if not np.isnan(values).all() else 0.0,
         low=-np.inf if column.minimum is None else column.minimum,

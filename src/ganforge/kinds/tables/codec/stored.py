@@ -14,10 +14,9 @@ from ganforge.kinds.tables.codec.codec import TableCodec, Unit, unit_columns
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.codec.numbers import KNOTS, NumberUnit, Seen, Smooth
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import NUMBERS, Column
 from ganforge.kinds.tables.reading.dtypes import arrow_type, dtype_of
 from ganforge.kinds.tables.reading.profile import MOST_DECIMALS
-from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS
 from ganforge.kinds.tables.rules.rules import lowers_of, parse_rules, rule_in_words
 
 Arrays = dict[str, NDArray[Any]]
@@ -64,7 +63,7 @@ def _check_parts(codec: TableCodec) -> None:
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
     for unit in codec.units:
-        name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in ORDERED_KINDS
+        name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMBERS
         lowers = lowers_of(codec.rules).get(name, ()) if numeric else ()
         fits = isinstance(unit, GapUnit if lowers else NumberUnit if numeric else CategoryUnit)
         if not fits or (isinstance(unit, GapUnit) and unit.lowers != lowers):

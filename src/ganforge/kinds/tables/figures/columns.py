@@ -24,7 +24,6 @@ from ganforge.kinds.tables.figures.ink import (
     cut,
     figure,
     front,
-    is_number,
     legend,
     most_frequent,
     plain_axes,
@@ -61,7 +60,7 @@ def draw_columns(
     for i, column in enumerate(panels):
         panel = grid[1 + i // ACROSS, i % ACROSS]
         real, made = front(train[column.name]), front(samples[column.name])
-        (_numbers if is_number(column) else _texts)(panel, column, real, made)
+        (_numbers if column.is_number else _texts)(panel, column, real, made)
     return png(drawn)
 
 

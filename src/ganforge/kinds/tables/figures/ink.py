@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ganforge.core.format import short
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.datetimes import moment
 
 REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that no eye confuses them; the page's own colours
 DARK_REAL = "#57534b"  # where the real ones are drawn as points or as the dark end of a scale
@@ -57,11 +58,6 @@ def plain_axes(axes: Axes, title: str, colour: str = INK) -> None:
     axes.tick_params(labelsize=SMALL, labelcolor=SOFT, color=LINE, length=3)
 
 
-def is_number(column: Column) -> bool:
-    """Whether a column has an axis; else it has bars."""
-    return column.kind in ("integer", "decimal", "datetime")
-
-
 def front(values: NDArray[Any]) -> NDArray[Any]:
     """At most 20,000 values, evenly from the whole column."""
     return values[np.linspace(0, len(values) - 1, min(len(values), MOST_DRAWN)).astype(np.int64)]
@@ -76,8 +72,7 @@ def cut(name: str, letters: int = LETTERS) -> str:
 def tick(column: Column, value: float) -> str:
     """A value on an axis."""
     if column.kind == "datetime":
-        unit = {"min": "m", None: "s"}.get(column.resolution, column.resolution)
-        return str(np.array(round(value), f"datetime64[{unit}]").astype("datetime64[D]"))
+        return str(moment(value, column).astype("M8[D]"))
     if column.kind == "integer" and abs(value) < 10_000:
         return f"{value:.0f}"
     return short(value)

@@ -1,13 +1,14 @@
-"""Pairs of columns drawn: the real rows beside the generated ones."""
+"""Pairs of columns drawn: the real rows beside the generated ones, and the scores of all pairs in one square."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
@@ -17,13 +18,14 @@ from ganforge.kinds.tables.figures.ink import (
     GENERATED,
     GENERATED_SCALE,
     INK,
+    LINE,
     REAL_SCALE,
+    SMALL,
     SOFT,
     Floats,
     cut,
     figure,
     front,
-    is_number,
     most_frequent,
     plain_axes,
     png,
@@ -36,6 +38,9 @@ MOST_PAIRS = 8
 MOST_POINTS = 1_500
 MOST_TEXTS, BINS = 7, 14
 LETTERS = 13
+MOST_COLUMNS = 40  # the ones with the worst pairs
+MOST_NUMBERED = 20  # columns up to which the scores are written into the cells
+LOSS = LinearSegmentedColormap.from_list("loss", ["#fbfaf7", "#f3d3a8", "#d9822b", "#7a3206"])  # light: alike
 
 
 def draw_pairs(train: Plain, samples: Plain, columns: Sequence[Column], pairs: Sequence[tuple[str, str]]) -> bytes:
@@ -51,17 +56,66 @@ def draw_pairs(train: Plain, samples: Plain, columns: Sequence[Column], pairs: S
     halves = drawn.subfigures(rows, 2, squeeze=False, wspace=0.03, hspace=0.04)
     for i, (first, second) in enumerate(known):
         # A category is read more easily at the side than below.
-        x, y = (second, first) if not is_number(first) and is_number(second) else (first, second)
+        x, y = (second, first) if not first.is_number and second.is_number else (first, second)
         half = halves[i // 2, i % 2]
         half.suptitle(f"{cut(y.name, 26)}  by  {cut(x.name, 26)}", x=0.02, ha="left", fontsize=10.5, color=INK)
         left, right = half.subplots(1, 2, sharex=True, sharey=True)
         sides = [(front(table[x.name]), front(table[y.name])) for table in (train, samples)]
-        if is_number(x) and is_number(y):
+        if x.is_number and y.is_number:
             _points((left, right), x, y, sides)
         else:
             _heat((left, right), x, y, sides)
         plain_axes(left, "real", DARK_REAL)
         plain_axes(right, "generated", GENERATED)
+    return png(drawn)
+
+
+def score_matrix(scores_of: Mapping[tuple[str, str], float], order: Sequence[str]) -> tuple[list[str], Floats]:
+    """Scores of pairs as a matrix (C, C) of the columns that are in any pair, NaN where there is none.
+
+    Args: order of all columns, which the matrix keeps. Returns: the C columns, and the matrix.
+    """
+    names = [name for name in order if any(name in pair for pair in scores_of)]
+    scores = np.full((len(names), len(names)), np.nan)
+    for (first, second), score in scores_of.items():
+        a, b = names.index(first), names.index(second)
+        scores[a, b] = scores[b, a] = score
+    return names, scores
+
+
+def draw_dependence(names: Sequence[str], scores: Floats) -> bytes:
+    """A PNG of the scores (C, C) of all pairs of the columns `names`, 1 for alike; the diagonal is left empty."""
+    scores = np.asarray(scores, np.float64)
+    if len(names) > MOST_COLUMNS:
+        kept = np.sort(np.argsort(np.nanmin(scores, axis=1))[:MOST_COLUMNS])
+        names, scores = [names[i] for i in kept], scores[np.ix_(kept, kept)]
+    numbered = len(names) <= MOST_NUMBERED
+    drawn = figure(max(3.2, min(11.0, 1.6 + (0.42 if numbered else 0.24) * len(names))))
+    axes = drawn.add_subplot()
+    finite = scores[np.isfinite(scores)]
+    worst = min(float(finite.min()) if len(finite) else 1.0, 0.9)
+    losses = np.ma.masked_invalid(1 - scores)
+    shown = axes.imshow(losses, cmap=LOSS, norm=Normalize(0, 1 - worst), aspect="auto")
+    places = range(len(names))
+    axes.set_xticks(places, [cut(name, 16) for name in names], rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, [cut(name, 20) for name in names])
+    axes.tick_params(labelsize=SMALL, labelcolor=INK, length=0)
+    axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.tick_params(which="minor", length=0)
+    axes.spines[:].set_visible(False)
+    if numbered:
+        for i, j in zip(*np.nonzero(np.isfinite(scores)), strict=True):
+            dark = 1 - scores[i, j] > 0.55 * (1 - worst)
+            axes.text(
+                j, i, f"{100 * scores[i, j]:.0f}", ha="center", va="center", fontsize=8, color="white" if dark else SOFT
+            )
+    bar = drawn.colorbar(shown, ax=axes, shrink=0.6, aspect=18, pad=0.015)
+    bar.ax.yaxis.set_major_formatter(lambda loss, _: f"{100 * (1 - loss):.0f} %")
+    bar.ax.tick_params(labelsize=SMALL, labelcolor=SOFT, color=LINE)
+    bar.ax.set_title("alike", fontsize=SMALL, color=SOFT)
+    bar.outline.set_visible(False)
     return png(drawn)
 
 
@@ -104,7 +158,7 @@ class _Cells:
         self._column, self._others = column, False
         self.texts: list[str] = []
         self._edges: Floats = np.zeros(0)
-        if is_number(column):
+        if column.is_number:
             low, high = range_of(real[~np.isnan(real)], made[~np.isnan(made)])
             space = np.geomspace if skewed(column, real[~np.isnan(real)], low, high) else np.linspace
             self._edges = space(low, high, BINS + 1)

@@ -26,6 +26,7 @@ from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
+from ganforge.kinds.tables.reading.plain import joined
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
 from ganforge.kinds.tables.settings import MOST_CANDIDATES
 from ganforge.planning.model_files import WEIGHTS, built, parts_of, read_description
@@ -246,8 +247,3 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
 
         product = built(folder, build, "network/").to(device)
     return RowModel(product, network.need("latent_size"), codec, candidates)
-
-
-def joined(parts: Sequence[Plain]) -> Plain:
-    """Several parts of one table as one."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

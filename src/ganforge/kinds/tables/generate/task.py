@@ -16,10 +16,9 @@ from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.errors import ChangedDataError, DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
-from ganforge.kinds.tables.columns import Column, TableData, columns_of
+from ganforge.kinds.tables.columns import Column, TableData, columns_of, learned
 from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
-from ganforge.kinds.tables.generate.game import build_row_game, code_shares
-from ganforge.kinds.tables.generate.margins import match_shares
+from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.generate.referee import train_referee
 from ganforge.kinds.tables.measures import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
@@ -30,7 +29,6 @@ from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
 from ganforge.kinds.tables.reading.plain import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
-from ganforge.kinds.tables.rules.bounds import LEARNED
 from ganforge.kinds.tables.rules.rules import broken
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
@@ -194,7 +192,7 @@ class RowsJob:
 
 def learned_names(columns: Sequence[Column]) -> list[str]:
     """The first learned columns: as many as a look can draw without taking time from training."""
-    return [column.name for column in columns if column.kind in LEARNED][:DRAWN]
+    return [column.name for column in learned(columns)][:DRAWN]
 
 
 def ask_table(request: Request) -> TableInquiry:

@@ -10,8 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.sides import is_number, measured
+from ganforge.kinds.tables.columns import Column, learned
 
 MOST_VALUES = 10_000  # of one category that are told apart; the rarer ones count as one
 BINS = 10  # of a number beside a category
@@ -45,11 +44,11 @@ class Coding:
     @classmethod
     def fit(cls, real: Plain, columns: Sequence[Column]) -> Coding:
         """Args: real, from whose rows frequencies and quantiles are taken."""
-        chosen = measured(columns)
+        chosen = learned(columns)
         values, edges = {}, {}
         for column in chosen:
             given = real[column.name]
-            if is_number(column):
+            if column.is_number:
                 there = given[~np.isnan(given)]
                 cuts = np.arange(1, BINS) / BINS
                 ends = np.quantile(there, cuts, method="inverted_cdf") if len(there) else there
@@ -64,18 +63,21 @@ class Coding:
         for column in self.columns:
             given, name = table[column.name], column.name
             count = len(given)
-            if is_number(column):
+            if column.is_number:
                 numbers[name] = np.asarray(given, np.float64)
                 bins = np.searchsorted(self.edges[name], numbers[name], side="left") + 1
                 codes[name] = np.where(np.isnan(numbers[name]), MISSING, bins).astype(np.int64)
                 sizes[name] = len(self.edges[name]) + 2
             else:
-                known = self.values[name]
-                found = known.get_indexer(pd.Index(given, dtype=object)) + 1
-                found[found == 0] = len(known) + 1
-                codes[name] = np.where(pd.isna(given), MISSING, found).astype(np.int64)
-                sizes[name] = len(known) + 2
+                codes[name] = MISSING + 1 + ranks(given, self.values[name])
+                sizes[name] = len(self.values[name]) + 2
         return Coded(count, numbers, codes, sizes)
+
+
+def ranks(values: NDArray[np.generic], known: pd.Index[str]) -> Codes:
+    """The place of each text (N,) among the known ones; K for one that is none of these K, -1 for a missing one."""
+    places = known.get_indexer(pd.Index(values, dtype=object))
+    return np.where(pd.isna(values), -1, np.where(places < 0, len(known), places)).astype(np.int64)
 
 
 def by_frequency(values: NDArray[np.generic]) -> pd.Index[str]:

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency
-from ganforge.kinds.tables.measures.sentences import percent
-from ganforge.kinds.tables.measures.sides import is_number, measured, row_count, take
+from ganforge.core.format import percent
+from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
+from ganforge.kinds.tables.reading.plain import row_count, take
 from ganforge.measures.intervals import Estimate, of_share
 from ganforge.measures.neighbours import nearest_with_index
 
@@ -103,7 +103,7 @@ def nearer_share(train: Plain, held_out: Plain, rows: Plain, columns: Sequence[C
 
 def row_hashes(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:
     """(N,) one number for each row; equal rows have equal ones."""
-    frame = pd.DataFrame({column.name: table[column.name] for column in measured(columns)}, copy=False)
+    frame = pd.DataFrame({column.name: table[column.name] for column in learned(columns)}, copy=False)
     hashes: NDArray[np.uint64] = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     return hashes
 
@@ -123,10 +123,10 @@ class _Space:
 
     @classmethod
     def fit(cls, train: Plain, held_out: Plain, columns: Sequence[Column]) -> _Space:
-        chosen, centre, texts = measured(columns), {}, {}
+        chosen, centre, texts = learned(columns), {}, {}
         for column in chosen:
             values = np.concatenate([train[column.name], held_out[column.name]])
-            if is_number(column):
+            if column.is_number:
                 there = values[~np.isnan(values)]
                 spread = float(there.std()) if len(there) else 0.0
                 centre[column.name] = (float(there.mean()) if len(there) else 0.0, spread or 1.0)
@@ -146,7 +146,5 @@ class _Space:
                 parts.append(gone[:, None].astype(np.float64))
             else:
                 known = self.texts[column.name]
-                codes = known.get_indexer(pd.Index(values, dtype=object))
-                codes = np.where(pd.isna(values), len(known) + 1, np.where(codes < 0, len(known), codes))
-                parts.append(np.eye(len(known) + 2)[codes] / np.sqrt(2))  # two different texts are one apart
+                parts.append(np.eye(len(known) + 2)[ranks(values, known)] / np.sqrt(2))  # different ones are one apart
         return np.concatenate(parts, axis=1).astype(np.float32)

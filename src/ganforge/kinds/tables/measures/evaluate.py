@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ganforge.contracts import Plain
-from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures import oversampling
+from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.blocks import table_blocks
-from ganforge.kinds.tables.measures.copula import SENTENCE, SHORT, GaussianCopula
 from ganforge.kinds.tables.measures.meanings import TABLE_MEANINGS
-from ganforge.kinds.tables.measures.package_score import sdmetrics_available, sdmetrics_quality
-from ganforge.kinds.tables.measures.scoring import MOST_ROWS, Real, Score
-from ganforge.kinds.tables.measures.sentences import column_sentence, is_off, lost_values, pair_sentence, shown
-from ganforge.kinds.tables.measures.sides import is_number, measured, row_count, subset, take
-from ganforge.kinds.tables.measures.verdict import judge_table
+from ganforge.kinds.tables.measures.rivals import SENTENCE, rivals_of
+from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, Score, subset
+from ganforge.kinds.tables.measures.verdict import (
+    column_sentence,
+    is_off,
+    judge_table,
+    lost_values,
+    pair_sentence,
+    shown,
+)
+from ganforge.kinds.tables.reading.plain import row_count, take
 from ganforge.measures.rivals import rival
 from ganforge.records import Evaluation, Measure
 
-FEWEST = 10  # rows on each side
 MOST_PAIRS = 200  # that are listed, the worst ones
-MOST_MIXED = 5_000  # training rows that SMOTE looks for neighbours among
 PERFECT = 0.5  # of detection and nearness: what a perfect generator gets, by symmetry
 JUDGE = {
     "kind": "held-out rows",
@@ -76,13 +80,13 @@ def _evaluate(
 ) -> Evaluation:
     real = Real.prepare(train, held_out, columns, label, seed)
     rows = subset(samples, columns, MOST_ROWS, seed, "samples")
-    rivals = {name: (sentence, drawn) for name, sentence, drawn in _rivals(real, row_count(rows))}
+    rivals = {name: (sentence, drawn) for name, sentence, drawn in rivals_of(real, row_count(rows))}
     scores = {name: real.score(drawn, name) for name, (_, drawn) in rivals.items()}
     mine, best, copula = real.score(rows, "samples"), real.score_real(), scores["Gaussian copula"]
     listed_columns = _columns(real, rows, mine, best, copula)
     lost = [
         f"{column.name}: no row has {shown(value)}, which is common in the real rows."
-        for column in measured(columns)
+        for column in learned(columns)
         for value in lost_values(column, real.train[column.name], rows[column.name])
     ]
     facts = {
@@ -122,58 +126,14 @@ def _evaluate(
     )
 
 
-def independent_columns(train: Plain, count: int, random: np.random.Generator) -> Plain:
-    """`count` rows whose columns are drawn one by one: every column right, nothing between them."""
-    total = row_count(train)
-    drawn = {}
-    for name, values in train.items():
-        rows = random.permutation(total)[:count] if count <= total else random.integers(0, total, count)
-        drawn[name] = values[rows]
-    return drawn
-
-
-def _rivals(real: Real, count: int) -> list[tuple[str, str, Plain]]:
-    """Name, sentence and rows of each."""
-    random = np.random.default_rng(seed_for(real.seed, "metrics/tables/rivals"))
-    base = take(real.train, slice(0, 2 * MOST_ROWS))
-    found = [
-        (
-            "independent columns",
-            "Every column drawn by itself from the training rows.",
-            independent_columns(base, count, random),
-        ),
-        ("Gaussian copula", SHORT, GaussianCopula.fit(base, real.columns).sample(count, random)),
-    ]
-    classes = {column.name for column in measured(real.columns) if not is_number(column)}
-    if real.label in classes and oversampling.smote_available():
-        near = take(base, slice(0, MOST_MIXED))
-        mixed = oversampling.smote_rows(near, real.columns, str(real.label), count, real.seed)
-        if mixed is not None:
-            rows = subset(mixed, real.columns, count, real.seed, "smote")
-            if row_count(rows) >= FEWEST:
-                found.append(("SMOTE", oversampling.SENTENCE, rows))
-    return found
-
-
 def _measures(mine: Score, best: Score, copula: Score) -> list[Measure]:
-    found = []
     floors = {name: estimate.value for name, estimate in best.measures.items()}
     floors |= {"detection": PERFECT, "nearer_to_train": PERFECT, "exact_copies": mine.copies.unseen_exact.value}
-    for name, estimate in mine.measures.items():
-        meaning = TABLE_MEANINGS[name]
-        reference = copula.measures[name].value
-        found.append(
-            Measure(
-                name,
-                estimate.value,
-                estimate.low,
-                estimate.high,
-                floors[name],
-                reference,
-                meaning.better,
-                meaning.sentence,
-            )
-        )
+    found = []
+    for name, its in mine.measures.items():
+        meaning, reference = TABLE_MEANINGS[name], copula.measures[name].value
+        ends = its.value, its.low, its.high
+        found.append(Measure(name, *ends, floors[name], reference, meaning.better, meaning.sentence))
     return found
 
 
@@ -189,6 +149,27 @@ def _package_measure(real: Real, rows: Plain, copula: Plain, mine: Score) -> lis
     quality, meaning = mine.similarity.quality, TABLE_MEANINGS["sdmetrics_quality"]
     low, high = value - (quality.value - quality.low), min(1.0, value + (quality.high - quality.value))
     return [Measure("sdmetrics_quality", value, low, high, floor, reference, meaning.better, meaning.sentence)]
+
+
+def sdmetrics_available() -> bool:
+    """Whether SDMetrics is installed; it comes with the extra ganforge[sdmetrics]."""
+    return find_spec("sdmetrics") is not None
+
+
+def sdmetrics_quality(real: Plain, rows: Plain, columns: Sequence[Column]) -> float:
+    """Its QualityReport of `rows` against `real`, 0..1; datetimes go in as numbers.
+
+    Raises: ModuleNotFoundError if SDMetrics is not installed; see `sdmetrics_available`.
+    """
+    kinds = {c.name: {"sdtype": "numerical" if c.is_number else "categorical"} for c in learned(columns)}
+    with warnings.catch_warnings():  # of its own name, and of columns that do not vary, which our own sentences tell of
+        warnings.simplefilter("ignore")
+        from sdmetrics.reports.single_table import QualityReport
+
+        report = QualityReport()
+        frames = (pd.DataFrame({name: table[name] for name in kinds}) for table in (real, rows))
+        report.generate(*frames, {"columns": kinds}, verbose=False)
+    return float(report.get_score())
 
 
 def _columns(real: Real, rows: Plain, mine: Score, best: Score, copula: Score) -> list[dict[str, Any]]:
@@ -258,7 +239,7 @@ def _rival(name: str, sentence: str, score: Score) -> dict[str, Any]:
 
 
 def _refuse_too_few(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column]) -> None:
-    if not measured(columns):
+    if not learned(columns):
         raise DataError(
             "There is no column to measure.", "All are identifiers or constant.", "Give a table with others."
         )

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.measures.intervals import Estimate, from_bootstrap
 
 HIDDEN = 0.2  # share of the cells, as the papers have it
-NUMERIC = ("integer", "decimal", "datetime")
-LEARNED = (*NUMERIC, "category", "boolean")
 NEIGHBOURS, MOST_ROWS = 5, 5_000  # of k-nearest neighbours, and training rows that rivals learn from
 
 
@@ -38,7 +36,7 @@ def hide(plain: Plain, columns: Sequence[Column], seed: int) -> Holes:
             values = plain[column.name]
             hidden[column.name] = (random.random(len(values)) < HIDDEN) & ~pd.isna(values)
             rows[column.name] = values.copy()
-            rows[column.name][hidden[column.name]] = np.nan if column.kind in NUMERIC else None
+            rows[column.name][hidden[column.name]] = np.nan if column.is_number else None
     return Holes(plain, rows, hidden)
 
 
@@ -53,7 +51,7 @@ def filling_scores(holes: Holes, filled: Plain, columns: Sequence[Column]) -> di
             continue
         cells = holes.hidden[column.name]
         truth, told = holes.truth[column.name][cells], filled[column.name][cells]
-        if column.kind in NUMERIC:
+        if column.is_number:
             width = (column.maximum or 0.0) - (column.minimum or 0.0)
             errors.append((truth - told) / (width or 1.0))
         else:
@@ -74,7 +72,7 @@ def by_means(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
         values, there = rows[column.name], ~pd.isna(train[column.name])
         if column.kind in LEARNED and there.any():
             known = pd.Series(train[column.name][there])
-            guess = float(known.mean()) if column.kind in NUMERIC else known.mode()[0]
+            guess = float(known.mean()) if column.is_number else known.mode()[0]
             filled[column.name] = np.where(pd.isna(values), guess, values)
     return filled
 
@@ -96,7 +94,7 @@ def by_regression(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain
 
 def _by_numbers(imputer: object, train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
     """Numbers by an imputer of scikit-learn on columns scaled by their range; everything else by `by_means`."""
-    numeric = [column for column in columns if column.kind in NUMERIC]
+    numeric = [column for column in columns if column.is_number]
     filled = dict(by_means(train, rows, columns))
     if not numeric:
         return filled

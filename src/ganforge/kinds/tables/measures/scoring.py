@@ -9,19 +9,19 @@ import numpy as np
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.coding import Coded, Coding
 from ganforge.kinds.tables.measures.copies import Copies, copies
-from ganforge.kinds.tables.measures.detection import FEWEST, detection
-from ganforge.kinds.tables.measures.sides import row_count, subset, take
 from ganforge.kinds.tables.measures.similarity import Similarity, similarity
-from ganforge.kinds.tables.measures.trees import TreeView
+from ganforge.kinds.tables.measures.trees import TreeView, auc, auc_standard_error, fit_classes
 from ganforge.kinds.tables.measures.utility import Target, Utility, find_targets, label_skill, of_real_rows, utility
-from ganforge.measures.intervals import Estimate
+from ganforge.kinds.tables.reading.plain import joined, row_count, take
+from ganforge.measures.intervals import Estimate, from_standard_error
 
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at
 MOST_TRAIN = 200_000  # training rows among which exact copies are searched
 MOST_DETECTED = 5_000  # rows of each kind that are told apart
+FEWEST = 10  # rows of each kind
 MOST_GROUPS = 10  # of rows, each as many as are held out
 
 
@@ -102,6 +102,13 @@ class Real:
         return Score(mine, taught, told, copied, {name: value for name, value in found.items() if value is not None})
 
 
+def subset(table: Plain, columns: Sequence[Column], most: int, seed: int, purpose: str) -> Plain:
+    """At most `most` rows in random order, the same for the same seed and purpose, of the measured columns."""
+    names = [column.name for column in learned(columns)]
+    rows = np.random.default_rng(seed_for(seed, f"metrics/tables/{purpose}")).permutation(row_count(table))[:most]
+    return {name: table[name][rows] for name in names}
+
+
 def similar(coding: Coding, real: Coded, rows: Plain, size: int) -> Similarity:
     """The similarity of `rows` to real ones, in groups of `size` rows whose scores are averaged.
 
@@ -136,3 +143,22 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
 def _told(view: TreeView, held_out: Plain, rows: Plain, random: np.random.Generator) -> Estimate | None:
     n = min(MOST_DETECTED, row_count(held_out), row_count(rows))
     return None if n < FEWEST else detection(view, take(held_out, slice(0, n)), take(rows, slice(0, n)), random)
+
+
+def detection(view: TreeView, held_out: Plain, samples: Plain, random: np.random.Generator) -> Estimate:
+    """The mean of two areas under the curve: a tree learns on one half of all rows and judges the other, both ways.
+
+    Args: held_out and samples equally many rows, at least 10. The interval is Hanley and McNeil's for all rows.
+    """
+    n = min(row_count(held_out), row_count(samples))
+    table = joined([take(held_out, slice(0, n)), take(samples, slice(0, n))])
+    features, made = view.matrix(table), np.arange(2 * n) >= n
+    halves = np.zeros(2 * n, bool)
+    for start in (0, n):  # as many of each kind in either half
+        halves[start + random.permutation(n)[: n // 2]] = True
+    areas = []
+    for learn in (halves, ~halves):
+        model = fit_classes(features[learn], made[learn].astype(np.int64), view.categorical())
+        areas.append(auc(made[~learn], model.predict_proba(features[~learn])[:, 1]))
+    area = float(np.mean(areas))
+    return from_standard_error(area, auc_standard_error(area, n, n), 0.0, 1.0)

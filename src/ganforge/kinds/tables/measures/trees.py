@@ -13,9 +13,8 @@ from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency
-from ganforge.kinds.tables.measures.sides import is_number, measured
+from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 
 MOST_CATEGORIES = 250  # of one column; scikit-learn's trees take at most 255
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
@@ -33,8 +32,8 @@ class TreeView:
     @classmethod
     def fit(cls, train: Plain, columns: Sequence[Column]) -> TreeView:
         """Args: train, whose texts are told apart; all others count as one."""
-        chosen = measured(columns)
-        texts = {c.name: by_frequency(train[c.name])[:MOST_CATEGORIES] for c in chosen if not is_number(c)}
+        chosen = learned(columns)
+        texts = {c.name: by_frequency(train[c.name])[:MOST_CATEGORIES] for c in chosen if not c.is_number}
         return cls(chosen, texts)
 
     def matrix(self, table: Plain, without: str | None = None) -> Floats:
@@ -45,9 +44,7 @@ class TreeView:
             if column.name == without:
                 continue
             if column.name in self.known:
-                codes = self.known[column.name].get_indexer(pd.Index(values, dtype=object)).astype(np.float64)
-                codes[codes < 0] = len(self.known[column.name])
-                values = np.where(pd.isna(values), np.nan, codes)
+                values = np.where(pd.isna(values), np.nan, ranks(values, self.known[column.name]))
             parts.append(np.asarray(values, np.float64))
         return np.stack(parts, axis=1)
 

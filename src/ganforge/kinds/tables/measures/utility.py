@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency
-from ganforge.kinds.tables.measures.sides import is_number, take
+from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.trees import TreeView, explained, fit_classes, fit_number, macro_auc
+from ganforge.kinds.tables.reading.plain import take
 from ganforge.measures.intervals import Estimate, from_jackknife
 
 MOST_TARGETS = 8
@@ -112,7 +112,7 @@ def _target(view: TreeView, column: Column, train: Plain, held_out: Plain, most:
     """None where there are too few values, or kinds of them. Args: most rows to learn from, and classes told apart."""
     (rows, kinds), values, classes = most, held_out[column.name], None
     there = ~pd.isna(values)
-    if is_number(column) and not 0 < column.distinct <= FEW_VALUES:
+    if column.is_number and not 0 < column.distinct <= FEW_VALUES:
         truth: NDArray[np.generic] = values[there]
         varied = len(truth) > 0 and bool((truth != truth[0]).any())
     else:
@@ -155,8 +155,7 @@ def _scores(view: TreeView, target: Target, rows: Plain, held_out: Plain) -> Flo
 
 def _codes(classes: pd.Index[str], values: NDArray[np.generic]) -> NDArray[np.int64]:
     """0..K-1, and K for every other value."""
-    codes = classes.get_indexer(pd.Index(_texts(values), dtype=object)).astype(np.int64)
-    return np.where(codes < 0, len(classes), codes)
+    return ranks(_texts(values), classes)
 
 
 def _texts(values: NDArray[Any]) -> NDArray[Any]:

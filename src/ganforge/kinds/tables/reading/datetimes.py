@@ -14,11 +14,11 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column
 
-MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 _ISO = re.compile(
     r"(?!0000)(?P<date>\d{4}(-\d{1,2}){0,2})"
     r"([T ](?P<clock>\d{1,2}(:\d\d(:\d\d(\.\d{1,9})?)?)?)( ?(?P<offset>Z|[+-]\d\d(:?\d\d)?))?)?",
@@ -26,11 +26,6 @@ _ISO = re.compile(
 )
 _FORMAT_UNITS = (("%f", "us"), ("%S", "s"), ("%M", "m"), ("%H", "h"))  # numpy calls a minute m
 _Span = tuple[np.datetime64, tzinfo | None, Fraction]  # of its own unit; where the text says it; of a microsecond
-
-
-def unit_of(column: Column) -> int:
-    """Microseconds in one plain unit of a datetime column; 1 for other columns."""
-    return MICROSECONDS[column.resolution or "D"] if column.kind == "datetime" else 1
 
 
 def read_datetime(text: str, column: Column) -> tuple[Fraction, Fraction]:
@@ -55,8 +50,7 @@ def read_datetime(text: str, column: Column) -> tuple[Fraction, Fraction]:
             f"The clocks of {column.zone} were changed then, so they show it twice or never.",
             "Add the offset, such as +01:00.",
         )
-    unit = unit_of(column)
-    return (_in_utc(first, zone, 0) + extra) / unit, (_in_utc(last, zone, 1) + extra) / unit
+    return (_in_utc(first, zone, 0) + extra) / column.unit, (_in_utc(last, zone, 1) + extra) / column.unit
 
 
 def write_datetime(plain: float, column: Column) -> str:
@@ -64,9 +58,13 @@ def write_datetime(plain: float, column: Column) -> str:
 
     Args: plain a whole number.
     """
-    resolution = (column.resolution or "D").replace("min", "m")
-    when = np.array(int(plain), f"M8[{resolution}]")
-    return str(when) if column.zone is None else str(when.astype("M8[h]") if resolution == "D" else when) + "Z"
+    text = str(moment(plain, column))
+    return text if column.zone is None else text + ("Z" if "T" in text else "T00Z")
+
+
+def moment(plain: float, column: Column) -> NDArray[np.datetime64]:
+    """A plain datetime, rounded, as numpy's of the column's resolution, ()."""
+    return np.array(round(plain), f"M8[{(column.resolution or 'D').replace('min', 'm')}]")  # numpy calls a minute m
 
 
 def zone_of(column: Column) -> tzinfo:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import Pattern
-from ganforge.kinds.tables.reading.datetimes import MICROSECONDS
+from ganforge.kinds.tables.columns import MICROSECONDS
 from ganforge.kinds.tables.reading.dtypes import is_text
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted

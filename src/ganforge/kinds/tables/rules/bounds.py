@@ -16,8 +16,6 @@ from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.datetimes import read_datetime, write_datetime
 
-ORDERED_KINDS = ("integer", "decimal", "datetime")
-LEARNED = (*ORDERED_KINDS, "category", "boolean")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 
 

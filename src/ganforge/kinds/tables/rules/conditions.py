@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.bounds import ORDERED_KINDS, at_least, at_most, read_span, seen_range, write_number
+from ganforge.kinds.tables.rules.bounds import at_least, at_most, read_span, seen_range, write_number
 from ganforge.kinds.tables.rules.syntax import Clause, Typed, quoted_name, quoted_value, read_clause
 
 LISTED = 10  # known values that an error names
@@ -183,7 +183,7 @@ def _condition(clause: Clause, column: Column, known: Sequence[str]) -> Conditio
             "Leave it out, or give the column another kind in the plan and train again.",
         )
     if clause.members is None:
-        if column.kind not in ORDERED_KINDS:
+        if not column.is_number:
             for sign, value in clause.bounds:
                 raise InputError(
                     f"The condition {clause.said!r} cannot be met.",
@@ -199,7 +199,7 @@ def _condition(clause: Clause, column: Column, known: Sequence[str]) -> Conditio
             f"In training {column.name!r} had a value in every row.",
             "Leave it out.",
         )
-    if column.kind not in ORDERED_KINDS:
+    if not column.is_number:
         return one_of(column.name, [_word(value, clause, column, known) for value in there] + [None] * missing)
     spans = [_span(value, clause, column) for value in there]
     if len(spans) == 1 and not missing:
@@ -306,7 +306,7 @@ def _given(value: Any, column: Column) -> Clause:
     Raises: InputError for a value of another type, a range that is no pair, or an empty list.
     """
     said = f"{column.name}={value!r}"
-    if isinstance(value, tuple) and column.kind in ORDERED_KINDS:
+    if isinstance(value, tuple) and column.is_number:
         if len(value) != 2:
             raise InputError(
                 f"The range {said} has {len(value)} ends.",
@@ -333,7 +333,7 @@ def _typed(value: Any, column: Column) -> Typed | None:
         return None
     match value:
         case bool() | np.bool_():
-            text = str(int(value)) if column.kind in ORDERED_KINDS else str(value)
+            text = str(int(value)) if column.is_number else str(value)
         case datetime():
             text = value.isoformat(timespec="nanoseconds" if isinstance(value, pd.Timestamp) else "microseconds")
         case str() | date() | np.datetime64() | Number() | Decimal():

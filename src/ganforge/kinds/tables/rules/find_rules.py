@@ -101,14 +101,14 @@ def _always_between(plain: Plain, lower: str, middle: str, upper: str) -> bool:
 
 
 def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, str]]:
-    codes = {column.name: _codes(plain[column.name]) for column in columns if _discrete(column)}
+    codes = {column.name: pd.factorize(plain[column.name])[0] for column in columns if _discrete(column)}
     counts = {name: int(code.max(initial=-1)) + 1 for name, code in codes.items()}
     codes = {name: code for name, code in codes.items() if 2 <= counts[name] <= MOST_DECIDING}
     decided: dict[str, list[str]] = {}
     for deciding, code in codes.items():
         there = code >= 0
         if counts[deciding] >= 3 and there.sum() >= max(FEWEST_ROWS, FEWEST_EACH * counts[deciding]):
-            first = _first_rows(code, counts[deciding])
+            first = np.flatnonzero(there & ~pd.Series(code).duplicated())  # codes are numbered as they come
             others = [name for name in codes if name != deciding]
             decided[deciding] = [name for name in others if _decides(code, first, codes[name], counts[name])]
     # The columns that decide most come first, so that a chain hangs on its beginning: zip -> city, zip -> country.
@@ -130,19 +130,6 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
 def _discrete(column: Column) -> bool:
     few = column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS
     return few or column.kind in ("category", "boolean")
-
-
-def _codes(values: NDArray[np.generic]) -> Codes:
-    codes, _ = pd.factorize(values)
-    return np.asarray(codes, dtype=np.int64)
-
-
-def _first_rows(codes: Codes, count: int) -> NDArray[np.int64]:
-    """For each value the first row that has it, (count,)."""
-    first = np.empty(count, dtype=np.int64)
-    rows = np.flatnonzero(codes >= 0)[::-1]
-    first[codes[rows]] = rows  # of several writes to one place the last one stays: that of the first row
-    return first
 
 
 def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:

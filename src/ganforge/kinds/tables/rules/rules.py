@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.datetimes import unit_of
-from ganforge.kinds.tables.rules.bounds import LEARNED, ORDERED_KINDS, at_least, at_most, write_number
+from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
+from ganforge.kinds.tables.rules.bounds import at_least, at_most, write_number
 from ganforge.kinds.tables.rules.conditions import Condition, ends_of, in_words, range_in_words, seen_in
 from ganforge.kinds.tables.rules.syntax import (
     Comparison,
@@ -64,8 +63,8 @@ class Seen:
 Rule = Ordered | Condition | Fixed | Unique | Seen  # a condition as a rule is a range, or a missing value
 Range = tuple[float, float]
 _KINDS = {  # the kinds of columns that can keep it, and why others cannot
-    Ordered: (ORDERED_KINDS, "Only numbers and datetimes can be compared."),
-    Condition: (ORDERED_KINDS, "A range is for numbers and datetimes."),
+    Ordered: (NUMBERS, "Only numbers and datetimes can be compared."),
+    Condition: (NUMBERS, "A range is for numbers and datetimes."),
     Fixed: (("category", "boolean", "integer"), "Combinations are of categories, booleans and whole numbers."),
     Unique: (("identifier",), "Only identifiers are made so that none comes twice."),
     Seen: ((*LEARNED, "constant"), "Identifiers are made anew, never taken from training rows."),
@@ -75,7 +74,7 @@ _KINDS = {  # the kinds of columns that can keep it, and why others cannot
 def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
     """A rule as a person would type it; `read_rule` reads it as just this rule."""
     by_name = {column.name: column for column in columns}
-    *first, last = (quoted_name(name, by_name) for name in columns_of(rule))
+    *first, last = (quoted_name(name, by_name) for name in rule_columns(rule))
     match rule:
         case Ordered():
             return f"{first[0]} <= {last}"
@@ -86,7 +85,7 @@ def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
     return f"{'unique' if isinstance(rule, Unique) else 'seen'} {last}"
 
 
-def columns_of(rule: Rule) -> tuple[str, ...]:
+def rule_columns(rule: Rule) -> tuple[str, ...]:
     """The columns that a rule is about."""
     match rule:
         case Ordered():
@@ -144,7 +143,7 @@ def _compared(pair: Comparison, text: str, columns: Mapping[str, Column]) -> Rul
 
 def _checked(rule: Rule, text: str, columns: Mapping[str, Column]) -> Rule:
     """The rule. Raises: RecipeError if its columns are of kinds that cannot keep it."""
-    mine = [columns[name] for name in columns_of(rule)]
+    mine = [columns[name] for name in rule_columns(rule)]
     kinds, why = _KINDS[type(rule)]
     for column in mine:
         if column.kind not in kinds:
@@ -250,8 +249,8 @@ def _refuse_contradictions(merged: Iterable[Rule], rules: Sequence[Rule], column
     for name in order:
         here = ranges.get(name, Condition(name))
         starts = [here, *(highest[lower] for lower in lowers.get(name, ()))]
-        start = highest[name] = max(starts, key=lambda start: start.low * unit_of(by_name[start.column]))
-        if start.low * unit_of(by_name[start.column]) > here.high * unit_of(by_name[name]):
+        start = highest[name] = max(starts, key=lambda start: start.low * by_name[start.column].unit)
+        if start.low * by_name[start.column].unit > here.high * by_name[name].unit:
             words = [rule_in_words(range_, columns) for range_ in (start, here)]
             raise RecipeError(
                 f"The rules {words[0]!r}, {words[1]!r} and {start.column} <= {name} contradict each other.",
@@ -272,7 +271,7 @@ def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Se
     Args: rules as combined gives them. Returns: ends in plain units.
     Raises: InputError if the conditions leave no value to a column that must have one.
     """
-    by_name = {column.name: column for column in columns if column.kind in ORDERED_KINDS}
+    by_name = {column.name: column for column in columns if column.is_number}
     left = {name: seen_in(column) for name, column in by_name.items()}
     for condition in (*conditions, *(rule for rule in rules if isinstance(rule, Condition))):
         if condition.column in left:
@@ -304,7 +303,7 @@ def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Se
 def _converted(plain: float, column: Column, other: Column) -> Fraction:
     """A column's number in the units of the other one."""
     if column.kind == "datetime":
-        return Fraction(int(plain)) * unit_of(column) / unit_of(other)
+        return Fraction(int(plain)) * column.unit / other.unit
     # 1.1 with one decimal is meant as that; among floating-point numbers it is a little more, and compared as such
     floating = other.kind == "decimal" and other.decimals is None
     return Fraction(plain) if floating else Fraction(repr(float(plain)))
@@ -324,7 +323,7 @@ def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], 
     for rule in rules:
         rows = np.flatnonzero(_broken(rule, plain, None, by_name))
         if len(rows):
-            cells = {name: plain[name][rows[0]] for name in columns_of(rule)}
+            cells = {name: plain[name][rows[0]] for name in rule_columns(rule)}
             values = " and ".join(f"{name!r} is {_said(value, by_name[name])}" for name, value in cells.items())
             again = " for the second time" if isinstance(rule, Unique) else ""
             more = f" Of the rows read so far {len(rows):,} do." if len(rows) > 1 else ""
@@ -349,7 +348,7 @@ def on_one_scale(
     lower: str, upper: str, plain: Plain, columns: Mapping[str, Column]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Two columns' plain numbers (N,), counted alike: datetimes in the finer of the two resolutions."""
-    units = [unit_of(columns[name]) for name in (lower, upper)]
+    units = [columns[name].unit for name in (lower, upper)]
     finest = min(units)  # not microseconds: days of far years would not be whole numbers any more
     return plain[lower] * (units[0] // finest), plain[upper] * (units[1] // finest)
 
@@ -361,7 +360,7 @@ def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, 
         return np.asarray(lower > upper)
     if isinstance(rule, Condition):
         return ~rule.holds(rows)
-    names = columns_of(rule)
+    names = rule_columns(rule)
     there = pd.notna(rows[names[0]])
     known = _known(names, rows, train) if train else np.full(len(there), not isinstance(rule, Unique))
     if isinstance(rule, Unique):
@@ -378,4 +377,4 @@ def _known(names: Sequence[str], rows: Plain, train: Plain) -> NDArray[np.bool_]
 
 
 def _said(value: object, column: Column) -> str:
-    return write_number(float(value), column) if column.kind in ORDERED_KINDS else repr(value)  # type: ignore[arg-type]
+    return write_number(float(value), column) if column.is_number else repr(value)  # type: ignore[arg-type]
