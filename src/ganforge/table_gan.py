@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,7 @@ from ganforge.run import Run
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
 
+Where: TypeAlias = str | Sequence[str] | Mapping[str, Any] | None
 MODEL = ("model.json", "model.safetensors")
 MEMBERS = (*MODEL, "evaluation.json")  # of a saved model
 UNUSABLE = (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError, SafetensorError)
@@ -110,9 +111,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
             warnings.warn(sentence, UserWarning, stacklevel=2)
         return self
 
-    def sample(
-        self, n: int | None = None, where: str | Sequence[str] | Mapping[str, Any] | None = None, seed: int = 0
-    ) -> pd.DataFrame:
+    def sample(self, n: int | None = None, where: Where = None, seed: int = 0) -> pd.DataFrame:
         """n new rows, by default as many as there were: dtypes, order and forms of columns are those of the table.
 
         Args: where conditions that every row meets: {"sex": "Female", "age": (60, None)} or ["sex=Female", "age>=60"].
