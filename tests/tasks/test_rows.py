@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,8 @@ def test_the_first_rows_do_not_depend_on_how_many_are_drawn(rows: Trained, where
 
 
 def test_a_model_from_its_file_draws_and_completes_the_same_rows(rows: Trained, run: Run) -> None:
-    loaded = load_rows(run.model)
+    loaded, said = load_rows(run.model), json.loads((run.model / "model.json").read_text())
+    assert (said["kind"], said["next_steps"]) == ("tables", loaded.next_steps()) and loaded.next_steps()
     where = rows.model.conditions("z>=5")
     assert same(loaded.draw(300, conditions=where, seed=2), rows.model.draw(300, conditions=where, seed=2))
     holes = hide(rows.job.table.held_out_rows, loaded.codec.columns, seed=0).rows
