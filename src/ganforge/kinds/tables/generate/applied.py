@@ -12,8 +12,8 @@ import pandas as pd
 
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables import keep
-from ganforge.kinds.tables.reading.matching import columns_like, plain_like, with_filled
 from ganforge.kinds.tables.reading.opened import TableSource
+from ganforge.kinds.tables.reading.plain import columns_like, plain_like, with_filled
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.reading.write import check_table_place, write_table
 

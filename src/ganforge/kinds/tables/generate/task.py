@@ -18,8 +18,7 @@ from ganforge.errors import ChangedDataError, DataError, RecipeError, did_you_me
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, TableData, columns_of, learned
 from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
-from ganforge.kinds.tables.generate.game import build_row_game, code_shares
-from ganforge.kinds.tables.generate.margins import match_shares
+from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.generate.referee import train_referee
 from ganforge.kinds.tables.measures import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
