@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -65,4 +66,4 @@ def _training(folder: Run, recipe: Recipe, most: int) -> NDArray[Any] | None:
         feed = reopened(folder, recipe, lambda kind, **content: None).feed
     except (DataError, RecipeError):
         return None
-    return feed.raw(0, min(len(feed), most))["pixels"].numpy()
+    return np.asarray(feed.raw(0, min(len(feed), most))["pixels"].numpy())

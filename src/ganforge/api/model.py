@@ -44,7 +44,8 @@ def verb_of(model: Model, verb: str) -> Callable[..., Any]:
 
 def _kind_and_task(run: str | Path) -> tuple[Kind, str]:
     """What model.json says; version 0.1.0 left out the kind of some, which is the first that has such a task."""
-    description, said = Run.open(run).model / "model.json", {}
+    description = Run.open(run).model / "model.json"
+    said: Any = {}
     with suppress(OSError, ValueError):  # the kind's reader says what is wrong
         said = read_json_file(description) if description.is_file() else {}
     name, task = (str(said.get(key)) if isinstance(said, Mapping) else "" for key in ("kind", "task"))
