@@ -128,7 +128,7 @@ class RowsJob:
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A picture of the columns, and how alike columns and pairs are to those of held-out rows."""
-        samples = self.model(product).sample(self.recipe.records.need("look_samples"), seed=1)
+        samples = self.model(product).draw(self.recipe.records.need("look_samples"), seed=1)
         columns = self.table.codec.columns
         drawn = draw_columns(self.table.held_out_rows, samples, columns, learned_names(columns))
         write_whole(run.sample_grid(examples), drawn)
@@ -151,7 +151,7 @@ class RowsJob:
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `sample` needs."""
-        self.model(product).write(folder, self.recipe)
+        self.model(product).store(folder, self.recipe)
 
     def read_product(self, folder: Path) -> nn.Module:
         """The generator that `write_model` wrote."""
@@ -165,7 +165,7 @@ class RowsJob:
         """
         table, columns = self.table, self.table.codec.columns
         count = min(JUDGED, max(len(table.train), 1_000))
-        samples = self.model(product).sample(count, seed=2)
+        samples = self.model(product).draw(count, seed=2)
         label = None if self.recipe.ask.label == "none" else self.recipe.ask.label
         found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
         first_rows = _as_text(samples, self.table)
@@ -187,7 +187,7 @@ class RowsJob:
         """The product as a model of rows."""
         whole = product if isinstance(product, RowProduct) else RowProduct(product, None)  # type: ignore[arg-type]
         latent_size, rows = self.recipe.network.need("latent_size"), self.recipe.section(RowSettings)
-        return RowModel(whole, latent_size, self.table.codec, rows.candidates)
+        return RowModel(whole, latent_size, self.table.codec, rows.candidates, self.recipe.task)
 
 
 def learned_names(columns: Sequence[Column]) -> list[str]:
