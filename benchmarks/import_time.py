@@ -3,8 +3,8 @@
     python benchmarks/import_time.py
 
 Each command runs five times; the median is printed beside its bar, and the exit code is 1 if one is missed. One run
-goes before that is not counted: it writes the byte code that every later start reads. Of the tasks the time is that of the
-import alone, and nothing is demanded.
+goes before that is not counted: it writes the byte code that every later start reads. Of the tasks the time is that of
+the import alone, and nothing is demanded.
 """
 
 from __future__ import annotations

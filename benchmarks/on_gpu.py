@@ -144,11 +144,12 @@ def run(part: Part, limit: float, told: Path, around: Mapping[str, str]) -> dict
         return {**noted, "status": "done"}
     if seconds >= limit and (code is None or code < 0 or code in TIMED_OUT):
         return {**noted, "status": "timed out", "reason": f"ended after {limit:.0f} s", "tail": list(tail)}
-    missing = re.findall(r"^(?:ModuleNotFoundError|ImportError): No module named '([\w.]+)'", "\n".join(tail), re.M)
+    missing = re.findall(r"(?:ModuleNotFoundError|ImportError): No module named '([\w.]+)'", "\n".join(tail))
     if missing:
         reason = f"the module {missing[-1]} is not here"
         return {**noted, "status": "module missing", "missing": missing[-1], "reason": reason, "tail": list(tail)}
-    return {**noted, "status": "failed", "reason": f"exit status {code}", "tail": list(tail)}
+    last = next((line.strip() for line in reversed(tail) if line.strip()), "it printed nothing")
+    return {**noted, "status": "failed", "reason": f"exit status {code}: {last[:200]}", "tail": list(tail)}
 
 
 def figures_of(part: Part, told: Path, *, judged: bool) -> dict[str, Any]:

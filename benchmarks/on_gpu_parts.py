@@ -58,8 +58,8 @@ def parts(asked: Asked) -> list[Part]:
             "tutorial", 130, 40, script("engine_speed.py", "--only", "tutorial", *on, *steps),
             {"over the tutorial's loop": ">= 5"}, note=small,
         ),
-        digits(asked, "digits, 20 s", 20 if gpu else 3, limit=120, fid=10, note=small),
-        digits(asked, "digits, 60 s", 60 if gpu else 4, limit=160, fid=6, note=small),
+        digits(asked, "digits 20 s", 20 if gpu else 3, limit=120, fid=10, note=small),
+        digits(asked, "digits 60 s", 60 if gpu else 4, limit=160, fid=6, note=small),
         Part(
             "r3gan", 130, 40, script("gpu_r3gan.py", *on, *(plain if gpu else tiny)), {"over the plain loop": ">= 1.6"},
             note=small or "batch 256 in four pieces: half of the full measurement's batch, pieces of the same size",

@@ -63,8 +63,8 @@ ROWS = (
         "digits_quality.py",
         "fid 10, 6",
         (
-            Cell("digits, 20 s", "fid, seed 0", "{:.2f}".format, "20 s"),
-            Cell("digits, 60 s", "fid, seed 0", "{:.2f}".format, "60 s"),
+            Cell("digits 20 s", "fid, seed 0", "{:.2f}".format, "20 s"),
+            Cell("digits 60 s", "fid, seed 0", "{:.2f}".format, "60 s"),
         ),
     ),
     Row(

@@ -73,6 +73,7 @@ def test_a_part_that_fails_hangs_or_lacks_a_module_is_noted_and_the_next_one_run
     assert [part["status"] for part in found.values()] == ["failed", "timed out", "module missing", "left out", "done"]
     assert found["fails"]["tail"][0] == "before"
     assert found["fails"]["tail"][-1] == "ValueError: no such thing"
+    assert found["fails"]["reason"] == "exit status 1: ValueError: no such thing"
     assert found["fails"]["figures"] == [{"name": "speed", "value": None, "asked": ">= 5", "met": None}]
     assert found["lacks"]["missing"] == "a_module_that_is_nowhere"
     assert found["good"]["figures"][0] == {
@@ -170,8 +171,8 @@ def test_the_table_says_what_was_measured_and_why_not() -> None:
         "seconds": 412.0,
         "parts": [
             {"name": "machine", "status": "done", "facts": {"gpu": "NVIDIA H200", "torch": "2.11.0"}},
-            {"name": "digits, 20 s", "status": "done", "figures": [{"name": "fid, seed 0", "value": 8.4, "met": True}]},
-            {"name": "digits, 60 s", "status": "timed out", "reason": "ended after 160 s"},
+            {"name": "digits 20 s", "status": "done", "figures": [{"name": "fid, seed 0", "value": 8.4, "met": True}]},
+            {"name": "digits 60 s", "status": "timed out", "reason": "ended after 160 s"},
             {"name": "r3gan", "status": "done", "note": "half", "figures": []},
         ],
     }

@@ -43,7 +43,7 @@ def test_the_wheel_holds_what_is_not_python_too(wheel: Path) -> None:
         path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src" / "ganforge").rglob("*") if path.is_file()
     }
     assert {name for name in here if "__pycache__" not in name} <= set(names)
-    assert "ganforge/reports/template.html.jinja" in names
+    assert "ganforge/reports/report.html.jinja" in names
     assert "ganforge/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "tools"))]

@@ -37,6 +37,7 @@ def test_the_list_is_sorted_without_repeats_and_dir_shows_it() -> None:
     assert set(dir(ganforge)) == set(ganforge.__all__)
 
 
+@pytest.mark.slow
 def test_no_verb_is_hidden_by_a_module_of_its_name() -> None:
     """`import ganforge.x` puts the module x into ganforge, over a function of that name."""
     program = (

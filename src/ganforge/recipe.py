@@ -175,10 +175,10 @@ class Compute(Section):
 
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
-    pieces: int = Field(1, gt=0)  # into which a batch is cut to fit into memory, computed one after the other
+    pieces: int = Field(1, gt=0)  # into which a batch is cut: on a GPU to fit into memory, else for as many threads
     capture: bool | None = None  # on an NVIDIA GPU: whether steps are recorded once and repeated; absent: they are
     deterministic: bool | None = None  # on an NVIDIA GPU: whether a resumed run has the bits of one never stopped
-    threads: int = Field(1, gt=0)
+    threads: int = Field(1, gt=0)  # that share each operation; where this is 1, each piece has a thread of its own
 
 
 class Records(Section):

@@ -61,6 +61,7 @@ def test_what_the_model_drew_is_found_again_beside_floor_and_references(
         assert side_by_side.width > 2.5 * side_by_side.height
 
 
+@pytest.mark.slow
 def test_the_encoder_is_kept_and_learned_anew_when_it_is_damaged(digits: Path, drawn: Path) -> None:
     class Watcher:
         records = 0

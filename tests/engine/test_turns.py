@@ -25,14 +25,16 @@ from toy_games import (
     weights,
 )
 
-from ganforge.contracts import Game, Loss, OptimiserSettings, Schedule, Turn, is_on
+from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, Turn, is_on
+from ganforge.core import threads
 from ganforge.core.draws import Draws
 from ganforge.core.seeds import generator_for
+from ganforge.core.threads import in_order
 from ganforge.engine.fit import fit
 from ganforge.engine.turn import begin_step, find_gradients, settle, sit_down
 from ganforge.errors import RecipeError
 from ganforge.networks.mlp import MlpPair
-from ganforge.objectives import OBJECTIVES
+from ganforge.objectives import OBJECTIVES, squared_slope
 
 STEPS = 25
 
@@ -105,6 +107,45 @@ def test_a_batch_in_pieces_has_the_gradient_and_the_account_of_the_whole(pieces:
         found.append([*(parameter.grad for parameter in seat.parameters), told])
     for whole, cut in zip(*found, strict=True):
         torch.testing.assert_close(cut, whole)
+
+
+def test_a_gradient_in_pieces_lies_in_memory_as_its_weight_does() -> None:
+    """Fused optimisers go through both from one end to the other, whatever their strides."""
+    feed = TableFeed(x=torch.randn(BATCH, 3, 8, 8, generator=generator_for(0, "toy/pictures")))
+    found = []
+    for pieces in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 1, 6), nn.Flatten(0))
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+        def loss(turn: Turn, network: nn.Module = network) -> Loss:
+            x = turn.batch["x"].clone().requires_grad_()  # what comes back through a penalty lies in another order
+            return Loss({"slope": squared_slope(network(x), x)})
+
+        fit(Game((Player("learner", network, loss, plain_steps(0.01)),), "learner"), feed, settings(5, pieces=pieces))
+        found.append(weights(network))
+    for whole, cut in zip(*found, strict=True):
+        torch.testing.assert_close(cut, whole)
+
+
+@pytest.mark.parametrize("order", ["alternating", "simultaneous"])
+def test_pieces_side_by_side_have_the_bits_of_pieces_one_after_the_other(
+    order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "THREADS", 4)
+    monkeypatch.setattr(threads, "_helpers", None)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        games = [adversarial_game(order) for _ in range(2)]
+        fit(games[0], TableFeed(x=points()), settings(STEPS, pieces=4))
+        with in_order():
+            fit(games[1], TableFeed(x=points()), settings(STEPS, pieces=4))
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(games[0].players, games[1].players, strict=True):
+        assert same(weights(one.network), weights(other.network))
 
 
 def test_pieces_draw_their_own_random_numbers() -> None:

@@ -16,6 +16,7 @@ from ganforge.reports.page import run_facts
 from ganforge.reports.passport import passport_facts
 from ganforge.reports.plan import plan_sections
 from ganforge.reports.timeline import charts, moments, time_at
+from ganforge.run import Run
 
 
 def ends(drawing: str) -> list[tuple[float, float]]:
@@ -167,6 +168,16 @@ def test_grids_of_a_stretch_that_was_taken_back_are_not_shown(tmp_path: Path) ->
     back = [{**record, "attempt": 1, "quality": None} for record in records]
     back[-1] |= {"examples": shown[-2], "quality": {"kid": 0.1}}
     assert [moment.examples for moment in moments(run, back)] == [shown[-2]]
+
+
+def test_of_charts_the_start_the_middle_and_the_end_are_shown_and_others_folded_away(tmp_path: Path) -> None:
+    run = plant_run(tmp_path / "run")
+    shown = moments(run, run.read_records(), wide=True)
+    taken = sorted(int(path.stem) for path in run.samples.glob("*.png"))
+    assert len(taken) == 8 and len(shown) == 7
+    assert [moment.examples for moment in shown if not moment.folded] == [taken[0], shown[3].examples, taken[-1]]
+    few = moments(Run(tmp_path), [], wide=True)
+    assert few == []
 
 
 @pytest.mark.parametrize("captured", [False, True])

@@ -88,21 +88,6 @@ def test_the_network_is_the_largest_that_sees_enough_pictures(
     assert plan("digits8", minutes=minutes, size="large").network == plan_pictures.SIZES["large"]
 
 
-@pytest.mark.parametrize("faster", [1, 2])
-def test_it_trains_on_as_many_threads_as_are_faster(faster: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = device.survey_machine()
-    if machine.threads == 1:
-        pytest.skip("one core")
-
-    def rate(recipe: Recipe, feed: object, steps: int, **how: object) -> float:
-        return 2000.0 if (recipe.compute.threads == 1) == (faster == 1) else 1000.0
-
-    monkeypatch.setattr(plan_pictures, "measure_rate", rate)
-    chosen = plan("digits8", minutes=1.0)
-    assert (chosen.compute.threads == 1) == (faster == 1)
-    assert "one makes" in chosen.reasons["compute.threads"]
-
-
 @pytest.mark.parametrize(
     ("native", "asked", "expected"),
     [

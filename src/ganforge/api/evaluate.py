@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganforge.api.event_log import Teller
 from ganforge.api.load import load
+from ganforge.api.request import task_of
 from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
+from ganforge.contracts import Job
 from ganforge.planning.compute import use
 from ganforge.run import Run
 
@@ -22,9 +27,17 @@ def evaluate(run: str | Path) -> dict[str, Any]:
     recipe = on_this_machine(recipe_of(folder))
     use(recipe.compute)
     job = reopened(folder, recipe, Teller(()))
-    product = job.read_product(folder.model)
     records = folder.read_records()
     last = records[-1] if records else {"step": 0, "examples": 0}
-    content = {"step": last["step"], "examples": last["examples"], **job.evaluate(folder, product).to_json()}
+    return evaluated(folder, job, job.read_product(folder.model), last["step"], last["examples"])
+
+
+def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: int) -> dict[str, Any]:
+    """Evaluates a product and writes evaluation.json, and the words of its pages. Returns: what evaluation.json holds.
+
+    Args: step, examples: how far the product was trained.
+    """
+    content = {"step": step, "examples": examples, **job.evaluate(folder, product).to_json()}
+    folder.write_json(folder.page, asdict(task_of(job.recipe).page))  # a run of an older version has none
     folder.write_json(folder.evaluation, content)
     return content

@@ -13,6 +13,7 @@ from ganforge.api.request import requested, task_for
 from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
 from ganforge.contracts import Job, Observer
 from ganforge.core.device import THREADS
+from ganforge.core.threads import threads_for
 from ganforge.engine.profile import StepProfile, Variant, gains, profile_step
 from ganforge.errors import RecipeError
 from ganforge.kinds import kind_named
@@ -85,6 +86,7 @@ def _profiled(job: Job, tell: Teller) -> Profile:
     tell("profiling")
     step = profile_step(game, feed, settings)
     tell("comparing")
+    threads = max(recipe.compute.threads, threads_for(settings.pieces))
     base = Variant("as it is", "", settings, recipe.compute.threads)
     others = _others(base, len(feed), on_gpu=recipe.compute.device.startswith("cuda"))
     found = zip(others, gains(game, feed, base, others), strict=True)
@@ -93,7 +95,7 @@ def _profiled(job: Job, tell: Teller) -> Profile:
         step,
         tuple(Alternative(other.words, other.option, gain) for other, gain in found),
         kind_named(recipe.data.kind).nouns,
-        recipe.compute.threads,
+        threads,
     )
 
 
@@ -111,10 +113,13 @@ def _others(base: Variant, examples: int, *, on_gpu: bool) -> list[Variant]:
         words = "repeated from a recording" if again else "operation by operation"
         option = f"compute.capture={'true' if again else 'false'}"
         return [*others, Variant(words, option, replace(settings, capture=again), base.threads)]
-    threads = 1 if base.threads > 1 else THREADS
-    if threads != base.threads:
-        words = "one thread" if threads == 1 else f"{threads} threads"
-        others.append(Variant(words, f"compute.threads={threads}", settings, threads))
+    if base.threads > 1:
+        others.append(Variant("one thread", "compute.threads=1", settings, 1))
+    elif settings.pieces > 1:
+        others.append(Variant("a batch as a whole", "compute.pieces=1", replace(settings, pieces=1), 1))
+    elif THREADS > 1 and settings.batch_size % THREADS == 0:
+        words = f"a batch in {THREADS} pieces side by side"
+        others.append(Variant(words, f"compute.pieces={THREADS}", replace(settings, pieces=THREADS), 1))
     return others
 
 

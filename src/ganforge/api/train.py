@@ -8,9 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from ganforge.api.distributed import Crew, follow
+from ganforge.api.evaluate import evaluated
 from ganforge.api.event_log import Teller
 from ganforge.api.fit_settings import fit_settings
 from ganforge.api.guard import guard_for, with_guard
@@ -203,7 +202,7 @@ def _ended(folder: Run, job: Job, tell: Teller, fitted: Fitted) -> TrainedRun:
     product, state = job.finish(fitted.product), fitted.state
     write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
     tell("evaluating")
-    content = _evaluated(folder, job, product, step=state.step, examples=state.clock.examples)
+    content = evaluated(folder, job, product, state.step, state.clock.examples)
     reached = state.reached if _target(job.recipe) else None
     verdict = content["verdict"]["headline"]
     tell("finished", examples=state.clock.examples, seconds=state.seconds, reached=reached)
@@ -218,13 +217,6 @@ def _target(recipe: Recipe) -> Target | None:
 
 def _observers(folder: Run, given: Sequence[Observer], tensorboard: bool) -> tuple[Observer, ...]:
     return (*given, TensorBoard(folder.tensorboard)) if tensorboard else tuple(given)
-
-
-def _evaluated(folder: Run, job: Job, product: nn.Module, **trained: int) -> dict[str, Any]:
-    """What evaluation.json then holds. Args: trained step and examples of the product."""
-    content = {**trained, **job.evaluate(folder, product).to_json()}
-    folder.write_json(folder.evaluation, content)
-    return content
 
 
 def _write_beginning(folder: Run, job: Job, given: Path | None) -> None:

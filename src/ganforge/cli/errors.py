@@ -38,9 +38,7 @@ def _in_words(error: BaseException) -> GanforgeError:
         case KeyboardInterrupt():
             return Interrupted("Stopped.", "Nothing was left half-written.")
         case MemoryError():
-            return GanforgeError(
-                "The memory of this machine is used up.", do="Try --size tiny or a lower --resolution."
-            )
+            return GanforgeError("The memory of this machine is used up.", do="Try --size tiny, or less data.")
         case _:
             return GanforgeError(
                 f"Something unexpected happened: {type(error).__name__}: {error}.",

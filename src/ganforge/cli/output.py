@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ganforge.records import Rows
 
 SHOWN = ("data", "own", "network", "objective", "augmentation", "optimiser", "average", "length", "compute", "records")
-LONGEST = (24, 40)  # letters of cells that are not broken: of the first column, and of the others
+LONGEST = 24  # letters of a cell that is not broken
 FEW = 3  # columns that fit into any terminal
 WIDE = 120  # columns of a terminal from which on the meanings fit into the table
 COLOURS = {
@@ -66,8 +66,7 @@ def _print_rows(rows: Rows, console: Console) -> None:
     shown = len(rows.heads) if console.width >= WIDE or len(rows.heads) <= FEW else len(rows.heads) - 1
     table = table_of(*rows.heads[:shown])
     for number, column in enumerate(table.columns):
-        most = LONGEST[min(number, 1)]
-        column.no_wrap = all(len(row[number]) <= most for row in rows.rows)
+        column.no_wrap = all(len(row[number]) <= LONGEST for row in rows.rows)
         column.justify = "right" if number in rows.numeric else "left"
     for row in rows.rows:
         add_row(table, *row[:shown])

@@ -20,26 +20,25 @@ class Machine:
     device_reason: str
     precision: str  # "bfloat16" or "float32": what convolutions and products are computed in; losses are always float32
     precision_reason: str
-    threads: int
+    threads: int  # that share each operation on the processor
     description: str
 
 
 def survey_machine() -> Machine:
     """The best device here. The answer depends on the hardware alone, not on a timing, so that a plan repeats."""
-    threads = THREADS
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()
         bfloat = torch.cuda.is_bf16_supported(including_emulation=False)
         why = f"{name} {'multiplies' if bfloat else 'does not multiply'} bfloat16 in hardware"
-        return Machine("cuda", f"a CUDA device is here: {name}", _name(bfloat), why, threads, name)
+        return Machine("cuda", f"a CUDA device is here: {name}", _name(bfloat), why, THREADS, name)
     if torch.backends.mps.is_available():
-        return Machine("mps", "Apple's GPU is here", "float32", "the safe choice on mps", threads, "Apple GPU")
+        return Machine("mps", "Apple's GPU is here", "float32", "the safe choice on mps", THREADS, "Apple GPU")
     # Without one of these units bfloat16 is emulated and slower than float32.
     bfloat = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     why = f"this processor {'multiplies' if bfloat else 'does not multiply'} bfloat16 in hardware"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     where = f"a processor with {cores} cores"
-    return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, threads, where)
+    return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, 1, where)  # see core/threads.py
 
 
 def devices_here() -> list[str]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ganforge.core.seeds import seed_for
 from ganforge.core.world import ALONE, World
 
 
@@ -24,6 +25,15 @@ class Draws:
     def begin(self, seed: int) -> None:
         """Everything drawn from now on follows from `seed`."""
         self.generator.manual_seed(seed)
+
+    def piece(self, place: int) -> Draws:
+        """Random numbers for one piece of the batch, whichever thread draws them and when.
+
+        They follow from the seed of the last `begin` and the piece's place. On a processor alone.
+        """
+        piece = Draws(torch.Generator(), self.world)
+        piece.begin(seed_for(self.generator.initial_seed(), "piece", step=place))
+        return piece
 
     @property
     def device(self) -> torch.device:

@@ -8,6 +8,7 @@ examples. The bits are the same as without the overlap, for the same sums are ma
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from torch import nn
@@ -22,18 +23,20 @@ class Averaging:
         """Args: travelling None where there is nobody to wait for."""
         self._travelling, self._then = travelling, then
         self._handles: list[Any] = []
+        self._lock = Lock()  # of the pieces of a batch, which use a network at the same time, one finishes
         self.finished = False
 
     def finish(self) -> None:
         """Waits until the gradients are back and does what was to be done; once."""
-        if self.finished:
-            return
-        self.finished = True
-        for handle in self._handles:
-            handle.remove()
-        if self._travelling is not None:
-            self._travelling.arrive()
-        self._then()
+        with self._lock:
+            if self.finished:
+                return
+            self.finished = True
+            for handle in self._handles:
+                handle.remove()
+            if self._travelling is not None:
+                self._travelling.arrive()
+            self._then()
 
     def finish_before_use_of(self, network: nn.Module) -> None:
         """Finishes as soon as any layer of the network with weights of its own is called; at once if nobody waits."""

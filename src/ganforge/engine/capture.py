@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -136,12 +136,12 @@ class CudaRecorder:
         """A graph. While it is recorded nothing runs."""
         # A graph and the places of its seeds lie on the current device, which "cuda:1" alone does not choose.
         with torch.cuda.device(self._stream.device):
-            user, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
+            user, graph, pool = torch.cuda.current_stream(), torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
             for generator in self._generators:
                 graph.register_generator_state(generator)
             cause: RuntimeError | None = None
             try:
-                with torch.cuda.graph(graph, stream=self._stream):
+                with torch.cuda.graph(graph, pool=pool, stream=self._stream):
                     try:
                         told = work()
                     except RuntimeError as error:
@@ -149,7 +149,7 @@ class CudaRecorder:
                         raise
             except RuntimeError as error:  # that of the end of a recording says only that something failed before
                 torch.cuda.set_stream(user)  # torch.cuda.graph does so only where the recording ended well
-                _FAILED.append(graph)
+                _end_pool(graph, pool)
                 self._renew_generators()
                 raise (cause or error) from None
         return told, graph.replay
@@ -168,7 +168,19 @@ class CudaRecorder:
 
 
 _FAILED: list[torch.cuda.CUDAGraph] = []
-"""Recordings that failed. torch's allocator goes on asking them which memory is theirs, so they must live on."""
+"""Recordings that failed. They must live on: torch's allocator of pinned memory may still ask them what is theirs."""
+
+
+def _end_pool(graph: torch.cuda.CUDAGraph, pool: Any) -> None:
+    """Ends what a recording that failed leaves open in torch 2.11: the allocator takes it to be going on, and keeps
+    every batch that came over another stream until it has ended."""
+    _FAILED.append(graph)
+    device = torch.cuda.current_device()
+    try:
+        torch._C._cuda_endAllocateToPool(device, pool)
+    except RuntimeError:  # torch has done it
+        return
+    torch._C._cuda_releasePool(device, pool)
 
 
 def _same_shapes(places: Inputs, inputs: Inputs) -> bool:

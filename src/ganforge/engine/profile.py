@@ -27,6 +27,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ganforge.contracts import Feed, Game
 from ganforge.core.spans import PREFIX, Part, named
+from ganforge.core.threads import in_order, threads_for
 from ganforge.core.world import ALONE
 from ganforge.engine.checkpoint import State
 from ganforge.engine.clock import Clock
@@ -94,11 +95,11 @@ def profile_step(game: Game, feed: Feed, settings: FitSettings, seconds: float =
     events = _watched(plain)
     kernels = sum(kernel.duration for event in events for kernel in event.kernels) / 1e6 / WATCHED
     if device.type == "cpu":
-        idle = 1 - working / whole / torch.get_num_threads()
+        idle = 1 - working / whole / max(torch.get_num_threads(), threads_for(settings.pieces))
     else:
         idle = 1 - kernels / whole if kernels else 0.0
     counted = _Counts()
-    with counted:
+    with counted, in_order():
         plain.play()
     return StepProfile(
         device=str(device),
@@ -117,11 +118,29 @@ def profile_step(game: Game, feed: Feed, settings: FitSettings, seconds: float =
     )
 
 
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What a step asks of a processor, whatever processor that is."""
+
+    flops: float
+    operations: int  # of torch, on tensors
+
+
+def cost_of_step(game: Game, feed: Feed, settings: FitSettings) -> StepCost:
+    """Plays one step, in which every player plays, and counts."""
+    player, counted = Steps(game, feed, replace(settings, capture=False), warm=0), _Counts()
+    with counted, in_order():
+        player.play()
+    return StepCost(counted.flops, counted.operations)
+
+
 class Steps:
     """Steps of a game, one after the other, without a run and without a record."""
 
-    def __init__(self, game: Game, feed: Feed, settings: FitSettings, runner: Runner | None = None) -> None:
-        """Plays until everything is warm. Args: runner another one than `fit` would take."""
+    def __init__(
+        self, game: Game, feed: Feed, settings: FitSettings, runner: Runner | None = None, warm: int = WARM
+    ) -> None:
+        """Play `warm` steps, until everything is. Args: runner another one than `fit` would take."""
         seats = [sit_down(player) for player in game.players]
         average = MovingAverage(game.product_player.network, settings.half_life_examples)
         self.device, self.captured = seats[0].random.device, False
@@ -130,7 +149,7 @@ class Steps:
         self._step = Step(game, feed, seats, average, runs, settings)
         self._state = State(Clock(LENGTH, examples=int(LATE * LENGTH)))
         self._pace = Pace(self._state)
-        self.play(WARM)
+        self.play(warm)
 
     def play(self, steps: int = 1) -> None:
         """Takes so many steps, at the same progress; the device may still be busy with them afterwards."""
@@ -187,7 +206,7 @@ def _watched(player: Steps) -> Sequence[FunctionEvent]:
     seen = profile(activities=activities)
     with _without_stderr():
         seen.start()
-    with named():
+    with named(), in_order():
         player.play(WATCHED)
         wait_for(player.device)
     with _without_stderr():
@@ -257,14 +276,15 @@ def _part_of(event: FunctionEvent, made: set[int], penalties: Sequence[FunctionE
 
 
 class _Counts(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts operations and bytes of what happens within."""
+    """Counts arithmetic, bytes and operations of what this thread does within."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.flops, self.bytes = 0.0, 0.0
+        self.flops, self.bytes, self.operations = 0.0, 0.0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = kwargs or {}
+        self.operations += 1
         result = func(*args, **given)
         count = flop_registry.get(func._overloadpacket)
         if count is not None:

@@ -16,7 +16,7 @@ class FitSettings:
     length_examples: int
     half_life_examples: float  # of the moving average
     precision: str = "float32"  # or "bfloat16"
-    pieces: int = 1  # into which a batch is cut, which are computed one after the other
+    pieces: int = 1  # into which a batch is cut, see engine/turn.py: find_gradients
     capture: bool = True  # whether a GPU repeats a recorded step; elsewhere it makes no difference
     record_every_steps: int = 50
     checkpoint_every_steps: int = 500  # saved at the first record step from each multiple of this on

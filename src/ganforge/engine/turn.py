@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -20,6 +21,7 @@ from ganforge.contracts import Loss, OptimiserSettings, Player, Turn
 from ganforge.core.draws import Draws
 from ganforge.core.precision import widened
 from ganforge.core.spans import span
+from ganforge.core.threads import side_by_side
 from ganforge.core.world import ALONE, World
 from ganforge.engine.allreduce import Averaging
 
@@ -69,8 +71,8 @@ def sit_down(player: Player, world: World = ALONE) -> Seat:
 def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: str, pieces: int = 1) -> tuple[Name, ...]:
     """Leaves the gradient of the player's loss in its parameters; every other network is frozen meanwhile.
 
-    Args: pieces into which the batch is cut, which go through the networks one after the other. The gradient is the
-        same mean over all examples, and takes the memory of one piece.
+    Args: pieces into which the batch is cut: the gradient is the same mean over all examples, and takes the memory of
+        one piece. They go through the networks one after the other, on a processor side by side (core/threads.py).
     Returns: the names of what the loss tells, which has been added to the seat's sums.
     """
     for other in others:
@@ -78,16 +80,45 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
     seat.player.network.requires_grad_(True)  # last: one player's network may hold another's
     for parameter in seat.parameters:
         parameter.grad = None
-    device, told = turn.random.device, dict[Name, None]()
+    told = dict[Name, None]()
+    if pieces > 1 and turn.random.device.type == "cpu":
+        for loss in _side_by_side(seat, turn, precision, pieces):
+            told |= dict.fromkeys(_account(seat, loss, pieces))
+        return tuple(told)
     for piece in _cut(turn, pieces):
-        with span("forward"), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            loss = seat.player.loss(piece)
-            total = sum(loss.terms.values(), start=torch.zeros((), device=device)).mean()
+        loss, total = _loss(seat, piece, precision)
         with span("backward"):
             # For these alone: an input that a penalty differentiates by wants no gradient of its own.
             (total / pieces).backward(inputs=seat.parameters)  # type: ignore[no-untyped-call]
         told |= dict.fromkeys(_account(seat, loss, pieces))
     return tuple(told)
+
+
+def _loss(seat: Seat, turn: Turn, precision: str) -> tuple[Loss, Tensor]:
+    """The player's loss on a turn, and the mean over its examples of the sum of its terms."""
+    device = turn.random.device
+    with span("forward"), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        loss = seat.player.loss(turn)
+        return loss, sum(loss.terms.values(), start=torch.zeros((), device=device)).mean()
+
+
+def _side_by_side(seat: Seat, turn: Turn, precision: str, pieces: int) -> list[Loss]:
+    """Leaves the gradient in the player's parameters, summed in the order of the pieces. Returns: each piece's loss."""
+
+    def work(piece: Turn) -> tuple[Loss, tuple[Tensor | None, ...]]:
+        loss, total = _loss(seat, piece, precision)
+        with span("backward"):
+            return loss, torch.autograd.grad(total / pieces, seat.parameters, allow_unused=True)
+
+    cut = [Turn(piece.batch, turn.random.piece(place), turn.dials) for place, piece in enumerate(_cut(turn, pieces))]
+    found = side_by_side([partial(work, piece) for piece in cut])
+    for parameter, *gradients in zip(seat.parameters, *(gradient for _, gradient in found), strict=True):
+        there = [gradient for gradient in gradients if gradient is not None]
+        if there:
+            parameter.grad = torch.empty_like(parameter).copy_(there[0])  # in the parameter's own order in memory
+            for gradient in there[1:]:
+                parameter.grad += gradient
+    return [loss for loss, _ in found]
 
 
 def _cut(turn: Turn, pieces: int) -> Iterator[Turn]:

@@ -9,6 +9,7 @@ from ganforge.planning.draft import Choice, Draft
 from ganforge.recipe import Compute
 
 WHOLE = "a batch is computed as a whole; more pieces take less memory"
+ALONE = "each operation has one: several wait for each other, and for long where other programs run"
 
 
 def choose_compute(draft: Draft) -> Compute:
@@ -32,7 +33,7 @@ def choose_compute(draft: Draft) -> Compute:
         device=(device, machine.device_reason),
         precision=(precision, "; ".join(filter(None, reasons))),
         pieces=(1, WHOLE),
-        threads=(machine.threads, machine.description),
+        threads=(machine.threads, ALONE if machine.threads == 1 else machine.description),
         **(for_a_gpu if on_gpu else {}),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ganforge.planning.draft import Choice, Draft
-from ganforge.planning.timing import TIMED_STEPS, TIMED_STRETCHES, on_fewest_threads, steps_per_record
+from ganforge.planning.timing import TIMED_STEPS, TIMED_STRETCHES, steps_per_record
 from ganforge.recipe import Average, Length, Optimiser, Recipe, Records
 
 DEFAULT_MINUTES = 5.0
@@ -55,9 +55,9 @@ def for_examples(draft: Draft, asked: int, measure: Measure) -> Span:
 
 
 def for_minutes(draft: Draft, pace: Pace, measure: Measure) -> Span:
-    """The span of the minutes that were asked for, on as many threads as are faster."""
+    """The span of the minutes that were asked for."""
     seconds, training, looks = seconds_for_training(draft, pace)
-    rate = on_fewest_threads(draft, lambda recipe: measure(recipe, TIMED_STEPS), pace.examples)
+    rate = measure(draft.recipe(), TIMED_STEPS)
     examples = max(draft[Optimiser].batch_size, int(rate * training))
     why = f"{seconds / 60:g} minutes at {rate:,.0f} {pace.examples}/s, without the time of {looks} {pace.looks}"
     return Span(examples, why, rate, seconds)

@@ -1,4 +1,4 @@
-"""How fast a game trains on this machine now, and on how many threads."""
+"""How fast a game trains on this machine now."""
 
 from __future__ import annotations
 
@@ -12,32 +12,13 @@ import torch
 from ganforge.contracts import Feed, Game
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted
-from ganforge.planning.compute import choose_compute, use
-from ganforge.planning.draft import Draft
-from ganforge.recipe import Compute, Recipe
+from ganforge.planning.compute import use
+from ganforge.recipe import Recipe
 from ganforge.records import Record
 
 TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
 MOST_RECORDS = 2_000.0  # in a run whose examples were asked for, however long
 MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
-
-
-def on_fewest_threads(draft: Draft, measure: Callable[[Recipe], float], what: str) -> float:
-    """Choose all threads or one, whichever is faster now; a number that is pinned is not replaced. Returns the rate.
-
-    Threads wait for each other at every operation. On a small network, or on a machine that is busy with other things,
-    that wait costs more than the second core brings: 30 times as much was seen. Args: what is shown, in words.
-    """
-    compute = choose_compute(draft)
-    many = measure(draft.recipe())
-    if compute.threads == 1 or compute.device != "cpu" or "compute.threads" in draft.pinned:
-        return many
-    machine = draft.why("compute.threads")
-    draft.revise(Compute, threads=(1, machine))
-    one = measure(draft.recipe())
-    told = f"{compute.threads} threads make {many:,.0f} {what}/s now, one makes {one:,.0f}"
-    draft.revise(Compute, threads=(1 if one > many else compute.threads, f"{machine}; {told}"))
-    return max(one, many)
 
 
 def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate: float) -> int:

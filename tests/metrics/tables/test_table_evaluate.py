@@ -54,11 +54,13 @@ def test_everything_goes_into_json_and_worst_comes_first(fresh: Evaluation) -> N
     assert [block["title"] for block in content["blocks"]][-2:] == ["Pair by pair", "Does it copy?"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_evaluation() -> None:
     one, other = (judge(people(1200, 2), chosen("age", "rich")).to_json() for _ in range(2))
     assert one == other
 
 
+@pytest.mark.slow
 def test_shuffled_columns_fail() -> None:
     found = judge(permuted(people(1200, 2), 0))
     assert found.verdict.grade in ("poor", "failed")
@@ -70,6 +72,7 @@ def test_shuffled_columns_fail() -> None:
     assert worst["counts"]
 
 
+@pytest.mark.slow
 def test_training_rows_are_called_copies_however_good_they_are() -> None:
     found = judge(TRAIN)
     assert found.facts["copying_suspected"]
@@ -77,6 +80,7 @@ def test_training_rows_are_called_copies_however_good_they_are() -> None:
     assert "trained on" in found.verdict.headline
 
 
+@pytest.mark.slow
 def test_the_copula_itself_is_told_to_be_as_good() -> None:
     drawn = dict(GaussianCopula.fit(TRAIN, COLUMNS).sample(1200, np.random.default_rng(9)))
     found = judge(drawn)

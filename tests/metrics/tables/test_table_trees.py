@@ -71,6 +71,7 @@ def test_an_integer_of_few_values_is_predicted_as_classes_and_missing_ones_are_l
     assert len(targets[1].truth) == int((~np.isnan(held_out["y"])).sum())
 
 
+@pytest.mark.slow
 def test_real_rows_keep_the_skill_shuffled_ones_none_and_rows_of_one_kind_none() -> None:
     train, held_out = people(3000, 0), people(1500, 1)
     coding = Coding.fit(train, COLUMNS)

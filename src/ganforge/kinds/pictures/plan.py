@@ -20,6 +20,7 @@ from ganforge.planning.length import DEFAULT_MINUTES, Pace, Span, choose_length,
 from ganforge.planning.network import choose_network
 from ganforge.planning.objective import choose_objective
 from ganforge.planning.optimiser import choose_optimiser
+from ganforge.planning.pieces import choose_pieces
 from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Adversary, Augmentation, Compute, Data, Network, Optimiser, Recipe, Size
 
@@ -172,11 +173,13 @@ def _choose_size(draft: Draft, pictures: Pictures, tell: Tell) -> Span:
         size = next((size for size in sizes if examples >= WORTH_IT_FROM.get(size, 0)), sizes[-1])
         _choose_network(draft, size)
         tell("timing", size=size)
+        choose_pieces(draft, feed, build=build_game)
         span = for_examples(draft, draft.examples, measure)
     else:
         for size in sizes:
             _choose_network(draft, size)
             tell("timing", size=size)
+            choose_pieces(draft, feed, build=build_game)
             span = for_minutes(draft, PACE, measure)
             if span.examples >= WORTH_IT_FROM.get(size, 0):
                 break

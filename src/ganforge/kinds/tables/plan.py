@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from ganforge.contracts import Task, Tell
+from ganforge.contracts import Game, Task, Tell
 from ganforge.kinds.tables.columns import TableData
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
 from ganforge.kinds.tables.settings import RowSettings
@@ -20,6 +20,7 @@ from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.planning.objective import choose_objective
 from ganforge.planning.optimiser import choose_optimiser
+from ganforge.planning.pieces import choose_pieces
 from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
 
@@ -150,15 +151,14 @@ def gamma_rule(table: Table) -> float:
 def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
     """How long the game is, and how long the referee learns after it."""
 
+    def build(recipe: Recipe) -> Game:
+        return build_row_game(recipe, table.codec, table.train, table.held_out)
+
     def measure(recipe: Recipe, steps: int) -> float:
-        return measure_rate(
-            recipe,
-            table.train,
-            steps,
-            build=lambda recipe: build_row_game(recipe, table.codec, table.train, table.held_out),
-        )
+        return measure_rate(recipe, table.train, steps, build=build)
 
     tell("timing", size=draft.request.size or "small")
+    choose_pieces(draft, table.train, build=build)
     if draft.examples is not None:
         span = for_examples(draft, draft.examples, measure)
         _choose_referee(draft, table, span.examples)

@@ -18,6 +18,7 @@ from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.planning.objective import choose_objective
 from ganforge.planning.optimiser import choose_optimiser
+from ganforge.planning.pieces import choose_pieces
 from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Data, Network, Recipe, Request, Size
 
@@ -90,6 +91,7 @@ def plan_enhancement(draft: Draft, photos: Photos, tell: Tell) -> Recipe:
     )
     refuse_unbuildable(network, lambda: (enhancer_for(chosen, network, data),) * 2)
     tell("timing", size=draft.request.size or network.name)
+    choose_pieces(draft, photos.train, build=build_game)
     choose_length(draft, PACE, _span(draft, photos))
     return draft.recipe()
 

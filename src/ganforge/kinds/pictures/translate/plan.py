@@ -20,6 +20,7 @@ from ganforge.planning.draft import ASKED, Choice, Draft
 from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.planning.objective import choose_objective
 from ganforge.planning.optimiser import choose_optimiser
+from ganforge.planning.pieces import choose_pieces
 from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Augmentation, Data, Network, Optimiser, Recipe, Size
 
@@ -85,6 +86,7 @@ def plan_translation(draft: Draft, pairs: Pairs, size_reason: str, tell: Tell) -
     _choose_steps(draft, pairs)
     refuse_unbuildable(draft[Network], lambda: list(build_networks(draft.recipe()).values()))
     tell("timing", size=draft.request.size or "small")
+    choose_pieces(draft, pairs.train, build=build_translation)
     choose_length(draft, TRANSLATION_PACE, _span(draft, pairs))
     return draft.recipe()
 

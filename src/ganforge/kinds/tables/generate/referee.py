@@ -60,6 +60,7 @@ def train_referee(
         length_examples=examples,
         half_life_examples=0.05 * examples,
         precision=recipe.compute.precision,
+        pieces=recipe.compute.pieces,
     )
     fitted = fit(Game((Player("referee", referee, score_loss, steps),), product="referee"), train, settings)
     product = fitted.product
