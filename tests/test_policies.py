@@ -138,7 +138,7 @@ def test_the_networks_of_every_size(kinds: dict[str, Callable[..., Job]]) -> Non
         found = [kinds[name](size=size, examples=640).recipe for size in SIZES]
         rows.append([f"{name}: network", *(one.network.name for one in found)])
         for key in ("width", "depth", "latent_size"):
-            rows.append([f"{name}: {key}", *(str(getattr(one.network, key)) for one in found)])
+            rows.append([f"{name}: {key}", *(str(getattr(one.network, key) or "-") for one in found)])
         rows.append([f"{name}: rate", *(shown(one.optimiser.learning_rate_start) for one in found)])
     assert_golden("sizes", table(rows))
 
@@ -160,13 +160,13 @@ def test_what_follows_from_the_length_of_a_run(kinds: dict[str, Callable[..., Jo
             rows.append(
                 [
                     f"{name}, {' '.join(f'{value:,} {unit}' for unit, value in length.items())}",
-                    str(recipe.network.width),
+                    str(recipe.network.width or "-"),
                     f"{engine.length_examples:,}",
                     str(engine.record_every_steps),
                     str(engine.checkpoint_every_steps),
                     f"{engine.half_life_examples:g}",
                     f"{engine.adaptation.ramp_examples:g}" if engine.adaptation else "-",
-                    str(recipe.rows.referee) if recipe.rows else "-",
+                    str(recipe.to_json().get("rows", {}).get("referee", "-")),
                     " ".join(f"{mark:.4g}" for mark in engine.marks),
                 ]
             )

@@ -85,7 +85,7 @@ def test_the_sections_of_the_tasks_are_read_as_theirs() -> None:
         ({"data": {"kind": "table"}}, "data.source"),
         ({"task": "regress"}, "no section 'rows'"),
         ({"task": "juggle"}, "no task 'juggle'"),
-        ({"data": 5}, "no task"),
+        ({"data": 5}, "no kind"),
     ],
 )
 def test_a_recipe_that_is_none_is_refused_in_words(change: dict[str, Any], word: str) -> None:
