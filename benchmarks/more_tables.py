@@ -8,7 +8,7 @@ planted        20,000 rows with dates, identifiers, a 10,000-value category and 
 80 % of the rows train. Quality is that of as many generated rows beside the training rows; identifiers are left out.
 Beside it: the rows not trained on (fewer, so on small tables they are no ceiling), independent columns as the floor,
 and two copulas: that of the package copulas, with its distributions, and ganforge's own over the values that were seen
-(kinds/tables/measures/copula.py). The bar is the better one. SDMetrics 0.32 cuts the numbers of each side into bins
+(kinds/tables/measures/rivals.py). The bar is the better one. SDMetrics 0.32 cuts the numbers of each side into bins
 of its own range, so that a column that misses the extremes loses: real rows are therefore also scored with the
 training rows' extremes written into their first two.
 
@@ -41,7 +41,7 @@ from table_rivals import Rivals, write_plainly
 
 import ganforge as gf
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.tables.measures.copula import GaussianCopula
+from ganforge.kinds.tables.measures.rivals import GaussianCopula
 from ganforge.kinds.tables.reading.plain import from_plain, to_plain
 from ganforge.kinds.tables.rules.rules import broken, parse_rules
 from ganforge.kinds.tables.table import inquire

@@ -1,4 +1,4 @@
-"""What every test process shares: one thread, one cache for all of them, and the seconds of each folder at the end."""
+"""What test processes share: one thread each, one cache for all, and the seconds of each folder at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README says what is true: its tested blocks run as they stand, its links lead somewhere."""
+"""README and docs say what is true: their tested blocks run, their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ import pytest
 from ganforge.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "README.zh.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 BLOCK = re.compile(r"<!-- tested -->\n```(sh|python)\n(.*?)```", re.DOTALL)
 EXAMPLES = re.compile(r"(--examples |\bexamples=)\d+")  # what a person waits a minute for, a test need not
 ENOUGH = 320
 
 
-def _blocks() -> list[tuple[str, str]]:
-    return BLOCK.findall((ROOT / "README.md").read_text("utf-8"))
+def _blocks(page: Path) -> list[tuple[str, str]]:
+    return BLOCK.findall(page.read_text("utf-8"))
+
+
+CASES = {f"{page.stem}-{number}-{block[0]}": block for page in PAGES for number, block in enumerate(_blocks(page))}
 
 
 def test_the_readme_has_tested_commands_and_python() -> None:
-    assert {language for language, _ in _blocks()} == {"sh", "python"}
+    assert {language for language, _ in _blocks(ROOT / "README.md")} == {"sh", "python"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("language", "block"), _blocks(), ids=[f"{i}-{language}" for i, (language, _) in enumerate(_blocks())]
-)
-def test_a_block_of_the_readme_runs_as_it_stands(
+@pytest.mark.parametrize(("language", "block"), CASES.values(), ids=CASES)
+def test_a_block_of_a_page_runs(
     language: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With fewer examples. Commands are called here: a process of its own for each would only import again."""
     monkeypatch.chdir(tmp_path)
     quick = EXAMPLES.sub(rf"\g<1>{ENOUGH}", block)
     if language == "python":
-        exec(compile(quick, "README.md", "exec"), {"__name__": "__main__"})
+        exec(compile(quick, "page", "exec"), {"__name__": "__main__"})
     for line in quick.splitlines() if language == "sh" else ():
         program, *words = shlex.split(line, comments=True)
         assert program == "ganforge", "only its own commands can be tested"

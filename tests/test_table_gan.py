@@ -194,6 +194,7 @@ def test_what_cannot_be_learned_is_said(
         TableGAN(examples=64, **parameters).fit(x, y)
 
 
+@pytest.mark.slow
 def test_an_array_gets_names_and_progress_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = {"optimiser.batch_size": np.int64(32)}  # as searches over parameters give numbers
     model = TableGAN(examples=np.int64(128), size="tiny", settings=settings, verbose=True).fit(
@@ -205,6 +206,7 @@ def test_an_array_gets_names_and_progress_is_printed(tmp_path: Path, capsys: pyt
     assert TableGAN.load(tmp_path / "numpy.gf").settings == settings
 
 
+@pytest.mark.slow
 def test_an_arrow_table_is_learned_as_it_is() -> None:
     table = pa.Table.from_pandas(FRAME[["sex", "start", "code"]])
     rows = TableGAN(examples=128, size="tiny").fit(table, TARGET.to_numpy()).sample(3)

@@ -7,10 +7,13 @@ import doctest
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs" / "theory.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_every_snippet_prints_what_the_page_says() -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
     assert len(blocks) >= 10

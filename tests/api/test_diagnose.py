@@ -60,6 +60,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Diagn
     return run, [*said, gf.diagnose(run)]
 
 
+@pytest.mark.slow
 def test_a_run_in_progress_is_read_while_its_trainer_goes_on(followed: tuple[Path, list[Diagnosis]]) -> None:
     _, said = followed
     training = [one for one in said if one.state == "training"]
@@ -69,6 +70,7 @@ def test_a_run_in_progress_is_read_while_its_trainer_goes_on(followed: tuple[Pat
     assert said[-1].state == "finished"
 
 
+@pytest.mark.slow
 def test_a_finished_run_says_its_verdict_and_every_check(followed: tuple[Path, list[Diagnosis]]) -> None:
     run, said = followed
     found = said[-1]
@@ -78,6 +80,7 @@ def test_a_finished_run_says_its_verdict_and_every_check(followed: tuple[Path, l
     assert set(found.layers) == {"discriminator", "generator"}
 
 
+@pytest.mark.slow
 def test_reading_changes_nothing_not_even_in_a_folder_that_cannot_be_written(
     followed: tuple[Path, list[Diagnosis]], tmp_path: Path
 ) -> None:
@@ -91,6 +94,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 def test_a_copy_from_another_machine_needs_neither_data_nor_device_nor_model(
     followed: tuple[Path, list[Diagnosis]], tmp_path: Path
 ) -> None:
@@ -110,6 +114,7 @@ def test_a_copy_from_another_machine_needs_neither_data_nor_device_nor_model(
     assert found.layers == said[-1].layers
 
 
+@pytest.mark.slow
 def test_a_run_without_layers_as_older_versions_wrote_it_is_diagnosed_too(
     followed: tuple[Path, list[Diagnosis]], tmp_path: Path
 ) -> None:
@@ -124,6 +129,7 @@ def test_a_run_without_layers_as_older_versions_wrote_it_is_diagnosed_too(
     assert 'id="backprop"' not in found.write(tmp_path / "page.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_line_that_is_being_written_is_no_problem(followed: tuple[Path, list[Diagnosis]], tmp_path: Path) -> None:
     run = shutil.copytree(followed[0], tmp_path / "run")
     lines = (run / "metrics.jsonl").read_bytes().splitlines(keepends=True)
@@ -131,6 +137,7 @@ def test_a_line_that_is_being_written_is_no_problem(followed: tuple[Path, list[D
     assert len(gf.diagnose(run).history.records) == len(lines) - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["recipe.json", "passport.json", "evaluation.json"])
 def test_a_damaged_file_is_left_out_and_named(
     name: str, followed: tuple[Path, list[Diagnosis]], tmp_path: Path
@@ -206,6 +213,7 @@ def test_rewinds_and_what_the_guard_did_are_told(tmp_path: Path) -> None:
     assert held_by(run.lock) is None
 
 
+@pytest.mark.slow
 def test_a_page_does_not_replace_a_file_unless_told(followed: tuple[Path, list[Diagnosis]], tmp_path: Path) -> None:
     found, page = followed[1][-1], tmp_path / "page.html"
     page.write_text("mine")

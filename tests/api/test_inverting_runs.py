@@ -37,7 +37,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 def drawn(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two pictures that the model drew, of the labels 3 and 5, and a file that is none."""
     folder = tmp_path_factory.mktemp("drawn")
-    pictures = load_model(Run(digits).model).sample(2, labels=np.array([3, 5]), seed=8)
+    pictures = load_model(Run(digits).model).draw_pictures(2, labels=np.array([3, 5]), seed=8)
     for number, picture in enumerate(pictures):
         Image.fromarray(picture[0]).save(folder / f"own{number}.png")
     (folder / "z.png").write_bytes(b"no picture")
@@ -61,6 +61,7 @@ def test_what_the_model_drew_is_found_again_beside_floor_and_references(
         assert side_by_side.width > 2.5 * side_by_side.height
 
 
+@pytest.mark.slow
 def test_the_encoder_is_kept_and_learned_anew_when_it_is_damaged(digits: Path, drawn: Path) -> None:
     class Watcher:
         records = 0

@@ -72,6 +72,7 @@ def test_sample_writes_a_grid_a_folder_and_an_array(trained: gf.TrainedRun, tmp_
         gf.sample(trained.folder, 9, tmp_path / "grid.png")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(trained: gf.TrainedRun, tmp_path: Path) -> None:
     asked = {"examples": 6400, "settings": QUICK}
     again = gf.train("digits8", run=tmp_path / "again", **asked)

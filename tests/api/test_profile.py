@@ -33,6 +33,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganforge.engine.profile.measure_ceilings", lambda *given: Ceilings(1e11, 1e10))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_run_is_profiled_as_it_was_planned_and_stays_as_it_is(tmp_path: Path) -> None:
     gf.train("digits8", examples=128, run=tmp_path / "run", settings={"compute.threads": "1"})
@@ -46,6 +47,7 @@ def test_a_run_is_profiled_as_it_was_planned_and_stays_as_it_is(tmp_path: Path) 
         gf.profile(tmp_path / "run", size="large")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_on_the_command_line_data_is_profiled_as_train_would_plan_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -111,6 +111,7 @@ def test_pictures_are_prepared_where_training_finds_them(tmp_path: Path, monkeyp
     )
 
 
+@pytest.mark.slow
 def test_a_run_of_another_recipe_is_not_returned_in_place_of_the_one_asked_for(tmp_path: Path) -> None:
     run = str(tmp_path / "one")
     ask = {**TABLE, "examples": 320}

@@ -61,6 +61,7 @@ def test_plan_shows_columns_rules_and_settings_and_writes_a_file(
     assert [column.name for column in columns] == list(FRAME.columns) and rules == ("start <= end",)
 
 
+@pytest.mark.slow
 def test_corrections_in_a_plan_reach_the_training_and_survive_the_next_plan(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

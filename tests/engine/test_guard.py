@@ -131,6 +131,7 @@ ENDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EVERY_END)
 def test_killed_or_stopped_anywhere_and_resumed_is_bit_equal(kind: str, tmp_path: Path) -> None:
     """Also between an action and its judgement, right after the run was taken back, and more than once."""

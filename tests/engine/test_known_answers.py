@@ -106,6 +106,7 @@ def test_one_player_with_drawn_batches_and_falling_steps_comes_near_the_closed_f
     torch.testing.assert_close(fitted.product.theta.detach(), closed, atol=0.02, rtol=0.0)
 
 
+@pytest.mark.slow
 def test_r3gan_with_a_linear_discriminator_finds_the_mean_and_only_the_mean() -> None:
     real = 1.5 + 2.0 * torch.randn(4000, 1, generator=generator_for(0, "toy/gaussian"))
     generator = Affine(mean=-1.0, scale=0.3)
@@ -119,6 +120,7 @@ def test_r3gan_with_a_linear_discriminator_finds_the_mean_and_only_the_mean() ->
     assert abs(fitted.product.scale.item()) < 0.6  # a line cannot see the spread, which is 2
 
 
+@pytest.mark.slow
 def test_wasserstein_with_a_linear_critic_circles_the_mean_and_the_moving_average_finds_it() -> None:
     real = torch.full((8, 1), 1.5)
     generator, critic = Point(0.5), Slope(0.0)

@@ -183,6 +183,7 @@ fit(adversarial_game(), Stuck(x=points()), settings(300), run=Run(Path(sys.argv[
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_with_signal_9_goes_on_to_the_same_sha256(tmp_path: Path) -> None:
     straight, killed = Run(tmp_path / "straight"), Run(tmp_path / "killed")
     threads = torch.get_num_threads()

@@ -98,6 +98,7 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the addresses of a process")
 def test_packed_tables_that_unpack_to_half_a_gigabyte_are_read_within_300_megabytes(tmp_path: Path) -> None:
     (tmp_path / "good.csv").write_bytes(FILES["csv"])

@@ -141,6 +141,7 @@ def with_huge_tensor(weights: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + weights[8 + length :]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the addresses of a process")
 def test_hostile_models_are_refused_within_300_megabytes(picture_run: Path, tmp_path: Path) -> None:
     good = parts(picture_run)

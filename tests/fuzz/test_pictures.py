@@ -112,6 +112,7 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the addresses of a process")
 def test_no_picture_takes_more_than_600_megabytes(tmp_path: Path) -> None:
     (tmp_path / "good.png").write_bytes(FILES["PNG"])

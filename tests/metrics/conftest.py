@@ -7,6 +7,11 @@ from collections.abc import Iterator
 import pytest
 from metrics_world import World, make_world, one_thread
 
+WORLDS = [
+    *(pytest.param(f"digits, {labels}", marks=pytest.mark.slow) for labels in ("labels", "no labels")),
+    *("8x8, labels", "8x8, no labels"),
+]
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
@@ -19,7 +24,7 @@ def digits() -> World:
     return make_world("digits", labelled=True)
 
 
-@pytest.fixture(scope="session", params=["digits, labels", "digits, no labels", "8x8, labels", "8x8, no labels"])
+@pytest.fixture(scope="session", params=WORLDS)
 def world(request: pytest.FixtureRequest) -> World:
     name, kind = request.param.split(", ")
     if request.param == "digits, labels":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from planted import plant_run
 
 from ganforge.events import sentence
@@ -74,6 +75,7 @@ def test_every_event_of_the_guard_is_a_sentence() -> None:
     assert sentence({"kind": "adjusted", "action": "augmentation", "to": 0.4}).endswith("of strength 0.4.")
 
 
+@pytest.mark.slow
 def test_the_report_has_the_section_only_where_the_guard_did_something(tmp_path: Path) -> None:
     run = plant_run(tmp_path / "run")
     assert "What the guard did" not in write_report(run, ()).read_text("utf-8")

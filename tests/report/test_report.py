@@ -113,6 +113,7 @@ def test_the_page_is_light(finished: Run) -> None:
     assert finished.report.stat().st_size < 2_000_000
 
 
+@pytest.mark.slow
 def test_heavy_pictures_are_made_lighter(tmp_path: Path) -> None:
     """Six grids of coloured noise are the worst that can come: 3 MB each as PNG."""
     run = plant_run(tmp_path / "noise")

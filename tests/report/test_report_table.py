@@ -71,6 +71,7 @@ def test_an_evaluation_of_an_older_version_shows_verdict_and_measures_in_neutral
     assert "between the reference, on the left, and the floor, on the right" in page.words
 
 
+@pytest.mark.slow
 def test_a_run_that_kept_an_older_model_says_of_when_it_is(page: Page, tmp_path: Path) -> None:
     assert "Best model" not in page.words
     other = plant_table(tmp_path / "kept")

@@ -86,6 +86,7 @@ def test_odd_columns_are_drawn_alone_and_beside_others(case: int) -> None:
     assert pixels(draw_pairs(train, samples, columns, pairs)).shape[1] == 1650
 
 
+@pytest.mark.slow
 def test_more_columns_and_pairs_than_fit_are_cut_to_the_worst() -> None:
     columns = [Column(name=f"c{i}", kind="decimal", dtype="float64") for i in range(60)]
     table = {column.name: np.random.default_rng(i).normal(size=60) for i, column in enumerate(columns)}

@@ -39,6 +39,7 @@ def falling() -> Callable[..., dict[str, float]]:
     return lambda *sides: {"table_quality": next(scores)}
 
 
+@pytest.mark.slow
 def test_the_model_of_a_run_is_the_best_one_and_the_run_says_so(
     frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

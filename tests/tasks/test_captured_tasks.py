@@ -103,6 +103,10 @@ JOBS: dict[str, Callable[[dict[str, Path], Path], Any]] = {
 }
 
 
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if "enhance" in name else name for name in JOBS]
+
+
+@pytest.mark.slow
 def test_jpeg_is_made_on_the_processor_so_its_steps_are_not_repeated(
     places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +122,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders(tmp_path_factory.mktemp("captured"))
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_repeated_step_of_each_task_is_its_step(
     name: str, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +156,7 @@ class Elsewhere(Draws):
         return torch.empty(rows, *shape, device=self.device)
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_turn_needs_nothing_that_lies_on_another_device(name: str, places: dict[str, Path], tmp_path: Path) -> None:
     """There is no GPU here, but there is another device: a tensor that a loss makes on the processor is found."""
     job = JOBS[name](places, tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganforge.kinds.tables.generate.margins import match_shares
+from ganforge.kinds.tables.generate.game import match_shares
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout
 
 SIZES = (2, 5, 3)

@@ -24,6 +24,14 @@ def short(value: float) -> str:
     return "0" if value == 0 else f"{value:.3g}"
 
 
+def percent(share: float) -> str:
+    """A share, with as many digits as tell it from 0 and from 1."""
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    digits = 0 if 0.1 <= share <= 0.9 or share > 1 else 1 if 0.001 <= share <= 0.999 else 2
+    return f"{100 * share:.{digits}f} %"
+
+
 def duration(seconds: float) -> str:
     """Minutes and seconds, m:ss, or h:mm:ss from an hour on."""
     if not math.isfinite(seconds):

@@ -16,6 +16,7 @@ from ganforge.errors import InputError, RecipeError, did_you_mean
 KINDS = {
     "pictures": "ganforge.kinds.pictures",
     "tables": "ganforge.kinds.tables",
+    "points": "ganforge.kinds.points",
 }
 
 

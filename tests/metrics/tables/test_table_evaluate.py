@@ -10,8 +10,9 @@ from tables_world import COLUMNS, Table, chosen, people, permuted
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures import TABLE_MEANINGS, GaussianCopula, evaluate_table, oversampling
+from ganforge.kinds.tables.measures import TABLE_MEANINGS, GaussianCopula, evaluate_table
 from ganforge.kinds.tables.measures.evaluate import sdmetrics_available, sdmetrics_quality
+from ganforge.kinds.tables.measures.rivals import smote_available
 from ganforge.records import Evaluation
 
 TRAIN, HELD_OUT = people(1200, 0), people(600, 1)
@@ -48,16 +49,18 @@ def test_everything_goes_into_json_and_worst_comes_first(fresh: Evaluation) -> N
     assert len(content["pairs"]) == 15
     assert content["targets"][0]["name"] == "rich"
     named = [rival["name"] for rival in content["rivals"]]
-    smote = ["SMOTE"] if oversampling.smote_available() else []
+    smote = ["SMOTE"] if smote_available() else []
     assert named == ["this model", "independent columns", "Gaussian copula", *smote, "held-out real rows"]
     assert [block["title"] for block in content["blocks"]][-2:] == ["Pair by pair", "Does it copy?"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_evaluation() -> None:
     one, other = (judge(people(1200, 2), chosen("age", "rich")).to_json() for _ in range(2))
     assert one == other
 
 
+@pytest.mark.slow
 def test_shuffled_columns_fail() -> None:
     found = judge(permuted(people(1200, 2), 0))
     assert found.verdict.grade in ("poor", "failed")
@@ -69,6 +72,7 @@ def test_shuffled_columns_fail() -> None:
     assert worst["counts"]
 
 
+@pytest.mark.slow
 def test_training_rows_are_called_copies_however_good_they_are() -> None:
     found = judge(TRAIN)
     assert found.facts["copying_suspected"]
@@ -76,6 +80,7 @@ def test_training_rows_are_called_copies_however_good_they_are() -> None:
     assert "trained on" in found.verdict.headline
 
 
+@pytest.mark.slow
 def test_the_copula_itself_is_told_to_be_as_good() -> None:
     drawn = dict(GaussianCopula.fit(TRAIN, COLUMNS).sample(1200, np.random.default_rng(9)))
     found = judge(drawn)

@@ -8,9 +8,7 @@ from scipy import stats
 from tables_world import COLUMNS, chosen, people
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.copula import GaussianCopula
-from ganforge.kinds.tables.measures.evaluate import independent_columns
-from ganforge.kinds.tables.measures.oversampling import smote_rows
+from ganforge.kinds.tables.measures.rivals import GaussianCopula, independent_columns, smote_rows
 
 
 def latent(rho: float, count: int, seed: int) -> np.ndarray:

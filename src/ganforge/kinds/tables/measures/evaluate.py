@@ -12,22 +12,25 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ganforge.contracts import Plain
-from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures import oversampling
 from ganforge.kinds.tables.measures.blocks import table_blocks
-from ganforge.kinds.tables.measures.copula import SENTENCE, SHORT, GaussianCopula
 from ganforge.kinds.tables.measures.meanings import TABLE_MEANINGS
+from ganforge.kinds.tables.measures.rivals import SENTENCE, rivals_of
 from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, Score, subset
-from ganforge.kinds.tables.measures.sentences import column_sentence, is_off, lost_values, pair_sentence, shown
-from ganforge.kinds.tables.measures.verdict import judge_table
+from ganforge.kinds.tables.measures.verdict import (
+    column_sentence,
+    is_off,
+    judge_table,
+    lost_values,
+    pair_sentence,
+    shown,
+)
 from ganforge.kinds.tables.reading.plain import row_count, take
 from ganforge.measures.rivals import rival
 from ganforge.records import Evaluation, Measure
 
 MOST_PAIRS = 200  # that are listed, the worst ones
-MOST_MIXED = 5_000  # training rows that SMOTE looks for neighbours among
 PERFECT = 0.5  # of detection and nearness: what a perfect generator gets, by symmetry
 JUDGE = {
     "kind": "held-out rows",
@@ -77,7 +80,7 @@ def _evaluate(
 ) -> Evaluation:
     real = Real.prepare(train, held_out, columns, label, seed)
     rows = subset(samples, columns, MOST_ROWS, seed, "samples")
-    rivals = {name: (sentence, drawn) for name, sentence, drawn in _rivals(real, row_count(rows))}
+    rivals = {name: (sentence, drawn) for name, sentence, drawn in rivals_of(real, row_count(rows))}
     scores = {name: real.score(drawn, name) for name, (_, drawn) in rivals.items()}
     mine, best, copula = real.score(rows, "samples"), real.score_real(), scores["Gaussian copula"]
     listed_columns = _columns(real, rows, mine, best, copula)
@@ -123,58 +126,14 @@ def _evaluate(
     )
 
 
-def independent_columns(train: Plain, count: int, random: np.random.Generator) -> Plain:
-    """`count` rows whose columns are drawn one by one: every column right, nothing between them."""
-    total = row_count(train)
-    drawn = {}
-    for name, values in train.items():
-        rows = random.permutation(total)[:count] if count <= total else random.integers(0, total, count)
-        drawn[name] = values[rows]
-    return drawn
-
-
-def _rivals(real: Real, count: int) -> list[tuple[str, str, Plain]]:
-    """Name, sentence and rows of each."""
-    random = np.random.default_rng(seed_for(real.seed, "metrics/tables/rivals"))
-    base = take(real.train, slice(0, 2 * MOST_ROWS))
-    found = [
-        (
-            "independent columns",
-            "Every column drawn by itself from the training rows.",
-            independent_columns(base, count, random),
-        ),
-        ("Gaussian copula", SHORT, GaussianCopula.fit(base, real.columns).sample(count, random)),
-    ]
-    classes = {column.name for column in learned(real.columns) if not column.is_number}
-    if real.label in classes and oversampling.smote_available():
-        near = take(base, slice(0, MOST_MIXED))
-        mixed = oversampling.smote_rows(near, real.columns, str(real.label), count, real.seed)
-        if mixed is not None:
-            rows = subset(mixed, real.columns, count, real.seed, "smote")
-            if row_count(rows) >= FEWEST:
-                found.append(("SMOTE", oversampling.SENTENCE, rows))
-    return found
-
-
 def _measures(mine: Score, best: Score, copula: Score) -> list[Measure]:
-    found = []
     floors = {name: estimate.value for name, estimate in best.measures.items()}
     floors |= {"detection": PERFECT, "nearer_to_train": PERFECT, "exact_copies": mine.copies.unseen_exact.value}
-    for name, estimate in mine.measures.items():
-        meaning = TABLE_MEANINGS[name]
-        reference = copula.measures[name].value
-        found.append(
-            Measure(
-                name,
-                estimate.value,
-                estimate.low,
-                estimate.high,
-                floors[name],
-                reference,
-                meaning.better,
-                meaning.sentence,
-            )
-        )
+    found = []
+    for name, its in mine.measures.items():
+        meaning, reference = TABLE_MEANINGS[name], copula.measures[name].value
+        ends = its.value, its.low, its.high
+        found.append(Measure(name, *ends, floors[name], reference, meaning.better, meaning.sentence))
     return found
 
 

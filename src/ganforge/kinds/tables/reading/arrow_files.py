@@ -53,8 +53,7 @@ def open_arrow(source: str, paths: Sequence[Path]) -> TableSource:
     for field in parts.schema:
         name = field.name
         pandas_name = pandas_names.get(name)
-        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        dtypes[name] = dtype_for(pa.field(name, kind), pandas_name, name in with_holes)
+        dtypes[name] = dtype_for(_held(field.type), pandas_name, name in with_holes)
         if pa.types.is_dictionary(field.type) or pandas_name == "categorical":
             categories = _categories(parts, name)
             if categories is not None:
@@ -95,10 +94,8 @@ def _check_part(path: Path, schema: pa.Schema, first_path: Path, first: pa.Schem
     """Raises: DataError if a part has other columns, or columns of another type, than the first part."""
     here, there = [set(s.names) - {n for n in s.names if INDEX.fullmatch(n)} for s in (schema, first)]
     if here != there:
-        lacks, more = sorted(there - here), sorted(here - there)
-        words = [f"lacks {', '.join(map(repr, lacks))}"] * bool(lacks) + [f"adds {', '.join(map(repr, more))}"] * bool(
-            more
-        )
+        differences = {"lacks": sorted(there - here), "adds": sorted(here - there)}
+        words = [f"{word} {', '.join(map(repr, names))}" for word, names in differences.items() if names]
         raise DataError(
             f"The part {path.name!r} {' and '.join(words)}.",
             f"The parts of one table have the same columns, and {first_path.name!r} has {', '.join(sorted(there))}.",
@@ -123,12 +120,17 @@ def _with_wide_codes(field: pa.Field) -> pa.Field:
 
 def _simple(kind: pa.DataType) -> pa.DataType:
     """A type without the differences in storage that do not change the values."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    kind = _held(kind)
     return pa.string() if is_text(kind) else kind
 
 
+def _held(kind: pa.DataType) -> pa.DataType:
+    """The type of the values that a dictionary holds; another type as it is."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
 def _check_type(source: str, field: pa.Field) -> None:
-    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    kind = _held(field.type)
     simple = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_timestamp, is_text)
     if any(is_kind(kind) for is_kind in (*simple, pa.types.is_date, pa.types.is_decimal128, pa.types.is_null)):
         return

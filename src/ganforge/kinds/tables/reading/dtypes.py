@@ -44,13 +44,12 @@ def categories_as_text(dtype: pd.CategoricalDtype) -> str | None:
     return json.dumps({"ordered": bool(dtype.ordered), "categories": dtype.categories.tolist()}, ensure_ascii=False)
 
 
-def dtype_for(field: pa.Field, pandas_name: str | None, missing: bool) -> Any:
+def dtype_for(kind: pa.DataType, pandas_name: str | None, missing: bool) -> Any:
     """What a column of a file becomes: what pandas says that it was, else what holds every value and what is missing.
 
     Args: pandas_name is what the file's metadata calls its type, None if it was not pandas that wrote it; missing
         whether it has rows without a value. Categories are not looked at.
     """
-    kind = field.type
     if pandas_name and pandas_name.endswith("[pyarrow]") and pandas_name != "string[pyarrow]":
         return pd.ArrowDtype(kind)
     if is_text(kind):

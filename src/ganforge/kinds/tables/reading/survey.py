@@ -13,8 +13,7 @@ import pandas as pd
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.column_types import column_of
-from ganforge.kinds.tables.reading.corrections import as_asked
+from ganforge.kinds.tables.reading.column_types import as_asked, column_of
 from ganforge.kinds.tables.reading.dtypes import arrow_from
 from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.profile import EXACT, MEMORY, MOST_DISTINCT, Distinct, Profile, base_of, hash_into

@@ -21,8 +21,12 @@ MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "Null", "null",
 INTEGER = r"^(0|[+-]?[1-9][0-9]{0,17})$"
 NUMBER = r"^[+-]?((0|[1-9][0-9]{0,17})(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 INFINITE = r"^[+-]?(inf|Inf|INF|infinity|Infinity)$"
-WITH_COMMA = r"^[+-]?[0-9]+([.,][0-9]{3})*(,[0-9]+)?$"  # 3,14 or 1,234 or 1.234,5: which one is not for us to guess
-TRUTHS = (("true", "false"), ("True", "False"), ("TRUE", "FALSE"))
+TRUTHS = ("True/False", "true/false", "TRUE/FALSE")
+_FORMS = {form: f"^({form.replace('/', '|')})$" for form in TRUTHS} | {
+    "integer": INTEGER,
+    "number": f"{NUMBER}|{INFINITE}",
+    "comma": r"^[+-]?[0-9]+([.,][0-9]{3})*(,[0-9]+)?$",  # 3,14 or 1,234 or 1.234,5: which is not for us to guess
+}
 _DAY = {
     "%Y-%m-%d": r"\d{4}-\d\d-\d\d",
     "%Y/%m/%d": r"\d{4}/\d\d/\d\d",
@@ -35,30 +39,24 @@ _DAY = {
     "%-d.%-m.%Y": r"[1-9]\d?\.[1-9]\d?\.\d{4}",
 }
 _CLOCK = {"": "", "%H:%M": r"\d\d:\d\d", "%H:%M:%S": r"\d\d:\d\d:\d\d", "%H:%M:%S.%f": r"\d\d:\d\d:\d\d\.(\d{3}|\d{6})"}
-_DATES = [
-    (f"{day}{between}{clock}", f"^{digits}{between}{time}")
+_DATES = {
+    f"{day}{between}{clock}": f"^{digits}{between}{time}"
     for day, digits in _DAY.items()
     for clock, time in _CLOCK.items()
     for between in ((" ", "T") if clock else ("",))
-]
-_DATE_AT_ALL = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}"
-_OFFSET = r"(?P<offset>Z|[+-]\d\d:\d\d)?$"
+}
+_OFFSET = r"(Z|[+-]\d\d:\d\d)?$"
 
 
 @dataclass
 class Reading:
     """What a column of texts can still be, and what has been seen of it."""
 
-    integer: bool = True
-    number: bool = True
-    commas: bool = True  # a number, had it a point in place of a comma
-    comma: bool = False  # any comma
-    truths: tuple[tuple[str, str], ...] = TRUTHS
-    dates: list[str] | None = None  # formats that fit every value; None before the first value
+    forms: list[str] | None = None  # that every value has; None before the first value
     offset: str = ""  # of all dates
     fraction: int = 0  # digits of a second
     missing: int = 0
-    seen: bool = False  # any value
+    comma: bool = False  # any comma
     finite: bool = False  # any number that is no infinity
     plain_digits: bool = True  # no number with an exponent
     decimals: tuple[int, int] = (99, 0)  # fewest and most digits behind the point
@@ -68,30 +66,32 @@ class Reading:
     def look(self, values: pa.Array) -> None:
         """Args: values texts (N,), stripped, None where missing."""
         self.missing += values.null_count
-        if not (self.integer or self.number or self.commas or self.truths or self.dates is None or self.dates):
+        if self.forms == [] or len(known := pc.unique(values).drop_null()) == 0:
             return
-        known = pc.unique(values).drop_null()
-        if len(known) == 0:
-            return
-        self.seen = True
-        if self.truths:
-            words = set(known[:3].to_pylist()) if len(known) < 3 else {None}
-            self.truths = tuple(pair for pair in self.truths if words <= set(pair))
-        if self.integer:
-            self.integer = _all(known, INTEGER)
-        if self.commas:
-            self.commas = _all(known, WITH_COMMA)
+        if self.forms is None:
+            self._begin(known[0].as_py())
+        self.forms = [form for form in self.forms or () if self._fits(form, known)]
+        if "number" in self.forms:
+            self._look_at_numbers(known.filter(pc.invert(pc.match_substring_regex(known, INFINITE))))
+        if "comma" in self.forms:
             self.comma |= bool(pc.any(pc.match_substring(known, ",")).as_py())
-        if self.number:
-            self._look_for_numbers(known)
-        if self.dates is None or self.dates:
-            self._look_for_dates(known)
 
-    def _look_for_numbers(self, known: pa.Array) -> None:
-        infinite = pc.match_substring_regex(known, INFINITE)
-        numbers = known.filter(pc.invert(infinite))
-        self.number = _all(numbers, NUMBER)
-        if not self.number or len(numbers) == 0:
+    def _begin(self, first: str) -> None:
+        """The forms of the first value, its offset and the digits of its second."""
+        dates = {form: found for form, regex in _DATES.items() if (found := re.match(regex + _OFFSET, first, re.ASCII))}
+        self.forms = [form for form, regex in _FORMS.items() if re.match(regex, first)] + [*dates]
+        for form, found in dates.items():
+            self.offset = (found[found.re.groups] or "") if "%H" in form else ""
+            self.fraction = len(first.removesuffix(self.offset).partition(".")[2]) if "%f" in form else 0
+
+    def _fits(self, form: str, known: pa.Array) -> bool:
+        if form in _FORMS:
+            return _all(known, _FORMS[form])
+        digits = _DATES[form].replace(r"(\d{3}|\d{6})", rf"\d{{{self.fraction}}}")
+        return _all(known, digits + re.escape(self.offset) + "$") and dates_from(known, form, self.offset) is not None
+
+    def _look_at_numbers(self, numbers: pa.Array) -> None:
+        if len(numbers) == 0:
             return
         self.finite = True
         self.plain_digits &= not pc.any(pc.match_substring_regex(numbers, "[eE]")).as_py()
@@ -101,39 +101,30 @@ class Reading:
         self.whole_with_point |= bool(pc.any(pc.match_substring_regex(numbers, r"\.0$")).as_py())
         self.padded |= bool(pc.any(pc.match_substring_regex(numbers, r"(\.|\.[0-9]*[1-9]0+|\.00+)$")).as_py())
 
-    def _look_for_dates(self, known: pa.Array) -> None:
-        if self.dates is None:
-            first = known[0].as_py()
-            fitting = [f for f, regex in _DATES if re.match(regex + _OFFSET, first, re.ASCII)]
-            self.dates = fitting if re.match(_DATE_AT_ALL, first) else []
-            if self.dates and (found := re.search(r"(Z|[+-]\d\d:\d\d)$", first)) and ":" in first:
-                self.offset = found[1] if re.fullmatch(dict(_DATES)[self.dates[0]] + _OFFSET, first) else ""
-            self.fraction = len(first.removesuffix(self.offset).partition(".")[2]) if "%f" in "".join(fitting) else 0
-        self.dates = [form for form in self.dates if self._fits(form, known)]
-
-    def _fits(self, form: str, known: pa.Array) -> bool:
-        digits = dict(_DATES)[form].replace(r"(\d{3}|\d{6})", rf"\d{{{self.fraction}}}")
-        return _all(known, digits + re.escape(self.offset) + "$") and dates_from(known, form, self.offset) is not None
+    @property
+    def dates(self) -> list[str]:
+        """The formats that every value has."""
+        return [form for form in self.forms or () if "%" in form]
 
     @property
     def ambiguous(self) -> bool:
         """Whether the dates could be read with the day first as well as with the month first."""
-        return len({form.replace("%-", "%") for form in self.dates or ()}) > 1
+        return len({form.replace("%-", "%") for form in self.dates}) > 1
 
     @property
     def numbers_with_commas(self) -> bool:
         """Whether the texts would be numbers, had they a point, or nothing, in place of a comma."""
-        return self.commas and self.comma
+        return self.comma and "comma" in (self.forms or ())
 
     def settle(self) -> tuple[Any, str | None]:
         """The pandas dtype of the column, and how it is written where that is not the usual way (Column.format)."""
-        nothing = not self.seen
-        if not nothing and self.truths:
+        forms = self.forms or []
+        if forms and forms[0] in TRUTHS:
             dtype = pd.BooleanDtype() if self.missing else np.dtype(bool)
-            return dtype, None if self.truths[0] == ("True", "False") else "/".join(self.truths[0])
-        if not nothing and self.integer:
+            return dtype, None if forms[0] == TRUTHS[0] else forms[0]
+        if "integer" in forms:
             return pd.Int64Dtype() if self.missing else np.dtype("int64"), None
-        if not nothing and self.number and self.finite:
+        if "number" in forms and self.finite:
             return np.dtype("float64"), self._number_format()
         if self.dates:
             unit = {0: "s", 3: "ms", 6: "us"}[self.fraction]

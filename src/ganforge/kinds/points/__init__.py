@@ -1,0 +1,84 @@
+"""Points in two or three dimensions: the door of this kind of data, and the smallest one to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ganforge.contracts import Claim, Kind, Model
+from ganforge.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DIMENSIONS = (2, 3)
+BUILT_IN = {
+    "grid25": "20,000 points of 25 Gaussians on a grid",
+    "ring8": "20,000 points of 8 Gaussians on a circle",
+    "two_moons": "20,000 points of two interleaved half circles",
+}
+
+
+def recognises(source: object) -> Claim | None:
+    """Arrays of shape (N, 2) or (N, 3); text of two or three numbers a line, which is a table first."""
+    if not isinstance(source, str | Path):
+        shape = getattr(source, "shape", None)
+        array = isinstance(shape, tuple) and not hasattr(source, "columns")
+        return Claim(3, f"it is an array of shape {shape}") if array and _is_points(shape) else None
+    path = Path(source).expanduser()
+    if path.suffix.lower() == ".npy" and path.is_file():
+        return _array_file(path)
+    if path.suffix.lower() in (".csv", ".tsv", ".txt") and path.is_file():
+        return Claim(1, "its lines may be numbers")
+    return None
+
+
+def keep(value: object, folder: Path) -> Path:
+    """Writes an array of points as .npy. Raises: DataError if it is not one."""
+    import numpy as np
+
+    array: NDArray[Any] = np.asarray(value)
+    if not _is_points(array.shape) or array.dtype.kind not in "iuf":
+        raise DataError(
+            f"An array of {array.dtype} and shape {array.shape} does not hold points.",
+            "Points are numbers of shape (N, 2) or (N, 3).",
+            "Give such an array.",
+        )
+    path = folder / "points.npy"
+    np.save(path, array, allow_pickle=False)
+    return path
+
+
+def load(folder: Path, task: str, device: str) -> Model:
+    """The model of a run, read back without the training data."""
+    from ganforge.kinds.points.model import load_points
+
+    return cast(Model, load_points(folder, device))
+
+
+def _is_points(shape: Any) -> bool:
+    return len(shape) == len(DIMENSIONS) and shape[1] in DIMENSIONS
+
+
+def _array_file(path: Path) -> Claim | None:
+    """By the header of the file; what cannot be read is left to its reader, who says why."""
+    import numpy as np
+
+    try:
+        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+    except (OSError, ValueError, EOFError):
+        return None
+    return Claim(3, f"it holds an array of shape {shape}") if _is_points(shape) else None
+
+
+KIND = Kind(
+    name="points",
+    noun="point",
+    nouns="points",
+    forms="points in two or three dimensions (.npy, .csv)",
+    built_in=BUILT_IN,
+    tasks={"generate": "ganforge.kinds.points.generate:Generate"},
+    recognises=recognises,
+    keep=keep,
+    load=load,
+)

@@ -1,0 +1,168 @@
+"""The task `generate`: points like the ones given. A game of two players, generator and discriminator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from torch import nn
+
+from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.core.files import write_whole
+from ganforge.errors import ChangedDataError, DataError
+from ganforge.kinds.points import cloud
+from ganforge.kinds.points.measures import MEANINGS, Array, Modes, scores
+from ganforge.kinds.points.model import PointModel, load_points
+from ganforge.kinds.points.plan import ABSENT, build_game, plan_points
+from ganforge.kinds.points.reading import PointFeed, Points, open_points
+from ganforge.kinds.points.verdict import MOST_JUDGED, evaluate_points
+from ganforge.measures.intervals import with_ends
+from ganforge.planning.draft import Draft
+from ganforge.planning.model_files import write_model_files
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.records import Block, Evaluation, Figure, Page, Rows
+from ganforge.run import Run
+
+
+class Generate:
+    """Turns points into a game of two."""
+
+    name: ClassVar[str] = "generate"
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: m.better for name, m in MEANINGS.items()}
+    section: ClassVar[type[TaskSection] | None] = None
+    data: ClassVar[type[Data]] = Data
+    unguarded: ClassVar[str | None] = None
+    page: ClassVar[Page] = Page(
+        nouns="points",
+        judged="generated points",
+        samples="Generated points",
+        caption="Generated points in colour, over real ones in grey",
+        story="Two networks learn against each other: the generator moves points, the discriminator tells them from "
+        "real ones. Below is where the same random numbers were moved to at each moment.",
+    )
+
+    def plan(self, request: Request, tell: Tell) -> GenerateJob:
+        """Opens the points and chooses everything the person did not. Raises: DataError, RecipeError."""
+        draft = Draft(request, Generate, absent=ABSENT)
+        points = open_points(request.source, request.seed)
+        tell("reading", count=len(points.train) + len(points.held_out), source=request.source)
+        tell("timing", size=request.size or "small")
+        return GenerateJob(plan_points(draft, points), points, tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
+        """The same job again from its recipe. Raises: DataError if the data is gone, does not fit or has changed."""
+        points = open_points(recipe.data.source, recipe.seed)
+        if points.sha256 != recipe.data.hash:
+            what = f"The points at {recipe.data.source!r} are not the ones this run was started with."
+            raise ChangedDataError(what, recipe.data.hash, points.sha256)
+        if (len(points.names),) != recipe.data.shape:
+            raise DataError(
+                f"The points at {recipe.data.source!r} have {len(points.names)} coordinates.",
+                f"This run's networks were made for {recipe.data.shape[0]}.",
+                "Put the old points back, or train a new run.",
+            )
+        return GenerateJob(recipe, points, tell)
+
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """The game of two, on the points that were sent."""
+        return build_game(recipe), PointFeed(examples["x"].numpy(), recipe.compute.device)
+
+    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
+        """Nothing: the passport says what was found."""
+        return ()
+
+
+@dataclass(slots=True)
+class GenerateJob:
+    """Points opened and everything chosen."""
+
+    recipe: Recipe
+    points: Points
+    tell: Tell
+    _modes: Modes | None = None
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.points.passport
+
+    @property
+    def feed(self) -> Feed:
+        return self.points.feed(self.points.train, self.recipe.compute.device)
+
+    def game(self) -> Game:
+        """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
+        return build_game(self.recipe, self.points.feed(self.points.held_out, self.recipe.compute.device))
+
+    def brief(self) -> Mapping[str, bytes]:
+        """Nothing: the recipe says it all."""
+        return {}
+
+    def prepare(self) -> None:
+        """Finds the modes of the real points."""
+        self._the_modes()
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """A picture of where the same latents are moved to now, and every measure of them."""
+        model = self._model(product)
+        write_whole(run.sample_grid(examples), cloud.png(self._view().frame(model.draw(cloud.MOST_SHOWN, seed=0))))
+        self.tell("sampled", path=str(run.sample_grid(examples)))
+        count = self.recipe.records.need("look_samples")
+        samples = self._scaled(model.draw(count, seed=1))
+        return with_ends(scores(self._scaled(self.points.held_out)[:count], samples, self._the_modes()))
+
+    def finish(self, product: nn.Module) -> nn.Module:
+        """The product as it is."""
+        return product
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """model.json and model.safetensors: all that `sample` needs."""
+        content = {
+            "ganforge": self.recipe.ganforge,
+            "kind": "points",
+            "task": self.recipe.task,
+            "next_steps": self._model(product).next_steps(),
+            "network": self.recipe.network.content(),
+            "coordinates": self.points.names,
+            "centre": self.points.centre.tolist(),
+            "scale": self.points.scale,
+        }
+        write_model_files(folder, product, content)
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """The generator that `write_model` wrote."""
+        return load_points(folder, self.recipe.compute.device).network
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside other real points, a Gaussian and a mixture, and how the cloud moved."""
+        samples = self._scaled(self._model(product).draw(MOST_JUDGED, seed=2))
+        train, held_out = self._scaled(self.points.train), self._scaled(self.points.held_out)
+        frames = cloud.frames_of(sorted(run.samples.glob("*.png")))
+        moved: tuple[Block, ...] = ()
+        if frames:
+            write_whole(run.figure("cloud"), cloud.animation(frames))
+            figure = Figure("pictures/cloud.png", "The moving cloud of generated points", "From noise to points.")
+            moved = (Block("How the cloud moves", "Each frame is one look at the training.", (figure,), first=True),)
+        return evaluate_points(train, held_out, samples, self._the_modes(), self._place, moved)
+
+    def _model(self, product: nn.Module) -> PointModel:
+        points, latents = self.points, self.recipe.network.need("latent_size")
+        return PointModel(product, latents, points.names, tuple(points.centre.tolist()), points.scale)
+
+    def _view(self) -> cloud.View:
+        return cloud.View(self.points.train)
+
+    def _scaled(self, points: Array) -> Array:
+        scaled: Array = (points - self.points.centre) / self.points.scale
+        return scaled
+
+    def _place(self, scaled: Array) -> str:
+        """A place in the units of the data, as text. Args: (F,)."""
+        return "(" + ", ".join(f"{value:.3g}" for value in scaled * self.points.scale + self.points.centre) + ")"
+
+    def _the_modes(self) -> Modes:
+        if self._modes is None:
+            self._modes = Modes.find(self._scaled(np.asarray(self.points.train)))
+        return self._modes

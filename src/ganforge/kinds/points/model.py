@@ -1,0 +1,133 @@
+"""A trained generator of points, and how to read it back. Nothing here opens the training data."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ganforge.contracts import Observer
+from ganforge.core.files import write_through
+from ganforge.core.seeds import generator_for
+from ganforge.core.validation import refused
+from ganforge.errors import InputError, did_you_mean
+from ganforge.kinds.points import DIMENSIONS, cloud
+from ganforge.networks import PAIRS, network_pair
+from ganforge.planning.model_files import built, read_description
+from ganforge.recipe import Data, Network
+
+BLOCK = 8_192  # points drawn at once: another number would give other points for the same seed
+ENDINGS = (".csv", ".npy", ".png")
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PointModel:
+    """Latents in, points in the units of the data out."""
+
+    network: nn.Module
+    latent_size: int
+    names: tuple[str, ...]  # of the coordinates
+    centre: tuple[float, ...]
+    scale: float
+
+    def draw(self, count: int, seed: int) -> Array:
+        """(count, F) points. The first ones do not depend on `count`."""
+        return np.concatenate(list(self.blocks(count, seed)))
+
+    @torch.no_grad()
+    def blocks(self, count: int, seed: int) -> Iterator[Array]:
+        """The same, at most BLOCK at a time."""
+        device = next(self.network.parameters()).device
+        for first in range(0, count, BLOCK):
+            latents = torch.randn(BLOCK, self.latent_size, generator=generator_for(seed, "sample points", step=first))
+            x = self.network(latents.to(device)).double().cpu().numpy()[: count - first]
+            yield x * self.scale + np.array(self.centre)
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> PointSamples:
+        """New points (contracts.Model). Raises: InputError for a number below 1."""
+        if count < 1:
+            raise InputError(f"{count} points cannot be drawn.", "It must be a whole number from 1 on.")
+        return PointSamples(self, count, seed)
+
+    def write(self, samples: PointSamples, out: Path, *, force: bool) -> Path:
+        """Writes a .csv, an .npy array, or a .png picture of them. Raises: InputError, StorageError."""
+        self.check_place(out, force=force)
+        fill = {".csv": self._text, ".npy": self._array, ".png": self._picture}[out.suffix.lower()]
+        write_through(out, lambda file: fill(file, samples))
+        return out
+
+    def check_place(self, out: Path, *, force: bool) -> None:
+        """Raises: InputError for another ending, a folder or, without force, a file that is there."""
+        if out.suffix.lower() not in ENDINGS:
+            near = did_you_mean(out.suffix, ENDINGS)
+            raise InputError(f"Points cannot be written as {out.name!r}.", near, f"Use one of {', '.join(ENDINGS)}.")
+        if out.is_dir() or (out.exists() and not force):
+            why = "It is a folder." if out.is_dir() else "Nothing is overwritten by itself."
+            raise InputError(f"{str(out)!r} exists already.", why, "Choose another name, or --force to replace a file.")
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Refused: a generator of points takes nothing in."""
+        raise InputError(
+            "This run draws points from nothing.",
+            "There is nothing that it could be applied to.",
+            "Use: ganforge sample RUN -n 1000 --out new.csv",
+        )
+
+    def next_steps(self) -> Mapping[str, str]:
+        """Commands for a person who has this model (contracts.Model)."""
+        return {
+            "sample RUN -n 1000 --out new.csv": "new points",
+            "sample RUN -n 4000 --out new.png": "a picture of them",
+        }
+
+    def _text(self, file: Any, samples: PointSamples) -> None:
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        text.write(",".join(self.names) + "\n")
+        for block in samples.blocks():
+            text.writelines(",".join(f"{value:.9g}" for value in row) + "\n" for row in block)
+        text.detach()
+
+    def _array(self, file: Any, samples: PointSamples) -> None:
+        np.save(file, samples.value(), allow_pickle=False)
+
+    def _picture(self, file: Any, samples: PointSamples) -> None:
+        points = samples.value()
+        file.write(cloud.png(cloud.View(points).frame(points)))
+
+
+@dataclass(frozen=True, slots=True)
+class PointSamples:
+    """Points that are drawn as they are asked for (contracts.Samples)."""
+
+    model: PointModel
+    count: int
+    seed: int
+
+    def blocks(self) -> Iterator[Array]:
+        """Some thousand points (N, F) at a time."""
+        return self.model.blocks(self.count, self.seed)
+
+    def value(self) -> Array:
+        """All points (count, F)."""
+        return self.model.draw(self.count, self.seed)
+
+
+def load_points(folder: Path, device: str = "cpu") -> PointModel:
+    """Reads the model of a run, which may come from anybody. Raises: RunError if it is missing or damaged."""
+    content = read_description(folder)
+    with refused(f"The model at {str(folder)!r}"):
+        network, names = Network.model_validate(content["network"]), tuple(map(str, content["coordinates"]))
+        centre, scale = tuple(map(float, content["centre"])), float(content["scale"])
+        if len(names) not in DIMENSIONS or len(centre) != len(names) or not np.isfinite([*centre, scale]).all():
+            raise ValueError(f"{len(names)} coordinates with {len(centre)} finite means are not points")
+        data = Data(source="", kind="points", shape=(len(names),))
+        generator = built(folder, lambda: network_pair(network, data, PAIRS).generator()).to(device)
+    return PointModel(generator, network.need("latent_size"), names, centre, scale)
