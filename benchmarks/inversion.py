@@ -17,10 +17,10 @@ from time import process_time
 
 import numpy as np
 import torch
-from ganforge.kinds.tasks import load_model
 from numpy.typing import NDArray
 
 import ganforge
+from ganforge.kinds.pictures.generate.model import load_model
 from ganforge.kinds.pictures.invert.encoder_store import encoder_of
 from ganforge.kinds.pictures.invert.inversion import nearest_decibels
 from ganforge.kinds.pictures.invert.optimise import invert_pictures

@@ -1,4 +1,4 @@
-"""How much code a reader passes through who follows one run, from `train` to its report: modules, functions, changes of file.
+"""How much code one run enters, from `train` to its report: modules, functions, changes of file.
 
 Traces a tiny run of each kind of data with Python's profiling hook. A module is entered when one of its functions is
 called; a change of file is a call from a function of one file of ganforge into one of another. Bars: 60 modules for

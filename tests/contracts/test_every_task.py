@@ -29,7 +29,7 @@ from ganforge.run import Run
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
 
-from make import numbers, people, people_with_holes, pictures, write_pictures  # noqa: E402
+from make import numbers, people, people_with_holes, pictures, write_pictures
 
 pytestmark = pytest.mark.slow
 TASKS = [(kind, task) for kind in kinds.KINDS for task in kinds.kind_named(kind).tasks]

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ganforge.kinds import KINDS
+
 HEAVY = {"torch", "numpy", "pandas", "pyarrow", "skimage", "sklearn", "scipy", "matplotlib", "PIL"}
-DOORS = {"ganforge.kinds.pictures", "ganforge.kinds.tables"}
+DOORS = set(KINDS.values())
 QUICK = {"records.marks": [1.0], "records.look_samples": 50, "compute.threads": 1, "network.width": 16}
 CLI = "from ganforge.cli import main; main({words!r})"
 TRAIN = "import ganforge; ganforge.train({source!r}, run={run!r}, examples=256, size='tiny', settings={settings!r})"

@@ -57,6 +57,26 @@ def test_the_engine_and_the_guard_are_told_what_they_were_told(name: str) -> Non
     assert (recipe.augmentation is not None) == (old["data"]["kind"] == "pictures")  # whether the guard may augment
 
 
+@pytest.mark.parametrize("name", OLD)
+def test_what_was_asked_of_one_kind_of_data_is_now_an_option_of_it(name: str) -> None:
+    old, recipe = OLD[name], recipe_from(OLD[name])
+    of_kind = {"pictures": ("resolution",), "table": ("plan", "rules")}[old["data"]["kind"]]
+    assert recipe.data.kind == {"pictures": "pictures", "table": "tables"}[old["data"]["kind"]]
+    asked = {key: value for key in of_kind if (value := old["ask"][key])}
+    assert {
+        key: list(value) if isinstance(value, tuple) else value for key, value in recipe.ask.options.items()
+    } == asked
+    assert recipe_from(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+def test_options_of_an_old_request_are_kept() -> None:
+    asked = {**OLD["wine_set"]["ask"], "plan": "/a/plan.json", "rules": ["a <= b", "unique c"]}
+    assert recipe_from({**OLD["wine_set"], "ask": asked}).ask.options == {
+        "plan": "/a/plan.json",
+        "rules": ("a <= b", "unique c"),
+    }
+
+
 def test_players_have_the_dials_that_they_had() -> None:
     assert build_game(recipe_from(OLD["digits8_hinge_augmented"])).players[0].dials(0.3, Levers())["change"] == 0.3
     of_pictures = {"paired": build_translation, "cycle": build_translation, "enhance_noise": build_enhancement}
@@ -85,7 +105,8 @@ def test_the_sections_of_the_tasks_are_read_as_theirs() -> None:
         ({"data": {"kind": "table"}}, "data.source"),
         ({"task": "regress"}, "no section 'rows'"),
         ({"task": "juggle"}, "no task 'juggle'"),
-        ({"data": 5}, "no task"),
+        ({"data": 5}, "no kind of data"),
+        ({"data": {"kind": "sounds"}}, "no kind of data 'sounds'"),
     ],
 )
 def test_a_recipe_that_is_none_is_refused_in_words(change: dict[str, Any], word: str) -> None:
