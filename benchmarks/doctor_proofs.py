@@ -52,12 +52,12 @@ def _samples(outcome: Outcome, count: int = COUNT) -> Tensor:
     """Samples in the same form."""
     job: Any = outcome.job
     if outcome.job.recipe.data.kind == "tables":
-        rows = job.model(outcome.product).sample(count, seed=9)
+        rows = job.model(outcome.product).draw(count, seed=9)
         codes = torch.from_numpy(job.table.codec.encode(rows)).long()
         return RowLayout(job.table.codec.sizes).one_hot(codes)
     model = job._model(outcome.product)
     labels = model.draw_labels(count, seed=9)
-    return torch.from_numpy(model.sample(count, labels=labels, seed=9)).float() / 127.5 - 1
+    return torch.from_numpy(model.draw_pictures(count, labels=labels, seed=9)).float() / 127.5 - 1
 
 
 def _scores(outcome: Outcome, x: Tensor) -> NDArray[np.float64]:
@@ -100,7 +100,7 @@ def variance_within_digits(outcome: Outcome) -> float:
     job: Any = outcome.job
     model, train = job._model(outcome.product), job.pictures.train
     labels = np.arange(COUNT) % 10
-    fake, real = model.sample(COUNT, labels=labels, seed=9).astype(float), train.pictures().astype(float)
+    fake, real = model.draw_pictures(COUNT, labels=labels, seed=9).astype(float), train.pictures().astype(float)
     within = [(fake[labels == k].var(0).mean(), real[train.labels == k].var(0).mean()) for k in range(10)]
     return float(np.mean([a for a, _ in within]) / np.mean([b for _, b in within]))
 
@@ -108,7 +108,7 @@ def variance_within_digits(outcome: Outcome) -> float:
 def rows_for_each_plan(outcome: Outcome) -> float:
     """Different rows of codes for each value of the column `plan` among the samples."""
     job: Any = outcome.job
-    rows = job.model(outcome.product).sample(COUNT, seed=9)
+    rows = job.model(outcome.product).draw(COUNT, seed=9)
     return len(np.unique(job.table.codec.encode(rows), axis=0)) / len(set(rows["plan"]))
 
 

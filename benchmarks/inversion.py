@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 import ganforge
-from ganforge.api.invert import nearest_decibels
 from ganforge.kinds.pictures.generate.model import load_model
 from ganforge.kinds.pictures.invert.encoder_store import encoder_of
+from ganforge.kinds.pictures.invert.inversion import nearest_decibels
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.reading import open_pictures, survey
@@ -55,11 +55,14 @@ def measure(runs: Path, seed: int, examples: int, count: int) -> None:
     taught = process_time()
     print(f"seed {seed}: generator {trained - begun:.0f} s, encoder and floor {taught - trained:.0f} s (processor)")
     pictures = open_pictures(survey("digits"), size=(28, 28))
-    training, samples = pictures.train.pictures(np.arange(5_000) % len(pictures.train)), model.sample(5_000, seed=5)
+    training, samples = (
+        pictures.train.pictures(np.arange(5_000) % len(pictures.train)),
+        model.draw_pictures(5_000, seed=5),
+    )
     held_out, labels = pictures.held_out.pictures(np.arange(count)), pictures.held_out.labels
     asked = np.arange(count) % len(model.label_names)
     for name, given, known in (
-        ("own", model.sample(count, labels=asked, seed=77), asked),
+        ("own", model.draw_pictures(count, labels=asked, seed=77), asked),
         ("held-out", held_out, None if labels is None else labels[:count]),
     ):
         before = process_time()

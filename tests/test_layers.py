@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from check_layers import faults_of_layers, faults_of_length  # noqa: E402
+from check_layers import faults_of_budget, faults_of_layers, faults_of_length  # noqa: E402
 
 
 def test_the_tree_keeps_its_layers_and_lengths() -> None:
@@ -62,6 +62,16 @@ def test_a_file_that_is_too_long_is_found(tmp_path: Path) -> None:
     (tmp_path / "fits.py").write_text("x = 1\n" * 400)
     (fault,) = faults_of_length([tmp_path])
     assert "long.py: 401 lines" in fault
+
+
+def test_a_kind_with_more_lines_than_its_tasks_are_worth_is_found(tmp_path: Path) -> None:
+    door = 'KIND = Kind(name="tunes", tasks={"generate": "a:B", "vocode": "a:C"})\n'
+    lines = {f"kinds/tunes/{number}.py": "x = 1\n" * 400 for number in range(5)}
+    package = _package(tmp_path, {"kinds/tunes/__init__.py": door, **lines})
+    (fault,) = faults_of_budget(package)
+    assert "tunes: 2,001 lines, and its budget is 2,000" in fault
+    (package / "kinds/tunes/0.py").write_text("")
+    assert list(faults_of_budget(package)) == []
 
 
 def _package(folder: Path, files: dict[str, str]) -> Path:

@@ -240,7 +240,7 @@ def actions(ailment: str, tried: tuple[str, ...]) -> list[dict[str, Any]]:
     for progress in (0.1, 0.2):
         state.clock.examples, state.step = int(10_000 * progress), int(1000 * progress)
         step = guard.step(
-            state, look_at(progress, -1.0 if lost else 0.5), half_life_examples=100.0, can_return=True, saves=False
+            state, look_at(progress, -1.0 if lost else 0.5), half_life_examples=400.0, can_return=True, saves=False
         )
         told += [dict(event) for event in step.events]
         assert step.goes_back == (bool(told) and told[-1]["to_step"] is not None)

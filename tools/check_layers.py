@@ -1,4 +1,4 @@
-"""Checks that imports go downwards only and that no file is too long. `make test` runs it; it imports nothing.
+"""Checks that imports go downwards only, and that no file or kind of data is too long. `make test` runs it.
 
     5  cli, studio, table_gan
     4  api
@@ -29,6 +29,8 @@ LAYERS = {
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
 DOORS = {"__init__": ("api", "errors", "table_gan"), "__main__": ("cli",)}  # what the package's own files may name
 MOST_LINES = 400
+KIND_LINES, TASK_LINES = 1_000, 500  # of a kind of data, and more for each of its tasks
+LARGE_KINDS = {"pictures": 9_910, "tables": 10_300}  # from before there was a budget: these may only fall
 
 
 def faults_of_layers(package: Path) -> Iterator[str]:
@@ -55,6 +57,25 @@ def faults_of_length(folders: list[Path]) -> Iterator[str]:
             lines = len(file.read_text("utf-8").splitlines())
             if lines > MOST_LINES:
                 yield f"{file}: {lines} lines. A person reads at most {MOST_LINES} in one sitting: split it."
+
+
+def faults_of_budget(package: Path) -> Iterator[str]:
+    """A sentence for every kind of data whose folder holds more lines than its tasks are worth."""
+    for folder in sorted((package / "kinds").glob("*/")):
+        if not (folder / "__init__.py").is_file():
+            continue
+        lines = sum(len(file.read_text("utf-8").splitlines()) for file in folder.rglob("*.py"))
+        most = LARGE_KINDS.get(folder.name, KIND_LINES + TASK_LINES * _tasks_of(folder / "__init__.py"))
+        if lines > most:
+            yield f"{folder}: {lines:,} lines, and its budget is {most:,}. Move down a layer what others could use too."
+
+
+def _tasks_of(door: Path) -> int:
+    """How many tasks the KIND of a folder has: the entries of the argument `tasks`."""
+    for node in ast.walk(ast.parse(door.read_text("utf-8"), str(door))):
+        if isinstance(node, ast.keyword) and node.arg == "tasks" and isinstance(node.value, ast.Dict):
+            return len(node.value.keys)
+    return 0
 
 
 def _may_import(part: str, target: str) -> bool:
@@ -115,7 +136,8 @@ def main() -> int:
     """Prints every fault. Returns: the exit code, 1 if there is one."""
     root = Path(__file__).resolve().parent.parent
     folders = [root / name for name in ("src", "tests", "benchmarks", "tools") if (root / name).is_dir()]
-    faults = [*faults_of_layers(root / "src" / "ganforge"), *faults_of_length(folders)]
+    package = root / "src" / "ganforge"
+    faults = [*faults_of_layers(package), *faults_of_length(folders), *faults_of_budget(package)]
     for fault in faults:
         print(fault.replace(f"{root}/", ""), file=sys.stderr)
     print(f"layers and lengths: {len(faults)} faults" if faults else "layers and lengths: as they should be")

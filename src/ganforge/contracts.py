@@ -324,15 +324,24 @@ class Model(Protocol):
         ...
 
     def write(self, samples: Samples, out: Path, *, force: bool) -> Path:
-        """Writes samples to a file or folder, whole or not at all, a block at a time. Raises: InputError."""
+        """Writes samples to a file or folder, whole or not at all; the place is checked before anything is drawn.
+
+        Raises: InputError, StorageError.
+        """
         ...
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Takes a person's own data through the model; without `out` the result is returned in memory."""
+        """Takes a person's own data through the model; without `out` the result is returned in memory.
+
+        Args: options the kind's own of the verb `apply`, by name, and of every kind `seed` and `force`.
+        """
         ...
 
     def next_steps(self) -> Mapping[str, str]:
-        """What to type next: the words behind `ganforge`, with RUN for the run's folder -> what it does."""
+        """What to type next: the words behind `ganforge` -> what it does; as `next_steps` they stand in model.json too.
+
+        RUN stands for the run's folder, DATA for the data that it was trained on.
+        """
         ...
 
 

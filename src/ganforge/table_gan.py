@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,6 @@ from safetensors import SafetensorError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ganforge.api.sample import Where, completed, drawn_rows
 from ganforge.api.train import train
 from ganforge.core.bundle import read_bundle, write_bundle
 from ganforge.core.files import write_folder, write_whole
@@ -36,6 +35,7 @@ from ganforge.run import Run
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
 
+Where: TypeAlias = str | Sequence[str] | Mapping[str, Any] | None
 MODEL = ("model.json", "model.safetensors")
 MEMBERS = (*MODEL, "evaluation.json")  # of a saved model
 UNUSABLE = (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError, SafetensorError)
@@ -118,7 +118,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         Raises: NotFittedError; InputError for an impossible condition or a senseless number.
         """
         check_is_fitted(self)
-        return drawn_rows(self.model_, self.rows_ if n is None else n, where, seed)
+        return self.model_.sample(self.rows_ if n is None else n, {"where": where}, seed).value()
 
     def impute(self, X: Any, draw: bool = False, seed: int = 0) -> pd.DataFrame:  # noqa: N803
         """The table with every missing cell of a learned column filled; what is there stays as it is.
@@ -128,7 +128,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         Raises: NotFittedError; DataError if columns are missing or of another kind.
         """
         check_is_fitted(self)
-        filled = completed(self.model_, X, draw=draw, seed=seed)
+        filled: pd.DataFrame = self.model_.apply(X, None, {"draw": draw, "seed": seed}, ())
         return filled.set_index(X.index) if isinstance(X, pd.DataFrame) else filled
 
     def evaluate(self) -> dict[str, Any]:

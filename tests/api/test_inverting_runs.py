@@ -37,7 +37,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 def drawn(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two pictures that the model drew, of the labels 3 and 5, and a file that is none."""
     folder = tmp_path_factory.mktemp("drawn")
-    pictures = load_model(Run(digits).model).sample(2, labels=np.array([3, 5]), seed=8)
+    pictures = load_model(Run(digits).model).draw_pictures(2, labels=np.array([3, 5]), seed=8)
     for number, picture in enumerate(pictures):
         Image.fromarray(picture[0]).save(folder / f"own{number}.png")
     (folder / "z.png").write_bytes(b"no picture")

@@ -33,7 +33,7 @@ def test_the_walk_stops_at_the_pictures_that_sample_draws(digits: Path, tmp_path
     film = ganforge.interpolate(digits, 3, tmp_path / "walk.gif", label="7", steps=4, seed=5)
     frames = frames_of(film)
     model = load_model(Run(digits).model)
-    keys = model.sample(3, labels=np.full(3, 7), seed=5)
+    keys = model.draw_pictures(3, labels=np.full(3, 7), seed=5)
     assert len(frames) == 12
     for frame, key in zip(frames[::4], keys, strict=True):
         assert np.abs(frame.astype(int) - grid(key[None])[:, :, 0]).mean() < 2  # of 255: a GIF has 256 colours

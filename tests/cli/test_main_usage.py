@@ -99,7 +99,7 @@ def test_wrong_usage_says_what_why_and_what_to_do(
 
 def test_the_installed_program_ends_with_the_exit_code() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "ganforge", "trian"], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "ganforge", "trian"], capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 2
     assert "Did you mean 'train'?" in done.stderr
@@ -111,5 +111,5 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
         "import sys; from ganforge.cli import main; main(['train', '--help']); "
         f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=600)
     assert done.stderr.strip() == "[]"

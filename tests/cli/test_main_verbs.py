@@ -185,7 +185,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "ganforge", "--version"], stdout=write, stderr=subprocess.PIPE, check=False, timeout=60
+        [sys.executable, "-m", "ganforge", "--version"], stdout=write, stderr=subprocess.PIPE, check=False, timeout=600
     )
     os.close(write)
     assert done.stderr == b""

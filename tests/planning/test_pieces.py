@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import ganforge as gf
 from ganforge.contracts import Observer
@@ -142,3 +143,27 @@ def test_a_resumed_run_has_the_threads_of_its_recipe(count: int, tmp_path: Path)
     gf.resume(run, observers=(watching,))
     assert set(watching.threads) == {count}
     assert sha256_of(run / "model" / "model.safetensors") == straight
+
+
+class Pools:
+    """An observer that keeps how many threads libraries would take, whenever it is told of something."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        self.seen += [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        if event["kind"] in ("started", "evaluating"):
+            self.record(event)
+
+
+def test_libraries_that_measure_a_run_have_the_threads_of_its_recipe_and_theirs_again_afterwards(
+    tmp_path: Path,
+) -> None:
+    pools = Pools()
+    with threadpool_limits(2, user_api="blas"):
+        trained(tmp_path / "run", {"compute.threads": 1, "compute.device": "cpu"}, pools)
+        assert pools.seen and set(pools.seen) == {1}
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {2}

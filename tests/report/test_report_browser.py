@@ -55,7 +55,7 @@ def look(folder: Path, width: int, *flags: str, page: str = "report.html") -> li
         ],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=600,
         check=True,
         env={**os.environ, "HOME": str(folder)},
     )

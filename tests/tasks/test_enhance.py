@@ -77,9 +77,9 @@ def test_the_dial_lies_between_its_ends_and_apply_enlarges(trained: Any, folder:
     gf.apply(trained.folder, tmp_path / "a.jpg", tmp_path / "b.jpg", strength=0)
     with Image.open(tmp_path / "b.jpg") as made:
         assert made.size == (100, 80)
-    with pytest.raises(InputError, match="strength of 2"):
+    with pytest.raises(InputError, match="--strength cannot be 2"):
         gf.apply(trained.folder, picture, strength=2)
-    with pytest.raises(InputError, match="drawn value"):
+    with pytest.raises(InputError, match="Only tables have --draw"):
         gf.apply(trained.folder, picture, draw=True)
 
 

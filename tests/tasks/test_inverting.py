@@ -78,7 +78,7 @@ def test_the_latent_of_a_linear_generator_is_the_ridge_regression_of_the_picture
 def test_a_generated_picture_is_found_with_its_label_and_alone_as_among_others() -> None:
     model = model_of(Linear(labels=4), labels=("a", "b", "c", "d"))
     labels = np.arange(8) % 4
-    drawn = model.sample(8, labels=labels, seed=3)
+    drawn = model.draw_pictures(8, labels=labels, seed=3)
     encoder = new_encoder(model)
     found = invert_pictures(model, encoder, drawn)
     assert (found.labels == labels).all()

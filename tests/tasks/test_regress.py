@@ -222,7 +222,8 @@ def test_a_model_is_read_back_as_it_was_written(network: str, tmp_path: Path) ->
     product = job.game().product_player.network
     folder = tmp_path / "model"
     write_folder(folder, lambda target: job.write_model(target, product))
-    assert json.loads((folder / "model.json").read_text())["target"] == "price"
+    said = json.loads((folder / "model.json").read_text())
+    assert (said["target"], said["kind"], said["next_steps"]) == ("price", "tables", {})
     x, mine = job.table.held_x, job._model(product)
     assert np.array_equal(load_regression(folder).predict(x), mine.predict(x))
     (folder / "model.safetensors").write_bytes(b"damaged")

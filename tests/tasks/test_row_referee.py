@@ -25,7 +25,7 @@ def equal_share(folder: Path, frame: pd.DataFrame, referee: int) -> float:
     settings = {"rows.referee": str(referee), "rows.candidates": "16", "optimiser.learning_rate_start": "1e-9"}
     folder.mkdir()
     run = trained(frame, folder, "generate", examples=2_000, settings=settings)
-    rows = run.model.sample(8_000)
+    rows = run.model.draw(8_000)
     return float(np.mean(rows["first"] == rows["second"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture(scope="module")
 def sample(rows: Trained) -> Plain:
-    return rows.model.sample(20_000)
+    return rows.model.draw(20_000)
 
 
 @pytest.fixture(scope="module")
@@ -100,18 +101,19 @@ def same(one: Plain, other: Plain) -> bool:
 def test_the_first_rows_do_not_depend_on_how_many_are_drawn(rows: Trained, where: tuple[str, ...]) -> None:
     model = rows.model
     conditions = model.conditions(where)
-    many = model.sample(9_000, conditions=conditions, seed=4)  # more than a block
+    many = model.draw(9_000, conditions=conditions, seed=4)  # more than a block
     for count in (1, 700, 8_192):
-        few = model.sample(count, conditions=conditions, seed=4)
+        few = model.draw(count, conditions=conditions, seed=4)
         assert same(few, {name: values[:count] for name, values in many.items()})
-    assert not same(model.sample(700, conditions=conditions, seed=5), few)
+    assert not same(model.draw(700, conditions=conditions, seed=5), few)
     assert not same({n: v[:800] for n, v in many.items()}, {n: v[8_192 : 8_192 + 800] for n, v in many.items()})
 
 
 def test_a_model_from_its_file_draws_and_completes_the_same_rows(rows: Trained, run: Run) -> None:
-    loaded = load_rows(run.model)
+    loaded, said = load_rows(run.model), json.loads((run.model / "model.json").read_text())
+    assert (said["kind"], said["next_steps"]) == ("tables", loaded.next_steps()) and loaded.next_steps()
     where = rows.model.conditions("z>=5")
-    assert same(loaded.sample(300, conditions=where, seed=2), rows.model.sample(300, conditions=where, seed=2))
+    assert same(loaded.draw(300, conditions=where, seed=2), rows.model.draw(300, conditions=where, seed=2))
     holes = hide(rows.job.table.held_out_rows, loaded.codec.columns, seed=0).rows
     assert same(loaded.complete(holes, draw=True), rows.model.complete(holes, draw=True))
     with pytest.raises(RunError, match="no model"):
@@ -139,7 +141,7 @@ CONDITIONS = (
 def test_every_row_meets_its_conditions_and_keeps_the_rules(rows: Trained, words: tuple[str, ...]) -> None:
     model = rows.model
     conditions = model.conditions(words)
-    made = model.sample(1_000, conditions=conditions, seed=3)
+    made = model.draw(1_000, conditions=conditions, seed=3)
     written = to_plain(from_plain(made, model.codec.columns), model.codec.columns)
     for condition in conditions:
         assert condition.holds(made).all() and condition.holds(written).all()
@@ -162,7 +164,7 @@ def test_the_other_columns_follow_the_real_conditional_distribution(
     rows: Trained, words: Any, truth: pd.Series, columns: tuple[str, ...]
 ) -> None:
     model = rows.model
-    made = model.sample(5_000, conditions=model.conditions(words))
+    made = model.draw(5_000, conditions=model.conditions(words))
     usual = distance(TRUTH, TRUTH[truth], *columns)  # what a model would have that does not heed the condition
     assert distance(made, TRUTH[truth], *columns) < max(0.1, 0.45 * usual)
 

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ganforge.api.model import model_of, verb_of
 from ganforge.contracts import Observer
-from ganforge.core.files import write_tree, write_whole
-from ganforge.core.json_file import read_json_file
-from ganforge.errors import DataError, InputError
-from ganforge.kinds.pictures.augment.classify import EXAMPLES, Labelled, accuracy_after_learning
-from ganforge.kinds.pictures.generate.model import PictureModel, load_model
-from ganforge.kinds.pictures.grid import image_bytes
-from ganforge.kinds.pictures.picture_file import picture_paths
-from ganforge.kinds.pictures.reading import PictureFeed, Pictures, open_pictures, survey
-from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES
-from ganforge.kinds.pictures.write import array_bytes
 from ganforge.run import Run
 
-SEEDS = 5  # classifiers that are taught with and without, each pair from the same first weights
-SURE = 2.0  # standard errors by which the mean of the differences must be away from nothing
-VERDICT = "augment.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Enlarged:
-    """What was written, and whether it helps. Accuracies are shares of held-out pictures, one for each seed."""
-
-    path: Path
-    verdict: str  # one sentence
-    helps: bool
-    without: tuple[float, ...]
-    with_generated: tuple[float, ...]
-    notes: tuple[str, ...]
+if TYPE_CHECKING:
+    from ganforge.kinds.pictures.augment.enlarge import Enlarged
 
 
 def augment(
@@ -62,170 +32,13 @@ def augment(
 
     Args: data a folder of labelled subfolders, an array file or a built-in name; out a folder, or .npz for an array
         file; per_label how many are drawn of each label. observers are told `compared` after each pair.
-    Raises: RunError, DataError if labels are missing or are not those of the run; InputError for a place that is taken.
+    Raises: RunError, DataError if labels are missing or are not those of the run; InputError for a run that cannot
+        augment, or a place that is taken.
     """
-    folder, place = Run.open(run), Path(out).expanduser()
-    if per_label < 1:
-        raise InputError(f"{per_label} pictures for each label cannot be drawn.", do="Say, for example, 100.")
-    _check_place(place, force=force)
-    model = load_model(folder.model)
-    _, height, width = model.picture_shape()
-    pictures = open_pictures(survey(data), size=(height, width))
-    _refuse_misfits(model, pictures, str(data))
+    folder = Run.open(run)
     known = folder.read_json(folder.recipe).get("data", {}).get("hash")
-    notes = (
-        []
-        if known == pictures.data_hash
-        else ["This is not the data of the run: the generator may know held-out pictures."]
+    enlarge = verb_of(model_of(run), "augment")
+    enlarged: Enlarged = enlarge(
+        data, Path(out), known=known, per_label=per_label, seed=seed, force=force, observers=observers
     )
-    labels = np.repeat(np.arange(len(model.label_names)), per_label)
-    model.refuse_impossible(len(labels), 1.0)
-    drawn = Labelled(model.sample(len(labels), labels=labels, seed=seed), labels)
-    train, held_out = _labelled(pictures.train), _labelled(pictures.held_out)
-    both = train.with_more(drawn)
-    pairs = []
-    for number in range(SEEDS):
-        pairs.append(
-            tuple(
-                accuracy_after_learning(part, held_out, len(model.label_names), seed=number, examples=EXAMPLES)
-                for part in (train, both)
-            )
-        )
-        for observer in observers:
-            observer.event({"kind": "compared", "number": number + 1, "count": SEEDS})
-    enlarged = _judged(place, pairs, len(train), len(drawn), len(held_out), notes)
-    _write(place, data, pictures, drawn, model.label_names, enlarged)
     return enlarged
-
-
-def _judged(
-    place: Path, pairs: Sequence[tuple[float, ...]], train: int, drawn: int, held_out: int, notes: Sequence[str]
-) -> Enlarged:
-    without, with_generated = (tuple(column) for column in zip(*pairs, strict=True))
-    gains = [after - before for before, after in pairs]
-    error = stdev(gains) / math.sqrt(len(gains))
-    gain = mean(gains)
-    told = (
-        f"A classifier reads {mean(with_generated):.1%} of {held_out:,} unseen pictures rightly with the {drawn:,} "
-        f"generated ones, {mean(without):.1%} with the {train:,} real ones and classical augmentation alone "
-        f"({gain:+.1%}, give or take {SURE * error:.1%})."
-    )
-    helps = gain > SURE * error
-    verdict = "It helps" if helps else "It harms" if gain < -SURE * error else "It does not help for certain"
-    return Enlarged(place, f"{verdict}: {told}", helps, without, with_generated, tuple(notes))
-
-
-def _labelled(feed: PictureFeed) -> Labelled:
-    assert feed.labels is not None  # there are label names
-    return Labelled(feed.pictures(), feed.labels)
-
-
-def _refuse_misfits(model: PictureModel, pictures: Pictures, data: str) -> None:
-    if not model.label_names:
-        raise InputError(
-            "The run was trained without labels.",
-            "Nobody knows which label its pictures have.",
-            "Train one with labels.",
-        )
-    if not pictures.label_names:
-        raise DataError(
-            f"{data!r} has no labels.", "There is nothing for a classifier to learn.", "Give labelled data."
-        )
-    if pictures.label_names != model.label_names:
-        raise DataError(
-            f"The labels of {data!r} are {', '.join(pictures.label_names[:10])}.",
-            f"Those of the run are {', '.join(model.label_names[:10])}.",
-            "Give data with the same labels, or a run that was trained on this data.",
-        )
-    if pictures.shape != model.picture_shape():
-        raise DataError(
-            f"The pictures of {data!r} have {pictures.shape[0]} channels.",
-            f"The run draws pictures with {model.picture_shape()[0]}.",
-            "Give data of the same kind.",
-        )
-
-
-def _check_place(place: Path, *, force: bool) -> None:
-    if place.is_dir() and any(place.iterdir()) and not (force and _is_ours(place)):
-        why = "Only what an earlier `augment` wrote is replaced." if force else "Nothing is overwritten by itself."
-        raise InputError(f"The folder {str(place)!r} holds files.", why, "Name another one.")
-    if place.is_file() and not force:
-        raise InputError(f"{str(place)!r} exists already.", "Nothing is overwritten by itself.", "Or use --force.")
-    if place.suffix and place.suffix.lower() != ".npz" and not place.is_dir():
-        raise InputError(f"A data set cannot be written as {place.suffix!r}.", do="Name a folder, or a .npz file.")
-
-
-def _names(folder: Path) -> str:
-    """A fingerprint of which files a folder holds."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.name not in (VERDICT, ".DS_Store")):
-        digest.update(f"{path.relative_to(folder).as_posix()!r}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether `augment` wrote a folder, and nobody has put a file of their own into it since."""
-    try:
-        said = read_json_file(folder / VERDICT)
-    except (OSError, ValueError):
-        return False
-    return isinstance(said, dict) and said.get("names") == _names(folder)
-
-
-def _write(
-    place: Path, data: str | Path, pictures: Pictures, drawn: Labelled, names: Sequence[str], enlarged: Enlarged
-) -> None:
-    """Everything or nothing: the originals as they are, the generated pictures, and the verdict."""
-    said = {
-        "verdict": enlarged.verdict,
-        "helps": enlarged.helps,
-        "accuracy_without": enlarged.without,
-        "accuracy_with_generated": enlarged.with_generated,
-        "generated": len(drawn),
-        "notes": enlarged.notes,
-    }
-    text = (json.dumps(said, indent=2) + "\n").encode()
-    if place.suffix.lower() == ".npz":
-        whole = _labelled(pictures.train).with_more(_labelled(pictures.held_out)).with_more(drawn)
-        write_whole(place, array_bytes(whole.pictures, whole.labels, names))
-        write_whole(place.with_suffix(".json"), text)
-        return
-    source = Path(data).expanduser()
-
-    def fill(folder: Path) -> None:
-        if source.is_dir():
-            for path in picture_paths(source):
-                target = folder / path.relative_to(source)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
-        else:
-            whole = _labelled(pictures.train).with_more(_labelled(pictures.held_out))
-            _fill(folder, whole.pictures, whole.labels, names, "original")
-        _fill(folder / _base(source), drawn.pictures, drawn.labels, names, "generated")
-        said["names"] = _names(folder)
-        (folder / VERDICT).write_bytes((json.dumps(said, indent=2) + "\n").encode())
-
-    write_tree(place, fill)
-
-
-def _base(source: Path) -> Path:
-    """Where in a folder the subfolders of labels lie: below single subfolders, and in train/ where there is one."""
-    base = source
-    while base.is_dir():
-        inside = [path for path in sorted(base.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-        train = [path for path in inside if path.name.lower() in TRAIN_NAMES]
-        if train:
-            return train[0].relative_to(source)
-        if len(inside) != 1:
-            return base.relative_to(source)
-        base = inside[0]
-    return Path()
-
-
-def _fill(
-    folder: Path, pictures: NDArray[np.uint8], labels: NDArray[np.int64], names: Sequence[str], word: str
-) -> None:
-    for number, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-        place = folder / (names[int(label)].replace("/", "-").replace("\\", "-").lstrip(".") or "label")
-        place.mkdir(parents=True, exist_ok=True)
-        (place / f"{word}_{number:06d}.png").write_bytes(image_bytes(picture.transpose(1, 2, 0), "PNG"))

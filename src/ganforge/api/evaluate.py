@@ -13,7 +13,7 @@ from ganforge.api.load import load
 from ganforge.api.request import task_of
 from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
 from ganforge.contracts import Job
-from ganforge.planning.compute import use
+from ganforge.planning.compute import library_threads, use
 from ganforge.run import Run
 
 
@@ -37,7 +37,8 @@ def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: in
 
     Args: step, examples: how far the product was trained.
     """
-    content = {"step": step, "examples": examples, **job.evaluate(folder, product).to_json()}
+    with library_threads(job.recipe.compute):
+        content = {"step": step, "examples": examples, **job.evaluate(folder, product).to_json()}
     folder.write_json(folder.page, asdict(task_of(job.recipe).page))  # a run of an older version has none
     folder.write_json(folder.evaluation, content)
     return content

@@ -1,61 +1,24 @@
-"""From a picture back to the latent that the model draws it from, and on from there along directions with a name."""
+"""The verb `invert`: from a picture back to the latent that the model draws it from, and edits of it."""
 
 from __future__ import annotations
 
-import io
-import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ganforge import __version__
+from ganforge.api.model import model_of, verb_of
 from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
 from ganforge.contracts import Observer
-from ganforge.core.files import check_folder, write_folder
-from ganforge.errors import DataError, InputError, RecipeError, RunError, did_you_mean
-from ganforge.kinds.pictures.generate.model import PictureModel, load_model
-from ganforge.kinds.pictures.grid import grid, png_bytes
-from ganforge.kinds.pictures.invert.directions import EXPLAINED, Direction, named_directions
-from ganforge.kinds.pictures.invert.encoder_store import encoder_of
-from ganforge.kinds.pictures.invert.optimise import Inverted, invert_pictures
-from ganforge.kinds.pictures.invert.source import loose_pictures
-from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.measures.neighbours import nearest_with_index
-from ganforge.recipe import Recipe
+from ganforge.errors import DataError, RecipeError
 from ganforge.run import Run
 
-SAMPLES = 5_000  # of the model, and at most as many training pictures, that a picture is compared with
-AT_ONCE = 500
-DESCRIPTION, LATENTS = "inversion.json", "latents.npz"
-
-
-@dataclass(frozen=True, slots=True)
-class FoundPicture:
-    """One picture and what the model makes of it. Decibels are PSNR: higher is nearer."""
-
-    picture: str  # its path
-    shown: str  # the file in the folder: given | found | difference (| edited)
-    label: str | None
-    decibels: float
-    nearest_sample: float  # decibels of the nearest of SAMPLES random samples
-    nearest_training: float | None  # of the nearest training picture; None where the data is gone
-
-
-@dataclass(frozen=True, slots=True)
-class Inversion:
-    """What `invert` found and wrote."""
-
-    folder: Path
-    pictures: tuple[FoundPicture, ...]
-    own_decibels: tuple[float, ...]  # the floor: pictures that the model itself drew, found again; lowest first
-    directions: dict[str, float]  # name -> R^2 of the latent's linear prediction, on unseen samples
-    skipped: tuple[tuple[str, str], ...]  # (path, reason)
+if TYPE_CHECKING:
+    from ganforge.kinds.pictures.invert.inversion import Inversion
+    from ganforge.recipe import Recipe
 
 
 def invert(
@@ -76,169 +39,31 @@ def invert(
     Args: source a picture, several, or a folder of them; out a folder, None for RUN/inverted, which each call replaces;
         label of the pictures, None to find out; edits such as "slant=2": so many standard deviations further along a
         direction that was found, or "label=7": the same latent under another label.
-    Raises: RunError, DataError for pictures that cannot be used, InputError for an unknown label or direction, or a
-        folder that holds files (force replaces what `invert` wrote, and nothing else).
+    Raises: RunError, DataError for pictures that cannot be used, InputError for a run that cannot invert, an unknown
+        label or direction, or a folder that holds files (force replaces what `invert` wrote, and nothing else).
     """
     folder = Run.open(run)
     recipe = on_this_machine(recipe_of(folder))
-    model = load_model(folder.model, recipe.compute.device)
-    place = folder.inverted if out is None else Path(out)
-    if out is not None:
-        _refuse_place(place, force)
-    asked = None if label is None else model.label_index(str(label))
-    known = named_directions(model)
-    way, other_label = _moves(edits, known, model)
-    sources = [source] if isinstance(source, str | Path) else list(source)
-    names, given, skipped = loose_pictures(sources, model.picture_shape())
+    found = verb_of(model_of(run, recipe.compute.device), "invert")
     torch.set_num_threads(recipe.compute.threads)
-    found = encoder_of(folder, model, observers=observers)
-    inverted = invert_pictures(model, found.encoder, given, label=asked, seed=seed)
-    edited = _edited(model, inverted, way, other_label) if edits else None
-    content = Inversion(
-        place,
-        _compared(model, _training(folder, recipe), names, given, inverted),
-        found.own_decibels,
-        {one.name: round(one.explained, 3) for one in known},
-        tuple(skipped),
+    inversion: Inversion = found(
+        folder,
+        source,
+        None if out is None else Path(out),
+        lambda most: _training(folder, recipe, most),
+        label=None if label is None else str(label),
+        edits=edits,
+        seed=seed,
+        force=force,
+        observers=observers,
     )
-    write_folder(place, lambda empty: _fill(empty, content, given, inverted, edited, list(edits)))
-    return content
+    return inversion
 
 
-def _refuse_place(place: Path, force: bool) -> None:
-    """Raises: InputError if something of a person's would be lost."""
-    if not place.exists() or (place.is_dir() and not any(place.iterdir())):
-        return
-    if not force:
-        raise InputError(
-            f"{str(place)!r} exists already.",
-            "Nothing is overwritten by itself.",
-            "Choose another --out, or --force to replace what `invert` wrote.",
-        )
-    try:
-        check_folder(place)
-        ours = (place / DESCRIPTION).is_file() and (place / LATENTS).is_file()
-    except RunError:
-        ours = False
-    if not ours:
-        raise InputError(
-            f"{str(place)!r} holds what `invert` did not write.", "It would be lost.", "Choose another --out."
-        )
-
-
-def _moves(edits: Sequence[str], known: Sequence[Direction], model: PictureModel) -> tuple[Tensor, int | None]:
-    """What is added to every latent (Z,), and the label that replaces every label.
-
-    Raises: InputError for an edit that cannot be read, or that the model does not know.
-    """
-    way, label = torch.zeros(model.latent_size), None
-    usable = {one.name: one for one in known if one.explained >= EXPLAINED}
-    for edit in edits:
-        name, equals, value = edit.partition("=")
-        if not (equals and value):
-            raise InputError(f"--edit cannot read {edit!r}.", "It needs a name and an amount.", "Try --edit size=1.")
-        if name == "label":
-            label = model.label_index(value)
-            continue
-        if name not in usable:
-            _refuse_direction(name, known, [*usable, *(["label"] if model.label_names else [])])
-        try:
-            amount = float(value)
-        except ValueError:
-            amount = math.nan
-        if not math.isfinite(amount):
-            raise InputError(f"--edit {name} cannot be {value!r}.", "It is a number.", f"Try --edit {name}=1.")
-        way = way + amount * usable[name].way
-    return way, label
-
-
-def _refuse_direction(name: str, known: Sequence[Direction], usable: Sequence[str]) -> None:
-    for one in known:
-        if one.name == name:
-            raise InputError(
-                f"This model has no direction for {name}.",
-                f"Its latent explains {max(0.0, one.explained):.0%} of it, and {EXPLAINED:.0%} is the least.",
-                f"Known: {', '.join(usable)}." if usable else "",
-            )
-    raise InputError(f"There is no direction {name!r}.", did_you_mean(name, usable) if usable else "It has none.")
-
-
-def _edited(model: PictureModel, inverted: Inverted, way: Tensor, label: int | None) -> NDArray[np.uint8]:
-    labels = inverted.labels if label is None else np.full(len(inverted.latents), label, np.int64)
-    return model.draw(inverted.latents + way, labels)
-
-
-def _training(folder: Run, recipe: Recipe) -> NDArray[np.uint8] | None:
-    """Training pictures (N, C, H, W), at most SAMPLES; None where the data is gone or has changed."""
+def _training(folder: Run, recipe: Recipe, most: int) -> NDArray[Any] | None:
+    """The first training examples (N, ...), at most so many; None where the data is gone or has changed."""
     try:
         feed = reopened(folder, recipe, lambda kind, **content: None).feed
     except (DataError, RecipeError):
         return None
-    pixels = feed.raw(0, min(len(feed), SAMPLES))["pixels"]
-    return np.ascontiguousarray(pixels.numpy().transpose(0, 3, 1, 2))
-
-
-def _compared(
-    model: PictureModel,
-    training: NDArray[np.uint8] | None,
-    names: Sequence[str],
-    given: NDArray[np.uint8],
-    inverted: Inverted,
-) -> tuple[FoundPicture, ...]:
-    decibels = psnr(given, inverted.pictures)
-    samples = nearest_decibels(given, model.sample(SAMPLES, seed=5))
-    trained = None if training is None else nearest_decibels(given, training)
-    return tuple(
-        FoundPicture(
-            picture=name,
-            shown=f"{number + 1:03d}_{Path(name).stem[:60]}.png",
-            label=None if inverted.labels is None else model.label_names[inverted.labels[number]],
-            decibels=round(float(decibels[number]), 3),
-            nearest_sample=round(float(samples[number]), 3),
-            nearest_training=None if trained is None else round(float(trained[number]), 3),
-        )
-        for number, name in enumerate(names)
-    )
-
-
-def nearest_decibels(pictures: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """PSNR of each picture (N, C, H, W) to the nearest of the others (M, C, H, W): (N,)."""
-    best = np.zeros(len(pictures))
-    flat = pictures.reshape(len(pictures), -1).astype(np.float32)
-    for first in range(0, len(others), AT_ONCE):
-        part = others[first : first + AT_ONCE]
-        _, places = nearest_with_index(flat, part.reshape(len(part), -1).astype(np.float32), 1)
-        best = np.maximum(best, psnr(pictures, part[places[:, 0]]))
-    return best
-
-
-def _fill(
-    folder: Path,
-    content: Inversion,
-    given: NDArray[np.uint8],
-    inverted: Inverted,
-    edited: NDArray[np.uint8] | None,
-    edits: list[str],
-) -> None:
-    for number, one in enumerate(content.pictures):
-        shown = [given[number], inverted.pictures[number], _difference(given[number], inverted.pictures[number])]
-        if edited is not None:
-            shown.append(edited[number])
-        (folder / one.shown).write_bytes(png_bytes(grid(np.stack(shown), columns=len(shown))))
-    arrays = {"latents": inverted.latents.numpy()}
-    if inverted.labels is not None:
-        arrays["labels"] = inverted.labels
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **arrays)
-    (folder / LATENTS).write_bytes(file.getvalue())
-    about = {"ganforge": __version__, "columns": ["given", "found", "difference", "edited"][: 4 if edits else 3]}
-    about |= {"edits": edits} | {key: value for key, value in asdict(content).items() if key != "folder"}
-    (folder / DESCRIPTION).write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-
-
-def _difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(C, H, W): black where they are equal; opaque."""
-    gap: NDArray[np.uint8] = np.abs(one.astype(np.int16) - other).astype(np.uint8)
-    if len(gap) == 4:
-        gap[3] = 255
-    return gap
+    return np.asarray(feed.raw(0, min(len(feed), most))["pixels"].numpy())

@@ -28,7 +28,7 @@ from ganforge.diagnosis import diagnose
 from ganforge.engine.fit import Fitted, fit
 from ganforge.errors import Interrupted, Preempted, RunError, TrainingError
 from ganforge.measures.targets import Target, parse_target
-from ganforge.planning.compute import use
+from ganforge.planning.compute import library_threads, use
 from ganforge.recipe import Recipe
 from ganforge.reports import TensorBoard, write_report
 from ganforge.run import Run
@@ -158,9 +158,10 @@ def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
         remove_leftovers(folder.folder)
         folder.write_json(folder.page, asdict(task_of(job.recipe).page))
         use(job.recipe.compute)
-        job.prepare()
-        crew.brief(folder.folder, job)
-        return _ended(folder, job, tell, _trained(folder, job, tell, crew))
+        with library_threads(job.recipe.compute):
+            job.prepare()
+            crew.brief(folder.folder, job)
+            return _ended(folder, job, tell, _trained(folder, job, tell, crew))
     except KeyboardInterrupt as error:
         stopped = Preempted if isinstance(error, Terminated) else Interrupted
         go_on = f"Go on with: ganforge resume {folder.folder}"

@@ -18,7 +18,7 @@ from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder, Seed
 
 if TYPE_CHECKING:
-    from ganforge.api.invert import Inversion
+    from ganforge.kinds.pictures.invert.inversion import Inversion
 
 MOST_SHOWN = 20  # pictures, line by line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -82,16 +83,14 @@ def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, 
 
 
 def _next_steps(run: Run, name: str) -> dict[str, str]:
-    """What the model of a run is for: command -> what it does."""
-    recipe = run.read_json(run.recipe)
-    task, source = recipe.get("task"), str(recipe.get("ask", {}).get("source", ""))
-    if task == "regress":
-        return {}
-    if task in ("translate", "enhance"):
-        return {f"ganforge apply {name} pictures/ --out made/": "your own pictures, of any size"}
-    if recipe.get("data", {}).get("kind") not in ("table", "tables"):
-        return {f"ganforge sample {name} -n 64 --out new.png": "new samples"}
-    rows = {f"ganforge sample {name} -n 1000 --out new.csv": "new rows"}
-    if task == "impute":
-        return {f"ganforge apply {name} {quote(source)} --out filled.csv": "its missing cells filled"} | rows
-    return rows
+    """What the model of a run is for, in the words of its model.json: command -> what it does.
+
+    Nothing of models that an older version wrote, which do not say it.
+    """
+    steps = run.read_json(run.model / "model.json").get("next_steps") or {}
+    data = str(run.read_json(run.recipe).get("ask", {}).get("source", "DATA"))
+    words = {"RUN": name, "DATA": quote(data)}
+    return {
+        "ganforge " + re.sub(r"\b(RUN|DATA)\b", lambda found: words[found[0]], command): purpose
+        for command, purpose in steps.items()
+    }

@@ -201,10 +201,6 @@ ObjectiveName: TypeAlias = Annotated[str | None, typer.Option(
 Settings: TypeAlias = Annotated[list[str] | None, typer.Option(
     "--set", metavar="section.key=value", rich_help_panel=WHAT,
     help="Replace any choice of the plan; give it as often as you like. `ganforge plan DATA` lists them.")]
-Where: TypeAlias = Annotated[list[str] | None, typer.Option(
-    "--where", metavar="CONDITION",
-    help='Of a table: what every row meets: sex=Female, "age>=60", "20<=age<30", "job in {cook, baker}". '
-    "As often as you like.")]
 Seed: TypeAlias = Annotated[int, typer.Option(
     metavar="S", parser=whole_number("--seed", 0, 1),
     help="Where all randomness comes from: the same seed gives the same result.")]

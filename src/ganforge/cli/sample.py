@@ -14,13 +14,13 @@ import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder, Seed
-from ganforge.errors import InputError
 from ganforge.records import Record
 
 MOST_TOLD = 10  # skipped pictures that are named
 
 
-def sample(  # noqa: PLR0913, PLR0917 - one argument per option
+@options.with_kind_options("sample")
+def sample(
     run: RunFolder,
     out: Annotated[
         Path,
@@ -34,44 +34,17 @@ def sample(  # noqa: PLR0913, PLR0917 - one argument per option
     number: Annotated[
         int, typer.Option("-n", "--number", metavar="N", parser=options.whole_number("-n", 1, 64), help="How many.")
     ] = 64,
-    label: Annotated[str | None, typer.Option(metavar="L", help="Of pictures: only this label, by its name.")] = None,
-    where: options.Where = None,
     seed: Seed = 0,
-    truncation: Annotated[
-        float,
-        typer.Option(
-            metavar="T",
-            parser=options.number_above_zero("--truncation"),
-            help="Of pictures: below 1 more typical, less varied samples.",
-        ),
-    ] = 1.0,
-    interpolate: Annotated[
-        int | None,
-        typer.Option(
-            metavar="K",
-            parser=options.whole_number("--interpolate", 2, 8),
-            help="Of pictures: instead of N of them, a walk through K and back, as a .gif, .webp or .mp4.",
-        ),
-    ] = None,
     force: Force = False,
+    *,
+    of_kind: dict[str, Any],
 ) -> None:
     """Draw new examples from the trained model of RUN."""
-    if interpolate is not None:
-        _refuse_rows(where)
-        walk = ganforge.interpolate(run, interpolate, out, label=label, seed=seed, truncation=truncation, force=force)
-        tables.say_path("Wrote", walk, Console())
-        return
-    written = ganforge.sample(
-        run, number, out, label=label, where=where or (), seed=seed, truncation=truncation, force=force
-    )
+    written = ganforge.sample(run, number, out, seed=seed, force=force, **of_kind)
     tables.say_path("Wrote", written, Console())
 
 
-def _refuse_rows(where: list[str] | None) -> None:
-    if where:
-        raise InputError("--interpolate and --where were given.", "Rows cannot walk.", "Leave one of them out.")
-
-
+@options.with_kind_options("apply")
 def apply(
     run: RunFolder,
     data: Annotated[
@@ -91,26 +64,15 @@ def apply(
             "Of a table: a .csv, .tsv (also .gz), .parquet or .feather file.",
         ),
     ],
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            parser=options.share("--strength"),
-            help="Of an enhancement: from 0, faithful, to 1, sharp; 0.5 when you say nothing.",
-        ),
-    ] = None,
-    draw: Annotated[
-        bool, typer.Option("--draw", metavar="", help="Of a table: draw each missing value, not the best guess.")
-    ] = False,
     seed: Seed = 0,
     force: Force = False,
+    *,
+    of_kind: dict[str, Any],
 ) -> None:
     """Take pictures, or a table with holes, through RUN."""
     console = Console()
     with Applying(console) as view:
-        written = ganforge.apply(
-            run, data, out, draw=draw, seed=seed, strength=strength, force=force, observers=(view,)
-        )
+        written = ganforge.apply(run, data, out, seed=seed, force=force, observers=(view,), **of_kind)
     view.tell_kept(console)
     tables.say_path("Wrote", Path(str(written)), console)
 

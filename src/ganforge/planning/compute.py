@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
+from threadpoolctl import threadpool_limits
 
 from ganforge.core.device import survey_machine
 from ganforge.planning.draft import Choice, Draft
@@ -50,3 +53,12 @@ def use(compute: Compute) -> None:
     if on_gpu:
         torch.use_deterministic_algorithms(bool(compute.deterministic))
         torch.backends.cudnn.benchmark = not compute.deterministic
+
+
+def library_threads(compute: Compute) -> AbstractContextManager[object]:
+    """A context in which numpy, SciPy and scikit-learn share an operation among as many threads as torch does.
+
+    Left alone they take all cores. Judging digits took 4 s with one thread and 5 to 11 s with two.
+    """
+    limits: AbstractContextManager[object] = threadpool_limits(compute.threads)
+    return limits

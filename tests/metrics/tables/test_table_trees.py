@@ -10,8 +10,9 @@ from sklearn.metrics import r2_score, roc_auc_score
 from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.measures.coding import Coding
 from ganforge.kinds.tables.measures.scoring import detection
-from ganforge.kinds.tables.measures.trees import TreeView, auc, auc_standard_error, explained, macro_auc
+from ganforge.kinds.tables.measures.trees import auc, auc_standard_error, explained, macro_auc
 from ganforge.kinds.tables.measures.utility import find_targets, of_real_rows, utility
 
 
@@ -46,8 +47,8 @@ def test_the_macro_area_and_the_explained_share_are_scikit_learns() -> None:
 
 def test_the_columns_that_can_be_predicted_are_found_and_the_label_comes_first() -> None:
     train, held_out = people(2000, 0), people(1000, 1)
-    view = TreeView.fit(train, COLUMNS)
-    names = [target.name for target in find_targets(view, train, held_out, "rich")]
+    coding = Coding.fit(train, COLUMNS)
+    names = [target.name for target in find_targets(coding, train, held_out, "rich")]
     assert names[0] == "rich"
     assert {"age", "hours"} <= set(names)
     assert not {"gain", "seen", "id", "planet"} & set(names)
@@ -63,8 +64,8 @@ def test_an_integer_of_few_values_is_predicted_as_classes_and_missing_ones_are_l
 
     columns = [Column(name=name, kind="integer", dtype="int64", distinct=3) for name in ("x", "y")]
     train, held_out = world(400), world(200)
-    view = TreeView.fit(train, columns)
-    targets = find_targets(view, train, held_out, None)
+    coding = Coding.fit(train, columns)
+    targets = find_targets(coding, train, held_out, None)
     assert [(target.name, target.measure) for target in targets] == [("x", "AUC"), ("y", "AUC")]
     assert targets[1].real[0] == 1
     assert len(targets[1].truth) == int((~np.isnan(held_out["y"])).sum())
@@ -73,18 +74,18 @@ def test_an_integer_of_few_values_is_predicted_as_classes_and_missing_ones_are_l
 @pytest.mark.slow
 def test_real_rows_keep_the_skill_shuffled_ones_none_and_rows_of_one_kind_none() -> None:
     train, held_out = people(3000, 0), people(1500, 1)
-    view = TreeView.fit(train, COLUMNS)
-    targets = find_targets(view, train, held_out, "rich")
-    other = utility(view, targets, people(3000, 2), held_out)
+    coding = Coding.fit(train, COLUMNS)
+    targets = find_targets(coding, train, held_out, "rich")
+    other = utility(coding, targets, people(3000, 2), held_out)
     assert other.kept is not None
     assert other.kept.value == pytest.approx(1, abs=0.06)
     assert other.scores["rich"].high <= 1
-    lost = utility(view, targets, permuted(people(3000, 2), 0), held_out)
+    lost = utility(coding, targets, permuted(people(3000, 2), 0), held_out)
     assert lost.kept is not None
     assert lost.kept.value < 0.1
     one = people(3000, 2)
     one = {name: np.full_like(values, values[0]) for name, values in one.items()}
-    nothing = utility(view, targets, one, held_out)
+    nothing = utility(coding, targets, one, held_out)
     assert nothing.kept is not None
     assert nothing.kept.value == pytest.approx(0, abs=1e-9)
     assert nothing.scores["rich"].value == 0.5
@@ -93,11 +94,11 @@ def test_real_rows_keep_the_skill_shuffled_ones_none_and_rows_of_one_kind_none()
 
 def test_flipped_answers_are_worth_nothing_not_less() -> None:
     train, held_out = people(2000, 0), people(1000, 1)
-    view = TreeView.fit(train, chosen("age", "rich"))
-    targets = find_targets(view, train, held_out, "rich")
+    coding = Coding.fit(train, chosen("age", "rich"))
+    targets = find_targets(coding, train, held_out, "rich")
     flipped = people(2000, 2)
     flipped["rich"] = np.where(flipped["rich"] == "True", "False", "True").astype(object)
-    found = utility(view, targets[:1], flipped, held_out)
+    found = utility(coding, targets[:1], flipped, held_out)
     assert found.scores["rich"].value < 0.2
     assert found.kept is not None
     assert found.kept.value == 0
@@ -114,14 +115,14 @@ def test_flipped_answers_are_worth_nothing_not_less() -> None:
     ids=["real", "permuted", "shifted", "dropped"],
 )
 def test_rows_are_told_apart_as_far_as_they_differ(spoil, low: float, high: float) -> None:  # type: ignore[no-untyped-def]
-    view = TreeView.fit(people(2000, 0), COLUMNS)
-    found = detection(view, people(1000, 1), spoil(people(1000, 2)), np.random.default_rng(0))
+    coding = Coding.fit(people(2000, 0), COLUMNS)
+    found = detection(coding, people(1000, 1), spoil(people(1000, 2)), np.random.default_rng(0))
     assert low <= found.value <= high
     assert found.low <= found.value <= found.high
 
 
 def test_texts_that_were_never_seen_count_as_one() -> None:
-    view = TreeView.fit({"town": np.array(["a", "a", "b"], object)}, chosen("town"))
-    found = view.matrix({"town": np.array(["a", "b", "x", "y", None], object)})[:, 0]
+    coding = Coding.fit({"town": np.array(["a", "a", "b"], object)}, chosen("town"))
+    found = coding.features({"town": np.array(["a", "b", "x", "y", None], object)})[:, 0]
     assert found[:4].tolist() == [0, 1, 2, 2]
     assert np.isnan(found[4])

@@ -79,7 +79,7 @@ def load(folder: Path, task: str, device: str) -> Model:
         return cast(Model, load_model(folder, device))
     from ganforge.kinds.pictures.image_to_image import load_map
 
-    return cast(Model, load_map(folder, None))
+    return cast(Model, load_map(folder, device=device))
 
 
 def _folder(folder: Path) -> Claim:
@@ -138,7 +138,7 @@ KIND = Kind(
         Option(
             "resolution", ("train",), int, "R", "Side of the pictures in pixels, 8 to 256.", "64", within=(8, 256)
         ),
-        Option("label", ("sample",), str, "L", "Only this label, by its name.", "cat"),
+        Option("label", ("sample",), object, "L", "Only this label, by its name.", "cat", check=str),
         Option("truncation", ("sample",), float, "T", "Below 1 more typical, less varied pictures.", "0.7"),
         Option(
             "interpolate", ("sample",), int, "K",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,18 +14,24 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ganforge.contracts import Observer
 from ganforge.core.validation import refused
-from ganforge.errors import InputError, RunError
+from ganforge.errors import DataError, InputError, RunError
 from ganforge.kinds.pictures.enhance.degradation import read_degradation
 from ganforge.kinds.pictures.enhance.game import enhancer_for
+from ganforge.kinds.pictures.enhance.settings import NEXT_STEPS as OF_ENHANCEMENT
 from ganforge.kinds.pictures.enhance.settings import Enhancement
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, translator
+from ganforge.kinds.pictures.picture_file import assemble, open_picture, picture_paths, places_for, write_picture
 from ganforge.kinds.pictures.tiles import TILE, Told, in_tiles
+from ganforge.kinds.pictures.translate.settings import NEXT_STEPS as OF_TRANSLATION
 from ganforge.planning.model_files import built, read_description
 from ganforge.recipe import Data, Network
 
 STRENGTH = 0.5  # of an enhancement where nobody says: between faithful and sharp
 FAITHFUL, SHARP = "faithful.", "sharp."  # prefixes of the two ends' weights in the file
+NEXT_STEPS = {"translate": OF_TRANSLATION, "enhance": OF_ENHANCEMENT}  # by task
+Weights = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,7 @@ class PictureMap:
     channels: int  # of what the network takes, 1, 3 or 4
     keeps_grey: bool  # whether the result of a grey picture is grey
     fills: bool = False  # whether holes are filled
+    ends: tuple[Weights, Weights] | None = None  # of an enhancement: faithful and sharp, on the CPU
 
     @property
     def factor(self) -> int:
@@ -58,8 +66,101 @@ class PictureMap:
             told=told,
         )
 
+    def at(self, strength: float) -> PictureMap:
+        """The same at another place between faithful and sharp. Raises: InputError where there is no such place."""
+        if self.ends is None:
+            raise InputError(
+                f"The strength {strength:g} was given, and this run translates.",
+                "Only an enhancement has a dial between faithful and sharp.",
+                "Leave it out.",
+            )
+        if not 0 <= strength <= 1:
+            raise InputError(
+                f"A strength of {strength:g} makes no sense.",
+                "It lies in 0..1: 0 is faithful, 1 is sharp.",
+                "Try 0.5.",
+            )
+        network = deepcopy(self.network)
+        network.load_state_dict(dialed(*self.ends, strength))
+        return replace(self, network=network)
 
-def dialed(faithful: Mapping[str, torch.Tensor], sharp: Mapping[str, torch.Tensor], strength: float) -> Any:
+    # ---- what contracts.Model asks for
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
+        """Refused: without a picture there is nothing to begin with."""
+        raise InputError(
+            "This run makes pictures of pictures.", "It needs some.", "Use: ganforge apply RUN pictures/ --out made/"
+        )
+
+    def write(self, samples: object, out: Path, *, force: bool) -> Path:
+        """Refused: there are no samples."""
+        raise InputError("This run draws no pictures, and none can be written.")
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Makes pictures of a picture, a folder of them, or an array (H, W) or (H, W, C), which is given back as one.
+
+        Args: out a file or folder, needed but for an array; options strength (0..1), force.
+        Raises: InputError, DataError, StorageError.
+        """
+        model = self if options.get("strength") is None else self.at(options["strength"])
+        if not isinstance(source, str | Path):
+            return model._array(np.asarray(source))
+        if out is None:
+            raise InputError("No place was named for the pictures.", do="Name a file or a folder with --out.")
+        place, path = out.expanduser(), Path(source).expanduser()
+        pairs = list(places_for(picture_paths(path), path, place, force=bool(options.get("force"))))
+        for number, (original, target) in enumerate(pairs):
+            tell = _Tell(observers, original, number, len(pairs))
+            try:
+                notes = model._file(original, target, tell)
+            except DataError as error:
+                if len(pairs) == 1:
+                    raise
+                tell("skipped", reason=str(error))
+                continue
+            for note in notes:
+                tell("noted", sentence=note)
+            tell("applied", share=1.0, path=str(target))
+        return place
+
+    def next_steps(self) -> Mapping[str, str]:
+        """Commands for a person who has this model (contracts.Model)."""
+        return NEXT_STEPS[self.task]
+
+    def _file(self, original: Path, target: Path, tell: _Tell) -> tuple[str, ...]:
+        """One file made of another. Returns: what was converted."""
+        lightness = self.task == "enhance" and self.keeps_grey
+        given = open_picture(original, self.channels, lightness=lightness, holes=self.fills)
+        made = self(given.pixels, told=lambda share: tell("applied", share=share, path=str(target)))
+        image = assemble(given, made, keep_grey=self.keeps_grey)
+        return (*given.notes, *write_picture(image, target, given))
+
+    def _array(self, picture: NDArray[Any]) -> NDArray[np.uint8]:
+        """One picture as an array, given back in the same form."""
+        pixels = picture[..., None] if picture.ndim == 2 else picture
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != self.channels or 0 in pixels.shape:
+            raise DataError(
+                f"A {picture.dtype} array of shape {picture.shape} is not a picture for this model.",
+                f"It takes uint8 of shape (height, width, {self.channels}).",
+                "Convert it, or give a file, which is converted by itself.",
+            )
+        made: NDArray[np.uint8] = self(pixels)
+        return made[..., 0] if picture.ndim == 2 and made.shape[2] == 1 else made
+
+
+class _Tell:
+    """Tells the observers what happens to one of several pictures."""
+
+    def __init__(self, observers: Sequence[Observer], picture: Path, number: int, count: int) -> None:
+        self._observers = observers
+        self._about = {"picture": str(picture), "number": number + 1, "count": count}
+
+    def __call__(self, kind: str, **content: Any) -> None:
+        for observer in self._observers:
+            observer.event({"kind": kind, **self._about, **content})
+
+
+def dialed(faithful: Weights, sharp: Weights, strength: float) -> Any:
     """Weights between two networks that grew from one: (1 - strength) faithful + strength sharp.
 
     Args: strength 0..1. Source: Wang et al. 2018 (ESRGAN), section 3.4, network interpolation.
@@ -70,7 +171,7 @@ def dialed(faithful: Mapping[str, torch.Tensor], sharp: Mapping[str, torch.Tenso
 def load_map(folder: Path, strength: float | None = None, device: str = "cpu") -> PictureMap:
     """Reads the model of a run that makes pictures of pictures; it may come from anybody, see stored.py.
 
-    Args: strength 0..1 of an enhancement: 0 faithful, 1 sharp; None is STRENGTH.
+    Args: strength as `PictureMap.at` takes it, of an enhancement; None is STRENGTH.
     Raises: RunError if there is none, or it is damaged; InputError for a strength that there is not.
     """
     content = read_description(folder)
@@ -81,18 +182,13 @@ def load_map(folder: Path, strength: float | None = None, device: str = "cpu") -
         data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
         if len(data.shape) != 3 or data.shape[0] not in (1, 3, 4) or math.prod(data.shape) > 2**22:
             raise ValueError(f"its pictures have the shape {data.shape}")
-        found = LOADERS[task](folder, content, data, network, strength)
+        found = LOADERS[task](folder, content, data, network)
+        found = found if strength is None else found.at(strength)
     found.network.to(device)
     return found
 
 
-def _translation(folder: Path, content: Any, data: Data, network: Network, strength: float | None) -> PictureMap:
-    if strength is not None:
-        raise InputError(
-            f"The strength {strength:g} was given, and this run translates.",
-            "Only an enhancement has a dial between faithful and sharp.",
-            "Leave it out.",
-        )
+def _translation(folder: Path, content: Any, data: Data, network: Network) -> PictureMap:
     generator = built(folder, lambda: translator(network, data))
     mirrored = content.get("mirrored", False)
     return PictureMap(
@@ -100,24 +196,21 @@ def _translation(folder: Path, content: Any, data: Data, network: Network, stren
     )
 
 
-def _enhancement(folder: Path, content: Any, data: Data, network: Network, strength: float | None) -> PictureMap:
-    wanted = STRENGTH if strength is None else strength
-    if not 0 <= wanted <= 1:
-        raise InputError(
-            f"A strength of {wanted:g} makes no sense.", "It lies in 0..1: 0 is faithful, 1 is sharp.", "Try 0.5."
-        )
+def _enhancement(folder: Path, content: Any, data: Data, network: Network) -> PictureMap:
     chosen = Enhancement.model_validate(content["enhance"])
 
     def build() -> nn.Module:
         return enhancer_for(chosen, network, data)
 
     faithful, sharp = built(folder, build, FAITHFUL), built(folder, build, SHARP)
-    faithful.load_state_dict(dialed(faithful.state_dict(), sharp.state_dict(), wanted))
+    ends, between = (faithful.state_dict(), sharp.state_dict()), deepcopy(faithful)
+    between.load_state_dict(dialed(*ends, STRENGTH))
     kinds = [step.name for step in read_degradation(chosen.degradation).steps]
-    return PictureMap(faithful, "enhance", data.shape[0], keeps_grey="grey" not in kinds, fills="hole" in kinds)
+    grey, holes = "grey" not in kinds, "hole" in kinds
+    return PictureMap(between, "enhance", data.shape[0], keeps_grey=grey, fills=holes, ends=ends)
 
 
-LOADERS: dict[str, Callable[[Path, Any, Data, Network, float | None], PictureMap]] = {
+LOADERS: dict[str, Callable[[Path, Any, Data, Network], PictureMap]] = {
     "translate": _translation,
     "enhance": _enhancement,
 }

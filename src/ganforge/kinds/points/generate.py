@@ -123,6 +123,7 @@ class GenerateJob:
             "ganforge": self.recipe.ganforge,
             "kind": "points",
             "task": self.recipe.task,
+            "next_steps": self._model(product).next_steps(),
             "network": self.recipe.network.content(),
             "coordinates": self.points.names,
             "centre": self.points.centre.tolist(),

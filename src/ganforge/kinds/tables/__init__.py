@@ -56,10 +56,10 @@ def load(folder: Path, task: str, device: str) -> Model:
     if task == "regress":
         from ganforge.kinds.tables.regress.model import load_regression
 
-        return cast(Model, load_regression(folder))
+        return cast(Model, load_regression(folder, device))
     from ganforge.kinds.tables.generate.model import load_rows
 
-    return cast(Model, load_rows(folder))
+    return cast(Model, load_rows(folder, device))
 
 
 def _parquet(path: Path) -> Claim | None:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -19,8 +17,7 @@ from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.kinds.tables.columns import Column, TableData
 from ganforge.kinds.tables.figures import draw_columns
-from ganforge.kinds.tables.generate.model import RowModel
-from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names, plan_job
+from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names, open_job, plan_job
 from ganforge.kinds.tables.measures.blocks import filling_blocks
 from ganforge.kinds.tables.measures.imputation import (
     HIDDEN,
@@ -77,13 +74,13 @@ class Impute:
         wide=True,
     )
 
-    def plan(self, request: Request, tell: Tell) -> ImputeJob:
+    def plan(self, request: Request, tell: Tell) -> RowsJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
-        return ImputeJob(plan_job(begin(request, Impute), tell))
+        return plan_job(begin(request, Impute), tell, self)
 
-    def open(self, recipe: Recipe, tell: Tell) -> ImputeJob:
+    def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
-        return ImputeJob(GenerateRows().open(recipe, tell))
+        return open_job(recipe, tell, self)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """As for generating rows."""
@@ -93,70 +90,24 @@ class Impute:
         """The columns and the rules."""
         return overview_of(recipe)
 
-
-@dataclass(slots=True)
-class ImputeJob:
-    """The job of generating rows, looked at and judged by how well it fills hidden cells."""
-
-    rows: RowsJob
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.rows.recipe
-
-    @recipe.setter
-    def recipe(self, recipe: Recipe) -> None:
-        self.rows.recipe = recipe
-
-    @property
-    def passport(self) -> Mapping[str, Any]:
-        return self.rows.passport
-
-    @property
-    def feed(self) -> Feed:
-        return self.rows.feed
-
-    def game(self) -> Game:
-        """As for generating rows; the recipe's task makes the difference."""
-        return self.rows.game()
-
-    def brief(self) -> Mapping[str, bytes]:
-        """As for generating rows."""
-        return self.rows.brief()
-
-    def prepare(self) -> None:
-        """Nothing."""
-
-    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+    def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""
-        holes, columns = self._holes(seed=1), self.rows.table.codec.columns
-        filled = self._model(product).complete(holes.rows, seed=1)
+        holes, columns = _holes(job, seed=1), job.table.codec.columns
+        filled = job.model(product).complete(holes.rows, seed=1)
         write_whole(run.sample_grid(examples), _drawn(holes, filled, columns, learned_names(columns)))
-        self.rows.tell("sampled", path=str(run.sample_grid(examples)))
+        job.tell("sampled", path=str(run.sample_grid(examples)))
         scores = filling_scores(holes, filled, columns)
         scores["filling"] = filling(scores)
         return with_ends(scores)
 
-    def finish(self, product: nn.Module) -> nn.Module:
-        """As for generating rows."""
-        return self.rows.finish(product)
-
-    def write_model(self, folder: Path, product: nn.Module) -> None:
-        """model.json and model.safetensors: all that `apply` needs."""
-        self.rows.write_model(folder, product)
-
-    def read_product(self, folder: Path) -> nn.Module:
-        """The generator that `write_model` wrote."""
-        return self.rows.read_product(folder)
-
-    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+    def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation:
         """Errors on hidden cells of held-out rows, beside those of fillings that are not a GAN.
 
         The facts are rivals [{name, sentence, measures}].
         """
-        table, holes = self.rows.table, self._holes(seed=0)
+        table, holes = job.table, _holes(job, seed=0)
         columns = table.codec.columns
-        filled = self._model(product).complete(holes.rows, seed=2)
+        filled = job.model(product).complete(holes.rows, seed=2)
         mine = filling_scores(holes, filled, columns)
         rivals = {
             name: filling_scores(holes, fill(table.train_rows, holes.rows, columns), columns)
@@ -184,12 +135,10 @@ class ImputeJob:
             facts={"rivals": told},
         )
 
-    def _holes(self, seed: int) -> Holes:
-        """Other cells are hidden when the model is judged than when the best one is chosen."""
-        return hide(self.rows.table.held_out_rows, self.rows.table.codec.columns, seed)
 
-    def _model(self, product: nn.Module) -> RowModel:
-        return self.rows.model(product)
+def _holes(job: RowsJob, seed: int) -> Holes:
+    """Other cells are hidden when the model is judged than when the best one is chosen."""
+    return hide(job.table.held_out_rows, job.table.codec.columns, seed)
 
 
 def _measure(name: str, score: Estimate, reference: float) -> Measure:

@@ -8,6 +8,11 @@ from pydantic import Field
 
 from ganforge.recipe import TaskSection
 
+NEXT_STEPS = {  # contracts.Model.next_steps
+    "apply RUN pictures/ --out made/": "your own pictures, of any size",
+    "apply RUN pictures/ --out sharp/ --strength 1": "choose between faithful (0) and sharp (1)",
+}
+
 
 class Enhancement(TaskSection):
     """What is taken back from pictures."""

@@ -22,7 +22,7 @@ from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degrad
 from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import Photos, open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
-from ganforge.kinds.pictures.enhance.settings import Enhancement
+from ganforge.kinds.pictures.enhance.settings import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.measures.blocks import made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
@@ -184,6 +184,7 @@ class EnhanceJob:
             "ganforge": recipe.ganforge,
             "task": recipe.task,
             "kind": "pictures",
+            "next_steps": NEXT_STEPS,
             "data": recipe.data.content(),
             "network": recipe.network.content(),
             "enhance": recipe.section(Enhancement).content(),

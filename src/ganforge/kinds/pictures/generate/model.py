@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganforge.contracts import Observer
 from ganforge.core.device import memory_bytes
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.core.validation import refused
@@ -21,9 +24,13 @@ from ganforge.networks import network_pair
 from ganforge.planning.model_files import built, read_description
 from ganforge.recipe import Data, Network
 
+if TYPE_CHECKING:
+    from ganforge.kinds.pictures.generate.interpolate import Walk
+
 BLOCK = 500  # latents drawn at once: another number would give other pictures for the same seed
 MOST_NUMBERS = 2**22  # of one picture: convolutions with few weights can draw pictures beyond any memory
 MOST_PIXELS = 2**20  # of all pictures in one pass through the network: bounds the memory of its activations
+NEXT_STEPS = {"sample RUN -n 64 --out new.png": "new samples"}  # contracts.Model.next_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,7 @@ class PictureModel:
     label_names: tuple[str, ...]
     label_shares: tuple[float, ...]
 
-    @torch.no_grad()
-    def sample(
+    def draw_pictures(
         self, count: int, *, labels: NDArray[np.int64] | None = None, seed: int = 0, truncation: float = 1.0
     ) -> NDArray[np.uint8]:
         """Draws pictures.
@@ -47,17 +53,25 @@ class PictureModel:
             (0, 1]: latents are drawn nearer to their mean, which gives cleaner and less varied pictures.
         Returns: (count, C, H, W) uint8. The latents of the first pictures do not depend on `count`.
         """
+        pictures, first = np.empty((count, *self.picture_shape()), np.uint8), 0
+        for block in self.blocks(count, labels=labels, seed=seed, truncation=truncation):
+            pictures[first : first + len(block)] = block
+            first += len(block)
+        return pictures
+
+    def blocks(
+        self, count: int, *, labels: NDArray[np.int64] | None = None, seed: int = 0, truncation: float = 1.0
+    ) -> Iterator[NDArray[np.uint8]]:
+        """The same, at most BLOCK at a time."""
         if self.label_names and labels is None:
             labels = self.draw_labels(count, seed=seed)
-        pictures = np.empty((count, *self.picture_shape()), np.uint8)
         for block in range(0, count, BLOCK):
             latents = truncation * self.draw_latents(block, seed=seed)[: count - block]
             place = slice(block, block + len(latents))
-            pictures[place] = self.draw(latents, labels[place] if labels is not None else None)
-        return pictures
+            yield self.draw(latents, labels[place] if labels is not None else None)
 
     def draw_latents(self, block: int, *, seed: int) -> Tensor:
-        """The BLOCK latents (BLOCK, Z) that `sample` draws from place `block` on, a multiple of BLOCK."""
+        """The BLOCK latents (BLOCK, Z) that `draw_pictures` draws from place `block` on, a multiple of BLOCK."""
         return torch.randn(BLOCK, self.latent_size, generator=generator_for(seed, "sample", step=block))
 
     @torch.no_grad()
@@ -115,6 +129,85 @@ class PictureModel:
         if label not in self.label_names:
             raise InputError(f"There is no label {label!r}.", did_you_mean(label, self.label_names))
         return self.label_names.index(label)
+
+    # ---- what contracts.Model asks for
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> PictureSamples | Walk:
+        """New pictures, or with `interpolate` a walk.
+
+        Args: asked label, truncation, interpolate. Raises: InputError.
+        """
+        label, truncation = asked.get("label"), float(asked.get("truncation", 1.0))
+        if (keys := asked.get("interpolate")) is not None:
+            from ganforge.kinds.pictures.generate.interpolate import STEPS, walk_of
+
+            return walk_of(self, keys, STEPS, label, seed, truncation)
+        self.refuse_impossible(count, truncation)
+        labels = labels_for(self, label, count) if label is not None else self.draw_labels(count, seed=seed)
+        return PictureSamples(self, int(count), labels, seed, truncation)
+
+    def write(self, samples: PictureSamples | Walk, out: Path, *, force: bool) -> Path:
+        """Writes pictures as write.py says, a walk as a film. Raises: InputError, StorageError."""
+        return samples.write(out, force=force)
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Refused: a generator of pictures takes nothing in."""
+        raise InputError(
+            "This run draws pictures from nothing.",
+            "There is nothing that it could be applied to.",
+            "Use: ganforge sample RUN --out new.png",
+        )
+
+    def next_steps(self) -> Mapping[str, str]:
+        """Commands for a person who has this model (contracts.Model)."""
+        return NEXT_STEPS
+
+    # ---- verbs that only models of pictures have
+
+    def interpolate(self, *given: Any, **options: Any) -> Path:
+        """Writes a film of a walk in latent space; see interpolate.py."""
+        from ganforge.kinds.pictures.generate.interpolate import interpolate
+
+        return interpolate(self, *given, **options)
+
+    def invert(self, *given: Any, **options: Any) -> Any:
+        """Finds the latents of pictures; see kinds/pictures/invert/inversion.py."""
+        from ganforge.kinds.pictures.invert.inversion import invert
+
+        return invert(self, *given, **options)
+
+    def augment(self, *given: Any, **options: Any) -> Any:
+        """Enlarges a labelled data set; see kinds/pictures/augment/enlarge.py."""
+        from ganforge.kinds.pictures.augment.enlarge import augment
+
+        return augment(self, *given, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSamples:
+    """Pictures that are drawn as they are asked for (contracts.Samples)."""
+
+    model: PictureModel
+    count: int
+    labels: NDArray[np.int64] | None  # (count,)
+    seed: int
+    truncation: float
+
+    def blocks(self) -> Iterator[NDArray[np.uint8]]:
+        """Some hundred pictures (N, C, H, W) at a time."""
+        return self.model.blocks(self.count, labels=self.labels, seed=self.seed, truncation=self.truncation)
+
+    def value(self) -> NDArray[np.uint8]:
+        """All pictures (count, C, H, W)."""
+        return self.model.draw_pictures(self.count, labels=self.labels, seed=self.seed, truncation=self.truncation)
+
+    def write(self, out: Path, *, force: bool) -> Path:
+        """Writes a grid, a folder or an array. The place is checked before anything is drawn."""
+        from ganforge.kinds.pictures.write import check_place, write_pictures
+
+        check_place(out, (self.count, *self.model.picture_shape()), force=force)
+        write_pictures(self.value(), out, labels=self.labels, label_names=self.model.label_names, force=force)
+        return out
 
 
 def load_model(folder: Path, device: str = "cpu") -> PictureModel:

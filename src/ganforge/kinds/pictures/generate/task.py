@@ -17,7 +17,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.subset import subset
 from ganforge.errors import ChangedDataError, DataError
 from ganforge.kinds.pictures.generate.game import build_game
-from ganforge.kinds.pictures.generate.model import PictureModel, load_model
+from ganforge.kinds.pictures.generate.model import NEXT_STEPS, PictureModel, load_model
 from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.measures import (
     MEANINGS,
@@ -126,11 +126,11 @@ class GenerateJob:
         model = self._model(product)
         labels = np.arange(GRID) % len(self.recipe.data.label_names) if self.recipe.data.label_names else None
         write_whole(
-            run.sample_grid(examples), png_bytes(grid(model.sample(GRID, labels=labels, seed=self.recipe.seed)))
+            run.sample_grid(examples), png_bytes(grid(model.draw_pictures(GRID, labels=labels, seed=self.recipe.seed)))
         )
         self.tell("sampled", path=str(run.sample_grid(examples)))
         count = self.recipe.records.need("look_samples")
-        samples = model.sample(count, labels=model.draw_labels(count, seed=1), seed=1)
+        samples = model.draw_pictures(count, labels=model.draw_labels(count, seed=1), seed=1)
         return quick_quality(self._the_judge(), self._the_held_out_features(), samples)
 
     def prepare(self) -> None:
@@ -146,6 +146,8 @@ class GenerateJob:
         content = {
             "ganforge": self.recipe.ganforge,
             "task": self.recipe.task,
+            "kind": "pictures",
+            "next_steps": NEXT_STEPS,
             "data": self.recipe.data.content(),
             "network": self.recipe.network.content(),
             "label_shares": self._label_shares(),
@@ -164,7 +166,7 @@ class GenerateJob:
         """
         model, train, held_out = self._model(product), self.pictures.train, self.pictures.held_out
         labels = model.draw_labels(JUDGED, seed=2)
-        samples = model.sample(JUDGED, labels=labels, seed=2)
+        samples = model.draw_pictures(JUDGED, labels=labels, seed=2)
         chosen = subset(len(train), self._most(), "evaluation/train")
         train_labels = train.labels[chosen] if train.labels is not None else None
         seen = train.pictures(chosen)

@@ -67,6 +67,6 @@ def encoder_of(
 
 def _own_decibels(model: PictureModel, encoder: nn.Module) -> tuple[float, ...]:
     labels = np.arange(OWN) % len(model.label_names) if model.label_names else None
-    drawn = model.sample(OWN, labels=labels, seed=3)
+    drawn = model.draw_pictures(OWN, labels=labels, seed=3)
     decibels = psnr(drawn, invert_pictures(model, encoder, drawn).pictures)
     return tuple(sorted(round(float(number), 3) for number in decibels))

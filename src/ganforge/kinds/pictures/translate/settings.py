@@ -8,6 +8,8 @@ from pydantic import Field
 
 from ganforge.recipe import TaskSection
 
+NEXT_STEPS = {"apply RUN pictures/ --out made/": "your own pictures, of any size"}  # contracts.Model.next_steps
+
 
 class Translation(TaskSection):
     """How pictures of one kind become pictures of another."""

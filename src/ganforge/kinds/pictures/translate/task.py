@@ -29,7 +29,7 @@ from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.kinds.pictures.translate.game import build_translation
 from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs, survey_sides
 from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
-from ganforge.kinds.pictures.translate.settings import Translation
+from ganforge.kinds.pictures.translate.settings import NEXT_STEPS, Translation
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
@@ -155,6 +155,7 @@ class TranslateJob:
             "ganforge": self.recipe.ganforge,
             "task": self.recipe.task,
             "kind": "pictures",
+            "next_steps": NEXT_STEPS,
             "data": self.recipe.data.content(),
             "network": self.recipe.network.content(),
             "translate": self.recipe.section(Translation).content(),

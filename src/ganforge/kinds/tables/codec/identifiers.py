@@ -49,7 +49,7 @@ def fresh_identifiers(column: Column, count: int, random: np.random.Generator, s
     if not is_text(kind) and not pa.types.is_integer(kind):
         raise InputError(f"The column {column.name!r} of {column.dtype} cannot hold identifiers.", do="Keep its kind.")
     if not is_text(kind):
-        return _texts(_numbers(column, kind, count, start))
+        return _objects(pa.array(_numbers(column, kind, count, start)).cast(pa.string()))
     found = _COUNTER.fullmatch(pattern)
     if found is None:
         raise InputError(
@@ -58,9 +58,8 @@ def fresh_identifiers(column: Column, count: int, random: np.random.Generator, s
             "Mend its format in plan.json.",
         )
     first = int(column.maximum if column.maximum is not None else 0) + 1 + start
-    digits = pc.utf8_lpad(
-        pa.array(np.arange(first, first + count)).cast(pa.string()), width=len(found["zeros"]), padding="0"
-    )
+    numbers = pa.array(np.arange(first, first + count)).cast(pa.string())
+    digits = pc.utf8_lpad(numbers, width=len(found["zeros"]), padding="0")
     return _objects(pc.binary_join_element_wise(found["before"], digits, found["after"], ""))
 
 
@@ -121,11 +120,8 @@ class Pattern:
     def _begin(self, text: str) -> None:
         self.first = False
         length = len(text)
-        candidates = (
-            "uuid",
-            "UUID",
-            *((f"hex:{length}", f"HEX:{length}") if SHORTEST_HEX <= length <= LONGEST_HEX else ()),
-        )
+        digits = (f"hex:{length}", f"HEX:{length}") if SHORTEST_HEX <= length <= LONGEST_HEX else ()
+        candidates = ("uuid", "UUID", *digits)
         self.hexadecimal = next((p for p in candidates if re.match(_regex(p), text) and re.search("[0-9]", text)), None)
         found = re.fullmatch(r"(.*?)([0-9]{1,15})([^0-9]*)", text, re.DOTALL)
         self.counter = (found[1], found[3]) if found and "{" not in text else None
@@ -187,10 +183,6 @@ def _hexadecimal(pattern: str, count: int, random: np.random.Generator, start: i
         return _objects(texts)
     cuts = [pc.utf8_slice_codeunits(texts, a, b) for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))]
     return _objects(pc.binary_join_element_wise(*cuts, "-"))
-
-
-def _texts(numbers: NDArray[np.integer]) -> NDArray[np.object_]:
-    return _objects(pa.array(numbers).cast(pa.string()))
 
 
 def _objects(texts: pa.Array) -> NDArray[np.object_]:

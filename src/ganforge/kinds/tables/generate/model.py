@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
-from ganforge.contracts import Plain
+from ganforge.contracts import Observer, Plain
 from ganforge.core.safetensors_file import read_declared, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.core.validation import refused
@@ -26,16 +26,23 @@ from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
-from ganforge.kinds.tables.reading.plain import joined
+from ganforge.kinds.tables.reading.plain import from_plain, joined
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
 from ganforge.kinds.tables.settings import MOST_CANDIDATES
 from ganforge.planning.model_files import WEIGHTS, built, parts_of, read_description
 from ganforge.recipe import Network, Recipe
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
 POOL = 6  # latents drawn for each row under conditions, of which one is kept
-TASKS_OF_ROWS = ("generate", "impute")
+NEW_ROWS = {"sample RUN -n 1000 --out new.csv": "new rows"}
+NEXT_STEPS = {  # by task: contracts.Model.next_steps
+    "generate": NEW_ROWS,
+    "impute": {"apply RUN DATA --out filled.csv": "its missing cells filled", **NEW_ROWS},
+}
 AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
@@ -47,6 +54,7 @@ class RowModel:
     latent_size: int
     codec: TableCodec
     candidates: int = 1  # drawn for each row where there is a referee, which takes one
+    task: str = "generate"
 
     def conditions(self, where: str | Sequence[str] | Mapping[str, Any]) -> tuple[Condition, ...]:
         """Conditions in words or in Python. Raises: InputError for what no generated row could meet."""
@@ -76,7 +84,7 @@ class RowModel:
                     plain[column.name] = fresh_identifiers(column, BLOCK, random, start=first)
             yield {name: values[: count - first] for name, values in plain.items()}
 
-    def sample(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
+    def draw(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
         """The same in one piece."""
         return joined(list(self.blocks(count, conditions=conditions, seed=seed)))
 
@@ -208,7 +216,40 @@ class RowModel:
     def _is_gap(self, place: int) -> bool:
         return isinstance(self.codec.units[place], GapUnit)
 
-    def write(self, folder: Path, recipe: Recipe) -> None:
+    # ---- what contracts.Model asks for
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> RowSamples:
+        """New rows. Args: asked where, as for `conditions`.
+
+        Raises: InputError for a bad number, or what no generated row could meet.
+        """
+        if count < 1 or count != int(count):
+            raise InputError(
+                f"{count} rows cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64."
+            )
+        return RowSamples(self, int(count), self.conditions(asked.get("where") or ()), seed)
+
+    def write(self, samples: RowSamples, out: Path, *, force: bool) -> Path:
+        """Writes a table's file as the rows are drawn. Raises: InputError, StorageError."""
+        from ganforge.kinds.tables.reading.write import check_table_place, write_table
+
+        check_table_place(out, force=force)
+        return write_table(samples.blocks(), out, self.codec.columns, force=force)
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Fills the missing cells of a table; see applied.py."""
+        from ganforge.kinds.tables.generate.applied import completed, write_completed
+
+        how = {"draw": bool(options.get("draw")), "seed": options.get("seed", 0)}
+        if out is None:
+            return completed(self, source, **how)
+        return write_completed(self, source, out, **how, force=bool(options.get("force")))
+
+    def next_steps(self) -> Mapping[str, str]:
+        """Commands for a person who has this model (contracts.Model)."""
+        return NEXT_STEPS[self.task]
+
+    def store(self, folder: Path, recipe: Recipe) -> None:
         """model.json and model.safetensors: all that `load_rows` needs."""
         content, arrays = codec_content(self.codec)
         tensors = {f"network/{name}": tensor.contiguous().cpu() for name, tensor in self.network.state_dict().items()}
@@ -218,11 +259,33 @@ class RowModel:
             "ganforge": recipe.ganforge,
             "task": recipe.task,
             "kind": "tables",
+            "next_steps": NEXT_STEPS[recipe.task],
             "network": recipe.network.content(),
             "candidates": self.candidates,
             "codec": content,
         }
         (folder / "model.json").write_text(json.dumps(description, ensure_ascii=False) + "\n", "utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class RowSamples:
+    """Rows that are drawn as they are asked for (contracts.Samples)."""
+
+    model: RowModel
+    count: int
+    conditions: tuple[Condition, ...]
+    seed: int
+
+    def blocks(self) -> Iterator[pd.DataFrame]:
+        """Some thousand rows at a time, with the dtypes of the table."""
+        for plain in self.model.blocks(self.count, conditions=self.conditions, seed=self.seed):
+            yield from_plain(plain, self.model.codec.columns)
+
+    def value(self) -> pd.DataFrame:
+        """All rows, with the dtypes, order and forms of the table's columns."""
+        return from_plain(
+            self.model.draw(self.count, conditions=self.conditions, seed=self.seed), self.model.codec.columns
+        )
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:
@@ -231,7 +294,7 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
     Raises: RunError if there is none, if it is damaged, or if it is no model of rows.
     """
     content = read_description(folder)
-    if content.get("task") not in TASKS_OF_ROWS or content.get("kind") != "tables":
+    if content.get("task") not in NEXT_STEPS or content.get("kind") != "tables":
         raise RunError(f"{folder} is no model of rows.", f"Its task is {content.get('task')!r}.")
     with refused(f"The model at {str(folder)!r}"):
         arrays = parts_of(read_tensors(folder / WEIGHTS), "codec/")
@@ -246,4 +309,4 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
             return RowProduct(generator, referee if judged else None)
 
         product = built(folder, build, "network/").to(device)
-    return RowModel(product, network.need("latent_size"), codec, candidates)
+    return RowModel(product, network.need("latent_size"), codec, candidates, content["task"])

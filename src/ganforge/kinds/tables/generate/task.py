@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from safetensors.numpy import load, save
 from torch import nn
@@ -64,20 +64,11 @@ class GenerateRows:
 
     def plan(self, request: Request, tell: Tell) -> RowsJob:
         """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
-        return plan_job(begin(request, GenerateRows), tell)
+        return plan_job(begin(request, GenerateRows), tell, self)
 
     def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
-        rows = recipe.section(RowSettings)
-        open_source(recipe.data.source)  # what is not there, or no table, is told as that
-        try:
-            inquiry = inquire(recipe.data.source, columns_of(recipe), rows.rules)
-        except DataError as error:
-            raise _changed(recipe, error.what) from error
-        if inquiry.survey.sha256 != recipe.data.hash:
-            what = f"The table at {recipe.data.source!r} is not the one this run was started with."
-            raise ChangedDataError(what, recipe.data.hash, inquiry.survey.sha256)
-        return RowsJob(recipe, _open(inquiry, rows, recipe.seed, recipe.compute.device), tell)
+        return open_job(recipe, tell, self)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of two, on the rows that were sent."""
@@ -89,13 +80,70 @@ class GenerateRows:
         """The columns and the rules."""
         return overview_of(recipe)
 
+    def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """A picture of the columns, and how alike columns and pairs are to those of held-out rows."""
+        samples = job.model(product).draw(job.recipe.records.need("look_samples"), seed=1)
+        columns = job.table.codec.columns
+        drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
+        write_whole(run.sample_grid(examples), drawn)
+        job.tell("sampled", path=str(run.sample_grid(examples)))
+        return quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
 
-def plan_job(draft: Draft, tell: Tell) -> RowsJob:
+    def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation:
+        """Every measure beside floor and rivals, and the verdict.
+
+        The facts are those of evaluate_table, first_rows {columns, rows [[text or None]]}, the first generated rows as
+        they are written, and rules {rule: rows that break it} as of `broken`.
+        """
+        table, columns = job.table, job.table.codec.columns
+        count = min(JUDGED, max(len(table.train), 1_000))
+        samples = job.model(product).draw(count, seed=2)
+        label = None if job.recipe.ask.label == "none" else job.recipe.ask.label
+        found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
+        first_rows = _as_text(samples, job.table)
+        rules = broken(table.codec.rules, samples, table.train_rows, columns)
+        worst = [column["name"] for column in found.facts["columns"]]
+        write_whole(run.figure("columns"), draw_columns(table.train_rows, samples, columns, worst))
+        scores_of = {(pair["columns"][0], pair["columns"][1]): pair["score"] for pair in found.facts["pairs"]}
+        if scores_of:
+            write_whole(run.figure("pairs"), draw_pairs(table.train_rows, samples, columns, list(scores_of)))
+            matrix = score_matrix(scores_of, [column.name for column in columns])
+            write_whole(run.figure("dependence"), draw_dependence(*matrix))
+        return replace(
+            found,
+            facts={**found.facts, "first_rows": first_rows, "rules": rules},
+            blocks=(first_rows_block(first_rows), *found.blocks),
+        )
+
+
+class RowsTask(Protocol):
+    """How a task on rows looks at the model of a job, and judges it."""
+
+    def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]: ...
+
+    def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation: ...
+
+
+def plan_job(draft: Draft, tell: Tell, task: RowsTask) -> RowsJob:
     """The job of a task on rows, for what its draft has pinned. Raises: DataError, RecipeError."""
     inquiry = ask_table(draft.request)
     tell("reading", count=inquiry.survey.rows, source=draft.request.source)
     table = _open(inquiry, choose_rows(draft, inquiry), draft.request.seed, draft.device)
-    return RowsJob(plan_rows(draft, inquiry, table, tell), table, tell)
+    return RowsJob(plan_rows(draft, inquiry, table, tell), table, tell, task)
+
+
+def open_job(recipe: Recipe, tell: Tell, task: RowsTask) -> RowsJob:
+    """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
+    rows = recipe.section(RowSettings)
+    open_source(recipe.data.source)  # what is not there, or no table, is told as that
+    try:
+        inquiry = inquire(recipe.data.source, columns_of(recipe), rows.rules)
+    except DataError as error:
+        raise _changed(recipe, error.what) from error
+    if inquiry.survey.sha256 != recipe.data.hash:
+        what = f"The table at {recipe.data.source!r} is not the one this run was started with."
+        raise ChangedDataError(what, recipe.data.hash, inquiry.survey.sha256)
+    return RowsJob(recipe, _open(inquiry, rows, recipe.seed, recipe.compute.device), tell, task)
 
 
 @dataclass(slots=True)
@@ -105,6 +153,7 @@ class RowsJob:
     recipe: Recipe
     table: Table
     tell: Tell
+    task: RowsTask
 
     @property
     def passport(self) -> Mapping[str, Any]:
@@ -124,16 +173,11 @@ class RowsJob:
         return {"codec": json.dumps(content).encode(), "arrays": save(arrays)}
 
     def prepare(self) -> None:
-        """Nothing: columns and pairs are compared without a judge to train."""
+        """Nothing: rows are compared without a judge to train."""
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """A picture of the columns, and how alike columns and pairs are to those of held-out rows."""
-        samples = self.model(product).sample(self.recipe.records.need("look_samples"), seed=1)
-        columns = self.table.codec.columns
-        drawn = draw_columns(self.table.held_out_rows, samples, columns, learned_names(columns))
-        write_whole(run.sample_grid(examples), drawn)
-        self.tell("sampled", path=str(run.sample_grid(examples)))
-        return quick_table_quality(self.table.held_out_rows, samples, columns, self.recipe.ask.label)
+        """What the task draws and measures of the model so far."""
+        return self.task.look(self, run, product, examples)
 
     def finish(self, product: nn.Module) -> nn.Module:
         """The generator with its columns at their shares, and a referee, where the recipe wants one."""
@@ -151,43 +195,21 @@ class RowsJob:
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `sample` needs."""
-        self.model(product).write(folder, self.recipe)
+        self.model(product).store(folder, self.recipe)
 
     def read_product(self, folder: Path) -> nn.Module:
         """The generator that `write_model` wrote."""
         return load_rows(folder, self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """Every measure beside floor and rivals, and the verdict.
-
-        The facts are those of evaluate_table, first_rows {columns, rows [[text or None]]}, the first generated rows as
-        they are written, and rules {rule: rows that break it} as of `broken`.
-        """
-        table, columns = self.table, self.table.codec.columns
-        count = min(JUDGED, max(len(table.train), 1_000))
-        samples = self.model(product).sample(count, seed=2)
-        label = None if self.recipe.ask.label == "none" else self.recipe.ask.label
-        found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
-        first_rows = _as_text(samples, self.table)
-        rules = broken(table.codec.rules, samples, table.train_rows, columns)
-        worst = [column["name"] for column in found.facts["columns"]]
-        write_whole(run.figure("columns"), draw_columns(table.train_rows, samples, columns, worst))
-        scores_of = {(pair["columns"][0], pair["columns"][1]): pair["score"] for pair in found.facts["pairs"]}
-        if scores_of:
-            write_whole(run.figure("pairs"), draw_pairs(table.train_rows, samples, columns, list(scores_of)))
-            matrix = score_matrix(scores_of, [column.name for column in columns])
-            write_whole(run.figure("dependence"), draw_dependence(*matrix))
-        return replace(
-            found,
-            facts={**found.facts, "first_rows": first_rows, "rules": rules},
-            blocks=(first_rows_block(first_rows), *found.blocks),
-        )
+        """What the task says of the model."""
+        return self.task.evaluate(self, run, product)
 
     def model(self, product: nn.Module) -> RowModel:
         """The product as a model of rows."""
         whole = product if isinstance(product, RowProduct) else RowProduct(product, None)  # type: ignore[arg-type]
         latent_size, rows = self.recipe.network.need("latent_size"), self.recipe.section(RowSettings)
-        return RowModel(whole, latent_size, self.table.codec, rows.candidates)
+        return RowModel(whole, latent_size, self.table.codec, rows.candidates, self.recipe.task)
 
 
 def learned_names(columns: Sequence[Column]) -> list[str]:

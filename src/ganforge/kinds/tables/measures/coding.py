@@ -14,6 +14,7 @@ from ganforge.kinds.tables.columns import Column, learned
 
 MOST_VALUES = 10_000  # of one category that are told apart; the rarer ones count as one
 BINS = 10  # of a number beside a category
+MOST_CATEGORIES = 250  # that a tree tells apart; scikit-learn's take at most 255
 MISSING = 0  # the code of a missing value, in every column
 
 Codes = NDArray[np.int64]
@@ -72,6 +73,25 @@ class Coding:
                 codes[name] = MISSING + 1 + ranks(given, self.values[name])
                 sizes[name] = len(self.values[name]) + 2
         return Coded(count, numbers, codes, sizes)
+
+    def features(self, table: Plain, without: str | None = None) -> NDArray[np.float64]:
+        """What a boosted tree sees, (N, F): texts as codes by their frequency, missing values as NaN.
+
+        Args: without a column that is left out.
+        """
+        parts = []
+        for column in self.columns:
+            values = table[column.name]
+            if column.name in self.values:
+                codes = np.minimum(ranks(values, self.values[column.name]), MOST_CATEGORIES)
+                values = np.where(codes < 0, np.nan, codes)
+            if column.name != without:
+                parts.append(np.asarray(values, np.float64))
+        return np.stack(parts, axis=1)
+
+    def categorical(self, without: str | None = None) -> list[bool]:
+        """Which features are codes."""
+        return [column.name in self.values for column in self.columns if column.name != without]
 
 
 def ranks(values: NDArray[np.generic], known: pd.Index[str]) -> Codes:

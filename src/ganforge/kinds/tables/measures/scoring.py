@@ -13,7 +13,7 @@ from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.coding import Coded, Coding
 from ganforge.kinds.tables.measures.copies import Copies, copies
 from ganforge.kinds.tables.measures.similarity import Similarity, similarity
-from ganforge.kinds.tables.measures.trees import TreeView, auc, auc_standard_error, fit_classes
+from ganforge.kinds.tables.measures.trees import auc, auc_standard_error, fit_tree
 from ganforge.kinds.tables.measures.utility import Target, Utility, find_targets, label_skill, of_real_rows, utility
 from ganforge.kinds.tables.reading.plain import joined, row_count, take
 from ganforge.measures.intervals import Estimate, from_standard_error
@@ -45,7 +45,6 @@ class Real:
     held_out: Plain
     coding: Coding
     coded: Coded  # of the training rows
-    view: TreeView
     targets: tuple[Target, ...]
     label: str | None
     seed: int
@@ -56,21 +55,21 @@ class Real:
         train = subset(train, columns, MOST_TRAIN, seed, "train")
         held_out = subset(held_out, columns, MOST_ROWS, seed, "held_out")
         base = take(train, slice(0, 2 * MOST_ROWS))
-        coding, view = Coding.fit(base, columns), TreeView.fit(base, columns)
-        targets = find_targets(view, take(train, slice(0, MOST_ROWS)), held_out, label)
-        return cls(tuple(columns), train, held_out, coding, coding.code(base), view, tuple(targets), label, seed)
+        coding = Coding.fit(base, columns)
+        targets = find_targets(coding, take(train, slice(0, MOST_ROWS)), held_out, label)
+        return cls(tuple(columns), train, held_out, coding, coding.code(base), tuple(targets), label, seed)
 
     def label_skill(self) -> Estimate | None:
         """What the other columns say about the label: 0 nothing, 1 everything; None without one."""
-        return label_skill(self.view, self.targets, take(self.train, slice(0, MOST_ROWS)), self.held_out, self.label)
+        return label_skill(self.coding, self.targets, take(self.train, slice(0, MOST_ROWS)), self.held_out, self.label)
 
     def score(self, rows: Plain, purpose: str) -> Score:
         """Every measure of `rows`, in random order; purpose names its randomness."""
         random = np.random.default_rng(seed_for(self.seed, f"metrics/tables/{purpose}"))
         return self._put_together(
             similar(self.coding, self.coded, rows, row_count(self.held_out)),
-            utility(self.view, self.targets, rows, self.held_out),
-            _told(self.view, self.held_out, rows, random),
+            utility(self.coding, self.targets, rows, self.held_out),
+            _told(self.coding, self.held_out, rows, random),
             copies(self.train, self.held_out, rows, self.columns),
         )
 
@@ -82,7 +81,7 @@ class Real:
         return self._put_together(
             similar(self.coding, self.coded, self.held_out, row_count(self.held_out)),
             of_real_rows(self.targets),
-            _told(self.view, self.held_out, self.train, random),
+            _told(self.coding, self.held_out, self.train, random),
             copies(
                 self.train, take(self.held_out, slice(0, half)), take(self.held_out, slice(half, None)), self.columns
             ),
@@ -140,25 +139,25 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(value, max(0.0, low), min(1.0, max(value, high)))
 
 
-def _told(view: TreeView, held_out: Plain, rows: Plain, random: np.random.Generator) -> Estimate | None:
+def _told(coding: Coding, held_out: Plain, rows: Plain, random: np.random.Generator) -> Estimate | None:
     n = min(MOST_DETECTED, row_count(held_out), row_count(rows))
-    return None if n < FEWEST else detection(view, take(held_out, slice(0, n)), take(rows, slice(0, n)), random)
+    return None if n < FEWEST else detection(coding, take(held_out, slice(0, n)), take(rows, slice(0, n)), random)
 
 
-def detection(view: TreeView, held_out: Plain, samples: Plain, random: np.random.Generator) -> Estimate:
+def detection(coding: Coding, held_out: Plain, samples: Plain, random: np.random.Generator) -> Estimate:
     """The mean of two areas under the curve: a tree learns on one half of all rows and judges the other, both ways.
 
     Args: held_out and samples equally many rows, at least 10. The interval is Hanley and McNeil's for all rows.
     """
     n = min(row_count(held_out), row_count(samples))
     table = joined([take(held_out, slice(0, n)), take(samples, slice(0, n))])
-    features, made = view.matrix(table), np.arange(2 * n) >= n
+    features, made = coding.features(table), np.arange(2 * n) >= n
     halves = np.zeros(2 * n, bool)
     for start in (0, n):  # as many of each kind in either half
         halves[start + random.permutation(n)[: n // 2]] = True
     areas = []
     for learn in (halves, ~halves):
-        model = fit_classes(features[learn], made[learn].astype(np.int64), view.categorical())
+        model = fit_tree(features[learn], made[learn].astype(np.int64), coding.categorical(), classes=True)
         areas.append(auc(made[~learn], model.predict_proba(features[~learn])[:, 1]))
     area = float(np.mean(areas))
     return from_standard_error(area, auc_standard_error(area, n, n), 0.0, 1.0)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency, ranks
-from ganforge.kinds.tables.measures.trees import TreeView, explained, fit_classes, fit_number, macro_auc
+from ganforge.kinds.tables.measures.coding import Coding, by_frequency, ranks
+from ganforge.kinds.tables.measures.trees import explained, fit_tree, macro_auc
 from ganforge.kinds.tables.reading.plain import take
 from ganforge.measures.intervals import Estimate, from_jackknife
 
@@ -59,31 +59,31 @@ class Utility:
     scores: Mapping[str, Estimate]
 
 
-def find_targets(view: TreeView, train: Plain, held_out: Plain, label: str | None) -> list[Target]:
+def find_targets(coding: Coding, train: Plain, held_out: Plain, label: str | None) -> list[Target]:
     """The columns that real rows predict clearly better than chance, the label first, at most eight."""
-    first = [column for column in view.columns if column.name == label]
-    rest = [column for column in view.columns if column.name != label and column.kind != "datetime"]
+    first = [column for column in coding.columns if column.name == label]
+    rest = [column for column in coding.columns if column.name != label and column.kind != "datetime"]
     found: list[Target] = []
-    if len(view.columns) < 2:
+    if len(coding.columns) < 2:
         return found
     for column in [*first, *rest]:
         if len(found) == MOST_TARGETS:
             break
         most = (MOST_ROWS, MOST_CLASSES) if column.name == label else (MOST_OTHER_ROWS, MOST_OTHER_CLASSES)
-        target = _target(view, column, train, held_out, most)
+        target = _target(coding, column, train, held_out, most)
         if target is not None and estimate(target.skill(target.real)).low > CLEAR:
             found.append(target)
     return found
 
 
 def label_skill(
-    view: TreeView, targets: Sequence[Target], train: Plain, held_out: Plain, label: str | None
+    coding: Coding, targets: Sequence[Target], train: Plain, held_out: Plain, label: str | None
 ) -> Estimate | None:
     """How well real rows predict the label from all other columns: 0 is guessing, 1 is exact; None where unknown."""
     found = next((target for target in targets if target.name == label), None)
-    column = next((column for column in view.columns if column.name == label), None)
-    if found is None and column is not None and len(view.columns) > 1:
-        found = _target(view, column, train, held_out, (MOST_ROWS, MOST_CLASSES))
+    column = next((column for column in coding.columns if column.name == label), None)
+    if found is None and column is not None and len(coding.columns) > 1:
+        found = _target(coding, column, train, held_out, (MOST_ROWS, MOST_CLASSES))
     return estimate(found.skill(found.real)) if found is not None else None
 
 
@@ -93,12 +93,12 @@ def of_real_rows(targets: Sequence[Target]) -> Utility:
     return Utility(kept, {target.name: estimate(target.real) for target in targets})
 
 
-def utility(view: TreeView, targets: Sequence[Target], rows: Plain, held_out: Plain) -> Utility:
+def utility(coding: Coding, targets: Sequence[Target], rows: Plain, held_out: Plain) -> Utility:
     """Trees that learn from `rows` and are tested on the held-out rows.
 
     A skill below 0 counts as none, so that one column that went wrong does not outweigh all others.
     """
-    scores = {target.name: _scores(view, target, rows, held_out) for target in targets}
+    scores = {target.name: _scores(coding, target, rows, held_out) for target in targets}
     kept = [
         np.maximum(target.skill(scores[target.name]), 0) / np.maximum(target.skill(target.real), 1e-6)
         for target in targets
@@ -108,7 +108,7 @@ def utility(view: TreeView, targets: Sequence[Target], rows: Plain, held_out: Pl
     )
 
 
-def _target(view: TreeView, column: Column, train: Plain, held_out: Plain, most: tuple[int, int]) -> Target | None:
+def _target(coding: Coding, column: Column, train: Plain, held_out: Plain, most: tuple[int, int]) -> Target | None:
     """None where there are too few values, or kinds of them. Args: most rows to learn from, and classes told apart."""
     (rows, kinds), values, classes = most, held_out[column.name], None
     there = ~pd.isna(values)
@@ -122,28 +122,28 @@ def _target(view: TreeView, column: Column, train: Plain, held_out: Plain, most:
     if there.sum() < FEWEST_ROWS or not varied:
         return None
     empty = Target(column.name, classes, rows, truth, there, np.zeros(BLOCKS + 1))
-    scores = _scores(view, empty, train, held_out)
+    scores = _scores(coding, empty, train, held_out)
     return Target(column.name, classes, rows, truth, there, scores)
 
 
-def _scores(view: TreeView, target: Target, rows: Plain, held_out: Plain) -> Floats:
+def _scores(coding: Coding, target: Target, rows: Plain, held_out: Plain) -> Floats:
     """(BLOCKS + 1,): on all held-out rows, then without each block of them; chance where nothing can be learned."""
     values = rows[target.name]
     use = np.flatnonzero(~pd.isna(values))[: target.rows]
-    learn, test = view.matrix(take(rows, use), target.name), view.matrix(held_out, target.name)[target.there]
-    categorical = view.categorical(target.name)
+    learn, test = coding.features(take(rows, use), target.name), coding.features(held_out, target.name)[target.there]
+    categorical = coding.categorical(target.name)
     score: Callable[[NDArray[np.int64]], float]
     if target.classes is None:
         truth = np.asarray(target.truth, np.float64)
         if len(use) < FEWEST_ROWS:
             return np.zeros(BLOCKS + 1)
-        predicted = fit_number(learn, values[use], categorical).predict(test)
+        predicted = fit_tree(learn, values[use], categorical, classes=False).predict(test)
         score = lambda kept: explained(truth, predicted, kept)  # noqa: E731 - one formula for the blocks below
     else:
         codes, truth_codes = _codes(target.classes, values[use]), np.asarray(target.truth, np.int64)
         if len(use) < FEWEST_ROWS or len(np.unique(codes)) < 2:
             return np.full(BLOCKS + 1, 0.5)
-        model = fit_classes(learn, codes, categorical)
+        model = fit_tree(learn, codes, categorical, classes=True)
         chances = np.zeros((len(test), len(target.classes) + 1))
         chances[:, model.classes_] = model.predict_proba(test)
         if len(target.classes) == 2 and not (truth_codes == 2).any():

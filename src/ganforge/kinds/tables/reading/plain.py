@@ -135,7 +135,7 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
 
 
 def from_text(texts: pa.Array, column: Column) -> pa.Array:
-    """The values (N,) that `as_text` wrote, in the Arrow type of the column's dtype."""
+    """The values (N,) of texts as the column writes them, in the Arrow type of its dtype."""
     kind = arrow_type(dtype_named(column.dtype))
     match base_of(kind):
         case "truth":
@@ -147,7 +147,7 @@ def from_text(texts: pa.Array, column: Column) -> pa.Array:
             return when.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(kind, safe=False)
         case "text":
             return texts
-    return texts.cast(kind)
+    return pc.replace_substring_regex(texts, r"^\+", "").cast(kind)  # Arrow reads no plus sign
 
 
 def numbers_as_text(array: pa.Array, column: Column) -> pa.Array:

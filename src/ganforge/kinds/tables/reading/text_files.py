@@ -20,9 +20,11 @@ import pyarrow.csv
 
 from ganforge.core.damaged import DAMAGED
 from ganforge.errors import DataError
-from ganforge.kinds.tables.reading.dtypes import arrow_type, column_from
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.dtypes import column_from
 from ganforge.kinds.tables.reading.opened import TableSource, check_names, no_rows, regrouped
-from ganforge.kinds.tables.reading.text_values import MISSING, Reading, dates_from
+from ganforge.kinds.tables.reading.plain import from_text
+from ganforge.kinds.tables.reading.text_values import MISSING, Reading
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".txt": "\t,;|"}  # the first that fits
 BLOCK = 1 << 22  # bytes that are parsed at once; a longer row cannot be read
@@ -75,18 +77,17 @@ def open_text(source: str, path: Path) -> TableSource:
     if rows == 0:
         raise _only_ragged(source, lines) if lines.ragged else no_rows(source)
     settled = [reading.settle() for reading in readings]
-    dtypes = [dtype for dtype, _ in settled]
-    formats = {name: form for name, (_, form) in zip(names, settled, strict=True) if form}
-    offsets = [reading.offset for reading in readings]
+    written = [
+        Column(name=n, kind="category", dtype=str(t), format=f) for n, (t, f) in zip(names, settled, strict=True)
+    ]
+    formats = {column.name: column.format for column in written if column.format}
 
     def read(count: int) -> Iterator[pd.DataFrame]:
         again = Lines(lines.delimiter, lines.names)
         for table in regrouped(_batches(path, again), count):
             texts = [_without_missing(pc.utf8_trim_whitespace(column.combine_chunks())) for column in table.columns]
-            columns = [
-                _cast(text, dtype, formats.get(name), offset)
-                for name, text, dtype, offset in zip(names, texts, dtypes, offsets, strict=True)
-            ]
+            typed = (from_text(text, column) for text, column in zip(texts, written, strict=True))
+            columns = [column_from(array, dtype) for array, (dtype, _) in zip(typed, settled, strict=True)]
             yield pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
 
     ambiguous = [name for name, reading in zip(names, readings, strict=True) if reading.ambiguous]
@@ -122,23 +123,6 @@ def _check_quotes(source: str, path: Path, swallowed: int) -> None:
             "Every line from there on would be read as one single cell.",
             "Close it, or remove it.",
         )
-
-
-def _cast(texts: pa.Array, dtype: Any, form: str | None, offset: str) -> Any:
-    """Texts as the type that `Reading.settle` has found. See there."""
-    if isinstance(dtype, pd.StringDtype):
-        return column_from(texts, dtype)
-    kind = getattr(dtype, "numpy_dtype", dtype)
-    if kind.kind == "b":
-        return column_from(pc.equal(pc.utf8_lower(texts), "true"), dtype)
-    if isinstance(dtype, pd.DatetimeTZDtype) or kind.kind == "M":
-        when = dates_from(texts, (form or "").removesuffix(offset), offset)
-        if when is None:
-            raise ValueError("it has changed while it was read")
-        to = arrow_type(dtype)
-        return column_from(when.cast(pa.timestamp("us", to.tz)).cast(to), dtype)  # what has no zone is taken as UTC
-    signless = pc.replace_substring_regex(texts, r"^\+", "")  # Arrow reads no plus sign
-    return column_from(signless.cast(pa.int64() if kind.kind == "i" else pa.float64()), dtype)
 
 
 def _without_missing(texts: pa.Array) -> pa.Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,31 +64,23 @@ def _ending(place: Path) -> str:
     return max((ending for ending in _WRITERS if place.name.lower().endswith(ending)), key=len, default="")
 
 
-def _text(delimiter: str) -> Callable[[IO[bytes], Frames, Sequence[Column]], None]:
-    def fill(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None:
-        names = [_quoted(pa.array([column.name]), delimiter)[0].as_py() for column in columns]
-        file.write(f"{delimiter.join(names)}\n".encode())
-        for frame in chunks:
-            texts = [_quoted(as_text(arrow_from(frame[column.name]), column), delimiter) for column in columns]
-            lonely = '""' if len(texts) == 1 else ""  # a line with nothing at all would not be read as a row
-            lines = pc.binary_join_element_wise(*texts, delimiter, null_handling="replace", null_replacement=lonely)
-            lines = pc.binary_join_element_wise(lines, "", "\n")
-            if len(lines):
-                whole = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")
-                file.write(memoryview(whole[0].as_buffer()))
-
-    return fill
+def _text(file: IO[bytes], chunks: Frames, columns: Sequence[Column], delimiter: str) -> None:
+    names = [_quoted(pa.array([column.name]), delimiter)[0].as_py() for column in columns]
+    file.write(f"{delimiter.join(names)}\n".encode())
+    for frame in chunks:
+        texts = [_quoted(as_text(arrow_from(frame[column.name]), column), delimiter) for column in columns]
+        lonely = '""' if len(texts) == 1 else ""  # a line with nothing at all would not be read as a row
+        lines = pc.binary_join_element_wise(*texts, delimiter, null_handling="replace", null_replacement=lonely)
+        lines = pc.binary_join_element_wise(lines, "", "\n")
+        if len(lines):
+            whole = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")
+            file.write(memoryview(whole[0].as_buffer()))
 
 
-def _packed(delimiter: str) -> Callable[[IO[bytes], Frames, Sequence[Column]], None]:
-    fill = _text(delimiter)
-
-    def fill_packed(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None:
-        # without a name or a time inside, so that the same table gives the same bytes
-        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:
-            fill(packed, chunks, columns)  # type: ignore[arg-type]
-
-    return fill_packed
+def _packed(file: IO[bytes], chunks: Frames, columns: Sequence[Column], delimiter: str) -> None:
+    # without a name or a time inside, so that the same table gives the same bytes
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+        _text(packed, chunks, columns, delimiter)  # type: ignore[arg-type]
 
 
 def _quoted(texts: pa.Array, delimiter: str) -> pa.Array:
@@ -131,10 +124,10 @@ def _tables(chunks: Frames, columns: Sequence[Column], texts: Sequence[str] = ()
 
 
 _WRITERS: dict[str, Callable[[Any, Frames, Sequence[Column]], None]] = {
-    ".csv": _text(","),
-    ".tsv": _text("\t"),
-    ".csv.gz": _packed(","),
-    ".tsv.gz": _packed("\t"),
+    ".csv": partial(_text, delimiter=","),
+    ".tsv": partial(_text, delimiter="\t"),
+    ".csv.gz": partial(_packed, delimiter=","),
+    ".tsv.gz": partial(_packed, delimiter="\t"),
     ".parquet": _parquet,
     ".feather": _feather,
     ".arrow": _feather,

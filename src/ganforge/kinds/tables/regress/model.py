@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ganforge.contracts import Observer
 from ganforge.core.validation import refused
-from ganforge.errors import RecipeError, RunError, did_you_mean
+from ganforge.errors import InputError, RecipeError, RunError, did_you_mean
 from ganforge.kinds.tables.regress.network import LinearRegressor, MlpRegressor
 from ganforge.kinds.tables.regress.numeric import NumericTable
 from ganforge.planning.model_files import built, read_description, write_model_files
@@ -77,11 +80,35 @@ class RegressionModel:
         values: Numbers = self.network.theta.detach().cpu().double().numpy()
         return values
 
-    def write(self, folder: Path, recipe: Recipe) -> None:
+    # ---- what contracts.Model asks for
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
+        """Refused: a regression draws nothing."""
+        raise self._refused(f"It predicts {self.target_name!r} and draws no rows.")
+
+    def write(self, samples: object, out: Path, *, force: bool) -> Path:
+        """Refused: there are no samples."""
+        raise self._refused("There are no rows to write.")
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Refused so far: `predict` takes numbers in Python, and no verb takes a table."""
+        raise self._refused("No verb takes a table through it.")
+
+    def next_steps(self) -> Mapping[str, str]:
+        """Nothing but `evaluate`, which every run has."""
+        return {}
+
+    @staticmethod
+    def _refused(why: str) -> InputError:
+        return InputError("This run is a regression.", why, "How good it is says: ganforge evaluate RUN")
+
+    def store(self, folder: Path, recipe: Recipe) -> None:
         """model.json and model.safetensors: all that `load_regression` needs."""
         content = {
             "ganforge": recipe.ganforge,
             "task": recipe.task,
+            "kind": "tables",
+            "next_steps": {},
             "network": recipe.network.content(),
             "features": list(self.feature_names),
             "target": self.target_name,
@@ -95,7 +122,7 @@ class RegressionModel:
         write_model_files(folder, self.network, content)
 
 
-def load_regression(folder: Path) -> RegressionModel:
+def load_regression(folder: Path, device: str = "cpu") -> RegressionModel:
     """Reads the model of a run, which may come from anybody; see stored.py.
 
     Raises: RunError if there is none, if it is damaged, or if it is not a regression.
@@ -116,7 +143,7 @@ def load_regression(folder: Path) -> RegressionModel:
         if not scaling.fits(len(features)):
             raise ValueError("its scaling does not fit its features")
         network = Network.model_validate(content["network"])
-        regressor = built(folder, lambda: build_regressor(network, len(features)))
+        regressor = built(folder, lambda: build_regressor(network, len(features))).to(device)
     return RegressionModel(regressor, tuple(features), target, scaling)
 
 

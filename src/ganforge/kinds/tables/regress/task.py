@@ -140,7 +140,7 @@ class RegressJob:
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """Writes model.json and model.safetensors into an empty folder."""
-        self._model(product).write(folder, self.recipe)
+        self._model(product).store(folder, self.recipe)
 
     def read_product(self, folder: Path) -> nn.Module:
         """The network that `write_model` wrote. Raises: RunError if it is missing or damaged."""

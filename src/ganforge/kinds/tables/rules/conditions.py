@@ -132,21 +132,21 @@ def in_words(condition: Condition, columns: Sequence[Column]) -> str:
     names = [column.name for column in columns]
     column, name = columns[names.index(condition.column)], quoted_name(condition.column, names)
     if condition.values is None and condition.low < condition.high:
-        return range_in_words(condition, name, column, "") or f"{name} is not missing"
-    texts = [quoted_value(value) if isinstance(value, str) else write_number(value, column)
-             for value in sorted(condition.values if condition.values is not None else [condition.low])]  # fmt: skip
+        return range_in_words(condition, name, column) or f"{name} is not missing"
+    values = sorted(condition.values) if condition.values is not None else [condition.low]
+    texts = [quoted_value(value) if isinstance(value, str) else write_number(value, column) for value in values]
     if not texts:
         return f"{name} is missing"
     texts += ["missing"] if condition.missing else []
     return f"{name}={texts[0]}" if len(texts) == 1 else f"{name} in {{{', '.join(texts)}}}"
 
 
-def range_in_words(condition: Condition, name: str, column: Column, blank: str = " ") -> str:
-    """`17 <= age <= 90` with blanks or without; "" if it has no ends."""
+def range_in_words(condition: Condition, name: str, column: Column) -> str:
+    """`17 <= age <= 90`; "" if it has no ends."""
     low, high = (write_number(end, column) if math.isfinite(end) else "" for end in (condition.low, condition.high))
     if low and high:
-        return f"{low}{blank}<={blank}{name}{blank}<={blank}{high}"
-    return f"{name}{blank}>={blank}{low}" if low else f"{name}{blank}<={blank}{high}" if high else ""
+        return f"{low} <= {name} <= {high}"
+    return f"{name} >= {low}" if low else f"{name} <= {high}" if high else ""
 
 
 def ends_of(bounds: Iterable[tuple[str, Typed]], column: Column) -> tuple[float, float]:

@@ -1,0 +1,107 @@
+"""Walks in latent space: how one generated picture becomes another, as a film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganforge.core.animation import check_film, film_bytes
+from ganforge.core.files import write_whole
+from ganforge.errors import InputError
+from ganforge.kinds.pictures.generate.slerp import closed_walk
+from ganforge.kinds.pictures.grid import grid, grid_size
+
+if TYPE_CHECKING:
+    from ganforge.kinds.pictures.generate.model import PictureModel
+
+MOST_KEYS = 500  # a block of latents
+STEPS = 24  # frames from one key picture to the next
+MOST_SIDE_BY_SIDE = 20  # labels whose pictures walk side by side
+MOST_BYTES = 2**29  # of all frames: Pillow keeps them until the file is written
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The frames of a walk, drawn as they are asked for (contracts.Samples)."""
+
+    model: PictureModel
+    latents: Tensor  # (S, Z)
+    labels: NDArray[np.int64]  # of each frame, side by side; (0,) of a model without labels
+
+    def blocks(self) -> Iterator[NDArray[np.uint8]]:
+        """One frame (H, W, C) at a time: a picture of every label, or, without any, just one."""
+        for latent in self.latents:
+            if len(self.labels):
+                yield grid(self.model.draw(latent.repeat(len(self.labels), 1), self.labels))
+            else:
+                yield grid(self.model.draw(latent[None], None))
+
+    def value(self) -> NDArray[np.uint8]:
+        """All frames (S, H, W, C)."""
+        return np.stack(list(self.blocks()))
+
+    def write(self, out: Path, *, force: bool) -> Path:
+        """Writes a .gif, .webp or .mp4. The place is checked before anything is drawn."""
+        place = out.resolve()
+        _refuse_place(place, str(out), force)
+        write_whole(place, film_bytes(self.blocks(), place.suffix.lower()))
+        return out
+
+
+def interpolate(
+    model: PictureModel,
+    keys: int,
+    out: Path,
+    *,
+    label: str | None,
+    steps: int,
+    seed: int,
+    truncation: float,
+    force: bool,
+) -> Path:
+    """Writes a walk; see `api.interpolate`."""
+    return walk_of(model, keys, steps, label, seed, truncation).write(out, force=force)
+
+
+def walk_of(model: PictureModel, keys: int, steps: int, label: str | None, seed: int, truncation: float) -> Walk:
+    """A walk through `keys` random pictures and back to the first.
+
+    Raises: InputError for an unknown label, a number out of range, or a film that is too long to be held.
+    """
+    for what, number, least, most in (("key pictures", keys, 2, MOST_KEYS), ("steps", steps, 1, 1000)):
+        if number != int(number) or not least <= number <= most:
+            raise InputError(
+                f"A walk cannot have {number} {what}.", f"It has {least} to {most}.", "Try --interpolate 8."
+            )
+    model.refuse_impossible(keys, truncation)
+    labels = _labels(model, label)
+    high, wide = grid_size(max(1, len(labels)), *model.picture_shape()[1:])
+    if keys * steps * high * wide * model.picture_shape()[0] > MOST_BYTES:
+        raise InputError(
+            f"A walk of {keys * steps:,} frames of {wide} x {high} pixels is too long.",
+            f"Its frames would take more than {MOST_BYTES / 2**30:g} GiB.",
+            "Ask for fewer key pictures, or for one --label.",
+        )
+    return Walk(model, closed_walk(truncation * model.draw_latents(0, seed=seed)[:keys], steps), labels)
+
+
+def _labels(model: PictureModel, label: str | None) -> NDArray[np.int64]:
+    """Which labels are shown, in their order: none for a model without; the most frequent ones where there are many."""
+    if label is not None:
+        return np.array([model.label_index(label)])
+    most = np.argsort(-np.array(model.label_shares), kind="stable")[:MOST_SIDE_BY_SIDE]
+    return np.sort(most)
+
+
+def _refuse_place(place: Path, name: str, force: bool) -> None:
+    """Raises: InputError for another suffix, or a place that is taken."""
+    check_film(place.suffix.lower())
+    if place.is_dir() or (place.exists() and not force):
+        why = "It is a folder." if place.is_dir() else "Nothing is overwritten by itself."
+        raise InputError(f"{name!r} exists already.", why, "Choose another name, or --force to replace a file.")

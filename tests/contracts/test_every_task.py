@@ -1,0 +1,243 @@
+"""Every task of every kind of data keeps the contracts of contracts.py: a task is tested by being listed in its KIND.
+
+A new task needs one entry in TINY: data that it learns from in a second or two, and what is asked of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ganforge as gf
+from ganforge import kinds
+from ganforge.api.request import request_of, task_for, task_of
+from ganforge.api.stored_run import recipe_of
+from ganforge.contracts import Job
+from ganforge.core.files import MANIFEST
+from ganforge.core.seeds import generator_for
+from ganforge.errors import GanforgeError, InputError, Interrupted
+from ganforge.records import GRADES
+from ganforge.run import Run
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
+
+from make import numbers, people, people_with_holes, pictures, write_pictures
+
+pytestmark = pytest.mark.slow
+TASKS = [(kind, task) for kind in kinds.KINDS for task in kinds.kind_named(kind).tasks]
+OFTEN = {"records.every_steps": "2", "records.checkpoint_every_steps": "2", "records.marks": "[0, 1]"}
+Asked = Mapping[str, Any]
+
+
+def _pictures(folder: Path) -> Path:
+    write_pictures(folder / "photos", pictures(60, seed=0))
+    return folder / "photos"
+
+
+def _pairs(folder: Path) -> Path:
+    made = pictures(60, seed=0)
+    write_pictures(folder / "pairs" / "A", made)
+    write_pictures(folder / "pairs" / "B", 255 - made)
+    return folder / "pairs"
+
+
+def _photos(folder: Path) -> Path:
+    write_pictures(folder / "photos", pictures(6, seed=1, side=72))
+    return folder / "photos"
+
+
+def _table(folder: Path) -> Path:
+    people().to_csv(folder / "people.csv", index=False)
+    return folder / "people.csv"
+
+
+def _holes(folder: Path) -> Path:
+    people_with_holes().to_csv(folder / "holes.csv", index=False)
+    return folder / "holes.csv"
+
+
+def _numbers(folder: Path) -> Path:
+    x = numbers(200)
+    np.savetxt(
+        folder / "t.csv", np.c_[x, 2 * x[:, 0] - x[:, 1]], delimiter=",", header="a,b,c,y", comments="", fmt="%.4f"
+    )
+    return folder / "t.csv"
+
+
+def _points(folder: Path) -> Path:
+    np.save(folder / "points.npy", np.random.default_rng(0).normal(size=(400, 2)))
+    return folder / "points.npy"
+
+
+TINY: dict[tuple[str, str], tuple[Callable[[Path], Path], Asked]] = {
+    ("pictures", "generate"): (_pictures, {"examples": 320}),
+    ("pictures", "translate"): (_pairs, {"examples": 96, "settings": {"network.width": "4"}}),
+    ("pictures", "enhance"): (_photos, {"examples": 128, "settings": {"task.degradation": "noise:25"}}),
+    ("tables", "generate"): (_table, {"examples": 1_600}),
+    ("tables", "impute"): (_holes, {"examples": 1_600}),
+    ("tables", "regress"): (_numbers, {"examples": 2_000, "label": "y"}),
+    ("points", "generate"): (_points, {"examples": 2_000}),
+}
+DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished run of a task, and what it was asked."""
+
+    kind: str
+    task: str
+    source: Path
+    asked: dict[str, Any]
+    run: Run
+
+    def job(self) -> Job:
+        return task_of(recipe_of(self.run)).open(recipe_of(self.run), lambda *event, **content: None)
+
+
+@pytest.fixture(scope="module", params=TASKS, ids=["-".join(pair) for pair in TASKS])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    kind, task = request.param
+    assert (kind, task) in TINY, f"the task {task} of {kind} has no tiny data in TINY: name some"
+    write, asked = TINY[kind, task]
+    folder = tmp_path_factory.mktemp(f"{kind}-{task}")
+    source = write(folder)
+    asked = {"task": task, "size": "tiny", **asked, "settings": {**OFTEN, **asked.get("settings", {})}}
+    if kind == "points" or task == "enhance":
+        asked["settings"].pop("records.marks")  # their own looks make what they show
+    gf.train(source, run=folder / "run", **asked)
+    return Made(kind, task, source, asked, Run(folder / "run"))
+
+
+def test_every_entry_of_the_tiny_data_is_a_task() -> None:
+    assert set(TINY) == set(TASKS)
+
+
+def test_the_data_is_recognised_and_the_plan_gives_a_reason_for_every_value(made: Made) -> None:
+    request = request_of(made.source, made.asked)
+    assert task_for(request).name == made.task
+    recipe = recipe_of(made.run)
+    assert (recipe.data.kind, recipe.task) == (made.kind, made.task)
+    sections = {name: part for name, part in recipe.to_json().items() if isinstance(part, dict)}
+    silent = [
+        f"{section}.{key}"
+        for section, part in sections.items()
+        if section not in ("ask", "reasons")
+        for key, value in part.items()
+        if value not in (None, [], "") and not recipe.reasons.get(f"{section}.{key}")
+    ]
+    assert set(silent) <= {"data.hash", "data.columns", "length.seconds_allowed"}
+    assert not [reason for reason in recipe.reasons.values() if reason.startswith("not used")]
+
+
+def test_opened_again_it_is_the_same_data(made: Made) -> None:
+    job = made.job()
+    assert job.recipe.data.hash == recipe_of(made.run).data.hash
+    assert job.passport == json.loads(json.dumps(job.passport))
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bytes(made: Made, tmp_path: Path) -> None:
+    class Stop:
+        def record(self, record: Mapping[str, Any]) -> None:
+            if len(list(made_records)) == 0:
+                made_records.append(record)
+                raise KeyboardInterrupt
+
+        def event(self, event: Mapping[str, Any]) -> None: ...
+
+    made_records: list[Mapping[str, Any]] = []
+    with pytest.raises(Interrupted):
+        gf.train(made.source, run=tmp_path / "run", observers=(Stop(),), **made.asked)
+    assert not (tmp_path / "run" / "model").exists()
+    gf.resume(tmp_path / "run")
+    assert (tmp_path / "run" / "model" / MANIFEST).read_bytes() == (made.run.model / MANIFEST).read_bytes()
+
+
+def test_a_look_gives_what_the_task_says_that_it_measures(made: Made) -> None:
+    measured = task_of(recipe_of(made.run)).measured
+    looks = [record["quality"] for record in made.run.read_records() if record.get("quality")]
+    assert looks
+    for quality in looks:
+        assert set(measured) <= set(quality)
+        assert all(quality[f"{name}_low"] <= quality[name] <= quality[f"{name}_high"] for name in measured)
+
+
+def test_the_model_is_read_back_to_the_bit_and_says_its_kind_and_task(made: Made, tmp_path: Path) -> None:
+    job = made.job()
+    product = job.read_product(made.run.model)
+    (tmp_path / "model").mkdir()
+    job.write_model(tmp_path / "model", product)
+    for name in ("model.json", "model.safetensors"):
+        assert (tmp_path / "model" / name).read_bytes() == (made.run.model / name).read_bytes()
+    said = json.loads((made.run.model / "model.json").read_text())
+    assert (said["kind"], said["task"]) == (made.kind, made.task)
+
+
+def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
+    run = gf.load(made.run.folder)
+    done = 0
+    for act in (lambda: run.sample(5, seed=1), lambda: gf.apply(made.run.folder, made.source)):
+        try:
+            first, again = act(), act()
+        except InputError as error:
+            assert error.what.endswith(".") and (error.why or error.do)
+            continue
+        done += 1
+        assert len(first) == len(again) > 0
+        assert str(first) == str(again)  # the same seed, the same examples
+    assert done or made.task in ("regress", "translate", "enhance")  # those take files, or only predict
+
+
+def test_the_evaluation_has_a_verdict_and_every_measure_its_floor_its_reference_and_an_interval(made: Made) -> None:
+    found = json.loads(made.run.evaluation.read_text())
+    assert found["verdict"]["grade"] in GRADES
+    assert found["verdict"]["headline"].endswith(".")
+    assert found["measures"] and found["blocks"]
+    for measure in found["measures"]:
+        numbers_of = [measure[name] for name in ("value", "low", "high", "floor", "reference")]
+        assert all(isinstance(number, int | float) for number in numbers_of), measure["name"]
+        assert measure["low"] <= measure["value"] <= measure["high"]
+        assert measure["meaning"].endswith(".")
+    assert found["floor"] and found["reference"]
+
+
+def test_the_report_is_drawn_from_the_folder_alone(made: Made) -> None:
+    before = made.run.report.read_bytes()
+    made.run.report.unlink()
+    gf.report(made.run.folder)
+    assert abs(len(made.run.report.read_bytes()) - len(before)) < 0.02 * len(before)
+    verdict = json.loads(made.run.evaluation.read_text())["verdict"]["headline"]
+    assert verdict.split(":")[0] in made.run.report.read_text()
+
+
+def test_the_game_is_the_same_in_a_process_that_is_sent_its_examples(made: Made) -> None:
+    job = made.job()
+    feed = job.feed
+    task = task_of(job.recipe)
+    game, sent = task.join(job.recipe, job.brief(), feed.raw(0, len(feed)))
+    assert [player.name for player in game.players] == [player.name for player in job.game().players]
+    indices = torch.randint(len(feed), (4,), generator=generator_for(0, "contract"))
+    for name, tensor in feed.batch(indices).items():
+        torch.testing.assert_close(sent.batch(indices)[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("kind", "task"), TASKS, ids=["-".join(pair) for pair in TASKS])
+def test_damaged_and_missing_data_gets_a_sentence(kind: str, task: str, tmp_path: Path) -> None:
+    write, asked = TINY[kind, task]
+    source = write(tmp_path)
+    for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        if file.is_file():
+            file.write_text(DAMAGED[kind])
+    for place in (source, tmp_path / "nothing"):
+        with pytest.raises(GanforgeError) as caught:
+            gf.plan(place, task=task, kind=kind, **{"size": "tiny", **asked})
+        assert caught.value.what.endswith(".") and (caught.value.why or caught.value.do)
+        assert len(str(caught.value)) < 600
