@@ -6,7 +6,7 @@ and what a curve has to beat.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -31,7 +31,7 @@ from ganforge.kinds.tables.regress.model import (
 )
 from ganforge.kinds.tables.regress.numeric import NumericTable, TableFeed, column_names, open_numeric_table
 from ganforge.kinds.tables.regress.plan import begin, plan_table, table_hash
-from ganforge.measures.intervals import Estimate, from_bootstrap
+from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.recipe import Data, Recipe, Request, TaskSection
 from ganforge.records import Evaluation, Grade, Measure, Page, Rows, Verdict
 from ganforge.run import Run
@@ -128,7 +128,7 @@ class RegressJob:
         drawn = draw_predictions(table.held_y, predicted, table.y_mean, table.target_name)
         write_whole(run.sample_grid(examples), drawn)
         self.tell("sampled", path=str(run.sample_grid(examples)))
-        quality = {"r2": r_squared(table.held_y, predicted), "rmse": rmse(table.held_y, predicted)}
+        quality = with_ends({name: _score(score, table.held_y, predicted) for name, score in SCORES.items()})
         theta = model.theta()
         if theta is not None and len(table.feature_names) <= SHOWN_THETAS:
             quality |= {f"theta_{index}": float(value) for index, value in enumerate(theta)}
@@ -194,22 +194,32 @@ def r_squared(measured: Numbers, predicted: Numbers) -> float:
     return 1.0 - float(np.sum((measured - predicted) ** 2)) / max(spread, 1e-300)
 
 
+SCORES: dict[str, Callable[[Numbers, Numbers], float]] = {"r2": r_squared, "rmse": rmse}
+
+
 def _measures(table: NumericTable, trained: Numbers, closed: Numbers) -> list[Measure]:
     y, mean = table.held_y, np.full_like(table.held_y, table.y_mean)
-    told: list[Measure] = []
-    for name, score, better, meaning in (
-        ("r2", r_squared, "higher", f"Share of the variation of {table.target_name} that the features explain."),
-        ("rmse", rmse, "lower", f"Typical size of an error, in units of {table.target_name}."),
-    ):
-        spread = _bootstrap(lambda rows, score=score: score(y[rows], trained[rows]), len(y))
-        told.append(
-            Measure(name, spread.value, spread.low, spread.high, score(y, closed), score(y, mean), better, meaning)  # type: ignore[arg-type]
-        )
+    meanings = {
+        "r2": f"Share of the variation of {table.target_name} that the features explain.",
+        "rmse": f"Typical size of an error, in units of {table.target_name}.",
+    }
+    told = []
+    for name, score in SCORES.items():
+        found, better = _score(score, y, trained, repeats=1000), Regress.measured[name]
+        ends = (found.value, found.low, found.high)
+        told.append(Measure(name, *ends, score(y, closed), score(y, mean), better, meanings[name]))
     return told
 
 
-def _bootstrap(statistic: Any, count: int) -> Estimate:
-    return from_bootstrap(statistic, count, np.random.default_rng(seed_for(0, "regress/bootstrap")), repeats=1000)
+def _score(
+    score: Callable[[Numbers, Numbers], float], measured: Numbers, predicted: Numbers, repeats: int = 200
+) -> Estimate:
+    """A score with its interval over the rows."""
+    return _bootstrap(lambda rows: score(measured[rows], predicted[rows]), len(measured), repeats)
+
+
+def _bootstrap(statistic: Callable[[Any], float], count: int, repeats: int = 1000) -> Estimate:
+    return from_bootstrap(statistic, count, np.random.default_rng(seed_for(0, "regress/bootstrap")), repeats=repeats)
 
 
 def _verdict(
