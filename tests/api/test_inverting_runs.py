@@ -17,6 +17,8 @@ from ganforge.kinds.pictures.generate.model import load_model
 from ganforge.kinds.pictures.invert import encoder_store
 from ganforge.run import Run
 
+pytestmark = pytest.mark.slow
+
 FEW = 3_200  # examples for the encoder
 
 
@@ -61,7 +63,6 @@ def test_what_the_model_drew_is_found_again_beside_floor_and_references(
         assert side_by_side.width > 2.5 * side_by_side.height
 
 
-@pytest.mark.slow
 def test_the_encoder_is_kept_and_learned_anew_when_it_is_damaged(digits: Path, drawn: Path) -> None:
     class Watcher:
         records = 0
