@@ -74,10 +74,10 @@ def is_text(kind: pa.DataType) -> bool:
 
 def column_from(array: pa.Array, dtype: Any) -> Any:
     """A pandas or numpy array (N,) of just this dtype, from an Arrow array whose type fits it."""
-    if isinstance(dtype, pd.CategoricalDtype):
-        return _categorical(array, dtype)
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _categorical(array, dtype, pa.array(dtype.categories).cast(array.type))
     if isinstance(dtype, pd.ArrowDtype):
         return pd.arrays.ArrowExtensionArray(pa.chunked_array([array.cast(dtype.pyarrow_dtype)]))
     if isinstance(dtype, pd.api.extensions.ExtensionDtype):
@@ -130,20 +130,15 @@ def categorical_of_words(words: pa.Array, dtype: pd.CategoricalDtype) -> pd.Cate
     Raises: ValueError for a text that is no category.
     """
     if dtype.categories is None:
-        known = sorted(pc.unique(words).drop_null().to_pylist())
-        return _categorical(words, pd.CategoricalDtype(pd.Index(known, dtype="str")))
+        dtype = pd.CategoricalDtype(pd.Index(sorted(pc.unique(words).drop_null().to_pylist()), dtype="str"))
     texts = pa.array(dtype.categories).cast(pa.string())
-    codes = pc.index_in(words, value_set=texts)
-    if codes.null_count != words.null_count:
-        stranger = words.filter(pc.and_(codes.is_null(), words.is_valid()))[0].as_py()
-        raise ValueError(f"{stranger!r} is no category")
-    return pd.Categorical.from_codes(codes.fill_null(-1).to_numpy(zero_copy_only=False), dtype=dtype)
+    strange = pc.invert(pc.is_in(words.drop_null(), value_set=texts))
+    if pc.any(strange).as_py():
+        raise ValueError(f"{words.drop_null().filter(strange)[0].as_py()!r} is no category")
+    return _categorical(words, dtype, texts)
 
 
-def _categorical(array: pa.Array, dtype: pd.CategoricalDtype) -> pd.Categorical:
-    if not isinstance(array, pa.DictionaryArray):
-        array = array.dictionary_encode()
-    places = dtype.categories.get_indexer(pd.Index(array.dictionary.to_numpy(zero_copy_only=False)))
-    places = np.append(places, -1)
-    codes = array.indices.cast(pa.int64()).fill_null(len(places) - 1).to_numpy(zero_copy_only=False)
-    return pd.Categorical.from_codes(places[codes], dtype=dtype)
+def _categorical(values: pa.Array, dtype: pd.CategoricalDtype, known: pa.Array) -> pd.Categorical:
+    """Args: values (N,); known (K,) the categories as they stand there. What is none of them is missing."""
+    codes = pc.index_in(values, value_set=known).fill_null(-1)
+    return pd.Categorical.from_codes(codes.to_numpy(zero_copy_only=False), dtype=dtype)
