@@ -55,6 +55,8 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def shown(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value).lower()
 
 
@@ -123,6 +125,8 @@ def test_every_choice_of_every_plan(kinds: dict[str, Callable[..., Job]]) -> Non
     """Of five minutes, at a steady rate."""
     plans = {name: settings_of(with_guard(job().recipe)) for name, job in kinds.items()}
     names = list(dict.fromkeys(name for plan in plans.values() for name in plan))
+    sections = list(dict.fromkeys(name.partition(".")[0] for name in names))
+    names.sort(key=lambda name: sections.index(name.partition(".")[0]))
     lists = [name for name in names if any(plan.get(name, "").startswith(("(", "[")) for plan in plans.values())]
     rows = [
         ["", *plans],
@@ -138,7 +142,7 @@ def test_the_networks_of_every_size(kinds: dict[str, Callable[..., Job]]) -> Non
         found = [kinds[name](size=size, examples=640).recipe for size in SIZES]
         rows.append([f"{name}: network", *(one.network.name for one in found)])
         for key in ("width", "depth", "latent_size"):
-            rows.append([f"{name}: {key}", *(str(getattr(one.network, key)) for one in found)])
+            rows.append([f"{name}: {key}", *(shown(getattr(one.network, key)) for one in found)])
         rows.append([f"{name}: rate", *(shown(one.optimiser.learning_rate_start) for one in found)])
     assert_golden("sizes", table(rows))
 
@@ -160,13 +164,13 @@ def test_what_follows_from_the_length_of_a_run(kinds: dict[str, Callable[..., Jo
             rows.append(
                 [
                     f"{name}, {' '.join(f'{value:,} {unit}' for unit, value in length.items())}",
-                    str(recipe.network.width),
+                    shown(recipe.network.width),
                     f"{engine.length_examples:,}",
                     str(engine.record_every_steps),
                     str(engine.checkpoint_every_steps),
                     f"{engine.half_life_examples:g}",
                     f"{engine.adaptation.ramp_examples:g}" if engine.adaptation else "-",
-                    str(recipe.rows.referee) if recipe.rows else "-",
+                    settings_of(recipe).get("rows.referee", "-"),
                     " ".join(f"{mark:.4g}" for mark in engine.marks),
                 ]
             )

@@ -66,7 +66,7 @@ def test_samples_in_blocks_are_the_samples_as_a_value(name: str) -> None:
         (
             "generate-pictures",
             "sample",
-            {"where": "a=1"},
+            {"where": ["a=1"]},
             "--where a=1 was .* of pictures. Only tables have",
         ),
         ("generate-table", "sample", {"label": "3"}, "--label 3 was given, .* run of tables. Only pictures have"),

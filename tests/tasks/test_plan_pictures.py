@@ -93,7 +93,7 @@ def test_the_network_is_the_largest_that_sees_enough_pictures(
     [
         ((28, 28), {}, (28, 28)),
         ((48, 64), {}, (48, 64)),
-        ((28, 28), {"resolution": 16}, (16, 16)),
+        ((28, 28), {"options": {"resolution": 16}}, (16, 16)),
         (None, {}, (32, 32)),
         (None, {"minutes": 60.0}, (64, 64)),
         (None, {"examples": 1000}, (64, 64)),

@@ -63,7 +63,7 @@ def refuse_of_others(kind: Kind, verb: str, given: Mapping[str, Any], what: str)
     for name, value in given.items():
         if name not in own:
             owners = options_of(verb)[name]
-            flag, first = flag_of(owners[0][1]), value[0] if isinstance(value, tuple) else value
+            flag, first = flag_of(owners[0][1]), value[0] if isinstance(value, tuple | list) else value
             shown = flag if first is True else f"{flag} {first}"
             raise RecipeError(
                 f"{shown} was given, and {what}.",
