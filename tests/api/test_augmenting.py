@@ -73,6 +73,7 @@ def test_the_enlarged_set_holds_everything_and_a_verdict(run: Path, tmp_path: Pa
         augment(run, "digits8", tmp_path / "bigger.npz")
 
 
+@pytest.mark.slow
 def test_other_labels_and_taken_places_are_refused_before_the_work(run: Path, tmp_path: Path) -> None:
     x = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
     np.savez(tmp_path / "other.npz", x=x, y=np.arange(60) % 3)

@@ -10,6 +10,8 @@ import pytest
 from ganforge.core.files import check_folder
 from ganforge.errors import RunError
 
+pytestmark = pytest.mark.slow
+
 
 def folders_of(run: Path) -> list[Path]:
     return [run / "model", *sorted((run / "checkpoints").iterdir())]

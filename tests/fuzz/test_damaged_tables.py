@@ -160,6 +160,7 @@ def saved(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> dict
     return read_bundle(path, MEMBERS)
 
 
+@pytest.mark.slow
 @fuzzed(60)
 @given(data=st.data())
 def test_an_absurd_saved_model_of_right_hashes_is_refused_or_draws_rows(

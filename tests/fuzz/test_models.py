@@ -21,6 +21,7 @@ from ganforge.errors import GanforgeError, RunError
 from ganforge.kinds.pictures.generate.model import load_model
 from ganforge.kinds.tables.regress.model import load_regression
 
+pytestmark = pytest.mark.slow
 RUNS = ("picture_run", "table_run", "regression_run")
 
 
@@ -141,7 +142,6 @@ def with_huge_tensor(weights: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + weights[8 + length :]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the addresses of a process")
 def test_hostile_models_are_refused_within_300_megabytes(picture_run: Path, tmp_path: Path) -> None:
     good = parts(picture_run)

@@ -18,6 +18,8 @@ from ganforge.errors import GanforgeError, RunError
 from ganforge.recipe import read_recipe
 from ganforge.run import Run
 
+pytestmark = pytest.mark.slow
+
 OBJECTS = ("recipe.json", "passport.json", "evaluation.json")
 LINES = ("metrics.jsonl", "events.jsonl")
 RUNS = ("picture_run", "table_run", "regression_run")

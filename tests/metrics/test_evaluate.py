@@ -16,6 +16,8 @@ from ganforge.measures.intervals import Z95
 from ganforge.measures.labels import Readings, class_table
 from ganforge.records import Evaluation, Measure
 
+pytestmark = pytest.mark.slow
+
 NAMES = tuple("0123456789")
 FAR = 5.0  # standard errors
 

@@ -27,6 +27,7 @@ def test_a_shift_moves_the_sliced_distance_by_its_mean_projection() -> None:
     assert sliced_wasserstein(y, y + np.array([0.0, 0.0, 2.0])).value == pytest.approx(1.0, rel=2e-2)
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_distance_holds_the_distance_of_large_samples() -> None:
     truth = sliced_wasserstein(RANDOM.normal(size=(50_000, 2)), RANDOM.normal(size=(50_000, 2)) * 1.5).value
     held = 0
@@ -67,6 +68,7 @@ def test_the_mixture_has_about_as_many_components_as_there_are_modes(name: str, 
     assert scores(held_out, points, Modes.find(train))["on_modes"].value > 0.95
 
 
+@pytest.mark.slow
 def test_real_points_are_excellent_a_gaussian_fails_and_half_the_modes_are_poor_at_best() -> None:
     train, held_out = scaled("ring8")
     modes = Modes.find(train)
