@@ -27,10 +27,16 @@ def told() -> Iterator[str]:
                     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                     if name in TELL:
                         yield from _constants(node.args[0])
-                if isinstance(node, ast.Dict) and folder != "kinds":  # those of kinds/ describe columns and models
-                    keys = [getattr(key, "value", None) for key in node.keys]
-                    if "kind" in keys:
-                        yield from _constants(node.values[keys.index("kind")])
+                        yield from _kind_in(node.args[0])
+                if folder != "kinds":  # other objects with a kind, in kinds/, describe columns and models
+                    yield from _kind_in(node)
+
+
+def _kind_in(node: ast.AST) -> Iterator[str]:
+    """What an object {"kind": ...} has for its kind."""
+    keys = [getattr(key, "value", None) for key in node.keys] if isinstance(node, ast.Dict) else []
+    if isinstance(node, ast.Dict) and "kind" in keys:
+        yield from _constants(node.values[keys.index("kind")])
 
 
 def _constants(node: ast.expr) -> Iterator[str]:

@@ -177,7 +177,7 @@ def test_files_with_other_members_or_parts_are_refused(saved: Path, tmp_path: Pa
         ({}, FRAME, FRAME["sex"], InputError, "column 'sex' already"),
         ({}, FRAME, [1, 2], InputError, "240 rows"),
         ({}, np.zeros((3, 4, 5)), None, InputError, r"shape \(3, 4, 5\) is no table"),
-        ({}, "photos/", None, InputError, "no table"),
+        ({}, "photos/", None, DataError, "nothing at 'photos/'"),
         ({}, [[1, 2]], None, InputError, "A list is no table"),
         ({}, FRAME.head(5), None, DataError, "5 rows"),
         ({"columns": {"cod": "category"}}, FRAME, None, DataError, "Did you mean 'code'"),

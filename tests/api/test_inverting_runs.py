@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 import ganforge
-from ganforge.api import invert as inverting
 from ganforge.cli import main
 from ganforge.errors import DataError, InputError, RunError
 from ganforge.kinds.pictures.generate.model import load_model
-from ganforge.kinds.pictures.invert import encoder_store
+from ganforge.kinds.pictures.invert import encoder_store, inversion
 from ganforge.run import Run
 
 pytestmark = pytest.mark.slow
@@ -32,7 +31,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     full = encoder_store.encoder_of
-    monkeypatch.setattr(inverting, "encoder_of", lambda run, model, **more: full(run, model, examples=FEW, **more))
+    monkeypatch.setattr(inversion, "encoder_of", lambda run, model, **more: full(run, model, examples=FEW, **more))
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import ganforge as gf
-from ganforge.api import request as asking
 from ganforge.api import stored_run as reopening
 from ganforge.errors import DataError, InputError, Interrupted, RecipeError, RunError
 from ganforge.kinds.pictures.generate import model
 from ganforge.kinds.pictures.generate import task as generate
 from ganforge.kinds.pictures.measures import judge
 from ganforge.kinds.source import lasting
+from ganforge.planning import draft as drafting
 from ganforge.records import Evaluation, Record, Verdict
 from ganforge.run import Run
 
@@ -113,7 +113,7 @@ def test_a_path_is_never_taken_for_a_built_in_name(tmp_path: Path, monkeypatch: 
 def test_a_run_of_another_device_is_judged_and_sampled_here_and_goes_on_and_says_so(
     of_an_array: gf.TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in (asking, reopening):
+    for place in (drafting, reopening):
         monkeypatch.setattr(place, "devices_here", lambda: ["cpu"])
     run = Run(shutil.copytree(of_an_array.folder, tmp_path / "run"))
     content = json.loads(run.recipe.read_text())
@@ -203,7 +203,7 @@ def test_samples_are_the_same_in_small_passes(of_an_array: gf.TrainedRun, monkey
     ("source", "words"),
     [
         ((np.zeros((30, 8, 8)), [1, 2]), "labels of shape"),
-        ([np.zeros((8, 8)), np.zeros((9, 9))], "no array"),
+        ([np.zeros((8, 8)), np.zeros((9, 9))], "not an array"),
         ({"x": 1}, "dict"),
         (5, "int"),
     ],
