@@ -269,7 +269,11 @@ def read_recipe(content: Mapping[str, Any], task: type[Task] | None = None) -> R
     known = [name for name in Recipe.model_fields if name != "own"] + ([section.key] if section else [])
     for name in found:
         if name not in known:
-            raise RecipeError(f"There is no section {name!r} in this recipe.", did_you_mean(name, known))
+            raise RecipeError(
+                f"There is no section {name!r} in this recipe.",
+                did_you_mean(name, known),
+                "Use the version that wrote it, or take the section out.",
+            )
     if "data" in found:
         found["data"] = validated(data, found["data"], "data")
     if section is not None:

@@ -175,7 +175,7 @@ def load_map(folder: Path, strength: float | None = None, device: str = "cpu") -
     Raises: RunError if there is none, or it is damaged; InputError for a strength that there is not.
     """
     content = read_description(folder)
-    task = content.get("task")
+    task = str(content.get("task"))
     if task not in LOADERS:
         raise RunError(f"{folder} makes no pictures of pictures.", f"Its task is {task}.", "See its report.html.")
     with refused(f"The model at {str(folder)!r}"):

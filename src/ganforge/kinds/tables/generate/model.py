@@ -291,11 +291,11 @@ class RowSamples:
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:
     """Reads the model of a run, which may come from anybody; see stored.py.
 
-    Raises: RunError if there is none, if it is damaged, or if it is no model of rows.
+    Raises: RunError if there is none, if it is damaged, or if it is not a model of rows.
     """
     content = read_description(folder)
-    if content.get("task") not in NEXT_STEPS or content.get("kind") != "tables":
-        raise RunError(f"{folder} is no model of rows.", f"Its task is {content.get('task')!r}.")
+    if str(content.get("task")) not in NEXT_STEPS or content.get("kind") != "tables":
+        raise RunError(f"{folder} is not a model of rows.", f"Its task is {content.get('task')!r}.")
     with refused(f"The model at {str(folder)!r}"):
         arrays = parts_of(read_tensors(folder / WEIGHTS), "codec/")
         codec = restore_codec(content["codec"], {name: tensor.numpy() for name, tensor in arrays.items()})
