@@ -72,7 +72,7 @@ def test_histories_of_cost_and_theta_stand_in_the_run(trained: Run) -> None:
     assert costs[0] > costs[-1]
     looks = [record["quality"] for record in records if "quality" in record]
     assert len(looks) >= 3
-    assert set(looks[-1]) == {"r2", "rmse", "theta_0", "theta_1", "theta_2"}
+    assert {"r2", "rmse", "theta_0", "theta_1", "theta_2"} <= set(looks[-1])
     assert looks[-1]["theta_1"] < -0.8
     assert list(trained.samples.glob("*.png"))
 
