@@ -245,7 +245,7 @@ def imputer(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.mark.parametrize("draw", [False, True])
 def test_holes_are_filled_what_is_there_stays_and_rules_are_kept(imputer: Trained, draw: bool) -> None:
-    model, table = imputer.model, imputer.job.rows.table
+    model, table = imputer.model, imputer.job.table
     holes = hide(table.held_out_rows, model.codec.columns, seed=0).rows
     before = {name: values.copy() for name, values in holes.items()}
     filled = model.complete(holes, draw=draw)
@@ -259,7 +259,7 @@ def test_holes_are_filled_what_is_there_stays_and_rules_are_kept(imputer: Traine
 
 
 def test_cells_are_filled_better_than_by_means(imputer: Trained) -> None:
-    table, columns = imputer.job.rows.table, imputer.model.codec.columns
+    table, columns = imputer.job.table, imputer.model.codec.columns
     holes = hide(table.held_out_rows, columns, seed=0)
     mine = filling_scores(holes, imputer.model.complete(holes.rows), columns)
     simplest = filling_scores(holes, by_means(table.train_rows, holes.rows, columns), columns)
@@ -268,7 +268,7 @@ def test_cells_are_filled_better_than_by_means(imputer: Trained) -> None:
 
 
 def test_drawn_cells_vary_as_the_real_ones_and_best_guesses_do_not(imputer: Trained) -> None:
-    train = imputer.job.rows.table.train_rows
+    train = imputer.job.table.train_rows
     empty = {
         name: np.full(2_000, np.nan if values.dtype != object else None, values.dtype) for name, values in train.items()
     }
