@@ -12,6 +12,7 @@ from ganforge.planning.length import Pace, choose_length, for_examples, for_minu
 from ganforge.planning.network import choose_network
 from ganforge.planning.objective import choose_objective
 from ganforge.planning.optimiser import choose_optimiser
+from ganforge.planning.pieces import choose_pieces
 from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Data, Network, Recipe, Size
 
@@ -81,6 +82,7 @@ def plan_points(draft: Draft, points: Points) -> Recipe:
     )
     refuse_unbuildable_pair(network, draft[Data], PAIRS)
     feed = points.feed(points.train, draft.device)
+    choose_pieces(draft, feed, build=build_game)
 
     def measure(recipe: Recipe, steps: int) -> float:
         return measure_rate(recipe, feed, steps, build=build_game)
