@@ -38,7 +38,7 @@ Asked = Mapping[str, Any]
 
 
 def _pictures(folder: Path) -> Path:
-    write_pictures(folder / "photos", pictures(60, seed=0))
+    write_pictures(folder / "photos", pictures(100, seed=0))
     return folder / "photos"
 
 
