@@ -39,7 +39,11 @@ class Trace:
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
         name = frame.f_code.co_filename
-        if event != "call" or not name.startswith(PACKAGE) or frame.f_code.co_name == "<module>":
+        if (
+            event != "call"
+            or not (name.startswith(PACKAGE) and name.endswith(".py"))
+            or frame.f_code.co_name == "<module>"
+        ):
             return
         self.modules[name] += 1
         self.functions.add((name, frame.f_code.co_qualname))
