@@ -34,7 +34,7 @@ class Generate:
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: m.better for name, m in MEANINGS.items()}
     section: ClassVar[type[TaskSection] | None] = None
     data: ClassVar[type[Data]] = Data
-    unguarded: ClassVar[str | None] = None
+    unguarded: ClassVar[str | None] = "points are for seeing what a game does: nothing is mended on the way"
     page: ClassVar[Page] = Page(
         nouns="points",
         judged="generated points",
