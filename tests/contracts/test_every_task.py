@@ -86,6 +86,7 @@ TINY: dict[tuple[str, str], tuple[Callable[[Path], Path], Asked]] = {
     ("tables", "regress"): (_numbers, {"examples": 2_000, "label": "y"}),
     ("points", "generate"): (_points, {"examples": 2_000}),
 }
+ONLY_SOMETIMES = {("pictures", "translate"): {"kept"}}  # measures that need other data: folders without pairs
 DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n"}
 
 
@@ -166,8 +167,9 @@ def test_a_look_gives_what_the_task_says_that_it_measures(made: Made) -> None:
     looks = [record["quality"] for record in made.run.read_records() if record.get("quality")]
     assert looks
     for quality in looks:
-        assert set(measured) <= set(quality)
-        assert all(quality[f"{name}_low"] <= quality[name] <= quality[f"{name}_high"] for name in measured)
+        assert set(measured) - set(quality) <= ONLY_SOMETIMES.get((made.kind, made.task), set())
+        taken = set(measured) & set(quality)
+        assert all(quality[f"{name}_low"] <= quality[name] <= quality[f"{name}_high"] for name in taken)
 
 
 def test_the_model_is_read_back_to_the_bit_and_says_its_kind_and_task(made: Made, tmp_path: Path) -> None:

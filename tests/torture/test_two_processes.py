@@ -64,4 +64,4 @@ def test_when_the_first_process_is_killed_the_second_may_go_on(
     trainer.kill()
     trainer.wait()
     assert main(["resume", str(tmp_path / "run")]) == 0
-    assert "Going on after" in capsys.readouterr().out
+    assert "goes on after" in capsys.readouterr().out
