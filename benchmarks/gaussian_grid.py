@@ -10,7 +10,6 @@ Rival: a Gaussian mixture of 25 components fitted by expectation maximisation, w
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from time import perf_counter
 
 import torch
@@ -18,32 +17,15 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from ganforge import __version__
-from ganforge.contracts import Batch
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.points.plan import build_game
+from ganforge.kinds.points.reading import PointFeed
 from ganforge.recipe import Adversary, Data, Length, Network, Optimiser, Recipe, Request
 
 SPREAD = 0.05
 MODES = torch.cartesian_prod(torch.arange(-4.0, 5.0, 2.0), torch.arange(-4.0, 5.0, 2.0))  # (25, 2)
 SAMPLES, BATCH, STEPS = 10_000, 256, 4000
-
-
-@dataclass(frozen=True)
-class Points:
-    """A feed of points."""
-
-    x: Tensor  # (N, F)
-
-    @property
-    def resident(self) -> bool:
-        return True
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def batch(self, indices: Tensor) -> Batch:
-        return {"x": self.x[indices]}
 
 
 def draw_real(count: int, seed: int) -> Tensor:
@@ -83,7 +65,7 @@ def train(seed: int) -> tuple[Tensor, float]:
         record_every_steps=500,
     )
     started = perf_counter()
-    fitted = fit(build_game(recipe), Points(real / scale), settings)
+    fitted = fit(build_game(recipe), PointFeed((real / scale).numpy(), "cpu"), settings)
     seconds = perf_counter() - started
     with torch.no_grad():
         latent = torch.randn(SAMPLES, 10, generator=generator_for(seed, "samples"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ganforge.errors import RecipeError, did_you_mean
+from ganforge.errors import ChangedDataError, RecipeError, did_you_mean
 
 if TYPE_CHECKING:
     from ganforge.contracts import Task
@@ -279,6 +279,17 @@ def read_recipe(content: Mapping[str, Any], task: type[Task] | None = None) -> R
     if section is not None:
         found["own"] = validated(section, found.pop(section.key, None), section.key)
     return validated(Recipe, found)
+
+
+def refuse_changed_data(recipe: Recipe, now: str, subject: str, differs: str = "are not the ones") -> None:
+    """Compares data that is opened again with what the run was started with.
+
+    Args: now the sha256 of the examples that are there; subject ("The pictures") and differs, words of the error.
+    Raises: ChangedDataError if they are others.
+    """
+    if now != recipe.data.hash:
+        what = f"{subject} at {recipe.data.source!r} {differs} this run was started with."
+        raise ChangedDataError(what, recipe.data.hash, now)
 
 
 def _of_today(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.files import write_whole
-from ganforge.errors import ChangedDataError, DataError
+from ganforge.errors import DataError
 from ganforge.kinds.points import cloud
 from ganforge.kinds.points.measures import MEANINGS, Array, Modes, scores
 from ganforge.kinds.points.model import PointModel, load_points
@@ -22,7 +22,7 @@ from ganforge.kinds.points.verdict import MOST_JUDGED, evaluate_points
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Page, Rows
 from ganforge.run import Run
 
@@ -55,9 +55,7 @@ class Generate:
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
         """The same job again from its recipe. Raises: DataError if the data is gone, does not fit or has changed."""
         points = open_points(recipe.data.source, recipe.seed)
-        if points.sha256 != recipe.data.hash:
-            what = f"The points at {recipe.data.source!r} are not the ones this run was started with."
-            raise ChangedDataError(what, recipe.data.hash, points.sha256)
+        refuse_changed_data(recipe, points.sha256, "The points")
         if (len(points.names),) != recipe.data.shape:
             raise DataError(
                 f"The points at {recipe.data.source!r} have {len(points.names)} coordinates.",

@@ -17,7 +17,7 @@ from ganforge.core.draws import Draws
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.core.subset import subset
-from ganforge.errors import ChangedDataError, DataError, RecipeError
+from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
 from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import Photos, open_photos
@@ -35,7 +35,7 @@ from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.measures.kernel import kernel_distance, kernel_gain
 from ganforge.measures.rivals import rival
 from ganforge.planning.model_files import built, read_description, write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Measure, Page, Rows
 from ganforge.run import Run
 
@@ -97,9 +97,7 @@ class Enhance:
     def open(self, recipe: Recipe, tell: Tell) -> EnhanceJob:
         """The same job again from its recipe."""
         photos = _open(recipe.ask, recipe.compute.device)
-        if photos.data_hash != recipe.data.hash:
-            what = f"The pictures at {recipe.data.source!r} are not the ones this run was started with."
-            raise ChangedDataError(what, recipe.data.hash, photos.data_hash)
+        refuse_changed_data(recipe, photos.data_hash, "The pictures")
         if photos.shape != recipe.data.shape:
             raise DataError(
                 f"The pictures at {recipe.data.source!r} have {photos.shape[0]} channels.",

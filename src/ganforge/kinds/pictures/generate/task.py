@@ -15,7 +15,7 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.subset import subset
-from ganforge.errors import ChangedDataError, DataError
+from ganforge.errors import DataError
 from ganforge.kinds.pictures.generate.game import build_game
 from ganforge.kinds.pictures.generate.model import NEXT_STEPS, PictureModel, load_model
 from ganforge.kinds.pictures.grid import grid, png_bytes
@@ -36,7 +36,7 @@ from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page, Rows
 from ganforge.run import Run
 
@@ -80,9 +80,7 @@ class Generate:
         found = _survey(recipe.ask)
         _, height, width = recipe.data.shape
         pictures = open_pictures(found, size=(height, width), device=recipe.compute.device)
-        if pictures.data_hash != recipe.data.hash:
-            what = f"The pictures at {recipe.data.source!r} are not the ones this run was started with."
-            raise ChangedDataError(what, recipe.data.hash, pictures.data_hash)
+        refuse_changed_data(recipe, pictures.data_hash, "The pictures")
         _refuse_misfits(recipe, pictures)
         return GenerateJob(recipe, pictures, tell)
 

@@ -15,7 +15,7 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.subset import subset
-from ganforge.errors import ChangedDataError, DataError
+from ganforge.errors import DataError
 from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures import Judge, train_judge
@@ -33,7 +33,7 @@ from ganforge.kinds.pictures.translate.settings import NEXT_STEPS, Translation
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Page, Rows
 from ganforge.run import Run
 
@@ -87,9 +87,7 @@ class Translate:
                 "Put the old pictures back, or train a new run.",
             )
         pairs = open_pairs(sides, size=(height, width), device=recipe.compute.device)
-        if pairs.data_hash != recipe.data.hash:
-            what = f"The pictures at {recipe.data.source!r} are not the ones this run was started with."
-            raise ChangedDataError(what, recipe.data.hash, pairs.data_hash)
+        refuse_changed_data(recipe, pairs.data_hash, "The pictures")
         return TranslateJob(recipe, pairs, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:

@@ -14,7 +14,7 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
-from ganforge.errors import ChangedDataError, DataError, RecipeError, did_you_mean
+from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.stored import codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, TableData, columns_of, learned
 from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
@@ -33,7 +33,7 @@ from ganforge.kinds.tables.rules.rules import broken
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
 from ganforge.planning.draft import Draft
-from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page, Rows
 from ganforge.run import Run
 
@@ -140,9 +140,7 @@ def open_job(recipe: Recipe, tell: Tell, task: RowsTask) -> RowsJob:
         inquiry = inquire(recipe.data.source, columns_of(recipe), rows.rules)
     except DataError as error:
         raise _changed(recipe, error.what) from error
-    if inquiry.survey.sha256 != recipe.data.hash:
-        what = f"The table at {recipe.data.source!r} is not the one this run was started with."
-        raise ChangedDataError(what, recipe.data.hash, inquiry.survey.sha256)
+    refuse_changed_data(recipe, inquiry.survey.sha256, "The table", "is not the one")
     return RowsJob(recipe, _open(inquiry, rows, recipe.seed, recipe.compute.device), tell, task)
 
 

@@ -17,7 +17,7 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
-from ganforge.errors import ChangedDataError, RecipeError
+from ganforge.errors import RecipeError
 from ganforge.kinds.tables.figures.predictions import draw_predictions
 from ganforge.kinds.tables.measures.blocks import solution_block
 from ganforge.kinds.tables.regress.game import build_game
@@ -32,7 +32,7 @@ from ganforge.kinds.tables.regress.model import (
 from ganforge.kinds.tables.regress.numeric import NumericTable, TableFeed, column_names, open_numeric_table
 from ganforge.kinds.tables.regress.plan import begin, plan_table, table_hash
 from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
-from ganforge.recipe import Data, Recipe, Request, TaskSection
+from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Grade, Measure, Page, Rows, Verdict
 from ganforge.run import Run
 
@@ -75,10 +75,7 @@ class Regress:
     def open(self, recipe: Recipe, tell: Tell) -> RegressJob:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
         table = open_numeric_table(recipe.data.source, recipe.ask.label or "", recipe.seed)
-        found = table_hash(table)
-        if found != recipe.data.hash:
-            what = f"The table at {recipe.data.source!r} is not the one this run was started with."
-            raise ChangedDataError(what, recipe.data.hash, found)
+        refuse_changed_data(recipe, table_hash(table), "The table", "is not the one")
         return RegressJob(recipe, table, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
