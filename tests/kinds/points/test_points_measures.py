@@ -85,3 +85,10 @@ def test_real_points_are_excellent_a_gaussian_fails_and_half_the_modes_are_poor_
     assert seven.verdict.grade in ("fair", "poor")
     assert "Missing: the modes at" in " ".join(seven.verdict.sentences)
     assert "need no GAN" in " ".join(seven.verdict.sentences)
+
+
+def test_of_one_cluster_the_headline_speaks_of_nearness_and_not_of_modes() -> None:
+    x = np.random.default_rng(3).normal(size=(3000, 2))
+    found = evaluate_points(x[:2000], x[2000:], x[:1000], Modes.find(x[:2000]), str, ())
+    assert "of the points lie where real ones do." in found.verdict.headline
+    assert "mode" not in found.verdict.headline

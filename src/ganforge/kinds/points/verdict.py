@@ -96,7 +96,8 @@ def _verdict(
     grade = GRADES[max(sum(lost(mine, floor, simplest) > bound for bound in BOUNDS), limit)]
     on, distance = mine["on_modes"], mine["sliced_wasserstein"]
     helps = distance.high < simplest["sliced_wasserstein"].value and mine["precision"].low > simplest["precision"].value
-    found = f"{reached} of {count} modes are found" if count > 1 else "the one cluster is found"
+    near = f"{mine['precision'].value:.0%} of the points lie where real ones do"  # of one cluster, modes say nothing
+    found = f"{reached} of {count} modes are found, with {on.value:.0%} of the points on them" if count > 1 else near
     sentences = [
         f"{on.value:.1%} of the points lie on a mode ({on.low:.1%} to {on.high:.1%}); of other real points "
         f"{floor['on_modes'].value:.1%} do, of a Gaussian's {simplest['on_modes'].value:.1%}.",
@@ -112,9 +113,7 @@ def _verdict(
         sentences.append(f"For the points alone you need no GAN: {mixture_words}, gets {theirs:.3g}.")
     else:
         sentences.append(f"It is nearer to real points than {mixture_words}: that gets {theirs:.3g}.")
-    return Verdict(
-        grade, f"{grade.capitalize()}: {found}, with {on.value:.0%} of the points on them.", tuple(sentences), helps
-    )
+    return Verdict(grade, f"{grade.capitalize()}: {found}.", tuple(sentences), helps)
 
 
 def _values(of: Scores) -> dict[str, float]:
