@@ -25,7 +25,7 @@ import torch
 
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.task import Generate, GenerateJob
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.reading import open_pictures, survey

@@ -18,7 +18,7 @@ from ganforge.contracts import Feed, Game, Job
 from ganforge.diagnosis import CHECKS
 from ganforge.engine.fit import fit
 from ganforge.errors import TrainingError
-from ganforge.kinds.pictures.grid import png_bytes
+from ganforge.kinds.pictures.write import png_bytes
 from ganforge.kinds.tables.generate import task as generate_rows
 from ganforge.records import Finding, History, Record
 from ganforge.run import Run

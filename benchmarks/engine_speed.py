@@ -35,8 +35,8 @@ from ganforge import __version__
 from ganforge.contracts import Batch, Game
 from ganforge.core.device import survey_machine
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.engine.roofline import wait_for
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.engine.profile import wait_for
+from ganforge.kinds.pictures.game import build_game
 from ganforge.planning.compute import use
 from ganforge.planning.game import adversarial_game
 from ganforge.recipe import Adversary, Compute, Data, Length, Network, Optimiser, Recipe, Request

@@ -32,9 +32,8 @@ from torch import Tensor
 from ganforge.api.profile import what_limits
 from ganforge.contracts import Game
 from ganforge.engine.fit import FitSettings
-from ganforge.engine.profile import Steps, profile_step
-from ganforge.engine.roofline import wait_for
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.engine.profile import Steps, profile_step, wait_for
+from ganforge.kinds.pictures.game import build_game
 from ganforge.planning.compute import use
 from ganforge.recipe import Adversary, Compute, Network
 

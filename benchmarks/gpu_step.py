@@ -29,10 +29,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from ganforge.contracts import Game
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.engine.profile import Steps
-from ganforge.engine.roofline import wait_for
+from ganforge.engine.profile import Steps, wait_for
 from ganforge.engine.step import Inputs, Phase, Program, Told
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures.game import build_game
 from ganforge.planning.compute import use
 from ganforge.recipe import Adversary, Compute, Network
 

@@ -30,8 +30,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ganforge.api.fit_settings import fit_settings
-from ganforge.api.guard import guard_for
+from ganforge.api.fit_settings import fit_settings, guard_for
 from ganforge.api.request import requested, task_for, task_of
 from ganforge.contracts import Game
 from ganforge.core.seeds import seed_for

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import ganforge
 from ganforge.kinds.pictures.generate.model import load_model
-from ganforge.kinds.pictures.invert.encoder_store import encoder_of
+from ganforge.kinds.pictures.invert.encoder import encoder_of
 from ganforge.kinds.pictures.invert.inversion import nearest_decibels
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr

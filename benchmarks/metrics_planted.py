@@ -21,12 +21,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.kinds.pictures.measures.evaluate import feature_scores, quick_quality, small_pictures
+from ganforge.kinds.pictures.measures.evaluate import MEANINGS, feature_scores, quick_quality, small_pictures
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.judge_network import LEARNED
-from ganforge.kinds.pictures.measures.meanings import MEANINGS
 from ganforge.kinds.pictures.measures.planted import FAULTS, grows_worse, noise
-from ganforge.measures.copying import Space, copying
+from ganforge.measures.neighbours import Space, copying
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
 MEASURES = ("frechet_distance", "kid", "precision", "recall", "density", "coverage", "diversity")

@@ -42,7 +42,7 @@ from table_rivals import Rivals, write_plainly
 import ganforge as gf
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.measures.rivals import GaussianCopula
-from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.rules import broken, parse_rules
 from ganforge.kinds.tables.table import inquire
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 import ganforge as gf
 from ganforge.contracts import BoundDiscriminator, Dial, Loss
-from ganforge.core.draws import Draws
+from ganforge.core.seeds import Draws
 from ganforge.objectives import OBJECTIVES
 from ganforge.objectives.relativistic import R3GAN, discriminator_notes
 from ganforge.run import Run

@@ -19,8 +19,7 @@ import pandas as pd
 import torch
 
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.kinds.tables.regress.model import closed_form, with_ones
-from ganforge.kinds.tables.regress.network import LinearRegressor
+from ganforge.kinds.tables.regress.model import LinearRegressor, closed_form, with_ones
 from ganforge.kinds.tables.regress.numeric import open_numeric_table
 from ganforge.kinds.tables.regress.plan import curvature_of
 from ganforge.kinds.tables.regress.task import Regress

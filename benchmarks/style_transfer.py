@@ -20,12 +20,12 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import ganforge
-from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures.judge import train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import ssim
 from ganforge.kinds.pictures.measures.translation import recoloured
 from ganforge.kinds.pictures.translate.task import translated
+from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.kernel import kernel_distance
 
 SIDE, STEP = 32, 8  # pixels of a tile, and from one to the next

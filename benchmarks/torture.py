@@ -27,7 +27,7 @@ import numpy as np
 from torture_victims import CREATES, Accident, Ended, Victims
 
 from ganforge.core.files import check_folder, sha256_of
-from ganforge.core.lock import held_by
+from ganforge.core.run_folder import held_by
 from ganforge.engine.checkpoint import list_checkpoints
 from ganforge.errors import GanforgeError
 from ganforge.run import Run

@@ -19,10 +19,10 @@ import numpy as np
 from emoji_sides import Emoji, Scale, read_emoji, write_side
 
 import ganforge
-from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures.evaluate import small_pictures
 from ganforge.kinds.pictures.translate.task import translated
+from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.neighbours import nearest_with_index
 
 WAYS: dict[str, dict[str, Any]] = {

@@ -14,16 +14,14 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from ganforge.api.fit_settings import fit_settings
-from ganforge.api.guard import with_guard
+from ganforge.api.fit_settings import fit_settings, with_guard
 from ganforge.api.request import request_of, task_for
 from ganforge.contracts import Job, Levers
 from ganforge.engine import guard as guard_module
 from ganforge.engine import guard_ladders as ladders
-from ganforge.engine.checkpoint import State
-from ganforge.engine.clock import Clock
+from ganforge.engine.checkpoint import Clock, State
 from ganforge.engine.guard import Guard
-from ganforge.engine.guard_state import Memory
+from ganforge.engine.guard_ladders import Memory
 from ganforge.kinds.pictures import plan as plan_pictures
 from ganforge.kinds.pictures.enhance import plan as plan_enhance
 from ganforge.kinds.pictures.translate import plan as plan_translate

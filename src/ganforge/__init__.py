@@ -33,12 +33,11 @@ if TYPE_CHECKING:
     from ganforge.api.evaluate import evaluate
     from ganforge.api.interpolate import interpolate
     from ganforge.api.invert import invert
-    from ganforge.api.load import load
     from ganforge.api.plan import plan
     from ganforge.api.profile import profile
     from ganforge.api.report import report
     from ganforge.api.runs import runs
-    from ganforge.api.sample import sample
+    from ganforge.api.sample import load, sample
     from ganforge.api.train import resume, train
     from ganforge.table_gan import TableGAN
 

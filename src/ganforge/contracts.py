@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from ganforge.core.draws import Draws
+    from ganforge.core.seeds import Draws
     from ganforge.recipe import Data, Recipe, Request, TaskSection
     from ganforge.records import Evaluation, Page, Record, Rows
     from ganforge.run import Run
@@ -153,7 +153,7 @@ class Levers:
     penalty: float = 1.0  # factor on gamma, the weight of the gradient penalty
     augmentation: float = 0.0  # least strength of the augmentation that the discriminator sees through, 0..1
     half_life_examples: float | None = None  # of the moving average, instead of the recipe's
-    adapted: float = 0.0  # one more least strength: that which adapts by itself (engine/adaptive_augmentation.py)
+    adapted: float = 0.0  # one more least strength: that which adapts by itself (engine/settings.py)
 
     def seen_through(self, least: float) -> float:
         """The strength of the augmentation that the discriminator sees through, 0..1. Args: least by the recipe."""

@@ -46,8 +46,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ganforge.core.files import append_line, write_whole
-from ganforge.core.json_file import parse_json, read_json_file
+from ganforge.core.files import append_line, parse_json, read_json_file, write_whole
 from ganforge.errors import RunError
 from ganforge.records import History, Record
 

@@ -24,8 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ganforge.api.train import train
 from ganforge.core.bundle import read_bundle, write_bundle
-from ganforge.core.files import write_folder, write_whole
-from ganforge.core.json_file import parse_json
+from ganforge.core.files import parse_json, write_folder, write_whole
 from ganforge.errors import InputError
 from ganforge.kinds.recognise import recognise
 from ganforge.kinds.tables.generate.model import load_rows

@@ -14,7 +14,7 @@ import pytest
 
 import ganforge as gf
 from ganforge.api.diagnose import Diagnosis
-from ganforge.core.lock import held_by
+from ganforge.core.run_folder import held_by
 from ganforge.diagnosis import CHECKS
 from ganforge.errors import InputError, RunError
 from ganforge.run import Run

@@ -13,7 +13,7 @@ import ganforge
 from ganforge.cli import main
 from ganforge.errors import DataError, InputError, RunError
 from ganforge.kinds.pictures.generate.model import load_model
-from ganforge.kinds.pictures.invert import encoder_store, inversion
+from ganforge.kinds.pictures.invert import encoder, inversion
 from ganforge.run import Run
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = encoder_store.encoder_of
+    full = encoder.encoder_of
     monkeypatch.setattr(inversion, "encoder_of", lambda run, model, **more: full(run, model, examples=FEW, **more))
 
 

@@ -11,8 +11,7 @@ import ganforge as gf
 from ganforge.api import profile as profiling
 from ganforge.cli.main import main
 from ganforge.core.files import sha256_of
-from ganforge.engine.profile import StepProfile
-from ganforge.engine.roofline import Ceilings
+from ganforge.engine.profile import Ceilings, StepProfile
 from ganforge.errors import RecipeError
 
 STEP = StepProfile(

@@ -15,7 +15,7 @@ from ganforge.cli import main
 from ganforge.core.animation import film_bytes
 from ganforge.errors import InputError
 from ganforge.kinds.pictures.generate.model import load_model
-from ganforge.kinds.pictures.grid import grid
+from ganforge.kinds.pictures.write import grid
 from ganforge.run import Run
 
 

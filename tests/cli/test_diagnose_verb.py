@@ -18,7 +18,7 @@ from rich.console import Console
 from ganforge.cli import main
 from ganforge.cli.diagnose import LEAST_PAUSE, follow
 from ganforge.cli.diagnosis_view import BARS, NOT_FINITE, WIDE, spark
-from ganforge.core.lock import hold
+from ganforge.core.run_folder import hold
 from ganforge.core.stop import Terminated
 from ganforge.run import Run
 

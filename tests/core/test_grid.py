@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ganforge.errors import InputError
-from ganforge.kinds.pictures.grid import GAP, grid, grid_size, image_bytes, png_bytes
+from ganforge.kinds.pictures.write import GAP, grid, grid_size, image_bytes, png_bytes
 
 
 def pictures(n: int, channels: int, height: int, width: int) -> np.ndarray:

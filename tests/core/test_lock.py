@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.core import lock as module
-from ganforge.core.lock import held_by, hold
+from ganforge.core import run_folder as module
+from ganforge.core.run_folder import held_by, hold
 from ganforge.errors import RunError
 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from ganforge.core.lock import hold
+from ganforge.core.run_folder import hold
 
 with hold(Path(sys.argv[1])):
     print("held", flush=True)

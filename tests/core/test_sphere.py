@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganforge.kinds.pictures.generate.slerp import closed_walk, slerp
+from ganforge.kinds.pictures.generate.interpolate import closed_walk, slerp
 
 SHARES = torch.linspace(0, 1, 9)
 

@@ -8,8 +8,7 @@ import torch
 from PIL import Image
 from skimage import data as photos
 
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import read_degradation, resized
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from ganforge.diagnosis.cycles import find_cycle
+from ganforge.diagnosis.balance import find_cycle
 
 
 @pytest.mark.parametrize("period", [6, 11, 20])

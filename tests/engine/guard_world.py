@@ -16,8 +16,7 @@ from toy_games import (
 )
 
 from ganforge.core.files import sha256_of
-from ganforge.engine.checkpoint import State, list_checkpoints
-from ganforge.engine.clock import Clock
+from ganforge.engine.checkpoint import Clock, State, list_checkpoints
 from ganforge.engine.fit import Fitted, fit
 from ganforge.engine.guard import Guard
 from ganforge.records import Finding, History

@@ -13,8 +13,7 @@ from toy_games import TableFeed, adversarial_game, points, same, settings, weigh
 
 from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.world import World
-from ganforge.engine.checkpoint import State
-from ganforge.engine.clock import Clock
+from ganforge.engine.checkpoint import Clock, State
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.fit import fit
 from ganforge.engine.recorder import Pace

@@ -23,13 +23,13 @@ from toy_games import (
 
 from ganforge.core.files import MANIFEST, sha256_of
 from ganforge.engine.checkpoint import (
+    Clock,
     State,
     list_checkpoints,
     load_checkpoint,
     newest_healthy,
     save_checkpoint,
 )
-from ganforge.engine.clock import Clock
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.fit import fit
 from ganforge.engine.turn import sit_down

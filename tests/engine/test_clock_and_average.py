@@ -12,7 +12,7 @@ from torch import nn
 
 from ganforge.contracts import Schedule
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.engine.clock import Clock, fitting_length
+from ganforge.engine.checkpoint import Clock, fitting_length
 from ganforge.engine.ema import MovingAverage
 
 

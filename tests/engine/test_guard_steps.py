@@ -25,8 +25,7 @@ from ganforge.contracts import Levers
 from ganforge.diagnosis import CHECKS
 from ganforge.engine.checkpoint import State
 from ganforge.engine.guard import TARGET, Guard
-from ganforge.engine.guard_ladders import LADDERS
-from ganforge.engine.guard_state import Memory, Trial
+from ganforge.engine.guard_ladders import LADDERS, Memory, Trial
 from ganforge.run import Run
 
 

@@ -19,7 +19,7 @@ from toy_games import (
 from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import fit
-from ganforge.kinds.tables.regress.network import LinearRegressor
+from ganforge.kinds.tables.regress.model import LinearRegressor
 from ganforge.networks.linear import LinearDiscriminator
 from ganforge.objectives import OBJECTIVES, squared_error
 

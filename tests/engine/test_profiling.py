@@ -27,10 +27,9 @@ from toy_games import (
 
 from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.spans import PREFIX
+from ganforge.engine import profile as ceilings
 from ganforge.engine import profile as profiling
-from ganforge.engine import roofline as ceilings
-from ganforge.engine.profile import PARTS, StepProfile, Variant, gains, profile_step
-from ganforge.engine.roofline import Ceilings, measure_ceilings
+from ganforge.engine.profile import PARTS, Ceilings, StepProfile, Variant, gains, measure_ceilings, profile_step
 from ganforge.objectives import squared_slope
 
 INPUTS, OUTPUTS, ROWS = 64, 128, 32

@@ -27,8 +27,7 @@ from toy_games import (
 
 from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, Turn, is_on
 from ganforge.core import threads
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.core.threads import in_order
 from ganforge.engine.fit import fit
 from ganforge.engine.turn import begin_step, find_gradients, settle, sit_down

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.engine.fit import FitSettings
-from ganforge.kinds.tables.regress.network import LinearRegressor
+from ganforge.kinds.tables.regress.model import LinearRegressor
 from ganforge.networks.mlp import MlpPair
 from ganforge.objectives import OBJECTIVES, squared_error
 

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from ganforge.contracts import Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.files import write_folder
 from ganforge.engine.best import Best, Standing
-from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint
-from ganforge.engine.clock import Clock
+from ganforge.engine.checkpoint import Clock, State, load_checkpoint, newest_healthy, save_checkpoint
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.turn import Seat, sit_down
 from ganforge.errors import GanforgeError

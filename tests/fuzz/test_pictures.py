@@ -24,7 +24,7 @@ from ganforge.errors import DataError, GanforgeError
 from ganforge.kinds.pictures.reading import open_pictures, survey
 from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, look_of, quiet_pillow, read_header, reason_of
 from ganforge.kinds.pictures.reading.part import Target
-from ganforge.reports.media import picture
+from ganforge.reports.blocks import picture
 
 TARGET = Target(8, 8, 3)
 
@@ -101,7 +101,7 @@ from ganforge.kinds.pictures.reading import open_pictures
 from ganforge.kinds.pictures.reading import survey
 from ganforge.kinds.pictures.reading.decode import Item, decoded
 from ganforge.kinds.pictures.reading.part import Target
-from ganforge.reports.media import picture
+from ganforge.reports.blocks import picture
 
 list(decoded([Item(0, "x", lambda: open(sys.argv[1], "rb"))], Target(8, 8, 3)))  # threads and libraries are there
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from ganforge.measures.copying import Space, copying, mann_whitney_z
-from ganforge.measures.diversity import diversity
 from ganforge.measures.frechet import Moments, _leave_blocks_out, distance_of_gaussians, frechet_distance, moments
 from ganforge.measures.intervals import from_bootstrap, of_share
 from ganforge.measures.kernel import kernel_distance
-from ganforge.measures.neighbours import nearest_with_index, neighbour_scores
+from ganforge.measures.modes import diversity
+from ganforge.measures.neighbours import Space, copying, mann_whitney_z, nearest_with_index, neighbour_scores
 
 
 def _normal(seed: int, *shape: int) -> np.ndarray:

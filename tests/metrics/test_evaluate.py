@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ganforge.errors import StorageError
 from ganforge.kinds.pictures.measures import GaussianReference, evaluate_pictures, quick_quality, train_judge
-from ganforge.measures.copying import Space, copying
 from ganforge.measures.intervals import Z95
 from ganforge.measures.labels import Readings, class_table
+from ganforge.measures.neighbours import Space, copying
 from ganforge.records import Evaluation, Measure
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ from metrics_world import World
 from ganforge.kinds.pictures.measures import MEANINGS, feature_scores, gaussian_reference
 from ganforge.kinds.pictures.measures.evaluate import small_pictures
 from ganforge.kinds.pictures.measures.planted import FAULTS, grows_worse, noise
-from ganforge.measures.copying import Space, copying
 from ganforge.measures.intervals import Estimate
+from ganforge.measures.neighbours import Space, copying
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.core.world import World
 from ganforge.kinds.pictures.networks import augmentation
 from ganforge.kinds.pictures.networks.augmentation import Changes, augment, draw_changes

@@ -9,7 +9,7 @@ import torch
 
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.networks.resnet import Block, ResnetPair
-from ganforge.kinds.tables.regress.network import LinearRegressor, MlpRegressor
+from ganforge.kinds.tables.regress.model import LinearRegressor, MlpRegressor
 from ganforge.networks.linear import LinearPair
 from ganforge.networks.mlp import hidden_layers
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ganforge.core.draws import Draws
+from ganforge.core.seeds import Draws
 from ganforge.kinds.tables.networks import NEVER, RowDiscriminator, RowGenerator, RowLayout, RowProduct
 
 SIZES = (3, 1, 7, 2, 40, 3, 1, 33, 2)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from ganforge.kinds.pictures.image_to_image import in_tiles
 from ganforge.kinds.pictures.networks.translator import (
     MirrorAveraged,
     PatchDiscriminator,
     TranslatorGenerator,
     patch_discriminator,
 )
-from ganforge.kinds.pictures.tiles import in_tiles
 from ganforge.recipe import Data, Network
 
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Loss
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.objectives import OBJECTIVES, softened_error, squared_error, squared_slope
 
 NAMES = sorted(OBJECTIVES)

@@ -13,8 +13,7 @@ from torch import Tensor
 import ganforge as gf
 from ganforge.api.distributed import Crew
 from ganforge.contracts import BoundDiscriminator, Dial, Loss, Objective
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.core.world import World
 from ganforge.errors import RecipeError
 from ganforge.objectives import OBJECTIVES, refuse_coupled

@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 
-from ganforge.api.fit_settings import fit_settings
-from ganforge.api.guard import guard_for
+from ganforge.api.fit_settings import fit_settings, guard_for
 from ganforge.api.request import recipe_from
 from ganforge.contracts import Levers
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.game import build_game as build_enhancement
-from ganforge.kinds.pictures.enhance.settings import Enhancement
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures.game import build_game
+from ganforge.kinds.pictures.settings import Enhancement, Translation
 from ganforge.kinds.pictures.translate.game import build_translation
-from ganforge.kinds.pictures.translate.settings import Translation
 from ganforge.kinds.tables.columns import columns_of
 from ganforge.kinds.tables.settings import RowSettings
 

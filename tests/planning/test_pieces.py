@@ -17,8 +17,8 @@ from ganforge.core.files import sha256_of
 from ganforge.engine.profile import StepCost
 from ganforge.errors import Interrupted
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning import pieces
-from ganforge.planning.pieces import FLOPS_PER_START, pieces_for
+from ganforge.planning import compute
+from ganforge.planning.compute import FLOPS_PER_START, pieces_for
 from ganforge.recipe import Compute
 
 SHORT = {"records.marks": [1.0], "records.every_steps": 2, "network.width": 8, "records.look_samples": 50}
@@ -33,7 +33,7 @@ def _threads_as_before() -> Any:
 
 @pytest.fixture
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "THREADS", 2)
+    monkeypatch.setattr(compute, "THREADS", 2)
     monkeypatch.setattr(threads, "THREADS", 2)
     monkeypatch.setattr(threads, "_helpers", None)
 
@@ -92,7 +92,7 @@ def test_examples_that_an_objective_ties_together_stay_in_one_piece(monkeypatch:
 
 
 def test_one_core_computes_a_batch_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "THREADS", 1)
+    monkeypatch.setattr(compute, "THREADS", 1)
     assert compute_of(size="tiny", examples=64).pieces == 1
 
 

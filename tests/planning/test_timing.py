@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.task import Generate
-from ganforge.planning.timing import measure_rate, timed_enough
+from ganforge.planning.compute import measure_rate, timed_enough
 from ganforge.recipe import Request
 
 

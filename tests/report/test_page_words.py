@@ -12,7 +12,7 @@ from test_report import read
 
 from ganforge import kinds
 from ganforge.core.files import write_whole
-from ganforge.kinds.pictures.grid import png_bytes
+from ganforge.kinds.pictures.write import png_bytes
 from ganforge.records import Page, read_page
 from ganforge.run import Run
 

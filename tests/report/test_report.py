@@ -11,7 +11,7 @@ import pytest
 from planted import FINDINGS, plant_plan, plant_regression, plant_run
 
 from ganforge.errors import RunError
-from ganforge.kinds.pictures.grid import png_bytes
+from ganforge.kinds.pictures.write import png_bytes
 from ganforge.records import Finding
 from ganforge.reports import write_report
 from ganforge.run import Run

@@ -15,7 +15,7 @@ from test_report import HOSTILE, Page, read
 
 from ganforge.core.files import write_whole
 from ganforge.errors import RunError
-from ganforge.kinds.pictures.grid import png_bytes
+from ganforge.kinds.pictures.write import png_bytes
 from ganforge.records import (
     CONTENTS,
     Bars,

@@ -10,12 +10,10 @@ from planted import plant_run
 
 from ganforge.core.format import duration, number, short
 from ganforge.records import History, Page, read_evaluation
-from ganforge.reports.charts import HEIGHT, Line, Mark, line_chart
-from ganforge.reports.measures import standings
+from ganforge.reports.blocks import standings
 from ganforge.reports.page import run_facts
-from ganforge.reports.passport import passport_facts
-from ganforge.reports.plan import plan_sections
-from ganforge.reports.timeline import charts, moments, time_at
+from ganforge.reports.sections import passport_facts, plan_sections
+from ganforge.reports.timeline import HEIGHT, Line, Mark, charts, line_chart, moments, time_at
 from ganforge.run import Run
 
 

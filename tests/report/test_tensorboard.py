@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.summary.writer import record_writer
 
 from ganforge.errors import InputError, StorageError
-from ganforge.kinds.pictures.grid import grid, png_bytes
+from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.reports import TensorBoard
 from ganforge.reports import tensorboard as module
 

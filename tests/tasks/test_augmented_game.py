@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from ganforge.contracts import Game, Levers, Turn
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted, RecipeError
-from ganforge.kinds.pictures import dials as from_recipe
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures import game as from_recipe
+from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.tables.generate.task import GenerateRows
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import MOST_AUGMENTATION, Request, read_recipe

@@ -23,7 +23,7 @@ from toy_games import same, weights
 
 import ganforge.engine.fit as loop
 from ganforge.contracts import Levers, Task, Turn
-from ganforge.core.draws import Draws
+from ganforge.core.seeds import Draws
 from ganforge.core.world import World
 from ganforge.engine.capture import WARM_UP, Captured
 from ganforge.engine.fit import FitSettings, fit

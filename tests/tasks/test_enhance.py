@@ -16,8 +16,7 @@ from skimage import data as photos
 
 import ganforge as gf
 from ganforge.contracts import Levers, Turn
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.errors import ChangedDataError, DataError, InputError, RecipeError
 from ganforge.kinds.pictures.enhance.game import Dial, build_game
 from ganforge.kinds.pictures.enhance.photos import cut_tiles, open_photos

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.directions import ATTRIBUTES, named_directions
-from ganforge.kinds.pictures.invert.encoder_training import new_encoder, train_encoder
+from ganforge.kinds.pictures.invert.encoder import new_encoder, train_encoder
 from ganforge.kinds.pictures.invert.optimise import PULL, invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.reading import to_uint8

@@ -26,8 +26,8 @@ from ganforge.kinds.tables.generate.task import GenerateRows
 from ganforge.kinds.tables.impute import Impute
 from ganforge.kinds.tables.regress.task import Regress
 from ganforge.planning import compute, draft
+from ganforge.planning.compute import TIMED_STRETCHES
 from ganforge.planning.draft import Draft
-from ganforge.planning.timing import TIMED_STRETCHES
 from ganforge.recipe import Data, Network, Optimiser, Recipe, Request, Size
 
 

@@ -34,7 +34,7 @@ from ganforge.kinds.tables.generate.model import load_rows
 from ganforge.kinds.tables.generate.task import GenerateRows
 from ganforge.kinds.tables.impute import Impute
 from ganforge.kinds.tables.measures.imputation import by_means, filling_scores, hide
-from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.rules import broken
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.run import Run

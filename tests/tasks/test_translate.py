@@ -14,14 +14,13 @@ from sklearn.datasets import load_digits
 
 import ganforge as gf
 from ganforge.contracts import Levers, Turn
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.engine.turn import find_gradients, sit_down
 from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
+from ganforge.kinds.pictures.settings import Translation
 from ganforge.kinds.pictures.translate.game import SHIFT, build_translation, moved_alike
 from ganforge.kinds.pictures.translate.plan import FEWEST_STEPS
-from ganforge.kinds.pictures.translate.settings import Translation
 from ganforge.kinds.pictures.translate.task import Translate
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ganforge import diagnosis as checks
-from ganforge.core.lock import held_by
+from ganforge.core.run_folder import held_by
 from ganforge.core.validation import refused
 from ganforge.errors import InputError, RunError
 from ganforge.events import kind_of, sentence, state_of

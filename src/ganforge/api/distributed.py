@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 
 from ganforge.api.request import recipe_from, task_of
-from ganforge.contracts import Batch, Job
-from ganforge.core.shard import PartFeed
+from ganforge.contracts import Batch, Feed, Job
 from ganforge.core.stop import StopRequest
 from ganforge.core.world import AT_ONCE_BYTES, World, leave, meet, stretch
 from ganforge.engine.fit import FitSettings, fit
@@ -27,6 +26,31 @@ from ganforge.errors import Interrupted, WorldError
 from ganforge.objectives import refuse_coupled
 from ganforge.planning.compute import use
 from ganforge.recipe import Recipe
+
+
+class PartFeed:
+    """A feed that holds a stretch of the examples and answers to their places among all of them (contracts.Feed)."""
+
+    def __init__(self, part: Feed, first: int, count: int) -> None:
+        """Args: part the examples from `first` on, of `count` in all."""
+        self._part, self._first, self._count = part, first, count
+
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return self._part.resident
+
+    def __len__(self) -> int:
+        return self._count
+
+    def batch(self, indices: Tensor) -> Batch:
+        """Args: indices (B,) int64 among all examples, of this stretch alone."""
+        return self._part.batch(indices - self._first)
+
+    def raw(self, first: int, last: int) -> Batch:
+        """Args: first, last among all examples, of this stretch alone."""
+        return self._part.raw(first - self._first, last - self._first)
+
 
 IN_MEMORY_BYTES = 2**30  # of received examples; what is more lies in a temporary file
 

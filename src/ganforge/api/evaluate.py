@@ -8,10 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from ganforge.api.event_log import Teller
-from ganforge.api.load import load
 from ganforge.api.request import task_of
-from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
+from ganforge.api.sample import load
+from ganforge.api.stored_run import Teller, on_this_machine, recipe_of, reopened
 from ganforge.contracts import Job
 from ganforge.planning.compute import library_threads, use
 from ganforge.run import Run

@@ -25,7 +25,7 @@ from typing import Any
 from ganforge.api.request import asked_of, request_of, task_for
 from ganforge.api.stored_run import recipe_of
 from ganforge.api.train import resume, train
-from ganforge.core.lock import held_by
+from ganforge.core.run_folder import held_by
 from ganforge.errors import GanforgeError, InputError, Preempted, RunError
 from ganforge.recipe import Request
 from ganforge.run import Run

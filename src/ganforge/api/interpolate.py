@@ -21,8 +21,8 @@ def interpolate(
     """Writes a walk through `keys` random pictures and back to the first, as .gif, .webp or .mp4.
 
     The key pictures are the first that `sample` draws with the same seed and truncation; between them the latent moves
-    along a great circle (kinds/pictures/generate/slerp.py). Labels are not mixed: a model that has some, and is asked
-    for none, shows up to 20 of them side by side, each walking the same way.
+    along a great circle. Labels are not mixed: a model that has some, and is asked for none, shows up to 20 of them
+    side by side, each walking the same way.
 
     Args: keys 2 to 500; steps frames from one key to the next. Raises: RunError, InputError for a run that cannot walk,
         an unknown label or suffix, a number out of range, a file that exists (force replaces it), or a film that is too

@@ -9,7 +9,7 @@ from typing import Any
 
 from ganforge import kinds
 from ganforge.contracts import Kind, Model
-from ganforge.core.json_file import read_json_file
+from ganforge.core.files import read_json_file
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.options import read_options, refuse_of_others
 from ganforge.recipe import FORMER_KINDS

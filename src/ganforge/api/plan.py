@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganforge.api.event_log import Teller
-from ganforge.api.guard import with_guard
+from ganforge.api.fit_settings import with_guard
 from ganforge.api.request import requested, task_for
+from ganforge.api.stored_run import Teller
 from ganforge.recipe import Recipe
 
 

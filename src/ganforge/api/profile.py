@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganforge.api.event_log import Teller
 from ganforge.api.fit_settings import fit_settings
 from ganforge.api.request import requested, task_for
-from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
+from ganforge.api.stored_run import Teller, on_this_machine, recipe_of, reopened
 from ganforge.contracts import Job, Observer
 from ganforge.core.device import THREADS
 from ganforge.core.threads import threads_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganforge.core.lock import held_by
+from ganforge.core.run_folder import held_by
 from ganforge.errors import RunError
 from ganforge.run import Run
 

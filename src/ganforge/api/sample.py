@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.api.model import model_and_options
+from ganforge.errors import RunError
+from ganforge.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,15 @@ def sample(run: str | Path, n: int, out: str | Path, *, seed: int = 0, force: bo
     """
     model, asked = model_and_options(run, "sample", options)
     return model.write(model.sample(n, asked, seed), Path(out), force=force)
+
+
+def load(run: str | Path) -> TrainedRun:
+    """A finished run. Raises: RunError if there is no model in it."""
+    folder = Run.open(run)
+    if not folder.model.is_dir():
+        raise RunError(f"{run} holds no model yet.", "It was stopped before its end.", f"Use: ganforge resume {run}")
+    verdict = folder.read_json(folder.evaluation).get("verdict")
+    headline = verdict.get("headline", "") if isinstance(verdict, dict) else ""
+    finished = [event for event in folder.read_events() if event["kind"] == "finished"]
+    reached = finished[-1].get("reached") if finished else None
+    return TrainedRun(folder.folder, str(headline), reached if isinstance(reached, bool) else None)

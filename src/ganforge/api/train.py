@@ -10,18 +10,14 @@ from typing import Any
 
 from ganforge.api.distributed import Crew, follow
 from ganforge.api.evaluate import evaluated
-from ganforge.api.event_log import Teller
-from ganforge.api.fit_settings import fit_settings
-from ganforge.api.guard import guard_for, with_guard
-from ganforge.api.load import load
+from ganforge.api.fit_settings import fit_settings, guard_for, with_guard
 from ganforge.api.report import report
 from ganforge.api.request import requested, task_for, task_of
-from ganforge.api.sample import TrainedRun
-from ganforge.api.stored_run import environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
+from ganforge.api.sample import TrainedRun, load
+from ganforge.api.stored_run import Teller, environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
 from ganforge.contracts import Job, Observer
 from ganforge.core.files import remove_leftovers, storage_error, write_folder
-from ganforge.core.lock import hold
-from ganforge.core.run_folder import founded, refuse_existing, refuse_in_use
+from ganforge.core.run_folder import founded, hold, refuse_existing, refuse_in_use
 from ganforge.core.stop import StopRequest, Terminated
 from ganforge.core.world import World, joined, restarted
 from ganforge.diagnosis import diagnose

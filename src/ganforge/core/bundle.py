@@ -14,8 +14,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO
 
-from ganforge.core.files import MANIFEST, write_through
-from ganforge.core.json_file import parse_json
+from ganforge.core.files import MANIFEST, parse_json, write_through
 from ganforge.errors import InputError
 
 MOST_BYTES = 2**31  # of one member

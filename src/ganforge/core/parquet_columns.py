@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganforge.core.damaged import DAMAGED
+from ganforge.core.files import DAMAGED
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganforge.core.json_file import parse_json
+from ganforge.core.files import parse_json
 from ganforge.errors import RunError
 
 if TYPE_CHECKING:

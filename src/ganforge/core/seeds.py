@@ -7,8 +7,14 @@ a run that was never stopped, on the same machine kind. Making a generator costs
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganforge.core.world import ALONE, World
 
 
 def seed_for(seed: int, stream: str, rank: int = 0, step: int = 0, attempt: int = 0) -> int:
@@ -26,3 +32,70 @@ def generator_for(
 ) -> torch.Generator:
     """A fresh torch.Generator on `device` for one purpose; see `seed_for`."""
     return torch.Generator(device).manual_seed(seed_for(seed, stream, rank, step, attempt))
+
+
+class Draws:
+    """Random numbers for the rows of a batch. Seeded anew for each player and step, they are of that step alone."""
+
+    def __init__(self, generator: torch.Generator, world: World = ALONE) -> None:
+        self.generator = generator  # for games that are never shared among processes
+        self.world = world
+
+    def begin(self, seed: int) -> None:
+        """Everything drawn from now on follows from `seed`."""
+        self.generator.manual_seed(seed)
+
+    def piece(self, place: int) -> Draws:
+        """Random numbers for one piece of the batch, whichever thread draws them and when.
+
+        They follow from the seed of the last `begin` and the piece's place. On a processor alone.
+        """
+        piece = Draws(torch.Generator(), self.world)
+        piece.begin(seed_for(self.generator.initial_seed(), "piece", step=place))
+        return piece
+
+    @property
+    def device(self) -> torch.device:
+        return self.generator.device
+
+    def normal(self, rows: int, *shape: int) -> Tensor:
+        """Standard normal numbers (rows, *shape). Args: rows of this process."""
+        whole = torch.randn(rows * self.world.size, *shape, generator=self.generator, device=self.device)
+        return whole[self._own(rows)]
+
+    def uniform(self, rows: int, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Uniform numbers in [low, high), (rows, *shape). Args: rows of this process."""
+        whole = torch.empty(rows * self.world.size, *shape, device=self.device)
+        return whole.uniform_(low, high, generator=self.generator)[self._own(rows)]
+
+    def examples(self, count: int, batch_size: int) -> Tensor:
+        """Which of `count` training examples this process's rows of a batch are: int64 (B / processes,) on the CPU.
+
+        Row j of a batch of B is drawn uniformly from the j-th of B equal stretches of the examples, so over the batch
+        every example is as likely as any other, each process needs only its own stretch of the data
+        (core/world.stretch), and a batch is spread more evenly than B independent draws would be.
+        """
+        own = self.world.own(batch_size)
+        rows, first, last = _stretches(count, batch_size)
+        places = torch.rand(batch_size, generator=self.generator, dtype=torch.float64)
+        drawn = places.add_(rows).mul_(count / batch_size).long()
+        return drawn.clamp_(first, last)[own]  # rounding must not lead out of the stretch
+
+    def _own(self, rows: int) -> slice:
+        return self.world.own(rows * self.world.size)
+
+
+@lru_cache(maxsize=8)
+def _stretches(count: int, batch_size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each row of a batch: its number, and the first and the last example that it may be. Each (B,) int64."""
+    rows = torch.arange(batch_size)
+    return rows, rows * count // batch_size, ((rows + 1) * count - 1) // batch_size
+
+
+def subset(available: int, wanted: int, purpose: str) -> NDArray[np.int64]:
+    """At most `wanted` indices in random order, always the same for the same purpose.
+
+    The order matters: data often lies sorted by label, and whoever takes the first few must not get one label only.
+    Of one purpose, fewer are the beginning of more.
+    """
+    return torch.randperm(available, generator=generator_for(0, purpose))[:wanted].clone().numpy()  # not the rest too

@@ -240,7 +240,7 @@ def _patient(what: str) -> Iterator[None]:
 def stretch(count: int, world: World) -> tuple[int, int]:
     """Of `count` training examples, those that a process's rows are drawn from: the first, and one past the last.
 
-    Row j of a batch of B is drawn from the j-th of B equal stretches of the examples (see core/draws.py), so a process
+    Row j of a batch of B is drawn from the j-th of B equal stretches of the examples (see core/seeds.py), so a process
     that has the rows r/W to (r+1)/W of each batch needs those examples alone, whatever B is.
     """
     return count * world.rank // world.size, -(-count * (world.rank + 1) // world.size)

@@ -10,16 +10,13 @@ from __future__ import annotations
 from typing import Final
 
 from ganforge.core.validation import refused
-from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins
-from ganforge.diagnosis.copying import copying
-from ganforge.diagnosis.cycles import oscillating
+from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins, oscillating
 from ganforge.diagnosis.data import meaningless_labels, too_little_data, wrong_data
 from ganforge.diagnosis.diversity import class_collapse, collapse, missing_classes, narrow
-from ganforge.diagnosis.gradients import exploding, vanishing
+from ganforge.diagnosis.gradients import exploding, not_finite, vanishing
+from ganforge.diagnosis.history import Trend, trend
 from ganforge.diagnosis.length import starved, too_short
-from ganforge.diagnosis.not_finite import not_finite
-from ganforge.diagnosis.overfitting import discriminator_overfits
-from ganforge.diagnosis.trend import Trend, trend
+from ganforge.diagnosis.overfitting import copying, discriminator_overfits
 from ganforge.records import Check, Finding, History
 
 CHECKS: Final[dict[str, Check]] = {

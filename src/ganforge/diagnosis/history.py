@@ -6,9 +6,34 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from ganforge.records import History, Record
+
+Trend: TypeAlias = Literal["improving", "flat", "worsening"]
+
+_MINIMUM_CHANGE = 0.05  # less than 5 % over the window is not worth a word to a person
+
+
+def trend(values: Sequence[float], better: Literal["lower", "higher"] = "lower", window: int = 6) -> Trend:
+    """Where the last `window` values are going.
+
+    The change is the median of all pairwise slopes (Theil 1950, Sen 1968) times the length of the window, so one wild
+    evaluation does not turn the arrow. It counts when it is more than 5 % of the level and more than the noise about
+    the line. Values that are not finite are left out; fewer than three values are "flat".
+    """
+    recent = [value for value in values if math.isfinite(value)][-window:]
+    if len(recent) < 3:
+        return "flat"
+    slope = median((recent[j] - recent[i]) / (j - i) for i in range(len(recent) - 1) for j in range(i + 1, len(recent)))
+    change = slope * (len(recent) - 1)
+    level = median(abs(value) for value in recent)
+    middle = median(value - slope * i for i, value in enumerate(recent))
+    noise = median(abs(value - slope * i - middle) for i, value in enumerate(recent))
+    if abs(change) <= max(_MINIMUM_CHANGE * level, noise):
+        return "flat"
+    return "improving" if (change < 0) == (better == "lower") else "worsening"
+
 
 DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds of example go missing
 KINDS = ("kinds_reached", "kind_diversity")  # what measures/modes.py says at looks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ganforge.diagnosis.history import discriminators, looks, middle
+from ganforge.diagnosis.history import discriminators, looks, measures, middle
 from ganforge.records import Finding, History
 
 LOOKS = 3
@@ -46,3 +46,30 @@ def _share(notes: Mapping[str, float]) -> float:
     """How far unseen real data falls from training data towards fake: 0 not at all, 1 it counts as fake."""
     gap = float(notes["score_real"]) - float(notes["score_fake"])
     return (float(notes["score_real"]) - float(notes["score_held_out"])) / gap if gap > LEAST_GAP else 0.0
+
+
+def copying(history: History) -> Finding | None:
+    """The evaluation suspects copying: the same rule as the verdict's, so that the two never disagree.
+
+    A distance may convict a model and never acquits one (arXiv 2505.01524, "the DCR delusion"), so silence here is not
+    a proof of privacy.
+    """
+    if not history.evaluation.get("copying_suspected"):
+        return None
+    measure = measures(history).get("copying", {})
+    numbers = (
+        f"{float(measure['value']):.1%} of the samples lie unusually close to one training example (95 % interval "
+        f"{float(measure['low']):.1%} to {float(measure['high']):.1%}); of real examples that were never shown, "
+        f"{float(measure['floor']):.1%} do."
+        if measure
+        else str(history.evaluation.get("nearest", ""))
+    )
+    return Finding(
+        ailment="copying",
+        severity="critical",
+        evidence=numbers,
+        cause="The model reproduces training examples instead of inventing new ones: too little data for its size, "
+        "trained for too long, or many duplicates in the data.",
+        remedy="Do not publish these samples if the data is private. Add more data or remove duplicates (see the data "
+        "passport), train a smaller network with `--size tiny`, or stop earlier with `--minutes`.",
+    )

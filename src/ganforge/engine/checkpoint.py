@@ -20,16 +20,57 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ganforge.contracts import Levers
-from ganforge.core.files import check_folder, remove_folder, write_folder
-from ganforge.core.json_file import read_json_file
+from ganforge.core.files import check_folder, read_json_file, remove_folder, write_folder
 from ganforge.core.safetensors_file import Declared, read_declared, read_tensors, refuse_others
 from ganforge.core.world import World
 from ganforge.engine.best import PREFIX, Best, Standing
-from ganforge.engine.clock import Clock
 from ganforge.engine.ema import MovingAverage
-from ganforge.engine.guard_state import Memory
+from ganforge.engine.guard_ladders import Memory
 from ganforge.engine.turn import OpenAccount, Seat, go_on_with
 from ganforge.errors import RunError
+
+
+@dataclass(slots=True)
+class Clock:
+    """Examples shown so far and the stretch of progress that is left."""
+
+    length: int  # examples planned in all
+    examples: int = 0
+    anchor_examples: int = 0  # where the length was last changed
+    anchor_progress: float = 0.0
+
+    @property
+    def progress(self) -> float:
+        """0 at the start, 1 when all examples have been shown."""
+        left = self.length - self.anchor_examples
+        if left <= 0:
+            return 1.0
+        share = (self.examples - self.anchor_examples) / left
+        return min(1.0, self.anchor_progress + (1.0 - self.anchor_progress) * share)
+
+    @property
+    def done(self) -> bool:
+        return self.examples >= self.length
+
+    def set_length(self, length: int) -> None:
+        """Plans `length` examples in all from now on; progress goes on from its present value."""
+        self.anchor_progress, self.anchor_examples = self.progress, self.examples
+        self.length = length
+
+
+def fitting_length(clock: Clock, seconds_used: float, seconds_allowed: float, examples_per_second: float) -> int | None:
+    """How many examples in all fit the time, or None if the plan would end within 3 % of the allowed time anyway.
+
+    A machine that was busy for a while gets its examples back when it is free again.
+
+    Args: seconds_used of training so far, and those that the looks still to come will use; seconds_allowed in all;
+        examples_per_second the recent rate of the steps alone, > 0.
+    """
+    fits = max(0.0, seconds_allowed - seconds_used) * examples_per_second
+    left = clock.length - clock.examples
+    off_seconds = abs(fits - left) / examples_per_second
+    return clock.examples + int(fits) if left > 0 and off_seconds > 0.03 * seconds_allowed else None
+
 
 KEPT = 2
 STOPPED = ".stopped"  # behind the step of a checkpoint that only a person's stop has made

@@ -16,17 +16,14 @@ from torch import nn
 
 from ganforge.contracts import Feed, Game, Observer
 from ganforge.core.world import ALONE, World
-from ganforge.engine.adaptive_augmentation import adapted
 from ganforge.engine.best import Best, Standing
 from ganforge.engine.capture import Captured, CudaRecorder
-from ganforge.engine.checkpoint import State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
-from ganforge.engine.clock import Clock
-from ganforge.engine.control import Decision, agree, decide, recorded_refits
+from ganforge.engine.checkpoint import Clock, State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
+from ganforge.engine.control import Decision, agree, decide, recorded_refits, return_to_healthy
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.guard import Guard
 from ganforge.engine.recorder import Journal, Pace, add_watched, make_record
-from ganforge.engine.rewind import return_to_healthy
-from ganforge.engine.settings import FitSettings
+from ganforge.engine.settings import FitSettings, adapted
 from ganforge.engine.step import AtOnce, Runner, Step
 from ganforge.engine.turn import Seat, open_account, sit_down
 from ganforge.errors import Interrupted, RunError, TrainingError

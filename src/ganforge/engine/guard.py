@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 from ganforge.contracts import Levers
 from ganforge.engine.checkpoint import State
-from ganforge.engine.guard_ladders import IN_EVERY_RECORD, LADDERS, SHAPELESS, UNMISTAKABLE, Rung
-from ganforge.engine.guard_state import Memory, Trial
+from ganforge.engine.guard_ladders import IN_EVERY_RECORD, LADDERS, SHAPELESS, UNMISTAKABLE, Memory, Rung, Trial
 from ganforge.records import Finding, History, Record
 
 WAIT_LOOKS = 2  # until an action is judged: the first look after it may still show what was before

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from ganforge.engine.adaptive_augmentation import Adaptation
+from ganforge.contracts import Levers
+from ganforge.records import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptation:
+    """How the strength moves."""
+
+    player: str  # the discriminator whose notes are read
+    target: float  # share of pairs ranked right, 0.5..1, at which the strength stays where it is
+    ramp_examples: float  # shown while the strength goes from 0 to 1, at the most
+    most: float  # the greatest strength, 0..1
+
+
+def adapted(levers: Levers, record: Record, examples: int, settings: Adaptation) -> Levers:
+    """The levers after one record.
+
+    The strength is moved up or down by examples / ramp_examples, as the record says: a function of the records alone,
+    so that a resumed run does the same. Args: examples shown since the record before.
+    """
+    notes: Mapping[str, float] = (record.get("notes") or {}).get(settings.player) or {}
+    share = notes.get("ranked_right")
+    if share is None:
+        return levers
+    step = examples / settings.ramp_examples
+    moved = levers.adapted + (step if share > settings.target else -step)
+    return replace(levers, adapted=min(settings.most, max(0.0, moved)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from ganforge.contracts import Batch, Dial, Feed, Game, Turn
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import seed_for
+from ganforge.core.seeds import Draws, seed_for
 from ganforge.core.spans import span
 from ganforge.engine.allreduce import Averaging
 from ganforge.engine.checkpoint import State

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Loss, OptimiserSettings, Player, Turn
-from ganforge.core.draws import Draws
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
+from ganforge.core.seeds import Draws
 from ganforge.core.spans import span
 from ganforge.core.threads import side_by_side
 from ganforge.core.world import ALONE, World

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator, Dial, Loss, is_on
-from ganforge.core.draws import Draws
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
+from ganforge.core.seeds import Draws
 from ganforge.objectives.penalties import score_both, squared_slope
 from ganforge.objectives.relativistic import discriminator_notes
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
 from ganforge.core.spans import span
 
 

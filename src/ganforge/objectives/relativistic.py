@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator, Dial, Loss
-from ganforge.core.draws import Draws
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
+from ganforge.core.seeds import Draws
 from ganforge.objectives.penalties import score_both
 
 

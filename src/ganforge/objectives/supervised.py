@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ganforge.contracts import Loss
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
 
 
 def squared_error(prediction: Tensor, target: Tensor) -> Loss:

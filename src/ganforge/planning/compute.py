@@ -2,14 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
 
-from ganforge.core.device import survey_machine
+from ganforge.contracts import Feed, Game
+from ganforge.core.device import THREADS, survey_machine
+from ganforge.engine.fit import FitSettings, fit
+from ganforge.engine.profile import StepCost, cost_of_step
+from ganforge.errors import Interrupted
+from ganforge.objectives import OBJECTIVES
 from ganforge.planning.draft import Choice, Draft
-from ganforge.recipe import Compute
+from ganforge.recipe import Adversary, Compute, Optimiser, Recipe
+from ganforge.records import Record
+
+TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
+MOST_RECORDS = 2_000.0  # in a run whose examples were asked for, however long
+MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
+
+
+def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate: float) -> int:
+    """Steps from one record to the next: about a second of them, and at least twenty records in a run.
+
+    Args: rate in examples/s as timed; None where the clock must not decide: then steady_rate stands for it.
+    """
+    pace = max(steady_rate, examples / MOST_RECORDS) if rate is None else rate
+    return max(1, min(round(pace / batch), examples // batch // 20))
+
+
+@dataclass(slots=True)
+class _Rates:
+    """An observer that keeps the rate of each record."""
+
+    seen: list[float]
+
+    def record(self, record: Record) -> None:
+        self.seen.append(record["examples_per_second"])
+
+    def event(self, event: Any) -> None:
+        pass
+
+
+def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build: Callable[[Recipe], Game]) -> float:
+    """Examples per second of real training steps on this machine: the median of a few short stretches of `steps`.
+
+    The first stretch only warms up: kernels are chosen and memory is taken in it.
+    """
+    batch, rates = recipe.optimiser.batch_size, _Rates([])
+    settings = FitSettings(
+        seed=recipe.seed,
+        batch_size=batch,
+        length_examples=batch * steps * (TIMED_STRETCHES + 1),
+        half_life_examples=1000,
+        precision=recipe.compute.precision,
+        pieces=recipe.compute.pieces,
+        capture=recipe.compute.capture is not False,
+        record_every_steps=steps,
+    )
+    before = torch.get_num_threads()
+    use(recipe.compute)
+    enough = perf_counter() + MOST_TIMING_SECONDS
+    # A GPU chooses its kernels in the first stretch, which alone may take longer than that, and many times a step.
+    least = 2 if recipe.compute.device.startswith("cuda") else 1
+    try:
+        fit(build(recipe), feed, settings, observers=(rates,), stop=lambda: timed_enough(rates.seen, enough, least))
+    except Interrupted:
+        pass  # by the line above: what was measured is enough
+    finally:
+        torch.set_num_threads(before)
+    measured = sorted(rates.seen[1:] or rates.seen)
+    return measured[len(measured) // 2]
+
+
+def timed_enough(seen: Sequence[float], enough: float, least: int) -> bool:
+    """Whether no more stretches need be timed. Args: seen their rates so far; enough by perf_counter; least of them."""
+    return len(seen) >= least and perf_counter() > enough
+
 
 WHOLE = "a batch is computed as a whole; more pieces take less memory"
 ALONE = "each operation has one: several wait for each other, and for long where other programs run"
@@ -62,3 +135,44 @@ def library_threads(compute: Compute) -> AbstractContextManager[object]:
     """
     limits: AbstractContextManager[object] = threadpool_limits(compute.threads)
     return limits
+
+
+FLOPS_PER_START = 2e6  # see pieces_for; measured on digits and tables (docs/log.md)
+FEWEST_EXAMPLES = 2  # in a piece: translation without pairs moves the examples of a batch apart by one
+
+
+def choose_pieces(draft: Draft, feed: Feed, *, build: Callable[[Recipe], Game]) -> None:
+    """Revise `compute.pieces` once network, objective and batch are chosen, for runs on a processor.
+
+    What a step costs is counted and not timed, so that the same command gives the same pieces on a busy machine.
+    A person who has pinned pieces or threads is left with them, and examples that an objective ties together stay in
+    one piece. Args: build the game of a recipe, of which one step is played.
+    """
+    compute, batch = draft[Compute], draft[Optimiser].batch_size
+    if compute.device != "cpu" or THREADS == 1 or {"compute.pieces", "compute.threads"} & set(draft.pinned):
+        return
+    if OBJECTIVES[draft[Adversary].name].couples_examples:
+        return
+    recipe, before = draft.recipe(), torch.get_num_threads()
+    use(recipe.compute)
+    settings = FitSettings(
+        seed=recipe.seed, batch_size=batch, length_examples=batch, half_life_examples=1000, precision=compute.precision
+    )
+    try:
+        cost = cost_of_step(build(recipe), feed, settings)
+    finally:
+        torch.set_num_threads(before)
+    pieces, arithmetic = pieces_for(cost, batch, THREADS), f"a step of {cost.flops:.2g} multiplications and additions"
+    why = f"{arithmetic} is not worth dividing" if pieces == 1 else f"{arithmetic} is divided among {THREADS} cores"
+    draft.revise(Compute, pieces=(pieces, why))
+
+
+def pieces_for(cost: StepCost, batch: int, cores: int) -> int:
+    """Number of equal pieces: at most one for each core, each of at least FEWEST_EXAMPLES.
+
+    Every further piece starts all operations of a step once more. That costs little, also where no other core is free,
+    if the step has FLOPS_PER_START multiplications and additions for each operation that is started again.
+    """
+    worth = 1 + int(cost.flops / (FLOPS_PER_START * cost.operations))
+    most = max(1, min(worth, cores, batch // FEWEST_EXAMPLES))
+    return next(pieces for pieces in range(most, 0, -1) if batch % pieces == 0)

@@ -15,15 +15,120 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Dial, Feed, Game, Levers, Loss, Player, Turn
-from ganforge.core.draws import Draws
-from ganforge.core.precision import widened
-from ganforge.core.seeds import generator_for, seed_for
-from ganforge.networks import Pairs, network_pair
+from ganforge.contracts import (
+    BoundDiscriminator,
+    Dial,
+    Feed,
+    Game,
+    Levers,
+    Loss,
+    OptimiserSettings,
+    Player,
+    Schedule,
+    Turn,
+)
+from ganforge.core.device import widened
+from ganforge.core.seeds import Draws, generator_for, seed_for
+from ganforge.networks import Pairs, dials_of, network_pair
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.objective import gamma_schedule
-from ganforge.planning.optimiser import optimiser_settings
-from ganforge.recipe import Recipe
+from ganforge.planning.draft import DEFAULT_OBJECTIVE, Choice, Draft
+from ganforge.recipe import Adversary, Network, Optimiser, Recipe
+
+NO_DIAL = {
+    "latent_size": "The network {name!r} draws nothing from noise.",
+    "width": "The network {name!r} has no hidden layer.",
+    "depth": "The network {name!r} has no blocks or hidden layers to be repeated.",
+}
+
+
+def choose_network(draft: Draft, sized: Network, pairs: Pairs, **why: str) -> Network:
+    """Choose the section `network`: the one of a size, or what is pinned.
+
+    Args: sized the network of a size; pairs those that suit the data; why the reasons of name, latent_size, width and
+        depth. A network that has a depth, where the size says none, gets one block or layer.
+    Raises: RecipeError for an unknown name, and where a dial is pinned that the network does not have.
+    """
+    name: str = draft.pinned.get("network.name", sized.name)
+    has = dials_of(name, pairs)
+    draft.leave_out({f"network.{dial}": no.format(name=name) for dial, no in NO_DIAL.items() if dial not in has})
+    choices: dict[str, Choice] = {dial: (getattr(sized, dial), why[dial]) for dial in has}
+    if "depth" in has and sized.depth is None:
+        choices["depth"] = (1, "one, the least")
+    return draft.choose(Network, name=(name, why["name"]), **choices)
+
+
+KIND = ("adam", "a step size for each weight, which layers of different scale need")
+BETA1 = (0.0, "no momentum: each step of one player changes the other's task")
+BETA2 = (0.99, "a memory of about 100 steps for the size of the gradients")
+RATE_END = (0.0, "the last steps settle what was learned")
+PLAIN = "Plain steps, which `sgd` takes, have no moments."
+
+
+def choose_optimiser(
+    draft: Draft,
+    *,
+    rate: Choice,
+    warmup: Choice,
+    batch_size: Choice,
+    kind: Choice = KIND,
+    rate_end: Choice = RATE_END,
+    beta1: Choice = BETA1,
+    beta2: Choice = BETA2,
+) -> Optimiser:
+    """Choose the section `optimiser`; plain steps (sgd) have no betas."""
+    plain = draft.pinned.get("optimiser.kind", kind[0]) == "sgd"
+    if plain:
+        draft.leave_out({"optimiser.beta1": PLAIN, "optimiser.beta2": PLAIN})
+    moments: dict[str, Choice] = {} if plain else {"beta1": beta1, "beta2": beta2}
+    return draft.choose(
+        Optimiser,
+        kind=kind,
+        learning_rate_start=rate,
+        learning_rate_end=rate_end,
+        warmup=warmup,
+        **moments,
+        batch_size=batch_size,
+    )
+
+
+def optimiser_settings(recipe: Recipe) -> OptimiserSettings:
+    """How a player steps: its learning rate moves along a half cosine."""
+    chosen = recipe.optimiser
+    rate = Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup)
+    betas = {"beta1": chosen.beta1, "beta2": chosen.beta2}
+    return OptimiserSettings(rate, chosen.kind, **{name: beta for name, beta in betas.items() if beta is not None})
+
+
+def choose_objective(
+    draft: Draft,
+    gamma_start: tuple[float, str],
+    gamma_end: tuple[float, str],
+    order: str = "each player answers the other's newest step",
+) -> Adversary:
+    """Choose the section `objective`.
+
+    Args: gamma_start, gamma_end the penalty's weight by a rule on the data, with its reason, for objectives whose paper
+    gives none; order the reason why the players step in turn.
+    """
+    name = draft.pinned.get("objective.name", DEFAULT_OBJECTIVE)
+    paper = OBJECTIVES[name].gamma
+    if paper is not None:
+        gamma_start = (paper[0], "the paper's weight")
+        gamma_end = (paper[1], "constant, as in the paper" if paper[0] == paper[1] else "as in the paper")
+    return draft.choose(
+        Adversary,
+        name=(name, "relativistic pairing with R1 and R2: converges"),
+        gamma_start=gamma_start,
+        gamma_end=gamma_end,
+        order=("alternating", order),
+    )
+
+
+def gamma_schedule(recipe: Recipe) -> Schedule:
+    """The gradient penalty's weight: geometric between its ends, or linear where one is 0."""
+    start, end = recipe.adversary.gamma_start, recipe.adversary.gamma_end
+    return Schedule(start, end, "geometric" if min(start, end) > 0 else "linear")
+
 
 WATCHED = 256  # held-out examples that the discriminator scores at each look
 

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ganforge.planning.compute import TIMED_STEPS, TIMED_STRETCHES, steps_per_record
 from ganforge.planning.draft import Choice, Draft
-from ganforge.planning.timing import TIMED_STEPS, TIMED_STRETCHES, steps_per_record
 from ganforge.recipe import Average, Length, Optimiser, Recipe, Records
 
 DEFAULT_MINUTES = 5.0
 MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for: so that its plan costs next to nothing
 
 Measure: TypeAlias = Callable[[Recipe, int], float]
-"""Examples a second of a recipe's game on this machine, by stretches of so many steps (planning/timing.py)."""
+"""Examples a second of a recipe's game on this machine, by stretches of so many steps (planning/compute.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganforge.core.device import memory_bytes
-from ganforge.core.files import check_folder
-from ganforge.core.json_file import read_json_file
+from ganforge.core.files import check_folder, read_json_file
 from ganforge.core.safetensors_file import Declared, read_declared, read_tensors, refuse_others
 from ganforge.core.validation import refused
 from ganforge.errors import RunError

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ganforge.reports.diagnosis_page import Said, write_diagnosis
 from ganforge.reports.layers import flows, in_words, late
-from ganforge.reports.page import write_report
+from ganforge.reports.page import Said, write_diagnosis, write_report
 from ganforge.reports.tensorboard import TensorBoard
 
 __all__ = ["Said", "TensorBoard", "flows", "in_words", "late", "write_diagnosis", "write_report"]

@@ -2,13 +2,185 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import math
 import re
+import struct
+import warnings
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from ganforge.records import CONTENTS, Bars, Block, Cases, Content, Figure, Group, Sound
-from ganforge.reports.media import Picture, picture, place_of, sound
+from PIL import Image
+
+from ganforge.core.format import number, title
+from ganforge.records import CONTENTS, Bars, Block, Cases, Content, Evaluation, Figure, Group, Measure, Sound
 from ganforge.run import Run
+
+FORMATS = ("PNG", "JPEG", "WEBP")  # never EPS and the like, which run programs
+_LEAST_SIDE = 160  # pixels: smaller shows nothing, whatever it weighs
+_MOST_BYTES, _MOST_PIXELS = 2**26, 2**26  # of a file: more is none that a run writes
+_MOST_SOUND = 2**20  # bytes of a sound file: about half a minute of speech
+SOUNDS = {".wav": "audio/wav", ".flac": "audio/flac", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
+_BROKEN = (  # what Pillow's decoders raise on damaged files
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError,
+    struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture for an <img>: its address and its size in pixels."""
+
+    uri: str
+    width: int
+    height: int
+
+    @property
+    def small(self) -> bool:
+        """Whether the page shows it larger than it is, so that its pixels should stay square."""
+        return self.width < 560
+
+
+def place_of(run: Run, path: str) -> Path | None:
+    """Where a file that an evaluation names lies; None if that is outside of the run, or a link."""
+    place = run.folder / path
+    inside = place.resolve().is_relative_to(run.folder.resolve())
+    return place if inside and not place.is_symlink() else None
+
+
+def sound(path: Path) -> str | None:
+    """A sound file as a data URI; None if it is missing, too heavy for a page, or not of a known type."""
+    kind = SOUNDS.get(path.suffix.lower())
+    try:
+        if kind is None or path.stat().st_size > _MOST_SOUND:
+            return None
+        return _uri(path.read_bytes(), kind)
+    except OSError:
+        return None
+
+
+def picture(path: Path, side: int = 1200, most_bytes: int = 200_000) -> Picture | None:
+    """A file as a data URI, or None if it is missing or cannot be read (a report never fails for want of a picture).
+
+    Args: side the longest side in pixels and most_bytes the weight that the page can bear. A PNG within its weight goes
+        in as it is; anything else is written as WebP, smaller and smaller until it is light enough.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return None
+        content = path.read_bytes()
+        with _quiet(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return None
+            image.load()
+            if len(content) <= most_bytes and (image.format == "PNG" or getattr(image, "is_animated", False)):
+                return Picture(_uri(content, f"image/{str(image.format).lower()}"), *image.size)
+            full = image.convert("RGBA" if "A" in image.getbands() else "RGB")
+    except _BROKEN:
+        return None
+    while True:
+        lighter = full.copy()
+        lighter.thumbnail((side, side), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        lighter.save(file, "WEBP", quality=80, method=4)
+        if file.tell() <= most_bytes or side <= _LEAST_SIDE:
+            return Picture(_uri(file.getvalue(), "image/webp"), *lighter.size)
+        side = round(0.8 * min(side, max(full.size)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow warns of pictures that are too large: here they are none."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+_MARGIN = 5.0  # percent of the track on either side of reference and floor, for values beyond them
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One measure as a row: its numbers as text, and places on a track in percent (reference left, floor right)."""
+
+    title: str
+    meaning: str
+    better: str
+    value: str
+    interval: str
+    floor: str
+    reference: str
+    place: float | None  # None when floor and reference are too near to each other to span a track
+    low: float
+    wide: float
+    sentence: str
+
+
+def standings(evaluation: Evaluation) -> list[Standing]:
+    """Every measure of the evaluation beside its floor and its reference."""
+    return [_standing(measure, evaluation.best, evaluation.simplest) for measure in evaluation.measures]
+
+
+def _standing(measure: Measure, best: str, simplest: str) -> Standing:
+    value, low, high, floor, reference = measure.value, measure.low, measure.high, measure.floor, measure.reference
+    sign = -1.0 if measure.better == "lower" else 1.0
+    span = floor - reference
+    track = sign * span > 0 and math.isfinite(value)  # a reference that beats the floor spans no track
+    if math.isfinite(high - low):
+        track = track and abs(span) > 0.5 * (high - low)  # else it would show nothing but chance
+    share = (value - reference) / span if track else math.nan
+    ends = sorted(_percent((end - reference) / span) for end in (low, high) if math.isfinite(end)) if track else []
+    low_end, high_end = (ends[0], ends[-1]) if ends else (0.0, 0.0)
+    best_end = sign * (low if sign < 0 else high)
+    return Standing(
+        title=title(measure.name),
+        meaning=measure.meaning,
+        better=f"{measure.better} is better",
+        value=number(value),
+        interval=f"{number(low)} to {number(high)}" if math.isfinite(low) and math.isfinite(high) else "",
+        floor=number(floor) if math.isfinite(floor) else "",
+        reference=number(reference) if math.isfinite(reference) else "",
+        place=_percent(share) if track else None,
+        low=low_end,
+        wide=max(high_end - low_end, 0.6),
+        sentence=_on_track(share, best, simplest)
+        if track
+        else _off_track(sign * value, sign * floor, sign * reference, best_end, best, simplest),
+    )
+
+
+def _off_track(value: float, floor: float, reference: float, best_end: float, best: str, simplest: str) -> str:
+    """Without a track: the floor, or where it is unknown the reference, says how good a value is. Higher is better."""
+    if not math.isfinite(value):
+        return ""
+    if math.isfinite(floor):
+        return f"as good as {best}" if max(value, best_end) >= floor else f"not as good as {best}"
+    if math.isfinite(reference):
+        return f"better than {simplest}" if value > reference else f"no better than {simplest}"
+    return ""
+
+
+def _on_track(share: float, best: str, simplest: str) -> str:
+    if share >= 1:
+        return f"as good as {best}"
+    if share <= 0:
+        return f"no better than {simplest}"
+    return f"{100 * share:.0f} % of the way from {simplest} to {best}" if share < 0.995 else f"nearly as good as {best}"
+
+
+def _percent(share: float) -> float:
+    """A place on the track in percent: reference at the left margin, floor at the right one, kept on the track."""
+    return min(max(_MARGIN + (100 - 2 * _MARGIN) * share, 0.8), 99.2)
+
 
 _WIDE = (3300, 450_000)  # longest side in pixels, and bytes, of a chart with many panels
 _CASES = (1600, 450_000)

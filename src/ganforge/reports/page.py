@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,12 +22,9 @@ from ganforge.core.validation import refused
 from ganforge.errors import RunError
 from ganforge.events import kind_of, state_of
 from ganforge.records import Evaluation, Finding, History, Page, read_evaluation, read_page
-from ganforge.reports.blocks import longest, sections
-from ganforge.reports.guard import guard_actions
+from ganforge.reports.blocks import longest, sections, standings
 from ganforge.reports.heatmaps import player_flows
-from ganforge.reports.measures import standings
-from ganforge.reports.passport import DIGESTS, find, passport_facts
-from ganforge.reports.plan import plan_sections
+from ganforge.reports.sections import DIGESTS, find, guard_actions, passport_facts, plan_sections
 from ganforge.reports.timeline import charts, moments
 from ganforge.run import Run
 
@@ -188,3 +185,38 @@ def _date(text: str) -> str:
         return datetime.fromisoformat(text).strftime("%d %B %Y, %H:%M UTC")
     except ValueError:
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the page says in words."""
+
+    name: str  # of the run
+    sentence: str  # what the diagnosis comes to
+    standing: Sequence[str]  # where the run stands, a sentence each
+    checked: str  # what was looked at and found healthy
+    happened: Sequence[tuple[str, str]]  # when, and what happened on the way
+
+
+def write_diagnosis(
+    path: Path, said: Said, findings: Sequence[Finding], history: History, recipe: Mapping[str, Any], page: Page
+) -> Path:
+    """Writes one page that needs no network, whole or not at all.
+
+    Args: findings most severe first; history, recipe and words of the run.
+    Raises: RunError if the run's files hold what no run writes; StorageError if the page cannot be written.
+    """
+    with refused(f"What {said.name!r} says of itself"):
+        content = {
+            "said": said,
+            "run_facts": run_facts(history, recipe, page),
+            "findings": findings,
+            "severities": SEVERITIES,
+            "backprop": player_flows(history.records, history.events),
+            "charts": charts(history),
+            "page": page,
+            "footer": footer(history, recipe),
+        }
+        content_of_page = environment().get_template("diagnosis.html.jinja").render(content)
+    write_whole(path, content_of_page.encode())
+    return path

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from ganforge.kinds.tables.columns import Column, ColumnKind
-from ganforge.kinds.tables.rules import find_rules as module
-from ganforge.kinds.tables.rules.find_rules import find_rules
+from ganforge.kinds.tables.rules import discovery as module
+from ganforge.kinds.tables.rules.discovery import find_rules
 from ganforge.kinds.tables.rules.rules import check_rules, parse_rules, rule_in_words
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", "nowhere"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from table_frames import column_of, columns_of, source_of
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.reading.survey import survey_table
 
 ROWS = 30

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.find_rules import find_rules
+from ganforge.kinds.tables.rules.discovery import find_rules
 from ganforge.kinds.tables.rules.rules import broken, check_rules, parse_rules, rule_in_words
 
 

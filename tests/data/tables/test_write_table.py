@@ -13,7 +13,7 @@ from test_source import frame as every_type
 
 from ganforge.errors import InputError, StorageError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.plain import from_plain, to_plain
+from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.reading.survey import survey_table
 from ganforge.kinds.tables.reading.write import write_table

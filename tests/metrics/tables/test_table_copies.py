@@ -7,7 +7,7 @@ import pytest
 from tables_world import COLUMNS, chosen, people
 
 from ganforge.kinds.tables.measures.copies import copies, nearer_share, row_hashes
-from ganforge.kinds.tables.reading.plain import take
+from ganforge.kinds.tables.reading.arrays import take
 
 
 def test_new_real_rows_are_no_copies() -> None:

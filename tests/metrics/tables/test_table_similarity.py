@@ -11,7 +11,7 @@ from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import BINS, MISSING, MOST_VALUES, Coding
-from ganforge.kinds.tables.measures.quick import MOST_QUICK, quick_table_quality
+from ganforge.kinds.tables.measures.monitoring import MOST_QUICK, quick_table_quality
 from ganforge.kinds.tables.measures.similarity import (
     correlations,
     cramers_v,

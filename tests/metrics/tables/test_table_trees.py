@@ -12,8 +12,15 @@ from tables_world import COLUMNS, chosen, people, permuted
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import Coding
 from ganforge.kinds.tables.measures.scoring import detection
-from ganforge.kinds.tables.measures.trees import auc, auc_standard_error, explained, macro_auc
-from ganforge.kinds.tables.measures.utility import find_targets, of_real_rows, utility
+from ganforge.kinds.tables.measures.utility import (
+    auc,
+    auc_standard_error,
+    explained,
+    find_targets,
+    macro_auc,
+    of_real_rows,
+    utility,
+)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=2, max_size=40))

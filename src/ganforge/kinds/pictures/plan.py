@@ -8,20 +8,16 @@ from __future__ import annotations
 import math
 
 from ganforge.contracts import Tell
-from ganforge.core.subset import subset
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.core.seeds import subset
+from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.reading import MIRRORED, Pictures, mirrored_ratio
 from ganforge.networks import refuse_unbuildable_pair
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.compute import choose_compute
+from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
 from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.game import choose_network, choose_objective, choose_optimiser
 from ganforge.planning.length import DEFAULT_MINUTES, Pace, Span, choose_length, for_examples, for_minutes
-from ganforge.planning.network import choose_network
-from ganforge.planning.objective import choose_objective
-from ganforge.planning.optimiser import choose_optimiser
-from ganforge.planning.pieces import choose_pieces
-from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Adversary, Augmentation, Compute, Data, Network, Optimiser, Recipe, Size
 
 BATCH = 64
@@ -33,9 +29,7 @@ LONG_ON_CPU = 30.0  # minutes from which on 64 pixels are worth it on a processo
 GAMMA_PER_SQUARED_DISTANCE = 0.01  # see gamma_rule
 COMPARED = 500  # training pictures that tell whether a mirrored one could be one of them
 FEW = 1_000  # training pictures, under which a discriminator may come to know them by heart within a run
-RIGHT_AT_MOST = (
-    0.8  # share of pairs that a discriminator ranks right while it judges by likeness (engine/adaptive_augmentation.py)
-)
+RIGHT_AT_MOST = 0.8  # share of pairs that a discriminator ranks right while it judges by likeness (engine/settings.py)
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0

@@ -5,15 +5,10 @@ from __future__ import annotations
 from ganforge.contracts import Feed, Game
 from ganforge.kinds.points.reading import Points
 from ganforge.networks import PAIRS, refuse_unbuildable_pair
-from ganforge.planning.compute import choose_compute
+from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import adversarial_game, build_pair
+from ganforge.planning.game import adversarial_game, build_pair, choose_network, choose_objective, choose_optimiser
 from ganforge.planning.length import Pace, choose_length, for_examples, for_minutes
-from ganforge.planning.network import choose_network
-from ganforge.planning.objective import choose_objective
-from ganforge.planning.optimiser import choose_optimiser
-from ganforge.planning.pieces import choose_pieces
-from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Data, Network, Recipe, Size
 
 ABSENT = {"augmentation": "A point has nothing around it that a change could leave as it is."}

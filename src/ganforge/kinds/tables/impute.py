@@ -28,8 +28,7 @@ from ganforge.kinds.tables.measures.imputation import (
     filling_scores,
     hide,
 )
-from ganforge.kinds.tables.overview import overview_of
-from ganforge.kinds.tables.plan import begin
+from ganforge.kinds.tables.plan import begin, overview_of
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.measures.intervals import Estimate, with_ends
 from ganforge.measures.rivals import rival

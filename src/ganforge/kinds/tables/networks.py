@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.core.draws import Draws
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
+from ganforge.core.seeds import Draws
 
 NEVER = -1e4  # the logit of a place that no unit has
 MOST_LOGIT = 4e3  # in size: so that NEVER stays below all others, however large the weights have become

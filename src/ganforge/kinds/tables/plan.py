@@ -10,19 +10,50 @@ from dataclasses import replace
 import torch
 
 from ganforge.contracts import Game, Task, Tell
-from ganforge.kinds.tables.columns import TableData
+from ganforge.kinds.tables.columns import TableData, columns_of
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
+from ganforge.kinds.tables.rules.ranges import seen_range
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.kinds.tables.table import Table, TableInquiry
 from ganforge.networks import refuse_unbuildable
-from ganforge.planning.compute import choose_compute
+from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
 from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.game import choose_objective, choose_optimiser
 from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
-from ganforge.planning.objective import choose_objective
-from ganforge.planning.optimiser import choose_optimiser
-from ganforge.planning.pieces import choose_pieces
-from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
+from ganforge.records import Rows
+
+
+def overview_of(recipe: Recipe) -> tuple[Rows, ...]:
+    """What was found of each column and will be done with it; what every generated row will keep, each with its why."""
+    return _columns(recipe), _rules(recipe)
+
+
+def _columns(recipe: Recipe) -> Rows:
+    rows = []
+    for column in columns_of(recipe):
+        ordered = column.is_number and column.minimum is not None
+        rows.append(
+            (
+                column.name,
+                column.kind,
+                seen_range(column) if ordered else "",
+                f"{column.missing:,}" if column.missing else "",
+                f"{column.distinct:,}",
+                column.does,
+                column.why,
+            )
+        )
+    heads = ("column", "kind", "range", "missing", "distinct", "what will be done", "why")
+    return Rows(heads, tuple(rows), numeric=(3, 4))
+
+
+def _rules(recipe: Recipe) -> Rows:
+    rules, reasons = recipe.section(RowSettings).rules, recipe.reasons
+    none = "No rules: none was found that is no accident. Ask for one with --rule."
+    found = [(rule, reasons.get(f"rows.rules.{rule}", reasons.get("rows.rules", ""))) for rule in rules]
+    return Rows(("every row keeps", "why"), tuple(found), caption="" if rules else none)
+
 
 BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
 SPANS, ROWS_FOR_A_SPAN = 32, 30

@@ -25,11 +25,11 @@ from ganforge.kinds.tables.codec.codec import TableCodec, Tally, fit_codec, unit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import Inside
 from ganforge.kinds.tables.columns import NUMBERS, Column, learned
-from ganforge.kinds.tables.reading.opened import TableSource
-from ganforge.kinds.tables.reading.plain import to_plain
+from ganforge.kinds.tables.reading.arrays import to_plain
+from ganforge.kinds.tables.reading.reader import TableSource
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
-from ganforge.kinds.tables.rules.find_rules import find_rules
+from ganforge.kinds.tables.rules.discovery import find_rules
 from ganforge.kinds.tables.rules.rules import Rule, check_rules, combined, read_rule, rule_in_words
 
 CACHED_CELLS = 20_000_000

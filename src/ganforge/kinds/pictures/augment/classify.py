@@ -5,20 +5,45 @@ It measures what a labelled data set is worth: the same classifier, the same num
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganforge.contracts import Batch, Game, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.kinds.pictures.networks.augmentation import augment, draw_changes
-from ganforge.kinds.pictures.networks.classifier import Classifier
+from ganforge.kinds.pictures.networks.resnet import SLOPE, lowest_size, pad_to_stages, stages_of
 from ganforge.kinds.pictures.reading.feed import HALF
+
+WIDTH, WIDEST = 24, 4  # channels at half the picture's size; at the lowest size at most so many times as many
+
+
+class Classifier(nn.Module):
+    """Pictures (B, C, H, W) in -1..1 -> logits (B, labels): halved by convolutions to 4 to 7 pixels, then linear."""
+
+    def __init__(self, shape: tuple[int, int, int], labels: int) -> None:
+        super().__init__()
+        channels, height, width = shape
+        widths = [WIDTH * min(2**k, WIDEST) for k in range(stages_of(height, width))]
+        self.down = nn.ModuleList(
+            nn.Conv2d(before, here, 4, stride=2, padding=1) for before, here in pairwise((channels, *widths))
+        )
+        self.logits = nn.Linear(widths[-1] * math.prod(lowest_size(height, width, len(widths))), labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = pad_to_stages(x, len(self.down))
+        for layer in self.down:
+            x = F.leaky_relu(layer(x), SLOPE)
+        logits: Tensor = self.logits(x.flatten(1))
+        return logits
+
 
 BATCH, RATE = 64, 2e-3
 EXAMPLES = 24_000  # shown to a classifier: enough for a few hundred pictures as for some thousands

@@ -15,16 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Observer
-from ganforge.core.files import write_tree, write_whole
-from ganforge.core.json_file import read_json_file
+from ganforge.core.files import read_json_file, write_tree, write_whole
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.augment.classify import EXAMPLES, Labelled, accuracy_after_learning
 from ganforge.kinds.pictures.generate.model import PictureModel
-from ganforge.kinds.pictures.grid import image_bytes
 from ganforge.kinds.pictures.picture_file import picture_paths
 from ganforge.kinds.pictures.reading import PictureFeed, Pictures, open_pictures, survey
 from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES
-from ganforge.kinds.pictures.write import array_bytes
+from ganforge.kinds.pictures.write import array_bytes, image_bytes
 
 SEEDS = 5  # classifiers that are taught with and without, each pair from the same first weights
 SURE = 2.0  # standard errors by which the mean of the differences must be away from nothing

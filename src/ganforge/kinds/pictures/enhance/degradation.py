@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ganforge.core.draws import Draws
+from ganforge.core.seeds import Draws
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 

@@ -14,15 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import BoundDiscriminator, Game, Levers, Loss, Player, Schedule, Turn, is_on
-from ganforge.core.draws import Draws
-from ganforge.core.precision import widened
-from ganforge.core.seeds import seed_for
-from ganforge.kinds.pictures.dials import dials_of, view_of
+from ganforge.core.device import widened
+from ganforge.core.seeds import Draws, seed_for
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
-from ganforge.kinds.pictures.enhance.settings import Enhancement
+from ganforge.kinds.pictures.game import dials_of, view_of
 from ganforge.kinds.pictures.networks.enhancer import Critic, Enhancer, enhancer
+from ganforge.kinds.pictures.settings import Enhancement
 from ganforge.objectives import OBJECTIVES, softened_error
-from ganforge.planning.optimiser import optimiser_settings
+from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Data, Network, Recipe
 
 SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared

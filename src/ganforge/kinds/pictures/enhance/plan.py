@@ -5,21 +5,17 @@ from __future__ import annotations
 import torch
 
 from ganforge.contracts import Task, Tell
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.enhance.degradation import read_degradation, resized
 from ganforge.kinds.pictures.enhance.game import build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import TILE, Photos
-from ganforge.kinds.pictures.enhance.settings import Enhancement
+from ganforge.kinds.pictures.settings import Enhancement
 from ganforge.networks import refuse_unbuildable
-from ganforge.planning.compute import choose_compute
+from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
 from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.game import choose_objective, choose_optimiser
 from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
-from ganforge.planning.objective import choose_objective
-from ganforge.planning.optimiser import choose_optimiser
-from ganforge.planning.pieces import choose_pieces
-from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Data, Network, Recipe, Request, Size
 
 BATCH = 16

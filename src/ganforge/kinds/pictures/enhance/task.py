@@ -13,17 +13,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
-from ganforge.core.draws import Draws
 from ganforge.core.files import write_whole
-from ganforge.core.seeds import generator_for, seed_for
-from ganforge.core.subset import subset
+from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
 from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import Photos, open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
-from ganforge.kinds.pictures.enhance.settings import NEXT_STEPS, Enhancement
-from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.measures.blocks import made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
@@ -31,6 +27,8 @@ from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_
 from ganforge.kinds.pictures.reading import PictureFeed, to_uint8
 from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.kinds.pictures.settings import NEXT_STEPS, Enhancement
+from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.measures.kernel import kernel_distance, kernel_gain
 from ganforge.measures.rivals import rival
@@ -182,7 +180,7 @@ class EnhanceJob:
             "ganforge": recipe.ganforge,
             "task": recipe.task,
             "kind": "pictures",
-            "next_steps": NEXT_STEPS,
+            "next_steps": NEXT_STEPS["enhance"],
             "data": recipe.data.content(),
             "network": recipe.network.content(),
             "enhance": recipe.section(Enhancement).content(),

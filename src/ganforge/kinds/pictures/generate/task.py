@@ -14,11 +14,10 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.files import write_whole
-from ganforge.core.subset import subset
+from ganforge.core.seeds import subset
 from ganforge.errors import DataError
-from ganforge.kinds.pictures.generate.game import build_game
+from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.model import NEXT_STEPS, PictureModel, load_model
-from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.measures import (
     MEANINGS,
     QUICK,
@@ -33,6 +32,7 @@ from ganforge.kinds.pictures.measures.inception import inception_available, ince
 from ganforge.kinds.pictures.plan import plan_pictures, target_size
 from ganforge.kinds.pictures.reading import PictureFeed, Pictures, Survey, open_pictures, survey
 from ganforge.kinds.pictures.reading.store import cache_folder
+from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,57 @@ from torch import Tensor
 from ganforge import __version__
 from ganforge.contracts import Observer
 from ganforge.core.files import check_folder, write_folder
-from ganforge.errors import InputError, RunError, did_you_mean
+from ganforge.errors import DataError, InputError, RunError, did_you_mean
 from ganforge.kinds.pictures.generate.model import PictureModel
-from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.invert.directions import EXPLAINED, Direction, named_directions
-from ganforge.kinds.pictures.invert.encoder_store import encoder_of
+from ganforge.kinds.pictures.invert.encoder import encoder_of
 from ganforge.kinds.pictures.invert.optimise import Inverted, invert_pictures
-from ganforge.kinds.pictures.invert.source import loose_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
+from ganforge.kinds.pictures.picture_file import picture_paths
+from ganforge.kinds.pictures.reading.decode import BROKEN, decode, quiet_pillow, reason_of
+from ganforge.kinds.pictures.reading.folder import open_in
+from ganforge.kinds.pictures.reading.part import Pixels, Target
+from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.run import Run
+
+MOST = 1_000  # pictures at once
+
+
+def loose_pictures(
+    sources: Sequence[str | Path], shape: tuple[int, int, int]
+) -> tuple[list[str], Pixels, list[tuple[str, str]]]:
+    """Pictures from files and folders, each upright, resized to cover the shape and cut to its middle, as in training.
+
+    Args: shape (C, H, W). Returns: their paths; uint8 (N, C, H, W); (path, reason) of those in folders that cannot be
+        used. Raises: DataError for a file that is missing or damaged, if none is left, or if there are too many.
+    """
+    channels, height, width = shape
+    names: list[str] = []
+    kept: list[Pixels] = []
+    skipped: list[tuple[str, str]] = []
+    paths = [(path, Path(source).is_dir()) for source in sources for path in picture_paths(Path(source))]
+    if len(paths) > MOST:
+        raise DataError(
+            f"There are {len(paths):,} pictures.", f"At most {MOST:,} are taken at once.", "Give some of them."
+        )
+    with quiet_pillow():
+        for path, in_folder in paths:
+            try:
+                pixels, _ = decode(partial(open_in, path.parent, path.name), Target(height, width, channels))
+            except BROKEN as error:
+                if not in_folder:
+                    raise DataError(
+                        f"{str(path)!r} cannot be used.", f"It is {reason_of(error)}.", "Give another picture."
+                    ) from error
+                skipped.append((str(path), reason_of(error)))
+                continue
+            names.append(str(path))
+            kept.append(pixels.transpose(2, 0, 1))
+    if not kept:
+        raise DataError("None of the pictures can be used.", f"{skipped[0][0]}: {skipped[0][1]}.", "Give others.")
+    return names, np.ascontiguousarray(np.stack(kept)), skipped
+
 
 SAMPLES = 5_000  # of the model, and at most as many training pictures, that a picture is compared with
 AT_ONCE = 500

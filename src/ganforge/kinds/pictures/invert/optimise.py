@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganforge.contracts import Schedule
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.generate.model import MOST_PIXELS, PictureModel
 

@@ -1,10 +1,9 @@
 """Is the generator any good? Distances, neighbours, copies and labels, measured with a judge that needs no download."""
 
-from ganforge.kinds.pictures.measures.evaluate import evaluate_pictures, feature_scores, quick_quality
+from ganforge.kinds.pictures.measures.evaluate import MEANINGS, QUICK, evaluate_pictures, feature_scores, quick_quality
 from ganforge.kinds.pictures.measures.gaussian import GaussianReference, gaussian_reference
 from ganforge.kinds.pictures.measures.inception import inception_available, inception_features
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
-from ganforge.kinds.pictures.measures.meanings import MEANINGS, QUICK
 from ganforge.measures.targets import Target, parse_target
 
 __all__ = [

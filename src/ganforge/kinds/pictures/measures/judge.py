@@ -20,8 +20,7 @@ from pydantic import TypeAdapter
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ganforge.core.files import check_folder, write_folder
-from ganforge.core.json_file import read_json_file
+from ganforge.core.files import check_folder, read_json_file, write_folder
 from ganforge.core.safetensors_file import Declared, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, RunError, StorageError

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from ganforge.measures.copying import Copying
+from ganforge.measures.neighbours import Copying
 from ganforge.records import GRADES, Grade, Measure, Verdict
 
 Gain = Literal["beats", "unproven", "none"]  # against the Gaussian

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from ganforge.contracts import Dial
-from ganforge.core.draws import Draws
+from ganforge.core.seeds import Draws
 
 REACH = 1 / 8  # of height and width: the furthest shift
 ZOOM = 0.3  # binary logarithm of the largest factor: 1.23

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
 from ganforge.recipe import Data, Network
 
 FOLD = 2  # how far pictures are folded where nothing is enlarged

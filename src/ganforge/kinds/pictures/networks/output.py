@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
 
 
 class Bounded(torch.autograd.Function):

@@ -15,7 +15,7 @@ from typing import IO, Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.core.damaged import DAMAGED
+from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures import is_idx
 from ganforge.kinds.pictures.reading.arrays import (

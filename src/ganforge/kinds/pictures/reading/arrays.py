@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganforge.core.damaged import DAMAGED
+from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.reading.decode import fit, with_channels
 from ganforge.kinds.pictures.reading.part import Block, InPlace, Part, Pixels, Target

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganforge.core.transfer import Carrier
+from ganforge.core.device import Carrier
 from ganforge.kinds.pictures.reading.arrays import IN_MEMORY
 from ganforge.kinds.pictures.reading.part import Pixels
 from ganforge.kinds.pictures.reading.store import MemoryRows, Rows

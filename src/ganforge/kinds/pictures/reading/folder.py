@@ -19,8 +19,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.core.damaged import DAMAGED
-from ganforge.core.json_file import read_json_file
+from ganforge.core.files import DAMAGED, read_json_file
 from ganforge.errors import DataError
 from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.reading.decode import (

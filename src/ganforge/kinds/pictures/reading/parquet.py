@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ganforge.core.damaged import DAMAGED
-from ganforge.core.json_file import parse_json
+from ganforge.core.files import DAMAGED, parse_json
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures.reading.array_survey import digest_of_files
 from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, look_of, natively, quiet_pillow, read_header

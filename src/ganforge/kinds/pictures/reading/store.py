@@ -18,8 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.core.files import check_folder, write_folder
-from ganforge.core.json_file import read_json_file
+from ganforge.core.files import check_folder, read_json_file, write_folder
 from ganforge.errors import DataError, RunError
 from ganforge.kinds.pictures.reading.arrays import CHUNK, IN_MEMORY
 from ganforge.kinds.pictures.reading.part import InPlace, Part, Pixels, Survey, Target

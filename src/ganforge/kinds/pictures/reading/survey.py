@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.core.damaged import DAMAGED
+from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures import SUFFIXES, is_idx
 from ganforge.kinds.pictures.reading.array_survey import (

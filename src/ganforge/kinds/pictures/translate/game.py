@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.contracts import Game, Loss, Player, Turn
-from ganforge.core.precision import widened
+from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.pictures.dials import dials_of, view_of
+from ganforge.kinds.pictures.game import dials_of, view_of
 from ganforge.kinds.pictures.networks.translator import (
     PatchFeatures,
     TranslatorGenerator,
@@ -25,9 +25,9 @@ from ganforge.kinds.pictures.networks.translator import (
     patch_discriminator,
     translator,
 )
-from ganforge.kinds.pictures.translate.settings import Translation
+from ganforge.kinds.pictures.settings import Translation
 from ganforge.objectives import OBJECTIVES, softened_error
-from ganforge.planning.optimiser import optimiser_settings
+from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Recipe
 
 SHIFT = 1 / 16  # of height and width: the furthest that training pictures are moved

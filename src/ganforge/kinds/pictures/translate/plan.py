@@ -11,17 +11,14 @@ from ganforge.contracts import Tell
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.pictures.plan import GAMMA_DECAY, PACE, SECONDS_PER_LOOK, gamma_rule
 from ganforge.kinds.pictures.reading.feed import HALF
+from ganforge.kinds.pictures.settings import Translation
 from ganforge.kinds.pictures.translate.game import build_networks, build_translation
 from ganforge.kinds.pictures.translate.pairs import Pairs
-from ganforge.kinds.pictures.translate.settings import Translation
 from ganforge.networks import refuse_unbuildable
-from ganforge.planning.compute import choose_compute
+from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
 from ganforge.planning.draft import ASKED, Choice, Draft
+from ganforge.planning.game import choose_objective, choose_optimiser
 from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
-from ganforge.planning.objective import choose_objective
-from ganforge.planning.optimiser import choose_optimiser
-from ganforge.planning.pieces import choose_pieces
-from ganforge.planning.timing import measure_rate
 from ganforge.recipe import Augmentation, Data, Network, Optimiser, Recipe, Size
 
 BATCH = 16

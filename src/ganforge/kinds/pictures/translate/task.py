@@ -14,9 +14,8 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.files import write_whole
-from ganforge.core.subset import subset
+from ganforge.core.seeds import subset
 from ganforge.errors import DataError
-from ganforge.kinds.pictures.grid import grid, png_bytes
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures import Judge, train_judge
 from ganforge.kinds.pictures.measures.blocks import made_blocks
@@ -26,10 +25,11 @@ from ganforge.kinds.pictures.networks.translator import MirrorAveraged, Translat
 from ganforge.kinds.pictures.plan import target_size
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 from ganforge.kinds.pictures.reading.store import cache_folder
+from ganforge.kinds.pictures.settings import NEXT_STEPS, Translation
 from ganforge.kinds.pictures.translate.game import build_translation
 from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs, survey_sides
 from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
-from ganforge.kinds.pictures.translate.settings import NEXT_STEPS, Translation
+from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
@@ -153,7 +153,7 @@ class TranslateJob:
             "ganforge": self.recipe.ganforge,
             "task": self.recipe.task,
             "kind": "pictures",
-            "next_steps": NEXT_STEPS,
+            "next_steps": NEXT_STEPS["translate"],
             "data": self.recipe.data.content(),
             "network": self.recipe.network.content(),
             "translate": self.recipe.section(Translation).content(),

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, Player, Schedule, Turn
-from ganforge.core.draws import Draws
-from ganforge.core.seeds import generator_for, seed_for
+from ganforge.core.seeds import Draws, generator_for, seed_for
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.optimiser import optimiser_settings
+from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Network, Recipe
 
 TEMPERATURE = 0.5  # of the straight-through softmax

@@ -1,8 +1,7 @@
 """Is a generated table any good? Columns, pairs, what models learn from it, whether it can be told, and copies."""
 
-from ganforge.kinds.tables.measures.evaluate import evaluate_table
-from ganforge.kinds.tables.measures.meanings import TABLE_MEANINGS, TABLE_QUICK
-from ganforge.kinds.tables.measures.quick import quick_table_quality
+from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
+from ganforge.kinds.tables.measures.monitoring import quick_table_quality
 from ganforge.kinds.tables.measures.rivals import GaussianCopula
 
 __all__ = [

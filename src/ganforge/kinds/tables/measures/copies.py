@@ -13,7 +13,7 @@ from ganforge.contracts import Plain
 from ganforge.core.format import percent
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.coding import by_frequency, ranks
-from ganforge.kinds.tables.reading.plain import row_count, take
+from ganforge.kinds.tables.reading.arrays import row_count, take
 from ganforge.measures.intervals import Estimate, of_share
 from ganforge.measures.neighbours import nearest_with_index
 

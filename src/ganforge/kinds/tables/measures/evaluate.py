@@ -15,7 +15,6 @@ from ganforge.contracts import Plain
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.blocks import table_blocks
-from ganforge.kinds.tables.measures.meanings import TABLE_MEANINGS
 from ganforge.kinds.tables.measures.rivals import SENTENCE, rivals_of
 from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, Score, subset
 from ganforge.kinds.tables.measures.verdict import (
@@ -26,9 +25,35 @@ from ganforge.kinds.tables.measures.verdict import (
     pair_sentence,
     shown,
 )
-from ganforge.kinds.tables.reading.plain import row_count, take
+from ganforge.kinds.tables.reading.arrays import row_count, take
 from ganforge.measures.rivals import rival
-from ganforge.records import Evaluation, Measure
+from ganforge.records import Evaluation, Meaning, Measure
+
+TABLE_MEANINGS: dict[str, Meaning] = {
+    "table_quality": Meaning("higher", "How alike single columns and pairs of columns are; the mean of the next two."),
+    "column_shapes": Meaning("higher", "How alike each column's values are spread, column by column; 1 is the same."),
+    "column_pairs": Meaning(
+        "higher", "How alike two columns go together, over the pairs that depend on each other; 1 is the same."
+    ),
+    "sdmetrics_quality": Meaning("higher", "The quality score as the package SDMetrics computes it, for comparison."),
+    "utility": Meaning(
+        "higher",
+        "What a model that learns from generated rows can do on real ones, as a share of what real rows teach it.",
+    ),
+    "label_score": Meaning(
+        "higher", "How well a model that learns from generated rows predicts the label of real ones (AUC, or R^2)."
+    ),
+    "detection": Meaning(
+        "lower", "How well a model tells generated rows from unseen real ones: 0.5 is guessing, 1 is always right."
+    ),
+    "nearer_to_train": Meaning(
+        "lower", "Share of rows that lie nearer to a training row than to an unseen one: 0.5 is right, more is copying."
+    ),
+    "exact_copies": Meaning("lower", "Share of rows that equal a training row in every column."),
+}
+
+TABLE_QUICK = ("table_quality", "column_shapes", "column_pairs")  # measured during training
+
 
 MOST_PAIRS = 200  # that are listed, the worst ones
 PERFECT = 0.5  # of detection and nearness: what a perfect generator gets, by symmetry

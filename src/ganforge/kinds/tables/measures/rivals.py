@@ -22,7 +22,7 @@ from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, subset
-from ganforge.kinds.tables.reading.plain import row_count, take
+from ganforge.kinds.tables.reading.arrays import row_count, take
 
 SENTENCE = (
     "The simplest alternative here is a Gaussian copula: every column keeps its own distribution, "

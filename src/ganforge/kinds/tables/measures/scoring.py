@@ -13,9 +13,18 @@ from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.coding import Coded, Coding
 from ganforge.kinds.tables.measures.copies import Copies, copies
 from ganforge.kinds.tables.measures.similarity import Similarity, similarity
-from ganforge.kinds.tables.measures.trees import auc, auc_standard_error, fit_tree
-from ganforge.kinds.tables.measures.utility import Target, Utility, find_targets, label_skill, of_real_rows, utility
-from ganforge.kinds.tables.reading.plain import joined, row_count, take
+from ganforge.kinds.tables.measures.utility import (
+    Target,
+    Utility,
+    auc,
+    auc_standard_error,
+    find_targets,
+    fit_tree,
+    label_skill,
+    of_real_rows,
+    utility,
+)
+from ganforge.kinds.tables.reading.arrays import joined, row_count, take
 from ganforge.measures.intervals import Estimate, from_standard_error
 
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at

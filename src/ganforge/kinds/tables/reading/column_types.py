@@ -15,8 +15,8 @@ from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.columns import MICROSECONDS, Column, ColumnKind
 from ganforge.kinds.tables.reading.dtypes import arrow_from, categories_as_text, is_text
-from ganforge.kinds.tables.reading.opened import TableSource
 from ganforge.kinds.tables.reading.profile import EXACT, Profile
+from ganforge.kinds.tables.reading.reader import TableSource
 from ganforge.kinds.tables.reading.text_values import NUMBER
 
 NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they name a row and mean nothing

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ganforge.core.json_file import parse_json
+from ganforge.core.files import parse_json
 from ganforge.kinds.tables.columns import Column
 
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format

@@ -9,8 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from ganforge.core.files import write_whole
-from ganforge.core.json_file import read_json_file
+from ganforge.core.files import read_json_file, write_whole
 from ganforge.errors import InputError, RecipeError, did_you_mean
 from ganforge.kinds.tables.columns import Column, ColumnKind
 

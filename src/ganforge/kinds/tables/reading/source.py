@@ -10,7 +10,7 @@ import pandas as pd
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables import ARROW, BUILT_IN, TEXT
 from ganforge.kinds.tables.reading.arrow_files import open_arrow
-from ganforge.kinds.tables.reading.opened import UNREADABLE, TableSource, unreadable
+from ganforge.kinds.tables.reading.reader import UNREADABLE, TableSource, unreadable
 from ganforge.kinds.tables.reading.text_files import open_text
 
 __all__ = ["TableSource", "open_source"]

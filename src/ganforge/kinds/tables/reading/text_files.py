@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from ganforge.core.damaged import DAMAGED
+from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.arrays import from_text
 from ganforge.kinds.tables.reading.dtypes import column_from
-from ganforge.kinds.tables.reading.opened import TableSource, check_names, no_rows, regrouped
-from ganforge.kinds.tables.reading.plain import from_text
+from ganforge.kinds.tables.reading.reader import TableSource, check_names, no_rows, regrouped
 from ganforge.kinds.tables.reading.text_values import MISSING, Reading
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".txt": "\t,;|"}  # the first that fits

@@ -8,14 +8,14 @@ from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.regress.model import build_regressor
 from ganforge.objectives import squared_error
-from ganforge.planning.optimiser import optimiser_settings
+from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Recipe
 
 
 def build_game(recipe: Recipe, features: int) -> Game:
     """One player, which minimises 1/(2m) sum (h(x) - y)^2.
 
-    When a batch is as large as the table, it holds every row once (core/draws.py), as the textbook writes the sum.
+    When a batch is as large as the table, it holds every row once (core/seeds.py), as the textbook writes the sum.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator

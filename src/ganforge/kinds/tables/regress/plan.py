@@ -18,7 +18,7 @@ from ganforge.kinds.tables.regress.numeric import NumericTable
 from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import WHOLE
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.optimiser import choose_optimiser
+from ganforge.planning.game import choose_optimiser
 from ganforge.recipe import Average, Compute, Data, Length, Network, Optimiser, Recipe, Records, Request
 
 WHOLE_TABLE = 10_000  # rows up to which every step shows all of them, as the textbook's sum does

@@ -18,7 +18,7 @@ from ganforge.contracts import Batch, Feed, Game, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.errors import RecipeError
-from ganforge.kinds.tables.figures.predictions import draw_predictions
+from ganforge.kinds.tables.figures.columns import draw_predictions
 from ganforge.kinds.tables.measures.blocks import solution_block
 from ganforge.kinds.tables.regress.game import build_game
 from ganforge.kinds.tables.regress.model import (

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
 from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
-from ganforge.kinds.tables.rules.bounds import at_least, at_most, write_number
 from ganforge.kinds.tables.rules.conditions import Condition, ends_of, in_words, range_in_words, seen_in
+from ganforge.kinds.tables.rules.ranges import at_least, at_most, write_number
 from ganforge.kinds.tables.rules.syntax import (
     Comparison,
     Typed,

@@ -13,7 +13,7 @@ from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import Coded, Coding
 from ganforge.kinds.tables.measures.similarity import similarity
-from ganforge.kinds.tables.reading.plain import row_count, take
+from ganforge.kinds.tables.reading.arrays import row_count, take
 from ganforge.measures.intervals import Estimate, from_standard_error, of_share, with_ends
 from ganforge.measures.modes import kind_scores
 from ganforge.measures.neighbours import K, nearest

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 
-from ganforge.contracts import Dial, Levers, is_on
-from ganforge.core.draws import Draws
+from ganforge.contracts import Dial, Feed, Game, Levers, is_on
+from ganforge.core.seeds import Draws
+from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.networks.augmentation import augment, draw_changes
-from ganforge.planning.game import View
-from ganforge.planning.objective import gamma_schedule
+from ganforge.planning.game import View, adversarial_game, build_pair, gamma_schedule
 from ganforge.recipe import MOST_AUGMENTATION, Augmentation, Recipe
 
 NONE = Augmentation()  # of a recipe that has no such section
@@ -43,3 +44,9 @@ def view_of(recipe: Recipe) -> View:
         return lambda x: augment(x, changes)
 
     return view
+
+
+def build_game(recipe: Recipe, held_out: Feed | None = None) -> Game:
+    """Fresh networks from the recipe's seed, on its device, and what each minimises. held_out: see adversarial_game."""
+    generator, discriminator = build_pair(recipe, PICTURE_PAIRS, torch.channels_last)
+    return adversarial_game(recipe, generator, discriminator, held_out, view=view_of(recipe), dials=dials_of(recipe))

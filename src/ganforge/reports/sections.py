@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganforge.core.format import number, title
+from ganforge.events import back_words, came_words, kind_of, lever_words
 
 _APART = ("skipped", "skipped_count", "warnings", "notes", "labels", "label_names")  # shown in their own way
 _TECHNICAL = ("sizes_sampled", "mean_squared_distance", "on_disk")  # facts for the plan, not for a person
@@ -114,3 +115,97 @@ def _strings(values: Any) -> list[str]:
     if isinstance(values, str):
         return [values]
     return [str(value) for value in values] if isinstance(values, list) else []
+
+
+_NOT_SHOWN = ("data.hash", "data.label_names", "data.shape", "length.seconds_allowed")  # said elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One setting of the recipe with its reason."""
+
+    name: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the recipe: what was chosen with a reason, and what was left as it is."""
+
+    title: str
+    chosen: tuple[Choice, ...]
+    rest: tuple[Choice, ...]
+
+
+def plan_sections(recipe: Mapping[str, Any]) -> list[Section]:
+    """Every setting of the recipe by section; those with a reason apart from those without."""
+    reasons: Mapping[str, str] = recipe.get("reasons") or {}
+    top = {key: value for key, value in recipe.items() if not isinstance(value, Mapping)}
+    groups = {"run": top, **{key: value for key, value in recipe.items() if isinstance(value, Mapping)}}
+    sections = []
+    for name, settings in groups.items():
+        if name in ("ask", "reasons", "versions") or not settings:
+            continue
+        chosen: list[Choice] = []
+        rest: list[Choice] = []
+        for key, value in _flat(settings):
+            path = key if name == "run" else f"{name}.{key}"
+            reason = reasons.get(path, "")
+            if path in _NOT_SHOWN and not reason:
+                continue
+            (chosen if reason else rest).append(Choice(path, value_text(value), reason))
+        sections.append(Section(title(name), tuple(chosen), tuple(rest)))
+    return sections
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that the guard did."""
+
+    when: str
+    what: str
+    why: str
+    outcome: str
+
+
+def guard_actions(events: Sequence[Mapping[str, Any]]) -> list[Action]:
+    """Every action in order with its reason and outcome. What a resumed run repeated is told once."""
+    once = {
+        (event["kind"], event.get("attempt"), event.get("step"), event.get("action")): event
+        for event in events
+        if kind_of(event).guard
+    }
+    told = list(once.values())
+    actions = []
+    for place, event in enumerate(told):
+        if event["kind"] == "guarded":
+            what = f"{lever_words(event)}{back_words(event)}."
+            why = f"{title(str(event.get('ailment', '')))}. {event.get('reason', '')}".strip()
+            actions.append(Action(_when(event), what[:1].upper() + what[1:], why, _outcome(told[place + 1 :])))
+    if moved := [event for event in told if event["kind"] == "adjusted"]:
+        times = "once" if len(moved) == 1 else f"{len(moved)} times"
+        what = f"The strength of the augmentation was adjusted {times}, to {number(moved[-1]['to'])} at the end."
+        actions.append(Action(_when(moved[0]), what, f"At first: {moved[0].get('reason', '')}.", ""))
+    return actions
+
+
+def _outcome(later: Sequence[Mapping[str, Any]]) -> str:
+    for event in later:
+        if event["kind"] == "guard_helped":
+            return f"It helped: {came_words(event)}."
+        if event["kind"] == "unguarded":
+            return f"It was no use: {came_words(event)}. It was undone."
+    return "The run ended before it could be judged."
+
+
+def _when(event: Mapping[str, Any]) -> str:
+    return f"After {number(int(event.get('examples', 0)))} examples"

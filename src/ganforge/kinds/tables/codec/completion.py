@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
-from ganforge.kinds.tables.codec.gaps import GapUnit
+from ganforge.kinds.tables.codec.differences import GapUnit
 from ganforge.kinds.tables.codec.numbers import Codes, NumberUnit
 from ganforge.kinds.tables.rules.conditions import one_of
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ganforge.core.damaged import DAMAGED
+from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError
 
 ROWS_AT_ONCE = 65_536

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec, Unit, unit_columns
-from ganforge.kinds.tables.codec.gaps import GapUnit
+from ganforge.kinds.tables.codec.differences import GapUnit
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.codec.numbers import KNOTS, NumberUnit, Seen, Smooth
 from ganforge.kinds.tables.columns import NUMBERS, Column

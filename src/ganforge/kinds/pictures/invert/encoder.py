@@ -1,0 +1,214 @@
+"""From a picture back to the latent that a generator would draw it from, guessed in one pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganforge import __version__
+from ganforge.contracts import Batch, Game, Loss, Observer, OptimiserSettings, Player, Schedule, Turn
+from ganforge.core.device import widened
+from ganforge.core.files import sha256_of, write_folder
+from ganforge.core.seeds import generator_for, seed_for
+from ganforge.core.validation import refused
+from ganforge.engine.fit import FitSettings, fit
+from ganforge.errors import RunError, StorageError
+from ganforge.kinds.pictures.generate.model import PictureModel
+from ganforge.kinds.pictures.invert.optimise import invert_pictures
+from ganforge.kinds.pictures.measures.psnr_ssim import psnr
+from ganforge.kinds.pictures.networks.resnet import SLOPE, lowest_size, pad_to_stages, stages_of
+from ganforge.planning.model_files import WEIGHTS, built, read_description, write_model_files
+from ganforge.run import Run
+
+WIDEST = 4  # channels at the lowest size are at most this many times `width`
+HIDDEN = 256
+
+
+class Encoder(nn.Module):
+    """Picture (B, C, H, W) in -1..1 (and label (B,)) -> latent (B, Z).
+
+    The label enters before the last layer but one: the same strokes are another latent under another label.
+    """
+
+    def __init__(self, shape: tuple[int, ...], latent_size: int, labels: int, width: int) -> None:
+        """Args: shape (C, H, W); labels how many there are, 0 for none; width channels at half the picture's size."""
+        super().__init__()
+        channels, height, size = shape
+        widths = [width * min(2**k, WIDEST) for k in range(stages_of(height, size))]
+        self.downward = nn.ModuleList(
+            nn.Conv2d(before, here, 4, stride=2, padding=1)
+            for before, here in zip((channels, *widths), widths, strict=False)
+        )
+        self.gather = nn.Linear(widths[-1] * math.prod(lowest_size(height, size, len(widths))), HIDDEN)
+        self.embed = nn.Embedding(labels, HIDDEN) if labels else None
+        self.mix = nn.Linear(HIDDEN, HIDDEN)
+        self.latent = nn.Linear(HIDDEN, latent_size)
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        x = pad_to_stages(x, len(self.downward))
+        for layer in self.downward:
+            x = F.leaky_relu(layer(x), SLOPE)
+        hidden = self.gather(x.flatten(1))
+        if self.embed is not None and label is not None:
+            hidden = hidden + self.embed(label)
+        hidden = F.leaky_relu(self.mix(F.leaky_relu(hidden, SLOPE)), SLOPE)
+        latent: Tensor = self.latent(hidden)
+        return latent
+
+
+def build_encoder(shape: tuple[int, ...], latent_size: int, labels: int, width: int, seed: int) -> Encoder:
+    """A fresh encoder that depends on its arguments alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # torch's initialisers take no generator
+        return Encoder(shape, latent_size, labels, width)
+
+
+WIDTH = 32
+EXAMPLES, BATCH = 64_000, 64  # about a minute of one core at 28 x 28 pixels
+RATE = 1e-3
+PICTURE_WEIGHT = 10.0  # of the squared difference of pictures beside that of latents: both are then of one size
+NUMBERS = 2**22  # of all latents that are drawn from
+
+
+@dataclass(frozen=True, slots=True)
+class LatentFeed:
+    """Latents as examples (contracts.Feed), each with a label where the model has some."""
+
+    latents: Tensor  # (N, Z), on the training device
+    labels: Tensor | None  # (N,) int64
+
+    @classmethod
+    def of(cls, model: PictureModel, device: torch.device | str) -> LatentFeed:
+        """As many as NUMBERS allow, labels with their shares in training."""
+        count = min(65_536, max(4 * BATCH, NUMBERS // model.latent_size))
+        latents = torch.randn(count, model.latent_size, generator=generator_for(0, "encoder/latents"))
+        drawn = model.draw_labels(count, seed=seed_for(0, "encoder/labels"))
+        return cls(latents.to(device), None if drawn is None else torch.from_numpy(drawn).to(device))
+
+    @property
+    def resident(self) -> bool:
+        """Whether all examples live on the training device (contracts.Feed)."""
+        return True
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def batch(self, indices: Tensor) -> Batch:
+        """x: latents (B, Z), and label (B,) where there are labels."""
+        chosen = indices.to(self.latents.device, non_blocking=True)
+        x = {"x": self.latents.index_select(0, chosen)}
+        return x if self.labels is None else {**x, "label": self.labels.index_select(0, chosen)}
+
+    def raw(self, first: int, last: int) -> Batch:
+        """x (n, Z), and label (n,) where there are labels."""
+        x = {"x": self.latents[first:last].cpu()}
+        return x if self.labels is None else {**x, "label": self.labels[first:last].cpu()}
+
+
+def encoder_game(model: PictureModel, encoder: nn.Module) -> Game:
+    """One player, which minimises |E(G(z)) - z|^2 / Z + PICTURE_WEIGHT |G(E(G(z))) - G(z)|^2 / (C H W).
+
+    The first term alone spreads its care evenly over directions of the latent that change much and ones that change
+    nothing to be seen; the second one knows which are which.
+    """
+    generator = model.network
+
+    def loss(turn: Turn) -> Loss:
+        latent, label = turn.batch["x"], turn.batch.get("label")
+        with torch.no_grad():
+            picture = widened(generator(latent, label))
+        found = encoder(picture, label)
+        again = generator(found, label)
+        return Loss(
+            {
+                "latents": (widened(found) - latent).square().mean(1),
+                "pictures": PICTURE_WEIGHT * (widened(again) - picture).square().mean((1, 2, 3)),
+            }
+        )
+
+    rate = Schedule(RATE, 0.0, "cosine", warmup=0.02)
+    return Game((Player("encoder", encoder, loss, OptimiserSettings(rate, beta1=0.9)),), product="encoder")
+
+
+def train_encoder(
+    model: PictureModel,
+    *,
+    examples: int = EXAMPLES,
+    observers: Sequence[Observer] = (),
+    stop: Callable[[], bool] = lambda: False,
+) -> nn.Module:
+    """An encoder of a model's pictures. It is a function of the model and of `examples` alone, to the bit.
+
+    Raises: Interrupted when `stop` says so: nothing is kept.
+    """
+    device = next(model.network.parameters()).device
+    encoder = new_encoder(model).to(device)
+    settings = FitSettings(
+        seed=0,
+        batch_size=BATCH,
+        length_examples=examples,
+        half_life_examples=0.05 * examples,
+        record_every_steps=20,
+    )
+    product = fit(encoder_game(model, encoder), LatentFeed.of(model, device), settings, observers=observers, stop=stop)
+    return product.product.eval().requires_grad_(False)
+
+
+def new_encoder(model: PictureModel) -> nn.Module:
+    """An untrained encoder for a model's pictures, on the processor."""
+    shape = model.picture_shape()
+    return build_encoder(shape, model.latent_size, len(model.label_names), WIDTH, seed_for(0, "encoder/network"))
+
+
+OWN = 16  # pictures that the model draws to see how well they are found again
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An encoder, and the floor: decibels of the model's own pictures found again, lowest first."""
+
+    encoder: nn.Module
+    own_decibels: tuple[float, ...]
+
+
+def encoder_of(
+    run: Run,
+    model: PictureModel,
+    *,
+    examples: int = EXAMPLES,
+    observers: Sequence[Observer] = (),
+    stop: Callable[[], bool] = lambda: False,
+) -> Found:
+    """The encoder that is kept in a run, or one that is learned now and then kept there.
+
+    A folder that is damaged, or belongs to another model, is replaced. Where the run cannot be written the encoder is
+    used all the same, and learned again the next time. Raises: Interrupted.
+    """
+    model_hash = sha256_of(run.model / WEIGHTS)
+    device = next(model.network.parameters()).device
+    with suppress(RunError):
+        content = read_description(run.encoder)
+        with refused(f"The encoder at {str(run.encoder)!r}"):
+            own = tuple(float(number) for number in content["own_decibels"])
+            if content["model"] == model_hash and content["examples"] == examples and len(own) == OWN:
+                return Found(built(run.encoder, lambda: new_encoder(model)).to(device), own)
+    encoder = train_encoder(model, examples=examples, observers=observers, stop=stop)
+    own = _own_decibels(model, encoder)
+    about = {"ganforge": __version__, "model": model_hash, "examples": examples, "own_decibels": own}
+    with suppress(StorageError):
+        write_folder(run.encoder, lambda folder: write_model_files(folder, encoder, about))
+    return Found(encoder, own)
+
+
+def _own_decibels(model: PictureModel, encoder: nn.Module) -> tuple[float, ...]:
+    labels = np.arange(OWN) % len(model.label_names) if model.label_names else None
+    drawn = model.draw_pictures(OWN, labels=labels, seed=3)
+    decibels = psnr(drawn, invert_pictures(model, encoder, drawn).pictures)
+    return tuple(sorted(round(float(number), 3) for number in decibels))
