@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from ganforge.records import Estimate as Estimate  # noqa: PLC0414 - whoever estimates needs it
+
 Z95 = 1.959964  # the two-sided 95 % point of the normal distribution
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A value and its 95 % confidence interval, low <= value <= high."""
-
-    value: float
-    low: float
-    high: float
 
 
 def with_ends(scores: Mapping[str, Estimate]) -> dict[str, float]:

@@ -34,10 +34,9 @@ def evaluate_points(
     scored = {name: scores(held_out, side, modes) for name, side in sides.items()}
     mine, floor, simplest = scored["model"], scored["real"], scored["gaussian"]
     measures = tuple(
-        Measure(name, it.value, it.low, it.high, floor[name].value, simplest[name].value, MEANINGS[name].better,
-                MEANINGS[name].sentence)
-        for name, it in mine.items()
-    )  # fmt: skip
+        Measure.of(name, its, MEANINGS[name], floor=floor[name].value, reference=simplest[name].value)
+        for name, its in mine.items()
+    )
     due, drawn = modes.shares_of(held_out), modes.shares_of(samples)
     missing = [place(modes.centres[number]) for number in modes.missing(samples)]
     mixture_words = f"a mixture of {components} Gaussians, which took seconds"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ from ganforge.measures.kernel import kernel_distance, kernel_gain
 from ganforge.measures.rivals import rival
 from ganforge.planning.model_files import built, read_description, write_model_files
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Evaluation, Measure, Page, Rows
+from ganforge.records import Evaluation, Meaning, Measure, Page, Rows
 from ganforge.run import Run
 
 LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws
@@ -46,12 +47,14 @@ FEWEST_PATCHES = 12  # on each side of a kernel distance
 
 Pixels = NDArray[np.uint8]
 MEANINGS = {
-    "psnr": "How near the faithful end comes to the truth, in decibels.",
-    "ssim": "How much of the truth's structure the faithful end has, 1 is all of it.",
-    "sharp_psnr": "How near the sharp end comes to the truth, in decibels.",
-    "sharp_ssim": "How much of the truth's structure the sharp end has, 1 is all of it.",
-    "kid": f"Kernel distance of the sharp end's patches of {SIDE} pixels to real ones of other places.",
-    "faithful_kid": "The same of the faithful end's patches.",
+    "psnr": Meaning("higher", "How near the faithful end comes to the truth, in decibels."),
+    "ssim": Meaning("higher", "How much of the truth's structure the faithful end has, 1 is all of it."),
+    "sharp_psnr": Meaning("higher", "How near the sharp end comes to the truth, in decibels."),
+    "sharp_ssim": Meaning("higher", "How much of the truth's structure the sharp end has, 1 is all of it."),
+    "kid": Meaning(
+        "lower", f"Kernel distance of the sharp end's patches of {SIDE} pixels to real ones of other places."
+    ),
+    "faithful_kid": Meaning("lower", "The same of the faithful end's patches."),
 }
 SCORES = (
     "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
@@ -367,20 +370,14 @@ def _measures(scores: Mapping[str, Mapping[str, Estimate]], reference: str, floo
         "sharp_ssim": (SHARP, "ssim"),
         "faithful_kid": (FAITHFUL, "kid"),
     }
-    measures = []
-    for name, (end, kind) in told.items():
-        score, lower = scores[end][kind], kind == "kid"
-        plain = scores[reference][kind].value
-        measures.append(
-            Measure(
-                name,
-                score.value,
-                score.low,
-                score.high,
-                floor if lower else float("nan"),
-                plain,
-                "lower" if lower else "higher",
-                MEANINGS[name],
-            )
+    floors = {"kid": floor}
+    return [
+        Measure.of(
+            name,
+            scores[end][kind],
+            MEANINGS[name],
+            floor=floors.get(kind, math.nan),
+            reference=scores[reference][kind].value,
         )
-    return measures
+        for name, (end, kind) in told.items()
+    ]

@@ -20,7 +20,7 @@ from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures import Judge, train_judge
 from ganforge.kinds.pictures.measures.blocks import made_blocks
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.kinds.pictures.measures.translation import BETTER, Translated, judge_translation, scores_of
+from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, judge_translation, scores_of
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
 from ganforge.kinds.pictures.plan import target_size
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
@@ -53,7 +53,7 @@ class Translate:
     """Turns two folders of pictures into a game of two, three or four."""
 
     name: ClassVar[str] = "translate"
-    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = BETTER
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: m.better for name, m in MEANINGS.items()}
     section: ClassVar[type[TaskSection] | None] = Translation
     data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = None

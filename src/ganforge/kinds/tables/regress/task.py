@@ -33,7 +33,7 @@ from ganforge.kinds.tables.regress.numeric import NumericTable, TableFeed, colum
 from ganforge.kinds.tables.regress.plan import begin, plan_table, table_hash
 from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Evaluation, Grade, Measure, Page, Rows, Verdict
+from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Rows, Verdict
 from ganforge.run import Run
 
 SHOWN_THETAS = 32  # features up to which every theta stands in the record of each look
@@ -200,12 +200,16 @@ def _measures(table: NumericTable, trained: Numbers, closed: Numbers) -> list[Me
         "r2": f"Share of the variation of {table.target_name} that the features explain.",
         "rmse": f"Typical size of an error, in units of {table.target_name}.",
     }
-    told = []
-    for name, score in SCORES.items():
-        found, better = _score(score, y, trained, repeats=1000), Regress.measured[name]
-        ends = (found.value, found.low, found.high)
-        told.append(Measure(name, *ends, score(y, closed), score(y, mean), better, meanings[name]))
-    return told
+    return [
+        Measure.of(
+            name,
+            _score(score, y, trained, repeats=1000),
+            Meaning(Regress.measured[name], meanings[name]),
+            floor=score(y, closed),
+            reference=score(y, mean),
+        )
+        for name, score in SCORES.items()
+    ]
 
 
 def _score(
