@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ganforge import diagnosis as checks
+from ganforge.core.files import refuse_taken
 from ganforge.core.run_folder import held_by
 from ganforge.core.validation import refused
 from ganforge.errors import InputError, RunError
@@ -67,12 +68,7 @@ class Diagnosis:
         place = Path(path)
         if place.suffix.lower() not in (".html", ".htm") or place.is_dir():
             raise InputError(f"{str(path)!r} cannot be a page.", "Its name must end in .html.", "Use: --out page.html")
-        if place.exists() and not force:
-            raise InputError(
-                f"{str(path)!r} is already there.",
-                "Nothing is replaced unless you say so.",
-                "Choose another name, or --force to replace it.",
-            )
+        refuse_taken(place, force=force)
         words = Said(self.folder.resolve().name, self.sentence, self.standing, self.checked, self.happened)
         return write_diagnosis(place, words, self.findings, self.history, self.recipe, self.page)
 

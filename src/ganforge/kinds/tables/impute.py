@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Plain, Tell
+from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.kinds.tables.columns import Column, TableData
 from ganforge.kinds.tables.figures import draw_columns
@@ -28,12 +28,12 @@ from ganforge.kinds.tables.measures.imputation import (
     filling_scores,
     hide,
 )
-from ganforge.kinds.tables.plan import begin, overview_of
+from ganforge.kinds.tables.plan import begin
 from ganforge.kinds.tables.settings import RowSettings
 from ganforge.measures.intervals import Estimate, with_ends
 from ganforge.measures.rivals import rival
 from ganforge.recipe import Data, Recipe, Request, TaskSection
-from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Rows, Verdict
+from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Verdict
 from ganforge.run import Run
 
 SIMPLEST = "means and most frequent values"
@@ -54,14 +54,13 @@ MEANINGS = {
 WATCHED: dict[str, Literal["lower", "higher"]] = {"rmse": "lower", "accuracy": "higher", "filling": "higher"}
 
 
-class Impute:
+class Impute(Task):
     """Turns a table with holes into a game of two."""
 
     name: ClassVar[str] = "impute"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = WATCHED
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
-    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="rows",
         judged="rows with hidden cells",
@@ -83,10 +82,6 @@ class Impute:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """As for generating rows."""
         return GenerateRows().join(recipe, brief, examples)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """The columns and the rules."""
-        return overview_of(recipe)
 
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""

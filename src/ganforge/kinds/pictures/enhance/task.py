@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.errors import DataError, RecipeError
@@ -34,8 +34,8 @@ from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.measures.kernel import kernel_distance, kernel_gain
 from ganforge.measures.rivals import rival
 from ganforge.planning.model_files import built, read_description, write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Evaluation, Meaning, Measure, Page, Rows
+from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.records import Evaluation, Meaning, Measure, Page
 from ganforge.run import Run
 
 LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws
@@ -62,7 +62,7 @@ SCORES = (
 )
 
 
-class Enhance:
+class Enhance(Task):
     """Turns pictures, and what damages them, into a game of three."""
 
     name: ClassVar[str] = "enhance"
@@ -77,7 +77,6 @@ class Enhance:
         "tells its results from real pictures. Below are the same pictures, which training never sees, at each moment.",
     )
     section: ClassVar[type[TaskSection] | None] = Enhancement
-    data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = (
         "the faithful end has no opponent, and the dial turns back whatever the sharp end loses"
     )
@@ -110,10 +109,6 @@ class Enhance:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of three, on the tiles that were sent."""
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """Nothing: the passport says what was found."""
-        return ()
 
 
 def _open(request: Request, device: str) -> Photos:

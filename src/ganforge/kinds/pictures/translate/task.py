@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import subset
 from ganforge.errors import DataError
@@ -33,8 +33,8 @@ from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Block, Evaluation, Figure, Page, Rows
+from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.records import Block, Evaluation, Figure, Page
 from ganforge.run import Run
 
 SHOWN = 8  # cases in a group of the report, and in the grid of a look
@@ -49,14 +49,12 @@ SCORES = (
 )
 
 
-class Translate:
+class Translate(Task):
     """Turns two folders of pictures into a game of two, three or four."""
 
     name: ClassVar[str] = "translate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: m.better for name, m in MEANINGS.items()}
     section: ClassVar[type[TaskSection] | None] = Translation
-    data: ClassVar[type[Data]] = Data
-    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="pictures",
         judged="pictures that it never saw",
@@ -93,10 +91,6 @@ class Translate:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game, on the pictures that were sent."""
         return build_translation(recipe), PairFeed.of_raw(examples, recipe.compute.device)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """Nothing: the passport says what was found."""
-        return ()
 
 
 @dataclass(slots=True)
