@@ -26,8 +26,7 @@ from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import flop_registry
 
 from ganforge.contracts import Feed, Game
-from ganforge.core.spans import PREFIX, Part, named
-from ganforge.core.threads import in_order, threads_for
+from ganforge.core.device import PREFIX, Part, in_order, named, threads_for
 from ganforge.core.world import ALONE
 from ganforge.engine.checkpoint import Clock, State
 from ganforge.engine.ema import MovingAverage

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ganforge.contracts import Batch, Dial, Feed, Game, Turn
+from ganforge.core.device import span
 from ganforge.core.seeds import Draws, seed_for
-from ganforge.core.spans import span
 from ganforge.engine.allreduce import Averaging
 from ganforge.engine.checkpoint import State
 from ganforge.engine.ema import MovingAverage

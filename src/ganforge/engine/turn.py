@@ -18,10 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Loss, OptimiserSettings, Player, Turn
-from ganforge.core.device import widened
+from ganforge.core.device import side_by_side, span, widened
 from ganforge.core.seeds import Draws
-from ganforge.core.spans import span
-from ganforge.core.threads import side_by_side
 from ganforge.core.world import ALONE, World
 from ganforge.engine.allreduce import Averaging
 
@@ -72,7 +70,7 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
     """Leaves the gradient of the player's loss in its parameters; every other network is frozen meanwhile.
 
     Args: pieces into which the batch is cut: the gradient is the same mean over all examples, and takes the memory of
-        one piece. They go through the networks one after the other, on a processor side by side (core/threads.py).
+        one piece. They go through the networks one after the other, on a processor side by side (core/device.py).
     Returns: the names of what the loss tells, which has been added to the seat's sums.
     """
     for other in others:

@@ -18,8 +18,7 @@ import numpy as np
 
 from ganforge.core.files import write_whole
 from ganforge.core.format import duration, number, title
-from ganforge.core.validation import refused
-from ganforge.errors import RunError
+from ganforge.errors import RunError, refused
 from ganforge.events import kind_of, state_of
 from ganforge.records import Evaluation, Finding, History, Page, read_evaluation, read_page
 from ganforge.reports.blocks import longest, sections, standings

@@ -16,8 +16,7 @@ from torch import nn
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken, write_through
 from ganforge.core.seeds import generator_for
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, did_you_mean
+from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.kinds.points import DIMENSIONS, cloud
 from ganforge.networks import PAIRS, network_pair
 from ganforge.planning.model_files import built, read_description

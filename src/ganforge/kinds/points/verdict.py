@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ganforge.kinds.points.measures import MEANINGS, Array, Modes, gaussian, mixture, scores
-from ganforge.measures.intervals import Estimate
-from ganforge.measures.rivals import rival, rival_rows
+from ganforge.measures.intervals import Estimate, rival, rival_rows
 from ganforge.records import GRADES, Bars, Block, Evaluation, Measure, Verdict
 
 MOST_JUDGED = 10_000  # samples of an evaluation

@@ -30,8 +30,7 @@ from ganforge.kinds.tables.measures.imputation import (
 )
 from ganforge.kinds.tables.plan import begin
 from ganforge.kinds.tables.settings import RowSettings
-from ganforge.measures.intervals import Estimate, with_ends
-from ganforge.measures.rivals import rival
+from ganforge.measures.intervals import Estimate, rival, with_ends
 from ganforge.recipe import Data, Recipe, Request, TaskSection
 from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Verdict
 from ganforge.run import Run

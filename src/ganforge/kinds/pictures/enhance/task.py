@@ -30,9 +30,8 @@ from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.settings import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.write import grid, png_bytes
-from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
-from ganforge.measures.kernel import kernel_distance, kernel_gain
-from ganforge.measures.rivals import rival
+from ganforge.measures.distances import kernel_distance, kernel_gain
+from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
 from ganforge.planning.model_files import built, read_description, write_model_files
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Meaning, Measure, Page

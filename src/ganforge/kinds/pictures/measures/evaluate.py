@@ -17,10 +17,8 @@ from ganforge.kinds.pictures.measures.judge import Judge
 from ganforge.kinds.pictures.measures.judge_network import LEARNED, prepare
 from ganforge.kinds.pictures.measures.verdict import judge_run
 from ganforge.measures import labels as label_metrics
-from ganforge.measures.frechet import frechet_distance
+from ganforge.measures.distances import diversity, frechet_distance, kernel_distance, kind_scores
 from ganforge.measures.intervals import Estimate, with_ends
-from ganforge.measures.kernel import kernel_distance
-from ganforge.measures.modes import diversity, kind_scores
 from ganforge.measures.neighbours import Copying, K, Space, copying, neighbour_scores
 from ganforge.records import Evaluation, Meaning, Measure
 

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from ganforge.kinds.pictures.measures.evaluate import small_pictures
 from ganforge.kinds.pictures.measures.judge import Judge
 from ganforge.kinds.pictures.measures.psnr_ssim import mean_of, psnr, ssim
-from ganforge.measures.intervals import Estimate
-from ganforge.measures.kernel import kernel_distance, kernel_gain
+from ganforge.measures.distances import kernel_distance, kernel_gain
+from ganforge.measures.intervals import Estimate, rival
 from ganforge.measures.neighbours import nearest_with_index
-from ganforge.measures.rivals import rival
 from ganforge.records import Evaluation, Grade, Meaning, Measure, Verdict
 
 Pictures = NDArray[np.uint8]

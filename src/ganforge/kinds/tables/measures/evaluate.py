@@ -26,7 +26,7 @@ from ganforge.kinds.tables.measures.verdict import (
     shown,
 )
 from ganforge.kinds.tables.reading.arrays import row_count, take
-from ganforge.measures.rivals import rival
+from ganforge.measures.intervals import rival
 from ganforge.records import Estimate, Evaluation, Meaning, Measure
 
 TABLE_MEANINGS: dict[str, Meaning] = {
