@@ -149,7 +149,7 @@ class Levers:
     penalty: float = 1.0  # factor on gamma, the weight of the gradient penalty
     augmentation: float = 0.0  # least strength of the augmentation that the discriminator sees through, 0..1
     half_life_examples: float | None = None  # of the moving average, instead of the recipe's
-    adapted: float = 0.0  # one more least strength: that which adapts by itself (engine/settings.py)
+    adapted: float = 0.0  # one more least strength: that which adapts by itself (engine/control.py)
 
     def seen_through(self, least: float) -> float:
         """The strength of the augmentation that the discriminator sees through, 0..1. Args: least by the recipe."""

@@ -16,7 +16,7 @@ import ganforge as gf
 from ganforge.contracts import Levers, Turn
 from ganforge.core.seeds import Draws, generator_for
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.engine.turn import find_gradients, sit_down
+from ganforge.engine.step import find_gradients, sit_down
 from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
 from ganforge.kinds.pictures.settings import Translation
 from ganforge.kinds.pictures.translate.game import SHIFT, build_translation, moved_alike
