@@ -1,4 +1,4 @@
-"""Few kinds of example instead of many (mode collapse, as a whole and by class), examples learned by heart, and poor data."""
+"""Few kinds of example (mode collapse, in all and by class), examples learned by heart, and poor data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradients that blow up or die out, steps that are too large from the start, and runs that were too short or waited."""
+"""Gradients that blow up or die out, steps that are too large from the start, runs that were too short or waited."""
 
 from __future__ import annotations
 

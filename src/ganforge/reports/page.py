@@ -22,7 +22,7 @@ from ganforge.errors import RunError, refused
 from ganforge.events import kind_of, state_of
 from ganforge.records import Evaluation, Finding, History, Page, read_evaluation, read_page
 from ganforge.reports.blocks import longest, sections, standings
-from ganforge.reports.heatmaps import player_flows
+from ganforge.reports.layers import player_flows
 from ganforge.reports.sections import DIGESTS, find, guard_actions, passport_facts, plan_sections
 from ganforge.reports.timeline import charts, moments
 from ganforge.run import Run

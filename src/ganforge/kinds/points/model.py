@@ -15,11 +15,11 @@ from torch import nn
 
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken, write_through
+from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for
 from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.kinds.points import DIMENSIONS, cloud
 from ganforge.networks import PAIRS, network_pair
-from ganforge.planning.model_files import built, read_description
 from ganforge.recipe import Data, Network
 
 BLOCK = 8_192  # points drawn at once: another number would give other points for the same seed

@@ -14,6 +14,7 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
+from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.game import build_game
@@ -35,7 +36,6 @@ from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
-from ganforge.planning.model_files import write_model_files
 from ganforge.recipe import Recipe, Request, refuse_changed_data
 from ganforge.records import Evaluation, Page
 from ganforge.run import Run

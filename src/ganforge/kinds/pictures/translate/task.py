@@ -14,6 +14,7 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
+from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.image_to_image import load_map
@@ -32,7 +33,6 @@ from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
-from ganforge.planning.model_files import write_model_files
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Page
 from ganforge.run import Run
