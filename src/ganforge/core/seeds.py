@@ -78,11 +78,11 @@ class Draws:
         rows, first, last = _stretches(count, batch_size)
         places = torch.rand(batch_size, generator=self.generator, dtype=torch.float64)
         drawn = places.add_(rows).mul_(count / batch_size).long()
-        return drawn.clamp_(first, last)[
-            self._own(batch_size // self.world.size)
-        ]  # rounding must not lead out of the stretch
+        drawn.clamp_(first, last)  # rounding must not lead out of the stretch
+        return drawn[self._own(batch_size // self.world.size)]
 
     def _own(self, rows: int) -> slice:
+        """This process's rows of a batch in which each process has `rows`."""
         return slice(self.world.rank * rows, (self.world.rank + 1) * rows)
 
 
