@@ -18,10 +18,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ganforge.contracts import Observer, Plain
-from ganforge.core.safetensors_file import read_declared, read_tensors
+from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, RunError
+from ganforge.errors import InputError, RunError, refused
 from ganforge.kinds.tables import keep
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.completion import fill, given_cells
@@ -36,7 +35,6 @@ from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.reading.write import check_table_place, write_table
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
 from ganforge.kinds.tables.settings import MOST_CANDIDATES
-from ganforge.planning.model_files import WEIGHTS, built, parts_of, read_description
 from ganforge.recipe import Network, Recipe
 
 if TYPE_CHECKING:
