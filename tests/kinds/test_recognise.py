@@ -16,7 +16,7 @@ import ganforge as gf
 from ganforge.contracts import Claim
 from ganforge.errors import DataError, InputError
 from ganforge.kinds import every_kind, kind_named
-from ganforge.kinds.pictures.reading import BUILT_IN as LOADERS
+from ganforge.kinds.pictures.reading.array_files import BUILT_IN as LOADERS
 from ganforge.kinds.recognise import recognise
 
 ROWS = pa.table({"age": [1, 2], "word": ["a", "b"]})

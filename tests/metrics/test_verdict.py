@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from ganforge.errors import RecipeError
-from ganforge.kinds.pictures.measures import MEANINGS, parse_target
+from ganforge.kinds.pictures.measures.evaluate import MEANINGS
 from ganforge.kinds.pictures.measures.verdict import judge_run, position
 from ganforge.measures.intervals import Estimate
 from ganforge.measures.neighbours import Copying
+from ganforge.measures.targets import parse_target
 from ganforge.records import GRADES, Measure, Verdict
 
 HONEST = Copying(Estimate(0.01, 0.0, 0.02), 0.01, 0.0, False, "There is no sign of copying.")

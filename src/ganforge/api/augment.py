@@ -11,7 +11,7 @@ from ganforge.contracts import Observer
 from ganforge.run import Run
 
 if TYPE_CHECKING:
-    from ganforge.kinds.pictures.augment.enlarge import Enlarged
+    from ganforge.kinds.pictures.augment import Enlarged
 
 
 def augment(

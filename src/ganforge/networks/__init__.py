@@ -1,4 +1,4 @@
-"""The networks. A new pair is one file and one line here."""
+"""The networks that suit every kind of data. A new pair is one file and one line here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ganforge.core.device import memory_bytes
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.networks.linear import LinearPair
 from ganforge.networks.mlp import MlpPair
-from ganforge.networks.points import PointsPair
 from ganforge.recipe import Data, Network
 
 TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32
@@ -22,7 +21,7 @@ TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in flo
 Pairs: TypeAlias = Mapping[str, Callable[..., NetworkPair]]
 """The networks that suit a kind of data, by name."""
 
-PAIRS: Pairs = {"mlp": MlpPair, "points": PointsPair, "linear": LinearPair}
+PAIRS: Pairs = {"mlp": MlpPair, "linear": LinearPair}  # of any kind of data
 
 
 def dials_of(name: str, pairs: Pairs) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.errors import RecipeError
+from ganforge.networks import PAIRS, Pairs
 from ganforge.networks.mlp import MlpDiscriminator, MlpGenerator
 
 FREQUENCIES = 32  # random projections
@@ -56,7 +57,7 @@ class JumpingGenerator(nn.Module):
 class PointsPair:
     """For data of unit variance. `latent_size` counts both kinds of latents and is larger than SIGNS.
 
-    Raises: RecipeError for pictures, and for fewer latents.
+    Raises: RecipeError for fewer latents.
     """
 
     shape: tuple[int, ...]  # (F,)
@@ -66,12 +67,6 @@ class PointsPair:
     depth: int = 3
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 1:
-            raise RecipeError(
-                f"The network 'points' cannot be used for examples of shape {'x'.join(map(str, self.shape))}.",
-                "It draws rows of numbers.",
-                "Say --set network.name=conv for pictures, or mlp.",
-            )
         if self.latent_size <= SIGNS:
             raise RecipeError(
                 f"The network 'points' cannot be built with latent_size {self.latent_size}.",
@@ -84,3 +79,6 @@ class PointsPair:
 
     def discriminator(self) -> nn.Module:
         return FourierDiscriminator(math.prod(self.shape), self.labels, self.width, self.depth)
+
+
+POINT_PAIRS: Pairs = {"points": PointsPair, **PAIRS}
