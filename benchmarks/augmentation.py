@@ -31,8 +31,7 @@ from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.reading.feed import to_uint8
 from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
-from ganforge.measures.frechet import frechet_distance
-from ganforge.measures.kernel import kernel_distance
+from ganforge.measures.distances import frechet_distance, kernel_distance
 from ganforge.measures.neighbours import neighbour_scores
 from ganforge.recipe import Request, read_recipe
 

@@ -20,6 +20,23 @@ Record: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value and its 95 % confidence interval, low <= value <= high."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a measure means in one sentence, for someone who has never seen a GAN, and which direction is better."""
+
+    better: Literal["lower", "higher"]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """One number about the product, never alone: beside its floor, its reference and its spread."""
 
@@ -32,13 +49,10 @@ class Measure:
     better: Literal["lower", "higher"]
     meaning: str  # one sentence in plain words
 
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a measure means in one sentence, for someone who has never seen a GAN, and which direction is better."""
-
-    better: Literal["lower", "higher"]
-    sentence: str
+    @classmethod
+    def of(cls, name: str, its: Estimate, meaning: Meaning, *, floor: float, reference: float) -> Measure:
+        """A measure from what was estimated and what it means."""
+        return cls(name, its.value, its.low, its.high, floor, reference, meaning.better, meaning.sentence)
 
 
 @dataclass(frozen=True, slots=True)

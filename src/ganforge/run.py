@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -51,6 +52,7 @@ from ganforge.errors import RunError
 from ganforge.records import History, Record
 
 MOST_LINE = 2**20  # bytes of one record: a longer one is taken for several, none of which is JSON
+STEP = re.compile(r"(sample|apply|invert|augment)( (?!--force)(?!\S*\.\.)[\w.-][\w./-]*)+", re.ASCII)
 REQUIRED = ("step", "examples", "progress", "seconds")  # numbers of every record
 
 
@@ -148,6 +150,18 @@ class Run:
 
     def read_events(self) -> list[dict[str, Any]]:
         return [event for event in _lines(self.events) if isinstance(event.get("kind"), str)]
+
+    def next_steps(self) -> dict[str, str]:
+        """What the model is for: command -> what it does, as model.json says it (contracts.Model.next_steps).
+
+        The file may be a stranger's: what is not a verb of ganforge and plain words is left out. Raises: RunError.
+        """
+        said = self.read_json(self.model / "model.json").get("next_steps")
+        return {
+            f"ganforge {step}": purpose
+            for step, purpose in (said.items() if isinstance(said, dict) else ())
+            if STEP.fullmatch(step) and isinstance(purpose, str) and purpose.isprintable()
+        }
 
     def finished(self) -> bool:
         """Whether the run came to its end: trained, judged and said so. A report alone proves nothing."""

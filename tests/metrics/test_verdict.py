@@ -9,9 +9,8 @@ import pytest
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.measures.evaluate import MEANINGS
 from ganforge.kinds.pictures.measures.verdict import judge_run, position
-from ganforge.measures.intervals import Estimate
+from ganforge.measures.intervals import Estimate, parse_target
 from ganforge.measures.neighbours import Copying
-from ganforge.measures.targets import parse_target
 from ganforge.records import GRADES, Measure, Verdict
 
 HONEST = Copying(Estimate(0.01, 0.0, 0.02), 0.01, 0.0, False, "There is no sign of copying.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ganforge.api.request import task_of
 from ganforge.diagnosis import diagnose
-from ganforge.diagnosis.early import early_signs
+from ganforge.diagnosis.gradients import early_signs
+from ganforge.engine.control import Adaptation
 from ganforge.engine.fit import FitSettings
 from ganforge.engine.guard import Guard
-from ganforge.engine.settings import Adaptation
 from ganforge.recipe import MOST_AUGMENTATION, Recipe
 from ganforge.records import Finding, History
 

@@ -11,8 +11,7 @@ from ganforge.api.fit_settings import fit_settings
 from ganforge.api.request import requested, task_for
 from ganforge.api.stored_run import Teller, on_this_machine, recipe_of, reopened
 from ganforge.contracts import Job, Observer
-from ganforge.core.device import THREADS
-from ganforge.core.threads import threads_for
+from ganforge.core.device import THREADS, threads_for
 from ganforge.engine.profile import StepProfile, Variant, gains, profile_step
 from ganforge.errors import RecipeError
 from ganforge.kinds import kind_named

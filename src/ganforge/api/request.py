@@ -15,7 +15,7 @@ from ganforge.contracts import Kind, Task
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.options import options_of, read_options, refuse_of_others
 from ganforge.kinds.recognise import lasting, on_disk, recognise
-from ganforge.measures.targets import parse_target
+from ganforge.measures.intervals import parse_target
 from ganforge.recipe import FORMER_KINDS, Recipe, Request, in_words, read_recipe
 
 COMMON = set(Request.model_fields) - {"source", "options"}

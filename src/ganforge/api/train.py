@@ -23,7 +23,7 @@ from ganforge.core.world import World, joined, restarted
 from ganforge.diagnosis import diagnose
 from ganforge.engine.fit import Fitted, fit
 from ganforge.errors import Interrupted, Preempted, RunError, TrainingError
-from ganforge.measures.targets import Target, parse_target
+from ganforge.measures.intervals import Target, parse_target
 from ganforge.planning.compute import library_threads, use
 from ganforge.recipe import Recipe
 from ganforge.reports import TensorBoard, write_report

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ganforge.cli.output import plain as _text
 from ganforge.diagnosis import trend
 from ganforge.diagnosis.history import leading_quality, players, series
 from ganforge.records import Finding
@@ -115,8 +116,3 @@ def _finding(finding: Finding, wrapped: bool) -> Iterator[RenderableType]:
     for head, words in parts.items():
         table.add_row(Text(f"  {head}", style="dim"), _text(words))
     yield table
-
-
-def _text(words: str, style: str = "") -> Text:
-    """Words as they are; what a stranger's run could say to a terminal beside them is taken out."""
-    return Text("".join(letter if letter.isprintable() else "?" for letter in words), style=style)

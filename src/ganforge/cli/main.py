@@ -181,7 +181,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
     guard: options.Guard = "on",
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where the columns of a table are written; else plan.json."),
+        typer.Option(metavar="FILE", help="Where the findings are written, for you to correct; else plan.json."),
     ] = None,
     force: Force = False,
     *,

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ganforge.kinds import kind_named
 from ganforge.records import read_evaluation
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ COLOURS = {
 
 def print_plan(recipe: Recipe, console: Console) -> None:
     """What was found in the data, then every choice with its reason, then how long training would take."""
-    from ganforge.api.request import task_of
-
-    for rows in task_of(recipe).overview(recipe):
+    for rows in kind_named(recipe.data.kind).overview(recipe):
         _print_rows(rows, console)
     table = table_of("setting", "value", "why")
     table.columns[0].no_wrap = True
@@ -140,12 +139,17 @@ def print_verdict(headline: str, console: Console) -> None:
 
 def say(sentence: str, console: Console, style: str = "") -> None:
     """A sentence, broken between words in a terminal and not at all in a file or a pipe."""
-    console.print(Text(sentence, style=style), soft_wrap=not console.is_terminal)
+    console.print(plain(sentence, style), soft_wrap=not console.is_terminal)
+
+
+def plain(words: str, style: str = "") -> Text:
+    """Words as they are: brackets are not markup, and what a stranger's run could do to a terminal is taken out."""
+    return Text("".join(letter if letter.isprintable() else "?" for letter in words), style=style)
 
 
 def say_path(what: str, path: Path, console: Console) -> None:
     """What lies where, on one line that can be copied, however long it is and whatever brackets are in it."""
-    console.print(Text(f"{what} {path}"), soft_wrap=True)
+    console.print(plain(f"{what} {path}"), soft_wrap=True)
 
 
 def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
@@ -173,8 +177,8 @@ def table_of(*columns: str) -> Table:
 
 
 def add_row(table: Table, *cells: str, end_section: bool = False) -> None:
-    """Adds cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
-    table.add_row(*map(Text, cells), end_section=end_section)
+    """Add cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
+    table.add_row(*map(plain, cells), end_section=end_section)
 
 
 def _near(data: str) -> str:

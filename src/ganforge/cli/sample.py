@@ -14,9 +14,15 @@ import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder, Seed
+from ganforge.kinds import every_kind
 from ganforge.records import Record
 
 MOST_TOLD = 10  # skipped pictures that are named
+
+
+def _places(verb: str) -> str:
+    """What --out of a verb may name, for its help page."""
+    return " ".join(f"{kind.nouns.capitalize()}: {kind.writes[verb]}." for kind in every_kind() if verb in kind.writes)
 
 
 @options.with_kind_options("sample")
@@ -27,8 +33,7 @@ def sample(
         typer.Option(
             metavar="PATH",
             show_default=False,
-            help="Pictures: a .png (one grid), a .npz (one array), or a folder. A walk: .gif, .webp or .mp4. Rows: "
-            "a .csv, .tsv (also .gz), .parquet or .feather file.",
+            help=_places("sample"),
         ),
     ],
     number: Annotated[
@@ -52,7 +57,7 @@ def apply(
         typer.Argument(
             metavar="DATA",
             show_default=False,
-            help="A picture or a folder of pictures, of any size; or a table with the columns that RUN was trained on.",
+            help=f"{'; or '.join(kind.applies_to for kind in every_kind() if kind.applies_to).capitalize()}.",
         ),
     ],
     out: Annotated[
@@ -60,8 +65,7 @@ def apply(
         typer.Option(
             metavar="PATH",
             show_default=False,
-            help="Of pictures: a folder, or a file for a single one (.png, .jpg, .webp, .tif). "
-            "Of a table: a .csv, .tsv (also .gz), .parquet or .feather file.",
+            help=_places("apply"),
         ),
     ],
     seed: Seed = 0,
@@ -69,7 +73,7 @@ def apply(
     *,
     of_kind: dict[str, Any],
 ) -> None:
-    """Take pictures, or a table with holes, through RUN."""
+    """Take your own data through the trained model of RUN."""
     console = Console()
     with Applying(console) as view:
         written = ganforge.apply(run, data, out, seed=seed, force=force, observers=(view,), **of_kind)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO
 
-from ganforge.core.files import MANIFEST, parse_json, write_through
+from ganforge.core.files import MANIFEST, parse_json, refuse_taken, write_through
 from ganforge.errors import InputError
 
 MOST_BYTES = 2**31  # of one member
@@ -28,14 +28,7 @@ def write_bundle(path: str | Path, members: Mapping[str, bytes], *, force: bool 
     Raises: InputError if something is there already, unless force is given to replace a file; StorageError.
     """
     place = Path(path).expanduser()
-    if place.is_dir():
-        raise InputError(f"{str(path)!r} is a folder.", "A model is saved as one file.", "Choose another name.")
-    if place.exists() and not force:
-        raise InputError(
-            f"{str(path)!r} exists already.",
-            "Nothing is overwritten by itself.",
-            "Choose another name, or force=True to replace it.",
-        )
+    refuse_taken(place, force=force, do="Choose another name, or force=True to replace it.")
     manifest = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
     whole = {**members, MANIFEST: (json.dumps(manifest, indent=2) + "\n").encode()}
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ganforge.errors import RunError, StorageError
+from ganforge.errors import InputError, RunError, StorageError
 
 MANIFEST = "manifest.json"  # written last: a folder without it was never finished
 _UNFINISHED = re.compile(r"\.(?P<name>.+)\.\d+\.[0-9a-f]{8}(?P<old>\.old)?")  # the temporary names below
@@ -40,6 +40,27 @@ def storage_error(path: Path, error: OSError) -> StorageError:
             return StorageError(what, "The disk did not answer as it should.", "Check the disk, then go on.")
     reason = f"The system says: {error.strerror or error}."
     return StorageError(f"{path} could not be written.", reason, "Check the folder and its permissions.")
+
+
+def refuse_taken(
+    place: Path,
+    *,
+    force: bool,
+    replaceable: Callable[[Path], bool] = Path.is_file,
+    do: str = "Choose another name, or --force to replace it.",
+) -> None:
+    """Refuse to write where something is already; an empty folder counts as nothing where folders are replaceable.
+
+    Args: force replaces what is there if it is replaceable: by default a file and never a folder; do: the way out.
+    Raises: InputError.
+    """
+    if not place.exists() or (replaceable is not Path.is_file and place.is_dir() and not any(place.iterdir())):
+        return
+    if not replaceable(place):
+        what = f"{str(place)!r} is a {'folder' if place.is_dir() else 'file'} that this command did not write."
+        raise InputError(what, "Its content would be lost.", "Choose another name.")
+    if not force:
+        raise InputError(f"{str(place)!r} exists already.", "Nothing is overwritten by itself.", do)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -36,7 +36,7 @@ def trend(values: Sequence[float], better: Literal["lower", "higher"] = "lower",
 
 
 DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds of example go missing
-KINDS = ("kinds_reached", "kind_diversity")  # what measures/modes.py says at looks
+KINDS = ("kinds_reached", "kind_diversity")  # what measures/distances.py says at looks
 # For runs that do not tell the directions of what they measure:
 HIGHER_IS_BETTER = (*DIVERSITY, *KINDS, "precision", "density", "authenticity", "accuracy")
 PENALTIES = ("r1", "r2", "gradient_penalty")  # terms of a discriminator's loss that are no part of the game

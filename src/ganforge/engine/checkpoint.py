@@ -26,7 +26,7 @@ from ganforge.core.world import World
 from ganforge.engine.best import PREFIX, Best, Standing
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.guard_ladders import Memory
-from ganforge.engine.turn import OpenAccount, Seat, go_on_with
+from ganforge.engine.step import OpenAccount, Seat, go_on_with
 from ganforge.errors import RunError
 
 

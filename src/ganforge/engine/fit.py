@@ -19,13 +19,22 @@ from ganforge.core.world import ALONE, World
 from ganforge.engine.best import Best, Standing
 from ganforge.engine.capture import Captured, CudaRecorder
 from ganforge.engine.checkpoint import Clock, State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
-from ganforge.engine.control import Decision, agree, decide, recorded_refits, return_to_healthy
+from ganforge.engine.control import (
+    Decision,
+    FitSettings,
+    Journal,
+    Pace,
+    adapted,
+    add_watched,
+    agree,
+    decide,
+    make_record,
+    recorded_refits,
+    return_to_healthy,
+)
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.guard import Guard
-from ganforge.engine.recorder import Journal, Pace, add_watched, make_record
-from ganforge.engine.settings import FitSettings, adapted
-from ganforge.engine.step import AtOnce, Runner, Step
-from ganforge.engine.turn import Seat, open_account, sit_down
+from ganforge.engine.step import AtOnce, Runner, Seat, Step, open_account, sit_down
 from ganforge.errors import Interrupted, RunError, TrainingError
 from ganforge.records import Record
 from ganforge.run import Run

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from ganforge.core.device import memory_bytes
 from ganforge.core.files import check_folder, read_json_file
 from ganforge.core.safetensors_file import Declared, read_declared, read_tensors, refuse_others
-from ganforge.core.validation import refused
-from ganforge.errors import RunError
+from ganforge.errors import RunError, refused
 from ganforge.recipe import FORMER_KINDS
 
 WEIGHTS = "model.safetensors"

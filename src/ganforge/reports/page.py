@@ -18,8 +18,7 @@ import numpy as np
 
 from ganforge.core.files import write_whole
 from ganforge.core.format import duration, number, title
-from ganforge.core.validation import refused
-from ganforge.errors import RunError
+from ganforge.errors import RunError, refused
 from ganforge.events import kind_of, state_of
 from ganforge.records import Evaluation, Finding, History, Page, read_evaluation, read_page
 from ganforge.reports.blocks import longest, sections, standings
@@ -93,12 +92,9 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
 def _commands(run: Run, history: History) -> list[tuple[str, str]]:
     """(what it does, what to type) to go on with a run: what its model can do, in the words of its model.json."""
     folder, finished = shlex.quote(str(run.folder)), state_of(history.events) == "finished"
-    steps: Any = {}
-    with suppress(RunError):  # a damaged model is told about where it is used
-        steps = run.read_json(run.model / "model.json").get("next_steps")
     found = [] if finished else [("Go on exactly where it stopped", f"ganforge resume {folder}")]
-    for command, purpose in steps.items() if isinstance(steps, Mapping) else ():
-        found.append((f"{str(purpose)[:1].upper()}{str(purpose)[1:]}", f"ganforge {command}"))
+    with suppress(RunError):  # a damaged model is told about where it is used
+        found += [(f"{purpose[:1].upper()}{purpose[1:]}", command) for command, purpose in run.next_steps().items()]
     found.append(("Judge it again", "ganforge evaluate RUN"))
     if finished and history.records:
         minutes = max(1, round(2 * float(history.records[-1].get("seconds", 0.0)) / 60))

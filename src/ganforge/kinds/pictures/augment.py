@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.contracts import Batch, Game, Loss, Observer, OptimiserSettings, Player, Schedule, Turn
-from ganforge.core.files import read_json_file, write_tree, write_whole
+from ganforge.core.files import read_json_file, refuse_taken, write_tree, write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import DataError, InputError
@@ -217,11 +217,7 @@ def _refuse_misfits(model: PictureModel, pictures: Pictures, data: str) -> None:
 
 
 def _check_place(place: Path, *, force: bool) -> None:
-    if place.is_dir() and any(place.iterdir()) and not (force and _is_ours(place)):
-        why = "Only what an earlier `augment` wrote is replaced." if force else "Nothing is overwritten by itself."
-        raise InputError(f"The folder {str(place)!r} holds files.", why, "Name another one.")
-    if place.is_file() and not force:
-        raise InputError(f"{str(place)!r} exists already.", "Nothing is overwritten by itself.", "Or use --force.")
+    refuse_taken(place, force=force, replaceable=lambda path: path.is_file() or _is_ours(path))
     if place.suffix and place.suffix.lower() != ".npz" and not place.is_dir():
         raise InputError(f"A data set cannot be written as {place.suffix!r}.", do="Name a folder, or a .npz file.")
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganforge.contracts import Observer
-from ganforge.core.validation import refused
-from ganforge.errors import DataError, InputError, RunError
+from ganforge.errors import DataError, InputError, RunError, refused
 from ganforge.kinds.pictures.enhance.degradation import read_degradation
 from ganforge.kinds.pictures.enhance.game import enhancer_for
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, translator

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Observer
-from ganforge.core.files import write_through
+from ganforge.core.files import refuse_taken, write_through
 from ganforge.core.seeds import generator_for
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, did_you_mean
+from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.kinds.points import DIMENSIONS, cloud
 from ganforge.kinds.points.networks import POINT_PAIRS
 from ganforge.networks import network_pair
@@ -70,9 +69,7 @@ class PointModel:
         if out.suffix.lower() not in ENDINGS:
             near = did_you_mean(out.suffix, ENDINGS)
             raise InputError(f"Points cannot be written as {out.name!r}.", near, f"Use one of {', '.join(ENDINGS)}.")
-        if out.is_dir() or (out.exists() and not force):
-            why = "It is a folder." if out.is_dir() else "Nothing is overwritten by itself."
-            raise InputError(f"{str(out)!r} exists already.", why, "Choose another name, or --force to replace a file.")
+        refuse_taken(out, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Refused: a generator of points takes nothing in."""

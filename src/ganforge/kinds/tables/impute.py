@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Plain, Tell
+from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.kinds.tables.columns import Column, TableData
 from ganforge.kinds.tables.figures import draw_columns
@@ -28,12 +28,11 @@ from ganforge.kinds.tables.measures.imputation import (
     filling_scores,
     hide,
 )
-from ganforge.kinds.tables.plan import begin, overview_of
+from ganforge.kinds.tables.plan import begin
 from ganforge.kinds.tables.settings import RowSettings
-from ganforge.measures.intervals import Estimate, with_ends
-from ganforge.measures.rivals import rival
+from ganforge.measures.intervals import Estimate, rival, with_ends
 from ganforge.recipe import Data, Recipe, Request, TaskSection
-from ganforge.records import Evaluation, Grade, Measure, Page, Rows, Verdict
+from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Verdict
 from ganforge.run import Run
 
 SIMPLEST = "means and most frequent values"
@@ -48,21 +47,19 @@ SENTENCES = {
     "iterative linear regression": "Each number from all others, round after round.",
 }
 MEANINGS = {
-    "rmse": "Typical error of a filled number, as a share of its column's range.",
-    "accuracy": "Share of filled categories that are just what was hidden.",
+    "rmse": Meaning("lower", "Typical error of a filled number, as a share of its column's range."),
+    "accuracy": Meaning("higher", "Share of filled categories that are just what was hidden."),
 }
-BETTER: dict[str, Literal["lower", "higher"]] = {"rmse": "lower", "accuracy": "higher"}
-WATCHED: dict[str, Literal["lower", "higher"]] = {**BETTER, "filling": "higher"}
+WATCHED: dict[str, Literal["lower", "higher"]] = {"rmse": "lower", "accuracy": "higher", "filling": "higher"}
 
 
-class Impute:
+class Impute(Task):
     """Turns a table with holes into a game of two."""
 
     name: ClassVar[str] = "impute"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = WATCHED
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
-    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="rows",
         judged="rows with hidden cells",
@@ -84,10 +81,6 @@ class Impute:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """As for generating rows."""
         return GenerateRows().join(recipe, brief, examples)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """The columns and the rules."""
-        return overview_of(recipe)
 
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""
@@ -119,7 +112,10 @@ class Impute:
         ]
         judged = len(next(iter(holes.rows.values())))
         return Evaluation(
-            measures=tuple(_measure(name, score, rivals[SIMPLEST][name].value) for name, score in mine.items()),
+            measures=tuple(
+                Measure.of(name, its, MEANINGS[name], floor=math.nan, reference=rivals[SIMPLEST][name].value)
+                for name, its in mine.items()
+            ),
             verdict=verdict(mine, rivals),
             samples=judged,
             held_out=judged,
@@ -140,10 +136,6 @@ def _holes(job: RowsJob, seed: int) -> Holes:
     return hide(job.table.held_out_rows, job.table.codec.columns, seed)
 
 
-def _measure(name: str, score: Estimate, reference: float) -> Measure:
-    return Measure(name, score.value, score.low, score.high, math.nan, reference, BETTER[name], MEANINGS[name])
-
-
 def _drawn(holes: Holes, filled: Plain, columns: Sequence[Column], names: Sequence[str]) -> bytes:
     """A PNG of what hidden cells of some columns held and what they were filled with."""
     told = {name: filled[name][cells] for name, cells in holes.hidden.items()}
@@ -154,7 +146,7 @@ def _drawn(holes: Holes, filled: Plain, columns: Sequence[Column], names: Sequen
 def filling(scores: Mapping[str, Estimate]) -> Estimate:
     """One number by which the best model is kept: the mean of 1 - rmse and accuracy, of those that there are."""
     right = [
-        Estimate(1 - score.value, 1 - score.high, 1 - score.low) if BETTER[name] == "lower" else score
+        Estimate(1 - score.value, 1 - score.high, 1 - score.low) if WATCHED[name] == "lower" else score
         for name, score in scores.items()
     ]
     values, lows, highs = ([getattr(score, end) for score in right] for end in ("value", "low", "high"))
@@ -164,7 +156,7 @@ def filling(scores: Mapping[str, Estimate]) -> Estimate:
 def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> Verdict:
     """Whether the model fills better than each rival, by the first measure that the table has, in words."""
     name = next(iter(mine))
-    sign = 1.0 if BETTER[name] == "lower" else -1.0
+    sign = 1.0 if WATCHED[name] == "lower" else -1.0
     best = min(rivals, key=lambda rival: sign * rivals[rival][name].value)
     ahead = sign * (rivals[best][name].value - mine[name].value)
     sure = sign * (rivals[best][name].value - (mine[name].high if sign > 0 else mine[name].low)) > 0

@@ -26,7 +26,7 @@ from ganforge.records import Rows
 
 def overview_of(recipe: Recipe) -> tuple[Rows, ...]:
     """What was found of each column and will be done with it; what every generated row will keep, each with its why."""
-    return _columns(recipe), _rules(recipe)
+    return (_columns(recipe), _rules(recipe)) if isinstance(recipe.data, TableData) else ()
 
 
 def _columns(recipe: Recipe) -> Rows:

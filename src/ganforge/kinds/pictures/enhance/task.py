@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
@@ -28,12 +29,11 @@ from ganforge.kinds.pictures.reading.feed import PictureFeed, to_uint8
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.settings import Enhancement, model_description, refuse_misfits
 from ganforge.kinds.pictures.write import side_by_side, write_grid
-from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
-from ganforge.measures.kernel import kernel_distance, kernel_gain
-from ganforge.measures.rivals import rival
+from ganforge.measures.distances import kernel_distance, kernel_gain
+from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
 from ganforge.planning.model_files import built, read_description, write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Evaluation, Measure, Page, Rows
+from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.records import Evaluation, Meaning, Measure, Page
 from ganforge.run import Run
 
 LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws
@@ -44,12 +44,14 @@ LEARNED_FROM = 6_000  # patches that the judge learns from
 
 Pixels = NDArray[np.uint8]
 MEANINGS = {
-    "psnr": "How near the faithful end comes to the truth, in decibels.",
-    "ssim": "How much of the truth's structure the faithful end has, 1 is all of it.",
-    "sharp_psnr": "How near the sharp end comes to the truth, in decibels.",
-    "sharp_ssim": "How much of the truth's structure the sharp end has, 1 is all of it.",
-    "kid": f"Kernel distance of the sharp end's patches of {SIDE} pixels to real ones of other places.",
-    "faithful_kid": "The same of the faithful end's patches.",
+    "psnr": Meaning("higher", "How near the faithful end comes to the truth, in decibels."),
+    "ssim": Meaning("higher", "How much of the truth's structure the faithful end has, 1 is all of it."),
+    "sharp_psnr": Meaning("higher", "How near the sharp end comes to the truth, in decibels."),
+    "sharp_ssim": Meaning("higher", "How much of the truth's structure the sharp end has, 1 is all of it."),
+    "kid": Meaning(
+        "lower", f"Kernel distance of the sharp end's patches of {SIDE} pixels to real ones of other places."
+    ),
+    "faithful_kid": Meaning("lower", "The same of the faithful end's patches."),
 }
 SCORES = (
     "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
@@ -57,7 +59,7 @@ SCORES = (
 )
 
 
-class Enhance:
+class Enhance(Task):
     """Turns pictures, and what damages them, into a game of three."""
 
     name: ClassVar[str] = "enhance"
@@ -72,7 +74,6 @@ class Enhance:
         "tells its results from real pictures. Below are the same pictures, which training never sees, at each moment.",
     )
     section: ClassVar[type[TaskSection] | None] = Enhancement
-    data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = (
         "the faithful end has no opponent, and the dial turns back whatever the sharp end loses"
     )
@@ -100,10 +101,6 @@ class Enhance:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of three, on the tiles that were sent."""
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """Nothing: the passport says what was found."""
-        return ()
 
 
 def _open(request: Request, device: str) -> Photos:
@@ -344,20 +341,14 @@ def _measures(scores: Mapping[str, Mapping[str, Estimate]], reference: str, floo
         "sharp_ssim": (SHARP, "ssim"),
         "faithful_kid": (FAITHFUL, "kid"),
     }
-    measures = []
-    for name, (end, kind) in told.items():
-        score, lower = scores[end][kind], kind == "kid"
-        plain = scores[reference][kind].value
-        measures.append(
-            Measure(
-                name,
-                score.value,
-                score.low,
-                score.high,
-                floor if lower else float("nan"),
-                plain,
-                "lower" if lower else "higher",
-                MEANINGS[name],
-            )
+    floors = {"kid": floor}
+    return [
+        Measure.of(
+            name,
+            scores[end][kind],
+            MEANINGS[name],
+            floor=floors.get(kind, math.nan),
+            reference=scores[reference][kind].value,
         )
-    return measures
+        for name, (end, kind) in told.items()
+    ]

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from ganforge.contracts import Observer
 from ganforge.core.device import memory_bytes
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, RunError, did_you_mean
+from ganforge.errors import InputError, RunError, did_you_mean, refused
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.reading.feed import to_uint8
 from ganforge.kinds.pictures.settings import NEXT_STEPS

@@ -17,9 +17,8 @@ from ganforge.contracts import Batch, Game, Loss, Observer, OptimiserSettings, P
 from ganforge.core.device import widened
 from ganforge.core.files import sha256_of, write_folder
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.core.validation import refused
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.errors import RunError, StorageError
+from ganforge.errors import RunError, StorageError, refused
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr

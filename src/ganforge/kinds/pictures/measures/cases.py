@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.kinds.pictures.write import side_by_side, write_grid
-from ganforge.measures.rivals import rival_rows
+from ganforge.measures.intervals import rival_rows
 from ganforge.records import Block, Cases, Figure, Group
 from ganforge.run import Run
 

@@ -20,8 +20,7 @@ from torch import Tensor
 from ganforge.contracts import Observer, Plain
 from ganforge.core.safetensors_file import read_declared, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, RunError
+from ganforge.errors import InputError, RunError, refused
 from ganforge.kinds.tables import keep
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.completion import fill, given_cells

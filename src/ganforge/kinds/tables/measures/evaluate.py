@@ -26,8 +26,8 @@ from ganforge.kinds.tables.measures.verdict import (
     shown,
 )
 from ganforge.kinds.tables.reading.arrays import row_count, take
-from ganforge.measures.rivals import rival
-from ganforge.records import Evaluation, Meaning, Measure
+from ganforge.measures.intervals import rival
+from ganforge.records import Estimate, Evaluation, Meaning, Measure
 
 TABLE_MEANINGS: dict[str, Meaning] = {
     "table_quality": Meaning("higher", "How alike single columns and pairs of columns are; the mean of the next two."),
@@ -154,12 +154,10 @@ def _evaluate(
 def _measures(mine: Score, best: Score, copula: Score) -> list[Measure]:
     floors = {name: estimate.value for name, estimate in best.measures.items()}
     floors |= {"detection": PERFECT, "nearer_to_train": PERFECT, "exact_copies": mine.copies.unseen_exact.value}
-    found = []
-    for name, its in mine.measures.items():
-        meaning, reference = TABLE_MEANINGS[name], copula.measures[name].value
-        ends = its.value, its.low, its.high
-        found.append(Measure(name, *ends, floors[name], reference, meaning.better, meaning.sentence))
-    return found
+    return [
+        Measure.of(name, its, TABLE_MEANINGS[name], floor=floors[name], reference=copula.measures[name].value)
+        for name, its in mine.measures.items()
+    ]
 
 
 def _package_measure(real: Real, rows: Plain, copula: Plain, mine: Score) -> list[Measure]:
@@ -171,9 +169,9 @@ def _package_measure(real: Real, rows: Plain, copula: Plain, mine: Score) -> lis
         sdmetrics_quality(take(real.train, slice(0, MOST_ROWS)), take(part, slice(0, size)), real.columns)
         for part in (rows, real.held_out, copula)
     )
-    quality, meaning = mine.similarity.quality, TABLE_MEANINGS["sdmetrics_quality"]
-    low, high = value - (quality.value - quality.low), min(1.0, value + (quality.high - quality.value))
-    return [Measure("sdmetrics_quality", value, low, high, floor, reference, meaning.better, meaning.sentence)]
+    quality, name = mine.similarity.quality, "sdmetrics_quality"
+    its = Estimate(value, value - (quality.value - quality.low), min(1.0, value + (quality.high - quality.value)))
+    return [Measure.of(name, its, TABLE_MEANINGS[name], floor=floor, reference=reference)]
 
 
 def sdmetrics_available() -> bool:

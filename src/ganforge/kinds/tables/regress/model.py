@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganforge.contracts import Observer
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, RecipeError, RunError, did_you_mean
+from ganforge.errors import InputError, RecipeError, RunError, did_you_mean, refused
 from ganforge.kinds.tables.regress.numeric import NumericTable
 from ganforge.networks.mlp import hidden_layers
 from ganforge.planning.model_files import built, read_description, write_model_files
