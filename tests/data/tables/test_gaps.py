@@ -15,7 +15,7 @@ from ganforge.kinds.tables.codec.differences import GapUnit, fit_gaps
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.conditions import Condition, one_of
-from ganforge.kinds.tables.rules.ranges import at_least
+from ganforge.kinds.tables.rules.values import at_least
 from ganforge.kinds.tables.rules.rules import on_one_scale
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ganforge.kinds.tables.codec.numbers import KEPT, KNOTS, SPIKE, NumberUnit, Seen, Smooth, fit_numbers
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.conditions import Condition, one_of
-from ganforge.kinds.tables.rules.ranges import at_least, at_most
+from ganforge.kinds.tables.rules.values import at_least, at_most
 
 Inside = Literal["seen", "smooth"]
 SPANS = 8

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ganforge.core.format import short
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.datetimes import moment
+from ganforge.kinds.tables.rules.values import moment
 
 REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that no eye confuses them; the page's own colours
 DARK_REAL = "#57534b"  # where the real ones are drawn as points or as the dark end of a scale

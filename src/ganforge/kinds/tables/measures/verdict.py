@@ -15,7 +15,7 @@ from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.copies import Copies
 from ganforge.kinds.tables.measures.scoring import Score
-from ganforge.kinds.tables.reading.datetimes import moment
+from ganforge.kinds.tables.rules.values import moment
 from ganforge.measures.intervals import Estimate
 from ganforge.records import GRADES, Grade, Verdict
 

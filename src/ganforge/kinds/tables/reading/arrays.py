@@ -28,7 +28,7 @@ from ganforge.kinds.tables.reading.dtypes import (
 from ganforge.kinds.tables.reading.profile import base_of
 from ganforge.kinds.tables.reading.reader import TableSource
 from ganforge.kinds.tables.reading.text_values import dates_from
-from ganforge.kinds.tables.rules.ranges import number_text
+from ganforge.kinds.tables.rules.values import number_text
 
 _OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 _EXACT = 1e15  # numbers up to here have all their digits written

@@ -17,7 +17,6 @@ from ganforge.contracts import Plain
 from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
 from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
 from ganforge.kinds.tables.rules.conditions import Condition, ends_of, in_words, range_in_words, seen_in
-from ganforge.kinds.tables.rules.ranges import at_least, at_most, write_number
 from ganforge.kinds.tables.rules.syntax import (
     Comparison,
     Typed,
@@ -27,6 +26,7 @@ from ganforge.kinds.tables.rules.syntax import (
     read_comparisons,
     starting_names,
 )
+from ganforge.kinds.tables.rules.values import at_least, at_most, write_number
 
 FORMS = "A rule is like start <= end, 0 <= age <= 99, city -> country, unique id or seen store."
 
