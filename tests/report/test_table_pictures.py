@@ -13,7 +13,7 @@ from planted_table import COLUMNS, plant_rows
 
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs
-from ganforge.kinds.tables.figures.style import GENERATED, REAL, cut, range_of, tick
+from ganforge.kinds.tables.figures.columns import GENERATED, REAL, cut, range_of, tick
 
 NAMES = [column.name for column in COLUMNS]
 

@@ -55,8 +55,8 @@ def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, 
         tables.print_plan(recipe, console)
         tables.print_next({train: "and the same options, to train it"}, console)
         return
+    from ganforge.kinds.tables.columns import RowSettings
     from ganforge.kinds.tables.reading.plan_file import write_plan
-    from ganforge.kinds.tables.settings import RowSettings
 
     out = out or Path("plan.json")
     written: bool | StorageError

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from ganforge.records import Meaning, Measure
+
 Z95 = 1.959964  # the two-sided 95 % point of the normal distribution
 
 
@@ -20,6 +22,12 @@ class Estimate:
     value: float
     low: float
     high: float
+
+
+def measure_of(name: str, estimate: Estimate, floor: float, reference: float, meaning: Meaning) -> Measure:
+    """What was estimated, as an evaluation holds it: beside its floor and its reference."""
+    ends = estimate.value, estimate.low, estimate.high
+    return Measure(name, *ends, floor, reference, meaning.better, meaning.sentence)
 
 
 def with_ends(scores: Mapping[str, Estimate]) -> dict[str, float]:

@@ -96,7 +96,7 @@ def _arrow(value: Any) -> pa.Table:
     import pandas as pd
     import pyarrow as pa
 
-    from ganforge.kinds.tables.reading.reader import check_names
+    from ganforge.kinds.tables.reading.source import check_names
 
     if isinstance(value, pd.DataFrame):
         return _arrow_of_frame(value)
@@ -114,7 +114,7 @@ def _arrow(value: Any) -> pa.Table:
 def _arrow_of_frame(frame: pd.DataFrame) -> pa.Table:
     import pyarrow as pa
 
-    from ganforge.kinds.tables.reading.reader import check_names
+    from ganforge.kinds.tables.reading.source import check_names
 
     frame = frame.rename(columns=str)
     check_names("the table", list(frame.columns))

@@ -26,8 +26,7 @@ from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import Inside
 from ganforge.kinds.tables.columns import NUMBERS, Column, learned
 from ganforge.kinds.tables.reading.arrays import to_plain
-from ganforge.kinds.tables.reading.reader import TableSource
-from ganforge.kinds.tables.reading.source import open_source
+from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
 from ganforge.kinds.tables.rules.discovery import find_rules
 from ganforge.kinds.tables.rules.rules import Rule, check_rules, combined, read_rule, rule_in_words

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
-from ganforge.kinds.tables.codec.differences import GapUnit, fit_gaps
-from ganforge.kinds.tables.codec.numbers import Codes, Inside, NumberUnit, fit_numbers
+from ganforge.kinds.tables.codec.numbers import Codes, GapUnit, Inside, NumberUnit, fit_gaps, fit_numbers
 from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.rules.conditions import Condition, seen_in
 from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, lowers_of, narrowed

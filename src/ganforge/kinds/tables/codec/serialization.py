@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec, Unit, unit_columns
-from ganforge.kinds.tables.codec.differences import GapUnit
 from ganforge.kinds.tables.codec.identifiers import check_pattern
-from ganforge.kinds.tables.codec.numbers import KNOTS, NumberUnit, Seen, Smooth
+from ganforge.kinds.tables.codec.numbers import KNOTS, GapUnit, NumberUnit, Seen, Smooth
 from ganforge.kinds.tables.columns import NUMBERS, Column
-from ganforge.kinds.tables.reading.dtypes import arrow_type, dtype_of
+from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_of
 from ganforge.kinds.tables.reading.profile import MOST_DECIMALS
 from ganforge.kinds.tables.rules.rules import lowers_of, parse_rules, rule_in_words
 

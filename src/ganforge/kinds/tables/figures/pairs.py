@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.figures.style import (
+from ganforge.kinds.tables.figures.columns import (
     DARK_REAL,
     GENERATED,
     GENERATED_SCALE,

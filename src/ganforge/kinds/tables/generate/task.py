@@ -16,11 +16,10 @@ from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.serialization import codec_content, restore_codec
-from ganforge.kinds.tables.columns import Column, TableData, columns_of, learned
+from ganforge.kinds.tables.columns import Column, RowSettings, TableData, columns_of, learned
 from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
-from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares
+from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
-from ganforge.kinds.tables.generate.referee import train_referee
 from ganforge.kinds.tables.measures import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
 from ganforge.kinds.tables.measures.blocks import first_rows_block
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
@@ -29,7 +28,6 @@ from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.rules import broken
-from ganforge.kinds.tables.settings import RowSettings
 from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from ganforge.core.files import parse_json
 from ganforge.errors import DataError
-from ganforge.kinds.tables.reading.dtypes import column_from, dtype_for, is_text
-from ganforge.kinds.tables.reading.reader import TableSource, check_names, no_rows, regrouped
+from ganforge.kinds.tables.reading.arrays import column_from, dtype_for, is_text
+from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
 
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls the row numbers that it writes as a column
 MOST_CATEGORIES = 100_000  # of a categorical; beyond, it is read as the texts or numbers that it holds

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.columns import MICROSECONDS, Column, ColumnKind
-from ganforge.kinds.tables.reading.dtypes import arrow_from, categories_as_text, is_text
+from ganforge.kinds.tables.reading.arrays import arrow_from, categories_as_text, is_text
 from ganforge.kinds.tables.reading.profile import EXACT, Profile
-from ganforge.kinds.tables.reading.reader import TableSource
+from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.text_values import NUMBER
 
 NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they name a row and mean nothing

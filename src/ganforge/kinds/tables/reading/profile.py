@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,22 +14,12 @@ from numpy.typing import NDArray
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import MICROSECONDS
-from ganforge.kinds.tables.reading.dtypes import is_text
+from ganforge.kinds.tables.reading.arrays import Base, base_of, is_text
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted
 MEMORY = 50_000_000  # hashes of 8 bytes, of all columns together
 MOST_DECIMALS = 15
 EXACT = 2**53  # whole numbers up to here are exact in float64
-Base = Literal["number", "truth", "datetime", "text"]
-
-
-def base_of(kind: pa.DataType) -> Base:
-    """The family of an Arrow type; categoricals are text, and so is a column without any value."""
-    if pa.types.is_boolean(kind):
-        return "truth"
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return "datetime"
-    return "text" if pa.types.is_dictionary(kind) or pa.types.is_null(kind) or is_text(kind) else "number"
 
 
 @dataclass

@@ -21,9 +21,8 @@ import pyarrow.csv
 from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import from_text
-from ganforge.kinds.tables.reading.dtypes import column_from
-from ganforge.kinds.tables.reading.reader import TableSource, check_names, no_rows, regrouped
+from ganforge.kinds.tables.reading.arrays import column_from, from_text
+from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
 from ganforge.kinds.tables.reading.text_values import MISSING, Reading
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".txt": "\t,;|"}  # the first that fits

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ganforge.kinds.tables.reading.dtypes import words_from
+from ganforge.kinds.tables.reading.arrays import dates_from
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "Null", "null", "#N/A", "<NA>")
 INTEGER = r"^(0|[+-]?[1-9][0-9]{0,17})$"
@@ -141,21 +141,6 @@ class Reading:
         if fewest == most:
             return "0." + "0" * most
         return "0.0#" if self.whole_with_point and not self.padded else None
-
-
-def dates_from(texts: pa.Array, form: str, offset: str) -> pa.Array | None:
-    """Texts of dates as timestamps in microseconds without a zone; None if one of them is no date of this form.
-
-    With an offset they are in UTC, else on the clock on the wall. Each distinct text is read once.
-    """
-    coded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
-    words = pd.Series(words_from(coded.dictionary), dtype=object)
-    zone = {"": "", "Z": "Z"}.get(offset, "%z")
-    when = pd.to_datetime(words, format=form.replace("%-", "%") + zone, errors="coerce", utc=bool(offset))
-    if when.isna().any():
-        return None
-    microseconds = when.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    return pa.array(microseconds).take(coded.indices)
 
 
 def _all(texts: pa.Array, regex: str) -> bool:

@@ -12,11 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Game, Loss, Observer, Player, Turn
+from ganforge.core.seeds import seed_for
 from ganforge.core.validation import refused
 from ganforge.errors import InputError, RecipeError, RunError, did_you_mean
 from ganforge.kinds.tables.regress.numeric import NumericTable
 from ganforge.networks.mlp import hidden_layers
+from ganforge.objectives import squared_error
+from ganforge.planning.game import optimiser_settings
 from ganforge.planning.model_files import built, read_description, write_model_files
 from ganforge.recipe import Network, Recipe
 
@@ -195,3 +198,19 @@ def closed_form(table: NumericTable) -> Numbers:
 def with_ones(x: Numbers) -> Numbers:
     """(N, F) -> (N, 1 + F): a column of ones in front, for the intercept."""
     return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+
+
+def build_game(recipe: Recipe, features: int) -> Game:
+    """One player, which minimises 1/(2m) sum (h(x) - y)^2.
+
+    When a batch is as large as the table, it holds every row once (core/seeds.py), as the textbook writes the sum.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
+        network = build_regressor(recipe.network, features)
+    network.to(recipe.compute.device)
+
+    def loss(turn: Turn) -> Loss:
+        return squared_error(network(turn.batch["x"]), turn.batch["y"])
+
+    return Game((Player("regressor", network, loss, optimiser_settings(recipe)),), product="regressor")

@@ -12,8 +12,7 @@ import numpy as np
 from ganforge.contracts import Game, Task, Tell
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.kinds.tables.regress.game import build_game
-from ganforge.kinds.tables.regress.model import REGRESSORS, build_regressor, with_ones
+from ganforge.kinds.tables.regress.model import REGRESSORS, build_game, build_regressor, with_ones
 from ganforge.kinds.tables.regress.numeric import NumericTable
 from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import WHOLE

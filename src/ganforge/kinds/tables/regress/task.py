@@ -20,10 +20,10 @@ from ganforge.core.seeds import seed_for
 from ganforge.errors import RecipeError
 from ganforge.kinds.tables.figures.columns import draw_predictions
 from ganforge.kinds.tables.measures.blocks import solution_block
-from ganforge.kinds.tables.regress.game import build_game
 from ganforge.kinds.tables.regress.model import (
     Numbers,
     RegressionModel,
+    build_game,
     closed_form,
     load_regression,
     scaling_of,
