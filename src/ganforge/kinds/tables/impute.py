@@ -128,10 +128,7 @@ def _by_numbers(imputer: object, train: Plain, rows: Plain, columns: Sequence[Co
 SIMPLEST = "means and most frequent values"
 RIVALS: Mapping[str, tuple[Callable[..., Plain], str]] = {
     SIMPLEST: (by_means, "Every hole of a column gets the same value."),
-    "k-nearest neighbours": (
-        by_neighbours,
-        "The mean of the five training rows that are nearest by their numbers.",
-    ),
+    "k-nearest neighbours": (by_neighbours, "The mean of the five training rows that are nearest by their numbers."),
     "iterative linear regression": (by_regression, "Each number from all others, round after round."),
 }
 MEANINGS = {

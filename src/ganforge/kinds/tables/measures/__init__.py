@@ -4,10 +4,4 @@ from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK,
 from ganforge.kinds.tables.measures.monitoring import quick_table_quality
 from ganforge.kinds.tables.measures.rivals import GaussianCopula
 
-__all__ = [
-    "TABLE_MEANINGS",
-    "TABLE_QUICK",
-    "GaussianCopula",
-    "evaluate_table",
-    "quick_table_quality",
-]
+__all__ = ["TABLE_MEANINGS", "TABLE_QUICK", "GaussianCopula", "evaluate_table", "quick_table_quality"]

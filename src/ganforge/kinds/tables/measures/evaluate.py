@@ -65,13 +65,7 @@ FLOOR = "The floor is what unseen real rows get in place of generated ones, and 
 
 
 def evaluate_table(
-    train: Plain,
-    held_out: Plain,
-    samples: Plain,
-    columns: Sequence[Column],
-    *,
-    label: str | None,
-    seed: int,
+    train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column], *, label: str | None, seed: int
 ) -> Evaluation:
     """Compares generated rows with real ones, and rivals that are no GAN in the same way.
 
@@ -96,12 +90,7 @@ def evaluate_table(
 
 
 def _evaluate(
-    train: Plain,
-    held_out: Plain,
-    samples: Plain,
-    columns: Sequence[Column],
-    label: str | None,
-    seed: int,
+    train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column], label: str | None, seed: int
 ) -> Evaluation:
     real = Real.prepare(train, held_out, columns, label, seed)
     rows = subset(samples, columns, MOST_ROWS, seed, "samples")
