@@ -11,11 +11,12 @@ from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import BINS, MISSING, MOST_VALUES, Coding
-from ganforge.kinds.tables.measures.monitoring import MOST_QUICK, quick_table_quality
 from ganforge.kinds.tables.measures.similarity import (
+    MOST_QUICK,
     correlations,
     cramers_v,
     kolmogorov_smirnov,
+    quick_table_quality,
     similarity,
     total_variation,
 )

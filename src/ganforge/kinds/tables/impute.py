@@ -21,7 +21,7 @@ from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import LEARNED, Column, RowSettings, TableData
-from ganforge.kinds.tables.figures import draw_columns
+from ganforge.kinds.tables.figures.columns import draw_columns
 from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names, open_job, plan_job
 from ganforge.kinds.tables.measures.blocks import filling_blocks
 from ganforge.kinds.tables.plan import begin, overview_of

@@ -17,11 +17,13 @@ from ganforge.core.files import write_whole
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.serialization import codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, columns_of, learned
-from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
+from ganforge.kinds.tables.figures.columns import draw_columns
+from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
-from ganforge.kinds.tables.measures import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
 from ganforge.kinds.tables.measures.blocks import first_rows_block
+from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
+from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import begin, choose_rows, overview_of, plan_rows
 from ganforge.kinds.tables.reading.arrays import from_plain
