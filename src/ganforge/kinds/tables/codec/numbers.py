@@ -27,7 +27,7 @@ Inside = Literal["seen", "smooth"]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenValues:
     """The training values of every span, each as often as it was seen."""
 
     values: Numbers  # (M,) ascending, distinct
@@ -47,7 +47,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Smooth:
+class SmoothValues:
     """A curve through the quantiles of every span: no training value is given back by itself, but for a span's ends."""
 
     knots: Numbers  # (K, KNOTS)
@@ -75,7 +75,7 @@ class NumberUnit:
     least: Numbers  # (K',) the smallest and the largest training value of each span
     most: Numbers
     means: Numbers
-    inside: Seen | Smooth
+    inside: SeenValues | SmoothValues
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -175,12 +175,12 @@ def fit_numbers(column: Column, values: Numbers, rows: int, spans: int, inside: 
     sums = np.concatenate([[0.0], np.cumsum(distinct * counts)])
     means = (sums[starts[1:]] - sums[starts[:-1]]) / (cumulative[starts[1:]] - cumulative[starts[:-1]])
     least, most = distinct[starts[:-1]], distinct[starts[1:] - 1]
-    drawn: Seen | Smooth
+    drawn: SeenValues | SmoothValues
     if inside == "smooth":
         knots = [
             np.quantile(np.repeat(distinct[a:b], counts[a:b]), np.linspace(0, 1, KNOTS)) for a, b in pairwise(starts)
         ]
-        drawn = Smooth(np.stack(knots))
+        drawn = SmoothValues(np.stack(knots))
     else:
         drawn = _kept(distinct, cumulative, starts)
     return NumberUnit(
@@ -209,13 +209,13 @@ def _first_of_spans(distinct: Numbers, counts: NDArray[np.int64], rows: int, spa
     return np.flatnonzero(begins)
 
 
-def _kept(distinct: Numbers, cumulative: Numbers, starts: NDArray[np.int64]) -> Seen:
+def _kept(distinct: Numbers, cumulative: Numbers, starts: NDArray[np.int64]) -> SeenValues:
     """At most about KEPT values: of a span with more than its part, evenly spaced ones that keep its rows."""
     most = max(1, KEPT // (len(starts) - 1))
     chosen = [np.unique(np.linspace(a, b - 1, min(b - a, most)).round().astype(np.int64)) for a, b in pairwise(starts)]
     places = np.concatenate(chosen)
     # The rows of those that are left out go to the kept value before them, which is in the same span.
-    return Seen(
+    return SeenValues(
         distinct[places],
         np.append(cumulative[places], cumulative[-1]),
         np.concatenate([[0], np.cumsum([len(part) for part in chosen])]),

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
@@ -70,6 +72,12 @@ def cut(name: str, letters: int = LETTERS) -> str:
     """A name that fits; dollar signs escaped, because matplotlib would read formulas into them."""
     fitting = name if len(name) <= letters else name[: letters - 1] + "…"
     return fitting.replace("$", r"\$")
+
+
+def axis_labels(write: Callable[[float], str]) -> FuncFormatter:
+    """The labels of an axis. A layout asks for each many times over: it is written once."""
+    written = lru_cache(maxsize=128)(write)
+    return FuncFormatter(lambda value, _: written(float(value)))
 
 
 def tick(column: Column, value: float) -> str:
@@ -155,7 +163,7 @@ def _texts(panel: SubFigure, column: Column, real: NDArray[Any], made: NDArray[A
     axes.set_yticks(at, labels)
     axes.set_ylim(max(len(labels), 4) - 0.5, -0.5)
     plain_axes(axes, cut(column.name, 34))
-    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
     axes.locator_params(axis="x", nbins=4)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
 
@@ -215,8 +223,8 @@ def _histogram(axes: Axes, column: Column, sides: Sequence[Floats], counts: tupl
         axes.set_xscale("log")
     else:
         axes.locator_params(axis="x", nbins=3 if column.kind == "datetime" else 5)
-    axes.xaxis.set_major_formatter(lambda value, _: tick(column, value))
-    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
+    axes.xaxis.set_major_formatter(axis_labels(partial(tick, column)))
+    axes.yaxis.set_major_formatter(axis_labels(lambda share: f"{100 * share:.3g} %"))
     axes.locator_params(axis="y", nbins=4)
 
 
@@ -272,9 +280,9 @@ def draw_predictions(measured: Floats, predicted: Floats, mean: float, target: s
     errors.stairs(np.histogram(of_mean, edges)[0] / len(of_mean), edges, fill=True, color=REAL)
     errors.stairs(np.histogram(own, edges)[0] / len(own), edges, color=GENERATED, linewidth=1.6)
     plain_axes(errors, "Errors, predicted less measured")
-    errors.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
+    errors.yaxis.set_major_formatter(axis_labels(lambda share: f"{100 * share:.3g} %"))
     for axes in (points, errors):
-        axes.xaxis.set_major_formatter(lambda value, _: short(value))
+        axes.xaxis.set_major_formatter(axis_labels(short))
         axes.locator_params(nbins=5)
-    points.yaxis.set_major_formatter(lambda value, _: short(value))
+    points.yaxis.set_major_formatter(axis_labels(short))
     return png(drawn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from ganforge.kinds.tables.figures.columns import (
     SMALL,
     SOFT,
     Floats,
+    axis_labels,
     cut,
     figure,
     front,
@@ -133,7 +135,7 @@ def _points(both: tuple[Axes, Axes], x: Column, y: Column, sides: Sequence[tuple
         both[0].set(**{f"{letter}lim": (low - room, high + room)})
         both[0].locator_params(axis=letter, nbins=3 if column.kind == "datetime" else 4)
         for axes in both:
-            getattr(axes, f"{letter}axis").set_major_formatter(lambda value, _, column=column: tick(column, value))
+            getattr(axes, f"{letter}axis").set_major_formatter(axis_labels(partial(tick, column)))
 
 
 def _heat(both: tuple[Axes, Axes], x: Column, y: Column, sides: Sequence[tuple[Any, Any]]) -> None:

@@ -20,10 +20,9 @@ from ganforge.core.safetensors_file import read_declared, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.core.validation import refused
 from ganforge.errors import InputError, RunError
-from ganforge.kinds.tables.codec.codec import TableCodec
+from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import GapUnit
-from ganforge.kinds.tables.codec.serialization import codec_content, restore_codec
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
 from ganforge.kinds.tables.generate.game import build_row_networks

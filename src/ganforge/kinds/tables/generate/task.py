@@ -15,7 +15,7 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Plain, Tell
 from ganforge.core.files import write_whole
 from ganforge.errors import DataError, RecipeError, did_you_mean
-from ganforge.kinds.tables.codec.serialization import codec_content, restore_codec
+from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, columns_of, learned
 from ganforge.kinds.tables.figures.columns import draw_columns
 from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix

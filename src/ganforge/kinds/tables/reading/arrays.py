@@ -89,18 +89,11 @@ def column_from(array: pa.Array, dtype: Any) -> Any:
 
 
 def arrow_type(dtype: Any) -> pa.DataType:
-    """The Arrow type that holds the values of a pandas dtype; of a categorical, text."""
-    if isinstance(dtype, pd.ArrowDtype):
-        return dtype.pyarrow_dtype
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        zone = str(dtype.tz)
-        return pa.timestamp(dtype.unit, zone.removeprefix("UTC") or zone)
-    if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype):
-        return pa.string()
-    numpy_dtype = getattr(dtype, "numpy_dtype", dtype)
-    if numpy_dtype.kind == "M":
-        return pa.timestamp(np.datetime_data(numpy_dtype)[0])
-    return pa.null() if numpy_dtype.kind == "O" else pa.from_numpy_dtype(numpy_dtype)
+    """The Arrow type that holds a pandas dtype's values; of a categorical, text. Raises: TypeError if there is none."""
+    kind = pa.string() if isinstance(dtype, pd.CategoricalDtype) else pa.Array.from_pandas(pd.Series(dtype=dtype)).type
+    if isinstance(kind, pa.BaseExtensionType):
+        raise TypeError(f"a table has no column of {dtype}")
+    return pa.string() if is_text(kind) else kind
 
 
 def arrow_from(column: pd.Series[Any]) -> pa.Array:
