@@ -18,7 +18,8 @@ from ganforge.errors import DataError, RecipeError, RunError
 from ganforge.kinds.tables.regress.model import load_regression
 from ganforge.kinds.tables.regress.numeric import closed_form, open_numeric_table
 from ganforge.kinds.tables.regress.plan import curvature_of
-from ganforge.kinds.tables.regress.task import Regress, RegressJob, r_squared, rmse
+from ganforge.kinds.tables.regress.task import Regress, RegressJob
+from ganforge.measures.prediction import r_squared, rmse
 from ganforge.recipe import Request
 from ganforge.run import Run
 

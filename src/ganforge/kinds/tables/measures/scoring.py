@@ -16,8 +16,6 @@ from ganforge.kinds.tables.measures.similarity import Similarity, similarity
 from ganforge.kinds.tables.measures.utility import (
     Target,
     Utility,
-    auc,
-    auc_standard_error,
     find_targets,
     fit_tree,
     label_skill,
@@ -26,6 +24,7 @@ from ganforge.kinds.tables.measures.utility import (
 )
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take
 from ganforge.measures.intervals import Estimate, from_standard_error
+from ganforge.measures.prediction import auc, auc_standard_error
 
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at
 MOST_TRAIN = 200_000  # training rows among which exact copies are searched

@@ -32,6 +32,7 @@ from ganforge.kinds.tables.regress.numeric import (
 )
 from ganforge.kinds.tables.regress.plan import begin, plan_table
 from ganforge.measures.intervals import Estimate, from_bootstrap, measure_of, with_ends
+from ganforge.measures.prediction import r_squared, rmse
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Rows, Verdict
 from ganforge.run import Run
@@ -178,17 +179,6 @@ class RegressJob:
 
     def _model(self, product: nn.Module) -> RegressionModel:
         return RegressionModel(product, self.table.feature_names, self.table.target_name, self.table.scaling)
-
-
-def rmse(measured: Numbers, predicted: Numbers) -> float:
-    """Root of the mean squared error of (N,) predictions, in the target's units."""
-    return float(np.sqrt(np.mean((measured - predicted) ** 2)))
-
-
-def r_squared(measured: Numbers, predicted: Numbers) -> float:
-    """1 - squared error / squared distance from the mean of `measured`: 1 is exact, 0 is what that mean gets."""
-    spread = float(np.sum((measured - measured.mean()) ** 2))
-    return 1.0 - float(np.sum((measured - predicted) ** 2)) / max(spread, 1e-300)
 
 
 SCORES: dict[str, Callable[[Numbers, Numbers], float]] = {"r2": r_squared, "rmse": rmse}
