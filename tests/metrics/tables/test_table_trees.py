@@ -11,8 +11,7 @@ from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import Coding
-from ganforge.kinds.tables.measures.scoring import detection
-from ganforge.kinds.tables.measures.utility import find_targets, of_real_rows, utility
+from ganforge.kinds.tables.measures.scoring import detection, find_targets, of_real_rows, utility
 from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_squared
 
 

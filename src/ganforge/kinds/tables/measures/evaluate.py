@@ -186,23 +186,24 @@ def sdmetrics_quality(real: Plain, rows: Plain, columns: Sequence[Column]) -> fl
 
 def _columns(real: Real, rows: Plain, sides: tuple[Score, Score, Score]) -> list[dict[str, Any]]:
     """Args: sides what the generated rows, real ones and the copula's get."""
-    fewest, found = min(row_count(rows), row_count(real.held_out)), []
+    similarity, best, found = sides[0].similarity, sides[1].similarity, []
+    off = is_off(similarity.by_column, best.by_column, min(row_count(rows), row_count(real.held_out)))
     for place, column in enumerate(real.coding.columns):
         scores = dict(zip(SIDES, (float(side.similarity.by_column[place]) for side in sides), strict=True))
-        off = is_off(scores["score"], scores["floor"], fewest)
-        sentence = column_sentence(column, real.train[column.name], rows[column.name]) if off else ""
+        sentence = column_sentence(column, real.train[column.name], rows[column.name]) if off[place] else ""
         found.append({"name": column.name, "kind": column.kind, **scores, "sentence": sentence})
     return sorted(found, key=lambda column: column["score"])
 
 
 def _pairs(real: Real, rows: Plain, sides: tuple[Score, Score, Score]) -> list[dict[str, Any]]:
     """Args: as for `_columns`."""
-    fewest, similarity, found = min(row_count(rows), row_count(real.held_out)), sides[0].similarity, []
+    similarity, best, found = sides[0].similarity, sides[1].similarity, []
+    off = is_off(similarity.by_pair, best.by_pair, min(row_count(rows), row_count(real.held_out)))
     pairs = np.stack(np.triu_indices(len(similarity.names), 1), axis=1)
     for i, j in pairs[np.argsort(similarity.by_pair[*pairs.T], kind="stable")][:MOST_PAIRS]:
         scores = dict(zip(SIDES, (float(side.similarity.by_pair[i, j]) for side in sides), strict=True))
         first, second, sentence = real.coding.columns[i], real.coding.columns[j], ""
-        if is_off(scores["score"], scores["floor"], fewest):
+        if off[i, j]:
             theirs, made = ((side[first.name], side[second.name]) for side in (real.train, rows))
             sentence = pair_sentence(first, second, theirs, made)
         counts = bool(similarity.related[i, j])

@@ -189,9 +189,9 @@ def _unproven(mine: Mapping[str, Estimate], held_out: int) -> list[str]:
 # ---- columns and pairs ----------------------------------------------------------------------------------------------
 
 
-def is_off(score: float, floor: float, rows: int) -> bool:
-    """Whether a score is clearly below what as many real rows get."""
-    return floor - score > LOST + CHANCE / math.sqrt(rows)
+def is_off(scores: NDArray[np.float64], floors: NDArray[np.float64], rows: int) -> NDArray[np.bool_]:
+    """Which scores (...) are clearly below what as many real rows get."""
+    return floors - scores > LOST + CHANCE / math.sqrt(rows)
 
 
 def column_sentence(column: Column, real: NDArray[Any], made: NDArray[Any]) -> str:
