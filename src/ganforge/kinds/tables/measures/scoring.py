@@ -236,7 +236,7 @@ class Real:
         return self._score(self.held_out, self.train, taught, "real", copied)
 
     def _score(self, alike: Plain, told: Plain, taught: Utility, purpose: str, copied: Copies) -> Score:
-        """Args: alike rows to compare with the training rows; told rows that a tree tries to tell from held-out ones."""
+        """Args: alike rows to compare with the training rows; told rows that a tree is to tell from held-out ones."""
         random = np.random.default_rng(seed_for(self.seed, f"metrics/tables/{purpose}"))
         likeness = similar(self.coding, self.coded, alike, row_count(self.held_out))
         detected = detection(self.coding, self.held_out, told, random)
