@@ -23,8 +23,7 @@ from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.tables.codec.codec import TableCodec, Tally, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
-from ganforge.kinds.tables.codec.numbers import Inside
-from ganforge.kinds.tables.columns import NUMBERS, Column, learned
+from ganforge.kinds.tables.columns import NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
@@ -115,20 +114,25 @@ def inquire(
     return TableInquiry(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
 
 
-def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, device: str) -> Table:
+def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: str) -> Table:
     """Fits the codec on the training rows and encodes all.
 
-    Args: spans how many codes numbers are cut into; inside how values are drawn within one; seed decides which rows are
-        held out.
+    Args: settings say how many codes numbers are cut into, and how values are drawn within one; seed decides which rows
+        are held out.
     Raises: DataError for identifiers of a type that has no room for those of generated rows.
     """
-    _refuse_narrow_identifiers(inquiry.survey.columns)
+    for column in inquiry.survey.columns:
+        if column.kind == "identifier":
+            try:
+                fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
+            except InputError as error:
+                raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
     survey, rows = inquiry.survey, inquiry.rows
     held_out = _held_out(survey.rows, seed)
     rules = combined(list(inquiry.kept), survey.columns)
     sample = _sample(rows, ~held_out, FITTED_ROWS)
     tally = Tally(sample, int((~held_out).sum()), _counts(rows, held_out, unit_columns(survey.columns, rules), survey))
-    codec = fit_codec(survey.columns, rules, tally, spans=spans, inside=inside, seed=seed)
+    codec = fit_codec(survey.columns, rules, tally, spans=settings.spans, inside=settings.values, seed=seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
     for first, plain in rows:
         part = codec.encode(plain)
@@ -191,15 +195,6 @@ class _Rows:
                 "It was changed while it was read.",
                 "Try again.",
             )
-
-
-def _refuse_narrow_identifiers(columns: Sequence[Column]) -> None:
-    for column in columns:
-        if column.kind == "identifier":
-            try:
-                fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
-            except InputError as error:
-                raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
 
 
 def _held_out(rows: int, seed: int) -> NDArray[np.bool_]:

@@ -197,7 +197,14 @@ def _bars_apart(axes: Axes, apart: Sequence[tuple[str, list[float]]]) -> None:
         heights = [shares[side] for _, shares in apart]
         axes.bar(at + shift, heights, 0.42, color=colour)
         for place, height in zip(at + shift, heights, strict=True):
-            axes.text(place, height + 0.02, _percent(height), ha="center", fontsize=SMALL - 1, color=SOFT)
+            axes.text(
+                place,
+                height + 0.02,
+                f"{100 * height:.{0 if height >= 0.0995 or height == 0 else 1}f} %",
+                ha="center",
+                fontsize=SMALL - 1,
+                color=SOFT,
+            )
     axes.set_xticks(at, [label for label, _ in apart])
     axes.set_xlim(-0.55, len(apart) - 0.45)
     axes.set_ylim(0, 1.12)
@@ -214,9 +221,10 @@ def _histogram(axes: Axes, column: Column, sides: Sequence[Floats], counts: tupl
         edges, log = np.arange(values[0] - 0.5, values[-1] + 1), False
     else:
         edges, log = _edges(column, sides)
-    for side, count, draw in zip(sides, counts, (_area, _outline), strict=True):
+    looks: tuple[dict[str, Any], ...] = ({"fill": True, "color": REAL}, {"color": GENERATED, "linewidth": 1.6})
+    for side, count, look in zip(sides, counts, looks, strict=True):
         inside = np.clip(side, edges[0], np.nextafter(edges[-1], edges[0]))
-        draw(axes, np.histogram(inside, edges)[0] / max(count, 1), edges)
+        axes.stairs(np.histogram(inside, edges)[0] / max(count, 1), edges, **look)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
     if log:
@@ -238,14 +246,6 @@ def _edges(column: Column, sides: Sequence[Floats]) -> tuple[Floats, bool]:
     return np.linspace(low, high, BINS + 1), False
 
 
-def _area(axes: Axes, shares: Floats, edges: Floats) -> None:
-    axes.stairs(shares, edges, fill=True, color=REAL)
-
-
-def _outline(axes: Axes, shares: Floats, edges: Floats) -> None:
-    axes.stairs(shares, edges, color=GENERATED, linewidth=1.6)
-
-
 def _spike(values: Floats, count: int) -> float | None:
     """The value that so many rows share that it would flatten the others; None where there are few values anyway."""
     distinct, counts = np.unique(values, return_counts=True)
@@ -253,10 +253,6 @@ def _spike(values: Floats, count: int) -> float | None:
         return None
     often = int(counts.argmax())
     return float(distinct[often]) if counts[often] >= SPIKE * count else None
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"
 
 
 def draw_predictions(measured: Floats, predicted: Floats, mean: float, target: str) -> bytes:

@@ -101,13 +101,19 @@ def arrow_from(column: pd.Series[Any]) -> pa.Array:
 
     Raises: what Arrow raises on columns of several types.
     """
-    array = pa.Array.from_pandas(column)
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    array = whole_array(pa.Array.from_pandas(column))
     if isinstance(array, pa.DictionaryArray):
         words = array.dictionary.cast(pa.string())
         return pa.DictionaryArray.from_arrays(array.indices, words)
     return array.cast(pa.string()) if is_text(array.type) else array
+
+
+def whole_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """An array (N,) in one piece."""
+    if not isinstance(array, pa.ChunkedArray):
+        return array
+    array = array.unify_dictionaries() if pa.types.is_dictionary(array.type) else array
+    return array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
 
 
 def words_from(array: pa.Array) -> NDArray[Any]:
@@ -205,8 +211,7 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
 
 def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
     if column.kind == "datetime":
-        zone = getattr(array.type, "tz", None)
-        moments = array.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
+        moments = microseconds(array)
         counts = moments.fill_null(0).to_numpy(zero_copy_only=False)
         # exact: microseconds after 2255 are beyond a float's digits
         values = counts // column.unit + (counts % column.unit) / column.unit
@@ -217,6 +222,11 @@ def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
         short = array.type == pa.float32() and column.kind == "decimal" and column.decimals is not None
         return np.round(values, column.decimals or 0) if short else np.asarray(values, np.float64)
     return words_from(array if pa.types.is_dictionary(array.type) else as_text(array, column))
+
+
+def microseconds(array: pa.Array) -> pa.Array:
+    """Timestamps and dates (N,) as int64 since 1970, in UTC where they have a zone."""
+    return array.cast(pa.timestamp("us", getattr(array.type, "tz", None)), safe=False).cast(pa.int64())
 
 
 def _column(values: NDArray[Any], column: Column) -> Any:
@@ -332,9 +342,7 @@ def _split(form: str) -> tuple[str, str]:
 def _dates_as_text(array: pa.Array, form: str, column: Column) -> pa.Array:
     """Each distinct moment is written once."""
     plain_form, offset = _split(form)
-    if pa.types.is_timestamp(array.type):
-        array = array.cast(pa.timestamp("us", array.type.tz), safe=False).cast(pa.int64())  # in UTC
-    coded = array.cast(pa.timestamp("us")).dictionary_encode()
+    coded = microseconds(array).cast(pa.timestamp("us")).dictionary_encode()
     moments = coded.dictionary
     if offset not in ("", "Z"):
         minutes = int(offset[0] + "1") * (60 * int(offset[1:3]) + int(offset[4:]))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import MICROSECONDS
-from ganforge.kinds.tables.reading.arrays import Base, base_of, is_text
+from ganforge.kinds.tables.reading.arrays import Base, base_of, is_text, microseconds
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted
 MEMORY = 50_000_000  # hashes of 8 bytes, of all columns together
@@ -153,11 +153,10 @@ class Profile:
         self.last = int(numbers[-1])
 
     def _look_at_moments(self, array: pa.Array) -> None:
-        zone = getattr(array.type, "tz", None)
-        moments = array.drop_null().cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).to_numpy()
+        moments = microseconds(array.drop_null()).to_numpy()
         if len(moments) == 0:
             return
-        if array.type in (pa.timestamp("ns"), pa.timestamp("ns", zone)):
+        if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
             self.finer |= bool((array.drop_null().cast(pa.int64()).to_numpy() % 1000).any())
         self.minimum, self.maximum = min(self.minimum, float(moments.min())), max(self.maximum, float(moments.max()))
         self.distinct.add(moments.view(np.uint64), len(moments))

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ganforge.kinds.tables.reading.arrays import dates_from
 
@@ -95,8 +96,7 @@ class Reading:
             return
         self.finite = True
         self.plain_digits &= not pc.any(pc.match_substring_regex(numbers, "[eE]")).as_py()
-        point = pc.find_substring(numbers, ".").to_numpy()
-        decimals = np.where(point < 0, 0, pc.utf8_length(numbers).to_numpy() - point - 1)
+        decimals = decimals_of(numbers)
         self.decimals = min(self.decimals[0], int(decimals.min())), max(self.decimals[1], int(decimals.max()))
         self.whole_with_point |= bool(pc.any(pc.match_substring_regex(numbers, r"\.0$")).as_py())
         self.padded |= bool(pc.any(pc.match_substring_regex(numbers, r"(\.|\.[0-9]*[1-9]0+|\.00+)$")).as_py())
@@ -141,6 +141,12 @@ class Reading:
         if fewest == most:
             return "0." + "0" * most
         return "0.0#" if self.whole_with_point and not self.padded else None
+
+
+def decimals_of(texts: pa.Array) -> NDArray[np.int64]:
+    """Digits behind the point of each text of a number (N,)."""
+    point = pc.find_substring(texts, ".").to_numpy()
+    return np.where(point < 0, 0, pc.utf8_length(texts).to_numpy() - point - 1)
 
 
 def _all(texts: pa.Array, regex: str) -> bool:

@@ -324,7 +324,9 @@ def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], 
         rows = np.flatnonzero(_broken(rule, plain, None, by_name))
         if len(rows):
             cells = {name: plain[name][rows[0]] for name in rule_columns(rule)}
-            values = " and ".join(f"{name!r} is {_said(value, by_name[name])}" for name, value in cells.items())
+            numbers = {name: by_name[name] for name in cells if by_name[name].is_number}
+            words = {n: write_number(v, numbers[n]) if n in numbers else repr(v) for n, v in cells.items()}
+            values = " and ".join(f"{name!r} is {word}" for name, word in words.items())
             again = " for the second time" if isinstance(rule, Unique) else ""
             more = f" Of the rows read so far {len(rows):,} do." if len(rows) > 1 else ""
             raise DataError(
@@ -374,7 +376,3 @@ def _known(names: Sequence[str], rows: Plain, train: Plain) -> NDArray[np.bool_]
     groups = both.groupby(list(names), dropna=False, sort=False).ngroup().to_numpy()
     made, real = np.split(groups, [len(rows[names[0]])])
     return np.isin(made, real)
-
-
-def _said(value: object, column: Column) -> str:
-    return write_number(float(value), column) if column.is_number else repr(value)  # type: ignore[arg-type]
