@@ -197,14 +197,9 @@ def _bars_apart(axes: Axes, apart: Sequence[tuple[str, list[float]]]) -> None:
         heights = [shares[side] for _, shares in apart]
         axes.bar(at + shift, heights, 0.42, color=colour)
         for place, height in zip(at + shift, heights, strict=True):
-            axes.text(
-                place,
-                height + 0.02,
-                f"{100 * height:.{0 if height >= 0.0995 or height == 0 else 1}f} %",
-                ha="center",
-                fontsize=SMALL - 1,
-                color=SOFT,
-            )
+            digits = 0 if height >= 0.0995 or height == 0 else 1
+            share = f"{100 * height:.{digits}f} %"
+            axes.text(place, height + 0.02, share, ha="center", fontsize=SMALL - 1, color=SOFT)
     axes.set_xticks(at, [label for label, _ in apart])
     axes.set_xlim(-0.55, len(apart) - 0.45)
     axes.set_ylim(0, 1.12)
