@@ -99,7 +99,18 @@ def _arrow(value: Any) -> pa.Table:
     from ganforge.kinds.tables.reading.source import check_names
 
     if isinstance(value, pd.DataFrame):
-        return _arrow_of_frame(value)
+        frame = value.rename(columns=str)
+        check_names("the table", list(frame.columns))
+        for name, column in frame.items():
+            try:
+                pa.Array.from_pandas(column)
+            except (pa.ArrowException, TypeError, ValueError) as error:
+                raise DataError(
+                    f"The column {name!r} of type {column.dtype} cannot be read: {error}.",
+                    "A column has values of one simple type.",
+                    "Convert it, or remove it.",
+                ) from error
+        return pa.Table.from_pandas(frame, preserve_index=False)
     if isinstance(value, pa.RecordBatch):
         return pa.Table.from_batches([value])
     table = value if isinstance(value, pa.Table) else value.to_arrow()  # polars
@@ -109,25 +120,6 @@ def _arrow(value: Any) -> pa.Table:
         )
     check_names("the table", table.column_names)
     return table
-
-
-def _arrow_of_frame(frame: pd.DataFrame) -> pa.Table:
-    import pyarrow as pa
-
-    from ganforge.kinds.tables.reading.source import check_names
-
-    frame = frame.rename(columns=str)
-    check_names("the table", list(frame.columns))
-    for name, column in frame.items():
-        try:
-            pa.Array.from_pandas(column)
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise DataError(
-                f"The column {name!r} of type {column.dtype} cannot be read: {error}.",
-                "A column has values of one simple type.",
-                "Convert it, or remove it.",
-            ) from error
-    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def _absolute(path: str) -> str:

@@ -27,7 +27,7 @@ from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
-from ganforge.kinds.tables.reading.arrays import from_plain, joined
+from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.write import write_table
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
 from ganforge.planning.model_files import WEIGHTS, built, parts_of, read_description
@@ -84,7 +84,7 @@ class RowModel:
             for column in self.codec.columns:
                 if column.kind == "identifier":
                     plain[column.name] = fresh_identifiers(column, BLOCK, random, start=first)
-            yield {name: values[: count - first] for name, values in plain.items()}
+            yield take(plain, slice(0, count - first))
 
     def draw(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
         """The same in one piece."""
@@ -96,9 +96,9 @@ class RowModel:
         Args: plain (N,) of all columns; draw: a value drawn for each cell, so that the filled table varies as the real
             one; else the best guess, which is the mean of GUESSES draws for numbers and the most likely category.
         """
-        count, parts = len(next(iter(plain.values()))), []
-        for first in range(0, count, BLOCK):
-            part = {name: values[first : first + BLOCK] for name, values in plain.items()}
+        parts = []
+        for first in range(0, row_count(plain), BLOCK):
+            part = take(plain, slice(first, first + BLOCK))
             shares = self._shares(part, 1 if draw else GUESSES, generator_for(seed, "complete rows", step=first))
             random = np.random.default_rng(seed_for(seed, "complete values", step=first)) if draw else None
             parts.append(fill(self.codec, part, shares, random))
@@ -133,7 +133,8 @@ class RowModel:
     def _codes(self, asked: AskedByUnit, random: torch.Generator) -> NDArray[np.int32]:
         """Codes (BLOCK, U) that meet the conditions: of several candidates for a row the one that the referee takes."""
         referee, layout = self.network.referee, self.layout
-        allowed = {place: self._allowed(place, conditions) for place, conditions in asked.items()}
+        device = next(self.network.parameters()).device
+        allowed = {place: torch.from_numpy(self.codec.units[place].allowed(asked[place])).to(device) for place in asked}
         bound = {place: codes for place, codes in allowed.items() if not codes.all() or self._is_gap(place)}
         logits = self.network.generator(self._latents(bound, asked, random)) + self._forbidden(bound)
         count = self.candidates if referee is not None else 1
@@ -202,11 +203,6 @@ class RowModel:
         shares = torch.softmax(part, dim=1) * may + 1e-12 * may
         codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
         return codes, shares.sum(dim=1).log()
-
-    def _allowed(self, place: int, conditions: tuple[Condition, ...]) -> Tensor:
-        """Which codes of a unit can meet the conditions, (K,)."""
-        allowed = torch.from_numpy(self.codec.units[place].allowed(conditions))
-        return allowed.to(next(self.network.parameters()).device)
 
     def _forbidden(self, bound: Mapping[int, Tensor]) -> Tensor:
         """What to add to logits (P,) so that no code is drawn which cannot meet a condition."""

@@ -75,24 +75,17 @@ def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
     """A rule as a person would type it; `read_rule` reads it as just this rule."""
     by_name = {column.name: column for column in columns}
     *first, last = (quoted_name(name, by_name) for name in rule_columns(rule))
-    match rule:
-        case Ordered():
-            return f"{first[0]} <= {last}"
-        case Fixed():
-            return f"{', '.join(first)} -> {last}"
-        case Condition():
-            return range_in_words(rule, last, by_name[rule.column])
-    return f"{'unique' if isinstance(rule, Unique) else 'seen'} {last}"
+    if isinstance(rule, Condition):
+        return range_in_words(rule, last, by_name[rule.column])
+    signs = {Ordered: " <= ", Fixed: " -> ", Unique: "unique ", Seen: "seen "}
+    return f"{', '.join(first)}{signs[type(rule)]}{last}"
 
 
 def rule_columns(rule: Rule) -> tuple[str, ...]:
     """The columns that a rule is about."""
-    match rule:
-        case Ordered():
-            return rule.lower, rule.upper
-        case Fixed():
-            return rule.columns
-    return (rule.column,)
+    if isinstance(rule, Ordered):
+        return rule.lower, rule.upper
+    return rule.columns if isinstance(rule, Fixed) else (rule.column,)
 
 
 # ---- one rule as it is typed ----------------------------------------------------------------------------------------
