@@ -11,7 +11,6 @@ from ganforge.contracts import Claim, Kind, Model, Option
 from ganforge.errors import DataError
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
