@@ -102,7 +102,7 @@ def _always_between(plain: Plain, lower: str, middle: str, upper: str) -> bool:
 
 def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, str]]:
     codes = {
-        column.name: np.asarray(pd.factorize(plain[column.name])[0], np.int64)
+        column.name: _codes(plain[column.name])
         for column in columns
         if column.kind in ("category", "boolean")
         or (column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS)
@@ -130,6 +130,10 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
                 Fixed((deciding, name)),
                 f"each of the {counts[deciding]:,} values of {deciding} comes with one of {name} in all {rows:,} rows.",
             )
+
+
+def _codes(values: NDArray[np.generic]) -> Codes:
+    return np.asarray(pd.factorize(values)[0], np.int64)
 
 
 def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:
