@@ -7,7 +7,7 @@ Identifiers are made anew when rows are written, constants are copied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -299,7 +299,7 @@ def _numbers_content(unit: NumberUnit, name: str, arrays: Arrays) -> dict[str, A
 
 
 def _unit(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> Unit:
-    readers = {"numbers": _numbers, "gap": _gap, "categories": _categories}
+    readers: dict[str, Callable[..., Unit]] = {"numbers": _numbers, "gap": _gap, "categories": _categories}
     if content["kind"] not in readers:
         raise ValueError(f"there is no unit of kind {content['kind']!r}")
     return readers[content["kind"]](content, name, arrays)

@@ -215,7 +215,7 @@ def _targets(real: Real, mine: Score, copula: Score) -> list[dict[str, Any]]:
     found = []
     for target in real.targets:
         got = mine.utility.scores[target.name]
-        told = {"name": target.name, "measure": target.measure}
+        told: dict[str, Any] = {"name": target.name, "measure": target.measure}
         ends = {"generated": got.value, "low": got.low, "high": got.high}
         reference = copula.utility.scores[target.name].value
         found.append({**told, **ends, "real": float(target.real[0]), "reference": reference})

@@ -14,9 +14,9 @@ import pyarrow as pa
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import arrow_from
+from ganforge.kinds.tables.reading.arrays import arrow_from, base_of
 from ganforge.kinds.tables.reading.column_types import as_asked, column_of
-from ganforge.kinds.tables.reading.profile import EXACT, MEMORY, MOST_DISTINCT, Distinct, Profile, base_of, hash_into
+from ganforge.kinds.tables.reading.profile import EXACT, MEMORY, MOST_DISTINCT, Distinct, Profile, hash_into
 from ganforge.kinds.tables.reading.source import TableSource
 
 FEWEST_ROWS = 10
