@@ -24,8 +24,7 @@ from ganforge.kinds.points.measures import Modes, sliced_wasserstein
 from ganforge.kinds.points.verdict import evaluate_points
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures import evaluate_table
-from ganforge.measures.frechet import frechet_distance
-from ganforge.measures.kernel import kernel_distance
+from ganforge.measures.distances import frechet_distance, kernel_distance
 from ganforge.recipe import Request
 from ganforge.run import Run
 
