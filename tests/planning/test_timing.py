@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from toy_games import Clock, SlowFeed
 
-from ganforge.engine import recorder
+from ganforge.engine import control as recorder
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.task import Generate
 from ganforge.planning import compute
