@@ -197,7 +197,7 @@ Seed: TypeAlias = Annotated[int, typer.Option(
     help="Where all randomness comes from: the same seed gives the same result.")]
 Guard: TypeAlias = Annotated[str | None, typer.Option(
     "--guard", metavar="on|off",
-    help="Whether a run that goes wrong is mended on the way, as it is when you say nothing; healthy runs are the same.")]
+    help="Whether a run that goes wrong is mended on the way; on when you say nothing.")]
 ForTensorBoard: TypeAlias = Annotated[bool, typer.Option(
     "--tensorboard", metavar="", help="Also write RUN/tensorboard; needs ganforge\\[tensorboard].")]
 AcceptChangedData: TypeAlias = Annotated[bool, typer.Option(
