@@ -304,7 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    """Runs one verb. Returns: the exit code that it asked for. Raises: what it raises."""
+    """Run one verb. Returns: the exit code that it asked for. Raises: what it raises."""
     if "--version" in words[: words.index("--") if "--" in words else None]:
         print(f"ganforge {ganforge.__version__}")
         return 0

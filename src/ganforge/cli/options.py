@@ -35,7 +35,7 @@ def number_above_zero(option: str) -> Callable[[str], float]:
 
 
 def is_on(option: str, text: str) -> bool:
-    """Reads the words on and off. Raises: RecipeError."""
+    """Read the words on and off. Raises: RecipeError."""
     if text not in ("on", "off"):
         raise RecipeError(f"{option} cannot be {text!r}.", "It is on or off.", f"For example: {option} off")
     return text == "on"

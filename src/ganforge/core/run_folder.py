@@ -101,7 +101,7 @@ def _numbered(source: str) -> Run:
 
 
 def _empty(run: Run) -> None:
-    """Removes all but the lock; the recipe last, so that what a kill leaves of a run is still known as one."""
+    """Remove all but the lock; the recipe last, so that what a kill leaves of a run is still known as one."""
     try:
         for path in sorted(run.folder.iterdir(), key=lambda path: path == run.recipe):
             if path.is_dir() and not path.is_symlink():
