@@ -45,6 +45,16 @@ def grid(pictures: NDArray[np.uint8], columns: int | None = None, scale: int | N
     return canvas
 
 
+def side_by_side(*sides: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures in turn, one of each side: of S sides (N, C, H, W), (N * S, C, H, W)."""
+    return np.stack(sides, axis=1).reshape(-1, *sides[0].shape[1:])
+
+
+def write_grid(path: Path, pictures: NDArray[np.uint8], columns: int | None = None) -> None:
+    """Writes a grid as a PNG file, whole or not at all. Args: as of `grid`."""
+    write_whole(path, png_bytes(grid(pictures, columns)))
+
+
 def grid_size(n: int, height: int, width: int, columns: int | None = None, scale: int | None = None) -> tuple[int, int]:
     """Rows and columns of pixels that `grid` makes of n pictures of height x width. Raises: as `grid`."""
     columns, scale = _layout(n, height, width, columns, scale)

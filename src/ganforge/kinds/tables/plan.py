@@ -10,10 +10,9 @@ from dataclasses import replace
 import torch
 
 from ganforge.contracts import Game, Task, Tell
-from ganforge.kinds.tables.columns import TableData, columns_of
+from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
-from ganforge.kinds.tables.rules.ranges import seen_range
-from ganforge.kinds.tables.settings import RowSettings
+from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import Table, TableInquiry
 from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (

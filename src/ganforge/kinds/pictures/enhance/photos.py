@@ -18,7 +18,6 @@ from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.open import LISTED
 from ganforge.kinds.pictures.reading.part import Native, Part, Pixels, Survey, Target, spread
-from ganforge.kinds.pictures.reading.store import MemoryRows
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
 
 TILE = 96  # pixels of a tile's side
@@ -76,7 +75,7 @@ def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Photos:
         "split": how,
     }
     passport["warnings"] = _warnings(passport)
-    feeds = [PictureFeed(MemoryRows(rows), None, None, device) for rows in (train, held_out)]
+    feeds = [PictureFeed(rows, None, None, device) for rows in (train, held_out)]
     return Photos(shape=shape, train=feeds[0], held_out=feeds[1], passport=passport, data_hash=digest.hexdigest())
 
 

@@ -19,7 +19,8 @@ from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, did_you_mean, refused
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
-from ganforge.kinds.pictures.reading import to_uint8
+from ganforge.kinds.pictures.reading.feed import to_uint8
+from ganforge.kinds.pictures.settings import NEXT_STEPS
 from ganforge.networks import network_pair
 from ganforge.recipe import Data, Network
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 BLOCK = 500  # latents drawn at once: another number would give other pictures for the same seed
 MOST_NUMBERS = 2**22  # of one picture: convolutions with few weights can draw pictures beyond any memory
 MOST_PIXELS = 2**20  # of all pictures in one pass through the network: bounds the memory of its activations
-NEXT_STEPS = {"sample RUN -n 64 --out new.png": "new samples"}  # contracts.Model.next_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class PictureModel:
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands for a person who has this model (contracts.Model)."""
-        return NEXT_STEPS
+        return NEXT_STEPS["generate"]
 
     # ---- verbs that only models of pictures have
 
@@ -176,8 +176,8 @@ class PictureModel:
         return invert(self, *given, **options)
 
     def augment(self, *given: Any, **options: Any) -> Any:
-        """Enlarges a labelled data set; see kinds/pictures/augment/enlarge.py."""
-        from ganforge.kinds.pictures.augment.enlarge import augment
+        """Enlarges a labelled data set; see kinds/pictures/augment.py."""
+        from ganforge.kinds.pictures.augment import augment
 
         return augment(self, *given, **options)
 

@@ -24,7 +24,6 @@ from ganforge.core.files import check_folder, read_json_file, write_folder
 from ganforge.core.model_files import Declared, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, RunError, StorageError
-from ganforge.kinds.pictures.measures.judge_network import LEARNED, RANDOM, RandomFilters, Trunk, orient, prepare, shift
 
 VERSION = 2  # of the judge's making: part of the cache's name, so that an older ruler is never mixed with this one
 MOST_PICTURES = 15_000  # that it learns from
@@ -33,6 +32,95 @@ FEWEST_PICTURES, MOST_EPOCHS = 4_000, 40
 BATCH = 100
 CLUSTERS = 24  # kinds that it tells apart where a person gave none
 CHUNK = 500  # pictures in memory at a time when features are computed
+LARGEST = 64  # pixels; larger pictures are averaged down for the judge
+LEARNED = 64  # features of the trained network
+RANDOM = 32  # features of the random one
+
+
+# ---- networks --------------------------------------------------------------------------------------------------------
+
+
+def prepare(pictures: NDArray[np.uint8], largest: int = LARGEST) -> Tensor:
+    """uint8 (N, C, H, W) -> float32 (N, C, h, w) in -1..1, longer side at most `largest`, averaged over areas."""
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).float().div_(127.5).sub_(1)
+    longer = max(x.shape[2:])
+    if longer > largest:
+        size = [max(1, round(side * largest / longer)) for side in x.shape[2:]]
+        x = F.interpolate(x, size=size, mode="area")
+    return x
+
+
+class Trunk(nn.Module):
+    """Picture (B, C, h, w) -> features (B, LEARNED): four convolutions that halve the picture down to about 4 pixels.
+
+    The features keep the places (flattened, not averaged over the picture), so that parts that changed places differ.
+    """
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        widths = (24, 48, 96, 96)
+        layers: list[nn.Module] = []
+        side = max(height, width)
+        for index, out in enumerate(widths):
+            stride = 2 if side > 4 else 1
+            kernel = 5 if index == 0 else 3
+            layers += [
+                nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False),
+                nn.BatchNorm2d(out),
+                nn.ReLU(),
+            ]
+            height, width = -(-height // stride), -(-width // stride)
+            channels, side = out, max(height, width)
+            if side <= 4 and index >= 2:
+                break
+        self.layers = nn.Sequential(*layers)
+        self.last = nn.Linear(channels * height * width, LEARNED)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.last(self.layers(x).flatten(1)))  # (B, C, h, w) -> (B, LEARNED)
+
+
+class RandomFilters(nn.Module):
+    """Picture (B, C, h, w) -> features (B, RANDOM): how strongly random filters answer, never trained.
+
+    A trained classifier learns to overlook what does not tell classes apart: brightness, noise, sharpness. These
+    filters do not (Naeem et al. 2020 and 2208.09218 found random features usable and complementary).
+    """
+
+    def __init__(self, channels: int, random: torch.Generator) -> None:
+        super().__init__()
+        half = RANDOM // 2
+        fine = torch.randn(half, channels, 3, 3, generator=random) / (9 * channels) ** 0.5
+        fine[: half // 2] -= fine[: half // 2].mean((1, 2, 3), keepdim=True)  # half of them see edges only
+        self.register_buffer("fine", fine)
+        self.register_buffer("coarse", torch.randn(half, half, 3, 3, generator=random) / (9 * half) ** 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert isinstance(self.fine, Tensor) and isinstance(self.coarse, Tensor)  # buffers are untyped
+        fine = F.relu(F.conv2d(x, self.fine))  # (B, 16, h-2, w-2): no padding, its rim would outshine the rest
+        pooled = F.avg_pool2d(fine, 2, ceil_mode=True)
+        coarse = F.relu(F.conv2d(pooled, self.coarse))
+        return torch.cat([fine.mean((2, 3)), coarse.mean((2, 3))], dim=1)
+
+
+def orient(x: Tensor, orientation: Tensor) -> Tensor:
+    """Each picture (B, C, h, w) as it is (0), mirrored (1), upside down (2) or half turned (3), by orientation (B,)."""
+    mirrored = (orientation % 2 == 1)[:, None, None, None]
+    turned = (orientation >= 2)[:, None, None, None]
+    x = torch.where(mirrored, x.flip(3), x)
+    return torch.where(turned, x.flip(2), x)
+
+
+def shift(x: Tensor, most: int, random: torch.Generator) -> Tensor:
+    """Moves the whole batch (B, C, h, w) by up to `most` pixels each way; the border repeats."""
+    if most < 1:
+        return x
+    down, right = (int(v) for v in torch.randint(0, 2 * most + 1, (2,), generator=random))
+    padded = F.pad(x, (most, most, most, most), mode="replicate")
+    return padded[:, :, down : down + x.shape[2], right : right + x.shape[3]]
+
+
+# ---- judge -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +152,6 @@ class Judge:
         self.scale = torch.ones(LEARNED + RANDOM)
 
     @property
-    def feature_count(self) -> int:
-        return LEARNED + RANDOM
-
-    @property
     def description(self) -> dict[str, Any]:
         """kind, a sentence, and the held-out accuracy where the judge is a classifier (else null)."""
         s = self.settings
@@ -88,7 +172,7 @@ class Judge:
     def features(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 (N, C, H, W) -> (N, D), each feature with mean 0 and deviation 1 over the training pictures."""
         self._check(pictures)
-        features = torch.empty(len(pictures), self.feature_count)
+        features = torch.empty(len(pictures), LEARNED + RANDOM)
         for start in range(0, len(pictures), CHUNK):
             x = prepare(pictures[start : start + CHUNK]).contiguous(memory_format=torch.channels_last)
             seen = torch.cat([self.trunk(x), self.filters(x)], dim=1)
@@ -133,23 +217,15 @@ class Judge:
         judge = _untrained(settings)
         expected = {name: Declared.of(tensor) for name, tensor in judge._tensors().items()}
         tensors = read_tensors(folder / "judge.safetensors", expected)
-        for name, module in judge._modules().items():
-            module.load_state_dict(
-                {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(name + ".")}
-            )
-        judge.centre, judge.scale = tensors["centre"], tensors["scale"]
+        judge.centre, judge.scale = tensors.pop("centre"), tensors.pop("scale")
+        judge._networks().load_state_dict(tensors)
         return judge
 
-    def _modules(self) -> dict[str, nn.Module]:
-        return {"trunk": self.trunk, "head": self.head, "filters": self.filters}
+    def _networks(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"trunk": self.trunk, "head": self.head, "filters": self.filters})
 
     def _tensors(self) -> dict[str, Tensor]:
-        named = {
-            f"{name}.{key}": value
-            for name, module in self._modules().items()
-            for key, value in module.state_dict().items()
-        }
-        return {**named, "centre": self.centre, "scale": self.scale}
+        return {**self._networks().state_dict(), "centre": self.centre, "scale": self.scale}
 
     def _check(self, pictures: NDArray[np.uint8]) -> None:
         s = self.settings

@@ -9,13 +9,11 @@ of a picture gives the same result as the whole, and real and fake may share one
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.kinds.pictures.networks.output import bounded
-from ganforge.kinds.pictures.networks.resnet import SLOPE
+from ganforge.kinds.pictures.networks.conv import SLOPE, bounded, halvings
 from ganforge.recipe import Data, Network
 
 FEATURES = 64  # of a patch, in contrastive translation
@@ -49,7 +47,7 @@ class TranslatorGenerator(nn.Module):
         """Args: channels C; width the channels at half resolution; depth the residual blocks where it is narrowest."""
         super().__init__()
         self.enter = nn.Conv2d(4 * channels, width, 3, padding=1)
-        self.down = nn.ModuleList(nn.Conv2d(width * 2**k, width * 2 ** (k + 1), 4, stride=2, padding=1) for k in (0, 1))
+        self.down = halvings(width, 2 * width, 4 * width)
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(width * 2 ** (k + 1), width * 2**k, 4, stride=2, padding=1) for k in (1, 0)
         )
@@ -111,7 +109,7 @@ class PatchDiscriminator(nn.Module):
         """Args: levels, each halves the resolution; a patch has 3 * 2^levels - 2 pixels a side."""
         super().__init__()
         widths = [channels, *(width * 2 ** min(level, WIDEST) for level in range(levels))]
-        self.down = nn.ModuleList(nn.Conv2d(before, here, 4, stride=2, padding=1) for before, here in pairwise(widths))
+        self.down = halvings(*widths)
         self.score = nn.Conv2d(widths[-1], 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.core.device import Carrier
-from ganforge.kinds.pictures.reading.arrays import IN_MEMORY
+from ganforge.kinds.pictures.reading.arrays import IN_MEMORY, Array
 from ganforge.kinds.pictures.reading.part import Pixels
-from ganforge.kinds.pictures.reading.store import MemoryRows, Rows
 
 FREE_SHARE = 0.5  # of a GPU's free memory: what pictures may take of it
 AT_ONCE = 2**26  # bytes of pictures that are brought to a GPU in one go
@@ -29,19 +28,18 @@ class PictureFeed:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Array,
         places: NDArray[np.uint32] | None,
         labels: NDArray[np.int64] | None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Args: places (N,) which rows belong to this part, None for all; labels (N,)."""
+        """Args: rows uint8 (M, H, W, C); places (N,) which of them belong to this part, None for all; labels (N,)."""
         self._rows, self._places, self._device = rows, places, torch.device(device)
         self._carrier = Carrier(self._device)
         self._pixels: Tensor | None = None  # (N, H, W, C) uint8 on the device
-        if isinstance(rows, MemoryRows) and rows.array.nbytes <= IN_MEMORY:
-            part = rows.array if places is None else rows.array[places]
-            part = np.require(part, requirements=["C", "W"])
-            self._rows, self._places = MemoryRows(part), None
+        if isinstance(rows, np.ndarray) and rows.nbytes <= IN_MEMORY:
+            part = np.require(rows if places is None else rows[places], requirements=["C", "W"])
+            self._rows, self._places = part, None
             self._pixels = torch.from_numpy(part).to(self._device)
         elif len(self) and (room := room_beside(self._device)):
             self._pixels = self._brought(room)
@@ -57,7 +55,7 @@ class PictureFeed:
         return self._pixels is not None
 
     def __len__(self) -> int:
-        return self._rows.count if self._places is None else len(self._places)
+        return len(self._rows) if self._places is None else len(self._places)
 
     @property
     def labels(self) -> NDArray[np.int64] | None:
@@ -91,7 +89,7 @@ class PictureFeed:
         """A feed of what `raw` gave."""
         label = examples.get("label")
         labels = None if label is None else label.numpy().astype(np.int64)
-        return cls(MemoryRows(examples["pixels"].numpy()), None, labels, device)
+        return cls(examples["pixels"].numpy(), None, labels, device)
 
     def pictures(self, indices: NDArray[np.integer] | Tensor | None = None) -> Pixels:
         """The pictures as they are: uint8 (n, C, H, W). Args: indices (n,), or None for all of them."""
@@ -111,7 +109,7 @@ class PictureFeed:
         return pixels
 
     def _read(self, indices: NDArray[np.integer]) -> Pixels:
-        return np.ascontiguousarray(self._rows.read(indices if self._places is None else self._places[indices]))
+        return np.ascontiguousarray(self._rows[indices if self._places is None else self._places[indices]])
 
 
 def room_beside(device: torch.device) -> int:

@@ -176,25 +176,20 @@ def _surveyed(listing: Listing, source: str, labelled: bool) -> Survey:
     channels, why = channels_sentence(kinds, len(chosen))
 
     split, words, notes = _labelled(good, labelled)
-    label_names, places, more = _named(words) if good else ((), [], [])
+    label_names, places, more = _named(words)
     parts = []
-    for part_names, labels in zip(split, places, strict=False):
+    for part_names, labels in zip(split, places, strict=True):
         blocks = partial(_blocks, part_names, listing.open)
         native = partial(_natively, part_names, listing.open)
         parts.append(Part(count=len(part_names), labels=labels, blocks=blocks, native=native))
-    counts = (
-        np.bincount(places[0][places[0] >= 0], minlength=len(label_names)) if places and places[0] is not None else ()
-    )
     return Survey(
         source=source,
         format="folder",
-        count=len(good),
         bytes=listing.bytes,
         sizes=dict(sizes.most_common()),
         channels=channels,
         channels_why=why,
         label_names=label_names,
-        label_counts=tuple(int(n) for n in counts),
         skipped=tuple(sorted(skipped)),
         digest=listing.digest,
         notes=(*notes, *more),

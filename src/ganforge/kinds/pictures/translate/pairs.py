@@ -20,13 +20,12 @@ from ganforge.kinds.pictures.picture_file import picture_paths
 from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, read_header
 from ganforge.kinds.pictures.reading.feed import HALF
 from ganforge.kinds.pictures.reading.folder import open_in, survey_folder
+from ganforge.kinds.pictures.reading.open import LISTED, hashes_of, held_out
 from ganforge.kinds.pictures.reading.part import FEWEST, LARGEST_SIDE, SMALLEST_SIDE, Pixels, Target
-from ganforge.kinds.pictures.reading.split import held_out
 
 Pairing = Literal["paired", "unpaired"]
 KNOWN = (("a", "b"), ("content", "style"), ("input", "target"))  # names of the two folders, from -> to
 MATCHING = 0.9  # share of the smaller folder's names that are found in both, from which on they are pairs
-LISTED = 50  # skipped files that the passport names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +156,7 @@ def open_pairs(sides: Sides, *, size: tuple[int, int], device: torch.device | st
     _refuse_huge(sides, target)
     root = Path(sides.source).expanduser()
     read = [_read(root / folder, names, target) for folder, names in zip(sides.folders, sides.names, strict=True)]
-    pixels, hashes = [side[0] for side in read], [_hashes(side[0]) for side in read]
+    pixels, hashes = [side[0] for side in read], [hashes_of(side[0]) for side in read]
     skipped = [*sides.skipped, *(failed for side in read for failed in side[2])]
     if sides.pairing == "paired":
         both = np.isin(read[0][1], read[1][1]), np.isin(read[1][1], read[0][1])
@@ -281,11 +280,6 @@ def _read(
     blocks = list(decoded(items, target))
     failed = [pair for block in blocks for pair in block.failed]
     return np.concatenate([block.pixels for block in blocks]), np.concatenate([block.rows for block in blocks]), failed
-
-
-def _hashes(pixels: Pixels) -> NDArray[np.uint64]:
-    flat = pixels.reshape(len(pixels), -1)
-    return np.frombuffer(b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in flat), "<u8")
 
 
 def _joined(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
