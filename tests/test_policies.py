@@ -14,8 +14,8 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from ganforge.api.fit_settings import fit_settings, with_guard
 from ganforge.api.request import request_of, task_for
+from ganforge.api.train import fit_settings, with_guard
 from ganforge.contracts import Job, Levers
 from ganforge.engine import guard as guard_module
 from ganforge.engine import guard_ladders as ladders
@@ -64,7 +64,7 @@ def _steady() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         for module in (plan_pictures, plan_rows, plan_translate, plan_enhance):
             patched.setattr(module, "measure_rate", lambda *_, **__: STEADY)
-        patched.setattr(plan_table, "_measure_rate", lambda *_, **__: STEADY)
+        patched.setattr(plan_table, "measure_rate", lambda *_, **__: STEADY)
         yield
 
 

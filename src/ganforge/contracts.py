@@ -353,7 +353,7 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Option:
     """An option of a kind of data: NAME= in Python, --NAME on the command line. What several kinds call by one name is
-    the same in all but its help. kinds/options.py reads values."""
+    the same in all but its help. kinds/__init__.py reads values."""
 
     name: str  # "resolution"
     verbs: tuple[str, ...]  # "train" (plan and profile have its options too), "sample", "apply"

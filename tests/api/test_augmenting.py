@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import ganforge as gf
-from ganforge.api.augment import augment
+from ganforge.api.sample import augment
 from ganforge.cli import main
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.augment import Labelled, accuracy_after_learning

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ganforge.cli.output import plain as _text
 from ganforge.diagnosis import trend
-from ganforge.diagnosis.history import leading_quality, players, series
+from ganforge.diagnosis.history import leading_quality, series
 from ganforge.records import Finding
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _curves(found: Diagnosis) -> Table:
         way = trend(seen.values, seen.better)
         about = f"{seen.values[-1]:.3g}, {way}"
         table.add_row(_text(seen.name), Text(spark(seen.values, log=True), style="green"), _text(about))
-    for player in players(history):
+    for player in history.players:
         losses = [
             float(sum(terms.values()))
             for record in history.records

@@ -238,6 +238,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 MOST_BYTES = 32 * 2**20  # of one file: what Python makes of the densest such text is below 2 GB
+MOST_LINE = 2**20  # bytes of one line: a longer one is taken for several, none of which is JSON
 MOST_CONTAINERS = 1_000_000  # objects and lists: each takes Python 60 bytes or more, and a text two
 DEEPEST = 64  # objects and lists within each other: whoever walks them later calls himself as often
 MOST_DIGITS = 40  # of a whole number: seeds may have more than 64 bits, and all of them are still finite as floats
@@ -250,6 +251,26 @@ def read_json_file(path: Path, most_bytes: int = MOST_BYTES) -> Any:
     if len(content) > most_bytes:
         raise ValueError(f"it has more than {most_bytes:,} bytes")
     return parse_json(content)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a .jsonl file. A line that a crash cut short, or that is no line of ours, is left out.
+
+    Raises: RunError if it cannot be read.
+    """
+    found: list[dict[str, Any]] = []
+    if not path.is_file():
+        return found
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(MOST_LINE):
+                with suppress(ValueError):
+                    content = parse_json(line)
+                    if isinstance(content, dict):
+                        found.append(content)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.", do="Check its permissions.") from error
+    return found
 
 
 def parse_json(content: bytes | str) -> Any:

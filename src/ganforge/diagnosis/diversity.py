@@ -1,11 +1,11 @@
-"""Few kinds of example instead of many (mode collapse, as a whole and by class), examples learned by heart, and poor data."""
+"""Few kinds of example (mode collapse, in all and by class), examples learned by heart, and poor data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ganforge.diagnosis.history import DIVERSITY, Quality, discriminators, looks, measures, middle, quality
+from ganforge.diagnosis.history import DIVERSITY, Quality, middle, quality
 from ganforge.records import Finding, History
 
 _LOW = 0.3  # of the floor: real data against real data reaches 1 by this count
@@ -26,7 +26,7 @@ def collapse(history: History) -> Finding | None:
     A low recall alone is not enough where coverage is good: the samples then reach every kind, and only keep to its
     typical examples (see `narrow`).
     """
-    if not discriminators(history) or class_collapse(history) is not None:
+    if not history.discriminators or class_collapse(history) is not None:
         return None
     reached = _last(history, "kinds_reached")
     if reached is not None and reached <= _LOST and _looked(history) >= _EARLY:
@@ -44,7 +44,7 @@ def collapse(history: History) -> Finding | None:
         if now < _LOW * floor and trained and _looked(history) >= (_EARLY if "diversity" in seen.name else _HALF):
             return _collapse(f"{seen.name} is only {now:.2f}{words}; real data gets {floor:.2f}.")
         if now < _SUNK * floor and _looked(history) >= _HALF:
-            done = f"{_progress(history):.0%} of the training done"
+            done = f"{history.progress:.0%} of the training done"
             return _collapse(f"{seen.name} is {now:.2f} with {done}; real data gets {floor:.2f}.")
     return None
 
@@ -52,7 +52,7 @@ def collapse(history: History) -> Finding | None:
 def class_collapse(history: History) -> Finding | None:
     """Collapse within classes: every kind is there, and the samples of one kind are all but the same."""
     reached, varied = _last(history, "kinds_reached"), _last(history, "kind_diversity")
-    if not discriminators(history) or reached is None or varied is None or _looked(history) < _EARLY:
+    if not history.discriminators or reached is None or varied is None or _looked(history) < _EARLY:
         return None
     if reached < _ALL or varied >= _VARIED:
         return None
@@ -70,7 +70,7 @@ def class_collapse(history: History) -> Finding | None:
 
 def narrow(history: History) -> Finding | None:
     """Every kind of example is there, but the samples keep to the typical ones of each kind."""
-    if not discriminators(history) or _progress(history) < 0.98 or not _all_kinds_reached(history):
+    if not history.discriminators or history.progress < 0.98 or not _all_kinds_reached(history):
         return None
     for seen in _diversity(history):
         if "recall" in seen.name and seen.values[-1] < _LOW * _floor(seen):
@@ -125,8 +125,8 @@ def _collapse(evidence: str) -> Finding:
 
 def _diversity(history: History) -> list[Quality]:
     """Every measure of diversity over the run, the final evaluation's value last."""
-    evaluated = measures(history)
-    taken = (name for record in looks(history) for name in record["quality"])
+    evaluated = history.measures
+    taken = (name for record in history.looks for name in record["quality"])
     names = [name for name in dict.fromkeys([*evaluated, *taken]) if not name.endswith(("_low", "_high"))]
     found = [quality(history, name) for name in names if name in DIVERSITY]
     return [seen for seen in found if seen.values]
@@ -148,12 +148,8 @@ def _last(history: History, name: str) -> float | None:
 
 def _looked(history: History) -> float:
     """How far the run was when its product was looked at last."""
-    seen = looks(history)
+    seen = history.looks
     return 1.0 if history.evaluation else float(seen[-1].get("progress", 0.0)) if seen else 0.0
-
-
-def _progress(history: History) -> float:
-    return float(history.records[-1].get("progress", 0.0)) if history.records else 0.0
 
 
 # ---- a discriminator that knows the training set by heart judges by memory and not by likeness -----------------------
@@ -172,8 +168,8 @@ def discriminator_overfits(history: History) -> Finding | None:
     Held-out examples are scored when the product is looked at; the last three looks count.
     Source: Karras et al. 2020 (StyleGAN2-ADA), r_v = (E D_train - E D_validation) / (E D_train - E D_generated).
     """
-    for judge in discriminators(history):
-        told = [(record.get("notes") or {}).get(judge) or {} for record in looks(history)]
+    for judge in history.discriminators:
+        told = [(record.get("notes") or {}).get(judge) or {} for record in history.looks]
         last_looks = [notes for notes in told if "score_held_out" in notes][-LOOKS:]
         shares = [_share(notes) for notes in last_looks]
         falls = [float(notes["score_real"]) - float(notes["score_held_out"]) for notes in last_looks]
@@ -208,7 +204,7 @@ def copying(history: History) -> Finding | None:
     """
     if not history.evaluation.get("copying_suspected"):
         return None
-    measure = measures(history).get("copying", {})
+    measure = history.measures.get("copying", {})
     numbers = (
         f"{float(measure['value']):.1%} of the samples lie unusually close to one training example (95 % interval "
         f"{float(measure['low']):.1%} to {float(measure['high']):.1%}); of real examples that were never shown, "

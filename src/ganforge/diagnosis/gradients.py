@@ -1,4 +1,4 @@
-"""Gradients that blow up or die out, steps that are too large from the start, and runs that were too short or waited."""
+"""Gradients that blow up or die out, steps that are too large from the start, runs that were too short or waited."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ from typing import Literal
 from ganforge.diagnosis.history import (
     PENALTIES,
     at,
-    discriminators,
     early,
-    generators,
     leading_quality,
-    looks,
-    measures,
     middle,
-    players,
     series,
     trend,
     window,
@@ -34,7 +29,7 @@ def not_finite(history: History) -> Finding | None:
     skipped = int(last.get("skipped", 0))
     if not skipped and not rewinds:
         return None
-    turns = max(1, int(last.get("step", 0)) * max(1, len(players(history))))
+    turns = max(1, int(last.get("step", 0)) * max(1, len(history.players)))
     times = "once" if rewinds == 1 else f"{rewinds} times"
     evidence = f"{skipped} of {turns:,} turns had a loss or gradient that was not a finite number and were skipped"
     evidence += f"; the run was taken back to its last healthy checkpoint {times}." if rewinds else "."
@@ -67,7 +62,7 @@ _STILL = 1e-6  # step over weights: 1e-3 is usual, this is a standstill
 
 def exploding(history: History) -> Finding | None:
     """A gradient norm jumps above ten times its running median, or a loss runs away."""
-    for player in players(history):
+    for player in history.players:
         norms = series(history, "gradient_norms", player)
         jumps = _jumps(norms)
         if jumps:
@@ -97,8 +92,8 @@ def vanishing(history: History) -> Finding | None:
     Steps are divided by the learning rate's own fall, because a schedule that ends at nothing is meant. A game of one
     player whose loss has fallen has converged, which is success; so has a GAN that reached its floor.
     """
-    alone = len(players(history)) == 1
-    for player in players(history):
+    alone = len(history.players) == 1
+    for player in history.players:
         norms = series(history, "gradient_norms", player)
         now, before = middle(window(norms)), middle(early(norms))
         if before > 0 and now < _DEAD * before and not _arrived(history, player):
@@ -149,12 +144,12 @@ def _arrived(history: History, player: str) -> bool:
     A lone player may have arrived before its first record: then the evaluation says so, by a closed-form answer that is
     near or by a measure that beats its reference.
     """
-    if len(players(history)) == 1:
+    if len(history.players) == 1:
         losses = _losses(history, player)
         near = float((history.evaluation.get("solution") or {}).get("distance", math.inf)) < _NEAR
         beats = any(
             measure["low"] > measure["reference"]
-            for measure in measures(history).values()
+            for measure in history.measures.values()
             if measure["better"] == "higher"
         )
         return near or beats or (bool(losses) and middle(window(losses)) < 0.9 * losses[0])
@@ -207,7 +202,7 @@ def early_signs(history: History) -> tuple[Finding, ...]:
 
 def _shapeless(history: History) -> Finding | None:
     """Hardly a sample of the last look passes for data."""
-    seen = looks(history)
+    seen = history.looks
     precision = (seen[-1].get("quality") or {}).get("precision") if seen else None
     if precision is None or precision >= _STRANGE:
         return None
@@ -225,7 +220,7 @@ def _overshooting(history: History) -> Finding | None:
     """The first steps changed whole networks; of the opponents alone it is another ailment."""
     first = {
         player: middle(series(history, "update_ratios", player)[:_FIRST])
-        for player in (*discriminators(history), *generators(history))
+        for player in (*history.discriminators, *history.generators)
         if len(series(history, "update_ratios", player)) >= _FIRST
     }
     steep = {player: ratio for player, ratio in first.items() if ratio > _STEEP}
@@ -233,7 +228,7 @@ def _overshooting(history: History) -> Finding | None:
         return None
     told = " and ".join(f"{ratio:.0%} of the weights of {player}" for player, ratio in steep.items())
     return Finding(
-        "overshooting" if set(steep) & set(generators(history)) else "opponent_overshooting",
+        "overshooting" if set(steep) & set(history.generators) else "opponent_overshooting",
         "critical",
         f"Single steps at the start changed {told} (1 % to 6 % are usual), and nothing has been learned since.",
         "The steps are too large.",
@@ -254,11 +249,11 @@ def too_short(history: History) -> Finding | None:
     """Quality was still improving when the run ended, and is not at its floor yet."""
     records = history.records
     seen = leading_quality(history)
-    if not records or not discriminators(history) or seen is None or float(records[-1].get("progress", 0)) < 0.98:
+    if not records or not history.discriminators or seen is None or float(records[-1].get("progress", 0)) < 0.98:
         return None
     told = [
         (float(record["progress"]), float(record["quality"][seen.name]))
-        for record in looks(history)
+        for record in history.looks
         if math.isfinite(record["quality"].get(seen.name, math.nan))
     ]
     earlier = [(progress, value) for progress, value in told if _LATE[0] <= progress <= _LATE[1]]

@@ -99,12 +99,12 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
             guard.first_look(state, quality)
 
     while not (state.clock.done or state.reached):
-        before = _weights(seats) if _due(state.step + 1, settings) else None
+        before = _weights(seats) if (state.step + 1) % settings.record_every_steps == 0 else None
         step.take(state, pace)
         state.step += 1
         state.clock.examples += settings.batch_size
 
-        recorded = _due(state.step, settings) or state.clock.done
+        recorded = before is not None or state.clock.done
         if recorded:
             state.seconds = pace.seconds()
             record = make_record(state, seats, before, pace, game.product, world)
@@ -118,7 +118,8 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
             if run and _to_save(state.step, settings) and not state.clock.done:
                 save_checkpoint(run.checkpoints, state, seats, average, best)
                 sitting.journal.event("checkpoint", state.step)
-        if (recorded or world.size == 1) and world.any(stop()) and not state.clock.done:
+        stopped = stop() if world.size == 1 else recorded and world.any(stop())
+        if stopped and not state.clock.done:
             state.seconds = pace.seconds()
             _stop(sitting, state)
 
@@ -189,10 +190,6 @@ def _guarded(sitting: _Sitting, guard: Guard, state: State, record: Record, deci
     for event in done.events:
         sitting.journal.event(step=state.step, attempt=state.attempt, examples=state.clock.examples, **event)
     return Decision.RETURN if done.goes_back else decision
-
-
-def _due(step: int, settings: FitSettings) -> bool:
-    return step % settings.record_every_steps == 0
 
 
 def _to_save(step: int, settings: FitSettings) -> bool:

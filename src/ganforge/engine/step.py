@@ -161,7 +161,7 @@ def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) 
         seat.sums[NORM] += torch.nan_to_num(norm, 0.0, 0.0, 0.0)  # only the account: the step was skipped whole
         seat.sums[SKIPPED] += bad
 
-    return Averaging(world.send_off(gradients), step)
+    return Averaging(world.send_off(gradients) if world.size > 1 else None, step)
 
 
 def _account(seat: Seat, loss: Loss, pieces: int) -> tuple[Name, ...]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import MICROSECONDS, Column
-from ganforge.kinds.tables.reading.datetimes import read_datetime, write_datetime
+from ganforge.kinds.tables.rules.values import read_datetime, write_datetime
 
 
 def column(**more: Any) -> Column:

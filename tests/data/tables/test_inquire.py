@@ -10,6 +10,7 @@ import pytest
 
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.tables import table
+from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.table import ASKED, inquire, open_table
 
 RANDOM = np.random.default_rng(0)
@@ -58,7 +59,7 @@ def test_a_found_rule_that_a_row_beyond_the_sample_breaks_is_dropped_and_one_ask
 
 def test_every_kept_rule_is_in_the_opened_table(source: Path) -> None:
     inquiry = inquire(source)
-    opened = open_table(inquiry, spans=16, inside="seen", seed=0, device="cpu")
+    opened = open_table(inquiry, RowSettings(spans=16), seed=0, device="cpu")
     assert opened.passport["rules"] == [words for words, _ in inquiry.rules]
 
 

@@ -11,14 +11,8 @@ from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import BINS, MISSING, MOST_VALUES, Coding
-from ganforge.kinds.tables.measures.monitoring import MOST_QUICK, quick_table_quality
-from ganforge.kinds.tables.measures.similarity import (
-    correlations,
-    cramers_v,
-    kolmogorov_smirnov,
-    similarity,
-    total_variation,
-)
+from ganforge.kinds.tables.measures.similarity import MOST_QUICK, quick_table_quality, similarity
+from ganforge.measures.distributions import correlations, cramers_v, kolmogorov_smirnov, total_variation
 
 
 @given(

@@ -18,10 +18,19 @@ from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.networks import refuse_unbuildable_pair
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
+from ganforge.planning.compute import (
+    DEFAULT_MINUTES,
+    Pace,
+    Span,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_minutes,
+    measure_rate,
+)
 from ganforge.planning.draft import ASKED, Choice, Draft
 from ganforge.planning.game import choose_network, choose_objective, choose_optimiser
-from ganforge.planning.length import DEFAULT_MINUTES, Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.recipe import Adversary, Augmentation, Compute, Data, Network, Optimiser, Recipe, Size
 
 BATCH = 64

@@ -12,6 +12,7 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
+from ganforge.core.model_files import write_model_files
 from ganforge.errors import DataError
 from ganforge.kinds.points import cloud
 from ganforge.kinds.points.measures import MEANINGS, Array, Modes, scores
@@ -21,7 +22,6 @@ from ganforge.kinds.points.reading import PointFeed, Points, open_points
 from ganforge.kinds.points.verdict import MOST_JUDGED, evaluate_points
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
-from ganforge.planning.model_files import write_model_files
 from ganforge.recipe import Recipe, Request, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Page
 from ganforge.run import Run

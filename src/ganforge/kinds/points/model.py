@@ -15,12 +15,12 @@ from torch import nn
 
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken, write_through
+from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for
 from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.kinds.points import DIMENSIONS, cloud
 from ganforge.kinds.points.networks import POINT_PAIRS
 from ganforge.networks import network_pair
-from ganforge.planning.model_files import built, read_description
 from ganforge.recipe import Data, Network
 
 BLOCK = 8_192  # points drawn at once: another number would give other points for the same seed

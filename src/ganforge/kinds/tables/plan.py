@@ -10,16 +10,23 @@ from dataclasses import replace
 import torch
 
 from ganforge.contracts import Game, Task, Tell
-from ganforge.kinds.tables.columns import TableData, columns_of
+from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
-from ganforge.kinds.tables.rules.ranges import seen_range
-from ganforge.kinds.tables.settings import RowSettings
+from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import Table, TableInquiry
 from ganforge.networks import refuse_unbuildable
-from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
+from ganforge.planning.compute import (
+    Pace,
+    Span,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_minutes,
+    measure_rate,
+)
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
 from ganforge.records import Rows
 

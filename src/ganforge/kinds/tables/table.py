@@ -23,11 +23,9 @@ from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.tables.codec.codec import TableCodec, Tally, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
-from ganforge.kinds.tables.codec.numbers import Inside
-from ganforge.kinds.tables.columns import NUMBERS, Column, learned
-from ganforge.kinds.tables.reading.arrays import to_plain
-from ganforge.kinds.tables.reading.reader import TableSource
-from ganforge.kinds.tables.reading.source import open_source
+from ganforge.kinds.tables.columns import NUMBERS, Column, RowSettings, learned
+from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
+from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
 from ganforge.kinds.tables.rules.discovery import find_rules
 from ganforge.kinds.tables.rules.rules import Rule, check_rules, combined, read_rule, rule_in_words
@@ -116,25 +114,30 @@ def inquire(
     return TableInquiry(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
 
 
-def open_table(inquiry: TableInquiry, *, spans: int, inside: Inside, seed: int, device: str) -> Table:
+def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: str) -> Table:
     """Fits the codec on the training rows and encodes all.
 
-    Args: spans how many codes numbers are cut into; inside how values are drawn within one; seed decides which rows are
-        held out.
+    Args: settings say how many codes numbers are cut into, and how values are drawn within one; seed decides which rows
+        are held out.
     Raises: DataError for identifiers of a type that has no room for those of generated rows.
     """
-    _refuse_narrow_identifiers(inquiry.survey.columns)
+    for column in inquiry.survey.columns:
+        if column.kind == "identifier":
+            try:
+                fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
+            except InputError as error:
+                raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
     survey, rows = inquiry.survey, inquiry.rows
     held_out = _held_out(survey.rows, seed)
     rules = combined(list(inquiry.kept), survey.columns)
     sample = _sample(rows, ~held_out, FITTED_ROWS)
     tally = Tally(sample, int((~held_out).sum()), _counts(rows, held_out, unit_columns(survey.columns, rules), survey))
-    codec = fit_codec(survey.columns, rules, tally, spans=spans, inside=inside, seed=seed)
+    codec = fit_codec(survey.columns, rules, tally, spans=settings.spans, inside=settings.values, seed=seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
     for first, plain in rows:
         part = codec.encode(plain)
         codes[first : first + len(part)] = part
-    train_rows = {name: values[:SHOWN_ROWS] for name, values in sample.items()}
+    train_rows = take(sample, slice(0, SHOWN_ROWS))
     passport = {
         **survey.passport,
         "train": int((~held_out).sum()),
@@ -185,22 +188,13 @@ class _Rows:
             self._kept = [to_plain(frame, columns) for frame in self._source.chunks()]
         for plain in self._kept or (to_plain(frame, columns) for frame in self._source.chunks()):
             yield first, plain
-            first += len(plain[columns[0].name])
+            first += row_count(plain)
         if first != self._survey.rows:
             raise DataError(
                 f"{self._source.name!r} had {self._survey.rows:,} rows and now has {first:,}.",
                 "It was changed while it was read.",
                 "Try again.",
             )
-
-
-def _refuse_narrow_identifiers(columns: Sequence[Column]) -> None:
-    for column in columns:
-        if column.kind == "identifier":
-            try:
-                fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
-            except InputError as error:
-                raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
 
 
 def _held_out(rows: int, seed: int) -> NDArray[np.bool_]:
@@ -220,11 +214,9 @@ def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
         places = np.sort(random.choice(places, most, replace=False))
     parts: list[Plain] = []
     for first, plain in rows:
-        length = len(next(iter(plain.values())))
-        mine = places[np.searchsorted(places, first) : np.searchsorted(places, first + length)] - first
-        parts.append({name: values[mine] for name, values in plain.items()})
-    order = random.permutation(len(places))
-    return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
+        last = first + row_count(plain)
+        parts.append(take(plain, places[np.searchsorted(places, first) : np.searchsorted(places, last)] - first))
+    return take(joined(parts), random.permutation(len(places)))
 
 
 def _kept_rules(wanted: Mapping[Rule, str], rows: _Rows, columns: Sequence[Column]) -> dict[Rule, str]:
@@ -249,7 +241,7 @@ def _counts(
     wanted = [names for names in units if len(names) > 1 or kinds[names[0]] not in NUMBERS]
     found: dict[tuple[str, ...], list[pd.Series[Any]]] = {names: [] for names in wanted}
     for first, plain in rows:
-        training = ~held_out[first : first + len(next(iter(plain.values())))]
+        training = ~held_out[first : first + row_count(plain)]
         for names in wanted:
             frame = pd.DataFrame({name: plain[name][training] for name in names})
             found[names].append(frame.groupby(list(names), dropna=False, sort=False).size())

@@ -14,10 +14,18 @@ from ganforge.kinds.pictures.plan import choose_data
 from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.kinds.pictures.settings import Enhancement
 from ganforge.networks import refuse_unbuildable
-from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
+from ganforge.planning.compute import (
+    Pace,
+    Span,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_minutes,
+    measure_rate,
+)
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.recipe import Network, Recipe, Request, Size
 
 BATCH = 16

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
+from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
@@ -32,7 +33,6 @@ from ganforge.kinds.pictures.settings import Enhancement, model_description, ref
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.distances import kernel_distance, kernel_gain
 from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
-from ganforge.planning.model_files import built, read_description, write_model_files
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Meaning, Measure, Page
 from ganforge.run import Run

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
+from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.model import PictureModel, load_model
@@ -36,7 +37,6 @@ from ganforge.kinds.pictures.settings import model_description, refuse_misfits
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
-from ganforge.planning.model_files import write_model_files
 from ganforge.recipe import Recipe, Request, refuse_changed_data
 from ganforge.records import Evaluation, Page
 from ganforge.run import Run

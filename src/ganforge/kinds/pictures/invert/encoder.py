@@ -16,6 +16,7 @@ from ganforge import __version__
 from ganforge.contracts import Batch, Game, Loss, Observer, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.device import widened
 from ganforge.core.files import sha256_of, write_folder
+from ganforge.core.model_files import WEIGHTS, built, read_description, write_model_files
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import RunError, StorageError, refused
@@ -23,7 +24,6 @@ from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.networks.conv import SLOPE, halvings, lowest_size, pad_to_stages, stages_of
-from ganforge.planning.model_files import WEIGHTS, built, read_description, write_model_files
 from ganforge.run import Run
 
 WIDEST = 4  # channels at the lowest size are at most this many times `width`

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
+from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
@@ -30,7 +31,6 @@ from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
-from ganforge.planning.model_files import write_model_files
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Page
 from ganforge.run import Run

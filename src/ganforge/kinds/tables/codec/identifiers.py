@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.dtypes import arrow_type, dtype_named, is_text
+from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_named, is_text
 
 _COUNTER = re.compile(r"(?P<before>.*)\{(?P<zeros>0+)\}(?P<after>.*)", re.DOTALL)
 _HEX = re.compile(r"(uuid|UUID|hex:(\d+)|HEX:(\d+))")

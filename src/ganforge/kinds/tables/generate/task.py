@@ -15,21 +15,21 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.errors import DataError, RecipeError, did_you_mean
-from ganforge.kinds.tables.codec.serialization import codec_content, restore_codec
-from ganforge.kinds.tables.columns import Column, TableData, columns_of, learned
-from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
-from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares
+from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
+from ganforge.kinds.tables.columns import Column, RowSettings, TableData, columns_of, learned
+from ganforge.kinds.tables.figures.columns import draw_columns
+from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix
+from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
-from ganforge.kinds.tables.generate.referee import train_referee
-from ganforge.kinds.tables.measures import TABLE_MEANINGS, TABLE_QUICK, evaluate_table, quick_table_quality
 from ganforge.kinds.tables.measures.blocks import first_rows_block
+from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
+from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
 from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.rules import broken
-from ganforge.kinds.tables.settings import RowSettings
 from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
@@ -94,7 +94,7 @@ class GenerateRows(Task):
         samples = job.model(product).draw(count, seed=2)
         label = None if job.recipe.ask.label == "none" else job.recipe.ask.label
         found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
-        first_rows = _as_text(samples, job.table)
+        first_rows = _as_text(samples, columns)
         rules = broken(table.codec.rules, samples, table.train_rows, columns)
         worst = [column["name"] for column in found.facts["columns"]]
         write_whole(run.figure("columns"), draw_columns(table.train_rows, samples, columns, worst))
@@ -122,7 +122,7 @@ def plan_job(draft: Draft, tell: Tell, task: RowsTask) -> RowsJob:
     """The job of a task on rows, for what its draft has pinned. Raises: DataError, RecipeError."""
     inquiry = ask_table(draft.request)
     tell("reading", count=inquiry.survey.rows, source=draft.request.source)
-    table = _open(inquiry, choose_rows(draft, inquiry), draft.request.seed, draft.device)
+    table = open_table(inquiry, choose_rows(draft, inquiry), draft.request.seed, draft.device)
     return RowsJob(plan_rows(draft, inquiry, table, tell), table, tell, task)
 
 
@@ -133,9 +133,10 @@ def open_job(recipe: Recipe, tell: Tell, task: RowsTask) -> RowsJob:
     try:
         inquiry = inquire(recipe.data.source, columns_of(recipe), rows.rules)
     except DataError as error:
-        raise _changed(recipe, error.what) from error
+        what = f"The table at {recipe.data.source!r} is not the one this run was started with."
+        raise DataError(what, error.what, "Put the old table back, or train a new run.") from error
     refuse_changed_data(recipe, inquiry.survey.sha256, "The table", "is not the one")
-    return RowsJob(recipe, _open(inquiry, rows, recipe.seed, recipe.compute.device), tell, task)
+    return RowsJob(recipe, open_table(inquiry, rows, recipe.seed, recipe.compute.device), tell, task)
 
 
 @dataclass(slots=True)
@@ -222,24 +223,9 @@ def ask_table(request: Request) -> TableInquiry:
     return inquiry
 
 
-def _changed(recipe: Recipe, why: str) -> DataError:
-    return DataError(
-        f"The table at {recipe.data.source!r} is not the one this run was started with.",
-        why,
-        "Put the old table back, or train a new run.",
-    )
-
-
-def _open(inquiry: TableInquiry, rows: RowSettings, seed: int, device: str) -> Table:
-    return open_table(inquiry, spans=rows.spans, inside=rows.values, seed=seed, device=device)
-
-
-def _as_text(samples: Plain, table: Table) -> dict[str, Any]:
+def _as_text(samples: Plain, columns: Sequence[Column]) -> dict[str, Any]:
     """The first generated rows as they are written to a file."""
-    frame = from_plain({name: values[:SHOWN] for name, values in samples.items()}, table.codec.columns)
-    rows = [[None if text == "" else text for text in row] for row in _texts(frame)]
-    return {"columns": [column.name for column in table.codec.columns], "rows": rows}
-
-
-def _texts(frame: Any) -> list[list[str]]:
-    return [list(row) for row in frame.astype(object).where(frame.notna(), "").astype(str).to_numpy()]
+    frame = from_plain({name: values[:SHOWN] for name, values in samples.items()}, columns)
+    texts = frame.astype(object).where(frame.notna(), "").astype(str).to_numpy()
+    rows = [[None if text == "" else text for text in row] for row in texts]
+    return {"columns": [column.name for column in columns], "rows": rows}

@@ -15,7 +15,7 @@ from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.copies import Copies
 from ganforge.kinds.tables.measures.scoring import Score
-from ganforge.kinds.tables.reading.datetimes import moment
+from ganforge.kinds.tables.rules.values import moment
 from ganforge.measures.intervals import Estimate
 from ganforge.records import GRADES, Grade, Verdict
 
@@ -189,9 +189,9 @@ def _unproven(mine: Mapping[str, Estimate], held_out: int) -> list[str]:
 # ---- columns and pairs ----------------------------------------------------------------------------------------------
 
 
-def is_off(score: float, floor: float, rows: int) -> bool:
-    """Whether a score is clearly below what as many real rows get."""
-    return floor - score > LOST + CHANCE / math.sqrt(rows)
+def is_off(scores: NDArray[np.float64], floors: NDArray[np.float64], rows: int) -> NDArray[np.bool_]:
+    """Which scores (...) are clearly below what as many real rows get."""
+    return floors - scores > LOST + CHANCE / math.sqrt(rows)
 
 
 def column_sentence(column: Column, real: NDArray[Any], made: NDArray[Any]) -> str:

@@ -14,10 +14,17 @@ import pyarrow.compute as pc
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.columns import MICROSECONDS, Column, ColumnKind
-from ganforge.kinds.tables.reading.dtypes import arrow_from, categories_as_text, is_text
+from ganforge.kinds.tables.reading.arrays import (
+    arrow_from,
+    arrow_type,
+    base_of,
+    categories_as_text,
+    is_text,
+    microseconds,
+)
 from ganforge.kinds.tables.reading.profile import EXACT, Profile
-from ganforge.kinds.tables.reading.reader import TableSource
-from ganforge.kinds.tables.reading.text_values import NUMBER
+from ganforge.kinds.tables.reading.source import TableSource
+from ganforge.kinds.tables.reading.text_values import NUMBER, decimals_of
 
 NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they name a row and mean nothing
 SENTENCES = 0.5  # the same, of long texts with blanks
@@ -50,13 +57,13 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
     about: dict[str, Any] = {"format": form}
     if isinstance(dtype, pd.CategoricalDtype):
         about["format"] = categories_as_text(dtype)
-    if profile.base in ("number", "datetime") and values:
-        about |= {"minimum": profile.minimum, "maximum": profile.maximum}
+    unit = 1
     if profile.base == "datetime":
-        resolution, unit = list(MICROSECONDS.items())[profile.finest]
-        about["resolution"] = resolution
-        about |= {"minimum": profile.minimum / unit, "maximum": profile.maximum / unit} if values else {}
-        about["zone"] = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else _zone(dtype)
+        about["resolution"], unit = list(MICROSECONDS.items())[profile.finest]
+        zone = getattr(arrow_type(dtype), "tz", None)
+        about["zone"] = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else zone
+    if profile.base in ("number", "datetime") and values:
+        about |= {"minimum": profile.minimum / unit, "maximum": profile.maximum / unit}
     if kind == "decimal":
         about["decimals"] = profile.decimals
     if kind == "identifier" and profile.base == "text":
@@ -138,12 +145,6 @@ def _does(kind: ColumnKind, profile: Profile, about: dict[str, Any]) -> str:
     if kind == "datetime" and profile.finer:
         does += ", to the microsecond: the digits beyond are left out"
     return does + (", and where it is missing" if profile.missing and kind not in ("identifier", "constant") else "")
-
-
-def _zone(dtype: Any) -> str | None:
-    """The zone of an Arrow timestamp."""
-    kind = dtype.pyarrow_dtype if isinstance(dtype, pd.ArrowDtype) else None
-    return kind.tz if kind is not None and pa.types.is_timestamp(kind) else None
 
 
 # ---- corrected by a person: what was set wins, and is refused where the data are not like that -----------------------
@@ -262,9 +263,7 @@ def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: Col
         values = _numbers(texts).to_numpy()
         low, high = min(low, float(values.min())), max(high, float(values.max()))
         lengths |= set(pc.unique(pc.utf8_length(texts)).to_pylist())
-        point = pc.find_substring(texts, ".").to_numpy()
-        behind = np.where(point < 0, 0, pc.utf8_length(texts).to_numpy() - point - 1)
-        decimals = max(decimals, int(behind.max()))
+        decimals = max(decimals, int(decimals_of(texts).max()))
     zeros = "0" * lengths.pop() if kind == "integer" and len(lengths) == 1 else None
     about = {"minimum": low, "maximum": high, "format": zeros, "decimals": decimals if kind == "decimal" else None}
     return described(profile, dtype, None, kind, "").model_copy(update=about)
@@ -272,9 +271,8 @@ def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: Col
 
 def _numbers(values: pa.Array) -> pa.Array:
     """Numbers as they are, moments in microseconds since 1970."""
-    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
-        zone = getattr(values.type, "tz", None)
-        return values.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).cast(pa.float64(), safe=False)
+    if base_of(values.type) == "datetime":
+        return microseconds(values).cast(pa.float64(), safe=False)
     if is_text(values.type):
         values = pc.replace_substring_regex(values, r"^\+", "")
     return values.cast(pa.float64(), safe=False)

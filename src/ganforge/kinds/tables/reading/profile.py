@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,22 +14,12 @@ from numpy.typing import NDArray
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import MICROSECONDS
-from ganforge.kinds.tables.reading.dtypes import is_text
+from ganforge.kinds.tables.reading.arrays import Base, base_of, is_text, microseconds
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted
 MEMORY = 50_000_000  # hashes of 8 bytes, of all columns together
 MOST_DECIMALS = 15
 EXACT = 2**53  # whole numbers up to here are exact in float64
-Base = Literal["number", "truth", "datetime", "text"]
-
-
-def base_of(kind: pa.DataType) -> Base:
-    """The family of an Arrow type; categoricals are text, and so is a column without any value."""
-    if pa.types.is_boolean(kind):
-        return "truth"
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return "datetime"
-    return "text" if pa.types.is_dictionary(kind) or pa.types.is_null(kind) or is_text(kind) else "number"
 
 
 @dataclass
@@ -163,11 +153,10 @@ class Profile:
         self.last = int(numbers[-1])
 
     def _look_at_moments(self, array: pa.Array) -> None:
-        zone = getattr(array.type, "tz", None)
-        moments = array.drop_null().cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).to_numpy()
+        moments = microseconds(array.drop_null()).to_numpy()
         if len(moments) == 0:
             return
-        if array.type in (pa.timestamp("ns"), pa.timestamp("ns", zone)):
+        if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
             self.finer |= bool((array.drop_null().cast(pa.int64()).to_numpy() % 1000).any())
         self.minimum, self.maximum = min(self.minimum, float(moments.min())), max(self.maximum, float(moments.max()))
         self.distinct.add(moments.view(np.uint64), len(moments))

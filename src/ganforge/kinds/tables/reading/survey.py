@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.arrays import arrow_from, base_of
 from ganforge.kinds.tables.reading.column_types import as_asked, column_of
-from ganforge.kinds.tables.reading.dtypes import arrow_from
-from ganforge.kinds.tables.reading.profile import EXACT, MEMORY, MOST_DISTINCT, Distinct, Profile, base_of, hash_into
-from ganforge.kinds.tables.reading.reader import TableSource
+from ganforge.kinds.tables.reading.profile import EXACT, MEMORY, MOST_DISTINCT, Distinct, Profile, hash_into
+from ganforge.kinds.tables.reading.source import TableSource
 
 FEWEST_ROWS = 10
 
@@ -98,18 +99,15 @@ def _read(source: TableSource) -> tuple[list[Profile], dict[str, Any], str]:
         arrays = {str(name): arrow_from(column) for name, column in frame.items()}
         if not profiles:
             dtypes = {str(name): dtype for name, dtype in frame.dtypes.items()}
-            profiles = [_profile(name, array, dtypes[name], most) for name, array in arrays.items()]
+            for name, array in arrays.items():
+                base = "text" if isinstance(dtypes[name], pd.CategoricalDtype) else base_of(array.type)
+                whole_type = base == "number" and pa.types.is_integer(array.type)
+                profiles.append(Profile(name, base, whole_type, Distinct(most), Pattern(name)))
         for profile in profiles:
             array = arrays[profile.name]
             profile.look(array)
             hash_into(digest, array)
     return profiles, dtypes, digest.hexdigest()
-
-
-def _profile(name: str, array: Any, dtype: Any, most: int) -> Profile:
-    base = "text" if isinstance(dtype, pd.CategoricalDtype) else base_of(array.type)
-    whole_type = base == "number" and str(array.type).startswith(("int", "uint"))
-    return Profile(name, base, whole_type, Distinct(most), Pattern(name))
 
 
 def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
@@ -127,7 +125,7 @@ def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequenc
         words.append(f"The numbers of {name!r} have commas and were read as text; write them like 1234.5.")
     if unnamed := facts.get("unnamed_columns"):
         words.append(f"{unnamed} columns have no name; they are called by their place, such as column_1.")
-    if all(_is_number(name) for name in source.column_names):
+    if pd.to_numeric(pd.Series(source.column_names), errors="coerce").notna().all():
         words.append("The names of the columns are numbers: if the file has no line of names, add one.")
     for profile, column in zip(profiles, columns, strict=True):
         values = profile.rows - profile.missing
@@ -140,11 +138,3 @@ def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequenc
         if values == 0:
             words.append(f"{column.name!r} has no value in any row.")
     return words
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True

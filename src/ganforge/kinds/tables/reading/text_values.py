@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from ganforge.kinds.tables.reading.dtypes import words_from
+from ganforge.kinds.tables.reading.arrays import dates_from
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "Null", "null", "#N/A", "<NA>")
 INTEGER = r"^(0|[+-]?[1-9][0-9]{0,17})$"
@@ -95,8 +96,7 @@ class Reading:
             return
         self.finite = True
         self.plain_digits &= not pc.any(pc.match_substring_regex(numbers, "[eE]")).as_py()
-        point = pc.find_substring(numbers, ".").to_numpy()
-        decimals = np.where(point < 0, 0, pc.utf8_length(numbers).to_numpy() - point - 1)
+        decimals = decimals_of(numbers)
         self.decimals = min(self.decimals[0], int(decimals.min())), max(self.decimals[1], int(decimals.max()))
         self.whole_with_point |= bool(pc.any(pc.match_substring_regex(numbers, r"\.0$")).as_py())
         self.padded |= bool(pc.any(pc.match_substring_regex(numbers, r"(\.|\.[0-9]*[1-9]0+|\.00+)$")).as_py())
@@ -143,19 +143,10 @@ class Reading:
         return "0.0#" if self.whole_with_point and not self.padded else None
 
 
-def dates_from(texts: pa.Array, form: str, offset: str) -> pa.Array | None:
-    """Texts of dates as timestamps in microseconds without a zone; None if one of them is no date of this form.
-
-    With an offset they are in UTC, else on the clock on the wall. Each distinct text is read once.
-    """
-    coded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
-    words = pd.Series(words_from(coded.dictionary), dtype=object)
-    zone = {"": "", "Z": "Z"}.get(offset, "%z")
-    when = pd.to_datetime(words, format=form.replace("%-", "%") + zone, errors="coerce", utc=bool(offset))
-    if when.isna().any():
-        return None
-    microseconds = when.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    return pa.array(microseconds).take(coded.indices)
+def decimals_of(texts: pa.Array) -> NDArray[np.int64]:
+    """Digits behind the point of each text of a number (N,)."""
+    point = pc.find_substring(texts, ".").to_numpy()
+    return np.where(point < 0, 0, pc.utf8_length(texts).to_numpy() - point - 1)
 
 
 def _all(texts: pa.Array, regex: str) -> bool:

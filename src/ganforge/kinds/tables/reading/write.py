@@ -19,8 +19,7 @@ import pyarrow.parquet as pq
 from ganforge.core.files import refuse_taken, write_through
 from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import as_text, from_plain
-from ganforge.kinds.tables.reading.dtypes import arrow_from
+from ganforge.kinds.tables.reading.arrays import arrow_from, as_text, from_plain
 
 Frames = Iterable[pd.DataFrame]
 

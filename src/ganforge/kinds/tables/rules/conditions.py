@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.ranges import at_least, at_most, read_span, seen_range, write_number
 from ganforge.kinds.tables.rules.syntax import Clause, Typed, quoted_name, quoted_value, read_clause
+from ganforge.kinds.tables.rules.values import at_least, at_most, read_span, seen_range, write_number
 
 LISTED = 10  # known values that an error names
 SHOWN = 5  # values of a list that an error repeats

@@ -101,7 +101,12 @@ def _always_between(plain: Plain, lower: str, middle: str, upper: str) -> bool:
 
 
 def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, str]]:
-    codes = {column.name: _codes(plain[column.name]) for column in columns if _discrete(column)}
+    codes = {
+        column.name: _codes(plain[column.name])
+        for column in columns
+        if column.kind in ("category", "boolean")
+        or (column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS)
+    }
     counts = {name: int(code.max(initial=-1)) + 1 for name, code in codes.items()}
     codes = {name: code for name, code in codes.items() if 2 <= counts[name] <= MOST_DECIDING}
     decided: dict[str, list[str]] = {}
@@ -125,11 +130,6 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
                 Fixed((deciding, name)),
                 f"each of the {counts[deciding]:,} values of {deciding} comes with one of {name} in all {rows:,} rows.",
             )
-
-
-def _discrete(column: Column) -> bool:
-    few = column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS
-    return few or column.kind in ("category", "boolean")
 
 
 def _codes(values: NDArray[np.generic]) -> Codes:
