@@ -59,7 +59,12 @@ def similarity(real: Coded, fake: Coded) -> Similarity:
     """
     names = tuple(real.codes)
     blocks = min(BLOCKS, real.count, fake.count)
-    shapes = np.stack([_shape(name, real, fake, blocks) for name in names], axis=1)  # (B + 1, C)
+    shapes = np.empty((blocks + 1, len(names)))
+    for place, name in enumerate(names):
+        if name in real.numbers:
+            shapes[:, place] = 1 - kolmogorov_smirnov(real.numbers[name], fake.numbers[name], blocks)
+        else:
+            shapes[:, place] = 1 - total_variation(real.codes[name], fake.codes[name], real.sizes[name], blocks)
     pairs, related = _pairs(names, real, fake, blocks)  # (B + 1, C, C)
     shape_means, pair_means = shapes.mean(axis=1), None
     quality = shape_means
@@ -77,12 +82,6 @@ def similarity(real: Coded, fake: Coded) -> Similarity:
     )
 
 
-def _shape(name: str, real: Coded, fake: Coded, blocks: int) -> Floats:
-    if name in real.numbers:
-        return 1 - kolmogorov_smirnov(real.numbers[name], fake.numbers[name], blocks)
-    return 1 - total_variation(real.codes[name], fake.codes[name], real.sizes[name], blocks)
-
-
 def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tuple[Floats, NDArray[np.bool_]]:
     """Scores (blocks + 1, C, C), and which pairs count (C, C): the related ones, or all where none is related."""
     scores = np.full((blocks + 1, len(names), len(names)), np.nan)
@@ -97,15 +96,16 @@ def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tup
         scores[np.ix_(range(blocks + 1), numbers, numbers)] = 1 - np.abs(both[0] - both[1]) / 2
         scores[:, numbers, numbers] = np.nan
         related[np.ix_(numbers, numbers)] = np.abs(both[0][0]) >= RELATED_NUMBERS
-    coded = [{name: np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names} for side in (real, fake)]
+    mine, theirs = ([np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names] for side in (real, fake))
     sizes = [min(real.sizes[name], MOST_PAIR_VALUES + 2) for name in names]
     for i, j in combinations(range(len(names)), 2):
         if names[i] in real.numbers and names[j] in real.numbers:
             continue
         size = sizes[i] * sizes[j]
-        cells = [block_shares(side[names[i]] * sizes[j] + side[names[j]], size, blocks) for side in coded]
-        scores[:, i, j] = scores[:, j, i] = 1 - np.abs(cells[0] - cells[1]).sum(axis=1) / 2
-        related[i, j] = related[j, i] = cramers_v(cells[0][0].reshape(sizes[i], sizes[j]), real.count) >= RELATED
+        cells = block_shares(mine[i] * sizes[j] + mine[j], size, blocks)
+        fake_cells = block_shares(theirs[i] * sizes[j] + theirs[j], size, blocks)
+        scores[:, i, j] = scores[:, j, i] = 1 - np.abs(cells - fake_cells).sum(axis=1) / 2
+        related[i, j] = related[j, i] = cramers_v(cells[0].reshape(sizes[i], sizes[j]), real.count) >= RELATED
     np.fill_diagonal(related, False)
     return scores, related if related.any() else ~np.eye(len(names), dtype=bool)
 
