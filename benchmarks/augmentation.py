@@ -30,8 +30,7 @@ from ganforge.kinds.pictures.generate.task import Generate, GenerateJob
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.reading import open_pictures, survey
 from ganforge.kinds.pictures.reading.feed import to_uint8
-from ganforge.measures.frechet import frechet_distance
-from ganforge.measures.kernel import kernel_distance
+from ganforge.measures.distances import frechet_distance, kernel_distance
 from ganforge.measures.neighbours import neighbour_scores
 from ganforge.recipe import Request, read_recipe
 

@@ -35,8 +35,8 @@ BAR = 1.3
 
 def play(game: str, way: str) -> None:
     """A process that trains for as many seconds as each line of its input says, and answers with what it showed."""
-    from ganforge.api.fit_settings import fit_settings
     from ganforge.api.request import request_of, task_for
+    from ganforge.api.train import fit_settings
     from ganforge.core.device import THREADS
     from ganforge.engine.fit import fit
     from ganforge.errors import Interrupted

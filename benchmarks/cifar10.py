@@ -29,7 +29,7 @@ from figures import Figures
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganforge.api.fit_settings import fit_settings
+from ganforge.api.train import fit_settings
 from ganforge.contracts import Game, OptimiserSettings, Schedule
 from ganforge.engine.fit import fit
 from ganforge.kinds.pictures.generate.task import Generate, GenerateJob

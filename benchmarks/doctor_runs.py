@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganforge.api.fit_settings import fit_settings
 from ganforge.api.request import requested, task_for, task_of
+from ganforge.api.train import fit_settings
 from ganforge.contracts import Feed, Game, Job
 from ganforge.diagnosis import CHECKS
 from ganforge.engine.fit import fit

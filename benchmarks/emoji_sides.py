@@ -11,7 +11,7 @@ from PIL import Image
 
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
-from ganforge.measures.kernel import kernel_distance
+from ganforge.measures.distances import kernel_distance
 
 LEFT_OUT = ("Flags", "Symbols")
 SHARE = 5  # one emoji of so many is tested

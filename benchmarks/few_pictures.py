@@ -27,7 +27,7 @@ import ganforge
 from ganforge.diagnosis import diagnose
 from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
-from ganforge.measures.kernel import kernel_distance
+from ganforge.measures.distances import kernel_distance
 from ganforge.run import Run
 
 SAMPLES = 2_000

@@ -30,8 +30,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ganforge.api.fit_settings import fit_settings, guard_for
 from ganforge.api.request import requested, task_for, task_of
+from ganforge.api.train import fit_settings, guard_for
 from ganforge.contracts import Game
 from ganforge.core.seeds import seed_for
 from ganforge.engine.fit import fit

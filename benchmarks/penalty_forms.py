@@ -28,7 +28,7 @@ import ganforge as gf
 from ganforge.contracts import BoundDiscriminator, Dial, Loss
 from ganforge.core.seeds import Draws
 from ganforge.objectives import OBJECTIVES
-from ganforge.objectives.relativistic import R3GAN, discriminator_notes
+from ganforge.objectives.losses import R3GAN, discriminator_notes
 from ganforge.run import Run
 
 SIGMA = 0.5

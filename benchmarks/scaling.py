@@ -37,8 +37,8 @@ from typing import Any
 import torch
 from processes import free_port
 
-from ganforge.api.plan import plan
 from ganforge.api.request import task_of
+from ganforge.api.train import plan
 from ganforge.contracts import Game, Job
 from ganforge.core.world import ALONE, World, joined, meet
 from ganforge.engine.fit import FitSettings, fit

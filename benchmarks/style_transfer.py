@@ -26,7 +26,7 @@ from ganforge.kinds.pictures.measures.psnr_ssim import ssim
 from ganforge.kinds.pictures.measures.translation import recoloured
 from ganforge.kinds.pictures.translate.task import translated
 from ganforge.kinds.pictures.write import grid, png_bytes
-from ganforge.measures.kernel import kernel_distance
+from ganforge.measures.distances import kernel_distance
 
 SIDE, STEP = 32, 8  # pixels of a tile, and from one to the next
 HORSE, DEER = 7, 4

@@ -25,9 +25,9 @@ def test_the_tree_keeps_its_layers_and_lengths() -> None:
     ("file", "line", "fault"),
     [
         ("core/seeds.py", "from ganforge.api import train", "above layer 0"),
-        ("measures/kernel.py", "from ganforge.engine.fit import fit", "siblings are strangers"),
-        ("measures/kernel.py", "import ganforge.kinds", "above layer 1"),
-        ("measures/kernel.py", "def late():\n    from ganforge.kinds import pictures", "above layer 1"),
+        ("measures/distances.py", "from ganforge.engine.fit import fit", "siblings are strangers"),
+        ("measures/distances.py", "import ganforge.kinds", "above layer 1"),
+        ("measures/distances.py", "def late():\n    from ganforge.kinds import pictures", "above layer 1"),
         ("planning/compute.py", "from ..kinds import pictures", "above layer 2"),
         ("planning/compute.py", "from ganforge import kinds", "above layer 2"),
         ("kinds/pictures/plan.py", "from ganforge.kinds.tables import plan", "may not import the kind tables"),

@@ -14,8 +14,8 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from ganforge.api.fit_settings import fit_settings, with_guard
 from ganforge.api.request import request_of, task_for
+from ganforge.api.train import fit_settings, with_guard
 from ganforge.contracts import Job, Levers
 from ganforge.engine import guard as guard_module
 from ganforge.engine import guard_ladders as ladders

@@ -15,9 +15,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from ganforge import TableGAN
-from ganforge.core.bundle import read_bundle, write_bundle
 from ganforge.core.files import MANIFEST
 from ganforge.errors import DataError, InputError, RecipeError
+from ganforge.table_gan import read_bundle, write_bundle
 
 RANDOM = np.random.default_rng(0)
 ROWS = 240

@@ -27,18 +27,12 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
-    from ganforge.api.apply import apply
-    from ganforge.api.augment import augment
     from ganforge.api.diagnose import diagnose
-    from ganforge.api.evaluate import evaluate
-    from ganforge.api.interpolate import interpolate
-    from ganforge.api.invert import invert
-    from ganforge.api.plan import plan
+    from ganforge.api.evaluate import evaluate, report
     from ganforge.api.profile import profile
-    from ganforge.api.report import report
     from ganforge.api.runs import runs
-    from ganforge.api.sample import load, sample
-    from ganforge.api.train import resume, train
+    from ganforge.api.sample import apply, augment, interpolate, invert, load, sample
+    from ganforge.api.train import plan, resume, train
     from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"
@@ -74,14 +68,23 @@ __all__ = [
 ]
 
 
-ELSEWHERE = {"resume": "ganforge.api.train", "TableGAN": "ganforge.table_gan"}  # else a verb is in api/<verb>.py
+HOMES = {
+    "ganforge.api.diagnose": ("diagnose",),
+    "ganforge.api.evaluate": ("evaluate", "report"),
+    "ganforge.api.profile": ("profile",),
+    "ganforge.api.runs": ("runs",),
+    "ganforge.api.sample": ("apply", "augment", "interpolate", "invert", "load", "sample"),
+    "ganforge.api.train": ("plan", "resume", "train"),
+    "ganforge.table_gan": ("TableGAN",),
+}
 
 
 def __getattr__(name: str) -> Any:
     """Verbs and TableGAN, imported at first use: they bring torch, which `import ganforge` should not wait for."""
-    if name not in __all__:
+    home = next((module for module, names in HOMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module 'ganforge' has no attribute {name!r}")
-    return getattr(import_module(ELSEWHERE.get(name, f"ganforge.api.{name}")), name)
+    return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

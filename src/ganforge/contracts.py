@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
+from ganforge.recipe import Data, Recipe, Request, TaskSection
+
 if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pay it
     from pathlib import Path
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:  # torch costs most of a second; `ganforge --help` must not pa
     from torch import Tensor, nn
 
     from ganforge.core.seeds import Draws
-    from ganforge.recipe import Data, Recipe, Request, TaskSection
     from ganforge.records import Evaluation, Page, Record, Rows
     from ganforge.run import Run
 
@@ -64,17 +65,14 @@ class Feed(Protocol):
     def resident(self) -> bool:
         """Whether all examples live on the training device. `batch` then takes indices that are there too, and does
         nothing but gather and convert: it may become part of a captured step (engine/capture.py)."""
-        ...
 
     def __len__(self) -> int: ...
 
     def batch(self, indices: Tensor) -> Batch:
         """Args: indices (B,) int64 on the CPU, each in 0..len-1; where `resident`, on the device as well."""
-        ...
 
     def raw(self, first: int, last: int) -> Batch:
         """The examples first..last-1 as they are kept, on the CPU: what another process is sent of them."""
-        ...
 
 
 # ---- objective ------------------------------------------------------------------------------------------------------
@@ -92,11 +90,9 @@ class Objective(Protocol):
     ) -> Loss:
         """Args: real, fake (B, ...) without graph; gamma >= 0, the gradient penalty's weight now; random for penalties
         that draw points beside or between real and fake."""
-        ...
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
         """Args: real (B, ...) without graph; fake (B, ...) with the generator's graph."""
-        ...
 
 
 # ---- player and game ------------------------------------------------------------------------------------------------
@@ -153,7 +149,7 @@ class Levers:
     penalty: float = 1.0  # factor on gamma, the weight of the gradient penalty
     augmentation: float = 0.0  # least strength of the augmentation that the discriminator sees through, 0..1
     half_life_examples: float | None = None  # of the moving average, instead of the recipe's
-    adapted: float = 0.0  # one more least strength: that which adapts by itself (engine/settings.py)
+    adapted: float = 0.0  # one more least strength: that which adapts by itself (engine/control.py)
 
     def seen_through(self, least: float) -> float:
         """The strength of the augmentation that the discriminator sees through, 0..1. Args: least by the recipe."""
@@ -225,11 +221,9 @@ class NetworkPair(Protocol):
 
     def generator(self) -> nn.Module:
         """forward(latent (B, Z), label (B,) int64 or None) -> x (B, ...)."""
-        ...
 
     def discriminator(self) -> nn.Module:
         """forward(x (B, ...), label (B,) int64 or None) -> score (B,)."""
-        ...
 
 
 class Observer(Protocol):
@@ -247,13 +241,13 @@ Tell: TypeAlias = Callable[..., None]
 
 
 class Task(Protocol):
-    """A verb: what is done with data. It turns data into a game, and the game's product into something of use."""
+    """A verb: it turns data into a game, and the game's product into something of use. A task is a subclass of this."""
 
     name: ClassVar[str]
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]]  # what `look` gives and a target may name -> better
-    section: ClassVar[type[TaskSection] | None]  # its own section of a recipe, which `--set task.KEY` means
-    data: ClassVar[type[Data]]  # the section `data` of its recipes: recipe.Data, or with what its kind of data adds
-    unguarded: ClassVar[str | None]  # why its runs have no guard, in words; None where they have one
+    section: ClassVar[type[TaskSection] | None] = None  # its own section of a recipe, which `--set task.KEY` means
+    data: ClassVar[type[Data]] = Data  # the section `data` of its recipes, perhaps with what its kind of data adds
+    unguarded: ClassVar[str | None] = None  # why its runs have no guard, in words; None where they have one
     page: ClassVar[Page]  # its words for the pages about a run
 
     def plan(self, request: Request, tell: Tell) -> Job:
@@ -268,9 +262,6 @@ class Task(Protocol):
         Args: brief of the leader's job; examples a stretch of what its feed's `raw` gives. The weights need not be the
             leader's: they are replaced.
         """
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """What a plan shows before its choices: what was found in the data."""
 
 
 class Job(Protocol):
@@ -321,28 +312,24 @@ class Model(Protocol):
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Samples:
         """New examples. Args: asked the kind's options of the verb `sample`, by name. Raises: InputError."""
-        ...
 
     def write(self, samples: Samples, out: Path, *, force: bool) -> Path:
         """Writes samples to a file or folder, whole or not at all; the place is checked before anything is drawn.
 
         Raises: InputError, StorageError.
         """
-        ...
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Takes a person's own data through the model; without `out` the result is returned in memory.
 
         Args: options the kind's own of the verb `apply`, by name, and of every kind `seed` and `force`.
         """
-        ...
 
     def next_steps(self) -> Mapping[str, str]:
         """What to type next: the words behind `ganforge` -> what it does; as `next_steps` they stand in model.json too.
 
         RUN stands for the run's folder, DATA for the data that it was trained on.
         """
-        ...
 
 
 class Samples(Protocol):
@@ -350,11 +337,9 @@ class Samples(Protocol):
 
     def blocks(self) -> Iterator[Any]:
         """A bounded number of examples at a time."""
-        ...
 
     def value(self) -> Any:
         """All of them, as a person who uses Python knows such data: an array, a data frame."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +353,7 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Option:
     """An option of a kind of data: NAME= in Python, --NAME on the command line. What several kinds call by one name is
-    the same in all but its help. kinds/options.py reads values."""
+    the same in all but its help. kinds/__init__.py reads values."""
 
     name: str  # "resolution"
     verbs: tuple[str, ...]  # "train" (plan and profile have its options too), "sample", "apply"
@@ -396,4 +381,10 @@ class Kind:
     keep: Callable[[object, Path], Path]  # writes such a value into an empty folder. Raises: DataError
     load: Callable[[Path, str, str], Model]  # (model folder, which may be anybody's; task; device). Raises: RunError
     options: tuple[Option, ...] = ()
+    overview: Callable[[Recipe], tuple[Rows, ...]] = lambda recipe: ()  # what a plan shows first: what is in the data
+    write_plan: Callable[[Recipe, Path, bool], bool | None] = lambda recipe, out, force: None
+    """Writes what a plan found into a file for a person to correct. True if the file holds just that now; False if it
+    held something else and is not forced; None where there is nothing to correct. Raises: StorageError, InputError."""
     extra: str = ""  # the extra of pyproject.toml that it needs: "sounds"
+    applies_to: str = ""  # what the verb `apply` takes, for its help page: "a table with holes"
+    writes: Mapping[str, str] = field(default_factory=dict)  # "sample", "apply" -> what --out may name: "a .csv file"

@@ -17,7 +17,8 @@ An error is three short sentences: what happened (with the value received), why,
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class GanforgeError(Exception):
@@ -91,3 +92,37 @@ def did_you_mean(received: str, known: Iterable[str]) -> str:
     words = sorted(known)
     near = difflib.get_close_matches(received, words, n=1)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(words)}."
+
+
+# ---- content that is good JSON and still not what is expected --------------------------------------------------------
+
+
+# What content of another form than expected makes its readers raise; pydantic's refusal is a ValueError.
+MISFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RuntimeError)
+
+
+@contextmanager
+def refused(what: str) -> Iterator[None]:
+    """While files of a run are made use of: content that does not fit becomes a RunError.
+
+    Args: what cannot be used, as the beginning of a sentence: "The model at 'x'".
+    """
+    try:
+        yield
+    except RunError:
+        raise
+    except InputError as error:  # of a setting in the file: what to type on the command line would not help
+        raise _unfit(what, error.what) from error
+    except GanforgeError:
+        raise
+    except MISFIT as error:
+        raise _unfit(what, f"{error} is missing" if isinstance(error, KeyError) else str(error)) from error
+
+
+def _unfit(what: str, why: str) -> RunError:
+    first = (why.splitlines() or ["its parts do not fit each other"])[0][:200]
+    return RunError(
+        f"{what} cannot be used: {first.removesuffix('.')}.",
+        "It is damaged, or ganforge did not write it.",
+        "Restore it or train again.",
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ganforge.core.format import number, title
-from ganforge.core.validation import MISFIT
+from ganforge.errors import MISFIT
 
 State: TypeAlias = Literal["planned", "in training", "stopped, can go on", "failed", "finished"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal, TypeAlias
 
 Grade = Literal["excellent", "good", "fair", "poor", "failed"]
@@ -17,6 +17,23 @@ GRADES: tuple[Grade, ...] = ("excellent", "good", "fair", "poor", "failed")
 
 Record: TypeAlias = dict[str, Any]
 """One line of metrics.jsonl; its keys are listed in run.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value and its 95 % confidence interval, low <= value <= high."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a measure means in one sentence, for someone who has never seen a GAN, and which direction is better."""
+
+    better: Literal["lower", "higher"]
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +49,10 @@ class Measure:
     better: Literal["lower", "higher"]
     meaning: str  # one sentence in plain words
 
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a measure means in one sentence, for someone who has never seen a GAN, and which direction is better."""
-
-    better: Literal["lower", "higher"]
-    sentence: str
+    @classmethod
+    def of(cls, name: str, its: Estimate, meaning: Meaning, *, floor: float, reference: float) -> Measure:
+        """A measure from what was estimated and what it means."""
+        return cls(name, its.value, its.low, its.high, floor, reference, meaning.better, meaning.sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ class Finding:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
     """What a check may read: everything a run folder says, nothing of the running program."""
 
@@ -70,6 +84,48 @@ class History:
     events: tuple[Mapping[str, Any], ...] = ()
     passport: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def progress(self) -> float:
+        """How far the run is, 0..1."""
+        return float(self.records[-1].get("progress", 0.0)) if self.records else 0.0
+
+    @cached_property
+    def looks(self) -> list[Record]:
+        """The records at which the product was evaluated."""
+        return [record for record in self.records if record.get("quality")]
+
+    @cached_property
+    def players(self) -> list[str]:
+        """Every player of the game, in turn order."""
+        return list(dict.fromkeys(player for record in self._some for player in record.get("gradient_norms") or {}))
+
+    @cached_property
+    def discriminators(self) -> list[str]:
+        """Players that rank real against fake. A game of one player has none, so checks on GANs stay silent there."""
+        told = [item for record in self._some for item in (record.get("notes") or {}).items()]
+        return list(dict.fromkeys(player for player, named in told if "ranked_right" in named))
+
+    @cached_property
+    def generators(self) -> list[str]:
+        """The players that the discriminators play against."""
+        return [player for player in self.players if self.discriminators and player not in self.discriminators]
+
+    @cached_property
+    def measured(self) -> Mapping[str, Any]:
+        """What the task measures while it trains -> which direction is better, the leading one first; {} if untold."""
+        told = [event.get("measured") for event in self.events if event.get("kind") == "started"]
+        return told[-1] if told and isinstance(told[-1], Mapping) else {}
+
+    @cached_property
+    def measures(self) -> dict[str, Mapping[str, Any]]:
+        """The final evaluation's measures by name; {} before there is one."""
+        return {str(measure["name"]): measure for measure in self.evaluation.get("measures") or []}
+
+    @cached_property
+    def _some(self) -> tuple[Record, ...]:
+        """Records from all over the run, the last one among them: enough to tell which players there are."""
+        return self.records[:: -max(1, len(self.records) // 64)][::-1]
 
 
 Check: TypeAlias = Callable[[History], Finding | None]

@@ -40,17 +40,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ganforge.core.files import append_line, parse_json, read_json_file, write_whole
+from ganforge.core.files import append_line, read_json_file, read_json_lines, write_whole
 from ganforge.errors import RunError
 from ganforge.records import History, Record
 
-MOST_LINE = 2**20  # bytes of one record: a longer one is taken for several, none of which is JSON
+STEP = re.compile(r"(sample|apply|invert|augment)( (?!--force)(?!\S*\.\.)[\w.-][\w./-]*)+", re.ASCII)
 REQUIRED = ("step", "examples", "progress", "seconds")  # numbers of every record
 
 
@@ -138,7 +138,7 @@ class Run:
     def read_records(self) -> list[Record]:
         """The records in order. After a resume the repeated stretch is dropped: the last writing of a step wins."""
         kept: list[Record] = []
-        for record in _lines(self.metrics):
+        for record in read_json_lines(self.metrics):
             if not _is_record(record):
                 continue
             while kept and kept[-1]["step"] >= record["step"]:
@@ -147,7 +147,19 @@ class Run:
         return kept
 
     def read_events(self) -> list[dict[str, Any]]:
-        return [event for event in _lines(self.events) if isinstance(event.get("kind"), str)]
+        return [event for event in read_json_lines(self.events) if isinstance(event.get("kind"), str)]
+
+    def next_steps(self) -> dict[str, str]:
+        """What the model is for: command -> what it does, as model.json says it (contracts.Model.next_steps).
+
+        The file may be a stranger's: what is not a verb of ganforge and plain words is left out. Raises: RunError.
+        """
+        said = self.read_json(self.model / "model.json").get("next_steps")
+        return {
+            f"ganforge {step}": purpose
+            for step, purpose in (said.items() if isinstance(said, dict) else ())
+            if STEP.fullmatch(step) and isinstance(purpose, str) and purpose.isprintable()
+        }
 
     def finished(self) -> bool:
         """Whether the run came to its end: trained, judged and said so. A report alone proves nothing."""
@@ -168,18 +180,3 @@ def _is_record(content: Mapping[str, Any]) -> bool:
     """Whether a line says when in the run it was written; one that does not is damaged like one that is cut short."""
     numbers = [content.get(name) for name in REQUIRED]
     return all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a .jsonl file. A line that a crash cut short, or that is no line of ours, is left out."""
-    if not path.is_file():
-        return
-    try:
-        with path.open("rb") as file:
-            while line := file.readline(MOST_LINE):
-                with suppress(ValueError):
-                    content = parse_json(line)
-                    if isinstance(content, dict):
-                        yield content
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.", do="Check its permissions.") from error

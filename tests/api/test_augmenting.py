@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import ganforge as gf
-from ganforge.api.augment import augment
+from ganforge.api.sample import augment
 from ganforge.cli import main
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.augment.classify import Labelled, accuracy_after_learning
@@ -85,7 +85,7 @@ def test_other_labels_and_taken_places_are_refused_before_the_work(run: Path, tm
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("precious")
     for force in (False, True):
-        with pytest.raises(InputError, match="holds files"):
+        with pytest.raises(InputError, match="did not write"):
             augment(run, "digits8", tmp_path / "full", force=force)
     with pytest.raises(InputError, match=r"\.zip"):
         augment(run, "digits8", tmp_path / "out.zip")
@@ -126,6 +126,6 @@ def test_a_folder_keeps_its_files_and_gets_more_where_the_training_pictures_lie(
     augment(run, data, out, per_label=2, force=True)
     assert len(list(out.rglob("generated*"))) == 4
     (out / "train" / "mine.txt").write_text("a memory")
-    with pytest.raises(InputError, match="earlier `augment`"):
+    with pytest.raises(InputError, match="did not write"):
         augment(run, data, out, force=True)
     assert (out / "train" / "mine.txt").is_file()

@@ -217,7 +217,7 @@ def test_rewinds_and_what_the_guard_did_are_told(tmp_path: Path) -> None:
 def test_a_page_does_not_replace_a_file_unless_told(followed: tuple[Path, list[Diagnosis]], tmp_path: Path) -> None:
     found, page = followed[1][-1], tmp_path / "page.html"
     page.write_text("mine")
-    with pytest.raises(InputError, match="already there"):
+    with pytest.raises(InputError, match="exists already"):
         found.write(page)
     assert page.read_text() == "mine"
     assert 'id="backprop"' in found.write(page, force=True).read_text("utf-8")

@@ -14,10 +14,10 @@ import pytest
 import ganforge as gf
 from ganforge.api import stored_run as reopening
 from ganforge.errors import DataError, InputError, Interrupted, RecipeError, RunError
+from ganforge.kinds import lasting
 from ganforge.kinds.pictures.generate import model
 from ganforge.kinds.pictures.generate import task as generate
 from ganforge.kinds.pictures.measures import judge
-from ganforge.kinds.recognise import lasting
 from ganforge.planning import draft as drafting
 from ganforge.records import Evaluation, Record, Verdict
 from ganforge.run import Run

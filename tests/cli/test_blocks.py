@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ganforge.cli.blocks import print_blocks
+from ganforge.cli.output import print_blocks
 from ganforge.records import Bars, Block, Content, Figure, Prose, Rival, Rivals, Rows
 
 

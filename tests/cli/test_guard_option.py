@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ganforge.api.fit_settings import guard_for, with_guard
+from ganforge.api.train import guard_for, with_guard
 from ganforge.cli.live import Facts
 from ganforge.cli.main import main
 from ganforge.events import sentence

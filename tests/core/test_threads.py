@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 import torch
 
-from ganforge.core import threads
-from ganforge.core.threads import in_order, side_by_side, threads_for
+from ganforge.core import device as threads
+from ganforge.core.device import in_order, side_by_side, threads_for
 
 PATIENCE = 60.0  # seconds after which what should have happened never will
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganforge.diagnosis.early import early_signs
+from ganforge.diagnosis.gradients import early_signs
 from ganforge.records import History
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganforge.api.request import requested, task_for
 from ganforge.contracts import Batch, Feed, Game, Loss, Turn
 from ganforge.diagnosis import diagnose
-from ganforge.engine import recorder as journal
+from ganforge.engine import control as journal
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.records import History
 from ganforge.run import Run

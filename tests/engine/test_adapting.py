@@ -12,8 +12,8 @@ from toy_games import Killed, Notebook, kill_after
 
 from ganforge.contracts import Levers
 from ganforge.core.seeds import generator_for
+from ganforge.engine.control import Adaptation, adapted
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.engine.settings import Adaptation, adapted
 from ganforge.kinds.pictures.game import build_game
 from ganforge.recipe import read_recipe
 from ganforge.run import Run

@@ -14,11 +14,10 @@ from toy_games import TableFeed, adversarial_game, points, same, settings, weigh
 from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.world import World
 from ganforge.engine.checkpoint import Clock, State
+from ganforge.engine.control import Pace
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.fit import fit
-from ganforge.engine.recorder import Pace
-from ganforge.engine.step import AtOnce, Step
-from ganforge.engine.turn import sit_down
+from ganforge.engine.step import AtOnce, Step, sit_down
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ from toy_games import (
 )
 
 from ganforge.core.files import sha256_of
+from ganforge.engine import control as journal
 from ganforge.engine import control as steer
-from ganforge.engine import recorder as journal
 from ganforge.engine.best import PREFIX, Standing
 from ganforge.engine.checkpoint import State, list_checkpoints
 from ganforge.engine.fit import FitSettings, Fitted, fit

@@ -35,7 +35,7 @@ from ganforge.contracts import Game, Levers, Loss, Turn, is_on
 from ganforge.core.world import World
 from ganforge.engine.capture import WARM_UP, Captured, Recorder
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.engine.turn import Seat
+from ganforge.engine.step import Seat
 from ganforge.run import Run
 
 STEPS = 100

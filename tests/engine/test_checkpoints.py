@@ -32,7 +32,7 @@ from ganforge.engine.checkpoint import (
 )
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.fit import fit
-from ganforge.engine.turn import sit_down
+from ganforge.engine.step import sit_down
 from ganforge.errors import RunError, StorageError
 from ganforge.run import Run
 

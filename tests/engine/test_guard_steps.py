@@ -163,7 +163,7 @@ def test_a_product_far_worse_than_before_the_first_step_has_lost_ground() -> Non
 
 
 def test_every_rung_moves_a_lever_that_there_is_against_something_that_can_be_found() -> None:
-    early = {"shapeless", "hopeless", "overshooting", "opponent_overshooting"}  # diagnosis/early.py
+    early = {"shapeless", "hopeless", "overshooting", "opponent_overshooting"}  # diagnosis/gradients.py
     assert set(LADDERS) <= {*CHECKS, *early, "lost_ground"}
     levers = {field.name for field in fields(Levers)}
     for ladder in LADDERS.values():

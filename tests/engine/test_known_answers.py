@@ -20,7 +20,7 @@ from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, 
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import fit
 from ganforge.kinds.tables.regress.model import LinearRegressor
-from ganforge.networks.linear import LinearDiscriminator
+from ganforge.networks.mlp import LinearDiscriminator
 from ganforge.objectives import OBJECTIVES, squared_error
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from toy_games import Killed, Notebook, TableFeed, kill_after, line_feed, regression_game, settings, stop_after
 
 from ganforge.core.files import sha256_of
-from ganforge.engine import recorder as journal
+from ganforge.engine import control as journal
 from ganforge.engine.checkpoint import State, list_checkpoints
 from ganforge.engine.fit import FitSettings, Fitted, fit
 from ganforge.errors import Interrupted

@@ -26,7 +26,7 @@ from toy_games import (
 )
 
 from ganforge.contracts import Game, Loss, Player, Turn
-from ganforge.core.spans import PREFIX
+from ganforge.core.device import PREFIX
 from ganforge.engine import profile as ceilings
 from ganforge.engine import profile as profiling
 from ganforge.engine.profile import PARTS, Ceilings, StepProfile, Variant, gains, measure_ceilings, profile_step

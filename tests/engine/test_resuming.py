@@ -30,8 +30,8 @@ from toy_games import (
 
 from ganforge.contracts import Game
 from ganforge.core.files import sha256_of
+from ganforge.engine import control as journal
 from ganforge.engine import control as steer
-from ganforge.engine import recorder as journal
 from ganforge.engine.checkpoint import list_checkpoints
 from ganforge.engine.fit import fit
 from ganforge.errors import Interrupted

@@ -26,11 +26,11 @@ from toy_games import (
 )
 
 from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Schedule, Turn, is_on
-from ganforge.core import threads
+from ganforge.core import device as threads
+from ganforge.core.device import in_order
 from ganforge.core.seeds import Draws, generator_for
-from ganforge.core.threads import in_order
 from ganforge.engine.fit import fit
-from ganforge.engine.turn import begin_step, find_gradients, settle, sit_down
+from ganforge.engine.step import begin_step, find_gradients, settle, sit_down
 from ganforge.errors import RecipeError
 from ganforge.networks.mlp import MlpPair
 from ganforge.objectives import OBJECTIVES, squared_slope

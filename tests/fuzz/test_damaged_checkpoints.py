@@ -18,7 +18,7 @@ from ganforge.core.files import write_folder
 from ganforge.engine.best import Best, Standing
 from ganforge.engine.checkpoint import Clock, State, load_checkpoint, newest_healthy, save_checkpoint
 from ganforge.engine.ema import MovingAverage
-from ganforge.engine.turn import Seat, sit_down
+from ganforge.engine.step import Seat, sit_down
 from ganforge.errors import GanforgeError
 
 

@@ -19,12 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutations import bytes_like, fuzzed, json_like
 
-from ganforge.core.bundle import read_bundle, write_bundle
 from ganforge.errors import GanforgeError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.plan_file import read_plan, write_plan
 from ganforge.kinds.tables.reading.source import open_source
-from ganforge.table_gan import MEMBERS, TableGAN
+from ganforge.table_gan import MEMBERS, TableGAN, read_bundle, write_bundle
 
 FRAME = pd.DataFrame(
     {

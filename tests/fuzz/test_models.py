@@ -16,7 +16,7 @@ from mutations import EXTREMES, bytes_like, fuzzed, json_like
 
 import ganforge as gf
 from ganforge.core.files import write_folder
-from ganforge.core.safetensors_file import read_tensors
+from ganforge.core.model_files import read_tensors
 from ganforge.errors import GanforgeError, RunError
 from ganforge.kinds.pictures.generate.model import load_model
 from ganforge.kinds.tables.regress.model import load_regression

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ganforge as gf
-from ganforge.api.model import model_of
+from ganforge.api.sample import model_of
 from ganforge.contracts import Model
 from ganforge.errors import InputError
 from ganforge.run import Run

@@ -14,8 +14,7 @@ from ganforge.api.request import asked_of, request_of
 from ganforge.cli.main import main
 from ganforge.contracts import Option
 from ganforge.errors import RecipeError
-from ganforge.kinds import every_kind
-from ganforge.kinds.options import options_of, read_options, read_value
+from ganforge.kinds import every_kind, options_of, read_options, read_value
 from ganforge.recipe import Request
 
 VERBS = ("train", "sample", "apply")

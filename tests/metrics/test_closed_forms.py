@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from ganforge.measures.frechet import Moments, _leave_blocks_out, distance_of_gaussians, frechet_distance, moments
+from ganforge.measures.distances import (
+    Moments,
+    _leave_blocks_out,
+    distance_of_gaussians,
+    diversity,
+    frechet_distance,
+    kernel_distance,
+    moments,
+)
 from ganforge.measures.intervals import from_bootstrap, of_share
-from ganforge.measures.kernel import kernel_distance
-from ganforge.measures.modes import diversity
 from ganforge.measures.neighbours import Space, copying, mann_whitney_z, nearest_with_index, neighbour_scores
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_restoration
+from ganforge.measures.distances import kernel_distance, kernel_gain
 from ganforge.measures.intervals import Estimate
-from ganforge.measures.kernel import kernel_distance, kernel_gain
 
 
 def some(count: int, seed: int, shift: float = 0.0) -> np.ndarray:

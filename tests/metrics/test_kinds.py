@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ganforge.measures.modes import kind_scores
+from ganforge.measures.distances import kind_scores
 
 
 def points(count: int, seed: int, spread: float = 1.0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

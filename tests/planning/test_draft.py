@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 import ganforge as gf
-from ganforge.api.request import recipe_from, task_of
+from ganforge.api.request import recipe_from
 from ganforge.contracts import Task
 from ganforge.errors import RecipeError
+from ganforge.kinds import kind_named
 from ganforge.kinds.pictures.enhance.task import Enhance
 from ganforge.kinds.pictures.generate.task import Generate
 from ganforge.kinds.pictures.translate.task import Translate
@@ -106,10 +107,10 @@ def test_every_recipe_is_read_back_as_it_was(recipes: dict[str, Recipe]) -> None
 
 
 def test_the_overview_of_a_table_is_its_columns_and_rules(recipes: dict[str, Recipe]) -> None:
-    columns, rules = task_of(recipes["rows"]).overview(recipes["rows"])
+    columns, rules = kind_named("tables").overview(recipes["rows"])
     assert columns.heads[0] == "column" and "alcohol" in [row[0] for row in columns.rows]
     assert rules.heads[0] == "every row keeps"
-    assert task_of(recipes["pictures"]).overview(recipes["pictures"]) == ()
+    assert kind_named("pictures").overview(recipes["pictures"]) == ()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ganforge.api.fit_settings import fit_settings, guard_for
 from ganforge.api.request import recipe_from
+from ganforge.api.train import fit_settings, guard_for
 from ganforge.contracts import Levers
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.game import build_game as build_enhancement

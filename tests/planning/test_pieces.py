@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import ganforge as gf
 from ganforge.contracts import Observer
-from ganforge.core import threads
+from ganforge.core import device as threads
 from ganforge.core.files import sha256_of
 from ganforge.engine.profile import StepCost
 from ganforge.errors import Interrupted

@@ -10,7 +10,7 @@ from planted import plant_run
 
 from ganforge.events import sentence
 from ganforge.reports import write_report
-from ganforge.reports.sections import guard_actions
+from ganforge.reports.timeline import guard_actions
 
 ACTED: dict[str, Any] = {
     "kind": "guarded",

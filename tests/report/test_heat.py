@@ -16,7 +16,7 @@ from planted import plant_run
 
 from ganforge.records import Record
 from ganforge.reports import write_report
-from ganforge.reports.heatmaps import COLUMNS, NOT_FINITE, RATIO_STOPS, HeatMap, player_flows
+from ganforge.reports.layers import COLUMNS, NOT_FINITE, RATIO_STOPS, HeatMap, player_flows
 
 COLOURS = {round(at): colour for at, colour in RATIO_STOPS}
 

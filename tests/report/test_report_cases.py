@@ -60,6 +60,29 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return plant_cases(tmp_path_factory.mktemp("runs") / "photos-1")
 
 
+@pytest.mark.parametrize(
+    ("step", "purpose"),
+    [
+        ("sample RUN --out new.png; rm -rf ~", "new samples"),
+        ("sample RUN --out $(whoami)", "new samples"),
+        ("sample RUN --out new.png\nrm -rf .", "new samples"),
+        ("sample RUN --force --out new.png", "new samples"),
+        ("sample RUN --out ../../.bashrc", "new samples"),
+        ("sample RUN --out /etc/passwd", "new samples"),
+        ("train DATA", "another one"),
+        ("sample RUN --out new.png", "new \x1b[31m samples"),
+        ("sample RUN --out new.png", ["new samples"]),
+    ],
+)
+def test_a_strangers_model_says_only_what_is_a_verb_in_plain_words(tmp_path: Path, step: str, purpose: object) -> None:
+    run = Run(tmp_path)
+    run.model.mkdir()
+    run.write_json(run.model / "model.json", {"next_steps": {step: purpose, "sample RUN -n 9 --out a/b.csv": "rows"}})
+    assert run.next_steps() == {"ganforge sample RUN -n 9 --out a/b.csv": "rows"}
+    run.write_json(run.model / "model.json", {"next_steps": [step]})
+    assert run.next_steps() == {}
+
+
 def test_the_worst_cases_come_first_and_the_best_last(run: Run) -> None:
     words = read(run).words
     assert words.index("The worst Of worst.") < words.index("Drawn at random") < words.index("The best Of best.")

@@ -11,8 +11,7 @@ from planted import plant_run
 from ganforge.core.format import duration, number, short
 from ganforge.records import History, Page, read_evaluation
 from ganforge.reports.blocks import standings
-from ganforge.reports.page import run_facts
-from ganforge.reports.sections import passport_facts, plan_sections
+from ganforge.reports.page import passport_facts, plan_sections, run_facts
 from ganforge.reports.timeline import HEIGHT, Line, Mark, charts, line_chart, moments, time_at
 from ganforge.run import Run
 

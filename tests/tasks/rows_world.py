@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from ganforge.api.fit_settings import fit_settings
+from ganforge.api.train import fit_settings
 from ganforge.core.files import sha256_of, write_folder
 from ganforge.engine.fit import fit
 from ganforge.kinds.tables.generate.model import RowModel

@@ -27,7 +27,7 @@ from ganforge.core.seeds import Draws
 from ganforge.core.world import World
 from ganforge.engine.capture import WARM_UP, Captured
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.engine.turn import Seat
+from ganforge.engine.step import Seat
 from ganforge.kinds.pictures.enhance.task import Enhance
 from ganforge.kinds.pictures.generate.task import Generate
 from ganforge.kinds.pictures.translate.task import Translate

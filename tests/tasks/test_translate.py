@@ -16,7 +16,7 @@ import ganforge as gf
 from ganforge.contracts import Levers, Turn
 from ganforge.core.seeds import Draws, generator_for
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.engine.turn import find_gradients, sit_down
+from ganforge.engine.step import find_gradients, sit_down
 from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
 from ganforge.kinds.pictures.settings import Translation
 from ganforge.kinds.pictures.translate.game import SHIFT, build_translation, moved_alike
@@ -95,7 +95,7 @@ def test_apply_takes_a_file_a_folder_and_an_array_through_the_model(trained: Any
     write_side(tmp_path / "in", digits()[:3])
     gf.apply(trained.folder, tmp_path / "in", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0000.png", "0001.png", "0002.png"]
-    with pytest.raises(InputError, match="holds files"):
+    with pytest.raises(InputError, match="exists already"):
         gf.apply(trained.folder, tmp_path / "in", tmp_path / "out")
     with pytest.raises(InputError, match="strength"):
         gf.apply(trained.folder, tmp_path / "in", tmp_path / "out", strength=0.3, force=True)

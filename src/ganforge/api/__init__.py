@@ -1,1 +1,1 @@
-"""One function for each verb, in the module of its name; `ganforge` hands them out: see ganforge/__init__.py."""
+"""The verbs. `ganforge` hands them out: ganforge/__init__.py says which module has which."""

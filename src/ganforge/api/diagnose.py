@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ganforge import diagnosis as checks
+from ganforge.core.files import refuse_taken
 from ganforge.core.run_folder import held_by
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, RunError
+from ganforge.errors import InputError, RunError, refused
 from ganforge.events import kind_of, sentence, state_of
 from ganforge.records import Finding, History, Page, read_page
 from ganforge.reports import Said, flows, in_words, late, write_diagnosis
@@ -67,12 +67,7 @@ class Diagnosis:
         place = Path(path)
         if place.suffix.lower() not in (".html", ".htm") or place.is_dir():
             raise InputError(f"{str(path)!r} cannot be a page.", "Its name must end in .html.", "Use: --out page.html")
-        if place.exists() and not force:
-            raise InputError(
-                f"{str(path)!r} is already there.",
-                "Nothing is replaced unless you say so.",
-                "Choose another name, or --force to replace it.",
-            )
+        refuse_taken(place, force=force)
         words = Said(self.folder.resolve().name, self.sentence, self.standing, self.checked, self.happened)
         return write_diagnosis(place, words, self.findings, self.history, self.recipe, self.page)
 

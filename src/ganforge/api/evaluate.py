@@ -1,4 +1,4 @@
-"""The verb `evaluate`: the measures and the verdict of a trained run, again."""
+"""The verbs `evaluate` and `report`: the measures and the verdict of a trained run, and its page, again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from ganforge.api.request import task_of
 from ganforge.api.sample import load
 from ganforge.api.stored_run import Teller, on_this_machine, recipe_of, reopened
 from ganforge.contracts import Job
+from ganforge.diagnosis import diagnose
 from ganforge.planning.compute import library_threads, use
+from ganforge.reports import write_report
 from ganforge.run import Run
 
 
@@ -41,3 +43,12 @@ def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: in
     folder.write_json(folder.page, asdict(task_of(job.recipe).page))  # a run of an older version has none
     folder.write_json(folder.evaluation, content)
     return content
+
+
+# ---- report ----------------------------------------------------------------------------------------------------------
+
+
+def report(run: str | Path) -> Path:
+    """Writes report.html again, from what the run folder holds; works on a run in progress too."""
+    folder = Run.open(run)
+    return write_report(folder, diagnose(folder.history()))

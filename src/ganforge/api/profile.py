@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganforge.api.fit_settings import fit_settings
 from ganforge.api.request import requested, task_for
 from ganforge.api.stored_run import Teller, on_this_machine, recipe_of, reopened
+from ganforge.api.train import fit_settings
 from ganforge.contracts import Job, Observer
-from ganforge.core.device import THREADS
-from ganforge.core.threads import threads_for
+from ganforge.core.device import THREADS, threads_for
 from ganforge.engine.profile import StepProfile, Variant, gains, profile_step
 from ganforge.errors import RecipeError
 from ganforge.kinds import kind_named

@@ -13,9 +13,8 @@ from pydantic import ValidationError
 from ganforge import kinds
 from ganforge.contracts import Kind, Task
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.kinds.options import options_of, read_options, refuse_of_others
-from ganforge.kinds.recognise import lasting, on_disk, recognise
-from ganforge.measures.targets import parse_target
+from ganforge.kinds import lasting, on_disk, options_of, read_options, recognise, refuse_of_others
+from ganforge.measures.intervals import parse_target
 from ganforge.recipe import FORMER_KINDS, Recipe, Request, in_words, read_recipe
 
 COMMON = set(Request.model_fields) - {"source", "options"}

@@ -1,14 +1,30 @@
-"""The verb `sample`: new examples of a trained model, written to a file or handed to a program."""
+"""The verbs that use a trained model: `sample`, `apply`, and those that only some can: interpolate, augment, invert."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganforge.api.model import model_and_options
-from ganforge.errors import RunError
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganforge import kinds
+from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
+from ganforge.contracts import Kind, Model, Observer
+from ganforge.core.files import read_json_file
+from ganforge.errors import DataError, InputError, RecipeError, RunError
+from ganforge.kinds import read_options, refuse_of_others
+from ganforge.recipe import FORMER_KINDS
 from ganforge.run import Run
+
+if TYPE_CHECKING:
+    from ganforge.kinds.pictures.augment.enlarge import Enlarged
+    from ganforge.kinds.pictures.invert.inversion import Inversion
+    from ganforge.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +71,199 @@ def load(run: str | Path) -> TrainedRun:
     finished = [event for event in folder.read_events() if event["kind"] == "finished"]
     reached = finished[-1].get("reached") if finished else None
     return TrainedRun(folder.folder, str(headline), reached if isinstance(reached, bool) else None)
+
+
+# ---- the model of a run, whichever kind of data it is of -------------------------------------------------------------
+
+
+def model_of(run: str | Path, device: str = "cpu") -> Model:
+    """The model of a run, on a device. Raises: RunError if there is none, or it is damaged."""
+    kind, task = _kind_and_task(run)
+    return kinds.load_model(kind, Run(run).model, task, device)
+
+
+def model_and_options(run: str | Path, verb: str, given: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
+    """The model of a run, and the options given for a verb as the model takes them.
+
+    Raises: RunError; RecipeError for an option that there is not, that another kind has, or a value it cannot take.
+    """
+    asked = read_options(verb, given)
+    kind, task = _kind_and_task(run)
+    refuse_of_others(kind, verb, asked, f"{str(run)!r} is a run of {kind.name}")
+    return kinds.load_model(kind, Run(run).model, task), asked
+
+
+def verb_of(model: Model, verb: str) -> Callable[..., Any]:
+    """What only some models can do, such as `invert`. Raises: InputError that says what the model can do instead."""
+    method: Callable[..., Any] | None = getattr(model, verb, None)
+    if method is None:
+        steps = " or ".join(f"ganforge {step}" for step in model.next_steps())
+        raise InputError(f"This run cannot {verb}.", "Its model has no such verb.", f"Use: {steps}" if steps else "")
+    return method
+
+
+def _kind_and_task(run: str | Path) -> tuple[Kind, str]:
+    """What model.json says; version 0.1.0 left out the kind of some, which is the first that has such a task."""
+    description = Run.open(run).model / "model.json"
+    said: Any = {}
+    with suppress(OSError, ValueError):  # the kind's reader says what is wrong
+        said = read_json_file(description) if description.is_file() else {}
+    name, task = (str(said.get(key)) if isinstance(said, Mapping) else "" for key in ("kind", "task"))
+    name = FORMER_KINDS.get(name, name)
+    every = kinds.every_kind()
+    found = [kind for kind in every if name == kind.name or (name not in kinds.KINDS and task in kind.tasks)]
+    if not found:
+        if task in ("", "None"):
+            return every[0], task
+        raise RunError(
+            f"The model of {str(run)!r} is of the task {task!r}, which this version does not know.",
+            "It is damaged, or another version made it.",
+            "Use the version that made the run.",
+        )
+    return found[0], task
+
+
+# ---- apply: a person's own data through the model --------------------------------------------------------------------
+
+
+def apply(
+    run: str | Path,
+    source: object,
+    out: str | Path | None = None,
+    *,
+    seed: int = 0,
+    force: bool = False,
+    observers: Sequence[Observer] = (),
+    **options: Any,
+) -> Any:
+    """Takes data through the model of a run.
+
+    A table's missing cells are filled with what the model says of them; what is there stays as it is. A picture of any
+    size becomes what the model makes of it, in tiles, so that its size costs time and not memory; transparency, EXIF
+    and colour profile are kept. A file that is no usable picture is skipped, and told.
+
+    Args: source a table's path or frame with the columns that the model was trained on; or a picture, a folder of
+        pictures, or one picture as uint8 (H, W) or (H, W, C). out the file or folder to write; None for a data frame or
+        an array. options of the kind of data. Of tables: draw, a value drawn for each cell, with `seed`, instead of the
+        best guess. Of pictures: strength 0..1 of an enhancement: 0 faithful, 1 sharp. observers are told `applied`,
+        `noted` and `skipped`.
+    Raises: RunError, DataError if the data does not suit, InputError for an option of another kind of data, for a file
+        that is there, or for a folder that holds files without `force`, which replaces files of the same names only.
+    """
+    model, asked = model_and_options(run, "apply", options)
+    place = None if out is None else Path(out)
+    return model.apply(source, place, {**asked, "seed": seed, "force": force}, observers)
+
+
+# ---- interpolate: a walk in latent space, as a film ------------------------------------------------------------------
+
+
+def interpolate(
+    run: str | Path,
+    keys: int,
+    out: str | Path,
+    *,
+    label: str | int | None = None,
+    steps: int = 24,
+    seed: int = 0,
+    truncation: float = 1.0,
+    force: bool = False,
+) -> Path:
+    """Writes a walk through `keys` random pictures and back to the first, as .gif, .webp or .mp4.
+
+    The key pictures are the first that `sample` draws with the same seed and truncation; between them the latent moves
+    along a great circle. Labels are not mixed: a model that has some, and is asked for none, shows up to 20 of them
+    side by side, each walking the same way.
+
+    Args: keys 2 to 500; steps frames from one key to the next. Raises: RunError, InputError for a run that cannot walk,
+        an unknown label or suffix, a number out of range, a file that exists (force replaces it), or a film that is too
+        long to be held; StorageError.
+    """
+    walk = verb_of(model_of(run), "interpolate")
+    asked = None if label is None else str(label)
+    written: Path = walk(keys, Path(out), label=asked, steps=steps, seed=seed, truncation=truncation, force=force)
+    return written
+
+
+# ---- augment: a labelled data set enlarged with generated examples, and whether that helps a classifier --------------
+
+
+def augment(
+    run: str | Path,
+    data: str | Path,
+    out: str | Path,
+    *,
+    per_label: int = 100,
+    seed: int = 0,
+    force: bool = False,
+    observers: Sequence[Observer] = (),
+) -> Enlarged:
+    """Writes a labelled data set together with generated pictures of each label, and judges what that is worth.
+
+    The judge is a small classifier that learns from the training part with classical augmentation (shifts, turns, zoom,
+    brightness), once without and once with the generated pictures, equally many examples, from five pairs of first
+    weights; it is tested on the held-out part, which neither it nor, if this is the data of the run, the generator saw.
+
+    Args: data a folder of labelled subfolders, an array file or a built-in name; out a folder, or .npz for an array
+        file; per_label how many are drawn of each label. observers are told `compared` after each pair.
+    Raises: RunError, DataError if labels are missing or are not those of the run; InputError for a run that cannot
+        augment, or a place that is taken.
+    """
+    folder = Run.open(run)
+    known = folder.read_json(folder.recipe).get("data", {}).get("hash")
+    enlarge = verb_of(model_of(run), "augment")
+    enlarged: Enlarged = enlarge(
+        data, Path(out), known=known, per_label=per_label, seed=seed, force=force, observers=observers
+    )
+    return enlarged
+
+
+# ---- invert: from a picture back to the latent that the model draws it from, and edits of it -------------------------
+
+
+def invert(
+    run: str | Path,
+    source: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    label: str | int | None = None,
+    edits: Sequence[str] = (),
+    seed: int = 0,
+    force: bool = False,
+    observers: Sequence[Observer] = (),
+) -> Inversion:
+    """Finds the latents of pictures, and writes a folder: side by side pictures, latents.npz and inversion.json.
+
+    The first call for a run teaches an encoder, about a minute; observers see that as one player's training.
+
+    Args: source a picture, several, or a folder of them; out a folder, None for RUN/inverted, which each call replaces;
+        label of the pictures, None to find out; edits such as "slant=2": so many standard deviations further along a
+        direction that was found, or "label=7": the same latent under another label.
+    Raises: RunError, DataError for pictures that cannot be used, InputError for a run that cannot invert, an unknown
+        label or direction, or a folder that holds files (force replaces what `invert` wrote, and nothing else).
+    """
+    folder = Run.open(run)
+    recipe = on_this_machine(recipe_of(folder))
+    found = verb_of(model_of(run, recipe.compute.device), "invert")
+    torch.set_num_threads(recipe.compute.threads)
+    inversion: Inversion = found(
+        folder,
+        source,
+        None if out is None else Path(out),
+        lambda most: _training(folder, recipe, most),
+        label=None if label is None else str(label),
+        edits=edits,
+        seed=seed,
+        force=force,
+        observers=observers,
+    )
+    return inversion
+
+
+def _training(folder: Run, recipe: Recipe, most: int) -> NDArray[Any] | None:
+    """The first training examples (N, ...), at most so many; None where the data is gone or has changed."""
+    try:
+        feed = reopened(folder, recipe, lambda kind, **content: None).feed
+    except (DataError, RecipeError):
+        return None
+    return np.asarray(feed.raw(0, min(len(feed), most))["pixels"].numpy())

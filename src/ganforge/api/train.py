@@ -1,4 +1,4 @@
-"""The verbs `train` and `resume`: a model is trained, judged and reported."""
+"""The verbs `plan`, `train` and `resume`: a model is planned, trained, judged and reported."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.api.distributed import Crew, follow
-from ganforge.api.evaluate import evaluated
-from ganforge.api.fit_settings import fit_settings, guard_for, with_guard
-from ganforge.api.report import report
+from ganforge.api.evaluate import evaluated, report
 from ganforge.api.request import requested, task_for, task_of
 from ganforge.api.sample import TrainedRun, load
 from ganforge.api.stored_run import Teller, environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
@@ -21,11 +19,15 @@ from ganforge.core.run_folder import founded, hold, refuse_existing, refuse_in_u
 from ganforge.core.stop import StopRequest, Terminated
 from ganforge.core.world import World, joined, restarted
 from ganforge.diagnosis import diagnose
-from ganforge.engine.fit import Fitted, fit
+from ganforge.diagnosis.gradients import early_signs
+from ganforge.engine.control import Adaptation
+from ganforge.engine.fit import FitSettings, Fitted, fit
+from ganforge.engine.guard import Guard
 from ganforge.errors import Interrupted, Preempted, RunError, TrainingError
-from ganforge.measures.targets import Target, parse_target
+from ganforge.measures.intervals import Target, parse_target
 from ganforge.planning.compute import library_threads, use
-from ganforge.recipe import Recipe
+from ganforge.recipe import MOST_AUGMENTATION, Recipe
+from ganforge.records import Finding, History
 from ganforge.reports import TensorBoard, write_report
 from ganforge.run import Run
 
@@ -230,3 +232,75 @@ def _write_beginning(folder: Run, job: Job, given: Path | None) -> None:
             raise storage_error(place, error) from error
         job.recipe = with_source(job.recipe, place.name)
     folder.write_json(folder.recipe, job.recipe.to_json())
+
+
+# ---- how the engine is to train what a recipe says -------------------------------------------------------------------
+
+
+RAMP_SHARE = 0.25  # of a run: how fast the strength of the augmentation can go from 0 to 1
+
+
+def fit_settings(recipe: Recipe) -> FitSettings:
+    """Everything that decides the numbers of a run, from its recipe."""
+    return FitSettings(
+        seed=recipe.seed,
+        batch_size=recipe.optimiser.batch_size,
+        length_examples=recipe.length.examples,
+        half_life_examples=recipe.average.half_life_examples,
+        precision=recipe.compute.precision,
+        pieces=recipe.compute.pieces,
+        capture=recipe.compute.capture is not False,
+        record_every_steps=recipe.records.every_steps,
+        checkpoint_every_steps=recipe.records.checkpoint_every_steps,
+        marks=recipe.records.marks,
+        seconds_allowed=recipe.length.seconds_allowed,
+        best_by=recipe.records.best_by,
+        patience_looks=recipe.records.patience_looks or 0,
+        adaptation=_adaptation(recipe),
+    )
+
+
+def _adaptation(recipe: Recipe) -> Adaptation | None:
+    """How the augmentation adapts, or None where it does not."""
+    if recipe.augmentation is None or not recipe.augmentation.target:
+        return None
+    return Adaptation(
+        player="discriminator",
+        target=recipe.augmentation.target,
+        ramp_examples=RAMP_SHARE * recipe.length.examples,
+        most=MOST_AUGMENTATION,
+    )
+
+
+def with_guard(recipe: Recipe) -> Recipe:
+    """The recipe with the choice whether its run is guarded, and the reason."""
+    unguarded = task_of(recipe).unguarded
+    reason = "when the diagnosis finds something wrong, a lever is turned and judged; healthy runs are left alone"
+    if not recipe.ask.guard:
+        reason = "you asked for no guard"
+    elif unguarded is not None:
+        reason = unguarded
+    return recipe.model_copy(update={"guard": recipe.ask.guard and unguarded is None}).with_reason(guard=reason)
+
+
+def guard_for(recipe: Recipe) -> Guard | None:
+    """A fresh guard for one sitting of a run, or None where the recipe says that there is none."""
+    if not recipe.guard:
+        return None
+    return Guard(_find, task_of(recipe).measured, augments=recipe.augmentation is not None)
+
+
+def _find(history: History) -> tuple[Finding, ...]:
+    return (*early_signs(history), *diagnose(history))
+
+
+# ---- plan ------------------------------------------------------------------------------------------------------------
+
+
+def plan(source: object, **asked: Any) -> Recipe:
+    """What `train` would do with this data on this machine: every choice with its reason. Trains nothing.
+
+    Args: source and asked as for `train`. Raises: DataError, RecipeError.
+    """
+    with requested(source, asked) as request:
+        return with_guard(task_for(request).plan(request, Teller(())).recipe)

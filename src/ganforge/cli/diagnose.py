@@ -17,8 +17,7 @@ import ganforge
 from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder
 from ganforge.core.stop import Terminated
-from ganforge.core.validation import refused
-from ganforge.errors import InputError
+from ganforge.errors import InputError, refused
 
 if TYPE_CHECKING:
     from ganforge.api.diagnose import Diagnosis

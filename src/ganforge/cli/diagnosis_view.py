@@ -10,8 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ganforge.cli.output import plain as _text
 from ganforge.diagnosis import trend
-from ganforge.diagnosis.history import leading_quality, players, series
+from ganforge.diagnosis.history import leading_quality, series
 from ganforge.records import Finding
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _curves(found: Diagnosis) -> Table:
         way = trend(seen.values, seen.better)
         about = f"{seen.values[-1]:.3g}, {way}"
         table.add_row(_text(seen.name), Text(spark(seen.values, log=True), style="green"), _text(about))
-    for player in players(history):
+    for player in history.players:
         losses = [
             float(sum(terms.values()))
             for record in history.records
@@ -115,8 +116,3 @@ def _finding(finding: Finding, wrapped: bool) -> Iterator[RenderableType]:
     for head, words in parts.items():
         table.add_row(Text(f"  {head}", style="dim"), _text(words))
     yield table
-
-
-def _text(words: str, style: str = "") -> Text:
-    """Words as they are; what a stranger's run could say to a terminal beside them is taken out."""
-    return Text("".join(letter if letter.isprintable() else "?" for letter in words), style=style)

@@ -20,7 +20,7 @@ from rich.text import Text
 from ganforge.core.format import duration
 from ganforge.core.world import is_leader
 from ganforge.diagnosis import diagnose, trend
-from ganforge.diagnosis.history import Quality, discriminators, leading_quality, middle, players, series, window
+from ganforge.diagnosis.history import Quality, leading_quality, middle, series, window
 from ganforge.events import kind_of, sentence
 from ganforge.records import Finding, History, Record
 
@@ -94,7 +94,7 @@ class Facts:
         """(name, loss, gradient norm, learning rate) of every player in the last record."""
         last = self.records[-1] if self.records else {}
         rows = []
-        for player in players(History(records=(last,))) if last else ():
+        for player in History(records=(last,)).players if last else ():
             terms = (last.get("terms") or {}).get(player) or {}
             rows.append(
                 (
@@ -131,7 +131,7 @@ class Facts:
 
     def _balance_words(self) -> str:
         history = History(records=tuple(self.records[-10:]))
-        judges = discriminators(history)
+        judges = history.discriminators
         ranked = middle(window(series(history, "notes", judges[0], "ranked_right"), least=1)) if judges else 0.75
         if not judges:
             return ""

@@ -17,7 +17,6 @@ from typer.core import TyperCommand, TyperGroup
 import ganforge
 from ganforge.cli import diagnose as diagnosing
 from ganforge.cli import errors as problems
-from ganforge.cli import invert as picturing
 from ganforge.cli import next_steps as ending
 from ganforge.cli import options
 from ganforge.cli import output as tables
@@ -181,7 +180,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as train
     guard: options.Guard = "on",
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where the columns of a table are written; else plan.json."),
+        typer.Option(metavar="FILE", help="Where the findings are written, for you to correct; else plan.json."),
     ] = None,
     force: Force = False,
     *,
@@ -256,7 +255,7 @@ app.command(
         "ganforge invert runs/digits-1 mine/ --out found/  every picture of a folder, and the latents as numbers",
         "ganforge invert runs/digits-1 seven.png --edit slant=2 --edit label=1  then change what was found",
     ),
-)(picturing.invert)
+)(using.invert)
 
 app.command(
     cls=_Verb,
@@ -264,7 +263,7 @@ app.command(
         "ganforge augment runs/pets-1 pets/ --out bigger/ --per-label 100  a copy with 100 more for each label",
         "ganforge augment runs/digits-1 digits.npz --out bigger.npz  the same for an array",
     ),
-)(picturing.augment)
+)(using.augment)
 
 
 @app.command(

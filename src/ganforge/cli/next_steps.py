@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ganforge.cli import output as tables
 from ganforge.errors import InputError, StorageError
+from ganforge.kinds import kind_named
 from ganforge.run import Run
 
 if TYPE_CHECKING:
@@ -37,45 +38,37 @@ def tell_result(trained: TrainedRun, console: Console) -> None:
 
 
 def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, force: bool) -> None:
-    """Every choice; of a table first writes columns and rules into a file, for a person to correct.
+    """Every choice; first what was found in the data goes into a file, for a person to correct, where a kind has that.
 
     Args: data as it was typed; out where the file belongs, by default plan.json.
-    Raises: InputError for `out` where there are no columns to write; as `plan_file.write_plan`.
+    Raises: InputError for `out` where there is nothing to write; as `Kind.write_plan`.
     """
-    train = f"ganforge train {quote(data)}"
-    from ganforge.kinds.tables.columns import TableData
-
-    if not isinstance(recipe.data, TableData):
-        if out is not None:
-            raise InputError(
-                f"--out {out} was given, and there is nothing to write.",
-                f"Only what is learned of a table's columns becomes a file, and {data!r} is something else.",
-                "Leave it out.",
-            )
-        tables.print_plan(recipe, console)
-        tables.print_next({train: "and the same options, to train it"}, console)
-        return
-    from ganforge.kinds.tables.columns import RowSettings
-    from ganforge.kinds.tables.reading.plan_file import write_plan
-
-    out = out or Path("plan.json")
-    written: bool | StorageError
-    rules = recipe.section(RowSettings).rules
+    train, place = f"ganforge train {quote(data)}", out or Path("plan.json")
+    written: bool | StorageError | None
     try:  # before the printing, whose reader may leave early, as `head` does
-        written = write_plan(out, recipe.data.columns, rules, recipe.data.source, force=force)
+        written = kind_named(recipe.data.kind).write_plan(recipe, place, force)
     except StorageError as error:
         written = error
+    if written is None and out is not None:
+        raise InputError(
+            f"--out {out} was given, and there is nothing to write.",
+            f"Of {data!r} nothing was found that could be corrected in a file.",
+            "Leave it out.",
+        )
     tables.print_plan(recipe, console)
     if isinstance(written, StorageError):  # where nothing can be written, the plan can be read all the same
         raise written
+    if written is None:
+        tables.print_next({train: "and the same options, to train it"}, console)
+        return
     if written:
-        tables.say_path("Columns and rules, for you to correct:", out, console)
+        tables.say_path("What was found, for you to correct:", place, console)
     else:
-        tables.say_path("Left as it was, because it differs from this plan:", out, console)
+        tables.say_path("Left as it was, because it differs from this plan:", place, console)
         tables.say("--force replaces it, --out writes under another name.", console)
     tables.print_next(
         {
-            f"{train} --plan {quote(str(out))}": "trains with the columns and rules of that file",
+            f"{train} --plan {quote(str(place))}": "trains with that file as you corrected it",
             train: "trains as shown above; add the same options",
         },
         console,
@@ -83,14 +76,9 @@ def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, 
 
 
 def _next_steps(run: Run, name: str) -> dict[str, str]:
-    """What the model of a run is for, in the words of its model.json: command -> what it does.
-
-    Nothing of models that an older version wrote, which do not say it.
-    """
-    steps = run.read_json(run.model / "model.json").get("next_steps") or {}
-    data = str(run.read_json(run.recipe).get("ask", {}).get("source", "DATA"))
-    words = {"RUN": name, "DATA": quote(data)}
+    """What the model of a run is for: command -> what it does."""
+    words = {"RUN": name, "DATA": quote(str(run.read_json(run.recipe).get("ask", {}).get("source", "DATA")))}
     return {
-        "ganforge " + re.sub(r"\b(RUN|DATA)\b", lambda found: words[found[0]], command): purpose
-        for command, purpose in steps.items()
+        re.sub(r"\b(RUN|DATA)\b", lambda found: words[found[0]], command): purpose
+        for command, purpose in run.next_steps().items()
     }

@@ -12,8 +12,7 @@ import typer
 
 from ganforge.contracts import Kind, Option
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.kinds import KINDS, every_kind
-from ganforge.kinds.options import flag_of, options_of, read_value, was_given
+from ganforge.kinds import KINDS, every_kind, flag_of, options_of, read_value, was_given
 from ganforge.recipe import Size
 
 HOW_LONG, WHAT = "How long (5 minutes when you say nothing)", "What to train (chosen for you when you say nothing)"

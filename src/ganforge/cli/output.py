@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ganforge.records import read_evaluation
+from ganforge.kinds import kind_named
+from ganforge.records import Bars, Block, Content, Prose, Rivals, Rows, read_evaluation
 
 if TYPE_CHECKING:
     from ganforge.api.runs import RunSummary
@@ -35,9 +36,7 @@ COLOURS = {
 
 def print_plan(recipe: Recipe, console: Console) -> None:
     """What was found in the data, then every choice with its reason, then how long training would take."""
-    from ganforge.api.request import task_of
-
-    for rows in task_of(recipe).overview(recipe):
+    for rows in kind_named(recipe.data.kind).overview(recipe):
         _print_rows(rows, console)
     table = table_of("setting", "value", "why")
     table.columns[0].no_wrap = True
@@ -100,7 +99,6 @@ def print_evaluation(content: Mapping[str, Any], console: Console) -> None:
 
     Args: content what evaluation.json holds.
     """
-    from ganforge.cli.blocks import print_blocks
 
     evaluation = read_evaluation(content)
     if evaluation is None:
@@ -140,12 +138,17 @@ def print_verdict(headline: str, console: Console) -> None:
 
 def say(sentence: str, console: Console, style: str = "") -> None:
     """A sentence, broken between words in a terminal and not at all in a file or a pipe."""
-    console.print(Text(sentence, style=style), soft_wrap=not console.is_terminal)
+    console.print(plain(sentence, style), soft_wrap=not console.is_terminal)
+
+
+def plain(words: str, style: str = "") -> Text:
+    """Words as they are: brackets are not markup, and what a stranger's run could do to a terminal is taken out."""
+    return Text("".join(letter if letter.isprintable() else "?" for letter in words), style=style)
 
 
 def say_path(what: str, path: Path, console: Console) -> None:
     """What lies where, on one line that can be copied, however long it is and whatever brackets are in it."""
-    console.print(Text(f"{what} {path}"), soft_wrap=True)
+    console.print(plain(f"{what} {path}"), soft_wrap=True)
 
 
 def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
@@ -173,8 +176,8 @@ def table_of(*columns: str) -> Table:
 
 
 def add_row(table: Table, *cells: str, end_section: bool = False) -> None:
-    """Adds cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
-    table.add_row(*map(Text, cells), end_section=end_section)
+    """Add cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
+    table.add_row(*map(plain, cells), end_section=end_section)
 
 
 def _near(data: str) -> str:
@@ -208,3 +211,78 @@ def _short(value: Any, most: int = 60) -> str:
         case _:
             text = str(value)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+# ---- the blocks of an evaluation: tables, shares and sentences; pictures and sound are for the report ----------------
+
+
+MOST_ROWS = 12  # of a table that are printed
+BAR = 24  # letters of the longest bar
+GAP = 3  # letters between columns
+
+
+def print_blocks(blocks: Iterable[Block], console: Console) -> None:
+    """Every block that holds something for a terminal, under its title."""
+    for block in blocks:
+        shown = [content for content in block.contents if _is_text(content)]
+        if shown:
+            console.print()
+            say(block.title, console, style="bold")
+            if block.lead:
+                say(block.lead, console, style="dim")
+            for content in shown:
+                _print(content, console)
+
+
+def _is_text(content: Content) -> bool:
+    return isinstance(content, Prose | Bars | Rivals) or (isinstance(content, Rows) and not content.summary)
+
+
+def _print(content: Content, console: Console) -> None:
+    match content:
+        case Prose():
+            say(" ".join(content.sentences), console)
+        case Rows():
+            _print_table(content.heads, content.rows, content.numeric, console)
+            _note(content.caption, console)
+        case Rivals():
+            rows = [(rival.name, *rival.scores) for rival in content.rows]
+            _print_table(("", *content.heads), rows, range(1, len(content.heads) + 1), console)
+            _note(content.caption, console)
+        case Bars():
+            longest = max((share for shares in content.series.values() for share in shares), default=0.0) or 1.0
+            rows = [
+                (name if first else "", series, "█" * round(BAR * shares[place] / longest), f"{shares[place]:.1%}")
+                for place, name in enumerate(content.names)
+                for first, (series, shares) in zip((True, *[False] * 3), content.series.items(), strict=False)
+            ]
+            _print_table(("", "", "", "share"), rows, (3,), console, most=4 * MOST_ROWS)
+            _note(content.caption, console)
+
+
+def _print_table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numeric: Iterable[int],
+    console: Console,
+    most: int = MOST_ROWS,
+) -> None:
+    """A table, as many of its columns as the terminal is wide enough for, and its first rows."""
+    widths = [max(map(len, column)) + GAP for column in zip(heads, *rows[:most], strict=True)]
+    fitting = next((n for n in range(len(widths), 1, -1) if sum(widths[:n]) <= console.width), 1)
+    fitting = fitting if console.is_terminal else len(heads)
+    table = table_of(*heads[:fitting])
+    for place in numeric:
+        if place < fitting:
+            table.columns[place].justify = "right"
+    for row in rows[:most]:
+        add_row(table, *row[:fitting])
+    console.print(table)
+    left = {"row": len(rows) - most, "column": len(heads) - fitting}
+    words = [f"{count:,} more {name}{'s' if count > 1 else ''}" for name, count in left.items() if count > 0]
+    _note(f"The report shows {' and '.join(words)}." if words else "", console)
+
+
+def _note(sentence: str, console: Console) -> None:
+    if sentence:
+        say(sentence, console, style="dim")

@@ -1,22 +1,33 @@
-"""The verbs that use a trained model: `sample` draws from it, `apply` takes data through it."""
+"""The verbs that use a trained model: `sample` draws from it; `apply`, `invert` and `augment` start from data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder, Seed
+from ganforge.kinds import every_kind
 from ganforge.records import Record
 
+if TYPE_CHECKING:
+    from ganforge.kinds.pictures.invert.inversion import Inversion
+
 MOST_TOLD = 10  # skipped pictures that are named
+
+
+def _places(verb: str) -> str:
+    """What --out of a verb may name, for its help page."""
+    return " ".join(f"{kind.nouns.capitalize()}: {kind.writes[verb]}." for kind in every_kind() if verb in kind.writes)
 
 
 @options.with_kind_options("sample")
@@ -27,8 +38,7 @@ def sample(
         typer.Option(
             metavar="PATH",
             show_default=False,
-            help="Pictures: a .png (one grid), a .npz (one array), or a folder. A walk: .gif, .webp or .mp4. Rows: "
-            "a .csv, .tsv (also .gz), .parquet or .feather file.",
+            help=_places("sample"),
         ),
     ],
     number: Annotated[
@@ -52,7 +62,7 @@ def apply(
         typer.Argument(
             metavar="DATA",
             show_default=False,
-            help="A picture or a folder of pictures, of any size; or a table with the columns that RUN was trained on.",
+            help=f"{'; or '.join(kind.applies_to for kind in every_kind() if kind.applies_to).capitalize()}.",
         ),
     ],
     out: Annotated[
@@ -60,8 +70,7 @@ def apply(
         typer.Option(
             metavar="PATH",
             show_default=False,
-            help="Of pictures: a folder, or a file for a single one (.png, .jpg, .webp, .tif). "
-            "Of a table: a .csv, .tsv (also .gz), .parquet or .feather file.",
+            help=_places("apply"),
         ),
     ],
     seed: Seed = 0,
@@ -69,7 +78,7 @@ def apply(
     *,
     of_kind: dict[str, Any],
 ) -> None:
-    """Take pictures, or a table with holes, through RUN."""
+    """Take your own data through the trained model of RUN."""
     console = Console()
     with Applying(console) as view:
         written = ganforge.apply(run, data, out, seed=seed, force=force, observers=(view,), **of_kind)
@@ -124,3 +133,132 @@ class Applying:
             tables.say(f"Skipped: {reason}", console, "yellow")
         if len(self._skipped) > MOST_TOLD:
             tables.say(f"Skipped: {len(self._skipped) - MOST_TOLD} more.", console, "yellow")
+
+
+# ---- invert and augment, of pictures alone ---------------------------------------------------------------------------
+
+
+MOST_SHOWN = 20  # pictures, line by line
+
+
+class _Learning:
+    """An observer that draws how far the encoder's training is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task("Learning the way back from pictures (once)", total=1.0)
+        self._progress.update(self._task, completed=float(record["progress"]))
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        pass
+
+
+class _Comparing:
+    """An observer that draws how many pairs of classifiers have been compared."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("Teaching classifiers with and without", total=None)
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        pass
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        self._progress.update(self._task, completed=event["number"], total=event["count"])
+
+
+def invert(
+    run: RunFolder,
+    pictures: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE...", show_default=False, help="Pictures, or folders of them.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the result is written; else RUN/inverted.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(metavar="L", help="Their label; else the one that fits best.")] = None,
+    edit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=AMOUNT",
+            help="Then change what was found: brightness, contrast, saturation, size or slant by so many standard "
+            "deviations, or label=NAME. As often as you like.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Find what RUN would draw a picture from."""
+    console = Console()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        learning = _Learning(progress)
+        found = ganforge.invert(
+            run, pictures, out, label=label, edits=edit or (), seed=seed, force=force, observers=(learning,)
+        )
+    _print(found, console)
+    tables.say_path("Wrote", found.folder, console)
+
+
+def augment(
+    run: RunFolder,
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            show_default=False,
+            help="Labelled pictures: a folder with a subfolder for each label, an array, or a built-in name.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="PATH", show_default=False, help="The larger data: a new folder, or an .npz.")
+    ],
+    per_label: Annotated[
+        int,
+        typer.Option(metavar="N", parser=options.whole_number("--per-label", 1, 100), help="Pictures for each label."),
+    ] = 100,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Enlarge labelled pictures, and say if it helps."""
+    console = Console()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        comparing = _Comparing(progress)
+        made = ganforge.augment(run, data, out, per_label=per_label, seed=seed, force=force, observers=(comparing,))
+    tables.say(made.verdict, console)
+    for note in made.notes:
+        tables.say(note, console)
+    tables.say_path("Wrote", made.path, console)
+
+
+def _print(found: Inversion, console: Console) -> None:
+    """PSNR beside floor and references, then the directions that can be edited."""
+    table = Table(box=box.SIMPLE, header_style="bold")
+    for name in ("picture", "label", "found (dB)", "nearest training picture", "nearest sample"):
+        table.add_column(name, justify="left" if name in ("picture", "label") else "right")
+    for one in found.pictures[:MOST_SHOWN]:
+        trained = "-" if one.nearest_training is None else f"{one.nearest_training:.1f}"
+        table.add_row(
+            Path(one.picture).name, one.label or "-", f"{one.decibels:.1f}", trained, f"{one.nearest_sample:.1f}"
+        )
+    console.print(table)
+    if len(found.pictures) > MOST_SHOWN:
+        tables.say(f"{len(found.pictures) - MOST_SHOWN} more are in inversion.json.", console)
+    own = found.own_decibels
+    tables.say(
+        f"Pictures that the model itself drew are found again at {own[len(own) // 2]:.1f} dB (worst {own[0]:.1f}).",
+        console,
+    )
+    worse = sum(one.decibels <= (one.nearest_training or 0.0) for one in found.pictures)
+    if worse:
+        tables.say(
+            f"For {worse} of {len(found.pictures)} a training picture is nearer than anything that the model draws.",
+            console,
+        )
+    if found.skipped:
+        name, reason = found.skipped[0]
+        tables.say(f"{len(found.skipped)} pictures were skipped, the first: {name}: {reason}.", console)
+    known = ", ".join(f"{name} (R2 {explained:.2f})" for name, explained in found.directions.items())
+    tables.say(f"Directions for --edit: {known or 'none'}.", console)

@@ -1,14 +1,19 @@
-"""Where a run computes and in which precision, each with its reason in words. Chosen once, before training."""
+"""Where a run computes and in which precision, each with its reason in words; threads; names for a profiler's spans."""
 
 from __future__ import annotations
 
 import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.profiler import record_function
 
 # Read at the first product on a GPU; without it torch.use_deterministic_algorithms refuses products there.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -41,7 +46,7 @@ def survey_machine() -> Machine:
     why = f"this processor {'multiplies' if bfloat else 'does not multiply'} bfloat16 in hardware"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     where = f"a processor with {cores} cores"
-    return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, 1, where)  # see core/threads.py
+    return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, 1, where)  # see core/device.py
 
 
 def devices_here() -> list[str]:
@@ -93,3 +98,106 @@ class Carrier:
         user.wait_stream(self._stream)
         there.record_stream(user)  # its memory must not be given away while it is used
         return there
+
+
+# ---- pieces of work side by side, each on one thread -----------------------------------------------------------------
+# Threads that share each operation wait for each other at its end, some hundred times in a training step; beside
+# another program one of them is often not scheduled, and all wait for it (docs/decisions/012). Threads that compute a
+# piece each wait once. Which thread computes a piece, and whether two are computed at the same time, changes no bit of
+# it.
+
+
+T = TypeVar("T")
+
+_in_order = False  # whether pieces are computed one after the other
+_helpers: ThreadPoolExecutor | None = None
+
+
+def threads_for(pieces: int) -> int:
+    """How many of `pieces` are computed at the same time: one where operations have several threads of their own."""
+    return 1 if _in_order or torch.get_num_threads() > 1 else min(pieces, THREADS)
+
+
+def side_by_side(pieces: Sequence[Callable[[], T]]) -> list[T]:
+    """The results of `pieces`, in their order.
+
+    This thread takes piece after piece, and so does each helper that the system lets run; none waits for a helper that
+    has not begun. Raises: what a piece raises, once no other piece is being computed.
+    """
+    helping = threads_for(len(pieces)) - 1
+    if helping < 1:
+        return [piece() for piece in pieces]
+    waiting, results = deque(enumerate(pieces)), dict[int, T]()
+
+    def take() -> None:
+        while True:
+            try:
+                place, piece = waiting.popleft()
+            except IndexError:
+                return
+            results[place] = piece()
+
+    helpers = [_pool().submit(take) for _ in range(helping)]
+    try:
+        take()
+    finally:
+        waiting.clear()
+        wait([helper for helper in helpers if not helper.cancel()])
+    for helper in helpers:
+        if not helper.cancelled():
+            helper.result()
+    return [results[place] for place in range(len(pieces))]
+
+
+@contextmanager
+def in_order() -> Iterator[None]:
+    """Within it, pieces are computed one after the other by the thread that asks, where a profiler sees them."""
+    global _in_order  # noqa: PLW0603 - one switch for the process, as torch's profiler is one for the process
+    before, _in_order = _in_order, True
+    try:
+        yield
+    finally:
+        _in_order = before
+
+
+def _pool() -> ThreadPoolExecutor:
+    global _helpers  # noqa: PLW0603 - threads are made once for the process
+    if _helpers is None:
+        helpers = max(1, THREADS - 1)
+        _helpers = ThreadPoolExecutor(helpers, "ganforge-piece", initializer=torch.set_num_threads, initargs=(1,))
+    return _helpers
+
+
+def _forget_helpers() -> None:
+    """A forked process has no threads but the one that forked."""
+    global _helpers  # noqa: PLW0603
+    _helpers = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_helpers)
+
+
+# ---- spans of a step, by which a profile groups; where nobody profiles they cost next to nothing ---------------------
+
+
+Part: TypeAlias = Literal["data", "forward", "penalty", "backward", "optimiser", "average"]
+PREFIX = "ganforge."
+_NOTHING = nullcontext()
+_named = False
+
+
+def span(part: Part) -> AbstractContextManager[Any]:
+    """What happens inside belongs to `part`."""
+    return record_function(PREFIX + part) if _named else _NOTHING
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """Within it, spans are written into torch's profile."""
+    global _named  # noqa: PLW0603 - one switch for the process, as torch's profiler is one for the process
+    _named = True
+    try:
+        yield
+    finally:
+        _named = False

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ganforge.errors import RunError, StorageError
+from ganforge.errors import InputError, RunError, StorageError
 
 MANIFEST = "manifest.json"  # written last: a folder without it was never finished
 _UNFINISHED = re.compile(r"\.(?P<name>.+)\.\d+\.[0-9a-f]{8}(?P<old>\.old)?")  # the temporary names below
@@ -40,6 +40,27 @@ def storage_error(path: Path, error: OSError) -> StorageError:
             return StorageError(what, "The disk did not answer as it should.", "Check the disk, then go on.")
     reason = f"The system says: {error.strerror or error}."
     return StorageError(f"{path} could not be written.", reason, "Check the folder and its permissions.")
+
+
+def refuse_taken(
+    place: Path,
+    *,
+    force: bool,
+    replaceable: Callable[[Path], bool] = Path.is_file,
+    do: str = "Choose another name, or --force to replace it.",
+) -> None:
+    """Refuse to write where something is already; an empty folder counts as nothing where folders are replaceable.
+
+    Args: force replaces what is there if it is replaceable: by default a file and never a folder; do: the way out.
+    Raises: InputError.
+    """
+    if not place.exists() or (replaceable is not Path.is_file and place.is_dir() and not any(place.iterdir())):
+        return
+    if not replaceable(place):
+        what = f"{str(place)!r} is a {'folder' if place.is_dir() else 'file'} that this command did not write."
+        raise InputError(what, "Its content would be lost.", "Choose another name.")
+    if not force:
+        raise InputError(f"{str(place)!r} exists already.", "Nothing is overwritten by itself.", do)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -217,6 +238,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 MOST_BYTES = 32 * 2**20  # of one file: what Python makes of the densest such text is below 2 GB
+MOST_LINE = 2**20  # bytes of one line: a longer one is taken for several, none of which is JSON
 MOST_CONTAINERS = 1_000_000  # objects and lists: each takes Python 60 bytes or more, and a text two
 DEEPEST = 64  # objects and lists within each other: whoever walks them later calls himself as often
 MOST_DIGITS = 40  # of a whole number: seeds may have more than 64 bits, and all of them are still finite as floats
@@ -229,6 +251,26 @@ def read_json_file(path: Path, most_bytes: int = MOST_BYTES) -> Any:
     if len(content) > most_bytes:
         raise ValueError(f"it has more than {most_bytes:,} bytes")
     return parse_json(content)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a .jsonl file. A line that a crash cut short, or that is no line of ours, is left out.
+
+    Raises: RunError if it cannot be read.
+    """
+    found: list[dict[str, Any]] = []
+    if not path.is_file():
+        return found
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(MOST_LINE):
+                with suppress(ValueError):
+                    content = parse_json(line)
+                    if isinstance(content, dict):
+                        found.append(content)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.", do="Check its permissions.") from error
+    return found
 
 
 def parse_json(content: bytes | str) -> Any:

@@ -8,15 +8,16 @@ program since, or means another process outside of a container.
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout, lock_descriptor
 
 from ganforge.core.files import storage_error, unfinished_name
 from ganforge.errors import RunError
@@ -111,82 +112,53 @@ def _empty(run: Run) -> None:
         raise storage_error(run.folder, error) from error
 
 
-PATIENCE = 0.2  # seconds: `held_by` of another program holds the lock for an instant when it looks
+PATIENCE = 0.2  # seconds: whoever asks `held_by` holds the lock for an instant
 
 
 @contextmanager
 def hold(lock: Path) -> Iterator[None]:
-    """Holds a run folder's lock file while training. Not even the same process gets it twice.
+    """Hold a run folder's lock file while training. Not even the same process gets it twice.
 
     Raises: RunError naming the process that holds it now; StorageError if the file cannot be written.
     """
-    handle = _locked(lock)
+    own = FileLock(lock, PATIENCE, poll_interval=PATIENCE / 10, fallback_to_soft=False, on_acquired=_sign)
     try:
-        try:
-            os.truncate(handle, 0)
-            os.write(handle, f"{os.getpid()}\n".encode())
-        except OSError as error:
-            raise storage_error(lock, error) from error
+        own.acquire()
+    except Timeout as error:
+        what = f"{str(lock.parent)!r} is in use by {_holder(lock)}."
+        raise RunError(what, "Two trainers would spoil one run.", "Wait for it or stop it.") from error
+    except OSError as error:
+        raise storage_error(lock, error) from error
+    try:
         yield
     finally:
-        lock.unlink(missing_ok=True)  # while it is still held: whoever opened it before sees that it is gone
-        os.close(handle)
+        with suppress(PermissionError):  # of Windows, where FileLock removes the file itself
+            lock.unlink(missing_ok=True)  # while it is still held: whoever opened it before sees that it is gone
+        own.release()
 
 
 def held_by(lock: Path) -> str | None:
     """Who holds a run now, such as "process 4711", or None."""
+    give_up = time.monotonic() + PATIENCE
     try:
-        handle = os.open(lock, os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _holder(handle)
-    except OSError:  # a file system without locks: nobody can hold one
-        return None
-    finally:
-        os.close(handle)
+        with lock.open("r+b" if os.access(lock, os.W_OK) else "rb") as file:
+            while not lock_descriptor(file.fileno(), blocking=False):
+                if time.monotonic() > give_up:
+                    return _holder(lock)
+                time.sleep(PATIENCE / 10)
+    except OSError:  # no such file, or a file system without locks: nobody can hold one
+        pass
     return None
 
 
-def _locked(lock: Path) -> int:
-    """An open handle of the lock file, which nobody else holds."""
-    give_up = time.monotonic() + PATIENCE
-    while True:
-        try:
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise storage_error(lock, error) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = _holder(handle)
-            os.close(handle)
-            if time.monotonic() < give_up:
-                time.sleep(PATIENCE / 10)
-                continue
-            raise RunError(
-                f"{str(lock.parent)!r} is in use by {holder}.",
-                "Two trainers would spoil one run.",
-                "Wait for it or stop it.",
-            ) from error
-        except OSError as error:
-            os.close(handle)
-            raise storage_error(lock, error) from error
-        if _is_at(handle, lock):
-            return handle
-        os.close(handle)  # its holder has just finished and removed it: the lock of a file that is gone locks nothing
+def _sign(handle: int) -> None:
+    os.truncate(handle, 0)
+    os.write(handle, f"{os.getpid()}\n".encode())
 
 
-def _is_at(handle: int, path: Path) -> bool:
-    """Whether an open file is the one that the path names now."""
+def _holder(lock: Path) -> str:
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _holder(handle: int) -> str:
-    text = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
-    return f"process {text}" if text.isdecimal() else "another process"
+        with lock.open("rb") as file:
+            return f"process {int(file.read(32))}"
+    except (OSError, ValueError):  # Windows lets nobody else read what is locked
+        return "another process"

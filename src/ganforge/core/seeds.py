@@ -75,14 +75,15 @@ class Draws:
         every example is as likely as any other, each process needs only its own stretch of the data
         (core/world.stretch), and a batch is spread more evenly than B independent draws would be.
         """
-        own = self.world.own(batch_size)
         rows, first, last = _stretches(count, batch_size)
         places = torch.rand(batch_size, generator=self.generator, dtype=torch.float64)
         drawn = places.add_(rows).mul_(count / batch_size).long()
-        return drawn.clamp_(first, last)[own]  # rounding must not lead out of the stretch
+        drawn.clamp_(first, last)  # rounding must not lead out of the stretch
+        return drawn[self._own(batch_size // self.world.size)]
 
     def _own(self, rows: int) -> slice:
-        return self.world.own(rows * self.world.size)
+        """This process's rows of a batch in which each process has `rows`."""
+        return slice(self.world.rank * rows, (self.world.rank + 1) * rows)
 
 
 @lru_cache(maxsize=8)

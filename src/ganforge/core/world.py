@@ -43,11 +43,6 @@ class World:
     def leads(self) -> bool:
         return self.rank == 0
 
-    def own(self, count: int) -> slice:
-        """This process's rows of a batch of `count`, which `size` must divide: see `share_of`."""
-        rows = count // self.size
-        return slice(self.rank * rows, (self.rank + 1) * rows)
-
     def share_of(self, batch_size: int) -> int:
         """Rows of a batch for each process. Raises: RecipeError if they cannot be equal."""
         if batch_size % self.size:

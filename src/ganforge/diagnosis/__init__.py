@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from ganforge.core.validation import refused
 from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins, oscillating
-from ganforge.diagnosis.data import meaningless_labels, too_little_data, wrong_data
-from ganforge.diagnosis.diversity import class_collapse, collapse, missing_classes, narrow
-from ganforge.diagnosis.gradients import exploding, not_finite, vanishing
+from ganforge.diagnosis.diversity import (
+    class_collapse,
+    collapse,
+    copying,
+    discriminator_overfits,
+    meaningless_labels,
+    missing_classes,
+    narrow,
+    too_little_data,
+    wrong_data,
+)
+from ganforge.diagnosis.gradients import exploding, not_finite, starved, too_short, vanishing
 from ganforge.diagnosis.history import Trend, trend
-from ganforge.diagnosis.length import starved, too_short
-from ganforge.diagnosis.overfitting import copying, discriminator_overfits
+from ganforge.errors import refused
 from ganforge.records import Check, Finding, History
 
 CHECKS: Final[dict[str, Check]] = {

@@ -11,9 +11,7 @@ from statistics import median
 from ganforge.diagnosis.history import (
     PENALTIES,
     Quality,
-    discriminators,
     early,
-    generators,
     leading_quality,
     middle,
     score_gap,
@@ -42,7 +40,7 @@ def discriminator_wins(history: History) -> Finding | None:
     lead must grow or be very large, the generator must be starved of gradient or lose ground, and quality must not be
     improving.
     """
-    for judge in discriminators(history):
+    for judge in history.discriminators:
         ranked, gap = series(history, "notes", judge, "ranked_right"), score_gap(history, judge)
         if len(window(ranked)) == 0 or len(window(gap)) == 0:
             continue
@@ -52,7 +50,7 @@ def discriminator_wins(history: History) -> Finding | None:
             continue
         if not (lead > 0 and (lead > _GROWTH * max(lead_before, 0.0) or lead > 10)):  # softplus(-10) teaches 5e-5
             continue
-        suffering = next((words for player in generators(history) if (words := _suffers(history, player))), None)
+        suffering = next((words for player in history.generators if (words := _suffers(history, player))), None)
         if suffering is None and lead >= _FAR and seen is not None and len(seen.values) >= _LOOKS:
             suffering = f"{seen.name} did not get better"
         if suffering is None or _improving(seen):
@@ -73,7 +71,7 @@ def discriminator_wins(history: History) -> Finding | None:
 
 def discriminator_blind(history: History) -> Finding | None:
     """The discriminator ranks at random and cannot tell real from fake, although the samples are bad."""
-    for judge in discriminators(history):
+    for judge in history.discriminators:
         ranked, gap = series(history, "notes", judge, "ranked_right"), score_gap(history, judge)
         if not window(ranked) or not window(gap):
             continue
@@ -87,7 +85,7 @@ def discriminator_blind(history: History) -> Finding | None:
         if not constant and not (now < max(_FLAT, _TINY * before)):
             continue
         seen = leading_quality(history)
-        if _improving(seen) or _good(seen) or (constant and _progress(history) < _EARLIEST):
+        if _improving(seen) or _good(seen) or (constant and history.progress < _EARLIEST):
             continue
         return Finding(
             ailment="discriminator_blind",
@@ -123,10 +121,6 @@ def _suffers(history: History, player: str) -> str | None:
     if loss > loss_before + 0.5 * abs(loss_before) and trend(window(losses), window=len(losses)) != "improving":
         return f"the loss of {player} rose from {loss_before:.3g} to {loss:.3g}"
     return None
-
-
-def _progress(history: History) -> float:
-    return float(history.records[-1].get("progress", 0.0)) if history.records else 0.0
 
 
 def _improving(seen: Quality | None) -> bool:
@@ -172,7 +166,7 @@ class Cycle:
 
 def oscillating(history: History) -> Finding | None:
     """The discriminator's lead rises and falls in a steady rhythm, and quality does not improve."""
-    for judge in discriminators(history):
+    for judge in history.discriminators:
         records = history.records[-min(_MOST_RECORDS, max(_LEAST_RECORDS, round(_LATE * len(history.records)))) :]
         gaps = score_gap(History(records), judge)
         cycle = find_cycle(gaps)

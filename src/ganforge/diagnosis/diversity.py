@@ -1,8 +1,11 @@
-"""Few kinds of example instead of many: mode collapse, as a whole and by class."""
+"""Few kinds of example (mode collapse, in all and by class), examples learned by heart, and poor data."""
 
 from __future__ import annotations
 
-from ganforge.diagnosis.history import DIVERSITY, Quality, discriminators, looks, measures, quality
+from collections.abc import Mapping
+from typing import Any
+
+from ganforge.diagnosis.history import DIVERSITY, Quality, middle, quality
 from ganforge.records import Finding, History
 
 _LOW = 0.3  # of the floor: real data against real data reaches 1 by this count
@@ -23,7 +26,7 @@ def collapse(history: History) -> Finding | None:
     A low recall alone is not enough where coverage is good: the samples then reach every kind, and only keep to its
     typical examples (see `narrow`).
     """
-    if not discriminators(history) or class_collapse(history) is not None:
+    if not history.discriminators or class_collapse(history) is not None:
         return None
     reached = _last(history, "kinds_reached")
     if reached is not None and reached <= _LOST and _looked(history) >= _EARLY:
@@ -41,7 +44,7 @@ def collapse(history: History) -> Finding | None:
         if now < _LOW * floor and trained and _looked(history) >= (_EARLY if "diversity" in seen.name else _HALF):
             return _collapse(f"{seen.name} is only {now:.2f}{words}; real data gets {floor:.2f}.")
         if now < _SUNK * floor and _looked(history) >= _HALF:
-            done = f"{_progress(history):.0%} of the training done"
+            done = f"{history.progress:.0%} of the training done"
             return _collapse(f"{seen.name} is {now:.2f} with {done}; real data gets {floor:.2f}.")
     return None
 
@@ -49,7 +52,7 @@ def collapse(history: History) -> Finding | None:
 def class_collapse(history: History) -> Finding | None:
     """Collapse within classes: every kind is there, and the samples of one kind are all but the same."""
     reached, varied = _last(history, "kinds_reached"), _last(history, "kind_diversity")
-    if not discriminators(history) or reached is None or varied is None or _looked(history) < _EARLY:
+    if not history.discriminators or reached is None or varied is None or _looked(history) < _EARLY:
         return None
     if reached < _ALL or varied >= _VARIED:
         return None
@@ -67,7 +70,7 @@ def class_collapse(history: History) -> Finding | None:
 
 def narrow(history: History) -> Finding | None:
     """Every kind of example is there, but the samples keep to the typical ones of each kind."""
-    if not discriminators(history) or _progress(history) < 0.98 or not _all_kinds_reached(history):
+    if not history.discriminators or history.progress < 0.98 or not _all_kinds_reached(history):
         return None
     for seen in _diversity(history):
         if "recall" in seen.name and seen.values[-1] < _LOW * _floor(seen):
@@ -122,8 +125,8 @@ def _collapse(evidence: str) -> Finding:
 
 def _diversity(history: History) -> list[Quality]:
     """Every measure of diversity over the run, the final evaluation's value last."""
-    evaluated = measures(history)
-    taken = (name for record in looks(history) for name in record["quality"])
+    evaluated = history.measures
+    taken = (name for record in history.looks for name in record["quality"])
     names = [name for name in dict.fromkeys([*evaluated, *taken]) if not name.endswith(("_low", "_high"))]
     found = [quality(history, name) for name in names if name in DIVERSITY]
     return [seen for seen in found if seen.values]
@@ -145,9 +148,184 @@ def _last(history: History, name: str) -> float | None:
 
 def _looked(history: History) -> float:
     """How far the run was when its product was looked at last."""
-    seen = looks(history)
+    seen = history.looks
     return 1.0 if history.evaluation else float(seen[-1].get("progress", 0.0)) if seen else 0.0
 
 
-def _progress(history: History) -> float:
-    return float(history.records[-1].get("progress", 0.0)) if history.records else 0.0
+# ---- a discriminator that knows the training set by heart judges by memory and not by likeness -----------------------
+
+
+LOOKS = 3
+LEAST_GAP = 0.1  # between training data and samples: below it the discriminator tells nothing apart
+LEAST_FALL = 0.25  # from training data to unseen data: less than that is lost in the scores' own noise
+FELT_GAP = 0.5  # from it on its judgement moves the generator: softplus(-0.5) is two thirds of softplus(0)
+
+
+def discriminator_overfits(history: History) -> Finding | None:
+    """Held-out real examples score much lower than training ones, measured in the distance from training to fake.
+
+    The three scores are compared within one record, because a relativistic score has no zero and drifts over a run.
+    Held-out examples are scored when the product is looked at; the last three looks count.
+    Source: Karras et al. 2020 (StyleGAN2-ADA), r_v = (E D_train - E D_validation) / (E D_train - E D_generated).
+    """
+    for judge in history.discriminators:
+        told = [(record.get("notes") or {}).get(judge) or {} for record in history.looks]
+        last_looks = [notes for notes in told if "score_held_out" in notes][-LOOKS:]
+        shares = [_share(notes) for notes in last_looks]
+        falls = [float(notes["score_real"]) - float(notes["score_held_out"]) for notes in last_looks]
+        if len(shares) < LOOKS or not middle(shares) > 0.5 or middle(falls) < LEAST_FALL:
+            continue
+        share, last = middle(shares), last_looks[-1]
+        train, fake, held_out = (float(last[f"score_{kind}"]) for kind in ("real", "fake", "held_out"))
+        return Finding(
+            ailment="discriminator_overfits",
+            severity="note" if train - fake < FELT_GAP else "critical" if share > 0.9 else "warning",
+            evidence=f"{judge} scores training examples {train:.3g}, real examples it has never seen {held_out:.3g} "
+            f"and samples {fake:.3g}: unseen real data falls {share:.0%} of the way to fake (under 50 % is healthy).",
+            cause="There is too little data for a discriminator of this size, so it learns the training set by heart.",
+            remedy="More data is the cure. Without it: augmentation that adapts, with "
+            "`--set augmentation.target=0.8`, `--size tiny`, fewer `--minutes`, or twice the penalty with "
+            "`--set objective.gamma_start=...`.",
+        )
+    return None
+
+
+def _share(notes: Mapping[str, float]) -> float:
+    """How far unseen real data falls from training data towards fake: 0 not at all, 1 it counts as fake."""
+    gap = float(notes["score_real"]) - float(notes["score_fake"])
+    return (float(notes["score_real"]) - float(notes["score_held_out"])) / gap if gap > LEAST_GAP else 0.0
+
+
+def copying(history: History) -> Finding | None:
+    """The evaluation suspects copying: the same rule as the verdict's, so that the two never disagree.
+
+    A distance may convict a model and never acquits one (arXiv 2505.01524, "the DCR delusion"), so silence here is not
+    a proof of privacy.
+    """
+    if not history.evaluation.get("copying_suspected"):
+        return None
+    measure = history.measures.get("copying", {})
+    numbers = (
+        f"{float(measure['value']):.1%} of the samples lie unusually close to one training example (95 % interval "
+        f"{float(measure['low']):.1%} to {float(measure['high']):.1%}); of real examples that were never shown, "
+        f"{float(measure['floor']):.1%} do."
+        if measure
+        else str(history.evaluation.get("nearest", ""))
+    )
+    return Finding(
+        ailment="copying",
+        severity="critical",
+        evidence=numbers,
+        cause="The model reproduces training examples instead of inventing new ones: too little data for its size, "
+        "trained for too long, or many duplicates in the data.",
+        remedy="Do not publish these samples if the data is private. Add more data or remove duplicates (see the data "
+        "passport), train a smaller network with `--size tiny`, or stop earlier with `--minutes`.",
+    )
+
+
+# ---- the data itself: too little of it, the same again and again, or labels that mean nothing ------------------------
+# The facts stand in the passport from the start; what the labels are worth is known once the judge has learned.
+
+
+_FEW = 100  # examples: with fewer, a tenth of them held out is too few to measure anything with
+_COPIES = 0.3  # share of the examples that repeat another one
+_BY_CHANCE = 0.05  # share of rows that may repeat by chance in columns of few values, before repeats mean nothing
+_CONSTANT = 0.1  # share of the pictures that are of one colour
+_CONSTANT_COLUMNS = 0.5  # share of the columns that have one value
+_SKILL = 0.15  # of predicting a label, 0 for guessing and 1 for always right
+_SKILL_AT_MOST = 0.35  # the upper end of its interval: with too few examples to tell nothing is said
+
+
+def too_little_data(history: History) -> Finding | None:
+    """So few training examples that a network knows them by heart and nothing can be measured."""
+    passport = history.passport
+    train = passport.get("train")
+    if not isinstance(train, int) or train >= _FEW or "held_out" not in passport:
+        return None
+    return Finding(
+        ailment="too_little_data",
+        severity="warning",
+        evidence=f"There are {train} training examples and {passport['held_out']} to measure with.",
+        cause="A network learns so few examples by heart: the model can hardly give anything but them, and no measure "
+        "of so few can tell a good model from a bad one.",
+        remedy=f"Collect more: {_FEW} are the least, some hundreds are a good start. Until then use `--size tiny` and "
+        "few `--minutes`.",
+    )
+
+
+def wrong_data(history: History) -> Finding | None:
+    """Examples that repeat others or show nothing: they crowd out what is to be learned."""
+    found = [words for words in (_copies(history.passport), _constant(history.passport)) if words]
+    if not found:
+        return None
+    return Finding(
+        ailment="wrong_data",
+        severity="warning",
+        evidence=" ".join(found),
+        cause="Repeated and empty examples count as often as they stand there: the model gives them as often, learns "
+        "the rest less well, and measures of quality and copying are fooled by repeats.",
+        remedy="Look at the data: a join or an export may have multiplied or lost it. Keep one of each, leave out what "
+        "is empty, and train again.",
+    )
+
+
+def meaningless_labels(history: History) -> Finding | None:
+    """What was given as label cannot be told from the example itself: for all that is known it was thrown with dice."""
+    words = _read_labels(history) or _predicted_label(history)
+    if not words:
+        return None
+    return Finding(
+        ailment="meaningless_labels",
+        severity="warning",
+        evidence=words,
+        cause="The labels have nothing to do with the examples: they may be shuffled, belong to other examples, or "
+        "name something that does not show.",
+        remedy="Check how labels and examples were joined. Or train without labels: `--label none`.",
+    )
+
+
+def _copies(passport: Mapping[str, Any]) -> str:
+    count = passport.get("count") or passport.get("rows_compared")
+    copies, chance = passport.get("duplicates"), float(passport.get("duplicates_by_chance", 0))
+    if not count or copies is None or copies < _COPIES * count or chance > _BY_CHANCE * count:
+        return ""
+    what = "pictures" if "count" in passport else "rows"
+    return f"{copies:,} of {count:,} {what} are copies of another one."
+
+
+def _constant(passport: Mapping[str, Any]) -> str:
+    if "kinds" in passport:  # a table
+        constant, columns = int(passport["kinds"].get("constant", 0)), int(passport.get("columns", 0))
+        told = constant > 1 and constant >= _CONSTANT_COLUMNS * columns
+        return f"{constant} of {columns} columns have the same value in every row." if told else ""
+    constant, count = int(passport.get("constant", 0)), int(passport.get("count", 0))
+    return f"{constant:,} of {count:,} pictures are of a single colour." if constant > _CONSTANT * count > 0 else ""
+
+
+def _read_labels(history: History) -> str:
+    """Of pictures: a network that learned the labels reads them in unseen pictures no better than chance."""
+    told = next((event for event in reversed(history.events) if event.get("kind") == "judged"), None)
+    if told is None:
+        return ""
+    accuracy, chance, checked = float(told["accuracy"]), float(told["chance"]), int(told["checked"])
+    room = max(1.0 - chance, 1e-9)
+    skill = (accuracy - chance) / room
+    error = (max(accuracy * (1 - accuracy), 0.25 / checked) / checked) ** 0.5 / room
+    if skill >= _SKILL or skill + 2 * error >= _SKILL_AT_MOST:
+        return ""
+    return (
+        f"A network that learned the labels reads {accuracy:.1%} of them right in {checked:,} pictures that it had not "
+        f"seen; guessing the most frequent one gets {chance:.1%}."
+    )
+
+
+def _predicted_label(history: History) -> str:
+    """Of tables: no other column says anything about the column that was named as label."""
+    label = history.evaluation.get("label")
+    if not label or label["skill"] >= _SKILL or label["high"] >= _SKILL_AT_MOST:
+        return ""
+    interval = f"95 % interval {label['low']:.2f} to {label['high']:.2f}"
+    return (
+        f"Trees that learned {label['name']!r} from all other columns predict it in {label['held_out']:,} unseen rows "
+        f"with a skill of {label['skill']:.2f} ({interval}); 0 is guessing."
+    )

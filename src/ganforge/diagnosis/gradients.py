@@ -1,23 +1,22 @@
-"""Gradients that blow up or die out, whoever the player is."""
+"""Gradients that blow up or die out, steps that are too large from the start, runs that were too short or waited."""
 
 from __future__ import annotations
 
 import math
 from statistics import median
+from typing import Literal
 
 from ganforge.diagnosis.history import (
     PENALTIES,
     at,
     early,
     leading_quality,
-    measures,
     middle,
-    players,
     series,
     trend,
     window,
 )
-from ganforge.records import Finding, History
+from ganforge.records import Finding, History, Record
 
 _MANY = 0.01  # one turn in a hundred: more than the odd overflow
 
@@ -30,7 +29,7 @@ def not_finite(history: History) -> Finding | None:
     skipped = int(last.get("skipped", 0))
     if not skipped and not rewinds:
         return None
-    turns = max(1, int(last.get("step", 0)) * max(1, len(players(history))))
+    turns = max(1, int(last.get("step", 0)) * max(1, len(history.players)))
     times = "once" if rewinds == 1 else f"{rewinds} times"
     evidence = f"{skipped} of {turns:,} turns had a loss or gradient that was not a finite number and were skipped"
     evidence += f"; the run was taken back to its last healthy checkpoint {times}." if rewinds else "."
@@ -63,7 +62,7 @@ _STILL = 1e-6  # step over weights: 1e-3 is usual, this is a standstill
 
 def exploding(history: History) -> Finding | None:
     """A gradient norm jumps above ten times its running median, or a loss runs away."""
-    for player in players(history):
+    for player in history.players:
         norms = series(history, "gradient_norms", player)
         jumps = _jumps(norms)
         if jumps:
@@ -93,8 +92,8 @@ def vanishing(history: History) -> Finding | None:
     Steps are divided by the learning rate's own fall, because a schedule that ends at nothing is meant. A game of one
     player whose loss has fallen has converged, which is success; so has a GAN that reached its floor.
     """
-    alone = len(players(history)) == 1
-    for player in players(history):
+    alone = len(history.players) == 1
+    for player in history.players:
         norms = series(history, "gradient_norms", player)
         now, before = middle(window(norms)), middle(early(norms))
         if before > 0 and now < _DEAD * before and not _arrived(history, player):
@@ -145,12 +144,12 @@ def _arrived(history: History, player: str) -> bool:
     A lone player may have arrived before its first record: then the evaluation says so, by a closed-form answer that is
     near or by a measure that beats its reference.
     """
-    if len(players(history)) == 1:
+    if len(history.players) == 1:
         losses = _losses(history, player)
         near = float((history.evaluation.get("solution") or {}).get("distance", math.inf)) < _NEAR
         beats = any(
             measure["low"] > measure["reference"]
-            for measure in measures(history).values()
+            for measure in history.measures.values()
             if measure["better"] == "higher"
         )
         return near or beats or (bool(losses) and middle(window(losses)) < 0.9 * losses[0])
@@ -182,4 +181,141 @@ def _vanishing(player: str, evidence: str, alone: bool) -> Finding:
         if alone
         else "Use an objective that does not saturate: `--objective r3gan`. If it is that already, change the penalty "
         "with `--set objective.gamma_start=...` and compare the learning rates with the plan's.",
+    )
+
+
+# ---- signs of a bad start, for the guard -----------------------------------------------------------------------------
+# It must decide while there is time, and judges afterwards whether it was right. These stand apart from CHECKS, which
+# are told to people: a slow run that is quite well may look like this for a while.
+
+
+_STRANGE = 0.3  # precision: of samples that pass for data at all; the digits have 0.95 after 3,000 examples
+_HARDLY, _BY_NOW = 0.05, 0.3  # precision so low when so much of the run is over: it will not come by itself
+_STEEP = 0.2  # step over weights: 0.001 is usual, 0.01 to 0.06 at the start of the plans' runs
+_FIRST = 4  # records: later on the weights have grown, and the same steps look small beside them
+
+
+def early_signs(history: History) -> tuple[Finding, ...]:
+    """`hopeless` or `shapeless`, `overshooting` or `opponent_overshooting`, as far as they are there."""
+    return tuple(found for found in (_overshooting(history), _shapeless(history)) if found is not None)
+
+
+def _shapeless(history: History) -> Finding | None:
+    """Hardly a sample of the last look passes for data."""
+    seen = history.looks
+    precision = (seen[-1].get("quality") or {}).get("precision") if seen else None
+    if precision is None or precision >= _STRANGE:
+        return None
+    hopeless = precision < _HARDLY and float(seen[-1]["progress"]) >= _BY_NOW
+    return Finding(
+        "hopeless" if hopeless else "shapeless",
+        "critical",
+        f"Only {precision:.0%} of the samples pass for data.",
+        "The networks have been thrown about and have learned nothing.",
+        "Smaller steps, from the start.",
+    )
+
+
+def _overshooting(history: History) -> Finding | None:
+    """The first steps changed whole networks; of the opponents alone it is another ailment."""
+    first = {
+        player: middle(series(history, "update_ratios", player)[:_FIRST])
+        for player in (*history.discriminators, *history.generators)
+        if len(series(history, "update_ratios", player)) >= _FIRST
+    }
+    steep = {player: ratio for player, ratio in first.items() if ratio > _STEEP}
+    if not steep:
+        return None
+    told = " and ".join(f"{ratio:.0%} of the weights of {player}" for player, ratio in steep.items())
+    return Finding(
+        "overshooting" if set(steep) & set(history.generators) else "opponent_overshooting",
+        "critical",
+        f"Single steps at the start changed {told} (1 % to 6 % are usual), and nothing has been learned since.",
+        "The steps are too large.",
+        "Smaller steps, from the start.",
+    )
+
+
+# ---- runs that ended too early, and machines that were busy with something else --------------------------------------
+
+
+_GAINING = 0.15  # of the way to the floor, since the last look before the end
+_LATE = (0.5, 0.85)  # where that look may lie: learning rates that fall always give a little at the very end
+_SLOW = 0.5  # of its best speed
+_WAITED = 0.4  # of the time: the run could be nearly twice as fast
+
+
+def too_short(history: History) -> Finding | None:
+    """Quality was still improving when the run ended, and is not at its floor yet."""
+    records = history.records
+    seen = leading_quality(history)
+    if not records or not history.discriminators or seen is None or float(records[-1].get("progress", 0)) < 0.98:
+        return None
+    told = [
+        (float(record["progress"]), float(record["quality"][seen.name]))
+        for record in history.looks
+        if math.isfinite(record["quality"].get(seen.name, math.nan))
+    ]
+    earlier = [(progress, value) for progress, value in told if _LATE[0] <= progress <= _LATE[1]]
+    if not earlier or told[-1][0] < 0.98:
+        return None
+    (progress, before), last = earlier[-1], told[-1][1]
+    floor = seen.floor or 0.0
+    gain = before - last if seen.better == "lower" else last - before
+    room = before - floor if seen.better == "lower" else before
+    if gain < _GAINING * max(abs(room), 1e-12) or (seen.better == "lower" and last <= 1.5 * floor):
+        return None
+    minutes = max(1, round(2 * float(records[-1].get("seconds", 0.0)) / 60))
+    return Finding(
+        ailment="too_short",
+        severity="note",
+        evidence=f"{seen.name} went from {before:.3g} at {progress:.0%} of the run to {last:.3g} at its end "
+        f"({seen.better} is better).",
+        cause="The model was still getting better when its time was over. This is no fault.",
+        remedy=f"Train for longer, for example twice as long: `ganforge train DATA --minutes {minutes}`.",
+    )
+
+
+def starved(history: History) -> Finding | None:
+    """Training waits for data, or the machine was much slower at the end than it had been at its best.
+
+    Like nothing else here this depends on the clock: two runs with the same weights may differ in it.
+    """
+    waited = window([float(r["waiting"]) for r in history.records if isinstance(r.get("waiting"), int | float)])
+    if waited and middle(waited) >= _WAITED:
+        return _starved(
+            "critical" if middle(waited) > 0.8 else "warning",
+            f"In the last part of the run {middle(waited):.0%} of the time went by in waiting for batches.",
+            "The examples come more slowly than the networks learn: from a slow disk or a network drive, or from "
+            "files that are dear to decode.",
+        )
+    training = [record for record in history.records if "quality" not in record]  # a look at the product takes its time
+    # A player that joins late makes every step dearer from then on: only steps of the same players compare.
+    training = [record for record in training if _playing(record) == _playing(history.records[-1])]
+    speeds = [float(record.get("examples_per_second", 0.0)) for record in training]
+    if len(speeds) < 20:
+        return None
+    best = sorted(speeds)[math.ceil(0.9 * len(speeds)) - 1]  # the ninth decile: one lucky record is not a best
+    now = middle(window(speeds))
+    if now >= _SLOW * best:
+        return None
+    return _starved(
+        "note",  # whoever shares a machine sees this every day
+        f"Training ran at {now:,.0f} examples/s in its last part and at {best:,.0f} at its best.",
+        "Something else used the machine, or it got too hot and slowed down.",
+    )
+
+
+def _playing(record: Record) -> list[str]:
+    return sorted(record.get("gradient_norms") or {})
+
+
+def _starved(severity: Literal["note", "warning", "critical"], evidence: str, cause: str) -> Finding:
+    return Finding(
+        ailment="starved",
+        severity=severity,
+        evidence=evidence,
+        cause=cause,
+        remedy="Copy the data to a fast local disk and close other programs; then go on with `ganforge resume RUN`, or "
+        "give it more time with `--minutes`.",
     )

@@ -36,12 +36,11 @@ def trend(values: Sequence[float], better: Literal["lower", "higher"] = "lower",
 
 
 DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds of example go missing
-KINDS = ("kinds_reached", "kind_diversity")  # what measures/modes.py says at looks
+KINDS = ("kinds_reached", "kind_diversity")  # what measures/distances.py says at looks
 # For runs that do not tell the directions of what they measure:
 HIGHER_IS_BETTER = (*DIVERSITY, *KINDS, "precision", "density", "authenticity", "accuracy")
 PENALTIES = ("r1", "r2", "gradient_penalty")  # terms of a discriminator's loss that are no part of the game
 _NOTHING: Mapping[str, Any] = {}
-_ENOUGH = 64  # records tell which players there are
 LEADING = ("kid", "kernel", "fid", "frechet")  # the measure that speaks for quality, first choice first
 
 
@@ -54,38 +53,6 @@ def series(history: History, group: str, player: str, name: str | None = None) -
     if name is not None:
         told = [named.get(name) if named else None for named in told]
     return [float(value) for value in told if isinstance(value, int | float)]
-
-
-def discriminators(history: History) -> list[str]:
-    """Players that rank real against fake. A game of one player has none, so checks on GANs stay silent there."""
-    found = (
-        player
-        for record in _some(history)
-        for player, named in (record.get("notes") or {}).items()
-        if "ranked_right" in named
-    )
-    return list(dict.fromkeys(found))
-
-
-def _some(history: History) -> tuple[Record, ...]:
-    """Records from all over the run, the last one among them."""
-    return history.records[:: -max(1, len(history.records) // _ENOUGH)][::-1]
-
-
-def looks(history: History) -> list[Record]:
-    """The records at which the product was evaluated."""
-    return [record for record in history.records if record.get("quality")]
-
-
-def generators(history: History) -> list[str]:
-    """The players that the discriminators play against."""
-    judges = discriminators(history)
-    return [player for player in players(history) if judges and player not in judges]
-
-
-def players(history: History) -> list[str]:
-    """Every player of the game, in turn order."""
-    return list(dict.fromkeys(player for record in _some(history) for player in record.get("gradient_norms") or {}))
 
 
 def window(values: Sequence[float], share: float = 0.2, least: int = 5) -> list[float]:
@@ -125,13 +92,13 @@ def quality(history: History, name: str) -> Quality:
     """The measure `name` in every record at which the product was evaluated, and in the final evaluation."""
     values = [
         float(record["quality"][name])
-        for record in looks(history)
+        for record in history.looks
         if isinstance(record["quality"].get(name), int | float)
     ]
-    measure = measures(history).get(name)
+    measure = history.measures.get(name)
     if measure is None:
         guess = "higher" if any(word in name for word in HIGHER_IS_BETTER) else "lower"
-        return Quality(name, measured(history).get(name, guess), tuple(values))
+        return Quality(name, history.measured.get(name, guess), tuple(values))
     final = _finite(measure.get("value"))
     if final is not None:
         values.append(final)
@@ -140,9 +107,9 @@ def quality(history: History, name: str) -> Quality:
 
 def leading_quality(history: History) -> Quality | None:
     """The measure that speaks for the run, or None if the product was never evaluated while training."""
-    names = list(dict.fromkeys(name for record in looks(history) for name in record["quality"]))
+    names = list(dict.fromkeys(name for record in history.looks for name in record["quality"]))
     names = [name for name in names if not name.endswith(("_low", "_high"))]
-    for name in measured(history):
+    for name in history.measured:
         if name in names:
             return quality(history, name)
     for word in LEADING:
@@ -150,17 +117,6 @@ def leading_quality(history: History) -> Quality | None:
             if word in name:
                 return quality(history, name)
     return quality(history, names[0]) if names else None
-
-
-def measured(history: History) -> Mapping[str, Any]:
-    """What the task measures while it trains -> which direction is better, the leading one first; {} if not told."""
-    told = [event.get("measured") for event in history.events if event.get("kind") == "started"]
-    return told[-1] if told and isinstance(told[-1], Mapping) else {}
-
-
-def measures(history: History) -> dict[str, Mapping[str, Any]]:
-    """The final evaluation's measures by name; {} before there is one."""
-    return {str(measure["name"]): measure for measure in history.evaluation.get("measures") or []}
 
 
 def at(record: Record) -> str:

@@ -19,8 +19,7 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from ganforge.engine.step import Inputs, Phase, Program, Told, queued
-from ganforge.engine.turn import Seat
+from ganforge.engine.step import Inputs, Phase, Program, Seat, Told, queued
 
 WARM_UP = 3  # steps of a phase before it is recorded: kernels are chosen and moments are made in them
 MOST_PHASES = 8  # that are recorded: each holds the memory of a whole step

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from ganforge.contracts import Levers
 from ganforge.core.files import check_folder, read_json_file, remove_folder, write_folder
-from ganforge.core.safetensors_file import Declared, read_declared, read_tensors, refuse_others
+from ganforge.core.model_files import Declared, read_declared, read_tensors, refuse_others
 from ganforge.core.world import World
 from ganforge.engine.best import PREFIX, Best, Standing
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.guard_ladders import Memory
-from ganforge.engine.turn import OpenAccount, Seat, go_on_with
+from ganforge.engine.step import OpenAccount, Seat, go_on_with
 from ganforge.errors import RunError
 
 

@@ -19,13 +19,22 @@ from ganforge.core.world import ALONE, World
 from ganforge.engine.best import Best, Standing
 from ganforge.engine.capture import Captured, CudaRecorder
 from ganforge.engine.checkpoint import Clock, State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
-from ganforge.engine.control import Decision, agree, decide, recorded_refits, return_to_healthy
+from ganforge.engine.control import (
+    Decision,
+    FitSettings,
+    Journal,
+    Pace,
+    adapted,
+    add_watched,
+    agree,
+    decide,
+    make_record,
+    recorded_refits,
+    return_to_healthy,
+)
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.guard import Guard
-from ganforge.engine.recorder import Journal, Pace, add_watched, make_record
-from ganforge.engine.settings import FitSettings, adapted
-from ganforge.engine.step import AtOnce, Runner, Step
-from ganforge.engine.turn import Seat, open_account, sit_down
+from ganforge.engine.step import AtOnce, Runner, Seat, Step, open_account, sit_down
 from ganforge.errors import Interrupted, RunError, TrainingError
 from ganforge.records import Record
 from ganforge.run import Run
@@ -90,12 +99,12 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
             guard.first_look(state, quality)
 
     while not (state.clock.done or state.reached):
-        before = _weights(seats) if _due(state.step + 1, settings) else None
+        before = _weights(seats) if (state.step + 1) % settings.record_every_steps == 0 else None
         step.take(state, pace)
         state.step += 1
         state.clock.examples += settings.batch_size
 
-        recorded = _due(state.step, settings) or state.clock.done
+        recorded = before is not None or state.clock.done
         if recorded:
             state.seconds = pace.seconds()
             record = make_record(state, seats, before, pace, game.product, world)
@@ -109,7 +118,8 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
             if run and _to_save(state.step, settings) and not state.clock.done:
                 save_checkpoint(run.checkpoints, state, seats, average, best)
                 sitting.journal.event("checkpoint", state.step)
-        if (recorded or world.size == 1) and world.any(stop()) and not state.clock.done:
+        stopped = stop() if world.size == 1 else recorded and world.any(stop())
+        if stopped and not state.clock.done:
             state.seconds = pace.seconds()
             _stop(sitting, state)
 
@@ -180,10 +190,6 @@ def _guarded(sitting: _Sitting, guard: Guard, state: State, record: Record, deci
     for event in done.events:
         sitting.journal.event(step=state.step, attempt=state.attempt, examples=state.clock.examples, **event)
     return Decision.RETURN if done.goes_back else decision
-
-
-def _due(step: int, settings: FitSettings) -> bool:
-    return step % settings.record_every_steps == 0
 
 
 def _to_save(step: int, settings: FitSettings) -> bool:

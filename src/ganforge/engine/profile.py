@@ -26,15 +26,13 @@ from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import flop_registry
 
 from ganforge.contracts import Feed, Game
-from ganforge.core.spans import PREFIX, Part, named
-from ganforge.core.threads import in_order, threads_for
+from ganforge.core.device import PREFIX, Part, in_order, named, threads_for
 from ganforge.core.world import ALONE
 from ganforge.engine.checkpoint import Clock, State
+from ganforge.engine.control import Pace
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.fit import FitSettings, runner_for
-from ganforge.engine.recorder import Pace
-from ganforge.engine.step import Runner, Step
-from ganforge.engine.turn import sit_down
+from ganforge.engine.step import Runner, Step, sit_down
 
 SIDES = {"cuda": 8192, "cpu": 1536}  # of the matrices: large enough to fill the device, small enough for a second
 COPIED_BYTES = {"cuda": 2**30, "cpu": 2**28}  # beyond every cache

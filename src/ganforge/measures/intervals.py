@@ -1,33 +1,23 @@
-"""How sure a number is: 95 % confidence intervals, by the cheapest honest way for each kind of number."""
+"""Numbers and what they are held against: 95 % confidence intervals, targets of training, and rows of rivals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ganforge.records import Meaning, Measure
+from ganforge.core.format import title
+from ganforge.errors import RecipeError, did_you_mean
+from ganforge.records import Estimate as Estimate  # noqa: PLC0414 - whoever estimates needs it
+from ganforge.records import Rival, Rivals
 
 Z95 = 1.959964  # the two-sided 95 % point of the normal distribution
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A value and its 95 % confidence interval, low <= value <= high."""
-
-    value: float
-    low: float
-    high: float
-
-
-def measure_of(name: str, estimate: Estimate, floor: float, reference: float, meaning: Meaning) -> Measure:
-    """What was estimated, as an evaluation holds it: beside its floor and its reference."""
-    ends = estimate.value, estimate.low, estimate.high
-    return Measure(name, *ends, floor, reference, meaning.better, meaning.sentence)
 
 
 def with_ends(scores: Mapping[str, Estimate]) -> dict[str, float]:
@@ -75,3 +65,93 @@ def from_bootstrap(
     draws = [statistic(random.integers(0, count, count)) for _ in range(repeats)]
     low, high = np.quantile(draws, (0.025, 0.975))
     return Estimate(value, min(float(low), value), max(float(high), value))
+
+
+# ---- targets of training: `kid<0.02`, `recall>0.5` -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A measure that is to fall below ("<") or rise above (">") a value."""
+
+    measure: str
+    comparison: Literal["<", ">"]
+    value: float
+
+    def reached(self, quality: Mapping[str, float]) -> bool:
+        """True when the whole 95 % interval in a quality record ({measure}_low, {measure}_high) is past the value."""
+        worst = quality.get(
+            f"{self.measure}_{'high' if self.comparison == '<' else 'low'}", quality.get(self.measure, math.nan)
+        )
+        return worst < self.value if self.comparison == "<" else worst > self.value
+
+    def __str__(self) -> str:
+        return f"{self.measure}{self.comparison}{self.value:g}"
+
+
+def parse_target(text: str, measured: Mapping[str, Literal["lower", "higher"]]) -> Target:
+    """Reads "kid<0.02".
+
+    Args: measured says what the task measures during training, and which direction is better.
+    Raises: RecipeError for another form, an unknown measure, or the worse direction.
+    """
+    match = re.fullmatch(r"\s*([A-Za-z_][A-Za-z0-9_ ]*?)\s*(<=?|>=?)\s*([-+0-9.eE]+)\s*", text)
+    try:
+        value = float(match[3]) if match else math.nan
+    except ValueError:
+        value = math.nan
+    if match is None or not math.isfinite(value):
+        raise RecipeError(
+            f"The target {text!r} cannot be read.",
+            "A target is a measure, < or >, and a number.",
+            f'Write for example "{_example(measured)}".',
+        )
+    name = match[1].lower().replace(" ", "_")
+    if name not in measured:
+        raise RecipeError(
+            f"{name!r} is not measured during training.",
+            "A target must name a measure that is.",
+            did_you_mean(name, measured),
+        )
+    comparison: Literal["<", ">"] = "<" if match[2].startswith("<") else ">"
+    if (comparison == "<") != (measured[name] == "lower"):
+        raise RecipeError(
+            f"The target {text!r} asks for a worse {name}.",
+            f"For {name}, {measured[name]} is better.",
+            f'Write "{name}{"<" if comparison == ">" else ">"}{value:g}".',
+        )
+    return Target(name, comparison, value)
+
+
+def _example(measured: Mapping[str, Literal["lower", "higher"]]) -> str:
+    name = next(iter(measured))
+    return f"{name}{'<' if measured[name] == 'lower' else '>'}0.02"
+
+
+# ---- methods that are not GANs, beside the model ---------------------------------------------------------------------
+
+
+def rival(name: str, sentence: str, scores: Mapping[str, float]) -> dict[str, Any]:
+    """One method as evaluation.json holds it for programs. Args: scores its value of each measure."""
+    return {"name": name, "sentence": sentence, "measures": dict(scores)}
+
+
+def rival_rows(told: Sequence[Mapping[str, Any]], heads: Mapping[str, str], caption: str = "") -> Rivals:
+    """Methods, as `rival` gives them, as rows to show: the model's own first.
+
+    Args: heads a measure's name -> what stands over its scores, by default its name.
+    """
+    measured = list(dict.fromkeys(name for one in told for name in one["measures"]))
+    return Rivals(
+        heads=tuple(heads.get(name, title(name)) for name in measured),
+        rows=tuple(
+            Rival(str(one["name"]), tuple(score(one["measures"].get(name)) for name in measured), str(one["sentence"]))
+            for one in told
+        ),
+        caption=caption,
+    )
+
+
+def score(value: float | None) -> str:
+    """Three digits behind the point, so that the numbers of a column stand under each other; "" for None."""
+    return "" if value is None else f"{value:.3f}"

@@ -12,9 +12,7 @@ from torch import nn
 from ganforge.contracts import NetworkPair
 from ganforge.core.device import memory_bytes
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.networks.linear import LinearPair
-from ganforge.networks.mlp import MlpPair
-from ganforge.networks.points import PointsPair
+from ganforge.networks.mlp import LinearPair, MlpPair, PointsPair
 from ganforge.recipe import Data, Network
 
 TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from ganforge.contracts import Objective
 from ganforge.errors import RecipeError
-from ganforge.objectives.classical import Hinge, LeastSquares, Minimax, Nonsaturating, Wasserstein
+from ganforge.objectives.losses import (
+    R3GAN,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    Nonsaturating,
+    Wasserstein,
+    softened_error,
+    squared_error,
+)
 from ganforge.objectives.penalties import squared_slope
-from ganforge.objectives.relativistic import R3GAN
-from ganforge.objectives.supervised import softened_error, squared_error
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "r3gan": R3GAN,

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator
-from ganforge.core.device import widened
-from ganforge.core.spans import span
+from ganforge.core.device import span, widened
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
-"""A run over time: pictures of what the model made, and curves of quality, losses, gradients and learning rates."""
+"""A run over time: pictures of what the model made, curves of quality and of the players, and what the guard did."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
-from ganforge.core.format import duration, short, title
+from ganforge.core.format import duration, number, short, title
+from ganforge.events import back_words, came_words, kind_of, lever_words
 from ganforge.records import History, Record, read_evaluation
 from ganforge.reports.blocks import Picture, picture
 from ganforge.run import Run
@@ -235,11 +237,11 @@ def time_at(records: Sequence[Record], examples: int) -> str:
 def charts(history: History) -> list[Chart]:
     """Every curve for which the run has at least two values, quality first."""
     records = history.records
-    two = len(players(records)) > 1
+    two = len(history.players) > 1
     found = [*_quality_charts(history)]
     found.append(
         _players_chart(
-            records,
+            history,
             "Losses",
             "The networks play against each other, so no loss has to fall. What matters is that none of them runs away."
             if two
@@ -249,7 +251,7 @@ def charts(history: History) -> list[Chart]:
     )
     found.append(
         _players_chart(
-            records,
+            history,
             "Size of the gradients",
             "How hard each network is pushed. Calm lines are healthy; a line that shoots up or dies away is not.",
             lambda record, player: (record.get("gradient_norms") or {}).get(player),
@@ -258,7 +260,7 @@ def charts(history: History) -> list[Chart]:
     )
     found.append(
         _players_chart(
-            records,
+            history,
             "Learning rate",
             "How large the steps are. Steps that get smaller towards the end let the result settle.",
             lambda record, player: (record.get("learning_rates") or {}).get(player),
@@ -282,8 +284,7 @@ def _augmentation_chart(records: Sequence[Record]) -> Chart:
 
 def quality_names(history: History) -> list[str]:
     """The measures taken while training, the leading one first: in the order in which the task names them."""
-    started = [event.get("measured") for event in history.events if event.get("kind") == "started"]
-    order = list(started[-1]) if started and isinstance(started[-1], Mapping) else []
+    order = list(history.measured)
     names = dict.fromkeys(name for record in history.records for name in record.get("quality") or {})
     plain = [name for name in names if not name.endswith(("_low", "_high"))]
     return sorted(plain, key=lambda name: order.index(name) if name in order else len(order))
@@ -311,25 +312,20 @@ def _quality_charts(history: History) -> list[Chart]:
 
 
 def _players_chart(
-    records: Sequence[Record],
+    history: History,
     name: str,
     meaning: str,
     value: Callable[[Record, str], float | None],
     log: bool = False,
 ) -> Chart:
     lines = []
-    for i, player in enumerate(players(records)):
-        pairs = [(float(record["examples"]), value(record, player)) for record in records]
+    for i, player in enumerate(history.players):
+        pairs = [(float(record["examples"]), value(record, player)) for record in history.records]
         lines.append(Line(title(player), [(x, float(y)) for x, y in pairs if y is not None], _colour(player, i)))
     if len(lines) == 2 and lines[0].points == lines[1].points:
         lines = [Line("both players", lines[0].points, 3)]
     names = tuple((line.label, line.colour) for line in lines) if len(lines) > 1 else ()
     return Chart(name, meaning, line_chart(lines, log=log), names)
-
-
-def players(records: Sequence[Record]) -> list[str]:
-    """Who plays, in turn order; one for a regression, two for a GAN."""
-    return list(dict.fromkeys(player for record in records for player in record.get("gradient_norms") or {}))
 
 
 def _colour(player: str, place: int) -> int:
@@ -341,3 +337,47 @@ def _colour(player: str, place: int) -> int:
 
 def _total(terms: Mapping[str, float] | None) -> float | None:
     return float(sum(terms.values())) if terms else None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that the guard did."""
+
+    when: str
+    what: str
+    why: str
+    outcome: str
+
+
+def guard_actions(events: Sequence[Mapping[str, Any]]) -> list[Action]:
+    """Every action in order with its reason and outcome. What a resumed run repeated is told once."""
+    once = {
+        (event["kind"], event.get("attempt"), event.get("step"), event.get("action")): event
+        for event in events
+        if kind_of(event).guard
+    }
+    told = list(once.values())
+    actions = []
+    for place, event in enumerate(told):
+        if event["kind"] == "guarded":
+            what = f"{lever_words(event)}{back_words(event)}."
+            why = f"{title(str(event.get('ailment', '')))}. {event.get('reason', '')}".strip()
+            actions.append(Action(_when(event), what[:1].upper() + what[1:], why, _outcome(told[place + 1 :])))
+    if moved := [event for event in told if event["kind"] == "adjusted"]:
+        times = "once" if len(moved) == 1 else f"{len(moved)} times"
+        what = f"The strength of the augmentation was adjusted {times}, to {number(moved[-1]['to'])} at the end."
+        actions.append(Action(_when(moved[0]), what, f"At first: {moved[0].get('reason', '')}.", ""))
+    return actions
+
+
+def _outcome(later: Sequence[Mapping[str, Any]]) -> str:
+    for event in later:
+        if event["kind"] == "guard_helped":
+            return f"It helped: {came_words(event)}."
+        if event["kind"] == "unguarded":
+            return f"It was no use: {came_words(event)}. It was undone."
+    return "The run ended before it could be judged."
+
+
+def _when(event: Mapping[str, Any]) -> str:
+    return f"After {number(int(event.get('examples', 0)))} examples"

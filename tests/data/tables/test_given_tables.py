@@ -7,7 +7,7 @@ import pytest
 from test_source import frame
 
 from ganforge.errors import DataError
-from ganforge.kinds.recognise import lasting, on_disk
+from ganforge.kinds import lasting, on_disk
 from ganforge.kinds.tables import BUILT_IN
 from ganforge.kinds.tables import KIND as TABLES
 from ganforge.kinds.tables.reading.source import open_source

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ganforge.errors import DataError
+from ganforge.kinds import recognise
 from ganforge.kinds.points import BUILT_IN, KIND, keep, recognises
 from ganforge.kinds.points.reading import SHAPES, open_points
-from ganforge.kinds.recognise import recognise
 
 POINTS = np.random.default_rng(0).normal(size=(200, 2))
 

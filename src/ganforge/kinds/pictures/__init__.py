@@ -134,6 +134,11 @@ KIND = Kind(
     recognises=recognises,
     keep=keep,
     load=load,
+    applies_to="a picture or a folder of pictures, of any size",
+    writes={
+        "sample": "a .png (one grid), a .npz (one array), or a folder; a walk: .gif, .webp or .mp4",
+        "apply": "a folder, or a file for a single one (.png, .jpg, .webp, .tif)",
+    },
     options=(
         Option(
             "resolution", ("train",), int, "R", "Side of the pictures in pixels, 8 to 256.", "64", within=(8, 256)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
-from ganforge.core.files import write_whole
+from ganforge.core.files import refuse_taken, write_whole
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.enhance.degradation import FILL
@@ -192,15 +192,11 @@ def places_for(sources: list[Path], source: Path, out: Path, *, force: bool) -> 
         raise InputError(f"{str(out)!r} is the name of a file, and {str(source)!r} is a folder.", do="Name a folder.")
     pairs = [(path, out if single else out / _named(path.relative_to(base))) for path in sources]
     _refuse_originals(pairs)
-    taken = [place for _, place in pairs if place.exists()]
-    if not single and out.is_dir() and any(out.iterdir()) and not force:
-        raise InputError(
-            f"The folder {str(out)!r} holds files.",
-            "Nothing is overwritten by itself.",
-            "Choose another folder, or --force to write into it: only files of the same name are replaced.",
-        )
-    if taken and not force:
-        raise InputError(f"{str(taken[0])!r} exists already.", "Nothing is overwritten by itself.", "Or use --force.")
+    if not single and out.is_dir():
+        do = "Choose another folder, or --force to write into it: only files of the same name are replaced."
+        refuse_taken(out, force=force, replaceable=Path.is_dir, do=do)
+    for _, place in pairs:
+        refuse_taken(place, force=force)
     return iter(pairs)
 
 

@@ -14,10 +14,19 @@ from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.reading import MIRRORED, Pictures, mirrored_ratio
 from ganforge.networks import refuse_unbuildable_pair
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
+from ganforge.planning.compute import (
+    DEFAULT_MINUTES,
+    Pace,
+    Span,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_minutes,
+    measure_rate,
+)
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_network, choose_objective, choose_optimiser
-from ganforge.planning.length import DEFAULT_MINUTES, Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.recipe import Adversary, Augmentation, Compute, Data, Network, Optimiser, Recipe, Size
 
 BATCH = 64
@@ -29,7 +38,7 @@ LONG_ON_CPU = 30.0  # minutes from which on 64 pixels are worth it on a processo
 GAMMA_PER_SQUARED_DISTANCE = 0.01  # see gamma_rule
 COMPARED = 500  # training pictures that tell whether a mirrored one could be one of them
 FEW = 1_000  # training pictures, under which a discriminator may come to know them by heart within a run
-RIGHT_AT_MOST = 0.8  # share of pairs that a discriminator ranks right while it judges by likeness (engine/settings.py)
+RIGHT_AT_MOST = 0.8  # share of pairs that a discriminator ranks right while it judges by likeness (engine/control.py)
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0

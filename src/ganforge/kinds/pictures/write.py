@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganforge.core.files import MANIFEST, read_json_file, write_folder, write_whole
+from ganforge.core.files import MANIFEST, read_json_file, refuse_taken, write_folder, write_whole
 from ganforge.errors import InputError
 from ganforge.kinds.pictures.reading.part import Pixels
 
@@ -122,44 +122,21 @@ def check_place(path: str | Path, shape: tuple[int, ...], *, force: bool = False
     """
     name, place = str(path), Path(path).resolve()
     suffix = place.suffix.lower()
-    if place.is_dir():
-        _check_folder(name, place, force)
-        return place
-    if suffix and suffix not in GRIDS and suffix != ".npz":
-        raise InputError(
-            f"Pictures cannot be written as {suffix!r}.",
-            do=f"Use {', '.join(GRIDS)} for one grid, .npz for an array, or a name without a suffix for a folder.",
-        )
-    if place.exists() and not (force and suffix):
-        why = "It is a file, and a folder would be written." if force else "Nothing is overwritten by itself."
-        raise InputError(f"{name!r} exists already.", why, "Choose another name, or --force to replace it.")
-    if suffix in GRIDS:
-        _check_grid(shape, suffix)
-    return place
-
-
-def _check_folder(name: str, folder: Path, force: bool) -> None:
-    """Raises: InputError if a folder of pictures must not take the place of this one."""
-    if Path.cwd().is_relative_to(folder):
+    if place.is_dir() and Path.cwd().is_relative_to(place):
         raise InputError(
             f"{name!r} is the folder that you are in, or one around it.",
             "It would be replaced by the folder of samples.",
             "Give the name of a new folder.",
         )
-    if not any(folder.iterdir()):
-        return
-    if not force:
+    if suffix and suffix not in GRIDS and suffix != ".npz" and not place.is_dir():
         raise InputError(
-            f"{name!r} exists already.",
-            "Nothing is overwritten by itself.",
-            "Choose another name, or --force to replace it.",
+            f"Pictures cannot be written as {suffix!r}.",
+            do=f"Use {', '.join(GRIDS)} for one grid, .npz for an array, or a name without a suffix for a folder.",
         )
-    if not _is_ours(folder):
-        raise InputError(
-            f"{name!r} holds files that are not samples.",
-            "They would be lost: only a folder that `sample` wrote is ever replaced.",
-            "Choose another name.",
-        )
+    refuse_taken(Path(path), force=force, replaceable=lambda it: bool(it.is_file() and suffix) or _is_ours(it))
+    if suffix in GRIDS and not place.is_dir():
+        _check_grid(shape, suffix)
+    return place
 
 
 def _is_ours(folder: Path) -> bool:

@@ -81,4 +81,5 @@ KIND = Kind(
     recognises=recognises,
     keep=keep,
     load=load,
+    writes={"sample": "a .csv, .npy or .png file"},
 )

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
+from ganforge.core.model_files import write_model_files
 from ganforge.errors import DataError
 from ganforge.kinds.points import cloud
 from ganforge.kinds.points.measures import MEANINGS, Array, Modes, scores
@@ -21,19 +22,16 @@ from ganforge.kinds.points.reading import PointFeed, Points, open_points
 from ganforge.kinds.points.verdict import MOST_JUDGED, evaluate_points
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
-from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Block, Evaluation, Figure, Page, Rows
+from ganforge.recipe import Recipe, Request, refuse_changed_data
+from ganforge.records import Block, Evaluation, Figure, Page
 from ganforge.run import Run
 
 
-class Generate:
+class Generate(Task):
     """Turns points into a game of two."""
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: m.better for name, m in MEANINGS.items()}
-    section: ClassVar[type[TaskSection] | None] = None
-    data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = "points are for seeing what a game does: nothing is mended on the way"
     page: ClassVar[Page] = Page(
         nouns="points",
@@ -67,10 +65,6 @@ class Generate:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of two, on the points that were sent."""
         return build_game(recipe), PointFeed(examples["x"].numpy(), recipe.compute.device)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """Nothing: the passport says what was found."""
-        return ()
 
 
 @dataclass(slots=True)

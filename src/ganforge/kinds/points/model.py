@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Observer
-from ganforge.core.files import write_through
+from ganforge.core.files import refuse_taken, write_through
+from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, did_you_mean
+from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.kinds.points import DIMENSIONS, cloud
 from ganforge.networks import PAIRS, network_pair
-from ganforge.planning.model_files import built, read_description
 from ganforge.recipe import Data, Network
 
 BLOCK = 8_192  # points drawn at once: another number would give other points for the same seed
@@ -69,9 +68,7 @@ class PointModel:
         if out.suffix.lower() not in ENDINGS:
             near = did_you_mean(out.suffix, ENDINGS)
             raise InputError(f"Points cannot be written as {out.name!r}.", near, f"Use one of {', '.join(ENDINGS)}.")
-        if out.is_dir() or (out.exists() and not force):
-            why = "It is a folder." if out.is_dir() else "Nothing is overwritten by itself."
-            raise InputError(f"{str(out)!r} exists already.", why, "Choose another name, or --force to replace a file.")
+        refuse_taken(out, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Refused: a generator of points takes nothing in."""

@@ -5,10 +5,17 @@ from __future__ import annotations
 from ganforge.contracts import Feed, Game
 from ganforge.kinds.points.reading import Points
 from ganforge.networks import PAIRS, refuse_unbuildable_pair
-from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
+from ganforge.planning.compute import (
+    Pace,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_minutes,
+    measure_rate,
+)
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import adversarial_game, build_pair, choose_network, choose_objective, choose_optimiser
-from ganforge.planning.length import Pace, choose_length, for_examples, for_minutes
 from ganforge.recipe import Data, Network, Recipe, Size
 
 ABSENT = {"augmentation": "A point has nothing around it that a change could leave as it is."}

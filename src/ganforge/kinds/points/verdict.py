@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ganforge.kinds.points.measures import MEANINGS, Array, Modes, gaussian, mixture, scores
-from ganforge.measures.intervals import Estimate
-from ganforge.measures.rivals import rival, rival_rows
+from ganforge.measures.intervals import Estimate, rival, rival_rows
 from ganforge.records import GRADES, Bars, Block, Evaluation, Measure, Verdict
 
 MOST_JUDGED = 10_000  # samples of an evaluation
@@ -34,10 +33,9 @@ def evaluate_points(
     scored = {name: scores(held_out, side, modes) for name, side in sides.items()}
     mine, floor, simplest = scored["model"], scored["real"], scored["gaussian"]
     measures = tuple(
-        Measure(name, it.value, it.low, it.high, floor[name].value, simplest[name].value, MEANINGS[name].better,
-                MEANINGS[name].sentence)
-        for name, it in mine.items()
-    )  # fmt: skip
+        Measure.of(name, its, MEANINGS[name], floor=floor[name].value, reference=simplest[name].value)
+        for name, its in mine.items()
+    )
     due, drawn = modes.shares_of(held_out), modes.shares_of(samples)
     missing = [place(modes.centres[number]) for number in modes.missing(samples)]
     mixture_words = f"a mixture of {components} Gaussians, which took seconds"

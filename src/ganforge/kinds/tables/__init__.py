@@ -13,6 +13,9 @@ from ganforge.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ganforge.recipe import Recipe
+    from ganforge.records import Rows
+
 TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 ARROW = (".parquet", ".feather", ".arrow")
 BUILT_IN = {
@@ -59,6 +62,23 @@ def load(folder: Path, task: str, device: str) -> Model:
     from ganforge.kinds.tables.generate.model import load_rows
 
     return cast(Model, load_rows(folder, device))
+
+
+def overview(recipe: Recipe) -> tuple[Rows, ...]:
+    """The columns and the rules (contracts.Kind)."""
+    from ganforge.kinds.tables.plan import overview_of
+
+    return overview_of(recipe)
+
+
+def write_plan(recipe: Recipe, out: Path, force: bool) -> bool | None:
+    """Writes columns and rules, for a person to correct (contracts.Kind)."""
+    from ganforge.kinds.tables.columns import RowSettings, TableData
+    from ganforge.kinds.tables.reading.plan_file import write_plan as write
+
+    if not isinstance(recipe.data, TableData):
+        return None
+    return write(out, recipe.data.columns, recipe.section(RowSettings).rules, recipe.data.source, force=force)
 
 
 def _parquet(path: Path) -> Claim | None:
@@ -139,6 +159,10 @@ KIND = Kind(
     recognises=recognises,
     keep=keep,
     load=load,
+    applies_to="a table with the columns of the training data",
+    writes=dict.fromkeys(("sample", "apply"), "a .csv, .tsv (also .gz), .parquet or .feather file"),
+    overview=overview,
+    write_plan=write_plan,
     options=(
         Option(
             "plan", ("train",), str, "FILE",

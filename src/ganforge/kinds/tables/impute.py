@@ -17,19 +17,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Plain, Tell
+from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import LEARNED, Column, RowSettings, TableData
 from ganforge.kinds.tables.figures.columns import draw_columns
 from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names, open_job, plan_job
 from ganforge.kinds.tables.measures.blocks import filling_blocks
-from ganforge.kinds.tables.plan import begin, overview_of
+from ganforge.kinds.tables.plan import begin
 from ganforge.kinds.tables.reading.arrays import row_count
-from ganforge.measures.intervals import Estimate, from_bootstrap, measure_of, with_ends
-from ganforge.measures.rivals import rival
+from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
 from ganforge.recipe import Data, Recipe, Request, TaskSection
-from ganforge.records import Evaluation, Grade, Meaning, Page, Rows, Verdict
+from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Verdict
 from ganforge.run import Run
 
 HIDDEN = 0.2  # share of the cells, as the papers have it
@@ -138,7 +137,7 @@ MEANINGS = {
 WORDS = {"rmse": "typical error", "accuracy": "share of right categories"}
 
 
-class Impute:
+class Impute(Task):
     """Turns a table with holes into a game of two."""
 
     name: ClassVar[str] = "impute"
@@ -148,7 +147,6 @@ class Impute:
     }
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
-    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="rows",
         judged="rows with hidden cells",
@@ -170,10 +168,6 @@ class Impute:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """As for generating rows."""
         return GenerateRows().join(recipe, brief, examples)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """The columns and the rules."""
-        return overview_of(recipe)
 
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""
@@ -209,8 +203,8 @@ class Impute:
         judged = row_count(holes.rows)
         return Evaluation(
             measures=tuple(
-                measure_of(name, score, math.nan, rivals[SIMPLEST][name].value, MEANINGS[name])
-                for name, score in mine.items()
+                Measure.of(name, its, MEANINGS[name], floor=math.nan, reference=rivals[SIMPLEST][name].value)
+                for name, its in mine.items()
             ),
             verdict=verdict(mine, rivals),
             samples=judged,

@@ -15,17 +15,25 @@ from ganforge.kinds.tables.generate.game import build_row_game, build_row_networ
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import Table, TableInquiry
 from ganforge.networks import refuse_unbuildable
-from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
+from ganforge.planning.compute import (
+    Pace,
+    Span,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_minutes,
+    measure_rate,
+)
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
 from ganforge.records import Rows
 
 
 def overview_of(recipe: Recipe) -> tuple[Rows, ...]:
     """What was found of each column and will be done with it; what every generated row will keep, each with its why."""
-    return _columns(recipe), _rules(recipe)
+    return (_columns(recipe), _rules(recipe)) if isinstance(recipe.data, TableData) else ()
 
 
 def _columns(recipe: Recipe) -> Rows:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Observer
-from ganforge.core.files import read_json_file, write_tree, write_whole
+from ganforge.core.files import read_json_file, refuse_taken, write_tree, write_whole
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.augment.classify import EXAMPLES, Labelled, accuracy_after_learning
 from ganforge.kinds.pictures.generate.model import PictureModel
@@ -133,11 +133,7 @@ def _refuse_misfits(model: PictureModel, pictures: Pictures, data: str) -> None:
 
 
 def _check_place(place: Path, *, force: bool) -> None:
-    if place.is_dir() and any(place.iterdir()) and not (force and _is_ours(place)):
-        why = "Only what an earlier `augment` wrote is replaced." if force else "Nothing is overwritten by itself."
-        raise InputError(f"The folder {str(place)!r} holds files.", why, "Name another one.")
-    if place.is_file() and not force:
-        raise InputError(f"{str(place)!r} exists already.", "Nothing is overwritten by itself.", "Or use --force.")
+    refuse_taken(place, force=force, replaceable=lambda path: path.is_file() or _is_ours(path))
     if place.suffix and place.suffix.lower() != ".npz" and not place.is_dir():
         raise InputError(f"A data set cannot be written as {place.suffix!r}.", do="Name a folder, or a .npz file.")
 

@@ -12,10 +12,18 @@ from ganforge.kinds.pictures.enhance.game import build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import TILE, Photos
 from ganforge.kinds.pictures.settings import Enhancement
 from ganforge.networks import refuse_unbuildable
-from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
+from ganforge.planning.compute import (
+    Pace,
+    Span,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_minutes,
+    measure_rate,
+)
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.recipe import Data, Network, Recipe, Request, Size
 
 BATCH = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
+from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
@@ -29,12 +31,10 @@ from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.settings import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.write import grid, png_bytes
-from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
-from ganforge.measures.kernel import kernel_distance, kernel_gain
-from ganforge.measures.rivals import rival
-from ganforge.planning.model_files import built, read_description, write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Evaluation, Measure, Page, Rows
+from ganforge.measures.distances import kernel_distance, kernel_gain
+from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
+from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.records import Evaluation, Meaning, Measure, Page
 from ganforge.run import Run
 
 LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws
@@ -46,12 +46,14 @@ FEWEST_PATCHES = 12  # on each side of a kernel distance
 
 Pixels = NDArray[np.uint8]
 MEANINGS = {
-    "psnr": "How near the faithful end comes to the truth, in decibels.",
-    "ssim": "How much of the truth's structure the faithful end has, 1 is all of it.",
-    "sharp_psnr": "How near the sharp end comes to the truth, in decibels.",
-    "sharp_ssim": "How much of the truth's structure the sharp end has, 1 is all of it.",
-    "kid": f"Kernel distance of the sharp end's patches of {SIDE} pixels to real ones of other places.",
-    "faithful_kid": "The same of the faithful end's patches.",
+    "psnr": Meaning("higher", "How near the faithful end comes to the truth, in decibels."),
+    "ssim": Meaning("higher", "How much of the truth's structure the faithful end has, 1 is all of it."),
+    "sharp_psnr": Meaning("higher", "How near the sharp end comes to the truth, in decibels."),
+    "sharp_ssim": Meaning("higher", "How much of the truth's structure the sharp end has, 1 is all of it."),
+    "kid": Meaning(
+        "lower", f"Kernel distance of the sharp end's patches of {SIDE} pixels to real ones of other places."
+    ),
+    "faithful_kid": Meaning("lower", "The same of the faithful end's patches."),
 }
 SCORES = (
     "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
@@ -59,7 +61,7 @@ SCORES = (
 )
 
 
-class Enhance:
+class Enhance(Task):
     """Turns pictures, and what damages them, into a game of three."""
 
     name: ClassVar[str] = "enhance"
@@ -74,7 +76,6 @@ class Enhance:
         "tells its results from real pictures. Below are the same pictures, which training never sees, at each moment.",
     )
     section: ClassVar[type[TaskSection] | None] = Enhancement
-    data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = (
         "the faithful end has no opponent, and the dial turns back whatever the sharp end loses"
     )
@@ -107,10 +108,6 @@ class Enhance:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of three, on the tiles that were sent."""
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """Nothing: the passport says what was found."""
-        return ()
 
 
 def _open(request: Request, device: str) -> Photos:
@@ -367,20 +364,14 @@ def _measures(scores: Mapping[str, Mapping[str, Estimate]], reference: str, floo
         "sharp_ssim": (SHARP, "ssim"),
         "faithful_kid": (FAITHFUL, "kid"),
     }
-    measures = []
-    for name, (end, kind) in told.items():
-        score, lower = scores[end][kind], kind == "kid"
-        plain = scores[reference][kind].value
-        measures.append(
-            Measure(
-                name,
-                score.value,
-                score.low,
-                score.high,
-                floor if lower else float("nan"),
-                plain,
-                "lower" if lower else "higher",
-                MEANINGS[name],
-            )
+    floors = {"kid": floor}
+    return [
+        Measure.of(
+            name,
+            scores[end][kind],
+            MEANINGS[name],
+            floor=floors.get(kind, math.nan),
+            reference=scores[reference][kind].value,
         )
-    return measures
+        for name, (end, kind) in told.items()
+    ]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.core.animation import check_film, film_bytes
-from ganforge.core.files import write_whole
+from ganforge.core.files import refuse_taken, write_whole
 from ganforge.errors import InputError
 from ganforge.kinds.pictures.write import grid, grid_size
 
@@ -84,7 +84,8 @@ class Walk:
     def write(self, out: Path, *, force: bool) -> Path:
         """Writes a .gif, .webp or .mp4. The place is checked before anything is drawn."""
         place = out.resolve()
-        _refuse_place(place, str(out), force)
+        check_film(place.suffix.lower())
+        refuse_taken(place, force=force)
         write_whole(place, film_bytes(self.blocks(), place.suffix.lower()))
         return out
 
@@ -132,11 +133,3 @@ def _labels(model: PictureModel, label: str | None) -> NDArray[np.int64]:
         return np.array([model.label_index(label)])
     most = np.argsort(-np.array(model.label_shares), kind="stable")[:MOST_SIDE_BY_SIDE]
     return np.sort(most)
-
-
-def _refuse_place(place: Path, name: str, force: bool) -> None:
-    """Raises: InputError for another suffix, or a place that is taken."""
-    check_film(place.suffix.lower())
-    if place.is_dir() or (place.exists() and not force):
-        why = "It is a folder." if place.is_dir() else "Nothing is overwritten by itself."
-        raise InputError(f"{name!r} exists already.", why, "Choose another name, or --force to replace a file.")

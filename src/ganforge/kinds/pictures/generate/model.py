@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from ganforge.contracts import Observer
 from ganforge.core.device import memory_bytes
+from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, RunError, did_you_mean
+from ganforge.errors import InputError, RunError, did_you_mean, refused
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.reading import to_uint8
 from ganforge.networks import network_pair
-from ganforge.planning.model_files import built, read_description
 from ganforge.recipe import Data, Network
 
 if TYPE_CHECKING:

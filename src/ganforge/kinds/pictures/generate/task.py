@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
+from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.game import build_game
@@ -35,9 +36,8 @@ from ganforge.kinds.pictures.reading.store import cache_folder
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
-from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Evaluation, Page, Rows
+from ganforge.recipe import Recipe, Request, refuse_changed_data
+from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
 GRID = 64  # pictures in a sample grid
@@ -48,14 +48,11 @@ TRAIN_SUBSET_BYTES = 2**29  # at most
 FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
 
 
-class Generate:
+class Generate(Task):
     """Turns pictures into a game of two."""
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
-    section: ClassVar[type[TaskSection] | None] = None
-    data: ClassVar[type[Data]] = Data
-    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="pictures",
         judged="generated pictures",
@@ -87,10 +84,6 @@ class Generate:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of two, on the pictures that were sent."""
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """Nothing: the passport says what was found."""
-        return ()
 
 
 @dataclass(slots=True)

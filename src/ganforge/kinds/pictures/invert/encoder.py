@@ -16,15 +16,14 @@ from ganforge import __version__
 from ganforge.contracts import Batch, Game, Loss, Observer, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.device import widened
 from ganforge.core.files import sha256_of, write_folder
+from ganforge.core.model_files import WEIGHTS, built, read_description, write_model_files
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.core.validation import refused
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.errors import RunError, StorageError
+from ganforge.errors import RunError, StorageError, refused
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.networks.resnet import SLOPE, lowest_size, pad_to_stages, stages_of
-from ganforge.planning.model_files import WEIGHTS, built, read_description, write_model_files
 from ganforge.run import Run
 
 WIDEST = 4  # channels at the lowest size are at most this many times `width`

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganforge import __version__
 from ganforge.contracts import Observer
-from ganforge.core.files import check_folder, write_folder
+from ganforge.core.files import check_folder, refuse_taken, write_folder
 from ganforge.errors import DataError, InputError, RunError, did_you_mean
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.directions import EXPLAINED, Direction, named_directions
@@ -117,7 +117,7 @@ def invert(  # noqa: PLR0913 - what api.invert is given, and the run
     """
     place = run.inverted if out is None else out
     if out is not None:
-        _refuse_place(place, force)
+        refuse_taken(place, force=force, replaceable=_is_ours, do="Choose another --out, or --force to replace it.")
     asked = None if label is None else model.label_index(label)
     known = named_directions(model)
     way, other_label = _moves(edits, known, model)
@@ -137,25 +137,13 @@ def invert(  # noqa: PLR0913 - what api.invert is given, and the run
     return content
 
 
-def _refuse_place(place: Path, force: bool) -> None:
-    """Raises: InputError if something of a person's would be lost."""
-    if not place.exists() or (place.is_dir() and not any(place.iterdir())):
-        return
-    if not force:
-        raise InputError(
-            f"{str(place)!r} exists already.",
-            "Nothing is overwritten by itself.",
-            "Choose another --out, or --force to replace what `invert` wrote.",
-        )
+def _is_ours(place: Path) -> bool:
+    """Whether `invert` wrote a folder, and nobody has changed it since."""
     try:
         check_folder(place)
-        ours = (place / DESCRIPTION).is_file() and (place / LATENTS).is_file()
     except RunError:
-        ours = False
-    if not ours:
-        raise InputError(
-            f"{str(place)!r} holds what `invert` did not write.", "It would be lost.", "Choose another --out."
-        )
+        return False
+    return (place / DESCRIPTION).is_file() and (place / LATENTS).is_file()
 
 
 def _moves(edits: Sequence[str], known: Sequence[Direction], model: PictureModel) -> tuple[Tensor, int | None]:

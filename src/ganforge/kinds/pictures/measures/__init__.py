@@ -4,7 +4,7 @@ from ganforge.kinds.pictures.measures.evaluate import MEANINGS, QUICK, evaluate_
 from ganforge.kinds.pictures.measures.gaussian import GaussianReference, gaussian_reference
 from ganforge.kinds.pictures.measures.inception import inception_available, inception_features
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
-from ganforge.measures.targets import Target, parse_target
+from ganforge.measures.intervals import Target, parse_target
 
 __all__ = [
     "MEANINGS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganforge.measures.rivals import rival_rows
+from ganforge.measures.intervals import rival_rows
 from ganforge.records import Bars, Block, Cases, Content, Figure, Group, Prose
 
 MOST_LABELS = 60

@@ -17,10 +17,8 @@ from ganforge.kinds.pictures.measures.judge import Judge
 from ganforge.kinds.pictures.measures.judge_network import LEARNED, prepare
 from ganforge.kinds.pictures.measures.verdict import judge_run
 from ganforge.measures import labels as label_metrics
-from ganforge.measures.frechet import frechet_distance
+from ganforge.measures.distances import diversity, frechet_distance, kernel_distance, kind_scores
 from ganforge.measures.intervals import Estimate, with_ends
-from ganforge.measures.kernel import kernel_distance
-from ganforge.measures.modes import diversity, kind_scores
 from ganforge.measures.neighbours import Copying, K, Space, copying, neighbour_scores
 from ganforge.records import Evaluation, Meaning, Measure
 
@@ -165,7 +163,10 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
             np.random.default_rng(seed_for(seed, "metrics/bootstrap")),
         )
         classes = label_metrics.class_table(readings, base_labels, label_names)
-    measures = tuple(_measure(name, *row) for name, row in table.items())
+    measures = tuple(
+        Measure.of(name, its, MEANINGS[name], floor=floor, reference=reference)
+        for name, (its, floor, reference) in table.items()
+    )
     return Evaluation(
         samples=n,
         held_out=n,
@@ -244,13 +245,6 @@ def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _subset(pictures: NDArray[np.uint8], most: int, seed: int, name: str) -> NDArray[np.int64]:
     """Indices of `most` pictures in random order, the same for the same seed."""
     return np.random.default_rng(seed_for(seed, f"metrics/{name}")).permutation(len(pictures))[:most]
-
-
-def _measure(name: str, estimate: Estimate, floor: float, reference: float) -> Measure:
-    meaning = MEANINGS[name]
-    return Measure(
-        name, estimate.value, estimate.low, estimate.high, floor, reference, meaning.better, meaning.sentence
-    )
 
 
 def _check_count(n: int) -> None:

@@ -21,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganforge.core.files import check_folder, read_json_file, write_folder
-from ganforge.core.safetensors_file import Declared, read_tensors
+from ganforge.core.model_files import Declared, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, RunError, StorageError
 from ganforge.kinds.pictures.measures.judge_network import LEARNED, RANDOM, RandomFilters, Trunk, orient, prepare, shift

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +11,22 @@ from numpy.typing import NDArray
 from ganforge.kinds.pictures.measures.evaluate import small_pictures
 from ganforge.kinds.pictures.measures.judge import Judge
 from ganforge.kinds.pictures.measures.psnr_ssim import mean_of, psnr, ssim
-from ganforge.measures.intervals import Estimate
-from ganforge.measures.kernel import kernel_distance, kernel_gain
+from ganforge.measures.distances import kernel_distance, kernel_gain
+from ganforge.measures.intervals import Estimate, rival
 from ganforge.measures.neighbours import nearest_with_index
-from ganforge.measures.rivals import rival
-from ganforge.records import Evaluation, Grade, Measure, Verdict
+from ganforge.records import Evaluation, Grade, Meaning, Measure, Verdict
 
 Pictures = NDArray[np.uint8]
 Features = NDArray[np.float32]
-BETTER: dict[str, Literal["lower", "higher"]] = {"psnr": "higher", "ssim": "higher", "kid": "lower", "kept": "higher"}
 MEANINGS = {
-    "psnr": "How near the result is to the truth, in decibels: 6 more halve the typical error of a pixel.",
-    "ssim": "How much of the truth's structure the result shows: 1 is all of it, 0 none.",
-    "kid": "Kernel distance: how unlike real pictures of the other side the results are, as a crowd.",
-    "kept": "How much of the input's structure is still there: 1 is all of it. Copying keeps everything.",
+    "psnr": Meaning(
+        "higher", "How near the result is to the truth, in decibels: 6 more halve the typical error of a pixel."
+    ),
+    "ssim": Meaning("higher", "How much of the truth's structure the result shows: 1 is all of it, 0 none."),
+    "kid": Meaning("lower", "Kernel distance: how unlike real pictures of the other side the results are, as a crowd."),
+    "kept": Meaning(
+        "higher", "How much of the input's structure is still there: 1 is all of it. Copying keeps everything."
+    ),
 }
 COPYING, NEAREST = "the input, copied", "the nearest training pair"
 RECOLOURED = "the input, recoloured"
@@ -86,17 +87,10 @@ def judge_translation(
     floor = kernel_distance(real, judge.features(unlearned)).value
     floors = {"kid": floor, "kept": 1.0}
     measures = tuple(
-        Measure(
-            name,
-            found.value,
-            found.low,
-            found.high,
-            floors.get(name, float("nan")),
-            rivals[COPYING][name].value,
-            BETTER[name],
-            MEANINGS[name],
+        Measure.of(
+            name, its, MEANINGS[name], floor=floors.get(name, float("nan")), reference=rivals[COPYING][name].value
         )
-        for name, found in mine.items()
+        for name, its in mine.items()
     )
     told = [
         rival(name, SENTENCES.get(name, ""), {measure: found.value for measure, found in scores.items()})

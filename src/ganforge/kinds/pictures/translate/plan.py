@@ -15,10 +15,18 @@ from ganforge.kinds.pictures.settings import Translation
 from ganforge.kinds.pictures.translate.game import build_networks, build_translation
 from ganforge.kinds.pictures.translate.pairs import Pairs
 from ganforge.networks import refuse_unbuildable
-from ganforge.planning.compute import choose_compute, choose_pieces, measure_rate
+from ganforge.planning.compute import (
+    Pace,
+    Span,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_minutes,
+    measure_rate,
+)
 from ganforge.planning.draft import ASKED, Choice, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.planning.length import Pace, Span, choose_length, for_examples, for_minutes
 from ganforge.recipe import Augmentation, Data, Network, Optimiser, Recipe, Size
 
 BATCH = 16

@@ -12,15 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
+from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures import Judge, train_judge
 from ganforge.kinds.pictures.measures.blocks import made_blocks
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.kinds.pictures.measures.translation import BETTER, Translated, judge_translation, scores_of
+from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, judge_translation, scores_of
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
 from ganforge.kinds.pictures.plan import target_size
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
@@ -32,9 +33,8 @@ from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
-from ganforge.planning.model_files import write_model_files
-from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Block, Evaluation, Figure, Page, Rows
+from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.records import Block, Evaluation, Figure, Page
 from ganforge.run import Run
 
 SHOWN = 8  # cases in a group of the report, and in the grid of a look
@@ -49,14 +49,12 @@ SCORES = (
 )
 
 
-class Translate:
+class Translate(Task):
     """Turns two folders of pictures into a game of two, three or four."""
 
     name: ClassVar[str] = "translate"
-    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = BETTER
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: m.better for name, m in MEANINGS.items()}
     section: ClassVar[type[TaskSection] | None] = Translation
-    data: ClassVar[type[Data]] = Data
-    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="pictures",
         judged="pictures that it never saw",
@@ -93,10 +91,6 @@ class Translate:
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game, on the pictures that were sent."""
         return build_translation(recipe), PairFeed.of_raw(examples, recipe.compute.device)
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """Nothing: the passport says what was found."""
-        return ()
 
 
 @dataclass(slots=True)

@@ -16,10 +16,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ganforge.contracts import Observer, Plain
-from ganforge.core.safetensors_file import read_declared, read_tensors
+from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, RunError
+from ganforge.errors import InputError, RunError, refused
 from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import GapUnit
@@ -30,7 +29,6 @@ from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.write import write_table
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
-from ganforge.planning.model_files import WEIGHTS, built, parts_of, read_description
 from ganforge.recipe import Network, Recipe
 
 if TYPE_CHECKING:
@@ -280,7 +278,7 @@ class RowSamples:
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:
-    """Reads the model of a run, which may come from anybody; see stored.py.
+    """Reads the model of a run, which may come from anybody (core/model_files.py).
 
     Raises: RunError if there is none, if it is damaged, or if it is not a model of rows.
     """

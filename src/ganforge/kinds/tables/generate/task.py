@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from safetensors.numpy import load, save
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Plain, Tell
+from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
@@ -25,7 +25,7 @@ from ganforge.kinds.tables.measures.blocks import first_rows_block
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
-from ganforge.kinds.tables.plan import begin, choose_rows, overview_of, plan_rows
+from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
 from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
@@ -33,7 +33,7 @@ from ganforge.kinds.tables.rules.rules import broken
 from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Evaluation, Page, Rows
+from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
@@ -41,7 +41,7 @@ SHOWN = 8  # rows that the report shows
 DRAWN = 6  # columns that a look draws
 
 
-class GenerateRows:
+class GenerateRows(Task):
     """Turns a table into a game of two."""
 
     name: ClassVar[str] = "generate"
@@ -50,7 +50,6 @@ class GenerateRows:
     }
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
-    unguarded: ClassVar[str | None] = None
     page: ClassVar[Page] = Page(
         nouns="rows",
         judged="generated rows",
@@ -74,10 +73,6 @@ class GenerateRows:
         codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
         feed = RowFeed(examples["codes"].numpy(), recipe.compute.device)
         return build_row_game(recipe, codec, feed), feed
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """The columns and the rules."""
-        return overview_of(recipe)
 
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A picture of the columns, and how alike columns and pairs are to those of held-out rows."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ganforge.measures.rivals import rival_rows, score
+from ganforge.measures.intervals import rival_rows, score
 from ganforge.records import Block, Content, Figure, Prose, Rows
 
 MOST_COLUMNS, MOST_PAIRS = 60, 15  # that are listed

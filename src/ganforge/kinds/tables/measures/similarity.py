@@ -20,6 +20,7 @@ from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.coding import Coded, Coding
 from ganforge.kinds.tables.reading.arrays import row_count, take
+from ganforge.measures.distances import kind_scores
 from ganforge.measures.distributions import (
     block_estimate,
     block_shares,
@@ -29,7 +30,6 @@ from ganforge.measures.distributions import (
     total_variation,
 )
 from ganforge.measures.intervals import Estimate, from_standard_error, of_share, with_ends
-from ganforge.measures.modes import kind_scores
 from ganforge.measures.neighbours import K, nearest
 
 BLOCKS = 10  # of the jackknife
@@ -156,7 +156,7 @@ def quick_table_quality(
 
 
 def variety(real: Coded, fake: Coded, label: str | None = None) -> dict[str, Estimate]:
-    """coverage and diversity; with a label column of kinds also kinds_reached and kind_diversity (measures/modes.py).
+    """coverage and diversity; with a label column of kinds also kinds_reached and kind_diversity.
 
     A row is a point: a number is its rank among the real ones, 0..1, a category a corner of a simplex with sides of
     length 1. coverage: the share of real rows that have a generated one no farther than their fifth real neighbour

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.feather
 import pyarrow.parquet as pq
 
-from ganforge.core.files import write_through
+from ganforge.core.files import refuse_taken, write_through
 from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import arrow_from, as_text, from_plain
@@ -47,14 +47,7 @@ def check_table_place(out: str | Path, *, force: bool) -> Path:
             "The ending says which kind of file it becomes.",
             near if "mean" in near else f"Use one of {', '.join(_WRITERS)}.",
         )
-    if place.is_dir():
-        raise InputError(f"{str(out)!r} is a folder.", "A table is written as one file.", "Choose another name.")
-    if place.exists() and not force:
-        raise InputError(
-            f"{str(out)!r} exists already.",
-            "Nothing is overwritten by itself.",
-            "Choose another name, or --force to replace it.",
-        )
+    refuse_taken(place, force=force)
     return place
 
 

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Game, Loss, Observer, Player, Turn
+from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import seed_for
-from ganforge.core.validation import refused
-from ganforge.errors import InputError, RecipeError, RunError, did_you_mean
+from ganforge.errors import InputError, RecipeError, RunError, did_you_mean, refused
 from ganforge.kinds.tables.regress.numeric import Numbers, Scaling
 from ganforge.networks.mlp import hidden_layers
 from ganforge.objectives import squared_error
 from ganforge.planning.game import optimiser_settings
-from ganforge.planning.model_files import built, read_description, write_model_files
 from ganforge.recipe import Network, Recipe
 
 REGRESSORS = ("linear", "mlp")
@@ -145,7 +144,7 @@ def _refused(why: str) -> InputError:
 
 
 def load_regression(folder: Path, device: str = "cpu") -> RegressionModel:
-    """Reads the model of a run, which may come from anybody (planning/model_files.py).
+    """Reads the model of a run, which may come from anybody (core/model_files.py).
 
     Raises: RunError if there is none, if it is damaged, or if it is not a regression.
     """

@@ -180,7 +180,7 @@ def _choose_curve(draft: Draft, table: NumericTable) -> tuple[int, str]:
 def _choose_length(draft: Draft, table: NumericTable, examples: int, why: str, tell: Tell) -> None:
     """Length and records. Args: examples that the network needs, and why, where nothing was asked for."""
     rate = seconds = None
-    batch = draft[Optimiser].batch_size
+    needed, batch = examples, draft[Optimiser].batch_size
     if draft.request.examples:
         examples, why = draft.request.examples, ASKED
     elif draft.request.minutes is not None:
@@ -198,6 +198,8 @@ def _choose_length(draft: Draft, table: NumericTable, examples: int, why: str, t
         seconds_allowed=(seconds, ""),
         examples_per_second=(rate, "timed on this machine just now" if rate else ""),
     )
+    average, why = draft[Average].half_life_examples, draft.why("average.half_life_examples")
+    draft.revise(Average, half_life_examples=(float(round(average * length.examples / needed)), why))
     every = max(1, -(-length.examples // batch) // 100)
     draft.choose(
         Records,

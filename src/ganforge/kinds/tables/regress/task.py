@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Tell
+from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.errors import RecipeError
@@ -31,23 +31,21 @@ from ganforge.kinds.tables.regress.numeric import (
     with_ones,
 )
 from ganforge.kinds.tables.regress.plan import begin, plan_table
-from ganforge.measures.intervals import Estimate, from_bootstrap, measure_of, with_ends
+from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
 from ganforge.measures.prediction import r_squared, rmse
-from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Rows, Verdict
+from ganforge.recipe import Recipe, Request, refuse_changed_data
+from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Verdict
 from ganforge.run import Run
 
 SHOWN_THETAS = 32  # features up to which every theta stands in the record of each look
 REACHED = 0.01  # standard deviations of the target: nearer than this to the closed form's answers is there
 
 
-class Regress:
+class Regress(Task):
     """Turns a table into a game of one."""
 
     name: ClassVar[str] = "regress"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"rmse": "lower", "r2": "higher"}
-    section: ClassVar[type[TaskSection] | None] = None
-    data: ClassVar[type[Data]] = Data
     unguarded: ClassVar[str | None] = "one network that descends has no opponent to lose its balance with"
     page: ClassVar[Page] = Page(
         nouns="rows",
@@ -83,10 +81,6 @@ class Regress:
         """The game of one, on the rows that were sent."""
         feed = TableFeed(examples["x"].numpy(), examples["y"].numpy())
         return build_game(recipe, examples["x"].shape[1]), feed
-
-    def overview(self, recipe: Recipe) -> tuple[Rows, ...]:
-        """Nothing: the passport says what was found."""
-        return ()
 
 
 @dataclass(slots=True)
@@ -191,7 +185,13 @@ def _measures(table: NumericTable, trained: Numbers, closed: Numbers) -> list[Me
         "rmse": Meaning("lower", f"Typical size of an error, in units of {table.target_name}."),
     }
     return [
-        measure_of(name, _score(score, y, trained, repeats=1000), score(y, closed), score(y, mean), meanings[name])
+        Measure.of(
+            name,
+            _score(score, y, trained, repeats=1000),
+            meanings[name],
+            floor=score(y, closed),
+            reference=score(y, mean),
+        )
         for name, score in SCORES.items()
     ]
 

@@ -1,4 +1,4 @@
-"""The classical objectives, written from scores before the sigmoid, each one loss per example.
+"""The objectives, written from scores before the sigmoid, each one loss per example; and plain backpropagation's.
 
 With gamma > 0 each of the first four takes the zero-centred penalties R1 and R2 of penalties.py as well; with gamma = 0
 it is the paper's own loss.
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -17,7 +18,6 @@ from ganforge.contracts import BoundDiscriminator, Dial, Loss, is_on
 from ganforge.core.device import widened
 from ganforge.core.seeds import Draws
 from ganforge.objectives.penalties import score_both, squared_slope
-from ganforge.objectives.relativistic import discriminator_notes
 
 _PerScore = Callable[[Tensor], Tensor]
 
@@ -131,3 +131,69 @@ class Wasserstein:
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
         return Loss({"adversarial": -widened(discriminator(fake))})
+
+
+# ---- r3gan, the default: relativistic pairing with both gradient penalties -------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class R3GAN:
+    """Each real example is paired with a fake one and the discriminator ranks the two; R1 and R2 at every step.
+
+    D minimises softplus(-(D(x) - D(G(z)))) + gamma/2 (|dD(x)/dx|^2 + |dD(G(z))/dG(z)|^2);
+    G minimises softplus(-(D(G(z)) - D(x))).
+    Source: Huang, Gokaslan, Kuleshov and Tompkin 2024, "The GAN is dead; long live the GAN!", equations 2 and 5;
+    the pairing is Jolicoeur-Martineau 2019.
+    """
+
+    generator_reads_real: ClassVar[bool] = True
+    couples_examples: ClassVar[bool] = False
+    gamma: ClassVar[tuple[float, float] | None] = None
+
+    def discriminator_loss(
+        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
+    ) -> Loss:
+        score = score_both(discriminator, real, fake, with_slopes=True)
+        assert score.slope_real is not None and score.slope_fake is not None
+        terms = {
+            "adversarial": F.softplus(score.fake - score.real),
+            "r1": 0.5 * gamma * score.slope_real,
+            "r2": 0.5 * gamma * score.slope_fake,
+        }
+        return Loss(terms, discriminator_notes(score.real, score.fake, score.slope_real, score.slope_fake))
+
+    def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
+        with torch.no_grad():
+            real_score = widened(discriminator(real))
+        return Loss({"adversarial": F.softplus(real_score - widened(discriminator(fake)))})
+
+
+def discriminator_notes(
+    real: Tensor, fake: Tensor, slope_real: Tensor | None = None, slope_fake: Tensor | None = None
+) -> dict[str, Tensor]:
+    """What the diagnosis reads of a discriminator's turn, each (B,) and without graph."""
+    notes = {"score_real": real.detach(), "score_fake": fake.detach(), "ranked_right": (real > fake).float()}
+    if slope_real is not None and slope_fake is not None:
+        notes |= {"slope_real": slope_real.detach(), "slope_fake": slope_fake.detach()}
+    return notes
+
+
+# ---- what a game of one player minimises -----------------------------------------------------------------------------
+
+
+def squared_error(prediction: Tensor, target: Tensor) -> Loss:
+    """The textbook's L = 1/(2m) sum (h(x) - y)^2, as one loss per example: (h(x) - y)^2 / 2.
+
+    Args: prediction, target (B,).
+    """
+    return Loss({"squared_error": 0.5 * (widened(prediction) - widened(target)).square()})
+
+
+def softened_error(made: Tensor, truth: Tensor, softness: float) -> Tensor:
+    """(B,): the mean of sqrt(d^2 + softness^2) - softness, d the difference of values in -1..1.
+
+    An error far below `softness` counts squared, so that its gradient ends where it does; one far above as it is.
+    Source: Charbonnier et al. 1994, "Two deterministic half-quadratic regularization algorithms for computed imaging".
+    """
+    difference = (widened(made) - widened(truth)).flatten(1)
+    return ((difference.square() + softness**2).sqrt() - softness).mean(1)
