@@ -15,9 +15,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.coding import Coded, Coding, by_frequency, ranks
 from ganforge.kinds.tables.measures.copies import Copies, copies
-from ganforge.kinds.tables.measures.similarity import Similarity, similarity
+from ganforge.kinds.tables.measures.similarity import Coded, Coding, Similarity, by_frequency, ranks, similarity
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take
 from ganforge.measures.intervals import Estimate, from_jackknife, from_standard_error
 from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_squared
