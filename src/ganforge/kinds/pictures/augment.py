@@ -19,9 +19,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ganforge.contracts import Batch, Game, Loss, Observer, OptimiserSettings, Player, Schedule, Turn
+from ganforge.contracts import Game, Loss, Observer, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.files import read_json_file, refuse_taken, write_tree, write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.engine.fit import FitSettings, fit
@@ -31,7 +30,7 @@ from ganforge.kinds.pictures.networks.augmentation import augment as changed
 from ganforge.kinds.pictures.networks.augmentation import draw_changes
 from ganforge.kinds.pictures.networks.conv import ConvDiscriminator, ConvPair
 from ganforge.kinds.pictures.picture_file import picture_paths
-from ganforge.kinds.pictures.reading.feed import HALF, PictureFeed
+from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
@@ -49,31 +48,17 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Pictures uint8 (N, C, H, W) with labels (N,), as examples (contracts.Feed)."""
+    """Pictures uint8 (N, C, H, W) with labels (N,)."""
 
     pictures: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
-    @property
-    def resident(self) -> bool:
-        """Whether all examples live on the training device (contracts.Feed)."""
-        return False
-
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.labels)
 
-    def batch(self, indices: Tensor) -> Batch:
-        """x (B, C, H, W) in -1..1, label (B,)."""
-        places = indices.numpy()
-        x = torch.from_numpy(self.pictures[places]).float().sub_(HALF).div_(HALF)
-        return {"x": x.contiguous(memory_format=torch.channels_last), "label": torch.from_numpy(self.labels[places])}
-
-    def raw(self, first: int, last: int) -> Batch:
-        """The pictures and labels first..last-1."""
-        return {
-            "pixels": torch.from_numpy(self.pictures[first:last]),
-            "label": torch.from_numpy(self.labels[first:last]),
-        }
+    def feed(self) -> PictureFeed:
+        """The same as training examples."""
+        return PictureFeed(self.pictures.transpose(0, 2, 3, 1), None, self.labels)
 
     def with_more(self, other: Labelled) -> Labelled:
         """Both, one after the other."""
@@ -103,12 +88,12 @@ def accuracy_after_learning(train: Labelled, held_out: Labelled, labels: int, *,
         seed=seed, batch_size=batch, length_examples=examples, half_life_examples=0.02 * examples,
         record_every_steps=max(1, examples // batch // 4),
     )  # fmt: skip
-    product = fit(game, train, settings).product
+    product = fit(game, train.feed(), settings).product
     assert isinstance(product, ConvDiscriminator)
-    right = 0
+    right, unseen = 0, held_out.feed()
     with torch.no_grad():
-        for first in range(0, len(held_out), AT_ONCE):
-            batch_of = held_out.batch(torch.arange(first, min(first + AT_ONCE, len(held_out))))
+        for first in range(0, len(unseen), AT_ONCE):
+            batch_of = unseen.batch(torch.arange(first, min(first + AT_ONCE, len(unseen))))
             right += int((product.scores(batch_of["x"]).argmax(1) == batch_of["label"]).sum())
     return right / len(held_out)
 

@@ -29,7 +29,7 @@ from ganforge.planning.compute import (
     for_minutes,
     measure_rate,
 )
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Choice, Draft
 from ganforge.planning.game import choose_network, choose_objective, choose_optimiser
 from ganforge.recipe import Adversary, Augmentation, Compute, Data, Network, Optimiser, Recipe, Size
 
@@ -94,17 +94,8 @@ def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell
 
     Raises: RecipeError for networks that do not suit.
     """
-    labels = len(pictures.label_names)
-    named = (pictures.label_names, f"{labels} labels: one model draws each of them on demand")
     draft.explain({"task": ASKED if draft.request.task else "what can be made of pictures: more like them"})
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("pictures", "found there"),
-        shape=(pictures.shape, size_reason),
-        **({"label_names": named} if labels else {}),
-        hash=(pictures.data_hash, ""),
-    )
+    choose_data(draft, (pictures.shape, size_reason), pictures.data_hash, pictures.label_names)
     choose_compute(draft)
     _choose_objective(draft, pictures)
     _choose_augmentation(draft, pictures)
@@ -112,6 +103,19 @@ def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell
     span = _choose_size(draft, pictures, tell)
     choose_length(draft, PACE, span, look_samples=(1000, "enough for a trend; the evaluation at the end draws more"))
     return draft.recipe()
+
+
+def choose_data(draft: Draft, shape: Choice, data_hash: str, label_names: tuple[str, ...] = ()) -> Data:
+    """Choose the section `data`: what was found there, and the shape (C, H, W) that is learned."""
+    named = (label_names, f"{len(label_names)} labels: one model draws each of them on demand")
+    return draft.choose(
+        Data,
+        source=(draft.request.source, "you gave it"),
+        kind=("pictures", "found there"),
+        shape=shape,
+        **({"label_names": named} if label_names else {}),
+        hash=(data_hash, ""),
+    )
 
 
 def _choose_objective(draft: Draft, pictures: Pictures) -> Adversary:

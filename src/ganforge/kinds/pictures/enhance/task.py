@@ -19,7 +19,7 @@ from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
 from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
-from ganforge.kinds.pictures.enhance.photos import Photos, open_photos
+from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
@@ -27,6 +27,7 @@ from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
 from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_restoration, plain_ways
 from ganforge.kinds.pictures.reading.cache import cache_folder
 from ganforge.kinds.pictures.reading.feed import PictureFeed, to_uint8
+from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.settings import Enhancement, model_description, refuse_misfits
 from ganforge.kinds.pictures.write import side_by_side, write_grid
@@ -103,7 +104,7 @@ class Enhance(Task):
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
 
 
-def _open(request: Request, device: str) -> Photos:
+def _open(request: Request, device: str) -> Pictures:
     return open_photos(survey(request.source, labels=False, fewest=1), device=device)
 
 
@@ -120,7 +121,7 @@ class EnhanceJob:
     """Photos opened and everything chosen."""
 
     recipe: Recipe
-    photos: Photos
+    photos: Pictures
     tell: Tell
     _judge: Judge | None = None
 

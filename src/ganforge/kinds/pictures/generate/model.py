@@ -142,7 +142,7 @@ class PictureModel:
 
             return walk_of(self, keys, STEPS, label, seed, truncation)
         self.refuse_impossible(count, truncation)
-        labels = labels_for(self, label, count) if label is not None else self.draw_labels(count, seed=seed)
+        labels = self.draw_labels(count, seed=seed) if label is None else np.full(int(count), self.label_index(label))
         return PictureSamples(self, int(count), labels, seed, truncation)
 
     def write(self, samples: PictureSamples | Walk, out: Path, *, force: bool) -> Path:
@@ -163,11 +163,13 @@ class PictureModel:
 
     # ---- verbs that only models of pictures have
 
-    def interpolate(self, *given: Any, **options: Any) -> Path:
-        """Writes a film of a walk in latent space; see interpolate.py."""
-        from ganforge.kinds.pictures.generate.interpolate import interpolate
+    def interpolate(
+        self, keys: int, out: Path, *, label: str | None, steps: int, seed: int, truncation: float, force: bool
+    ) -> Path:
+        """Writes a film of a walk in latent space; see `api.interpolate`."""
+        from ganforge.kinds.pictures.generate.interpolate import walk_of
 
-        return interpolate(self, *given, **options)
+        return walk_of(self, keys, steps, label, seed, truncation).write(out, force=force)
 
     def invert(self, *given: Any, **options: Any) -> Any:
         """Finds the latents of pictures; see kinds/pictures/invert/inversion.py."""
@@ -234,8 +236,3 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
 def _shares(shares: NDArray[np.float64]) -> bool:
     """Whether they are shares of one whole; of no labels there are none."""
     return len(shares) == 0 or bool((shares >= 0).all() and abs(shares.sum() - 1) < 1e-6)
-
-
-def labels_for(model: PictureModel, label: str, count: int) -> NDArray[np.int64]:
-    """(count,) copies of one label's index. Raises: InputError with the nearest name."""
-    return np.full(count, model.label_index(label), dtype=np.int64)

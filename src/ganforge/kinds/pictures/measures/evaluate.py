@@ -106,7 +106,6 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     train_labels: NDArray[np.int64] | None = None,
     sample_labels: NDArray[np.int64] | None = None,
     label_names: Sequence[str] = (),
-    seed: int = 0,
     rulers: Mapping[str, Ruler] | None = None,
 ) -> Evaluation:
     """Compares samples with held-out pictures, and both rivals (other real pictures, a Gaussian) in the same way.
@@ -125,19 +124,19 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     n = min(MOST_COMPARED, len(held_out), len(samples), len(train), len(unlearned))
     _check_count(n)
     # In random order, because blocks, subsets and fits read from the front, and data often lies sorted by label.
-    real, fake = _subset(held_out, n, seed, "held-out"), _subset(samples, n, seed, "samples")
-    base = _subset(train, MOST_TRAIN, seed, "train")
+    real, fake = _subset(held_out, n, "held-out"), _subset(samples, n, "samples")
+    base = _subset(train, MOST_TRAIN, "train")
     base_pictures, real_pictures, fake_pictures = train[base], held_out[real], samples[fake]
     base_labels = None if train_labels is None else train_labels[base]
     asked = None if sample_labels is None else sample_labels[fake]
-    shuffle = np.random.default_rng(seed_for(seed, "metrics/shuffle"))
+    shuffle = np.random.default_rng(seed_for(0, "metrics/shuffle"))
 
     rival = GaussianReference.fit(base_pictures, base_labels, max(1, len(label_names)))
     rival_asked = asked if asked is not None and base_labels is not None else rival.draw_labels(n, shuffle)
     rival_pictures = rival.sample(rival_asked, shuffle) if real_pictures.nbytes < 2**29 else None
     views = _Views(judge, base_pictures, real_pictures)
     mine = views.of(fake_pictures)
-    floor_pictures = unlearned[_subset(unlearned, n, seed, "unlearned")]
+    floor_pictures = unlearned[_subset(unlearned, n, "unlearned")]
     floor = views.of(floor_pictures)
     other = views.of(rival_pictures) if rival_pictures is not None else _sampled(views, rival, rival_asked, shuffle)
 
@@ -164,7 +163,7 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
             asked,
             rival_asked,
             judge.settings.accuracy,
-            np.random.default_rng(seed_for(seed, "metrics/bootstrap")),
+            np.random.default_rng(seed_for(0, "metrics/bootstrap")),
         )
         classes = label_metrics.class_table(readings, base_labels, label_names)
     measures = tuple(
@@ -248,9 +247,9 @@ def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     return small
 
 
-def _subset(pictures: NDArray[np.uint8], most: int, seed: int, name: str) -> NDArray[np.int64]:
-    """Indices of `most` pictures in random order, the same for the same seed."""
-    return np.random.default_rng(seed_for(seed, f"metrics/{name}")).permutation(len(pictures))[:most]
+def _subset(pictures: NDArray[np.uint8], most: int, name: str) -> NDArray[np.int64]:
+    """Indices of `most` pictures in random order, always the same for the same name."""
+    return np.random.default_rng(seed_for(0, f"metrics/{name}")).permutation(len(pictures))[:most]
 
 
 def _check_count(n: int) -> None:

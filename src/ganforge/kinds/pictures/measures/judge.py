@@ -25,7 +25,7 @@ from ganforge.core.model_files import Declared, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, RunError, StorageError
 
-VERSION = 2  # of the judge's making: part of the cache's name, so that an older ruler is never mixed with this one
+VERSION = 3  # of the judge's making: part of the cache's name, so that an older ruler is never mixed with this one
 MOST_PICTURES = 15_000  # that it learns from
 MOST_PIXELS = 36_000_000  # shown in training: 45,000 pictures of 28x28, which takes about 10 s on 2 cores
 FEWEST_PICTURES, MOST_EPOCHS = 4_000, 40
@@ -135,7 +135,6 @@ class JudgeSettings:
     accuracy: float  # on pictures it did not learn from, 0..1
     learned_from: int
     data_hash: str
-    seed: int
     version: int = VERSION
 
 
@@ -242,23 +241,19 @@ def train_judge(
     labels: NDArray[np.int64] | None,
     *,
     data_hash: str,
-    seed: int = 0,
     cache: Path | None = None,
-    device: torch.device | str = "cpu",
 ) -> Judge:
     """Makes the judge of a training split, or takes it from the cache.
 
+    It is the ruler: whatever the run's seed is, two runs on one data set are measured with the same one.
+
     Args: pictures uint8 (N, C, H, W), N >= 10; a memory map will do, at most 15,000 are read. labels (N,) 0..classes-1
-        or None. data_hash names the training split. seed: leave it at 0, whatever the run's seed is: the judge is the
-        ruler, and two runs on one data set compare only when they are measured with the same one. cache: a folder that
-        keeps judges by data hash.
+        or None. data_hash names the training split. cache: a folder that keeps judges by data hash.
     Raises: DataError for pictures or labels that do not fit.
     """
     classes = _check_data(pictures, labels)
     kept = (
-        None
-        if cache is None
-        else cache / f"judge-v{VERSION}-{data_hash[:24]}-{'classes' if classes > 1 else 'plain'}-{seed}"
+        None if cache is None else cache / f"judge-v{VERSION}-{data_hash[:24]}-{'classes' if classes > 1 else 'plain'}"
     )
     if kept is not None and kept.is_dir():
         try:
@@ -267,7 +262,7 @@ def train_judge(
                 return judge
         except RunError:
             pass  # a damaged cache is made anew below
-    judge = _train(pictures, labels if classes > 1 else None, classes, data_hash, seed, torch.device(device))
+    judge = _train(pictures, labels if classes > 1 else None, classes, data_hash)
     if kept is not None:
         with suppress(StorageError):  # a full disk costs the next run some seconds, not this one its end
             judge.save(kept)
@@ -292,19 +287,12 @@ def _check_data(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None) -
     return classes if len(np.unique(labels)) > 1 and len(labels) >= 5 * classes else 0
 
 
-def _train(
-    pictures: NDArray[np.uint8],
-    labels: NDArray[np.int64] | None,
-    classes: int,
-    data_hash: str,
-    seed: int,
-    device: torch.device,
-) -> Judge:
-    order = np.random.default_rng(seed_for(seed, "judge/subset")).permutation(len(pictures))[:MOST_PICTURES]
+def _train(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, classes: int, data_hash: str) -> Judge:
+    order = np.random.default_rng(seed_for(0, "judge/subset")).permutation(len(pictures))[:MOST_PICTURES]
     checked = max(1, len(order) // 10)
     order = np.concatenate([np.sort(order[:checked]), np.sort(order[checked:])])
     x = torch.cat([prepare(pictures[part]) for part in np.array_split(order, max(1, len(order) // CHUNK))])
-    kinds = torch.from_numpy(labels[order].astype(np.int64)) if labels is not None else _clusters(x, seed)
+    kinds = torch.from_numpy(labels[order].astype(np.int64)) if labels is not None else _clusters(x)
     settings = JudgeSettings(
         kind="classifier" if labels is not None else "self_supervised",
         channels=pictures.shape[1],
@@ -314,10 +302,9 @@ def _train(
         accuracy=0.0,
         learned_from=len(order) - checked,
         data_hash=data_hash,
-        seed=seed,
     )
     judge = _untrained(settings)
-    _fit(judge, x[checked:], kinds[checked:], seed, device)
+    _fit(judge, x[checked:], kinds[checked:])
     with torch.no_grad():
         accuracy = float((judge.head(judge.trunk(x[:checked])).argmax(1) == kinds[:checked]).float().mean())
     trained = Judge(JudgeSettings(**{**asdict(settings), "accuracy": accuracy}), judge.trunk, judge.head, judge.filters)
@@ -329,9 +316,9 @@ def _train(
 
 
 def _untrained(settings: JudgeSettings) -> Judge:
-    """A judge with its first weights, from the seed alone."""
+    """A judge with its first weights, the same ones for the same settings."""
     size = prepare(np.zeros((1, settings.channels, settings.height, settings.width), np.uint8)).shape[2:]
-    random = generator_for(settings.seed, "judge/weights")
+    random = generator_for(0, "judge/weights")
     with torch.device("meta"):
         trunk, head = Trunk(settings.channels, *size), nn.Linear(LEARNED, settings.outputs)
     trunk, head = trunk.to_empty(device="cpu"), head.to_empty(device="cpu")
@@ -346,17 +333,17 @@ def _untrained(settings: JudgeSettings) -> Judge:
     return Judge(settings, trunk, head, RandomFilters(settings.channels, random))
 
 
-def _clusters(x: Tensor, seed: int) -> Tensor:
+def _clusters(x: Tensor) -> Tensor:
     """Kinds of pictures where nobody named any: k-means on small versions (DeepCluster's first round, Caron 2018)."""
     from sklearn.cluster import KMeans
 
     small = F.adaptive_avg_pool2d(x, (min(16, x.shape[2]), min(16, x.shape[3]))).flatten(1).numpy()
     clusters = max(2, min(CLUSTERS, len(x) // 20))
-    means = KMeans(clusters, n_init=2, max_iter=50, random_state=seed_for(seed, "judge/clusters") % 2**32)
+    means = KMeans(clusters, n_init=2, max_iter=50, random_state=seed_for(0, "judge/clusters") % 2**32)
     return torch.from_numpy(means.fit_predict(small).astype(np.int64))
 
 
-def _fit(judge: Judge, x: Tensor, kinds: Tensor, seed: int, device: torch.device) -> None:
+def _fit(judge: Judge, x: Tensor, kinds: Tensor) -> None:
     """Adam with one warm-up and decay. Without labels every second batch is turned, and the turn is to be told."""
     pixels = x.shape[2] * x.shape[3]
     shown = int(min(MOST_EPOCHS * len(x), max(FEWEST_PICTURES, MOST_PIXELS / pixels)))
@@ -365,33 +352,31 @@ def _fit(judge: Judge, x: Tensor, kinds: Tensor, seed: int, device: torch.device
     if judge.settings.kind == "self_supervised":
         orientation_head = nn.Linear(LEARNED, 4)
         nn.init.normal_(
-            orientation_head.weight, std=LEARNED**-0.5, generator=generator_for(seed, "judge/orientation head")
+            orientation_head.weight, std=LEARNED**-0.5, generator=generator_for(0, "judge/orientation head")
         )
         nn.init.zeros_(orientation_head.bias)
     modules: Sequence[nn.Module] = [m for m in (judge.trunk, judge.head, orientation_head) if m is not None]
     for module in modules:
-        module.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        module.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     parameters = [p for module in modules for p in module.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.05, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps, pct_start=0.2)
     reach = round(max(x.shape[2:]) / 16)
     for step in range(steps):
-        random = generator_for(seed, "judge/batch", step=step)
+        random = generator_for(0, "judge/batch", step=step)
         pick = torch.randint(len(x), (BATCH,), generator=random)
         batch = shift(x[pick], reach, random)
-        loss = torch.zeros((), device=device)
+        loss = torch.zeros(())
         if orientation_head is not None and step % 2:
             turn = torch.randint(4, (BATCH,), generator=random)
-            batch = orient(batch, turn).to(device)
-            loss = loss + F.cross_entropy(orientation_head(judge.trunk(batch)), turn.to(device))
+            batch = orient(batch, turn)
+            loss = loss + F.cross_entropy(orientation_head(judge.trunk(batch)), turn)
         else:
-            loss = loss + F.cross_entropy(
-                judge.head(judge.trunk(batch.to(device))), kinds[pick].to(device), label_smoothing=0.1
-            )
+            loss = loss + F.cross_entropy(judge.head(judge.trunk(batch)), kinds[pick], label_smoothing=0.1)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
     for module in modules:
         # Laid out as `load` finds them: another layout sums in another order, a resumed run would measure otherwise.
-        module.to(device="cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+        module.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]

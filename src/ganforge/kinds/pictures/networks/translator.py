@@ -13,13 +13,14 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.kinds.pictures.networks.conv import SLOPE, bounded, halvings
+from ganforge.kinds.pictures.networks.conv import SLOPE, bounded, halvings, pad_to_stages
 from ganforge.recipe import Data, Network
 
 FEATURES = 64  # of a patch, in contrastive translation
 PATCHES_ACROSS = 3  # about so many of the patches that a discriminator judges stand beside each other in a picture
 WIDEST = 3  # times that a discriminator's width doubles, at most
-MULTIPLE = 8  # pixels: what height and width are divisible by where the U-Net is narrowest
+STAGES = 3  # how often height and width are halved where the U-Net is narrowest
+MULTIPLE = 2**STAGES  # pixels
 
 
 class _Residual(nn.Module):
@@ -135,8 +136,7 @@ class PatchFeatures(nn.Module):
 
 def padded(x: Tensor) -> Tensor:
     """Pictures (B, C, H, W) whose last row and column are repeated until both sides are divisible by MULTIPLE."""
-    down, right = -x.shape[2] % MULTIPLE, -x.shape[3] % MULTIPLE
-    return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x
+    return pad_to_stages(x, STAGES)
 
 
 def translator(network: Network, data: Data) -> TranslatorGenerator:

@@ -178,9 +178,9 @@ def scale_of(array: Array, name: str) -> Scale:
 def array_part(array: Array, scale: Scale, labels: NDArray[np.int64] | None) -> Part:
     """The part that an array is."""
     ready: Array | None = None
-    if scale.exact and isinstance(array, np.ndarray):
+    if scale.exact and not isinstance(array, MappedArray):
         ready = channels_last(array)
-    elif scale.exact and array.contiguous:
+    elif scale.exact and isinstance(array, MappedArray) and array.contiguous:
         ready = array.viewed(channels_last)
     return Part(count=len(array), labels=labels, blocks=partial(_blocks, array, scale), array=ready)
 

@@ -90,7 +90,8 @@ def _decoded(
     part: Part, target: Target, take: Callable[[Pixels], object]
 ) -> tuple[NDArray[np.int64], list[tuple[str, str]], int]:
     """Hands all pictures to `take`, block by block. Returns: source_rows, failed and enlarged of `Stored`."""
-    rows, failed, enlarged = [np.empty(0, np.int64)], [], 0
+    rows, enlarged = [np.empty(0, np.int64)], 0
+    failed: list[tuple[str, str]] = []
     for block in part.blocks(target):
         take(block.pixels)
         rows.append(block.rows)

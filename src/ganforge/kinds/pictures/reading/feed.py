@@ -72,7 +72,7 @@ class PictureFeed:
         if self._pixels is not None:
             levels = self._pixels.index_select(0, chosen)
         else:
-            levels = self._carrier.carry(self._read(indices.numpy()))
+            levels = self._carrier.carry(self.levels(indices.numpy()))
         numbers = levels.permute(0, 3, 1, 2).to(torch.get_default_dtype())  # keeps its strides: channels_last
         x = numbers.sub_(HALF).div_(HALF)
         if self._labels is None:
@@ -81,7 +81,7 @@ class PictureFeed:
 
     def raw(self, first: int, last: int) -> dict[str, Tensor]:
         """pixels uint8 (n, H, W, C) of the pictures first..last-1, and label (n,) where there are labels."""
-        pixels = {"pixels": torch.from_numpy(self._read(np.arange(first, last)))}
+        pixels = {"pixels": torch.from_numpy(self.levels(np.arange(first, last)))}
         return pixels if self._labels is None else {**pixels, "label": self._labels[first:last].cpu()}
 
     @classmethod
@@ -94,21 +94,22 @@ class PictureFeed:
     def pictures(self, indices: NDArray[np.integer] | Tensor | None = None) -> Pixels:
         """The pictures as they are: uint8 (n, C, H, W). Args: indices (n,), or None for all of them."""
         chosen = np.arange(len(self)) if indices is None else np.asarray(indices)
-        return np.ascontiguousarray(self._read(chosen).transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(self.levels(chosen).transpose(0, 3, 1, 2))
 
     def _brought(self, room: int) -> Tensor | None:
         """All pictures, on the device; None where they do not fit. Args: room in bytes."""
-        first = self._read(np.arange(1))
+        first = self.levels(np.arange(1))
         if len(self) * first.nbytes > room:
             return None
         step = max(1, AT_ONCE // first.nbytes)
         pixels = torch.empty((len(self), *first.shape[1:]), dtype=torch.uint8, device=self._device)
         for start in range(0, len(self), step):
             end = min(start + step, len(self))
-            pixels[start:end] = torch.from_numpy(self._read(np.arange(start, end)))
+            pixels[start:end] = torch.from_numpy(self.levels(np.arange(start, end)))
         return pixels
 
-    def _read(self, indices: NDArray[np.integer]) -> Pixels:
+    def levels(self, indices: NDArray[np.integer]) -> Pixels:
+        """The pictures as they are stored: uint8 (n, H, W, C). Args: indices (n,)."""
         return np.ascontiguousarray(self._rows[indices if self._places is None else self._places[indices]])
 
 

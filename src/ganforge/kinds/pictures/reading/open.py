@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +94,7 @@ class Pictures:
     """Pictures ready for training. `shape` is (C, H, W); the passport can be written as JSON."""
 
     shape: tuple[int, int, int]
-    label_names: tuple[str, ...]
+    label_names: tuple[str, ...] = ()
     train: PictureFeed
     held_out: PictureFeed
     passport: dict[str, Any]
@@ -216,31 +217,45 @@ def _feed(kept: _Kept, mask: NDArray[np.bool_] | None, device: torch.device | st
     return PictureFeed(kept.stored.rows, places, None if kept.labels is None else kept.labels[chosen], device)
 
 
-def _passport(
-    survey: Survey, target: Target, kept: list[_Kept], skipped: tuple[tuple[str, str], ...]
+def common_passport(
+    survey: Survey, count: int, skipped: Sequence[tuple[str, str]], size: tuple[int, int], channels: int
 ) -> dict[str, Any]:
-    native = survey.native_size == (target.height, target.width)
+    """What a passport of pictures says, however they are used. Args: size (H, W) that they are used in."""
     return {
         "source": survey.source,
         "format": survey.format,
-        "count": sum(len(one.places) for one in kept),
+        "count": count,
         "skipped_count": len(skipped),
         "skipped": [{"name": name, "reason": reason} for name, reason in skipped[:LISTED]],
-        "size": [target.height, target.width],
+        "size": list(size),
         "sizes": [{"height": h, "width": w, "count": n} for (h, w), n in list(survey.sizes.items())[:LISTED]],
         "sizes_sampled": survey.sizes_sampled,
-        "channels": target.channels,
+        "channels": channels,
         "channels_why": survey.channels_why,
+    }
+
+
+def _passport(
+    survey: Survey, target: Target, kept: list[_Kept], skipped: tuple[tuple[str, str], ...]
+) -> dict[str, Any]:
+    size, count = (target.height, target.width), sum(len(one.places) for one in kept)
+    return {
+        **common_passport(survey, count, skipped, size, target.channels),
         "duplicates": copies(kept[0].facts.hashes),
         "constant": int(kept[0].facts.constant.sum()),
         "enlarged": sum(one.stored.enlarged for one in kept),
         "sha256": kept[0].facts.sha256,
-        "resize": "none: used as they are"
-        if native
-        else f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out",
+        "resize": resize_words(survey.native_size, target),
         "on_disk": isinstance(kept[0].stored.rows, MappedArray),
         "notes": list(survey.notes),
     }
+
+
+def resize_words(native: tuple[int, int] | None, target: Target) -> str:
+    """What becomes of pictures of one size (H, W), or of several, None."""
+    if native == (target.height, target.width):
+        return "none: used as they are"
+    return f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out"
 
 
 def _counts(survey: Survey, train: PictureFeed, held: PictureFeed) -> list[dict[str, Any]]:
