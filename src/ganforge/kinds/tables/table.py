@@ -159,8 +159,8 @@ def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: 
 def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
     """rows_compared, duplicates, and duplicates_by_chance: those of the same columns, each shuffled by itself.
 
-    Columns of few values repeat by chance, and then repeats are no sign of a fault. Identifiers are left out: a copy of
-    a row usually has a new one.
+    Columns of few values repeat by chance, which is not a sign of a fault. Identifiers are left out: a copy of a row
+    usually has a new one.
 
     Args: rows (N,) of plain columns.
     """

@@ -251,7 +251,7 @@ def _check_parts(codec: TableCodec) -> None:
     if set(codec.constants) != {name for name, kind in kinds.items() if kind == "constant"}:
         raise ValueError("its constants are not those of its columns")
     if not all(value is None or isinstance(value, str | int | float) for value in codec.constants.values()):
-        raise ValueError("its constants are no numbers or texts")
+        raise ValueError("its constants are not numbers or texts")
     for column in codec.columns:
         arrow_type(dtype_of(column))  # or rows could not be written
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
@@ -356,7 +356,7 @@ def _categories(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDAr
             continue
         texts = content["texts"][column]
         if not isinstance(texts, list) or not all(text is None or isinstance(text, str) for text in texts):
-            raise ValueError(f"the values of {column!r} are no texts")
+            raise ValueError(f"the values of {column!r} are not texts")
         values[column] = np.array(texts, dtype=object)
     lengths = {len(column) for column in values.values()}
     if lengths != {len(counts)} or not _climbing(starts, len(counts)):

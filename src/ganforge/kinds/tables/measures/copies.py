@@ -81,8 +81,8 @@ def copies(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Colu
 def nearer_share(train: Plain, held_out: Plain, rows: Plain, columns: Sequence[Column]) -> Estimate:
     """The share of `rows` nearer to a training row, ties counting half, with Wilson's interval.
 
-    Rows with the same nearest real row are no independent trials: which side that one is on decides for all of them. So
-    the interval is that of (sum c)^2 / sum c^2 trials, where c counts the rows that each real row is nearest to.
+    Rows with the same nearest real row are not independent: which side that one is on decides for all of them. So the
+    interval is that of (sum c)^2 / sum c^2 trials, where c counts the rows that each real row is nearest to.
 
     Numbers are standardised, a different text or a missing value instead of one counts as a distance of one.
     """

@@ -128,14 +128,14 @@ def words_from(array: pa.Array) -> NDArray[Any]:
 def categorical_of_words(words: pa.Array, dtype: pd.CategoricalDtype) -> pd.Categorical:
     """Categories, of whatever type, from their texts (N,); None among the categories: what comes makes them.
 
-    Raises: ValueError for a text that is no category.
+    Raises: ValueError for a text that is not a category.
     """
     if dtype.categories is None:
         dtype = pd.CategoricalDtype(pd.Index(sorted(pc.unique(words).drop_null().to_pylist()), dtype="str"))
     texts = pa.array(dtype.categories).cast(pa.string())
     strange = pc.invert(pc.is_in(words.drop_null(), value_set=texts))
     if pc.any(strange).as_py():
-        raise ValueError(f"{words.drop_null().filter(strange)[0].as_py()!r} is no category")
+        raise ValueError(f"{words.drop_null().filter(strange)[0].as_py()!r} is not a category")
     return _categorical(words, dtype, texts)
 
 
@@ -158,7 +158,7 @@ def base_of(kind: pa.DataType) -> Base:
 
 
 def dates_from(texts: pa.Array, form: str, offset: str) -> pa.Array | None:
-    """Texts of dates as timestamps in microseconds without a zone; None if one of them is no date of this form.
+    """Texts of dates as timestamps in microseconds without a zone; None if one of them is not a date of this form.
 
     With an offset they are in UTC, else on the clock on the wall. Each distinct text is read once.
     """
@@ -203,7 +203,7 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
     A categorical has the categories that Column.format remembers; without them those that stand in `plain`, sorted.
 
     Raises: ValueError if a value cannot be in a column: one missing in a dtype that has no missing values, a text that
-        is no category.
+        is not a category.
     """
     made = {column.name: _column(plain[column.name], column) for column in columns}
     return pd.DataFrame(made, copy=False)
@@ -289,7 +289,7 @@ def from_text(texts: pa.Array, column: Column) -> pa.Array:
         case "datetime" if form := _date_form(column):
             when = dates_from(texts, *_split(form))
             if when is None:
-                raise ValueError(f"a text of the column {column.name!r} is no date like {form}")
+                raise ValueError(f"a text of the column {column.name!r} is not a date like {form}")
             return when.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(kind, safe=False)
         case "text":
             return texts

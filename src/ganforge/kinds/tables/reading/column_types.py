@@ -206,10 +206,10 @@ def _check_kind(source: TableSource, profile: Profile, dtype: Any, found: Column
     elif number and text:
         regex = WITH_ZEROS if kind == "integer" else NUMBER
         place = _first(source, found, lambda values: pc.invert(pc.match_substring_regex(values, regex)))
-        why = "It is no number."
+        why = "It is not a number."
     elif kind == "integer" and not profile.whole:
         place = _first(source, found, lambda values: pc.not_equal(values, pc.round(values)))
-        why = "It is no whole number."
+        why = "It is not a whole number."
     elif number:
         place, why = profile.beyond, f"Numbers beyond {EXACT:,} cannot be learned exactly."
     if place:

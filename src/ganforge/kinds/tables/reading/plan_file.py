@@ -50,9 +50,9 @@ def read_plan(path: str | Path) -> tuple[tuple[Column, ...], tuple[str, ...] | N
             raise RecipeError(f"The plan {name!r} has an unknown key {key!r}.", did_you_mean(key, KEYS), "Correct it.")
     columns, rules = content.get("columns", []), content.get("rules")
     if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
-        raise RecipeError(f"The columns of the plan {name!r} are no list of objects.", do="Write it anew with plan.")
+        raise RecipeError(f"The columns of the plan {name!r} are not a list of objects.", do="Write it anew with plan.")
     if rules is not None and not (isinstance(rules, list) and all(isinstance(rule, str) for rule in rules)):
-        raise RecipeError(f"The rules of the plan {name!r} are no list of texts.", do='Write them like "start <= end".')
+        raise RecipeError(f"The rules of the plan {name!r} are not a list of texts.", do='Write "start <= end", say.')
     read = tuple(_column(column, number) for number, column in enumerate(columns, 1))
     names = [column.name for column in read]
     twice = next((n for n in names if names.count(n) > 1), None)
@@ -74,17 +74,17 @@ def _read(path: str | Path, name: str) -> dict[str, Any]:
     except OSError as error:
         raise RecipeError(f"The plan {name!r} cannot be read: {error.strerror}.", do="Check its path.") from error
     except UnicodeDecodeError as error:
-        raise RecipeError(f"The plan {name!r} is no UTF-8: {error}.", do="Save it as UTF-8.") from error
+        raise RecipeError(f"The plan {name!r} is not UTF-8: {error}.", do="Save it as UTF-8.") from error
     except json.JSONDecodeError as error:
         raise RecipeError(
-            f"The plan {name!r} is no JSON: line {error.lineno}, column {error.colno}: {error.msg}.",
+            f"The plan {name!r} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}.",
             "A comma or a quotation mark may be missing there.",
             "Correct it, or write it anew with plan.",
         ) from error
     except ValueError as error:
         raise RecipeError(f"The plan {name!r} cannot be used: {error}.", do="Write it anew with plan.") from error
     if not isinstance(content, dict):
-        raise RecipeError(f"The plan {name!r} is no JSON object.", f"It has the keys {', '.join(KEYS)}.")
+        raise RecipeError(f"The plan {name!r} is not a JSON object.", f"It has the keys {', '.join(KEYS)}.")
     return content
 
 

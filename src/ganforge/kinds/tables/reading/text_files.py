@@ -233,7 +233,7 @@ def _in_words(source: str, error: pa.ArrowInvalid) -> DataError:
 
 def _not_utf8(source: str, line: int, byte: bytes, why: str) -> DataError:
     return DataError(
-        f"Line {line} of {source!r} holds the byte 0x{byte.hex()}, which is no UTF-8.",
+        f"Line {line} of {source!r} holds the byte 0x{byte.hex()}, which is not UTF-8.",
         why,
         "Save the file as UTF-8; spreadsheets call it 'CSV UTF-8'.",
     )

@@ -58,7 +58,7 @@ class Reading:
     fraction: int = 0  # digits of a second
     missing: int = 0
     comma: bool = False  # any comma
-    finite: bool = False  # any number that is no infinity
+    finite: bool = False  # any number that is not infinite
     plain_digits: bool = True  # no number with an exponent
     decimals: tuple[int, int] = (99, 0)  # fewest and most digits behind the point
     padded: bool = False  # a number such as 1.50
