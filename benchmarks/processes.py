@@ -25,6 +25,7 @@ from typing import Any
 
 STEPS = 200
 BAR = 1e-4
+HUNG_SECONDS = 600.0
 SOURCES = {
     "pictures": ["digits", "--set", "network.width=8", "--set", "optimiser.batch_size=16"],
     "table": ["wine", "--set", "network.width=32", "--set", "optimiser.batch_size=32"],
@@ -114,11 +115,11 @@ class World:
 
     processes: Sequence[subprocess.Popen[str] | Fork]
 
-    def wait(self, seconds: float = 240) -> list[tuple[int, str]]:
-        """Waits for all. Returns: the exit code and the words of each."""
+    def wait(self) -> list[tuple[int, str]]:
+        """Wait for all. Returns: the exit code and the words of each. Raises: TimeoutExpired if one of them hangs."""
         ended = []
         for process in self.processes:
-            words, _ = process.communicate(timeout=seconds)
+            words, _ = process.communicate(timeout=HUNG_SECONDS)
             ended.append((process.returncode, words))
         return ended
 

@@ -52,7 +52,7 @@ def model_of(run: Path) -> str:
 
 def end_worker(run: Path, records: int, number: int) -> int:
     """Sends a signal to the process that trains a run, once it has written so many records. Returns: its id."""
-    give_up = time.monotonic() + 400
+    give_up = time.monotonic() + 600
     while time.monotonic() < give_up:
         lock = run / "lock"
         if lock.is_file() and len(Run(run).read_records()) >= records:
@@ -78,7 +78,7 @@ def test_lost_workers_cost_nothing_and_a_bad_recipe_disturbs_nobody(tmp_path: Pa
     with subprocess.Popen(command, env=surroundings, cwd=tmp_path) as process:
         first = end_worker(storage / "killed", 4, signal.SIGKILL)
         second = end_worker(storage / "preempted", 6, signal.SIGTERM)
-        assert process.wait(timeout=400) == 0
+        assert process.wait(timeout=600) == 0
     told = json.loads((tmp_path / "told.json").read_text("utf-8"))
     by_name = {result["name"]: result for result in told["results"]}
 

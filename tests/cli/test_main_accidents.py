@@ -108,7 +108,7 @@ def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(tmp_path: Path) -> 
         assert process.stdout.readline() == "heard\n"
         assert process.poll() is None  # the first only asks: it waits for the end of the step
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=300) == 130
+        assert process.wait(timeout=600) == 130
         said = process.stderr.read()
     assert "Stopped at once." in said and "ganforge resume" in said and "Traceback" not in said
     assert main(["resume", str(tmp_path / "run")]) == 0

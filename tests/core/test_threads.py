@@ -12,7 +12,7 @@ import torch
 from ganforge.core import device as threads
 from ganforge.core.device import in_order, side_by_side, threads_for
 
-PATIENCE = 60.0  # seconds after which what should have happened never will
+PATIENCE = 600.0  # seconds after which what should have happened never will
 
 
 @pytest.fixture(autouse=True)

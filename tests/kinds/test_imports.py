@@ -24,7 +24,7 @@ def imported(program: str, folder: Path) -> set[str]:
     """The modules that are there when a program has run."""
     program += "\nimport json, sys; print('LOADED' + json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.partition("LOADED")[2]))

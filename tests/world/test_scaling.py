@@ -81,7 +81,7 @@ def test_the_bytes_that_are_stated_are_those_that_two_processes_send() -> None:
         surroundings = {**os.environ, **place, **reach, "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-c", COUNTED]
         processes.append(subprocess.Popen(command, env=surroundings, stdout=subprocess.PIPE, text=True))
-    for words in [process.communicate(timeout=240)[0] for process in processes]:
+    for words in [process.communicate(timeout=600)[0] for process in processes]:
         told = json.loads(words.split("TOLD")[1])
         stated = list(told["stated"].values())
         assert len(stated) == 2

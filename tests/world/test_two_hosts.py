@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 from processes import start
-from small_world import TRAIN, codes, model_of, wait_for
-
-PATIENCE_SECONDS = 5.0
+from small_world import TRAIN, at_exchange, codes, model_of, script, wait_for
 
 
 def ip(*words: str) -> None:
@@ -46,20 +44,24 @@ def _remove(names: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_cut_cable_ends_both_hosts_in_bounded_time_and_the_run_goes_on_when_it_is_mended(
+def test_a_cut_cable_ends_both_hosts_when_their_patience_does_and_the_run_goes_on_when_it_is_mended(
     hosts: list[str], tmp_path: Path, straight: Path
 ) -> None:
-    """Nothing of the second host is needed again: neither the data nor the run folder was within its reach."""
+    """Nothing of the second host is needed again: neither the data nor the run folder was within its reach.
+
+    Both wait before the same exchange until the cable is cut. If they did not heed what they are told of their
+    patience, they would have it for a day.
+    """
     before = [["ip", "netns", "exec", name] for name in hosts]
-    network = {
-        "MASTER_ADDR": "10.77.0.1",
-        "GLOO_SOCKET_IFNAME": "cable",
-        "GANFORGE_PATIENCE_SECONDS": f"{PATIENCE_SECONDS:g}",
-    }
-    world = start(2, TRAIN, tmp_path, before=before, **network)
-    wait_for(tmp_path / "run" / "checkpoints" / "000000020", world)
+    network = {"MASTER_ADDR": "10.77.0.1", "GLOO_SOCKET_IFNAME": "cable"}
+    waits = "Path(f'there-{rank}').touch(); [time.sleep(0.01) for _ in iter(Path('cut').exists, True)]"
+    held = script("worlds.PATIENCE_SECONDS = 86400\n", at_exchange(60, waits))
+    world = start(2, TRAIN, tmp_path, script=held, before=before, GANFORGE_PATIENCE_SECONDS="5", **network)
+    for rank in (0, 1):
+        wait_for(tmp_path / f"there-{rank}", world)
     ip("-n", hosts[0], "link", "set", "cable", "down")
-    for code, words in world.wait(60):
+    (tmp_path / "cut").touch()
+    for code, words in world.wait():
         assert code == 1 and "the connection is cut" in words and "Traceback" not in words, words
 
     ip("-n", hosts[0], "link", "set", "cable", "up")

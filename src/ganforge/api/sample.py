@@ -22,7 +22,7 @@ from ganforge.recipe import FORMER_KINDS
 from ganforge.run import Run
 
 if TYPE_CHECKING:
-    from ganforge.kinds.pictures.augment.enlarge import Enlarged
+    from ganforge.kinds.pictures.augment import Enlarged
     from ganforge.kinds.pictures.invert.inversion import Inversion
     from ganforge.recipe import Recipe
 

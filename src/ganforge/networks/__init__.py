@@ -1,4 +1,4 @@
-"""The networks. A new pair is one file and one line here."""
+"""The networks that suit every kind of data. A new pair is one file and one line here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from ganforge.contracts import NetworkPair
 from ganforge.core.device import memory_bytes
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.networks.mlp import LinearPair, MlpPair, PointsPair
+from ganforge.networks.mlp import LinearPair, MlpPair
 from ganforge.recipe import Data, Network
 
 TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32
@@ -20,7 +20,7 @@ TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in flo
 Pairs: TypeAlias = Mapping[str, Callable[..., NetworkPair]]
 """The networks that suit a kind of data, by name."""
 
-PAIRS: Pairs = {"mlp": MlpPair, "points": PointsPair, "linear": LinearPair}
+PAIRS: Pairs = {"mlp": MlpPair, "linear": LinearPair}  # of any kind of data
 
 
 def dials_of(name: str, pairs: Pairs) -> tuple[str, ...]:

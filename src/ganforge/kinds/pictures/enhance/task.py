@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
-from ganforge.core.files import write_whole
 from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
-from ganforge.errors import DataError, RecipeError
+from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
 from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
-from ganforge.kinds.pictures.enhance.photos import Photos, open_photos
+from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
-from ganforge.kinds.pictures.measures.blocks import made_blocks
+from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
 from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_restoration, plain_ways
-from ganforge.kinds.pictures.reading import PictureFeed, to_uint8
-from ganforge.kinds.pictures.reading.store import cache_folder
+from ganforge.kinds.pictures.reading.cache import cache_folder
+from ganforge.kinds.pictures.reading.feed import PictureFeed, to_uint8
+from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.kinds.pictures.reading.survey import survey
-from ganforge.kinds.pictures.settings import NEXT_STEPS, Enhancement
-from ganforge.kinds.pictures.write import grid, png_bytes
+from ganforge.kinds.pictures.settings import Enhancement, model_description, refuse_misfits
+from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.distances import kernel_distance, kernel_gain
 from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
@@ -42,7 +42,6 @@ JUDGED = 128  # held-out tiles in an evaluation
 CASES = 6  # rows of a group of cases
 SIDE = 32  # pixels of the patches by which what looks real is measured
 LEARNED_FROM = 6_000  # patches that the judge learns from
-FEWEST_PATCHES = 12  # on each side of a kernel distance
 
 Pixels = NDArray[np.uint8]
 MEANINGS = {
@@ -97,12 +96,7 @@ class Enhance(Task):
         """The same job again from its recipe."""
         photos = _open(recipe.ask, recipe.compute.device)
         refuse_changed_data(recipe, photos.data_hash, "The pictures")
-        if photos.shape != recipe.data.shape:
-            raise DataError(
-                f"The pictures at {recipe.data.source!r} have {photos.shape[0]} channels.",
-                f"The networks of this run were made for {recipe.data.shape[0]}.",
-                "Put the old pictures back, or train a new run.",
-            )
+        refuse_misfits(recipe, photos.shape)
         return EnhanceJob(recipe, photos, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
@@ -110,7 +104,7 @@ class Enhance(Task):
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
 
 
-def _open(request: Request, device: str) -> Photos:
+def _open(request: Request, device: str) -> Pictures:
     return open_photos(survey(request.source, labels=False, fewest=1), device=device)
 
 
@@ -127,7 +121,7 @@ class EnhanceJob:
     """Photos opened and everything chosen."""
 
     recipe: Recipe
-    photos: Photos
+    photos: Pictures
     tell: Tell
     _judge: Judge | None = None
 
@@ -160,8 +154,8 @@ class EnhanceJob:
         pairs = self._pairs(LOOKED_AT)
         faithful, sharp = self._restored(product, pairs.given)
         given = _coarse(pairs.given[:SHOWN], self.damage.factor)
-        columns = np.stack([given, faithful[:SHOWN], sharp[:SHOWN], pairs.truth[:SHOWN]], axis=1)
-        write_whole(run.sample_grid(examples), png_bytes(grid(columns.reshape(-1, *given.shape[1:]), columns=4)))
+        cases = side_by_side(given, faithful[:SHOWN], sharp[:SHOWN], pairs.truth[:SHOWN])
+        write_grid(run.sample_grid(examples), cases, columns=4)
         self.tell("sampled", path=str(run.sample_grid(examples)))
         ends = {"psnr": faithful, "sharp_psnr": sharp}
         return with_ends({name: _mean(psnr(pairs.truth, made)) for name, made in ends.items()})
@@ -172,17 +166,7 @@ class EnhanceJob:
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `apply` needs; the weights of both ends."""
-        recipe = self.recipe
-        content = {
-            "ganforge": recipe.ganforge,
-            "task": recipe.task,
-            "kind": "pictures",
-            "next_steps": NEXT_STEPS["enhance"],
-            "data": recipe.data.content(),
-            "network": recipe.network.content(),
-            "enhance": recipe.section(Enhancement).content(),
-        }
-        write_model_files(folder, product, content)
+        write_model_files(folder, product, model_description(self.recipe))
 
     def read_product(self, folder: Path) -> nn.Module:
         """The dial that `write_model` wrote."""
@@ -216,7 +200,7 @@ class EnhanceJob:
         told = {name: {measure: score.value for measure, score in scores[name].items()} for name in made}
         facts = {
             "rivals": [rival(name, sentences[name], told[name]) for name in made],
-            "cases": self._cases(run, pairs, made, reference, scores),
+            "cases": self._cases(run, pairs, made, reference),
         }
         return Evaluation(
             measures=tuple(_measures(scores, reference, floor)),
@@ -238,9 +222,7 @@ class EnhanceJob:
             facts=facts,
         )
 
-    def _cases(
-        self, run: Run, pairs: _Pairs, made: Mapping[str, Pixels], reference: str, scores: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _cases(self, run: Run, pairs: _Pairs, made: Mapping[str, Pixels], reference: str) -> dict[str, Any]:
         """Draws the worst, the best and some random tiles, by how much is gained on the reference."""
         gain = psnr(pairs.truth, made[FAITHFUL]) - psnr(pairs.truth, made[reference])
         order = np.argsort(gain, kind="stable")
@@ -250,22 +232,18 @@ class EnhanceJob:
             "best": (order[::-1][:count], "Where most is gained on the reference"),
             "random": (subset(len(order), count, "cases"), "Drawn at random: gained on the reference"),
         }
-        given = _coarse(pairs.given, self.damage.factor)
+        groups = {
+            name: (rows, f"{words}: {gain[rows].min():+.1f} to {gain[rows].max():+.1f} dB.")
+            for name, (rows, words) in chosen.items()
+        }
         columns = {
-            "input": given,
+            "input": _coarse(pairs.given, self.damage.factor),
             f"reference: {reference}": made[reference],
             "faithful": made[FAITHFUL],
             "sharp": made[SHARP],
             "truth": pairs.truth,
         }
-        groups = []
-        for name, (rows, words) in chosen.items():
-            drawn = np.stack([column[rows] for column in columns.values()], axis=1)
-            picture = grid(drawn.reshape(-1, *given.shape[1:]), columns=len(columns))
-            write_whole(run.figure(name), png_bytes(picture))
-            gained = gain[rows]
-            groups.append({"name": name, "sentence": f"{words}: {gained.min():+.1f} to {gained.max():+.1f} dB."})
-        return {"columns": list(columns), "groups": groups}
+        return draw_cases(run, columns, groups)
 
     def _pairs(self, most: int) -> _Pairs:
         """Held-out tiles with their damage, the same ones each time."""
@@ -296,7 +274,7 @@ class EnhanceJob:
             train = self.photos.train
             tiles = train.pictures(subset(len(train), -(-LEARNED_FROM // 9), "enhance/judge"))
             name = f"patches{SIDE}-{self.photos.data_hash}"
-            self._judge = train_judge(cut_patches(tiles), None, data_hash=name, cache=cache_folder(None))
+            self._judge = train_judge(cut_patches(tiles), None, data_hash=name, cache=cache_folder())
         return self._judge
 
 

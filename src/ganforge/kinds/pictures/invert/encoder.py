@@ -23,7 +23,7 @@ from ganforge.errors import RunError, StorageError, refused
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.kinds.pictures.networks.resnet import SLOPE, lowest_size, pad_to_stages, stages_of
+from ganforge.kinds.pictures.networks.conv import SLOPE, halvings, lowest_size, pad_to_stages, stages_of
 from ganforge.run import Run
 
 WIDEST = 4  # channels at the lowest size are at most this many times `width`
@@ -41,10 +41,7 @@ class Encoder(nn.Module):
         super().__init__()
         channels, height, size = shape
         widths = [width * min(2**k, WIDEST) for k in range(stages_of(height, size))]
-        self.downward = nn.ModuleList(
-            nn.Conv2d(before, here, 4, stride=2, padding=1)
-            for before, here in zip((channels, *widths), widths, strict=False)
-        )
+        self.downward = halvings(channels, *widths)
         self.gather = nn.Linear(widths[-1] * math.prod(lowest_size(height, size, len(widths))), HIDDEN)
         self.embed = nn.Embedding(labels, HIDDEN) if labels else None
         self.mix = nn.Linear(HIDDEN, HIDDEN)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for
-from ganforge.errors import DataError
+from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.measures.gaussian import SENTENCE, GaussianReference
-from ganforge.kinds.pictures.measures.judge import Judge
-from ganforge.kinds.pictures.measures.judge_network import LEARNED, prepare
+from ganforge.kinds.pictures.measures.judge import LEARNED, Judge, prepare
 from ganforge.kinds.pictures.measures.verdict import judge_run
 from ganforge.measures import labels as label_metrics
 from ganforge.measures.distances import diversity, frechet_distance, kernel_distance, kind_scores
 from ganforge.measures.intervals import Estimate, with_ends
 from ganforge.measures.neighbours import Copying, K, Space, copying, neighbour_scores
-from ganforge.records import Evaluation, Meaning, Measure
+from ganforge.records import Bars, Block, Content, Evaluation, Figure, Meaning, Measure, Prose
 
 MEANINGS: dict[str, Meaning] = {
     "frechet_distance": Meaning(
@@ -60,6 +61,9 @@ MOST_COPIES = 2_000  # samples that are searched for copies
 FEWEST = 2 * K + 2  # pictures on each side
 SMALL = 16  # pixels of the small versions in which copies are searched
 CHUNK = 500
+MOST_LABELS = 60  # that are shown
+INCEPTION_WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"  # the name under which torch-fidelity keeps them
+INCEPTION_CHUNK = 50
 FLOOR = "The floor is that of real pictures against other real ones: the best that can be hoped for."
 
 Ruler: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -102,7 +106,6 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     train_labels: NDArray[np.int64] | None = None,
     sample_labels: NDArray[np.int64] | None = None,
     label_names: Sequence[str] = (),
-    seed: int = 0,
     rulers: Mapping[str, Ruler] | None = None,
 ) -> Evaluation:
     """Compares samples with held-out pictures, and both rivals (other real pictures, a Gaussian) in the same way.
@@ -121,19 +124,19 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     n = min(MOST_COMPARED, len(held_out), len(samples), len(train), len(unlearned))
     _check_count(n)
     # In random order, because blocks, subsets and fits read from the front, and data often lies sorted by label.
-    real, fake = _subset(held_out, n, seed, "held-out"), _subset(samples, n, seed, "samples")
-    base = _subset(train, MOST_TRAIN, seed, "train")
+    real, fake = _subset(held_out, n, "held-out"), _subset(samples, n, "samples")
+    base = _subset(train, MOST_TRAIN, "train")
     base_pictures, real_pictures, fake_pictures = train[base], held_out[real], samples[fake]
     base_labels = None if train_labels is None else train_labels[base]
     asked = None if sample_labels is None else sample_labels[fake]
-    shuffle = np.random.default_rng(seed_for(seed, "metrics/shuffle"))
+    shuffle = np.random.default_rng(seed_for(0, "metrics/shuffle"))
 
     rival = GaussianReference.fit(base_pictures, base_labels, max(1, len(label_names)))
     rival_asked = asked if asked is not None and base_labels is not None else rival.draw_labels(n, shuffle)
     rival_pictures = rival.sample(rival_asked, shuffle) if real_pictures.nbytes < 2**29 else None
     views = _Views(judge, base_pictures, real_pictures)
     mine = views.of(fake_pictures)
-    floor_pictures = unlearned[_subset(unlearned, n, seed, "unlearned")]
+    floor_pictures = unlearned[_subset(unlearned, n, "unlearned")]
     floor = views.of(floor_pictures)
     other = views.of(rival_pictures) if rival_pictures is not None else _sampled(views, rival, rival_asked, shuffle)
 
@@ -160,13 +163,14 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
             asked,
             rival_asked,
             judge.settings.accuracy,
-            np.random.default_rng(seed_for(seed, "metrics/bootstrap")),
+            np.random.default_rng(seed_for(0, "metrics/bootstrap")),
         )
         classes = label_metrics.class_table(readings, base_labels, label_names)
     measures = tuple(
         Measure.of(name, its, MEANINGS[name], floor=floor, reference=reference)
         for name, (its, floor, reference) in table.items()
     )
+    facts = {"classes": classes, "nearest": copies[0].sentence, "copying_suspected": copies[0].suspected}
     return Evaluation(
         samples=n,
         held_out=n,
@@ -177,7 +181,8 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
         simplest="a simple Gaussian",
         measures=measures,
         verdict=judge_run(measures, copies[0], classes, asked is not None),
-        facts={"classes": classes, "nearest": copies[0].sentence, "copying_suspected": copies[0].suspected},
+        blocks=generated_blocks(facts),
+        facts=facts,
     )
 
 
@@ -242,9 +247,9 @@ def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     return small
 
 
-def _subset(pictures: NDArray[np.uint8], most: int, seed: int, name: str) -> NDArray[np.int64]:
-    """Indices of `most` pictures in random order, the same for the same seed."""
-    return np.random.default_rng(seed_for(seed, f"metrics/{name}")).permutation(len(pictures))[:most]
+def _subset(pictures: NDArray[np.uint8], most: int, name: str) -> NDArray[np.int64]:
+    """Indices of `most` pictures in random order, always the same for the same name."""
+    return np.random.default_rng(seed_for(0, f"metrics/{name}")).permutation(len(pictures))[:most]
 
 
 def _check_count(n: int) -> None:
@@ -254,3 +259,84 @@ def _check_count(n: int) -> None:
             f"The measures need at least {FEWEST} on each side.",
             "Give more pictures.",
         )
+
+
+# ---- Inception features, to compare with papers: only where torch-fidelity AND its weights are on disk --------------
+
+
+def inception_available() -> tuple[bool, str]:
+    """Whether Inception features can be had without a download, and the reason in words."""
+    if importlib.util.find_spec("torch_fidelity") is None:
+        return False, "torch-fidelity is not installed (pip install 'ganforge[fidelity]')."
+    path = _inception_weights()
+    if not path.is_file():
+        return False, f"the Inception weights are not at {path}, and ganforge downloads nothing."
+    return True, f"torch-fidelity with the weights at {path}."
+
+
+def inception_features(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The 2,048 pool features of pictures uint8 (N, C, H, W), as papers use them; grey is repeated, alpha dropped.
+
+    Raises: InputError when they cannot be had without a download.
+    """
+    available, reason = inception_available()
+    if not available:
+        raise InputError("Inception features cannot be computed.", reason, "Use the judge's own measures instead.")
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    extractor = FeatureExtractorInceptionV3(
+        "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(_inception_weights())
+    )
+    parts = []
+    for start in range(0, len(pictures), INCEPTION_CHUNK):
+        colour = pictures[start : start + INCEPTION_CHUNK, :3]
+        if colour.shape[1] != 3:
+            colour = np.repeat(colour[:, :1], 3, axis=1)
+        with torch.no_grad():
+            parts.append(extractor(torch.from_numpy(np.ascontiguousarray(colour)))[0].float().numpy())
+    return np.concatenate(parts)
+
+
+def _inception_weights() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_WEIGHTS
+
+
+# ---- what the page shows ---------------------------------------------------------------------------------------------
+
+
+def generated_blocks(facts: Mapping[str, Any]) -> tuple[Block, ...]:
+    """Of generated pictures: every label's share, copies, and real pictures beside those of the reference.
+
+    Args: facts of the evaluation. The figures are nearest, real and reference.
+    """
+    real = Figure("pictures/real.png", "Real pictures", "Real pictures of the training data.")
+    gaussian = Figure(
+        "pictures/reference.png",
+        "Pictures drawn from a Gaussian",
+        "Pictures drawn from a simple Gaussian, the reference.",
+    )
+    nearest = Figure(
+        "pictures/nearest.png",
+        "Generated pictures beside their nearest training pictures",
+        "In pairs: a generated picture, and the training picture that is nearest to it. Alike is good; identical is "
+        "copying.",
+    )
+    blocks = [Block("Does it copy?", str(facts["nearest"]), (nearest,))]
+    if facts["classes"] is not None:
+        blocks.insert(0, _label_block(facts["classes"]))
+    lead = "The generated pictures should be taken for the first, and never for the second."
+    return (*blocks, Block("Real pictures, and the simplest alternative", lead, (real, gaussian)))
+
+
+def _label_block(classes: Mapping[str, Any]) -> Block:
+    shares = {
+        name: tuple(float(share) for share in classes[key][:MOST_LABELS])
+        for name, key in (("training data", "training_shares"), ("samples", "sample_shares"))
+    }
+    names = tuple(str(name) for name in classes["names"][:MOST_LABELS])
+    left = len(classes["names"]) - len(names)
+    contents: tuple[Content, ...] = (Bars(names, shares),)
+    if left:
+        contents += (Prose((f"And {left:,} more labels.",)),)
+    lead = "Each label's share of the training data, and of the samples. The two bars should be about equally long."
+    return Block("Every label", lead, contents)

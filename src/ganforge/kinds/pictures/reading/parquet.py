@@ -9,14 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ganforge.core.files import DAMAGED, parse_json
 from ganforge.errors import DataError, did_you_mean
-from ganforge.kinds.pictures.reading.array_survey import digest_of_files
+from ganforge.kinds.pictures.reading.array_files import digest_of_files
 from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, look_of, natively, quiet_pillow, read_header
 from ganforge.kinds.pictures.reading.labels import check_labels, name_labels
 from ganforge.kinds.pictures.reading.part import SAMPLE, Block, Native, Part, Survey, Target, channels_sentence, spread
@@ -55,20 +54,15 @@ def survey_parquet(paths: Sequence[Path], source: str, label: str | Literal[Fals
             looked += 1
     channels, why = channels_sentence({kind for kind in kinds if kind}, looked)
     names, places, notes = name_labels(words, features.get(column or "", {}).get("names") or ())
-    train_places = places[0]
-    counts = np.bincount(train_places[train_places >= 0], minlength=len(names)) if train_places is not None else ()
-    count = sum(number for number, _ in parts)
     return Survey(
         source=source,
         format="parquet",
-        count=count,
         bytes=sum(path.stat().st_size for path in paths),
         sizes=dict(sizes.most_common()),
-        sizes_sampled=looked < count,
+        sizes_sampled=looked < sum(number for number, _ in parts),
         channels=channels,
         channels_why=why,
         label_names=names,
-        label_counts=tuple(int(n) for n in counts),
         digest=digest_of_files(*paths),
         notes=tuple(notes),
         parts=tuple(

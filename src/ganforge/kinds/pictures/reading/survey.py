@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures import SUFFIXES, is_idx
-from ganforge.kinds.pictures.reading.array_survey import (
+from ganforge.kinds.pictures.reading.array_files import (
     BUILT_IN,
     idx_images,
     survey_array,

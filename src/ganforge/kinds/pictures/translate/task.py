@@ -13,24 +13,22 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
-from ganforge.core.files import write_whole
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
-from ganforge.errors import DataError
 from ganforge.kinds.pictures.image_to_image import load_map
-from ganforge.kinds.pictures.measures import Judge, train_judge
-from ganforge.kinds.pictures.measures.blocks import made_blocks
+from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
+from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, judge_translation, scores_of
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
 from ganforge.kinds.pictures.plan import target_size
+from ganforge.kinds.pictures.reading.cache import cache_folder
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
-from ganforge.kinds.pictures.reading.store import cache_folder
-from ganforge.kinds.pictures.settings import NEXT_STEPS, Translation
+from ganforge.kinds.pictures.settings import Translation, model_description, refuse_misfits
 from ganforge.kinds.pictures.translate.game import build_translation
 from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs, survey_sides
 from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
-from ganforge.kinds.pictures.write import grid, png_bytes
+from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
@@ -77,13 +75,8 @@ class Translate(Task):
     def open(self, recipe: Recipe, tell: Tell) -> TranslateJob:
         """The same job again from its recipe."""
         sides = survey_sides(recipe.data.source, recipe.section(Translation).pairing)
-        channels, height, width = recipe.data.shape
-        if sides.channels != channels:
-            raise DataError(
-                f"The pictures at {recipe.data.source!r} have {sides.channels} channels.",
-                f"This run's networks were made for {channels}.",
-                "Put the old pictures back, or train a new run.",
-            )
+        _, height, width = recipe.data.shape
+        refuse_misfits(recipe, (sides.channels, height, width))
         pairs = open_pairs(sides, size=(height, width), device=recipe.compute.device)
         refuse_changed_data(recipe, pairs.data_hash, "The pictures")
         return TranslateJob(recipe, pairs, tell)
@@ -111,7 +104,7 @@ class TranslateJob:
         return self.pairs.train
 
     def game(self) -> Game:
-        """The players of translate_game.py."""
+        """The players of game.py."""
         return build_translation(self.recipe)
 
     def brief(self) -> Mapping[str, bytes]:
@@ -125,9 +118,8 @@ class TranslateJob:
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A grid of the same held-out inputs each time, with their results and, of pairs, the truth; and the scores."""
         cases = self._cases(self.finish(product))
-        shown = [cases.given, cases.made] + ([cases.truth] if cases.truth is not None else [])
-        rows = np.stack([side[: 2 * SHOWN] for side in shown], axis=1).reshape(-1, *self.recipe.data.shape)
-        write_whole(run.sample_grid(examples), png_bytes(grid(rows, columns=2 * len(shown))))
+        shown = [side[: 2 * SHOWN] for side in _columns(cases).values()]
+        write_grid(run.sample_grid(examples), side_by_side(*shown), columns=2 * len(shown))
         self.tell("sampled", path=str(run.sample_grid(examples)))
         real, made = (self._the_judge().features(pictures) for pictures in (cases.real, cases.made))
         return with_ends(scores_of(cases, cases.made, real, made))
@@ -143,16 +135,7 @@ class TranslateJob:
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `apply` needs."""
-        content = {
-            "ganforge": self.recipe.ganforge,
-            "task": self.recipe.task,
-            "kind": "pictures",
-            "next_steps": NEXT_STEPS["translate"],
-            "data": self.recipe.data.content(),
-            "network": self.recipe.network.content(),
-            "translate": self.recipe.section(Translation).content(),
-            "mirrored": self._flips,
-        }
+        content = model_description(self.recipe, mirrored=self._flips)
         write_model_files(folder, product.network if isinstance(product, MirrorAveraged) else product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
@@ -169,7 +152,7 @@ class TranslateJob:
         unlearned = train[1][subset(len(train[1]), self._kept_back("y"), "translate/floor")]
         found = judge_translation(self._the_judge(), cases, train, unlearned, adversarial)
         facts = {**found.facts, "cases": self._drawn(run, cases)}
-        write_whole(run.figure("real"), png_bytes(grid(train[1][subset(len(train[1]), 64, "translate/real")])))
+        write_grid(run.figure("real"), train[1][subset(len(train[1]), 64, "translate/real")])
         real = Figure("pictures/real.png", "Real pictures of the other side", "Real pictures of the other side.")
         lead = "What the results should look like, as a crowd."
         blocks = (*made_blocks(facts, SCORES), Block("The other side", lead, (real,)))
@@ -177,7 +160,6 @@ class TranslateJob:
 
     def _drawn(self, run: Run, cases: Translated) -> dict[str, Any]:
         """Draws the worst, the best and some random results, by how near they come to the truth or to their inputs."""
-        shown = [cases.given, cases.made] + ([cases.truth] if cases.truth is not None else [])
         order = np.argsort(psnr(cases.truth if cases.truth is not None else cases.given, cases.made), kind="stable")
         nearest = "to the truth" if cases.truth is not None else "to their inputs"
         groups = {
@@ -185,14 +167,7 @@ class TranslateJob:
             "best": (order[::-1][:SHOWN], f"The results that are nearest {nearest}."),
             "random": (subset(len(order), SHOWN, "translate/cases"), "Not chosen by anything."),
         }
-        for name, (places, _) in groups.items():
-            rows = np.stack([side[places] for side in shown], axis=1).reshape(-1, *self.recipe.data.shape)
-            write_whole(run.figure(name), png_bytes(grid(rows, columns=len(shown))))
-        columns = ["input", "result", "truth"][: len(shown)]
-        return {
-            "columns": columns,
-            "groups": [{"name": name, "sentence": sentence} for name, (_, sentence) in groups.items()],
-        }
+        return draw_cases(run, _columns(cases), groups)
 
     def _cases(self, product: nn.Module) -> Translated:
         given, real = self.pairs.held_out.pictures("x"), self.pairs.held_out.pictures("y")
@@ -221,7 +196,7 @@ class TranslateJob:
                 np.concatenate(learned)[order],
                 labels[order],
                 data_hash=f"{self.pairs.data_hash} sides",
-                cache=cache_folder(None),
+                cache=cache_folder(),
             )
         return self._judge
 
@@ -232,6 +207,12 @@ class TranslateJob:
         """
         held_out, train = (len(part.pictures(side)) for part in (self.pairs.held_out, self.pairs.train))
         return min(held_out, JUDGED, max(3, train // FLOOR_SHARE))
+
+
+def _columns(cases: Translated) -> dict[str, NDArray[np.uint8]]:
+    """What is shown of cases, side by side."""
+    truth = {} if cases.truth is None else {"truth": cases.truth}
+    return {"input": cases.given, "result": cases.made, **truth}
 
 
 @torch.no_grad()
