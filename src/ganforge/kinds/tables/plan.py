@@ -177,7 +177,7 @@ def gamma_rule(table: Table) -> float:
     S is the sum over units of 2 (1 - sum of squared shares). gamma = 0.06 S: the weight carries the scale of x, as for
     pictures (kinds/pictures/plan.py); on Adult a factor of five changes little (docs/log.md).
     """
-    codes = table.train.codes[:100_000].cpu()
+    codes = table.train.tensors["x"][:100_000].cpu()
     squares = [
         torch.bincount(codes[:, unit].clamp_min(0).long()).div(len(codes)).square().sum()
         for unit in range(codes.shape[1])

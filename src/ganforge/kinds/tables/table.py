@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.tables.codec.codec import TableCodec, Tally, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
@@ -39,37 +39,13 @@ MEASURED = 32_768  # generated rows, at most, that are compared with real ones: 
 FEWEST_HELD_OUT = 200  # as long as they are no more than a fifth of the rows
 
 
-class RowFeed:
-    """Rows of codes, drawn by index (contracts.Feed). They live on the training device as small integers."""
-
-    def __init__(self, codes: NDArray[np.int16], device: torch.device | str = "cpu") -> None:
-        """Args: codes (N, U)."""
-        self.codes = torch.from_numpy(codes).to(device)
-
-    @property
-    def resident(self) -> bool:
-        """Whether all examples live on the training device (contracts.Feed)."""
-        return True
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        """Args: indices (B,) int64. Returns: x (B, U) int64, the codes."""
-        return {"x": self.codes.index_select(0, indices.to(self.codes.device, non_blocking=True)).long()}
-
-    def raw(self, first: int, last: int) -> dict[str, Tensor]:
-        """codes (n, U) of the rows first..last-1, as they are kept."""
-        return {"codes": self.codes[first:last].cpu()}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A table ready for training. `train_rows` and `held_out_rows` are plain rows to compare with: random, and few."""
 
     codec: TableCodec
-    train: RowFeed
-    held_out: RowFeed
+    train: TensorFeed  # x (N, U) int16: the codes
+    held_out: TensorFeed
     train_rows: Plain
     held_out_rows: Plain
     sha256: str
@@ -147,8 +123,8 @@ def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: 
     }
     return Table(
         codec=codec,
-        train=RowFeed(codes[~held_out], device),
-        held_out=RowFeed(codes[held_out], device),
+        train=TensorFeed(device, x=torch.from_numpy(codes[~held_out])),
+        held_out=TensorFeed(device, x=torch.from_numpy(codes[held_out])),
         train_rows=train_rows,
         held_out_rows=_sample(rows, held_out, MOST_HELD_OUT),
         sha256=survey.sha256,

@@ -14,6 +14,7 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
 from ganforge.core.files import write_whole
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, columns_of, learned
@@ -30,7 +31,7 @@ from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.rules import broken
-from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
+from ganforge.kinds.tables.table import Table, TableInquiry, inquire, open_table
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
@@ -71,7 +72,7 @@ class GenerateRows(Task):
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of two, on the rows that were sent."""
         codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
-        feed = RowFeed(examples["codes"].numpy(), recipe.compute.device)
+        feed = TensorFeed(recipe.compute.device, **examples)
         return build_row_game(recipe, codec, feed), feed
 
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
