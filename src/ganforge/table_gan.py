@@ -84,7 +84,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's names
-        """Learns a table and judges what was learned. Gives a UserWarning for what may be a mistake in the data.
+        """Learn a table and judge what was learned. Gives a UserWarning for what may be a mistake in the data.
 
         Args: X a data frame (pandas, polars, pyarrow), an array (N, F), whose columns become x0, x1 ..., or the path of
             a table. y (N,) becomes one more column, named y or as the series is.
@@ -138,7 +138,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         return deepcopy(self.evaluation_)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Writes the model and its evaluation as one file, whole or not at all. Nothing in it is a pickle.
+        """Write the model and its evaluation as one file, whole or not at all. Nothing in it is a pickle.
 
         Raises: NotFittedError; InputError if the file is there already, unless force replaces it; StorageError.
         """
@@ -175,7 +175,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         return model
 
     def _take(self, files: Mapping[str, bytes]) -> None:
-        """Becomes the model that these files hold; they are kept for `save`."""
+        """Become the model that these files hold; they are kept for `save`."""
         with tempfile.TemporaryDirectory(prefix="ganforge-") as place:
             folder = Path(place, "model")
             write_folder(folder, lambda empty: _write(files, empty))
@@ -262,7 +262,7 @@ _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, st
 
 
 def write_bundle(path: str | Path, members: Mapping[str, bytes], *, force: bool = False) -> Path:
-    """Writes members, name -> content, and a manifest of their sha256 as one file.
+    """Write members, name -> content, and a manifest of their sha256 as one file.
 
     Raises: InputError if something is there already, unless force is given to replace a file; StorageError.
     """

@@ -103,7 +103,7 @@ def _fill_categories(
     likely: Shares,
     random: np.random.Generator | None,
 ) -> None:
-    """Fills each group of rows that have the same parts of a combination, with what fits those parts."""
+    """Fill each group of rows that have the same parts of a combination, with what fits those parts."""
     columns = {name: filled[name][rows] for name in unit.columns}
     for name in unit.columns:
         filled[name] = filled[name].copy()

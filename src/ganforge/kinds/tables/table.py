@@ -70,7 +70,7 @@ class TableInquiry:
 def inquire(
     source: str | Path, asked: Sequence[Column] = (), rules: Sequence[str] | None = None, more: Sequence[str] = ()
 ) -> TableInquiry:
-    """Reads a table's columns and finds its rules.
+    """Read a table's columns and find its rules.
 
     Args: asked columns of an edited plan.json; rules in words that stand in place of those that would be found; more
         rules, besides these. A rule that is found gives way to those that are asked for.
@@ -91,7 +91,7 @@ def inquire(
 
 
 def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: str) -> Table:
-    """Fits the codec on the training rows and encodes all.
+    """Fit the codec on the training rows and encode all.
 
     Args: settings say how many codes numbers are cut into, and how values are drawn within one; seed decides which rows
         are held out.

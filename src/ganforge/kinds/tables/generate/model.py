@@ -226,11 +226,11 @@ class RowModel:
         return RowSamples(self, int(count), self.conditions(asked.get("where") or ()), seed)
 
     def write(self, samples: RowSamples, out: Path, *, force: bool) -> Path:
-        """Writes a table's file as the rows are drawn. Raises: InputError, StorageError."""
+        """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
         return write_table(samples.blocks(), out, self.codec.columns, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Fills the missing cells of a table."""
+        """Fill the missing cells of a table."""
         draw, seed, force = bool(options.get("draw")), options.get("seed", 0), bool(options.get("force"))
         return complete_table(self, source, out, draw=draw, seed=seed, force=force)
 
@@ -278,7 +278,7 @@ class RowSamples:
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:
-    """Reads the model of a run, which may come from anybody (core/model_files.py).
+    """Read the model of a run, which may come from anybody (core/model_files.py).
 
     Raises: RunError if there is none, if it is damaged, or if it is not a model of rows.
     """

@@ -62,7 +62,7 @@ class GenerateRows(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> RowsJob:
-        """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        """Open the table and choose everything the person did not. Raises: DataError, RecipeError."""
         return plan_job(begin(request, GenerateRows), tell, self)
 
     def open(self, recipe: Recipe, tell: Tell) -> RowsJob:

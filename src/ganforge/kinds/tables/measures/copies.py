@@ -58,7 +58,7 @@ class Copies:
 
 
 def copies(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column]) -> Copies:
-    """Looks for training rows among the samples.
+    """Look for training rows among the samples.
 
     Args: all in random order, because the front of each is compared: as many training rows as there are held-out ones
         for nearness, at most 5,000; every training row given for exact copies.

@@ -154,7 +154,7 @@ class Similarity:
 
 
 def similarity(real: Coded, fake: Coded) -> Similarity:
-    """Compares two tables that one `Coding` has coded; each with at least two rows.
+    """Compare two tables that one `Coding` has coded; each with at least two rows.
 
     The interval of each mean is a jackknife over blocks of rows that are left out of both tables at once.
     """

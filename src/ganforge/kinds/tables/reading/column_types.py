@@ -301,7 +301,7 @@ def _arrays(source: TableSource, column: Column | Profile) -> Iterator[pa.Array]
 
 
 def _repeated() -> Offence:
-    """Finds values that were there before, in these rows or in those of an earlier call."""
+    """Find values that were there before, in these rows or in those of an earlier call."""
     before: set[Any] = set()
 
     def again(values: pa.Array) -> pa.Array:

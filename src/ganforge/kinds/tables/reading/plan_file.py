@@ -19,7 +19,7 @@ KEYS = ("source", "columns", "rules")
 def write_plan(
     path: str | Path, columns: Sequence[Column], rules: Sequence[str], source: str, *, force: bool = False
 ) -> bool:
-    """Writes plan.json: the source, each column with what a person may change first, and the rules in words.
+    """Write plan.json: the source, each column with what a person may change first, and the rules in words.
 
     Returns: whether the file holds just this now. One that holds something else, perhaps a person's corrections, is
         left as it is unless force is given.

@@ -170,7 +170,7 @@ class Profile:
 
 
 def hash_into(digest: Any, array: pa.Array) -> None:
-    """Adds a column's next rows to a sha256: its type, what is missing, and the values. Args: digest of hashlib."""
+    """Add a column's next rows to a sha256: its type, what is missing, and the values. Args: digest of hashlib."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     digest.update(str(array.type).encode())
@@ -213,7 +213,7 @@ class TableSurvey:
 
 
 def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurvey:
-    """Reads a table once, a part at a time, and says what its columns are.
+    """Read a table once, a part at a time, and say what its columns are.
 
     Args: asked columns of an edited plan.json; what was set there wins over what is found.
     Raises: DataError if the table has fewer than 10 rows, nothing to learn, infinite values or whole numbers beyond

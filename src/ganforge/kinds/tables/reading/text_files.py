@@ -51,7 +51,7 @@ class Lines:
 
 
 def open_text(source: str, path: Path) -> TableSource:
-    """Reads a file once from end to end, and opens it.
+    """Read a file once from end to end, and open it.
 
     Raises: DataError as `source.open_source`; what the libraries raise on damaged files.
     """

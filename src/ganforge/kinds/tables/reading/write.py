@@ -25,7 +25,7 @@ Frames = Iterable[pd.DataFrame]
 
 
 def write_table(chunks: Frames, out: str | Path, columns: Sequence[Column], *, force: bool) -> Path:
-    """Writes frames, one after the other, as one .csv, .tsv, .csv.gz, .tsv.gz, .parquet, .feather or .arrow file.
+    """Write frames, one after the other, as one .csv, .tsv, .csv.gz, .tsv.gz, .parquet, .feather or .arrow file.
 
     Args: chunks frames with `columns` (from_plain), needed one at a time; force replaces a file. Returns: the path.
     Raises: InputError as `check_table_place`, which comes before the first chunk is asked for; StorageError. A file

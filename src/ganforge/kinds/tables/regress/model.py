@@ -144,7 +144,7 @@ def _refused(why: str) -> InputError:
 
 
 def load_regression(folder: Path, device: str = "cpu") -> RegressionModel:
-    """Reads the model of a run, which may come from anybody (core/model_files.py).
+    """Read the model of a run, which may come from anybody (core/model_files.py).
 
     Raises: RunError if there is none, if it is damaged, or if it is not a regression.
     """

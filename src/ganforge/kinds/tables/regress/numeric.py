@@ -76,7 +76,7 @@ class NumericTable:
 
 
 def open_numeric_table(source: str | Path | pd.DataFrame, target: str, seed: int) -> NumericTable:
-    """Opens a table for regression of `target` on all other numeric columns.
+    """Open a table for regression of `target` on all other numeric columns.
 
     Columns that are not numeric or constant are left out, and rows with missing or infinite values: see the passport.
 

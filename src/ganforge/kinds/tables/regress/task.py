@@ -59,7 +59,7 @@ class Regress(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> RegressJob:
-        """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        """Open the table and choose everything the person did not. Raises: DataError, RecipeError."""
         draft = begin(request, Regress)
         if request.label is None:
             raise RecipeError(
@@ -130,7 +130,7 @@ class RegressJob:
         return product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """Writes model.json and model.safetensors into an empty folder."""
+        """Write model.json and model.safetensors into an empty folder."""
         self._model(product).store(folder, self.recipe)
 
     def read_product(self, folder: Path) -> nn.Module:

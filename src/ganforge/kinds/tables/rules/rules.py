@@ -306,7 +306,7 @@ def _converted(plain: float, column: Column, other: Column) -> Fraction:
 
 
 def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], first_row: int) -> None:
-    """Sees whether training rows keep the rules. Fixed and Seen say what training rows hold, so these keep them.
+    """See whether training rows keep the rules. Fixed and Seen say what training rows hold, so these keep them.
 
     Args: plain the rows of one chunk, (N,) each; first_row the number of the first of them, where the table's is 1.
         Values that come twice are found where both are in the chunk.
