@@ -227,15 +227,12 @@ def _counts(
 def _summed(
     names: tuple[str, ...], parts: Sequence[pd.Series[Any]], kinds: Mapping[str, str]
 ) -> tuple[Plain, NDArray[np.float64]]:
-    whole = pd.concat(parts)
-    whole = whole.groupby(level=list(range(len(names))), dropna=False, sort=True).sum()
-    index = whole.index.to_frame(index=False)
-    index.columns = pd.Index(names)
+    whole = pd.concat(parts).groupby(level=list(range(len(names))), dropna=False, sort=True).sum()
     values: dict[str, NDArray[Any]] = {}
-    for name in names:
+    for place, name in enumerate(names):
+        level = pd.Series(whole.index.get_level_values(place))
         if kinds[name] in NUMBERS:
-            values[name] = index[name].to_numpy(np.float64)
+            values[name] = level.to_numpy(np.float64)
         else:
-            texts = index[name].astype(object)
-            values[name] = texts.where(texts.notna(), None).to_numpy(object)
+            values[name] = level.astype(object).where(level.notna(), None).to_numpy(object)
     return values, whole.to_numpy(np.float64)

@@ -64,7 +64,7 @@ def copies(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Colu
         for nearness, at most 5,000; every training row given for exact copies.
     """
     n = min(MOST_NEAR, row_count(train), row_count(held_out))
-    known = set_of_rows(train, columns)
+    known = np.unique(row_hashes(train, columns))
     hashes, unseen = row_hashes(samples, columns), row_hashes(held_out, columns)
     m = min(len(hashes), len(unseen))
     return Copies(
@@ -106,11 +106,6 @@ def row_hashes(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:
     frame = pd.DataFrame({column.name: table[column.name] for column in learned(columns)}, copy=False)
     hashes: NDArray[np.uint64] = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     return hashes
-
-
-def set_of_rows(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:
-    """The distinct hashes of a table's rows, sorted."""
-    return np.unique(row_hashes(table, columns))
 
 
 @dataclass(frozen=True, slots=True)
