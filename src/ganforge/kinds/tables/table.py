@@ -21,7 +21,7 @@ from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, InputError, RecipeError
-from ganforge.kinds.tables.codec.codec import TableCodec, Tally, fit_codec, unit_columns
+from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
@@ -107,8 +107,8 @@ def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: 
     held_out = _held_out(survey.rows, seed)
     rules = combined(list(inquiry.kept), survey.columns)
     sample = _sample(rows, ~held_out, FITTED_ROWS)
-    tally = Tally(sample, int((~held_out).sum()), _counts(rows, held_out, unit_columns(survey.columns, rules), survey))
-    codec = fit_codec(survey.columns, rules, tally, spans=settings.spans, inside=settings.values, seed=seed)
+    counts = _counts(rows, held_out, unit_columns(survey.columns, rules), survey)
+    codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
     for first, plain in rows:
         part = codec.encode(plain)
