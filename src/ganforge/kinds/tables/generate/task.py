@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from safetensors.numpy import load, save
 from torch import nn
@@ -36,6 +36,9 @@ from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
 from ganforge.run import Run
+
+if TYPE_CHECKING:
+    from ganforge.kinds.tables.impute import Impute
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
 SHOWN = 8  # rows that the report shows
@@ -111,15 +114,7 @@ class GenerateRows(Task):
         )
 
 
-class RowsTask(Protocol):
-    """How a task on rows looks at the model of a job, and judges it."""
-
-    def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]: ...
-
-    def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation: ...
-
-
-def plan_job(draft: Draft, tell: Tell, task: RowsTask) -> RowsJob:
+def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
     """The job of a task on rows, for what its draft has pinned. Raises: DataError, RecipeError."""
     inquiry = ask_table(draft.request)
     tell("reading", count=inquiry.survey.rows, source=draft.request.source)
@@ -127,7 +122,7 @@ def plan_job(draft: Draft, tell: Tell, task: RowsTask) -> RowsJob:
     return RowsJob(plan_rows(draft, inquiry, table, tell), table, tell, task)
 
 
-def open_job(recipe: Recipe, tell: Tell, task: RowsTask) -> RowsJob:
+def open_job(recipe: Recipe, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
     """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
     rows = recipe.section(RowSettings)
     open_source(recipe.data.source)  # what is not there, or no table, is told as that
@@ -147,7 +142,7 @@ class RowsJob:
     recipe: Recipe
     table: Table
     tell: Tell
-    task: RowsTask
+    task: GenerateRows | Impute
 
     @property
     def passport(self) -> Mapping[str, Any]:
