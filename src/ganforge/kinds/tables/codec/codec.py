@@ -255,7 +255,8 @@ def _check_parts(codec: TableCodec) -> None:
     if not all(value is None or isinstance(value, str | int | float) for value in codec.constants.values()):
         raise ValueError("its constants are not numbers or texts")
     for column in codec.columns:
-        arrow_type(dtype_of(column))  # or rows could not be written
+        dtype_of(column)  # or rows could not be written
+        arrow_type(column.dtype)
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
     for unit in codec.units:

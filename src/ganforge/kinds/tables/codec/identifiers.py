@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import EXACT, Column
-from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_named, is_text
+from ganforge.kinds.tables.reading.arrays import arrow_type, is_text
 
 _COUNTER = re.compile(r"(?P<before>.*)\{(?P<zeros>0+)\}(?P<after>.*)", re.DOTALL)
 _HEX = re.compile(r"(uuid|UUID|hex:(\d+)|HEX:(\d+))")
@@ -44,7 +44,7 @@ def fresh_identifiers(column: Column, count: int, random: np.random.Generator, s
     pattern = column.format or ""
     if _HEX.fullmatch(pattern):
         return _hexadecimal(pattern, count, random, start)
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     if not is_text(kind) and not pa.types.is_integer(kind):
         raise InputError(f"The column {column.name!r} of {column.dtype} cannot hold identifiers.", do="Keep its kind.")
     if not is_text(kind):

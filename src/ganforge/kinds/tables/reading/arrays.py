@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -88,8 +89,13 @@ def column_from(array: pa.Array, dtype: Any) -> Any:
     return np.full(len(values), None, object) if dtype.kind == "O" else values.astype(dtype)
 
 
-def arrow_type(dtype: Any) -> pa.DataType:
-    """The Arrow type that holds a pandas dtype's values; of a categorical, text. Raises: TypeError if there is none."""
+@lru_cache(maxsize=1024)
+def arrow_type(name: str) -> pa.DataType:
+    """The Arrow type that holds the values of a pandas dtype of this name; of a categorical, text.
+
+    Raises: TypeError if there is none.
+    """
+    dtype = dtype_named(name)
     kind = pa.string() if isinstance(dtype, pd.CategoricalDtype) else pa.Array.from_pandas(pd.Series(dtype=dtype)).type
     if isinstance(kind, pa.BaseExtensionType):
         raise TypeError(f"a table has no column of {dtype}")
@@ -252,12 +258,12 @@ def _numbers(values: NDArray[Any], column: Column) -> pa.Array:
         values, fractional = values.copy(), np.abs(values) < 2**53
         values[fractional] = np.round(values[fractional], column.decimals)
     array = pa.array(values, from_pandas=True)
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     return numbers_as_text(array, column) if is_text(kind) else array.cast(kind)
 
 
 def _moments(values: NDArray[Any], column: Column) -> pa.Array:
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     values = values.astype(np.float64, copy=False)
     missing = np.isnan(values)
     counts = np.rint(np.where(missing, 0.0, values)).astype(np.int64) * column.unit
@@ -282,7 +288,7 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
 
 def from_text(texts: pa.Array, column: Column) -> pa.Array:
     """The values (N,) of texts as the column writes them, in the Arrow type of its dtype."""
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     match base_of(kind):
         case "truth":
             return pc.equal(texts, _truths(column)[0])

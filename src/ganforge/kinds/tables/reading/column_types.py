@@ -62,7 +62,7 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
     unit = 1
     if profile.base == "datetime":
         about["resolution"], unit = list(MICROSECONDS.items())[profile.finest]
-        zone = getattr(arrow_type(dtype), "tz", None)
+        zone = getattr(arrow_type(str(dtype)), "tz", None)
         about["zone"] = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else zone
     if profile.base in ("number", "datetime") and values:
         about |= {"minimum": profile.minimum / unit, "maximum": profile.maximum / unit}

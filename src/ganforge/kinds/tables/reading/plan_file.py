@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -32,7 +33,9 @@ def write_plan(
     if place.is_dir():
         raise InputError(f"{str(path)!r} is a folder.", "A plan is written as one file.", "Choose another name.")
     if place.exists() and not force:
-        return _holds(place, whole)
+        with suppress(OSError):  # whatever it is, it is not ours
+            return place.read_bytes() == whole
+        return False
     write_whole(place, whole)
     return True
 
@@ -59,13 +62,6 @@ def read_plan(path: str | Path) -> tuple[tuple[Column, ...], tuple[str, ...] | N
     if twice is not None:
         raise RecipeError(f"The plan {name!r} has the column {twice!r} twice.", do="Remove one.")
     return read, None if rules is None else tuple(rules)
-
-
-def _holds(place: Path, content: bytes) -> bool:
-    try:
-        return place.read_bytes() == content
-    except OSError:  # whatever it is, it is not ours
-        return False
 
 
 def _read(path: str | Path, name: str) -> dict[str, Any]:
