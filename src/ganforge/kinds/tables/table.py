@@ -53,7 +53,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class TableInquiry:
+class InspectedTable:
     """A table understood, not yet encoded: what `plan` shows, and a person may correct."""
 
     source: TableSource
@@ -67,9 +67,9 @@ class TableInquiry:
         return tuple((rule_in_words(rule, self.survey.columns), why) for rule, why in self.kept.items())
 
 
-def inquire(
+def inspect_table(
     source: str | Path, asked: Sequence[Column] = (), rules: Sequence[str] | None = None, more: Sequence[str] = ()
-) -> TableInquiry:
+) -> InspectedTable:
     """Read a table's columns and find its rules.
 
     Args: asked columns of an edited plan.json; rules in words that stand in place of those that would be found; more
@@ -87,25 +87,25 @@ def inquire(
             with suppress(RecipeError):
                 combined([*wanted, rule], survey.columns)
                 wanted.setdefault(rule, why)
-    return TableInquiry(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
+    return InspectedTable(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
 
 
-def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: str) -> Table:
+def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, device: str) -> Table:
     """Fit the codec on the training rows and encode all.
 
     Args: settings say how many codes numbers are cut into, and how values are drawn within one; seed decides which rows
         are held out.
     Raises: DataError for identifiers of a type that has no room for those of generated rows.
     """
-    for column in inquiry.survey.columns:
+    for column in inspected.survey.columns:
         if column.kind == "identifier":
             try:
                 fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
             except InputError as error:
                 raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
-    survey, rows = inquiry.survey, inquiry.rows
+    survey, rows = inspected.survey, inspected.rows
     held_out = _held_out(survey.rows, seed)
-    rules = combined(list(inquiry.kept), survey.columns)
+    rules = combined(list(inspected.kept), survey.columns)
     sample = _sample(rows, ~held_out, FITTED_ROWS)
     counts = _counts(rows, held_out, unit_columns(survey.columns, rules), survey)
     codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)

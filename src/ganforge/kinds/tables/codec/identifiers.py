@@ -88,7 +88,7 @@ class Pattern:
         """How a fresh text begins where no pattern was found."""
         return f"{self.name}-"
 
-    def look(self, texts: pa.Array) -> None:
+    def update(self, texts: pa.Array) -> None:
         """Args: texts (N,), distinct, none missing."""
         if len(texts) == 0:
             return
@@ -101,7 +101,7 @@ class Pattern:
         clashing = texts.filter(pc.starts_with(texts, self.placeholder))
         self.clashing = max(self.clashing, pc.max(pc.utf8_length(clashing)).as_py() or 0)
 
-    def settle(self) -> tuple[str, float]:
+    def result(self) -> tuple[str, float]:
         """Column.format, and the number after which it goes on (Column.maximum).
 
         Texts without a pattern, names or sentences say, become the column's name and a number: should a text that was

@@ -31,7 +31,7 @@ from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.rules import broken
-from ganforge.kinds.tables.table import Table, TableInquiry, inquire, open_table
+from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
@@ -116,10 +116,10 @@ class GenerateRows(Task):
 
 def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
     """The job of a task on rows, for what its draft has pinned. Raises: DataError, RecipeError."""
-    inquiry = ask_table(draft.request)
-    tell("reading", count=inquiry.survey.rows, source=draft.request.source)
-    table = open_table(inquiry, choose_rows(draft, inquiry), draft.request.seed, draft.device)
-    return RowsJob(plan_rows(draft, inquiry, table, tell), table, tell, task)
+    inspected = inspect_asked(draft.request)
+    tell("reading", count=inspected.survey.rows, source=draft.request.source)
+    table = open_table(inspected, choose_rows(draft, inspected), draft.request.seed, draft.device)
+    return RowsJob(plan_rows(draft, inspected, table, tell), table, tell, task)
 
 
 def open_job(recipe: Recipe, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
@@ -127,12 +127,12 @@ def open_job(recipe: Recipe, tell: Tell, task: GenerateRows | Impute) -> RowsJob
     rows = recipe.section(RowSettings)
     open_source(recipe.data.source)  # what is not there, or no table, is told as that
     try:
-        inquiry = inquire(recipe.data.source, columns_of(recipe), rows.rules)
+        inspected = inspect_table(recipe.data.source, columns_of(recipe), rows.rules)
     except DataError as error:
         what = f"The table at {recipe.data.source!r} is not the one this run was started with."
         raise DataError(what, error.what, "Put the old table back, or train a new run.") from error
-    refuse_changed_data(recipe, inquiry.survey.sha256, "The table", "is not the one")
-    return RowsJob(recipe, open_table(inquiry, rows, recipe.seed, recipe.compute.device), tell, task)
+    refuse_changed_data(recipe, inspected.survey.sha256, "The table", "is not the one")
+    return RowsJob(recipe, open_table(inspected, rows, recipe.seed, recipe.compute.device), tell, task)
 
 
 @dataclass(slots=True)
@@ -206,17 +206,17 @@ def learned_names(columns: Sequence[Column]) -> list[str]:
     return [column.name for column in learned(columns)][:DRAWN]
 
 
-def ask_table(request: Request) -> TableInquiry:
-    """The columns and rules of the table that was asked for, with a person's corrections. Raises: as `inquire`."""
+def inspect_asked(request: Request) -> InspectedTable:
+    """The table that was asked for, with a person's corrections. Raises: as `inspect_table`."""
     plan = request.options.get("plan")
     asked, rules = read_plan(plan) if plan else ((), None)
-    inquiry = inquire(request.source, asked, rules, request.options.get("rules", ()))
-    names = [column.name for column in inquiry.survey.columns]
+    inspected = inspect_table(request.source, asked, rules, request.options.get("rules", ()))
+    names = [column.name for column in inspected.survey.columns]
     if request.label not in (None, "none", *names):
         raise RecipeError(
             f"There is no column {request.label!r} in the table.", did_you_mean(str(request.label), names)
         )
-    return inquiry
+    return inspected
 
 
 def _as_text(samples: Plain, columns: Sequence[Column]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
     if kind == "decimal":
         about["decimals"] = profile.decimals
     if kind == "identifier" and profile.base == "text":
-        about["format"], about["maximum"] = profile.pattern.settle()
+        about["format"], about["maximum"] = profile.pattern.result()
     return Column(
         name=profile.name,
         kind=kind,

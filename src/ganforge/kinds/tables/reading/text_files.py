@@ -69,13 +69,13 @@ def open_text(source: str, path: Path) -> TableSource:
                 values = _without_missing(trimmed)
                 if values.null_count:
                     missing_words.update(trimmed.filter(values.is_null()).to_pylist())
-                reading.look(values)
+                reading.update(values)
     except pa.ArrowInvalid as error:
         raise _in_words(source, error) from error
     _check_quotes(source, lines, max(lines.swallowed, last.count("\n")))
     if rows == 0:
         raise _only_ragged(source, lines) if lines.ragged else no_rows(source)
-    settled = [reading.settle() for reading in readings]
+    settled = [reading.result() for reading in readings]
     written = [
         Column(name=n, kind="category", dtype=str(t), format=f) for n, (t, f) in zip(names, settled, strict=True)
     ]
