@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,8 +58,9 @@ def in_tiles(
     around = -(-reach // multiple) * multiple  # so that every tile begins at a multiple, as the whole picture does
     step = max(multiple, tile // multiple * multiple)
     result: NDArray[np.uint8] | None = None
-    places = list(_places(padded.shape[0], padded.shape[1], step))
-    for number, (top, left, bottom, right) in enumerate(places):
+    places = [(top, left) for top in range(0, padded.shape[0], step) for left in range(0, padded.shape[1], step)]
+    for number, (top, left) in enumerate(places):
+        bottom, right = min(top + step, padded.shape[0]), min(left + step, padded.shape[1])
         first_row, first_column = max(0, top - around), max(0, left - around)
         window = padded[first_row : bottom + around, first_column : right + around]
         x = torch.from_numpy(np.ascontiguousarray(window.transpose(2, 0, 1)))[None].float().sub_(HALF).div_(HALF)
@@ -72,13 +73,6 @@ def in_tiles(
         told((number + 1) / len(places))
     assert result is not None  # a picture has at least one pixel
     return result[: factor * height, : factor * width]
-
-
-def _places(height: int, width: int, step: int) -> Iterator[tuple[int, int, int, int]]:
-    """Top, left, bottom and right of each tile, row by row."""
-    for top in range(0, height, step):
-        for left in range(0, width, step):
-            yield top, left, min(top + step, height), min(left + step, width)
 
 
 STRENGTH = 0.5  # of an enhancement where nobody says: between faithful and sharp

@@ -157,12 +157,6 @@ def _labels(paths: Sequence[Path], column: str, source: str) -> NDArray[Any]:
             values += _opened(path).read(columns=[column])[column].to_pylist()
         except UNREADABLE as error:
             raise _not_parquet(path, error) from error
-    if missing := sum(value is None for value in values):
-        raise DataError(
-            f"{missing:,} of {len(values):,} labels in the column {column!r} of {source!r} are missing.",
-            "Each picture needs one.",
-            "Fill them in, name another column, or say --label none to train without labels.",
-        )
     return check_labels(values, len(values), f"column {column!r} of {source!r}")
 
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Task, Tell
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.image_to_image import load_map
@@ -87,7 +87,7 @@ class Translate(Task):
 
 
 @dataclass(slots=True)
-class TranslateJob:
+class TranslateJob(Job):
     """Two sides of pictures opened and everything chosen."""
 
     recipe: Recipe
@@ -106,10 +106,6 @@ class TranslateJob:
     def game(self) -> Game:
         """The players of game.py."""
         return build_translation(self.recipe)
-
-    def brief(self) -> Mapping[str, bytes]:
-        """Nothing: the recipe says it all."""
-        return {}
 
     def prepare(self) -> None:
         """Trains or loads the judge before the clock of training starts."""
