@@ -100,9 +100,8 @@ def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
     if suffix == ".npy":
         return survey_npy(path, source, _loaded(labels))
     if suffix == ".npz":
-        if labels is False or (isinstance(labels, str) and not Path(labels).is_file()):
-            return survey_npz(path, source, labels)
-        return survey_npz(path, source, _loaded(labels))
+        key = labels if labels is False or (isinstance(labels, str) and not Path(labels).is_file()) else None
+        return survey_npz(path, source, _loaded(labels) if key is None else key)
     if suffix == ".parquet":
         return _in_parquet([path], source, labels)
     if suffix == ".zip":
