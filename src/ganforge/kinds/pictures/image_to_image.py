@@ -26,6 +26,7 @@ from ganforge.kinds.pictures.settings import NEXT_STEPS, Enhancement
 from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings
+AT_ONCE = 2**20  # pixels in one pass
 TileFunction: TypeAlias = Callable[[Tensor], Tensor]
 """x (1, C, H, W) in -1..1 -> (1, C', factor * H, factor * W) in -1..1."""
 Told: TypeAlias = Callable[[float], None]
@@ -73,6 +74,17 @@ def in_tiles(
         told((number + 1) / len(places))
     assert result is not None  # a picture has at least one pixel
     return result[: factor * height, : factor * width]
+
+
+@torch.no_grad()
+def results_of(network: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What a network makes of equal pictures uint8 (N, C, H, W), some at a time."""
+    device, parts = next(network.parameters()).device, []
+    at_once = max(1, AT_ONCE // (pictures.shape[2] * pictures.shape[3]))
+    for first in range(0, len(pictures), at_once):
+        x = torch.from_numpy(pictures[first : first + at_once]).to(device).float().sub_(HALF).div_(HALF)
+        parts.append(to_uint8(network(x.contiguous(memory_format=torch.channels_last))).cpu().numpy())
+    return np.concatenate(parts)
 
 
 STRENGTH = 0.5  # of an enhancement where nobody says: between faithful and sharp

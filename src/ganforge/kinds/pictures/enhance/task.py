@@ -21,6 +21,7 @@ from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degrad
 from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
+from ganforge.kinds.pictures.image_to_image import results_of
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
@@ -141,7 +142,7 @@ class EnhanceJob(Job):
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Held-out tiles, the same each time: given, faithful, sharp and true; and how near both ends come."""
         truth, given = self._pairs(LOOKED_AT)
-        faithful, sharp = self._restored(product, given)
+        faithful, sharp = (results_of(end, given) for end in _ends(product))
         coarse = _coarse(given[:SHOWN], self.damage.factor)
         cases = side_by_side(coarse, faithful[:SHOWN], sharp[:SHOWN], truth[:SHOWN])
         write_grid(run.sample_grid(examples), cases, columns=4)
@@ -167,7 +168,7 @@ class EnhanceJob(Job):
         The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
         """
         (truth, given), judge = self._pairs(JUDGED), self._the_judge()
-        made = dict(zip((FAITHFUL, SHARP), self._restored(product, given), strict=True))
+        made = {name: results_of(end, given) for name, end in zip((FAITHFUL, SHARP), _ends(product), strict=True)}
         ways = plain_ways(self.damage.names)
         for name, (_, way) in ways.items():
             made[name] = np.stack([way(*pair) for pair in zip(given, truth, strict=True)])
@@ -245,20 +246,6 @@ class EnhanceJob(Job):
             given = self.damage(batch, Draws(random))
         return to_uint8(batch).cpu().numpy(), to_uint8(given).cpu().numpy()
 
-    @torch.no_grad()
-    def _restored(self, product: nn.Module, given: Pixels) -> tuple[Pixels, Pixels]:
-        """What both ends make of uint8 pictures (N, C, H, W)."""
-        device = self.recipe.compute.device
-        ends = []
-        for network in (product.faithful, product.sharp):
-            assert isinstance(network, nn.Module)
-            parts = [
-                to_uint8(network(torch.from_numpy(given[i : i + 16]).to(device).float() / 127.5 - 1)).cpu().numpy()
-                for i in range(0, len(given), 16)
-            ]
-            ends.append(np.concatenate(parts))
-        return ends[0], ends[1]
-
     def _the_judge(self) -> Judge:
         if self._judge is None:
             self.tell("judging")
@@ -267,6 +254,12 @@ class EnhanceJob(Job):
             name = f"patches{SIDE}-{self.photos.data_hash}"
             self._judge = train_judge(cut_patches(tiles), None, data_hash=name, cache=cache_folder())
         return self._judge
+
+
+def _ends(product: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """Faithful and sharp."""
+    assert isinstance(product, Dial)
+    return product.faithful, product.sharp
 
 
 def _coarse(given: Pixels, factor: int) -> Pixels:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
-from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.image_to_image import load_map, results_of
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
@@ -23,7 +22,6 @@ from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, j
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
 from ganforge.kinds.pictures.plan import target_size
 from ganforge.kinds.pictures.reading.cache import cache_folder
-from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 from ganforge.kinds.pictures.settings import Translation, model_description, refuse_misfits
 from ganforge.kinds.pictures.translate.game import build_translation
 from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs, survey_sides
@@ -40,7 +38,6 @@ JUDGED = 1_000  # held-out pictures that are judged
 LEARNED = 5_000  # pictures of each side that the judge learns from
 FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
 SIDES: tuple[Literal["x", "y"], ...] = ("x", "y")
-AT_ONCE = 2**20  # pixels in one pass
 SCORES = (
     "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
     "pictures of the other side. Kept: the share of the input's structure that is still there."
@@ -173,7 +170,7 @@ class TranslateJob(Job):
         real = real[places] if paired else real[subset(len(real), JUDGED, "translate/held out")]
         return Translated(
             given=given,
-            made=translated(product, given),
+            made=results_of(product, given),
             truth=real if paired else None,
             real=real,
         )
@@ -209,15 +206,3 @@ def _columns(cases: Translated) -> dict[str, NDArray[np.uint8]]:
     """What is shown of cases, side by side."""
     truth = {} if cases.truth is None else {"truth": cases.truth}
     return {"input": cases.given, "result": cases.made, **truth}
-
-
-@torch.no_grad()
-def translated(product: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What a network makes of pictures uint8 (N, C, H, W)."""
-    device = next(product.parameters()).device
-    at_once = max(1, AT_ONCE // (pictures.shape[2] * pictures.shape[3]))
-    parts = []
-    for first in range(0, len(pictures), at_once):
-        x = torch.from_numpy(pictures[first : first + at_once]).to(device).float().sub_(HALF).div_(HALF)
-        parts.append(to_uint8(product(x.contiguous(memory_format=torch.channels_last))).cpu().numpy())
-    return np.concatenate(parts)
