@@ -29,7 +29,7 @@ TILE = 192  # pixels of a tile's side, without its surroundings
 AT_ONCE = 2**20  # pixels in one pass
 TileFunction: TypeAlias = Callable[[Tensor], Tensor]
 """x (1, C, H, W) in -1..1 -> (1, C', factor * H, factor * W) in -1..1."""
-Told: TypeAlias = Callable[[float], None]
+Progress: TypeAlias = Callable[[float], None]
 """Called with the share 0..1 that is done."""
 
 
@@ -42,7 +42,7 @@ def in_tiles(
     multiple: int = 1,
     factor: int = 1,
     tile: int = TILE,
-    told: Told = lambda share: None,
+    progress: Progress = lambda share: None,
 ) -> NDArray[np.uint8]:
     """The network's result for a whole picture.
 
@@ -71,7 +71,7 @@ def in_tiles(
         rows = slice(factor * (top - first_row), factor * (bottom - first_row))
         columns = slice(factor * (left - first_column), factor * (right - first_column))
         result[factor * top : factor * bottom, factor * left : factor * right] = made[rows, columns]
-        told((number + 1) / len(places))
+        progress((number + 1) / len(places))
     assert result is not None  # a picture has at least one pixel
     return result[: factor * height, : factor * width]
 
@@ -108,10 +108,10 @@ class PictureMap:
         """How many times larger a result is."""
         return int(cast(int, self.network.factor))
 
-    def __call__(self, picture: NDArray[np.uint8], *, tile: int = TILE, told: Told = lambda share: None) -> Any:
+    def __call__(self, picture: NDArray[np.uint8], *, tile: int = TILE, progress: Progress = lambda share: None) -> Any:
         """One picture of any size, tile by tile.
 
-        Args: picture uint8 (H, W, C); told is called with the share that is done. Returns: uint8 (fH, fW, C').
+        Args: picture uint8 (H, W, C); progress is called with the share that is done. Returns: uint8 (fH, fW, C').
         """
         device = next(self.network.parameters()).device
         return in_tiles(
@@ -121,7 +121,7 @@ class PictureMap:
             multiple=int(cast(int, self.network.multiple)),
             factor=self.factor,
             tile=tile,
-            told=told,
+            progress=progress,
         )
 
     def at(self, strength: float) -> PictureMap:
@@ -133,7 +133,7 @@ class PictureMap:
                 "Leave it out.",
             )
         network = deepcopy(self.network)
-        network.load_state_dict(dialed(*self.ends, strength))
+        network.load_state_dict(interpolated_weights(*self.ends, strength))
         return replace(self, network=network)
 
     # ---- what contracts.Model asks for
@@ -183,7 +183,7 @@ class PictureMap:
         """One file made of another. Returns: what was converted."""
         lightness = self.task == "enhance" and self.keeps_grey
         given = open_picture(original, self.channels, lightness=lightness, holes=self.fills)
-        made = self(given.pixels, told=lambda share: tell("applied", share=share, path=str(target)))
+        made = self(given.pixels, progress=lambda share: tell("applied", share=share, path=str(target)))
         image = assemble(given, made, keep_grey=self.keeps_grey)
         return (*given.notes, *write_picture(image, target, given))
 
@@ -212,7 +212,7 @@ class _Tell:
             observer.event({"kind": kind, **self._about, **content})
 
 
-def dialed(faithful: Weights, sharp: Weights, strength: float) -> Any:
+def interpolated_weights(faithful: Weights, sharp: Weights, strength: float) -> Any:
     """Weights between two networks that grew from one: (1 - strength) faithful + strength sharp.
 
     Args: strength 0..1. Source: Wang et al. 2018 (ESRGAN), section 3.4, network interpolation.
@@ -256,7 +256,7 @@ def _enhancement(folder: Path, content: Any, data: Data, network: Network) -> Pi
 
     faithful, sharp = built(folder, build, FAITHFUL), built(folder, build, SHARP)
     ends, between = (faithful.state_dict(), sharp.state_dict()), deepcopy(faithful)
-    between.load_state_dict(dialed(*ends, STRENGTH))
+    between.load_state_dict(interpolated_weights(*ends, STRENGTH))
     kinds = [step.name for step in read_degradation(chosen.degradation).steps]
     grey, holes = "grey" not in kinds, "hole" in kinds
     return PictureMap(between, "enhance", data.shape[0], keeps_grey=grey, fills=holes, ends=ends)

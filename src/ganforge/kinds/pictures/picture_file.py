@@ -82,7 +82,7 @@ def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = Fa
 
     Args: channels 1, 3 or 4; lightness whether a grey network works on the lightness of a coloured picture, whose
         colours are then kept, or on a grey version of it; holes whether what is wholly transparent is to be filled.
-    Raises: DataError if the file is no picture that can be used, with the reason.
+    Raises: DataError if the file is not a picture that can be used, with the reason.
     """
     try:
         with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True) as image:

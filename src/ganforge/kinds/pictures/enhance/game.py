@@ -27,7 +27,7 @@ from ganforge.recipe import Data, Network, Recipe
 SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
 
 
-class Dial(nn.Module):
+class BothEnds(nn.Module):
     """Both ends of the dial. forward gives the faithful one's result."""
 
     def __init__(self, faithful: Enhancer, sharp: Enhancer) -> None:
@@ -44,17 +44,17 @@ def enhancer_for(chosen: Enhancement, network: Network, data: Data) -> Enhancer:
     return enhancer(network, data, read_degradation(chosen.degradation).factor, data.shape[0])
 
 
-def fresh_dial(recipe: Recipe) -> Dial:
+def initial_ends(recipe: Recipe) -> BothEnds:
     """Both ends with the same first weights, from the recipe's seed."""
     chosen, seed = recipe.section(Enhancement), seed_for(recipe.seed, "networks")
-    return Dial(*(initialised(seed, lambda: enhancer_for(chosen, recipe.network, recipe.data)) for _ in range(2)))
+    return BothEnds(*(initialised(seed, lambda: enhancer_for(chosen, recipe.network, recipe.data)) for _ in range(2)))
 
 
 def build_game(recipe: Recipe) -> Game:
     """Fresh networks on the recipe's device, and what each minimises. Every player sees fresh damage."""
     chosen = recipe.section(Enhancement)
     damage, view = read_degradation(chosen.degradation), view_of(recipe)
-    dial = fresh_dial(recipe)
+    dial = initial_ends(recipe)
     critic = initialised(
         seed_for(recipe.seed, "networks/critic"),
         lambda: Critic(recipe.data.shape[0], max(1, recipe.network.need("width") // 2)),

@@ -1,4 +1,4 @@
-"""The task `enhance`: takes damage back. Both ends of the dial are judged beside what is no network."""
+"""The task `enhance`: takes damage back. Both ends of the dial are judged beside baselines without a network."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
-from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
+from ganforge.kinds.pictures.enhance.game import BothEnds, build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
 from ganforge.kinds.pictures.image_to_image import results_of
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
-from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_restoration, plain_ways
+from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, baselines, judge_restoration
 from ganforge.kinds.pictures.reading.cache import cache_folder
 from ganforge.kinds.pictures.reading.feed import PictureFeed, to_uint8
 from ganforge.kinds.pictures.reading.open import Pictures
@@ -155,11 +155,11 @@ class EnhanceJob(Job):
         write_model_files(folder, product, model_description(self.recipe))
 
     def read_product(self, folder: Path) -> nn.Module:
-        """The dial that `write_model` wrote."""
+        """Both ends, as `write_model` wrote them."""
         recipe = self.recipe
         read_description(folder)
         chosen = recipe.section(Enhancement)
-        dial = built(folder, lambda: Dial(*(enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))))
+        dial = built(folder, lambda: BothEnds(*(enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))))
         return dial.to(recipe.compute.device)
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
@@ -169,7 +169,7 @@ class EnhanceJob(Job):
         """
         (truth, given), judge = self._pairs(JUDGED), self._the_judge()
         made = {name: results_of(end, given) for name, end in zip((FAITHFUL, SHARP), _ends(product), strict=True)}
-        ways = plain_ways(self.damage.names)
+        ways = baselines(self.damage.names)
         for name, (_, way) in ways.items():
             made[name] = np.stack([way(*pair) for pair in zip(given, truth, strict=True)])
         real, other, seen = patch_features(judge, truth, made)
@@ -258,7 +258,7 @@ class EnhanceJob(Job):
 
 def _ends(product: nn.Module) -> tuple[nn.Module, nn.Module]:
     """Faithful and sharp."""
-    assert isinstance(product, Dial)
+    assert isinstance(product, BothEnds)
     return product.faithful, product.sharp
 
 

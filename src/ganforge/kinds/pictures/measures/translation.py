@@ -139,7 +139,7 @@ def verdict(
     closer: Mapping[str, Estimate],
     adversarial: bool,
 ) -> Verdict:
-    """In words: whether the results are nearer to the truth, or to the other side, than what is no translation.
+    """In words: whether the results are nearer to the truth, or to the other side, than what is not a translation.
 
     Args: ahead what `gains` says of each rival; empty where no truth is known. closer: by how much the kernel distance
         is smaller than each rival's, taken together so that what both show cancels.
