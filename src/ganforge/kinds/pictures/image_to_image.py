@@ -221,7 +221,7 @@ def interpolated_weights(faithful: Weights, sharp: Weights, strength: float) -> 
 
 
 def load_map(folder: Path, strength: float | None = None, device: str = "cpu") -> PictureMap:
-    """Reads the model of a run that makes pictures of pictures; it may come from anybody, see stored.py.
+    """Reads the model of a run that makes pictures of pictures; it may come from anybody, see core/model_files.py.
 
     Args: strength as `PictureMap.at` takes it, of an enhancement; None is STRENGTH.
     Raises: RunError if there is none, or it is damaged; InputError for a strength that there is not.

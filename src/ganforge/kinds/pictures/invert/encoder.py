@@ -1,4 +1,4 @@
-"""From a picture back to the latent that a generator would draw it from, guessed in one pass."""
+"""An encoder: the latent that a generator would draw a picture from, guessed in one pass."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def feature_scores(real: NDArray[np.float32], fake: NDArray[np.float32]) -> dict
 
 
 def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples: NDArray[np.uint8]) -> dict[str, float]:
-    """Quality during training: each measure of meanings.QUICK, diversity and what `kind_scores` says of the judge's
+    """Quality during training: each measure of QUICK, diversity and what `kind_scores` says of the judge's
     kinds, with {measure}_low and {measure}_high.
 
     Args: held_out_features `judge.features` of held-out pictures, in no order that matters; samples uint8

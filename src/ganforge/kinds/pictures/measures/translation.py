@@ -1,4 +1,4 @@
-"""How good a translation of pictures is, beside copying the input and the nearest training pair; and a verdict."""
+"""Measures of a translation beside copying the input and the nearest training pair, and the verdict in words."""
 
 from __future__ import annotations
 

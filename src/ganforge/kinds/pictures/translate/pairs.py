@@ -1,4 +1,4 @@
-"""Two folders of pictures, A and B: as pairs where their names match, else as two crowds that never met."""
+"""Two folders of pictures, A and B: as pairs where their names match, else as two unpaired sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task `translate`: pictures of one kind into pictures of another, from pairs or from two crowds."""
+"""The task `translate`: pictures of one kind into pictures of another, from pairs or from two unpaired sets."""
 
 from __future__ import annotations
 
