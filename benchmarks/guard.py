@@ -36,7 +36,7 @@ from ganforge.contracts import Game
 from ganforge.core.seeds import seed_for
 from ganforge.engine.fit import fit
 from ganforge.errors import TrainingError
-from ganforge.kinds.pictures.reading.array_survey import BUILT_IN
+from ganforge.kinds.pictures.reading.array_files import BUILT_IN
 from ganforge.kinds.tables.generate import task as generate_rows
 from ganforge.run import Run
 

@@ -25,7 +25,8 @@ from ganforge.kinds.pictures.invert.encoder import encoder_of
 from ganforge.kinds.pictures.invert.inversion import nearest_decibels
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.kinds.pictures.reading import open_pictures, survey
+from ganforge.kinds.pictures.reading.open import open_pictures
+from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.run import Run
 
 

@@ -20,11 +20,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from planted_faults import FAULTS, grows_worse, noise
 
 from ganforge.kinds.pictures.measures.evaluate import MEANINGS, feature_scores, quick_quality, small_pictures
-from ganforge.kinds.pictures.measures.judge import Judge, train_judge
-from ganforge.kinds.pictures.measures.judge_network import LEARNED
-from ganforge.kinds.pictures.measures.planted import FAULTS, grows_worse, noise
+from ganforge.kinds.pictures.measures.judge import LEARNED, Judge, train_judge
 from ganforge.measures.neighbours import Space, copying
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", Path(__file__).parents[1].parent / "shared" / "data"))

@@ -19,8 +19,8 @@ import pandas as pd
 import torch
 
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.kinds.tables.regress.model import LinearRegressor, closed_form, with_ones
-from ganforge.kinds.tables.regress.numeric import open_numeric_table
+from ganforge.kinds.tables.regress.model import LinearRegressor
+from ganforge.kinds.tables.regress.numeric import closed_form, open_numeric_table, with_ones
 from ganforge.kinds.tables.regress.plan import curvature_of
 from ganforge.kinds.tables.regress.task import Regress
 from ganforge.recipe import Request
@@ -58,7 +58,7 @@ def compare(source: str, label: str) -> dict[str, float | str]:
     algebra = time.perf_counter() - started
     assert isinstance(product, LinearRegressor)
     theta = product.theta.detach().double().numpy()
-    x = with_ones((table.train_x - table.x_mean) / table.x_std)
+    x = with_ones(table.standardised()[0])
     curve = curvature_of(table)
     return {
         "data": Path(source).stem,

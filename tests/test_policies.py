@@ -64,7 +64,7 @@ def _steady() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         for module in (plan_pictures, plan_rows, plan_translate, plan_enhance):
             patched.setattr(module, "measure_rate", lambda *_, **__: STEADY)
-        patched.setattr(plan_table, "_measure_rate", lambda *_, **__: STEADY)
+        patched.setattr(plan_table, "measure_rate", lambda *_, **__: STEADY)
         yield
 
 

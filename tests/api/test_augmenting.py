@@ -14,7 +14,7 @@ import ganforge as gf
 from ganforge.api.sample import augment
 from ganforge.cli import main
 from ganforge.errors import DataError, InputError
-from ganforge.kinds.pictures.augment.classify import Labelled, accuracy_after_learning
+from ganforge.kinds.pictures.augment import Labelled, accuracy_after_learning
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_learning_repeats_to_the_bit() -> None:
 
 @pytest.mark.slow
 def test_the_enlarged_set_holds_everything_and_a_verdict(run: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("ganforge.kinds.pictures.augment.enlarge.EXAMPLES", 640)
+    monkeypatch.setattr("ganforge.kinds.pictures.augment.EXAMPLES", 640)
     told: list[Any] = []
 
     class Told:
@@ -111,7 +111,7 @@ def stripes_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_folder_keeps_its_files_and_gets_more_where_the_training_pictures_lie(
     stripes_run: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ganforge.kinds.pictures.augment.enlarge.EXAMPLES", 64)
+    monkeypatch.setattr("ganforge.kinds.pictures.augment.EXAMPLES", 64)
     data, run = stripes_run
     out = tmp_path / "bigger"
     assert main(["augment", str(run), str(data), "--out", str(out), "--per-label", "5"]) == 0

@@ -9,8 +9,7 @@ import pytest
 
 from ganforge.core.files import write_folder
 from ganforge.errors import InputError
-from ganforge.kinds.pictures.reading import write_pictures
-from ganforge.kinds.pictures.write import check_place
+from ganforge.kinds.pictures.write import check_place, write_pictures
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 1, 8, 8), dtype=np.uint8)
 

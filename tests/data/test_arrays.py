@@ -1,6 +1,7 @@
 """Pictures that come as arrays: numpy in memory, .npy, .npz and idx, of every scale and layout, whole and damaged."""
 
 import gzip
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -12,9 +13,12 @@ import torch
 
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.generate.task import _survey
-from ganforge.kinds.pictures.reading import Pictures, array_survey, open_pictures, store, survey
+from ganforge.kinds.pictures.reading import array_files, arrays
+from ganforge.kinds.pictures.reading import cache as stored
 from ganforge.kinds.pictures.reading import feed as picture_feed
-from ganforge.kinds.pictures.reading.store import FileRows, MemoryRows
+from ganforge.kinds.pictures.reading.arrays import MappedArray
+from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
+from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.recipe import Request
 
 RNG = np.random.default_rng(3)
@@ -23,8 +27,8 @@ COLOUR = RNG.integers(0, 256, (60, 8, 10, 3), np.uint8)
 LABELS = np.arange(60) % 3
 
 
-def opened(source: Any, cache: Path | None = None, **more: Any) -> Pictures:
-    return open_pictures(survey(source, **more), size=(8, 10), cache=cache)
+def opened(source: Any, **more: Any) -> Pictures:
+    return open_pictures(survey(source, **more), size=(8, 10))
 
 
 def ordered(levels: np.ndarray) -> np.ndarray:
@@ -235,10 +239,11 @@ def test_idx_files_that_are_none_are_refused_in_words(tmp_path: Path) -> None:
 @pytest.fixture
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if 60 pictures of 8 x 10 did not fit into memory, and were read in several chunks."""
-    for module in (array_survey, store):
+    for module in (array_files, stored):
         monkeypatch.setattr(module, "IN_MEMORY", 1000)
-    monkeypatch.setattr("ganforge.kinds.pictures.reading.arrays.CHUNK", 900)
-    monkeypatch.setattr(store, "CHUNK", 900)
+    for module in (arrays, stored):
+        monkeypatch.setattr(module, "CHUNK", 900)
+    monkeypatch.setattr(arrays, "ROWS_AT_ONCE", 7)
 
 
 @pytest.mark.usefixtures("small_memory")
@@ -251,8 +256,8 @@ def test_large_npy_and_idx_files_are_read_in_place(tmp_path: Path, cache: Path, 
         sources.append(tmp_path / "x.idx")
     wanted = opened(given)
     for source in sources:
-        pictures = opened(source, cache)
-        assert isinstance(pictures.train._rows, FileRows) and pictures.passport["on_disk"] and not cache.exists()
+        pictures = opened(source)
+        assert isinstance(pictures.train._rows, MappedArray) and pictures.passport["on_disk"] and not cache.exists()
         assert pictures.data_hash == wanted.data_hash
         assert (pictures.train.pictures() == wanted.train.pictures()).all()
         picked = torch.tensor([5, 0, 5])
@@ -266,13 +271,36 @@ def test_large_npz_and_float_files_are_unpacked_once_into_the_cache(
     tmp_path: Path, cache: Path, given: np.ndarray, packed: bool
 ) -> None:
     (np.savez_compressed if packed else np.savez)(tmp_path / "x.npz", x=given, y=LABELS)
-    pictures = opened(tmp_path / "x.npz", cache)
-    assert isinstance(pictures.train._rows, FileRows) and len(list(cache.rglob("pixels"))) == 1
+    pictures = opened(tmp_path / "x.npz")
+    assert isinstance(pictures.train._rows, MappedArray)
+    (array,) = cache.rglob("array")
+    assert len(list(cache.rglob("pixels"))) == (given.dtype != np.uint8)  # levels are used as they are unpacked
+    unpacked = array.stat()
     np.save(tmp_path / "x.npy", given)
-    plain = opened(tmp_path / "x.npy", cache)
+    plain = opened(tmp_path / "x.npy")
     levels = np.rint(given * 255).astype(np.uint8).transpose(0, 3, 1, 2) if given.ndim == 4 else given[:, None]
     assert (everything(pictures) == ordered(levels)).all() and (everything(plain) == ordered(levels)).all()
-    assert opened(tmp_path / "x.npz", cache).data_hash == pictures.data_hash
+    assert opened(tmp_path / "x.npz").data_hash == pictures.data_hash
+    assert array.stat().st_ino == unpacked.st_ino and list(cache.rglob("array")) == [array]
+
+
+@pytest.mark.usefixtures("small_memory", "cache")
+def test_large_files_in_fortran_order_are_stored_row_by_row(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.asfortranarray(GREY))
+    np.savez(tmp_path / "x.npz", x=np.asfortranarray(GREY))
+    for path in (tmp_path / "x.npy", tmp_path / "x.npz"):
+        pictures = opened(path)
+        assert (everything(pictures) == ordered(GREY[:, None])).all()
+        assert isinstance(pictures.train._rows, MappedArray) and pictures.train._rows.contiguous
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_a_file_that_is_cut_short_while_it_is_in_use_is_said(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", GREY)
+    pictures = opened(tmp_path / "x.npy")
+    os.truncate(tmp_path / "x.npy", 500)
+    with pytest.raises(DataError, match=r"x\.npy was cut short while it was in use"):
+        pictures.train.batch(torch.arange(5))
 
 
 @pytest.mark.usefixtures("small_memory")
@@ -281,22 +309,22 @@ def test_pictures_on_disk_that_fit_a_gpu_are_brought_there_once(
     tmp_path: Path, cache: Path, fits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.save(tmp_path / "x.npy", COLOUR)
-    wanted = opened(tmp_path / "x.npy", cache)
+    wanted = opened(tmp_path / "x.npy")
     assert not wanted.train.resident
     taken = wanted.train.pictures().nbytes
     monkeypatch.setattr(picture_feed, "room_beside", lambda device: taken if fits else taken - 1)
     monkeypatch.setattr(picture_feed, "AT_ONCE", 700)  # in several goes, the last one shorter
-    pictures = opened(tmp_path / "x.npy", cache)
+    pictures = opened(tmp_path / "x.npy")
     assert pictures.train.resident is fits
     everyone = torch.arange(len(pictures.train))
     assert (pictures.train.batch(everyone)["x"] == wanted.train.batch(everyone)["x"]).all()
-    monkeypatch.setattr(pictures.train._rows, "read", lambda places: pytest.fail("read again") if fits else None)
     if fits:
+        monkeypatch.setattr(MappedArray, "__getitem__", lambda self, rows: pytest.fail("read again"))
         pictures.train.batch(everyone)
 
 
 def test_small_arrays_live_in_memory() -> None:
-    assert isinstance(opened(GREY).train._rows, MemoryRows) and not opened(GREY).passport["on_disk"]
+    assert isinstance(opened(GREY).train._rows, np.ndarray) and not opened(GREY).passport["on_disk"]
 
 
 # ---- damaged files --------------------------------------------------------------------------------------------------
@@ -320,8 +348,8 @@ def test_a_flipped_byte_in_a_packed_file_is_said_and_not_learned_from(
     for path in (tmp_path / "x.npz", tmp_path / "x.idx.gz"):
         flip(path, int(place * path.stat().st_size))
         with pytest.raises(DataError, match=r"x\.(npz|idx\.gz)' cannot be read"):
-            open_pictures(survey(path), size=(16, 10), cache=cache)
-    assert not list(tmp_path.rglob("pixels"))
+            open_pictures(survey(path), size=(16, 10))
+    assert not [*tmp_path.rglob("pixels"), *tmp_path.rglob("array")]
 
 
 @pytest.mark.parametrize("keep", [0, 50, 3000])

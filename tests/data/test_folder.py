@@ -10,13 +10,15 @@ import pytest
 from PIL import Image
 
 from ganforge.errors import DataError
-from ganforge.kinds.pictures.reading import Pictures, folder, open_pictures, survey
+from ganforge.kinds.pictures.reading import folder
+from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
+from ganforge.kinds.pictures.reading.survey import survey
 
 RNG = np.random.default_rng(1)
 
 
-def opened(source: Path, cache: Path, size: tuple[int, int] = (16, 16)) -> Pictures:
-    return open_pictures(survey(source), size=size, cache=cache)
+def opened(source: Path, size: tuple[int, int] = (16, 16)) -> Pictures:
+    return open_pictures(survey(source), size=size)
 
 
 def everything(pictures: Pictures) -> np.ndarray:
@@ -43,7 +45,7 @@ def test_a_plain_folder_keeps_every_pixel(photos: Path, cache: Path) -> None:
     found = survey(photos)
     assert (found.format, found.count, found.sizes, found.channels) == ("folder", 24, {(16, 16): 24}, 3)
     assert found.native_size == (16, 16) and found.label_names == () and found.skipped == ()
-    pictures = opened(photos, cache)
+    pictures = opened(photos)
     assert pictures.shape == (3, 16, 16) and len(pictures.train) == 12 and len(pictures.held_out) == 12
     for i in range(24):
         assert holds(pictures, np.asarray(Image.open(photos / f"{i:02d}.png")))
@@ -52,7 +54,7 @@ def test_a_plain_folder_keeps_every_pixel(photos: Path, cache: Path) -> None:
 @pytest.mark.parametrize("suffix", ["jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "PNG"])
 def test_every_format_is_read(photos: Path, cache: Path, suffix: str) -> None:
     Image.new("RGB", (16, 16), (200, 30, 40)).save(photos / f"extra.{suffix}")
-    pictures = opened(photos, cache)
+    pictures = opened(photos)
     assert pictures.passport["count"] == 25
     assert holds(pictures, np.full((16, 16, 3), (200, 30, 40), np.uint8), tolerance=6)
 
@@ -64,7 +66,7 @@ def test_sixteen_bit_grey_is_scaled_and_not_clipped(tmp_path: Path, cache: Path)
     levels[:, 0, 0], levels[:, 0, 1] = 65535, 257 * 100
     for i, picture in enumerate(levels):
         Image.fromarray(picture).save(folder / f"{i}.{'png' if i % 2 else 'tif'}")
-    pictures = opened(folder, cache)
+    pictures = opened(folder)
     assert pictures.shape[0] == 1
     for picture in levels:
         assert holds(pictures, np.rint(picture / 257).astype(np.uint8)[:, :, None])
@@ -82,7 +84,7 @@ def test_cmyk_palette_one_bit_and_grey_with_alpha_are_read(photos: Path, cache: 
     Image.fromarray(striped).save(photos / "d.png")
     grey = np.stack([np.full((16, 16), 77, np.uint8), np.full((16, 16), 255, np.uint8)], axis=2)
     Image.fromarray(grey).save(photos / "e.png")
-    pictures = opened(photos, cache)
+    pictures = opened(photos)
     assert pictures.shape[0] == 3 and pictures.passport["count"] == 29
     assert holds(pictures, np.asarray(colour))
     assert holds(pictures, np.repeat(striped[:, :, None] * np.uint8(255), 3, axis=2))
@@ -94,7 +96,7 @@ def test_a_transparent_entry_of_a_palette_means_four_channels(photos: Path, cach
     image.putpalette([200, 30, 40, 10, 20, 250])
     image.paste(1, (0, 0, 8, 16))
     image.save(photos / "p.png", transparency=1)
-    pictures = opened(photos, cache)
+    pictures = opened(photos)
     assert pictures.shape[0] == 4
     wanted = np.full((16, 16, 4), (200, 30, 40, 255), np.uint8)
     wanted[:, :8] = (10, 20, 250, 0)
@@ -116,7 +118,7 @@ def test_exif_rotation_is_applied(tmp_path: Path, cache: Path, suffix: str) -> N
         lying.save(folder / f"{i}.{suffix}", exif=exif, **options)
     found = survey(folder)
     assert found.sizes == {(32, 16): 25}
-    shown = everything(open_pictures(found, size=(32, 16), cache=cache))
+    shown = everything(open_pictures(found, size=(32, 16)))
     assert (shown[:, 0, :14] > 230).all() and (shown[:, 2, :14] < 25).all() and (shown[:, 2, 18:] > 230).all()
 
 
@@ -129,7 +131,7 @@ def test_opaque_alpha_means_three_channels_and_real_alpha_four(tmp_path: Path, c
         pixels[3, 2, 2, 3] = alpha
         for i, picture in enumerate(pixels):
             Image.fromarray(picture).save(folder / f"{i}.png")
-        pictures = opened(folder, cache)
+        pictures = opened(folder)
         assert pictures.shape[0] == channels
         assert holds(pictures, pixels[3][..., :channels])
 
@@ -138,7 +140,7 @@ def test_colour_files_that_are_grey_everywhere_mean_one_channel(tmp_path: Path, 
     grey = RNG.integers(0, 256, (24, 16, 16), np.uint8)
     for i, picture in enumerate(grey):
         Image.fromarray(np.repeat(picture[:, :, None], 3, axis=2)).save(tmp_path / f"{i}.png")
-    pictures = opened(tmp_path, cache)
+    pictures = opened(tmp_path)
     assert pictures.shape[0] == 1 and "grey" in pictures.passport["channels_why"]
     assert holds(pictures, grey[5][:, :, None])
 
@@ -151,7 +153,7 @@ def test_several_subfolders_are_labels(tmp_path: Path, cache: Path) -> None:
             Image.fromarray(np.full((16, 16), level + i, np.uint8)).save(place)
     found = survey(tmp_path)
     assert found.label_names == ("cat", "dog") and found.label_counts == (20, 20)
-    pictures = open_pictures(found, size=(16, 16), cache=cache)
+    pictures = open_pictures(found, size=(16, 16))
     for feed in (pictures.train, pictures.held_out):
         assert feed.labels is not None
         assert ((feed.pictures()[:, 0, 0, 0] >= 200) == (feed.labels == 1)).all()
@@ -164,7 +166,7 @@ def test_train_and_test_subfolders_are_the_two_parts(tmp_path: Path, cache: Path
             for i in range(count):
                 picture = np.full((16, 16), 10 * i + (word == "b") + 5 * (part == "test"), np.uint8)
                 Image.fromarray(picture).save(tmp_path / part / word / f"{i}.png")
-    pictures = opened(tmp_path, cache)
+    pictures = opened(tmp_path)
     assert (len(pictures.train), len(pictures.held_out), pictures.label_names) == (36, 12, ("a", "b"))
     assert (pictures.held_out.pictures()[:, 0, 0, 0] % 10 >= 5).all() and "given" in pictures.passport["split"]
 
@@ -182,7 +184,7 @@ def test_a_label_with_one_picture_is_left_out_and_said(tmp_path: Path, cache: Pa
         (tmp_path / word).mkdir()
         for i in range(count):
             Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
-    pictures = opened(tmp_path, cache)
+    pictures = opened(tmp_path)
     assert pictures.label_names == ("a", "b") and pictures.passport["count"] == 30
     assert any("left out" in note for note in pictures.passport["notes"])
 
@@ -201,7 +203,7 @@ def test_broken_files_are_skipped_counted_and_listed(photos: Path, cache: Path) 
     (photos / "notes.csv").write_text("a,b")
     (photos / ".hidden.png").write_text("ignored")
     (photos / "folder.png").mkdir()
-    pictures = opened(photos, cache)
+    pictures = opened(photos)
     assert pictures.passport["count"] == 24
     reasons = {one["name"]: one["reason"] for one in pictures.passport["skipped"]}
     wanted = {
@@ -218,14 +220,14 @@ def test_a_zip_file_of_a_folder_is_the_same_as_the_folder(photos: Path, cache: P
         for path in sorted(photos.iterdir()):
             archive.write(path, f"photos/{path.name}")
         archive.writestr("__MACOSX/._x.png", b"")
-    assert opened(tmp_path / "p.zip", cache).data_hash == opened(photos, cache).data_hash
+    assert opened(tmp_path / "p.zip").data_hash == opened(photos).data_hash
 
 
 def test_mixed_sizes_are_covered_cropped_and_enlargement_is_said(photos: Path, cache: Path) -> None:
     wide = np.zeros((40, 120, 3), np.uint8)
     wide[:, 34:86] = 255  # the middle third, 40 to 80, is all that is left of it
     Image.fromarray(wide).save(photos / "wide.png")
-    pictures = opened(photos, cache, size=(32, 32))
+    pictures = opened(photos, size=(32, 32))
     assert survey(photos).native_size is None
     assert pictures.passport["enlarged"] == 24 and "enlarged" in " ".join(pictures.passport["warnings"])
     assert holds(pictures, np.full((32, 32, 3), 255, np.uint8))
@@ -246,7 +248,7 @@ def test_too_few_after_decoding_are_refused_with_the_reasons(tmp_path: Path, cac
         if i > 10:
             (tmp_path / f"{i}.png").write_bytes((tmp_path / f"{i}.png").read_bytes()[:900])
     with pytest.raises(DataError, match=r"holds 11 usable.*damaged"):
-        opened(tmp_path, cache)
+        opened(tmp_path)
 
 
 def test_nothing_usable_is_refused_with_the_reasons(tmp_path: Path) -> None:
@@ -260,7 +262,7 @@ def test_one_picture_repeated_is_refused(tmp_path: Path, cache: Path) -> None:
     for i in range(24):
         Image.new("L", (16, 16), 128).save(tmp_path / f"{i}.png")
     with pytest.raises(DataError, match="identical"):
-        opened(tmp_path, cache)
+        opened(tmp_path)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
@@ -314,11 +316,12 @@ def test_a_folder_larger_than_one_slice_of_headers_is_listed_whole(
 ) -> None:
     (photos / "05.png").write_text("broken")
     Image.new("RGB", (16, 16)).save(photos / "24.png")
-    whole = opened(photos, cache)
+    whole = opened(photos)
     monkeypatch.setattr(folder, "AT_ONCE", 7)
     found = survey(photos)
     assert (found.count, [name for name, _ in found.skipped]) == (24, ["05.png"])
-    assert open_pictures(found, size=(16, 16), cache=cache / "other").data_hash == whole.data_hash
+    monkeypatch.setenv("GANFORGE_CACHE", str(cache / "other"))
+    assert open_pictures(found, size=(16, 16)).data_hash == whole.data_hash
 
 
 def test_labels_of_subfolders_can_be_left_out(tmp_path: Path, cache: Path) -> None:
@@ -328,4 +331,4 @@ def test_labels_of_subfolders_can_be_left_out(tmp_path: Path, cache: Path) -> No
             Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
     found = survey(tmp_path, labels=False)
     assert found.label_names == () and found.notes == ()
-    assert open_pictures(found, size=(16, 16), cache=cache).passport["count"] == 31
+    assert open_pictures(found, size=(16, 16)).passport["count"] == 31

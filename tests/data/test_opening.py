@@ -9,9 +9,11 @@ from PIL import Image
 
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.measures import evaluate
-from ganforge.kinds.pictures.reading import Pictures, array_survey, open_pictures, store, survey
+from ganforge.kinds.pictures.reading import array_files
+from ganforge.kinds.pictures.reading import cache as stored
+from ganforge.kinds.pictures.reading.open import Pictures, held_out, open_pictures
 from ganforge.kinds.pictures.reading.part import FEWEST, FEWEST_HELD_OUT, Part
-from ganforge.kinds.pictures.reading.split import held_out
+from ganforge.kinds.pictures.reading.survey import survey
 
 RNG = np.random.default_rng(2)
 
@@ -100,7 +102,7 @@ def test_a_test_folder_of_broken_files_is_left_out_and_said(tmp_path: Path, cach
     write_png(tmp_path / "d" / "test", noise(14, 64))
     for path in (tmp_path / "d" / "test").iterdir():
         path.write_bytes(path.read_bytes()[:1000])
-    pictures = open_pictures(survey(tmp_path / "d"), size=(64, 64), cache=cache)
+    pictures = open_pictures(survey(tmp_path / "d"), size=(64, 64))
     assert (len(pictures.train), len(pictures.held_out)) == (18, 12) and pictures.passport["skipped_count"] == 14
     assert "are 0 different usable ones" in " ".join(pictures.passport["notes"])
 
@@ -123,19 +125,19 @@ def test_pictures_that_are_too_small_are_not_blamed_on_the_person() -> None:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one whenever a part is decoded into the cache."""
     calls: list[int] = []
-    write = store._write_cache
+    write = stored._write_cache
 
     def counting(folder: Path, part: Part, *more: object) -> None:
         calls.append(part.count)
         write(folder, part, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "_write_cache", counting)
+    monkeypatch.setattr(stored, "_write_cache", counting)
     return calls
 
 
 def test_a_folder_is_decoded_once_and_again_only_when_it_changes(photos: Path, cache: Path, counted: list[int]) -> None:
     def data_hash() -> str:
-        return open_pictures(survey(photos), size=(16, 16), cache=cache).data_hash
+        return open_pictures(survey(photos), size=(16, 16)).data_hash
 
     first = data_hash()
     assert data_hash() == first and counted == [24]
@@ -145,7 +147,7 @@ def test_a_folder_is_decoded_once_and_again_only_when_it_changes(photos: Path, c
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "half-written"])
 def test_a_damaged_cache_is_made_anew(photos: Path, cache: Path, counted: list[int], harm: str) -> None:
-    first = open_pictures(survey(photos), size=(16, 16), cache=cache)
+    first = open_pictures(survey(photos), size=(16, 16))
     pixels = next(cache.rglob("pixels"))
     if harm == "cut":
         pixels.write_bytes(pixels.read_bytes()[:-100])
@@ -153,20 +155,20 @@ def test_a_damaged_cache_is_made_anew(photos: Path, cache: Path, counted: list[i
         pixels.write_bytes(bytes([pixels.read_bytes()[0] ^ 255]) + pixels.read_bytes()[1:])
     else:
         pixels.with_name("manifest.json").unlink()
-    again = open_pictures(survey(photos), size=(16, 16), cache=cache)
+    again = open_pictures(survey(photos), size=(16, 16))
     assert again.data_hash == first.data_hash and counted == [24, 24]
 
 
 def test_an_array_that_is_saved_anew_somewhere_else_reuses_its_cache(
     tmp_path: Path, cache: Path, counted: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(array_survey, "IN_MEMORY", 1000)
-    monkeypatch.setattr(store, "IN_MEMORY", 1000)
+    monkeypatch.setattr(array_files, "IN_MEMORY", 1000)
+    monkeypatch.setattr(stored, "IN_MEMORY", 1000)
     x = noise(40)
     for name, content in (("first", x), ("second", x), ("other", 255 - x)):
         (tmp_path / name).mkdir()
         np.savez(tmp_path / name / "array.npz", x=content / np.float32(255))
-        open_pictures(survey(tmp_path / name / "array.npz"), size=(8, 8), cache=cache)
+        open_pictures(survey(tmp_path / name / "array.npz"), size=(8, 8))
     assert counted == [40, 40]
 
 

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from ganforge.errors import DataError
-from ganforge.kinds.pictures.reading import Pictures, open_pictures, survey
+from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
+from ganforge.kinds.pictures.reading.survey import survey
 
 RNG = np.random.default_rng(4)
 LEVELS = RNG.integers(0, 256, (60, 8, 8, 3), np.uint8)
@@ -45,8 +46,8 @@ def write(path: Path, columns: Mapping[str, Any], names: Sequence[str] = (), **o
     return path
 
 
-def opened(source: Path, cache: Path, **more: Any) -> Pictures:
-    return open_pictures(survey(source, **more), size=(8, 8), cache=cache)
+def opened(source: Path, **more: Any) -> Pictures:
+    return open_pictures(survey(source, **more), size=(8, 8))
 
 
 def levels_of(pictures: Pictures) -> set[bytes]:
@@ -60,7 +61,7 @@ def wanted(levels: np.ndarray) -> set[bytes]:
 
 def test_a_hugging_face_file_is_read_with_the_names_of_its_labels(tmp_path: Path, cache: Path) -> None:
     path = write(tmp_path / "a.parquet", {"image": hugging_face(LEVELS), "label": LABELS}, ["cat", "dog", "emu"])
-    pictures = opened(path, cache)
+    pictures = opened(path)
     assert pictures.label_names == ("cat", "dog", "emu") and levels_of(pictures) == wanted(LEVELS)
     for feed in (pictures.train, pictures.held_out):
         assert feed.labels is not None
@@ -71,14 +72,14 @@ def test_a_hugging_face_file_is_read_with_the_names_of_its_labels(tmp_path: Path
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
 def test_plain_bytes_without_labels_are_read(tmp_path: Path, cache: Path, kind: pa.DataType) -> None:
     path = write(tmp_path / "a.parquet", {"id": range(60), "data": pa.array(encoded(LEVELS), kind)}, row_group_size=7)
-    pictures = opened(path, cache)
+    pictures = opened(path)
     assert pictures.label_names == () and levels_of(pictures) == wanted(LEVELS)
 
 
 def test_shards_of_train_and_test_are_the_two_parts(tmp_path: Path, cache: Path) -> None:
     for name, rows in (("train-00000", slice(0, 20)), ("train-00001", slice(20, 45)), ("test-00000", slice(45, 60))):
         write(tmp_path / "data" / f"{name}.parquet", {"image": hugging_face(LEVELS[rows]), "label": LABELS[rows]})
-    pictures = opened(tmp_path, cache)
+    pictures = opened(tmp_path)
     assert (pictures.train.pictures() == LEVELS[:45].transpose(0, 3, 1, 2)).all()
     assert (pictures.held_out.pictures() == LEVELS[45:].transpose(0, 3, 1, 2)).all()
     assert pictures.train.labels is not None and pictures.train.labels.tolist() == LABELS[:45]
@@ -88,7 +89,7 @@ def test_test_files_without_labels_do_not_cost_the_labels(tmp_path: Path, cache:
     """test.parquet comes before train.parquet in the alphabet: its columns must not decide."""
     write(tmp_path / "d" / "test.parquet", {"image": hugging_face(LEVELS[45:])})
     write(tmp_path / "d" / "train.parquet", {"image": hugging_face(LEVELS[:45]), "label": LABELS[:45]})
-    pictures = opened(tmp_path / "d", cache)
+    pictures = opened(tmp_path / "d")
     assert pictures.label_names == ("0", "1", "2") and pictures.held_out.labels is not None
     assert levels_of(pictures) == wanted(LEVELS[:45]) and "no labels" in " ".join(pictures.passport["notes"])
 
@@ -147,7 +148,7 @@ def test_a_file_of_another_kind_among_them_is_named(tmp_path: Path) -> None:
 def test_broken_pictures_in_a_good_file_are_skipped_and_listed(tmp_path: Path, cache: Path) -> None:
     files: list[bytes | None] = [*encoded(LEVELS)]
     files[3], files[7], files[9] = None, b"", b"no picture"
-    pictures = opened(write(tmp_path / "a.parquet", {"image": files, "label": LABELS}), cache)
+    pictures = opened(write(tmp_path / "a.parquet", {"image": files, "label": LABELS}))
     assert pictures.passport["count"] == 57 and levels_of(pictures) == wanted(np.delete(LEVELS, [3, 7, 9], axis=0))
     assert [one["name"] for one in pictures.passport["skipped"]] == [f"a.parquet, row {row}" for row in (3, 7, 9)]
 
@@ -159,7 +160,7 @@ def test_a_damaged_page_names_the_file_and_leaves_no_cache(tmp_path: Path, cache
     content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"a\.parquet' cannot be read as Parquet"):
-        opened(path, cache)
+        opened(path)
     assert not list(tmp_path.rglob("pixels"))
 
 

@@ -7,7 +7,7 @@ import pytest
 from skimage.data import astronaut, chelsea, coffee, rocket
 from sklearn.datasets import load_digits
 
-from ganforge.kinds.pictures.reading import MIRRORED, mirrored_ratio
+from ganforge.kinds.pictures.plan import MIRRORED, mirrored_ratio
 
 
 def test_left_and_right_have_a_meaning_in_digits() -> None:

@@ -17,12 +17,13 @@ def frame(rows: int = 100) -> pd.DataFrame:
 
 def test_features_are_standardised_with_the_training_part_alone() -> None:
     table = open_numeric_table(frame(), "price", seed=0)
-    assert table.feature_names == ("a", "b") and len(table.train) == 80 and len(table.held_out) == 20
-    batch = table.train.batch(torch.arange(80))
+    assert table.feature_names == ("a", "b") and len(table.train_y) == 80 and len(table.held_y) == 20
+    feed, scaling = table.feed(), table.scaling
+    batch = feed.batch(torch.arange(80))
     assert batch["x"].shape == (80, 2) and batch["x"].dtype == torch.float32
     assert batch["x"].mean(0).abs().max() < 1e-5 and (batch["x"].std(0, correction=0) - 1).abs().max() < 1e-5
-    back = table.held_out.batch(torch.arange(20))["y"].numpy() * table.y_std + table.y_mean
-    assert np.allclose(back, table.held_y, atol=1e-4)
+    back = batch["y"].numpy() * scaling.y_std + scaling.y_mean
+    assert np.allclose(back, table.train_y, atol=1e-4)
     assert np.allclose(table.held_y, 2 * table.held_x[:, 0] - table.held_x[:, 1])
 
 
@@ -50,7 +51,7 @@ def test_files_give_the_same_table_as_the_frame(tmp_path: Path, suffix: str) -> 
 
 def test_the_built_in_table_opens_and_the_seed_decides_the_split() -> None:
     first, again, other = (open_numeric_table("diabetes", "target", seed) for seed in (0, 0, 1))
-    assert len(first.train) + len(first.held_out) == 442 and len(first.feature_names) == 10
+    assert len(first.train_y) + len(first.held_y) == 442 and len(first.feature_names) == 10
     assert (first.held_y == again.held_y).all() and (first.held_y[:50] != other.held_y[:50]).any()
 
 

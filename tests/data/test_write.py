@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from ganforge.errors import InputError
-from ganforge.kinds.pictures.reading import open_pictures, survey, write_pictures
+from ganforge.kinds.pictures.reading.open import open_pictures
+from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.kinds.pictures.write import write_pictures
 
 RNG = np.random.default_rng(5)
 GREY = RNG.integers(0, 256, (30, 1, 8, 8), np.uint8)
@@ -34,7 +36,7 @@ def test_a_folder_holds_one_file_for_each_picture(tmp_path: Path, cache: Path, p
     assert len(files) == 30
     for file, picture in zip(files, pictures, strict=True):
         assert (np.asarray(Image.open(file)).reshape(8, 8, -1) == picture.transpose(1, 2, 0)).all()
-    assert open_pictures(survey(tmp_path / "out"), size=(8, 8), cache=cache).passport["count"] == 30
+    assert open_pictures(survey(tmp_path / "out"), size=(8, 8)).passport["count"] == 30
 
 
 def test_labels_are_in_the_names_of_the_files_and_cannot_leave_the_folder(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import io
 import struct
 import subprocess
 import sys
-import tempfile
 import zipfile
 import zlib
 from functools import partial
@@ -21,9 +20,10 @@ from mutations import bytes_like, fuzzed
 from PIL import Image
 
 from ganforge.errors import DataError, GanforgeError
-from ganforge.kinds.pictures.reading import open_pictures, survey
 from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, look_of, quiet_pillow, read_header, reason_of
+from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.part import Target
+from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.reports.blocks import picture
 
 TARGET = Target(8, 8, 3)
@@ -97,8 +97,8 @@ BOMBS = {
 BOUNDED = """
 import resource, sys
 from pathlib import Path
-from ganforge.kinds.pictures.reading import open_pictures
-from ganforge.kinds.pictures.reading import survey
+from ganforge.kinds.pictures.reading.open import open_pictures
+from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.decode import Item, decoded
 from ganforge.kinds.pictures.reading.part import Target
 from ganforge.reports.blocks import picture
@@ -146,7 +146,7 @@ def test_a_damaged_file_of_an_array_is_read_or_refused_in_words(tmp_path: Path, 
     path = tmp_path / f"x.{kind}"
     path.write_bytes(data.draw(bytes_like(file.getvalue())))
     try:
-        open_pictures(survey(str(path)), size=(8, 8), cache=Path(tempfile.mkdtemp(dir=tmp_path)))
+        open_pictures(survey(str(path)), size=(8, 8))
     except GanforgeError as error:
         assert str(error)
 

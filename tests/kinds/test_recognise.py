@@ -16,7 +16,7 @@ import ganforge as gf
 from ganforge.contracts import Claim
 from ganforge.errors import DataError, InputError
 from ganforge.kinds import every_kind, kind_named, recognise
-from ganforge.kinds.pictures.reading import BUILT_IN as LOADERS
+from ganforge.kinds.pictures.reading.array_files import BUILT_IN as LOADERS
 
 ROWS = pa.table({"age": [1, 2], "word": ["a", "b"]})
 ENCODED = pa.table({"image": pa.array([b"\x89PNG", b"\x89PNG"], pa.binary()), "label": [0, 1]})

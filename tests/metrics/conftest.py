@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from metrics_world import World, make_world, one_thread
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 WORLDS = [
     *(pytest.param(f"digits, {labels}", marks=pytest.mark.slow) for labels in ("labels", "no labels")),

@@ -10,7 +10,9 @@ from metrics_world import World
 from numpy.typing import NDArray
 
 from ganforge.errors import StorageError
-from ganforge.kinds.pictures.measures import GaussianReference, evaluate_pictures, quick_quality, train_judge
+from ganforge.kinds.pictures.measures.evaluate import evaluate_pictures, quick_quality
+from ganforge.kinds.pictures.measures.gaussian import GaussianReference
+from ganforge.kinds.pictures.measures.judge import train_judge
 from ganforge.measures.intervals import Z95
 from ganforge.measures.labels import Readings, class_table
 from ganforge.measures.neighbours import Space, copying

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from metrics_world import World
+from planted_faults import FAULTS, grows_worse, noise
 
-from ganforge.kinds.pictures.measures import MEANINGS, feature_scores, gaussian_reference
-from ganforge.kinds.pictures.measures.evaluate import small_pictures
-from ganforge.kinds.pictures.measures.planted import FAULTS, grows_worse, noise
+from ganforge.kinds.pictures.measures.evaluate import MEANINGS, feature_scores, small_pictures
+from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
 from ganforge.measures.intervals import Estimate
 from ganforge.measures.neighbours import Space, copying
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ganforge.errors import RecipeError
-from ganforge.kinds.pictures.measures import MEANINGS, parse_target
+from ganforge.kinds.pictures.measures.evaluate import MEANINGS
 from ganforge.kinds.pictures.measures.verdict import judge_run, position
-from ganforge.measures.intervals import Estimate
+from ganforge.measures.intervals import Estimate, parse_target
 from ganforge.measures.neighbours import Copying
 from ganforge.records import GRADES, Measure, Verdict
 

@@ -12,18 +12,20 @@ from ganforge.contracts import NetworkPair
 from ganforge.core.seeds import generator_for
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
-from ganforge.kinds.pictures.networks.output import bounded
+from ganforge.kinds.pictures.networks.conv import bounded
 from ganforge.kinds.pictures.networks.resnet import ResnetPair
-from ganforge.networks import network_pair, refuse_unbuildable_pair
+from ganforge.kinds.points.networks import POINT_PAIRS
+from ganforge.networks import Pairs, network_pair, refuse_unbuildable_pair
 from ganforge.objectives import squared_slope
 from ganforge.recipe import Data, Network
 
+ALL: Pairs = {**PICTURE_PAIRS, **POINT_PAIRS}
 PICTURES = [(channels, *size) for size in ((8, 8), (28, 28), (48, 48), (9, 13)) for channels in (1, 3, 4)]
 ROWS = [(2,), (5,)]
 SHAPES = {"points": ROWS, "mlp": PICTURES + ROWS, "linear": PICTURES + ROWS}  # of the others: pictures
 UNBOUNDED = ("mlp", "points")  # they draw rows too, which have no bounds
-CASES = [(name, shape, labels) for name in PICTURE_PAIRS for shape in SHAPES.get(name, PICTURES) for labels in (0, 3)]
-ODD = [(name, SHAPES.get(name, [(3, 9, 13)])[-1], 3) for name in PICTURE_PAIRS]  # one of each, where sides do not halve
+CASES = [(name, shape, labels) for name in ALL for shape in SHAPES.get(name, PICTURES) for labels in (0, 3)]
+ODD = [(name, SHAPES.get(name, [(3, 9, 13)])[-1], 3) for name in ALL]  # one of each, where sides do not halve
 LATENT, BATCH = 10, 3
 
 every_case = pytest.mark.parametrize(("name", "shape", "labels"), CASES)
@@ -44,7 +46,7 @@ def data_of(shape: tuple[int, ...], labels: int = 0) -> Data:
 
 
 def pair_of(name: str, shape: tuple[int, ...], labels: int) -> NetworkPair:
-    return network_pair(Network(name=name, latent_size=LATENT, width=4, depth=1), data_of(shape, labels), PICTURE_PAIRS)
+    return network_pair(Network(name=name, latent_size=LATENT, width=4, depth=1), data_of(shape, labels), ALL)
 
 
 def networks_of(name: str, shape: tuple[int, ...], labels: int) -> tuple[nn.Module, nn.Module]:
@@ -152,13 +154,12 @@ def test_the_widths_of_r3gan_are_kept_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "asked", "word"),
     [
-        ("points", (1, 8, 8), {}, "points"),
         ("points", (2,), {"latent_size": 8}, "latent_size"),
         ("points", (2,), {"depth": 0}, "depth"),
         ("mlp", (1, 8, 8), {"depth": 0}, "depth"),
         ("resnet", (1, 8, 8), {"depth": 0}, "depth"),
-        ("resnet", (2,), {}, "convolutions"),
-        ("conv", (2,), {}, "convolutions"),
+        ("resnet", (2,), {}, "cannot be built"),
+        ("conv", (2,), {}, "cannot be built"),
         ("conv", (1, 8, 8), {"width": 10**10}, "width 10000000000"),
         ("conv", (1, 8, 8), {"width": 10**30}, "cannot be built"),
         ("conv", (1, 8, 8), {"width": 10**6}, "GB"),
@@ -170,7 +171,7 @@ def test_what_cannot_be_built_is_refused_in_words(
 ) -> None:
     with pytest.raises(RecipeError, match=word):
         refuse_unbuildable_pair(
-            Network(name=name, **{"width": 4, "latent_size": LATENT, **asked}), data_of(shape, 2), PICTURE_PAIRS
+            Network(name=name, **{"width": 4, "latent_size": LATENT, **asked}), data_of(shape, 2), ALL
         )
 
 

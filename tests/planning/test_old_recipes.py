@@ -16,8 +16,7 @@ from ganforge.kinds.pictures.enhance.game import build_game as build_enhancement
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.settings import Enhancement, Translation
 from ganforge.kinds.pictures.translate.game import build_translation
-from ganforge.kinds.tables.columns import columns_of
-from ganforge.kinds.tables.settings import RowSettings
+from ganforge.kinds.tables.columns import RowSettings, columns_of
 
 OLD: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "recipes-0.1.0.json").read_text("utf-8"))
 MOVED = {"augmentation": "strength", "augmentation_target": "target", "flips": "flips"}

@@ -18,8 +18,7 @@ from PIL import Image
 
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.pictures.generate.task import Generate
-from ganforge.kinds.pictures.measures import MEANINGS
-from ganforge.kinds.pictures.measures.blocks import generated_blocks
+from ganforge.kinds.pictures.measures.evaluate import MEANINGS, generated_blocks
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.kinds.tables.measures.blocks import solution_block
 from ganforge.kinds.tables.regress.task import Regress

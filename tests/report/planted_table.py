@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ganforge.core.files import write_whole
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs, score_matrix
+from ganforge.kinds.tables.figures.columns import draw_columns
+from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix
 from ganforge.kinds.tables.generate.task import GenerateRows
-from ganforge.kinds.tables.measures import evaluate_table
 from ganforge.kinds.tables.measures.blocks import first_rows_block
+from ganforge.kinds.tables.measures.evaluate import evaluate_table
 from ganforge.run import Run
 
 COLUMNS = (

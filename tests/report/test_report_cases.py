@@ -10,7 +10,7 @@ from test_report import HOSTILE, Page, read
 from test_report_browser import CHROMIUM, look
 
 from ganforge.core.files import write_whole
-from ganforge.kinds.pictures.measures.blocks import made_blocks
+from ganforge.kinds.pictures.measures.cases import made_blocks
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.records import Evaluation, Measure, Verdict
 from ganforge.run import Run

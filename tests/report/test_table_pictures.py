@@ -12,8 +12,8 @@ from PIL import Image
 from planted_table import COLUMNS, plant_rows
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.figures import draw_columns, draw_dependence, draw_pairs
-from ganforge.kinds.tables.figures.style import GENERATED, REAL, cut, range_of, tick
+from ganforge.kinds.tables.figures.columns import GENERATED, REAL, cut, draw_columns, range_of, tick
+from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs
 
 NAMES = [column.name for column in COLUMNS]
 

@@ -15,7 +15,7 @@ from ganforge.kinds.pictures.invert.directions import ATTRIBUTES, named_directio
 from ganforge.kinds.pictures.invert.encoder import new_encoder, train_encoder
 from ganforge.kinds.pictures.invert.optimise import PULL, invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.kinds.pictures.reading import to_uint8
+from ganforge.kinds.pictures.reading.feed import to_uint8
 
 SIDE, LATENT = 8, 5
 

@@ -243,7 +243,7 @@ TABLE = {"source": "diabetes", "task": "regress", "label": "target"}
         (PICTURES, {"data.shape": "[3, 8, 8]"}, "cannot be set"),
         (PICTURES, {"objective.name": "hinje"}, "Did you mean 'hinge'"),
         (PICTURES, {"network.name": "covn"}, "Did you mean 'conv'"),
-        (PICTURES, {"network.name": "points"}, "shape 1x8x8"),
+        (PICTURES, {"network.name": "points"}, "Known: conv, linear, mlp, resnet"),
         (PICTURES, {"network.name": "mlp", "network.depth": "0"}, "depth 0"),
         (PICTURES, {"network.width": "100000000000"}, "width 100000000000"),
         (PICTURES, {"compute.device": "cuda:99"}, "no device 'cuda:99'"),

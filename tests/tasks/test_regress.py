@@ -15,10 +15,11 @@ import ganforge as gf
 from ganforge.core.files import sha256_of, write_folder
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import DataError, RecipeError, RunError
-from ganforge.kinds.tables.regress.model import closed_form, load_regression, scaling_of
-from ganforge.kinds.tables.regress.numeric import open_numeric_table
+from ganforge.kinds.tables.regress.model import load_regression
+from ganforge.kinds.tables.regress.numeric import closed_form, open_numeric_table
 from ganforge.kinds.tables.regress.plan import curvature_of
-from ganforge.kinds.tables.regress.task import Regress, RegressJob, r_squared, rmse
+from ganforge.kinds.tables.regress.task import Regress, RegressJob
+from ganforge.measures.prediction import r_squared, rmse
 from ganforge.recipe import Request
 from ganforge.run import Run
 
@@ -135,11 +136,12 @@ def test_a_run_that_has_not_arrived_says_so(tmp_path: Path) -> None:
 def test_alpha_comes_from_the_eigenvalues_and_the_steps_suffice(tmp_path: Path) -> None:
     table = open_numeric_table("diabetes", "target", 0)
     curve = curvature_of(table)
-    x = np.column_stack([np.ones(len(table.train_y)), (table.train_x - table.x_mean) / table.x_std])
+    standard, y = table.standardised()
+    x = np.column_stack([np.ones(len(table.train_y)), standard])
     values = np.linalg.eigvalsh(x.T @ x / len(x))
     assert curve.best_rate == pytest.approx(2 / (values[0] + values[-1]))
     # plain gradient descent in numpy, the textbook's two lines, for as many steps as were planned
-    y, theta = (table.train_y - table.y_mean) / table.y_std, np.zeros(x.shape[1])
+    theta = np.zeros(x.shape[1])
     for _ in range(curve.steps_to(1e-4)):
         theta -= curve.best_rate * x.T @ (x @ theta - y) / len(x)
     best = closed_form(table)
@@ -233,11 +235,17 @@ def test_a_model_is_read_back_as_it_was_written(network: str, tmp_path: Path) ->
 
 def test_scaling_turns_theta_into_slopes_per_unit(tmp_path: Path) -> None:
     table = open_numeric_table(write_table(tmp_path / "t.csv"), "price", 0)
-    scaling, theta = scaling_of(table), np.array([0.1, -0.7, 0.3])
+    scaling, theta = table.scaling, np.array([0.1, -0.7, 0.3])
     in_units = scaling.to_units(theta)
-    standard = (table.held_x - table.x_mean) / table.x_std
-    expected = table.y_mean + table.y_std * (theta[0] + standard @ theta[1:])
+    standard = (table.held_x - scaling.x_mean) / scaling.x_std
+    expected = scaling.y_mean + scaling.y_std * (theta[0] + standard @ theta[1:])
     np.testing.assert_allclose(in_units[0] + table.held_x @ in_units[1:], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("option", "flag"), [({"plan": "plan.json"}, "--plan"), ({"rules": ("a <= b",)}, "--rule")])
+def test_what_only_rows_have_a_use_for_is_refused(tmp_path: Path, option: dict[str, Any], flag: str) -> None:
+    with pytest.raises(RecipeError, match=f"{flag} was given, and a regression has no use for it.*Leave it out"):
+        plan(write_table(tmp_path / "table.csv"), options=option)
 
 
 def test_a_target_names_what_this_task_measures(tmp_path: Path) -> None:

@@ -30,13 +30,12 @@ from ganforge.contracts import Plain
 from ganforge.core.files import write_folder
 from ganforge.engine.fit import fit
 from ganforge.errors import DataError, InputError, RunError
+from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.model import load_rows
 from ganforge.kinds.tables.generate.task import GenerateRows
-from ganforge.kinds.tables.impute import Impute
-from ganforge.kinds.tables.measures.imputation import by_means, filling_scores, hide
+from ganforge.kinds.tables.impute import Impute, by_means, filling_scores, hide
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.rules import broken
-from ganforge.kinds.tables.settings import RowSettings
 from ganforge.run import Run
 
 TRUTH = known(200_000, seed=9)
@@ -339,7 +338,7 @@ def test_apply_says_which_column_is_missing_and_writes_nothing(run: Run, tmp_pat
         gf.apply(run.folder, holes, tmp_path / "filled.csv")
     with pytest.raises(DataError, match="Did you mean 'endd'"):
         gf.apply(run.folder, holes.rename(columns={"town": "city"}), tmp_path / "filled.csv")
-    with pytest.raises(DataError, match="'x' of type str is no integer"):
+    with pytest.raises(DataError, match="'x' of type str is not integer"):
         gf.apply(run.folder, with_holes().assign(x="many"), tmp_path / "filled.csv")
     assert not list(tmp_path.iterdir())
 

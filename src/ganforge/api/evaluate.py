@@ -19,7 +19,7 @@ from ganforge.run import Run
 
 
 def evaluate(run: str | Path) -> dict[str, Any]:
-    """Measures the model again, every measure beside floor and reference; also stored as evaluation.json.
+    """Measure the model again, every measure beside floor and reference; also stored as evaluation.json.
 
     A run from another machine is measured on the device that is here.
     """
@@ -34,7 +34,7 @@ def evaluate(run: str | Path) -> dict[str, Any]:
 
 
 def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: int) -> dict[str, Any]:
-    """Evaluates a product and writes evaluation.json, and the words of its pages. Returns: what evaluation.json holds.
+    """Evaluate a product and write evaluation.json, and the words of its pages. Returns: what evaluation.json holds.
 
     Args: step, examples: how far the product was trained.
     """
@@ -49,6 +49,6 @@ def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: in
 
 
 def report(run: str | Path) -> Path:
-    """Writes report.html again, from what the run folder holds; works on a run in progress too."""
+    """Write report.html again, from what the run folder holds; works on a run in progress too."""
     folder = Run.open(run)
     return write_report(folder, diagnose(folder.history()))

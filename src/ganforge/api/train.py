@@ -41,7 +41,7 @@ def train(
     tensorboard: bool = False,
     **asked: Any,
 ) -> TrainedRun:
-    """Trains a model of the data, judges it, and writes a report.
+    """Train a model of the data, judge it, and write a report.
 
     Args:
         source: a path (folder of pictures, .npz, .npy, idx, Parquet, table), a built-in name such as "digits", an array
@@ -96,7 +96,7 @@ def resume(
     observers: Sequence[Observer] = (),
     tensorboard: bool = False,
 ) -> TrainedRun:
-    """Goes on exactly where a run stopped, however it stopped. A finished run is returned as it is.
+    """Go on exactly where a run stopped, however it stopped. A finished run is returned as it is.
 
     With another torch, device or ganforge than before it goes on too, and says that the last bits may differ.
 
@@ -148,7 +148,7 @@ def _followed(world: World) -> TrainedRun:
 
 
 def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
-    """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report.
+    """Train a job in its run folder, which is held, from where it stands; then judge it and write the report.
 
     Raises: Interrupted, also where nothing had to be saved; TrainingError.
     """

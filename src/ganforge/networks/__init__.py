@@ -1,4 +1,4 @@
-"""The networks. A new pair is one file and one line here."""
+"""The networks that suit every kind of data. A new pair is one file and one line here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from ganforge.contracts import NetworkPair
 from ganforge.core.device import memory_bytes
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.networks.mlp import LinearPair, MlpPair, PointsPair
+from ganforge.networks.mlp import LinearPair, MlpPair
 from ganforge.recipe import Data, Network
 
 TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32
@@ -20,7 +20,7 @@ TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in flo
 Pairs: TypeAlias = Mapping[str, Callable[..., NetworkPair]]
 """The networks that suit a kind of data, by name."""
 
-PAIRS: Pairs = {"mlp": MlpPair, "points": PointsPair, "linear": LinearPair}
+PAIRS: Pairs = {"mlp": MlpPair, "linear": LinearPair}  # of any kind of data
 
 
 def dials_of(name: str, pairs: Pairs) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ def network_pair(network: Network, data: Data, pairs: Pairs) -> NetworkPair:
 
 
 def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]]) -> None:
-    """Calls `build` on torch's meta device, where tensors have shapes but neither memory nor numbers.
+    """Call `build` on torch's meta device, where tensors have shapes but neither memory nor numbers.
 
     Raises: RecipeError in words, before anything is timed or written, where that does not work, or where training the
         modules that it returns takes more memory than this machine has.
@@ -70,7 +70,7 @@ def _described(network: Network) -> str:
 
 
 def refuse_unbuildable_pair(network: Network, data: Data, pairs: Pairs) -> None:
-    """Builds the pair that a recipe names and sends one example through it, as above. Raises: RecipeError."""
+    """Build the pair that a recipe names and send one example through it, as above. Raises: RecipeError."""
     pair = network_pair(network, data, pairs)
 
     def build() -> Sequence[nn.Module]:

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ganforge.kinds.tables.codec.numbers import KEPT, KNOTS, SPIKE, NumberUnit, Seen, Smooth, fit_numbers
+from ganforge.kinds.tables.codec.numbers import KEPT, KNOTS, SPIKE, NumberUnit, SeenValues, SmoothValues, fit_numbers
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.conditions import Condition, one_of
-from ganforge.kinds.tables.rules.ranges import at_least, at_most
+from ganforge.kinds.tables.rules.values import at_least, at_most
 
 Inside = Literal["seen", "smooth"]
 SPANS = 8
@@ -128,7 +128,7 @@ def test_smooth_values_stay_in_their_span_and_are_no_training_values() -> None:
     draws = decoded(unit, codes)
     assert ((draws >= unit.least[codes]) & (draws <= unit.most[codes])).all()
     assert not np.isin(draws, values).any()
-    assert isinstance(unit.inside, Smooth) and unit.inside.knots.shape == (unit.size, KNOTS)
+    assert isinstance(unit.inside, SmoothValues) and unit.inside.knots.shape == (unit.size, KNOTS)
 
 
 def test_smooth_values_follow_the_quantiles_of_their_span() -> None:
@@ -144,7 +144,7 @@ def test_at_most_so_many_values_are_kept_and_every_row_is_counted() -> None:
     values = np.random.default_rng(0).normal(size=3 * KEPT)
     unit = fitted(values, spans=32)
     inside = unit.inside
-    assert isinstance(inside, Seen) and len(inside.values) <= KEPT
+    assert isinstance(inside, SeenValues) and len(inside.values) <= KEPT
     rows = np.diff(inside.cumulative[inside.starts])
     np.testing.assert_array_equal(rows, np.bincount(unit.encode({"value": values})))
     assert inside.cumulative[-1] == len(values) and (np.diff(inside.cumulative) > 0).all()

@@ -8,7 +8,7 @@ import pytest
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.imputation import (
+from ganforge.kinds.tables.impute import (
     HIDDEN,
     Holes,
     by_means,

@@ -10,9 +10,13 @@ from tables_world import COLUMNS, Table, chosen, people, permuted
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures import TABLE_MEANINGS, GaussianCopula, evaluate_table
-from ganforge.kinds.tables.measures.evaluate import sdmetrics_available, sdmetrics_quality
-from ganforge.kinds.tables.measures.rivals import smote_available
+from ganforge.kinds.tables.measures.evaluate import (
+    TABLE_MEANINGS,
+    evaluate_table,
+    sdmetrics_available,
+    sdmetrics_quality,
+)
+from ganforge.kinds.tables.measures.rivals import GaussianCopula, smote_available
 from ganforge.records import Evaluation
 
 TRAIN, HELD_OUT = people(1200, 0), people(600, 1)

@@ -10,17 +10,9 @@ from sklearn.metrics import r2_score, roc_auc_score
 from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import Coding
-from ganforge.kinds.tables.measures.scoring import detection
-from ganforge.kinds.tables.measures.utility import (
-    auc,
-    auc_standard_error,
-    explained,
-    find_targets,
-    macro_auc,
-    of_real_rows,
-    utility,
-)
+from ganforge.kinds.tables.measures.scoring import detection, find_targets, of_real_rows, utility
+from ganforge.kinds.tables.measures.similarity import Coding
+from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_squared
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=2, max_size=40))
@@ -48,8 +40,8 @@ def test_the_macro_area_and_the_explained_share_are_scikit_learns() -> None:
     scores /= scores.sum(axis=1, keepdims=True)
     assert macro_auc(truth, scores, rows) == pytest.approx(roc_auc_score(truth, scores, multi_class="ovr"))
     y = random.normal(size=300)
-    assert explained(y, y + 0.1, rows[:50]) == pytest.approx(r2_score(y[:50], y[:50] + 0.1))
-    assert explained(np.ones(5), np.zeros(5), rows[:5]) == 0
+    assert r_squared(y[:50], y[:50] + 0.1) == pytest.approx(r2_score(y[:50], y[:50] + 0.1))
+    assert r_squared(np.ones(5), np.zeros(5)) == 0
 
 
 def test_the_columns_that_can_be_predicted_are_found_and_the_label_comes_first() -> None:

@@ -7,9 +7,11 @@ are kept. A picture of another mode than the network's is converted, and it is s
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +21,21 @@ from ganforge.core.files import refuse_taken, write_whole
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.enhance.degradation import FILL
-from ganforge.kinds.pictures.reading.decode import BROKEN, opened, plain, quiet_pillow, reason_of, with_channels
+from ganforge.kinds.pictures.reading.decode import (
+    BROKEN,
+    on_white,
+    opened,
+    plain,
+    quiet_pillow,
+    reason_of,
+    with_channels,
+)
 from ganforge.kinds.pictures.reading.feed import HALF
+from ganforge.kinds.pictures.reading.part import kinds_of
+from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
 
-KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
-QUALITY = 95  # of what is written as JPEG or WebP
+KINDS = {**GRIDS, ".tif": "TIFF", ".tiff": "TIFF"}
 TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
-LARGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # pixels that the format can hold
 Pixels = NDArray[np.uint8]
 
 
@@ -72,7 +82,7 @@ def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = Fa
 
     Args: channels 1, 3 or 4; lightness whether a grey network works on the lightness of a coloured picture, whose
         colours are then kept, or on a grey version of it; holes whether what is wholly transparent is to be filled.
-    Raises: DataError if the file is no picture that can be used, with the reason.
+    Raises: DataError if the file is not a picture that can be used, with the reason.
     """
     try:
         with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True) as image:
@@ -97,7 +107,7 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
         alpha.paste(255, mask=mask)
         alpha = alpha if (np.asarray(alpha) < 255).any() else None
         notes.append("its transparent part was taken for a hole and filled")
-    grey = opaque.mode in ("1", "L") or _without_colour(opaque)
+    grey = opaque.mode in ("1", "L") or kinds_of(np.asarray(opaque.convert("RGB"))[None]) == {"grey"}
     colours = None
     if channels == 1 and not grey and lightness:
         light, blue, red = opaque.convert("RGB").convert("YCbCr").split()
@@ -111,11 +121,6 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
             notes.append("the model is coloured and the picture grey: it was given as a coloured one")
     pixels = np.asarray(network_sees).reshape(network_sees.height, network_sees.width, channels)
     return Opened(pixels, grey, alpha, colours, exif.tobytes() if len(exif) else b"", profile, tuple(notes))
-
-
-def _without_colour(image: Image.Image) -> bool:
-    red, green, blue = (np.asarray(band) for band in image.convert("RGB").split())
-    return bool((red == green).all() and (green == blue).all())
 
 
 def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:
@@ -157,16 +162,14 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
     Raises: InputError for a size that its format cannot hold; StorageError.
     """
     kind, notes = kind_for(place), []
-    most = LARGEST_SIDE.get(kind)
-    if most is not None and max(image.size) > most:
+    if max(image.size) > (most := MOST_SIDE.get(kind, math.inf)):
         raise InputError(
             f"{place} would have {image.width} x {image.height} pixels.", f"{kind} holds {most:,} a side.", "Use .png."
         )
     if kind == "JPEG" and image.mode in ("RGBA", "LA"):
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+        image = on_white(image)
         notes.append("JPEG knows no transparency: it was laid on white")
-    options: dict[str, object] = {"quality": QUALITY} if kind in ("JPEG", "WEBP") else {}
+    options: dict[str, Any] = {**QUALITY.get(kind, {})}
     if given.exif:
         options["exif"] = given.exif
     if given.profile and image.mode != "L":

@@ -1,15 +1,17 @@
-"""The sections of a recipe that the tasks from pictures to pictures own."""
+"""What the tasks on pictures own of a recipe, and what their models' model.json says."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ganforge.recipe import TaskSection
+from ganforge.errors import DataError
+from ganforge.recipe import Recipe, TaskSection
 
 APPLY = {"apply RUN pictures/ --out made/": "your own pictures, of any size"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps
+    "generate": {"sample RUN -n 64 --out new.png": "new samples"},
     "translate": APPLY,
     "enhance": {**APPLY, "apply RUN pictures/ --out sharp/ --strength 1": "choose between faithful (0) and sharp (1)"},
 }
@@ -37,3 +39,30 @@ class Translation(TaskSection):
     adversarial: float = Field(1.0, ge=0)  # weight of the adversarial term; 0 trains without a discriminator
     reconstruction: float = Field(2.0, ge=0)  # weight of the distance to the truth, or of what holds it to its input
     identity: float | None = Field(None, ge=0)  # without pairs: weight of how far a picture of B moves
+
+
+def model_description(recipe: Recipe, **more: Any) -> dict[str, Any]:
+    """What model.json says. Args: more what models of this task alone need."""
+    own = {recipe.own.key: recipe.own.content()} if recipe.own is not None else {}
+    return {
+        "ganforge": recipe.ganforge,
+        "task": recipe.task,
+        "kind": "pictures",
+        "next_steps": NEXT_STEPS[recipe.task],
+        "data": recipe.data.content(),
+        "network": recipe.network.content(),
+        **own,
+        **more,
+    }
+
+
+def refuse_misfits(recipe: Recipe, shape: tuple[int, ...], label_names: tuple[str, ...] = ()) -> None:
+    """Raises: DataError for changed pictures that have not the shape and the labels that the networks were made for."""
+    here, known = (shape, label_names), (recipe.data.shape, recipe.data.label_names)
+    if here != known:
+        labels = [f" and the {len(names)} labels {', '.join(names)}" if names else "" for _, names in (here, known)]
+        raise DataError(
+            f"The pictures at {recipe.data.source!r} do not fit this run: they have the shape {shape}{labels[0]}.",
+            f"Its networks were made for the shape {known[0]}{labels[1]}.",
+            "Put the old pictures back, or train a new run.",
+        )

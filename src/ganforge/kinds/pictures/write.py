@@ -14,6 +14,7 @@ from PIL import Image
 
 from ganforge.core.files import MANIFEST, read_json_file, refuse_taken, write_folder, write_whole
 from ganforge.errors import InputError
+from ganforge.kinds.pictures.reading.decode import on_white
 from ganforge.kinds.pictures.reading.part import Pixels
 
 READABLE_SIDE = 48  # pixels: smaller pictures are enlarged by whole numbers until they reach it
@@ -45,6 +46,16 @@ def grid(pictures: NDArray[np.uint8], columns: int | None = None, scale: int | N
     return canvas
 
 
+def side_by_side(*sides: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures in turn, one of each side: of S sides (N, C, H, W), (N * S, C, H, W)."""
+    return np.stack(sides, axis=1).reshape(-1, *sides[0].shape[1:])
+
+
+def write_grid(path: Path, pictures: NDArray[np.uint8], columns: int | None = None) -> None:
+    """Writes a grid as a PNG file, whole or not at all. Args: as of `grid`."""
+    write_whole(path, png_bytes(grid(pictures, columns)))
+
+
 def grid_size(n: int, height: int, width: int, columns: int | None = None, scale: int | None = None) -> tuple[int, int]:
     """Rows and columns of pixels that `grid` makes of n pictures of height x width. Raises: as `grid`."""
     columns, scale = _layout(n, height, width, columns, scale)
@@ -68,10 +79,9 @@ def image_bytes(array: NDArray[np.uint8], kind: str) -> bytes:
     """
     picture = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
     if kind == "JPEG" and picture.mode == "RGBA":
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
+        picture = on_white(picture)
     file = io.BytesIO()
-    picture.save(file, kind, **({"quality": 95} if kind in ("JPEG", "WEBP") else {}))
+    picture.save(file, kind, **QUALITY.get(kind, {}))
     return file.getvalue()
 
 
@@ -82,6 +92,7 @@ def png_bytes(array: NDArray[np.uint8]) -> bytes:
 
 GRIDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 MOST_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}  # pixels, by the formats and their libraries
+QUALITY = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}}  # of what is written
 MOST_PIXELS = 89_478_485  # from here on Pillow, and others, take a picture for an attack on their memory
 SAMPLE = re.compile(r"\d{6,}(_.*)?\.png")  # the names below
 

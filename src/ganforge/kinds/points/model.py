@@ -19,7 +19,8 @@ from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for
 from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.kinds.points import DIMENSIONS, cloud
-from ganforge.networks import PAIRS, network_pair
+from ganforge.kinds.points.networks import POINT_PAIRS
+from ganforge.networks import network_pair
 from ganforge.recipe import Data, Network
 
 BLOCK = 8_192  # points drawn at once: another number would give other points for the same seed
@@ -126,5 +127,5 @@ def load_points(folder: Path, device: str = "cpu") -> PointModel:
         if len(names) not in DIMENSIONS or len(centre) != len(names) or not np.isfinite([*centre, scale]).all():
             raise ValueError(f"{len(names)} coordinates with {len(centre)} finite means are not points")
         data = Data(source="", kind="points", shape=(len(names),))
-        generator = built(folder, lambda: network_pair(network, data, PAIRS).generator()).to(device)
+        generator = built(folder, lambda: network_pair(network, data, POINT_PAIRS).generator()).to(device)
     return PointModel(generator, network.need("latent_size"), names, centre, scale)

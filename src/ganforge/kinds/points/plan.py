@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ganforge.contracts import Feed, Game
+from ganforge.kinds.points.networks import POINT_PAIRS
 from ganforge.kinds.points.reading import Points
-from ganforge.networks import PAIRS, refuse_unbuildable_pair
+from ganforge.networks import refuse_unbuildable_pair
 from ganforge.planning.compute import (
     Pace,
     choose_compute,
@@ -42,7 +43,7 @@ PACE = Pace(
 
 def build_game(recipe: Recipe, held_out: Feed | None = None) -> Game:
     """The game of two: discriminator first, then generator."""
-    generator, discriminator = build_pair(recipe, PAIRS)
+    generator, discriminator = build_pair(recipe, POINT_PAIRS)
     return adversarial_game(recipe, generator, discriminator, held_out)
 
 
@@ -76,13 +77,13 @@ def plan_points(draft: Draft, points: Points) -> Recipe:
     network = choose_network(
         draft,
         SIZES[draft.request.size or "small"],
-        PAIRS,
+        POINT_PAIRS,
         name="sines for the discriminator, signs for the generator: sharp modes (docs/decisions/005)",
         latent_size="two smooth latents and eight signs, which can jump between modes",
         width=sized,
         depth=sized,
     )
-    refuse_unbuildable_pair(network, draft[Data], PAIRS)
+    refuse_unbuildable_pair(network, draft[Data], POINT_PAIRS)
     feed = points.feed(points.train, draft.device)
     choose_pieces(draft, feed, build=build_game)
 

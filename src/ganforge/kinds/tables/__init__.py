@@ -11,7 +11,6 @@ from ganforge.contracts import Claim, Kind, Model, Option
 from ganforge.errors import DataError
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from ganforge.recipe import Recipe
@@ -43,7 +42,7 @@ def recognises(source: object) -> Claim | None:
 
 
 def keep(value: object, folder: Path) -> Path:
-    """Writes a table of pandas, polars or pyarrow as Parquet. A frame's index is left out.
+    """Write a table of pandas, polars or pyarrow as Parquet. A frame's index is left out.
 
     Raises: DataError if columns have no name of their own, or hold values of several types.
     """
@@ -73,10 +72,9 @@ def overview(recipe: Recipe) -> tuple[Rows, ...]:
 
 
 def write_plan(recipe: Recipe, out: Path, force: bool) -> bool | None:
-    """Writes columns and rules, for a person to correct (contracts.Kind)."""
-    from ganforge.kinds.tables.columns import TableData
+    """Write columns and rules, for a person to correct (contracts.Kind)."""
+    from ganforge.kinds.tables.columns import RowSettings, TableData
     from ganforge.kinds.tables.reading.plan_file import write_plan as write
-    from ganforge.kinds.tables.settings import RowSettings
 
     if not isinstance(recipe.data, TableData):
         return None
@@ -117,10 +115,21 @@ def _arrow(value: Any) -> pa.Table:
     import pandas as pd
     import pyarrow as pa
 
-    from ganforge.kinds.tables.reading.reader import check_names
+    from ganforge.kinds.tables.reading.source import check_names
 
     if isinstance(value, pd.DataFrame):
-        return _arrow_of_frame(value)
+        frame = value.rename(columns=str)
+        check_names("the table", list(frame.columns))
+        for name, column in frame.items():
+            try:
+                pa.Array.from_pandas(column)
+            except (pa.ArrowException, TypeError, ValueError) as error:
+                raise DataError(
+                    f"The column {name!r} of type {column.dtype} cannot be read: {error}.",
+                    "A column has values of one simple type.",
+                    "Convert it, or remove it.",
+                ) from error
+        return pa.Table.from_pandas(frame, preserve_index=False)
     if isinstance(value, pa.RecordBatch):
         return pa.Table.from_batches([value])
     table = value if isinstance(value, pa.Table) else value.to_arrow()  # polars
@@ -130,25 +139,6 @@ def _arrow(value: Any) -> pa.Table:
         )
     check_names("the table", table.column_names)
     return table
-
-
-def _arrow_of_frame(frame: pd.DataFrame) -> pa.Table:
-    import pyarrow as pa
-
-    from ganforge.kinds.tables.reading.reader import check_names
-
-    frame = frame.rename(columns=str)
-    check_names("the table", list(frame.columns))
-    for name, column in frame.items():
-        try:
-            pa.Array.from_pandas(column)
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise DataError(
-                f"The column {name!r} of type {column.dtype} cannot be read: {error}.",
-                "A column has values of one simple type.",
-                "Convert it, or remove it.",
-            ) from error
-    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def _absolute(path: str) -> str:

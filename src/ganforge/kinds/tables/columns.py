@@ -1,4 +1,4 @@
-"""The columns of a table: what was found of each, and what a person may correct in plan.json."""
+"""The sections of a recipe about a table: its columns, and how its rows are learned."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ganforge.errors import RecipeError
-from ganforge.recipe import Data, Recipe, Section
+from ganforge.recipe import Data, Recipe, Section, TaskSection
 
 NUMBERS = ("integer", "decimal", "datetime")  # kinds of values with an order and distances: float64 in contracts.Plain
 LEARNED = (*NUMBERS, "category", "boolean")
 MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+MOST_DECIMALS = 15
+EXACT = 2**53  # whole numbers up to here are exact in float64
 ColumnKind = Literal["integer", "decimal", "category", "boolean", "datetime", "identifier", "constant"]
 
 
@@ -26,7 +28,7 @@ class Column(Section):
     distinct: int = Field(0, ge=0)  # values; counted up to 1,000,000
     minimum: float | None = None  # of numbers; of a datetime in its resolution since 1970
     maximum: float | None = None
-    decimals: int | None = Field(None, ge=0, le=15)  # digits behind the point, of a decimal
+    decimals: int | None = Field(None, ge=0, le=MOST_DECIMALS)  # digits behind the point, of a decimal
     resolution: Literal["D", "h", "min", "s", "ms", "us"] | None = None  # of a datetime
     zone: str | None = None  # of a datetime that has one
     format: str | None = None  # of a datetime or number written as text: how; of an identifier: its pattern
@@ -62,3 +64,23 @@ def columns_of(recipe: Recipe) -> tuple[Column, ...]:
     if not isinstance(recipe.data, TableData):
         raise RecipeError(f"The recipe is of {recipe.data.kind}, and has no columns.", do="Use that of a table.")
     return recipe.data.columns
+
+
+MOST_CANDIDATES = 64
+
+
+class RowSettings(TaskSection):
+    """How the rows of a table are learned."""
+
+    key: ClassVar[str] = "rows"
+    apart: ClassVar[Mapping[str, str]] = {
+        "rules": "A rule is checked against every row before it is taken: use --rule, or the rules of a plan.json."
+    }
+
+    rules: tuple[str, ...] = ()  # what every generated row keeps, such as "start <= end"
+    spans: int = Field(32, ge=2, le=1000)  # into how many codes a column of numbers is cut
+    values: Literal["seen", "smooth"] = "seen"  # within a span: training values, or from a curve through them
+    whole: float | None = Field(None, ge=0, le=1)  # share of training rows that are generated whole, not from a part
+    referee: int = Field(0, ge=0)  # examples from which a referee learns after the game; 0 for none
+    candidates: int = Field(4, ge=1, le=MOST_CANDIDATES)  # drawn for each row, of which the referee takes one
+    reconstruction: float = Field(0.0, ge=0)  # weight of the cross-entropy of hidden cells in the generator's loss

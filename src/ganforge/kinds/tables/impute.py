@@ -8,56 +8,143 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar, Literal
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
 from ganforge.core.files import write_whole
-from ganforge.kinds.tables.columns import Column, TableData
-from ganforge.kinds.tables.figures import draw_columns
+from ganforge.core.seeds import seed_for
+from ganforge.kinds.tables.columns import LEARNED, Column, RowSettings, TableData
+from ganforge.kinds.tables.figures.columns import draw_columns
 from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names, open_job, plan_job
 from ganforge.kinds.tables.measures.blocks import filling_blocks
-from ganforge.kinds.tables.measures.imputation import (
-    HIDDEN,
-    Holes,
-    by_means,
-    by_neighbours,
-    by_regression,
-    filling_scores,
-    hide,
-)
 from ganforge.kinds.tables.plan import begin
-from ganforge.kinds.tables.settings import RowSettings
-from ganforge.measures.intervals import Estimate, rival, with_ends
+from ganforge.kinds.tables.reading.arrays import row_count
+from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
 from ganforge.recipe import Data, Recipe, Request, TaskSection
 from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Verdict
 from ganforge.run import Run
 
+HIDDEN = 0.2  # share of the cells, as the papers have it
+NEIGHBOURS, MOST_ROWS = 5, 5_000  # of k-nearest neighbours, and training rows that rivals learn from
+
+
+@dataclass(frozen=True, slots=True)
+class Holes:
+    """Rows with hidden cells, and which cells were hidden, (N,) for each learned column."""
+
+    truth: Plain
+    rows: Plain
+    hidden: dict[str, NDArray[np.bool_]]
+
+
+def hide(plain: Plain, columns: Sequence[Column], seed: int) -> Holes:
+    """Hide a fifth of the cells that are there, at random and independently (missing completely at random)."""
+    random = np.random.default_rng(seed_for(seed, "metrics/hidden cells"))
+    rows, hidden = dict(plain), {}
+    for column in columns:
+        if column.kind in LEARNED:
+            values = plain[column.name]
+            hidden[column.name] = (random.random(len(values)) < HIDDEN) & ~pd.isna(values)
+            rows[column.name] = values.copy()
+            rows[column.name][hidden[column.name]] = np.nan if column.is_number else None
+    return Holes(plain, rows, hidden)
+
+
+def filling_scores(holes: Holes, filled: Plain, columns: Sequence[Column]) -> dict[str, Estimate]:
+    """`rmse` over hidden cells of numbers, each column scaled by its range, and `accuracy` over those of categories.
+
+    With 95 % intervals by bootstrap over cells. Source: the measure of Yoon et al. 2018, GAIN.
+    """
+    errors, right = [], []
+    for column in columns:
+        if column.name not in holes.hidden:
+            continue
+        cells = holes.hidden[column.name]
+        truth, told = holes.truth[column.name][cells], filled[column.name][cells]
+        if column.is_number:
+            width = (column.maximum or 0.0) - (column.minimum or 0.0)
+            errors.append((truth - told) / (width or 1.0))
+        else:
+            right.append(truth == told)
+    scores = {}
+    random = np.random.default_rng(seed_for(0, "metrics/imputation"))
+    if errors and len(squares := np.concatenate(errors) ** 2):
+        scores["rmse"] = from_bootstrap(lambda cells: float(np.sqrt(squares[cells].mean())), len(squares), random)
+    if right and len(hits := np.concatenate(right).astype(np.float64)):
+        scores["accuracy"] = from_bootstrap(lambda cells: float(hits[cells].mean()), len(hits), random)
+    return scores
+
+
+def by_means(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
+    """The simplest filling: a column's mean, or its most frequent value."""
+    filled = dict(rows)
+    for column in columns:
+        values, there = rows[column.name], ~pd.isna(train[column.name])
+        if column.kind in LEARNED and there.any():
+            known = pd.Series(train[column.name][there])
+            guess = float(known.mean()) if column.is_number else known.mode()[0]
+            filled[column.name] = np.where(pd.isna(values), guess, values)
+    return filled
+
+
+def by_neighbours(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
+    """The mean, or the most frequent value, of the nearest training rows by the numbers that are there."""
+    from sklearn.impute import KNNImputer
+
+    return _by_numbers(KNNImputer(n_neighbors=NEIGHBOURS, keep_empty_features=True), train, rows, columns)
+
+
+def by_regression(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
+    """Each number from all others by linear regression, round after round (iterative imputation)."""
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it makes the next line possible
+    from sklearn.impute import IterativeImputer
+
+    return _by_numbers(IterativeImputer(max_iter=10, tol=0.01, keep_empty_features=True), train, rows, columns)
+
+
+def _by_numbers(imputer: object, train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
+    """Numbers by an imputer of scikit-learn on columns scaled by their range; everything else by `by_means`."""
+    numeric = [column for column in columns if column.is_number]
+    filled = dict(by_means(train, rows, columns))
+    if not numeric:
+        return filled
+    low = np.array([column.minimum or 0.0 for column in numeric])
+    width = np.array([(column.maximum or 0.0) - (column.minimum or 0.0) or 1.0 for column in numeric])
+    known, asked = (
+        (np.stack([table[column.name] for column in numeric], axis=1) - low) / width for table in (train, rows)
+    )
+    told = imputer.fit(known[:MOST_ROWS]).transform(asked) * width + low  # type: ignore[attr-defined]
+    return filled | {column.name: told[:, place] for place, column in enumerate(numeric)}
+
+
 SIMPLEST = "means and most frequent values"
-RIVALS: dict[str, Callable[..., Plain]] = {
-    SIMPLEST: by_means,
-    "k-nearest neighbours": by_neighbours,
-    "iterative linear regression": by_regression,
-}
-SENTENCES = {
-    SIMPLEST: "Every hole of a column gets the same value.",
-    "k-nearest neighbours": "The mean of the five training rows that are nearest by their numbers.",
-    "iterative linear regression": "Each number from all others, round after round.",
+RIVALS: Mapping[str, tuple[Callable[..., Plain], str]] = {
+    SIMPLEST: (by_means, "Every hole of a column gets the same value."),
+    "k-nearest neighbours": (by_neighbours, "The mean of the five training rows that are nearest by their numbers."),
+    "iterative linear regression": (by_regression, "Each number from all others, round after round."),
 }
 MEANINGS = {
     "rmse": Meaning("lower", "Typical error of a filled number, as a share of its column's range."),
     "accuracy": Meaning("higher", "Share of filled categories that are just what was hidden."),
 }
-WATCHED: dict[str, Literal["lower", "higher"]] = {"rmse": "lower", "accuracy": "higher", "filling": "higher"}
+WORDS = {"rmse": "typical error", "accuracy": "share of right categories"}
 
 
 class Impute(Task):
     """Turns a table with holes into a game of two."""
 
     name: ClassVar[str] = "impute"
-    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = WATCHED
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
+        **{name: meaning.better for name, meaning in MEANINGS.items()},
+        "filling": "higher",
+    }
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
     page: ClassVar[Page] = Page(
@@ -71,7 +158,7 @@ class Impute(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> RowsJob:
-        """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        """Open the table and choose everything the person did not. Raises: DataError, RecipeError."""
         return plan_job(begin(request, Impute), tell, self)
 
     def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
@@ -84,33 +171,36 @@ class Impute(Task):
 
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""
-        holes, columns = _holes(job, seed=1), job.table.codec.columns
+        columns = job.table.codec.columns
+        holes = hide(job.table.held_out_rows, columns, seed=1)  # other cells than those that judge the model
         filled = job.model(product).complete(holes.rows, seed=1)
         write_whole(run.sample_grid(examples), _drawn(holes, filled, columns, learned_names(columns)))
         job.tell("sampled", path=str(run.sample_grid(examples)))
         scores = filling_scores(holes, filled, columns)
-        scores["filling"] = filling(scores)
-        return with_ends(scores)
+        return with_ends({**scores, "filling": filling(scores)})
 
     def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation:
         """Errors on hidden cells of held-out rows, beside those of fillings that are not a GAN.
 
         The facts are rivals [{name, sentence, measures}].
         """
-        table, holes = job.table, _holes(job, seed=0)
-        columns = table.codec.columns
+        table, columns = job.table, job.table.codec.columns
+        holes = hide(table.held_out_rows, columns, seed=0)
         filled = job.model(product).complete(holes.rows, seed=2)
         mine = filling_scores(holes, filled, columns)
         rivals = {
             name: filling_scores(holes, fill(table.train_rows, holes.rows, columns), columns)
-            for name, fill in RIVALS.items()
+            for name, (fill, _) in RIVALS.items()
         }
         write_whole(run.figure("columns"), _drawn(holes, filled, columns, list(holes.hidden)))
         told = [
-            rival(name, SENTENCES.get(name, ""), {measure: score.value for measure, score in scores.items()})
-            for name, scores in {"this model": mine, **rivals}.items()
+            rival(name, sentence, {measure: score.value for measure, score in scores.items()})
+            for name, sentence, scores in (
+                ("this model", "", mine),
+                *((name, sentence, rivals[name]) for name, (_, sentence) in RIVALS.items()),
+            )
         ]
-        judged = len(next(iter(holes.rows.values())))
+        judged = row_count(holes.rows)
         return Evaluation(
             measures=tuple(
                 Measure.of(name, its, MEANINGS[name], floor=math.nan, reference=rivals[SIMPLEST][name].value)
@@ -131,51 +221,39 @@ class Impute(Task):
         )
 
 
-def _holes(job: RowsJob, seed: int) -> Holes:
-    """Other cells are hidden when the model is judged than when the best one is chosen."""
-    return hide(job.table.held_out_rows, job.table.codec.columns, seed)
-
-
 def _drawn(holes: Holes, filled: Plain, columns: Sequence[Column], names: Sequence[str]) -> bytes:
     """A PNG of what hidden cells of some columns held and what they were filled with."""
-    told = {name: filled[name][cells] for name, cells in holes.hidden.items()}
-    held = {name: holes.truth[name][cells] for name, cells in holes.hidden.items()}
+    held, told = ({name: rows[name][cells] for name, cells in holes.hidden.items()} for rows in (holes.truth, filled))
     return draw_columns(held, told, columns, names, ("hidden values", "filled in"))
 
 
 def filling(scores: Mapping[str, Estimate]) -> Estimate:
     """One number by which the best model is kept: the mean of 1 - rmse and accuracy, of those that there are."""
     right = [
-        Estimate(1 - score.value, 1 - score.high, 1 - score.low) if WATCHED[name] == "lower" else score
+        Estimate(1 - score.value, 1 - score.high, 1 - score.low) if name == "rmse" else score
         for name, score in scores.items()
     ]
-    values, lows, highs = ([getattr(score, end) for score in right] for end in ("value", "low", "high"))
-    return Estimate(fmean(values), fmean(lows), fmean(highs))
+    return Estimate(*(fmean(getattr(score, end) for score in right) for end in ("value", "low", "high")))
 
 
 def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> Verdict:
     """Whether the model fills better than each rival, by the first measure that the table has, in words."""
     name = next(iter(mine))
-    sign = 1.0 if WATCHED[name] == "lower" else -1.0
+    sign = 1.0 if name == "rmse" else -1.0
     best = min(rivals, key=lambda rival: sign * rivals[rival][name].value)
     ahead = sign * (rivals[best][name].value - mine[name].value)
     sure = sign * (rivals[best][name].value - (mine[name].high if sign > 0 else mine[name].low)) > 0
-    above_simplest = sign * (rivals[SIMPLEST][name].value - mine[name].value) > 0
-    grade: Grade = "good" if sure else "fair" if ahead > 0 or above_simplest else "failed"
-    words = {"rmse": "typical error", "accuracy": "share of right categories"}
-    told = {
-        measure: f"The {words[measure]} is {mine[measure].value:.3g} ({mine[measure].low:.3g} to "
-        f"{mine[measure].high:.3g}); "
-        + ", ".join(f"{rival}: {scores[measure].value:.3g}" for rival, scores in rivals.items() if measure in scores)
-        + "."
-        for measure in mine
-    }
+    grade: Grade = "fair"
     if sure:
-        headline = f"Good: hidden cells are filled better than by {best}, the best of the simple fillings."
+        grade, what = "good", f"hidden cells are filled better than by {best}, the best of the simple fillings."
     elif ahead > 0:
-        headline = f"Fair: hidden cells are filled as well as by {best}; a difference is not certain."
-    elif above_simplest:
-        headline = f"Fair: better than {SIMPLEST}, but {best} fills hidden cells better: use it here."
+        what = f"hidden cells are filled as well as by {best}; a difference is not certain."
+    elif sign * (rivals[SIMPLEST][name].value - mine[name].value) > 0:
+        what = f"better than {SIMPLEST}, but {best} fills hidden cells better: use it here."
     else:
-        headline = f"Failed: {best} fills hidden cells better than this model."
-    return Verdict(grade, headline, tuple(told.values()), None)
+        grade, what = "failed", f"{best} fills hidden cells better than this model."
+    sentences = []
+    for measure, score in mine.items():
+        others = ", ".join(f"{rival}: {told[measure].value:.3g}" for rival, told in rivals.items() if measure in told)
+        sentences.append(f"The {WORDS[measure]} is {score.value:.3g} ({score.low:.3g} to {score.high:.3g}); {others}.")
+    return Verdict(grade, f"{grade.capitalize()}: {what}", tuple(sentences), None)

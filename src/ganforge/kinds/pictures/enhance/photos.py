@@ -16,9 +16,8 @@ import torch
 
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.reading.feed import PictureFeed
-from ganforge.kinds.pictures.reading.open import LISTED
+from ganforge.kinds.pictures.reading.open import Pictures, common_passport
 from ganforge.kinds.pictures.reading.part import Native, Part, Pixels, Survey, Target, spread
-from ganforge.kinds.pictures.reading.store import MemoryRows
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
 
 TILE = 96  # pixels of a tile's side
@@ -27,17 +26,6 @@ MOST_PHOTOS = 2_000  # read of each part, evenly spread over it
 ENOUGH_TO_SPARE = 5  # photos from which on some are held out whole
 SHARE_HELD_OUT, MOST_HELD_OUT = 0.1, 50  # photos
 RIGHT = 0.25  # share of the width that is held out where photos are too few
-
-
-@dataclass(frozen=True, kw_only=True)
-class Photos:
-    """Photos ready for training, as tiles of shape (C, TILE, TILE); the passport can be written as JSON."""
-
-    shape: tuple[int, int, int]
-    train: PictureFeed
-    held_out: PictureFeed
-    passport: dict[str, Any]
-    data_hash: str  # of the pixels and the split: equal data, equal hash
 
 
 @dataclass(slots=True)
@@ -52,8 +40,8 @@ class _Read:
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
-def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Photos:
-    """Reads, cuts into tiles and splits. What is transparent is laid on white.
+def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Pictures:
+    """Reads, cuts into tiles of shape (C, TILE, TILE) and splits. What is transparent is laid on white.
 
     From 5 different photos on, a tenth of them, by their content, is held out whole; of fewer, the right quarter of
     each. Test pictures that came with the data are the held-out part.
@@ -76,8 +64,8 @@ def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Photos:
         "split": how,
     }
     passport["warnings"] = _warnings(passport)
-    feeds = [PictureFeed(MemoryRows(rows), None, None, device) for rows in (train, held_out)]
-    return Photos(shape=shape, train=feeds[0], held_out=feeds[1], passport=passport, data_hash=digest.hexdigest())
+    feeds = [PictureFeed(rows, None, None, device) for rows in (train, held_out)]
+    return Pictures(shape=shape, train=feeds[0], held_out=feeds[1], passport=passport, data_hash=digest.hexdigest())
 
 
 def cut_tiles(pixels: Pixels) -> Pixels:
@@ -158,16 +146,7 @@ def _passport(found: Survey, parts: list[_Read], skipped: tuple[tuple[str, str],
     if left_out:
         notes.append(f"{left_out:,} pictures were left out: {MOST_PHOTOS:,} of each part, evenly spread, are read.")
     return {
-        "source": found.source,
-        "format": found.format,
-        "count": len(names),
-        "skipped_count": len(skipped),
-        "skipped": [{"name": name, "reason": reason} for name, reason in skipped[:LISTED]],
-        "size": [TILE, TILE],
-        "sizes": [{"height": h, "width": w, "count": n} for (h, w), n in list(found.sizes.items())[:LISTED]],
-        "sizes_sampled": found.sizes_sampled,
-        "channels": channels,
-        "channels_why": found.channels_why,
+        **common_passport(found, len(names), skipped, (TILE, TILE), channels),
         "duplicates": len(names) - len(set(names)),
         "resize": f"none: cut into tiles of {TILE} x {TILE} at their own resolution",
         "mirrored": sum(part.small for part in parts),

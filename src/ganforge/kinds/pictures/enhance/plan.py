@@ -9,7 +9,9 @@ from ganforge.core.seeds import Draws, generator_for
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.enhance.degradation import read_degradation, resized
 from ganforge.kinds.pictures.enhance.game import build_game, enhancer_for
-from ganforge.kinds.pictures.enhance.photos import TILE, Photos
+from ganforge.kinds.pictures.enhance.photos import TILE
+from ganforge.kinds.pictures.plan import choose_data
+from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.kinds.pictures.settings import Enhancement
 from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (
@@ -24,7 +26,7 @@ from ganforge.planning.compute import (
 )
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.recipe import Data, Network, Recipe, Request, Size
+from ganforge.recipe import Network, Recipe, Request, Size
 
 BATCH = 16
 DEGRADATION = "downscale:2"
@@ -62,7 +64,7 @@ def begin(request: Request, task: type[Task]) -> Draft:
     return draft
 
 
-def plan_enhancement(draft: Draft, photos: Photos, tell: Tell) -> Recipe:
+def plan_enhancement(draft: Draft, photos: Pictures, tell: Tell) -> Recipe:
     """Everything chosen, each choice with its reason; times a few steps of both phases on this machine.
 
     Raises: RecipeError for networks that cannot be built; DataError where the data cannot be damaged so.
@@ -75,13 +77,8 @@ def plan_enhancement(draft: Draft, photos: Photos, tell: Tell) -> Recipe:
             "Give coloured ones, or another task.degradation.",
         )
     draft.explain({"task": ASKED})
-    data = draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("pictures", "found there"),
-        shape=(photos.shape, f"tiles of {TILE} pixels, of which patches are cut at random; nothing is resized"),
-        hash=(photos.data_hash, ""),
-    )
+    why = f"tiles of {TILE} pixels, of which patches are cut at random; nothing is resized"
+    data = choose_data(draft, (photos.shape, why), photos.data_hash)
     choose_compute(draft)
     chosen = _choose_enhancement(draft)
     network = _choose_network(draft)
@@ -130,7 +127,7 @@ def _choose_network(draft: Draft) -> Network:
     )
 
 
-def _choose_objective(draft: Draft, photos: Photos) -> None:
+def _choose_objective(draft: Draft, photos: Pictures) -> None:
     """The penalty's weight from how far the plainly enlarged input is from the truth: that difference is what the
     discriminator has to see."""
     enhancement = draft[Enhancement]
@@ -149,7 +146,7 @@ def _choose_objective(draft: Draft, photos: Photos) -> None:
     )
 
 
-def _span(draft: Draft, photos: Photos) -> Span:
+def _span(draft: Draft, photos: Pictures) -> Span:
     """How long, from the rates of both phases."""
     chosen = draft[Enhancement]
 

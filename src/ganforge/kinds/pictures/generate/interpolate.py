@@ -90,21 +90,6 @@ class Walk:
         return out
 
 
-def interpolate(
-    model: PictureModel,
-    keys: int,
-    out: Path,
-    *,
-    label: str | None,
-    steps: int,
-    seed: int,
-    truncation: float,
-    force: bool,
-) -> Path:
-    """Writes a walk; see `api.interpolate`."""
-    return walk_of(model, keys, steps, label, seed, truncation).write(out, force=force)
-
-
 def walk_of(model: PictureModel, keys: int, steps: int, label: str | None, seed: int, truncation: float) -> Walk:
     """A walk through `keys` random pictures and back to the first.
 

@@ -19,7 +19,8 @@ from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, did_you_mean, refused
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
-from ganforge.kinds.pictures.reading import to_uint8
+from ganforge.kinds.pictures.reading.feed import to_uint8
+from ganforge.kinds.pictures.settings import NEXT_STEPS
 from ganforge.networks import network_pair
 from ganforge.recipe import Data, Network
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 BLOCK = 500  # latents drawn at once: another number would give other pictures for the same seed
 MOST_NUMBERS = 2**22  # of one picture: convolutions with few weights can draw pictures beyond any memory
 MOST_PIXELS = 2**20  # of all pictures in one pass through the network: bounds the memory of its activations
-NEXT_STEPS = {"sample RUN -n 64 --out new.png": "new samples"}  # contracts.Model.next_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class PictureModel:
 
             return walk_of(self, keys, STEPS, label, seed, truncation)
         self.refuse_impossible(count, truncation)
-        labels = labels_for(self, label, count) if label is not None else self.draw_labels(count, seed=seed)
+        labels = self.draw_labels(count, seed=seed) if label is None else np.full(int(count), self.label_index(label))
         return PictureSamples(self, int(count), labels, seed, truncation)
 
     def write(self, samples: PictureSamples | Walk, out: Path, *, force: bool) -> Path:
@@ -159,15 +159,17 @@ class PictureModel:
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands for a person who has this model (contracts.Model)."""
-        return NEXT_STEPS
+        return NEXT_STEPS["generate"]
 
     # ---- verbs that only models of pictures have
 
-    def interpolate(self, *given: Any, **options: Any) -> Path:
-        """Writes a film of a walk in latent space; see interpolate.py."""
-        from ganforge.kinds.pictures.generate.interpolate import interpolate
+    def interpolate(
+        self, keys: int, out: Path, *, label: str | None, steps: int, seed: int, truncation: float, force: bool
+    ) -> Path:
+        """Writes a film of a walk in latent space; see `api.interpolate`."""
+        from ganforge.kinds.pictures.generate.interpolate import walk_of
 
-        return interpolate(self, *given, **options)
+        return walk_of(self, keys, steps, label, seed, truncation).write(out, force=force)
 
     def invert(self, *given: Any, **options: Any) -> Any:
         """Finds the latents of pictures; see kinds/pictures/invert/inversion.py."""
@@ -176,8 +178,8 @@ class PictureModel:
         return invert(self, *given, **options)
 
     def augment(self, *given: Any, **options: Any) -> Any:
-        """Enlarges a labelled data set; see kinds/pictures/augment/enlarge.py."""
-        from ganforge.kinds.pictures.augment.enlarge import augment
+        """Enlarges a labelled data set; see kinds/pictures/augment.py."""
+        from ganforge.kinds.pictures.augment import augment
 
         return augment(self, *given, **options)
 
@@ -210,7 +212,7 @@ class PictureSamples:
 
 
 def load_model(folder: Path, device: str = "cpu") -> PictureModel:
-    """Reads the model of a run, which may come from anybody; see stored.py.
+    """Reads the model of a run, which may come from anybody; see core/model_files.py.
 
     Raises: RunError if there is none, if it is damaged, or if it draws no pictures.
     """
@@ -234,8 +236,3 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
 def _shares(shares: NDArray[np.float64]) -> bool:
     """Whether they are shares of one whole; of no labels there are none."""
     return len(shares) == 0 or bool((shares >= 0).all() and abs(shares.sum() - 1) < 1e-6)
-
-
-def labels_for(model: PictureModel, label: str, count: int) -> NDArray[np.int64]:
-    """(count,) copies of one label's index. Raises: InputError with the nearest name."""
-    return np.full(count, model.label_index(label), dtype=np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,28 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Task, Tell
-from ganforge.core.files import write_whole
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
-from ganforge.errors import DataError
 from ganforge.kinds.pictures.game import build_game
-from ganforge.kinds.pictures.generate.model import NEXT_STEPS, PictureModel, load_model
-from ganforge.kinds.pictures.measures import (
+from ganforge.kinds.pictures.generate.model import PictureModel, load_model
+from ganforge.kinds.pictures.measures.evaluate import (
     MEANINGS,
     QUICK,
-    Judge,
     evaluate_pictures,
-    gaussian_reference,
+    inception_available,
+    inception_features,
     quick_quality,
-    train_judge,
 )
-from ganforge.kinds.pictures.measures.blocks import generated_blocks
-from ganforge.kinds.pictures.measures.inception import inception_available, inception_features
+from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
+from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.plan import plan_pictures, target_size
-from ganforge.kinds.pictures.reading import PictureFeed, Pictures, Survey, open_pictures, survey
-from ganforge.kinds.pictures.reading.store import cache_folder
-from ganforge.kinds.pictures.write import grid, png_bytes
+from ganforge.kinds.pictures.reading.cache import cache_folder
+from ganforge.kinds.pictures.reading.feed import PictureFeed
+from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
+from ganforge.kinds.pictures.reading.part import Survey
+from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.kinds.pictures.settings import model_description, refuse_misfits
+from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, refuse_changed_data
@@ -78,7 +79,7 @@ class Generate(Task):
         _, height, width = recipe.data.shape
         pictures = open_pictures(found, size=(height, width), device=recipe.compute.device)
         refuse_changed_data(recipe, pictures.data_hash, "The pictures")
-        _refuse_misfits(recipe, pictures)
+        refuse_misfits(recipe, pictures.shape, pictures.label_names)
         return GenerateJob(recipe, pictures, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
@@ -87,7 +88,7 @@ class Generate(Task):
 
 
 @dataclass(slots=True)
-class GenerateJob:
+class GenerateJob(Job):
     """Pictures opened and everything chosen."""
 
     recipe: Recipe
@@ -108,17 +109,11 @@ class GenerateJob:
         """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
         return build_game(self.recipe, self.pictures.held_out)
 
-    def brief(self) -> Mapping[str, bytes]:
-        """Nothing: the recipe says it all."""
-        return {}
-
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A grid of the same latents each time, and a quick measurement."""
         model = self._model(product)
         labels = np.arange(GRID) % len(self.recipe.data.label_names) if self.recipe.data.label_names else None
-        write_whole(
-            run.sample_grid(examples), png_bytes(grid(model.draw_pictures(GRID, labels=labels, seed=self.recipe.seed)))
-        )
+        write_grid(run.sample_grid(examples), model.draw_pictures(GRID, labels=labels, seed=self.recipe.seed))
         self.tell("sampled", path=str(run.sample_grid(examples)))
         count = self.recipe.records.need("look_samples")
         samples = model.draw_pictures(count, labels=model.draw_labels(count, seed=1), seed=1)
@@ -128,22 +123,9 @@ class GenerateJob:
         """Trains or loads the judge before the clock of training starts."""
         self._the_held_out_features()
 
-    def finish(self, product: nn.Module) -> nn.Module:
-        """The product as it is."""
-        return product
-
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `sample` needs."""
-        content = {
-            "ganforge": self.recipe.ganforge,
-            "task": self.recipe.task,
-            "kind": "pictures",
-            "next_steps": NEXT_STEPS,
-            "data": self.recipe.data.content(),
-            "network": self.recipe.network.content(),
-            "label_shares": self._label_shares(),
-        }
-        write_model_files(folder, product, content)
+        write_model_files(folder, product, model_description(self.recipe, label_shares=self._label_shares()))
 
     def read_product(self, folder: Path) -> nn.Module:
         """The generator that `write_model` wrote."""
@@ -174,13 +156,11 @@ class GenerateJob:
             label_names=self.recipe.data.label_names,
             rulers={"inception_frechet_distance": inception_features} if inception_available()[0] else {},
         )
-        write_whole(run.figure("real"), png_bytes(grid(seen[:GRID])))
-        rival = gaussian_reference(seen, train_labels, GRID, 0)
-        write_whole(run.figure("reference"), png_bytes(grid(rival)))
+        write_grid(run.figure("real"), seen[:GRID])
+        write_grid(run.figure("reference"), gaussian_reference(seen, train_labels, GRID, 0))
         _, nearest = nearest_with_index(judge.features(samples[:PAIRS]), judge.features(seen), k=1)
-        pairs = np.stack([samples[:PAIRS], seen[nearest[:, 0]]], axis=1).reshape(-1, *samples.shape[1:])
-        write_whole(run.figure("nearest"), png_bytes(grid(pairs, columns=8)))
-        return replace(evaluation, blocks=generated_blocks(evaluation.facts))
+        write_grid(run.figure("nearest"), side_by_side(samples[:PAIRS], seen[nearest[:, 0]]), columns=8)
+        return evaluation
 
     def _model(self, product: nn.Module) -> PictureModel:
         return PictureModel(
@@ -203,7 +183,7 @@ class GenerateJob:
             chosen = subset(len(train), kept_back + self._most(), "judge/train")[kept_back:]
             labels = train.labels[chosen] if train.labels is not None else None
             self._judge = train_judge(
-                train.pictures(chosen), labels, data_hash=self.pictures.data_hash, cache=cache_folder(None)
+                train.pictures(chosen), labels, data_hash=self.pictures.data_hash, cache=cache_folder()
             )
             known = self._judge.settings
             if labels is not None and known.kind == "classifier":
@@ -227,17 +207,6 @@ class GenerateJob:
             chosen = subset(len(held_out), 2000, "look/held_out")
             self._held_out_features = self._the_judge().features(held_out.pictures(chosen))
         return self._held_out_features
-
-
-def _refuse_misfits(recipe: Recipe, pictures: Pictures) -> None:
-    """Changed pictures that a person accepts must have the labels and channels that the networks were made for."""
-    here, known = (pictures.shape, pictures.label_names), (recipe.data.shape, recipe.data.label_names)
-    if here != known:
-        raise DataError(
-            f"The pictures at {recipe.data.source!r} do not fit this run: shape {here[0]}, {len(here[1])} labels.",
-            f"Its networks were made for shape {known[0]} and the {len(known[1])} labels {', '.join(known[1])}.",
-            "Put the old pictures back, or train a new run.",
-        )
 
 
 def _survey(request: Request) -> Survey:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for
-from ganforge.errors import DataError
+from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.measures.gaussian import SENTENCE, GaussianReference
-from ganforge.kinds.pictures.measures.judge import Judge
-from ganforge.kinds.pictures.measures.judge_network import LEARNED, prepare
+from ganforge.kinds.pictures.measures.judge import LEARNED, Judge, prepare
 from ganforge.kinds.pictures.measures.verdict import judge_run
 from ganforge.measures import labels as label_metrics
 from ganforge.measures.distances import diversity, frechet_distance, kernel_distance, kind_scores
 from ganforge.measures.intervals import Estimate, with_ends
 from ganforge.measures.neighbours import Copying, K, Space, copying, neighbour_scores
-from ganforge.records import Evaluation, Meaning, Measure
+from ganforge.records import Bars, Block, Content, Evaluation, Figure, Meaning, Measure, Prose
 
 MEANINGS: dict[str, Meaning] = {
     "frechet_distance": Meaning(
@@ -60,6 +61,9 @@ MOST_COPIES = 2_000  # samples that are searched for copies
 FEWEST = 2 * K + 2  # pictures on each side
 SMALL = 16  # pixels of the small versions in which copies are searched
 CHUNK = 500
+MOST_LABELS = 60  # that are shown
+INCEPTION_WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"  # the name under which torch-fidelity keeps them
+INCEPTION_CHUNK = 50
 FLOOR = "The floor is that of real pictures against other real ones: the best that can be hoped for."
 
 Ruler: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -77,7 +81,7 @@ def feature_scores(real: NDArray[np.float32], fake: NDArray[np.float32]) -> dict
 
 
 def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples: NDArray[np.uint8]) -> dict[str, float]:
-    """Quality during training: each measure of meanings.QUICK, diversity and what `kind_scores` says of the judge's
+    """Quality during training: each measure of QUICK, diversity and what `kind_scores` says of the judge's
     kinds, with {measure}_low and {measure}_high.
 
     Args: held_out_features `judge.features` of held-out pictures, in no order that matters; samples uint8
@@ -102,7 +106,6 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     train_labels: NDArray[np.int64] | None = None,
     sample_labels: NDArray[np.int64] | None = None,
     label_names: Sequence[str] = (),
-    seed: int = 0,
     rulers: Mapping[str, Ruler] | None = None,
 ) -> Evaluation:
     """Compares samples with held-out pictures, and both rivals (other real pictures, a Gaussian) in the same way.
@@ -121,24 +124,24 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     n = min(MOST_COMPARED, len(held_out), len(samples), len(train), len(unlearned))
     _check_count(n)
     # In random order, because blocks, subsets and fits read from the front, and data often lies sorted by label.
-    real, fake = _subset(held_out, n, seed, "held-out"), _subset(samples, n, seed, "samples")
-    base = _subset(train, MOST_TRAIN, seed, "train")
+    real, fake = _subset(held_out, n, "held-out"), _subset(samples, n, "samples")
+    base = _subset(train, MOST_TRAIN, "train")
     base_pictures, real_pictures, fake_pictures = train[base], held_out[real], samples[fake]
     base_labels = None if train_labels is None else train_labels[base]
     asked = None if sample_labels is None else sample_labels[fake]
-    shuffle = np.random.default_rng(seed_for(seed, "metrics/shuffle"))
+    shuffle = np.random.default_rng(seed_for(0, "metrics/shuffle"))
 
     rival = GaussianReference.fit(base_pictures, base_labels, max(1, len(label_names)))
     rival_asked = asked if asked is not None and base_labels is not None else rival.draw_labels(n, shuffle)
     rival_pictures = rival.sample(rival_asked, shuffle) if real_pictures.nbytes < 2**29 else None
-    views = _Views(judge, base_pictures, real_pictures)
-    mine = views.of(fake_pictures)
-    floor_pictures = unlearned[_subset(unlearned, n, seed, "unlearned")]
-    floor = views.of(floor_pictures)
-    other = views.of(rival_pictures) if rival_pictures is not None else _sampled(views, rival, rival_asked, shuffle)
+    floor_pictures = unlearned[_subset(unlearned, n, "unlearned")]
+    rivals = (rival.sample(rival_asked[start : start + CHUNK], shuffle) for start in range(0, n, CHUNK))
+    seen = _View.of(judge, [base_pictures], read=False)
+    real_view, mine, floor = (_View.of(judge, [part]) for part in (real_pictures, fake_pictures, floor_pictures))
+    other = _View.of(judge, rivals if rival_pictures is None else [rival_pictures])
 
-    scores = [feature_scores(views.real.features, view.features) for view in (mine, floor, other)]
-    copies = [views.copies(view, train_count) for view in (mine, other)]
+    scores = [feature_scores(real_view.features, view.features) for view in (mine, floor, other)]
+    copies = [_copies(seen, real_view, view, train_count) for view in (mine, other)]
     table = {name: (scores[0][name], scores[1][name].value, scores[2][name].value) for name in scores[0]}
     table["copying"] = (copies[0].share, copies[0].unseen, copies[1].share.value)
     for name, see in (rulers or {}).items():
@@ -150,23 +153,24 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     if (
         base_labels is not None
         and mine.classes is not None
-        and views.real.classes is not None
+        and real_view.classes is not None
         and other.classes is not None
     ):
-        readings = label_metrics.Readings(views.real.classes, mine.classes, other.classes)
+        readings = label_metrics.Readings(real_view.classes, mine.classes, other.classes)
         table |= label_metrics.label_scores(
             readings,
             base_labels,
             asked,
             rival_asked,
             judge.settings.accuracy,
-            np.random.default_rng(seed_for(seed, "metrics/bootstrap")),
+            np.random.default_rng(seed_for(0, "metrics/bootstrap")),
         )
         classes = label_metrics.class_table(readings, base_labels, label_names)
     measures = tuple(
         Measure.of(name, its, MEANINGS[name], floor=floor, reference=reference)
         for name, (its, floor, reference) in table.items()
     )
+    facts = {"classes": classes, "nearest": copies[0].sentence, "copying_suspected": copies[0].suspected}
     return Evaluation(
         samples=n,
         held_out=n,
@@ -177,7 +181,8 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
         simplest="a simple Gaussian",
         measures=measures,
         verdict=judge_run(measures, copies[0], classes, asked is not None),
-        facts={"classes": classes, "nearest": copies[0].sentence, "copying_suspected": copies[0].suspected},
+        blocks=generated_blocks(facts),
+        facts=facts,
     )
 
 
@@ -196,40 +201,27 @@ class _View:
     pixels: NDArray[np.float32]  # (N, P) small, for copies
     classes: NDArray[np.int64] | None
 
-
-class _Views:
-    """The real side, seen once, and how to see other sets in the same way."""
-
-    def __init__(self, judge: Judge, train: NDArray[np.uint8], held_out: NDArray[np.uint8]) -> None:
-        self._judge = judge
-        self.real = self.of(held_out)
-        self._train = self.of(train, read=False)
-
-    def of(self, pictures: NDArray[np.uint8], read: bool = True) -> _View:
-        return _View(
-            self._judge.features(pictures), small_pictures(pictures), self._judge.classes(pictures) if read else None
-        )
-
-    def copies(self, view: _View, train_count: int | None) -> Copying:
-        """Copies among the first 2,000; held-out pictures calibrate."""
-        cut = slice(0, MOST_COPIES)
-        return copying(
-            [
-                Space(self._train.features, self.real.features[cut], view.features[cut]),
-                Space(self._train.pixels, self.real.pixels[cut], view.pixels[cut]),
-            ],
-            train_count,
+    @classmethod
+    def of(cls, judge: Judge, parts: Iterable[NDArray[np.uint8]], read: bool = True) -> _View:
+        """Args: parts of the set: all its pictures at once may take too much memory; read whether labels are read."""
+        seen = [(judge.features(part), small_pictures(part), judge.classes(part) if read else None) for part in parts]
+        classes = [read for _, _, read in seen if read is not None]
+        return cls(
+            np.concatenate([features for features, _, _ in seen]),
+            np.concatenate([pixels for _, pixels, _ in seen]),
+            np.concatenate(classes) if classes else None,
         )
 
 
-def _sampled(views: _Views, rival: GaussianReference, asked: NDArray[np.int64], random: np.random.Generator) -> _View:
-    """The rival's view, drawn in parts where all its pictures at once would take too much memory."""
-    parts = [views.of(rival.sample(asked[start : start + CHUNK], random)) for start in range(0, len(asked), CHUNK)]
-    classes = [part.classes for part in parts if part.classes is not None]
-    return _View(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.pixels for part in parts]),
-        np.concatenate(classes) if classes else None,
+def _copies(train: _View, real: _View, view: _View, train_count: int | None) -> Copying:
+    """Copies among the first 2,000; held-out pictures calibrate."""
+    cut = slice(0, MOST_COPIES)
+    return copying(
+        [
+            Space(train.features, real.features[cut], view.features[cut]),
+            Space(train.pixels, real.pixels[cut], view.pixels[cut]),
+        ],
+        train_count,
     )
 
 
@@ -242,9 +234,9 @@ def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     return small
 
 
-def _subset(pictures: NDArray[np.uint8], most: int, seed: int, name: str) -> NDArray[np.int64]:
-    """Indices of `most` pictures in random order, the same for the same seed."""
-    return np.random.default_rng(seed_for(seed, f"metrics/{name}")).permutation(len(pictures))[:most]
+def _subset(pictures: NDArray[np.uint8], most: int, name: str) -> NDArray[np.int64]:
+    """Indices of `most` pictures in random order, always the same for the same name."""
+    return np.random.default_rng(seed_for(0, f"metrics/{name}")).permutation(len(pictures))[:most]
 
 
 def _check_count(n: int) -> None:
@@ -254,3 +246,84 @@ def _check_count(n: int) -> None:
             f"The measures need at least {FEWEST} on each side.",
             "Give more pictures.",
         )
+
+
+# ---- Inception features, to compare with papers: only where torch-fidelity AND its weights are on disk --------------
+
+
+def inception_available() -> tuple[bool, str]:
+    """Whether Inception features can be had without a download, and the reason in words."""
+    if importlib.util.find_spec("torch_fidelity") is None:
+        return False, "torch-fidelity is not installed (pip install 'ganforge[fidelity]')."
+    path = _inception_weights()
+    if not path.is_file():
+        return False, f"the Inception weights are not at {path}, and ganforge downloads nothing."
+    return True, f"torch-fidelity with the weights at {path}."
+
+
+def inception_features(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The 2,048 pool features of pictures uint8 (N, C, H, W), as papers use them; grey is repeated, alpha dropped.
+
+    Raises: InputError when they cannot be had without a download.
+    """
+    available, reason = inception_available()
+    if not available:
+        raise InputError("Inception features cannot be computed.", reason, "Use the judge's own measures instead.")
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    extractor = FeatureExtractorInceptionV3(
+        "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(_inception_weights())
+    )
+    parts = []
+    for start in range(0, len(pictures), INCEPTION_CHUNK):
+        colour = pictures[start : start + INCEPTION_CHUNK, :3]
+        if colour.shape[1] != 3:
+            colour = np.repeat(colour[:, :1], 3, axis=1)
+        with torch.no_grad():
+            parts.append(extractor(torch.from_numpy(np.ascontiguousarray(colour)))[0].float().numpy())
+    return np.concatenate(parts)
+
+
+def _inception_weights() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_WEIGHTS
+
+
+# ---- what the page shows ---------------------------------------------------------------------------------------------
+
+
+def generated_blocks(facts: Mapping[str, Any]) -> tuple[Block, ...]:
+    """Of generated pictures: every label's share, copies, and real pictures beside those of the reference.
+
+    Args: facts of the evaluation. The figures are nearest, real and reference.
+    """
+    real = Figure("pictures/real.png", "Real pictures", "Real pictures of the training data.")
+    gaussian = Figure(
+        "pictures/reference.png",
+        "Pictures drawn from a Gaussian",
+        "Pictures drawn from a simple Gaussian, the reference.",
+    )
+    nearest = Figure(
+        "pictures/nearest.png",
+        "Generated pictures beside their nearest training pictures",
+        "In pairs: a generated picture, and the training picture that is nearest to it. Alike is good; identical is "
+        "copying.",
+    )
+    blocks = [Block("Does it copy?", str(facts["nearest"]), (nearest,))]
+    if facts["classes"] is not None:
+        blocks.insert(0, _label_block(facts["classes"]))
+    lead = "The generated pictures should be taken for the first, and never for the second."
+    return (*blocks, Block("Real pictures, and the simplest alternative", lead, (real, gaussian)))
+
+
+def _label_block(classes: Mapping[str, Any]) -> Block:
+    shares = {
+        name: tuple(float(share) for share in classes[key][:MOST_LABELS])
+        for name, key in (("training data", "training_shares"), ("samples", "sample_shares"))
+    }
+    names = tuple(str(name) for name in classes["names"][:MOST_LABELS])
+    left = len(classes["names"]) - len(names)
+    contents: tuple[Content, ...] = (Bars(names, shares),)
+    if left:
+        contents += (Prose((f"And {left:,} more labels.",)),)
+    lead = "Each label's share of the training data, and of the samples. The two bars should be about equally long."
+    return Block("Every label", lead, contents)

@@ -81,20 +81,15 @@ class GaussianReference:
 
 
 def gaussian_reference(
-    pictures: NDArray[np.uint8],
-    labels: NDArray[np.int64] | None,
-    n: int,
-    seed: int,
-    asked: NDArray[np.int64] | None = None,
+    pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, n: int, seed: int
 ) -> NDArray[np.uint8]:
-    """n pictures from the Gaussian fitted to `pictures` (N, C, H, W): uint8 (n, C, H, W).
+    """n pictures from the Gaussian fitted to `pictures` (N, C, H, W), with the training shares: uint8 (n, C, H, W).
 
-    `asked` (n,): the label of each; drawn with the training shares when None. For many large pictures, fit once and
-    sample in parts: `GaussianReference`.
+    For many large pictures, fit once and sample in parts: `GaussianReference`.
     """
     fitted = GaussianReference.fit(pictures, labels)
     random = np.random.default_rng(seed_for(seed, "metrics/reference"))
-    return fitted.sample(fitted.draw_labels(n, random) if asked is None or labels is None else asked, random)
+    return fitted.sample(fitted.draw_labels(n, random), random)
 
 
 def _principal(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The judge: the ruler that the metrics measure with. Trained on the person's own pictures, nothing is downloaded.
+"""The judge: the feature extractor of the measures, trained on the person's own pictures. Nothing is downloaded.
 
 Why it is built like this, and what was tried against it: docs/decisions/002-judge.md.
 """
@@ -24,15 +24,103 @@ from ganforge.core.files import check_folder, read_json_file, write_folder
 from ganforge.core.model_files import Declared, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, RunError, StorageError
-from ganforge.kinds.pictures.measures.judge_network import LEARNED, RANDOM, RandomFilters, Trunk, orient, prepare, shift
 
-VERSION = 2  # of the judge's making: part of the cache's name, so that an older ruler is never mixed with this one
+VERSION = 3  # of the judge's making: part of the cache's name, so that an older ruler is never mixed with this one
 MOST_PICTURES = 15_000  # that it learns from
 MOST_PIXELS = 36_000_000  # shown in training: 45,000 pictures of 28x28, which takes about 10 s on 2 cores
 FEWEST_PICTURES, MOST_EPOCHS = 4_000, 40
 BATCH = 100
 CLUSTERS = 24  # kinds that it tells apart where a person gave none
 CHUNK = 500  # pictures in memory at a time when features are computed
+LARGEST = 64  # pixels; larger pictures are averaged down for the judge
+LEARNED = 64  # features of the trained network
+RANDOM = 32  # features of the random one
+
+
+# ---- networks --------------------------------------------------------------------------------------------------------
+
+
+def prepare(pictures: NDArray[np.uint8], largest: int = LARGEST) -> Tensor:
+    """uint8 (N, C, H, W) -> float32 (N, C, h, w) in -1..1, longer side at most `largest`, averaged over areas."""
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).float().div_(127.5).sub_(1)
+    longer = max(x.shape[2:])
+    if longer > largest:
+        size = [max(1, round(side * largest / longer)) for side in x.shape[2:]]
+        x = F.interpolate(x, size=size, mode="area")
+    return x
+
+
+class Trunk(nn.Module):
+    """Picture (B, C, h, w) -> features (B, LEARNED): four convolutions that halve the picture down to about 4 pixels.
+
+    The features keep the places (flattened, not averaged over the picture), so that parts that changed places differ.
+    """
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        widths = (24, 48, 96, 96)
+        layers: list[nn.Module] = []
+        side = max(height, width)
+        for index, out in enumerate(widths):
+            stride = 2 if side > 4 else 1
+            kernel = 5 if index == 0 else 3
+            layers += [
+                nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False),
+                nn.BatchNorm2d(out),
+                nn.ReLU(),
+            ]
+            height, width = -(-height // stride), -(-width // stride)
+            channels, side = out, max(height, width)
+            if side <= 4 and index >= 2:
+                break
+        self.layers = nn.Sequential(*layers)
+        self.last = nn.Linear(channels * height * width, LEARNED)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.last(self.layers(x).flatten(1)))  # (B, C, h, w) -> (B, LEARNED)
+
+
+class RandomFilters(nn.Module):
+    """Picture (B, C, h, w) -> features (B, RANDOM): how strongly random filters answer, never trained.
+
+    A trained classifier learns to overlook what does not tell classes apart: brightness, noise, sharpness. These
+    filters do not (Naeem et al. 2020 and 2208.09218 found random features usable and complementary).
+    """
+
+    def __init__(self, channels: int, random: torch.Generator) -> None:
+        super().__init__()
+        half = RANDOM // 2
+        fine = torch.randn(half, channels, 3, 3, generator=random) / (9 * channels) ** 0.5
+        fine[: half // 2] -= fine[: half // 2].mean((1, 2, 3), keepdim=True)  # half of them see edges only
+        self.register_buffer("fine", fine)
+        self.register_buffer("coarse", torch.randn(half, half, 3, 3, generator=random) / (9 * half) ** 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert isinstance(self.fine, Tensor) and isinstance(self.coarse, Tensor)  # buffers are untyped
+        fine = F.relu(F.conv2d(x, self.fine))  # (B, 16, h-2, w-2): no padding, its rim would outshine the rest
+        pooled = F.avg_pool2d(fine, 2, ceil_mode=True)
+        coarse = F.relu(F.conv2d(pooled, self.coarse))
+        return torch.cat([fine.mean((2, 3)), coarse.mean((2, 3))], dim=1)
+
+
+def orient(x: Tensor, orientation: Tensor) -> Tensor:
+    """Each picture (B, C, h, w) as it is (0), mirrored (1), upside down (2) or half turned (3), by orientation (B,)."""
+    mirrored = (orientation % 2 == 1)[:, None, None, None]
+    turned = (orientation >= 2)[:, None, None, None]
+    x = torch.where(mirrored, x.flip(3), x)
+    return torch.where(turned, x.flip(2), x)
+
+
+def shift(x: Tensor, most: int, random: torch.Generator) -> Tensor:
+    """Moves the whole batch (B, C, h, w) by up to `most` pixels each way; the border repeats."""
+    if most < 1:
+        return x
+    down, right = (int(v) for v in torch.randint(0, 2 * most + 1, (2,), generator=random))
+    padded = F.pad(x, (most, most, most, most), mode="replicate")
+    return padded[:, :, down : down + x.shape[2], right : right + x.shape[3]]
+
+
+# ---- judge -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +135,6 @@ class JudgeSettings:
     accuracy: float  # on pictures it did not learn from, 0..1
     learned_from: int
     data_hash: str
-    seed: int
     version: int = VERSION
 
 
@@ -62,10 +149,6 @@ class Judge:
         self.trunk, self.head, self.filters = trunk.eval(), head.eval(), filters.eval()
         self.centre = torch.zeros(LEARNED + RANDOM)
         self.scale = torch.ones(LEARNED + RANDOM)
-
-    @property
-    def feature_count(self) -> int:
-        return LEARNED + RANDOM
 
     @property
     def description(self) -> dict[str, Any]:
@@ -88,7 +171,7 @@ class Judge:
     def features(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 (N, C, H, W) -> (N, D), each feature with mean 0 and deviation 1 over the training pictures."""
         self._check(pictures)
-        features = torch.empty(len(pictures), self.feature_count)
+        features = torch.empty(len(pictures), LEARNED + RANDOM)
         for start in range(0, len(pictures), CHUNK):
             x = prepare(pictures[start : start + CHUNK]).contiguous(memory_format=torch.channels_last)
             seen = torch.cat([self.trunk(x), self.filters(x)], dim=1)
@@ -133,23 +216,15 @@ class Judge:
         judge = _untrained(settings)
         expected = {name: Declared.of(tensor) for name, tensor in judge._tensors().items()}
         tensors = read_tensors(folder / "judge.safetensors", expected)
-        for name, module in judge._modules().items():
-            module.load_state_dict(
-                {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(name + ".")}
-            )
-        judge.centre, judge.scale = tensors["centre"], tensors["scale"]
+        judge.centre, judge.scale = tensors.pop("centre"), tensors.pop("scale")
+        judge._networks().load_state_dict(tensors)
         return judge
 
-    def _modules(self) -> dict[str, nn.Module]:
-        return {"trunk": self.trunk, "head": self.head, "filters": self.filters}
+    def _networks(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"trunk": self.trunk, "head": self.head, "filters": self.filters})
 
     def _tensors(self) -> dict[str, Tensor]:
-        named = {
-            f"{name}.{key}": value
-            for name, module in self._modules().items()
-            for key, value in module.state_dict().items()
-        }
-        return {**named, "centre": self.centre, "scale": self.scale}
+        return {**self._networks().state_dict(), "centre": self.centre, "scale": self.scale}
 
     def _check(self, pictures: NDArray[np.uint8]) -> None:
         s = self.settings
@@ -166,23 +241,19 @@ def train_judge(
     labels: NDArray[np.int64] | None,
     *,
     data_hash: str,
-    seed: int = 0,
     cache: Path | None = None,
-    device: torch.device | str = "cpu",
 ) -> Judge:
     """Makes the judge of a training split, or takes it from the cache.
 
+    It is the ruler: whatever the run's seed is, two runs on one data set are measured with the same one.
+
     Args: pictures uint8 (N, C, H, W), N >= 10; a memory map will do, at most 15,000 are read. labels (N,) 0..classes-1
-        or None. data_hash names the training split. seed: leave it at 0, whatever the run's seed is: the judge is the
-        ruler, and two runs on one data set compare only when they are measured with the same one. cache: a folder that
-        keeps judges by data hash.
+        or None. data_hash names the training split. cache: a folder that keeps judges by data hash.
     Raises: DataError for pictures or labels that do not fit.
     """
     classes = _check_data(pictures, labels)
     kept = (
-        None
-        if cache is None
-        else cache / f"judge-v{VERSION}-{data_hash[:24]}-{'classes' if classes > 1 else 'plain'}-{seed}"
+        None if cache is None else cache / f"judge-v{VERSION}-{data_hash[:24]}-{'classes' if classes > 1 else 'plain'}"
     )
     if kept is not None and kept.is_dir():
         try:
@@ -191,7 +262,7 @@ def train_judge(
                 return judge
         except RunError:
             pass  # a damaged cache is made anew below
-    judge = _train(pictures, labels if classes > 1 else None, classes, data_hash, seed, torch.device(device))
+    judge = _train(pictures, labels if classes > 1 else None, classes, data_hash)
     if kept is not None:
         with suppress(StorageError):  # a full disk costs the next run some seconds, not this one its end
             judge.save(kept)
@@ -216,19 +287,12 @@ def _check_data(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None) -
     return classes if len(np.unique(labels)) > 1 and len(labels) >= 5 * classes else 0
 
 
-def _train(
-    pictures: NDArray[np.uint8],
-    labels: NDArray[np.int64] | None,
-    classes: int,
-    data_hash: str,
-    seed: int,
-    device: torch.device,
-) -> Judge:
-    order = np.random.default_rng(seed_for(seed, "judge/subset")).permutation(len(pictures))[:MOST_PICTURES]
+def _train(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, classes: int, data_hash: str) -> Judge:
+    order = np.random.default_rng(seed_for(0, "judge/subset")).permutation(len(pictures))[:MOST_PICTURES]
     checked = max(1, len(order) // 10)
     order = np.concatenate([np.sort(order[:checked]), np.sort(order[checked:])])
     x = torch.cat([prepare(pictures[part]) for part in np.array_split(order, max(1, len(order) // CHUNK))])
-    kinds = torch.from_numpy(labels[order].astype(np.int64)) if labels is not None else _clusters(x, seed)
+    kinds = torch.from_numpy(labels[order].astype(np.int64)) if labels is not None else _clusters(x)
     settings = JudgeSettings(
         kind="classifier" if labels is not None else "self_supervised",
         channels=pictures.shape[1],
@@ -238,10 +302,9 @@ def _train(
         accuracy=0.0,
         learned_from=len(order) - checked,
         data_hash=data_hash,
-        seed=seed,
     )
     judge = _untrained(settings)
-    _fit(judge, x[checked:], kinds[checked:], seed, device)
+    _fit(judge, x[checked:], kinds[checked:])
     with torch.no_grad():
         accuracy = float((judge.head(judge.trunk(x[:checked])).argmax(1) == kinds[:checked]).float().mean())
     trained = Judge(JudgeSettings(**{**asdict(settings), "accuracy": accuracy}), judge.trunk, judge.head, judge.filters)
@@ -253,9 +316,9 @@ def _train(
 
 
 def _untrained(settings: JudgeSettings) -> Judge:
-    """A judge with its first weights, from the seed alone."""
+    """A judge with its first weights, the same ones for the same settings."""
     size = prepare(np.zeros((1, settings.channels, settings.height, settings.width), np.uint8)).shape[2:]
-    random = generator_for(settings.seed, "judge/weights")
+    random = generator_for(0, "judge/weights")
     with torch.device("meta"):
         trunk, head = Trunk(settings.channels, *size), nn.Linear(LEARNED, settings.outputs)
     trunk, head = trunk.to_empty(device="cpu"), head.to_empty(device="cpu")
@@ -270,17 +333,17 @@ def _untrained(settings: JudgeSettings) -> Judge:
     return Judge(settings, trunk, head, RandomFilters(settings.channels, random))
 
 
-def _clusters(x: Tensor, seed: int) -> Tensor:
+def _clusters(x: Tensor) -> Tensor:
     """Kinds of pictures where nobody named any: k-means on small versions (DeepCluster's first round, Caron 2018)."""
     from sklearn.cluster import KMeans
 
     small = F.adaptive_avg_pool2d(x, (min(16, x.shape[2]), min(16, x.shape[3]))).flatten(1).numpy()
     clusters = max(2, min(CLUSTERS, len(x) // 20))
-    means = KMeans(clusters, n_init=2, max_iter=50, random_state=seed_for(seed, "judge/clusters") % 2**32)
+    means = KMeans(clusters, n_init=2, max_iter=50, random_state=seed_for(0, "judge/clusters") % 2**32)
     return torch.from_numpy(means.fit_predict(small).astype(np.int64))
 
 
-def _fit(judge: Judge, x: Tensor, kinds: Tensor, seed: int, device: torch.device) -> None:
+def _fit(judge: Judge, x: Tensor, kinds: Tensor) -> None:
     """Adam with one warm-up and decay. Without labels every second batch is turned, and the turn is to be told."""
     pixels = x.shape[2] * x.shape[3]
     shown = int(min(MOST_EPOCHS * len(x), max(FEWEST_PICTURES, MOST_PIXELS / pixels)))
@@ -289,33 +352,31 @@ def _fit(judge: Judge, x: Tensor, kinds: Tensor, seed: int, device: torch.device
     if judge.settings.kind == "self_supervised":
         orientation_head = nn.Linear(LEARNED, 4)
         nn.init.normal_(
-            orientation_head.weight, std=LEARNED**-0.5, generator=generator_for(seed, "judge/orientation head")
+            orientation_head.weight, std=LEARNED**-0.5, generator=generator_for(0, "judge/orientation head")
         )
         nn.init.zeros_(orientation_head.bias)
     modules: Sequence[nn.Module] = [m for m in (judge.trunk, judge.head, orientation_head) if m is not None]
     for module in modules:
-        module.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        module.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     parameters = [p for module in modules for p in module.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.05, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps, pct_start=0.2)
     reach = round(max(x.shape[2:]) / 16)
     for step in range(steps):
-        random = generator_for(seed, "judge/batch", step=step)
+        random = generator_for(0, "judge/batch", step=step)
         pick = torch.randint(len(x), (BATCH,), generator=random)
         batch = shift(x[pick], reach, random)
-        loss = torch.zeros((), device=device)
+        loss = torch.zeros(())
         if orientation_head is not None and step % 2:
             turn = torch.randint(4, (BATCH,), generator=random)
-            batch = orient(batch, turn).to(device)
-            loss = loss + F.cross_entropy(orientation_head(judge.trunk(batch)), turn.to(device))
+            batch = orient(batch, turn)
+            loss = loss + F.cross_entropy(orientation_head(judge.trunk(batch)), turn)
         else:
-            loss = loss + F.cross_entropy(
-                judge.head(judge.trunk(batch.to(device))), kinds[pick].to(device), label_smoothing=0.1
-            )
+            loss = loss + F.cross_entropy(judge.head(judge.trunk(batch)), kinds[pick], label_smoothing=0.1)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
     for module in modules:
         # Laid out as `load` finds them: another layout sums in another order, a resumed run would measure otherwise.
-        module.to(device="cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+        module.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]

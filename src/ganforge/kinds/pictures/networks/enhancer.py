@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.core.device import widened
+from ganforge.kinds.pictures.networks.conv import SLOPE, halvings
 from ganforge.recipe import Data, Network
 
 FOLD = 2  # how far pictures are folded where nothing is enlarged
-SLOPE = 0.2  # of the leaky rectifier below zero
 HALVINGS = 3  # of the discriminator: it judges patches of about 30 pixels
 
 
@@ -80,10 +80,7 @@ class Critic(nn.Module):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         widths = [width * 2**k for k in range(HALVINGS)]
-        self.downward = nn.ModuleList(
-            nn.Conv2d(before, here, 4, stride=2, padding=1)
-            for before, here in zip((channels, *widths), widths, strict=False)
-        )
+        self.downward = halvings(channels, *widths)
         self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:

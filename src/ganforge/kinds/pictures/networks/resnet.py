@@ -19,44 +19,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.errors import RecipeError
-from ganforge.kinds.pictures.networks.output import bounded
+from ganforge.kinds.pictures.networks.conv import (
+    SLOPE,
+    bounded,
+    crop,
+    lowest_size,
+    pad_to_stages,
+    stages_of,
+)
 
-SLOPE = 0.2  # of the leaky rectifier for negative inputs
 EXPANSION = 2  # inner channels of a block over its outer ones
 GROUP = 16  # channels in one group of a block's 3x3 convolution
 STEP = GROUP // EXPANSION  # channels are a multiple of this, so that a block's inner ones fill whole groups
-
-
-def stages_of(height: int, width: int, smallest: int = 4) -> int:
-    """How often a picture is halved: until its shorter side is below 2 * `smallest`, but twice at least."""
-    return max(2, int(math.log2(min(height, width) / smallest)))
-
-
-def refuse_what_is_no_picture(name: str, shape: tuple[int, ...]) -> None:
-    """Raises: RecipeError unless shape is (C, H, W)."""
-    if len(shape) != 3:
-        raise RecipeError(
-            f"The network {name!r} cannot be used for examples of shape {'x'.join(map(str, shape))}.",
-            "It is made of convolutions, which need channels, height and width.",
-            "Say --set network.name=points, or mlp.",
-        )
-
-
-def lowest_size(height: int, width: int, stages: int) -> tuple[int, int]:
-    """Height and width after `stages` halvings, rounded up: generators start here and crop at the end."""
-    return -(-height // 2**stages), -(-width // 2**stages)
-
-
-def crop(x: Tensor, height: int, width: int) -> Tensor:
-    """The top left part (B, C, height, width); the rest was drawn only because stages double."""
-    return x[..., :height, :width]
-
-
-def pad_to_stages(x: Tensor, stages: int) -> Tensor:
-    """Pads (B, C, H, W) at the bottom and right by repeating its edge, until `stages` halvings go through."""
-    multiple = 2**stages
-    bottom, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple
-    return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
 
 
 class Block(nn.Module):
@@ -164,7 +138,7 @@ class ResnetPair:
 
     `width` is the number of channels at the lowest size; it is halved with each doubling above 32 pixels,
     as in R3GAN's configuration for 256x256 (768 up to 32 pixels, then 384, 192, 96), and rounded down to a multiple of
-    STEP, but GROUP at least. `depth` is the number of blocks in a stage. Raises: RecipeError for what is no picture,
+    STEP, but GROUP at least. `depth` is the number of blocks in a stage. Raises: RecipeError for what is not a picture,
     and for a depth of 0.
     """
 
@@ -175,7 +149,6 @@ class ResnetPair:
     depth: int = 1
 
     def __post_init__(self) -> None:
-        refuse_what_is_no_picture("resnet", self.shape)
         if self.depth < 1:
             raise RecipeError(
                 f"A resnet of depth {self.depth} cannot be built.",

@@ -9,19 +9,18 @@ of a picture gives the same result as the whole, and real and fake may share one
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.kinds.pictures.networks.output import bounded
-from ganforge.kinds.pictures.networks.resnet import SLOPE
+from ganforge.kinds.pictures.networks.conv import SLOPE, bounded, halvings, pad_to_stages
 from ganforge.recipe import Data, Network
 
 FEATURES = 64  # of a patch, in contrastive translation
 PATCHES_ACROSS = 3  # about so many of the patches that a discriminator judges stand beside each other in a picture
 WIDEST = 3  # times that a discriminator's width doubles, at most
-MULTIPLE = 8  # pixels: what height and width are divisible by where the U-Net is narrowest
+STAGES = 3  # how often height and width are halved where the U-Net is narrowest
+MULTIPLE = 2**STAGES  # pixels
 
 
 class _Residual(nn.Module):
@@ -49,7 +48,7 @@ class TranslatorGenerator(nn.Module):
         """Args: channels C; width the channels at half resolution; depth the residual blocks where it is narrowest."""
         super().__init__()
         self.enter = nn.Conv2d(4 * channels, width, 3, padding=1)
-        self.down = nn.ModuleList(nn.Conv2d(width * 2**k, width * 2 ** (k + 1), 4, stride=2, padding=1) for k in (0, 1))
+        self.down = halvings(width, 2 * width, 4 * width)
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(width * 2 ** (k + 1), width * 2**k, 4, stride=2, padding=1) for k in (1, 0)
         )
@@ -111,7 +110,7 @@ class PatchDiscriminator(nn.Module):
         """Args: levels, each halves the resolution; a patch has 3 * 2^levels - 2 pixels a side."""
         super().__init__()
         widths = [channels, *(width * 2 ** min(level, WIDEST) for level in range(levels))]
-        self.down = nn.ModuleList(nn.Conv2d(before, here, 4, stride=2, padding=1) for before, here in pairwise(widths))
+        self.down = halvings(*widths)
         self.score = nn.Conv2d(widths[-1], 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -137,8 +136,7 @@ class PatchFeatures(nn.Module):
 
 def padded(x: Tensor) -> Tensor:
     """Pictures (B, C, H, W) whose last row and column are repeated until both sides are divisible by MULTIPLE."""
-    down, right = -x.shape[2] % MULTIPLE, -x.shape[3] % MULTIPLE
-    return F.pad(x, (0, right, 0, down), mode="replicate") if down or right else x
+    return pad_to_stages(x, STAGES)
 
 
 def translator(network: Network, data: Data) -> TranslatorGenerator:

@@ -1,161 +1,86 @@
-"""Pictures in arrays that need not fit into memory: in memory, .npy, .npz, and whatever else reads like them."""
+"""Pictures in arrays, in memory or in a file: their layout, their range of numbers, and the part that they are."""
 
 from __future__ import annotations
 
 import math
-import zipfile
-from collections import Counter
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.reading.decode import fit, with_channels
-from ganforge.kinds.pictures.reading.part import Block, InPlace, Part, Pixels, Target
+from ganforge.kinds.pictures.reading.part import Block, Part, Pixels, Target, kinds_of
 
 CHUNK = 8 * 1024 * 1024  # bytes read at a time
 IN_MEMORY = 64 * 1024 * 1024  # bytes of pictures: what fits lives in memory, the rest on disk
+ROWS_AT_ONCE = 256  # of a file, when single rows are read
 
 
-class View(Protocol):
-    """An array that is read from front to back in chunks; it need not fit into memory."""
+class MappedArray:
+    """An array in a file: `shape`, `dtype` and, by a slice or an array of places, rows in memory.
 
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    def chunks(self) -> Iterator[NDArray[Any]]: ...
-    def file(self) -> tuple[Path, int] | None:
-        """The file and byte offset at which the rows lie as they are (C order, no compression), if they do."""
-        ...
+    The file is mapped anew for every read (numpy.memmap), because pages that a map has touched count as resident memory
+    for as long as it lives: a run on a million pictures would seem to need all of them. The file stays open for as long
+    as this lives.
+    """
 
-
-@dataclass(frozen=True)
-class MemoryView:
-    """An array in memory."""
-
-    array: NDArray[Any]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.array.dtype
-
-    def chunks(self) -> Iterator[NDArray[Any]]:
-        step = rows_per_chunk(self.shape, self.dtype)
-        for start in range(0, len(self.array), step):
-            yield self.array[start : start + step]
-
-    def file(self) -> tuple[Path, int] | None:
-        return None
-
-
-class NpyView:
-    """A .npy file. Each chunk maps the file anew: pages that were touched would stay counted as resident otherwise."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        offset: int = 0,
+        view: Callable[[NDArray[Any]], NDArray[Any]] = lambda array: array,
+    ) -> None:
+        """Args: shape, offset: what lies in the file in C order, from which byte on; view: a view of it by numpy."""
+        self._path, self._file = path, path.open("rb")
+        weakref.finalize(self, self._file.close)
+        self._stored, self._view = (dtype, shape, offset), view
         mapped = self._mapped()
         self.shape: tuple[int, ...] = mapped.shape
         self.dtype: np.dtype[Any] = mapped.dtype
-        self._place = (path, int(mapped.offset)) if mapped.flags.c_contiguous else None
+        self.contiguous: bool = mapped.flags.c_contiguous  # else a row lies scattered over the file
 
-    def _mapped(self) -> np.memmap[Any, Any]:
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
+        if isinstance(rows, slice):
+            return np.array(self._mapped()[rows])
+        read = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            part = slice(first, first + ROWS_AT_ONCE)
+            read[part] = self._mapped()[rows[part]]
+        return read
+
+    def viewed(self, view: Callable[[NDArray[Any]], NDArray[Any]]) -> MappedArray:
+        """Another view of the same array, with the same rows."""
+        return MappedArray(self._path, *self._stored, lambda array: view(self._view(array)))
+
+    def _mapped(self) -> NDArray[Any]:
+        dtype, shape, offset = self._stored
         try:
-            array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except DAMAGED as error:
-            raise not_an_array(str(self.path), error) from error
-        if not isinstance(array, np.memmap):
-            raise DataError(f"{str(self.path)!r} is not a .npy file.", "It is another kind of file with that name.")
-        return array
-
-    def chunks(self) -> Iterator[NDArray[Any]]:
-        step = rows_per_chunk(self.shape, self.dtype)
-        for start in range(0, self.shape[0], step):
-            yield np.array(self._mapped()[start : start + step])
-
-    def file(self) -> tuple[Path, int] | None:
-        return self._place
+            return self._view(np.memmap(self._file, dtype, "r", offset, shape))
+        except (OSError, ValueError) as error:
+            do = "Leave it alone and resume."
+            raise DataError(f"{self._path} was cut short while it was in use.", do=do) from error
 
 
-class NpzView:
-    """One large array inside an .npz file, unpacked as a stream."""
-
-    def __init__(self, path: Path, member: str) -> None:
-        self.path, self.member = path, member
-        try:
-            with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-                self.shape, fortran, self.dtype = read_npy_header(stream, str(path))
-        except DAMAGED as error:
-            raise not_an_array(str(path), error) from error
-        if fortran:
-            raise DataError(
-                f"{member} in {str(path)!r} is stored in Fortran order.", do="Save np.ascontiguousarray(x)."
-            )
-
-    def chunks(self) -> Iterator[NDArray[Any]]:
-        try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
-                read_npy_header(stream, str(self.path))
-                yield from stream_chunks(stream, self.shape, self.dtype, str(self.path))
-        except DAMAGED as error:
-            raise not_an_array(str(self.path), error) from error
-
-    def file(self) -> tuple[Path, int] | None:
-        return None
+Array: TypeAlias = NDArray[Any] | MappedArray
 
 
-def rows_per_chunk(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """How many rows of an array are read at a time, at least one."""
-    return max(1, CHUNK // max(1, math.prod(shape[1:]) * dtype.itemsize))
-
-
-def stream_chunks(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Iterator[NDArray[Any]]:
-    """The rows of an array that follow in a stream. Raises: DataError if it is damaged or ends elsewhere."""
-    row_bytes = math.prod(shape[1:]) * dtype.itemsize
-    step = rows_per_chunk(shape, dtype)
-    for start in range(0, shape[0], step):
-        rows = min(step, shape[0] - start)
-        try:
-            data = stream.read(rows * row_bytes)
-            more = stream.read(1) if start + rows == shape[0] else b""  # only at its end is a checksum compared
-        except DAMAGED as error:
-            raise not_an_array(name, error) from error
-        if len(data) < rows * row_bytes:
-            raise not_an_array(name, f"it ends after {start + len(data) // row_bytes:,} of {shape[0]:,} pictures")
-        if more:
-            raise not_an_array(name, f"it goes on after its {shape[0]:,} pictures")
-        yield np.frombuffer(data, dtype).reshape(rows, *shape[1:])
-
-
-def read_npy_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether Fortran order, and dtype, from the start of .npy bytes."""
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(stream)
-    except DAMAGED as error:
-        raise not_an_array(name, error) from error
-    if dtype.hasobject:
-        raise not_an_array(name, "it holds Python objects, which are never opened")
-    return shape, bool(fortran), dtype
-
-
-def not_an_array(name: str, why: object) -> DataError:
-    """A file that should be an array and is not."""
-    return DataError(
-        f"{name!r} cannot be read as an array: {why}.", do="Save it again with numpy.save or numpy.savez (no objects)."
-    )
+def chunks(array: Array) -> Iterator[NDArray[Any]]:
+    """All rows in order, some megabytes at a time."""
+    step = max(1, CHUNK // max(1, math.prod(array.shape[1:]) * array.dtype.itemsize))
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
 
 
 # ---- layout and scale -----------------------------------------------------------------------------------------------
@@ -183,17 +108,17 @@ SIXTEEN_BITS = Scale("16-bit, scaled by 255/65535", lambda a: _levels(a, 255 / 6
 SLACK = 1e-3  # floating-point pictures overshoot their range by rounding
 
 
-def layout_of(shape: tuple[int, ...], name: str) -> tuple[int, int, int, bool]:
+def layout_of(shape: tuple[int, ...], name: str = "The array") -> tuple[int, int, int, bool]:
     """Height, width, channels, and whether channels come first, of (N, H, W), (N, H, W, C) or (N, C, H, W).
 
     Raises: DataError if the shape is none of them.
     """
-    kinds = (1, 3, 4)
-    if len(shape) == 3 and shape[2] not in kinds:
+    counts = (1, 3, 4)
+    if len(shape) == 3 and shape[2] not in counts:
         return shape[1], shape[2], 1, False
-    if len(shape) == 4 and shape[3] in kinds and shape[2] not in kinds:
+    if len(shape) == 4 and shape[3] in counts and shape[2] not in counts:
         return shape[1], shape[2], shape[3], False
-    if len(shape) == 4 and shape[1] in kinds:
+    if len(shape) == 4 and shape[1] in counts:
         return shape[2], shape[3], shape[1], True
     hint = "Give (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1, 3 or 4."
     if len(shape) == 2 and int(shape[1] ** 0.5) ** 2 == shape[1] and shape[1] >= 16:
@@ -202,22 +127,22 @@ def layout_of(shape: tuple[int, ...], name: str) -> tuple[int, int, int, bool]:
     raise DataError(f"{name} has the shape {shape}.", "That is not a stack of pictures.", hint)
 
 
-def scale_of(view: View, name: str) -> Scale:
+def scale_of(array: Array, name: str) -> Scale:
     """Finds out in which range the numbers are; reads everything unless they are uint8.
 
     Raises: DataError if there are NaN or infinite values, or if no known range fits.
     """
-    kind = view.dtype.kind
-    if view.dtype == np.uint8:
-        first = next(view.chunks(), np.zeros(0, np.uint8))
-        binary = first.size > 0 and first.max() == 1 and all(chunk.max(initial=0) <= 1 for chunk in view.chunks())
+    kind = array.dtype.kind
+    if array.dtype == np.uint8:
+        first = next(chunks(array), np.zeros(0, np.uint8))
+        binary = first.size > 0 and first.max() == 1 and all(chunk.max(initial=0) <= 1 for chunk in chunks(array))
         return ZERO_ONE if binary else AS_THEY_ARE
     if kind == "b":
         return ZERO_ONE
     if kind not in "iuf":
-        raise DataError(f"{name} is of type {view.dtype}.", "Pictures are numbers.", "Save uint8, or floats in 0..1.")
+        raise DataError(f"{name} is of type {array.dtype}.", "Pictures are numbers.", "Save uint8, or floats in 0..1.")
     low, high, bad, first_bad, row = np.inf, -np.inf, 0, None, 0
-    for chunk in view.chunks():
+    for chunk in chunks(array):
         if kind == "f":
             wrong = ~np.isfinite(chunk)
             if wrong.any():
@@ -250,58 +175,30 @@ def scale_of(view: View, name: str) -> Scale:
 # ---- part -----------------------------------------------------------------------------------------------------------
 
 
-def array_part(view: View, scale: Scale, labels: NDArray[np.int64] | None, name: str) -> Part:
-    """The part that a view is, with its shortcuts where nothing needs to be changed."""
-    height, width, channels, first = layout_of(view.shape, name)
-    in_place, in_memory, place = None, None, view.file()
-    if scale.exact and place is not None:
-        shape = (channels, height, width) if first else (height, width, channels)
-        in_place = InPlace(place[0], place[1], shape, first)
-    if scale.exact and isinstance(view, MemoryView):
-        in_memory = channels_last(view.array)
-    return Part(
-        count=view.shape[0],
-        labels=labels,
-        blocks=partial(_blocks, view, scale),
-        in_place=in_place,
-        in_memory=in_memory,
-    )
+def array_part(array: Array, scale: Scale, labels: NDArray[np.int64] | None) -> Part:
+    """The part that an array is."""
+    ready: Array | None = None
+    if scale.exact and not isinstance(array, MappedArray):
+        ready = channels_last(array)
+    elif scale.exact and isinstance(array, MappedArray) and array.contiguous:
+        ready = array.viewed(channels_last)
+    return Part(count=len(array), labels=labels, blocks=partial(_blocks, array, scale), array=ready)
 
 
 def channels_last(array: NDArray[Any]) -> NDArray[Any]:
     """(N, H, W), (N, H, W, C) or (N, C, H, W) as (N, H, W, C), without a copy."""
-    _, _, _, first = layout_of(array.shape, "The array")
+    _, _, _, first = layout_of(array.shape)
     return array[..., None] if array.ndim == 3 else array.transpose(0, 2, 3, 1) if first else array
 
 
-def head(view: View, scale: Scale, most: int) -> Pixels:
-    """Up to `most` pictures (n, H, W, C) to look at: spread over the array in memory, from the start elsewhere."""
-    array = view.array if isinstance(view, MemoryView) else next(view.chunks())
-    step = max(1, len(array) // most)
-    return channels_last(scale.apply(array[::step][:most]))
+def sample_of(array: Array, scale: Scale, most: int) -> Pixels:
+    """Up to `most` pictures (n, H, W, C) to look at, spread over the array."""
+    return channels_last(scale.apply(array[:: max(1, len(array) // most)][:most]))
 
 
-def kinds_of(pixels: Pixels) -> set[str]:
-    """Which of grey, colour and alpha occur in (n, H, W, C)."""
-    if pixels.shape[3] == 1:
-        return {"grey"}
-    coloured = bool((pixels[..., :2] != pixels[..., 1:3]).any())
-    alpha = pixels.shape[3] == 4 and bool((pixels[..., 3] < 255).any())
-    return ({"colour"} if coloured else {"grey"}) | ({"alpha"} if alpha else set())
-
-
-def sizes_of(*views: View) -> dict[tuple[int, int], int]:
-    """(H, W) -> how many pictures."""
-    sizes: Counter[tuple[int, int]] = Counter()
-    for view in views:
-        height, width, _, _ = layout_of(view.shape, "The array")
-        sizes[(height, width)] += view.shape[0]
-    return dict(sizes)
-
-
-def _blocks(view: View, scale: Scale, target: Target) -> Iterator[Block]:
+def _blocks(array: Array, scale: Scale, target: Target) -> Iterator[Block]:
     start = 0
-    for chunk in view.chunks():
+    for chunk in chunks(array):
         pixels, enlarged = resized(channels_last(scale.apply(chunk)), target)
         yield Block(pixels, np.arange(start, start + len(chunk)), (), enlarged)
         start += len(chunk)

@@ -11,22 +11,25 @@ import warnings
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target
+from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target, kinds_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")  # never EPS and the like, which run programs
 MOST_PIXELS = 64_000_000  # of one file; more is a decompression bomb or nothing to train on at 256 x 256
 SLIMMEST = 20  # times as long as wide: nothing is left of it after a centre crop
 TINIEST = 4  # pixels of the shorter side
 GROUP = 32  # pictures that one worker decodes at a time
+T = TypeVar("T")
+Done = TypeVar("Done")
 
 # What Pillow's decoders raise on damaged files.
 BROKEN = (
@@ -97,11 +100,7 @@ def look_of(open_file: Callable[[], BinaryIO]) -> str:
         if _kind_of_mode(image) == "grey":
             return "grey"
         image.draft(image.mode, (64, 64))
-        pixels = np.asarray(plain(image).convert("RGBA"))
-    if pixels[..., 3].min() < 255:
-        return "alpha"
-    grey = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
-    return "grey" if grey else "colour"
+        return max(kinds_of(np.asarray(plain(image).convert("RGBA"))[None]), key=("grey", "colour", "alpha").index)
 
 
 def decode(open_file: Callable[[], BinaryIO], target: Target) -> tuple[Pixels, bool]:
@@ -124,9 +123,14 @@ def with_channels(image: Image.Image, channels: int) -> Image.Image:
     if channels == 4:
         return image.convert("RGBA")
     if _kind_of_mode(image) == "alpha":
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = on_white(image)
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """A picture with transparency, laid on white: RGB."""
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def fit(image: Image.Image, target: Target) -> tuple[Pixels, bool]:
@@ -148,27 +152,25 @@ def fit(image: Image.Image, target: Target) -> tuple[Pixels, bool]:
 
 
 def decoded(items: Iterable[Item], target: Target) -> Iterator[Block]:
-    """Blocks of decoded pictures in the order of the items, from several threads, with bounded memory."""
-    threads = workers()
+    """Blocks of decoded pictures in the order of the items."""
     todo = iter(items)
-    with quiet_pillow(), ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[Block]] = deque()
-        while group := list(islice(todo, GROUP)):
-            waiting.append(pool.submit(_decode_group, group, target))
-            if len(waiting) >= 3 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    groups = iter(lambda: list(islice(todo, GROUP)), [])
+    return _in_threads(groups, partial(_decode_group, target=target), at_once=3 * workers())
 
 
 def natively(items: Iterable[Item], channels: int) -> Iterator[Native]:
-    """Pictures in their own sizes, in the order of the items, from several threads, a few at a time in memory."""
-    todo, threads = iter(items), workers()
-    with quiet_pillow(), ThreadPoolExecutor(threads) as pool:
-        waiting = deque(pool.submit(_decode_native, item, channels) for item in islice(todo, threads))
+    """Pictures in their own sizes, in the order of the items, a few at a time in memory."""
+    return _in_threads(items, partial(_decode_native, channels=channels), at_once=workers())
+
+
+def _in_threads(todo: Iterable[T], work: Callable[[T], Done], at_once: int) -> Iterator[Done]:
+    """What `work` makes of each, in order, from several threads; at most `at_once` are begun and not yet taken."""
+    rest = iter(todo)
+    with quiet_pillow(), ThreadPoolExecutor(workers()) as pool:
+        waiting = deque(pool.submit(work, one) for one in islice(rest, at_once))
         while waiting:
             yield waiting.popleft().result()
-            waiting.extend(pool.submit(_decode_native, item, channels) for item in islice(todo, 1))
+            waiting.extend(pool.submit(work, one) for one in islice(rest, 1))
 
 
 def _decode_native(item: Item, channels: int) -> Native:

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.core.device import Carrier
-from ganforge.kinds.pictures.reading.arrays import IN_MEMORY
+from ganforge.kinds.pictures.reading.arrays import IN_MEMORY, Array
 from ganforge.kinds.pictures.reading.part import Pixels
-from ganforge.kinds.pictures.reading.store import MemoryRows, Rows
 
 FREE_SHARE = 0.5  # of a GPU's free memory: what pictures may take of it
 AT_ONCE = 2**26  # bytes of pictures that are brought to a GPU in one go
@@ -29,19 +28,18 @@ class PictureFeed:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Array,
         places: NDArray[np.uint32] | None,
         labels: NDArray[np.int64] | None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Args: places (N,) which rows belong to this part, None for all; labels (N,)."""
+        """Args: rows uint8 (M, H, W, C); places (N,) which of them belong to this part, None for all; labels (N,)."""
         self._rows, self._places, self._device = rows, places, torch.device(device)
         self._carrier = Carrier(self._device)
         self._pixels: Tensor | None = None  # (N, H, W, C) uint8 on the device
-        if isinstance(rows, MemoryRows) and rows.array.nbytes <= IN_MEMORY:
-            part = rows.array if places is None else rows.array[places]
-            part = np.require(part, requirements=["C", "W"])
-            self._rows, self._places = MemoryRows(part), None
+        if isinstance(rows, np.ndarray) and rows.nbytes <= IN_MEMORY:
+            part = np.require(rows if places is None else rows[places], requirements=["C", "W"])
+            self._rows, self._places = part, None
             self._pixels = torch.from_numpy(part).to(self._device)
         elif len(self) and (room := room_beside(self._device)):
             self._pixels = self._brought(room)
@@ -57,7 +55,7 @@ class PictureFeed:
         return self._pixels is not None
 
     def __len__(self) -> int:
-        return self._rows.count if self._places is None else len(self._places)
+        return len(self._rows) if self._places is None else len(self._places)
 
     @property
     def labels(self) -> NDArray[np.int64] | None:
@@ -74,7 +72,7 @@ class PictureFeed:
         if self._pixels is not None:
             levels = self._pixels.index_select(0, chosen)
         else:
-            levels = self._carrier.carry(self._read(indices.numpy()))
+            levels = self._carrier.carry(self.levels(indices.numpy()))
         numbers = levels.permute(0, 3, 1, 2).to(torch.get_default_dtype())  # keeps its strides: channels_last
         x = numbers.sub_(HALF).div_(HALF)
         if self._labels is None:
@@ -83,7 +81,7 @@ class PictureFeed:
 
     def raw(self, first: int, last: int) -> dict[str, Tensor]:
         """pixels uint8 (n, H, W, C) of the pictures first..last-1, and label (n,) where there are labels."""
-        pixels = {"pixels": torch.from_numpy(self._read(np.arange(first, last)))}
+        pixels = {"pixels": torch.from_numpy(self.levels(np.arange(first, last)))}
         return pixels if self._labels is None else {**pixels, "label": self._labels[first:last].cpu()}
 
     @classmethod
@@ -91,27 +89,28 @@ class PictureFeed:
         """A feed of what `raw` gave."""
         label = examples.get("label")
         labels = None if label is None else label.numpy().astype(np.int64)
-        return cls(MemoryRows(examples["pixels"].numpy()), None, labels, device)
+        return cls(examples["pixels"].numpy(), None, labels, device)
 
     def pictures(self, indices: NDArray[np.integer] | Tensor | None = None) -> Pixels:
         """The pictures as they are: uint8 (n, C, H, W). Args: indices (n,), or None for all of them."""
         chosen = np.arange(len(self)) if indices is None else np.asarray(indices)
-        return np.ascontiguousarray(self._read(chosen).transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(self.levels(chosen).transpose(0, 3, 1, 2))
 
     def _brought(self, room: int) -> Tensor | None:
         """All pictures, on the device; None where they do not fit. Args: room in bytes."""
-        first = self._read(np.arange(1))
+        first = self.levels(np.arange(1))
         if len(self) * first.nbytes > room:
             return None
         step = max(1, AT_ONCE // first.nbytes)
         pixels = torch.empty((len(self), *first.shape[1:]), dtype=torch.uint8, device=self._device)
         for start in range(0, len(self), step):
             end = min(start + step, len(self))
-            pixels[start:end] = torch.from_numpy(self._read(np.arange(start, end)))
+            pixels[start:end] = torch.from_numpy(self.levels(np.arange(start, end)))
         return pixels
 
-    def _read(self, indices: NDArray[np.integer]) -> Pixels:
-        return np.ascontiguousarray(self._rows.read(indices if self._places is None else self._places[indices]))
+    def levels(self, indices: NDArray[np.integer]) -> Pixels:
+        """The pictures as they are stored: uint8 (n, H, W, C). Args: indices (n,)."""
+        return np.ascontiguousarray(self._rows[indices if self._places is None else self._places[indices]])
 
 
 def room_beside(device: torch.device) -> int:

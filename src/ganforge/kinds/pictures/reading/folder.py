@@ -47,7 +47,7 @@ LARGEST_ENTRY = 256 * 1024 * 1024  # bytes of one unpacked zip entry: more is a 
 Opener = Callable[[str], BinaryIO]  # of a file, by its name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The files below a folder that are pictures by their names. A million must fit: nothing is kept of each but that.
 
@@ -55,6 +55,7 @@ class Listing:
     sizes and times of change.
     """
 
+    source: str  # as the person wrote it
     names: list[str]
     bytes: int
     digest: str
@@ -68,13 +69,7 @@ def survey_folder(folder: Path, source: str, *, labelled: bool) -> Survey:
     Args: labelled whether subfolders may be labels.
     Raises: DataError if the folder holds no files at all, or is a run.
     """
-    if _is_run(folder):
-        raise DataError(
-            f"{source!r} is a run, not pictures.",
-            "It holds what ganforge made from pictures.",
-            "Give the folder of the pictures, or go on with `ganforge resume`.",
-        )
-    return _surveyed(_listed_folder(folder), source, labelled)
+    return _surveyed(listed_folder(folder, source), labelled)
 
 
 def survey_zip(path: Path, source: str, *, labelled: bool) -> Survey:
@@ -96,8 +91,9 @@ def survey_zip(path: Path, source: str, *, labelled: bool) -> Survey:
             size += info.file_size
             digest.update(_line(info.filename, info.file_size, info.CRC))
     opener = partial(_open_zipped, archive, Lock())
-    listing = Listing(names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
-    return _surveyed(listing, source, labelled)
+    _refuse_empty(names or skipped, source)
+    listing = Listing(source, names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
+    return _surveyed(listing, labelled)
 
 
 def _open_zipped(archive: zipfile.ZipFile, lock: Lock, name: str) -> BinaryIO:
@@ -108,7 +104,14 @@ def _open_zipped(archive: zipfile.ZipFile, lock: Lock, name: str) -> BinaryIO:
             raise OSError(str(error)) from error
 
 
-def _listed_folder(folder: Path) -> Listing:
+def listed_folder(folder: Path, source: str) -> Listing:
+    """The files below a folder. Raises: DataError if there are none, or the folder is a run."""
+    if _is_run(folder):
+        raise DataError(
+            f"{source!r} is a run, not pictures.",
+            "It holds what ganforge made from pictures.",
+            "Give the folder of the pictures, or go on with `ganforge resume`.",
+        )
     names, skipped, size, digest = [], [], 0, hashlib.sha256()
     for root, folders, files in os.walk(folder):
         if RECIPE in files and _is_run(Path(root)):  # its pictures are drawn, and more of them as training goes on
@@ -128,8 +131,14 @@ def _listed_folder(folder: Path) -> Listing:
                 size += stat.st_size
                 digest.update(_line(name, stat.st_size, stat.st_mtime_ns))
     names.sort()
+    _refuse_empty(names or skipped, source)
     opener = partial(open_in, folder)
-    return Listing(names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
+    return Listing(source, names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
+
+
+def _refuse_empty(found: Sequence[object], source: str) -> None:
+    if not found:
+        raise DataError(f"The folder {source!r} is empty.", "There is nothing to learn from.", "Put pictures into it.")
 
 
 def open_in(folder: Path, name: str) -> BinaryIO:
@@ -154,48 +163,50 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
-def _surveyed(listing: Listing, source: str, labelled: bool) -> Survey:
-    skipped = listing.skipped
-    if not listing.names and not skipped:
-        raise DataError(f"The folder {source!r} is empty.", "There is nothing to learn from.", "Put pictures into it.")
-    good, sizes, modes = [], Counter[tuple[int, int]](), set()
+def usable_pictures(listing: Listing) -> Iterator[tuple[str, Header]]:
+    """The name and the header of every picture that can be used, in order. The others join what is skipped."""
     with quiet_pillow(), ThreadPoolExecutor(worker_count()) as pool:
         for start in range(0, len(listing.names), AT_ONCE):  # map would submit all of them at once
             names = listing.names[start : start + AT_ONCE]
             for name, header in zip(names, pool.map(partial(_header, listing.open), names), strict=True):
                 if isinstance(header, str):
-                    skipped.append((name, header))
+                    listing.skipped.append((name, header))
                 else:
-                    good.append(name)
-                    sizes[header.size] += 1
-                    modes.add(header.kind)
-        chosen = [good[i] for i in spread(len(good))]
-        kinds = (
-            {kind for kind in pool.map(partial(_look, listing.open), chosen) if kind} if modes != {"grey"} else modes
-        )
-    channels, why = channels_sentence(kinds, len(chosen))
+                    yield name, header
 
+
+def channels_of(listing: Listing, names: Sequence[str], kinds: set[str]) -> tuple[int, str]:
+    """Channels, and why. Args: names of the usable pictures; kinds as their headers tell."""
+    chosen = [names[i] for i in spread(len(names))]
+    if kinds != {"grey"}:
+        with quiet_pillow(), ThreadPoolExecutor(worker_count()) as pool:
+            kinds = {kind for kind in pool.map(partial(_look, listing.open), chosen) if kind}
+    return channels_sentence(kinds, len(chosen))
+
+
+def _surveyed(listing: Listing, labelled: bool) -> Survey:
+    good, sizes, kinds = [], Counter[tuple[int, int]](), set()
+    for name, header in usable_pictures(listing):
+        good.append(name)
+        sizes[header.size] += 1
+        kinds.add(header.kind)
+    channels, why = channels_of(listing, good, kinds)
     split, words, notes = _labelled(good, labelled)
-    label_names, places, more = _named(words) if good else ((), [], [])
+    label_names, places, more = _named(words)
     parts = []
-    for part_names, labels in zip(split, places, strict=False):
+    for part_names, labels in zip(split, places, strict=True):
         blocks = partial(_blocks, part_names, listing.open)
         native = partial(_natively, part_names, listing.open)
         parts.append(Part(count=len(part_names), labels=labels, blocks=blocks, native=native))
-    counts = (
-        np.bincount(places[0][places[0] >= 0], minlength=len(label_names)) if places and places[0] is not None else ()
-    )
     return Survey(
-        source=source,
+        source=listing.source,
         format="folder",
-        count=len(good),
         bytes=listing.bytes,
         sizes=dict(sizes.most_common()),
         channels=channels,
         channels_why=why,
         label_names=label_names,
-        label_counts=tuple(int(n) for n in counts),
-        skipped=tuple(sorted(skipped)),
+        skipped=tuple(sorted(listing.skipped)),
         digest=listing.digest,
         notes=(*notes, *more),
         parts=tuple(parts),

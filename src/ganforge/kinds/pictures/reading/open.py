@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,80 @@ from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.pictures.reading.arrays import Array, MappedArray, chunks
+from ganforge.kinds.pictures.reading.cache import Stored, store
 from ganforge.kinds.pictures.reading.feed import HALF, PictureFeed
-from ganforge.kinds.pictures.reading.part import FEWEST, FEWEST_HELD_OUT, LARGEST_SIDE, SMALLEST_SIDE, Survey, Target
-from ganforge.kinds.pictures.reading.split import Facts, copies, facts_of, held_out
-from ganforge.kinds.pictures.reading.store import FileRows, Progress, Stored, store
+from ganforge.kinds.pictures.reading.part import (
+    FEWEST,
+    FEWEST_HELD_OUT,
+    LARGEST_SIDE,
+    SMALLEST_SIDE,
+    Pixels,
+    Survey,
+    Target,
+)
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
 
 PAIRS = 2_000  # random pairs behind mean_squared_distance
 LISTED = 50  # skipped files that the passport names
+
+# ---- split by content -----------------------------------------------------------------------------------------------
+#
+# A picture's pixels decide whether it is held out: copies of it land in the same part, in every run, whatever the order
+# of the files and whatever the seed.
+
+SHARE, MOST_HELD_OUT = 0.1, 10_000  # of the different pictures; pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one pass over all pixels says. `hashes` (count,) uint64; `constant` (count,) pictures of a single colour."""
+
+    hashes: NDArray[np.uint64]
+    constant: NDArray[np.bool_]
+    sha256: str
+
+
+def facts_of(rows: Array) -> Facts:
+    """One pass with bounded memory."""
+    hashes, constant = np.empty(len(rows), np.uint64), np.empty(len(rows), np.bool_)
+    whole, done = hashlib.sha256(), 0
+    for chunk in chunks(rows):
+        flat = np.ascontiguousarray(chunk).reshape(len(chunk), -1)
+        whole.update(flat.data)
+        hashes[done : done + len(flat)] = hashes_of(flat)
+        pixels = chunk.reshape(len(chunk), -1, chunk.shape[-1])
+        constant[done : done + len(flat)] = (pixels == pixels[:, :1]).all(axis=(1, 2))
+        done += len(flat)
+    return Facts(hashes, constant, whole.hexdigest())
+
+
+def hashes_of(pixels: Pixels) -> NDArray[np.uint64]:
+    """(N,) of pictures (N, ...) that lie one after the other in memory: equal pixels, equal hash."""
+    rows = pixels.reshape(len(pixels), -1)
+    return np.frombuffer(b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in rows), "<u8")
+
+
+def copies(hashes: NDArray[np.uint64]) -> int:
+    """How many pictures have an equal one before them."""
+    ordered = np.sort(hashes)
+    return int((ordered[1:] == ordered[:-1]).sum())
+
+
+def held_out(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which pictures (count,) are held out: those of the smallest hashes, about a tenth of the different pictures.
+
+    These are 12 to 10,000 different pictures, at most half of all. One with so many copies that it would fill a quarter
+    of the held-out part alone stays in training, if others can take its place.
+    """
+    values, copies_of = np.unique(hashes, return_counts=True)  # ordered by hash
+    wanted = min(max(round(SHARE * len(values)), FEWEST_HELD_OUT), MOST_HELD_OUT, len(values) // 2)
+    most = max(wanted // 4, int(np.sort(copies_of)[wanted - 1]))
+    mask: NDArray[np.bool_] = np.isin(hashes, values[copies_of <= most][:wanted])
+    return mask
+
+
+# ---- opening ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +94,7 @@ class Pictures:
     """Pictures ready for training. `shape` is (C, H, W); the passport can be written as JSON."""
 
     shape: tuple[int, int, int]
-    label_names: tuple[str, ...]
+    label_names: tuple[str, ...] = ()
     train: PictureFeed
     held_out: PictureFeed
     passport: dict[str, Any]
@@ -45,22 +111,13 @@ class _Kept:
     facts: Facts  # of the places
 
 
-def open_pictures(
-    survey: Survey,
-    *,
-    size: tuple[int, int],
-    cache: Path | None = None,
-    device: torch.device | str = "cpu",
-    progress: Progress | None = None,
-) -> Pictures:
+def open_pictures(survey: Survey, *, size: tuple[int, int], device: torch.device | str = "cpu") -> Pictures:
     """Decodes (once: the result is cached where decoding is dear), splits, and gathers the passport.
 
     Test pictures that came with the data are the held-out part, unless they are too few or lack labels that the others
     have; then they are left out, and the rest is split by content.
 
-    Args: size (H, W) in pixels, 8..256 each; cache the folder for decoded pictures, by default $GANFORGE_CACHE, else
-        $XDG_CACHE_HOME/ganforge, else ~/.cache/ganforge; device where batches are wanted; progress is called with
-        pictures done and pictures in all.
+    Args: size (H, W) in pixels, 8..256 each; device where batches are wanted.
     Raises: RecipeError for a size out of range; DataError if too few pictures are usable or different, or if their own
         size is too small; StorageError if the cache cannot be written.
     """
@@ -69,7 +126,7 @@ def open_pictures(
     parts, unfit = survey.parts, ""
     if len(parts) == 2 and parts[0].labels is not None and parts[1].labels is None:
         parts, unfit = parts[:1], "have no labels"
-    stored = [store(part, n, survey, target, cache, progress) for n, part in enumerate(parts)]
+    stored = [store(part, n, survey, target) for n, part in enumerate(parts)]
     skipped = survey.skipped + tuple(pair for one in stored for pair in one.failed)
     kept = [_keep(one, part.labels) for one, part in zip(stored, parts, strict=True)]
     _refuse_too_alike(kept[0], skipped, survey.source)
@@ -147,44 +204,58 @@ def _keep(stored: Stored, labels: NDArray[np.int64] | None) -> _Kept:
         labels = labels[stored.source_rows]
     facts = facts_of(stored.rows)
     if labels is None or (labels >= 0).all():
-        return _Kept(stored, np.arange(stored.rows.count, dtype=np.uint32), labels, facts)
+        return _Kept(stored, np.arange(len(stored.rows), dtype=np.uint32), labels, facts)
     places = np.flatnonzero(labels >= 0).astype(np.uint32)
     facts = Facts(facts.hashes[places], facts.constant[places], facts.sha256)
     return _Kept(stored, places, labels[places], facts)
 
 
 def _feed(kept: _Kept, mask: NDArray[np.bool_] | None, device: torch.device | str) -> PictureFeed:
-    everything = mask is None and len(kept.places) == kept.stored.rows.count
+    everything = mask is None and len(kept.places) == len(kept.stored.rows)
     chosen = slice(None) if mask is None else mask
     places = None if everything else kept.places[chosen]
     return PictureFeed(kept.stored.rows, places, None if kept.labels is None else kept.labels[chosen], device)
 
 
-def _passport(
-    survey: Survey, target: Target, kept: list[_Kept], skipped: tuple[tuple[str, str], ...]
+def common_passport(
+    survey: Survey, count: int, skipped: Sequence[tuple[str, str]], size: tuple[int, int], channels: int
 ) -> dict[str, Any]:
-    native = survey.native_size == (target.height, target.width)
+    """What a passport of pictures says, however they are used. Args: size (H, W) that they are used in."""
     return {
         "source": survey.source,
         "format": survey.format,
-        "count": sum(len(one.places) for one in kept),
+        "count": count,
         "skipped_count": len(skipped),
         "skipped": [{"name": name, "reason": reason} for name, reason in skipped[:LISTED]],
-        "size": [target.height, target.width],
+        "size": list(size),
         "sizes": [{"height": h, "width": w, "count": n} for (h, w), n in list(survey.sizes.items())[:LISTED]],
         "sizes_sampled": survey.sizes_sampled,
-        "channels": target.channels,
+        "channels": channels,
         "channels_why": survey.channels_why,
+    }
+
+
+def _passport(
+    survey: Survey, target: Target, kept: list[_Kept], skipped: tuple[tuple[str, str], ...]
+) -> dict[str, Any]:
+    size, count = (target.height, target.width), sum(len(one.places) for one in kept)
+    return {
+        **common_passport(survey, count, skipped, size, target.channels),
         "duplicates": copies(kept[0].facts.hashes),
         "constant": int(kept[0].facts.constant.sum()),
         "enlarged": sum(one.stored.enlarged for one in kept),
         "sha256": kept[0].facts.sha256,
-        "resize": "none: used as they are"
-        if native
-        else f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out",
-        "on_disk": isinstance(kept[0].stored.rows, FileRows),
+        "resize": resize_words(survey.native_size, target),
+        "on_disk": isinstance(kept[0].stored.rows, MappedArray),
         "notes": list(survey.notes),
     }
+
+
+def resize_words(native: tuple[int, int] | None, target: Target) -> str:
+    """What becomes of pictures of one size (H, W), or of several, None."""
+    if native == (target.height, target.width):
+        return "none: used as they are"
+    return f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out"
 
 
 def _counts(survey: Survey, train: PictureFeed, held: PictureFeed) -> list[dict[str, Any]]:

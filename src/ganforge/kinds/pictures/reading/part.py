@@ -1,6 +1,6 @@
 """What every picture format is turned into: parts that can be read as blocks of equal pictures, and a survey of them.
 
-A reader (folder, arrays, idx, parquet, builtin) finds out what is there and returns a `Survey` whose parts know how to
+A reader (folder.py, array_files.py, parquet.py) finds out what is there and returns a `Survey` whose parts know how to
 read themselves. Nothing outside the readers knows one format from another.
 """
 
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ganforge.kinds.pictures.reading.arrays import Array
 
 Pixels = NDArray[np.uint8]
 Format = Literal["folder", "array", "idx", "parquet", "built-in"]
@@ -56,16 +58,6 @@ class Native:
     reason: str = ""  # why not
 
 
-@dataclass(frozen=True, slots=True)
-class InPlace:
-    """uint8 pictures that lie in a file one after the other, ready to be read without a copy."""
-
-    path: Path
-    offset: int  # bytes before the first picture
-    shape: tuple[int, ...]  # of one picture: (H, W, C), or (C, H, W) when `channels_first`
-    channels_first: bool = False
-
-
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """The training pictures, or the held-out ones that came with them."""
@@ -73,8 +65,7 @@ class Part:
     count: int
     labels: NDArray[np.int64] | None  # (count,) places in label_names; -1: left out because of its label
     blocks: Callable[[Target], Iterator[Block]]  # a fresh pass over all pictures, bounded memory
-    in_place: InPlace | None = None
-    in_memory: Pixels | None = None  # (count, H, W, C): nothing needs to be read
+    array: Array | None = None  # uint8 (count, H, W, C), where they lie ready as such
     native: Callable[[list[int], int], Iterator[Native]] | None = None  # see Native; None where all have one size
 
 
@@ -84,19 +75,30 @@ class Survey:
 
     source: str  # as the person wrote it
     format: Format
-    count: int  # pictures that look usable, given test pictures included
     bytes: int  # on disk or in memory
     sizes: dict[tuple[int, int], int]  # (H, W) -> how many pictures; of a sample when sizes_sampled
     sizes_sampled: bool = False
     channels: int  # 1 grey, 3 colour, 4 colour with transparency
     channels_why: str  # a sentence
     label_names: tuple[str, ...] = ()
-    label_counts: tuple[int, ...] = ()  # in the order of label_names, training part
     skipped: tuple[tuple[str, str], ...] = ()  # (name, reason)
     digest: str  # cheap fingerprint: names, sizes, times of change; contents when it is in memory
     notes: tuple[str, ...] = ()  # decisions and warnings in words
     parts: tuple[Part, ...] = field(repr=False)  # training, then the held-out pictures when they were given
     always_cached: bool = field(default=False, repr=False)  # decoding is dear: keep the result on disk
+
+    @property
+    def count(self) -> int:
+        """Pictures that look usable, given test pictures included."""
+        return sum(part.count for part in self.parts)
+
+    @property
+    def label_counts(self) -> tuple[int, ...]:
+        """In the order of label_names, of the training part."""
+        labels = self.parts[0].labels
+        return (
+            () if labels is None else tuple(np.bincount(labels[labels >= 0], minlength=len(self.label_names)).tolist())
+        )
 
     @property
     def native_size(self) -> tuple[int, int] | None:
@@ -107,6 +109,15 @@ class Survey:
 def spread(count: int, most: int = SAMPLE) -> list[int]:
     """Up to `most` places in 0..count-1, evenly spread."""
     return sorted({int(i) for i in np.linspace(0, count - 1, min(count, most)).round()}) if count else []
+
+
+def kinds_of(pixels: Pixels) -> set[str]:
+    """Which of grey, colour and alpha occur in (n, H, W, C)."""
+    if pixels.shape[3] == 1:
+        return {"grey"}
+    coloured = bool((pixels[..., :2] != pixels[..., 1:3]).any())
+    alpha = pixels.shape[3] == 4 and bool((pixels[..., 3] < 255).any())
+    return ({"colour"} if coloured else {"grey"}) | ({"alpha"} if alpha else set())
 
 
 def channels_sentence(kinds: set[str], looked: int) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Two folders of pictures, A and B: as pairs where their names match, else as two crowds that never met."""
+"""Two folders of pictures, A and B: as pairs where their names match, else as two unpaired sets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -16,17 +16,16 @@ from torch import Tensor
 
 from ganforge.core.device import memory_bytes
 from ganforge.errors import DataError, RecipeError
-from ganforge.kinds.pictures.picture_file import picture_paths
-from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, read_header
-from ganforge.kinds.pictures.reading.feed import HALF
-from ganforge.kinds.pictures.reading.folder import open_in, survey_folder
+from ganforge.kinds.pictures.reading.decode import Item, decoded
+from ganforge.kinds.pictures.reading.feed import PictureFeed
+from ganforge.kinds.pictures.reading.folder import channels_of, listed_folder, open_in, usable_pictures
+from ganforge.kinds.pictures.reading.open import LISTED, hashes_of, held_out, resize_words
 from ganforge.kinds.pictures.reading.part import FEWEST, LARGEST_SIDE, SMALLEST_SIDE, Pixels, Target
-from ganforge.kinds.pictures.reading.split import held_out
 
 Pairing = Literal["paired", "unpaired"]
 KNOWN = (("a", "b"), ("content", "style"), ("input", "target"))  # names of the two folders, from -> to
+Files = dict[str, tuple[str, tuple[int, int]]]  # path without suffix -> path, (H, W); of equal names the first counts
 MATCHING = 0.9  # share of the smaller folder's names that are found in both, from which on they are pairs
-LISTED = 50  # skipped files that the passport names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,38 +53,29 @@ class PairFeed:
 
     def __init__(self, a: Pixels, b: Pixels, device: torch.device | str = "cpu") -> None:
         """Args: a (N, H, W, C), b (M, H, W, C) uint8."""
-        self._sides = {name: torch.from_numpy(side).to(device) for name, side in (("x", a), ("y", b))}
+        self.sides = {name: PictureFeed(side, None, None, device) for name, side in (("x", a), ("y", b))}
 
     @property
     def resident(self) -> bool:
         """Whether all examples live on the training device (contracts.Feed)."""
-        return True
+        return all(side.resident for side in self.sides.values())
 
     def __len__(self) -> int:
-        return max(len(side) for side in self._sides.values())
+        return max(len(side) for side in self.sides.values())
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
         """Args: indices (B,) int64, each in 0..len-1. channels_last, on the device."""
-        batch = {}
-        for name, side in self._sides.items():
-            chosen = indices.to(side.device, non_blocking=True) % len(side)
-            numbers = side.index_select(0, chosen).permute(0, 3, 1, 2).to(torch.get_default_dtype())
-            batch[name] = numbers.sub_(HALF).div_(HALF)
-        return batch
+        return {name: side.batch(indices % len(side))["x"] for name, side in self.sides.items()}
 
     def raw(self, first: int, last: int) -> dict[str, Tensor]:
         """x and y uint8 (n, H, W, C) of the places first..last-1."""
-        places = torch.arange(first, last)
-        return {name: side.cpu().index_select(0, places % len(side)) for name, side in self._sides.items()}
+        places = np.arange(first, last)
+        return {name: torch.from_numpy(side.levels(places % len(side))) for name, side in self.sides.items()}
 
     @classmethod
     def of_raw(cls, examples: Mapping[str, Tensor], device: torch.device | str) -> PairFeed:
         """A feed of what `raw` gave."""
         return cls(examples["x"].numpy(), examples["y"].numpy(), device)
-
-    def pictures(self, side: Literal["x", "y"]) -> Pixels:
-        """All of one side as they are: uint8 (N, C, H, W)."""
-        return np.ascontiguousarray(self._sides[side].cpu().numpy().transpose(0, 3, 1, 2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,34 +99,32 @@ def survey_sides(source: str, asked: Pairing | None = None) -> Sides:
         for, or if the two pictures of a pair have different sizes.
     """
     folders, notes = _two_folders(Path(source).expanduser(), source)
-    surveys = [survey_folder(folder, str(folder), labelled=False) for folder in folders]
-    files = [_by_stem(folder) for folder in folders]
+    files, channels, skipped = zip(*(_look_at(folder) for folder in folders), strict=True)
     common = sorted(set(files[0]) & set(files[1]))
     pairing, why = _pairing(common, files, folders, asked)
+    kept = [common, common] if pairing == "paired" else [sorted(side) for side in files]
     if pairing == "paired":
-        names = tuple(tuple(side[stem] for stem in common) for side in files)
         left = len(files[0]) + len(files[1]) - 2 * len(common)
         notes += [f"{left} pictures have no partner of the same name: they are left out."] if left else []
-        sizes = _sizes_of_pairs(folders, names)
-    else:
-        names = tuple(tuple(side[stem] for stem in sorted(side)) for side in files)
-        sizes = set().union(*(survey.sizes for survey in surveys))
-    for folder, side in zip(folders, names, strict=True):
-        if len(side) < FEWEST:
+        _refuse_unequal(folders, [[side[stem] for stem in common] for side in files])
+    for folder, stems in zip(folders, kept, strict=True):
+        if len(stems) < FEWEST:
             raise DataError(
-                f"{len(side)} pictures of {str(folder)!r} can be used.", f"At least {FEWEST} are needed.", "Give more."
+                f"{len(stems)} pictures of {str(folder)!r} can be used.", f"At least {FEWEST} are needed.", "Give more."
             )
-    channels = max(survey.channels for survey in surveys)
+    sizes = {side[stem][1] for side, stems in zip(files, kept, strict=True) for stem in stems}
+    count, channels_why = max(channels, key=lambda found: found[0])
+    names = [tuple(side[stem][0] for stem in stems) for side, stems in zip(files, kept, strict=True)]
     return Sides(
         source=source,
         folders=(folders[0].name, folders[1].name),
         names=(names[0], names[1]),
         pairing=pairing,
         why=why,
-        channels=channels,
-        channels_why=next(survey.channels_why for survey in surveys if survey.channels == channels),
+        channels=count,
+        channels_why=channels_why,
         native_size=next(iter(sizes)) if len(sizes) == 1 else None,
-        skipped=tuple(pair for survey in surveys for pair in survey.skipped),
+        skipped=(*skipped[0], *skipped[1]),
         notes=tuple(notes),
     )
 
@@ -157,7 +145,7 @@ def open_pairs(sides: Sides, *, size: tuple[int, int], device: torch.device | st
     _refuse_huge(sides, target)
     root = Path(sides.source).expanduser()
     read = [_read(root / folder, names, target) for folder, names in zip(sides.folders, sides.names, strict=True)]
-    pixels, hashes = [side[0] for side in read], [_hashes(side[0]) for side in read]
+    pixels, hashes = [side[0] for side in read], [hashes_of(side[0]) for side in read]
     skipped = [*sides.skipped, *(failed for side in read for failed in side[2])]
     if sides.pairing == "paired":
         both = np.isin(read[0][1], read[1][1]), np.isin(read[1][1], read[0][1])
@@ -193,7 +181,7 @@ def _two_folders(root: Path, source: str) -> tuple[list[Path], list[str]]:
     """The folders, from and to, and what is to be said of them."""
     if not root.is_dir():
         why = "It is a file." if root.exists() else "The path does not exist."
-        raise DataError(f"{source!r} is no folder.", why, "Give a folder that holds the two folders A and B.")
+        raise DataError(f"{source!r} is not a folder.", why, "Give a folder that holds the two folders A and B.")
     there = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir() and path.name[0] != "."}
     for first, last in KNOWN:
         if first in there and last in there:
@@ -209,21 +197,22 @@ def _two_folders(root: Path, source: str) -> tuple[list[Path], list[str]]:
     return [one, other], [f"From {one.name!r} to {other.name!r}, in the order of the alphabet: A and B say it better."]
 
 
-def _by_stem(folder: Path) -> dict[str, str]:
-    """The usable pictures of a folder: path without suffix -> path. Of equal names the first counts."""
-    found: dict[str, str] = {}
-    for path in picture_paths(folder):
-        try:
-            read_header(partial(open_in, path.parent, path.name))
-        except BROKEN:
-            continue  # listed as skipped by the survey
-        relative = path.relative_to(folder)
-        found.setdefault(relative.with_suffix("").as_posix(), relative.as_posix())
-    return found
+def _look_at(folder: Path) -> tuple[Files, tuple[int, str], list[tuple[str, str]]]:
+    """The usable pictures of a folder, their channels and why, and (name, reason) of the others."""
+    listing = listed_folder(folder, str(folder))
+    files, names, kinds = Files(), [], set()
+    for name, header in usable_pictures(listing):
+        files.setdefault(PurePosixPath(name).with_suffix("").as_posix(), (name, header.size))
+        names.append(name)
+        kinds.add(header.kind)
+    return files, channels_of(listing, names, kinds), sorted(listing.skipped)
 
 
 def _pairing(
-    common: Sequence[str], files: Sequence[Mapping[str, str]], folders: Sequence[Path], asked: Pairing | None
+    common: Sequence[str],
+    files: Sequence[Files],
+    folders: Sequence[Path],
+    asked: Pairing | None,
 ) -> tuple[Pairing, str]:
     smaller = min(len(side) for side in files)
     counts = f"{len(common)} of {smaller} names are found in both {folders[0].name} and {folders[1].name}"
@@ -233,7 +222,7 @@ def _pairing(
         if not common:
             raise DataError(
                 f"Pairs were asked for, and {folders[0].name} and {folders[1].name} have no file name in common.",
-                f"For example {min(files[0].values())!r} and {min(files[1].values())!r}.",
+                f"For example {min(files[0].values())[0]!r} and {min(files[1].values())[0]!r}.",
                 "Give the two pictures of a pair the same name, or leave out task.pairing.",
             )
         return "paired", f"you asked for it; {counts}"
@@ -245,21 +234,16 @@ def _pairing(
     )
 
 
-def _sizes_of_pairs(folders: Sequence[Path], names: Sequence[Sequence[str]]) -> set[tuple[int, int]]:
-    sizes = set()
-    for one, other in zip(*names, strict=True):
-        first, last = (
-            read_header(partial(open_in, folder, name)).size for folder, name in zip(folders, (one, other), strict=True)
-        )
+def _refuse_unequal(folders: Sequence[Path], sides: Sequence[Sequence[tuple[str, tuple[int, int]]]]) -> None:
+    """Raises: DataError if the two pictures of a pair have different sizes. Args: path and (H, W), pair by pair."""
+    for (one, first), (other, last) in zip(*sides, strict=True):
         if first != last:
             raise DataError(
                 f"The pair {folders[0].name}/{one} and {folders[1].name}/{other} differs in size: "
                 f"{first[1]} x {first[0]} and {last[1]} x {last[0]} pixels.",
                 "The two pictures of a pair show the same thing at the same place.",
-                "Make them equal, or say that they are no pairs: --set task.pairing=unpaired.",
+                "Make them equal, or say that they are not pairs: --set task.pairing=unpaired.",
             )
-        sizes.add(first)
-    return sizes
 
 
 def _refuse_huge(sides: Sides, target: Target) -> None:
@@ -281,11 +265,6 @@ def _read(
     blocks = list(decoded(items, target))
     failed = [pair for block in blocks for pair in block.failed]
     return np.concatenate([block.pixels for block in blocks]), np.concatenate([block.rows for block in blocks]), failed
-
-
-def _hashes(pixels: Pixels) -> NDArray[np.uint64]:
-    flat = pixels.reshape(len(pixels), -1)
-    return np.frombuffer(b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in flat), "<u8")
 
 
 def _joined(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -327,9 +306,7 @@ def _passport(
         "channels": target.channels,
         "channels_why": sides.channels_why,
         "sha256": digest,
-        "resize": "none: used as they are"
-        if sides.native_size == (target.height, target.width)
-        else f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out",
+        "resize": resize_words(sides.native_size, target),
         "split": "by content: the pixels decide, so that copies of a picture land in the same part",
         "notes": list(sides.notes),
         "warnings": warnings,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganforge.contracts import Tell
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.pictures.plan import GAMMA_DECAY, PACE, SECONDS_PER_LOOK, gamma_rule
+from ganforge.kinds.pictures.plan import GAMMA_DECAY, PACE, SECONDS_PER_LOOK, choose_data, gamma_rule
 from ganforge.kinds.pictures.reading.feed import HALF
 from ganforge.kinds.pictures.settings import Translation
 from ganforge.kinds.pictures.translate.game import build_networks, build_translation
@@ -27,7 +27,7 @@ from ganforge.planning.compute import (
 )
 from ganforge.planning.draft import ASKED, Choice, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.recipe import Augmentation, Data, Network, Optimiser, Recipe, Size
+from ganforge.recipe import Augmentation, Network, Optimiser, Recipe, Size
 
 BATCH = 16
 PAIRED_WEIGHT = 9.0  # of the distance to the truth
@@ -66,13 +66,7 @@ def plan_translation(draft: Draft, pairs: Pairs, size_reason: str, tell: Tell) -
     """
     paired = pairs.pairing == "paired"
     draft.explain({"task": ASKED})
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("pictures", "found there"),
-        shape=(pairs.shape, size_reason),
-        hash=(pairs.data_hash, ""),
-    )
+    choose_data(draft, (pairs.shape, size_reason), pairs.data_hash)
     choose_compute(draft)
     _choose_translation(draft, pairs)
     _choose_network(draft)
@@ -128,7 +122,7 @@ def _choose_network(draft: Draft) -> Network:
 
 
 def _choose_objective(draft: Draft, pairs: Pairs) -> None:
-    distance = mean_squared_distance(pairs.train.pictures("y"))
+    distance = mean_squared_distance(pairs.train.sides["y"].pictures())
     gamma = gamma_rule(distance)
     end: Choice = (gamma, STEADY)
     if pairs.pairing == "paired":

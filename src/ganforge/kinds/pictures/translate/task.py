@@ -1,4 +1,4 @@
-"""The task `translate`: pictures of one kind into pictures of another, from pairs or from two crowds."""
+"""The task `translate`: pictures of one kind into pictures of another, from pairs or from two unpaired sets."""
 
 from __future__ import annotations
 
@@ -8,29 +8,25 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Task, Tell
-from ganforge.core.files import write_whole
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
-from ganforge.errors import DataError
-from ganforge.kinds.pictures.image_to_image import load_map
-from ganforge.kinds.pictures.measures import Judge, train_judge
-from ganforge.kinds.pictures.measures.blocks import made_blocks
+from ganforge.kinds.pictures.image_to_image import load_map, results_of
+from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
+from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, judge_translation, scores_of
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
 from ganforge.kinds.pictures.plan import target_size
-from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
-from ganforge.kinds.pictures.reading.store import cache_folder
-from ganforge.kinds.pictures.settings import NEXT_STEPS, Translation
+from ganforge.kinds.pictures.reading.cache import cache_folder
+from ganforge.kinds.pictures.settings import Translation, model_description, refuse_misfits
 from ganforge.kinds.pictures.translate.game import build_translation
 from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs, survey_sides
 from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
-from ganforge.kinds.pictures.write import grid, png_bytes
+from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
@@ -41,8 +37,6 @@ SHOWN = 8  # cases in a group of the report, and in the grid of a look
 JUDGED = 1_000  # held-out pictures that are judged
 LEARNED = 5_000  # pictures of each side that the judge learns from
 FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
-SIDES: tuple[Literal["x", "y"], ...] = ("x", "y")
-AT_ONCE = 2**20  # pixels in one pass
 SCORES = (
     "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
     "pictures of the other side. Kept: the share of the input's structure that is still there."
@@ -77,13 +71,8 @@ class Translate(Task):
     def open(self, recipe: Recipe, tell: Tell) -> TranslateJob:
         """The same job again from its recipe."""
         sides = survey_sides(recipe.data.source, recipe.section(Translation).pairing)
-        channels, height, width = recipe.data.shape
-        if sides.channels != channels:
-            raise DataError(
-                f"The pictures at {recipe.data.source!r} have {sides.channels} channels.",
-                f"This run's networks were made for {channels}.",
-                "Put the old pictures back, or train a new run.",
-            )
+        _, height, width = recipe.data.shape
+        refuse_misfits(recipe, (sides.channels, height, width))
         pairs = open_pairs(sides, size=(height, width), device=recipe.compute.device)
         refuse_changed_data(recipe, pairs.data_hash, "The pictures")
         return TranslateJob(recipe, pairs, tell)
@@ -94,7 +83,7 @@ class Translate(Task):
 
 
 @dataclass(slots=True)
-class TranslateJob:
+class TranslateJob(Job):
     """Two sides of pictures opened and everything chosen."""
 
     recipe: Recipe
@@ -111,12 +100,8 @@ class TranslateJob:
         return self.pairs.train
 
     def game(self) -> Game:
-        """The players of translate_game.py."""
+        """The players of game.py."""
         return build_translation(self.recipe)
-
-    def brief(self) -> Mapping[str, bytes]:
-        """Nothing: the recipe says it all."""
-        return {}
 
     def prepare(self) -> None:
         """Trains or loads the judge before the clock of training starts."""
@@ -125,9 +110,8 @@ class TranslateJob:
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A grid of the same held-out inputs each time, with their results and, of pairs, the truth; and the scores."""
         cases = self._cases(self.finish(product))
-        shown = [cases.given, cases.made] + ([cases.truth] if cases.truth is not None else [])
-        rows = np.stack([side[: 2 * SHOWN] for side in shown], axis=1).reshape(-1, *self.recipe.data.shape)
-        write_whole(run.sample_grid(examples), png_bytes(grid(rows, columns=2 * len(shown))))
+        shown = [side[: 2 * SHOWN] for side in _columns(cases).values()]
+        write_grid(run.sample_grid(examples), side_by_side(*shown), columns=2 * len(shown))
         self.tell("sampled", path=str(run.sample_grid(examples)))
         real, made = (self._the_judge().features(pictures) for pictures in (cases.real, cases.made))
         return with_ends(scores_of(cases, cases.made, real, made))
@@ -143,16 +127,7 @@ class TranslateJob:
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `apply` needs."""
-        content = {
-            "ganforge": self.recipe.ganforge,
-            "task": self.recipe.task,
-            "kind": "pictures",
-            "next_steps": NEXT_STEPS["translate"],
-            "data": self.recipe.data.content(),
-            "network": self.recipe.network.content(),
-            "translate": self.recipe.section(Translation).content(),
-            "mirrored": self._flips,
-        }
+        content = model_description(self.recipe, mirrored=self._flips)
         write_model_files(folder, product.network if isinstance(product, MirrorAveraged) else product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
@@ -164,12 +139,13 @@ class TranslateJob:
 
         The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
         """
-        cases, train = self._cases(product), (self.pairs.train.pictures("x"), self.pairs.train.pictures("y"))
+        x, y = (side.pictures() for side in self.pairs.train.sides.values())
+        cases, train = self._cases(product), (x, y)
         adversarial = self.recipe.section(Translation).adversarial > 0
-        unlearned = train[1][subset(len(train[1]), self._kept_back("y"), "translate/floor")]
+        unlearned = y[subset(len(y), self._kept_back("y"), "translate/floor")]
         found = judge_translation(self._the_judge(), cases, train, unlearned, adversarial)
         facts = {**found.facts, "cases": self._drawn(run, cases)}
-        write_whole(run.figure("real"), png_bytes(grid(train[1][subset(len(train[1]), 64, "translate/real")])))
+        write_grid(run.figure("real"), y[subset(len(y), 64, "translate/real")])
         real = Figure("pictures/real.png", "Real pictures of the other side", "Real pictures of the other side.")
         lead = "What the results should look like, as a crowd."
         blocks = (*made_blocks(facts, SCORES), Block("The other side", lead, (real,)))
@@ -177,7 +153,6 @@ class TranslateJob:
 
     def _drawn(self, run: Run, cases: Translated) -> dict[str, Any]:
         """Draws the worst, the best and some random results, by how near they come to the truth or to their inputs."""
-        shown = [cases.given, cases.made] + ([cases.truth] if cases.truth is not None else [])
         order = np.argsort(psnr(cases.truth if cases.truth is not None else cases.given, cases.made), kind="stable")
         nearest = "to the truth" if cases.truth is not None else "to their inputs"
         groups = {
@@ -185,62 +160,43 @@ class TranslateJob:
             "best": (order[::-1][:SHOWN], f"The results that are nearest {nearest}."),
             "random": (subset(len(order), SHOWN, "translate/cases"), "Not chosen by anything."),
         }
-        for name, (places, _) in groups.items():
-            rows = np.stack([side[places] for side in shown], axis=1).reshape(-1, *self.recipe.data.shape)
-            write_whole(run.figure(name), png_bytes(grid(rows, columns=len(shown))))
-        columns = ["input", "result", "truth"][: len(shown)]
-        return {
-            "columns": columns,
-            "groups": [{"name": name, "sentence": sentence} for name, (_, sentence) in groups.items()],
-        }
+        return draw_cases(run, _columns(cases), groups)
 
     def _cases(self, product: nn.Module) -> Translated:
-        given, real = self.pairs.held_out.pictures("x"), self.pairs.held_out.pictures("y")
-        paired = self.pairs.pairing == "paired"
-        places = subset(len(given), JUDGED, "translate/held out")
-        given = given[places]
-        real = real[places] if paired else real[subset(len(real), JUDGED, "translate/held out")]
-        return Translated(
-            given=given,
-            made=translated(product, given),
-            truth=real if paired else None,
-            real=real,
-        )
+        """Held-out pictures of each side; of pairs they are as many, so that the same ones are chosen."""
+        sides = self.pairs.held_out.sides.values()
+        given, real = (side.pictures(subset(len(side), JUDGED, "translate/held out")) for side in sides)
+        truth = real if self.pairs.pairing == "paired" else None
+        return Translated(given=given, made=results_of(product, given), truth=truth, real=real)
 
     def _the_judge(self) -> Judge:
         """It has learned to tell the two sides apart, so that it sees what a translation has to change."""
         if self._judge is None:
             self.tell("judging")
             learned = []
-            for name in SIDES:
-                side, kept_back = self.pairs.train.pictures(name), self._kept_back(name)
-                learned.append(side[subset(len(side), LEARNED + kept_back, "translate/floor")[kept_back:]])
+            for name, side in self.pairs.train.sides.items():
+                kept_back = self._kept_back(name)
+                learned.append(side.pictures(subset(len(side), LEARNED + kept_back, "translate/floor")[kept_back:]))
             labels = np.repeat(np.arange(2), [len(side) for side in learned])
             order = subset(len(labels), len(labels), "translate/judge")
             self._judge = train_judge(
                 np.concatenate(learned)[order],
                 labels[order],
                 data_hash=f"{self.pairs.data_hash} sides",
-                cache=cache_folder(None),
+                cache=cache_folder(),
             )
         return self._judge
 
-    def _kept_back(self, side: Literal["x", "y"]) -> int:
+    def _kept_back(self, side: str) -> int:
         """Training pictures of a side that the judge never learns from, so that they stand for unseen ones: the floor.
 
         By that side's own numbers: a folder of few pictures beside one of many would be kept from the judge whole.
         """
-        held_out, train = (len(part.pictures(side)) for part in (self.pairs.held_out, self.pairs.train))
+        held_out, train = (len(part.sides[side]) for part in (self.pairs.held_out, self.pairs.train))
         return min(held_out, JUDGED, max(3, train // FLOOR_SHARE))
 
 
-@torch.no_grad()
-def translated(product: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What a network makes of pictures uint8 (N, C, H, W)."""
-    device = next(product.parameters()).device
-    at_once = max(1, AT_ONCE // (pictures.shape[2] * pictures.shape[3]))
-    parts = []
-    for first in range(0, len(pictures), at_once):
-        x = torch.from_numpy(pictures[first : first + at_once]).to(device).float().sub_(HALF).div_(HALF)
-        parts.append(to_uint8(product(x.contiguous(memory_format=torch.channels_last))).cpu().numpy())
-    return np.concatenate(parts)
+def _columns(cases: Translated) -> dict[str, NDArray[np.uint8]]:
+    """What is shown of cases, side by side."""
+    truth = {} if cases.truth is None else {"truth": cases.truth}
+    return {"input": cases.given, "result": cases.made, **truth}

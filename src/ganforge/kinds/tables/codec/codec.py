@@ -1,12 +1,13 @@
-"""A table as codes and back: fitted on the training rows alone, exact about rules and conditions.
+"""A table as codes and back: fitted on the training rows alone, exact about rules and conditions; and as JSON and
+arrays, which is all that a model needs to write rows.
 
-Every column that is learned belongs to one unit (numbers.py, categories.py, gaps.py); a row is one code for each unit.
+Every column that is learned belongs to one unit (numbers.py, categories.py); a row is one code for each unit.
 Identifiers are made anew when rows are written, constants are copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,14 +16,27 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
-from ganforge.kinds.tables.codec.differences import GapUnit, fit_gaps
-from ganforge.kinds.tables.codec.numbers import Codes, Inside, NumberUnit, fit_numbers
-from ganforge.kinds.tables.columns import LEARNED, Column
+from ganforge.kinds.tables.codec.identifiers import check_pattern
+from ganforge.kinds.tables.codec.numbers import (
+    KNOTS,
+    Codes,
+    GapUnit,
+    Inside,
+    NumberUnit,
+    SeenValues,
+    SmoothValues,
+    fit_gaps,
+    fit_numbers,
+)
+from ganforge.kinds.tables.columns import LEARNED, MOST_DECIMALS, NUMBERS, Column, RowSettings
+from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_of
 from ganforge.kinds.tables.rules.conditions import Condition, seen_in
-from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, lowers_of, narrowed
+from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, lowers_of, narrowed, parse_rules, rule_in_words
 
 Unit = NumberUnit | CategoryUnit | GapUnit
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class TableCodec:
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many codes each unit has."""
-        return tuple(unit.size for unit in self.units)
+        return tuple([unit.size for unit in self.units])
 
     @property
     def known(self) -> dict[str, tuple[str, ...]]:
@@ -132,39 +146,41 @@ def type_of(value: object) -> Any:
     return np.float64 if isinstance(value, float) else object
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What a codec is fitted on: a sample of the training rows, and how often each category was seen in all of them."""
-
-    sample: Plain  # (S,)
-    rows: int
-    counts: Mapping[tuple[str, ...], tuple[Plain, NDArray[np.float64]]]  # columns of a unit -> distinct values, rows
-
-
 def fit_codec(
-    columns: Sequence[Column], rules: Sequence[Rule], tally: Tally, *, spans: int, inside: Inside, seed: int
+    columns: Sequence[Column],
+    rules: Sequence[Rule],
+    sample: Plain,
+    counts: Mapping[tuple[str, ...], tuple[Plain, NDArray[np.float64]]],
+    settings: RowSettings,
+    seed: int,
 ) -> TableCodec:
-    """Args: spans into how many codes numbers are cut; inside how a value within a span is drawn."""
+    """Fit the units on training rows.
+
+    Args: sample of the training rows (S,); counts of all of them: columns of a unit of categories -> its distinct
+        values, and in how many rows each stands; settings say into how many codes numbers are cut, and how a value
+        within a span is drawn.
+    """
+    spans, inside = settings.spans, settings.values
     columns = _within(columns, rules)
     by_name = {column.name: column for column in columns}
     below = lowers_of(rules)
     keys = {rule.column for rule in rules if isinstance(rule, Seen)}
     units: list[Unit] = []
     for names in unit_columns(columns, rules):
-        column, size = by_name[names[0]], len(tally.sample[names[0]])
+        column, size = by_name[names[0]], len(sample[names[0]])
         if len(names) > 1 or not column.is_number:
-            units.append(fit_categories(names, *tally.counts[names]))
+            units.append(fit_categories(names, *counts[names]))
         elif column.name in below:
             lowers = [by_name[name] for name in below[column.name]]
-            units.append(fit_gaps(lowers, column, tally.sample, size, spans, inside))
+            units.append(fit_gaps(lowers, column, sample, size, spans, inside))
         else:
             drawn: Inside = "seen" if column.name in keys else inside
-            units.append(fit_numbers(column, tally.sample[column.name], size, spans, drawn))
-    codes = np.stack([unit.encode(tally.sample) for unit in units], axis=1)
+            units.append(fit_numbers(column, sample[column.name], size, spans, drawn))
+    codes = np.stack([unit.encode(sample) for unit in units], axis=1)
     for place, unit in enumerate(units):
         if isinstance(unit, CategoryUnit):
-            units[place] = grouped(unit, tally.sample, np.delete(codes, place, axis=1), seed)
-    constants = {column.name: tally.sample[column.name][0] for column in columns if column.kind == "constant"}
+            units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
+    constants = {column.name: sample[column.name][0] for column in columns if column.kind == "constant"}
     return TableCodec(tuple(columns), tuple(rules), tuple(units), constants)
 
 
@@ -197,3 +213,172 @@ def _within(columns: Sequence[Column], rules: Sequence[Rule]) -> list[Column]:
         else column
         for column in columns
     ]
+
+
+# ---- as JSON and arrays, and back ---------------------------------------------------------------------------------
+
+
+def codec_content(codec: TableCodec) -> tuple[dict[str, Any], Arrays]:
+    """What JSON can hold, and the arrays of numbers, each under a name."""
+    arrays: Arrays = {}
+    units = [_unit_content(unit, f"unit{place}", arrays) for place, unit in enumerate(codec.units)]
+    content = {
+        "columns": [column.model_dump(mode="json") for column in codec.columns],
+        "rules": [rule_in_words(rule, codec.columns) for rule in codec.rules],
+        "constants": dict(codec.constants),
+        "units": units,
+    }
+    return content, arrays
+
+
+def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TableCodec:
+    """The codec that `codec_content` took apart. Raises: RunError if parts are missing or do not fit each other."""
+    try:
+        columns = tuple(Column.model_validate(column) for column in content["columns"])
+        units = tuple(_unit(unit, f"unit{place}", arrays) for place, unit in enumerate(content["units"]))
+        codec = TableCodec(columns, parse_rules(content["rules"], columns), units, dict(content["constants"]))
+        _check_parts(codec)
+        return codec
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0].rstrip(".")
+        raise RunError(f"The model's table description is damaged: {why}.", do="Train again.") from error
+
+
+def _check_parts(codec: TableCodec) -> None:
+    """Raises: ValueError if units, columns and rules do not belong together, so that rows could not be written."""
+    kinds = {column.name: column.kind for column in codec.columns}
+    expected = unit_columns(codec.columns, codec.rules)
+    if [unit.columns for unit in codec.units] != expected:
+        raise ValueError(f"its units do not stand for the columns {', '.join(map('+'.join, expected))}")
+    if set(codec.constants) != {name for name, kind in kinds.items() if kind == "constant"}:
+        raise ValueError("its constants are not those of its columns")
+    if not all(value is None or isinstance(value, str | int | float) for value in codec.constants.values()):
+        raise ValueError("its constants are not numbers or texts")
+    for column in codec.columns:
+        dtype_of(column)  # or rows could not be written
+        arrow_type(column.dtype)
+        if column.kind == "identifier" and column.format and not check_pattern(column.format):
+            raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
+    for unit in codec.units:
+        name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMBERS
+        lowers = lowers_of(codec.rules).get(name, ()) if numeric else ()
+        fits = isinstance(unit, GapUnit if lowers else NumberUnit if numeric else CategoryUnit)
+        if not fits or (isinstance(unit, GapUnit) and unit.lowers != lowers):
+            raise ValueError(f"the unit of {name!r} is of another kind than its column and rules")
+
+
+def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
+    match unit:
+        case NumberUnit():
+            return {"kind": "numbers", **_numbers_content(unit, name, arrays)}
+        case GapUnit():
+            return {
+                "kind": "gap",
+                "lowers": list(unit.lowers),
+                "scales": [list(scale) for scale in unit.scales],
+                "upper": unit.upper,
+                "range": [unit.origin, unit.low, unit.high],
+                "gap": _numbers_content(unit.gap, name, arrays),
+            }
+        case CategoryUnit():
+            arrays |= {f"{name}/counts": unit.counts, f"{name}/starts": unit.starts}
+            texts = {column: values.tolist() for column, values in unit.values.items() if values.dtype == object}
+            numbers = {column: values for column, values in unit.values.items() if values.dtype != object}
+            arrays |= {f"{name}/values/{column}": values for column, values in numbers.items()}
+            return {"kind": "categories", "columns": list(unit.columns), "texts": texts, "numbers": list(numbers)}
+
+
+def _numbers_content(unit: NumberUnit, name: str, arrays: Arrays) -> dict[str, Any]:
+    arrays |= {f"{name}/least": unit.least, f"{name}/most": unit.most, f"{name}/means": unit.means}
+    match unit.inside:
+        case SeenValues(values, cumulative, starts):
+            kind, kept = "seen", {"seen": values, "cumulative": cumulative, "starts": starts}
+        case SmoothValues(knots):
+            kind, kept = "smooth", {"knots": knots}
+    arrays |= {f"{name}/{part}": array for part, array in kept.items()}
+    about = {"column": unit.column, "range": [unit.low, unit.high], "decimals": unit.decimals}
+    return {**about, "with_missing": unit.with_missing, "inside": kind}
+
+
+def _unit(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> Unit:
+    readers: dict[str, Callable[..., Unit]] = {"numbers": _numbers, "gap": _gap, "categories": _categories}
+    if content["kind"] not in readers:
+        raise ValueError(f"there is no unit of kind {content['kind']!r}")
+    return readers[content["kind"]](content, name, arrays)
+
+
+def _gap(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> GapUnit:
+    origin, low, high = map(float, content["range"])
+    gap = _numbers(content["gap"], name, arrays)
+    lowers = tuple(content["lowers"])
+    scales = tuple((int(mine), int(theirs)) for mine, theirs in content["scales"])
+    if len(scales) != len(lowers) or gap.column != content["upper"]:
+        raise ValueError(f"the parts of {content['upper']!r} do not fit each other")
+    return GapUnit(lowers=lowers, scales=scales, upper=gap.column, origin=origin, low=low, high=high, gap=gap)
+
+
+def _numbers(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> NumberUnit:
+    def listed(part: str, dtype: type[Any] = np.float64) -> NDArray[Any]:
+        return _listed(arrays, f"{name}/{part}", dtype)
+
+    least, most, means = map(listed, ("least", "most", "means"))
+    decimals, (low, high) = content["decimals"], map(float, content["range"])
+    inside: SeenValues | SmoothValues
+    if content["inside"] == "seen":
+        inside = SeenValues(listed("seen"), listed("cumulative"), listed("starts", np.int64))
+        fits = _climbing(inside.starts, len(inside.values)) and len(inside.starts) == len(least) + 1
+        fits = fits and len(inside.cumulative) == len(inside.values) + 1
+        fits = fits and _rising(inside.values) and _rising(inside.cumulative)
+    else:
+        inside = SmoothValues(arrays[f"{name}/knots"])
+        fits = inside.knots.shape == (len(least), KNOTS)
+    if not fits or not len(least) == len(most) == len(means) or not _rising(least) or (least > most).any():
+        raise ValueError(f"the spans of {content['column']!r} do not fit each other")
+    if decimals is not None and (not isinstance(decimals, int) or not 0 <= decimals <= MOST_DECIMALS):
+        raise ValueError(f"{content['column']!r} cannot have {decimals!r} decimals")
+    return NumberUnit(
+        column=str(content["column"]),
+        low=low,
+        high=high,
+        decimals=decimals,
+        with_missing=bool(content["with_missing"]),
+        least=least,
+        most=most,
+        means=means,
+        inside=inside,
+    )
+
+
+def _categories(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> CategoryUnit:
+    columns = tuple(content["columns"])
+    counts, starts = _listed(arrays, f"{name}/counts", np.float64), _listed(arrays, f"{name}/starts", np.int64)
+    values: Arrays = {}
+    for column in columns:
+        if column in content["numbers"]:
+            values[column] = _listed(arrays, f"{name}/values/{column}", np.float64)
+            continue
+        texts = content["texts"][column]
+        if not isinstance(texts, list) or not all(text is None or isinstance(text, str) for text in texts):
+            raise ValueError(f"the values of {column!r} are not texts")
+        values[column] = np.array(texts, dtype=object)
+    lengths = {len(column) for column in values.values()}
+    if lengths != {len(counts)} or not _climbing(starts, len(counts)):
+        raise ValueError(f"the values of {', '.join(columns)} do not fit each other")
+    return CategoryUnit(columns=columns, values=values, counts=counts, starts=starts)
+
+
+def _listed(arrays: Mapping[str, NDArray[Any]], name: str, dtype: type[Any]) -> NDArray[Any]:
+    """An array (N,) of just this type. Raises: KeyError if it is not there, ValueError if it is another."""
+    array = arrays[name]
+    if array.ndim != 1 or array.dtype != dtype:
+        raise ValueError(f"{name} is of the type {array.dtype} and the shape {array.shape}")
+    return array
+
+
+def _rising(values: NDArray[Any]) -> bool:
+    return bool((np.diff(values) > 0).all())
+
+
+def _climbing(starts: NDArray[Any], end: int) -> bool:
+    """Whether starts rise from 0 to `end`, each span with something in it."""
+    return bool(len(starts) > 1 and starts[0] == 0 and starts[-1] == end and _rising(starts))

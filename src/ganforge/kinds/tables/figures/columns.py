@@ -1,44 +1,123 @@
-"""Every column drawn: real and generated values over each other."""
+"""Every column drawn, real and generated values over each other; and what all pictures of tables share: two colours
+that differ in lightness, sizes of text, and short names."""
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import SubFigure
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.format import short
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.figures.style import (
-    GENERATED,
-    INK,
-    LINE,
-    REAL,
-    SMALL,
-    SOFT,
-    Floats,
-    chosen,
-    cut,
-    figure,
-    front,
-    legend,
-    most_frequent,
-    plain_axes,
-    png,
-    range_of,
-    skewed,
-    tick,
-)
+from ganforge.kinds.tables.rules.values import moment
+
+REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that no eye confuses them; the page's own colours
+DARK_REAL = "#57534b"  # where the real ones are drawn as points or as the dark end of a scale
+INK, SOFT, LINE = "#211f1c", "#67625a", "#e4e0d8"
+REAL_SCALE = LinearSegmentedColormap.from_list("real", ["#ffffff", REAL, "#2b2924"])
+GENERATED_SCALE = LinearSegmentedColormap.from_list("generated", ["#ffffff", "#7fb8b2", "#06403b"])
+WIDTH = 11.0  # inches
+DOTS = 150  # per inch
+SMALL, NORMAL = 8.5, 10.5  # points
+LETTERS = 18  # of a name before it is cut
+MOST_DRAWN = 20_000  # rows of each side
+SKEWED = 20.0  # high end over the median, from which on an axis is logarithmic
+
+Floats = NDArray[np.float64]
+
+
+def figure(height: float) -> Figure:
+    """An empty figure of the page's width and `height` inches."""
+    return Figure(figsize=(WIDTH, height), dpi=DOTS, facecolor="white", layout="constrained")
+
+
+def png(drawn: Figure) -> bytes:
+    """The figure as a PNG without a date or a program's name in it: the same figure gives the same bytes."""
+    content = io.BytesIO()
+    drawn.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
+
+
+def legend(drawn: SubFigure, real: str = "real rows", made: str = "generated rows") -> None:
+    """Which colour is which."""
+    keys = [Patch(color=REAL, label=real), Patch(color=GENERATED, label=made)]
+    drawn.legend(handles=keys, loc="upper left", ncols=2, frameon=False, fontsize=NORMAL, labelcolor=INK)
+
+
+def plain_axes(axes: Axes, title: str, colour: str = INK) -> None:
+    """A title on the left, two thin spines, small soft ticks."""
+    axes.set_title(title, loc="left", fontsize=NORMAL, color=colour)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(LINE)
+    axes.tick_params(labelsize=SMALL, labelcolor=SOFT, color=LINE, length=3)
+
+
+def front(values: NDArray[Any]) -> NDArray[Any]:
+    """At most 20,000 values, evenly from the whole column."""
+    return values[np.linspace(0, len(values) - 1, min(len(values), MOST_DRAWN)).astype(np.int64)]
+
+
+def cut(name: str, letters: int = LETTERS) -> str:
+    """A name that fits; dollar signs escaped, because matplotlib would read formulas into them."""
+    fitting = name if len(name) <= letters else name[: letters - 1] + "…"
+    return fitting.replace("$", r"\$")
+
+
+def axis_labels(write: Callable[[float], str]) -> FuncFormatter:
+    """The labels of an axis. A layout asks for each many times over: it is written once."""
+    written = lru_cache(maxsize=128)(write)
+    return FuncFormatter(lambda value, _: written(float(value)))
+
+
+def tick(column: Column, value: float) -> str:
+    """A value on an axis."""
+    if column.kind == "datetime":
+        return str(moment(value, column).astype("M8[D]"))
+    if column.kind == "integer" and abs(value) < 10_000:
+        return f"{value:.0f}"
+    return short(value)
+
+
+def most_frequent(values: NDArray[Any], count: int) -> list[str]:
+    """The texts that most rows have, missing ones left out."""
+    texts, counts = np.unique(np.array([text for text in values if text is not None], dtype=str), return_counts=True)
+    return [str(text) for text in texts[np.argsort(-counts, kind="stable")][:count]]
+
+
+def range_of(real: Floats, made: Floats) -> tuple[float, float]:
+    """Where nearly all values of both sides lie: beyond are at most 0.5 % on either end of either side."""
+    ends = [np.quantile(side, (0.005, 0.995)) for side in (real, made) if len(side)]
+    low, high = (min(e[0] for e in ends), max(e[1] for e in ends)) if ends else (0.0, 1.0)
+    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
+
+
+def skewed(column: Column, real: Floats, low: float, high: float) -> bool:
+    """Whether an axis from low to high should be logarithmic: all above 0, and most of it near the low end."""
+    return low > 0 and column.kind != "datetime" and len(real) > 0 and high > SKEWED * float(np.median(real))
+
+
+def chosen(columns: Sequence[Column], names: Sequence[str], most: int) -> list[Column]:
+    """The columns of these names, in the order of the names."""
+    by_name = {column.name: column for column in columns}
+    return [by_name[name] for name in names if name in by_name][:most]
+
 
 MOST_PANELS, ACROSS = 24, 3
 BINS, FEW_VALUES = 32, 16
 BARS = 7  # texts of a category; the others are one more bar
 SPIKE = 0.15  # share of the rows from which on a single value is drawn apart
+ERROR_BINS, ERROR_HEIGHT = 24, 4.4  # of the picture of predictions; inches
 
 
 def draw_columns(
@@ -84,7 +163,7 @@ def _texts(panel: SubFigure, column: Column, real: NDArray[Any], made: NDArray[A
     axes.set_yticks(at, labels)
     axes.set_ylim(max(len(labels), 4) - 0.5, -0.5)
     plain_axes(axes, cut(column.name, 34))
-    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
     axes.locator_params(axis="x", nbins=4)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
 
@@ -118,7 +197,9 @@ def _bars_apart(axes: Axes, apart: Sequence[tuple[str, list[float]]]) -> None:
         heights = [shares[side] for _, shares in apart]
         axes.bar(at + shift, heights, 0.42, color=colour)
         for place, height in zip(at + shift, heights, strict=True):
-            axes.text(place, height + 0.02, _percent(height), ha="center", fontsize=SMALL - 1, color=SOFT)
+            digits = 0 if height >= 0.0995 or height == 0 else 1
+            share = f"{100 * height:.{digits}f} %"
+            axes.text(place, height + 0.02, share, ha="center", fontsize=SMALL - 1, color=SOFT)
     axes.set_xticks(at, [label for label, _ in apart])
     axes.set_xlim(-0.55, len(apart) - 0.45)
     axes.set_ylim(0, 1.12)
@@ -135,17 +216,18 @@ def _histogram(axes: Axes, column: Column, sides: Sequence[Floats], counts: tupl
         edges, log = np.arange(values[0] - 0.5, values[-1] + 1), False
     else:
         edges, log = _edges(column, sides)
-    for side, count, draw in zip(sides, counts, (_area, _outline), strict=True):
+    looks: tuple[dict[str, Any], ...] = ({"fill": True, "color": REAL}, {"color": GENERATED, "linewidth": 1.6})
+    for side, count, look in zip(sides, counts, looks, strict=True):
         inside = np.clip(side, edges[0], np.nextafter(edges[-1], edges[0]))
-        draw(axes, np.histogram(inside, edges)[0] / max(count, 1), edges)
+        axes.stairs(np.histogram(inside, edges)[0] / max(count, 1), edges, **look)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
     if log:
         axes.set_xscale("log")
     else:
         axes.locator_params(axis="x", nbins=3 if column.kind == "datetime" else 5)
-    axes.xaxis.set_major_formatter(lambda value, _: tick(column, value))
-    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
+    axes.xaxis.set_major_formatter(axis_labels(partial(tick, column)))
+    axes.yaxis.set_major_formatter(axis_labels(lambda share: f"{100 * share:.3g} %"))
     axes.locator_params(axis="y", nbins=4)
 
 
@@ -159,14 +241,6 @@ def _edges(column: Column, sides: Sequence[Floats]) -> tuple[Floats, bool]:
     return np.linspace(low, high, BINS + 1), False
 
 
-def _area(axes: Axes, shares: Floats, edges: Floats) -> None:
-    axes.stairs(shares, edges, fill=True, color=REAL)
-
-
-def _outline(axes: Axes, shares: Floats, edges: Floats) -> None:
-    axes.stairs(shares, edges, color=GENERATED, linewidth=1.6)
-
-
 def _spike(values: Floats, count: int) -> float | None:
     """The value that so many rows share that it would flatten the others; None where there are few values anyway."""
     distinct, counts = np.unique(values, return_counts=True)
@@ -176,16 +250,9 @@ def _spike(values: Floats, count: int) -> float | None:
     return float(distinct[often]) if counts[often] >= SPIKE * count else None
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"
-
-
-BINS, HEIGHT = 24, 4.4  # bars of the histogram; inches
-
-
 def draw_predictions(measured: Floats, predicted: Floats, mean: float, target: str) -> bytes:
     """A PNG of two panels. Args: measured, predicted (N,) in the target's units; mean of the training rows."""
-    drawn = figure(HEIGHT)
+    drawn = figure(ERROR_HEIGHT)
     parts = drawn.subfigures(2, 1, squeeze=False, height_ratios=[0.09, 1])
     legend(parts[0, 0], "predicting the mean", "this model")
     points, errors = parts[1, 0].subplots(1, 2, width_ratios=[1, 1.25])
@@ -200,13 +267,13 @@ def draw_predictions(measured: Floats, predicted: Floats, mean: float, target: s
     points.scatter(measured, predicted, s=16, color=GENERATED, alpha=0.6, linewidths=0)
     plain_axes(points, f"{cut(target, 34)}: predicted against measured")
     own, of_mean = predicted - measured, mean - measured
-    edges = np.histogram_bin_edges(np.concatenate([own, of_mean]), BINS)
+    edges = np.histogram_bin_edges(np.concatenate([own, of_mean]), ERROR_BINS)
     errors.stairs(np.histogram(of_mean, edges)[0] / len(of_mean), edges, fill=True, color=REAL)
     errors.stairs(np.histogram(own, edges)[0] / len(own), edges, color=GENERATED, linewidth=1.6)
     plain_axes(errors, "Errors, predicted less measured")
-    errors.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
+    errors.yaxis.set_major_formatter(axis_labels(lambda share: f"{100 * share:.3g} %"))
     for axes in (points, errors):
-        axes.xaxis.set_major_formatter(lambda value, _: short(value))
+        axes.xaxis.set_major_formatter(axis_labels(short))
         axes.locator_params(nbins=5)
-    points.yaxis.set_major_formatter(lambda value, _: short(value))
+    points.yaxis.set_major_formatter(axis_labels(short))
     return png(drawn)

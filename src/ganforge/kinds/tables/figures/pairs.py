@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.figures.style import (
+from ganforge.kinds.tables.figures.columns import (
     DARK_REAL,
     GENERATED,
     GENERATED_SCALE,
@@ -23,6 +25,7 @@ from ganforge.kinds.tables.figures.style import (
     SMALL,
     SOFT,
     Floats,
+    axis_labels,
     cut,
     figure,
     front,
@@ -133,7 +136,7 @@ def _points(both: tuple[Axes, Axes], x: Column, y: Column, sides: Sequence[tuple
         both[0].set(**{f"{letter}lim": (low - room, high + room)})
         both[0].locator_params(axis=letter, nbins=3 if column.kind == "datetime" else 4)
         for axes in both:
-            getattr(axes, f"{letter}axis").set_major_formatter(lambda value, _, column=column: tick(column, value))
+            getattr(axes, f"{letter}axis").set_major_formatter(axis_labels(partial(tick, column)))
 
 
 def _heat(both: tuple[Axes, Axes], x: Column, y: Column, sides: Sequence[tuple[Any, Any]]) -> None:
@@ -152,38 +155,32 @@ def _heat(both: tuple[Axes, Axes], x: Column, y: Column, sides: Sequence[tuple[A
 
 
 class _Cells:
-    """How the values of one column become the rows or columns of a heat map."""
+    """How the values of one column become the rows or columns of a heat map; missing ones are the last."""
 
     def __init__(self, column: Column, real: NDArray[Any], made: NDArray[Any]) -> None:
-        self._column, self._others = column, False
+        self._column, self._gone = column, bool(pd.isna(real).any() or pd.isna(made).any())
         self.texts: list[str] = []
         self._edges: Floats = np.zeros(0)
         if column.is_number:
             low, high = range_of(real[~np.isnan(real)], made[~np.isnan(made)])
             space = np.geomspace if skewed(column, real[~np.isnan(real)], low, high) else np.linspace
             self._edges = space(low, high, BINS + 1)
-            self._gone = bool(np.isnan(real).any() or np.isnan(made).any())
         else:
-            names = most_frequent(real, MOST_TEXTS)
-            missing = any(value is None for side in (real, made) for value in side)
-            known = {*names, None}
-            self._others = any(value not in known for side in (real, made) for value in side)
-            self.texts = [*names, *(["all others"] if self._others else []), *(["no value"] if missing else [])]
-            self._gone = missing
+            self._known = pd.Index(most_frequent(real, MOST_TEXTS), dtype=object)
+            others = any((~pd.isna(side) & (self._known.get_indexer(side) < 0)).any() for side in (real, made))
+            self.texts = [*self._known, *["all others"] * others, *["no value"] * self._gone]
 
     def __len__(self) -> int:
         return len(self.texts) if self.texts else len(self._edges) - 1 + self._gone
 
     def places(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """The cell of each value; missing ones in the last."""
-        if not self.texts:
+        """The cell of each value."""
+        if self.texts:
+            inside = self._known.get_indexer(values)
+            inside = np.where(inside < 0, len(self._known), inside)
+        else:
             inside = np.clip(np.searchsorted(self._edges, values, "right") - 1, 0, len(self._edges) - 2)
-            return np.where(np.isnan(values), len(self) - 1, inside)
-        places = np.full(len(values), len(self.texts) - 1 - self._gone)  # all others
-        for i, text in enumerate(self.texts[: len(self.texts) - self._gone - self._others]):
-            places[values == text] = i
-        places[np.array([value is None for value in values], bool)] = len(self.texts) - 1
-        return places
+        return np.where(pd.isna(values), len(self) - 1, inside)
 
     def ticks(self, slanted: bool = False) -> tuple[list[float], list[str]]:
         """Places and labels."""
@@ -195,7 +192,7 @@ class _Cells:
             0,
             *middle,
             *(() if self._gone else (bins,)),
-        )  # the label of missing ones stands in the last one's place
+        )  # "no value" stands in the last one's place
         labels = [tick(self._column, float(self._edges[i])) for i in shown]
         places = [i - 0.5 for i in shown]
         return ([*places, float(bins)], [*labels, "no value"]) if self._gone else (places, labels)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
@@ -21,25 +18,20 @@ from ganforge.contracts import Observer, Plain
 from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.tables import keep
-from ganforge.kinds.tables.codec.codec import TableCodec
-from ganforge.kinds.tables.codec.completion import fill, given_cells
-from ganforge.kinds.tables.codec.differences import GapUnit
+from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
-from ganforge.kinds.tables.codec.serialization import codec_content, restore_codec
+from ganforge.kinds.tables.codec.numbers import GapUnit
+from ganforge.kinds.tables.columns import MOST_CANDIDATES
+from ganforge.kinds.tables.complete import complete_table, fill, given_cells
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
-from ganforge.kinds.tables.reading.arrays import columns_like, from_plain, joined, plain_like, with_filled
-from ganforge.kinds.tables.reading.reader import TableSource
-from ganforge.kinds.tables.reading.source import open_source
-from ganforge.kinds.tables.reading.write import check_table_place, write_table
+from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
+from ganforge.kinds.tables.reading.write import write_table
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
-from ganforge.kinds.tables.settings import MOST_CANDIDATES
 from ganforge.recipe import Network, Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
@@ -88,7 +80,7 @@ class RowModel:
             for column in self.codec.columns:
                 if column.kind == "identifier":
                     plain[column.name] = fresh_identifiers(column, BLOCK, random, start=first)
-            yield {name: values[: count - first] for name, values in plain.items()}
+            yield take(plain, slice(0, count - first))
 
     def draw(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
         """The same in one piece."""
@@ -100,9 +92,9 @@ class RowModel:
         Args: plain (N,) of all columns; draw: a value drawn for each cell, so that the filled table varies as the real
             one; else the best guess, which is the mean of GUESSES draws for numbers and the most likely category.
         """
-        count, parts = len(next(iter(plain.values()))), []
-        for first in range(0, count, BLOCK):
-            part = {name: values[first : first + BLOCK] for name, values in plain.items()}
+        parts = []
+        for first in range(0, row_count(plain), BLOCK):
+            part = take(plain, slice(first, first + BLOCK))
             shares = self._shares(part, 1 if draw else GUESSES, generator_for(seed, "complete rows", step=first))
             random = np.random.default_rng(seed_for(seed, "complete values", step=first)) if draw else None
             parts.append(fill(self.codec, part, shares, random))
@@ -137,7 +129,8 @@ class RowModel:
     def _codes(self, asked: AskedByUnit, random: torch.Generator) -> NDArray[np.int32]:
         """Codes (BLOCK, U) that meet the conditions: of several candidates for a row the one that the referee takes."""
         referee, layout = self.network.referee, self.layout
-        allowed = {place: self._allowed(place, conditions) for place, conditions in asked.items()}
+        device = next(self.network.parameters()).device
+        allowed = {place: torch.from_numpy(self.codec.units[place].allowed(asked[place])).to(device) for place in asked}
         bound = {place: codes for place, codes in allowed.items() if not codes.all() or self._is_gap(place)}
         logits = self.network.generator(self._latents(bound, asked, random)) + self._forbidden(bound)
         count = self.candidates if referee is not None else 1
@@ -207,11 +200,6 @@ class RowModel:
         codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
         return codes, shares.sum(dim=1).log()
 
-    def _allowed(self, place: int, conditions: tuple[Condition, ...]) -> Tensor:
-        """Which codes of a unit can meet the conditions, (K,)."""
-        allowed = torch.from_numpy(self.codec.units[place].allowed(conditions))
-        return allowed.to(next(self.network.parameters()).device)
-
     def _forbidden(self, bound: Mapping[int, Tensor]) -> Tensor:
         """What to add to logits (P,) so that no code is drawn which cannot meet a condition."""
         forbidden = torch.zeros(self.layout.width, device=next(self.network.parameters()).device)
@@ -236,18 +224,13 @@ class RowModel:
         return RowSamples(self, int(count), self.conditions(asked.get("where") or ()), seed)
 
     def write(self, samples: RowSamples, out: Path, *, force: bool) -> Path:
-        """Writes a table's file as the rows are drawn. Raises: InputError, StorageError."""
-        from ganforge.kinds.tables.reading.write import check_table_place, write_table
-
-        check_table_place(out, force=force)
+        """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
         return write_table(samples.blocks(), out, self.codec.columns, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Fills the missing cells of a table."""
-        how = {"draw": bool(options.get("draw")), "seed": options.get("seed", 0)}
-        if out is None:
-            return completed(self, source, **how)
-        return write_completed(self, source, out, **how, force=bool(options.get("force")))
+        """Fill the missing cells of a table."""
+        draw, seed, force = bool(options.get("draw")), options.get("seed", 0), bool(options.get("force"))
+        return complete_table(self, source, out, draw=draw, seed=seed, force=force)
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands for a person who has this model (contracts.Model)."""
@@ -293,7 +276,7 @@ class RowSamples:
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:
-    """Reads the model of a run, which may come from anybody; see stored.py.
+    """Read the model of a run, which may come from anybody (core/model_files.py).
 
     Raises: RunError if there is none, if it is damaged, or if it is not a model of rows.
     """
@@ -314,43 +297,3 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
 
         product = built(folder, build, "network/").to(device)
     return RowModel(product, network.need("latent_size"), codec, candidates, content["task"])
-
-
-def completed(model: RowModel, source: object, *, draw: bool, seed: int) -> pd.DataFrame:
-    """A table, as a path or a frame, with its missing cells filled. Raises: DataError if it is not like the learned."""
-    with _on_disk(source) as path:
-        table = open_source(path)
-        columns_like(table, model.codec.columns)  # or it is refused
-        return pd.concat(list(_filled(model, table, draw, seed)), ignore_index=True)
-
-
-def write_completed(model: RowModel, source: object, out: Path, *, draw: bool, seed: int, force: bool) -> Path:
-    """The same as a file. Raises: InputError for the place, before anything is read; DataError; StorageError."""
-    check_table_place(out, force=force)
-    with _on_disk(source) as path:
-        table = open_source(path)
-        columns = columns_like(table, model.codec.columns)
-        return write_table(_filled(model, table, draw, seed), out, columns, force=force)
-
-
-@contextmanager
-def _on_disk(source: object) -> Iterator[str | Path]:
-    """A path for a table: its own, or that of a file which is there for now."""
-    if isinstance(source, str | Path):
-        yield source
-        return
-    with tempfile.TemporaryDirectory(prefix="ganforge-") as folder:
-        yield keep(source, Path(folder))
-
-
-def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[pd.DataFrame]:
-    """The table in parts, as it is but for its missing cells."""
-    learned = [
-        column for column in model.codec.columns if any(column.name in unit.columns for unit in model.codec.units)
-    ]
-    first_row = 1
-    for number, frame in enumerate(source.chunks()):
-        plain = plain_like(frame, learned, first_row)
-        filled = model.complete(plain, draw=draw, seed=seed_for(seed, "filled rows", step=number))
-        yield with_filled(frame, filled, learned)
-        first_row += len(frame)

@@ -56,6 +56,7 @@ TABLE_QUICK = ("table_quality", "column_shapes", "column_pairs")  # measured dur
 
 
 MOST_PAIRS = 200  # that are listed, the worst ones
+SIDES = ("score", "floor", "reference")  # of the generated rows, of real ones, of the copula's
 PERFECT = 0.5  # of detection and nearness: what a perfect generator gets, by symmetry
 JUDGE = {
     "kind": "held-out rows",
@@ -65,15 +66,9 @@ FLOOR = "The floor is what unseen real rows get in place of generated ones, and 
 
 
 def evaluate_table(
-    train: Plain,
-    held_out: Plain,
-    samples: Plain,
-    columns: Sequence[Column],
-    *,
-    label: str | None,
-    seed: int,
+    train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column], *, label: str | None, seed: int
 ) -> Evaluation:
-    """Compares generated rows with real ones, and rivals that are no GAN in the same way.
+    """Compare generated rows with real ones, and rivals that are not GANs in the same way.
 
     Columns and pairs are compared with the training rows, in sets as large as the held-out one, because the floor is
     what the held-out rows get in their place. Memory is bounded: at most 200,000 training rows are searched for copies,
@@ -92,37 +87,30 @@ def evaluate_table(
     # Boosted trees wait for each other's threads at every leaf: on two cores that others use as well, two threads took
     # 590 s for Adult where one takes 40.
     with threadpool_limits(limits=1, user_api="openmp"):
-        return _evaluate(train, held_out, samples, columns, label, seed)
-
-
-def _evaluate(
-    train: Plain,
-    held_out: Plain,
-    samples: Plain,
-    columns: Sequence[Column],
-    label: str | None,
-    seed: int,
-) -> Evaluation:
-    real = Real.prepare(train, held_out, columns, label, seed)
-    rows = subset(samples, columns, MOST_ROWS, seed, "samples")
-    rivals = {name: (sentence, drawn) for name, sentence, drawn in rivals_of(real, row_count(rows))}
-    scores = {name: real.score(drawn, name) for name, (_, drawn) in rivals.items()}
-    mine, best, copula = real.score(rows, "samples"), real.score_real(), scores["Gaussian copula"]
-    listed_columns = _columns(real, rows, mine, best, copula)
+        real = Real.prepare(train, held_out, columns, label, seed)
+        rows = subset(samples, columns, MOST_ROWS, seed, "samples")
+        rivals = {name: (sentence, drawn) for name, sentence, drawn in rivals_of(real, row_count(rows))}
+        scores = {name: real.score(drawn, name) for name, (_, drawn) in rivals.items()}
+        mine, best, copula = real.score(rows, "samples"), real.score_real(), scores["Gaussian copula"]
+        label_found = _label(real)
+    listed_columns = _columns(real, rows, (mine, best, copula))
     lost = [
         f"{column.name}: no row has {shown(value)}, which is common in the real rows."
-        for column in learned(columns)
+        for column in real.coding.columns
         for value in lost_values(column, real.train[column.name], rows[column.name])
     ]
     facts = {
         "columns": listed_columns,
-        "pairs": _pairs(real, rows, mine, best, copula),
+        "pairs": _pairs(real, rows, (mine, best, copula)),
         "targets": _targets(real, mine, copula),
-        "label": _label(real),
+        "label": label_found,
         "rivals": [
-            _rival("this model", "The generated rows.", mine),
-            *(_rival(name, rivals[name][0], score) for name, score in scores.items()),
-            _rival("held-out real rows", "Real rows that training never saw: the best that can be hoped for.", best),
+            rival(name, sentence, {measure: estimate.value for measure, estimate in score.measures.items()})
+            for name, sentence, score in (
+                ("this model", "The generated rows.", mine),
+                *((name, rivals[name][0], score) for name, score in scores.items()),
+                ("held-out real rows", "Real rows that training never saw: the best that can be hoped for.", best),
+            )
         ],
         "nearest": mine.copies.sentence,
         "copying_suspected": mine.copies.suspected,
@@ -169,9 +157,9 @@ def _package_measure(real: Real, rows: Plain, copula: Plain, mine: Score) -> lis
         sdmetrics_quality(take(real.train, slice(0, MOST_ROWS)), take(part, slice(0, size)), real.columns)
         for part in (rows, real.held_out, copula)
     )
-    quality, name = mine.similarity.quality, "sdmetrics_quality"
-    its = Estimate(value, value - (quality.value - quality.low), min(1.0, value + (quality.high - quality.value)))
-    return [Measure.of(name, its, TABLE_MEANINGS[name], floor=floor, reference=reference)]
+    own, name = mine.similarity.quality, "sdmetrics_quality"
+    found = Estimate(value, value - (own.value - own.low), min(1.0, value + (own.high - own.value)))
+    return [Measure.of(name, found, TABLE_MEANINGS[name], floor=floor, reference=reference)]
 
 
 def sdmetrics_available() -> bool:
@@ -195,58 +183,42 @@ def sdmetrics_quality(real: Plain, rows: Plain, columns: Sequence[Column]) -> fl
     return float(report.get_score())
 
 
-def _columns(real: Real, rows: Plain, mine: Score, best: Score, copula: Score) -> list[dict[str, Any]]:
-    by_name = {column.name: column for column in real.columns}
-    found = []
-    for i, name in enumerate(mine.similarity.names):
-        score, floor, reference = (float(one.similarity.by_column[i]) for one in (mine, best, copula))
-        off = is_off(score, floor, min(row_count(rows), row_count(real.held_out)))
-        sentence = column_sentence(by_name[name], real.train[name], rows[name]) if off else ""
-        kind = by_name[name].kind
-        found.append(
-            {"name": name, "kind": kind, "score": score, "floor": floor, "reference": reference, "sentence": sentence}
-        )
+def _columns(real: Real, rows: Plain, sides: tuple[Score, Score, Score]) -> list[dict[str, Any]]:
+    """Args: sides what the generated rows, real ones and the copula's get."""
+    similarity, best, found = sides[0].similarity, sides[1].similarity, []
+    off = is_off(similarity.by_column, best.by_column, min(row_count(rows), row_count(real.held_out)))
+    for place, column in enumerate(real.coding.columns):
+        scores = dict(zip(SIDES, (float(side.similarity.by_column[place]) for side in sides), strict=True))
+        sentence = column_sentence(column, real.train[column.name], rows[column.name]) if off[place] else ""
+        found.append({"name": column.name, "kind": column.kind, **scores, "sentence": sentence})
     return sorted(found, key=lambda column: column["score"])
 
 
-def _pairs(real: Real, rows: Plain, mine: Score, best: Score, copula: Score) -> list[dict[str, Any]]:
-    names, by_name = mine.similarity.names, {column.name: column for column in real.columns}
-    first, second = np.triu_indices(len(names), 1)
-    scores = mine.similarity.by_pair[first, second]
-    found = []
-    for place in np.argsort(scores, kind="stable")[:MOST_PAIRS]:
-        i, j = int(first[place]), int(second[place])
-        score, floor, reference = (float(one.similarity.by_pair[i, j]) for one in (mine, best, copula))
-        a, b, sentence = names[i], names[j], ""
-        if is_off(score, floor, min(row_count(rows), row_count(real.held_out))):
-            sides = [(side[a], side[b]) for side in (real.train, rows)]
-            sentence = pair_sentence(by_name[a], by_name[b], sides[0], sides[1])
-        found.append(
-            {
-                "columns": [a, b],
-                "score": score,
-                "floor": floor,
-                "reference": reference,
-                "counts": bool(mine.similarity.related[i, j]),
-                "sentence": sentence,
-            }
-        )
+def _pairs(real: Real, rows: Plain, sides: tuple[Score, Score, Score]) -> list[dict[str, Any]]:
+    """Args: as for `_columns`."""
+    similarity, best, found = sides[0].similarity, sides[1].similarity, []
+    off = is_off(similarity.by_pair, best.by_pair, min(row_count(rows), row_count(real.held_out)))
+    pairs = np.stack(np.triu_indices(len(similarity.names), 1), axis=1)
+    for i, j in pairs[np.argsort(similarity.by_pair[*pairs.T], kind="stable")][:MOST_PAIRS]:
+        scores = dict(zip(SIDES, (float(side.similarity.by_pair[i, j]) for side in sides), strict=True))
+        first, second, sentence = real.coding.columns[i], real.coding.columns[j], ""
+        if off[i, j]:
+            theirs, made = ((side[first.name], side[second.name]) for side in (real.train, rows))
+            sentence = pair_sentence(first, second, theirs, made)
+        counts = bool(similarity.related[i, j])
+        found.append({"columns": [first.name, second.name], **scores, "counts": counts, "sentence": sentence})
     return found
 
 
 def _targets(real: Real, mine: Score, copula: Score) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": target.name,
-            "measure": target.measure,
-            "generated": mine.utility.scores[target.name].value,
-            "low": mine.utility.scores[target.name].low,
-            "high": mine.utility.scores[target.name].high,
-            "real": float(target.real[0]),
-            "reference": copula.utility.scores[target.name].value,
-        }
-        for target in real.targets
-    ]
+    found = []
+    for target in real.targets:
+        got = mine.utility.scores[target.name]
+        told: dict[str, Any] = {"name": target.name, "measure": target.measure}
+        ends = {"generated": got.value, "low": got.low, "high": got.high}
+        reference = copula.utility.scores[target.name].value
+        found.append({**told, **ends, "real": float(target.real[0]), "reference": reference})
+    return found
 
 
 def _label(real: Real) -> dict[str, Any] | None:
@@ -255,10 +227,6 @@ def _label(real: Real) -> dict[str, Any] | None:
         return None
     told = {"name": real.label, "skill": skill.value, "low": skill.low, "high": skill.high}
     return {**told, "held_out": row_count(real.held_out)}
-
-
-def _rival(name: str, sentence: str, score: Score) -> dict[str, Any]:
-    return rival(name, sentence, {measure: estimate.value for measure, estimate in score.measures.items()})
 
 
 def _refuse_too_few(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column]) -> None:

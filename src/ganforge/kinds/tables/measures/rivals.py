@@ -20,8 +20,8 @@ from scipy.special import ndtr, ndtri
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, subset
+from ganforge.kinds.tables.measures.similarity import by_frequency, ranks
 from ganforge.kinds.tables.reading.arrays import row_count, take
 
 SENTENCE = (
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 
 def rivals_of(real: Real, count: int) -> list[tuple[str, str, Plain]]:
-    """Name, sentence and rows of each: what is no GAN and learns from the same rows."""
+    """Name, sentence and rows of each: methods that are not GANs and learn from the same rows."""
     random = np.random.default_rng(seed_for(real.seed, "metrics/tables/rivals"))
     base = take(real.train, slice(0, 2 * MOST_ROWS))
     found = [

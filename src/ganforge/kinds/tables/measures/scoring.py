@@ -1,37 +1,179 @@
-"""Every measure of one set of rows: the generator's, a rival's, or real ones, all by the same code."""
+"""Every measure of one set of rows, the generator's, a rival's, or real ones: likeness, what boosted trees learn from
+them for real rows, whether a tree can tell them from real ones, and copies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.coding import Coded, Coding
 from ganforge.kinds.tables.measures.copies import Copies, copies
-from ganforge.kinds.tables.measures.similarity import Similarity, similarity
-from ganforge.kinds.tables.measures.utility import (
-    Target,
-    Utility,
-    auc,
-    auc_standard_error,
-    find_targets,
-    fit_tree,
-    label_skill,
-    of_real_rows,
-    utility,
-)
+from ganforge.kinds.tables.measures.similarity import Coded, Coding, Similarity, by_frequency, ranks, similarity
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take
-from ganforge.measures.intervals import Estimate, from_standard_error
+from ganforge.measures.intervals import Estimate, from_jackknife, from_standard_error
+from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_squared
 
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at
 MOST_TRAIN = 200_000  # training rows among which exact copies are searched
 MOST_DETECTED = 5_000  # rows of each kind that are told apart
 FEWEST = 10  # rows of each kind
 MOST_GROUPS = 10  # of rows, each as many as are held out
+LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
+MOST_TARGETS = 8
+MOST_CLASSES, MOST_OTHER_CLASSES = 10, 4  # of the label and of other columns; the rarer ones count as one
+FEW_VALUES = 10  # an integer of so many values is predicted as classes
+MOST_OTHER_ROWS = 5_000  # that a tree learns from for a column that is not the label
+FEWEST_ROWS = 20
+CLEAR = 0.05  # skill that must be left at the lower end of the interval for a target to be sensible
+BLOCKS = 20
+
+Floats = NDArray[np.float64]
+
+
+def fit_tree(x: Floats, y: NDArray[Any], categorical: list[bool], *, classes: bool) -> Any:
+    """A boosted tree with scikit-learn's settings.
+
+    Args: y (N,) classes of at least two kinds, or numbers without missing ones; categorical which columns of x (N, F)
+        are codes.
+    """
+    model = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    leaf = min(LEAF, max(1, len(y) // 20))
+    return model(random_state=0, categorical_features=categorical, min_samples_leaf=leaf).fit(x, y)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A column to predict, as a tree that learned from real rows predicts it.
+
+    Skill is 2 AUC - 1 for classes and R^2 for numbers: 0 is guessing, 1 is exact.
+    """
+
+    name: str
+    classes: pd.Index[str] | None  # None for a number
+    rows: int  # that a tree learns from, at most
+    truth: NDArray[np.generic]  # of the held-out rows with a value: codes or numbers
+    there: NDArray[np.bool_]  # (H,) which held-out rows have a value
+    real: Floats  # (BLOCKS + 1,) scores
+
+    @property
+    def measure(self) -> str:
+        return "R^2" if self.classes is None else "AUC"
+
+    def skill(self, scores: Floats) -> Floats:
+        return scores if self.classes is None else 2 * scores - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Utility:
+    """kept: the mean share of the real rows' skill, over targets; scores by target, each with its interval."""
+
+    kept: Estimate | None
+    scores: Mapping[str, Estimate]
+
+
+def find_targets(coding: Coding, train: Plain, held_out: Plain, label: str | None) -> list[Target]:
+    """The columns that real rows predict clearly better than chance, the label first, at most eight."""
+    first = [column for column in coding.columns if column.name == label]
+    rest = [column for column in coding.columns if column.name != label and column.kind != "datetime"]
+    found: list[Target] = []
+    if len(coding.columns) < 2:
+        return found
+    for column in [*first, *rest]:
+        if len(found) == MOST_TARGETS:
+            break
+        most = (MOST_ROWS, MOST_CLASSES) if column.name == label else (MOST_OTHER_ROWS, MOST_OTHER_CLASSES)
+        target = _target(coding, column, train, held_out, most)
+        if target is not None and estimate(target.skill(target.real)).low > CLEAR:
+            found.append(target)
+    return found
+
+
+def of_real_rows(targets: Sequence[Target]) -> Utility:
+    """What training on real rows gives: all of the skill, by definition."""
+    kept = Estimate(1.0, 1.0, 1.0) if targets else None
+    return Utility(kept, {target.name: estimate(target.real) for target in targets})
+
+
+def utility(coding: Coding, targets: Sequence[Target], rows: Plain, held_out: Plain) -> Utility:
+    """Trees that learn from `rows` and are tested on the held-out rows.
+
+    A skill below 0 counts as none, so that one column that went wrong does not outweigh all others.
+    """
+    scores = {target.name: _scores(coding, target, rows, held_out) for target in targets}
+    skills = [(target.skill(scores[target.name]), target.skill(target.real)) for target in targets]
+    kept = [np.maximum(mine, 0) / np.maximum(real, 1e-6) for mine, real in skills]
+    told = {name: estimate(values) for name, values in scores.items()}
+    return Utility(estimate(np.mean(kept, axis=0)) if kept else None, told)
+
+
+def _target(coding: Coding, column: Column, train: Plain, held_out: Plain, most: tuple[int, int]) -> Target | None:
+    """None where there are too few values, or kinds of them. Args: most rows to learn from, and classes told apart."""
+    (rows, kinds), values, classes = most, held_out[column.name], None
+    there = ~pd.isna(values)
+    if column.is_number and not 0 < column.distinct <= FEW_VALUES:
+        truth: NDArray[np.generic] = values[there]
+        varied = len(truth) > 0 and bool((truth != truth[0]).any())
+    else:
+        classes = by_frequency(_texts(train[column.name]))[:kinds]
+        truth = _codes(classes, values[there])
+        varied = len(np.unique(truth)) > 1
+    if there.sum() < FEWEST_ROWS or not varied:
+        return None
+    target = Target(column.name, classes, rows, truth, there, np.zeros(BLOCKS + 1))
+    return replace(target, real=_scores(coding, target, train, held_out))
+
+
+def _scores(coding: Coding, target: Target, rows: Plain, held_out: Plain) -> Floats:
+    """(BLOCKS + 1,): on all held-out rows, then without each block of them; chance where nothing can be learned."""
+    values = rows[target.name]
+    use = np.flatnonzero(~pd.isna(values))[: target.rows]
+    learn, test = coding.features(take(rows, use), target.name), coding.features(held_out, target.name)[target.there]
+    categorical = coding.categorical(target.name)
+    every = np.arange(target.there.sum())
+    kept = [every, *[every[every % BLOCKS != block] for block in range(BLOCKS)]]
+    if target.classes is None:
+        truth = np.asarray(target.truth, np.float64)
+        if len(use) < FEWEST_ROWS:
+            return np.zeros(BLOCKS + 1)
+        predicted = fit_tree(learn, values[use], categorical, classes=False).predict(test)
+        return np.array([r_squared(truth[rows], predicted[rows]) for rows in kept])
+    codes, truth_codes = _codes(target.classes, values[use]), np.asarray(target.truth, np.int64)
+    if len(use) < FEWEST_ROWS or len(np.unique(codes)) < 2:
+        return np.full(BLOCKS + 1, 0.5)
+    model = fit_tree(learn, codes, categorical, classes=True)
+    chances = np.zeros((len(test), len(target.classes) + 1))
+    chances[:, model.classes_] = model.predict_proba(test)
+    if len(target.classes) == 2 and not (truth_codes == 2).any():
+        chances = chances[:, :2]
+    return np.array([macro_auc(truth_codes, chances, rows) for rows in kept])
+
+
+def _codes(classes: pd.Index[str], values: NDArray[np.generic]) -> NDArray[np.int64]:
+    """0..K-1, and K for every other value."""
+    return ranks(_texts(values), classes)
+
+
+def _texts(values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers of few values as objects, so that they can be classes."""
+    if values.dtype == object:
+        return values
+    texts = values.astype(object)
+    texts[np.isnan(values)] = None
+    return texts
+
+
+def estimate(values: Floats) -> Estimate:
+    """The value on all rows and the jackknife interval from those with a block left out; no skill goes beyond 1."""
+    found = from_jackknife(float(values[0]), values[1:], least=-np.inf)
+    return Estimate(found.value, found.low, max(found.value, min(found.high, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +202,7 @@ class Real:
 
     @classmethod
     def prepare(cls, train: Plain, held_out: Plain, columns: Sequence[Column], label: str | None, seed: int) -> Real:
-        """Takes at most 200,000 training and 30,000 held-out rows, the same for the same seed."""
+        """Take at most 200,000 training and 30,000 held-out rows, the same for the same seed."""
         train = subset(train, columns, MOST_TRAIN, seed, "train")
         held_out = subset(held_out, columns, MOST_ROWS, seed, "held_out")
         base = take(train, slice(0, 2 * MOST_ROWS))
@@ -69,45 +211,44 @@ class Real:
         return cls(tuple(columns), train, held_out, coding, coding.code(base), tuple(targets), label, seed)
 
     def label_skill(self) -> Estimate | None:
-        """What the other columns say about the label: 0 nothing, 1 everything; None without one."""
-        return label_skill(self.coding, self.targets, take(self.train, slice(0, MOST_ROWS)), self.held_out, self.label)
+        """How well real rows predict the label from other columns: 0 is guessing, 1 is exact; None where unknown."""
+        found = next((target for target in self.targets if target.name == self.label), None)
+        column = next((column for column in self.coding.columns if column.name == self.label), None)
+        if found is None and column is not None and len(self.coding.columns) > 1:
+            train = take(self.train, slice(0, MOST_ROWS))
+            found = _target(self.coding, column, train, self.held_out, (MOST_ROWS, MOST_CLASSES))
+        return estimate(found.skill(found.real)) if found is not None else None
 
     def score(self, rows: Plain, purpose: str) -> Score:
         """Every measure of `rows`, in random order; purpose names its randomness."""
-        random = np.random.default_rng(seed_for(self.seed, f"metrics/tables/{purpose}"))
-        return self._put_together(
-            similar(self.coding, self.coded, rows, row_count(self.held_out)),
-            utility(self.coding, self.targets, rows, self.held_out),
-            _told(self.coding, self.held_out, rows, random),
-            copies(self.train, self.held_out, rows, self.columns),
-        )
+        taught = utility(self.coding, self.targets, rows, self.held_out)
+        return self._score(rows, rows, taught, purpose, copies(self.train, self.held_out, rows, self.columns))
 
     def score_real(self) -> Score:
         """What real rows get in place of generated ones: held-out rows beside the training rows, training rows where
         held-out ones judge, and one half of the held-out rows where the other half says what unseen rows do."""
-        random = np.random.default_rng(seed_for(self.seed, "metrics/tables/real"))
         half = row_count(self.held_out) // 2
-        return self._put_together(
-            similar(self.coding, self.coded, self.held_out, row_count(self.held_out)),
-            of_real_rows(self.targets),
-            _told(self.coding, self.held_out, self.train, random),
-            copies(
-                self.train, take(self.held_out, slice(0, half)), take(self.held_out, slice(half, None)), self.columns
-            ),
-        )
+        unseen, rows = (take(self.held_out, part) for part in (slice(0, half), slice(half, None)))
+        taught, copied = of_real_rows(self.targets), copies(self.train, unseen, rows, self.columns)
+        return self._score(self.held_out, self.train, taught, "real", copied)
 
-    def _put_together(self, mine: Similarity, taught: Utility, told: Estimate | None, copied: Copies) -> Score:
+    def _score(self, alike: Plain, told: Plain, taught: Utility, purpose: str, copied: Copies) -> Score:
+        """Args: alike rows to compare with the training rows; told rows that a tree is to tell from held-out ones."""
+        random = np.random.default_rng(seed_for(self.seed, f"metrics/tables/{purpose}"))
+        likeness = similar(self.coding, self.coded, alike, row_count(self.held_out))
+        detected = detection(self.coding, self.held_out, told, random)
         found = {
-            "table_quality": mine.quality,
-            "column_shapes": mine.shapes,
-            "column_pairs": mine.pairs,
+            "table_quality": likeness.quality,
+            "column_shapes": likeness.shapes,
+            "column_pairs": likeness.pairs,
             "utility": taught.kept,
             "label_score": taught.scores.get(self.label or ""),
-            "detection": told,
+            "detection": detected,
             "nearer_to_train": copied.nearer,
             "exact_copies": copied.exact,
         }
-        return Score(mine, taught, told, copied, {name: value for name, value in found.items() if value is not None})
+        measures = {name: value for name, value in found.items() if value is not None}
+        return Score(likeness, taught, detected, copied, measures)
 
 
 def subset(table: Plain, columns: Sequence[Column], most: int, seed: int, purpose: str) -> Plain:
@@ -148,17 +289,15 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(value, max(0.0, low), min(1.0, max(value, high)))
 
 
-def _told(coding: Coding, held_out: Plain, rows: Plain, random: np.random.Generator) -> Estimate | None:
-    n = min(MOST_DETECTED, row_count(held_out), row_count(rows))
-    return None if n < FEWEST else detection(coding, take(held_out, slice(0, n)), take(rows, slice(0, n)), random)
-
-
-def detection(coding: Coding, held_out: Plain, samples: Plain, random: np.random.Generator) -> Estimate:
+def detection(coding: Coding, held_out: Plain, samples: Plain, random: np.random.Generator) -> Estimate | None:
     """The mean of two areas under the curve: a tree learns on one half of all rows and judges the other, both ways.
 
-    Args: held_out and samples equally many rows, at least 10. The interval is Hanley and McNeil's for all rows.
+    At most 5,000 rows of each kind are told apart, equally many; fewer than 10 tell nothing. The interval is Hanley and
+    McNeil's for all rows.
     """
-    n = min(row_count(held_out), row_count(samples))
+    n = min(MOST_DETECTED, row_count(held_out), row_count(samples))
+    if n < FEWEST:
+        return None
     table = joined([take(held_out, slice(0, n)), take(samples, slice(0, n))])
     features, made = coding.features(table), np.arange(2 * n) >= n
     halves = np.zeros(2 * n, bool)

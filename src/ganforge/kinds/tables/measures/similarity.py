@@ -1,5 +1,7 @@
 """How alike two tables are, column by column and pair by pair, with the uncertainty that the number of rows leaves.
 
+Columns are coded as small whole numbers first: categories by frequency, numbers cut at the quantiles of the real ones.
+
 The definitions follow what SDMetrics documents for its quality report (Column Shapes, Column Pair Trends), except that
 a missing value is a value of its own here, below all numbers, that numbers beside categories are cut at quantiles, and
 that Cramer's V has its bias taken off. As there, the mean over pairs is over those that depend on each other in the
@@ -8,21 +10,132 @@ real rows: columns that have nothing to do with each other are matched by any ge
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
+import pandas as pd
+import torch
 from numpy.typing import NDArray
 
-from ganforge.kinds.tables.measures.coding import Coded
-from ganforge.measures.intervals import Estimate, from_jackknife
+from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.reading.arrays import row_count, take
+from ganforge.measures.distances import kind_scores
+from ganforge.measures.distributions import (
+    block_estimate,
+    block_shares,
+    correlations,
+    cramers_v,
+    kolmogorov_smirnov,
+    total_variation,
+)
+from ganforge.measures.intervals import Estimate, from_standard_error, of_share, with_ends
+from ganforge.measures.neighbours import K, nearest
 
+MOST_VALUES = 10_000  # of one category that are told apart; the rarer ones count as one
+BINS = 10  # of a number beside a category
+MOST_CATEGORIES = 250  # that a tree tells apart; scikit-learn's take at most 255
+MISSING = 0  # the code of a missing value, in every column
 BLOCKS = 10  # of the jackknife
 RELATED_NUMBERS, RELATED = 0.4, 0.3  # |correlation| and Cramer's V from which on a pair counts, as in SDMetrics
 MOST_PAIR_VALUES = 100  # of a category that are told apart beside another column
+MOST_QUICK = 5_000  # rows of each side
+FEWEST_VARIED = 10  # rows of each side, from which on neighbours say anything
+MOST_VARIED = 1_000  # rows of each side whose neighbours are searched
+VARIED_VALUES = 50  # of a category that are told apart; the rarer ones count as one
+MISSING_PLACE = -0.5  # of a number, below all others
+NEARLY = 1e-4  # distances of equal rows differ by rounding
 
+Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A table as a `Coding` sees it, by the name of a column.
+
+    numbers: float64 (N,) with NaN for missing, of number columns only. codes: (N,) of every column, 0 for missing; of a
+    number its quantile bin from 1 on; of a category the rank of its frequency from 1 on.
+    """
+
+    count: int
+    numbers: dict[str, NDArray[np.float64]]
+    codes: dict[str, Codes]
+    sizes: dict[str, int]  # codes of a column lie in 0..size-1
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How columns become codes, as fitted on real rows. The last code of a category is every other text."""
+
+    columns: tuple[Column, ...]
+    values: dict[str, pd.Index[str]]  # of a category, the most frequent first
+    edges: dict[str, NDArray[np.float64]]  # of a number: inner bin edges, ascending, each closing its bin
+
+    @classmethod
+    def fit(cls, real: Plain, columns: Sequence[Column]) -> Coding:
+        """Args: real, from whose rows frequencies and quantiles are taken."""
+        chosen = learned(columns)
+        values, edges = {}, {}
+        for column in chosen:
+            given = real[column.name]
+            if column.is_number:
+                there = given[~np.isnan(given)]
+                cuts = np.arange(1, BINS) / BINS
+                ends = np.quantile(there, cuts, method="inverted_cdf") if len(there) else there
+                edges[column.name] = np.unique(ends)
+            else:
+                values[column.name] = by_frequency(given)[:MOST_VALUES]
+        return cls(chosen, values, edges)
+
+    def code(self, table: Plain) -> Coded:
+        """The codes of another table of the same columns."""
+        numbers, codes, sizes, count = {}, {}, {}, 0
+        for column in self.columns:
+            given, name = table[column.name], column.name
+            count = len(given)
+            if column.is_number:
+                numbers[name] = np.asarray(given, np.float64)
+                bins = np.searchsorted(self.edges[name], numbers[name], side="left") + 1
+                codes[name] = np.where(np.isnan(numbers[name]), MISSING, bins).astype(np.int64)
+                sizes[name] = len(self.edges[name]) + 2
+            else:
+                codes[name] = MISSING + 1 + ranks(given, self.values[name])
+                sizes[name] = len(self.values[name]) + 2
+        return Coded(count, numbers, codes, sizes)
+
+    def features(self, table: Plain, without: str | None = None) -> NDArray[np.float64]:
+        """What a boosted tree sees, (N, F): texts as codes by their frequency, missing values as NaN.
+
+        Args: without a column that is left out.
+        """
+        parts = []
+        for column in self.columns:
+            values = table[column.name]
+            if column.name in self.values:
+                codes = np.minimum(ranks(values, self.values[column.name]), MOST_CATEGORIES)
+                values = np.where(codes < 0, np.nan, codes)
+            if column.name != without:
+                parts.append(np.asarray(values, np.float64))
+        return np.stack(parts, axis=1)
+
+    def categorical(self, without: str | None = None) -> list[bool]:
+        """Which features are codes."""
+        return [column.name in self.values for column in self.columns if column.name != without]
+
+
+def ranks(values: NDArray[np.generic], known: pd.Index[str]) -> Codes:
+    """The place of each text (N,) among the known ones; K for one that is none of these K, -1 for a missing one."""
+    places = known.get_indexer(pd.Index(values, dtype=object))
+    return np.where(pd.isna(values), -1, np.where(places < 0, len(known), places)).astype(np.int64)
+
+
+def by_frequency(values: NDArray[np.generic]) -> pd.Index[str]:
+    """The distinct texts, the most frequent first, equally frequent ones by the alphabet; missing ones left out."""
+    counts = pd.Series(values, dtype=object).value_counts().sort_index()
+    return pd.Index(counts.sort_values(ascending=False, kind="stable").index, dtype=object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +152,18 @@ class Similarity:
 
 
 def similarity(real: Coded, fake: Coded) -> Similarity:
-    """Compares two tables that one `Coding` has coded; each with at least two rows.
+    """Compare two tables that one `Coding` has coded; each with at least two rows.
 
     The interval of each mean is a jackknife over blocks of rows that are left out of both tables at once.
     """
     names = tuple(real.codes)
     blocks = min(BLOCKS, real.count, fake.count)
-    shapes = np.stack([_shape(name, real, fake, blocks) for name in names], axis=1)  # (B + 1, C)
+    shapes = np.empty((blocks + 1, len(names)))
+    for place, name in enumerate(names):
+        if name in real.numbers:
+            shapes[:, place] = 1 - kolmogorov_smirnov(real.numbers[name], fake.numbers[name], blocks)
+        else:
+            shapes[:, place] = 1 - total_variation(real.codes[name], fake.codes[name], real.sizes[name], blocks)
     pairs, related = _pairs(names, real, fake, blocks)  # (B + 1, C, C)
     shape_means, pair_means = shapes.mean(axis=1), None
     quality = shape_means
@@ -57,60 +175,10 @@ def similarity(real: Coded, fake: Coded) -> Similarity:
         shapes[0],
         pairs[0],
         related,
-        _estimate(shape_means),
-        None if pair_means is None else _estimate(pair_means),
-        _estimate(quality),
+        block_estimate(shape_means),
+        None if pair_means is None else block_estimate(pair_means),
+        block_estimate(quality),
     )
-
-
-def kolmogorov_smirnov(real: Floats, fake: Floats, blocks: int = 1) -> Floats:
-    """The largest distance of the two distribution functions, missing values lying below all others.
-
-    Returns: (blocks + 1,): of all rows, then with each block of rows left out of both.
-    """
-    _, ranks = np.unique(np.concatenate([real, fake]), return_inverse=True, equal_nan=True)
-    size = int(ranks.max()) + 1
-    gap = _shares(ranks[: len(real)], size, blocks) - _shares(ranks[len(real) :], size, blocks)
-    # NaN sorts last, so its share comes off the end: as a value below all others it shifts every sum by its own gap.
-    if np.isnan(real).any() or np.isnan(fake).any():
-        gap = np.concatenate([gap[:, -1:], gap[:, :-1]], axis=1)
-    largest: Floats = np.abs(np.cumsum(gap, axis=1)).max(axis=1)
-    return largest
-
-
-def total_variation(real: NDArray[np.int64], fake: NDArray[np.int64], size: int, blocks: int = 1) -> Floats:
-    """Half the sum of the differences of shares over codes 0..size-1. Returns: as kolmogorov_smirnov."""
-    distance: Floats = np.abs(_shares(real, size, blocks) - _shares(fake, size, blocks)).sum(axis=1) / 2
-    return distance
-
-
-def correlations(columns: Floats, blocks: int = 1) -> Floats:
-    """Pearson's correlations over the rows where both values are there; 0 where one of them does not vary.
-
-    Args: columns (N, C), NaN for missing, of a scale near 1. Returns: (blocks + 1, C, C).
-    """
-    there = ~np.isnan(columns)
-    filled = np.where(there, columns, 0.0)
-    mask = there.astype(np.float64)
-    sums = []
-    for block in range(blocks):
-        x, m = filled[block::blocks], mask[block::blocks]
-        sums.append(np.stack([m.T @ m, x.T @ m, (x * x).T @ m, x.T @ x]))
-    parts = np.stack(sums)  # (B, 4, C, C)
-    n, s, q, xy = np.moveaxis(_left_out(parts), 1, 0)
-    n = np.maximum(n, 1)
-    spread = np.maximum(q - s * s / n, 0)
-    covariance = xy - s * np.swapaxes(s, 1, 2) / n
-    both = np.sqrt(spread * np.swapaxes(spread, 1, 2))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.where(both > 1e-12 * n, covariance / both, 0.0)
-    return np.clip(found, -1.0, 1.0)
-
-
-def _shape(name: str, real: Coded, fake: Coded, blocks: int) -> Floats:
-    if name in real.numbers:
-        return 1 - kolmogorov_smirnov(real.numbers[name], fake.numbers[name], blocks)
-    return 1 - total_variation(real.codes[name], fake.codes[name], real.sizes[name], blocks)
 
 
 def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tuple[Floats, NDArray[np.bool_]]:
@@ -127,33 +195,18 @@ def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tup
         scores[np.ix_(range(blocks + 1), numbers, numbers)] = 1 - np.abs(both[0] - both[1]) / 2
         scores[:, numbers, numbers] = np.nan
         related[np.ix_(numbers, numbers)] = np.abs(both[0][0]) >= RELATED_NUMBERS
-    coded = [{name: np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names} for side in (real, fake)]
+    mine, theirs = ([np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names] for side in (real, fake))
     sizes = [min(real.sizes[name], MOST_PAIR_VALUES + 2) for name in names]
     for i, j in combinations(range(len(names)), 2):
         if names[i] in real.numbers and names[j] in real.numbers:
             continue
         size = sizes[i] * sizes[j]
-        shares = [_shares(side[names[i]] * sizes[j] + side[names[j]], size, blocks) for side in coded]
-        scores[:, i, j] = scores[:, j, i] = 1 - np.abs(shares[0] - shares[1]).sum(axis=1) / 2
-        related[i, j] = related[j, i] = cramers_v(shares[0][0].reshape(sizes[i], sizes[j]), real.count) >= RELATED
+        cells = block_shares(mine[i] * sizes[j] + mine[j], size, blocks)
+        fake_cells = block_shares(theirs[i] * sizes[j] + theirs[j], size, blocks)
+        scores[:, i, j] = scores[:, j, i] = 1 - np.abs(cells - fake_cells).sum(axis=1) / 2
+        related[i, j] = related[j, i] = cramers_v(cells[0].reshape(sizes[i], sizes[j]), real.count) >= RELATED
     np.fill_diagonal(related, False)
     return scores, related if related.any() else ~np.eye(len(names), dtype=bool)
-
-
-def cramers_v(shares: Floats, count: int) -> float:
-    """How much two columns of categories depend on each other, 0..1, without the bias of small tables.
-
-    Args: shares (A, B) of the cells, summing to 1; count the rows. Source: Bergsma 2013, equations 6 to 9.
-    """
-    shares = shares[shares.sum(axis=1) > 0][:, shares.sum(axis=0) > 0]
-    rows, columns = shares.shape
-    if min(rows, columns) < 2 or count < 2:
-        return 0.0
-    expected = np.outer(shares.sum(axis=1), shares.sum(axis=0))
-    phi = float(((shares - expected) ** 2 / expected).sum())
-    phi = max(0.0, phi - (rows - 1) * (columns - 1) / (count - 1))
-    least = min(rows - (rows - 1) ** 2 / (count - 1), columns - (columns - 1) ** 2 / (count - 1)) - 1
-    return min(1.0, (phi / least) ** 0.5) if least > 0 else 0.0
 
 
 def _scale(columns: Floats) -> tuple[Floats, Floats]:
@@ -165,24 +218,70 @@ def _scale(columns: Floats) -> tuple[Floats, Floats]:
     return centre, np.where(scale > 0, scale, 1.0)
 
 
-def _shares(codes: NDArray[np.int64], size: int, blocks: int) -> Floats:
-    """(blocks + 1, size): the share of each code, of all rows and with each block left out."""
-    block = np.arange(len(codes)) % blocks
-    counts = np.bincount(block * size + codes, minlength=blocks * size).reshape(blocks, size)
-    kept = _left_out(counts)
-    shares: Floats = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
-    return shares
+def quick_table_quality(
+    held_out: Plain, samples: Plain, columns: Sequence[Column], label: str | None = None
+) -> dict[str, float]:
+    """column_shapes, column_pairs and table_quality in 0..1, each with {measure}_low and {measure}_high.
+
+    Besides them what `variety` says: how many real rows have a generated one near, and how different rows are.
+
+    Shares of few rows differ by chance: keep the numbers of rows the same over a run. A table of one measured column
+    has no column_pairs.
+
+    Args: both sides at least two rows; of more than 5,000 every k-th is taken.
+    """
+    real, fake = (
+        take(side, np.linspace(0, row_count(side) - 1, min(row_count(side), MOST_QUICK)).astype(np.int64))
+        for side in (held_out, samples)
+    )
+    coding = Coding.fit(real, columns)
+    sides = coding.code(real), coding.code(fake)
+    found = similarity(*sides)
+    scores = {
+        "column_shapes": found.shapes,
+        "column_pairs": found.pairs,
+        "table_quality": found.quality,
+        **(variety(*sides, label) if min(side.count for side in sides) > FEWEST_VARIED else {}),
+    }
+    return with_ends({name: score for name, score in scores.items() if score is not None})
 
 
-def _left_out(parts: NDArray[Any]) -> Floats:
-    """Sums of all blocks, then of all but each: (B, ...) -> (B + 1, ...)."""
-    whole = parts.sum(axis=0, keepdims=True)
-    return np.concatenate([whole, whole - parts])
+def variety(real: Coded, fake: Coded, label: str | None = None) -> dict[str, Estimate]:
+    """coverage and diversity; with a label column of kinds also kinds_reached and kind_diversity.
+
+    A row is a point: a number is its rank among the real ones, 0..1, a category a corner of a simplex with sides of
+    length 1. coverage: the share of real rows that have a generated one no farther than their fifth real neighbour
+    (Naeem et al. 2020; here ties count, because rows of few values are full of them). diversity: mean distance of two
+    generated rows over that of two real ones.
+
+    Args: real, fake coded by one Coding, more than five rows each; equally many of each are compared.
+    """
+    count = min(real.count, fake.count, MOST_VARIED)
+    x, y = _points(real, real, count), _points(fake, real, count)
+    radius = nearest(x, x, K + 1)[:, -1]  # the row itself is the first
+    reached = nearest(x, y, 1)[:, 0] <= radius + NEARLY
+    spreads = [float(torch.pdist(torch.from_numpy(points)).mean()) for points in (x, y)]
+    ratio = spreads[1] / spreads[0] if spreads[0] > 0 else 1.0
+    found = {
+        "coverage": of_share(int(reached.sum()), count),
+        "diversity": from_standard_error(ratio, ratio / np.sqrt(count), least=0.0),
+    }
+    if label in real.codes and label not in real.numbers:
+        found |= kind_scores(x, y, real.codes[label][:count], fake.codes[label][:count])
+    return found
 
 
-def _estimate(values: Floats) -> Estimate:
-    """The interval is cut to scores that can be."""
-    if len(values) < 3:
-        return Estimate(float(values[0]), 0.0, 1.0)
-    found = from_jackknife(float(values[0]), values[1:])
-    return Estimate(found.value, found.low, min(1.0, found.high))
+def _points(coded: Coded, real: Coded, count: int) -> NDArray[np.float32]:
+    """The first `count` rows (count, D)."""
+    parts: list[NDArray[np.float64]] = []
+    for name, codes in coded.codes.items():
+        if name in coded.numbers:
+            known = np.sort(real.numbers[name][~np.isnan(real.numbers[name])])
+            values = coded.numbers[name][:count]
+            low, high = (np.searchsorted(known, values, side=side) for side in ("left", "right"))
+            place = (low + high) / (2 * max(len(known), 1))
+            parts.append(np.where(np.isnan(values), MISSING_PLACE, place)[:, None])
+        else:
+            size = min(coded.sizes[name], VARIED_VALUES)
+            parts.append(np.eye(size)[np.minimum(codes[:count], size - 1)] / np.sqrt(2))
+    return np.concatenate(parts, axis=1).astype(np.float32)

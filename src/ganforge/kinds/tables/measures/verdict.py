@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ganforge.core.format import percent
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.copies import Copies
 from ganforge.kinds.tables.measures.scoring import Score
-from ganforge.kinds.tables.reading.datetimes import moment
+from ganforge.kinds.tables.measures.similarity import by_frequency, ranks
+from ganforge.kinds.tables.rules.values import moment
 from ganforge.measures.intervals import Estimate
 from ganforge.records import GRADES, Grade, Verdict
 
@@ -50,7 +50,7 @@ def judge_table(
     lost: Sequence[str] = (),
     label: str | None = None,
 ) -> Verdict:
-    """Grades by what is lost of being real, the mean of three shares (of two where nothing can be predicted):
+    """Grade by what is lost of being real, the mean of three shares (of two where nothing can be predicted):
 
     quality: 0 at that of real rows, 1 at that of independent columns; skill: 1 - the share of it that is kept;
     disguise: 2 AUC - 1 of detection. Up to 0.12 excellent, 0.28 good, 0.5 fair, 0.8 poor, beyond it failed. Then the
@@ -189,9 +189,9 @@ def _unproven(mine: Mapping[str, Estimate], held_out: int) -> list[str]:
 # ---- columns and pairs ----------------------------------------------------------------------------------------------
 
 
-def is_off(score: float, floor: float, rows: int) -> bool:
-    """Whether a score is clearly below what as many real rows get."""
-    return floor - score > LOST + CHANCE / math.sqrt(rows)
+def is_off(scores: NDArray[np.float64], floors: NDArray[np.float64], rows: int) -> NDArray[np.bool_]:
+    """Which scores (...) are clearly below what as many real rows get."""
+    return floors - scores > LOST + CHANCE / math.sqrt(rows)
 
 
 def column_sentence(column: Column, real: NDArray[Any], made: NDArray[Any]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,22 +15,168 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.errors import DataError, did_you_mean
-from ganforge.kinds.tables.columns import LEARNED, Column
-from ganforge.kinds.tables.reading.dtypes import (
-    arrow_from,
-    arrow_type,
-    categorical_of_words,
-    column_from,
-    dtype_named,
-    dtype_of,
-    is_text,
-    words_from,
-)
-from ganforge.kinds.tables.reading.profile import base_of
-from ganforge.kinds.tables.reading.reader import TableSource
-from ganforge.kinds.tables.reading.text_values import dates_from
-from ganforge.kinds.tables.rules.ranges import number_text
+from ganforge.core.files import parse_json
+from ganforge.kinds.tables.columns import Column
+
+MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
+_DECIMAL = re.compile(r"decimal128\((\d+), (-?\d+)\)\[pyarrow\]")
+
+
+def dtype_named(name: str) -> Any:
+    """The pandas dtype that writes itself as `name`; "category" without its categories.
+
+    Raises: TypeError if there is none.
+    """
+    if found := _DECIMAL.fullmatch(name):
+        return pd.ArrowDtype(pa.decimal128(int(found[1]), int(found[2])))
+    return pd.api.types.pandas_dtype(name)
+
+
+def dtype_of(column: Column) -> Any:
+    """The pandas dtype of a column, with its categories where Column.format remembers them."""
+    if column.dtype == "category" and column.format:
+        about = parse_json(column.format)
+        return pd.CategoricalDtype(pd.Index(about["categories"]), ordered=about["ordered"])
+    return dtype_named(column.dtype)
+
+
+def categories_as_text(dtype: pd.CategoricalDtype) -> str | None:
+    """The categories, in their order, as Column.format keeps them; None if they are too many."""
+    if len(dtype.categories) > MOST_CATEGORIES:
+        return None
+    return json.dumps({"ordered": bool(dtype.ordered), "categories": dtype.categories.tolist()}, ensure_ascii=False)
+
+
+def dtype_for(kind: pa.DataType, pandas_name: str | None, missing: bool) -> Any:
+    """What a column of a file becomes: what pandas says that it was, else what holds every value and what is missing.
+
+    Args: pandas_name is what the file's metadata calls its type, None if it was not pandas that wrote it; missing
+        whether it has rows without a value. Categories are not looked at.
+    """
+    if pandas_name and pandas_name.endswith("[pyarrow]") and pandas_name != "string[pyarrow]":
+        return pd.ArrowDtype(kind)
+    if is_text(kind):
+        return pd.StringDtype(na_value=pd.NA if pandas_name in ("string", "string[pyarrow]") else np.nan)
+    if pa.types.is_boolean(kind):
+        return pd.BooleanDtype() if missing or pandas_name == "boolean" else np.dtype(bool)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        name = kind.to_pandas_dtype().__name__
+        whole_with_holes = missing and pa.types.is_integer(kind)
+        nullable = whole_with_holes or (pandas_name or "")[:1] in ("I", "U", "F")
+        capital = f"UI{name[2:]}" if name.startswith("u") else name.capitalize()
+        return dtype_named(capital) if nullable and name != "float16" else np.dtype(name)
+    if pa.types.is_timestamp(kind):
+        return pd.DatetimeTZDtype(kind.unit, kind.tz) if kind.tz else np.dtype(f"datetime64[{kind.unit}]")
+    return np.dtype(object) if pa.types.is_null(kind) else pd.ArrowDtype(kind)  # dates and exact decimals
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether an Arrow type is one of its three kinds of text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def column_from(array: pa.Array, dtype: Any) -> Any:
+    """A pandas or numpy array (N,) of just this dtype, from an Arrow array whose type fits it."""
+    if isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_decode()
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _categorical(array, dtype, pa.array(dtype.categories).cast(array.type))
+    if isinstance(dtype, pd.ArrowDtype):
+        return pd.arrays.ArrowExtensionArray(pa.chunked_array([array.cast(dtype.pyarrow_dtype)]))
+    if isinstance(dtype, pd.api.extensions.ExtensionDtype):
+        return dtype.__from_arrow__(array)
+    values = array.to_numpy(zero_copy_only=False)
+    return np.full(len(values), None, object) if dtype.kind == "O" else values.astype(dtype)
+
+
+@lru_cache(maxsize=1024)
+def arrow_type(name: str) -> pa.DataType:
+    """The Arrow type that holds the values of a pandas dtype of this name; of a categorical, text.
+
+    Raises: TypeError if there is none.
+    """
+    dtype = dtype_named(name)
+    kind = pa.string() if isinstance(dtype, pd.CategoricalDtype) else pa.Array.from_pandas(pd.Series(dtype=dtype)).type
+    if isinstance(kind, pa.BaseExtensionType):
+        raise TypeError(f"a table has no column of {dtype}")
+    return pa.string() if is_text(kind) else kind
+
+
+def arrow_from(column: pd.Series[Any]) -> pa.Array:
+    """A column of a frame (N,) as one Arrow array, null for every kind of missing value; a categorical as text.
+
+    Raises: what Arrow raises on columns of several types.
+    """
+    array = whole_array(pa.Array.from_pandas(column))
+    if isinstance(array, pa.DictionaryArray):
+        words = array.dictionary.cast(pa.string())
+        return pa.DictionaryArray.from_arrays(array.indices, words)
+    return array.cast(pa.string()) if is_text(array.type) else array
+
+
+def whole_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """An array (N,) in one piece."""
+    if not isinstance(array, pa.ChunkedArray):
+        return array
+    array = array.unify_dictionaries() if pa.types.is_dictionary(array.type) else array
+    return array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+
+
+def words_from(array: pa.Array) -> NDArray[Any]:
+    """Object (N,): the texts of an Arrow array of text, None for what is missing; equal texts share their memory."""
+    if not isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_encode()
+    known = np.array([*array.dictionary.to_pylist(), None], object)
+    places = array.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+    return np.asarray(known[places], object)
+
+
+def categorical_of_words(words: pa.Array, dtype: pd.CategoricalDtype) -> pd.Categorical:
+    """Categories, of whatever type, from their texts (N,); None among the categories: what comes makes them.
+
+    Raises: ValueError for a text that is not a category.
+    """
+    if dtype.categories is None:
+        dtype = pd.CategoricalDtype(pd.Index(sorted(pc.unique(words).drop_null().to_pylist()), dtype="str"))
+    texts = pa.array(dtype.categories).cast(pa.string())
+    strange = pc.invert(pc.is_in(words.drop_null(), value_set=texts))
+    if pc.any(strange).as_py():
+        raise ValueError(f"{words.drop_null().filter(strange)[0].as_py()!r} is not a category")
+    return _categorical(words, dtype, texts)
+
+
+def _categorical(values: pa.Array, dtype: pd.CategoricalDtype, known: pa.Array) -> pd.Categorical:
+    """Args: values (N,); known (K,) the categories as they stand there. What is none of them is missing."""
+    codes = pc.index_in(values, value_set=known).fill_null(-1)
+    return pd.Categorical.from_codes(codes.to_numpy(zero_copy_only=False), dtype=dtype)
+
+
+Base = Literal["number", "truth", "datetime", "text"]
+
+
+def base_of(kind: pa.DataType) -> Base:
+    """The family of an Arrow type; categoricals are text, and so is a column without any value."""
+    if pa.types.is_boolean(kind):
+        return "truth"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "datetime"
+    return "text" if pa.types.is_dictionary(kind) or pa.types.is_null(kind) or is_text(kind) else "number"
+
+
+def dates_from(texts: pa.Array, form: str, offset: str) -> pa.Array | None:
+    """Texts of dates as timestamps in microseconds without a zone; None if one of them is not a date of this form.
+
+    With an offset they are in UTC, else on the clock on the wall. Each distinct text is read once.
+    """
+    coded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
+    words = pd.Series(words_from(coded.dictionary), dtype=object)
+    zone = {"": "", "Z": "Z"}.get(offset, "%z")
+    when = pd.to_datetime(words, format=form.replace("%-", "%") + zone, errors="coerce", utc=bool(offset))
+    if when.isna().any():
+        return None
+    microseconds = when.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return pa.array(microseconds).take(coded.indices)
+
 
 _OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 _EXACT = 1e15  # numbers up to here have all their digits written
@@ -61,7 +209,7 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
     A categorical has the categories that Column.format remembers; without them those that stand in `plain`, sorted.
 
     Raises: ValueError if a value cannot be in a column: one missing in a dtype that has no missing values, a text that
-        is no category.
+        is not a category.
     """
     made = {column.name: _column(plain[column.name], column) for column in columns}
     return pd.DataFrame(made, copy=False)
@@ -69,8 +217,7 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
 
 def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
     if column.kind == "datetime":
-        zone = getattr(array.type, "tz", None)
-        moments = array.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
+        moments = microseconds(array)
         counts = moments.fill_null(0).to_numpy(zero_copy_only=False)
         # exact: microseconds after 2255 are beyond a float's digits
         values = counts // column.unit + (counts % column.unit) / column.unit
@@ -81,6 +228,11 @@ def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
         short = array.type == pa.float32() and column.kind == "decimal" and column.decimals is not None
         return np.round(values, column.decimals or 0) if short else np.asarray(values, np.float64)
     return words_from(array if pa.types.is_dictionary(array.type) else as_text(array, column))
+
+
+def microseconds(array: pa.Array) -> pa.Array:
+    """Timestamps and dates (N,) as int64 since 1970, in UTC where they have a zone."""
+    return array.cast(pa.timestamp("us", getattr(array.type, "tz", None)), safe=False).cast(pa.int64())
 
 
 def _column(values: NDArray[Any], column: Column) -> Any:
@@ -106,12 +258,12 @@ def _numbers(values: NDArray[Any], column: Column) -> pa.Array:
         values, fractional = values.copy(), np.abs(values) < 2**53
         values[fractional] = np.round(values[fractional], column.decimals)
     array = pa.array(values, from_pandas=True)
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     return numbers_as_text(array, column) if is_text(kind) else array.cast(kind)
 
 
 def _moments(values: NDArray[Any], column: Column) -> pa.Array:
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     values = values.astype(np.float64, copy=False)
     missing = np.isnan(values)
     counts = np.rint(np.where(missing, 0.0, values)).astype(np.int64) * column.unit
@@ -136,14 +288,14 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
 
 def from_text(texts: pa.Array, column: Column) -> pa.Array:
     """The values (N,) of texts as the column writes them, in the Arrow type of its dtype."""
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     match base_of(kind):
         case "truth":
             return pc.equal(texts, _truths(column)[0])
         case "datetime" if form := _date_form(column):
             when = dates_from(texts, *_split(form))
             if when is None:
-                raise ValueError(f"a text of the column {column.name!r} is no date like {form}")
+                raise ValueError(f"a text of the column {column.name!r} is not a date like {form}")
             return when.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(kind, safe=False)
         case "text":
             return texts
@@ -196,9 +348,7 @@ def _split(form: str) -> tuple[str, str]:
 def _dates_as_text(array: pa.Array, form: str, column: Column) -> pa.Array:
     """Each distinct moment is written once."""
     plain_form, offset = _split(form)
-    if pa.types.is_timestamp(array.type):
-        array = array.cast(pa.timestamp("us", array.type.tz), safe=False).cast(pa.int64())  # in UTC
-    coded = array.cast(pa.timestamp("us")).dictionary_encode()
+    coded = microseconds(array).cast(pa.timestamp("us")).dictionary_encode()
     moments = coded.dictionary
     if offset not in ("", "Z"):
         minutes = int(offset[0] + "1") * (60 * int(offset[1:3]) + int(offset[4:]))
@@ -214,84 +364,3 @@ def _dates_as_text(array: pa.Array, form: str, column: Column) -> pa.Array:
 
 
 # ---- another table with the columns of one that was learned ---------------------------------------------------------
-
-
-def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -> Plain:
-    """The learned columns of a frame as plain arrays.
-
-    Args: first_row the number of its first row, where the table's is 1.
-    Raises: DataError naming a column of another kind, or one whose dtype cannot hold what stands in a row.
-    """
-    plain: dict[str, Any] = {}
-    for column in columns:
-        try:
-            plain |= to_plain(frame, (column,))
-        except (pa.ArrowException, ValueError, TypeError) as error:
-            raise DataError(
-                f"The column {column.name!r} of type {frame[column.name].dtype} is no {column.kind}: {error}.",
-                f"The model learned it as {column.kind}.",
-                "Give a table like the one that it was trained on.",
-            ) from error
-        _refuse_strangers(plain[column.name], column, first_row)
-    return plain
-
-
-def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
-    """Raises: DataError for a value that could not be written again as it is."""
-    if column.kind in ("integer", "datetime"):
-        strange = ~np.isnan(values) & (values != np.rint(values))
-        learned = "whole numbers" if column.kind == "integer" else f"moments in units of {column.resolution}"
-    elif column.dtype == "category" and column.format:
-        known = dtype_of(column).categories.astype(str)
-        strange = ~pd.isna(values) & ~np.isin(values.astype(str), known)
-        learned = f"the categories {', '.join(known[:10])}"
-    else:
-        return
-    if strange.any():
-        row = int(np.argmax(strange))
-        told = repr(values[row]) if values.dtype == object else number_text(values[row])
-        what = "a part of a unit" if column.kind == "datetime" else told
-        raise DataError(
-            f"The column {column.name!r} holds {what} in row {first_row + row:,}.",
-            f"The model learned {learned}, and no cell that is there is changed.",
-            "Correct it, or train again on a table that has such values.",
-        )
-
-
-def with_filled(frame: pd.DataFrame, filled: Plain, columns: Sequence[Column]) -> pd.DataFrame:
-    """The frame with the cells of learned columns that were missing; every other cell stays as it is.
-
-    Args: filled plain rows (N,), made of plain_like's. Decimals may have more digits than those of training had.
-    """
-    written = [_exact(column) for column in columns]
-    decimals = to_plain(frame, [column for column in written if column.kind == "decimal"])
-    cells = {name: np.where(np.isnan(values), filled[name], values) for name, values in decimals.items()}
-    made = from_plain({**filled, **cells}, written)
-    return frame.assign(**{column.name: made[column.name] for column in columns})
-
-
-def _exact(column: Column) -> Column:
-    """A column that writes all digits of its decimals."""
-    if column.kind != "decimal":
-        return column
-    form = "0.0#" if re.fullmatch(r"0\.0+", column.format or "") else column.format
-    return column.model_copy(update={"decimals": None, "format": form})
-
-
-def columns_like(source: TableSource, columns: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns of a table as they are written again: the learned ones as learned, others as they are.
-
-    Raises: DataError if a learned column is not there.
-    """
-    learned = {column.name: _exact(column) for column in columns if column.kind in LEARNED}
-    for name in learned:
-        if name not in source.column_names:
-            raise DataError(
-                f"{source.name!r} has no column {name!r}, which the model learned.",
-                did_you_mean(name, source.column_names),
-                "Give a table like the one that it was trained on.",
-            )
-    dtypes = next(source.chunks()).dtypes
-    return tuple(
-        learned.get(name) or Column(name=name, kind="category", dtype=str(dtypes[name])) for name in source.column_names
-    )

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from ganforge.core.files import parse_json
 from ganforge.errors import DataError
-from ganforge.kinds.tables.reading.dtypes import column_from, dtype_for, is_text
-from ganforge.kinds.tables.reading.reader import TableSource, check_names, no_rows, regrouped
+from ganforge.kinds.tables.reading.arrays import column_from, dtype_for, is_text, whole_array
+from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
 
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls the row numbers that it writes as a column
 MOST_CATEGORIES = 100_000  # of a categorical; beyond, it is read as the texts or numbers that it holds
@@ -42,7 +42,7 @@ class Parts:
 
 
 def open_arrow(source: str, paths: Sequence[Path]) -> TableSource:
-    """Opens files of one schema as one table.
+    """Open files of one schema as one table.
 
     Raises: DataError as `source.open_source`; what Arrow raises on damaged files.
     """
@@ -62,7 +62,7 @@ def open_arrow(source: str, paths: Sequence[Path]) -> TableSource:
 
     def read(rows: int) -> Iterator[pd.DataFrame]:
         for table in regrouped(parts.batches(), rows):
-            columns = {n: column_from(_whole(table.column(n)), dtypes[n]) for n in parts.schema.names}
+            columns = {n: column_from(whole_array(table.column(n)), dtypes[n]) for n in parts.schema.names}
             yield pd.DataFrame(columns, copy=False)
 
     suffix = "feather" if paths[0].suffix.lower() in (".feather", ".arrow") else "parquet"
@@ -225,8 +225,3 @@ def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
             array.indices.cast(kind.index_type), array.dictionary.cast(kind.value_type), ordered=kind.ordered
         )
     return (array.dictionary_decode() if pa.types.is_dictionary(array.type) else array).cast(kind)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,20 @@ import pyarrow.compute as pc
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import check_pattern
-from ganforge.kinds.tables.columns import MICROSECONDS, Column, ColumnKind
-from ganforge.kinds.tables.reading.dtypes import arrow_from, categories_as_text, is_text
-from ganforge.kinds.tables.reading.profile import EXACT, Profile
-from ganforge.kinds.tables.reading.reader import TableSource
-from ganforge.kinds.tables.reading.text_values import NUMBER
+from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, Column, ColumnKind
+from ganforge.kinds.tables.reading.arrays import (
+    arrow_from,
+    arrow_type,
+    base_of,
+    categories_as_text,
+    is_text,
+    microseconds,
+)
+from ganforge.kinds.tables.reading.source import TableSource
+from ganforge.kinds.tables.reading.text_values import NUMBER, decimals_of
+
+if TYPE_CHECKING:
+    from ganforge.kinds.tables.reading.survey import Profile  # which imports this file
 
 NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they name a row and mean nothing
 SENTENCES = 0.5  # the same, of long texts with blanks
@@ -50,17 +59,17 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
     about: dict[str, Any] = {"format": form}
     if isinstance(dtype, pd.CategoricalDtype):
         about["format"] = categories_as_text(dtype)
-    if profile.base in ("number", "datetime") and values:
-        about |= {"minimum": profile.minimum, "maximum": profile.maximum}
+    unit = 1
     if profile.base == "datetime":
-        resolution, unit = list(MICROSECONDS.items())[profile.finest]
-        about["resolution"] = resolution
-        about |= {"minimum": profile.minimum / unit, "maximum": profile.maximum / unit} if values else {}
-        about["zone"] = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else _zone(dtype)
+        about["resolution"], unit = list(MICROSECONDS.items())[profile.finest]
+        zone = getattr(arrow_type(str(dtype)), "tz", None)
+        about["zone"] = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else zone
+    if profile.base in ("number", "datetime") and values:
+        about |= {"minimum": profile.minimum / unit, "maximum": profile.maximum / unit}
     if kind == "decimal":
         about["decimals"] = profile.decimals
     if kind == "identifier" and profile.base == "text":
-        about["format"], about["maximum"] = profile.pattern.settle()
+        about["format"], about["maximum"] = profile.pattern.result()
     return Column(
         name=profile.name,
         kind=kind,
@@ -140,12 +149,6 @@ def _does(kind: ColumnKind, profile: Profile, about: dict[str, Any]) -> str:
     return does + (", and where it is missing" if profile.missing and kind not in ("identifier", "constant") else "")
 
 
-def _zone(dtype: Any) -> str | None:
-    """The zone of an Arrow timestamp."""
-    kind = dtype.pyarrow_dtype if isinstance(dtype, pd.ArrowDtype) else None
-    return kind.tz if kind is not None and pa.types.is_timestamp(kind) else None
-
-
 # ---- corrected by a person: what was set wins, and is refused where the data are not like that -----------------------
 
 
@@ -203,10 +206,10 @@ def _check_kind(source: TableSource, profile: Profile, dtype: Any, found: Column
     elif number and text:
         regex = WITH_ZEROS if kind == "integer" else NUMBER
         place = _first(source, found, lambda values: pc.invert(pc.match_substring_regex(values, regex)))
-        why = "It is no number."
+        why = "It is not a number."
     elif kind == "integer" and not profile.whole:
         place = _first(source, found, lambda values: pc.not_equal(values, pc.round(values)))
-        why = "It is no whole number."
+        why = "It is not a whole number."
     elif number:
         place, why = profile.beyond, f"Numbers beyond {EXACT:,} cannot be learned exactly."
     if place:
@@ -262,9 +265,7 @@ def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: Col
         values = _numbers(texts).to_numpy()
         low, high = min(low, float(values.min())), max(high, float(values.max()))
         lengths |= set(pc.unique(pc.utf8_length(texts)).to_pylist())
-        point = pc.find_substring(texts, ".").to_numpy()
-        behind = np.where(point < 0, 0, pc.utf8_length(texts).to_numpy() - point - 1)
-        decimals = max(decimals, int(behind.max()))
+        decimals = max(decimals, int(decimals_of(texts).max()))
     zeros = "0" * lengths.pop() if kind == "integer" and len(lengths) == 1 else None
     about = {"minimum": low, "maximum": high, "format": zeros, "decimals": decimals if kind == "decimal" else None}
     return described(profile, dtype, None, kind, "").model_copy(update=about)
@@ -272,9 +273,8 @@ def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: Col
 
 def _numbers(values: pa.Array) -> pa.Array:
     """Numbers as they are, moments in microseconds since 1970."""
-    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
-        zone = getattr(values.type, "tz", None)
-        return values.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).cast(pa.float64(), safe=False)
+    if base_of(values.type) == "datetime":
+        return microseconds(values).cast(pa.float64(), safe=False)
     if is_text(values.type):
         values = pc.replace_substring_regex(values, r"^\+", "")
     return values.cast(pa.float64(), safe=False)
@@ -301,7 +301,7 @@ def _arrays(source: TableSource, column: Column | Profile) -> Iterator[pa.Array]
 
 
 def _repeated() -> Offence:
-    """Finds values that were there before, in these rows or in those of an earlier call."""
+    """Find values that were there before, in these rows or in those of an earlier call."""
     before: set[Any] = set()
 
     def again(values: pa.Array) -> pa.Array:

@@ -6,7 +6,6 @@ import codecs
 import csv
 import gzip
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import from_text
-from ganforge.kinds.tables.reading.dtypes import column_from
-from ganforge.kinds.tables.reading.reader import TableSource, check_names, no_rows, regrouped
+from ganforge.kinds.tables.reading.arrays import column_from, from_text
+from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
 from ganforge.kinds.tables.reading.text_values import MISSING, Reading
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".txt": "\t,;|"}  # the first that fits
@@ -40,6 +37,8 @@ class Lines:
     ragged: int = 0
     first_ragged: list[dict[str, Any]] = field(default_factory=list)
     swallowed: int = 0  # ends of lines inside the row that was read last
+    ends: int = 0  # of lines, in the bytes read so far
+    marks: int = 0  # quotation marks in them
 
     def skip(self, row: Any) -> str:
         """For pyarrow: a row with too few or too many fields is left out and counted."""
@@ -52,7 +51,7 @@ class Lines:
 
 
 def open_text(source: str, path: Path) -> TableSource:
-    """Reads a file once from end to end, and opens it.
+    """Read a file once from end to end, and open it.
 
     Raises: DataError as `source.open_source`; what the libraries raise on damaged files.
     """
@@ -61,7 +60,7 @@ def open_text(source: str, path: Path) -> TableSource:
     readings = [Reading() for _ in names]
     stripped, missing_words, rows, last = 0, Counter[str](), 0, ""
     try:
-        for batch in _batches(path, lines):
+        for batch in _batches(source, path, lines):
             rows += batch.num_rows
             last = "".join(column[-1].as_py() for column in batch.columns) if batch.num_rows else last
             for reading, raw in zip(readings, batch.columns, strict=True):
@@ -70,13 +69,13 @@ def open_text(source: str, path: Path) -> TableSource:
                 values = _without_missing(trimmed)
                 if values.null_count:
                     missing_words.update(trimmed.filter(values.is_null()).to_pylist())
-                reading.look(values)
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise _in_words(source, path, error) from error
-    _check_quotes(source, path, max(lines.swallowed, last.count("\n")))
+                reading.update(values)
+    except pa.ArrowInvalid as error:
+        raise _in_words(source, error) from error
+    _check_quotes(source, lines, max(lines.swallowed, last.count("\n")))
     if rows == 0:
         raise _only_ragged(source, lines) if lines.ragged else no_rows(source)
-    settled = [reading.settle() for reading in readings]
+    settled = [reading.result() for reading in readings]
     written = [
         Column(name=n, kind="category", dtype=str(t), format=f) for n, (t, f) in zip(names, settled, strict=True)
     ]
@@ -84,7 +83,7 @@ def open_text(source: str, path: Path) -> TableSource:
 
     def read(count: int) -> Iterator[pd.DataFrame]:
         again = Lines(lines.delimiter, lines.names)
-        for table in regrouped(_batches(path, again), count):
+        for table in regrouped(_batches(source, path, again), count):
             texts = [_without_missing(pc.utf8_trim_whitespace(column.combine_chunks())) for column in table.columns]
             typed = (from_text(text, column) for text, column in zip(texts, written, strict=True))
             columns = [column_from(array, dtype) for array, (dtype, _) in zip(typed, settled, strict=True)]
@@ -105,21 +104,14 @@ def open_text(source: str, path: Path) -> TableSource:
     return TableSource(source, names, facts, read, formats)
 
 
-def _check_quotes(source: str, path: Path, swallowed: int) -> None:
+def _check_quotes(source: str, lines: Lines, swallowed: int) -> None:
     """Raises: DataError if the last row has ends of lines inside because a quotation mark was never closed.
 
     To the parser such a row is one like another, and it would be silent about all the rows inside.
     """
-    if not swallowed:
-        return
-    marks, lines = 0, 0
-    with _opened(path) as file:
-        while block := file.read(BLOCK):
-            marks += block.count(b'"')
-            lines += block.count(b"\n")
-    if marks % 2:
+    if swallowed and lines.marks % 2:
         raise DataError(
-            f'A quotation mark (") is opened near line {lines - swallowed + 1} of {source!r} and never closed.',
+            f'A quotation mark (") is opened near line {lines.ends - swallowed + 1} of {source!r} and never closed.',
             "Every line from there on would be read as one single cell.",
             "Close it, or remove it.",
         )
@@ -129,10 +121,11 @@ def _without_missing(texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_in(texts, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), texts)
 
 
-def _batches(path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
+def _batches(source: str, path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
     """The file's columns as text, without its first line."""
     columns = [f"column {i}" for i in range(len(lines.names))]  # names in the file may be empty
-    with _bytes(path) as file:
+    stream = pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
+    with pa.PythonFile(_Decodable(source, stream, lines), mode="r") as file:
         reader = pa.csv.open_csv(
             file,
             read_options=pa.csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=columns),
@@ -149,25 +142,30 @@ def _batches(path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
             first = False
 
 
-def _bytes(path: Path) -> Any:
-    stream = pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
-    return pa.PythonFile(_Decodable(stream), mode="r")
-
-
 class _Decodable(io.RawIOBase):
     """A file whose bytes are known to be UTF-8 before Arrow sees them: a row with too few or too many fields would else
     be decoded where Python can only print what went wrong."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream, self._decoder = stream, codecs.getincrementaldecoder("utf-8")()
+    def __init__(self, source: str, stream: Any, lines: Lines) -> None:
+        self._source, self._stream, self._lines = source, stream, lines
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Raises: UnicodeDecodeError."""
+        """Raises: DataError."""
         block: bytes = self._stream.read(size if size >= 0 else None)
-        self._decoder.decode(block, final=not block)
+        try:
+            self._decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            while self._stream.read(BLOCK):  # to the end: of a damaged .gz, which raises there, no byte means anything
+                pass
+            line = 1 + self._lines.ends + error.object.count(b"\n", 0, error.start)
+            why = "It looks like Latin-1 or Windows-1252."
+            raise _not_utf8(self._source, line, error.object[error.start : error.start + 1], why) from error
+        self._lines.ends += block.count(b"\n")
+        self._lines.marks += block.count(b'"')
         return block
 
     def close(self) -> None:
@@ -222,14 +220,8 @@ def _only_ragged(source: str, lines: Lines) -> DataError:
     )
 
 
-def _in_words(source: str, path: Path, error: pa.ArrowInvalid | UnicodeDecodeError) -> DataError:
-    """Arrow's refusal: bytes that are no UTF-8 are looked for and shown, the rest is damage."""
-    try:
-        undecodable = _first_stray(path)
-    except DAMAGED as damage:
-        return DataError(f"{source!r} cannot be read as a table: {damage}.", "It is damaged.", "Fetch it again.")
-    if undecodable is not None:
-        return _not_utf8(source, *undecodable, "It looks like Latin-1 or Windows-1252.")
+def _in_words(source: str, error: pa.ArrowInvalid) -> DataError:
+    """Arrow's refusal of the form of a file."""
     if "straddling" in str(error):
         return DataError(
             f"{source!r} cannot be read as a table: a row is longer than {BLOCK:,} bytes.",
@@ -239,21 +231,9 @@ def _in_words(source: str, path: Path, error: pa.ArrowInvalid | UnicodeDecodeErr
     return DataError(f"{source!r} cannot be read as a table: {error}.", "It is damaged.", "Write it again.")
 
 
-def _first_stray(path: Path) -> tuple[int, bytes] | None:
-    """The first byte that is no UTF-8, and its line. Reads to the end: of a damaged .gz no byte means anything."""
-    found: tuple[int, bytes] | None = None
-    line = 1
-    with io.TextIOWrapper(_opened(path), "utf-8", errors="surrogateescape", newline="\n") as file:
-        while part := file.readline(BLOCK):
-            stray = None if found else re.search("[\udc80-\udcff]", part)
-            found = (line, bytes([ord(stray[0]) - 0xDC00])) if stray else found
-            line += part.endswith("\n")
-    return found
-
-
 def _not_utf8(source: str, line: int, byte: bytes, why: str) -> DataError:
     return DataError(
-        f"Line {line} of {source!r} holds the byte 0x{byte.hex()}, which is no UTF-8.",
+        f"Line {line} of {source!r} holds the byte 0x{byte.hex()}, which is not UTF-8.",
         why,
         "Save the file as UTF-8; spreadsheets call it 'CSV UTF-8'.",
     )

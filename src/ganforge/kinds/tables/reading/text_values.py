@@ -1,7 +1,7 @@
 """What a column of texts is: numbers, dates or truths, if every value of the whole column says so, and how written.
 
-A column's reading narrows down as its chunks pass: `look` takes away what a chunk rules out, `settle` chooses from what
-is left. Rules err on the side of text: "007" would not come back from a number as it was.
+A column's reading narrows down as its chunks pass: `update` takes away what a chunk rules out, `result` chooses from
+what is left. Rules err on the side of text: "007" would not come back from a number as it was.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from ganforge.kinds.tables.reading.dtypes import words_from
+from ganforge.kinds.tables.reading.arrays import dates_from
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "Null", "null", "#N/A", "<NA>")
 INTEGER = r"^(0|[+-]?[1-9][0-9]{0,17})$"
@@ -57,13 +58,13 @@ class Reading:
     fraction: int = 0  # digits of a second
     missing: int = 0
     comma: bool = False  # any comma
-    finite: bool = False  # any number that is no infinity
+    finite: bool = False  # any number that is not infinite
     plain_digits: bool = True  # no number with an exponent
     decimals: tuple[int, int] = (99, 0)  # fewest and most digits behind the point
     padded: bool = False  # a number such as 1.50
     whole_with_point: bool = False  # a number such as 5.0
 
-    def look(self, values: pa.Array) -> None:
+    def update(self, values: pa.Array) -> None:
         """Args: values texts (N,), stripped, None where missing."""
         self.missing += values.null_count
         if self.forms == [] or len(known := pc.unique(values).drop_null()) == 0:
@@ -72,7 +73,7 @@ class Reading:
             self._begin(known[0].as_py())
         self.forms = [form for form in self.forms or () if self._fits(form, known)]
         if "number" in self.forms:
-            self._look_at_numbers(known.filter(pc.invert(pc.match_substring_regex(known, INFINITE))))
+            self._update_numbers(known.filter(pc.invert(pc.match_substring_regex(known, INFINITE))))
         if "comma" in self.forms:
             self.comma |= bool(pc.any(pc.match_substring(known, ",")).as_py())
 
@@ -90,13 +91,12 @@ class Reading:
         digits = _DATES[form].replace(r"(\d{3}|\d{6})", rf"\d{{{self.fraction}}}")
         return _all(known, digits + re.escape(self.offset) + "$") and dates_from(known, form, self.offset) is not None
 
-    def _look_at_numbers(self, numbers: pa.Array) -> None:
+    def _update_numbers(self, numbers: pa.Array) -> None:
         if len(numbers) == 0:
             return
         self.finite = True
         self.plain_digits &= not pc.any(pc.match_substring_regex(numbers, "[eE]")).as_py()
-        point = pc.find_substring(numbers, ".").to_numpy()
-        decimals = np.where(point < 0, 0, pc.utf8_length(numbers).to_numpy() - point - 1)
+        decimals = decimals_of(numbers)
         self.decimals = min(self.decimals[0], int(decimals.min())), max(self.decimals[1], int(decimals.max()))
         self.whole_with_point |= bool(pc.any(pc.match_substring_regex(numbers, r"\.0$")).as_py())
         self.padded |= bool(pc.any(pc.match_substring_regex(numbers, r"(\.|\.[0-9]*[1-9]0+|\.00+)$")).as_py())
@@ -116,7 +116,7 @@ class Reading:
         """Whether the texts would be numbers, had they a point, or nothing, in place of a comma."""
         return self.comma and "comma" in (self.forms or ())
 
-    def settle(self) -> tuple[Any, str | None]:
+    def result(self) -> tuple[Any, str | None]:
         """The pandas dtype of the column, and how it is written where that is not the usual way (Column.format)."""
         forms = self.forms or []
         if forms and forms[0] in TRUTHS:
@@ -143,19 +143,10 @@ class Reading:
         return "0.0#" if self.whole_with_point and not self.padded else None
 
 
-def dates_from(texts: pa.Array, form: str, offset: str) -> pa.Array | None:
-    """Texts of dates as timestamps in microseconds without a zone; None if one of them is no date of this form.
-
-    With an offset they are in UTC, else on the clock on the wall. Each distinct text is read once.
-    """
-    coded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
-    words = pd.Series(words_from(coded.dictionary), dtype=object)
-    zone = {"": "", "Z": "Z"}.get(offset, "%z")
-    when = pd.to_datetime(words, format=form.replace("%-", "%") + zone, errors="coerce", utc=bool(offset))
-    if when.isna().any():
-        return None
-    microseconds = when.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    return pa.array(microseconds).take(coded.indices)
+def decimals_of(texts: pa.Array) -> NDArray[np.int64]:
+    """Digits behind the point of each text of a number (N,)."""
+    point = pc.find_substring(texts, ".").to_numpy()
+    return np.where(point < 0, 0, pc.utf8_length(texts).to_numpy() - point - 1)
 
 
 def _all(texts: pa.Array, regex: str) -> bool:

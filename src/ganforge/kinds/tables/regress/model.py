@@ -1,23 +1,27 @@
-"""A trained regressor and the closed-form answer to compare it with, both in the units of the table."""
+"""The networks of a regression, the game of one that trains them, and the trained model in the units of the table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Game, Loss, Observer, Player, Turn
 from ganforge.core.model_files import built, read_description, write_model_files
+from ganforge.core.seeds import seed_for
 from ganforge.errors import InputError, RecipeError, RunError, did_you_mean, refused
-from ganforge.kinds.tables.regress.numeric import NumericTable
+from ganforge.kinds.tables.regress.numeric import Numbers, Scaling
 from ganforge.networks.mlp import hidden_layers
+from ganforge.objectives import squared_error
+from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Network, Recipe
+
+REGRESSORS = ("linear", "mlp")
 
 
 class LinearRegressor(nn.Module):
@@ -48,10 +52,6 @@ class MlpRegressor(nn.Module):
         return prediction[:, 0]  # (B, 1) -> (B,)
 
 
-Numbers = NDArray[np.float64]
-REGRESSORS = ("linear", "mlp")
-
-
 def build_regressor(network: Network, features: int) -> nn.Module:
     """The network that a recipe names, x (B, F) -> (B,). Raises: RecipeError for an unknown name."""
     match network.name:
@@ -62,26 +62,20 @@ def build_regressor(network: Network, features: int) -> nn.Module:
     raise RecipeError(f"There is no network {network.name!r} for regression.", did_you_mean(network.name, REGRESSORS))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scaling:
-    """How a table's numbers become the standardised ones that a network sees."""
+def build_game(recipe: Recipe, features: int) -> Game:
+    """One player, which minimises 1/(2m) sum (h(x) - y)^2.
 
-    x_mean: Numbers  # (F,)
-    x_std: Numbers  # (F,), > 0
-    y_mean: float
-    y_std: float  # > 0
+    When a batch is as large as the table, it holds every row once (core/seeds.py), as the textbook writes the sum.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
+        network = build_regressor(recipe.network, features)
+    network.to(recipe.compute.device)
 
-    def fits(self, features: int) -> bool:
-        """Whether it is one, of so many features: finite numbers, and deviations above 0."""
-        numbers = np.concatenate([self.x_mean, self.x_std, [self.y_mean, self.y_std]])
-        shapes = self.x_mean.shape == self.x_std.shape == (features,)
-        return bool(shapes and np.isfinite(numbers).all() and (self.x_std > 0).all() and self.y_std > 0)
+    def loss(turn: Turn) -> Loss:
+        return squared_error(network(turn.batch["x"]), turn.batch["y"])
 
-    def to_units(self, theta: Numbers) -> Numbers:
-        """Standardised theta (1 + F,), intercept first -> intercept and slope per unit of each column, (1 + F,)."""
-        slopes = self.y_std * theta[1:] / self.x_std
-        intercept = self.y_mean + self.y_std * theta[0] - slopes @ self.x_mean
-        return np.concatenate([[intercept], slopes])
+    return Game((Player("regressor", network, loss, optimiser_settings(recipe)),), product="regressor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +106,26 @@ class RegressionModel:
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
         """Refused: a regression draws nothing."""
-        raise self._refused(f"It predicts {self.target_name!r} and draws no rows.")
+        raise _refused(f"It predicts {self.target_name!r} and draws no rows.")
 
     def write(self, samples: object, out: Path, *, force: bool) -> Path:
         """Refused: there are no samples."""
-        raise self._refused("There are no rows to write.")
+        raise _refused("There are no rows to write.")
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Refused so far: `predict` takes numbers in Python, and no verb takes a table."""
-        raise self._refused("No verb takes a table through it.")
+        raise _refused("No verb takes a table through it.")
 
     def next_steps(self) -> Mapping[str, str]:
         """Nothing but `evaluate`, which every run has."""
         return {}
 
-    @staticmethod
-    def _refused(why: str) -> InputError:
-        return InputError("This run is a regression.", why, "How good it is says: ganforge evaluate RUN")
-
     def store(self, folder: Path, recipe: Recipe) -> None:
         """model.json and model.safetensors: all that `load_regression` needs."""
+        scaling = {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in asdict(self.scaling).items()
+        }
         content = {
             "ganforge": recipe.ganforge,
             "task": recipe.task,
@@ -140,18 +134,17 @@ class RegressionModel:
             "network": recipe.network.content(),
             "features": list(self.feature_names),
             "target": self.target_name,
-            "scaling": {
-                "x_mean": self.scaling.x_mean.tolist(),
-                "x_std": self.scaling.x_std.tolist(),
-                "y_mean": self.scaling.y_mean,
-                "y_std": self.scaling.y_std,
-            },
+            "scaling": scaling,
         }
         write_model_files(folder, self.network, content)
 
 
+def _refused(why: str) -> InputError:
+    return InputError("This run is a regression.", why, "How good it is says: ganforge evaluate RUN")
+
+
 def load_regression(folder: Path, device: str = "cpu") -> RegressionModel:
-    """Reads the model of a run, which may come from anybody; see stored.py.
+    """Read the model of a run, which may come from anybody (core/model_files.py).
 
     Raises: RunError if there is none, if it is damaged, or if it is not a regression.
     """
@@ -161,7 +154,7 @@ def load_regression(folder: Path, device: str = "cpu") -> RegressionModel:
     with refused(f"The model at {str(folder)!r}"):
         features, target, given = content["features"], content["target"], content["scaling"]
         if not isinstance(features, list) or not all(isinstance(name, str) for name in (*features, target)):
-            raise ValueError("its features and target are no names")
+            raise ValueError("its features and target are not names")
         scaling = Scaling(
             x_mean=np.array(given["x_mean"], np.float64),
             x_std=np.array(given["x_std"], np.float64),
@@ -173,24 +166,3 @@ def load_regression(folder: Path, device: str = "cpu") -> RegressionModel:
         network = Network.model_validate(content["network"])
         regressor = built(folder, lambda: build_regressor(network, len(features))).to(device)
     return RegressionModel(regressor, tuple(features), target, scaling)
-
-
-def scaling_of(table: NumericTable) -> Scaling:
-    """The scaling that a table's feeds were standardised with."""
-    return Scaling(x_mean=table.x_mean, x_std=table.x_std, y_mean=table.y_mean, y_std=table.y_std)
-
-
-def closed_form(table: NumericTable) -> Numbers:
-    """Standardised theta (1 + F,) that minimises the squared error on the training rows, in one step of algebra.
-
-    Computed on standardised columns, where the numbers are of one size. Where columns depend on each other many thetas
-    are equally good; this is the shortest one, which is also where gradient descent from zero ends.
-    """
-    x = (table.train_x - table.x_mean) / table.x_std
-    y = (table.train_y - table.y_mean) / table.y_std
-    return np.asarray(np.linalg.lstsq(with_ones(x), y, rcond=None)[0], dtype=np.float64)
-
-
-def with_ones(x: Numbers) -> Numbers:
-    """(N, F) -> (N, 1 + F): a column of ones in front, for the intercept."""
-    return np.concatenate([np.ones((len(x), 1)), x], axis=1)

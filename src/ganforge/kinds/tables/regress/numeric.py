@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.reading.source import open_source
 
@@ -21,36 +22,31 @@ FEWEST_ROWS = 20
 Numbers = NDArray[np.float64]
 
 
-class TableFeed:
-    """Standardised rows, drawn by index (contracts.Feed)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """How a table's numbers become the standardised ones that a network sees: (value - mean) / std, ddof 0."""
 
-    def __init__(self, x: Numbers, y: Numbers) -> None:
-        """Args: x (N, F) and y (N,), standardised."""
-        self._x, self._y = torch.from_numpy(x).float(), torch.from_numpy(y).float()
+    x_mean: Numbers  # (F,)
+    x_std: Numbers  # (F,), > 0
+    y_mean: float
+    y_std: float  # > 0
 
-    @property
-    def resident(self) -> bool:
-        """Whether all examples live on the training device (contracts.Feed)."""
-        return True
+    def fits(self, features: int) -> bool:
+        """Whether it is one, of so many features: finite numbers, and deviations above 0."""
+        numbers = np.concatenate([self.x_mean, self.x_std, [self.y_mean, self.y_std]])
+        shapes = self.x_mean.shape == self.x_std.shape == (features,)
+        return bool(shapes and np.isfinite(numbers).all() and (self.x_std > 0).all() and self.y_std > 0)
 
-    def __len__(self) -> int:
-        return len(self._y)
-
-    def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        """Args: indices (B,) int64. Returns: x float32 (B, F), y float32 (B,)."""
-        return {"x": self._x.index_select(0, indices), "y": self._y.index_select(0, indices)}
-
-    def raw(self, first: int, last: int) -> dict[str, Tensor]:
-        """x (n, F) and y (n,) of the rows first..last-1."""
-        return {"x": self._x[first:last], "y": self._y[first:last]}
+    def to_units(self, theta: Numbers) -> Numbers:
+        """Standardised theta (1 + F,), intercept first -> intercept and slope per unit of each column, (1 + F,)."""
+        slopes = self.y_std * theta[1:] / self.x_std
+        intercept = self.y_mean + self.y_std * theta[0] - slopes @ self.x_mean
+        return np.concatenate([[intercept], slopes])
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumericTable:
-    """A table ready for regression. The arrays are in the units of the file; the feeds are standardised.
-
-    Standardised means (value - mean) / std with the mean and standard deviation (ddof 0) of the training part.
-    """
+    """A table ready for regression. The arrays are in the units of the file; the scaling is of the training part."""
 
     feature_names: tuple[str, ...]
     target_name: str
@@ -58,17 +54,29 @@ class NumericTable:
     train_y: Numbers  # (N,)
     held_x: Numbers
     held_y: Numbers
-    x_mean: Numbers  # (F,)
-    x_std: Numbers  # (F,)
-    y_mean: float
-    y_std: float
-    train: TableFeed
-    held_out: TableFeed
+    scaling: Scaling
     passport: dict[str, Any]
+
+    def standardised(self) -> tuple[Numbers, Numbers]:
+        """The training rows x (N, F) and y (N,) as a network sees them."""
+        scaling = self.scaling
+        return (self.train_x - scaling.x_mean) / scaling.x_std, (self.train_y - scaling.y_mean) / scaling.y_std
+
+    def feed(self) -> TensorFeed:
+        """The standardised training rows."""
+        x, y = (torch.from_numpy(part).float() for part in self.standardised())
+        return TensorFeed(x=x, y=y)
+
+    def sha256(self) -> str:
+        """Of the names and numbers that are learned from and judged on."""
+        content = hashlib.sha256("\0".join((*self.feature_names, self.target_name)).encode())
+        for part in (self.train_x, self.train_y, self.held_x, self.held_y):
+            content.update(np.ascontiguousarray(part).tobytes())
+        return content.hexdigest()
 
 
 def open_numeric_table(source: str | Path | pd.DataFrame, target: str, seed: int) -> NumericTable:
-    """Opens a table for regression of `target` on all other numeric columns.
+    """Open a table for regression of `target` on all other numeric columns.
 
     Columns that are not numeric or constant are left out, and rows with missing or infinite values: see the passport.
 
@@ -77,43 +85,35 @@ def open_numeric_table(source: str | Path | pd.DataFrame, target: str, seed: int
     Raises: DataError if the table cannot be read, has no such numeric column, or too few rows or columns are left.
     """
     name = "the table" if isinstance(source, pd.DataFrame) else str(source)
-    frame = source if isinstance(source, pd.DataFrame) else _read(source)
-    frame = frame.rename(columns=str)
-    rows_read = len(frame)
+    frame = (source if isinstance(source, pd.DataFrame) else _read(source)).rename(columns=str)
     if target not in frame.columns:
         raise DataError(f"{name!r} has no column {target!r}.", do=did_you_mean(target, frame.columns))
     if not frame.columns.is_unique:
         raise DataError(f"{name!r} has several columns of one name.", do="Give each its own name.")
-    if not _numeric(frame[target]):
+    numeric = _numeric_columns(frame)
+    if target not in numeric:
         kind = frame[target].dtype
         raise DataError(f"The column {target!r} is not numeric but {kind}.", "Regression predicts a number.")
-    not_numeric = [column for column in frame.columns if not _numeric(frame[column])]
-    numeric = {name: frame[name].to_numpy(np.float64, na_value=np.nan) for name in frame if name not in not_numeric}
-    values = pd.DataFrame(numeric)
-    finite = np.isfinite(values.to_numpy()).all(axis=1)
-    values = values[finite]
+    values = pd.DataFrame({column: frame[column].to_numpy(np.float64, na_value=np.nan) for column in numeric})
+    values = values[np.isfinite(values.to_numpy()).all(axis=1)]
     if len(values) < FEWEST_ROWS:
         raise DataError(
-            f"{name!r} has {len(values)} complete rows of {rows_read}.",
+            f"{name!r} has {len(values)} complete rows of {len(frame)}.",
             f"At least {FEWEST_ROWS} are needed.",
             "Give more rows, or fill in or remove columns with missing values.",
         )
     order = np.random.default_rng(seed_for(seed, "data/table/held_out")).permutation(len(values))
     held, train = np.sort(order[: round(HELD_OUT * len(values))]), np.sort(order[round(HELD_OUT * len(values)) :])
-
     training = values.iloc[train]
-    constant = [column for column in values.columns if training[column].nunique() < 2]
+    constant = [column for column in numeric if training[column].nunique() < 2]
     if target in constant:
         raise DataError(
             f"The column {target!r} is {training[target].iloc[0]:g} in every row.", "Nothing can be learned."
         )
-    features = [column for column in values.columns if column != target and column not in constant]
+    features = [column for column in numeric if column != target and column not in constant]
     if not features:
         raise DataError(f"{name!r} has no numeric column that varies, besides {target!r}.", "Regression needs one.")
     x, y = values[features].to_numpy(), values[target].to_numpy()
-    x_mean, x_std = x[train].mean(axis=0), x[train].std(axis=0)
-    y_mean, y_std = float(y[train].mean()), float(y[train].std())
-    standard_x, standard_y = (x - x_mean) / x_std, (y - y_mean) / y_std
     return NumericTable(
         feature_names=tuple(features),
         target_name=target,
@@ -121,12 +121,12 @@ def open_numeric_table(source: str | Path | pd.DataFrame, target: str, seed: int
         train_y=y[train],
         held_x=x[held],
         held_y=y[held],
-        x_mean=x_mean,
-        x_std=x_std,
-        y_mean=y_mean,
-        y_std=y_std,
-        train=TableFeed(standard_x[train], standard_y[train]),
-        held_out=TableFeed(standard_x[held], standard_y[held]),
+        scaling=Scaling(
+            x_mean=x[train].mean(axis=0),
+            x_std=x[train].std(axis=0),
+            y_mean=float(y[train].mean()),
+            y_std=float(y[train].std()),
+        ),
         passport={
             "source": name,
             "format": "table",
@@ -136,21 +136,37 @@ def open_numeric_table(source: str | Path | pd.DataFrame, target: str, seed: int
             "split": f"{HELD_OUT:.0%} of the rows at random (seed {seed})",
             "target": target,
             "features": features,
-            "left_out_not_numeric": not_numeric,
+            "left_out_not_numeric": [column for column in frame.columns if column not in numeric],
             "left_out_constant": constant,
-            "rows_left_out": rows_read - len(values),
+            "rows_left_out": len(frame) - len(values),
         },
     )
 
 
 def column_names(source: str | Path) -> list[str]:
     """The columns that a table could be asked to predict. Raises: DataError if the table cannot be read."""
-    frame = _read(source)
-    return [str(column) for column in frame.columns if _numeric(frame[column])]
+    return _numeric_columns(_read(source))
 
 
-def _numeric(column: pd.Series[Any]) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column))
+def closed_form(table: NumericTable) -> Numbers:
+    """Standardised theta (1 + F,) that minimises the squared error on the training rows, in one step of algebra.
+
+    Computed on standardised columns, where the numbers are of one size. Where columns depend on each other many thetas
+    are equally good; this is the shortest one, which is also where gradient descent from zero ends.
+    """
+    x, y = table.standardised()
+    return np.asarray(np.linalg.lstsq(with_ones(x), y, rcond=None)[0], dtype=np.float64)
+
+
+def with_ones(x: Numbers) -> Numbers:
+    """(N, F) -> (N, 1 + F): a column of ones in front, for the intercept."""
+    return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+
+
+def _numeric_columns(frame: pd.DataFrame) -> list[str]:
+    """Numbers and truths, but not complex numbers."""
+    is_numeric, is_complex = pd.api.types.is_numeric_dtype, pd.api.types.is_complex_dtype
+    return [str(name) for name, dtype in frame.dtypes.items() if is_numeric(dtype) and not is_complex(dtype)]
 
 
 def _read(source: str | Path) -> pd.DataFrame:

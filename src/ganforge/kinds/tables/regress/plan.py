@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
-from time import perf_counter
 
 import numpy as np
 
 from ganforge.contracts import Game, Task, Tell
-from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.kinds.tables.regress.game import build_game
-from ganforge.kinds.tables.regress.model import REGRESSORS, build_regressor, with_ones
-from ganforge.kinds.tables.regress.numeric import NumericTable
+from ganforge.kinds.tables.regress.model import REGRESSORS, build_game, build_regressor
+from ganforge.kinds.tables.regress.numeric import NumericTable, with_ones
 from ganforge.networks import refuse_unbuildable
-from ganforge.planning.compute import WHOLE
+from ganforge.planning.compute import WHOLE, measure_rate
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_optimiser
 from ganforge.recipe import Average, Compute, Data, Length, Network, Optimiser, Recipe, Records, Request
@@ -29,6 +25,7 @@ FLAT = 1e-6  # share of the largest curvature below which float32 gradients see 
 MLP_WIDTHS = {"tiny": 8, "small": 32, "medium": 48, "base": 64, "large": 256}
 MLP_PASSES = 40  # over the training rows: on a few hundred of them more passes teach the noise
 MLP_STEPS = (300, 5_000)  # least and most
+TIMED_STEPS = 50  # in a timed stretch
 MARKS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 SMALL_TABLE = "a table is small: the processor is done before an accelerator has started"
@@ -62,13 +59,20 @@ class Curvature:
 
 def curvature_of(table: NumericTable) -> Curvature:
     """How steep and how flat the squared error is around its minimum."""
-    x = with_ones((table.train_x - table.x_mean) / table.x_std)
+    x = with_ones(table.standardised()[0])
     values = np.linalg.eigvalsh(x.T @ x / len(x))
     return Curvature(float(values[-1]), float(values[values > FLAT * values[-1]][0]))
 
 
 def begin(request: Request, task: type[Task]) -> Draft:
     """A draft with what the person has pinned. Raises: RecipeError before the table is read."""
+    for name, flag in (("plan", "--plan"), ("rules", "--rule")):
+        if request.options.get(name):
+            raise RecipeError(
+                f"{flag} was given, and a regression has no use for it.",
+                "Columns are corrected and rules kept where rows are generated or filled.",
+                "Leave it out.",
+            )
     draft = Draft(request, task, absent=ABSENT, device="cpu")
     device = draft.pinned.get("compute.device", "cpu")
     if device != "cpu":
@@ -86,10 +90,7 @@ def begin(request: Request, task: type[Task]) -> Draft:
 
 
 def plan_table(draft: Draft, table: NumericTable, tell: Tell) -> Recipe:
-    """Everything chosen, each choice with its reason.
-
-    Raises: RecipeError for networks that cannot be built.
-    """
+    """Everything chosen, each choice with its reason. Raises: RecipeError for networks that cannot be built."""
     features = len(table.feature_names)
     draft.explain({"task": ASKED})
     draft.choose(
@@ -97,7 +98,7 @@ def plan_table(draft: Draft, table: NumericTable, tell: Tell) -> Recipe:
         source=(draft.request.source, "you gave it"),
         kind=("tables", "found there"),
         shape=((features,), f"{features} numeric columns that vary, besides {table.target_name!r}"),
-        hash=(table_hash(table), ""),
+        hash=(table.sha256(), ""),
     )
     draft.choose(
         Compute,
@@ -113,34 +114,20 @@ def plan_table(draft: Draft, table: NumericTable, tell: Tell) -> Recipe:
     return draft.recipe()
 
 
-def table_hash(table: NumericTable) -> str:
-    """sha256 of the names and numbers that are learned from and judged on."""
-    content = hashlib.sha256("\0".join((*table.feature_names, table.target_name)).encode())
-    for part in (table.train_x, table.train_y, table.held_x, table.held_y):
-        content.update(np.ascontiguousarray(part).tobytes())
-    return content.hexdigest()
-
-
 def _choose_line(draft: Draft, table: NumericTable) -> tuple[int, str]:
     """The textbook's plain gradient descent, alpha from the curvature of the data. Returns: the length, and why."""
-    rows, curve = len(table.train), curvature_of(table)
+    rows, curve = len(table.train_y), curvature_of(table)
     condition = curve.largest / curve.smallest
     seen = f"X^T X / m has eigenvalues from {curve.smallest:.3g} to {curve.largest:.3g}"
     if rows <= WHOLE_TABLE:
         steps = min(MOST_STEPS, curve.steps_to(NEARNESS))
-        rate = (
-            curve.best_rate,
-            f"{seen}; 2 / (largest + smallest) is the fastest constant step that surely converges",
-        )
+        rate = (curve.best_rate, f"{seen}; 2 / (largest + smallest) is the fastest constant step that surely converges")
         rate_end = (curve.best_rate, "constant, as in the textbook")
         batch = (rows, f"all {rows:,} training rows in every step: the textbook's gradient, not an estimate of it")
         average = (0.0, "the last theta itself: without drawing there is no noise to average out")
     else:
         steps = int(min(MOST_STEPS, max(2_000, 10 * condition)))
-        rate = (
-            1.0 / (1 + len(table.feature_names)),
-            f"1 / (number of thetas): drawn rows vary, and {seen}",
-        )
+        rate = (1.0 / (1 + len(table.feature_names)), f"1 / (number of thetas): drawn rows vary, and {seen}")
         rate_end = (0.0, "falls to zero, so that the noise of drawing dies out")
         batch = (DRAWN, f"{DRAWN} of {rows:,} training rows drawn for each step")
         average = (float(round(0.02 * steps * DRAWN)), "2 % of the run: averages out the noise of drawing")
@@ -165,17 +152,14 @@ def _choose_line(draft: Draft, table: NumericTable) -> tuple[int, str]:
 
 def _choose_curve(draft: Draft, table: NumericTable) -> tuple[int, str]:
     """A network with hidden layers, and steps that suit it. Returns: the length, and why."""
-    rows = len(table.train)
+    rows = len(table.train_y)
     batch = min(64, rows)
     steps = min(max(MLP_PASSES * rows // batch, MLP_STEPS[0]), MLP_STEPS[1])
     size = draft.request.size
     draft.choose(
         Network,
         name=("mlp", ASKED),
-        width=(
-            MLP_WIDTHS[size or "small"],
-            ASKED if size else "that of size small; more rows may fill a wider one",
-        ),
+        width=(MLP_WIDTHS[size or "small"], ASKED if size else "that of size small; more rows may fill a wider one"),
         depth=(2, "two hidden layers bend a line in most ways that a table of numbers asks for"),
     )
     choose_optimiser(
@@ -202,7 +186,11 @@ def _choose_length(draft: Draft, table: NumericTable, examples: int, why: str, t
     elif draft.request.minutes is not None:
         seconds = 60.0 * draft.request.minutes
         tell("timing", size=draft[Network].name)
-        rate = _measure_rate(build_game(draft.recipe(), len(table.feature_names)), table, draft.recipe())
+
+        def build(recipe: Recipe) -> Game:
+            return build_game(recipe, len(table.feature_names))
+
+        rate = measure_rate(draft.recipe(), table.feed(), TIMED_STEPS, build=build)
         examples, why = max(batch, int(rate * seconds)), f"{seconds / 60:g} minutes at {rate:,.0f} rows/s"
     length = draft.choose(
         Length,
@@ -216,26 +204,6 @@ def _choose_length(draft: Draft, table: NumericTable, examples: int, why: str, t
     draft.choose(
         Records,
         every_steps=(every, "a hundred times a run, so that the curves of cost and theta are smooth"),
-        checkpoint_every_steps=(
-            10 * draft.pinned.get("records.every_steps", every),
-            "every tenth record",
-        ),
+        checkpoint_every_steps=(10 * draft.pinned.get("records.every_steps", every), "every tenth record"),
         marks=(MARKS, "more of them early, where most happens"),
     )
-
-
-def _measure_rate(game: Game, table: NumericTable, draft: Recipe, steps: int = 200) -> float:
-    """Rows per second of training steps; the first steps only warm up."""
-    batch = draft.optimiser.batch_size
-
-    def play(count: int) -> float:
-        started = perf_counter()
-        fit(
-            game,
-            table.train,
-            FitSettings(seed=draft.seed, batch_size=batch, length_examples=count * batch, half_life_examples=0.0),
-        )
-        return perf_counter() - started
-
-    play(20)
-    return steps * batch / max(play(steps), 1e-9)

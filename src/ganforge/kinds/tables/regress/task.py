@@ -17,21 +17,22 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError
 from ganforge.kinds.tables.figures.columns import draw_predictions
 from ganforge.kinds.tables.measures.blocks import solution_block
-from ganforge.kinds.tables.regress.game import build_game
-from ganforge.kinds.tables.regress.model import (
+from ganforge.kinds.tables.regress.model import RegressionModel, build_game, load_regression
+from ganforge.kinds.tables.regress.numeric import (
     Numbers,
-    RegressionModel,
+    NumericTable,
     closed_form,
-    load_regression,
-    scaling_of,
+    column_names,
+    open_numeric_table,
     with_ones,
 )
-from ganforge.kinds.tables.regress.numeric import NumericTable, TableFeed, column_names, open_numeric_table
-from ganforge.kinds.tables.regress.plan import begin, plan_table, table_hash
+from ganforge.kinds.tables.regress.plan import begin, plan_table
 from ganforge.measures.intervals import Estimate, from_bootstrap, with_ends
+from ganforge.measures.prediction import r_squared, rmse
 from ganforge.recipe import Recipe, Request, refuse_changed_data
 from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Verdict
 from ganforge.run import Run
@@ -58,7 +59,7 @@ class Regress(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> RegressJob:
-        """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        """Open the table and choose everything the person did not. Raises: DataError, RecipeError."""
         draft = begin(request, Regress)
         if request.label is None:
             raise RecipeError(
@@ -73,13 +74,12 @@ class Regress(Task):
     def open(self, recipe: Recipe, tell: Tell) -> RegressJob:
         """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
         table = open_numeric_table(recipe.data.source, recipe.ask.label or "", recipe.seed)
-        refuse_changed_data(recipe, table_hash(table), "The table", "is not the one")
+        refuse_changed_data(recipe, table.sha256(), "The table", "is not the one")
         return RegressJob(recipe, table, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of one, on the rows that were sent."""
-        feed = TableFeed(examples["x"].numpy(), examples["y"].numpy())
-        return build_game(recipe, examples["x"].shape[1]), feed
+        return build_game(recipe, examples["x"].shape[1]), TensorFeed(recipe.compute.device, **examples)
 
 
 @dataclass(slots=True)
@@ -95,8 +95,8 @@ class RegressJob:
         return self.table.passport
 
     @property
-    def feed(self) -> Any:
-        return self.table.train
+    def feed(self) -> Feed:
+        return self.table.feed()
 
     def game(self) -> Game:
         """One player, initialised from the seed."""
@@ -116,7 +116,7 @@ class RegressJob:
         """
         model, table = self._model(product), self.table
         predicted = model.predict(table.held_x)
-        drawn = draw_predictions(table.held_y, predicted, table.y_mean, table.target_name)
+        drawn = draw_predictions(table.held_y, predicted, table.scaling.y_mean, table.target_name)
         write_whole(run.sample_grid(examples), drawn)
         self.tell("sampled", path=str(run.sample_grid(examples)))
         quality = with_ends({name: _score(score, table.held_y, predicted) for name, score in SCORES.items()})
@@ -130,7 +130,7 @@ class RegressJob:
         return product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """Writes model.json and model.safetensors into an empty folder."""
+        """Write model.json and model.safetensors into an empty folder."""
         self._model(product).store(folder, self.recipe)
 
     def read_product(self, folder: Path) -> nn.Module:
@@ -148,7 +148,7 @@ class RegressJob:
         in_units = model.scaling.to_units(best)
         trained, closed = model.predict(table.held_x), with_ones(table.held_x) @ in_units
         measures = _measures(table, trained, closed)
-        far = rmse(with_ones(table.train_x) @ in_units, model.predict(table.train_x)) / table.y_std
+        far = rmse(with_ones(table.train_x) @ in_units, model.predict(table.train_x)) / table.scaling.y_std
         solution = {
             "features": ["intercept", *table.feature_names],
             "theta": model.scaling.to_units(theta).tolist() if theta is not None else None,
@@ -171,34 +171,23 @@ class RegressJob:
         )
 
     def _model(self, product: nn.Module) -> RegressionModel:
-        return RegressionModel(product, self.table.feature_names, self.table.target_name, scaling_of(self.table))
-
-
-def rmse(measured: Numbers, predicted: Numbers) -> float:
-    """Root of the mean squared error of (N,) predictions, in the target's units."""
-    return float(np.sqrt(np.mean((measured - predicted) ** 2)))
-
-
-def r_squared(measured: Numbers, predicted: Numbers) -> float:
-    """1 - squared error / squared distance from the mean of `measured`: 1 is exact, 0 is what that mean gets."""
-    spread = float(np.sum((measured - measured.mean()) ** 2))
-    return 1.0 - float(np.sum((measured - predicted) ** 2)) / max(spread, 1e-300)
+        return RegressionModel(product, self.table.feature_names, self.table.target_name, self.table.scaling)
 
 
 SCORES: dict[str, Callable[[Numbers, Numbers], float]] = {"r2": r_squared, "rmse": rmse}
 
 
 def _measures(table: NumericTable, trained: Numbers, closed: Numbers) -> list[Measure]:
-    y, mean = table.held_y, np.full_like(table.held_y, table.y_mean)
+    y, mean = table.held_y, np.full_like(table.held_y, table.scaling.y_mean)
     meanings = {
-        "r2": f"Share of the variation of {table.target_name} that the features explain.",
-        "rmse": f"Typical size of an error, in units of {table.target_name}.",
+        "r2": Meaning("higher", f"Share of the variation of {table.target_name} that the features explain."),
+        "rmse": Meaning("lower", f"Typical size of an error, in units of {table.target_name}."),
     }
     return [
         Measure.of(
             name,
             _score(score, y, trained, repeats=1000),
-            Meaning(Regress.measured[name], meanings[name]),
+            meanings[name],
             floor=score(y, closed),
             reference=score(y, mean),
         )
@@ -223,32 +212,31 @@ def _verdict(
     """Whether the features help at all, and whether training came to the closed form, or past it."""
     y, target = table.held_y, table.target_name
     gain = _bootstrap(lambda rows: float(np.mean((y - closed)[rows] ** 2 - (y - trained)[rows] ** 2)), len(y))
-    helps, there = r2.low > max(0.0, r2.reference), far < REACHED
+    helps = r2.low > max(0.0, r2.reference)
     if linear:
-        standing = (
-            f"Training reached the closed-form answer: its predictions are {far:.2g} standard deviations away."
-            if there
-            else f"Training has not reached the closed-form answer: its predictions are still {far:.2g} standard "
-            "deviations away. Train longer."
-        )
-        arrived = there
+        arrived, away = far < REACHED, f"{far:.2g} standard deviations away."
+        if arrived:
+            standing = f"Training reached the closed-form answer: its predictions are {away}"
+        else:
+            standing = (
+                f"Training has not reached the closed-form answer: its predictions are still {away} Train longer."
+            )
     else:
         arrived = gain.high >= 0
-        standing = {
-            (True, True): "The curve predicts better than the best straight line.",
-            (False, True): "The curve predicts no better than the best straight line: prefer the line.",
-            (
-                False,
-                False,
-            ): "The curve predicts worse than the best straight line: it has learned noise. Prefer the line.",
-        }[(gain.low > 0, arrived)]
-    use = (
-        f"The features explain {r2.value:.0%} of the variation of {target} on unseen rows "
-        f"(95 % interval {r2.low:.0%} to {r2.high:.0%})."
-        if helps
-        else f"This model does not help to predict {target}: on unseen rows the mean alone does as well."
-    )
+        if gain.low > 0:
+            standing = "The curve predicts better than the best straight line."
+        elif arrived:
+            standing = "The curve predicts no better than the best straight line: prefer the line."
+        else:
+            standing = "The curve predicts worse than the best straight line: it has learned noise. Prefer the line."
+    if helps:
+        use = (
+            f"the features explain {r2.value:.0%} of the variation of {target} on unseen rows "
+            f"(95 % interval {r2.low:.0%} to {r2.high:.0%})."
+        )
+    else:
+        use = f"this model does not help to predict {target}: on unseen rows the mean alone does as well."
     grade: Grade = "failed" if r2.high < r2.reference else "poor" if not helps else "good" if arrived else "fair"
     if grade == "good" and r2.low > 0.9:
         grade = "excellent"
-    return Verdict(grade, f"{grade.capitalize()}: {use[0].lower()}{use[1:]}", (standing,), None)
+    return Verdict(grade, f"{grade.capitalize()}: {use}", (standing,), None)

@@ -1,7 +1,7 @@
 """Rules that hold in every training row and are worth keeping: found, not asked for.
 
-Only what is no accident is named: an order of datetimes, or of numbers whose names say so; a category that decides
-another one, where independent columns would not look like it; identifiers that never come twice.
+Only what is hardly an accident is named: an order of datetimes, or of numbers whose names say so; a category that
+decides another one, where independent columns would not look like it; identifiers that never come twice.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _orders(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Ordered, 
 
 
 def _comparable(lower: Column, upper: Column) -> bool:
-    """Whether an order of the two is no accident if it holds: of datetimes, or of numbers that are named like one."""
+    """Whether an order of the two is hardly an accident if it holds: of datetimes, or of numbers that are named so."""
     if lower.kind == upper.kind == "datetime":
         return (lower.zone is None) == (upper.zone is None)
     if lower.kind not in ("integer", "decimal") or upper.kind not in ("integer", "decimal"):
@@ -101,7 +101,12 @@ def _always_between(plain: Plain, lower: str, middle: str, upper: str) -> bool:
 
 
 def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, str]]:
-    codes = {column.name: _codes(plain[column.name]) for column in columns if _discrete(column)}
+    codes = {
+        column.name: _codes(plain[column.name])
+        for column in columns
+        if column.kind in ("category", "boolean")
+        or (column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS)
+    }
     counts = {name: int(code.max(initial=-1)) + 1 for name, code in codes.items()}
     codes = {name: code for name, code in codes.items() if 2 <= counts[name] <= MOST_DECIDING}
     decided: dict[str, list[str]] = {}
@@ -125,11 +130,6 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
                 Fixed((deciding, name)),
                 f"each of the {counts[deciding]:,} values of {deciding} comes with one of {name} in all {rows:,} rows.",
             )
-
-
-def _discrete(column: Column) -> bool:
-    few = column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS
-    return few or column.kind in ("category", "boolean")
 
 
 def _codes(values: NDArray[np.generic]) -> Codes:

@@ -17,7 +17,6 @@ from ganforge.contracts import Plain
 from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
 from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
 from ganforge.kinds.tables.rules.conditions import Condition, ends_of, in_words, range_in_words, seen_in
-from ganforge.kinds.tables.rules.ranges import at_least, at_most, write_number
 from ganforge.kinds.tables.rules.syntax import (
     Comparison,
     Typed,
@@ -27,6 +26,7 @@ from ganforge.kinds.tables.rules.syntax import (
     read_comparisons,
     starting_names,
 )
+from ganforge.kinds.tables.rules.values import at_least, at_most, write_number
 
 FORMS = "A rule is like start <= end, 0 <= age <= 99, city -> country, unique id or seen store."
 
@@ -75,24 +75,17 @@ def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
     """A rule as a person would type it; `read_rule` reads it as just this rule."""
     by_name = {column.name: column for column in columns}
     *first, last = (quoted_name(name, by_name) for name in rule_columns(rule))
-    match rule:
-        case Ordered():
-            return f"{first[0]} <= {last}"
-        case Fixed():
-            return f"{', '.join(first)} -> {last}"
-        case Condition():
-            return range_in_words(rule, last, by_name[rule.column])
-    return f"{'unique' if isinstance(rule, Unique) else 'seen'} {last}"
+    if isinstance(rule, Condition):
+        return range_in_words(rule, last, by_name[rule.column])
+    signs = {Ordered: " <= ", Fixed: " -> ", Unique: "unique ", Seen: "seen "}
+    return f"{', '.join(first)}{signs[type(rule)]}{last}"
 
 
 def rule_columns(rule: Rule) -> tuple[str, ...]:
     """The columns that a rule is about."""
-    match rule:
-        case Ordered():
-            return rule.lower, rule.upper
-        case Fixed():
-            return rule.columns
-    return (rule.column,)
+    if isinstance(rule, Ordered):
+        return rule.lower, rule.upper
+    return rule.columns if isinstance(rule, Fixed) else (rule.column,)
 
 
 # ---- one rule as it is typed ----------------------------------------------------------------------------------------
@@ -313,7 +306,7 @@ def _converted(plain: float, column: Column, other: Column) -> Fraction:
 
 
 def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], first_row: int) -> None:
-    """Sees whether training rows keep the rules. Fixed and Seen say what training rows hold, so these keep them.
+    """See whether training rows keep the rules. Fixed and Seen say what training rows hold, so these keep them.
 
     Args: plain the rows of one chunk, (N,) each; first_row the number of the first of them, where the table's is 1.
         Values that come twice are found where both are in the chunk.
@@ -324,7 +317,9 @@ def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], 
         rows = np.flatnonzero(_broken(rule, plain, None, by_name))
         if len(rows):
             cells = {name: plain[name][rows[0]] for name in rule_columns(rule)}
-            values = " and ".join(f"{name!r} is {_said(value, by_name[name])}" for name, value in cells.items())
+            numbers = {name: by_name[name] for name in cells if by_name[name].is_number}
+            words = {n: write_number(v, numbers[n]) if n in numbers else repr(v) for n, v in cells.items()}
+            values = " and ".join(f"{name!r} is {word}" for name, word in words.items())
             again = " for the second time" if isinstance(rule, Unique) else ""
             more = f" Of the rows read so far {len(rows):,} do." if len(rows) > 1 else ""
             raise DataError(
@@ -370,11 +365,5 @@ def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, 
 
 def _known(names: Sequence[str], rows: Plain, train: Plain) -> NDArray[np.bool_]:
     """Which rows (N,) are like some training row in these columns; missing values are alike."""
-    both = pd.concat([pd.DataFrame({name: table[name] for name in names}) for table in (rows, train)])
-    groups = both.groupby(list(names), dropna=False, sort=False).ngroup().to_numpy()
-    made, real = np.split(groups, [len(rows[names[0]])])
-    return np.isin(made, real)
-
-
-def _said(value: object, column: Column) -> str:
-    return write_number(float(value), column) if column.is_number else repr(value)  # type: ignore[arg-type]
+    made, real = (pd.MultiIndex.from_arrays([table[name] for name in names]) for table in (rows, train))
+    return np.asarray(real.unique().get_indexer(made) >= 0)

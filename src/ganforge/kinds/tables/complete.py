@@ -1,0 +1,276 @@
+"""Missing cells filled with what a model says of them; what is there stays, and every rule is kept.
+
+First rows of codes, then whole tables: those are read in parts, and every cell that is there is written as it was.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ganforge.contracts import Plain
+from ganforge.core.seeds import seed_for
+from ganforge.errors import DataError, did_you_mean
+from ganforge.kinds.tables import keep
+from ganforge.kinds.tables.codec.categories import CategoryUnit
+from ganforge.kinds.tables.codec.codec import TableCodec
+from ganforge.kinds.tables.codec.numbers import Codes, GapUnit, NumberUnit
+from ganforge.kinds.tables.columns import LEARNED, Column
+from ganforge.kinds.tables.reading.arrays import dtype_of, from_plain, to_plain
+from ganforge.kinds.tables.reading.source import TableSource, open_source
+from ganforge.kinds.tables.reading.write import check_table_place, write_table
+from ganforge.kinds.tables.rules.conditions import one_of
+from ganforge.kinds.tables.rules.values import number_text
+
+if TYPE_CHECKING:
+    from ganforge.kinds.tables.generate.model import RowModel
+
+Shares = NDArray[np.floating]
+
+
+def given_cells(codec: TableCodec, plain: Plain, codes: Codes) -> NDArray[np.bool_]:
+    """Which units of which rows say something (N, U): every column there, and seen in training.
+
+    Args: codes (N, U) of the rows, as the codec gives them.
+    """
+    there = [
+        ~np.any([pd.isna(plain[name]) for name in unit.columns], axis=0) & (codes[:, place] >= 0)
+        for place, unit in enumerate(codec.units)
+    ]
+    return np.stack(there, axis=1)
+
+
+def fill(codec: TableCodec, plain: Plain, shares: Sequence[Shares], random: np.random.Generator | None) -> Plain:
+    """The rows with a value in every cell of a column that is learned.
+
+    Args: plain rows (N,) of all columns; shares for each unit (N, K) how likely each code is; random draws a value for
+        each missing cell, None takes the best guess: the mean of a number, the most likely category.
+    """
+    filled = dict(plain)
+    for place, unit in enumerate(codec.units):
+        rows = np.flatnonzero(np.any([pd.isna(plain[name]) for name in unit.columns], axis=0))
+        if not len(rows):
+            continue
+        likely = shares[place][rows] * unit.complete
+        likely = np.where(likely.sum(axis=1, keepdims=True) > 0, likely, unit.complete.astype(np.float64))
+        if isinstance(unit, CategoryUnit):
+            _fill_categories(unit, filled, rows, likely, random)
+            continue
+        here = {name: values[rows] for name, values in filled.items()}
+        ceiling = _ceiling(codec, unit.columns[0], here)
+        filled[unit.columns[0]] = filled[unit.columns[0]].copy()
+        filled[unit.columns[0]][rows] = _numbers(unit, likely, here, ceiling, random)
+    return filled
+
+
+def _numbers(
+    unit: NumberUnit | GapUnit,
+    likely: Shares,
+    here: Plain,
+    ceiling: NDArray[np.float64],
+    random: np.random.Generator | None,
+) -> NDArray[np.float64]:
+    """A value for each row, not above `ceiling` (N,)."""
+    inner = unit.gap if isinstance(unit, GapUnit) else unit
+    base = unit.base(here) if isinstance(unit, GapUnit) else np.zeros(len(likely))
+    if random is not None:
+        codes = _drawn(likely, random)
+        if isinstance(unit, GapUnit):
+            above = unit.decode(codes, (), random, here)[unit.upper]
+            filled: NDArray[np.float64] = np.fmax(base, np.minimum(above, ceiling))  # no room above: the base
+            return unit.gap.rounded(filled, base, np.maximum(ceiling, base))
+        drawn: NDArray[np.float64] = unit.decode(codes, (), random, high=ceiling)[unit.column]
+        return drawn
+    spans = likely[:, int(inner.with_missing) :]
+    values = base + (spans @ inner.means) / spans.sum(axis=1)
+    low = base if isinstance(unit, GapUnit) else np.full(len(likely), unit.low)
+    return inner.rounded(values, low, np.maximum(np.minimum(unit.high, ceiling), low))
+
+
+def _fill_categories(
+    unit: CategoryUnit,
+    filled: dict[str, NDArray[Any]],
+    rows: NDArray[np.int64],
+    likely: Shares,
+    random: np.random.Generator | None,
+) -> None:
+    """Fill each group of rows that have the same parts of a combination, with what fits those parts."""
+    columns = {name: filled[name][rows] for name in unit.columns}
+    for name in unit.columns:
+        filled[name] = filled[name].copy()
+    patterns = pd.DataFrame(columns).groupby(list(unit.columns), dropna=False, sort=False).indices
+    for mine in patterns.values():
+        conditions = tuple(
+            one_of(name, [values[mine[0]]]) for name, values in columns.items() if not pd.isna(values[mine[0]])
+        )
+        may = likely[mine] * unit.allowed(conditions, complete=True)
+        if not may.any():  # parts that training never saw together: what is missing is filled as if nothing was there
+            conditions, may = (), likely[mine]
+        may = np.where(may.sum(axis=1, keepdims=True) > 0, may, unit.allowed(conditions, complete=True) * 1.0)
+        codes = may.argmax(axis=1).astype(np.int32) if random is None else _drawn(may, random)
+        made = (
+            unit.most_frequent(codes, conditions)
+            if random is None
+            else unit.decode(codes, conditions, random, complete=True)
+        )
+        for name in unit.columns:
+            there = ~pd.isna(columns[name][mine])
+            filled[name][rows[mine]] = np.where(there, columns[name][mine], made[name])
+
+
+def _drawn(likely: Shares, random: np.random.Generator) -> Codes:
+    """A code for each row (N,), with the probabilities of its shares."""
+    cumulative = np.cumsum(likely, axis=1)
+    aim = random.random((len(likely), 1)) * cumulative[:, -1:]
+    codes: Codes = np.minimum((cumulative <= aim).sum(axis=1), likely.shape[1] - 1).astype(np.int32)
+    return codes
+
+
+def _ceiling(codec: TableCodec, column: str, here: Plain) -> NDArray[np.float64]:
+    """The smallest value (N,) among the columns that may not lie below this one, in its own units; else infinity.
+
+    Of one that is missing too, and is filled after this one: the largest value that it can be given.
+    """
+    lowest = np.full(len(here[column]), np.inf)
+    for unit in codec.units:
+        if isinstance(unit, GapUnit) and column in unit.lowers:
+            mine, theirs = unit.scales[unit.lowers.index(column)]
+            upper = here[unit.upper]
+            upper = np.where(np.isnan(upper), np.minimum(unit.high, _ceiling(codec, unit.upper, here)), upper)
+            lowest = np.fmin(lowest, np.floor(upper * theirs / mine) if mine != theirs else upper)
+    return lowest
+
+
+# ---- whole tables ---------------------------------------------------------------------------------------------------
+
+
+def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -> Plain:
+    """The learned columns of a frame as plain arrays.
+
+    Args: first_row the number of its first row, where the table's is 1.
+    Raises: DataError naming a column of another kind, or one whose dtype cannot hold what stands in a row.
+    """
+    plain: dict[str, Any] = {}
+    for column in columns:
+        try:
+            plain |= to_plain(frame, (column,))
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise DataError(
+                f"The column {column.name!r} of type {frame[column.name].dtype} is not {column.kind}: {error}.",
+                f"The model learned it as {column.kind}.",
+                "Give a table like the one that it was trained on.",
+            ) from error
+        _refuse_strangers(plain[column.name], column, first_row)
+    return plain
+
+
+def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
+    """Raises: DataError for a value that could not be written again as it is."""
+    if column.kind in ("integer", "datetime"):
+        strange = ~np.isnan(values) & (values != np.rint(values))
+        learned = "whole numbers" if column.kind == "integer" else f"moments in units of {column.resolution}"
+    elif column.dtype == "category" and column.format:
+        known = dtype_of(column).categories.astype(str)
+        strange = ~pd.isna(values) & ~np.isin(values.astype(str), known)
+        learned = f"the categories {', '.join(known[:10])}"
+    else:
+        return
+    if strange.any():
+        row = int(np.argmax(strange))
+        told = repr(values[row]) if values.dtype == object else number_text(values[row])
+        what = "a part of a unit" if column.kind == "datetime" else told
+        raise DataError(
+            f"The column {column.name!r} holds {what} in row {first_row + row:,}.",
+            f"The model learned {learned}, and no cell that is there is changed.",
+            "Correct it, or train again on a table that has such values.",
+        )
+
+
+def with_filled(frame: pd.DataFrame, filled: Plain, columns: Sequence[Column]) -> pd.DataFrame:
+    """The frame with the cells of learned columns that were missing; every other cell stays as it is.
+
+    Args: filled plain rows (N,), made of plain_like's. Decimals may have more digits than those of training had.
+    """
+    written = [_exact(column) for column in columns]
+    decimals = to_plain(frame, [column for column in written if column.kind == "decimal"])
+    cells = {name: np.where(np.isnan(values), filled[name], values) for name, values in decimals.items()}
+    made = from_plain({**filled, **cells}, written)
+    return frame.assign(**{column.name: made[column.name] for column in columns})
+
+
+def _exact(column: Column) -> Column:
+    """A column that writes all digits of its decimals."""
+    if column.kind != "decimal":
+        return column
+    form = "0.0#" if re.fullmatch(r"0\.0+", column.format or "") else column.format
+    return column.model_copy(update={"decimals": None, "format": form})
+
+
+def columns_like(source: TableSource, columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns of a table as they are written again: the learned ones as learned, others as they are.
+
+    Raises: DataError if a learned column is not there.
+    """
+    learned = {column.name: _exact(column) for column in columns if column.kind in LEARNED}
+    for name in learned:
+        if name not in source.column_names:
+            raise DataError(
+                f"{source.name!r} has no column {name!r}, which the model learned.",
+                did_you_mean(name, source.column_names),
+                "Give a table like the one that it was trained on.",
+            )
+    dtypes = next(source.chunks()).dtypes
+    return tuple(
+        learned.get(name) or Column(name=name, kind="category", dtype=str(dtypes[name])) for name in source.column_names
+    )
+
+
+def complete_table(
+    model: RowModel, source: object, out: Path | None, *, draw: bool, seed: int, force: bool
+) -> pd.DataFrame | Path:
+    """Fill the missing cells of a table, a path or a frame: as a frame, or as the file `out`.
+
+    Raises: InputError for the place, before anything is read; DataError if the table is not like the learned one;
+        StorageError.
+    """
+    if out is not None:
+        check_table_place(out, force=force)
+    with _on_disk(source) as path:
+        table = open_source(path)
+        columns = columns_like(table, model.codec.columns)
+        parts = _filled(model, table, draw, seed)
+        if out is None:
+            return pd.concat(list(parts), ignore_index=True)
+        return write_table(parts, out, columns, force=force)
+
+
+@contextmanager
+def _on_disk(source: object) -> Iterator[str | Path]:
+    """A path for a table: its own, or that of a file which is there for now."""
+    if isinstance(source, str | Path):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="ganforge-") as folder:
+        yield keep(source, Path(folder))
+
+
+def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[pd.DataFrame]:
+    """The table in parts, as it is but for its missing cells."""
+    learned = [
+        column for column in model.codec.columns if any(column.name in unit.columns for unit in model.codec.units)
+    ]
+    first_row = 1
+    for number, frame in enumerate(source.chunks()):
+        plain = plain_like(frame, learned, first_row)
+        filled = model.complete(plain, draw=draw, seed=seed_for(seed, "filled rows", step=number))
+        yield with_filled(frame, filled, learned)
+        first_row += len(frame)

@@ -1,0 +1,217 @@
+"""The values of a column of numbers or datetimes <-> the texts that a person writes; exact, never approximate.
+
+A column's values lie on a grid: whole numbers, whole counts of a datetime's resolution since 1970 (in UTC where it has
+a zone), decimals with d digits, or whatever floating point can hold. An end of a range is moved inwards to the grid:
+`age>60` begins at 61. A text of a date names a period, as long as it is vague: "2024" a year, "2024-01-31" a day. So
+`date<=2024-01-31` includes that whole day, whatever the column's resolution.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from fractions import Fraction
+from zoneinfo import ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ganforge.errors import InputError
+from ganforge.kinds.tables.columns import Column
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
+_ISO = re.compile(
+    r"(?!0000)(?P<date>\d{4}(-\d{1,2}){0,2})"
+    r"([T ](?P<clock>\d{1,2}(:\d\d(:\d\d(\.\d{1,9})?)?)?)( ?(?P<offset>Z|[+-]\d\d(:?\d\d)?))?)?",
+    re.ASCII,
+)
+_UNITS = (("%f", "us"), ("%S", "s"), ("%M", "min"), ("%H", "h"))  # of a format's finest part; without these a day
+_DAY = 86_400_000_000  # microseconds
+_EXACT = 1e15  # whole numbers below it are written without an exponent
+_Dated = tuple[pd.Period, tzinfo | None, Fraction]  # on the clock; where the text says it; more nanoseconds, in µs
+
+
+def read_span(text: str, column: Column) -> tuple[Fraction, Fraction]:
+    """The first and last value that a text means, in plain units: one number, or the span of a datetime.
+
+    Raises: InputError if it is not a number, or not a datetime.
+    """
+    if column.kind == "datetime":
+        return read_datetime(text, column)
+    number = text.strip()
+    if not _NUMBER.fullmatch(number) or math.isinf(_nearest(number, column)):
+        swapped, bare = re.fullmatch(r"([<>])\s*(.+)", text), number.replace(",", "").replace(" ", "")
+        if swapped:
+            do = f"Write {column.name}{swapped[1]}={swapped[2]}."
+        elif _NUMBER.fullmatch(bare):
+            do = f"Write {bare}, with a point for decimals."
+        else:
+            do = "Give a number such as 60 or 2.5."
+        raise InputError(f"{text!r} is not a number.", f"The column {column.name!r} holds numbers.", do)
+    value = Fraction(number)
+    if _step(column) is None:  # 0.1 means the floating-point number that is written so
+        value = Fraction(_nearest(value, column))
+    return value, value
+
+
+def at_least(value: Fraction, column: Column, *, strict: bool) -> float:
+    """The smallest number of the column's grid that is >= value, or > value where strict."""
+    step = _step(column)
+    if step is not None:
+        count = math.ceil(value / step)
+        return float(step * (count + 1 if strict and step * count == value else count))
+    near = _nearest(value, column)
+    if Fraction(near) > value or (near == value and not strict):
+        return near
+    single = np.float32(near) if _single(column) else near
+    return float(np.nextafter(single, type(single)(math.inf)))
+
+
+def at_most(value: Fraction, column: Column, *, strict: bool) -> float:
+    """The largest number of the column's grid that is <= value, or < value where strict."""
+    return -at_least(-value, column, strict=strict)
+
+
+def write_number(plain: float, column: Column) -> str:
+    """A number of the column's grid as the text that `read_span` reads as just this number."""
+    return write_datetime(plain, column) if column.kind == "datetime" else number_text(plain)
+
+
+def number_text(plain: float) -> str:
+    """The shortest text of a number: 60, 2.5."""
+    return str(int(plain)) if float(plain).is_integer() and abs(plain) < _EXACT else repr(float(plain))
+
+
+def seen_range(column: Column) -> str:
+    """`17 to 90`, as seen in training."""
+    ends = (column.minimum, column.maximum)
+    return " to ".join("?" if end is None else write_number(end, column) for end in ends)
+
+
+def _step(column: Column) -> Fraction | None:
+    """The distance of two neighbours on the column's grid; None for floating point."""
+    if column.kind != "decimal":
+        return Fraction(1)
+    return None if column.decimals is None else Fraction(1, 10**column.decimals)
+
+
+def _nearest(value: Fraction | str, column: Column) -> float:
+    with np.errstate(over="ignore"):  # beyond the column's floating point is infinite, and refused by read_span
+        return float(np.float32(float(value))) if _single(column) else float(value)
+
+
+def _single(column: Column) -> bool:
+    return column.dtype.lower().startswith("float32")
+
+
+# ---- datetimes ------------------------------------------------------------------------------------------------------
+
+
+def read_datetime(text: str, column: Column) -> tuple[Fraction, Fraction]:
+    """The first and the last moment of the span that a text names, in plain units of the column.
+
+    Args: text as ISO 8601 writes it, shortened at will, or in the column's own format. Without an offset it is local
+        time of the column's zone.
+    Raises: InputError if it is no such text, no such day, or a time that the clock shows twice or never.
+    """
+    period, offset, extra = _by_format(text.strip(), column.format) or _by_iso(text.strip(), column)
+    if offset is not None and column.zone is None:
+        raise InputError(
+            f"{text!r} has an offset, but the column {column.name!r} has no zone.",
+            "So the two cannot be compared.",
+            "Leave the offset out.",
+        )
+    zone = offset or (zone_of(column) if column.zone else UTC)
+    first, last = (period.asfreq("us", end).ordinal for end in ("start", "end"))  # microseconds since 1970
+    if last - first < timedelta(days=1) // timedelta(microseconds=1) - 1 and _utc(first, zone, 0) != _utc(
+        first, zone, 1
+    ):
+        raise InputError(
+            f"{text!r} is not a certain time in the column {column.name!r}.",
+            f"The clocks of {column.zone} were changed then, so they show it twice or never.",
+            "Add the offset, such as +01:00.",
+        )
+    return (_utc(first, zone, 0) + extra) / column.unit, (_utc(last, zone, 1) + extra) / column.unit
+
+
+def write_datetime(plain: float, column: Column) -> str:
+    """A plain datetime, a whole number, as the text that `read_datetime` reads as just this value; with a zone in UTC,
+    with a Z."""
+    text = str(moment(plain, column))
+    return text if column.zone is None else text + ("Z" if "T" in text else "T00Z")
+
+
+def moment(plain: float, column: Column) -> NDArray[np.datetime64]:
+    """A plain datetime, rounded, as numpy's of the column's resolution, ()."""
+    return np.array(round(plain), f"M8[{(column.resolution or 'D').replace('min', 'm')}]")  # numpy calls a minute m
+
+
+def zone_of(column: Column) -> tzinfo:
+    """The zone of a column that has one. Raises: InputError if this machine does not know it."""
+    name = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", column.zone or "UTC")  # pandas reads -0330 as three hours
+    try:
+        zone: tzinfo = pd.DatetimeTZDtype("us", name).tz
+        return zone
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise InputError(
+            f"The column {column.name!r} is in the zone {column.zone!r}, which this machine does not know.",
+            "Its times cannot be compared.",
+            "Install the Python package tzdata.",
+        ) from error
+
+
+def _by_format(text: str, form: str | None) -> _Dated | None:
+    """A text in the column's own format, or in its beginning; None if it is not."""
+    for shorter in _shortened(form or ""):
+        try:
+            when = datetime.strptime(text, shorter)
+        except ValueError:
+            continue
+        unit = next((unit for part, unit in _UNITS if part in shorter), "D")
+        return pd.Period(when.replace(tzinfo=None), freq=unit), when.tzinfo, Fraction(0)
+    return None
+
+
+def _shortened(form: str) -> Iterator[str]:
+    """A format, then without its offset, fraction, seconds and clock: a person seldom writes all of it."""
+    form = form.replace("%-", "%")  # strptime reads 1 and 01 alike
+    if not all(part in form for part in ("%Y", "%m", "%d")):
+        return
+    without_offset = re.sub(r"(Z|%z|[+-]\d\d:?\d\d)$", "", form)
+    if without_offset != form:
+        yield without_offset + "%z"
+    yield without_offset
+    for end in (".%f", ":%S", "%H"):
+        if end in without_offset:
+            yield without_offset[: without_offset.index(end)].rstrip(" T")
+
+
+def _by_iso(text: str, column: Column) -> _Dated:
+    try:
+        found = _ISO.fullmatch(text)
+        if found is None:
+            raise ValueError(text)
+        when = found["date"] + (f"T{found['clock']}" if found["clock"] else "")
+        when = re.sub(r"(?<![\d.])(\d)(?!\d)", r"0\1", when)  # pandas reads an hour alone as 07 only
+        offset = pd.Timestamp(f"2024-01-01T00:00{found['offset']}").tzinfo if found["offset"] else None
+        return pd.Period(when[:26]), offset, Fraction(int(when[26:].ljust(3, "0")), 1000)
+    except ValueError as error:
+        own = (
+            datetime(2024, 1, 31, 12, 30).strftime(column.format.replace("%-", "%")) if column.format else "2024-01-31"
+        )
+        raise InputError(
+            f"{text!r} is not a date for the column {column.name!r}.",
+            "It holds dates and times.",
+            f"Write it like {own} or 2024-01-31T12:30.",
+        ) from error
+
+
+def _utc(clock: int, zone: tzinfo, fold: int) -> Fraction:
+    """Microseconds since 1970 in UTC, of a clock's. In whole numbers: the year 9999 and a negative offset would be too
+    much for datetime."""
+    shown = datetime(1970, 1, 1) + timedelta(microseconds=clock)
+    offset = shown.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta(0)
+    return Fraction(clock - offset // timedelta(microseconds=1))
