@@ -20,11 +20,10 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import ganforge
-from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.image_to_image import load_map, results_of
 from ganforge.kinds.pictures.measures.judge import train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import ssim
 from ganforge.kinds.pictures.measures.translation import recoloured
-from ganforge.kinds.pictures.translate.task import translated
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.distances import kernel_distance
 
@@ -74,7 +73,7 @@ def main() -> None:
                 Path(scratch, "data"), task="translate", examples=asked.examples, seed=seed, guard=False,
                 settings=settings, run=Path(scratch, f"run{seed}"),
             )  # fmt: skip
-            made = translated(load_map(run.folder / "model").network, test_content)
+            made = results_of(load_map(run.folder / "model").network, test_content)
             found.append(told(f"translated, seed {seed}", made))
             print(json.loads((run.folder / "evaluation.json").read_text())["verdict"]["headline"], flush=True)
         if asked.picture:

@@ -19,9 +19,8 @@ import numpy as np
 from emoji_sides import Emoji, Scale, read_emoji, write_side
 
 import ganforge
-from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.image_to_image import load_map, results_of
 from ganforge.kinds.pictures.measures.evaluate import small_pictures
-from ganforge.kinds.pictures.translate.task import translated
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.neighbours import nearest_with_index
 
@@ -40,7 +39,7 @@ def one_run(asked: argparse.Namespace, data: Path, emoji: Emoji, folder: Path, s
         data, task="translate", examples=asked.examples, seed=seed, guard=False, settings=settings, run=folder
     )
     print(f"{way}, seed {seed}: {process_time() - begun:.0f} s of processor on one thread", flush=True)
-    return translated(load_map(run.folder / "model").network, emoji.test_a)
+    return results_of(load_map(run.folder / "model").network, emoji.test_a)
 
 
 def main() -> None:

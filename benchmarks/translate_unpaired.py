@@ -17,9 +17,8 @@ import numpy as np
 from emoji_sides import Scale, read_emoji, write_side
 
 import ganforge
-from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.image_to_image import load_map, results_of
 from ganforge.kinds.pictures.measures.translation import recoloured
-from ganforge.kinds.pictures.translate.task import translated
 from ganforge.kinds.pictures.write import grid, png_bytes
 
 
@@ -57,7 +56,7 @@ def main() -> None:
                     run=folder,
                 )  # fmt: skip
                 used = process_time() - begun
-                made = translated(load_map(run.folder / "model").network, emoji.test_a)
+                made = results_of(load_map(run.folder / "model").network, emoji.test_a)
                 found.append(scale(f"{way}, seed {seed}", made))
                 print(f"{used:.0f} s of processor on one thread; its own verdict: {run.verdict}", flush=True)
                 if asked.picture:

@@ -265,7 +265,7 @@ class Task(Protocol):
 
 
 class Job(Protocol):
-    """A task with its data open and everything chosen."""
+    """A task with its data open and everything chosen. A job is a subclass of this."""
 
     recipe: Recipe
 
@@ -280,7 +280,8 @@ class Job(Protocol):
         """Fresh networks, initialised from the recipe's seed, on the recipe's device, and what each minimises."""
 
     def brief(self) -> Mapping[str, bytes]:
-        """What `Task.join` must know beside the recipe and the examples; by name."""
+        """What `Task.join` must know beside the recipe and the examples, by name: nothing, unless a job says more."""
+        return {}
 
     def prepare(self) -> None:
         """What must be ready before the clock of training starts, such as the judge of quality."""
@@ -289,7 +290,8 @@ class Job(Protocol):
         """Write samples to the run folder and return the product's quality; {} where there is nothing to measure."""
 
     def finish(self, product: nn.Module) -> nn.Module:
-        """After training, what is stored: the product, perhaps with what learns from it. It repeats to the bit."""
+        """After training, what is stored: the product as it is, unless a job adds to it, repeatably to the bit."""
+        return product
 
     def write_model(self, folder: Any, product: nn.Module) -> None:
         """Write model.json and model.safetensors into an empty folder."""

@@ -1,6 +1,7 @@
 """Pictures that come as arrays: numpy in memory, .npy, .npz and idx, of every scale and layout, whole and damaged."""
 
 import gzip
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -281,6 +282,25 @@ def test_large_npz_and_float_files_are_unpacked_once_into_the_cache(
     assert (everything(pictures) == ordered(levels)).all() and (everything(plain) == ordered(levels)).all()
     assert opened(tmp_path / "x.npz").data_hash == pictures.data_hash
     assert array.stat().st_ino == unpacked.st_ino and list(cache.rglob("array")) == [array]
+
+
+@pytest.mark.usefixtures("small_memory", "cache")
+def test_large_files_in_fortran_order_are_stored_row_by_row(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.asfortranarray(GREY))
+    np.savez(tmp_path / "x.npz", x=np.asfortranarray(GREY))
+    for path in (tmp_path / "x.npy", tmp_path / "x.npz"):
+        pictures = opened(path)
+        assert (everything(pictures) == ordered(GREY[:, None])).all()
+        assert isinstance(pictures.train._rows, MappedArray) and pictures.train._rows.contiguous
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_a_file_that_is_cut_short_while_it_is_in_use_is_said(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", GREY)
+    pictures = opened(tmp_path / "x.npy")
+    os.truncate(tmp_path / "x.npy", 500)
+    with pytest.raises(DataError, match=r"x\.npy was cut short while it was in use"):
+        pictures.train.batch(torch.arange(5))
 
 
 @pytest.mark.usefixtures("small_memory")

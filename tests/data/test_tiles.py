@@ -70,7 +70,7 @@ def test_the_network_never_sees_more_than_a_tile_and_its_surroundings() -> None:
 
     shares: list[float] = []
     picture = some_picture(100, 130)
-    made = in_tiles(watched, picture, reach=5, tile=32, told=shares.append)
+    made = in_tiles(watched, picture, reach=5, tile=32, progress=shares.append)
     assert np.array_equal(made, picture)
     assert max(max(size) for size in sizes) == 32 + 2 * 5
     assert shares == sorted(shares)

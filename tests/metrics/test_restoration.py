@@ -7,7 +7,7 @@ import pytest
 from skimage import data as photos
 
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.kinds.pictures.measures.restoration import noise_deviation, plain_ways
+from ganforge.kinds.pictures.measures.restoration import baselines, noise_deviation
 
 
 @pytest.mark.parametrize("sigma", [10, 25, 40])
@@ -26,7 +26,7 @@ def test_the_reference_is_better_than_doing_nothing(damage: tuple[str, ...], ref
     else:
         noise = np.random.default_rng(0).normal(0, 25, truth.shape)
         given = np.rint(truth + noise).clip(0, 255).astype(np.uint8)
-    ways = plain_ways(damage)
+    ways = baselines(damage)
     assert next(iter(ways)) == reference
     made = ways[reference][1](given, truth)
     assert psnr(truth[None], made[None])[0] > psnr(truth[None], given[None])[0] + 3
@@ -38,5 +38,5 @@ def test_every_plain_way_gives_the_truths_shape(damage: tuple[str, ...], channel
     truth = np.ascontiguousarray(photos.chelsea()[100:132, 100:140].transpose(2, 0, 1))[:channels]
     given = np.ascontiguousarray(truth[:, ::2, ::2]) if "downscale" in damage else truth.copy()
     given[:, 5:9, 5:9] = 128
-    for name, (_, way) in plain_ways(damage).items():
+    for name, (_, way) in baselines(damage).items():
         assert way(given, truth).shape == truth.shape, name

@@ -18,7 +18,7 @@ import ganforge as gf
 from ganforge.contracts import Levers, Turn
 from ganforge.core.seeds import Draws, generator_for
 from ganforge.errors import ChangedDataError, DataError, InputError, RecipeError
-from ganforge.kinds.pictures.enhance.game import Dial, build_game
+from ganforge.kinds.pictures.enhance.game import BothEnds, build_game
 from ganforge.kinds.pictures.enhance.photos import cut_tiles, open_photos
 from ganforge.kinds.pictures.enhance.task import Enhance
 from ganforge.kinds.pictures.image_to_image import load_map
@@ -88,7 +88,7 @@ def test_sharp_follows_faithful_until_it_plays_and_then_goes_its_own_way(folder:
     game = build_game(recipe)
     faithful, discriminator, sharp = game.players
     dial = sharp.network
-    assert isinstance(dial, Dial)
+    assert isinstance(dial, BothEnds)
     assert not discriminator.plays(0.49)
     assert sharp.plays(0.5)
     batch = {"x": torch.rand(2, 3, 96, 96) * 2 - 1}

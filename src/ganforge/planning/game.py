@@ -10,7 +10,7 @@ A new kind of data has its game in three lines:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -130,6 +130,7 @@ def gamma_schedule(recipe: Recipe) -> Schedule:
     return Schedule(start, end, "geometric" if min(start, end) > 0 else "linear")
 
 
+Built = TypeVar("Built")
 WATCHED = 256  # held-out examples that the discriminator scores at each look
 
 View: TypeAlias = Callable[[Mapping[str, Dial], int, Draws], Callable[[Tensor], Tensor]]
@@ -140,14 +141,21 @@ Dials: TypeAlias = Callable[[float, Levers], Mapping[str, float]]
 """Progress (0..1) and levers -> where each dial of a player stands (contracts.Player)."""
 
 
+def initialised(seed: int, build: Callable[[], Built]) -> Built:
+    """What `build` makes, with first weights that follow from the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # torch's initialisers take no generator
+        return build()
+
+
 def build_pair(
     recipe: Recipe, pairs: Pairs, memory_format: torch.memory_format = torch.preserve_format
 ) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator of a recipe, freshly initialised from its seed, on its device."""
     pair = network_pair(recipe.network, recipe.data, pairs)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
-        generator, discriminator = pair.generator(), pair.discriminator()
+    generator, discriminator = initialised(
+        seed_for(recipe.seed, "networks"), lambda: (pair.generator(), pair.discriminator())
+    )
     for network in (generator, discriminator):
         network.to(device=recipe.compute.device, memory_format=memory_format)  # type: ignore[call-overload]
     return generator, discriminator

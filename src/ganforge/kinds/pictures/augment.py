@@ -35,6 +35,7 @@ from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.write import array_bytes, image_bytes
+from ganforge.planning.game import initialised
 
 SEEDS = 5  # classifiers that are taught with and without, each pair from the same first weights
 SURE = 2.0  # standard errors by which the mean of the differences must be away from nothing
@@ -70,9 +71,8 @@ def accuracy_after_learning(train: Labelled, held_out: Labelled, labels: int, *,
 
     A function of its arguments, to the bit, with the same number of threads.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(seed, "classifier"))
-        network = ConvDiscriminator(ConvPair(shape=train.pictures.shape[1:], labels=labels, width=WIDTH))
+    pair = ConvPair(shape=train.pictures.shape[1:], labels=labels, width=WIDTH)
+    network = initialised(seed_for(seed, "classifier"), lambda: ConvDiscriminator(pair))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def loss(turn: Turn) -> Loss:

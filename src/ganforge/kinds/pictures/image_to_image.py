@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +26,10 @@ from ganforge.kinds.pictures.settings import NEXT_STEPS, Enhancement
 from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings
+AT_ONCE = 2**20  # pixels in one pass
 TileFunction: TypeAlias = Callable[[Tensor], Tensor]
 """x (1, C, H, W) in -1..1 -> (1, C', factor * H, factor * W) in -1..1."""
-Told: TypeAlias = Callable[[float], None]
+Progress: TypeAlias = Callable[[float], None]
 """Called with the share 0..1 that is done."""
 
 
@@ -41,7 +42,7 @@ def in_tiles(
     multiple: int = 1,
     factor: int = 1,
     tile: int = TILE,
-    told: Told = lambda share: None,
+    progress: Progress = lambda share: None,
 ) -> NDArray[np.uint8]:
     """The network's result for a whole picture.
 
@@ -58,8 +59,9 @@ def in_tiles(
     around = -(-reach // multiple) * multiple  # so that every tile begins at a multiple, as the whole picture does
     step = max(multiple, tile // multiple * multiple)
     result: NDArray[np.uint8] | None = None
-    places = list(_places(padded.shape[0], padded.shape[1], step))
-    for number, (top, left, bottom, right) in enumerate(places):
+    places = [(top, left) for top in range(0, padded.shape[0], step) for left in range(0, padded.shape[1], step)]
+    for number, (top, left) in enumerate(places):
+        bottom, right = min(top + step, padded.shape[0]), min(left + step, padded.shape[1])
         first_row, first_column = max(0, top - around), max(0, left - around)
         window = padded[first_row : bottom + around, first_column : right + around]
         x = torch.from_numpy(np.ascontiguousarray(window.transpose(2, 0, 1)))[None].float().sub_(HALF).div_(HALF)
@@ -69,16 +71,20 @@ def in_tiles(
         rows = slice(factor * (top - first_row), factor * (bottom - first_row))
         columns = slice(factor * (left - first_column), factor * (right - first_column))
         result[factor * top : factor * bottom, factor * left : factor * right] = made[rows, columns]
-        told((number + 1) / len(places))
+        progress((number + 1) / len(places))
     assert result is not None  # a picture has at least one pixel
     return result[: factor * height, : factor * width]
 
 
-def _places(height: int, width: int, step: int) -> Iterator[tuple[int, int, int, int]]:
-    """Top, left, bottom and right of each tile, row by row."""
-    for top in range(0, height, step):
-        for left in range(0, width, step):
-            yield top, left, min(top + step, height), min(left + step, width)
+@torch.no_grad()
+def results_of(network: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What a network makes of equal pictures uint8 (N, C, H, W), some at a time."""
+    device, parts = next(network.parameters()).device, []
+    at_once = max(1, AT_ONCE // (pictures.shape[2] * pictures.shape[3]))
+    for first in range(0, len(pictures), at_once):
+        x = torch.from_numpy(pictures[first : first + at_once]).to(device).float().sub_(HALF).div_(HALF)
+        parts.append(to_uint8(network(x.contiguous(memory_format=torch.channels_last))).cpu().numpy())
+    return np.concatenate(parts)
 
 
 STRENGTH = 0.5  # of an enhancement where nobody says: between faithful and sharp
@@ -102,10 +108,10 @@ class PictureMap:
         """How many times larger a result is."""
         return int(cast(int, self.network.factor))
 
-    def __call__(self, picture: NDArray[np.uint8], *, tile: int = TILE, told: Told = lambda share: None) -> Any:
+    def __call__(self, picture: NDArray[np.uint8], *, tile: int = TILE, progress: Progress = lambda share: None) -> Any:
         """One picture of any size, tile by tile.
 
-        Args: picture uint8 (H, W, C); told is called with the share that is done. Returns: uint8 (fH, fW, C').
+        Args: picture uint8 (H, W, C); progress is called with the share that is done. Returns: uint8 (fH, fW, C').
         """
         device = next(self.network.parameters()).device
         return in_tiles(
@@ -115,7 +121,7 @@ class PictureMap:
             multiple=int(cast(int, self.network.multiple)),
             factor=self.factor,
             tile=tile,
-            told=told,
+            progress=progress,
         )
 
     def at(self, strength: float) -> PictureMap:
@@ -127,7 +133,7 @@ class PictureMap:
                 "Leave it out.",
             )
         network = deepcopy(self.network)
-        network.load_state_dict(dialed(*self.ends, strength))
+        network.load_state_dict(interpolated_weights(*self.ends, strength))
         return replace(self, network=network)
 
     # ---- what contracts.Model asks for
@@ -177,7 +183,7 @@ class PictureMap:
         """One file made of another. Returns: what was converted."""
         lightness = self.task == "enhance" and self.keeps_grey
         given = open_picture(original, self.channels, lightness=lightness, holes=self.fills)
-        made = self(given.pixels, told=lambda share: tell("applied", share=share, path=str(target)))
+        made = self(given.pixels, progress=lambda share: tell("applied", share=share, path=str(target)))
         image = assemble(given, made, keep_grey=self.keeps_grey)
         return (*given.notes, *write_picture(image, target, given))
 
@@ -206,7 +212,7 @@ class _Tell:
             observer.event({"kind": kind, **self._about, **content})
 
 
-def dialed(faithful: Weights, sharp: Weights, strength: float) -> Any:
+def interpolated_weights(faithful: Weights, sharp: Weights, strength: float) -> Any:
     """Weights between two networks that grew from one: (1 - strength) faithful + strength sharp.
 
     Args: strength 0..1. Source: Wang et al. 2018 (ESRGAN), section 3.4, network interpolation.
@@ -215,7 +221,7 @@ def dialed(faithful: Weights, sharp: Weights, strength: float) -> Any:
 
 
 def load_map(folder: Path, strength: float | None = None, device: str = "cpu") -> PictureMap:
-    """Reads the model of a run that makes pictures of pictures; it may come from anybody, see stored.py.
+    """Reads the model of a run that makes pictures of pictures; it may come from anybody, see core/model_files.py.
 
     Args: strength as `PictureMap.at` takes it, of an enhancement; None is STRENGTH.
     Raises: RunError if there is none, or it is damaged; InputError for a strength that there is not.
@@ -250,7 +256,7 @@ def _enhancement(folder: Path, content: Any, data: Data, network: Network) -> Pi
 
     faithful, sharp = built(folder, build, FAITHFUL), built(folder, build, SHARP)
     ends, between = (faithful.state_dict(), sharp.state_dict()), deepcopy(faithful)
-    between.load_state_dict(dialed(*ends, STRENGTH))
+    between.load_state_dict(interpolated_weights(*ends, STRENGTH))
     kinds = [step.name for step in read_degradation(chosen.degradation).steps]
     grey, holes = "grey" not in kinds, "hole" in kinds
     return PictureMap(between, "enhance", data.shape[0], keeps_grey=grey, fills=holes, ends=ends)

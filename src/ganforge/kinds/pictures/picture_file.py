@@ -31,6 +31,7 @@ from ganforge.kinds.pictures.reading.decode import (
     with_channels,
 )
 from ganforge.kinds.pictures.reading.feed import HALF
+from ganforge.kinds.pictures.reading.part import kinds_of
 from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
 
 KINDS = {**GRIDS, ".tif": "TIFF", ".tiff": "TIFF"}
@@ -81,7 +82,7 @@ def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = Fa
 
     Args: channels 1, 3 or 4; lightness whether a grey network works on the lightness of a coloured picture, whose
         colours are then kept, or on a grey version of it; holes whether what is wholly transparent is to be filled.
-    Raises: DataError if the file is no picture that can be used, with the reason.
+    Raises: DataError if the file is not a picture that can be used, with the reason.
     """
     try:
         with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True) as image:
@@ -106,7 +107,7 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
         alpha.paste(255, mask=mask)
         alpha = alpha if (np.asarray(alpha) < 255).any() else None
         notes.append("its transparent part was taken for a hole and filled")
-    grey = opaque.mode in ("1", "L") or _without_colour(opaque)
+    grey = opaque.mode in ("1", "L") or kinds_of(np.asarray(opaque.convert("RGB"))[None]) == {"grey"}
     colours = None
     if channels == 1 and not grey and lightness:
         light, blue, red = opaque.convert("RGB").convert("YCbCr").split()
@@ -120,11 +121,6 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
             notes.append("the model is coloured and the picture grey: it was given as a coloured one")
     pixels = np.asarray(network_sees).reshape(network_sees.height, network_sees.width, channels)
     return Opened(pixels, grey, alpha, colours, exif.tobytes() if len(exif) else b"", profile, tuple(notes))
-
-
-def _without_colour(image: Image.Image) -> bool:
-    red, green, blue = (np.asarray(band) for band in image.convert("RGB").split())
-    return bool((red == green).all() and (green == blue).all())
 
 
 def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Task, Tell
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.model_files import write_model_files
 from ganforge.errors import DataError
@@ -68,7 +68,7 @@ class Generate(Task):
 
 
 @dataclass(slots=True)
-class GenerateJob:
+class GenerateJob(Job):
     """Points opened and everything chosen."""
 
     recipe: Recipe
@@ -88,10 +88,6 @@ class GenerateJob:
         """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
         return build_game(self.recipe, self.points.feed(self.points.held_out, self.recipe.compute.device))
 
-    def brief(self) -> Mapping[str, bytes]:
-        """Nothing: the recipe says it all."""
-        return {}
-
     def prepare(self) -> None:
         """Finds the modes of the real points."""
         self._the_modes()
@@ -104,10 +100,6 @@ class GenerateJob:
         count = self.recipe.records.need("look_samples")
         samples = self._scaled(model.draw(count, seed=1))
         return with_ends(scores(self._scaled(self.points.held_out)[:count], samples, self._the_modes()))
-
-    def finish(self, product: nn.Module) -> nn.Module:
-        """The product as it is."""
-        return product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `sample` needs."""

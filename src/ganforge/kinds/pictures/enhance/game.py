@@ -21,13 +21,13 @@ from ganforge.kinds.pictures.game import dials_of, view_of
 from ganforge.kinds.pictures.networks.enhancer import Critic, Enhancer, enhancer
 from ganforge.kinds.pictures.settings import Enhancement
 from ganforge.objectives import OBJECTIVES, softened_error
-from ganforge.planning.game import optimiser_settings
+from ganforge.planning.game import initialised, optimiser_settings
 from ganforge.recipe import Data, Network, Recipe
 
 SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
 
 
-class Dial(nn.Module):
+class BothEnds(nn.Module):
     """Both ends of the dial. forward gives the faithful one's result."""
 
     def __init__(self, faithful: Enhancer, sharp: Enhancer) -> None:
@@ -44,24 +44,21 @@ def enhancer_for(chosen: Enhancement, network: Network, data: Data) -> Enhancer:
     return enhancer(network, data, read_degradation(chosen.degradation).factor, data.shape[0])
 
 
-def fresh_dial(recipe: Recipe) -> Dial:
+def initial_ends(recipe: Recipe) -> BothEnds:
     """Both ends with the same first weights, from the recipe's seed."""
-    chosen = recipe.section(Enhancement)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
-        faithful, sharp = (enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))
-    sharp.load_state_dict(faithful.state_dict())
-    return Dial(faithful, sharp)
+    chosen, seed = recipe.section(Enhancement), seed_for(recipe.seed, "networks")
+    return BothEnds(*(initialised(seed, lambda: enhancer_for(chosen, recipe.network, recipe.data)) for _ in range(2)))
 
 
 def build_game(recipe: Recipe) -> Game:
     """Fresh networks on the recipe's device, and what each minimises. Every player sees fresh damage."""
     chosen = recipe.section(Enhancement)
     damage, view = read_degradation(chosen.degradation), view_of(recipe)
-    dial = fresh_dial(recipe)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(recipe.seed, "networks/critic"))
-        critic = Critic(recipe.data.shape[0], max(1, recipe.network.need("width") // 2))
+    dial = initial_ends(recipe)
+    critic = initialised(
+        seed_for(recipe.seed, "networks/critic"),
+        lambda: Critic(recipe.data.shape[0], max(1, recipe.network.need("width") // 2)),
+    )
     for network in (dial, critic):
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     objective = OBJECTIVES[recipe.adversary.name]()

@@ -1,4 +1,4 @@
-"""The task `enhance`: takes damage back. Both ends of the dial are judged beside what is no network."""
+"""The task `enhance`: takes damage back. Both ends of the dial are judged beside baselines without a network."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Task, Tell
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
-from ganforge.kinds.pictures.enhance.game import Dial, build_game, enhancer_for
+from ganforge.kinds.pictures.enhance.game import BothEnds, build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
+from ganforge.kinds.pictures.image_to_image import results_of
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
-from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, judge_restoration, plain_ways
+from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, baselines, judge_restoration
 from ganforge.kinds.pictures.reading.cache import cache_folder
 from ganforge.kinds.pictures.reading.feed import PictureFeed, to_uint8
 from ganforge.kinds.pictures.reading.open import Pictures
@@ -44,6 +45,7 @@ SIDE = 32  # pixels of the patches by which what looks real is measured
 LEARNED_FROM = 6_000  # patches that the judge learns from
 
 Pixels = NDArray[np.uint8]
+Features = NDArray[np.float32]  # (N, D)
 MEANINGS = {
     "psnr": Meaning("higher", "How near the faithful end comes to the truth, in decibels."),
     "ssim": Meaning("higher", "How much of the truth's structure the faithful end has, 1 is all of it."),
@@ -108,16 +110,8 @@ def _open(request: Request, device: str) -> Pictures:
     return open_photos(survey(request.source, labels=False, fewest=1), device=device)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Held-out tiles and what is given of them, both uint8 (N, C, H, W)."""
-
-    truth: Pixels
-    given: Pixels
-
-
 @dataclass(slots=True)
-class EnhanceJob:
+class EnhanceJob(Job):
     """Photos opened and everything chosen."""
 
     recipe: Recipe
@@ -141,39 +135,31 @@ class EnhanceJob:
         """Faithful, discriminator and sharp, initialised from the seed."""
         return build_game(self.recipe)
 
-    def brief(self) -> Mapping[str, bytes]:
-        """Nothing: the recipe says it all."""
-        return {}
-
     def prepare(self) -> None:
         """Trains or loads the judge of patches before the clock of training starts."""
         self._the_judge()
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Held-out tiles, the same each time: given, faithful, sharp and true; and how near both ends come."""
-        pairs = self._pairs(LOOKED_AT)
-        faithful, sharp = self._restored(product, pairs.given)
-        given = _coarse(pairs.given[:SHOWN], self.damage.factor)
-        cases = side_by_side(given, faithful[:SHOWN], sharp[:SHOWN], pairs.truth[:SHOWN])
+        truth, given = self._pairs(LOOKED_AT)
+        faithful, sharp = (results_of(end, given) for end in _ends(product))
+        coarse = _coarse(given[:SHOWN], self.damage.factor)
+        cases = side_by_side(coarse, faithful[:SHOWN], sharp[:SHOWN], truth[:SHOWN])
         write_grid(run.sample_grid(examples), cases, columns=4)
         self.tell("sampled", path=str(run.sample_grid(examples)))
         ends = {"psnr": faithful, "sharp_psnr": sharp}
-        return with_ends({name: _mean(psnr(pairs.truth, made)) for name, made in ends.items()})
-
-    def finish(self, product: nn.Module) -> nn.Module:
-        """The product as it is."""
-        return product
+        return with_ends({name: _mean(psnr(truth, made)) for name, made in ends.items()})
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `apply` needs; the weights of both ends."""
         write_model_files(folder, product, model_description(self.recipe))
 
     def read_product(self, folder: Path) -> nn.Module:
-        """The dial that `write_model` wrote."""
+        """Both ends, as `write_model` wrote them."""
         recipe = self.recipe
         read_description(folder)
         chosen = recipe.section(Enhancement)
-        dial = built(folder, lambda: Dial(*(enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))))
+        dial = built(folder, lambda: BothEnds(*(enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))))
         return dial.to(recipe.compute.device)
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
@@ -181,16 +167,20 @@ class EnhanceJob:
 
         The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
         """
-        pairs, judge = self._pairs(JUDGED), self._the_judge()
-        made = dict(zip((FAITHFUL, SHARP), self._restored(product, pairs.given), strict=True))
-        ways = plain_ways(self.damage.names)
+        (truth, given), judge = self._pairs(JUDGED), self._the_judge()
+        made = {name: results_of(end, given) for name, end in zip((FAITHFUL, SHARP), _ends(product), strict=True)}
+        ways = baselines(self.damage.names)
         for name, (_, way) in ways.items():
-            made[name] = np.stack([way(given, truth) for given, truth in zip(pairs.given, pairs.truth, strict=True)])
-        scores = {name: _likeness(pairs.truth, result) for name, result in made.items()}
-        distances, floor = patch_distances(judge, pairs.truth, made)
-        for name, distance in distances.items():
-            scores[name]["kid"] = distance
-        gain = patch_gain(judge, pairs.truth, made[FAITHFUL], made[SHARP])
+            made[name] = np.stack([way(*pair) for pair in zip(given, truth, strict=True)])
+        real, other, seen = patch_features(judge, truth, made)
+        scores = {
+            name: {
+                "psnr": _mean(psnr(truth, result)),
+                "ssim": _mean(ssim(truth, result)),
+                "kid": kernel_distance(real, seen[name]),
+            }
+            for name, result in made.items()
+        }
         reference = next(iter(ways))
         sentences = {
             FAITHFUL: "Learned from the truth alone: what is certain.",
@@ -200,17 +190,17 @@ class EnhanceJob:
         told = {name: {measure: score.value for measure, score in scores[name].items()} for name in made}
         facts = {
             "rivals": [rival(name, sentences[name], told[name]) for name in made],
-            "cases": self._cases(run, pairs, made, reference),
+            "cases": self._cases(run, truth, given, made, reference),
         }
         return Evaluation(
-            measures=tuple(_measures(scores, reference, floor)),
+            measures=tuple(_measures(scores, reference, kernel_distance(real, other).value)),
             verdict=judge_restoration(
                 {name: scores[name] for name in (FAITHFUL, SHARP)},
                 {name: told[name] for name in ways},
-                {name: _mean(psnr(pairs.truth, made[FAITHFUL]) - psnr(pairs.truth, made[name])) for name in ways},
-                gain,
+                {name: _mean(psnr(truth, made[FAITHFUL]) - psnr(truth, made[name])) for name in ways},
+                kernel_gain(real, seen[FAITHFUL], seen[SHARP]),
             ),
-            samples=len(pairs.truth),
+            samples=len(truth),
             held_out=len(self.photos.held_out),
             judge=judge.description,
             floor="The floor of the kernel distance is that of real patches to other real ones. For what "
@@ -222,9 +212,11 @@ class EnhanceJob:
             facts=facts,
         )
 
-    def _cases(self, run: Run, pairs: _Pairs, made: Mapping[str, Pixels], reference: str) -> dict[str, Any]:
+    def _cases(
+        self, run: Run, truth: Pixels, given: Pixels, made: Mapping[str, Pixels], reference: str
+    ) -> dict[str, Any]:
         """Draws the worst, the best and some random tiles, by how much is gained on the reference."""
-        gain = psnr(pairs.truth, made[FAITHFUL]) - psnr(pairs.truth, made[reference])
+        gain = psnr(truth, made[FAITHFUL]) - psnr(truth, made[reference])
         order = np.argsort(gain, kind="stable")
         count = min(CASES, len(order))
         chosen = {
@@ -237,36 +229,22 @@ class EnhanceJob:
             for name, (rows, words) in chosen.items()
         }
         columns = {
-            "input": _coarse(pairs.given, self.damage.factor),
+            "input": _coarse(given, self.damage.factor),
             f"reference: {reference}": made[reference],
             "faithful": made[FAITHFUL],
             "sharp": made[SHARP],
-            "truth": pairs.truth,
+            "truth": truth,
         }
         return draw_cases(run, columns, groups)
 
-    def _pairs(self, most: int) -> _Pairs:
-        """Held-out tiles with their damage, the same ones each time."""
+    def _pairs(self, most: int) -> tuple[Pixels, Pixels]:
+        """Held-out tiles, and what is given of them, both uint8 (N, C, H, W); the same ones each time."""
         held_out = self.photos.held_out
         batch = held_out.batch(torch.from_numpy(subset(len(held_out), most, "enhance/held out")))["x"]
         random = generator_for(0, "enhance/held out", device=batch.device)
         with torch.no_grad():
             given = self.damage(batch, Draws(random))
-        return _Pairs(to_uint8(batch).cpu().numpy(), to_uint8(given).cpu().numpy())
-
-    @torch.no_grad()
-    def _restored(self, product: nn.Module, given: Pixels) -> tuple[Pixels, Pixels]:
-        """What both ends make of uint8 pictures (N, C, H, W)."""
-        device = self.recipe.compute.device
-        ends = []
-        for network in (product.faithful, product.sharp):
-            assert isinstance(network, nn.Module)
-            parts = [
-                to_uint8(network(torch.from_numpy(given[i : i + 16]).to(device).float() / 127.5 - 1)).cpu().numpy()
-                for i in range(0, len(given), 16)
-            ]
-            ends.append(np.concatenate(parts))
-        return ends[0], ends[1]
+        return to_uint8(batch).cpu().numpy(), to_uint8(given).cpu().numpy()
 
     def _the_judge(self) -> Judge:
         if self._judge is None:
@@ -276,6 +254,12 @@ class EnhanceJob:
             name = f"patches{SIDE}-{self.photos.data_hash}"
             self._judge = train_judge(cut_patches(tiles), None, data_hash=name, cache=cache_folder())
         return self._judge
+
+
+def _ends(product: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """Faithful and sharp."""
+    assert isinstance(product, BothEnds)
+    return product.faithful, product.sharp
 
 
 def _coarse(given: Pixels, factor: int) -> Pixels:
@@ -292,39 +276,18 @@ def cut_patches(tiles: Pixels) -> Pixels:
     return patches
 
 
-def patch_distances(judge: Judge, truth: Pixels, made: Mapping[str, Pixels]) -> tuple[dict[str, Estimate], float]:
-    """Kernel distance of the patches of each result to real patches of other places, and that of real ones: the floor.
+def patch_features(
+    judge: Judge, truth: Pixels, made: Mapping[str, Pixels]
+) -> tuple[Features, Features, dict[str, Features]]:
+    """What the judge sees in patches: of half of the truth, of its other half, and of that half of each result.
 
-    Half of the patches are real ones to compare with, the results of the other half are compared: a result is never
-    compared with its own truth, to which it is near whatever it looks like.
+    A result is compared with the first half: never with its own truth, to which it is near whatever it looks like.
     """
-    real, other = _halves(truth)
-    features = judge.features(cut_patches(truth))
-    distances = {
-        name: kernel_distance(features[real], judge.features(cut_patches(result)[other]))
-        for name, result in made.items()
-    }
-    return distances, kernel_distance(features[real], features[other]).value
-
-
-def patch_gain(judge: Judge, truth: Pixels, one: Pixels, other: Pixels) -> Estimate:
-    """By how much the patches of `other` lie nearer to real ones of other places than those of `one`."""
-    real, made = _halves(truth)
-    features = (
-        judge.features(cut_patches(tiles)[chosen]) for tiles, chosen in ((truth, real), (one, made), (other, made))
-    )
-    return kernel_gain(*features)
-
-
-def _halves(tiles: Pixels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Two halves of the patches of tiles, always the same ones."""
-    count = len(cut_patches(tiles))
-    order = np.random.default_rng(seed_for(0, "enhance/halves")).permutation(count)
-    return order[: count // 2], order[count // 2 :]
-
-
-def _likeness(truth: Pixels, result: Pixels) -> dict[str, Estimate]:
-    return {"psnr": _mean(psnr(truth, result)), "ssim": _mean(ssim(truth, result))}
+    seen = judge.features(cut_patches(truth))
+    order = np.random.default_rng(seed_for(0, "enhance/halves")).permutation(len(seen))
+    real, other = order[: len(seen) // 2], order[len(seen) // 2 :]
+    results = {name: judge.features(cut_patches(result)[other]) for name, result in made.items()}
+    return seen[real], seen[other], results
 
 
 def _mean(values: NDArray[np.float64]) -> Estimate:

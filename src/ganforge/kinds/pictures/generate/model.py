@@ -212,7 +212,7 @@ class PictureSamples:
 
 
 def load_model(folder: Path, device: str = "cpu") -> PictureModel:
-    """Reads the model of a run, which may come from anybody; see stored.py.
+    """Reads the model of a run, which may come from anybody; see core/model_files.py.
 
     Raises: RunError if there is none, if it is damaged, or if it draws no pictures.
     """

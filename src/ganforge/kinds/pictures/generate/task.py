@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Task, Tell
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.game import build_game
@@ -88,7 +88,7 @@ class Generate(Task):
 
 
 @dataclass(slots=True)
-class GenerateJob:
+class GenerateJob(Job):
     """Pictures opened and everything chosen."""
 
     recipe: Recipe
@@ -109,10 +109,6 @@ class GenerateJob:
         """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
         return build_game(self.recipe, self.pictures.held_out)
 
-    def brief(self) -> Mapping[str, bytes]:
-        """Nothing: the recipe says it all."""
-        return {}
-
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """A grid of the same latents each time, and a quick measurement."""
         model = self._model(product)
@@ -126,10 +122,6 @@ class GenerateJob:
     def prepare(self) -> None:
         """Trains or loads the judge before the clock of training starts."""
         self._the_held_out_features()
-
-    def finish(self, product: nn.Module) -> nn.Module:
-        """The product as it is."""
-        return product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """model.json and model.safetensors: all that `sample` needs."""

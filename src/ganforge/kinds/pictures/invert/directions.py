@@ -77,7 +77,7 @@ class Direction:
     name: str
     way: Tensor  # (Z,)
     unit: float  # the attribute's standard deviation among samples of one label
-    explained: float  # R^2 on samples that the regression never saw; below EXPLAINED it is no direction
+    explained: float  # R^2 on samples that the regression never saw; below EXPLAINED it is not a direction
 
 
 def named_directions(model: PictureModel) -> tuple[Direction, ...]:

@@ -1,4 +1,4 @@
-"""From a picture back to the latent that a generator would draw it from, guessed in one pass."""
+"""An encoder: the latent that a generator would draw a picture from, guessed in one pass."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.networks.conv import SLOPE, halvings, lowest_size, pad_to_stages, stages_of
+from ganforge.planning.game import initialised
 from ganforge.run import Run
 
 WIDEST = 4  # channels at the lowest size are at most this many times `width`
@@ -57,13 +58,6 @@ class Encoder(nn.Module):
         hidden = F.leaky_relu(self.mix(F.leaky_relu(hidden, SLOPE)), SLOPE)
         latent: Tensor = self.latent(hidden)
         return latent
-
-
-def build_encoder(shape: tuple[int, ...], latent_size: int, labels: int, width: int, seed: int) -> Encoder:
-    """A fresh encoder that depends on its arguments alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # torch's initialisers take no generator
-        return Encoder(shape, latent_size, labels, width)
 
 
 WIDTH = 32
@@ -159,8 +153,8 @@ def train_encoder(
 
 def new_encoder(model: PictureModel) -> nn.Module:
     """An untrained encoder for a model's pictures, on the processor."""
-    shape = model.picture_shape()
-    return build_encoder(shape, model.latent_size, len(model.label_names), WIDTH, seed_for(0, "encoder/network"))
+    shape, labels = model.picture_shape(), len(model.label_names)
+    return initialised(seed_for(0, "encoder/network"), lambda: Encoder(shape, model.latent_size, labels, WIDTH))
 
 
 OWN = 16  # pictures that the model draws to see how well they are found again

@@ -1,4 +1,4 @@
-"""From a picture back to the latent that the model draws it from, and on from there along directions with a name."""
+"""The verb `invert`: find the latents of pictures, and edit them along named directions."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -81,7 +81,7 @@ def feature_scores(real: NDArray[np.float32], fake: NDArray[np.float32]) -> dict
 
 
 def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples: NDArray[np.uint8]) -> dict[str, float]:
-    """Quality during training: each measure of meanings.QUICK, diversity and what `kind_scores` says of the judge's
+    """Quality during training: each measure of QUICK, diversity and what `kind_scores` says of the judge's
     kinds, with {measure}_low and {measure}_high.
 
     Args: held_out_features `judge.features` of held-out pictures, in no order that matters; samples uint8
@@ -134,14 +134,14 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     rival = GaussianReference.fit(base_pictures, base_labels, max(1, len(label_names)))
     rival_asked = asked if asked is not None and base_labels is not None else rival.draw_labels(n, shuffle)
     rival_pictures = rival.sample(rival_asked, shuffle) if real_pictures.nbytes < 2**29 else None
-    views = _Views(judge, base_pictures, real_pictures)
-    mine = views.of(fake_pictures)
     floor_pictures = unlearned[_subset(unlearned, n, "unlearned")]
-    floor = views.of(floor_pictures)
-    other = views.of(rival_pictures) if rival_pictures is not None else _sampled(views, rival, rival_asked, shuffle)
+    rivals = (rival.sample(rival_asked[start : start + CHUNK], shuffle) for start in range(0, n, CHUNK))
+    seen = _View.of(judge, [base_pictures], read=False)
+    real_view, mine, floor = (_View.of(judge, [part]) for part in (real_pictures, fake_pictures, floor_pictures))
+    other = _View.of(judge, rivals if rival_pictures is None else [rival_pictures])
 
-    scores = [feature_scores(views.real.features, view.features) for view in (mine, floor, other)]
-    copies = [views.copies(view, train_count) for view in (mine, other)]
+    scores = [feature_scores(real_view.features, view.features) for view in (mine, floor, other)]
+    copies = [_copies(seen, real_view, view, train_count) for view in (mine, other)]
     table = {name: (scores[0][name], scores[1][name].value, scores[2][name].value) for name in scores[0]}
     table["copying"] = (copies[0].share, copies[0].unseen, copies[1].share.value)
     for name, see in (rulers or {}).items():
@@ -153,10 +153,10 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     if (
         base_labels is not None
         and mine.classes is not None
-        and views.real.classes is not None
+        and real_view.classes is not None
         and other.classes is not None
     ):
-        readings = label_metrics.Readings(views.real.classes, mine.classes, other.classes)
+        readings = label_metrics.Readings(real_view.classes, mine.classes, other.classes)
         table |= label_metrics.label_scores(
             readings,
             base_labels,
@@ -201,40 +201,27 @@ class _View:
     pixels: NDArray[np.float32]  # (N, P) small, for copies
     classes: NDArray[np.int64] | None
 
-
-class _Views:
-    """The real side, seen once, and how to see other sets in the same way."""
-
-    def __init__(self, judge: Judge, train: NDArray[np.uint8], held_out: NDArray[np.uint8]) -> None:
-        self._judge = judge
-        self.real = self.of(held_out)
-        self._train = self.of(train, read=False)
-
-    def of(self, pictures: NDArray[np.uint8], read: bool = True) -> _View:
-        return _View(
-            self._judge.features(pictures), small_pictures(pictures), self._judge.classes(pictures) if read else None
-        )
-
-    def copies(self, view: _View, train_count: int | None) -> Copying:
-        """Copies among the first 2,000; held-out pictures calibrate."""
-        cut = slice(0, MOST_COPIES)
-        return copying(
-            [
-                Space(self._train.features, self.real.features[cut], view.features[cut]),
-                Space(self._train.pixels, self.real.pixels[cut], view.pixels[cut]),
-            ],
-            train_count,
+    @classmethod
+    def of(cls, judge: Judge, parts: Iterable[NDArray[np.uint8]], read: bool = True) -> _View:
+        """Args: parts of the set: all its pictures at once may take too much memory; read whether labels are read."""
+        seen = [(judge.features(part), small_pictures(part), judge.classes(part) if read else None) for part in parts]
+        classes = [read for _, _, read in seen if read is not None]
+        return cls(
+            np.concatenate([features for features, _, _ in seen]),
+            np.concatenate([pixels for _, pixels, _ in seen]),
+            np.concatenate(classes) if classes else None,
         )
 
 
-def _sampled(views: _Views, rival: GaussianReference, asked: NDArray[np.int64], random: np.random.Generator) -> _View:
-    """The rival's view, drawn in parts where all its pictures at once would take too much memory."""
-    parts = [views.of(rival.sample(asked[start : start + CHUNK], random)) for start in range(0, len(asked), CHUNK)]
-    classes = [part.classes for part in parts if part.classes is not None]
-    return _View(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.pixels for part in parts]),
-        np.concatenate(classes) if classes else None,
+def _copies(train: _View, real: _View, view: _View, train_count: int | None) -> Copying:
+    """Copies among the first 2,000; held-out pictures calibrate."""
+    cut = slice(0, MOST_COPIES)
+    return copying(
+        [
+            Space(train.features, real.features[cut], view.features[cut]),
+            Space(train.pixels, real.pixels[cut], view.pixels[cut]),
+        ],
+        train_count,
     )
 
 

@@ -1,4 +1,4 @@
-"""The judge: the ruler that the metrics measure with. Trained on the person's own pictures, nothing is downloaded.
+"""The judge: the feature extractor of the measures, trained on the person's own pictures. Nothing is downloaded.
 
 Why it is built like this, and what was tried against it: docs/decisions/002-judge.md.
 """

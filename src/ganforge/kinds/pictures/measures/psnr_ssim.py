@@ -1,4 +1,4 @@
-"""How near a picture is to the one that it should be, pixel by pixel: PSNR and SSIM, by scikit-image."""
+"""PSNR and SSIM of pictures and those that they should be, by scikit-image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well damage was taken back: the plain ways that are no network, and the verdict on both ends of the dial."""
+"""How well damage was taken back: baselines without a network, and the verdict on both ends of the dial."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ganforge.measures.intervals import Estimate
 from ganforge.records import Grade, Verdict
 
 Pixels: TypeAlias = NDArray[np.uint8]
-Plain: TypeAlias = Callable[[Pixels, Pixels], Pixels]
-"""given uint8 (C, H, W), truth uint8 (C, fH, fW) -> restored uint8 (C, fH, fW). Only `bridged` looks at the truth, and
-there only at where the damage is."""
+Baseline: TypeAlias = Callable[[Pixels, Pixels], Pixels]
+"""given uint8 (C, H, W), truth uint8 (C, fH, fW) -> restored uint8 (C, fH, fW). Only `biharmonic` looks at the
+truth, and there only at where the damage is."""
 MEDIAN = 3  # pixels of the median filter's side
 SMALL_GAIN, LARGE_GAIN = 0.5, 2.0  # decibels over the best plain way: below it fair, from it on excellent
 FAITHFUL, SHARP = "this model, faithful", "this model, sharp"
 
 
-def enlarged_plainly(given: Pixels, truth: Pixels) -> Pixels:
+def bicubic(given: Pixels, truth: Pixels) -> Pixels:
     """Bicubic to the truth's size; as it is where that is its own."""
     height, width = truth.shape[1:]
     if given.shape[1:] == (height, width):
@@ -34,16 +34,16 @@ def enlarged_plainly(given: Pixels, truth: Pixels) -> Pixels:
 
 def median(given: Pixels, truth: Pixels) -> Pixels:
     """The median of each pixel's 3 x 3 surroundings, then enlarged."""
-    return enlarged_plainly(median_filter(given, size=(1, MEDIAN, MEDIAN)), truth)
+    return bicubic(median_filter(given, size=(1, MEDIAN, MEDIAN)), truth)
 
 
-def averaged(given: Pixels, truth: Pixels) -> Pixels:
+def non_local_means(given: Pixels, truth: Pixels) -> Pixels:
     """Non-local means (Buades et al. 2005) with the noise's strength estimated from the picture, then enlarged."""
     picture = np.moveaxis(given, 0, -1).astype(np.float32) / 255
     sigma = noise_deviation(picture)
     settings = {"h": 0.8 * sigma, "sigma": sigma, "patch_size": 5, "patch_distance": 6}  # as scikit-image advises
     done = denoise_nl_means(picture, fast_mode=True, channel_axis=-1, **settings) if sigma > 0 else picture
-    return enlarged_plainly(np.moveaxis(_levels(done).reshape(picture.shape), -1, 0), truth)  # grey loses its channel
+    return bicubic(np.moveaxis(_levels(done).reshape(picture.shape), -1, 0), truth)  # grey loses its channel
 
 
 def noise_deviation(picture: NDArray[np.floating]) -> float:
@@ -53,7 +53,7 @@ def noise_deviation(picture: NDArray[np.floating]) -> float:
     return float(np.sqrt(np.pi / 2) * np.abs(convolve(picture, mask)).mean() / 6)
 
 
-def bridged(given: Pixels, truth: Pixels) -> Pixels:
+def biharmonic(given: Pixels, truth: Pixels) -> Pixels:
     """Holes filled with the smoothest surface that meets their border (biharmonic equation, Damelin and Hoang 2018)."""
     mask = (given != truth).any(0)
     if not mask.any():
@@ -66,22 +66,22 @@ def _levels(picture: NDArray[np.floating]) -> Pixels:
     return levels
 
 
-def plain_ways(damage: Sequence[str]) -> dict[str, tuple[str, Plain]]:
+def baselines(damage: Sequence[str]) -> dict[str, tuple[str, Baseline]]:
     """What can be done without a network: name -> (sentence, function). The first one is the reference.
 
     Args: damage the names of the steps, as of kinds/pictures/enhance/degradation.py.
     """
     enlarging = "downscale" in damage
     nothing = ("bicubic", "The input enlarged.") if enlarging else ("the input", "Nothing is done.")
-    ways: dict[str, tuple[str, Plain]] = {nothing[0]: (nothing[1], enlarged_plainly)}
+    ways: dict[str, tuple[str, Baseline]] = {nothing[0]: (nothing[1], bicubic)}
     if "noise" in damage:
         means = {
-            "non-local means": ("Each pixel the mean of those whose surroundings look alike.", averaged),
+            "non-local means": ("Each pixel the mean of those whose surroundings look alike.", non_local_means),
             "median": (f"Each pixel the median of its {MEDIAN} x {MEDIAN} surroundings.", median),
         }
         ways = {**ways, **means} if enlarging else {**means, **ways}
     if tuple(damage) == ("hole",):
-        ways = {"biharmonic": ("The smoothest surface that meets the hole's border.", bridged), **ways}
+        ways = {"biharmonic": ("The smoothest surface that meets the hole's border.", biharmonic), **ways}
     return ways
 
 

@@ -1,4 +1,4 @@
-"""How good a translation of pictures is, beside copying the input and the nearest training pair; and a verdict."""
+"""Measures of a translation beside copying the input and the nearest training pair, and the verdict in words."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def verdict(
     closer: Mapping[str, Estimate],
     adversarial: bool,
 ) -> Verdict:
-    """In words: whether the results are nearer to the truth, or to the other side, than what is no translation.
+    """In words: whether the results are nearer to the truth, or to the other side, than what is not a translation.
 
     Args: ahead what `gains` says of each rival; empty where no truth is known. closer: by how much the kernel distance
         is smaller than each rival's, taken together so that what both show cancels.
@@ -154,14 +154,14 @@ def verdict(
     worse = [name for name, gain in ahead[COPYING].items() if gain.value <= 0]
     if worse:
         headline = f"Failed: copying the input is nearer to the truth ({' and '.join(_named(name) for name in worse)})."
-        return _verdict("failed", headline, sentences, None)
+        return Verdict("failed", headline, tuple(sentences), None)
     behind = [name for name, gain in ahead[NEAREST].items() if gain.value <= 0]
     if behind:
         headline = (
             "Fair: nearer to the truth than copying the input, but the nearest training pair is nearer still "
             f"({' and '.join(_named(name) for name in behind)})."
         )
-        return _verdict("fair", headline, sentences, None)
+        return Verdict("fair", headline, tuple(sentences), None)
     certain = all(gain.low > 0 for found in ahead.values() for gain in found.values())
     alike = closer[COPYING].value > 0
     grade: Grade = "good" if alike and certain else "fair"
@@ -170,7 +170,7 @@ def verdict(
     headline = (
         f"{grade.title()}: nearer to the truth than copying the input or the nearest training pair, {rest}{chance}."
     )
-    return _verdict(grade, headline, sentences, None)
+    return Verdict(grade, headline, tuple(sentences), None)
 
 
 def _verdict_without_truth(
@@ -179,27 +179,23 @@ def _verdict_without_truth(
     helps = closer[COPYING].low > 0
     if closer[COPYING].value <= 0:
         headline = "Failed: the results are no more like the other side than the inputs are. Copy the inputs instead."
-        return _verdict("failed", headline, sentences, False)
+        return Verdict("failed", headline, tuple(sentences), False)
     if mine["kept"].value < LEAST_KEPT:
         headline = "Poor: the results are like the other side, but little of the inputs is left in them."
-        return _verdict("poor", headline, sentences, helps)
+        return Verdict("poor", headline, tuple(sentences), helps)
     if closer[RECOLOURED].value <= 0:
         headline = (
             "Fair: the results are more like the other side than the inputs, but inputs that are merely recoloured are "
             "more so still. Recolouring needs no training."
         )
-        return _verdict("fair", headline, sentences, helps)
+        return Verdict("fair", headline, tuple(sentences), helps)
     if helps and closer[RECOLOURED].low > 0:
         headline = "Good: the results are clearly more like the other side than the inputs, recoloured or not."
-        return _verdict("good", headline, sentences, True)
+        return Verdict("good", headline, tuple(sentences), True)
     headline = (
         "Fair: the results are more like the other side than the inputs, recoloured or not, but perhaps by chance."
     )
-    return _verdict("fair", headline, sentences, helps)
-
-
-def _verdict(grade: Grade, headline: str, sentences: Sequence[str], helps: bool | None) -> Verdict:
-    return Verdict(grade, headline, tuple(sentences), helps)
+    return Verdict("fair", headline, tuple(sentences), helps)
 
 
 def _named(name: str) -> str:

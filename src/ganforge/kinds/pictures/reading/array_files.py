@@ -29,14 +29,13 @@ from ganforge.kinds.pictures.reading.arrays import (
     MappedArray,
     array_part,
     chunks,
-    kinds_of,
     layout_of,
     sample_of,
     scale_of,
 )
 from ganforge.kinds.pictures.reading.cache import unpacked
 from ganforge.kinds.pictures.reading.labels import check_labels, name_labels
-from ganforge.kinds.pictures.reading.part import SAMPLE, Format, Survey, channels_sentence
+from ganforge.kinds.pictures.reading.part import SAMPLE, Format, Survey, channels_sentence, kinds_of
 
 Labels = NDArray[Any] | Sequence[Any]
 IMAGE_KEYS = ("x_train", "x", "images", "data", "X", "arr_0")

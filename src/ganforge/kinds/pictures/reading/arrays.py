@@ -16,7 +16,7 @@ from PIL import Image
 
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.reading.decode import fit, with_channels
-from ganforge.kinds.pictures.reading.part import Block, Part, Pixels, Target
+from ganforge.kinds.pictures.reading.part import Block, Part, Pixels, Target, kinds_of
 
 CHUNK = 8 * 1024 * 1024  # bytes read at a time
 IN_MEMORY = 64 * 1024 * 1024  # bytes of pictures: what fits lives in memory, the rest on disk
@@ -194,15 +194,6 @@ def channels_last(array: NDArray[Any]) -> NDArray[Any]:
 def sample_of(array: Array, scale: Scale, most: int) -> Pixels:
     """Up to `most` pictures (n, H, W, C) to look at, spread over the array."""
     return channels_last(scale.apply(array[:: max(1, len(array) // most)][:most]))
-
-
-def kinds_of(pixels: Pixels) -> set[str]:
-    """Which of grey, colour and alpha occur in (n, H, W, C)."""
-    if pixels.shape[3] == 1:
-        return {"grey"}
-    coloured = bool((pixels[..., :2] != pixels[..., 1:3]).any())
-    alpha = pixels.shape[3] == 4 and bool((pixels[..., 3] < 255).any())
-    return ({"colour"} if coloured else {"grey"}) | ({"alpha"} if alpha else set())
 
 
 def _blocks(array: Array, scale: Scale, target: Target) -> Iterator[Block]:

@@ -21,7 +21,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target
+from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target, kinds_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")  # never EPS and the like, which run programs
 MOST_PIXELS = 64_000_000  # of one file; more is a decompression bomb or nothing to train on at 256 x 256
@@ -100,11 +100,7 @@ def look_of(open_file: Callable[[], BinaryIO]) -> str:
         if _kind_of_mode(image) == "grey":
             return "grey"
         image.draft(image.mode, (64, 64))
-        pixels = np.asarray(plain(image).convert("RGBA"))
-    if pixels[..., 3].min() < 255:
-        return "alpha"
-    grey = (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
-    return "grey" if grey else "colour"
+        return max(kinds_of(np.asarray(plain(image).convert("RGBA"))[None]), key=("grey", "colour", "alpha").index)
 
 
 def decode(open_file: Callable[[], BinaryIO], target: Target) -> tuple[Pixels, bool]:

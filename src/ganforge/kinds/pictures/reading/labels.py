@@ -35,7 +35,11 @@ def check_labels(labels: NDArray[Any] | Sequence[Any], count: int, whose: str) -
         array = array.astype(np.int64)
     if array.dtype.kind == "O":
         if missing := sum(label is None for label in array):
-            raise DataError(f"{missing:,} of {count:,} labels ({whose}) are missing.", "Each picture needs one.")
+            raise DataError(
+                f"{missing:,} of {count:,} labels ({whose}) are missing.",
+                "Each picture needs one.",
+                "Fill them in, or say --label none to train without labels.",
+            )
         array = np.array([str(label) for label in array])
     if array.dtype.kind not in "iubUS":
         raise DataError(f"The labels ({whose}) are {array.dtype}.", "They must be integers or words.")

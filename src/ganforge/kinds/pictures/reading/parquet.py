@@ -38,44 +38,42 @@ def survey_parquet(paths: Sequence[Path], source: str, label: str | Literal[Fals
     image = _image_column(schema, source)
     column = None if label is False else _label_column(schema, features, label)
 
-    parts, words, sizes, kinds, looked = [], [], Counter[tuple[int, int]](), set(), 0
-    for number, part_paths in enumerate(split):
-        count = sum(_opened(path).metadata.num_rows for path in part_paths)
-        for path in part_paths:
-            _check_column(path, image)
-        held_without = number == 1 and any(column not in _opened(path).schema_arrow.names for path in part_paths)
-        words.append(None if column is None or held_without else _labels(part_paths, column, source))
-        parts.append((count, part_paths))
-        for item in _sample(part_paths, image) if number == 0 else ():
-            header, look = _looked_at(item)
-            if header is not None:
-                sizes[header] += 1
-            kinds |= {look} - {None}
-            looked += 1
-    channels, why = channels_sentence({kind for kind in kinds if kind}, looked)
+    for path in paths:
+        _check_column(path, image)
+    words = [
+        None if column is None or (number and _lacks(part, column)) else _labels(part, column, source)
+        for number, part in enumerate(split)
+    ]
     names, places, notes = name_labels(words, features.get(column or "", {}).get("names") or ())
+    sample = [_looked_at(item) for item in _sample(split[0], image)]
+    channels, why = channels_sentence({look for _, look in sample if look}, len(sample))
+    parts = tuple(
+        Part(
+            count=sum(_opened(path).metadata.num_rows for path in part),
+            labels=labels,
+            blocks=partial(_blocks, part, image),
+            native=partial(_natively, part, image),
+        )
+        for part, labels in zip(split, places, strict=True)
+    )
     return Survey(
         source=source,
         format="parquet",
         bytes=sum(path.stat().st_size for path in paths),
-        sizes=dict(sizes.most_common()),
-        sizes_sampled=looked < sum(number for number, _ in parts),
+        sizes=dict(Counter(size for size, _ in sample if size).most_common()),
+        sizes_sampled=len(sample) < sum(part.count for part in parts),
         channels=channels,
         channels_why=why,
         label_names=names,
         digest=digest_of_files(*paths),
         notes=tuple(notes),
-        parts=tuple(
-            Part(
-                count=number,
-                labels=place,
-                blocks=partial(_blocks, part_paths, image),
-                native=partial(_natively, part_paths, image),
-            )
-            for (number, part_paths), place in zip(parts, places, strict=True)
-        ),
+        parts=parts,
         always_cached=True,
     )
+
+
+def _lacks(paths: Sequence[Path], column: str) -> bool:
+    return any(column not in _opened(path).schema_arrow.names for path in paths)
 
 
 def _opened(path: Path) -> pq.ParquetFile:
@@ -157,12 +155,6 @@ def _labels(paths: Sequence[Path], column: str, source: str) -> NDArray[Any]:
             values += _opened(path).read(columns=[column])[column].to_pylist()
         except UNREADABLE as error:
             raise _not_parquet(path, error) from error
-    if missing := sum(value is None for value in values):
-        raise DataError(
-            f"{missing:,} of {len(values):,} labels in the column {column!r} of {source!r} are missing.",
-            "Each picture needs one.",
-            "Fill them in, name another column, or say --label none to train without labels.",
-        )
     return check_labels(values, len(values), f"column {column!r} of {source!r}")
 
 

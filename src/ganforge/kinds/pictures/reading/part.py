@@ -111,6 +111,15 @@ def spread(count: int, most: int = SAMPLE) -> list[int]:
     return sorted({int(i) for i in np.linspace(0, count - 1, min(count, most)).round()}) if count else []
 
 
+def kinds_of(pixels: Pixels) -> set[str]:
+    """Which of grey, colour and alpha occur in (n, H, W, C)."""
+    if pixels.shape[3] == 1:
+        return {"grey"}
+    coloured = bool((pixels[..., :2] != pixels[..., 1:3]).any())
+    alpha = pixels.shape[3] == 4 and bool((pixels[..., 3] < 255).any())
+    return ({"colour"} if coloured else {"grey"}) | ({"alpha"} if alpha else set())
+
+
 def channels_sentence(kinds: set[str], looked: int) -> tuple[int, str]:
     """Channels, and why, from what `looked` sample pictures look like: kinds is a subset of grey, colour, alpha."""
     if "alpha" in kinds:

@@ -26,6 +26,10 @@ from ganforge.kinds.pictures.reading.part import FEWEST, Survey
 
 Labels = NDArray[Any] | Sequence[Any] | str | Path | Literal[False]
 Source = str | Path | NDArray[Any] | tuple[NDArray[Any], Labels]
+UNSAFE = (
+    "The order of files is no safe way to match them.",
+    "Put the pictures of each label into a subfolder of that name.",
+)
 FORMS = (
     "Pictures come as a folder of picture files, .npy, .npz, MNIST-style idx files, Parquet, "
     f"or one of the names {', '.join(BUILT_IN)}."
@@ -49,7 +53,13 @@ def survey(source: Source, *, labels: Labels | None = None, fewest: int = FEWEST
             raise DataError(f"A tuple of {len(source)} was given.", "Data is an array or (array, labels).")
         source, labels = source[0], labels if labels is False else source[1]
     if isinstance(source, str) and source in BUILT_IN:
-        _only_its_own(labels, source)
+        words = repr(labels) if isinstance(labels, str) else "of another kind"
+        _refuse_labels(
+            labels,
+            f"The labels {words} were asked for, and {source!r} has none but its own.",
+            "Built-in pictures bring their labels with them.",
+            "Leave --label out, or say --label none to train without labels.",
+        )
         found = survey_built_in(source, labelled=labels is None)
     elif isinstance(source, str | Path):
         found = _at_path(Path(source).expanduser(), str(source), labels)
@@ -90,11 +100,12 @@ def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
     if suffix == ".npy":
         return survey_npy(path, source, _loaded(labels))
     if suffix == ".npz":
-        return survey_npz(path, source, _key_or_loaded(labels))
+        key = labels if labels is False or (isinstance(labels, str) and not Path(labels).is_file()) else None
+        return survey_npz(path, source, _loaded(labels) if key is None else key)
     if suffix == ".parquet":
         return _in_parquet([path], source, labels)
     if suffix == ".zip":
-        _no_labels(labels, source)
+        _refuse_labels(labels, f"Labels were given for the folder {source!r}.", *UNSAFE)
         return survey_zip(path, source, labelled=labels is None)
     if is_idx(path):
         held = path.with_name(path.name.replace("train", "t10k", 1))
@@ -114,7 +125,7 @@ def _in_folder(folder: Path, source: str, labels: Labels | None) -> Survey:
         parquet = sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
         if parquet and not any(path.suffix.lower() in SUFFIXES for path in folder.iterdir()):
             return _in_parquet(parquet, source, labels)
-        _no_labels(labels, source)
+        _refuse_labels(labels, f"Labels were given for the folder {source!r}.", *UNSAFE)
         return survey_folder(folder, source, labelled=labels is None)
     except PermissionError as error:
         raise DataError(f"{source!r} may not be read.", str(error.strerror), "Check its permissions.") from error
@@ -146,32 +157,12 @@ def _loaded(labels: Labels | None) -> NDArray[Any] | Sequence[Any] | None:
         raise DataError(f"The labels {str(labels)!r} cannot be read: {error}.", do="Give a .npy file.") from error
 
 
-def _key_or_loaded(labels: Labels | None) -> NDArray[Any] | Sequence[Any] | str | Literal[False] | None:
-    if labels is False or (isinstance(labels, str) and not Path(labels).is_file()):
-        return labels
-    return _loaded(labels)
-
-
 def _column(labels: Labels | None) -> str | Literal[False] | None:
     if labels is None or labels is False or isinstance(labels, str):
         return labels
     raise DataError("Labels for a Parquet file were given as values.", "They are in the file.", "Name their column.")
 
 
-def _no_labels(labels: Labels | None, source: str) -> None:
+def _refuse_labels(labels: Labels | None, what: str, why: str, do: str) -> None:
     if labels is not None and labels is not False:
-        raise DataError(
-            f"Labels were given for the folder {source!r}.",
-            "The order of files is no safe way to match them.",
-            "Put the pictures of each label into a subfolder of that name.",
-        )
-
-
-def _only_its_own(labels: Labels | None, name: str) -> None:
-    if labels is not None and labels is not False:
-        words = repr(labels) if isinstance(labels, str) else "of another kind"
-        raise DataError(
-            f"The labels {words} were asked for, and {name!r} has none but its own.",
-            "Built-in pictures bring their labels with them.",
-            "Leave --label out, or say --label none to train without labels.",
-        )
+        raise DataError(what, why, do)

@@ -27,7 +27,7 @@ from ganforge.kinds.pictures.networks.translator import (
 )
 from ganforge.kinds.pictures.settings import Translation
 from ganforge.objectives import OBJECTIVES, softened_error
-from ganforge.planning.game import optimiser_settings
+from ganforge.planning.game import initialised, optimiser_settings
 from ganforge.recipe import Recipe
 
 SHIFT = 1 / 16  # of height and width: the furthest that training pictures are moved
@@ -39,9 +39,7 @@ SOFTNESS = 0.1  # of values in -1..1: what is kept where no truth is known may b
 def build_translation(recipe: Recipe) -> Game:
     """Fresh networks from the recipe's seed, on its device, and what each minimises."""
     chosen = recipe.section(Translation)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
-        networks = build_networks(recipe)
+    networks = initialised(seed_for(recipe.seed, "networks"), lambda: build_networks(recipe))
     for network in networks.values():
         network.to(device=recipe.compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if chosen.pairing == "paired":

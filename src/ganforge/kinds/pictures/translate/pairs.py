@@ -1,4 +1,4 @@
-"""Two folders of pictures, A and B: as pairs where their names match, else as two crowds that never met."""
+"""Two folders of pictures, A and B: as pairs where their names match, else as two unpaired sets."""
 
 from __future__ import annotations
 
@@ -53,33 +53,29 @@ class PairFeed:
 
     def __init__(self, a: Pixels, b: Pixels, device: torch.device | str = "cpu") -> None:
         """Args: a (N, H, W, C), b (M, H, W, C) uint8."""
-        self._sides = {name: PictureFeed(side, None, None, device) for name, side in (("x", a), ("y", b))}
+        self.sides = {name: PictureFeed(side, None, None, device) for name, side in (("x", a), ("y", b))}
 
     @property
     def resident(self) -> bool:
         """Whether all examples live on the training device (contracts.Feed)."""
-        return all(side.resident for side in self._sides.values())
+        return all(side.resident for side in self.sides.values())
 
     def __len__(self) -> int:
-        return max(len(side) for side in self._sides.values())
+        return max(len(side) for side in self.sides.values())
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
         """Args: indices (B,) int64, each in 0..len-1. channels_last, on the device."""
-        return {name: side.batch(indices % len(side))["x"] for name, side in self._sides.items()}
+        return {name: side.batch(indices % len(side))["x"] for name, side in self.sides.items()}
 
     def raw(self, first: int, last: int) -> dict[str, Tensor]:
         """x and y uint8 (n, H, W, C) of the places first..last-1."""
         places = np.arange(first, last)
-        return {name: torch.from_numpy(side.levels(places % len(side))) for name, side in self._sides.items()}
+        return {name: torch.from_numpy(side.levels(places % len(side))) for name, side in self.sides.items()}
 
     @classmethod
     def of_raw(cls, examples: Mapping[str, Tensor], device: torch.device | str) -> PairFeed:
         """A feed of what `raw` gave."""
         return cls(examples["x"].numpy(), examples["y"].numpy(), device)
-
-    def pictures(self, side: Literal["x", "y"]) -> Pixels:
-        """All of one side as they are: uint8 (N, C, H, W)."""
-        return self._sides[side].pictures()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,7 +122,7 @@ def _choose_network(draft: Draft) -> Network:
 
 
 def _choose_objective(draft: Draft, pairs: Pairs) -> None:
-    distance = mean_squared_distance(pairs.train.pictures("y"))
+    distance = mean_squared_distance(pairs.train.sides["y"].pictures())
     gamma = gamma_rule(distance)
     end: Choice = (gamma, STEADY)
     if pairs.pairing == "paired":

@@ -1,4 +1,4 @@
-"""The task `translate`: pictures of one kind into pictures of another, from pairs or from two crowds."""
+"""The task `translate`: pictures of one kind into pictures of another, from pairs or from two unpaired sets."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Task, Tell
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
-from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.image_to_image import load_map, results_of
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
@@ -23,7 +22,6 @@ from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, j
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
 from ganforge.kinds.pictures.plan import target_size
 from ganforge.kinds.pictures.reading.cache import cache_folder
-from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 from ganforge.kinds.pictures.settings import Translation, model_description, refuse_misfits
 from ganforge.kinds.pictures.translate.game import build_translation
 from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs, survey_sides
@@ -39,8 +37,6 @@ SHOWN = 8  # cases in a group of the report, and in the grid of a look
 JUDGED = 1_000  # held-out pictures that are judged
 LEARNED = 5_000  # pictures of each side that the judge learns from
 FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
-SIDES: tuple[Literal["x", "y"], ...] = ("x", "y")
-AT_ONCE = 2**20  # pixels in one pass
 SCORES = (
     "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
     "pictures of the other side. Kept: the share of the input's structure that is still there."
@@ -87,7 +83,7 @@ class Translate(Task):
 
 
 @dataclass(slots=True)
-class TranslateJob:
+class TranslateJob(Job):
     """Two sides of pictures opened and everything chosen."""
 
     recipe: Recipe
@@ -106,10 +102,6 @@ class TranslateJob:
     def game(self) -> Game:
         """The players of game.py."""
         return build_translation(self.recipe)
-
-    def brief(self) -> Mapping[str, bytes]:
-        """Nothing: the recipe says it all."""
-        return {}
 
     def prepare(self) -> None:
         """Trains or loads the judge before the clock of training starts."""
@@ -147,12 +139,13 @@ class TranslateJob:
 
         The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
         """
-        cases, train = self._cases(product), (self.pairs.train.pictures("x"), self.pairs.train.pictures("y"))
+        x, y = (side.pictures() for side in self.pairs.train.sides.values())
+        cases, train = self._cases(product), (x, y)
         adversarial = self.recipe.section(Translation).adversarial > 0
-        unlearned = train[1][subset(len(train[1]), self._kept_back("y"), "translate/floor")]
+        unlearned = y[subset(len(y), self._kept_back("y"), "translate/floor")]
         found = judge_translation(self._the_judge(), cases, train, unlearned, adversarial)
         facts = {**found.facts, "cases": self._drawn(run, cases)}
-        write_grid(run.figure("real"), train[1][subset(len(train[1]), 64, "translate/real")])
+        write_grid(run.figure("real"), y[subset(len(y), 64, "translate/real")])
         real = Figure("pictures/real.png", "Real pictures of the other side", "Real pictures of the other side.")
         lead = "What the results should look like, as a crowd."
         blocks = (*made_blocks(facts, SCORES), Block("The other side", lead, (real,)))
@@ -170,26 +163,20 @@ class TranslateJob:
         return draw_cases(run, _columns(cases), groups)
 
     def _cases(self, product: nn.Module) -> Translated:
-        given, real = self.pairs.held_out.pictures("x"), self.pairs.held_out.pictures("y")
-        paired = self.pairs.pairing == "paired"
-        places = subset(len(given), JUDGED, "translate/held out")
-        given = given[places]
-        real = real[places] if paired else real[subset(len(real), JUDGED, "translate/held out")]
-        return Translated(
-            given=given,
-            made=translated(product, given),
-            truth=real if paired else None,
-            real=real,
-        )
+        """Held-out pictures of each side; of pairs they are as many, so that the same ones are chosen."""
+        sides = self.pairs.held_out.sides.values()
+        given, real = (side.pictures(subset(len(side), JUDGED, "translate/held out")) for side in sides)
+        truth = real if self.pairs.pairing == "paired" else None
+        return Translated(given=given, made=results_of(product, given), truth=truth, real=real)
 
     def _the_judge(self) -> Judge:
         """It has learned to tell the two sides apart, so that it sees what a translation has to change."""
         if self._judge is None:
             self.tell("judging")
             learned = []
-            for name in SIDES:
-                side, kept_back = self.pairs.train.pictures(name), self._kept_back(name)
-                learned.append(side[subset(len(side), LEARNED + kept_back, "translate/floor")[kept_back:]])
+            for name, side in self.pairs.train.sides.items():
+                kept_back = self._kept_back(name)
+                learned.append(side.pictures(subset(len(side), LEARNED + kept_back, "translate/floor")[kept_back:]))
             labels = np.repeat(np.arange(2), [len(side) for side in learned])
             order = subset(len(labels), len(labels), "translate/judge")
             self._judge = train_judge(
@@ -200,12 +187,12 @@ class TranslateJob:
             )
         return self._judge
 
-    def _kept_back(self, side: Literal["x", "y"]) -> int:
+    def _kept_back(self, side: str) -> int:
         """Training pictures of a side that the judge never learns from, so that they stand for unseen ones: the floor.
 
         By that side's own numbers: a folder of few pictures beside one of many would be kept from the judge whole.
         """
-        held_out, train = (len(part.pictures(side)) for part in (self.pairs.held_out, self.pairs.train))
+        held_out, train = (len(part.sides[side]) for part in (self.pairs.held_out, self.pairs.train))
         return min(held_out, JUDGED, max(3, train // FLOOR_SHARE))
 
 
@@ -213,15 +200,3 @@ def _columns(cases: Translated) -> dict[str, NDArray[np.uint8]]:
     """What is shown of cases, side by side."""
     truth = {} if cases.truth is None else {"truth": cases.truth}
     return {"input": cases.given, "result": cases.made, **truth}
-
-
-@torch.no_grad()
-def translated(product: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What a network makes of pictures uint8 (N, C, H, W)."""
-    device = next(product.parameters()).device
-    at_once = max(1, AT_ONCE // (pictures.shape[2] * pictures.shape[3]))
-    parts = []
-    for first in range(0, len(pictures), at_once):
-        x = torch.from_numpy(pictures[first : first + at_once]).to(device).float().sub_(HALF).div_(HALF)
-        parts.append(to_uint8(product(x.contiguous(memory_format=torch.channels_last))).cpu().numpy())
-    return np.concatenate(parts)
