@@ -22,7 +22,7 @@
 #     pip download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \
 #         --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux2014_x86_64 \
 #         -c constraints.txt -d wheels \
-#         pydantic pydantic-core annotated-types typing-inspection typing-extensions mlxtend
+#         pydantic pydantic-core annotated-types typing-inspection typing-extensions mlxtend filelock
 #
 # which is 4 MB and enough beside the usual scientific packages. A machine with torch and numpy alone needs these too:
 #

@@ -251,7 +251,7 @@ class Task(Protocol):
     page: ClassVar[Page]  # its words for the pages about a run
 
     def plan(self, request: Request, tell: Tell) -> Job:
-        """Opens the data and chooses everything the person did not. Raises: DataError, RecipeError."""
+        """Open the data and choose everything the person did not. Raises: DataError, RecipeError."""
 
     def open(self, recipe: Recipe, tell: Tell) -> Job:
         """The same job again from its recipe. Raises: DataError if the data is gone or has changed."""
@@ -287,14 +287,14 @@ class Job(Protocol):
         """What must be ready before the clock of training starts, such as the judge of quality."""
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """Writes samples to the run folder and returns the product's quality; {} where there is nothing to measure."""
+        """Write samples to the run folder and return the product's quality; {} where there is nothing to measure."""
 
     def finish(self, product: nn.Module) -> nn.Module:
         """After training, what is stored: the product as it is, unless a job adds to it, repeatably to the bit."""
         return product
 
     def write_model(self, folder: Any, product: nn.Module) -> None:
-        """Writes model.json and model.safetensors into an empty folder."""
+        """Write model.json and model.safetensors into an empty folder."""
 
     def read_product(self, folder: Any) -> nn.Module:
         """The product that `write_model` wrote. Raises: RunError if it is missing or damaged."""
@@ -316,13 +316,13 @@ class Model(Protocol):
         """New examples. Args: asked the kind's options of the verb `sample`, by name. Raises: InputError."""
 
     def write(self, samples: Samples, out: Path, *, force: bool) -> Path:
-        """Writes samples to a file or folder, whole or not at all; the place is checked before anything is drawn.
+        """Write samples to a file or folder, whole or not at all; the place is checked before anything is drawn.
 
         Raises: InputError, StorageError.
         """
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Takes a person's own data through the model; without `out` the result is returned in memory.
+        """Take a person's own data through the model; without `out` the result is returned in memory.
 
         Args: options the kind's own of the verb `apply`, by name, and of every kind `seed` and `force`.
         """

@@ -282,7 +282,7 @@ def read_recipe(content: Mapping[str, Any], task: type[Task] | None = None) -> R
 
 
 def refuse_changed_data(recipe: Recipe, now: str, subject: str, differs: str = "are not the ones") -> None:
-    """Compares data that is opened again with what the run was started with.
+    """Compare data that is opened again with what the run was started with.
 
     Args: now the sha256 of the examples that are there; subject ("The pictures") and differs, words of the error.
     Raises: ChangedDataError if they are others.

@@ -109,7 +109,7 @@ class Run:
         return self.samples / f"{examples:09d}.png"
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
-        """Writes one of this run's JSON files, whole or not at all."""
+        """Write one of this run's JSON files, whole or not at all."""
         write_whole(path, (json.dumps(content, indent=2, allow_nan=True) + "\n").encode())
 
     def read_json(self, path: Path) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class Run:
         append_line(self.metrics, json.dumps(record))
 
     def add_event(self, kind: str, step: int, **content: Any) -> dict[str, Any]:
-        """Appends an event and returns it."""
+        """Append an event and return it."""
         event = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "kind": kind, "step": step, **content}
         append_line(self.events, json.dumps(event))
         return event

@@ -138,7 +138,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         return deepcopy(self.evaluation_)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Writes the model and its evaluation as one file, whole or not at all. Nothing in it is a pickle.
+        """Write the model and its evaluation as one file, whole or not at all. Nothing in it is a pickle.
 
         Raises: NotFittedError; InputError if the file is there already, unless force replaces it; StorageError.
         """
@@ -262,7 +262,7 @@ _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, st
 
 
 def write_bundle(path: str | Path, members: Mapping[str, bytes], *, force: bool = False) -> Path:
-    """Writes members, name -> content, and a manifest of their sha256 as one file.
+    """Write members, name -> content, and a manifest of their sha256 as one file.
 
     Raises: InputError if something is there already, unless force is given to replace a file; StorageError.
     """

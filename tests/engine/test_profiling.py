@@ -155,7 +155,7 @@ def test_ceilings_are_the_best_of_a_few_rounds(monkeypatch: pytest.MonkeyPatch) 
     """On a clock by which each round takes half as long as the one before it; the first one is not counted."""
     monkeypatch.setitem(ceilings.SIDES, "cpu", 256)
     monkeypatch.setitem(ceilings.COPIED_BYTES, "cpu", 2**20)
-    rounds = [1e-9, *(2.0**-number for number in range(ceilings.ROUNDS))]
+    rounds = [1e-9, *(2.0**-number for number in range(ceilings.PEAK_ROUNDS))]
     ticks = iter([moment for seconds in (*rounds, *rounds) for moment in (0.0, seconds)])
     monkeypatch.setattr(ceilings, "perf_counter", lambda: next(ticks))
     found = measure_ceilings(torch.device("cpu"), "float32")

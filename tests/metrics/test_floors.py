@@ -17,13 +17,13 @@ from PIL import Image
 from ganforge.contracts import Job
 from ganforge.kinds.pictures.enhance.task import patch_distances
 from ganforge.kinds.pictures.generate import task as generate
-from ganforge.kinds.pictures.measures import evaluate_pictures
+from ganforge.kinds.pictures.measures.evaluate import evaluate_pictures
 from ganforge.kinds.pictures.measures.translation import Translated, judge_translation
 from ganforge.kinds.pictures.translate import task as translate
 from ganforge.kinds.points.measures import Modes, sliced_wasserstein
 from ganforge.kinds.points.verdict import evaluate_points
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures import evaluate_table
+from ganforge.kinds.tables.measures.evaluate import evaluate_table
 from ganforge.measures.distances import frechet_distance, kernel_distance
 from ganforge.recipe import Request
 from ganforge.run import Run

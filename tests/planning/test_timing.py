@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from toy_games import Clock, SlowFeed
 
-from ganforge.engine import recorder
+from ganforge.engine import control
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.task import Generate
 from ganforge.planning import compute
@@ -17,7 +17,7 @@ from ganforge.recipe import Request
 def test_the_rate_of_real_steps_is_measured(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a clock by which a batch takes so many seconds, and each of the two players has one in a step."""
     job, clock = Generate().plan(Request(source="digits8", examples=640), lambda *event, **content: None), Clock()
-    for module in (recorder, compute):
+    for module in (control, compute):
         monkeypatch.setattr(module, "perf_counter", clock)
     feed = SlowFeed(clock, seconds, **job.feed.raw(0, len(job.feed)))
     feed.batch = lambda indices: (SlowFeed.batch(feed, indices), job.feed.batch(indices))[1]  # type: ignore[method-assign]

@@ -60,7 +60,7 @@ class Diagnosis:
         return f"{total} checks, {found}: {names}{some if early else ''}."
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
-        """Writes a page with the findings and backpropagation drawn, layer by layer. It needs no network.
+        """Write a page with the findings and backpropagation drawn, layer by layer. It needs no network.
 
         Raises: InputError if something is there that is no page, or a file and not `force`; StorageError.
         """
@@ -95,7 +95,7 @@ class Diagnosis:
 
 
 def diagnose(run: str | Path) -> Diagnosis:
-    """Says where a run stands, what is wrong with it and what is not, and what happens in the layers of its networks.
+    """Say where a run stands, what is wrong with it and what is not, and what happens in the layers of its networks.
 
     It reads the run folder and nothing else: no data, no model, no device. So it works while another process trains,
     afterwards, and on a folder that was copied from another machine, whatever of it is still readable.

@@ -83,7 +83,7 @@ class Crew:
             refuse_coupled(recipe.objective.name, pieces=recipe.compute.pieces, processes=self.world.size)
 
     def brief(self, folder: Path, job: Job) -> None:
-        """Tells the others what to train, and sends each of them its examples. Raises: as `check`."""
+        """Tell the others what to train, and send each of them its examples. Raises: as `check`."""
         self.check(job.recipe)
         if self.world.size == 1:
             return
@@ -108,7 +108,7 @@ class Crew:
 
 
 def follow(world: World, settings_of: Callable[[Recipe], FitSettings]) -> Path | None:
-    """Trains along with the leader until it ends or stops.
+    """Train along with the leader until it ends or stops.
 
     Args: settings_of as the leader uses it.
     Returns: the run folder, on the leader's machine; None where there was nothing to train.

@@ -72,7 +72,7 @@ def train_in_ray(
     gpus: float = 0,
     told: Callable[[RayResult], None] = lambda result: None,
 ) -> list[RayResult]:
-    """Trains every recipe in a task of its own and waits for all. What exists already is gone on with, or only read.
+    """Train every recipe in a task of its own and wait for all. What exists already is gone on with, or only read.
 
     Args:
         recipes: what `train` is asked, as {"name": ..., "source": a path or built-in name, ...}; the run folder is
@@ -105,7 +105,7 @@ def prepare_in_ray(
     cpus: float = 1,
     gpus: float = 0,
 ) -> list[Prepared]:
-    """Reads the data of the recipes, each data set once, so that training finds it decoded and its judge made.
+    """Read the data of the recipes, each data set once, so that training finds it decoded and its judge made.
 
     Args: as for `train_in_ray`, without names; cache a folder that all machines share, else each worker warms only the
         cache of its own machine.
@@ -128,7 +128,7 @@ def prepare_in_ray(
 
 
 def train_one(asked: str, run: str, cache: str) -> str:
-    """Trains one recipe, or goes on with it. Never raises what can be said in words.
+    """Train one recipe, or go on with it. Never raises what can be said in words.
 
     Args: asked the request as JSON; run the folder; cache "" for the machine's own. Returns: a RayResult as JSON.
     """
@@ -161,7 +161,7 @@ def train_one(asked: str, run: str, cache: str) -> str:
 
 
 def prepare_one(asked: str, cache: str) -> str:
-    """Opens one data set as training does, and makes what training would make before its first step.
+    """Open one data set as training does, and make what training would make before its first step.
 
     Args: as for `train_one`. Returns: a Prepared as JSON.
     """
@@ -233,7 +233,7 @@ def _as_text(asked: Mapping[str, Any]) -> tuple[str, str]:
 def _answers(
     work: Callable[..., str], jobs: Sequence[tuple[str, ...]], cache: str | Path | None, **options: Any
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Does the jobs whose first word is not empty in Ray tasks; gives the place and answer of each as it ends."""
+    """Do the jobs whose first word is not empty in Ray tasks; give the place and answer of each as it ends."""
     if find_spec("ray") is None:
         raise InputError(
             "Ray is not installed.",

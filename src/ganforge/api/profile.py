@@ -58,7 +58,7 @@ class Profile:
 
 
 def profile(source: object, *, observers: Sequence[Observer] = (), **asked: Any) -> Profile:
-    """Plays a few hundred steps and says where they go. Nothing is written; a run stays as it is.
+    """Play a few hundred steps and say where they go. Nothing is written; a run stays as it is.
 
     Args: source a run folder, or data as for `train`, with the same `asked`: then what `train` would do is profiled.
     Raises: DataError, RecipeError, RunError.

@@ -36,7 +36,7 @@ class TrainedRun:
     reached: bool | None  # whether the target of `until` was reached; None when there was none
 
     def sample(self, n: int, *, seed: int = 0, **options: Any) -> Any:
-        """Draws n examples: pictures as uint8 (n, C, H, W), the rows of a table as a data frame.
+        """Draw n examples: pictures as uint8 (n, C, H, W), the rows of a table as a data frame.
 
         Args: options of the kind of data. Of pictures: label, one of the labels' names; truncation in (0, 1]. Of rows:
             where, conditions that every row meets: {"sex": "Female", "age": (60, None)} or ["sex=Female", "age>=60"].
@@ -48,7 +48,7 @@ class TrainedRun:
 
 
 def sample(run: str | Path, n: int, out: str | Path, *, seed: int = 0, force: bool = False, **options: Any) -> Path:
-    """Draws n pictures into a .png (one grid), a folder (one file each), or .npz; or n rows into a table's file.
+    """Draw n pictures into a .png (one grid), a folder (one file each), or .npz; or n rows into a table's file.
 
     A million rows need no more memory than a few thousand: they are written as they are drawn.
 
@@ -136,7 +136,7 @@ def apply(
     observers: Sequence[Observer] = (),
     **options: Any,
 ) -> Any:
-    """Takes data through the model of a run.
+    """Take data through the model of a run.
 
     A table's missing cells are filled with what the model says of them; what is there stays as it is. A picture of any
     size becomes what the model makes of it, in tiles, so that its size costs time and not memory; transparency, EXIF
@@ -169,7 +169,7 @@ def interpolate(
     truncation: float = 1.0,
     force: bool = False,
 ) -> Path:
-    """Writes a walk through `keys` random pictures and back to the first, as .gif, .webp or .mp4.
+    """Write a walk through `keys` random pictures and back to the first, as .gif, .webp or .mp4.
 
     The key pictures are the first that `sample` draws with the same seed and truncation; between them the latent moves
     along a great circle. Labels are not mixed: a model that has some, and is asked for none, shows up to 20 of them
@@ -198,7 +198,7 @@ def augment(
     force: bool = False,
     observers: Sequence[Observer] = (),
 ) -> Enlarged:
-    """Writes a labelled data set together with generated pictures of each label, and judges what that is worth.
+    """Write a labelled data set together with generated pictures of each label, and judge what that is worth.
 
     The judge is a small classifier that learns from the training part with classical augmentation (shifts, turns, zoom,
     brightness), once without and once with the generated pictures, equally many examples, from five pairs of first
@@ -232,7 +232,7 @@ def invert(
     force: bool = False,
     observers: Sequence[Observer] = (),
 ) -> Inversion:
-    """Finds the latents of pictures, and writes a folder: side by side pictures, latents.npz and inversion.json.
+    """Find the latents of pictures, and write a folder: side by side pictures, latents.npz and inversion.json.
 
     The first call for a run teaches an encoder, about a minute; observers see that as one player's training.
 

@@ -124,7 +124,7 @@ def environment(recipe: Recipe) -> dict[str, Any]:
 
 
 def tell_changes(folder: Run, now: Mapping[str, Any], tell: Tell) -> None:
-    """Tells what is different on this machine from where the run was last started. Before that is told itself."""
+    """Tell what is different on this machine from where the run was last started. Before that is told itself."""
     started = [event for event in folder.read_events() if event["kind"] == "started"]
     before = started[-1].get("environment") if started else None
     if not isinstance(before, dict):

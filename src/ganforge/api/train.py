@@ -1,4 +1,4 @@
-"""The verbs `plan`, `train` and `resume`: a model is planned, trained, judged and reported."""
+"""The verbs of a run's life: `plan`, `train`, `resume`, `evaluate` and `report`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganforge.api.distributed import Crew, follow
-from ganforge.api.evaluate import evaluated, report
 from ganforge.api.request import requested, task_for, task_of
 from ganforge.api.sample import TrainedRun, load
 from ganforge.api.stored_run import Teller, environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
@@ -41,7 +42,7 @@ def train(
     tensorboard: bool = False,
     **asked: Any,
 ) -> TrainedRun:
-    """Trains a model of the data, judges it, and writes a report.
+    """Train a model of the data, judge it, and write a report.
 
     Args:
         source: a path (folder of pictures, .npz, .npy, idx, Parquet, table), a built-in name such as "digits", an array
@@ -96,7 +97,7 @@ def resume(
     observers: Sequence[Observer] = (),
     tensorboard: bool = False,
 ) -> TrainedRun:
-    """Goes on exactly where a run stopped, however it stopped. A finished run is returned as it is.
+    """Go on exactly where a run stopped, however it stopped. A finished run is returned as it is.
 
     With another torch, device or ganforge than before it goes on too, and says that the last bits may differ.
 
@@ -128,6 +129,48 @@ def _resume(
         return _go(folder, job, tell, crew)
 
 
+def plan(source: object, **asked: Any) -> Recipe:
+    """What `train` would do with this data on this machine: every choice with its reason. Trains nothing.
+
+    Args: source and asked as for `train`. Raises: DataError, RecipeError.
+    """
+    with requested(source, asked) as request:
+        return with_guard(task_for(request).plan(request, Teller(())).recipe)
+
+
+def evaluate(run: str | Path) -> dict[str, Any]:
+    """Measure the model again, every measure beside floor and reference; also stored as evaluation.json.
+
+    A run from another machine is measured on the device that is here.
+    """
+    folder = Run.open(run)
+    load(run)
+    recipe = on_this_machine(recipe_of(folder))
+    use(recipe.compute)
+    job = reopened(folder, recipe, Teller(()))
+    records = folder.read_records()
+    last = records[-1] if records else {"step": 0, "examples": 0}
+    return evaluated(folder, job, job.read_product(folder.model), last["step"], last["examples"])
+
+
+def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: int) -> dict[str, Any]:
+    """Evaluate a product and write evaluation.json, and the words of its pages. Returns: what evaluation.json holds.
+
+    Args: step, examples: how far the product was trained.
+    """
+    with library_threads(job.recipe.compute):
+        content = {"step": step, "examples": examples, **job.evaluate(folder, product).to_json()}
+    folder.write_json(folder.page, asdict(task_of(job.recipe).page))  # a run of an older version has none
+    folder.write_json(folder.evaluation, content)
+    return content
+
+
+def report(run: str | Path) -> Path:
+    """Write report.html again, from what the run folder holds; works on a run in progress too."""
+    folder = Run.open(run)
+    return write_report(folder, diagnose(folder.history()))
+
+
 # ---- how -------------------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +191,7 @@ def _followed(world: World) -> TrainedRun:
 
 
 def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
-    """Trains a job in its run folder, which is held, from where it stands; then judges it and writes the report.
+    """Train a job in its run folder, which is held, from where it stands; then judge it and write the report.
 
     Raises: Interrupted, also where nothing had to be saved; TrainingError.
     """
@@ -292,15 +335,3 @@ def guard_for(recipe: Recipe) -> Guard | None:
 
 def _find(history: History) -> tuple[Finding, ...]:
     return (*early_signs(history), *diagnose(history))
-
-
-# ---- plan ------------------------------------------------------------------------------------------------------------
-
-
-def plan(source: object, **asked: Any) -> Recipe:
-    """What `train` would do with this data on this machine: every choice with its reason. Trains nothing.
-
-    Args: source and asked as for `train`. Raises: DataError, RecipeError.
-    """
-    with requested(source, asked) as request:
-        return with_guard(task_for(request).plan(request, Teller(())).recipe)

@@ -72,7 +72,7 @@ def diagnose(
 
 
 def follow(run: str | Path, console: Console, sleep: Callable[[float], None] = time.sleep) -> Diagnosis:
-    """Shows a run's diagnosis again and again while somebody trains it. Returns: the last one.
+    """Show a run's diagnosis again and again while somebody trains it. Returns: the last one.
 
     A terminal is redrawn in place; anything else gets a line when there is something to say. Ctrl-C ends it quietly,
     because that is how one leaves; SIGTERM is passed on. Long runs are read less often, so that the trainer keeps its

@@ -16,7 +16,7 @@ from ganforge.errors import GanforgeError, InputError, Interrupted, Preempted, d
 
 
 def show(error: BaseException, console: Console, *, traceback: bool) -> int:
-    """Prints an error to `console` (of stderr) in words and returns the exit code.
+    """Print an error to `console` (of stderr) in words and return the exit code.
 
     Args: traceback whether the person asked to see where in the program it came from.
     """

@@ -47,7 +47,7 @@ class Facts:
         self.guarded = ""  # the last thing that the guard did
 
     def record(self, record: Record) -> None:
-        """Takes a record in; after a rewind the repeated stretch is dropped."""
+        """Take a record in; after a rewind the repeated stretch is dropped."""
         while self.records and self.records[-1]["step"] >= record["step"]:
             self.records.pop()
         self.records.append(record)
@@ -56,7 +56,7 @@ class Facts:
             self.findings = diagnose(self.history())
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Takes an event in."""
+        """Take an event in."""
         kind = kind_of(event)
         self.phase = kind.phase or self.phase
         if event["kind"] == "sampled":

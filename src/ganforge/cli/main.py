@@ -22,7 +22,7 @@ from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli import profile as profiling
 from ganforge.cli import sample as using
-from ganforge.cli.options import Examples, Force, Label, Minutes, RunFolder, Seed, Settings, Source, Until
+from ganforge.cli.options import Force, RunFolder, Seed, Source
 from ganforge.core.stop import Terminated, Termination
 
 TARGET_NOT_REACHED = 3
@@ -96,13 +96,9 @@ def _every_verb(
         "ganforge train digits --set optimiser.batch_size=128  overrule one choice",
     ),
 )
-@options.with_kind_options("train")
-def train(  # noqa: PLR0913, PLR0917 - one argument per option
+@options.asking("train", *options.COMMON)
+def train(
     data: Source,
-    minutes: Minutes = None,
-    examples: Examples = None,
-    until: Until = None,
-    task: options.TaskName = None,
     run: Annotated[
         str | None,
         typer.Option(
@@ -112,43 +108,19 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
             help="Where the run is written; else a new folder in runs/.",
         ),
     ] = None,
-    size: options.SizeName = None,
     seed: Seed = 0,
-    kind: options.KindName = None,
-    objective: options.ObjectiveName = None,
-    label: Label = None,
-    settings: Settings = None,
-    guard: options.Guard = "on",
     force: Force = False,
     tensorboard: options.ForTensorBoard = False,
     *,
-    of_kind: dict[str, Any],
+    asked: dict[str, Any],
 ) -> None:
     """Train on DATA, then judge the result and write a report."""
-    options.check_one_length(minutes, examples)
-    chosen = options.settings_of(settings)
     from ganforge.cli.live import view_for
 
     console = Console()
     with view_for(console) as view:
         trained = ganforge.train(
-            data,
-            task=task,
-            run=run,
-            minutes=minutes,
-            examples=examples,
-            until=until,
-            size=size,
-            seed=seed,
-            kind=kind,
-            objective=objective,
-            label=label,
-            settings=chosen,
-            guard=options.is_on("--guard", guard),
-            force=force,
-            observers=(view,),
-            tensorboard=tensorboard,
-            **of_kind,
+            data, run=run, seed=seed, force=force, observers=(view,), tensorboard=tensorboard, **asked
         )
     ending.tell_result(trained, console)
     if trained.reached is False:
@@ -164,48 +136,21 @@ def train(  # noqa: PLR0913, PLR0917 - one argument per option
         "ganforge plan people.csv --out people.json  under another name",
     ),
 )
-@options.with_kind_options("train")
-def plan(  # noqa: PLR0913, PLR0917 - as train
+@options.asking("train", *options.COMMON)
+def plan(
     data: Source,
-    minutes: Minutes = None,
-    examples: Examples = None,
-    until: Until = None,
-    task: options.TaskName = None,
-    size: options.SizeName = None,
     seed: Seed = 0,
-    kind: options.KindName = None,
-    objective: options.ObjectiveName = None,
-    label: Label = None,
-    settings: Settings = None,
-    guard: options.Guard = "on",
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Where the findings are written, for you to correct; else plan.json."),
     ] = None,
     force: Force = False,
     *,
-    of_kind: dict[str, Any],
+    asked: dict[str, Any],
 ) -> None:
     """Show every choice for DATA with its reason; train nothing."""
-    options.check_one_length(minutes, examples)
-    chosen = options.settings_of(settings)
-    console = Console()
-    recipe = ganforge.plan(
-        data,
-        task=task,
-        minutes=minutes,
-        examples=examples,
-        until=until,
-        size=size,
-        seed=seed,
-        kind=kind,
-        objective=objective,
-        label=label,
-        settings=chosen,
-        guard=options.is_on("--guard", guard),
-        **of_kind,
-    )
-    ending.tell_plan(recipe, data, out, console, force=force)
+    recipe = ganforge.plan(data, seed=seed, **asked)
+    ending.tell_plan(recipe, data, out, Console(), force=force)
 
 
 @app.command(cls=_Verb, epilog=_examples("ganforge resume runs/digits-1  after Ctrl-C, a crash or a power cut"))
@@ -359,7 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    """Runs one verb. Returns: the exit code that it asked for. Raises: what it raises."""
+    """Run one verb. Returns: the exit code that it asked for. Raises: what it raises."""
     if "--version" in words[: words.index("--") if "--" in words else None]:
         print(f"ganforge {ganforge.__version__}")
         return 0

@@ -15,6 +15,7 @@ from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds import KINDS, every_kind, flag_of, options_of, read_value, was_given
 from ganforge.recipe import Size
 
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 HOW_LONG, WHAT = "How long (5 minutes when you say nothing)", "What to train (chosen for you when you say nothing)"
 
 
@@ -33,23 +34,8 @@ def number_above_zero(option: str) -> Callable[[str], float]:
     return read
 
 
-def share(option: str) -> Callable[[str], float]:
-    """A reader of numbers in 0..1. It raises RecipeError naming `option`."""
-
-    def read(text: str | float) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not 0 <= number <= 1:
-            raise RecipeError(f"{option} cannot be {text!r}.", "It lies in 0..1.", f"For example: {option} 0.5")
-        return number
-
-    return read
-
-
 def is_on(option: str, text: str) -> bool:
-    """Reads the words on and off. Raises: RecipeError."""
+    """Read the words on and off. Raises: RecipeError."""
     if text not in ("on", "off"):
         raise RecipeError(f"{option} cannot be {text!r}.", "It is on or off.", f"For example: {option} off")
     return text == "on"
@@ -104,40 +90,46 @@ def settings_of(words: Sequence[str] | None) -> dict[str, str]:
     return settings
 
 
-def check_one_length(minutes: float | None, examples: int | None) -> None:
-    """Raises: RecipeError if both ways to say how long were used."""
-    if minutes is not None and examples is not None:
-        raise RecipeError(
-            f"Both --minutes {minutes:g} and --examples {examples} were given.",
-            "They are two ways to say how long.",
-            "Give one of them.",
-        )
+def asking(verb: str, *common: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb of the command line the options by which a person asks for something.
 
+    The function has one argument `asked`: it is called with what was typed, by the options' names. On the help page
+    those that kinds of data have stand in panels of their own, after the options of every kind.
 
-def with_kind_options(verb: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a verb of the command line the options that kinds of data have for it.
-
-    The function has one argument `of_kind`: it is called with what was typed, by the options' names. On the help page
-    they stand in panels of their own, after the options of every kind.
-
-    Args: verb as `Option.verbs` names it; "train" for `plan` and `profile` as well.
+    Args: verb as `Option.verbs` names it; "train" for `plan` and `profile` as well; common names out of COMMON.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        more = [_parameter(kinds) for kinds in options_of(verb).values()]
+        more = [inspect.Parameter(name, _KEYWORD, default=None, annotation=COMMON[name]) for name in common]
+        more += [_parameter(kinds) for kinds in options_of(verb).values()]
 
         @wraps(function)
         def called(**typed: Any) -> None:
             given = {parameter.name: typed.pop(parameter.name) for parameter in more}
-            function(**typed, of_kind={name: value for name, value in given.items() if was_given(value)})
+            function(**typed, asked=_read({name: value for name, value in given.items() if was_given(value)}))
 
         parameters = inspect.signature(function, eval_str=True).parameters.values()
-        own = [each for each in parameters if each.name != "of_kind"]
+        own = [each for each in parameters if each.name != "asked"]
         called.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
         called.__annotations__ = {each.name: each.annotation for each in (*own, *more)}
         return called
 
     return decorate
+
+
+def _read(asked: dict[str, Any]) -> dict[str, Any]:
+    """What was typed, as `ganforge.train` takes it. Raises: RecipeError, also where how long was said in two ways."""
+    if {"minutes", "examples"} <= set(asked):
+        raise RecipeError(
+            f"Both --minutes {asked['minutes']:g} and --examples {asked['examples']} were given.",
+            "They are two ways to say how long.",
+            "Give one of them.",
+        )
+    if "settings" in asked:
+        asked["settings"] = settings_of(asked["settings"])
+    if "guard" in asked:
+        asked["guard"] = is_on("--guard", asked["guard"])
+    return asked
 
 
 def _parameter(owners: Sequence[tuple[Kind, Option]]) -> inspect.Parameter:
@@ -153,7 +145,7 @@ def _parameter(owners: Sequence[tuple[Kind, Option]]) -> inspect.Parameter:
         about["parser"] = str if option.type is object else partial(read_value, option)
     return inspect.Parameter(
         option.name,
-        inspect.Parameter.KEYWORD_ONLY,
+        _KEYWORD,
         default=False if option.type is bool else None,
         annotation=Annotated[hint, typer.Option(flag_of(option), **about)],
     )
@@ -203,9 +195,9 @@ Settings: TypeAlias = Annotated[list[str] | None, typer.Option(
 Seed: TypeAlias = Annotated[int, typer.Option(
     metavar="S", parser=whole_number("--seed", 0, 1),
     help="Where all randomness comes from: the same seed gives the same result.")]
-Guard: TypeAlias = Annotated[str, typer.Option(
+Guard: TypeAlias = Annotated[str | None, typer.Option(
     "--guard", metavar="on|off",
-    help="Whether a run that goes wrong is mended on the way; healthy runs are the same with and without.")]
+    help="Whether a run that goes wrong is mended on the way; on when you say nothing.")]
 ForTensorBoard: TypeAlias = Annotated[bool, typer.Option(
     "--tensorboard", metavar="", help="Also write RUN/tensorboard; needs ganforge\\[tensorboard].")]
 AcceptChangedData: TypeAlias = Annotated[bool, typer.Option(
@@ -213,3 +205,8 @@ AcceptChangedData: TypeAlias = Annotated[bool, typer.Option(
 Force: TypeAlias = Annotated[bool, typer.Option(
     "--force", metavar="", help="Replace what is already there.")]
 # fmt: on
+
+COMMON = {
+    "minutes": Minutes, "examples": Examples, "until": Until, "task": TaskName, "size": SizeName, "kind": KindName,
+    "objective": ObjectiveName, "label": Label, "settings": Settings, "guard": Guard,
+}  # fmt: skip

@@ -15,7 +15,6 @@ from rich.text import Text
 import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
-from ganforge.cli.options import Examples, Label, Minutes, Settings
 from ganforge.events import kind_of
 
 if TYPE_CHECKING:
@@ -38,35 +37,19 @@ class _Spinner:
             self._status.update(f"{phase} ...")
 
 
-@options.with_kind_options("train")
-def profile(  # noqa: PLR0913, PLR0917 - one argument per option
+@options.asking("train", "minutes", "examples", "task", "size", "kind", "objective", "label", "settings")
+def profile(
     source: Annotated[
         str,
         typer.Argument(metavar="RUN|DATA", show_default=False, help="A run folder, or data as for `ganforge train`."),
     ],
-    minutes: Minutes = None,
-    examples: Examples = None,
-    task: options.TaskName = None,
-    size: options.SizeName = None,
-    kind: options.KindName = None,
-    objective: options.ObjectiveName = None,
-    label: Label = None,
-    settings: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON and nothing else.")] = False,
     *,
-    of_kind: dict[str, Any],
+    asked: dict[str, Any],
 ) -> None:
     """Show where a training step goes, and what would be faster."""
-    options.check_one_length(minutes, examples)
-    asked = {
-        "minutes": minutes, "examples": examples, "task": task, "size": size, "kind": kind,
-        "objective": objective, "label": label, **of_kind,
-    }  # fmt: skip
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    if chosen := options.settings_of(settings):
-        given["settings"] = chosen
     with Console(stderr=True).status("Beginning ...") as status:
-        found = ganforge.profile(source, observers=(_Spinner(status),), **given)
+        found = ganforge.profile(source, observers=(_Spinner(status),), **asked)
     if as_json:
         print(json.dumps(found.to_json(), indent=2))
         return

@@ -30,7 +30,7 @@ def _places(verb: str) -> str:
     return " ".join(f"{kind.nouns.capitalize()}: {kind.writes[verb]}." for kind in every_kind() if verb in kind.writes)
 
 
-@options.with_kind_options("sample")
+@options.asking("sample")
 def sample(
     run: RunFolder,
     out: Annotated[
@@ -47,14 +47,14 @@ def sample(
     seed: Seed = 0,
     force: Force = False,
     *,
-    of_kind: dict[str, Any],
+    asked: dict[str, Any],
 ) -> None:
     """Draw new examples from the trained model of RUN."""
-    written = ganforge.sample(run, number, out, seed=seed, force=force, **of_kind)
+    written = ganforge.sample(run, number, out, seed=seed, force=force, **asked)
     tables.say_path("Wrote", written, Console())
 
 
-@options.with_kind_options("apply")
+@options.asking("apply")
 def apply(
     run: RunFolder,
     data: Annotated[
@@ -76,12 +76,12 @@ def apply(
     seed: Seed = 0,
     force: Force = False,
     *,
-    of_kind: dict[str, Any],
+    asked: dict[str, Any],
 ) -> None:
     """Take your own data through the trained model of RUN."""
     console = Console()
     with Applying(console) as view:
-        written = ganforge.apply(run, data, out, seed=seed, force=force, observers=(view,), **of_kind)
+        written = ganforge.apply(run, data, out, seed=seed, force=force, observers=(view,), **asked)
     view.tell_kept(console)
     tables.say_path("Wrote", Path(str(written)), console)
 

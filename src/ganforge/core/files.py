@@ -64,7 +64,7 @@ def refuse_taken(
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file through a temporary neighbour and a rename, so that a reader sees the old or the new one.
+    """Write a file through a temporary neighbour and a rename, so that a reader sees the old or the new one.
 
     Raises: StorageError if it cannot be written; the old file is then untouched.
     """
@@ -93,7 +93,7 @@ def write_through(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Appends one line and hands it to the operating system at once, so that a killed process loses nothing."""
+    """Append one line and hand it to the operating system at once, so that a killed process loses nothing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
@@ -105,7 +105,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Writes a folder whole or not at all: a temporary neighbour, a sha256 manifest last, fsync, rename.
+    """Write a folder whole or not at all: a temporary neighbour, a sha256 manifest last, fsync, rename.
 
     Args: fill writes the files into the empty folder it is given. An existing `folder` is replaced.
     Raises: StorageError if it cannot be written; an existing folder is then untouched. A kill between the last two
@@ -126,7 +126,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Writes a folder with subfolders whole or not at all. It has no manifest: it is a person's, not ours to check.
+    """Write a folder with subfolders whole or not at all. It has no manifest: it is a person's, not ours to check.
 
     Args: fill writes into the empty folder it is given. An existing `folder` is replaced.
     Raises: StorageError if it cannot be written; an existing folder is then untouched. After a kill: as `write_folder`.
@@ -150,7 +150,7 @@ def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder whole or not at all: what a kill leaves of it has a temporary name."""
+    """Remove a folder whole or not at all: what a kill leaves of it has a temporary name."""
     doomed = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
     with suppress(OSError):  # one file too many is no reason to stop
         folder.replace(doomed)
@@ -158,7 +158,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what killed processes left half-written anywhere in a folder. Only while nobody else writes there.
+    """Remove what killed processes left half-written anywhere in a folder. Only while nobody else writes there.
 
     A folder that was set aside for a new one which never took its place is put back.
     """
@@ -180,7 +180,7 @@ def unfinished_name(name: str) -> str | None:
 
 
 def check_folder(folder: Path) -> None:
-    """Checks every file of a folder written by `write_folder` against its manifest, and the manifest against the one
+    """Check every file of a folder written by `write_folder` against its manifest, and the manifest against the one
     text that says what it says, so that no byte of the folder can change unseen.
 
     Hidden files do not count: file managers leave such as .DS_Store in every folder that a person looks at.
@@ -230,6 +230,8 @@ def _ends_with_newline(path: Path) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows opens no folder, and writes a rename down by itself
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -107,7 +107,7 @@ Part = TypeVar("Part", Tensor, Declared)
 
 
 def write_model_files(folder: Path, network: nn.Module, content: Mapping[str, Any]) -> None:
-    """Writes a network's weights and what is said of it into an empty folder."""
+    """Write a network's weights and what is said of it into an empty folder."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     (folder / WEIGHTS).write_bytes(save(weights))
     (folder / DESCRIPTION).write_text(json.dumps(content, indent=2) + "\n", "utf-8")

@@ -101,7 +101,7 @@ def _numbered(source: str) -> Run:
 
 
 def _empty(run: Run) -> None:
-    """Removes all but the lock; the recipe last, so that what a kill leaves of a run is still known as one."""
+    """Remove all but the lock; the recipe last, so that what a kill leaves of a run is still known as one."""
     try:
         for path in sorted(run.folder.iterdir(), key=lambda path: path == run.recipe):
             if path.is_dir() and not path.is_symlink():
@@ -121,7 +121,8 @@ def hold(lock: Path) -> Iterator[None]:
 
     Raises: RunError naming the process that holds it now; StorageError if the file cannot be written.
     """
-    own = FileLock(lock, PATIENCE, poll_interval=PATIENCE / 10, fallback_to_soft=False, on_acquired=_sign)
+    handles: list[int] = []
+    own = FileLock(lock, PATIENCE, poll_interval=PATIENCE / 10, fallback_to_soft=False, on_acquired=handles.append)
     try:
         own.acquire()
     except Timeout as error:
@@ -130,6 +131,11 @@ def hold(lock: Path) -> Iterator[None]:
     except OSError as error:
         raise storage_error(lock, error) from error
     try:
+        try:
+            os.truncate(handles[0], 0)
+            os.write(handles[0], f"{os.getpid()}\n".encode())
+        except OSError as error:
+            raise storage_error(lock, error) from error
         yield
     finally:
         with suppress(PermissionError):  # of Windows, where FileLock removes the file itself
@@ -149,11 +155,6 @@ def held_by(lock: Path) -> str | None:
     except OSError:  # no such file, or a file system without locks: nobody can hold one
         pass
     return None
-
-
-def _sign(handle: int) -> None:
-    os.truncate(handle, 0)
-    os.write(handle, f"{os.getpid()}\n".encode())
 
 
 def _holder(lock: Path) -> str:

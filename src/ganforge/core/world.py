@@ -54,14 +54,14 @@ class World:
         return batch_size // self.size
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Replaces each tensor by its mean over all processes: one flattened all-reduce. All must be on one device."""
+        """Replace each tensor by its mean over all processes: one flattened all-reduce. All must be on one device."""
         travelling = self.send_off(tensors)
         if travelling is not None:
             travelling.arrive()
 
     @torch.no_grad()
     def send_off(self, tensors: Sequence[Tensor]) -> Travelling | None:
-        """Begins what `average` does and returns at once; None where there is nobody to average with.
+        """Begin what `average` does and return at once; None where there is nobody to average with.
 
         Until `arrive`, the tensors must not change.
         """
@@ -101,13 +101,13 @@ class World:
         return bytes(whole)
 
     def send(self, tensor: Tensor, to: int) -> None:
-        """Sends a tensor on the CPU to one process, which calls `receive` with one of the same shape and type."""
+        """Send a tensor on the CPU to one process, which calls `receive` with one of the same shape and type."""
         with _patient(f"send data to process {to}"):
             for part in torch.split(_bytes_of(tensor), AT_ONCE_BYTES):
                 dist.send(part, to)
 
     def receive(self, tensor: Tensor) -> None:
-        """Fills a contiguous tensor on the CPU with what the leader sends."""
+        """Fill a contiguous tensor on the CPU with what the leader sends."""
         with _patient("receive data"):
             for part in torch.split(_bytes_of(tensor), AT_ONCE_BYTES):
                 dist.recv(part, 0)
@@ -124,7 +124,7 @@ class Travelling:
 
     @torch.no_grad()
     def arrive(self) -> None:
-        """Waits for the sum and puts the mean in the tensors' places. On a GPU the device waits, and not the host."""
+        """Wait for the sum and put the mean in the tensors' places. On a GPU the device waits, and not the host."""
         with _patient("average gradients"):
             self.work.wait()
         self.flat.div_(self.size)
@@ -163,7 +163,7 @@ def joined() -> Iterator[World]:
 
 
 def meet(world: World) -> None:
-    """Connects the processes, once. The others wait for the leader for as long as it takes to read the data.
+    """Connect the processes, once. The others wait for the leader for as long as it takes to read the data.
 
     Communication on the CPU is by gloo, between GPUs by nccl. An answer is then waited for PATIENCE_SECONDS, or what
     $GANFORGE_PATIENCE_SECONDS says. Raises: WorldError if the others cannot be reached.

@@ -27,7 +27,7 @@ class Averaging:
         self.finished = False
 
     def finish(self) -> None:
-        """Waits until the gradients are back and does what was to be done; once."""
+        """Wait until the gradients are back and do what was to be done; once."""
         with self._lock:
             if self.finished:
                 return
@@ -39,7 +39,7 @@ class Averaging:
             self._then()
 
     def finish_before_use_of(self, network: nn.Module) -> None:
-        """Finishes as soon as any layer of the network with weights of its own is called; at once if nobody waits."""
+        """Finish as soon as any layer of the network with weights of its own is called; at once if nobody waits."""
         if self._travelling is None:
             self.finish()
             return

@@ -60,7 +60,7 @@ class Best:
 
     @torch.no_grad()
     def look(self, standing: Standing, quality: Mapping[str, float], product: nn.Module, examples: int) -> Standing:
-        """Takes one look in, and the product's weights if it is the best so far. A look without the measure is none."""
+        """Take one look in, and the product's weights if it is the best so far. A look without the measure is none."""
         if self.measure not in quality:
             return standing
         score = float(quality[self.measure])
@@ -71,7 +71,7 @@ class Best:
         return after
 
     def put_into(self, product: nn.Module) -> None:
-        """Gives the product the best weights. There must have been a look."""
+        """Give the product the best weights. There must have been a look."""
         product.load_state_dict(self._weights)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
@@ -80,7 +80,7 @@ class Best:
             yield f"{PREFIX}{name}", tensor
 
     def restore(self, stored: Mapping[str, Tensor], product: nn.Module) -> None:
-        """Takes back what `tensors` gave, onto the product's device."""
+        """Take back what `tensors` gave, onto the product's device."""
         places = product.state_dict()
         self._weights = {
             name.removeprefix(PREFIX): tensor.to(places[name.removeprefix(PREFIX)].device)

@@ -31,11 +31,11 @@ class Recorder(Protocol):
     """Records what a device does."""
 
     def warm_up(self, work: Callable[[], Told]) -> Told:
-        """Runs `work` in the surroundings in which it will be recorded."""
+        """Run `work` in the surroundings in which it will be recorded."""
         ...
 
     def record(self, work: Callable[[], Told]) -> tuple[Told, Repeat]:
-        """Records `work` without any effect, and gives what repeats it over the same memory.
+        """Record `work` without any effect, and give what repeats it over the same memory.
 
         Raises: RuntimeError if something in it cannot be recorded. What was recorded before must then be forgotten.
         """
@@ -154,7 +154,7 @@ class CudaRecorder:
         return told, graph.replay
 
     def _renew_generators(self) -> None:
-        """Gives every generator a new state, with the same seed and offset.
+        """Give every generator a new state, with the same seed and offset.
 
         In torch 2.11 the generators of a recording that failed take it to be going on: the next number that is drawn
         raises "Offset increment outside graph capture encountered unexpectedly".
@@ -171,7 +171,7 @@ _FAILED: list[torch.cuda.CUDAGraph] = []
 
 
 def _end_pool(graph: torch.cuda.CUDAGraph, pool: Any) -> None:
-    """Ends what a recording that failed leaves open in torch 2.11: the allocator takes it to be going on, and keeps
+    """End what a recording that failed leaves open in torch 2.11: the allocator takes it to be going on, and keeps
     every batch that came over another stream until it has ended."""
     _FAILED.append(graph)
     device = torch.cuda.current_device()

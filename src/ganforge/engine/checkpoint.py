@@ -125,7 +125,7 @@ def save_checkpoint(
     *,
     stopped: bool = False,
 ) -> Path:
-    """Writes `folder`/<step> and removes all but the last two and those that the guard would go back to.
+    """Write `folder`/<step> and remove all but the last two and those that the guard would go back to.
 
     Args: stopped for one that only a person's stop has made. It is a place to resume from, and is called
         <step>.stopped: a run that was never stopped has none, so nothing is rewound to it, and it pushes out no other.
@@ -208,7 +208,7 @@ def go_back(folder: Path, step: int) -> Path | None:
 
 @torch.no_grad()
 def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, best: Best | None = None) -> State:
-    """Puts a checkpoint back into the networks, optimisers and average, and returns the scalar state.
+    """Put a checkpoint back into the networks, optimisers and average, and return the scalar state.
 
     Args: best takes back what the checkpoint holds of it; without one that part of the checkpoint is left alone.
     Raises: RunError if it does not fit the networks; they are then as they were.
@@ -237,7 +237,7 @@ def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, b
 def share_checkpoint(
     world: World, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None
 ) -> State:
-    """Puts everything that the leader's checkpoint would hold into every process, and returns the leader's state."""
+    """Put everything that the leader's checkpoint would hold into every process, and return the leader's state."""
     if world.size == 1:
         return state
     told = State.from_json(world.tell(state.as_json()))
@@ -311,7 +311,7 @@ def _tensors(seats: Sequence[Seat], average: MovingAverage) -> Iterable[tuple[st
 
 
 def _restore_moments(seat: Seat, stored: Mapping[str, Tensor]) -> None:
-    """Gives the optimiser empty moments of the stored kinds: it makes its own only at its first step."""
+    """Give the optimiser empty moments of the stored kinds: it makes its own only at its first step."""
     for index, parameter in enumerate(seat.parameters):
         prefix = f"{seat.player.name}/optimiser/{index}/"
         moments = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}

@@ -105,7 +105,7 @@ def agree(world: World, decision: Decision, state: State) -> tuple[Decision, Sta
 
 
 def _refit(state: State, seconds_allowed: float, pace: Pace, looks_to_come: int) -> bool:
-    """Changes the length to what fits the time; returns whether it was changed."""
+    """Change the length to what fits the time; return whether it was changed."""
     rate, span = pace.recent()
     set_aside = looks_to_come * state.look_seconds / max(state.looks, 1)
     used = state.seconds + set_aside
@@ -122,7 +122,7 @@ def _refit(state: State, seconds_allowed: float, pace: Pace, looks_to_come: int)
 
 
 def _shorten_on_plateau(state: State, patience_looks: int) -> bool:
-    """Shortens a run whose best product was not beaten for `patience_looks` looks in a row; returns whether it did.
+    """Shorten a run whose best product was not beaten for `patience_looks` looks in a row; return whether it did.
 
     What is left is annealed instead of cut: the learning rate falls to its end, which is where products get best. It
     happens once: later on, the same share of more examples ends later than the run does by then.
@@ -246,7 +246,7 @@ def make_record(
     product: str,
     world: World = ALONE,
 ) -> Record:
-    """Reads every seat's account from the device and says where the run stands; keys as listed in run.py."""
+    """Read every seat's account from the device and say where the run stands; keys as listed in run.py."""
     accounts = {seat.player.name: settle(seat, world) for seat in seats}
     told = {name: account for name, account in accounts.items() if account is not None}
     skipped_now = sum(account.skipped for account in told.values())
@@ -277,7 +277,7 @@ def make_record(
 
 @torch.no_grad()
 def add_watched(record: Record, seats: Sequence[Seat], state: State) -> None:
-    """Adds to the notes what players have to say of themselves when the product is looked at."""
+    """Add to the notes what players have to say of themselves when the product is looked at."""
     for seat in seats:
         if seat.player.watch is not None:
             dials = seat.player.dials(state.clock.progress, state.levers)

@@ -69,7 +69,7 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
     world: World = ALONE,
     guard: Guard | None = None,
 ) -> Fitted:
-    """Trains a game to its end, or on from the newest healthy checkpoint of `run`.
+    """Train a game to its end, or on from the newest healthy checkpoint of `run`.
 
     Args: run: where records, events and checkpoints go; None keeps nothing. look: called at `settings.marks`. target:
         ends training when it holds for the quality of two looks in a row, or of the last one. stop: asked after every
@@ -316,7 +316,7 @@ def _tell(decision: Decision, state: State, settings: FitSettings, journal: Jour
 
 
 def _choose(best: Best, state: State, journal: Journal) -> None:
-    """Decides whether the run gives its best product instead of its last one. A finished run has decided already.
+    """Decide whether the run gives its best product instead of its last one. A finished run has decided already.
 
     A run that reached its target gives the product that reached it.
     """

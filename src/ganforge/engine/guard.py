@@ -71,17 +71,17 @@ class Guard:
         self._records: list[Record] = []
 
     def begin(self, records: Sequence[Record], step: int) -> None:
-        """Takes the history up to `step`; what was recorded after it is about to happen again."""
+        """Take the history up to `step`; what was recorded after it is about to happen again."""
         self._records = [_timeless(record) for record in records if record["step"] <= step]
 
     def first_look(self, state: State, quality: Mapping[str, float]) -> None:
-        """Takes in what the product is worth before the first step: a run that falls behind it has lost ground."""
+        """Take in what the product is worth before the first step: a run that falls behind it has lost ground."""
         seen = self._quality({"quality": quality})
         if seen is not None:
             state.guard = replace(state.guard or Memory(), untrained=(seen.score, seen.low, seen.high))
 
     def back_to(self, step: int) -> None:
-        """Forgets the records after `step`: the run has been taken back."""
+        """Forget the records after `step`: the run has been taken back."""
         self._records = [record for record in self._records if record["step"] <= step]
 
     def step(self, state: State, record: Record, *, half_life_examples: float, can_return: bool, saves: bool) -> Step:
@@ -301,7 +301,7 @@ class Guard:
         return trial.looks >= WAIT_LOOKS and (not trial.rewound or reached)
 
     def _judge(self, state: State, memory: Memory, trial: Trial, now: _Quality) -> tuple[Memory, Mapping[str, Any]]:
-        """Keeps what helped: the measure is better than it was by more than its interval, or the ailment is gone and
+        """Keep what helped: the measure is better than it was by more than its interval, or the ailment is gone and
         the measure no worse than its interval. What did not help is undone."""
         gone = all(one.ailment != trial.ailment or one.severity == "note" for one in self._find())
         helped = now.score > trial.high or (gone and now.score >= trial.low)

@@ -123,7 +123,7 @@ class StepProfile:
 
 
 def profile_step(game: Game, feed: Feed, settings: FitSettings, seconds: float = 2.0) -> StepProfile:
-    """Plays a game for some steps, which change its networks, and says where they go.
+    """Play a game for some steps, which change its networks, and say where they go.
 
     Args: seconds for the steps that are timed, roughly.
     """
@@ -168,7 +168,7 @@ class StepCost:
 
 
 def cost_of_step(game: Game, feed: Feed, settings: FitSettings) -> StepCost:
-    """Plays one step, in which every player plays, and counts."""
+    """Play one step, in which every player plays, and count."""
     player, counted = Steps(game, feed, replace(settings, capture=False), warm=0), _Counts()
     with counted, in_order():
         player.play()
@@ -193,7 +193,7 @@ class Steps:
         self.play(warm)
 
     def play(self, steps: int = 1) -> None:
-        """Takes so many steps, at the same progress; the device may still be busy with them afterwards."""
+        """Take so many steps, at the same progress; the device may still be busy with them afterwards."""
         for _ in range(steps):
             self._step.take(self._state, self._pace)
             self._state.step += 1

@@ -82,7 +82,7 @@ def learning_rate(seat: Seat, progress: float, levers: Levers, product: str) -> 
 
 
 def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: str, pieces: int = 1) -> tuple[Name, ...]:
-    """Leaves the gradient of the player's loss in its parameters; every other network is frozen meanwhile.
+    """Leave the gradient of the player's loss in its parameters; every other network is frozen meanwhile.
 
     Args: pieces into which the batch is cut: the gradient is the same mean over all examples, and takes the memory of
         one piece. They go through the networks one after the other, on a processor side by side (core/device.py).
@@ -116,7 +116,7 @@ def _loss(seat: Seat, turn: Turn, precision: str) -> tuple[Loss, Tensor]:
 
 
 def _side_by_side(seat: Seat, turn: Turn, precision: str, pieces: int) -> list[Loss]:
-    """Leaves the gradient in the player's parameters, summed in the order of the pieces. Returns: each piece's loss."""
+    """Leave the gradient in the player's parameters, summed in the order of the pieces. Returns: each piece's loss."""
 
     def work(piece: Turn) -> tuple[Loss, tuple[Tensor | None, ...]]:
         loss, total = _loss(seat, piece, precision)
@@ -142,7 +142,7 @@ def _cut(turn: Turn, pieces: int) -> Iterator[Turn]:
 
 
 def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) -> Averaging:
-    """Begins to average over all processes the gradients that `find_gradients` left; the step is taken when that is
+    """Begin to average over all processes the gradients that `find_gradients` left; the step is taken when that is
     finished, unless a gradient is not finite. That is asked after the averaging, so that all processes step or none.
 
     Args: learning_rate a number, or () on the device.
@@ -161,11 +161,11 @@ def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) 
         seat.sums[NORM] += torch.nan_to_num(norm, 0.0, 0.0, 0.0)  # only the account: the step was skipped whole
         seat.sums[SKIPPED] += bad
 
-    return Averaging(world.send_off(gradients) if world.size > 1 else None, step)
+    return Averaging(world.send_off(gradients), step)
 
 
 def _account(seat: Seat, loss: Loss, pieces: int) -> tuple[Name, ...]:
-    """Adds the means of the terms and notes, of one piece of a batch, to the seat's sums."""
+    """Add the means of the terms and notes, of one piece of a batch, to the seat's sums."""
     named = (("term", loss.terms), ("note", loss.notes))
     told = {(kind, name): widened(value.detach()).mean() for kind, found in named for name, value in found.items()}
     seat.names += [name for name in told if name not in seat.names]
@@ -199,7 +199,7 @@ def open_account(seat: Seat) -> OpenAccount | None:
 
 
 def go_on_with(seat: Seat, account: OpenAccount) -> None:
-    """Puts back what `open_account` gave, so that the next record says the same as without the stop."""
+    """Put back what `open_account` gave, so that the next record says the same as without the stop."""
     seat.names += [name for name in account.names if name not in seat.names]
     seat.heard, seat.turns = dict.fromkeys(account.names), account.turns
     *sums, norm = account.sums
@@ -219,7 +219,7 @@ class Account:
 
 
 def settle(seat: Seat, world: World = ALONE) -> Account | None:
-    """Reads and clears a seat's account: the one host synchronisation. None if it has not played since.
+    """Read and clear a seat's account: the one host synchronisation. None if it has not played since.
 
     Of a run that several processes train, the means are over the examples of all.
     """

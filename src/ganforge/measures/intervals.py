@@ -90,7 +90,7 @@ class Target:
 
 
 def parse_target(text: str, measured: Mapping[str, Literal["lower", "higher"]]) -> Target:
-    """Reads "kid<0.02".
+    """Read "kid<0.02".
 
     Args: measured says what the task measures during training, and which direction is better.
     Raises: RecipeError for another form, an unknown measure, or the worse direction.

@@ -39,7 +39,7 @@ def network_pair(network: Network, data: Data, pairs: Pairs) -> NetworkPair:
 
 
 def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]]) -> None:
-    """Calls `build` on torch's meta device, where tensors have shapes but neither memory nor numbers.
+    """Call `build` on torch's meta device, where tensors have shapes but neither memory nor numbers.
 
     Raises: RecipeError in words, before anything is timed or written, where that does not work, or where training the
         modules that it returns takes more memory than this machine has.
@@ -70,7 +70,7 @@ def _described(network: Network) -> str:
 
 
 def refuse_unbuildable_pair(network: Network, data: Data, pairs: Pairs) -> None:
-    """Builds the pair that a recipe names and sends one example through it, as above. Raises: RecipeError."""
+    """Build the pair that a recipe names and send one example through it, as above. Raises: RecipeError."""
     pair = network_pair(network, data, pairs)
 
     def build() -> Sequence[nn.Module]:

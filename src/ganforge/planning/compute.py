@@ -115,7 +115,7 @@ def choose_compute(draft: Draft) -> Compute:
 
 
 def use(compute: Compute) -> None:
-    """Sets this process to a recipe's section `compute`.
+    """Set this process to a recipe's section `compute`.
 
     The number of threads decides the order of sums, and with it the bits of a run; on a GPU the choice of algorithms
     does. TF32 keeps 10 bits of the factors of a product and adds in float32.

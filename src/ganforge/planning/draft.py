@@ -110,7 +110,7 @@ class Draft:
         return asked
 
     def leave_out(self, absent: Mapping[str, str]) -> None:
-        """Says that there are no such sections or settings, and why. Raises: RecipeError where one is pinned."""
+        """Say that there are no such sections or settings, and why. Raises: RecipeError where one is pinned."""
         for name, why in absent.items():
             for pinned in self.pinned:
                 if pinned == name or pinned.startswith(f"{name}."):

@@ -33,7 +33,7 @@ SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Go
 
 
 def write_report(run: Run, findings: Sequence[Finding]) -> Path:
-    """Writes RUN/report.html: one page that needs no network and works by a double click.
+    """Write RUN/report.html: one page that needs no network and works by a double click.
 
     Every part whose file is missing is left out, so a run in progress has a report too.
 
@@ -197,7 +197,7 @@ class Said:
 def write_diagnosis(
     path: Path, said: Said, findings: Sequence[Finding], history: History, recipe: Mapping[str, Any], page: Page
 ) -> Path:
-    """Writes one page that needs no network, whole or not at all.
+    """Write one page that needs no network, whole or not at all.
 
     Args: findings most severe first; history, recipe and words of the run.
     Raises: RunError if the run's files hold what no run writes; StorageError if the page cannot be written.

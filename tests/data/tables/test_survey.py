@@ -11,9 +11,8 @@ from table_frames import column_of, columns_of, source_of
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
-from ganforge.kinds.tables.reading.profile import Distinct
 from ganforge.kinds.tables.reading.source import open_source
-from ganforge.kinds.tables.reading.survey import survey_table
+from ganforge.kinds.tables.reading.survey import Distinct, survey_table
 
 ROWS = 200
 COUNT = np.arange(ROWS)

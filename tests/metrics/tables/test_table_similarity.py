@@ -10,8 +10,15 @@ from scipy import stats
 from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import BINS, MISSING, MOST_VALUES, Coding
-from ganforge.kinds.tables.measures.similarity import MOST_QUICK, quick_table_quality, similarity
+from ganforge.kinds.tables.measures.similarity import (
+    BINS,
+    MISSING,
+    MOST_QUICK,
+    MOST_VALUES,
+    Coding,
+    quick_table_quality,
+    similarity,
+)
 from ganforge.measures.distributions import correlations, cramers_v, kolmogorov_smirnov, total_variation
 
 

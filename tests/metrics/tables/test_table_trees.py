@@ -10,8 +10,8 @@ from sklearn.metrics import r2_score, roc_auc_score
 from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import Coding
 from ganforge.kinds.tables.measures.scoring import detection, find_targets, of_real_rows, utility
+from ganforge.kinds.tables.measures.similarity import Coding
 from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_squared
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import Coding
-from ganforge.kinds.tables.measures.similarity import variety
+from ganforge.kinds.tables.measures.similarity import Coding, variety
 from ganforge.kinds.tables.table import repeats
 
 COLUMNS = (

@@ -13,6 +13,8 @@ from ganforge.recipe import Data, Recipe, Section, TaskSection
 NUMBERS = ("integer", "decimal", "datetime")  # kinds of values with an order and distances: float64 in contracts.Plain
 LEARNED = (*NUMBERS, "category", "boolean")
 MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+MOST_DECIMALS = 15
+EXACT = 2**53  # whole numbers up to here are exact in float64
 ColumnKind = Literal["integer", "decimal", "category", "boolean", "datetime", "identifier", "constant"]
 
 
@@ -26,7 +28,7 @@ class Column(Section):
     distinct: int = Field(0, ge=0)  # values; counted up to 1,000,000
     minimum: float | None = None  # of numbers; of a datetime in its resolution since 1970
     maximum: float | None = None
-    decimals: int | None = Field(None, ge=0, le=15)  # digits behind the point, of a decimal
+    decimals: int | None = Field(None, ge=0, le=MOST_DECIMALS)  # digits behind the point, of a decimal
     resolution: Literal["D", "h", "min", "s", "ms", "us"] | None = None  # of a datetime
     zone: str | None = None  # of a datetime that has one
     format: str | None = None  # of a datetime or number written as text: how; of an identifier: its pattern

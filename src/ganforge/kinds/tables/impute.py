@@ -203,8 +203,8 @@ class Impute(Task):
         judged = row_count(holes.rows)
         return Evaluation(
             measures=tuple(
-                Measure.of(name, score, MEANINGS[name], floor=math.nan, reference=rivals[SIMPLEST][name].value)
-                for name, score in mine.items()
+                Measure.of(name, its, MEANINGS[name], floor=math.nan, reference=rivals[SIMPLEST][name].value)
+                for name, its in mine.items()
             ),
             verdict=verdict(mine, rivals),
             samples=judged,

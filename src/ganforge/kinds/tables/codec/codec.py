@@ -30,9 +30,8 @@ from ganforge.kinds.tables.codec.numbers import (
     fit_gaps,
     fit_numbers,
 )
-from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
+from ganforge.kinds.tables.columns import LEARNED, MOST_DECIMALS, NUMBERS, Column
 from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_of
-from ganforge.kinds.tables.reading.profile import MOST_DECIMALS
 from ganforge.kinds.tables.rules.conditions import Condition, seen_in
 from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, lowers_of, narrowed, parse_rules, rule_in_words
 

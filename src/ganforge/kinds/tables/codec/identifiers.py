@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganforge.errors import InputError
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import EXACT, Column
 from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_named, is_text
 
 _COUNTER = re.compile(r"(?P<before>.*)\{(?P<zeros>0+)\}(?P<after>.*)", re.DOTALL)
@@ -25,7 +25,6 @@ _UUID = "^[{0}]{{8}}-[{0}]{{4}}-[{0}]{{4}}-[{0}]{{4}}-[{0}]{{12}}$"
 _LOWER, _UPPER = "0-9a-f", "0-9A-F"
 SHORTEST_HEX = 24  # digits from which on chance alone keeps values apart
 LONGEST_HEX = 1024  # digits: a pattern is a person's, or a stranger's, and each row takes its length in memory
-_EXACT = 2**53
 
 
 def fresh_identifiers(column: Column, count: int, random: np.random.Generator, start: int = 0) -> NDArray[np.object_]:
@@ -153,10 +152,10 @@ def _numbers(column: Column, kind: pa.DataType, count: int, start: int) -> NDArr
     """Whole numbers beyond all that were read. A float of more than 2**53 is rounded, so the next one is taken."""
     bounds = np.iinfo(kind.to_pandas_dtype())
     high, low = column.maximum or 0.0, column.minimum or 0.0
-    first = int(high if abs(high) < _EXACT else np.nextafter(high, np.inf)) + 1 + start
+    first = int(high if abs(high) < EXACT else np.nextafter(high, np.inf)) + 1 + start
     if first + count - 1 <= bounds.max:
         return np.arange(first, first + count, dtype=bounds.dtype)
-    last = int(low if abs(low) < _EXACT else np.nextafter(low, -np.inf)) - 1 - start
+    last = int(low if abs(low) < EXACT else np.nextafter(low, -np.inf)) - 1 - start
     if last - count + 1 >= bounds.min:
         return np.arange(last, last - count, -1, dtype=bounds.dtype)
     raise InputError(

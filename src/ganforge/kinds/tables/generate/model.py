@@ -278,7 +278,7 @@ class RowSamples:
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:
-    """Reads the model of a run, which may come from anybody; see stored.py.
+    """Reads the model of a run, which may come from anybody (core/model_files.py).
 
     Raises: RunError if there is none, if it is damaged, or if it is not a model of rows.
     """

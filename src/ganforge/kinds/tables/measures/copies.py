@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.core.format import percent
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.coding import by_frequency, ranks
+from ganforge.kinds.tables.measures.similarity import by_frequency, ranks
 from ganforge.kinds.tables.reading.arrays import row_count, take
 from ganforge.measures.intervals import Estimate, of_share
 from ganforge.measures.neighbours import nearest_with_index

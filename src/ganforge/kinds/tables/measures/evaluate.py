@@ -26,8 +26,8 @@ from ganforge.kinds.tables.measures.verdict import (
     shown,
 )
 from ganforge.kinds.tables.reading.arrays import row_count, take
-from ganforge.measures.intervals import Estimate, rival
-from ganforge.records import Evaluation, Meaning, Measure
+from ganforge.measures.intervals import rival
+from ganforge.records import Estimate, Evaluation, Meaning, Measure
 
 TABLE_MEANINGS: dict[str, Meaning] = {
     "table_quality": Meaning("higher", "How alike single columns and pairs of columns are; the mean of the next two."),
@@ -157,9 +157,8 @@ def _package_measure(real: Real, rows: Plain, copula: Plain, mine: Score) -> lis
         sdmetrics_quality(take(real.train, slice(0, MOST_ROWS)), take(part, slice(0, size)), real.columns)
         for part in (rows, real.held_out, copula)
     )
-    own = mine.similarity.quality
+    own, name = mine.similarity.quality, "sdmetrics_quality"
     found = Estimate(value, value - (own.value - own.low), min(1.0, value + (own.high - own.value)))
-    name = "sdmetrics_quality"
     return [Measure.of(name, found, TABLE_MEANINGS[name], floor=floor, reference=reference)]
 
 

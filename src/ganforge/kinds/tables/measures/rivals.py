@@ -20,8 +20,8 @@ from scipy.special import ndtr, ndtri
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, subset
+from ganforge.kinds.tables.measures.similarity import by_frequency, ranks
 from ganforge.kinds.tables.reading.arrays import row_count, take
 
 SENTENCE = (

@@ -3,7 +3,7 @@ them for real rows, whether a tree can tell them from real ones, and copies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +15,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.coding import Coded, Coding, by_frequency, ranks
 from ganforge.kinds.tables.measures.copies import Copies, copies
-from ganforge.kinds.tables.measures.similarity import Similarity, similarity
+from ganforge.kinds.tables.measures.similarity import Coded, Coding, Similarity, by_frequency, ranks, similarity
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take
 from ganforge.measures.intervals import Estimate, from_jackknife, from_standard_error
 from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_squared
@@ -138,25 +137,23 @@ def _scores(coding: Coding, target: Target, rows: Plain, held_out: Plain) -> Flo
     use = np.flatnonzero(~pd.isna(values))[: target.rows]
     learn, test = coding.features(take(rows, use), target.name), coding.features(held_out, target.name)[target.there]
     categorical = coding.categorical(target.name)
-    score: Callable[[NDArray[np.int64]], float]
+    every = np.arange(target.there.sum())
+    kept = [every, *[every[every % BLOCKS != block] for block in range(BLOCKS)]]
     if target.classes is None:
         truth = np.asarray(target.truth, np.float64)
         if len(use) < FEWEST_ROWS:
             return np.zeros(BLOCKS + 1)
         predicted = fit_tree(learn, values[use], categorical, classes=False).predict(test)
-        score = lambda kept: r_squared(truth[kept], predicted[kept])  # noqa: E731 - one formula for the blocks below
-    else:
-        codes, truth_codes = _codes(target.classes, values[use]), np.asarray(target.truth, np.int64)
-        if len(use) < FEWEST_ROWS or len(np.unique(codes)) < 2:
-            return np.full(BLOCKS + 1, 0.5)
-        model = fit_tree(learn, codes, categorical, classes=True)
-        chances = np.zeros((len(test), len(target.classes) + 1))
-        chances[:, model.classes_] = model.predict_proba(test)
-        if len(target.classes) == 2 and not (truth_codes == 2).any():
-            chances = chances[:, :2]
-        score = lambda kept: macro_auc(truth_codes, chances, kept)  # noqa: E731
-    every = np.arange(len(test))
-    return np.array([score(every), *(score(every[every % BLOCKS != block]) for block in range(BLOCKS))])
+        return np.array([r_squared(truth[rows], predicted[rows]) for rows in kept])
+    codes, truth_codes = _codes(target.classes, values[use]), np.asarray(target.truth, np.int64)
+    if len(use) < FEWEST_ROWS or len(np.unique(codes)) < 2:
+        return np.full(BLOCKS + 1, 0.5)
+    model = fit_tree(learn, codes, categorical, classes=True)
+    chances = np.zeros((len(test), len(target.classes) + 1))
+    chances[:, model.classes_] = model.predict_proba(test)
+    if len(target.classes) == 2 and not (truth_codes == 2).any():
+        chances = chances[:, :2]
+    return np.array([macro_auc(truth_codes, chances, rows) for rows in kept])
 
 
 def _codes(classes: pd.Index[str], values: NDArray[np.generic]) -> NDArray[np.int64]:

@@ -1,5 +1,7 @@
 """How alike two tables are, column by column and pair by pair, with the uncertainty that the number of rows leaves.
 
+Columns are coded as small whole numbers first: categories by frequency, numbers cut at the quantiles of the real ones.
+
 The definitions follow what SDMetrics documents for its quality report (Column Shapes, Column Pair Trends), except that
 a missing value is a value of its own here, below all numbers, that numbers beside categories are cut at quantiles, and
 that Cramer's V has its bias taken off. As there, the mean over pairs is over those that depend on each other in the
@@ -13,12 +15,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import Coded, Coding
+from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.reading.arrays import row_count, take
 from ganforge.measures.distances import kind_scores
 from ganforge.measures.distributions import (
@@ -32,11 +34,110 @@ from ganforge.measures.distributions import (
 from ganforge.measures.intervals import Estimate, from_standard_error, of_share, with_ends
 from ganforge.measures.neighbours import K, nearest
 
+MOST_VALUES = 10_000  # of one category that are told apart; the rarer ones count as one
+BINS = 10  # of a number beside a category
+MOST_CATEGORIES = 250  # that a tree tells apart; scikit-learn's take at most 255
+MISSING = 0  # the code of a missing value, in every column
 BLOCKS = 10  # of the jackknife
 RELATED_NUMBERS, RELATED = 0.4, 0.3  # |correlation| and Cramer's V from which on a pair counts, as in SDMetrics
 MOST_PAIR_VALUES = 100  # of a category that are told apart beside another column
+MOST_QUICK = 5_000  # rows of each side
+FEWEST_VARIED = 10  # rows of each side, from which on neighbours say anything
+MOST_VARIED = 1_000  # rows of each side whose neighbours are searched
+VARIED_VALUES = 50  # of a category that are told apart; the rarer ones count as one
+MISSING_PLACE = -0.5  # of a number, below all others
+NEARLY = 1e-4  # distances of equal rows differ by rounding
 
+Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A table as a `Coding` sees it, by the name of a column.
+
+    numbers: float64 (N,) with NaN for missing, of number columns only. codes: (N,) of every column, 0 for missing; of a
+    number its quantile bin from 1 on; of a category the rank of its frequency from 1 on.
+    """
+
+    count: int
+    numbers: dict[str, NDArray[np.float64]]
+    codes: dict[str, Codes]
+    sizes: dict[str, int]  # codes of a column lie in 0..size-1
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """How columns become codes, as fitted on real rows. The last code of a category is every other text."""
+
+    columns: tuple[Column, ...]
+    values: dict[str, pd.Index[str]]  # of a category, the most frequent first
+    edges: dict[str, NDArray[np.float64]]  # of a number: inner bin edges, ascending, each closing its bin
+
+    @classmethod
+    def fit(cls, real: Plain, columns: Sequence[Column]) -> Coding:
+        """Args: real, from whose rows frequencies and quantiles are taken."""
+        chosen = learned(columns)
+        values, edges = {}, {}
+        for column in chosen:
+            given = real[column.name]
+            if column.is_number:
+                there = given[~np.isnan(given)]
+                cuts = np.arange(1, BINS) / BINS
+                ends = np.quantile(there, cuts, method="inverted_cdf") if len(there) else there
+                edges[column.name] = np.unique(ends)
+            else:
+                values[column.name] = by_frequency(given)[:MOST_VALUES]
+        return cls(chosen, values, edges)
+
+    def code(self, table: Plain) -> Coded:
+        """The codes of another table of the same columns."""
+        numbers, codes, sizes, count = {}, {}, {}, 0
+        for column in self.columns:
+            given, name = table[column.name], column.name
+            count = len(given)
+            if column.is_number:
+                numbers[name] = np.asarray(given, np.float64)
+                bins = np.searchsorted(self.edges[name], numbers[name], side="left") + 1
+                codes[name] = np.where(np.isnan(numbers[name]), MISSING, bins).astype(np.int64)
+                sizes[name] = len(self.edges[name]) + 2
+            else:
+                codes[name] = MISSING + 1 + ranks(given, self.values[name])
+                sizes[name] = len(self.values[name]) + 2
+        return Coded(count, numbers, codes, sizes)
+
+    def features(self, table: Plain, without: str | None = None) -> NDArray[np.float64]:
+        """What a boosted tree sees, (N, F): texts as codes by their frequency, missing values as NaN.
+
+        Args: without a column that is left out.
+        """
+        parts = []
+        for column in self.columns:
+            values = table[column.name]
+            if column.name in self.values:
+                codes = np.minimum(ranks(values, self.values[column.name]), MOST_CATEGORIES)
+                values = np.where(codes < 0, np.nan, codes)
+            if column.name != without:
+                parts.append(np.asarray(values, np.float64))
+        return np.stack(parts, axis=1)
+
+    def categorical(self, without: str | None = None) -> list[bool]:
+        """Which features are codes."""
+        return [column.name in self.values for column in self.columns if column.name != without]
+
+
+def ranks(values: NDArray[np.generic], known: pd.Index[str]) -> Codes:
+    """The place of each text (N,) among the known ones; K for one that is none of these K, -1 for a missing one."""
+    places = known.get_indexer(pd.Index(values, dtype=object))
+    return np.where(pd.isna(values), -1, np.where(places < 0, len(known), places)).astype(np.int64)
+
+
+def by_frequency(values: NDArray[np.generic]) -> pd.Index[str]:
+    """The distinct texts, the most frequent first, equally frequent ones by the alphabet; missing ones left out."""
+    counts = pd.Series(values, dtype=object).value_counts(dropna=True)
+    frame = pd.DataFrame({"text": counts.index.astype(object), "count": counts.to_numpy()})
+    ordered = frame.sort_values(["count", "text"], ascending=[False, True], kind="stable")["text"]
+    return pd.Index(ordered.to_numpy(), dtype=object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +160,12 @@ def similarity(real: Coded, fake: Coded) -> Similarity:
     """
     names = tuple(real.codes)
     blocks = min(BLOCKS, real.count, fake.count)
-    shapes = np.stack([_shape(name, real, fake, blocks) for name in names], axis=1)  # (B + 1, C)
+    shapes = np.empty((blocks + 1, len(names)))
+    for place, name in enumerate(names):
+        if name in real.numbers:
+            shapes[:, place] = 1 - kolmogorov_smirnov(real.numbers[name], fake.numbers[name], blocks)
+        else:
+            shapes[:, place] = 1 - total_variation(real.codes[name], fake.codes[name], real.sizes[name], blocks)
     pairs, related = _pairs(names, real, fake, blocks)  # (B + 1, C, C)
     shape_means, pair_means = shapes.mean(axis=1), None
     quality = shape_means
@@ -77,12 +183,6 @@ def similarity(real: Coded, fake: Coded) -> Similarity:
     )
 
 
-def _shape(name: str, real: Coded, fake: Coded, blocks: int) -> Floats:
-    if name in real.numbers:
-        return 1 - kolmogorov_smirnov(real.numbers[name], fake.numbers[name], blocks)
-    return 1 - total_variation(real.codes[name], fake.codes[name], real.sizes[name], blocks)
-
-
 def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tuple[Floats, NDArray[np.bool_]]:
     """Scores (blocks + 1, C, C), and which pairs count (C, C): the related ones, or all where none is related."""
     scores = np.full((blocks + 1, len(names), len(names)), np.nan)
@@ -97,15 +197,16 @@ def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tup
         scores[np.ix_(range(blocks + 1), numbers, numbers)] = 1 - np.abs(both[0] - both[1]) / 2
         scores[:, numbers, numbers] = np.nan
         related[np.ix_(numbers, numbers)] = np.abs(both[0][0]) >= RELATED_NUMBERS
-    coded = [{name: np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names} for side in (real, fake)]
+    mine, theirs = ([np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names] for side in (real, fake))
     sizes = [min(real.sizes[name], MOST_PAIR_VALUES + 2) for name in names]
     for i, j in combinations(range(len(names)), 2):
         if names[i] in real.numbers and names[j] in real.numbers:
             continue
         size = sizes[i] * sizes[j]
-        cells = [block_shares(side[names[i]] * sizes[j] + side[names[j]], size, blocks) for side in coded]
-        scores[:, i, j] = scores[:, j, i] = 1 - np.abs(cells[0] - cells[1]).sum(axis=1) / 2
-        related[i, j] = related[j, i] = cramers_v(cells[0][0].reshape(sizes[i], sizes[j]), real.count) >= RELATED
+        cells = block_shares(mine[i] * sizes[j] + mine[j], size, blocks)
+        fake_cells = block_shares(theirs[i] * sizes[j] + theirs[j], size, blocks)
+        scores[:, i, j] = scores[:, j, i] = 1 - np.abs(cells - fake_cells).sum(axis=1) / 2
+        related[i, j] = related[j, i] = cramers_v(cells[0].reshape(sizes[i], sizes[j]), real.count) >= RELATED
     np.fill_diagonal(related, False)
     return scores, related if related.any() else ~np.eye(len(names), dtype=bool)
 
@@ -117,14 +218,6 @@ def _scale(columns: Floats) -> tuple[Floats, Floats]:
     centre = np.where(there, columns, 0.0).sum(axis=0) / count
     scale = np.sqrt(np.where(there, (columns - centre) ** 2, 0.0).sum(axis=0) / count)
     return centre, np.where(scale > 0, scale, 1.0)
-
-
-MOST_QUICK = 5_000  # rows of each side
-FEWEST_VARIED = 10  # rows of each side, from which on neighbours say anything
-MOST_VARIED = 1_000  # rows of each side whose neighbours are searched
-MOST_VALUES = 50  # of a category that are told apart; the rarer ones count as one
-MISSING_PLACE = -0.5  # of a number, below all others
-NEARLY = 1e-4  # distances of equal rows differ by rounding
 
 
 def quick_table_quality(
@@ -191,6 +284,6 @@ def _points(coded: Coded, real: Coded, count: int) -> NDArray[np.float32]:
             place = (low + high) / (2 * max(len(known), 1))
             parts.append(np.where(np.isnan(values), MISSING_PLACE, place)[:, None])
         else:
-            size = min(coded.sizes[name], MOST_VALUES)
+            size = min(coded.sizes[name], VARIED_VALUES)
             parts.append(np.eye(size)[np.minimum(codes[:count], size - 1)] / np.sqrt(2))
     return np.concatenate(parts, axis=1).astype(np.float32)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ganforge.core.format import percent
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.measures.coding import by_frequency, ranks
 from ganforge.kinds.tables.measures.copies import Copies
 from ganforge.kinds.tables.measures.scoring import Score
+from ganforge.kinds.tables.measures.similarity import by_frequency, ranks
 from ganforge.kinds.tables.rules.values import moment
 from ganforge.measures.intervals import Estimate
 from ganforge.records import GRADES, Grade, Verdict

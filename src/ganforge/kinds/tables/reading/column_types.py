@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import check_pattern
-from ganforge.kinds.tables.columns import MICROSECONDS, Column, ColumnKind
+from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, Column, ColumnKind
 from ganforge.kinds.tables.reading.arrays import (
     arrow_from,
     arrow_type,
@@ -22,9 +22,11 @@ from ganforge.kinds.tables.reading.arrays import (
     is_text,
     microseconds,
 )
-from ganforge.kinds.tables.reading.profile import EXACT, Profile
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.text_values import NUMBER, decimals_of
+
+if TYPE_CHECKING:
+    from ganforge.kinds.tables.reading.survey import Profile  # which imports this file
 
 NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they name a row and mean nothing
 SENTENCES = 0.5  # the same, of long texts with blanks

@@ -5,21 +5,201 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import arrow_from, base_of
+from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, MOST_DECIMALS, Column
+from ganforge.kinds.tables.reading.arrays import Base, arrow_from, base_of, is_text, microseconds
 from ganforge.kinds.tables.reading.column_types import as_asked, column_of
-from ganforge.kinds.tables.reading.profile import EXACT, MEMORY, MOST_DISTINCT, Distinct, Profile, hash_into
 from ganforge.kinds.tables.reading.source import TableSource
 
+MOST_DISTINCT = 1_000_000  # values of a column that are counted
 FEWEST_ROWS = 10
+MEMORY = 50_000_000  # hashes of 8 bytes, of all columns together
+
+
+@dataclass
+class Distinct:
+    """Counts different values by their hashes, exactly up to `most`."""
+
+    most: int
+    known: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    looked_at: int = 0  # values, until `most` was reached
+
+    @property
+    def full(self) -> bool:
+        return len(self.known) >= self.most
+
+    @property
+    def count(self) -> int:
+        """Different values, at most `most`."""
+        return min(len(self.known), self.most)
+
+    @property
+    def share(self) -> float:
+        """Different values / values, of those that were looked at: 1 if each came once."""
+        return len(self.known) / max(self.looked_at, 1)
+
+    def add(self, hashes: NDArray[np.uint64], values: int) -> None:
+        """Args: hashes (N,) of the values, or of the different ones among them; values how many there were."""
+        if self.full:
+            return
+        self.looked_at += values
+        new = np.unique(hashes)
+        if len(self.known):
+            places = np.minimum(np.searchsorted(self.known, new), len(self.known) - 1)
+            new = new[self.known[places] != new]
+        # two sorted runs: a stable sort merges them in one pass
+        self.known = np.sort(np.concatenate([self.known, new]), kind="stable")
+
+
+@dataclass
+class Profile:
+    """One column so far."""
+
+    name: str
+    base: Base
+    whole_type: bool  # its Arrow type is of integers
+    distinct: Distinct
+    pattern: Pattern
+    rows: int = 0
+    missing: int = 0
+    minimum: float = np.inf  # of a datetime in microseconds since 1970
+    maximum: float = -np.inf
+    whole: bool = True
+    decimals: int | None = 0
+    beyond: tuple[int, str] | None = None  # the first row with a whole number beyond 2**53, and the number
+    step: int | None = None  # between neighbours, while it is always the same; 0 before the second
+    last: int | None = None
+    finest: int = 0  # place in MICROSECONDS
+    finer: bool = False  # some moment has nanoseconds
+    letters: int = 0  # of the different texts of each chunk
+    texts: int = 0
+    spaced: int = 0  # texts with a blank
+
+    def look(self, array: pa.Array) -> None:
+        """Args: array (N,), the column's next rows (dtypes.arrow_from). Raises: DataError for infinite values."""
+        first_row = self.rows + 1
+        self.rows += len(array)
+        self.missing += array.null_count
+        if self.base == "text":
+            self._look_at_texts(array)
+        elif self.base == "number":
+            self._look_at_numbers(array, first_row)
+        elif self.base == "datetime":
+            self._look_at_moments(array)
+        else:
+            hashes = pc.unique(array).drop_null().cast(pa.uint8()).to_numpy().astype(np.uint64)
+            self.distinct.add(hashes, len(array) - array.null_count)
+
+    def _look_at_texts(self, array: pa.Array) -> None:
+        if pa.types.is_dictionary(array.type):
+            used = pc.unique(array.indices).drop_null()
+            words = pc.unique(array.dictionary.take(used)).drop_null()
+        else:
+            words = pc.unique(array).drop_null().cast(pa.string())
+        if len(words) == 0:
+            return
+        hashes = pd.util.hash_array(words.to_numpy(zero_copy_only=False), categorize=False)
+        self.distinct.add(hashes, len(array) - array.null_count)
+        self.pattern.look(words)
+        self.texts += len(words)
+        self.letters += pc.sum(pc.utf8_length(words)).as_py()
+        self.spaced += pc.sum(pc.match_substring(words, " ").cast(pa.int64())).as_py()
+
+    def _look_at_numbers(self, array: pa.Array, first_row: int) -> None:
+        values = array.drop_null()
+        exact = values.to_numpy() if not pa.types.is_decimal(values.type) else values.cast(pa.float64()).to_numpy()
+        if len(exact) == 0:
+            return
+        numbers = exact.astype(np.float64)
+        if not np.isfinite(numbers).all():
+            infinite = np.isinf(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
+            row = int(np.argmax(infinite))
+            raise DataError(
+                f"The column {self.name!r} holds {array[row].as_py()} in row {first_row + row}.",
+                "Nothing can be learned from an infinite number.",
+                "Leave the cell empty, or remove the row.",
+            )
+        self.minimum, self.maximum = min(self.minimum, float(numbers.min())), max(self.maximum, float(numbers.max()))
+        bits = exact.astype(np.int64) if self.whole_type else numbers + 0.0  # -0.0 becomes 0.0
+        self.distinct.add(bits.view(np.uint64), len(exact))
+        if self.whole_type:
+            self._look_at_counters(array, exact, first_row)
+        else:
+            self.whole = self.whole and bool((np.abs(numbers) <= EXACT).all() and (numbers == np.rint(numbers)).all())
+            self.decimals = _decimals(exact, self.decimals)
+
+    def _look_at_counters(self, array: pa.Array, exact: NDArray[Any], first_row: int) -> None:
+        if self.beyond is None and max(abs(int(exact.min())), abs(int(exact.max()))) > EXACT:
+            far = [value is not None and abs(value) > EXACT for value in array.to_pylist()]
+            row = far.index(True)
+            self.beyond = first_row + row, str(array[row].as_py())
+        numbers = exact.astype(np.int64)  # those of uint64 may turn around, their differences do not
+        if self.rows == len(array):
+            self.step = int(numbers[1] - numbers[0]) if len(numbers) > 1 else 0
+        elif self.step == 0 and self.last is not None:
+            self.step = int(numbers[0]) - self.last
+        if self.step is None or array.null_count:
+            self.step = None
+            return
+        if self.last is not None:
+            numbers = np.concatenate([np.array([self.last]), numbers])
+        self.step = self.step if bool((np.diff(numbers) == self.step).all()) else None
+        self.last = int(numbers[-1])
+
+    def _look_at_moments(self, array: pa.Array) -> None:
+        moments = microseconds(array.drop_null()).to_numpy()
+        if len(moments) == 0:
+            return
+        if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
+            self.finer |= bool((array.drop_null().cast(pa.int64()).to_numpy() % 1000).any())
+        self.minimum, self.maximum = min(self.minimum, float(moments.min())), max(self.maximum, float(moments.max()))
+        self.distinct.add(moments.view(np.uint64), len(moments))
+        lengths = list(MICROSECONDS.values())
+        while (moments % lengths[self.finest]).any():
+            self.finest += 1
+
+
+def hash_into(digest: Any, array: pa.Array) -> None:
+    """Adds a column's next rows to a sha256: its type, what is missing, and the values. Args: digest of hashlib."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    digest.update(str(array.type).encode())
+    digest.update(np.packbits(array.is_valid().to_numpy(zero_copy_only=False)).tobytes())
+    if is_text(array.type):
+        filled = array.fill_null("")
+        digest.update(pc.binary_length(filled).to_numpy().tobytes())
+        digest.update(pc.binary_join(pa.ListArray.from_arrays([0, len(filled)], filled), "")[0].as_buffer())
+    elif pa.types.is_boolean(array.type):
+        digest.update(array.fill_null(False).cast(pa.uint8()).to_numpy().tobytes())
+    elif pa.types.is_decimal(array.type):
+        hash_into(digest, array.cast(pa.string()))
+    elif not pa.types.is_null(array.type):
+        wide = array.cast(pa.int32()).cast(pa.int64()) if pa.types.is_date32(array.type) else array
+        numbers = wide.cast(pa.int64()) if base_of(wide.type) == "datetime" else wide
+        digest.update(numbers.drop_null().to_numpy().tobytes())
+
+
+def _decimals(values: NDArray[Any], known: int | None) -> int | None:
+    """The fewest digits behind the point, at least `known`, that give just these numbers; None if 15 do not."""
+    if known is None:
+        return None
+    left = values[np.abs(values.astype(np.float64)) < EXACT]  # larger ones have no digits behind the point
+    for digits in range(known, MOST_DECIMALS + 1):
+        rounded = np.round(left.astype(np.float64), digits).astype(values.dtype)
+        left = left[rounded != left]
+        if len(left) == 0:
+            return digits
+    return None
 
 
 @dataclass(frozen=True)

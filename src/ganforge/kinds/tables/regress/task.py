@@ -186,7 +186,11 @@ def _measures(table: NumericTable, trained: Numbers, closed: Numbers) -> list[Me
     }
     return [
         Measure.of(
-            name, _score(score, y, trained, 1000), meanings[name], floor=score(y, closed), reference=score(y, mean)
+            name,
+            _score(score, y, trained, repeats=1000),
+            meanings[name],
+            floor=score(y, closed),
+            reference=score(y, mean),
         )
         for name, score in SCORES.items()
     ]
