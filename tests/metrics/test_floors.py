@@ -65,7 +65,7 @@ def test_of_translated_pictures_it_is_the_distance_of_unlearned_ones_of_the_othe
 
 def test_of_enhanced_pictures_it_is_what_the_truth_itself_gets() -> None:
     truth = np.random.default_rng(0).integers(0, 255, (12, 1, 96, 96), np.uint8)
-    distances, floor = patch_distances(Eye(), truth, {"truth": truth, "darker": truth // 2})  # type: ignore[arg-type]
+    distances, floor, *_ = patch_distances(Eye(), truth, {"truth": truth, "darker": truth // 2})  # type: ignore[arg-type]
     assert floor == distances["truth"].value < distances["darker"].low
 
 
