@@ -97,7 +97,7 @@ def _folder(folder: Path) -> Claim:
 
 def _parquet(path: Path) -> Claim | None:
     """By the columns; what cannot be read is left to the reader, who says why."""
-    from ganforge.core.parquet_columns import encoded_columns
+    from ganforge.core.files import encoded_columns
 
     columns = encoded_columns(path)
     if columns is None:
