@@ -172,13 +172,9 @@ class EnhanceJob(Job):
         ways = baselines(self.damage.names)
         for name, (_, way) in ways.items():
             made[name] = np.stack([way(*pair) for pair in zip(given, truth, strict=True)])
-        real, other, seen = patch_features(judge, truth, made)
+        distances, floor, real, seen = patch_distances(judge, truth, made)
         scores = {
-            name: {
-                "psnr": _mean(psnr(truth, result)),
-                "ssim": _mean(ssim(truth, result)),
-                "kid": kernel_distance(real, seen[name]),
-            }
+            name: {"psnr": _mean(psnr(truth, result)), "ssim": _mean(ssim(truth, result)), "kid": distances[name]}
             for name, result in made.items()
         }
         reference = next(iter(ways))
@@ -193,7 +189,7 @@ class EnhanceJob(Job):
             "cases": self._cases(run, truth, given, made, reference),
         }
         return Evaluation(
-            measures=tuple(_measures(scores, reference, kernel_distance(real, other).value)),
+            measures=tuple(_measures(scores, reference, floor)),
             verdict=judge_restoration(
                 {name: scores[name] for name in (FAITHFUL, SHARP)},
                 {name: told[name] for name in ways},
@@ -276,18 +272,20 @@ def cut_patches(tiles: Pixels) -> Pixels:
     return patches
 
 
-def patch_features(
+def patch_distances(
     judge: Judge, truth: Pixels, made: Mapping[str, Pixels]
-) -> tuple[Features, Features, dict[str, Features]]:
-    """What the judge sees in patches: of half of the truth, of its other half, and of that half of each result.
+) -> tuple[dict[str, Estimate], float, Features, dict[str, Features]]:
+    """Kernel distance of the patches of each result to real ones of other places, and that of real ones: the floor.
 
-    A result is compared with the first half: never with its own truth, to which it is near whatever it looks like.
+    Half of the patches are real ones to compare with, the results of the other half are compared: a result is never
+    compared with its own truth, to which it is near whatever it looks like. Returns: the features of both as well.
     """
     seen = judge.features(cut_patches(truth))
     order = np.random.default_rng(seed_for(0, "enhance/halves")).permutation(len(seen))
     real, other = order[: len(seen) // 2], order[len(seen) // 2 :]
     results = {name: judge.features(cut_patches(result)[other]) for name, result in made.items()}
-    return seen[real], seen[other], results
+    distances = {name: kernel_distance(seen[real], features) for name, features in results.items()}
+    return distances, kernel_distance(seen[real], seen[other]).value, seen[real], results
 
 
 def _mean(values: NDArray[np.float64]) -> Estimate:

@@ -65,8 +65,8 @@ class Part:
     count: int
     labels: NDArray[np.int64] | None  # (count,) places in label_names; -1: left out because of its label
     blocks: Callable[[Target], Iterator[Block]]  # a fresh pass over all pictures, bounded memory
+    native: Callable[[list[int], int], Iterator[Native]]  # see Native
     array: Array | None = None  # uint8 (count, H, W, C), where they lie ready as such
-    native: Callable[[list[int], int], Iterator[Native]] | None = None  # see Native; None where all have one size
 
 
 @dataclass(frozen=True, kw_only=True)

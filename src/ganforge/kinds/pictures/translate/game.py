@@ -136,7 +136,7 @@ class _Adversary:
     def _seeing(self, turn: Turn) -> Callable[[Tensor], Tensor]:
         """The discriminator, through this turn's random changes where there are any."""
         seen = view_of(self.recipe)(turn.dials, len(turn.batch["x"]), turn.random)
-        return lambda x: self.judge(seen(x))
+        return self.judge if seen is None else lambda x: self.judge(seen(x))
 
 
 def _players(
