@@ -63,9 +63,9 @@ def one_of_each_kind(game: Game, feed: Feed, job: Job) -> tuple[Game, Feed]:
     table = job.table  # type: ignore[attr-defined]
     layout, codec = RowLayout(table.codec.sizes), table.codec
     unit = codec.unit_of("plan")
-    kinds = table.train.codes[:, unit].unique().tolist()
-    chosen = [table.train.codes[table.train.codes[:, unit] == kind][0] for kind in kinds]
-    shares = torch.tensor([float((table.train.codes[:, unit] == kind).float().mean()) for kind in kinds])
+    kinds = table.train.tensors["x"][:, unit].unique().tolist()
+    chosen = [table.train.tensors["x"][table.train.tensors["x"][:, unit] == kind][0] for kind in kinds]
+    shares = torch.tensor([float((table.train.tensors["x"][:, unit] == kind).float().mean()) for kind in kinds])
     rows = layout.one_hot(torch.stack(chosen).long())  # (kinds, P)
 
     def one(module: nn.Module, inputs: tuple[Any, ...], logits: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def _real(outcome: Outcome, held_out: bool = False) -> Tensor:
     job: Any = outcome.job
     if outcome.job.recipe.data.kind == "tables":
         return RowLayout(job.table.codec.sizes).one_hot(
-            (job.table.held_out if held_out else job.table.train).codes.long()
+            (job.table.held_out if held_out else job.table.train).tensors["x"].long()
         )
     feed = job.pictures.held_out if held_out else job.pictures.train
     return torch.as_tensor(feed.batch(torch.arange(len(feed)))["x"])

@@ -44,7 +44,7 @@ from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.measures.rivals import GaussianCopula
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.rules import broken, parse_rules
-from ganforge.kinds.tables.table import inquire
+from ganforge.kinds.tables.table import inspect_table
 
 CHECKED = 100_000
 KEYS = ["customer_id"]  # columns that are made anew and so have no quality
@@ -95,7 +95,7 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
 
 def own_copula(train: pd.DataFrame, file: Path) -> pd.DataFrame:
     """As many rows by ganforge's own copula. Args: file the training rows as Parquet."""
-    columns = [column for column in inquire(file).survey.columns if column.kind != "identifier"]
+    columns = [column for column in inspect_table(file).survey.columns if column.kind != "identifier"]
     random = np.random.default_rng(seed_for(0, "benchmarks/more_tables"))
     drawn = GaussianCopula.fit(to_plain(train, columns), columns).sample(len(train), random)
     frame = from_plain(drawn, [column for column in columns if column.name in drawn])
@@ -123,7 +123,7 @@ def rows_that_break(generated: pd.DataFrame, train: pd.DataFrame) -> dict[str, i
 
 
 def check_rules(generated: pd.DataFrame, train: pd.DataFrame, file: Path, seed: int) -> None:
-    columns = inquire(file).survey.columns
+    columns = inspect_table(file).survey.columns
     rules = parse_rules(RULES, columns)
     by_ganforge = broken(rules, to_plain(generated, columns), to_plain(train, columns), columns)
     by_pandas = rows_that_break(generated, train)

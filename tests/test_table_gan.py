@@ -154,7 +154,7 @@ def test_files_with_other_members_or_parts_are_refused(saved: Path, tmp_path: Pa
     }
     for name, content in foreign.items():
         write_bundle(tmp_path / name, content)
-        with pytest.raises(InputError, match=r"is no saved|is damaged"):
+        with pytest.raises(InputError, match=r"is not a saved|is damaged"):
             TableGAN.load(tmp_path / name)
     with zipfile.ZipFile(tmp_path / "packed.gf", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in (*members, MANIFEST):
@@ -176,9 +176,9 @@ def test_files_with_other_members_or_parts_are_refused(saved: Path, tmp_path: Pa
     [
         ({}, FRAME, FRAME["sex"], InputError, "column 'sex' already"),
         ({}, FRAME, [1, 2], InputError, "240 rows"),
-        ({}, np.zeros((3, 4, 5)), None, InputError, r"shape \(3, 4, 5\) is no table"),
+        ({}, np.zeros((3, 4, 5)), None, InputError, r"shape \(3, 4, 5\) is not a table"),
         ({}, "photos/", None, DataError, "nothing at 'photos/'"),
-        ({}, [[1, 2]], None, InputError, "A list is no table"),
+        ({}, [[1, 2]], None, InputError, "A list is not a table"),
         ({}, FRAME.head(5), None, DataError, "5 rows"),
         ({"columns": {"cod": "category"}}, FRAME, None, DataError, "Did you mean 'code'"),
         ({"columns": {"code": "kategory"}}, FRAME, None, RecipeError, "Did you mean 'category'"),

@@ -83,7 +83,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's names
-        """Learns a table and judges what was learned. Gives a UserWarning for what may be a mistake in the data.
+        """Learn a table and judge what was learned. Gives a UserWarning for what may be a mistake in the data.
 
         Args: X a data frame (pandas, polars, pyarrow), an array (N, F), whose columns become x0, x1 ..., or the path of
             a table. y (N,) becomes one more column, named y or as the series is.
@@ -167,14 +167,14 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
             model.rows_ = int(told["rows"])
         except UNUSABLE as error:
             raise InputError(
-                f"{str(path)!r} is no saved TableGAN: {type(error).__name__}: {error}.",
+                f"{str(path)!r} is not a saved TableGAN: {type(error).__name__}: {error}.",
                 "Its parts do not fit together.",
                 "Give a file that `save` of this version wrote.",
             ) from error
         return model
 
     def _take(self, files: Mapping[str, bytes]) -> None:
-        """Becomes the model that these files hold; they are kept for `save`."""
+        """Become the model that these files hold; they are kept for `save`."""
         with tempfile.TemporaryDirectory(prefix="ganforge-") as place:
             folder = Path(place, "model")
             write_folder(folder, lambda empty: _write(files, empty))
@@ -210,12 +210,12 @@ def _with_target(X: Any, y: Any) -> tuple[Any, str | None]:  # noqa: N803
     if isinstance(X, np.ndarray):
         if X.ndim != 2:
             raise InputError(
-                f"An array of shape {X.shape} is no table.", "A table has rows and columns.", "Give (N, F)."
+                f"An array of shape {X.shape} is not a table.", "A table has rows and columns.", "Give (N, F)."
             )
         X = pd.DataFrame(X, columns=[f"x{number}" for number in range(X.shape[1])])  # noqa: N806
     if not isinstance(X, pd.DataFrame) and not hasattr(X, "to_pandas"):
         raise InputError(
-            f"A {type(X).__name__} is no table.", "A table is a data frame, an array (N, F), or a path.", "Give one."
+            f"A {type(X).__name__} is not a table.", "A table is a data frame, an array (N, F), or a path.", "Give one."
         )
     if y is None:
         return X, None
@@ -306,14 +306,14 @@ def _check_members(
     found = sorted(member.filename for member in members)
     if found != sorted(expected):
         raise InputError(
-            f"{str(path)!r} is no saved model: it holds {', '.join(found[:5]) or 'nothing'}.",
+            f"{str(path)!r} is not a saved model: it holds {', '.join(found[:5]) or 'nothing'}.",
             f"A saved model holds {', '.join(sorted(expected))}, each once, and nothing else.",
             "Give a file that `save` wrote.",
         )
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
             raise InputError(
-                f"{str(path)!r} is no saved model: {member.filename} is compressed.",
+                f"{str(path)!r} is not a saved model: {member.filename} is compressed.",
                 "A saved model is stored as it is.",
                 "Give a file that `save` wrote.",
             )

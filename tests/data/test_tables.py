@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganforge.errors import DataError
-from ganforge.kinds.tables.regress.numeric import TableFeed, open_numeric_table
+from ganforge.kinds.tables.regress.numeric import open_numeric_table
 
 
 def frame(rows: int = 100) -> pd.DataFrame:
@@ -18,7 +18,7 @@ def frame(rows: int = 100) -> pd.DataFrame:
 def test_features_are_standardised_with_the_training_part_alone() -> None:
     table = open_numeric_table(frame(), "price", seed=0)
     assert table.feature_names == ("a", "b") and len(table.train_y) == 80 and len(table.held_y) == 20
-    feed, scaling = TableFeed(*table.standardised()), table.scaling
+    feed, scaling = table.feed(), table.scaling
     batch = feed.batch(torch.arange(80))
     assert batch["x"].shape == (80, 2) and batch["x"].dtype == torch.float32
     assert batch["x"].mean(0).abs().max() < 1e-5 and (batch["x"].std(0, correction=0) - 1).abs().max() < 1e-5

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganforge.contracts import Job
-from ganforge.kinds.pictures.enhance.task import patch_distances
+from ganforge.kinds.pictures.enhance.task import patch_features
 from ganforge.kinds.pictures.generate import task as generate
 from ganforge.kinds.pictures.measures.evaluate import evaluate_pictures
 from ganforge.kinds.pictures.measures.translation import Translated, judge_translation
@@ -65,8 +65,10 @@ def test_of_translated_pictures_it_is_the_distance_of_unlearned_ones_of_the_othe
 
 def test_of_enhanced_pictures_it_is_what_the_truth_itself_gets() -> None:
     truth = np.random.default_rng(0).integers(0, 255, (12, 1, 96, 96), np.uint8)
-    distances, floor, *_ = patch_distances(Eye(), truth, {"truth": truth, "darker": truth // 2})  # type: ignore[arg-type]
-    assert floor == distances["truth"].value < distances["darker"].low
+    real, other, seen = patch_features(Eye(), truth, {"truth": truth, "darker": truth // 2})  # type: ignore[arg-type]
+    assert np.array_equal(seen["truth"], other)
+    assert not {row.tobytes() for row in real} & {row.tobytes() for row in other}
+    assert kernel_distance(real, other).value < kernel_distance(real, seen["darker"]).low
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0])

@@ -242,6 +242,12 @@ def test_scaling_turns_theta_into_slopes_per_unit(tmp_path: Path) -> None:
     np.testing.assert_allclose(in_units[0] + table.held_x @ in_units[1:], expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("option", "flag"), [({"plan": "plan.json"}, "--plan"), ({"rules": ("a <= b",)}, "--rule")])
+def test_what_only_rows_have_a_use_for_is_refused(tmp_path: Path, option: dict[str, Any], flag: str) -> None:
+    with pytest.raises(RecipeError, match=f"{flag} was given, and a regression has no use for it.*Leave it out"):
+        plan(write_table(tmp_path / "table.csv"), options=option)
+
+
 def test_a_target_names_what_this_task_measures(tmp_path: Path) -> None:
     table = write_table(tmp_path / "table.csv")
     asked: dict[str, Any] = {"task": "regress", "label": "price", "run": tmp_path / "run"}

@@ -338,7 +338,7 @@ def test_apply_says_which_column_is_missing_and_writes_nothing(run: Run, tmp_pat
         gf.apply(run.folder, holes, tmp_path / "filled.csv")
     with pytest.raises(DataError, match="Did you mean 'endd'"):
         gf.apply(run.folder, holes.rename(columns={"town": "city"}), tmp_path / "filled.csv")
-    with pytest.raises(DataError, match="'x' of type str is no integer"):
+    with pytest.raises(DataError, match="'x' of type str is not integer"):
         gf.apply(run.folder, with_holes().assign(x="many"), tmp_path / "filled.csv")
     assert not list(tmp_path.iterdir())
 

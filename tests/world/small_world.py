@@ -59,7 +59,8 @@ def wait_for(path: Path, world: World) -> None:
     """Wait until a file or folder appears. Raises: AssertionError if a process of the world ends before, or hangs."""
     give_up = time.monotonic() + HUNG_SECONDS
     while not path.exists():
-        assert all(process.poll() is None for process in world.processes), world.wait()
+        for process in world.processes:
+            assert process.poll() is None, process.communicate()
         assert time.monotonic() < give_up, f"{path} did not appear"
         time.sleep(0.01)
 

@@ -12,7 +12,7 @@ import pandas as pd
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.numbers import Inside
 from ganforge.kinds.tables.columns import RowSettings
-from ganforge.kinds.tables.table import Table, inquire, open_table
+from ganforge.kinds.tables.table import Table, inspect_table, open_table
 
 ORDERED = ("ordered <= shipped", "shipped <= arrived", "weighed <= price", "net <= price")
 RULES = (*ORDERED, "city -> country", "0 <= age <= 60")
@@ -23,7 +23,7 @@ def table_of(
 ) -> Table:
     path = folder / "table.parquet"
     frame.to_parquet(path, index=False)
-    return open_table(inquire(path, (), rules), RowSettings(spans=spans, values=inside), seed=0, device="cpu")
+    return open_table(inspect_table(path, (), rules), RowSettings(spans=spans, values=inside), seed=0, device="cpu")
 
 
 def orders(rows: int = 1_500, seed: int = 0) -> pd.DataFrame:

@@ -95,7 +95,7 @@ def test_a_time_that_the_clocks_showed_twice_or_never_is_asked_again() -> None:
     "text", ["yesterday", "2024-13", "2024-02-30", "24:00", "2024-01-31T25", "2024-01-31+01:00", ""]
 )
 def test_what_is_no_date_is_refused_with_an_example_in_the_columns_format(text: str) -> None:
-    with pytest.raises(InputError, match=r"no date for the column 'when'.*like 31/01/2024 or 2024-01-31T12:30"):
+    with pytest.raises(InputError, match=r"not a date for the column 'when'.*like 31/01/2024 or 2024-01-31T12:30"):
         read_datetime(text, column(format="%d/%m/%Y"))
 
 

@@ -162,7 +162,7 @@ def test_values_that_a_column_cannot_hold_are_refused() -> None:
     with pytest.raises(ValueError, match="no missing values"):
         from_plain({"value": np.array([1.0, np.nan])}, [whole])
     category = column_of(pd.Series(list("ab") * 15, dtype="category"))
-    with pytest.raises(ValueError, match="'c' is no category"):
+    with pytest.raises(ValueError, match="'c' is not a category"):
         from_plain({"value": np.array(["a", "c"], object)}, [category])
 
 

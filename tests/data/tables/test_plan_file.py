@@ -74,8 +74,8 @@ def test_corrections_are_never_written_over_without_force(plan: Path) -> None:
         ({"decimals": 77}, "column 'age' of the plan has decimals = 77"),
         ({"minimum": "low"}, "has minimum = 'low'"),
         ({"ruels": []}, "unknown key 'ruels'. Did you mean 'rules'"),
-        ({"rules": "a <= b"}, "no list of texts"),
-        ({"columns": ["age"]}, "no list of objects"),
+        ({"rules": "a <= b"}, "not a list of texts"),
+        ({"columns": ["age"]}, "not a list of objects"),
         ({"columns": [{"kind": "integer"}]}, "column number 1 of the plan has name"),
         ({"columns": [{"name": "age", "kind": "integer"}] * 2}, "column 'age' twice"),
     ],
@@ -87,7 +87,7 @@ def test_a_slip_is_named_with_its_column(plan: Path, changes: dict[str, Any], wo
 
 
 def test_files_that_are_no_plans_are_refused(tmp_path: Path) -> None:
-    for content, words in [(b'{"a": 1,}', "line 1, column 9"), (b"[]", "no JSON object"), (b'"\xff"', "no UTF-8")]:
+    for content, words in [(b'{"a": 1,}', "line 1, column 9"), (b"[]", "not a JSON object"), (b'"\xff"', "not UTF-8")]:
         (tmp_path / "plan.json").write_bytes(content)
         with pytest.raises(RecipeError, match=words):
             read_plan(tmp_path / "plan.json")

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from interval_checks import assert_intervals_hold
 from tables_world import COLUMNS, chosen, people
 
 from ganforge.kinds.tables.measures.copies import copies, nearer_share, row_hashes
 from ganforge.kinds.tables.reading.arrays import take
 
+# Rows without hours are equal by chance now and then: of two tables of 2,000 rows fewer than 0.2 on average, by the
+# distributions in tables_world. More than three have a chance below 1 in 10,000.
+
+BY_CHANCE = 3 / 2000
+
 
 def test_new_real_rows_are_no_copies() -> None:
     found = copies(people(2000, 0), people(500, 1), people(2000, 2), COLUMNS)
     assert found.nearer.low < 0.5 < found.nearer.high
-    assert found.exact.value == 0
+    assert found.exact.value <= BY_CHANCE
     assert not found.suspected
     assert "no sign" in found.sentence
 
@@ -22,7 +28,7 @@ def test_training_rows_that_are_returned_are_counted_one_by_one() -> None:
     train, fresh = people(2000, 0), people(2000, 2)
     mixed = {name: np.concatenate([train[name][:600], fresh[name][:1400]]) for name in train}
     found = copies(train, people(500, 1), mixed, COLUMNS)
-    assert found.exact.value == pytest.approx(0.3)
+    assert 0.3 <= found.exact.value <= 0.3 + BY_CHANCE
     assert found.suspected
     assert "returns training rows" in found.sentence
 
@@ -53,11 +59,11 @@ def test_nearness_does_not_depend_on_units() -> None:
 
 def test_the_interval_of_nearness_holds_a_half_for_new_rows_also_where_few_real_ones_decide_for_many() -> None:
     """A binomial interval of 600 rows holds it in 42 of these 60 worlds only: 80 real rows decide for all of them."""
-    held = 0
-    for seed in range(60):
-        found = nearer_share(people(40, 3 * seed), people(40, 3 * seed + 1), people(600, 3 * seed + 2), COLUMNS)
-        held += found.low <= 0.5 <= found.high
-    assert held >= 53
+    found = [
+        nearer_share(people(40, 3 * seed), people(40, 3 * seed + 1), people(600, 3 * seed + 2), COLUMNS)
+        for seed in range(60)
+    ]
+    assert_intervals_hold(found, truth=0.5)
 
 
 def test_swapping_the_sides_turns_nearness_around() -> None:

@@ -42,7 +42,7 @@ def recognises(source: object) -> Claim | None:
 
 
 def keep(value: object, folder: Path) -> Path:
-    """Writes a table of pandas, polars or pyarrow as Parquet. A frame's index is left out.
+    """Write a table of pandas, polars or pyarrow as Parquet. A frame's index is left out.
 
     Raises: DataError if columns have no name of their own, or hold values of several types.
     """
@@ -72,7 +72,7 @@ def overview(recipe: Recipe) -> tuple[Rows, ...]:
 
 
 def write_plan(recipe: Recipe, out: Path, force: bool) -> bool | None:
-    """Writes columns and rules, for a person to correct (contracts.Kind)."""
+    """Write columns and rules, for a person to correct (contracts.Kind)."""
     from ganforge.kinds.tables.columns import RowSettings, TableData
     from ganforge.kinds.tables.reading.plan_file import write_plan as write
 

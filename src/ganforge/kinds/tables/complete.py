@@ -103,7 +103,7 @@ def _fill_categories(
     likely: Shares,
     random: np.random.Generator | None,
 ) -> None:
-    """Fills each group of rows that have the same parts of a combination, with what fits those parts."""
+    """Fill each group of rows that have the same parts of a combination, with what fits those parts."""
     columns = {name: filled[name][rows] for name in unit.columns}
     for name in unit.columns:
         filled[name] = filled[name].copy()
@@ -165,7 +165,7 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
             plain |= to_plain(frame, (column,))
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise DataError(
-                f"The column {column.name!r} of type {frame[column.name].dtype} is no {column.kind}: {error}.",
+                f"The column {column.name!r} of type {frame[column.name].dtype} is not {column.kind}: {error}.",
                 f"The model learned it as {column.kind}.",
                 "Give a table like the one that it was trained on.",
             ) from error

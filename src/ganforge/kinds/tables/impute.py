@@ -45,7 +45,7 @@ class Holes:
 
 
 def hide(plain: Plain, columns: Sequence[Column], seed: int) -> Holes:
-    """Hides a fifth of the cells that are there, at random and independently (missing completely at random)."""
+    """Hide a fifth of the cells that are there, at random and independently (missing completely at random)."""
     random = np.random.default_rng(seed_for(seed, "metrics/hidden cells"))
     rows, hidden = dict(plain), {}
     for column in columns:
@@ -158,7 +158,7 @@ class Impute(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> RowsJob:
-        """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        """Open the table and choose everything the person did not. Raises: DataError, RecipeError."""
         return plan_job(begin(request, Impute), tell, self)
 
     def open(self, recipe: Recipe, tell: Tell) -> RowsJob:

@@ -138,7 +138,7 @@ class RowGenerator(nn.Module):
 
     @torch.no_grad()
     def start_from(self, shares: Tensor) -> None:
-        """Lets training begin at independent columns: the bias of each code's logit is the logarithm of its share.
+        """Let training begin at independent columns: the bias of each code's logit is the logarithm of its share.
 
         Args: shares (P,) of each code in its unit, 0 where padded.
         """
@@ -180,7 +180,7 @@ class RowDiscriminator(nn.Module):
 
     @torch.no_grad()
     def trust(self, factor: float) -> None:
-        """Multiplies every score by a factor."""
+        """Multiply every score by a factor."""
         last = self.judge[-1]
         assert isinstance(last, nn.Linear)
         last.weight.mul_(factor)

@@ -13,7 +13,7 @@ from ganforge.contracts import Game, Task, Tell
 from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
 from ganforge.kinds.tables.rules.values import seen_range
-from ganforge.kinds.tables.table import Table, TableInquiry
+from ganforge.kinds.tables.table import InspectedTable, Table
 from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (
     Pace,
@@ -88,22 +88,22 @@ def begin(request: Request, task: type[Task]) -> Draft:
     return Draft(request, task, absent=absent)
 
 
-def choose_rows(draft: Draft, inquiry: TableInquiry) -> RowSettings:
+def choose_rows(draft: Draft, inspected: InspectedTable) -> RowSettings:
     """How the table becomes codes, and how they are learned: what `open_table` needs to know before anything is timed.
 
     For how long the referee learns is chosen with the length.
     """
     imputes = draft.task.name == "impute"
-    found = [why for _, why in inquiry.rules]
+    found = [why for _, why in inspected.rules]
     half = (0.5, "half of the rows teach to generate, half to complete: one model does both (docs/log.md)")
     rows = draft.choose(
         RowSettings,
         rules=(
-            tuple(words for words, _ in inquiry.rules),
+            tuple(words for words, _ in inspected.rules),
             "; ".join(dict.fromkeys(found)) if found else "none was found that is no accident",
         ),
         spans=(
-            min(SPANS, max(8, inquiry.survey.rows // ROWS_FOR_A_SPAN)),
+            min(SPANS, max(8, inspected.survey.rows // ROWS_FOR_A_SPAN)),
             f"at most {SPANS}, and at least {ROWS_FOR_A_SPAN} rows for each",
         ),
         values=("seen", "training values, each as often as it was seen (smooth keeps single values private)"),
@@ -115,16 +115,16 @@ def choose_rows(draft: Draft, inquiry: TableInquiry) -> RowSettings:
             "hidden cells are to be found again" if imputes else "none: to generate needs no such distance",
         ),
     )
-    draft.explain({f"rows.rules.{words}": why for words, why in inquiry.rules})
+    draft.explain({f"rows.rules.{words}": why for words, why in inspected.rules})
     return rows
 
 
-def plan_rows(draft: Draft, inquiry: TableInquiry, table: Table, tell: Tell) -> Recipe:
+def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell) -> Recipe:
     """Everything chosen, each choice with its reason; times a few steps on this machine.
 
     Raises: RecipeError for networks that cannot be built.
     """
-    columns, asked = inquiry.survey.columns, draft.request.task
+    columns, asked = inspected.survey.columns, draft.request.task
     draft.explain({"task": ASKED if asked else "what can be made of a table: more rows like its own"})
     draft.choose(
         TableData,
@@ -132,7 +132,7 @@ def plan_rows(draft: Draft, inquiry: TableInquiry, table: Table, tell: Tell) -> 
         kind=("tables", "found there"),
         shape=((len(columns),), f"{len(columns)} columns, learned as {len(table.codec.units)} units"),
         columns=(columns, ""),
-        hash=(inquiry.survey.sha256, ""),
+        hash=(inspected.survey.sha256, ""),
     )
     choose_compute(draft)
     network = _choose_network(draft)
@@ -177,7 +177,7 @@ def gamma_rule(table: Table) -> float:
     S is the sum over units of 2 (1 - sum of squared shares). gamma = 0.06 S: the weight carries the scale of x, as for
     pictures (kinds/pictures/plan.py); on Adult a factor of five changes little (docs/log.md).
     """
-    codes = table.train.codes[:100_000].cpu()
+    codes = table.train.tensors["x"][:100_000].cpu()
     squares = [
         torch.bincount(codes[:, unit].clamp_min(0).long()).div(len(codes)).square().sum()
         for unit in range(codes.shape[1])

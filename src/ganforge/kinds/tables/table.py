@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, InputError, RecipeError
-from ganforge.kinds.tables.codec.codec import TableCodec, Tally, fit_codec, unit_columns
+from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
@@ -39,37 +39,13 @@ MEASURED = 32_768  # generated rows, at most, that are compared with real ones: 
 FEWEST_HELD_OUT = 200  # as long as they are no more than a fifth of the rows
 
 
-class RowFeed:
-    """Rows of codes, drawn by index (contracts.Feed). They live on the training device as small integers."""
-
-    def __init__(self, codes: NDArray[np.int16], device: torch.device | str = "cpu") -> None:
-        """Args: codes (N, U)."""
-        self.codes = torch.from_numpy(codes).to(device)
-
-    @property
-    def resident(self) -> bool:
-        """Whether all examples live on the training device (contracts.Feed)."""
-        return True
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        """Args: indices (B,) int64. Returns: x (B, U) int64, the codes."""
-        return {"x": self.codes.index_select(0, indices.to(self.codes.device, non_blocking=True)).long()}
-
-    def raw(self, first: int, last: int) -> dict[str, Tensor]:
-        """codes (n, U) of the rows first..last-1, as they are kept."""
-        return {"codes": self.codes[first:last].cpu()}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A table ready for training. `train_rows` and `held_out_rows` are plain rows to compare with: random, and few."""
 
     codec: TableCodec
-    train: RowFeed
-    held_out: RowFeed
+    train: TensorFeed  # x (N, U) int16: the codes
+    held_out: TensorFeed
     train_rows: Plain
     held_out_rows: Plain
     sha256: str
@@ -77,7 +53,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class TableInquiry:
+class InspectedTable:
     """A table understood, not yet encoded: what `plan` shows, and a person may correct."""
 
     source: TableSource
@@ -91,10 +67,10 @@ class TableInquiry:
         return tuple((rule_in_words(rule, self.survey.columns), why) for rule, why in self.kept.items())
 
 
-def inquire(
+def inspect_table(
     source: str | Path, asked: Sequence[Column] = (), rules: Sequence[str] | None = None, more: Sequence[str] = ()
-) -> TableInquiry:
-    """Reads a table's columns and finds its rules.
+) -> InspectedTable:
+    """Read a table's columns and find its rules.
 
     Args: asked columns of an edited plan.json; rules in words that stand in place of those that would be found; more
         rules, besides these. A rule that is found gives way to those that are asked for.
@@ -111,28 +87,28 @@ def inquire(
             with suppress(RecipeError):
                 combined([*wanted, rule], survey.columns)
                 wanted.setdefault(rule, why)
-    return TableInquiry(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
+    return InspectedTable(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
 
 
-def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: str) -> Table:
-    """Fits the codec on the training rows and encodes all.
+def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, device: str) -> Table:
+    """Fit the codec on the training rows and encode all.
 
     Args: settings say how many codes numbers are cut into, and how values are drawn within one; seed decides which rows
         are held out.
     Raises: DataError for identifiers of a type that has no room for those of generated rows.
     """
-    for column in inquiry.survey.columns:
+    for column in inspected.survey.columns:
         if column.kind == "identifier":
             try:
                 fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
             except InputError as error:
                 raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
-    survey, rows = inquiry.survey, inquiry.rows
+    survey, rows = inspected.survey, inspected.rows
     held_out = _held_out(survey.rows, seed)
-    rules = combined(list(inquiry.kept), survey.columns)
+    rules = combined(list(inspected.kept), survey.columns)
     sample = _sample(rows, ~held_out, FITTED_ROWS)
-    tally = Tally(sample, int((~held_out).sum()), _counts(rows, held_out, unit_columns(survey.columns, rules), survey))
-    codec = fit_codec(survey.columns, rules, tally, spans=settings.spans, inside=settings.values, seed=seed)
+    counts = _counts(rows, held_out, unit_columns(survey.columns, rules), survey)
+    codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
     for first, plain in rows:
         part = codec.encode(plain)
@@ -147,8 +123,8 @@ def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: 
     }
     return Table(
         codec=codec,
-        train=RowFeed(codes[~held_out], device),
-        held_out=RowFeed(codes[held_out], device),
+        train=TensorFeed(device, x=torch.from_numpy(codes[~held_out])),
+        held_out=TensorFeed(device, x=torch.from_numpy(codes[held_out])),
         train_rows=train_rows,
         held_out_rows=_sample(rows, held_out, MOST_HELD_OUT),
         sha256=survey.sha256,
@@ -159,8 +135,8 @@ def open_table(inquiry: TableInquiry, settings: RowSettings, seed: int, device: 
 def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
     """rows_compared, duplicates, and duplicates_by_chance: those of the same columns, each shuffled by itself.
 
-    Columns of few values repeat by chance, and then repeats are no sign of a fault. Identifiers are left out: a copy of
-    a row usually has a new one.
+    Columns of few values repeat by chance, which is not a sign of a fault. Identifiers are left out: a copy of a row
+    usually has a new one.
 
     Args: rows (N,) of plain columns.
     """
@@ -251,15 +227,12 @@ def _counts(
 def _summed(
     names: tuple[str, ...], parts: Sequence[pd.Series[Any]], kinds: Mapping[str, str]
 ) -> tuple[Plain, NDArray[np.float64]]:
-    whole = pd.concat(parts)
-    whole = whole.groupby(level=list(range(len(names))), dropna=False, sort=True).sum()
-    index = whole.index.to_frame(index=False)
-    index.columns = pd.Index(names)
+    whole = pd.concat(parts).groupby(level=list(range(len(names))), dropna=False, sort=True).sum()
     values: dict[str, NDArray[Any]] = {}
-    for name in names:
+    for place, name in enumerate(names):
+        level = pd.Series(whole.index.get_level_values(place))
         if kinds[name] in NUMBERS:
-            values[name] = index[name].to_numpy(np.float64)
+            values[name] = level.to_numpy(np.float64)
         else:
-            texts = index[name].astype(object)
-            values[name] = texts.where(texts.notna(), None).to_numpy(object)
+            values[name] = level.astype(object).where(level.notna(), None).to_numpy(object)
     return values, whole.to_numpy(np.float64)

@@ -148,15 +148,6 @@ def _profiles(
 
 def _places(columns: tuple[str, ...], values: Plain, plain: Plain) -> NDArray[np.int64]:
     """For each row (N,) the place of its combination among the values, -1 where it is none of them."""
-    key = np.zeros(len(plain[columns[0]]), np.int64)
-    known = np.zeros(len(values[columns[0]]), np.int64)
-    strange = np.zeros(len(key), dtype=bool)
-    for name in columns:
-        levels = pd.Index(pd.unique(pd.Series(values[name])))
-        mine, theirs = levels.get_indexer(plain[name]), levels.get_indexer(values[name])
-        strange |= mine < 0
-        key, known = key * len(levels) + np.maximum(mine, 0), known * len(levels) + theirs
-    order = np.argsort(known)
-    at = np.minimum(np.searchsorted(known[order], key), len(known) - 1)
-    places = order[at]
-    return np.where(strange | (known[places] != key), -1, places)
+    known, asked = (pd.MultiIndex.from_arrays([table[name] for name in columns]) for table in (values, plain))
+    places: NDArray[np.int64] = known.get_indexer(asked)
+    return places

@@ -30,7 +30,7 @@ from ganforge.kinds.tables.codec.numbers import (
     fit_gaps,
     fit_numbers,
 )
-from ganforge.kinds.tables.columns import LEARNED, MOST_DECIMALS, NUMBERS, Column
+from ganforge.kinds.tables.columns import LEARNED, MOST_DECIMALS, NUMBERS, Column, RowSettings
 from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_of
 from ganforge.kinds.tables.rules.conditions import Condition, seen_in
 from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, lowers_of, narrowed, parse_rules, rule_in_words
@@ -146,39 +146,41 @@ def type_of(value: object) -> Any:
     return np.float64 if isinstance(value, float) else object
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What a codec is fitted on: a sample of the training rows, and how often each category was seen in all of them."""
-
-    sample: Plain  # (S,)
-    rows: int
-    counts: Mapping[tuple[str, ...], tuple[Plain, NDArray[np.float64]]]  # columns of a unit -> distinct values, rows
-
-
 def fit_codec(
-    columns: Sequence[Column], rules: Sequence[Rule], tally: Tally, *, spans: int, inside: Inside, seed: int
+    columns: Sequence[Column],
+    rules: Sequence[Rule],
+    sample: Plain,
+    counts: Mapping[tuple[str, ...], tuple[Plain, NDArray[np.float64]]],
+    settings: RowSettings,
+    seed: int,
 ) -> TableCodec:
-    """Args: spans into how many codes numbers are cut; inside how a value within a span is drawn."""
+    """Fit the units on training rows.
+
+    Args: sample of the training rows (S,); counts of all of them: columns of a unit of categories -> its distinct
+        values, and in how many rows each stands; settings say into how many codes numbers are cut, and how a value
+        within a span is drawn.
+    """
+    spans, inside = settings.spans, settings.values
     columns = _within(columns, rules)
     by_name = {column.name: column for column in columns}
     below = lowers_of(rules)
     keys = {rule.column for rule in rules if isinstance(rule, Seen)}
     units: list[Unit] = []
     for names in unit_columns(columns, rules):
-        column, size = by_name[names[0]], len(tally.sample[names[0]])
+        column, size = by_name[names[0]], len(sample[names[0]])
         if len(names) > 1 or not column.is_number:
-            units.append(fit_categories(names, *tally.counts[names]))
+            units.append(fit_categories(names, *counts[names]))
         elif column.name in below:
             lowers = [by_name[name] for name in below[column.name]]
-            units.append(fit_gaps(lowers, column, tally.sample, size, spans, inside))
+            units.append(fit_gaps(lowers, column, sample, size, spans, inside))
         else:
             drawn: Inside = "seen" if column.name in keys else inside
-            units.append(fit_numbers(column, tally.sample[column.name], size, spans, drawn))
-    codes = np.stack([unit.encode(tally.sample) for unit in units], axis=1)
+            units.append(fit_numbers(column, sample[column.name], size, spans, drawn))
+    codes = np.stack([unit.encode(sample) for unit in units], axis=1)
     for place, unit in enumerate(units):
         if isinstance(unit, CategoryUnit):
-            units[place] = grouped(unit, tally.sample, np.delete(codes, place, axis=1), seed)
-    constants = {column.name: tally.sample[column.name][0] for column in columns if column.kind == "constant"}
+            units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
+    constants = {column.name: sample[column.name][0] for column in columns if column.kind == "constant"}
     return TableCodec(tuple(columns), tuple(rules), tuple(units), constants)
 
 
@@ -251,9 +253,10 @@ def _check_parts(codec: TableCodec) -> None:
     if set(codec.constants) != {name for name, kind in kinds.items() if kind == "constant"}:
         raise ValueError("its constants are not those of its columns")
     if not all(value is None or isinstance(value, str | int | float) for value in codec.constants.values()):
-        raise ValueError("its constants are no numbers or texts")
+        raise ValueError("its constants are not numbers or texts")
     for column in codec.columns:
-        arrow_type(dtype_of(column))  # or rows could not be written
+        dtype_of(column)  # or rows could not be written
+        arrow_type(column.dtype)
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
     for unit in codec.units:
@@ -356,7 +359,7 @@ def _categories(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDAr
             continue
         texts = content["texts"][column]
         if not isinstance(texts, list) or not all(text is None or isinstance(text, str) for text in texts):
-            raise ValueError(f"the values of {column!r} are no texts")
+            raise ValueError(f"the values of {column!r} are not texts")
         values[column] = np.array(texts, dtype=object)
     lengths = {len(column) for column in values.values()}
     if lengths != {len(counts)} or not _climbing(starts, len(counts)):

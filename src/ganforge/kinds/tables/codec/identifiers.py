@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import EXACT, Column
-from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_named, is_text
+from ganforge.kinds.tables.reading.arrays import arrow_type, is_text
 
 _COUNTER = re.compile(r"(?P<before>.*)\{(?P<zeros>0+)\}(?P<after>.*)", re.DOTALL)
 _HEX = re.compile(r"(uuid|UUID|hex:(\d+)|HEX:(\d+))")
@@ -44,7 +44,7 @@ def fresh_identifiers(column: Column, count: int, random: np.random.Generator, s
     pattern = column.format or ""
     if _HEX.fullmatch(pattern):
         return _hexadecimal(pattern, count, random, start)
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     if not is_text(kind) and not pa.types.is_integer(kind):
         raise InputError(f"The column {column.name!r} of {column.dtype} cannot hold identifiers.", do="Keep its kind.")
     if not is_text(kind):
@@ -88,7 +88,7 @@ class Pattern:
         """How a fresh text begins where no pattern was found."""
         return f"{self.name}-"
 
-    def look(self, texts: pa.Array) -> None:
+    def update(self, texts: pa.Array) -> None:
         """Args: texts (N,), distinct, none missing."""
         if len(texts) == 0:
             return
@@ -101,7 +101,7 @@ class Pattern:
         clashing = texts.filter(pc.starts_with(texts, self.placeholder))
         self.clashing = max(self.clashing, pc.max(pc.utf8_length(clashing)).as_py() or 0)
 
-    def settle(self) -> tuple[str, float]:
+    def result(self) -> tuple[str, float]:
         """Column.format, and the number after which it goes on (Column.maximum).
 
         Texts without a pattern, names or sentences say, become the column's name and a number: should a text that was

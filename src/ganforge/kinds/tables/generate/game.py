@@ -58,7 +58,6 @@ class _Hidden:
     """One batch in a turn: the real rows, and what of them is given to whom."""
 
     real: Tensor  # (B, P)
-    codes: Tensor  # (B, U)
     shown: Tensor  # (B, U) ones where the generator sees the cell
     copied: Tensor  # (B, U) ones where the fake has the real row's cell
 
@@ -82,10 +81,10 @@ def row_game(
         codes = turn.batch["x"]
         if not imputes:
             shown = draw_given(len(codes), len(codec.units), rows.need("whole"), turn.random)
-            return _Hidden(layout.one_hot(codes), codes, shown, shown)
+            return _Hidden(layout.one_hot(codes), shown, shown)
         shown = draw_most(len(codes), len(codec.units), turn.random)
         missing = (~there[codes.clamp_min(0) + firsts]).float()
-        return _Hidden(layout.one_hot(codes), codes, shown * (1 - missing), torch.maximum(shown, missing))
+        return _Hidden(layout.one_hot(codes), shown * (1 - missing), torch.maximum(shown, missing))
 
     def draw(turn: Turn, hidden: _Hidden) -> tuple[Tensor, Tensor]:
         """The fake rows (B, P) and the logits that they were drawn from."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
@@ -33,7 +32,6 @@ from ganforge.recipe import Network, Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
@@ -226,11 +224,11 @@ class RowModel:
         return RowSamples(self, int(count), self.conditions(asked.get("where") or ()), seed)
 
     def write(self, samples: RowSamples, out: Path, *, force: bool) -> Path:
-        """Writes a table's file as the rows are drawn. Raises: InputError, StorageError."""
+        """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
         return write_table(samples.blocks(), out, self.codec.columns, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Fills the missing cells of a table."""
+        """Fill the missing cells of a table."""
         draw, seed, force = bool(options.get("draw")), options.get("seed", 0), bool(options.get("force"))
         return complete_table(self, source, out, draw=draw, seed=seed, force=force)
 
@@ -278,7 +276,7 @@ class RowSamples:
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:
-    """Reads the model of a run, which may come from anybody (core/model_files.py).
+    """Read the model of a run, which may come from anybody (core/model_files.py).
 
     Raises: RunError if there is none, if it is damaged, or if it is not a model of rows.
     """

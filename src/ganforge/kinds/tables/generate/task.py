@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from safetensors.numpy import load, save
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
 from ganforge.core.files import write_whole
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, columns_of, learned
@@ -30,11 +31,14 @@ from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.rules import broken
-from ganforge.kinds.tables.table import RowFeed, Table, TableInquiry, inquire, open_table
+from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
 from ganforge.run import Run
+
+if TYPE_CHECKING:
+    from ganforge.kinds.tables.impute import Impute
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
 SHOWN = 8  # rows that the report shows
@@ -61,7 +65,7 @@ class GenerateRows(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> RowsJob:
-        """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        """Open the table and choose everything the person did not. Raises: DataError, RecipeError."""
         return plan_job(begin(request, GenerateRows), tell, self)
 
     def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
@@ -71,7 +75,7 @@ class GenerateRows(Task):
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of two, on the rows that were sent."""
         codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
-        feed = RowFeed(examples["codes"].numpy(), recipe.compute.device)
+        feed = TensorFeed(recipe.compute.device, **examples)
         return build_row_game(recipe, codec, feed), feed
 
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
@@ -110,33 +114,25 @@ class GenerateRows(Task):
         )
 
 
-class RowsTask(Protocol):
-    """How a task on rows looks at the model of a job, and judges it."""
-
-    def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]: ...
-
-    def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation: ...
-
-
-def plan_job(draft: Draft, tell: Tell, task: RowsTask) -> RowsJob:
+def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
     """The job of a task on rows, for what its draft has pinned. Raises: DataError, RecipeError."""
-    inquiry = ask_table(draft.request)
-    tell("reading", count=inquiry.survey.rows, source=draft.request.source)
-    table = open_table(inquiry, choose_rows(draft, inquiry), draft.request.seed, draft.device)
-    return RowsJob(plan_rows(draft, inquiry, table, tell), table, tell, task)
+    inspected = inspect_asked(draft.request)
+    tell("reading", count=inspected.survey.rows, source=draft.request.source)
+    table = open_table(inspected, choose_rows(draft, inspected), draft.request.seed, draft.device)
+    return RowsJob(plan_rows(draft, inspected, table, tell), table, tell, task)
 
 
-def open_job(recipe: Recipe, tell: Tell, task: RowsTask) -> RowsJob:
+def open_job(recipe: Recipe, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
     """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
     rows = recipe.section(RowSettings)
     open_source(recipe.data.source)  # what is not there, or no table, is told as that
     try:
-        inquiry = inquire(recipe.data.source, columns_of(recipe), rows.rules)
+        inspected = inspect_table(recipe.data.source, columns_of(recipe), rows.rules)
     except DataError as error:
         what = f"The table at {recipe.data.source!r} is not the one this run was started with."
         raise DataError(what, error.what, "Put the old table back, or train a new run.") from error
-    refuse_changed_data(recipe, inquiry.survey.sha256, "The table", "is not the one")
-    return RowsJob(recipe, open_table(inquiry, rows, recipe.seed, recipe.compute.device), tell, task)
+    refuse_changed_data(recipe, inspected.survey.sha256, "The table", "is not the one")
+    return RowsJob(recipe, open_table(inspected, rows, recipe.seed, recipe.compute.device), tell, task)
 
 
 @dataclass(slots=True)
@@ -146,7 +142,7 @@ class RowsJob:
     recipe: Recipe
     table: Table
     tell: Tell
-    task: RowsTask
+    task: GenerateRows | Impute
 
     @property
     def passport(self) -> Mapping[str, Any]:
@@ -210,17 +206,17 @@ def learned_names(columns: Sequence[Column]) -> list[str]:
     return [column.name for column in learned(columns)][:DRAWN]
 
 
-def ask_table(request: Request) -> TableInquiry:
-    """The columns and rules of the table that was asked for, with a person's corrections. Raises: as `inquire`."""
+def inspect_asked(request: Request) -> InspectedTable:
+    """The table that was asked for, with a person's corrections. Raises: as `inspect_table`."""
     plan = request.options.get("plan")
     asked, rules = read_plan(plan) if plan else ((), None)
-    inquiry = inquire(request.source, asked, rules, request.options.get("rules", ()))
-    names = [column.name for column in inquiry.survey.columns]
+    inspected = inspect_table(request.source, asked, rules, request.options.get("rules", ()))
+    names = [column.name for column in inspected.survey.columns]
     if request.label not in (None, "none", *names):
         raise RecipeError(
             f"There is no column {request.label!r} in the table.", did_you_mean(str(request.label), names)
         )
-    return inquiry
+    return inspected
 
 
 def _as_text(samples: Plain, columns: Sequence[Column]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ganforge.contracts import Plain
 from ganforge.core.format import percent
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.similarity import by_frequency, ranks
-from ganforge.kinds.tables.reading.arrays import row_count, take
+from ganforge.kinds.tables.reading.arrays import joined, row_count, take
 from ganforge.measures.intervals import Estimate, of_share
 from ganforge.measures.neighbours import nearest_with_index
 
@@ -58,13 +58,13 @@ class Copies:
 
 
 def copies(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column]) -> Copies:
-    """Looks for training rows among the samples.
+    """Look for training rows among the samples.
 
     Args: all in random order, because the front of each is compared: as many training rows as there are held-out ones
         for nearness, at most 5,000; every training row given for exact copies.
     """
     n = min(MOST_NEAR, row_count(train), row_count(held_out))
-    known = set_of_rows(train, columns)
+    known = np.unique(row_hashes(train, columns))
     hashes, unseen = row_hashes(samples, columns), row_hashes(held_out, columns)
     m = min(len(hashes), len(unseen))
     return Copies(
@@ -81,16 +81,15 @@ def copies(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Colu
 def nearer_share(train: Plain, held_out: Plain, rows: Plain, columns: Sequence[Column]) -> Estimate:
     """The share of `rows` nearer to a training row, ties counting half, with Wilson's interval.
 
-    Rows with the same nearest real row are no independent trials: which side that one is on decides for all of them. So
-    the interval is that of (sum c)^2 / sum c^2 trials, where c counts the rows that each real row is nearest to.
+    Rows with the same nearest real row are not independent: which side that one is on decides for all of them. So the
+    interval is that of (sum c)^2 / sum c^2 trials, where c counts the rows that each real row is nearest to.
 
     Numbers are standardised, a different text or a missing value instead of one counts as a distance of one.
     """
-    space = _Space.fit(train, held_out, columns)
-    points = space.points(rows)
+    points, *sides = _points((rows, train, held_out), joined([train, held_out]), columns)
     (to_train, first), (to_unseen, second) = (
-        (found[0][:, 0].astype(np.float64), found[1][:, 0])
-        for found in (nearest_with_index(points, space.points(side), 1) for side in (train, held_out))
+        (distances[:, 0].astype(np.float64), places[:, 0])
+        for distances, places in (nearest_with_index(points, side, 1) for side in sides)
     )
     tie = np.abs(to_train - to_unseen) <= SAME * (1 + to_train)
     score = float(((to_train < to_unseen) & ~tie).sum() + tie.sum() / 2)
@@ -108,43 +107,21 @@ def row_hashes(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:
     return hashes
 
 
-def set_of_rows(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:
-    """The distinct hashes of a table's rows, sorted."""
-    return np.unique(row_hashes(table, columns))
-
-
-@dataclass(frozen=True, slots=True)
-class _Space:
-    """How rows become points, the same for every table. Both real sides shape it alike, or it would favour one."""
-
-    columns: tuple[Column, ...]
-    centre: dict[str, tuple[float, float]]
-    texts: dict[str, pd.Index[str]]
-
-    @classmethod
-    def fit(cls, train: Plain, held_out: Plain, columns: Sequence[Column]) -> _Space:
-        chosen, centre, texts = learned(columns), {}, {}
-        for column in chosen:
-            values = np.concatenate([train[column.name], held_out[column.name]])
-            if column.is_number:
-                there = values[~np.isnan(values)]
-                spread = float(there.std()) if len(there) else 0.0
-                centre[column.name] = (float(there.mean()) if len(there) else 0.0, spread or 1.0)
-            else:
-                texts[column.name] = by_frequency(values)[:MOST_ONE_HOT]
-        return cls(chosen, centre, texts)
-
-    def points(self, table: Plain) -> NDArray[np.float32]:
-        """float32 (N, D)."""
-        parts = []
-        for column in self.columns:
+def _points(tables: Sequence[Plain], real: Plain, columns: Sequence[Column]) -> list[NDArray[np.float32]]:
+    """Each table as points (N, D). Args: real the rows of both real sides: shaped by one, the space would favour it."""
+    parts: list[list[Floats]] = [[] for _ in tables]
+    for column in learned(columns):
+        known = real[column.name]
+        if column.is_number:
+            there = known[~np.isnan(known)]
+            mean, spread = (float(there.mean()), float(there.std()) or 1.0) if len(there) else (0.0, 1.0)
+        else:
+            texts = by_frequency(known)[:MOST_ONE_HOT]
+        for mine, table in zip(parts, tables, strict=True):
             values = table[column.name]
-            if column.name in self.centre:
-                mean, spread = self.centre[column.name]
+            if column.is_number:
                 gone = np.isnan(values)
-                parts.append(np.where(gone, 0.0, (values - mean) / spread)[:, None])
-                parts.append(gone[:, None].astype(np.float64))
+                mine += [np.where(gone, 0.0, (values - mean) / spread)[:, None], gone[:, None].astype(np.float64)]
             else:
-                known = self.texts[column.name]
-                parts.append(np.eye(len(known) + 2)[ranks(values, known)] / np.sqrt(2))  # different ones are one apart
-        return np.concatenate(parts, axis=1).astype(np.float32)
+                mine.append(np.eye(len(texts) + 2)[ranks(values, texts)] / np.sqrt(2))  # different ones are one apart
+    return [np.concatenate(mine, axis=1).astype(np.float32) for mine in parts]

@@ -68,7 +68,7 @@ FLOOR = "The floor is what unseen real rows get in place of generated ones, and 
 def evaluate_table(
     train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Column], *, label: str | None, seed: int
 ) -> Evaluation:
-    """Compares generated rows with real ones, and rivals that are no GAN in the same way.
+    """Compare generated rows with real ones, and rivals that are not GANs in the same way.
 
     Columns and pairs are compared with the training rows, in sets as large as the held-out one, because the floor is
     what the held-out rows get in their place. Memory is bounded: at most 200,000 training rows are searched for copies,

@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 
 def rivals_of(real: Real, count: int) -> list[tuple[str, str, Plain]]:
-    """Name, sentence and rows of each: what is no GAN and learns from the same rows."""
+    """Name, sentence and rows of each: methods that are not GANs and learn from the same rows."""
     random = np.random.default_rng(seed_for(real.seed, "metrics/tables/rivals"))
     base = take(real.train, slice(0, 2 * MOST_ROWS))
     found = [

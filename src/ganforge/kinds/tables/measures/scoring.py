@@ -202,7 +202,7 @@ class Real:
 
     @classmethod
     def prepare(cls, train: Plain, held_out: Plain, columns: Sequence[Column], label: str | None, seed: int) -> Real:
-        """Takes at most 200,000 training and 30,000 held-out rows, the same for the same seed."""
+        """Take at most 200,000 training and 30,000 held-out rows, the same for the same seed."""
         train = subset(train, columns, MOST_TRAIN, seed, "train")
         held_out = subset(held_out, columns, MOST_ROWS, seed, "held_out")
         base = take(train, slice(0, 2 * MOST_ROWS))

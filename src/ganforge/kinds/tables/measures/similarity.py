@@ -134,10 +134,8 @@ def ranks(values: NDArray[np.generic], known: pd.Index[str]) -> Codes:
 
 def by_frequency(values: NDArray[np.generic]) -> pd.Index[str]:
     """The distinct texts, the most frequent first, equally frequent ones by the alphabet; missing ones left out."""
-    counts = pd.Series(values, dtype=object).value_counts(dropna=True)
-    frame = pd.DataFrame({"text": counts.index.astype(object), "count": counts.to_numpy()})
-    ordered = frame.sort_values(["count", "text"], ascending=[False, True], kind="stable")["text"]
-    return pd.Index(ordered.to_numpy(), dtype=object)
+    counts = pd.Series(values, dtype=object).value_counts().sort_index()
+    return pd.Index(counts.sort_values(ascending=False, kind="stable").index, dtype=object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,7 @@ class Similarity:
 
 
 def similarity(real: Coded, fake: Coded) -> Similarity:
-    """Compares two tables that one `Coding` has coded; each with at least two rows.
+    """Compare two tables that one `Coding` has coded; each with at least two rows.
 
     The interval of each mean is a jackknife over blocks of rows that are left out of both tables at once.
     """

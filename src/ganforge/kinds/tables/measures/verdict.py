@@ -50,7 +50,7 @@ def judge_table(
     lost: Sequence[str] = (),
     label: str | None = None,
 ) -> Verdict:
-    """Grades by what is lost of being real, the mean of three shares (of two where nothing can be predicted):
+    """Grade by what is lost of being real, the mean of three shares (of two where nothing can be predicted):
 
     quality: 0 at that of real rows, 1 at that of independent columns; skill: 1 - the share of it that is kept;
     disguise: 2 AUC - 1 of detection. Up to 0.12 excellent, 0.28 good, 0.5 fair, 0.8 poor, beyond it failed. Then the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -88,8 +89,13 @@ def column_from(array: pa.Array, dtype: Any) -> Any:
     return np.full(len(values), None, object) if dtype.kind == "O" else values.astype(dtype)
 
 
-def arrow_type(dtype: Any) -> pa.DataType:
-    """The Arrow type that holds a pandas dtype's values; of a categorical, text. Raises: TypeError if there is none."""
+@lru_cache(maxsize=1024)
+def arrow_type(name: str) -> pa.DataType:
+    """The Arrow type that holds the values of a pandas dtype of this name; of a categorical, text.
+
+    Raises: TypeError if there is none.
+    """
+    dtype = dtype_named(name)
     kind = pa.string() if isinstance(dtype, pd.CategoricalDtype) else pa.Array.from_pandas(pd.Series(dtype=dtype)).type
     if isinstance(kind, pa.BaseExtensionType):
         raise TypeError(f"a table has no column of {dtype}")
@@ -128,14 +134,14 @@ def words_from(array: pa.Array) -> NDArray[Any]:
 def categorical_of_words(words: pa.Array, dtype: pd.CategoricalDtype) -> pd.Categorical:
     """Categories, of whatever type, from their texts (N,); None among the categories: what comes makes them.
 
-    Raises: ValueError for a text that is no category.
+    Raises: ValueError for a text that is not a category.
     """
     if dtype.categories is None:
         dtype = pd.CategoricalDtype(pd.Index(sorted(pc.unique(words).drop_null().to_pylist()), dtype="str"))
     texts = pa.array(dtype.categories).cast(pa.string())
     strange = pc.invert(pc.is_in(words.drop_null(), value_set=texts))
     if pc.any(strange).as_py():
-        raise ValueError(f"{words.drop_null().filter(strange)[0].as_py()!r} is no category")
+        raise ValueError(f"{words.drop_null().filter(strange)[0].as_py()!r} is not a category")
     return _categorical(words, dtype, texts)
 
 
@@ -158,7 +164,7 @@ def base_of(kind: pa.DataType) -> Base:
 
 
 def dates_from(texts: pa.Array, form: str, offset: str) -> pa.Array | None:
-    """Texts of dates as timestamps in microseconds without a zone; None if one of them is no date of this form.
+    """Texts of dates as timestamps in microseconds without a zone; None if one of them is not a date of this form.
 
     With an offset they are in UTC, else on the clock on the wall. Each distinct text is read once.
     """
@@ -203,7 +209,7 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
     A categorical has the categories that Column.format remembers; without them those that stand in `plain`, sorted.
 
     Raises: ValueError if a value cannot be in a column: one missing in a dtype that has no missing values, a text that
-        is no category.
+        is not a category.
     """
     made = {column.name: _column(plain[column.name], column) for column in columns}
     return pd.DataFrame(made, copy=False)
@@ -252,12 +258,12 @@ def _numbers(values: NDArray[Any], column: Column) -> pa.Array:
         values, fractional = values.copy(), np.abs(values) < 2**53
         values[fractional] = np.round(values[fractional], column.decimals)
     array = pa.array(values, from_pandas=True)
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     return numbers_as_text(array, column) if is_text(kind) else array.cast(kind)
 
 
 def _moments(values: NDArray[Any], column: Column) -> pa.Array:
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     values = values.astype(np.float64, copy=False)
     missing = np.isnan(values)
     counts = np.rint(np.where(missing, 0.0, values)).astype(np.int64) * column.unit
@@ -282,14 +288,14 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
 
 def from_text(texts: pa.Array, column: Column) -> pa.Array:
     """The values (N,) of texts as the column writes them, in the Arrow type of its dtype."""
-    kind = arrow_type(dtype_named(column.dtype))
+    kind = arrow_type(column.dtype)
     match base_of(kind):
         case "truth":
             return pc.equal(texts, _truths(column)[0])
         case "datetime" if form := _date_form(column):
             when = dates_from(texts, *_split(form))
             if when is None:
-                raise ValueError(f"a text of the column {column.name!r} is no date like {form}")
+                raise ValueError(f"a text of the column {column.name!r} is not a date like {form}")
             return when.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(kind, safe=False)
         case "text":
             return texts

@@ -42,7 +42,7 @@ class Parts:
 
 
 def open_arrow(source: str, paths: Sequence[Path]) -> TableSource:
-    """Opens files of one schema as one table.
+    """Open files of one schema as one table.
 
     Raises: DataError as `source.open_source`; what Arrow raises on damaged files.
     """

@@ -62,14 +62,14 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
     unit = 1
     if profile.base == "datetime":
         about["resolution"], unit = list(MICROSECONDS.items())[profile.finest]
-        zone = getattr(arrow_type(dtype), "tz", None)
+        zone = getattr(arrow_type(str(dtype)), "tz", None)
         about["zone"] = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else zone
     if profile.base in ("number", "datetime") and values:
         about |= {"minimum": profile.minimum / unit, "maximum": profile.maximum / unit}
     if kind == "decimal":
         about["decimals"] = profile.decimals
     if kind == "identifier" and profile.base == "text":
-        about["format"], about["maximum"] = profile.pattern.settle()
+        about["format"], about["maximum"] = profile.pattern.result()
     return Column(
         name=profile.name,
         kind=kind,
@@ -206,10 +206,10 @@ def _check_kind(source: TableSource, profile: Profile, dtype: Any, found: Column
     elif number and text:
         regex = WITH_ZEROS if kind == "integer" else NUMBER
         place = _first(source, found, lambda values: pc.invert(pc.match_substring_regex(values, regex)))
-        why = "It is no number."
+        why = "It is not a number."
     elif kind == "integer" and not profile.whole:
         place = _first(source, found, lambda values: pc.not_equal(values, pc.round(values)))
-        why = "It is no whole number."
+        why = "It is not a whole number."
     elif number:
         place, why = profile.beyond, f"Numbers beyond {EXACT:,} cannot be learned exactly."
     if place:
@@ -301,7 +301,7 @@ def _arrays(source: TableSource, column: Column | Profile) -> Iterator[pa.Array]
 
 
 def _repeated() -> Offence:
-    """Finds values that were there before, in these rows or in those of an earlier call."""
+    """Find values that were there before, in these rows or in those of an earlier call."""
     before: set[Any] = set()
 
     def again(values: pa.Array) -> pa.Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +20,7 @@ KEYS = ("source", "columns", "rules")
 def write_plan(
     path: str | Path, columns: Sequence[Column], rules: Sequence[str], source: str, *, force: bool = False
 ) -> bool:
-    """Writes plan.json: the source, each column with what a person may change first, and the rules in words.
+    """Write plan.json: the source, each column with what a person may change first, and the rules in words.
 
     Returns: whether the file holds just this now. One that holds something else, perhaps a person's corrections, is
         left as it is unless force is given.
@@ -32,7 +33,9 @@ def write_plan(
     if place.is_dir():
         raise InputError(f"{str(path)!r} is a folder.", "A plan is written as one file.", "Choose another name.")
     if place.exists() and not force:
-        return _holds(place, whole)
+        with suppress(OSError):  # whatever it is, it is not ours
+            return place.read_bytes() == whole
+        return False
     write_whole(place, whole)
     return True
 
@@ -50,9 +53,9 @@ def read_plan(path: str | Path) -> tuple[tuple[Column, ...], tuple[str, ...] | N
             raise RecipeError(f"The plan {name!r} has an unknown key {key!r}.", did_you_mean(key, KEYS), "Correct it.")
     columns, rules = content.get("columns", []), content.get("rules")
     if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
-        raise RecipeError(f"The columns of the plan {name!r} are no list of objects.", do="Write it anew with plan.")
+        raise RecipeError(f"The columns of the plan {name!r} are not a list of objects.", do="Write it anew with plan.")
     if rules is not None and not (isinstance(rules, list) and all(isinstance(rule, str) for rule in rules)):
-        raise RecipeError(f"The rules of the plan {name!r} are no list of texts.", do='Write them like "start <= end".')
+        raise RecipeError(f"The rules of the plan {name!r} are not a list of texts.", do='Write "start <= end", say.')
     read = tuple(_column(column, number) for number, column in enumerate(columns, 1))
     names = [column.name for column in read]
     twice = next((n for n in names if names.count(n) > 1), None)
@@ -61,30 +64,23 @@ def read_plan(path: str | Path) -> tuple[tuple[Column, ...], tuple[str, ...] | N
     return read, None if rules is None else tuple(rules)
 
 
-def _holds(place: Path, content: bytes) -> bool:
-    try:
-        return place.read_bytes() == content
-    except OSError:  # whatever it is, it is not ours
-        return False
-
-
 def _read(path: str | Path, name: str) -> dict[str, Any]:
     try:
         content = read_json_file(Path(path).expanduser())
     except OSError as error:
         raise RecipeError(f"The plan {name!r} cannot be read: {error.strerror}.", do="Check its path.") from error
     except UnicodeDecodeError as error:
-        raise RecipeError(f"The plan {name!r} is no UTF-8: {error}.", do="Save it as UTF-8.") from error
+        raise RecipeError(f"The plan {name!r} is not UTF-8: {error}.", do="Save it as UTF-8.") from error
     except json.JSONDecodeError as error:
         raise RecipeError(
-            f"The plan {name!r} is no JSON: line {error.lineno}, column {error.colno}: {error.msg}.",
+            f"The plan {name!r} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}.",
             "A comma or a quotation mark may be missing there.",
             "Correct it, or write it anew with plan.",
         ) from error
     except ValueError as error:
         raise RecipeError(f"The plan {name!r} cannot be used: {error}.", do="Write it anew with plan.") from error
     if not isinstance(content, dict):
-        raise RecipeError(f"The plan {name!r} is no JSON object.", f"It has the keys {', '.join(KEYS)}.")
+        raise RecipeError(f"The plan {name!r} is not a JSON object.", f"It has the keys {', '.join(KEYS)}.")
     return content
 
 

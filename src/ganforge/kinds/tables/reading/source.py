@@ -86,7 +86,7 @@ def regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table
 
 
 def open_source(source: str | Path) -> TableSource:
-    """Opens a .csv, .tsv or .txt file (also .gz), .parquet, .feather or .arrow, a folder of Parquet parts, or a
+    """Open a .csv, .tsv or .txt file (also .gz), .parquet, .feather or .arrow, a folder of Parquet parts, or a
     built-in table by its name. Text files and, where their statistics do not tell, others are read once for the types.
 
     Raises: DataError if there is no such table, or it is empty, damaged, or has columns that no table can have.

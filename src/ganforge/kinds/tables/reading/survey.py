@@ -85,22 +85,22 @@ class Profile:
     texts: int = 0
     spaced: int = 0  # texts with a blank
 
-    def look(self, array: pa.Array) -> None:
+    def update(self, array: pa.Array) -> None:
         """Args: array (N,), the column's next rows (dtypes.arrow_from). Raises: DataError for infinite values."""
         first_row = self.rows + 1
         self.rows += len(array)
         self.missing += array.null_count
         if self.base == "text":
-            self._look_at_texts(array)
+            self._update_texts(array)
         elif self.base == "number":
-            self._look_at_numbers(array, first_row)
+            self._update_numbers(array, first_row)
         elif self.base == "datetime":
-            self._look_at_moments(array)
+            self._update_moments(array)
         else:
             hashes = pc.unique(array).drop_null().cast(pa.uint8()).to_numpy().astype(np.uint64)
             self.distinct.add(hashes, len(array) - array.null_count)
 
-    def _look_at_texts(self, array: pa.Array) -> None:
+    def _update_texts(self, array: pa.Array) -> None:
         if pa.types.is_dictionary(array.type):
             used = pc.unique(array.indices).drop_null()
             words = pc.unique(array.dictionary.take(used)).drop_null()
@@ -110,12 +110,12 @@ class Profile:
             return
         hashes = pd.util.hash_array(words.to_numpy(zero_copy_only=False), categorize=False)
         self.distinct.add(hashes, len(array) - array.null_count)
-        self.pattern.look(words)
+        self.pattern.update(words)
         self.texts += len(words)
         self.letters += pc.sum(pc.utf8_length(words)).as_py()
         self.spaced += pc.sum(pc.match_substring(words, " ").cast(pa.int64())).as_py()
 
-    def _look_at_numbers(self, array: pa.Array, first_row: int) -> None:
+    def _update_numbers(self, array: pa.Array, first_row: int) -> None:
         values = array.drop_null()
         exact = values.to_numpy() if not pa.types.is_decimal(values.type) else values.cast(pa.float64()).to_numpy()
         if len(exact) == 0:
@@ -133,12 +133,12 @@ class Profile:
         bits = exact.astype(np.int64) if self.whole_type else numbers + 0.0  # -0.0 becomes 0.0
         self.distinct.add(bits.view(np.uint64), len(exact))
         if self.whole_type:
-            self._look_at_counters(array, exact, first_row)
+            self._update_counters(array, exact, first_row)
         else:
             self.whole = self.whole and bool((np.abs(numbers) <= EXACT).all() and (numbers == np.rint(numbers)).all())
             self.decimals = _decimals(exact, self.decimals)
 
-    def _look_at_counters(self, array: pa.Array, exact: NDArray[Any], first_row: int) -> None:
+    def _update_counters(self, array: pa.Array, exact: NDArray[Any], first_row: int) -> None:
         if self.beyond is None and max(abs(int(exact.min())), abs(int(exact.max()))) > EXACT:
             far = [value is not None and abs(value) > EXACT for value in array.to_pylist()]
             row = far.index(True)
@@ -156,7 +156,7 @@ class Profile:
         self.step = self.step if bool((np.diff(numbers) == self.step).all()) else None
         self.last = int(numbers[-1])
 
-    def _look_at_moments(self, array: pa.Array) -> None:
+    def _update_moments(self, array: pa.Array) -> None:
         moments = microseconds(array.drop_null()).to_numpy()
         if len(moments) == 0:
             return
@@ -170,7 +170,7 @@ class Profile:
 
 
 def hash_into(digest: Any, array: pa.Array) -> None:
-    """Adds a column's next rows to a sha256: its type, what is missing, and the values. Args: digest of hashlib."""
+    """Add a column's next rows to a sha256: its type, what is missing, and the values. Args: digest of hashlib."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     digest.update(str(array.type).encode())
@@ -213,7 +213,7 @@ class TableSurvey:
 
 
 def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurvey:
-    """Reads a table once, a part at a time, and says what its columns are.
+    """Read a table once, a part at a time, and say what its columns are.
 
     Args: asked columns of an edited plan.json; what was set there wins over what is found.
     Raises: DataError if the table has fewer than 10 rows, nothing to learn, infinite values or whole numbers beyond
@@ -285,7 +285,7 @@ def _read(source: TableSource) -> tuple[list[Profile], dict[str, Any], str]:
                 profiles.append(Profile(name, base, whole_type, Distinct(most), Pattern(name)))
         for profile in profiles:
             array = arrays[profile.name]
-            profile.look(array)
+            profile.update(array)
             hash_into(digest, array)
     return profiles, dtypes, digest.hexdigest()
 

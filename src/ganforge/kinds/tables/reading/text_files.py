@@ -51,7 +51,7 @@ class Lines:
 
 
 def open_text(source: str, path: Path) -> TableSource:
-    """Reads a file once from end to end, and opens it.
+    """Read a file once from end to end, and open it.
 
     Raises: DataError as `source.open_source`; what the libraries raise on damaged files.
     """
@@ -69,13 +69,13 @@ def open_text(source: str, path: Path) -> TableSource:
                 values = _without_missing(trimmed)
                 if values.null_count:
                     missing_words.update(trimmed.filter(values.is_null()).to_pylist())
-                reading.look(values)
+                reading.update(values)
     except pa.ArrowInvalid as error:
         raise _in_words(source, error) from error
     _check_quotes(source, lines, max(lines.swallowed, last.count("\n")))
     if rows == 0:
         raise _only_ragged(source, lines) if lines.ragged else no_rows(source)
-    settled = [reading.settle() for reading in readings]
+    settled = [reading.result() for reading in readings]
     written = [
         Column(name=n, kind="category", dtype=str(t), format=f) for n, (t, f) in zip(names, settled, strict=True)
     ]
@@ -233,7 +233,7 @@ def _in_words(source: str, error: pa.ArrowInvalid) -> DataError:
 
 def _not_utf8(source: str, line: int, byte: bytes, why: str) -> DataError:
     return DataError(
-        f"Line {line} of {source!r} holds the byte 0x{byte.hex()}, which is no UTF-8.",
+        f"Line {line} of {source!r} holds the byte 0x{byte.hex()}, which is not UTF-8.",
         why,
         "Save the file as UTF-8; spreadsheets call it 'CSV UTF-8'.",
     )

@@ -1,7 +1,7 @@
 """What a column of texts is: numbers, dates or truths, if every value of the whole column says so, and how written.
 
-A column's reading narrows down as its chunks pass: `look` takes away what a chunk rules out, `settle` chooses from what
-is left. Rules err on the side of text: "007" would not come back from a number as it was.
+A column's reading narrows down as its chunks pass: `update` takes away what a chunk rules out, `result` chooses from
+what is left. Rules err on the side of text: "007" would not come back from a number as it was.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ class Reading:
     fraction: int = 0  # digits of a second
     missing: int = 0
     comma: bool = False  # any comma
-    finite: bool = False  # any number that is no infinity
+    finite: bool = False  # any number that is not infinite
     plain_digits: bool = True  # no number with an exponent
     decimals: tuple[int, int] = (99, 0)  # fewest and most digits behind the point
     padded: bool = False  # a number such as 1.50
     whole_with_point: bool = False  # a number such as 5.0
 
-    def look(self, values: pa.Array) -> None:
+    def update(self, values: pa.Array) -> None:
         """Args: values texts (N,), stripped, None where missing."""
         self.missing += values.null_count
         if self.forms == [] or len(known := pc.unique(values).drop_null()) == 0:
@@ -73,7 +73,7 @@ class Reading:
             self._begin(known[0].as_py())
         self.forms = [form for form in self.forms or () if self._fits(form, known)]
         if "number" in self.forms:
-            self._look_at_numbers(known.filter(pc.invert(pc.match_substring_regex(known, INFINITE))))
+            self._update_numbers(known.filter(pc.invert(pc.match_substring_regex(known, INFINITE))))
         if "comma" in self.forms:
             self.comma |= bool(pc.any(pc.match_substring(known, ",")).as_py())
 
@@ -91,7 +91,7 @@ class Reading:
         digits = _DATES[form].replace(r"(\d{3}|\d{6})", rf"\d{{{self.fraction}}}")
         return _all(known, digits + re.escape(self.offset) + "$") and dates_from(known, form, self.offset) is not None
 
-    def _look_at_numbers(self, numbers: pa.Array) -> None:
+    def _update_numbers(self, numbers: pa.Array) -> None:
         if len(numbers) == 0:
             return
         self.finite = True
@@ -116,7 +116,7 @@ class Reading:
         """Whether the texts would be numbers, had they a point, or nothing, in place of a comma."""
         return self.comma and "comma" in (self.forms or ())
 
-    def settle(self) -> tuple[Any, str | None]:
+    def result(self) -> tuple[Any, str | None]:
         """The pandas dtype of the column, and how it is written where that is not the usual way (Column.format)."""
         forms = self.forms or []
         if forms and forms[0] in TRUTHS:

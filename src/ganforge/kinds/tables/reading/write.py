@@ -25,7 +25,7 @@ Frames = Iterable[pd.DataFrame]
 
 
 def write_table(chunks: Frames, out: str | Path, columns: Sequence[Column], *, force: bool) -> Path:
-    """Writes frames, one after the other, as one .csv, .tsv, .csv.gz, .tsv.gz, .parquet, .feather or .arrow file.
+    """Write frames, one after the other, as one .csv, .tsv, .csv.gz, .tsv.gz, .parquet, .feather or .arrow file.
 
     Args: chunks frames with `columns` (from_plain), needed one at a time; force replaces a file. Returns: the path.
     Raises: InputError as `check_table_place`, which comes before the first chunk is asked for; StorageError. A file
@@ -86,33 +86,34 @@ def _quoted(texts: pa.Array, delimiter: str) -> pa.Array:
 
 
 def _parquet(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None:
-    tables = _tables(chunks, columns)
-    first = next(tables)
+    first, tables = _tables(chunks, columns)
     with pq.ParquetWriter(file, first.schema) as writer:
-        writer.write_table(first)
         for table in tables:
             writer.write_table(table.cast(first.schema))
 
 
 def _feather(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None:
     """Arrow's file form has one dictionary for a column: categories that are not known beforehand become texts."""
-    tables = _tables(chunks, columns, texts=[c.name for c in columns if c.dtype == "category" and c.format is None])
-    first = next(tables)
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.ipc.new_file(file, first.schema, options=options) as writer:
-        writer.write_table(first)
+    texts = [column.name for column in columns if column.dtype == "category" and column.format is None]
+    first, tables = _tables(chunks, columns, texts)
+    with pa.ipc.new_file(file, first.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         for table in tables:
             writer.write_table(table.cast(first.schema))
 
 
-def _tables(chunks: Frames, columns: Sequence[Column], texts: Sequence[str] = ()) -> Iterator[pa.Table]:
-    """Arrow tables of one schema, with what pandas needs to find its dtypes again."""
+def _tables(
+    chunks: Frames, columns: Sequence[Column], texts: Sequence[str] = ()
+) -> tuple[pa.Table, Iterator[pa.Table]]:
+    """The first of Arrow tables, which has the schema of all, and all, with what pandas needs to find its dtypes."""
     names = [column.name for column in columns]
     nothing = from_plain({name: np.empty(0, object) for name in names}, columns)  # the types, should no rows come
     frames = iter(chunks)
-    for frame in itertools.chain([next(frames, nothing)], frames):
-        chosen = frame[names].astype(dict.fromkeys(texts, "str"))
-        yield pa.Table.from_pandas(chosen, preserve_index=False)
+
+    def table(frame: pd.DataFrame) -> pa.Table:
+        return pa.Table.from_pandas(frame[names].astype(dict.fromkeys(texts, "str")), preserve_index=False)
+
+    first = table(next(frames, nothing))
+    return first, itertools.chain([first], map(table, frames))
 
 
 _WRITERS: dict[str, Callable[[Any, Frames, Sequence[Column]], None]] = {

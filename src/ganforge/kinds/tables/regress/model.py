@@ -144,7 +144,7 @@ def _refused(why: str) -> InputError:
 
 
 def load_regression(folder: Path, device: str = "cpu") -> RegressionModel:
-    """Reads the model of a run, which may come from anybody (core/model_files.py).
+    """Read the model of a run, which may come from anybody (core/model_files.py).
 
     Raises: RunError if there is none, if it is damaged, or if it is not a regression.
     """
@@ -154,7 +154,7 @@ def load_regression(folder: Path, device: str = "cpu") -> RegressionModel:
     with refused(f"The model at {str(folder)!r}"):
         features, target, given = content["features"], content["target"], content["scaling"]
         if not isinstance(features, list) or not all(isinstance(name, str) for name in (*features, target)):
-            raise ValueError("its features and target are no names")
+            raise ValueError("its features and target are not names")
         scaling = Scaling(
             x_mean=np.array(given["x_mean"], np.float64),
             x_std=np.array(given["x_std"], np.float64),

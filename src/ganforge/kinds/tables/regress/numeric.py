@@ -11,36 +11,15 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.reading.source import open_source
 
 HELD_OUT = 0.2  # share of the rows
 FEWEST_ROWS = 20
 Numbers = NDArray[np.float64]
-
-
-class TableFeed:
-    """Standardised rows, drawn by index (contracts.Feed)."""
-
-    resident = True
-
-    def __init__(self, x: Numbers, y: Numbers) -> None:
-        """Args: x (N, F) and y (N,), standardised."""
-        self._x, self._y = torch.from_numpy(x).float(), torch.from_numpy(y).float()
-
-    def __len__(self) -> int:
-        return len(self._y)
-
-    def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        """Args: indices (B,) int64. Returns: x float32 (B, F), y float32 (B,)."""
-        return {"x": self._x.index_select(0, indices), "y": self._y.index_select(0, indices)}
-
-    def raw(self, first: int, last: int) -> dict[str, Tensor]:
-        """x (n, F) and y (n,) of the rows first..last-1."""
-        return {"x": self._x[first:last], "y": self._y[first:last]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +62,11 @@ class NumericTable:
         scaling = self.scaling
         return (self.train_x - scaling.x_mean) / scaling.x_std, (self.train_y - scaling.y_mean) / scaling.y_std
 
+    def feed(self) -> TensorFeed:
+        """The standardised training rows."""
+        x, y = (torch.from_numpy(part).float() for part in self.standardised())
+        return TensorFeed(x=x, y=y)
+
     def sha256(self) -> str:
         """Of the names and numbers that are learned from and judged on."""
         content = hashlib.sha256("\0".join((*self.feature_names, self.target_name)).encode())
@@ -92,7 +76,7 @@ class NumericTable:
 
 
 def open_numeric_table(source: str | Path | pd.DataFrame, target: str, seed: int) -> NumericTable:
-    """Opens a table for regression of `target` on all other numeric columns.
+    """Open a table for regression of `target` on all other numeric columns.
 
     Columns that are not numeric or constant are left out, and rows with missing or infinite values: see the passport.
 

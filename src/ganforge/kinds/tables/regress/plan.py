@@ -10,7 +10,7 @@ import numpy as np
 from ganforge.contracts import Game, Task, Tell
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.tables.regress.model import REGRESSORS, build_game, build_regressor
-from ganforge.kinds.tables.regress.numeric import NumericTable, TableFeed, with_ones
+from ganforge.kinds.tables.regress.numeric import NumericTable, with_ones
 from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import WHOLE, measure_rate
 from ganforge.planning.draft import ASKED, Draft
@@ -190,7 +190,7 @@ def _choose_length(draft: Draft, table: NumericTable, examples: int, why: str, t
         def build(recipe: Recipe) -> Game:
             return build_game(recipe, len(table.feature_names))
 
-        rate = measure_rate(draft.recipe(), TableFeed(*table.standardised()), TIMED_STEPS, build=build)
+        rate = measure_rate(draft.recipe(), table.feed(), TIMED_STEPS, build=build)
         examples, why = max(batch, int(rate * seconds)), f"{seconds / 60:g} minutes at {rate:,.0f} rows/s"
     length = draft.choose(
         Length,

@@ -17,6 +17,7 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError
 from ganforge.kinds.tables.figures.columns import draw_predictions
 from ganforge.kinds.tables.measures.blocks import solution_block
@@ -24,7 +25,6 @@ from ganforge.kinds.tables.regress.model import RegressionModel, build_game, loa
 from ganforge.kinds.tables.regress.numeric import (
     Numbers,
     NumericTable,
-    TableFeed,
     closed_form,
     column_names,
     open_numeric_table,
@@ -59,7 +59,7 @@ class Regress(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> RegressJob:
-        """Opens the table and chooses everything the person did not. Raises: DataError, RecipeError."""
+        """Open the table and choose everything the person did not. Raises: DataError, RecipeError."""
         draft = begin(request, Regress)
         if request.label is None:
             raise RecipeError(
@@ -79,8 +79,7 @@ class Regress(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of one, on the rows that were sent."""
-        feed = TableFeed(examples["x"].numpy(), examples["y"].numpy())
-        return build_game(recipe, examples["x"].shape[1]), feed
+        return build_game(recipe, examples["x"].shape[1]), TensorFeed(recipe.compute.device, **examples)
 
 
 @dataclass(slots=True)
@@ -96,8 +95,8 @@ class RegressJob:
         return self.table.passport
 
     @property
-    def feed(self) -> Any:
-        return TableFeed(*self.table.standardised())
+    def feed(self) -> Feed:
+        return self.table.feed()
 
     def game(self) -> Game:
         """One player, initialised from the seed."""
@@ -131,7 +130,7 @@ class RegressJob:
         return product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """Writes model.json and model.safetensors into an empty folder."""
+        """Write model.json and model.safetensors into an empty folder."""
         self._model(product).store(folder, self.recipe)
 
     def read_product(self, folder: Path) -> nn.Module:

@@ -152,7 +152,7 @@ def range_in_words(condition: Condition, name: str, column: Column) -> str:
 def ends_of(bounds: Iterable[tuple[str, Typed]], column: Column) -> tuple[float, float]:
     """The least and the largest number of a column that keep all bounds (syntax.Clause).
 
-    Raises: InputError if one of them is no number or no datetime.
+    Raises: InputError if one of them is not a number or datetime.
     """
     low, high = -math.inf, math.inf
     for sign, value in bounds:
@@ -238,7 +238,7 @@ def _span(value: Typed, clause: Clause, column: Column) -> Condition:
         near = " and ".join(write_number(number, column) for number in (high, low))
         raise InputError(
             f"The condition {clause.said!r} cannot be met.",
-            f"{value.text} is no value of {column.name!r}: {_grid(column)}.",
+            f"{value.text} is not a value of {column.name!r}: {_grid(column)}.",
             f"Its neighbours are {near}; a range works as well.",
         )
     return _refuse_unseen(Condition(column.name, low, high), clause, column)
@@ -303,7 +303,7 @@ def _given(value: Any, column: Column) -> Clause:
 
     Args: value a scalar, None for missing, a pair (low, high) with None for an open end where the column is ordered, or
         a list, set, tuple or array of values.
-    Raises: InputError for a value of another type, a range that is no pair, or an empty list.
+    Raises: InputError for a value of another type, a range that is not a pair, or an empty list.
     """
     said = f"{column.name}={value!r}"
     if isinstance(value, tuple) and column.is_number:

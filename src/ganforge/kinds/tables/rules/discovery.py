@@ -1,7 +1,7 @@
 """Rules that hold in every training row and are worth keeping: found, not asked for.
 
-Only what is no accident is named: an order of datetimes, or of numbers whose names say so; a category that decides
-another one, where independent columns would not look like it; identifiers that never come twice.
+Only what is hardly an accident is named: an order of datetimes, or of numbers whose names say so; a category that
+decides another one, where independent columns would not look like it; identifiers that never come twice.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _orders(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Ordered, 
 
 
 def _comparable(lower: Column, upper: Column) -> bool:
-    """Whether an order of the two is no accident if it holds: of datetimes, or of numbers that are named like one."""
+    """Whether an order of the two is hardly an accident if it holds: of datetimes, or of numbers that are named so."""
     if lower.kind == upper.kind == "datetime":
         return (lower.zone is None) == (upper.zone is None)
     if lower.kind not in ("integer", "decimal") or upper.kind not in ("integer", "decimal"):

@@ -306,7 +306,7 @@ def _converted(plain: float, column: Column, other: Column) -> Fraction:
 
 
 def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], first_row: int) -> None:
-    """Sees whether training rows keep the rules. Fixed and Seen say what training rows hold, so these keep them.
+    """See whether training rows keep the rules. Fixed and Seen say what training rows hold, so these keep them.
 
     Args: plain the rows of one chunk, (N,) each; first_row the number of the first of them, where the table's is 1.
         Values that come twice are found where both are in the chunk.
@@ -365,7 +365,5 @@ def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, 
 
 def _known(names: Sequence[str], rows: Plain, train: Plain) -> NDArray[np.bool_]:
     """Which rows (N,) are like some training row in these columns; missing values are alike."""
-    both = pd.concat([pd.DataFrame({name: table[name] for name in names}) for table in (rows, train)])
-    groups = both.groupby(list(names), dropna=False, sort=False).ngroup().to_numpy()
-    made, real = np.split(groups, [len(rows[names[0]])])
-    return np.isin(made, real)
+    made, real = (pd.MultiIndex.from_arrays([table[name] for name in names]) for table in (rows, train))
+    return np.asarray(real.unique().get_indexer(made) >= 0)

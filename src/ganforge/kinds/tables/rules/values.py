@@ -50,7 +50,7 @@ def read_span(text: str, column: Column) -> tuple[Fraction, Fraction]:
             do = f"Write {bare}, with a point for decimals."
         else:
             do = "Give a number such as 60 or 2.5."
-        raise InputError(f"{text!r} is no number.", f"The column {column.name!r} holds numbers.", do)
+        raise InputError(f"{text!r} is not a number.", f"The column {column.name!r} holds numbers.", do)
     value = Fraction(number)
     if _step(column) is None:  # 0.1 means the floating-point number that is written so
         value = Fraction(_nearest(value, column))
@@ -130,7 +130,7 @@ def read_datetime(text: str, column: Column) -> tuple[Fraction, Fraction]:
         first, zone, 1
     ):
         raise InputError(
-            f"{text!r} is no certain time in the column {column.name!r}.",
+            f"{text!r} is not a certain time in the column {column.name!r}.",
             f"The clocks of {column.zone} were changed then, so they show it twice or never.",
             "Add the offset, such as +01:00.",
         )
@@ -203,7 +203,7 @@ def _by_iso(text: str, column: Column) -> _Dated:
             datetime(2024, 1, 31, 12, 30).strftime(column.format.replace("%-", "%")) if column.format else "2024-01-31"
         )
         raise InputError(
-            f"{text!r} is no date for the column {column.name!r}.",
+            f"{text!r} is not a date for the column {column.name!r}.",
             "It holds dates and times.",
             f"Write it like {own} or 2024-01-31T12:30.",
         ) from error

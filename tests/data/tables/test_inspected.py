@@ -11,7 +11,7 @@ import pytest
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.tables import table
 from ganforge.kinds.tables.columns import RowSettings
-from ganforge.kinds.tables.table import ASKED, inquire, open_table
+from ganforge.kinds.tables.table import ASKED, inspect_table, open_table
 
 RANDOM = np.random.default_rng(0)
 START = RANDOM.integers(0, 100, 400)
@@ -25,44 +25,44 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_found_rules_stand_with_their_reason_beside_those_asked_for(source: Path) -> None:
-    rules = dict(inquire(source, more=["0 <= start <= 99"]).rules)
+    rules = dict(inspect_table(source, more=["0 <= start <= 99"]).rules)
     assert rules["0 <= start <= 99"] == ASKED
     assert "start is never above end" in rules["start <= end"]
 
 
 def test_given_rules_stand_in_place_of_found_ones(source: Path) -> None:
-    assert inquire(source, rules=[]).rules == ()
-    assert inquire(source, rules=["start <= end"], more=["end <= 500"]).rules == (
+    assert inspect_table(source, rules=[]).rules == ()
+    assert inspect_table(source, rules=["start <= end"], more=["end <= 500"]).rules == (
         ("start <= end", ASKED),
         ("end <= 500", ASKED),
     )
 
 
 def test_a_found_rule_gives_way_to_one_asked_for_that_it_cannot_stand_beside(source: Path) -> None:
-    assert [words for words, _ in inquire(source, more=["start -> other"]).rules] == ["start -> other"]
+    assert [words for words, _ in inspect_table(source, more=["start -> other"]).rules] == ["start -> other"]
 
 
 def test_a_found_rule_that_a_row_beyond_the_sample_breaks_is_dropped_and_one_asked_for_is_an_error(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = source.read_text().splitlines()
-    at = table._sample(inquire(source).rows, np.ones(400, dtype=bool), 300)  # the rows that rules are found on
+    at = table._sample(inspect_table(source).rows, np.ones(400, dtype=bool), 300)  # the rows that rules are found on
     seen = set(zip(*(at[name].astype(int) for name in FRAME), strict=True))
     unseen = next(i for i, row in enumerate(FRAME.itertuples(index=False)) if tuple(row) not in seen)
     text[1 + unseen] = "99,1,65"
     source.write_text("\n".join(text) + "\n")
     monkeypatch.setattr(table, "FITTED_ROWS", 300)
-    assert "start <= end" not in dict(inquire(source).rules)
+    assert "start <= end" not in dict(inspect_table(source).rules)
     with pytest.raises(DataError, match=rf"Row {unseen + 1} breaks the rule 'start <= end'"):
-        inquire(source, more=["start <= end"])
+        inspect_table(source, more=["start <= end"])
 
 
 def test_every_kept_rule_is_in_the_opened_table(source: Path) -> None:
-    inquiry = inquire(source)
-    opened = open_table(inquiry, RowSettings(spans=16), seed=0, device="cpu")
-    assert opened.passport["rules"] == [words for words, _ in inquiry.rules]
+    inspected = inspect_table(source)
+    opened = open_table(inspected, RowSettings(spans=16), seed=0, device="cpu")
+    assert opened.passport["rules"] == [words for words, _ in inspected.rules]
 
 
 def test_rules_that_contradict_each_other_are_refused_before_any_row_is_checked(source: Path) -> None:
     with pytest.raises(RecipeError, match="go round in a circle"):
-        inquire(source, more=["start <= end", "end <= start"])
+        inspect_table(source, more=["start <= end", "end <= start"])
