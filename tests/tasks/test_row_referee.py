@@ -30,11 +30,17 @@ def equal_share(folder: Path, frame: pd.DataFrame, referee: int) -> float:
 
 
 def test_of_independent_candidates_the_referee_takes_those_that_belong_together(tmp_path: Path) -> None:
+    """More than a third of the way from independent columns to the real rows.
+
+    It was half of the way with seven seeds: they judged 0.51 to 0.57, with a deviation of 0.02, of which the drawing of
+    8,000 rows is 0.006.
+    """
     frame = related(4_000, seed=0)
     alone = equal_share(tmp_path / "alone", frame, referee=0)
     judged = equal_share(tmp_path / "judged", frame, referee=60_000)
-    assert alone < 0.25, "independent columns agree in one row of six"
-    assert judged > 0.5, "the real rows agree in nine of ten"
+    real = float(np.mean(frame["first"] == frame["second"]))
+    assert abs(alone - 1 / CODES) < 0.08, "independent columns agree in one row of six"
+    assert judged > 1 / CODES + (real - 1 / CODES) / 3
 
 
 def test_a_referee_of_independent_columns_changes_nothing(tmp_path: Path) -> None:

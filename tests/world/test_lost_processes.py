@@ -82,7 +82,7 @@ def test_torchrun_starts_a_broken_world_again_and_it_goes_on_where_it_was(tmp_pa
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"),
         *("--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--monitor-interval", "0.2"),
-        *("broken.py", *TRAIN),
+        *("broken.py", "--", *TRAIN),
     ]
     surroundings = {**os.environ, "OMP_NUM_THREADS": "1", **DAY}
     done = subprocess.run(
