@@ -24,11 +24,12 @@ import numpy as np
 from PIL import Image
 
 import ganforge
-from ganforge.kinds.pictures.enhance.task import cut_patches, patch_distances
+from ganforge.kinds.pictures.enhance.task import cut_patches, patch_features
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures.judge import train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.picture_file import picture_paths
+from ganforge.measures.distances import kernel_distance
 
 PUBLISHED = {2: 36.66, 4: 30.48}
 BARS = {2: 35.6, 4: 29.6}
@@ -118,7 +119,9 @@ def one_run(asked: argparse.Namespace, photos: Path, scratch: Path, factor: int,
     small = [smaller(tile[0], factor) for tile in tiles]
     made = {end: np.stack([enlarge(tile)[None] for tile in small]) for end, enlarge in through.items()}
     made["bicubic"] = np.stack([larger(tile, factor)[None] for tile in small])
-    distances, floor, *_ = patch_distances(judge, tiles, made)
+    real, other, seen = patch_features(judge, tiles, made)
+    distances = {name: kernel_distance(real, features) for name, features in seen.items()}
+    floor = kernel_distance(real, other).value
     less = 1 - distances["sharp"].value / distances["faithful"].value
     cells = ", ".join(f"{end} {distance.value:.4f}" for end, distance in distances.items())
     print(f"x{factor} seed {seed} kernel distance of patches: {cells}; floor {floor:.4f}: {less:.0%} less", flush=True)

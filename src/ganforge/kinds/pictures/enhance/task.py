@@ -172,7 +172,8 @@ class EnhanceJob(Job):
         ways = baselines(self.damage.names)
         for name, (_, way) in ways.items():
             made[name] = np.stack([way(*pair) for pair in zip(given, truth, strict=True)])
-        distances, floor, real, seen = patch_distances(judge, truth, made)
+        real, other, seen = patch_features(judge, truth, made)
+        distances = {name: kernel_distance(real, features) for name, features in seen.items()}
         scores = {
             name: {"psnr": _mean(psnr(truth, result)), "ssim": _mean(ssim(truth, result)), "kid": distances[name]}
             for name, result in made.items()
@@ -189,7 +190,7 @@ class EnhanceJob(Job):
             "cases": self._cases(run, truth, given, made, reference),
         }
         return Evaluation(
-            measures=tuple(_measures(scores, reference, floor)),
+            measures=tuple(_measures(scores, reference, kernel_distance(real, other).value)),
             verdict=judge_restoration(
                 {name: scores[name] for name in (FAITHFUL, SHARP)},
                 {name: told[name] for name in ways},
@@ -272,20 +273,18 @@ def cut_patches(tiles: Pixels) -> Pixels:
     return patches
 
 
-def patch_distances(
+def patch_features(
     judge: Judge, truth: Pixels, made: Mapping[str, Pixels]
-) -> tuple[dict[str, Estimate], float, Features, dict[str, Features]]:
-    """Kernel distance of the patches of each result to real ones of other places, and that of real ones: the floor.
+) -> tuple[Features, Features, dict[str, Features]]:
+    """What the judge sees in patches: of half of the truth, of its other half, and of that half of each result.
 
-    Half of the patches are real ones to compare with, the results of the other half are compared: a result is never
-    compared with its own truth, to which it is near whatever it looks like. Returns: the features of both as well.
+    A result is compared with the first half: never with its own truth, to which it is near whatever it looks like.
     """
     seen = judge.features(cut_patches(truth))
     order = np.random.default_rng(seed_for(0, "enhance/halves")).permutation(len(seen))
     real, other = order[: len(seen) // 2], order[len(seen) // 2 :]
     results = {name: judge.features(cut_patches(result)[other]) for name, result in made.items()}
-    distances = {name: kernel_distance(seen[real], features) for name, features in results.items()}
-    return distances, kernel_distance(seen[real], seen[other]).value, seen[real], results
+    return seen[real], seen[other], results
 
 
 def _mean(values: NDArray[np.float64]) -> Estimate:
