@@ -18,7 +18,7 @@ from ganforge.core.seeds import Draws, generator_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.engine.step import find_gradients, sit_down
 from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
-from ganforge.kinds.pictures.settings import Translation
+from ganforge.kinds.pictures.plan import Translation
 from ganforge.kinds.pictures.translate.game import SHIFT, build_translation, moved_alike
 from ganforge.kinds.pictures.translate.plan import FEWEST_STEPS
 from ganforge.kinds.pictures.translate.task import Translate

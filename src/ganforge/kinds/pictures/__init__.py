@@ -50,7 +50,7 @@ def keep(value: object, folder: Path) -> Path:
     """
     import numpy as np
 
-    from ganforge.kinds.pictures.reading.labels import check_labels
+    from ganforge.kinds.pictures.reading.part import check_labels
 
     x, y = _with_labels(value)
     try:

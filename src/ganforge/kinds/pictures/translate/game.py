@@ -25,7 +25,7 @@ from ganforge.kinds.pictures.networks.translator import (
     patch_discriminator,
     translator,
 )
-from ganforge.kinds.pictures.settings import Translation
+from ganforge.kinds.pictures.plan import Translation
 from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.planning.game import initialised, optimiser_settings
 from ganforge.recipe import Recipe
