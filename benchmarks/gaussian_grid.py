@@ -18,9 +18,9 @@ from torch import Tensor
 
 from ganforge import __version__
 from ganforge.core.seeds import generator_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.kinds.points.plan import build_game
-from ganforge.kinds.points.reading import PointFeed
 from ganforge.recipe import Adversary, Data, Length, Network, Optimiser, Recipe, Request
 
 SPREAD = 0.05
@@ -65,7 +65,7 @@ def train(seed: int) -> tuple[Tensor, float]:
         record_every_steps=500,
     )
     started = perf_counter()
-    fitted = fit(build_game(recipe), PointFeed((real / scale).numpy(), "cpu"), settings)
+    fitted = fit(build_game(recipe), TensorFeed(x=real / scale), settings)
     seconds = perf_counter() - started
     with torch.no_grad():
         latent = torch.randn(SAMPLES, 10, generator=generator_for(seed, "samples"))

@@ -28,11 +28,10 @@ from ganforge.errors import (
 
 if TYPE_CHECKING:
     from ganforge.api.diagnose import diagnose
-    from ganforge.api.evaluate import evaluate, report
     from ganforge.api.profile import profile
     from ganforge.api.runs import runs
     from ganforge.api.sample import apply, augment, interpolate, invert, load, sample
-    from ganforge.api.train import plan, resume, train
+    from ganforge.api.train import evaluate, plan, report, resume, train
     from ganforge.table_gan import TableGAN
 
 __version__ = "0.1.0"
@@ -70,11 +69,10 @@ __all__ = [
 
 HOMES = {
     "ganforge.api.diagnose": ("diagnose",),
-    "ganforge.api.evaluate": ("evaluate", "report"),
     "ganforge.api.profile": ("profile",),
     "ganforge.api.runs": ("runs",),
     "ganforge.api.sample": ("apply", "augment", "interpolate", "invert", "load", "sample"),
-    "ganforge.api.train": ("plan", "resume", "train"),
+    "ganforge.api.train": ("evaluate", "plan", "report", "resume", "train"),
     "ganforge.table_gan": ("TableGAN",),
 }
 

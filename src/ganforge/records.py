@@ -305,7 +305,7 @@ class Evaluation:
             "blocks": [
                 {
                     **{name: getattr(block, name) for name in ("title", "lead", "first")},
-                    "contents": [{"type": _type_of(part), **asdict(part)} for part in block.contents],
+                    "contents": [{"type": type_of(part), **asdict(part)} for part in block.contents],
                 }
                 for block in self.blocks
             ],
@@ -389,5 +389,6 @@ def _check_length(what: str, parts: Iterable[Sequence[object]], names: Sequence[
             raise ValueError(f"there are {len(part)} {what} for {len(names)} names")
 
 
-def _type_of(content: Content) -> str:
+def type_of(content: Content) -> str:
+    """The `type` of what a block holds, as evaluation.json says it."""
     return next(name for name, kind in CONTENTS.items() if type(content) is kind)

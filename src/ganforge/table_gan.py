@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 import tempfile
 import warnings
 import zipfile
@@ -26,7 +25,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ganforge.api.train import train
-from ganforge.core.files import MANIFEST, parse_json, refuse_taken, write_folder, write_through, write_whole
+from ganforge.core.files import DAMAGED, MANIFEST, parse_json, refuse_taken, write_folder, write_through, write_whole
 from ganforge.errors import InputError
 from ganforge.kinds import recognise
 from ganforge.kinds.tables.generate.model import load_rows
@@ -258,7 +257,6 @@ def _write_plan(path: Path, columns: Mapping[str, str] | None) -> str | None:
 
 MOST_BYTES = 2**31  # of one member
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same content gives the same file
-_DAMAGED = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile)
 
 
 def write_bundle(path: str | Path, members: Mapping[str, bytes], *, force: bool = False) -> Path:
@@ -294,7 +292,7 @@ def read_bundle(path: str | Path, names: Collection[str], most_bytes: int = MOST
             _check_members(path, archive.infolist(), {*names, MANIFEST}, most_bytes)
             members = {name: archive.read(name) for name in names}
             manifest = parse_json(archive.read(MANIFEST))
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _damaged(path, f"{error}") from error
     for name, content in members.items():
         if not isinstance(manifest, dict) or manifest.get(name) != hashlib.sha256(content).hexdigest():

@@ -14,8 +14,8 @@ import torch
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.generate.task import _survey
 from ganforge.kinds.pictures.reading import array_files, arrays
-from ganforge.kinds.pictures.reading import cache as stored
 from ganforge.kinds.pictures.reading import feed as picture_feed
+from ganforge.kinds.pictures.reading import feed as stored
 from ganforge.kinds.pictures.reading.arrays import MappedArray
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey

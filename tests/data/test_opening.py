@@ -10,7 +10,7 @@ from PIL import Image
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.measures import evaluate
 from ganforge.kinds.pictures.reading import array_files
-from ganforge.kinds.pictures.reading import cache as stored
+from ganforge.kinds.pictures.reading import feed as stored
 from ganforge.kinds.pictures.reading.open import Pictures, held_out, open_pictures
 from ganforge.kinds.pictures.reading.part import FEWEST, FEWEST_HELD_OUT, Part
 from ganforge.kinds.pictures.reading.survey import survey

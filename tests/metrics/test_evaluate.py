@@ -73,7 +73,7 @@ def test_the_order_of_the_data_changes_nothing_but_chance(digits: World, perfect
     """
     half = len(digits.other) // 2
     order, drawn = np.argsort(digits.train_labels, kind="stable"), np.argsort(digits.other_labels[half:], kind="stable")
-    real = np.argsort(digits.judge.classes(digits.real), kind="stable")
+    real = np.argsort(digits.judge.classes(digits.judge.features(digits.real)), kind="stable")
     found = evaluate_pictures(
         digits.judge,
         digits.train[order],

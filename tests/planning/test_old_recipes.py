@@ -14,7 +14,7 @@ from ganforge.contracts import Levers
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.game import build_game as build_enhancement
 from ganforge.kinds.pictures.game import build_game
-from ganforge.kinds.pictures.settings import Enhancement, Translation
+from ganforge.kinds.pictures.plan import Enhancement, Translation
 from ganforge.kinds.pictures.translate.game import build_translation
 from ganforge.kinds.tables.columns import RowSettings, columns_of
 

@@ -33,7 +33,7 @@ from ganforge.errors import DataError, InputError, RunError
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.model import load_rows
 from ganforge.kinds.tables.generate.task import GenerateRows
-from ganforge.kinds.tables.impute import Impute, by_means, filling_scores, hide
+from ganforge.kinds.tables.impute import Impute, by_means, filling_scores, mask_cells
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.rules import broken
 from ganforge.run import Run
@@ -113,7 +113,7 @@ def test_a_model_from_its_file_draws_and_completes_the_same_rows(rows: Trained, 
     assert (said["kind"], said["next_steps"]) == ("tables", loaded.next_steps()) and loaded.next_steps()
     where = rows.model.conditions("z>=5")
     assert same(loaded.draw(300, conditions=where, seed=2), rows.model.draw(300, conditions=where, seed=2))
-    holes = hide(rows.job.table.held_out_rows, loaded.codec.columns, seed=0).rows
+    holes = mask_cells(rows.job.table.held_out_rows, loaded.codec.columns, seed=0).rows
     assert same(loaded.complete(holes, draw=True), rows.model.complete(holes, draw=True))
     with pytest.raises(RunError, match="no model"):
         load_rows(run.model / "nowhere")
@@ -245,7 +245,7 @@ def imputer(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 @pytest.mark.parametrize("draw", [False, True])
 def test_holes_are_filled_what_is_there_stays_and_rules_are_kept(imputer: Trained, draw: bool) -> None:
     model, table = imputer.model, imputer.job.table
-    holes = hide(table.held_out_rows, model.codec.columns, seed=0).rows
+    holes = mask_cells(table.held_out_rows, model.codec.columns, seed=0).rows
     before = {name: values.copy() for name, values in holes.items()}
     filled = model.complete(holes, draw=draw)
     for name, values in before.items():
@@ -259,7 +259,7 @@ def test_holes_are_filled_what_is_there_stays_and_rules_are_kept(imputer: Traine
 
 def test_cells_are_filled_better_than_by_means(imputer: Trained) -> None:
     table, columns = imputer.job.table, imputer.model.codec.columns
-    holes = hide(table.held_out_rows, columns, seed=0)
+    holes = mask_cells(table.held_out_rows, columns, seed=0)
     mine = filling_scores(holes, imputer.model.complete(holes.rows), columns)
     simplest = filling_scores(holes, by_means(table.train_rows, holes.rows, columns), columns)
     assert mine["rmse"].value < 0.75 * simplest["rmse"].value

@@ -18,7 +18,7 @@ from ganforge.core.seeds import Draws, generator_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.engine.step import find_gradients, sit_down
 from ganforge.errors import ChangedDataError, InputError, Interrupted, RecipeError
-from ganforge.kinds.pictures.settings import Translation
+from ganforge.kinds.pictures.plan import Translation
 from ganforge.kinds.pictures.translate.game import SHIFT, build_translation, moved_alike
 from ganforge.kinds.pictures.translate.plan import FEWEST_STEPS
 from ganforge.kinds.pictures.translate.task import Translate
@@ -177,9 +177,8 @@ def test_the_judge_tells_the_sides_apart_also_where_one_is_much_smaller(tmp_path
     job.prepare()
     assert job._judge is not None
     assert job._judge.settings.kind == "classifier"
-    classes = job._judge.classes(
-        np.concatenate([job.pairs.held_out.sides["x"].pictures(), job.pairs.held_out.sides["y"].pictures()])
-    )
+    both = np.concatenate([side.pictures() for side in job.pairs.held_out.sides.values()])
+    classes = job._judge.classes(job._judge.features(both))
     assert classes is not None
     assert (classes == np.repeat([0, 1], [len(classes) - 12, 12])).mean() > 0.9
 

@@ -1,4 +1,4 @@
-"""The verbs `plan`, `train` and `resume`: a model is planned, trained, judged and reported."""
+"""The verbs of a run's life: `plan`, `train`, `resume`, `evaluate` and `report`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganforge.api.distributed import Crew, follow
-from ganforge.api.evaluate import evaluated, report
 from ganforge.api.request import requested, task_for, task_of
 from ganforge.api.sample import TrainedRun, load
 from ganforge.api.stored_run import Teller, environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
@@ -126,6 +127,48 @@ def _resume(
         tell = Teller(_observers(folder, observers, tensorboard), folder)
         job = reopened(folder, recipe, tell, accept_changed_data=accept_changed_data)
         return _go(folder, job, tell, crew)
+
+
+def plan(source: object, **asked: Any) -> Recipe:
+    """What `train` would do with this data on this machine: every choice with its reason. Trains nothing.
+
+    Args: source and asked as for `train`. Raises: DataError, RecipeError.
+    """
+    with requested(source, asked) as request:
+        return with_guard(task_for(request).plan(request, Teller(())).recipe)
+
+
+def evaluate(run: str | Path) -> dict[str, Any]:
+    """Measure the model again, every measure beside floor and reference; also stored as evaluation.json.
+
+    A run from another machine is measured on the device that is here.
+    """
+    folder = Run.open(run)
+    load(run)
+    recipe = on_this_machine(recipe_of(folder))
+    use(recipe.compute)
+    job = reopened(folder, recipe, Teller(()))
+    records = folder.read_records()
+    last = records[-1] if records else {"step": 0, "examples": 0}
+    return evaluated(folder, job, job.read_product(folder.model), last["step"], last["examples"])
+
+
+def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: int) -> dict[str, Any]:
+    """Evaluate a product and write evaluation.json, and the words of its pages. Returns: what evaluation.json holds.
+
+    Args: step, examples: how far the product was trained.
+    """
+    with library_threads(job.recipe.compute):
+        content = {"step": step, "examples": examples, **job.evaluate(folder, product).to_json()}
+    folder.write_json(folder.page, asdict(task_of(job.recipe).page))  # a run of an older version has none
+    folder.write_json(folder.evaluation, content)
+    return content
+
+
+def report(run: str | Path) -> Path:
+    """Write report.html again, from what the run folder holds; works on a run in progress too."""
+    folder = Run.open(run)
+    return write_report(folder, diagnose(folder.history()))
 
 
 # ---- how -------------------------------------------------------------------------------------------------------------
@@ -292,15 +335,3 @@ def guard_for(recipe: Recipe) -> Guard | None:
 
 def _find(history: History) -> tuple[Finding, ...]:
     return (*early_signs(history), *diagnose(history))
-
-
-# ---- plan ------------------------------------------------------------------------------------------------------------
-
-
-def plan(source: object, **asked: Any) -> Recipe:
-    """What `train` would do with this data on this machine: every choice with its reason. Trains nothing.
-
-    Args: source and asked as for `train`. Raises: DataError, RecipeError.
-    """
-    with requested(source, asked) as request:
-        return with_guard(task_for(request).plan(request, Teller(())).recipe)

@@ -60,8 +60,8 @@ def devices_here() -> list[str]:
 
 
 def memory_bytes() -> int:
-    """Bytes of memory in this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bytes of memory in this machine; where the system does not say, as Windows, more than anybody has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**62
 
 
 def _name(bfloat: bool) -> str:

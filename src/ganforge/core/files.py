@@ -18,9 +18,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ganforge.errors import InputError, RunError, StorageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MANIFEST = "manifest.json"  # written last: a folder without it was never finished
 _UNFINISHED = re.compile(r"\.(?P<name>.+)\.\d+\.[0-9a-f]{8}(?P<old>\.old)?")  # the temporary names below
@@ -230,6 +233,8 @@ def _ends_with_newline(path: Path) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows opens no folder, and writes a rename down by itself
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -317,3 +322,27 @@ DAMAGED = (
     OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError,
     RuntimeError, tokenize.TokenError, MemoryError,
 )  # fmt: skip
+
+
+# ---- what kinds of data need to know of a Parquet file before one of them opens it -----------------------------------
+
+
+def encoded_columns(path: Path) -> list[str] | None:
+    """The columns that hold bytes, alone or in a struct, as those of encoded pictures do; None if it is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+    except (*DAMAGED, pa.ArrowException):
+        return None
+    return [field.name for field in schema if is_encoded(field.type)]
+
+
+def is_encoded(column: pa.DataType) -> bool:
+    """Whether a column's type is bytes, or a struct with bytes in it."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(column):
+        return any(is_encoded(column.field(place).type) for place in range(column.num_fields))
+    return bool(pa.types.is_binary(column) or pa.types.is_large_binary(column))

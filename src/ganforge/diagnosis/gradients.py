@@ -76,7 +76,8 @@ def exploding(history: History) -> Finding | None:
                 lasting,
             )
         losses = _losses(history, player)
-        now, before = middle([abs(v) for v in window(losses)]), middle([abs(v) for v in early(losses)])
+        sizes = list(map(abs, losses))
+        now, before = middle(window(sizes)), middle(early(sizes))
         if now > 100 * max(before, 1e-3):
             return _exploding(f"The loss of {player} went from {before:.3g} to {now:.3g} in size.", lasting=True)
         if now > _ABSURD and min(losses) >= 0:  # a loss that can be negative, as Wasserstein's, has no scale

@@ -20,8 +20,8 @@ from ganforge.engine.best import Best, Standing
 from ganforge.engine.capture import Captured, CudaRecorder
 from ganforge.engine.checkpoint import Clock, State, load_checkpoint, newest_healthy, save_checkpoint, share_checkpoint
 from ganforge.engine.control import (
+    Adaptation,
     Decision,
-    FitSettings,
     Journal,
     Pace,
     adapted,
@@ -39,10 +39,28 @@ from ganforge.errors import Interrupted, RunError, TrainingError
 from ganforge.records import Record
 from ganforge.run import Run
 
-__all__ = ["FitSettings", "Fitted", "Look", "fit", "runner_for"]
-
 Look = Callable[[nn.Module, State], Mapping[str, float]]
 """Draws samples from the product and measures them; what it returns stands in the record as `quality`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """How long and in what portions a game is trained. Everything that decides the numbers of a run is in here."""
+
+    seed: int
+    batch_size: int
+    length_examples: int
+    half_life_examples: float  # of the moving average
+    precision: str = "float32"  # or "bfloat16"
+    pieces: int = 1  # into which a batch is cut, see engine/step.py: find_gradients
+    capture: bool = True  # whether a GPU repeats a recorded step; elsewhere it makes no difference
+    record_every_steps: int = 50
+    checkpoint_every_steps: int = 500  # saved at the first record step from each multiple of this on
+    marks: tuple[float, ...] = (1.0,)  # progress at which the product is looked at; 0.0 is before the first step
+    seconds_allowed: float | None = None  # refit the length when the machine turns slower or faster
+    best_by: str | None = None  # the measure of a look that says how good the product is; higher is better
+    adaptation: Adaptation | None = None  # of the augmentation's strength; None leaves it alone
+    patience_looks: int = 0  # looks in a row without a better product, after which the run is shortened; 0: never
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ from ganforge.errors import RecipeError
 
 if TYPE_CHECKING:
     from ganforge.engine.checkpoint import State
-    from ganforge.engine.control import FitSettings, Pace
+    from ganforge.engine.control import Pace
+    from ganforge.engine.fit import FitSettings
 
 PLACES = 64  # of a seat's sums
 NORM, SKIPPED, FIRST = 0, 1, 2  # places of the gradient norm, of the turns skipped, and of the first term or note

@@ -13,8 +13,8 @@ from ganforge.objectives.losses import (
     Wasserstein,
     softened_error,
     squared_error,
+    squared_slope,
 )
-from ganforge.objectives.penalties import squared_slope
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "r3gan": R3GAN,

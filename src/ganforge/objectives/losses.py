@@ -1,7 +1,9 @@
 """The objectives, written from scores before the sigmoid, each one loss per example; and plain backpropagation's.
 
-With gamma > 0 each of the first four takes the zero-centred penalties R1 and R2 of penalties.py as well; with gamma = 0
-it is the paper's own loss.
+With gamma > 0 each of the first four takes the zero-centred penalties R1 and R2 as well; with gamma = 0 it is the
+paper's own loss. Gradient penalties are exact, at every step, one value per example: the discriminator sees real and
+fake in ONE pass over 2B examples and is differentiated once with respect to its input. That is allowed because no layer
+of a ganforge network ties the examples of a batch together.
 """
 
 from __future__ import annotations
@@ -15,9 +17,44 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator, Dial, Loss, is_on
-from ganforge.core.device import widened
+from ganforge.core.device import span, widened
 from ganforge.core.seeds import Draws
-from ganforge.objectives.penalties import score_both, squared_slope
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The discriminator's scores and the squared norms of their gradients, each (B,) in float32."""
+
+    real: Tensor
+    fake: Tensor
+    slope_real: Tensor | None  # None when no penalty was asked for
+    slope_fake: Tensor | None
+
+
+def score_both(discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, with_slopes: bool) -> Scores:
+    """Scores real and fake (B, ...) in one pass, with their squared slopes when asked for."""
+    both = torch.cat([real, fake])  # (2B, ...)
+    if not with_slopes:
+        real_score, fake_score = widened(discriminator(both)).chunk(2)
+        return Scores(real_score, fake_score, None, None)
+    both.requires_grad_()
+    score = widened(discriminator(both))  # (2B,)
+    slope_real, slope_fake = squared_slope(score, both).chunk(2)
+    real_score, fake_score = score.chunk(2)
+    return Scores(real_score, fake_score, slope_real, slope_fake)
+
+
+def squared_slope(score: Tensor, x: Tensor) -> Tensor:
+    """Squared norm of each score's gradient with respect to its own input: the R1 or R2 penalty before its weight.
+
+    Args: score (B,), produced from x; x (B, ...), requires grad.
+    Returns: (B,) float32, in score^2 / input^2, with a graph.
+    Source: Mescheder, Geiger and Nowozin 2018, equation 9.
+    """
+    with span("penalty"):
+        (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
+        return widened(slope).square().sum(dim=tuple(range(1, slope.dim())))
+
 
 _PerScore = Callable[[Tensor], Tensor]
 

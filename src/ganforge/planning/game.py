@@ -133,9 +133,10 @@ def gamma_schedule(recipe: Recipe) -> Schedule:
 Built = TypeVar("Built")
 WATCHED = 256  # held-out examples that the discriminator scores at each look
 
-View: TypeAlias = Callable[[Mapping[str, Dial], int, Draws], Callable[[Tensor], Tensor]]
+View: TypeAlias = Callable[[Mapping[str, Dial], int, Draws], Callable[[Tensor], Tensor] | None]
 """What a discriminator sees examples through: where the dials stand, how many examples, random numbers -> a function of
-x (B, ...) or (2B, ...) that keeps its shape. It draws once a turn: real and generated ones are changed alike."""
+x (B, ...) or (2B, ...) that keeps its shape, or None. It draws once a turn: real and generated ones are changed alike.
+"""
 
 Dials: TypeAlias = Callable[[float, Levers], Mapping[str, float]]
 """Progress (0..1) and levers -> where each dial of a player stands (contracts.Player)."""
@@ -218,9 +219,9 @@ def adversarial_game(
         assert held_out is not None
         batch = held_out.batch(torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED])
         x = batch["x"]
-        if view is not None:
-            x = view(stands, len(x), Draws(generator_for(0, "held out/view", device=x.device)))(x)
-        score: Tensor = discriminator(x, batch.get("label"))
+        random = Draws(generator_for(0, "held out/view", device=x.device))
+        seen = view(stands, len(x), random) if view is not None else None
+        score: Tensor = discriminator(x if seen is None else seen(x), batch.get("label"))
         return {"score_held_out": score.float()}
 
     steps, moving = optimiser_settings(recipe), dials or gamma_dials(recipe)

@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from ganforge.core.format import number, title
-from ganforge.records import CONTENTS, Bars, Block, Cases, Content, Evaluation, Figure, Group, Measure, Sound
+from ganforge.records import Bars, Block, Cases, Content, Evaluation, Figure, Group, Measure, Sound, type_of
 from ganforge.run import Run
 
 FORMATS = ("PNG", "JPEG", "WEBP")  # never EPS and the like, which run programs
@@ -247,7 +247,7 @@ def _parts(run: Run, contents: Iterable[Content]) -> Iterator[Part]:
                 if heard is not None:
                     yield Part("sound", content, sound=heard)
             case _:
-                yield Part(next(name for name, kind in CONTENTS.items() if type(content) is kind), content)
+                yield Part(type_of(content), content)
     yield from _side_by_side(beside)
 
 

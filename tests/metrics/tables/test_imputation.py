@@ -10,12 +10,12 @@ from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.impute import (
     HIDDEN,
-    Holes,
+    MaskedRows,
     by_means,
     by_neighbours,
     by_regression,
     filling_scores,
-    hide,
+    mask_cells,
 )
 
 COLUMNS = (
@@ -48,7 +48,7 @@ def rows(count: int = 20_000, seed: int = 0) -> Plain:
 def test_a_fifth_of_the_cells_that_are_there_is_hidden_and_nothing_else() -> None:
     plain = rows()
     kept = {name: values.copy() for name, values in plain.items()}
-    holes = hide(plain, COLUMNS, seed=0)
+    holes = mask_cells(plain, COLUMNS, seed=0)
     assert set(holes.hidden) == {"x", "y", "day", "word", "flag"}
     for name, cells in holes.hidden.items():
         there = ~pd.isna(kept[name])
@@ -64,18 +64,18 @@ def test_a_fifth_of_the_cells_that_are_there_is_hidden_and_nothing_else() -> Non
 
 def test_columns_are_hidden_independently_of_each_other_and_repeatably() -> None:
     plain = rows()
-    one, again, other = (hide(plain, COLUMNS, seed).hidden for seed in (0, 0, 1))
+    one, again, other = (mask_cells(plain, COLUMNS, seed).hidden for seed in (0, 0, 1))
     assert all((one[name] == again[name]).all() for name in one)
     assert (one["y"] != other["y"]).any()
     both = (one["y"] & one["day"]).mean()
     assert both == pytest.approx(HIDDEN**2, abs=4 * np.sqrt(0.04 / 20_000))
 
 
-def holes_of(**hidden: list[bool]) -> Holes:
+def holes_of(**hidden: list[bool]) -> MaskedRows:
     plain = rows(4)
     plain["x"], plain["y"] = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 1.0, 2.0, 3.0])
     plain["word"] = np.array(["a", "b", "a", "c"], dtype=object)
-    return Holes(plain, plain, {name: np.array(cells) for name, cells in hidden.items()})
+    return MaskedRows(plain, plain, {name: np.array(cells) for name, cells in hidden.items()})
 
 
 def test_the_error_is_the_root_mean_square_of_the_columns_ranges() -> None:
@@ -95,7 +95,7 @@ def test_accuracy_is_the_share_of_hidden_words_that_are_found() -> None:
 
 
 def test_what_was_hidden_given_back_is_perfect_and_nothing_hidden_has_no_score() -> None:
-    holes = hide(rows(500), COLUMNS, seed=0)
+    holes = mask_cells(rows(500), COLUMNS, seed=0)
     perfect = filling_scores(holes, holes.truth, COLUMNS)
     assert (perfect["rmse"].value, perfect["rmse"].high, perfect["accuracy"].value) == (0.0, 0.0, 1.0)
     none = holes_of(x=[False] * 4, word=[False] * 4)
@@ -116,7 +116,7 @@ def test_means_fill_with_the_mean_and_the_most_frequent_value_of_the_training_ro
 
 def test_by_means_a_uniform_column_has_the_error_of_its_standard_deviation() -> None:
     plain = {"x": np.random.default_rng(0).uniform(0, 10, 40_000)}
-    holes = hide(plain, COLUMNS[:1], seed=0)
+    holes = mask_cells(plain, COLUMNS[:1], seed=0)
     found = filling_scores(holes, by_means(plain, holes.rows, COLUMNS[:1]), COLUMNS[:1])["rmse"]
     assert found.value == pytest.approx(1 / np.sqrt(12), abs=0.005)
     assert found.low < 1 / np.sqrt(12) < found.high
@@ -128,7 +128,7 @@ def test_rivals_find_a_relation_that_means_do_not_and_leave_what_is_there(rival)
     x = random.uniform(0, 10, 1_500)
     plain = {"x": x, "y": np.round(x - 5), "word": np.array(["a", "b"], dtype=object)[random.integers(0, 2, 1_500)]}
     columns = (COLUMNS[0], COLUMNS[1], COLUMNS[3])
-    holes = hide(plain, columns, seed=0)
+    holes = mask_cells(plain, columns, seed=0)
     filled = rival(plain, holes.rows, columns)
     mine = filling_scores(holes, filled, columns)
     simplest = filling_scores(holes, by_means(plain, holes.rows, columns), columns)

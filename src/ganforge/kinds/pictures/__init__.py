@@ -50,7 +50,7 @@ def keep(value: object, folder: Path) -> Path:
     """
     import numpy as np
 
-    from ganforge.kinds.pictures.reading.labels import check_labels
+    from ganforge.kinds.pictures.reading.part import check_labels
 
     x, y = _with_labels(value)
     try:
@@ -97,7 +97,7 @@ def _folder(folder: Path) -> Claim:
 
 def _parquet(path: Path) -> Claim | None:
     """By the columns; what cannot be read is left to the reader, who says why."""
-    from ganforge.core.parquet_columns import encoded_columns
+    from ganforge.core.files import encoded_columns
 
     columns = encoded_columns(path)
     if columns is None:

@@ -33,13 +33,13 @@ def dials_of(recipe: Recipe) -> Callable[[float, Levers], dict[str, float]]:
 
 
 def view_of(recipe: Recipe) -> View:
-    """What a discriminator sees pictures through: random changes, and nothing drawn, where the dial `change` is off."""
+    """What a discriminator sees pictures through: random changes; None, and nothing drawn, where `change` is off."""
     flips = (recipe.augmentation or NONE).flips
 
-    def view(dials: Mapping[str, Dial], count: int, random: Draws) -> Callable[[Tensor], Tensor]:
+    def view(dials: Mapping[str, Dial], count: int, random: Draws) -> Callable[[Tensor], Tensor] | None:
         chance = dials["change"]
         if not is_on(chance):
-            return lambda x: x
+            return None
         changes = draw_changes(count, chance, random, flips)
         return lambda x: augment(x, changes)
 

@@ -21,8 +21,8 @@ from ganforge.kinds.pictures.enhance.degradation import read_degradation
 from ganforge.kinds.pictures.enhance.game import enhancer_for
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, translator
 from ganforge.kinds.pictures.picture_file import assemble, open_picture, picture_paths, places_for, write_picture
+from ganforge.kinds.pictures.plan import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
-from ganforge.kinds.pictures.settings import NEXT_STEPS, Enhancement
 from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings

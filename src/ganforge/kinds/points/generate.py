@@ -13,12 +13,13 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.model_files import write_model_files
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError
 from ganforge.kinds.points import cloud
 from ganforge.kinds.points.measures import MEANINGS, Array, Modes, scores
 from ganforge.kinds.points.model import PointModel, load_points
 from ganforge.kinds.points.plan import ABSENT, build_game, plan_points
-from ganforge.kinds.points.reading import PointFeed, Points, open_points
+from ganforge.kinds.points.reading import Points, open_points
 from ganforge.kinds.points.verdict import MOST_JUDGED, evaluate_points
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
@@ -64,7 +65,7 @@ class Generate(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """The game of two, on the points that were sent."""
-        return build_game(recipe), PointFeed(examples["x"].numpy(), recipe.compute.device)
+        return build_game(recipe), TensorFeed(recipe.compute.device, **examples)
 
 
 @dataclass(slots=True)

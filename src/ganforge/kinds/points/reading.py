@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ganforge.contracts import Batch
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.points import BUILT_IN, DIMENSIONS
 
@@ -58,30 +57,6 @@ SHAPES: Mapping[str, Callable[[np.random.Generator], Array]] = {
 """How the points of each built-in data set are drawn."""
 
 
-class PointFeed:
-    """Points of unit variance, drawn by index (contracts.Feed)."""
-
-    def __init__(self, x: NDArray[np.float32], device: str) -> None:
-        """Args: x (N, F) float32."""
-        self._x = torch.from_numpy(x).to(device)
-
-    @property
-    def resident(self) -> bool:
-        """True: all points live on the training device."""
-        return True
-
-    def __len__(self) -> int:
-        return len(self._x)
-
-    def batch(self, indices: Tensor) -> Batch:
-        """Args: indices (B,) int64. Returns: x float32 (B, F)."""
-        return {"x": self._x.index_select(0, indices.to(self._x.device))}
-
-    def raw(self, first: int, last: int) -> Batch:
-        """x (n, F) of the points first..last-1, on the CPU."""
-        return {"x": self._x[first:last].cpu()}
-
-
 @dataclass(frozen=True, slots=True)
 class Points:
     """Points opened for training. `train` and `held_out` are in the units of the file."""
@@ -103,9 +78,11 @@ class Points:
         """Root mean square of the coordinates' standard deviations: one number, so that shapes keep their shape."""
         return float(np.sqrt(self.train.var(axis=0).mean()))
 
-    def feed(self, part: Array, device: str) -> PointFeed:
+    def feed(self, part: Array, device: str) -> TensorFeed:
         """A part as the networks see it: (x - centre) / scale."""
-        return PointFeed(np.ascontiguousarray((part - self.centre) / self.scale, np.float32), device)
+        return TensorFeed(
+            device, x=torch.from_numpy(np.ascontiguousarray((part - self.centre) / self.scale, np.float32))
+        )
 
 
 def open_points(source: str, seed: int) -> Points:

@@ -83,7 +83,7 @@ def write_plan(recipe: Recipe, out: Path, force: bool) -> bool | None:
 
 def _parquet(path: Path) -> Claim | None:
     """By the columns. One that cannot be read is left to its reader."""
-    from ganforge.core.parquet_columns import encoded_columns
+    from ganforge.core.files import encoded_columns
 
     return (
         Claim(3, f"{path.name!r} has columns of numbers, texts and the like") if encoded_columns(path) == [] else None

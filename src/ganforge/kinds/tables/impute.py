@@ -36,7 +36,7 @@ NEIGHBOURS, MOST_ROWS = 5, 5_000  # of k-nearest neighbours, and training rows t
 
 
 @dataclass(frozen=True, slots=True)
-class Holes:
+class MaskedRows:
     """Rows with hidden cells, and which cells were hidden, (N,) for each learned column."""
 
     truth: Plain
@@ -44,7 +44,7 @@ class Holes:
     hidden: dict[str, NDArray[np.bool_]]
 
 
-def hide(plain: Plain, columns: Sequence[Column], seed: int) -> Holes:
+def mask_cells(plain: Plain, columns: Sequence[Column], seed: int) -> MaskedRows:
     """Hide a fifth of the cells that are there, at random and independently (missing completely at random)."""
     random = np.random.default_rng(seed_for(seed, "metrics/hidden cells"))
     rows, hidden = dict(plain), {}
@@ -54,10 +54,10 @@ def hide(plain: Plain, columns: Sequence[Column], seed: int) -> Holes:
             hidden[column.name] = (random.random(len(values)) < HIDDEN) & ~pd.isna(values)
             rows[column.name] = values.copy()
             rows[column.name][hidden[column.name]] = np.nan if column.is_number else None
-    return Holes(plain, rows, hidden)
+    return MaskedRows(plain, rows, hidden)
 
 
-def filling_scores(holes: Holes, filled: Plain, columns: Sequence[Column]) -> dict[str, Estimate]:
+def filling_scores(holes: MaskedRows, filled: Plain, columns: Sequence[Column]) -> dict[str, Estimate]:
     """`rmse` over hidden cells of numbers, each column scaled by its range, and `accuracy` over those of categories.
 
     With 95 % intervals by bootstrap over cells. Source: the measure of Yoon et al. 2018, GAIN.
@@ -172,7 +172,7 @@ class Impute(Task):
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""
         columns = job.table.codec.columns
-        holes = hide(job.table.held_out_rows, columns, seed=1)  # other cells than those that judge the model
+        holes = mask_cells(job.table.held_out_rows, columns, seed=1)  # other cells than those that judge the model
         filled = job.model(product).complete(holes.rows, seed=1)
         write_whole(run.sample_grid(examples), _drawn(holes, filled, columns, learned_names(columns)))
         job.tell("sampled", path=str(run.sample_grid(examples)))
@@ -185,7 +185,7 @@ class Impute(Task):
         The facts are rivals [{name, sentence, measures}].
         """
         table, columns = job.table, job.table.codec.columns
-        holes = hide(table.held_out_rows, columns, seed=0)
+        holes = mask_cells(table.held_out_rows, columns, seed=0)
         filled = job.model(product).complete(holes.rows, seed=2)
         mine = filling_scores(holes, filled, columns)
         rivals = {
@@ -221,7 +221,7 @@ class Impute(Task):
         )
 
 
-def _drawn(holes: Holes, filled: Plain, columns: Sequence[Column], names: Sequence[str]) -> bytes:
+def _drawn(holes: MaskedRows, filled: Plain, columns: Sequence[Column], names: Sequence[str]) -> bytes:
     """A PNG of what hidden cells of some columns held and what they were filled with."""
     held, told = ({name: rows[name][cells] for name, cells in holes.hidden.items()} for rows in (holes.truth, filled))
     return draw_columns(held, told, columns, names, ("hidden values", "filled in"))

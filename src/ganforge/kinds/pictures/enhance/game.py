@@ -19,7 +19,7 @@ from ganforge.core.seeds import Draws, seed_for
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
 from ganforge.kinds.pictures.game import dials_of, view_of
 from ganforge.kinds.pictures.networks.enhancer import Critic, Enhancer, enhancer
-from ganforge.kinds.pictures.settings import Enhancement
+from ganforge.kinds.pictures.plan import Enhancement
 from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.planning.game import initialised, optimiser_settings
 from ganforge.recipe import Data, Network, Recipe
@@ -70,8 +70,8 @@ def build_game(recipe: Recipe) -> Game:
         seen = view(turn.dials, count, turn.random)
 
         def score(x: Tensor) -> Tensor:
-            told: Tensor = critic(seen(x))
-            return told
+            result: Tensor = critic(x if seen is None else seen(x))
+            return result
 
         return score
 

@@ -7,7 +7,6 @@ cover each photo evenly and overlap as far as they must; training cuts its patch
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.open import Pictures, common_passport
-from ganforge.kinds.pictures.reading.part import Native, Part, Pixels, Survey, Target, spread
+from ganforge.kinds.pictures.reading.part import Part, Pixels, Survey, spread
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
 
 TILE = 96  # pixels of a tile's side
@@ -49,7 +48,7 @@ def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Picture
     Raises: DataError if no photo is usable.
     """
     channels = min(found.channels, 3)
-    parts = [_read(part, found, channels, few=len(found.parts) == 1) for part in found.parts]
+    parts = [_read(part, channels, few=len(found.parts) == 1) for part in found.parts]
     skipped = (*found.skipped, *(pair for part in parts for pair in part.skipped))
     for part in parts:
         refuse_too_few(len(part.hashes), skipped, found.source, 1)
@@ -78,12 +77,12 @@ def cut_tiles(pixels: Pixels) -> Pixels:
     return np.stack([padded[row : row + TILE, column : column + TILE] for row in rows for column in columns])
 
 
-def _read(part: Part, found: Survey, channels: int, *, few: bool) -> _Read:
+def _read(part: Part, channels: int, *, few: bool) -> _Read:
     """Args: few whether the photos may turn out too few to hold some out whole."""
     places = spread(part.count, MOST_PHOTOS)
     most = max(1, MOST_BYTES // (TILE * TILE * channels) // len(places)) if places else 1
     read = _Read()
-    for number, one in enumerate(_photos(part, places, found, channels)):
+    for number, one in enumerate(part.native(places, channels)):
         if one.pixels is None:
             read.skipped.append((one.name, one.reason))
             continue
@@ -104,20 +103,6 @@ def _some(tiles: Pixels, most: int, number: int) -> Pixels:
     chosen = torch.randperm(len(tiles), generator=generator_for(0, "photos/tiles", step=number))[:most]
     kept: Pixels = tiles[chosen.sort().values.numpy()]
     return kept
-
-
-def _photos(part: Part, places: list[int], found: Survey, channels: int) -> Iterator[Native]:
-    """The pictures at some places, in their own sizes; where a source has one size only, that is theirs."""
-    if part.native is not None:
-        yield from part.native(places, channels)
-        return
-    height, width = next(iter(found.sizes))
-    wanted = set(places)
-    for block in part.blocks(Target(height, width, channels)):
-        yield from (Native(name, None, reason) for name, reason in block.failed)
-        for row, pixels in zip(block.rows.tolist(), block.pixels, strict=True):
-            if row in wanted:
-                yield Native(f"picture {row}", pixels)
 
 
 def _split(parts: list[_Read]) -> tuple[Pixels, Pixels, str]:

@@ -10,9 +10,8 @@ from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.enhance.degradation import read_degradation, resized
 from ganforge.kinds.pictures.enhance.game import build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import TILE
-from ganforge.kinds.pictures.plan import choose_data
+from ganforge.kinds.pictures.plan import Enhancement, choose_data
 from ganforge.kinds.pictures.reading.open import Pictures
-from ganforge.kinds.pictures.settings import Enhancement
 from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (
     Pace,

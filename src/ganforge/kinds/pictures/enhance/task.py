@@ -26,11 +26,10 @@ from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
 from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, baselines, judge_restoration
-from ganforge.kinds.pictures.reading.cache import cache_folder
-from ganforge.kinds.pictures.reading.feed import PictureFeed, to_uint8
+from ganforge.kinds.pictures.plan import Enhancement, model_description, refuse_misfits
+from ganforge.kinds.pictures.reading.feed import PictureFeed, cache_folder, to_uint8
 from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.kinds.pictures.reading.survey import survey
-from ganforge.kinds.pictures.settings import Enhancement, model_description, refuse_misfits
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.distances import kernel_distance, kernel_gain
 from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
@@ -173,12 +172,9 @@ class EnhanceJob(Job):
         for name, (_, way) in ways.items():
             made[name] = np.stack([way(*pair) for pair in zip(given, truth, strict=True)])
         real, other, seen = patch_features(judge, truth, made)
+        distances = {name: kernel_distance(real, features) for name, features in seen.items()}
         scores = {
-            name: {
-                "psnr": _mean(psnr(truth, result)),
-                "ssim": _mean(ssim(truth, result)),
-                "kid": kernel_distance(real, seen[name]),
-            }
+            name: {"psnr": _mean(psnr(truth, result)), "ssim": _mean(ssim(truth, result)), "kid": distances[name]}
             for name, result in made.items()
         }
         reference = next(iter(ways))

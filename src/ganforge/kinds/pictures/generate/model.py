@@ -19,8 +19,8 @@ from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, did_you_mean, refused
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
+from ganforge.kinds.pictures.plan import NEXT_STEPS
 from ganforge.kinds.pictures.reading.feed import to_uint8
-from ganforge.kinds.pictures.settings import NEXT_STEPS
 from ganforge.networks import network_pair
 from ganforge.recipe import Data, Network
 

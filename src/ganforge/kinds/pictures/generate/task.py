@@ -27,13 +27,11 @@ from ganforge.kinds.pictures.measures.evaluate import (
 )
 from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
-from ganforge.kinds.pictures.plan import plan_pictures, target_size
-from ganforge.kinds.pictures.reading.cache import cache_folder
-from ganforge.kinds.pictures.reading.feed import PictureFeed
+from ganforge.kinds.pictures.plan import model_description, plan_pictures, refuse_misfits, target_size
+from ganforge.kinds.pictures.reading.feed import PictureFeed, cache_folder
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.part import Survey
 from ganforge.kinds.pictures.reading.survey import survey
-from ganforge.kinds.pictures.settings import model_description, refuse_misfits
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.measures.gaussian import SENTENCE, GaussianReference
-from ganforge.kinds.pictures.measures.judge import LEARNED, Judge, prepare
+from ganforge.kinds.pictures.measures.judge import Judge, prepare
 from ganforge.kinds.pictures.measures.verdict import judge_run
 from ganforge.measures import labels as label_metrics
 from ganforge.measures.distances import diversity, frechet_distance, kernel_distance, kind_scores
@@ -91,7 +91,7 @@ def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples:
     n = min(len(held_out_features), len(samples))
     _check_count(n)
     real, fake = held_out_features[:n], judge.features(samples[:n])
-    scores = {**feature_scores(real, fake), **kind_scores(real, fake, _kinds(judge, real), _kinds(judge, fake))}
+    scores = {**feature_scores(real, fake), **kind_scores(real, fake, judge.kinds(real), judge.kinds(fake))}
     return with_ends(scores)
 
 
@@ -136,8 +136,9 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     rival_pictures = rival.sample(rival_asked, shuffle) if real_pictures.nbytes < 2**29 else None
     floor_pictures = unlearned[_subset(unlearned, n, "unlearned")]
     rivals = (rival.sample(rival_asked[start : start + CHUNK], shuffle) for start in range(0, n, CHUNK))
-    seen = _View.of(judge, [base_pictures], read=False)
-    real_view, mine, floor = (_View.of(judge, [part]) for part in (real_pictures, fake_pictures, floor_pictures))
+    real_view, seen, mine, floor = (
+        _View.of(judge, [part]) for part in (real_pictures, base_pictures, fake_pictures, floor_pictures)
+    )
     other = _View.of(judge, rivals if rival_pictures is None else [rival_pictures])
 
     scores = [feature_scores(real_view.features, view.features) for view in (mine, floor, other)]
@@ -186,13 +187,6 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     )
 
 
-@torch.no_grad()
-def _kinds(judge: Judge, features: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(N,) what the judge reads in pictures of these features (N, D): labels, or its own clusters without any."""
-    learned = (torch.from_numpy(features) * judge.scale + judge.centre)[:, :LEARNED]
-    return np.asarray(judge.head(learned).argmax(1).numpy(), np.int64)
-
-
 @dataclass(frozen=True, slots=True)
 class _View:
     """One set of pictures as the metrics see it."""
@@ -202,15 +196,11 @@ class _View:
     classes: NDArray[np.int64] | None
 
     @classmethod
-    def of(cls, judge: Judge, parts: Iterable[NDArray[np.uint8]], read: bool = True) -> _View:
-        """Args: parts of the set: all its pictures at once may take too much memory; read whether labels are read."""
-        seen = [(judge.features(part), small_pictures(part), judge.classes(part) if read else None) for part in parts]
-        classes = [read for _, _, read in seen if read is not None]
-        return cls(
-            np.concatenate([features for features, _, _ in seen]),
-            np.concatenate([pixels for _, pixels, _ in seen]),
-            np.concatenate(classes) if classes else None,
-        )
+    def of(cls, judge: Judge, parts: Iterable[NDArray[np.uint8]]) -> _View:
+        """Args: parts of the set, one after the other: all its pictures at once may take too much memory."""
+        seen = [(judge.features(part), small_pictures(part)) for part in parts]
+        features, pixels = (np.concatenate(column) for column in zip(*seen, strict=True))
+        return cls(features, pixels, judge.classes(features))
 
 
 def _copies(train: _View, real: _View, view: _View, train_count: int | None) -> Copying:

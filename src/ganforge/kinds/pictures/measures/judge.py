@@ -179,15 +179,14 @@ class Judge:
         return features.numpy()
 
     @torch.no_grad()
-    def classes(self, pictures: NDArray[np.uint8]) -> NDArray[np.int64] | None:
-        """The label (N,) that the judge reads in each picture (N, C, H, W); None where there were no labels."""
-        if self.settings.kind != "classifier":
-            return None
-        self._check(pictures)
-        parts = [
-            self.head(self.trunk(prepare(pictures[i : i + CHUNK]))).argmax(1) for i in range(0, len(pictures), CHUNK)
-        ]
-        return torch.cat(parts).numpy() if parts else np.zeros(0, np.int64)
+    def kinds(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
+        """(N,) what the judge reads in pictures of these features (N, D): labels, or its own clusters without any."""
+        learned = (torch.from_numpy(features) * self.scale + self.centre)[:, :LEARNED]
+        return np.asarray(self.head(learned).argmax(1).numpy(), np.int64)
+
+    def classes(self, features: NDArray[np.float32]) -> NDArray[np.int64] | None:
+        """The label (N,) that the judge reads in pictures of these features; None where there were no labels."""
+        return self.kinds(features) if self.settings.kind == "classifier" else None
 
     def save(self, folder: Path) -> None:
         """Writes judge.json and judge.safetensors, whole or not at all. Raises: StorageError."""

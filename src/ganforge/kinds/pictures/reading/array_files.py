@@ -33,9 +33,16 @@ from ganforge.kinds.pictures.reading.arrays import (
     sample_of,
     scale_of,
 )
-from ganforge.kinds.pictures.reading.cache import unpacked
-from ganforge.kinds.pictures.reading.labels import check_labels, name_labels
-from ganforge.kinds.pictures.reading.part import SAMPLE, Format, Survey, channels_sentence, kinds_of
+from ganforge.kinds.pictures.reading.feed import unpacked
+from ganforge.kinds.pictures.reading.part import (
+    SAMPLE,
+    Format,
+    Survey,
+    channels_sentence,
+    check_labels,
+    kinds_of,
+    name_labels,
+)
 
 Labels = NDArray[Any] | Sequence[Any]
 IMAGE_KEYS = ("x_train", "x", "images", "data", "X", "arr_0")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.reading.decode import fit, with_channels
-from ganforge.kinds.pictures.reading.part import Block, Part, Pixels, Target, kinds_of
+from ganforge.kinds.pictures.reading.part import Block, Native, Part, Pixels, Target, kinds_of
 
 CHUNK = 8 * 1024 * 1024  # bytes read at a time
 IN_MEMORY = 64 * 1024 * 1024  # bytes of pictures: what fits lives in memory, the rest on disk
@@ -182,7 +182,8 @@ def array_part(array: Array, scale: Scale, labels: NDArray[np.int64] | None) -> 
         ready = channels_last(array)
     elif scale.exact and isinstance(array, MappedArray) and array.contiguous:
         ready = array.viewed(channels_last)
-    return Part(count=len(array), labels=labels, blocks=partial(_blocks, array, scale), array=ready)
+    blocks, native = partial(_blocks, array, scale), partial(_natively, array, scale)
+    return Part(count=len(array), labels=labels, blocks=blocks, native=native, array=ready)
 
 
 def channels_last(array: NDArray[Any]) -> NDArray[Any]:
@@ -202,6 +203,13 @@ def _blocks(array: Array, scale: Scale, target: Target) -> Iterator[Block]:
         pixels, enlarged = resized(channels_last(scale.apply(chunk)), target)
         yield Block(pixels, np.arange(start, start + len(chunk)), (), enlarged)
         start += len(chunk)
+
+
+def _natively(array: Array, scale: Scale, places: list[int], channels: int) -> Iterator[Native]:
+    for place in places:
+        pixels = channels_last(scale.apply(array[place : place + 1]))
+        _, height, width, _ = pixels.shape
+        yield Native(f"picture {place}", resized(pixels, Target(height, width, channels))[0][0])
 
 
 def resized(pixels: Pixels, target: Target) -> tuple[Pixels, int]:

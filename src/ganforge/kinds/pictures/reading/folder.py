@@ -34,8 +34,16 @@ from ganforge.kinds.pictures.reading.decode import (
     reason_of,
 )
 from ganforge.kinds.pictures.reading.decode import workers as worker_count
-from ganforge.kinds.pictures.reading.labels import name_labels
-from ganforge.kinds.pictures.reading.part import Block, Native, Part, Survey, Target, channels_sentence, spread
+from ganforge.kinds.pictures.reading.part import (
+    Block,
+    Native,
+    Part,
+    Survey,
+    Target,
+    channels_sentence,
+    name_labels,
+    spread,
+)
 
 TRAIN_NAMES = frozenset({"train", "training"})
 HELD_OUT_NAMES = frozenset({"test", "testing", "val", "valid", "validation"})

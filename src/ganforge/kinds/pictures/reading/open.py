@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.reading.arrays import Array, MappedArray, chunks
-from ganforge.kinds.pictures.reading.cache import Stored, store
-from ganforge.kinds.pictures.reading.feed import HALF, PictureFeed
+from ganforge.kinds.pictures.reading.feed import HALF, PictureFeed, Stored, store
 from ganforge.kinds.pictures.reading.part import (
     FEWEST,
     FEWEST_HELD_OUT,

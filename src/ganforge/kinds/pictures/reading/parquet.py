@@ -17,8 +17,18 @@ from ganforge.core.files import DAMAGED, parse_json
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures.reading.array_files import digest_of_files
 from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, look_of, natively, quiet_pillow, read_header
-from ganforge.kinds.pictures.reading.labels import check_labels, name_labels
-from ganforge.kinds.pictures.reading.part import SAMPLE, Block, Native, Part, Survey, Target, channels_sentence, spread
+from ganforge.kinds.pictures.reading.part import (
+    SAMPLE,
+    Block,
+    Native,
+    Part,
+    Survey,
+    Target,
+    channels_sentence,
+    check_labels,
+    name_labels,
+    spread,
+)
 
 UNREADABLE = (*DAMAGED, pa.ArrowException)
 LABEL_COLUMNS = ("label", "labels", "class", "target", "y", "category", "fine_label")

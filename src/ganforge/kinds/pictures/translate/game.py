@@ -25,7 +25,7 @@ from ganforge.kinds.pictures.networks.translator import (
     patch_discriminator,
     translator,
 )
-from ganforge.kinds.pictures.settings import Translation
+from ganforge.kinds.pictures.plan import Translation
 from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.planning.game import initialised, optimiser_settings
 from ganforge.recipe import Recipe
@@ -136,7 +136,7 @@ class _Adversary:
     def _seeing(self, turn: Turn) -> Callable[[Tensor], Tensor]:
         """The discriminator, through this turn's random changes where there are any."""
         seen = view_of(self.recipe)(turn.dials, len(turn.batch["x"]), turn.random)
-        return lambda x: self.judge(seen(x))
+        return self.judge if seen is None else lambda x: self.judge(seen(x))
 
 
 def _players(

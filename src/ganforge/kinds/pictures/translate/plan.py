@@ -9,9 +9,8 @@ import numpy as np
 
 from ganforge.contracts import Tell
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.pictures.plan import GAMMA_DECAY, PACE, SECONDS_PER_LOOK, choose_data, gamma_rule
+from ganforge.kinds.pictures.plan import GAMMA_DECAY, PACE, SECONDS_PER_LOOK, Translation, choose_data, gamma_rule
 from ganforge.kinds.pictures.reading.feed import HALF
-from ganforge.kinds.pictures.settings import Translation
 from ganforge.kinds.pictures.translate.game import build_networks, build_translation
 from ganforge.kinds.pictures.translate.pairs import Pairs
 from ganforge.networks import refuse_unbuildable

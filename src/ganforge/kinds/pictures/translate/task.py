@@ -20,9 +20,8 @@ from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, judge_translation, scores_of
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
-from ganforge.kinds.pictures.plan import target_size
-from ganforge.kinds.pictures.reading.cache import cache_folder
-from ganforge.kinds.pictures.settings import Translation, model_description, refuse_misfits
+from ganforge.kinds.pictures.plan import Translation, model_description, refuse_misfits, target_size
+from ganforge.kinds.pictures.reading.feed import cache_folder
 from ganforge.kinds.pictures.translate.game import build_translation
 from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs, survey_sides
 from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
