@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganforge.contracts import Job
-from ganforge.kinds.pictures.enhance.task import patch_distances
+from ganforge.kinds.pictures.enhance.task import patch_features
 from ganforge.kinds.pictures.generate import task as generate
 from ganforge.kinds.pictures.measures.evaluate import evaluate_pictures
 from ganforge.kinds.pictures.measures.translation import Translated, judge_translation
@@ -65,10 +65,10 @@ def test_of_translated_pictures_it_is_the_distance_of_unlearned_ones_of_the_othe
 
 def test_of_enhanced_pictures_it_is_that_of_two_halves_of_the_truth_and_results_stand_in_the_place_of_one() -> None:
     truth = np.random.default_rng(0).integers(0, 255, (12, 1, 96, 96), np.uint8)
-    made = {"truth": truth, "darker": truth // 2}
-    distances, floor, real, seen = patch_distances(Eye(), truth, made)  # type: ignore[arg-type]
-    assert floor == distances["truth"].value < distances["darker"].low
-    halves = [{row.tobytes() for row in half} for half in (real, seen["truth"])]
+    real, other, seen = patch_features(Eye(), truth, {"truth": truth, "darker": truth // 2})  # type: ignore[arg-type]
+    np.testing.assert_array_equal(seen["truth"], other)
+    assert not np.array_equal(seen["darker"], other)
+    halves = [{row.tobytes() for row in half} for half in (real, other)]
     assert not halves[0] & halves[1]
     assert len(halves[0]) + len(halves[1]) == 12 * 9
 

@@ -65,11 +65,12 @@ def measured(run: Path) -> dict[str, dict[str, float]]:
 @pytest.fixture(scope="module")
 def trained(paired: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     run = tmp_path_factory.mktemp("runs") / "inverted"
-    return gf.train(paired, task="translate", examples=3_200, size="tiny", run=run, settings=QUICK)
+    return gf.train(paired, task="translate", examples=6_400, size="tiny", run=run, settings=QUICK)
 
 
 @pytest.mark.slow
 def test_pairs_teach_the_translation_of_pictures_that_were_never_seen(trained: Any) -> None:
+    """The nearest pair has 17.0 dB; three seeds gave 24 to 28, and half of the examples 15 to 17."""
     scores = measured(trained.folder)
     assert scores["this model"]["psnr"] > scores["the input, copied"]["psnr"] + 8
     assert scores["this model"]["psnr"] > scores["the nearest training pair"]["psnr"]
@@ -141,12 +142,13 @@ def test_training_pictures_move_and_pairs_stay_pairs(flips: bool, paired: Path) 
 def test_without_pairs_the_results_become_more_like_the_other_kind(
     way: str, examples: int, crowds: Path, tmp_path: Path
 ) -> None:
-    """By more than the sampling error. Six runs of other seeds had 0.42 to 0.75 of the copied input's distance left."""
+    """By more than the sampling error of the gain, in which the pictures that both are compared with cancel.
+
+    Two intervals beside each other count them twice, and overlap with some seeds.
+    """
     settings = {**QUICK, "task.unpaired_by": way}
     run = gf.train(crowds, task="translate", examples=examples, size="tiny", run=tmp_path / "run", settings=settings)
-    content = json.loads((run.folder / "evaluation.json").read_text())
-    kid = next(measure for measure in content["measures"] if measure["name"] == "kid")
-    assert kid["high"] < kid["reference"]
+    assert json.loads((run.folder / "evaluation.json").read_text())["verdict"]["adversarial_helps"]
     assert measured(run.folder)["this model"]["kept"] > 0.3
 
 
