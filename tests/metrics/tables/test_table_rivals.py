@@ -20,7 +20,7 @@ def test_the_copula_keeps_every_column_and_what_is_missing() -> None:
     drawn = GaussianCopula.fit(train, COLUMNS).sample(3000, np.random.default_rng(1))
     assert "id" not in drawn
     for name in ("age", "gain"):
-        assert stats.ks_2samp(train[name], drawn[name]).statistic < 0.04
+        assert stats.ks_2samp(train[name], drawn[name], method="asymp").statistic < 0.04
     assert np.isnan(drawn["hours"]).mean() == pytest.approx(np.isnan(train["hours"]).mean(), abs=0.02)
     for town in ("Aachen", "Dresden", None):
         assert np.mean(drawn["town"] == town) == pytest.approx(np.mean(train["town"] == town), abs=0.03)
