@@ -1,8 +1,8 @@
-"""What went wrong in a run, why, and what to do: pure checks on its history, live or long afterwards.
+"""Checks on the history of a run, during training or later: what went wrong, why, and what to do.
 
-A check reads a contracts.History and returns a Finding or None; it never sees the running program. A new ailment is
-one function and one line in CHECKS. Most checks compare a run with its own earlier self, because absolute losses of
-GANs say nothing; the few absolute thresholds have their reason beside them.
+A check reads a contracts.History and returns a Finding or None; it never sees the running program. A new check is
+one function and one line in CHECKS. Most checks compare a run with an earlier part of itself, because absolute losses
+of GANs say nothing; the few absolute thresholds have their reason beside them.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ _SEVERITIES = ("critical", "warning", "note")
 
 
 def diagnose(history: History) -> tuple[Finding, ...]:
-    """Every ailment that the history shows, most severe first; among equals in the order of CHECKS.
+    """Return the findings on a history, most severe first; equally severe ones in the order of CHECKS.
 
-    Raises: RunError if the history is not one that a run writes.
+    Raises: RunError if the history is malformed.
     """
     with refused("The history of the run"):
         findings = [finding for check in CHECKS.values() if (finding := check(history)) is not None]

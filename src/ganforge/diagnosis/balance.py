@@ -1,4 +1,4 @@
-"""The balance of the game: a discriminator that is far ahead teaches nothing, and neither does a blind one."""
+"""Checks on the balance of the players: a discriminator that dominates, is at chance level, or oscillates."""
 
 from __future__ import annotations
 
@@ -24,21 +24,20 @@ from ganforge.records import Finding, History
 _ALWAYS = 0.98  # of pairs ranked right: with 64 pairs a batch, about one mistake each
 _FAR = 4.0  # a lead from which on the worst sample and the best look alike: softplus(-4) teaches 0.02
 _GROWTH = 1.5  # the gap between real and fake scores has grown by half since the early part of the run
-_LOOKS = 3  # from which on it can be said whether quality gets better
-_TINY = 0.05  # of its early median: the generator is hardly pushed any more
-_EQUAL = 0.002  # scores that differ by less are one score: the loss is that of guessing, within two per mille
-_NEVER = 0.05  # a discriminator whose lead was never above it has never seen a difference
-_OUTWEIGHED = 0.5  # of the discriminator's loss is penalty; a few per cent are usual
-_EARLIEST = 0.3  # of the run: at its start no discriminator sees much
+_LOOKS = 3  # evaluations needed to tell whether quality improves
+_TINY = 0.05  # of its early median: the generator gets hardly any gradient
+_EQUAL = 0.002  # scores that differ by less count as equal: the loss is that of guessing, within 0.2 %
+_NEVER = 0.05  # a discriminator whose lead never exceeded it has never seen a difference
+_OUTWEIGHED = 0.5  # share of the penalty in the discriminator's loss; a few per cent are usual
+_EARLIEST = 0.3  # of the run: at its start no discriminator separates much
 _FLAT = 1e-6  # a gradient norm below this moves nothing, whatever it was before
 
 
 def discriminator_wins(history: History) -> Finding | None:
-    """The discriminator tells real from fake nearly always, its lead grows, and the generator learns nothing from it.
+    """Detect a discriminator that nearly always tells real from fake while the generator learns nothing from it.
 
-    A high ranking alone is no ailment: a relativistic game with a weak penalty ranks well and still teaches. So the
-    lead must grow or be very large, the generator must be starved of gradient or lose ground, and quality must not be
-    improving.
+    A high ranking alone is not a fault: a relativistic game with a weak penalty ranks well and still teaches. So the
+    lead must grow or be very large, the generator must lack gradient or lose ground, and quality must not improve.
     """
     for judge in history.discriminators:
         ranked, gap = series(history, "notes", judge, "ranked_right"), score_gap(history, judge)
@@ -70,7 +69,7 @@ def discriminator_wins(history: History) -> Finding | None:
 
 
 def discriminator_blind(history: History) -> Finding | None:
-    """The discriminator ranks at random and cannot tell real from fake, although the samples are bad."""
+    """Detect a discriminator that ranks real and fake at chance level although the samples are bad."""
     for judge in history.discriminators:
         ranked, gap = series(history, "notes", judge, "ranked_right"), score_gap(history, judge)
         if not window(ranked) or not window(gap):
@@ -103,15 +102,15 @@ def discriminator_blind(history: History) -> Finding | None:
 
 
 def _held_flat(history: History, judge: str) -> bool:
-    """Whether the penalty outweighs the game, or no gradient is left: columns that hardly depend on each other also
-    leave a sound discriminator little to see."""
+    """Return whether the penalty outweighs the adversarial loss, or no gradient remains.
+    Columns that hardly depend on each other also give a sound discriminator little to see."""
     told = [(record.get("terms") or {}).get(judge) or {} for record in history.records]
     share = [sum(v for k, v in terms.items() if k in PENALTIES) / max(sum(terms.values()), 1e-12) for terms in told]
     return middle(window(share)) > _OUTWEIGHED or middle(window(series(history, "gradient_norms", judge))) < _FLAT
 
 
 def _suffers(history: History, player: str) -> str | None:
-    """How the generator is starved, in words, or None when it is not."""
+    """Describe how the generator lacks gradient; None if it does not."""
     norms = series(history, "gradient_norms", player)
     now, before = middle(window(norms)), middle(early(norms))
     if now < max(_FLAT, _TINY * before):
@@ -128,7 +127,7 @@ def _improving(seen: Quality | None) -> bool:
 
 
 def _good(seen: Quality | None) -> bool:
-    """Near the floor: a discriminator that cannot tell real from fake is then the end of a successful game."""
+    """Return whether quality is near its floor: a discriminator at chance level then means success."""
     if seen is None or not seen.values:
         return False
     last, first = seen.values[-1], seen.values[0]
@@ -146,26 +145,26 @@ def _quality_words(seen: Quality | None) -> str:
     return f"{seen.name} stays at {seen.values[-1]:.3g} ({seen.better} is better{floor})."
 
 
-_LEAST_RECORDS, _MOST_RECORDS = 24, 200  # that are looked at
-_LATE = 0.6  # of the run, its last part: the beginning of a game is one great swing
-_TURNS = 3.0  # full turns that must be seen: two ups and downs happen by chance
-_SMOOTH = 0.4  # correlation of a record with the next one: noise has none, a wave that is seen often enough much
-_REVERSED = -0.25  # correlation half a turn later
-_SIDE = 0.3  # of the standard deviation: nearer to the middle a value is on neither side
+_LEAST_RECORDS, _MOST_RECORDS = 24, 200  # that are examined
+_LATE = 0.6  # of the run, its last part: training begins with one large swing
+_TURNS = 3.0  # full cycles required: two happen by chance
+_SMOOTH = 0.4  # correlation of a record with the next one: none in noise, high in a well-sampled wave
+_REVERSED = -0.25  # correlation half a cycle later
+_SIDE = 0.3  # of the standard deviation: values nearer to the middle count as on neither side
 _SWING = 0.5  # standard deviation over the median size: smaller waves on a steady lead do no harm
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """A rhythm in a series: how often it went round, how far it swings, and how well it reverses itself."""
+    """An oscillation in a series: number of cycles, amplitude, and correlation half a cycle later."""
 
     turns: float
     swing: float  # standard deviation about the drift, over the median size of the series
-    reversed: float  # correlation with itself half a turn later, in -1..1
+    reversed: float  # correlation with itself half a cycle later, in -1..1
 
 
 def oscillating(history: History) -> Finding | None:
-    """The discriminator's lead rises and falls in a steady rhythm, and quality does not improve."""
+    """Detect a discriminator's lead that oscillates steadily while quality does not improve."""
     for judge in history.discriminators:
         records = history.records[-min(_MOST_RECORDS, max(_LEAST_RECORDS, round(_LATE * len(history.records)))) :]
         gaps = score_gap(History(records), judge)
@@ -193,11 +192,11 @@ def oscillating(history: History) -> Finding | None:
 
 
 def find_cycle(values: Sequence[float]) -> Cycle | None:
-    """The rhythm of a series whose slow drift is taken off, or None where there is no clear one.
+    """Return the oscillation of a series after removing its slow drift, or None if none is clear.
 
-    A game's circles grow, shrink and change their pace, so no single period is looked for: a wave is smooth from one
-    record to the next, which noise is not, turns against itself, which a drift does not, and comes back again and again
-    to either side of its middle.
+    Amplitude and period vary during training, so no single period is sought: a wave is smooth from one record to the
+    next, unlike noise, has negative autocorrelation half a cycle later, unlike a drift, and crosses its middle again
+    and again.
     """
     finite = [value for value in values if math.isfinite(value)]
     n = len(finite)
@@ -221,7 +220,7 @@ def _correlation(x: Sequence[float], lag: int, power: float) -> float:
 
 
 def _without_drift(values: Sequence[float]) -> list[float]:
-    """The series without its straight line."""
+    """Remove the straight line from a series."""
     n = len(values)
     centre, mean = (n - 1) / 2, sum(values) / n
     slope = sum((i - centre) * v for i, v in enumerate(values)) / sum((i - centre) ** 2 for i in range(n))

@@ -1,4 +1,4 @@
-"""Few kinds of example (mode collapse, in all and by class), examples learned by heart, and poor data."""
+"""Checks for mode collapse (overall and by class), memorised examples, and poor data."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from ganforge.diagnosis.history import DIVERSITY, Quality, middle, quality
 from ganforge.records import Finding, History
 
 _LOW = 0.3  # of the floor: real data against real data reaches 1 by this count
-_SUNK = 0.05  # of the floor: nearly nothing of the data is reached, however good the samples look
+_SUNK = 0.05  # of the floor: nearly none of the data is covered, however good the samples look
 _FLOOR = 0.9  # recall and coverage of real against real, when no evaluation has measured it yet
 _REACHED = 0.5  # coverage: half of the real examples have a sample near them, which no collapsed model reaches
-_PRECISE = 0.3  # samples that look like data at all: without it a low recall only says "not trained yet"
-_LOST = 0.4  # of the kinds: so many or fewer are reached
-_VARIED = 0.4  # of the variety that real examples of one kind have
-_ALL = 0.6  # of the kinds: so many or more are reached; one picture of each is not always read as what it is
-_EARLY, _HALF = 0.2, 0.45  # of the run, when the product was last looked at: before, a low value means "not yet"
-_FALL = 0.5  # of its best: half of what had been reached is gone again
+_PRECISE = 0.3  # share of samples that look like data: below it a low recall only means "not trained yet"
+_LOST = 0.4  # of the kinds: at most so many are reached
+_VARIED = 0.4  # of the diversity of real examples of one kind
+_ALL = 0.6  # of the kinds: at least so many are reached; a single picture of each may be misclassified
+_EARLY, _HALF = 0.2, 0.45  # of the run, at the last evaluation: before, a low value means "not yet"
+_FALL = 0.5  # of its best: half of what had been reached is lost
 
 
 def collapse(history: History) -> Finding | None:
-    """The samples cover far fewer kinds of example than the data has, or fewer than they once did.
+    """Detect mode collapse: samples cover far fewer kinds of example than the data, or than earlier samples.
 
     A low recall alone is not enough where coverage is good: the samples then reach every kind, and only keep to its
     typical examples (see `narrow`).
@@ -35,12 +35,12 @@ def collapse(history: History) -> Finding | None:
         if "recall" in seen.name and _all_kinds_reached(history):
             continue
         floor, now = _floor(seen), seen.values[-1]
-        best = min(floor, max(seen.values))  # noise is more diverse than real data: no height to fall from
+        best = min(floor, max(seen.values))  # noise is more diverse than real data: not a best value
         if best >= _LOW * floor and now < _FALL * best:
             return _collapse(f"{seen.name} fell from {best:.2f} to {now:.2f}; real data gets {floor:.2f}.")
         precision = _last(history, "precision")
         words = "" if precision is None else f" with precision {precision:.2f}"
-        trained = precision is None or precision >= _PRECISE or "diversity" in seen.name  # alike is alike, good or bad
+        trained = precision is None or precision >= _PRECISE or "diversity" in seen.name  # alike counts, good or bad
         if now < _LOW * floor and trained and _looked(history) >= (_EARLY if "diversity" in seen.name else _HALF):
             return _collapse(f"{seen.name} is only {now:.2f}{words}; real data gets {floor:.2f}.")
         if now < _SUNK * floor and _looked(history) >= _HALF:
@@ -50,7 +50,7 @@ def collapse(history: History) -> Finding | None:
 
 
 def class_collapse(history: History) -> Finding | None:
-    """Collapse within classes: every kind is there, and the samples of one kind are all but the same."""
+    """Detect collapse within classes: every kind is present, but samples of one kind are nearly identical."""
     reached, varied = _last(history, "kinds_reached"), _last(history, "kind_diversity")
     if not history.discriminators or reached is None or varied is None or _looked(history) < _EARLY:
         return None
@@ -69,7 +69,7 @@ def class_collapse(history: History) -> Finding | None:
 
 
 def narrow(history: History) -> Finding | None:
-    """Every kind of example is there, but the samples keep to the typical ones of each kind."""
+    """Detect samples that cover every kind of example but only its typical members."""
     if not history.discriminators or history.progress < 0.98 or not _all_kinds_reached(history):
         return None
     for seen in _diversity(history):
@@ -88,7 +88,7 @@ def narrow(history: History) -> Finding | None:
 
 
 def missing_classes(history: History) -> Finding | None:
-    """Classes that the data has and that the samples hardly show: those that the evaluation lists."""
+    """Report the classes that the evaluation lists as missing or rare among the samples."""
     classes = history.evaluation.get("classes") or {}
     names, gone = classes.get("names") or (), classes.get("missing") or ()
     rows = zip(names, classes.get("training_shares") or (), classes.get("sample_shares") or (), strict=False)
@@ -124,7 +124,7 @@ def _collapse(evidence: str) -> Finding:
 
 
 def _diversity(history: History) -> list[Quality]:
-    """Every measure of diversity over the run, the final evaluation's value last."""
+    """Return each measure of diversity over the run, the final evaluation's value last."""
     evaluated = history.measures
     taken = (name for record in history.looks for name in record["quality"])
     names = [name for name in dict.fromkeys([*evaluated, *taken]) if not name.endswith(("_low", "_high"))]
@@ -147,25 +147,25 @@ def _last(history: History, name: str) -> float | None:
 
 
 def _looked(history: History) -> float:
-    """How far the run was when its product was looked at last."""
+    """Return the progress of the run at the last evaluation of its product."""
     seen = history.looks
     return 1.0 if history.evaluation else float(seen[-1].get("progress", 0.0)) if seen else 0.0
 
 
-# ---- a discriminator that knows the training set by heart judges by memory and not by likeness -----------------------
+# ---- a discriminator that has memorised the training set -------------------------------------------------------------
 
 
 LOOKS = 3
-LEAST_GAP = 0.1  # between training data and samples: below it the discriminator tells nothing apart
-LEAST_FALL = 0.25  # from training data to unseen data: less than that is lost in the scores' own noise
-FELT_GAP = 0.5  # from it on its judgement moves the generator: softplus(-0.5) is two thirds of softplus(0)
+LEAST_GAP = 0.1  # between training data and samples: below it the discriminator separates nothing
+LEAST_FALL = 0.25  # from training data to unseen data: less is within the scores' noise
+FELT_GAP = 0.5  # from which on its scores move the generator: softplus(-0.5) is two thirds of softplus(0)
 
 
 def discriminator_overfits(history: History) -> Finding | None:
-    """Held-out real examples score much lower than training ones, measured in the distance from training to fake.
+    """Detect held-out real examples that score much lower than training ones, relative to the gap to fake ones.
 
     The three scores are compared within one record, because a relativistic score has no zero and drifts over a run.
-    Held-out examples are scored when the product is looked at; the last three looks count.
+    Held-out examples are scored at each evaluation of the product; the last three count.
     Source: Karras et al. 2020 (StyleGAN2-ADA), r_v = (E D_train - E D_validation) / (E D_train - E D_generated).
     """
     for judge in history.discriminators:
@@ -191,15 +191,15 @@ def discriminator_overfits(history: History) -> Finding | None:
 
 
 def _share(notes: Mapping[str, float]) -> float:
-    """How far unseen real data falls from training data towards fake: 0 not at all, 1 it counts as fake."""
+    """Return how far unseen real data scores from training towards fake: 0 as training data, 1 as fake."""
     gap = float(notes["score_real"]) - float(notes["score_fake"])
     return (float(notes["score_real"]) - float(notes["score_held_out"])) / gap if gap > LEAST_GAP else 0.0
 
 
 def copying(history: History) -> Finding | None:
-    """The evaluation suspects copying: the same rule as the verdict's, so that the two never disagree.
+    """Report that the evaluation suspects copying, by the verdict's rule, so that the two never disagree.
 
-    A distance may convict a model and never acquits one (arXiv 2505.01524, "the DCR delusion"), so silence here is not
+    A distance can show copying but never rule it out (arXiv 2505.01524, "the DCR delusion"), so no finding here is not
     a proof of privacy.
     """
     if not history.evaluation.get("copying_suspected"):
@@ -223,21 +223,21 @@ def copying(history: History) -> Finding | None:
     )
 
 
-# ---- the data itself: too little of it, the same again and again, or labels that mean nothing ------------------------
-# The facts stand in the passport from the start; what the labels are worth is known once the judge has learned.
+# ---- the data itself: too little, repeated, or with meaningless labels -----------------------------------------------
+# The facts are in the passport from the start; whether labels are learnable is known once the judge is trained.
 
 
-_FEW = 100  # examples: with fewer, a tenth of them held out is too few to measure anything with
+_FEW = 100  # examples: with fewer, a tenth held out is too few to measure anything
 _COPIES = 0.3  # share of the examples that repeat another one
-_BY_CHANCE = 0.05  # share of rows that may repeat by chance in columns of few values, before repeats mean nothing
+_BY_CHANCE = 0.05  # share of rows that may repeat by chance in columns of few values, above which repeats mean nothing
 _CONSTANT = 0.1  # share of the pictures that are of one colour
 _CONSTANT_COLUMNS = 0.5  # share of the columns that have one value
 _SKILL = 0.15  # of predicting a label, 0 for guessing and 1 for always right
-_SKILL_AT_MOST = 0.35  # the upper end of its interval: with too few examples to tell nothing is said
+_SKILL_AT_MOST = 0.35  # the upper end of its interval: with too few examples nothing is reported
 
 
 def too_little_data(history: History) -> Finding | None:
-    """So few training examples that a network knows them by heart and nothing can be measured."""
+    """Detect so few training examples that a network memorises them and nothing can be measured."""
     passport = history.passport
     train = passport.get("train")
     if not isinstance(train, int) or train >= _FEW or "held_out" not in passport:
@@ -254,7 +254,7 @@ def too_little_data(history: History) -> Finding | None:
 
 
 def wrong_data(history: History) -> Finding | None:
-    """Examples that repeat others or show nothing: they crowd out what is to be learned."""
+    """Detect data in which many examples repeat others or are constant."""
     found = [words for words in (_copies(history.passport), _constant(history.passport)) if words]
     if not found:
         return None
@@ -270,7 +270,7 @@ def wrong_data(history: History) -> Finding | None:
 
 
 def meaningless_labels(history: History) -> Finding | None:
-    """What was given as label cannot be told from the example itself: for all that is known it was thrown with dice."""
+    """Detect labels that cannot be predicted from the example itself, as if they were random."""
     words = _read_labels(history) or _predicted_label(history)
     if not words:
         return None
@@ -303,7 +303,7 @@ def _constant(passport: Mapping[str, Any]) -> str:
 
 
 def _read_labels(history: History) -> str:
-    """Of pictures: a network that learned the labels reads them in unseen pictures no better than chance."""
+    """Describe picture labels that a trained classifier predicts in unseen pictures no better than chance."""
     told = next((event for event in reversed(history.events) if event.get("kind") == "judged"), None)
     if told is None:
         return ""
@@ -320,7 +320,7 @@ def _read_labels(history: History) -> str:
 
 
 def _predicted_label(history: History) -> str:
-    """Of tables: no other column says anything about the column that was named as label."""
+    """Describe a table's label column that no other column predicts."""
     label = history.evaluation.get("label")
     if not label or label["skill"] >= _SKILL or label["high"] >= _SKILL_AT_MOST:
         return ""

@@ -1,4 +1,4 @@
-"""Gradients that blow up or die out, steps that are too large from the start, runs that were too short or waited."""
+"""Checks for exploding or vanishing gradients, steps too large from the start, and short or slow runs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ganforge.diagnosis.history import (
 )
 from ganforge.records import Finding, History, Record
 
-_MANY = 0.01  # one turn in a hundred: more than the odd overflow
+_MANY = 0.01  # one turn in a hundred: more than an occasional overflow
 
 
 def not_finite(history: History) -> Finding | None:
-    """Turns were skipped because a loss or a gradient was NaN or infinite, or the run was rewound because of it."""
+    """Detect turns skipped, or a run rewound, because a loss or a gradient was NaN or infinite."""
     last = history.records[-1] if history.records else {}
     rewinds = sum(event.get("kind") == "rewound" for event in history.events)
     rewinds = max(rewinds, int(last.get("attempt", 0)) - _returns(history))
@@ -45,7 +45,7 @@ def not_finite(history: History) -> Finding | None:
 
 
 def _returns(history: History) -> int:
-    """How often the guard took the run back, which it does for other reasons too."""
+    """Return how often the guard rewound the run, which it does for other reasons too."""
     returns = (event for event in history.events if event.get("kind") == "guarded")
     return len({(event.get("attempt"), event.get("step")) for event in returns if event.get("to_step") is not None})
 
@@ -55,13 +55,13 @@ _SETTLED = 8  # records before a median means anything: the first ones hold the 
 _RECENT = 100  # records, or a quarter of the run
 _DEAD = 1e-4  # of the early median
 _NEAR = 0.05  # standard deviations of the target between a regression and its closed-form answer
-_ABSURD = 20.0  # a loss: exp(-20) is the chance that was given to what happened; healthy ones stay below 3
-_NOTHING = 1e-7  # a gradient norm: what is smaller, Adam does not even scale up (its epsilon is 1e-8)
+_ABSURD = 20.0  # a loss: the observed outcome had probability exp(-20); healthy losses stay below 3
+_NOTHING = 1e-7  # a gradient norm: Adam does not scale up smaller ones (its epsilon is 1e-8)
 _STILL = 1e-6  # step over weights: 1e-3 is usual, this is a standstill
 
 
 def exploding(history: History) -> Finding | None:
-    """A gradient norm jumps above ten times its running median, or a loss runs away."""
+    """Detect a gradient norm above ten times its running median, or a diverging loss."""
     for player in history.players:
         norms = series(history, "gradient_norms", player)
         jumps = _jumps(norms)
@@ -88,10 +88,10 @@ def exploding(history: History) -> Finding | None:
 
 
 def vanishing(history: History) -> Finding | None:
-    """A player's gradient or its steps have sunk to nothing although it has not reached anything.
+    """Detect a player whose gradient or steps have vanished before it has converged.
 
-    Steps are divided by the learning rate's own fall, because a schedule that ends at nothing is meant. A game of one
-    player whose loss has fallen has converged, which is success; so has a GAN that reached its floor.
+    Steps are divided by the learning rate's decay, because a schedule that ends at zero is intended. A single-player
+    game whose loss has fallen has converged, which is success; so has a GAN that reached its floor.
     """
     alone = len(history.players) == 1
     for player in history.players:
@@ -114,7 +114,7 @@ def _jumps(norms: list[float]) -> list[int]:
     found = []
     least = min((value for value in norms if math.isfinite(value)), default=0.0)
     for i in range(_SETTLED, len(norms)):
-        if norms[i] <= _JUMP * least:  # no median lies below the least: most runs need not look for one
+        if norms[i] <= _JUMP * least:  # no median lies below the minimum: most runs need not compute one
             continue
         before = [value for value in norms[max(0, i - 50) : i] if math.isfinite(value)]
         usual = median(before) if before else math.inf
@@ -124,13 +124,13 @@ def _jumps(norms: list[float]) -> list[int]:
 
 
 def _losses(history: History, player: str, without: tuple[str, ...] = ()) -> list[float]:
-    """The sum of a player's terms in each record, some left out."""
+    """Return the sum of a player's loss terms in each record, except those in `without`."""
     found = ((record.get("terms") or {}).get(player) for record in history.records)
     return [float(sum(value for name, value in terms.items() if name not in without)) for terms in found if terms]
 
 
 def _ratios_without_schedule(history: History, player: str) -> list[float]:
-    """Of the last part of the run, which alone is asked about."""
+    """Return update-to-weight ratios over the learning rate's decay, in the last part of the run."""
     top = max(series(history, "learning_rates", player), default=0.0)
     pairs = (
         ((record.get("update_ratios") or {}).get(player), (record.get("learning_rates") or {}).get(player))
@@ -140,10 +140,10 @@ def _ratios_without_schedule(history: History, player: str) -> list[float]:
 
 
 def _arrived(history: History, player: str) -> bool:
-    """Whether small gradients mean success: a lone player's loss fell to a level, or quality is still improving.
+    """Return whether small gradients mean success: a lone player's loss settled, or quality is still improving.
 
-    A lone player may have arrived before its first record: then the evaluation says so, by a closed-form answer that is
-    near or by a measure that beats its reference.
+    A lone player may have converged before its first record: the evaluation then shows a closed-form answer nearby or
+    a measure that beats its reference.
     """
     if len(history.players) == 1:
         losses = _losses(history, player)
@@ -186,23 +186,23 @@ def _vanishing(player: str, evidence: str, alone: bool) -> Finding:
 
 
 # ---- signs of a bad start, for the guard -----------------------------------------------------------------------------
-# It must decide while there is time, and judges afterwards whether it was right. These stand apart from CHECKS, which
-# are told to people: a slow run that is quite well may look like this for a while.
+# The guard must decide early, and later checks whether it was right. These are separate from CHECKS, which are
+# reported to users: a slow but healthy run may look like this for a while.
 
 
 _STRANGE = 0.3  # precision: of samples that pass for data at all; the digits have 0.95 after 3,000 examples
-_HARDLY, _BY_NOW = 0.05, 0.3  # precision so low when so much of the run is over: it will not come by itself
+_HARDLY, _BY_NOW = 0.05, 0.3  # precision so low after so much of the run: it will not recover by itself
 _STEEP = 0.2  # step over weights: 0.001 is usual, 0.01 to 0.06 at the start of the plans' runs
-_FIRST = 4  # records: later on the weights have grown, and the same steps look small beside them
+_FIRST = 4  # records: later the weights have grown, and the same steps are small relative to them
 
 
 def early_signs(history: History) -> tuple[Finding, ...]:
-    """`hopeless` or `shapeless`, `overshooting` or `opponent_overshooting`, as far as they are there."""
+    """Return those of `hopeless` or `shapeless`, `overshooting` or `opponent_overshooting` that apply."""
     return tuple(found for found in (_overshooting(history), _shapeless(history)) if found is not None)
 
 
 def _shapeless(history: History) -> Finding | None:
-    """Hardly a sample of the last look passes for data."""
+    """Detect that hardly any sample of the last evaluation resembles data."""
     seen = history.looks
     precision = (seen[-1].get("quality") or {}).get("precision") if seen else None
     if precision is None or precision >= _STRANGE:
@@ -218,7 +218,7 @@ def _shapeless(history: History) -> Finding | None:
 
 
 def _overshooting(history: History) -> Finding | None:
-    """The first steps changed whole networks; of the opponents alone it is another ailment."""
+    """Detect first steps that changed whole networks; for the opponents alone the finding has another name."""
     first = {
         player: middle(series(history, "update_ratios", player)[:_FIRST])
         for player in (*history.discriminators, *history.generators)
@@ -241,13 +241,13 @@ def _overshooting(history: History) -> Finding | None:
 
 
 _GAINING = 0.15  # of the way to the floor, since the last look before the end
-_LATE = (0.5, 0.85)  # where that look may lie: learning rates that fall always give a little at the very end
+_LATE = (0.5, 0.85)  # where that evaluation may lie: decaying learning rates always gain a little at the very end
 _SLOW = 0.5  # of its best speed
 _WAITED = 0.4  # of the time: the run could be nearly twice as fast
 
 
 def too_short(history: History) -> Finding | None:
-    """Quality was still improving when the run ended, and is not at its floor yet."""
+    """Detect that quality was still improving, short of its floor, when the run ended."""
     records = history.records
     seen = leading_quality(history)
     if not records or not history.discriminators or seen is None or float(records[-1].get("progress", 0)) < 0.98:
@@ -278,9 +278,9 @@ def too_short(history: History) -> Finding | None:
 
 
 def starved(history: History) -> Finding | None:
-    """Training waits for data, or the machine was much slower at the end than it had been at its best.
+    """Detect training that waits for data, or that ran much slower at the end than at its best.
 
-    Like nothing else here this depends on the clock: two runs with the same weights may differ in it.
+    Unlike the other checks this depends on the clock: two runs with the same weights may differ in it.
     """
     waited = window([float(r["waiting"]) for r in history.records if isinstance(r.get("waiting"), int | float)])
     if waited and middle(waited) >= _WAITED:
@@ -290,18 +290,18 @@ def starved(history: History) -> Finding | None:
             "The examples come more slowly than the networks learn: from a slow disk or a network drive, or from "
             "files that are dear to decode.",
         )
-    training = [record for record in history.records if "quality" not in record]  # a look at the product takes its time
-    # A player that joins late makes every step dearer from then on: only steps of the same players compare.
+    training = [record for record in history.records if "quality" not in record]  # evaluating the product takes time
+    # A player that joins late makes every later step slower: only steps of the same players compare.
     training = [record for record in training if _playing(record) == _playing(history.records[-1])]
     speeds = [float(record.get("examples_per_second", 0.0)) for record in training]
     if len(speeds) < 20:
         return None
-    best = sorted(speeds)[math.ceil(0.9 * len(speeds)) - 1]  # the ninth decile: one lucky record is not a best
+    best = sorted(speeds)[math.ceil(0.9 * len(speeds)) - 1]  # the ninth decile: one lucky record does not count
     now = middle(window(speeds))
     if now >= _SLOW * best:
         return None
     return _starved(
-        "note",  # whoever shares a machine sees this every day
+        "note",  # common on a shared machine
         f"Training ran at {now:,.0f} examples/s in its last part and at {best:,.0f} at its best.",
         "Something else used the machine, or it got too hot and slowed down.",
     )

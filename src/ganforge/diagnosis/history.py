@@ -1,4 +1,4 @@
-"""How checks read a history: series by player, windows, measures beside their floor."""
+"""Access to a history for checks: series by player, windows, measures with their floor."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ganforge.records import History, Record
 
 Trend: TypeAlias = Literal["improving", "flat", "worsening"]
 
-_MINIMUM_CHANGE = 0.05  # less than 5 % over the window is not worth a word to a person
+_MINIMUM_CHANGE = 0.05  # less than 5 % over the window is not reported
 
 
 def trend(values: Sequence[float], better: Literal["lower", "higher"] = "lower", window: int = 6) -> Trend:
-    """Where the last `window` values are going.
+    """Return the direction of the last `window` values.
 
     The change is the median of all pairwise slopes (Theil 1950, Sen 1968) times the length of the window, so one wild
-    evaluation does not turn the arrow. It counts when it is more than 5 % of the level and more than the noise about
+    evaluation does not reverse it. It counts when it is more than 5 % of the level and more than the noise about
     the line. Values that are not finite are left out; fewer than three values are "flat".
     """
     recent = [value for value in values if math.isfinite(value)][-window:]
@@ -36,16 +36,16 @@ def trend(values: Sequence[float], better: Literal["lower", "higher"] = "lower",
 
 
 DIVERSITY = ("recall", "coverage", "diversity")  # measures that fall when kinds of example go missing
-KINDS = ("kinds_reached", "kind_diversity")  # what measures/distances.py says at looks
-# For runs that do not tell the directions of what they measure:
+KINDS = ("kinds_reached", "kind_diversity")  # from measures/distances.py at each evaluation
+# For runs that do not record the directions of their measures:
 HIGHER_IS_BETTER = (*DIVERSITY, *KINDS, "precision", "density", "authenticity", "accuracy")
-PENALTIES = ("r1", "r2", "gradient_penalty")  # terms of a discriminator's loss that are no part of the game
+PENALTIES = ("r1", "r2", "gradient_penalty")  # terms of a discriminator's loss that are not part of the game
 _NOTHING: Mapping[str, Any] = {}
-LEADING = ("kid", "kernel", "fid", "frechet")  # the measure that speaks for quality, first choice first
+LEADING = ("kid", "kernel", "fid", "frechet")  # the measure that represents quality, first choice first
 
 
 def series(history: History, group: str, player: str, name: str | None = None) -> list[float]:
-    """One player's values in `group` (gradient_norms, terms, notes), oldest first; records without one are left out.
+    """Return one player's values in `group` (gradient_norms, terms, notes), oldest first, skipping records without.
 
     Args: name of the term or note, for groups that have one level more.
     """
@@ -56,24 +56,24 @@ def series(history: History, group: str, player: str, name: str | None = None) -
 
 
 def window(values: Sequence[float], share: float = 0.2, least: int = 5) -> list[float]:
-    """The last `share` of the values, at least `least` of them; [] when there are fewer than that."""
+    """Return the last `share` of the values, at least `least` of them; [] if there are fewer."""
     size = max(least, round(len(values) * share))
     return list(values[-size:]) if len(values) >= size else []
 
 
 def early(values: Sequence[float], share: float = 0.2, least: int = 5) -> list[float]:
-    """The first `share` of the values, at least `least`: what a run looked like before anything could go wrong."""
+    """Return the first `share` of the values, at least `least`: the run before anything could go wrong."""
     return list(values[: max(least, round(len(values) * share))])
 
 
 def middle(values: Sequence[float]) -> float:
-    """The median of the finite values; NaN when there is none."""
+    """Return the median of the finite values; NaN if there are none."""
     finite = [value for value in values if math.isfinite(value)]
     return median(finite) if finite else math.nan
 
 
 def score_gap(history: History, judge: str) -> list[float]:
-    """Mean score of real minus mean score of fake, oldest first."""
+    """Return mean score of real minus mean score of fake, oldest first."""
     real, fake = series(history, "notes", judge, "score_real"), series(history, "notes", judge, "score_fake")
     return [a - b for a, b in zip(real, fake, strict=False)]
 
@@ -89,7 +89,7 @@ class Quality:
 
 
 def quality(history: History, name: str) -> Quality:
-    """The measure `name` in every record at which the product was evaluated, and in the final evaluation."""
+    """Return the measure `name` in every record with an evaluation of the product, and in the final one."""
     values = [
         float(record["quality"][name])
         for record in history.looks
@@ -106,7 +106,7 @@ def quality(history: History, name: str) -> Quality:
 
 
 def leading_quality(history: History) -> Quality | None:
-    """The measure that speaks for the run, or None if the product was never evaluated while training."""
+    """Return the leading measure of the run, or None if the product was never evaluated during training."""
     names = list(dict.fromkeys(name for record in history.looks for name in record["quality"]))
     names = [name for name in names if not name.endswith(("_low", "_high"))]
     for name in history.measured:
@@ -120,7 +120,7 @@ def leading_quality(history: History) -> Quality | None:
 
 
 def at(record: Record) -> str:
-    """Where in the run a record stands, in words."""
+    """Describe the position of a record in the run."""
     return f"after {int(record.get('examples', 0)):,} examples"
 
 

@@ -1,4 +1,4 @@
-"""Distances between two sets of features: Frechet, kernel (KID), and how varied samples are, in all and by kind."""
+"""Distances between two sets of features: Frechet, kernel (KID), and diversity of samples, overall and by kind."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ BLOCKS = 20  # left out in turn for the interval
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Mean (D,) and covariance (D, D) of a set of features, float64."""
+    """The mean (D,) and covariance (D, D) of a set of features, float64."""
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
 
 
 def moments(features: NDArray[np.floating]) -> Moments:
-    """Mean and unbiased covariance of features (N, D), N >= 2."""
+    """Compute mean and unbiased covariance of features (N, D), N >= 2."""
     x = np.asarray(features, np.float64)
     return Moments(x.mean(0), np.atleast_2d(np.cov(x, rowvar=False)))
 
 
 def distance_of_gaussians(a: Moments, b: Moments) -> float:
-    """|mean_a - mean_b|^2 + tr(A) + tr(B) - 2 tr((A B)^(1/2)), unit feature^2, >= 0.
+    """Return |mean_a - mean_b|^2 + tr(A) + tr(B) - 2 tr((A B)^(1/2)), unit feature^2, >= 0.
 
     The trace of the root is taken from the symmetric form A^(1/2) B A^(1/2), which has the same eigenvalues as A B but
     real ones, also when fewer samples than features make A or B singular.
@@ -44,10 +44,10 @@ def distance_of_gaussians(a: Moments, b: Moments) -> float:
 
 
 def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> Estimate:
-    """The distance of features real (N, D) and fake (M, D) with a 95 % interval by a block jackknife over both sets.
+    """Return the Frechet distance of features real (N, D) and fake (M, D), with a 95 % block jackknife interval.
 
-    The estimate is biased upwards, about as 1/N, and the interval is about the estimate AT THIS SAMPLE SIZE: compare it
-    only with a floor of the same sizes. The rows must be in no order that matters.
+    The jackknife leaves blocks out of both sets. The estimate is biased upwards, about as 1/N, and the interval is for
+    THIS SAMPLE SIZE: compare it only with a floor of the same sizes. The rows must be in random order.
     """
     value = distance_of_gaussians(moments(real), moments(fake))
     blocks = min(BLOCKS, len(real) // 2, len(fake) // 2)
@@ -58,9 +58,9 @@ def frechet_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> 
 
 
 def _leave_blocks_out(features: NDArray[np.floating], blocks: int) -> list[Moments]:
-    """The moments without each block in turn, from sums, so that it costs no more than one covariance."""
+    """Compute the moments without each block in turn, from sums, at the cost of one covariance."""
     x = np.asarray(features, np.float64)
-    centre = x.mean(0)  # sums of squares about the centre lose no digits
+    centre = x.mean(0)  # sums of squares about the centre keep precision
     parts = np.array_split(x - centre, blocks)
     sums = np.stack([part.sum(0) for part in parts])  # (blocks, D)
     squares = np.stack([part.T @ part for part in parts])  # (blocks, D, D)
@@ -79,7 +79,7 @@ def _leave_blocks_out(features: NDArray[np.floating], blocks: int) -> list[Momen
 
 @dataclass(frozen=True, slots=True)
 class _Kernel:
-    """What is kept of a kernel matrix: its rows' and columns' means, and the mean of its squares."""
+    """A summary of a kernel matrix: its rows' and columns' means, and the mean of its squares."""
 
     row_means: NDArray[np.float64]
     column_means: NDArray[np.float64]
@@ -87,16 +87,16 @@ class _Kernel:
     mean_square: float
 
     def interaction(self) -> float:
-        """The mean square of what neither row nor column explains (the last term of Hoeffding's decomposition)."""
+        """The mean square that neither row nor column explains (the last term of Hoeffding's decomposition)."""
         return max(0.0, self.mean_square - self.mean**2 - float(self.row_means.var() + self.column_means.var()))
 
 
 def kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> Estimate:
-    """MMD^2 of features real (N, D) and fake (M, D) under k(x, y) = (x.y / D + 1)^3, unbiased, so it may be below 0.
+    """Return the unbiased MMD^2 (may be below 0) of features (N, D) and (M, D) under k(x, y) = (x.y / D + 1)^3.
 
-    Every pair counts once (the U-statistic): where the usual average over blocks of 100 to 1,000 throws most pairs
-    away, this has the smallest spread that the samples allow. The interval is normal; its variance is the first-order
-    term of Hoeffding's decomposition plus the second-order one, so that it is honest also when both sets come from
+    Every pair counts once (the U-statistic): unlike the usual average over blocks of 100 to 1,000, which discards most
+    pairs, this has the smallest variance that the samples allow. The interval is normal; its variance is the sum of the
+    first- and second-order terms of Hoeffding's decomposition, so that it is valid also when both sets come from
     the same distribution and the first vanishes. N, M >= 3.
     """
     x, y = _tensor(real), _tensor(fake)
@@ -113,7 +113,7 @@ def kernel_distance(real: NDArray[np.floating], fake: NDArray[np.floating]) -> E
 
 
 def kernel_gain(real: NDArray[np.floating], one: NDArray[np.floating], other: NDArray[np.floating]) -> Estimate:
-    """kernel_distance(real, one) - kernel_distance(real, other): above 0 where `other` lies nearer to the real ones.
+    """Return kernel_distance(real, one) - kernel_distance(real, other): above 0 where `other` is nearer to `real`.
 
     `one` and `other` (M, D) are two results of the same M examples, row by row. What both have in common, such as which
     examples were drawn, cancels; two intervals beside each other would count it twice. The interval is normal, from the
@@ -132,12 +132,12 @@ def _tensor(features: NDArray[np.floating]) -> torch.Tensor:
 
 
 def _kernel(x: torch.Tensor, y: torch.Tensor) -> _Kernel:
-    """The summary of k over all pairs of x (N, D) and y (M, D); over distinct pairs when y is x."""
+    """Summarise k over all pairs of x (N, D) and y (M, D); over distinct pairs when y is x."""
     same = x is y
     squares, rows = 0.0, torch.empty(len(x), dtype=torch.float64)
     columns = torch.zeros(len(y), dtype=torch.float64)
     step = min(len(x), rows_at_once(len(y)))
-    kept = torch.empty(step, len(y))  # filled again and again: fresh blocks of this size would be given back too late
+    kept = torch.empty(step, len(y))  # reused: new blocks of this size would be freed too late
     for start in range(0, len(x), step):
         part = x[start : start + step]
         k = torch.mm(part, y.T, out=kept[: len(part)]).div_(x.shape[1]).add_(1).pow_(3)  # (rows, M)
@@ -151,14 +151,14 @@ def _kernel(x: torch.Tensor, y: torch.Tensor) -> _Kernel:
     return _Kernel(row_means, column_means, float(row_means.mean()), squares / (len(x) * per_row))
 
 
-# ---- kinds of example, and variety -----------------------------------------------------------------------------------
-# A generator that gives one picture for each class passes every count of classes and has learned nothing else: collapse
-# within classes. Only distances between samples of one kind show it.
+# ---- kinds of example, and diversity ---------------------------------------------------------------------------------
+# A generator that gives one picture for each class passes every count of classes: collapse within classes. Only
+# distances between samples of one kind show it.
 
 
 MOST = 2_000  # examples of each set that are compared pair by pair
-FEWEST = 5  # examples of a kind, on both sides, from which on its variety says anything
-FEWEST_KINDS = 2  # that are known: with one there is nothing to miss
+FEWEST = 5  # examples of a kind, on both sides, from which on its diversity is measured
+FEWEST_KINDS = 2  # known kinds: with one, none can be missing
 DUE = 0.2  # of its share among real examples: a kind with more counts as reached
 
 
@@ -168,10 +168,10 @@ def kind_scores(
     real_kinds: NDArray[np.int64],
     fake_kinds: NDArray[np.int64],
 ) -> dict[str, Estimate]:
-    """kinds_reached and kind_diversity; what too few examples of a kind, or too few kinds, cannot tell is left out.
+    """Return kinds_reached and kind_diversity, except where examples of a kind, or kinds, are too few.
 
     kinds_reached: the share of the kinds with at least FEWEST real examples that samples show, too. kind_diversity:
-    mean distance of two samples of one kind over that of two real examples of that kind, 1 for equally varied, 0 for
+    mean distance of two samples of one kind over that of two real examples of that kind, 1 for equally diverse, 0 for
     one sample repeated; a mean over kinds, weighted by how many real examples each has.
 
     Args: real (N, D), fake (M, D) features; real_kinds (N,), fake_kinds (M,) whole numbers from 0 on.
@@ -196,15 +196,15 @@ def kind_scores(
 
 
 def _spread(features: NDArray[np.floating]) -> float:
-    """Mean distance of two of them."""
+    """Return the mean pairwise distance."""
     return float(torch.pdist(torch.from_numpy(np.ascontiguousarray(features, np.float32))).mean())
 
 
 def diversity(real: NDArray[np.floating], fake: NDArray[np.floating]) -> Estimate:
-    """Mean distance between two fakes, divided by the mean distance between two real pictures.
+    """Return the mean distance between two fakes over that between two real pictures.
 
     Args: features real (N, D) and fake (M, D), N, M >= 2; the first 2,000 rows of each are used.
-    Returns: 1 for equally diverse, 0 for one picture repeated; above 1 where the samples are noisier than real ones.
+    Returns: 1 for equally diverse, 0 for one picture repeated; above 1 if samples are noisier than real pictures.
         The interval is the delta method over both means, each a U-statistic with its first-order variance.
     """
     (real_mean, real_error), (fake_mean, fake_error) = _mean_distance(real), _mean_distance(fake)
@@ -215,7 +215,7 @@ def diversity(real: NDArray[np.floating], fake: NDArray[np.floating]) -> Estimat
 
 
 def _mean_distance(features: NDArray[np.floating]) -> tuple[float, float]:
-    """Mean over distinct pairs, and its standard error."""
+    """Return the mean over distinct pairs, and its standard error."""
     x = torch.from_numpy(np.ascontiguousarray(features[:MOST], np.float32))
     distance = torch.cdist(x, x)
     distance.fill_diagonal_(0)

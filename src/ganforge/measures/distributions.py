@@ -1,6 +1,6 @@
-"""How far distributions are apart and how much columns depend on each other, with blocks of rows left out in turn.
+"""Distances of distributions and dependence of columns, with blocks of rows left out in turn.
 
-Each gives the value of all rows, then that without each block: what a jackknife (intervals.from_jackknife) needs.
+Each returns the value of all rows, then that without each block, for a jackknife (intervals.from_jackknife).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ Floats = NDArray[np.float64]
 
 
 def kolmogorov_smirnov(real: Floats, fake: Floats, blocks: int = 1) -> Floats:
-    """The largest distance of the two distribution functions, missing values lying below all others.
+    """Return the largest distance of the two distribution functions; missing values sort below all others.
 
     Returns: (blocks + 1,): of all rows, then with each block of rows left out of both.
     """
     _, ranks = np.unique(np.concatenate([real, fake]), return_inverse=True, equal_nan=True)
     size = int(ranks.max()) + 1
     gap = block_shares(ranks[: len(real)], size, blocks) - block_shares(ranks[len(real) :], size, blocks)
-    # NaN sorts last, so its share comes off the end: as a value below all others it shifts every sum by its own gap.
+    # NaN sorts last, so its share is taken off the end: as a value below all others it shifts every sum by its own gap.
     if np.isnan(real).any() or np.isnan(fake).any():
         gap = np.concatenate([gap[:, -1:], gap[:, :-1]], axis=1)
     largest: Floats = np.abs(np.cumsum(gap, axis=1)).max(axis=1)
@@ -31,13 +31,13 @@ def kolmogorov_smirnov(real: Floats, fake: Floats, blocks: int = 1) -> Floats:
 
 
 def total_variation(real: NDArray[np.int64], fake: NDArray[np.int64], size: int, blocks: int = 1) -> Floats:
-    """Half the sum of the differences of shares over codes 0..size-1. Returns: as kolmogorov_smirnov."""
+    """Return half the sum of the differences of shares over codes 0..size-1, as kolmogorov_smirnov does."""
     distance: Floats = np.abs(block_shares(real, size, blocks) - block_shares(fake, size, blocks)).sum(axis=1) / 2
     return distance
 
 
 def correlations(columns: Floats, blocks: int = 1) -> Floats:
-    """Pearson's correlations over the rows where both values are there; 0 where one of them does not vary.
+    """Return Pearson's correlations over the rows where both values are present; 0 for constant columns.
 
     Args: columns (N, C), NaN for missing, of a scale near 1. Returns: (blocks + 1, C, C).
     """
@@ -60,7 +60,7 @@ def correlations(columns: Floats, blocks: int = 1) -> Floats:
 
 
 def cramers_v(shares: Floats, count: int) -> float:
-    """How much two columns of categories depend on each other, 0..1, without the bias of small tables.
+    """Return bias-corrected Cramer's V, 0..1, the dependence of two categorical columns.
 
     Args: shares (A, B) of the cells, summing to 1; count the rows. Source: Bergsma 2013, equations 6 to 9.
     """
@@ -76,7 +76,7 @@ def cramers_v(shares: Floats, count: int) -> float:
 
 
 def block_shares(codes: NDArray[np.int64], size: int, blocks: int) -> Floats:
-    """(blocks + 1, size): the share of each code, of all rows and with each block left out."""
+    """Return (blocks + 1, size): the share of each code, of all rows and with each block left out."""
     block = np.arange(len(codes)) % blocks
     counts = np.bincount(block * size + codes, minlength=blocks * size).reshape(blocks, size)
     kept = _left_out(counts)
@@ -85,13 +85,13 @@ def block_shares(codes: NDArray[np.int64], size: int, blocks: int) -> Floats:
 
 
 def _left_out(parts: NDArray[Any]) -> Floats:
-    """Sums of all blocks, then of all but each: (B, ...) -> (B + 1, ...)."""
+    """Sum all blocks, then all but each: (B, ...) -> (B + 1, ...)."""
     whole = parts.sum(axis=0, keepdims=True)
     return np.concatenate([whole, whole - parts])
 
 
 def block_estimate(values: Floats) -> Estimate:
-    """The score of all rows, with a jackknife's interval from those without a block (B + 1,), cut to 0..1."""
+    """Return the score of all rows with a jackknife interval, clipped to 0..1. Args: values (B + 1,)."""
     if len(values) < 3:
         return Estimate(float(values[0]), 0.0, 1.0)
     found = from_jackknife(float(values[0]), values[1:])

@@ -1,4 +1,4 @@
-"""Numbers and what they are held against: 95 % confidence intervals, targets of training, and rows of rivals."""
+"""Numbers and comparisons: 95 % confidence intervals, targets of training, and rows of rivals."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scipy import stats
 
 from ganforge.core.format import title
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.records import Estimate as Estimate  # noqa: PLC0414 - whoever estimates needs it
+from ganforge.records import Estimate as Estimate  # noqa: PLC0414 - re-exported for estimators
 from ganforge.records import Rival, Rivals
 
 Z95 = 1.959964  # the two-sided 95 % point of the normal distribution
 
 
 def with_ends(scores: Mapping[str, Estimate]) -> dict[str, float]:
-    """Each score by its name, with {name}_low and {name}_high: the form that a record's `quality` has (run.py)."""
+    """Return each score by name, with {name}_low and {name}_high: the form of a record's `quality` (run.py)."""
     return {
         key: value
         for name, score in scores.items()
@@ -32,13 +32,13 @@ def with_ends(scores: Mapping[str, Estimate]) -> dict[str, float]:
 def from_standard_error(
     value: float, standard_error: float, least: float = -math.inf, most: float = math.inf
 ) -> Estimate:
-    """value +- 1.96 standard errors, cut to the range least..most that the quantity can have."""
+    """Return value +- 1.96 standard errors, clipped to the range least..most of the quantity."""
     half = Z95 * standard_error
     return Estimate(value, max(value - half, min(least, value)), min(value + half, max(most, value)))
 
 
 def of_share(successes: int, trials: int) -> Estimate:
-    """A share with Wilson's interval (1927), which stays honest near 0 and 1 and for few trials. trials >= 1."""
+    """Return a share with Wilson's interval (1927), valid also near 0 and 1 and for few trials. trials >= 1."""
     p, z2 = successes / trials, Z95**2
     centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
     half = Z95 * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
@@ -46,7 +46,7 @@ def of_share(successes: int, trials: int) -> Estimate:
 
 
 def from_jackknife(value: float, without_block: NDArray[np.float64], least: float = 0.0) -> Estimate:
-    """The interval of a smooth statistic from its values with one of B blocks left out, each in turn.
+    """Return a smooth statistic's interval from its values with each of B blocks left out in turn.
 
     The standard error is sqrt((B-1)/B sum (theta_b - mean)^2) (Efron and Stein 1981), the multiple Student's t with B-1
     degrees of freedom. It needs B evaluations where a bootstrap needs hundreds, and, unlike a bootstrap of a distance,
@@ -60,7 +60,7 @@ def from_jackknife(value: float, without_block: NDArray[np.float64], least: floa
 def from_bootstrap(
     statistic: Callable[[NDArray[np.int64]], float], count: int, random: np.random.Generator, repeats: int = 200
 ) -> Estimate:
-    """The percentile interval of `statistic(indices)` over `repeats` resamplings of 0..count-1 with replacement."""
+    """Return the percentile interval of `statistic(indices)` over `repeats` bootstrap samples of 0..count-1."""
     value = statistic(np.arange(count))
     draws = [statistic(random.integers(0, count, count)) for _ in range(repeats)]
     low, high = np.quantile(draws, (0.025, 0.975))
@@ -72,14 +72,14 @@ def from_bootstrap(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A measure that is to fall below ("<") or rise above (">") a value."""
+    """A target for a measure: below ("<") or above (">") a value."""
 
     measure: str
     comparison: Literal["<", ">"]
     value: float
 
     def reached(self, quality: Mapping[str, float]) -> bool:
-        """True when the whole 95 % interval in a quality record ({measure}_low, {measure}_high) is past the value."""
+        """Return whether all of the 95 % interval in a record ({measure}_low, {measure}_high) is past the value."""
         worst = quality.get(
             f"{self.measure}_{'high' if self.comparison == '<' else 'low'}", quality.get(self.measure, math.nan)
         )
@@ -92,7 +92,7 @@ class Target:
 def parse_target(text: str, measured: Mapping[str, Literal["lower", "higher"]]) -> Target:
     """Read "kid<0.02".
 
-    Args: measured says what the task measures during training, and which direction is better.
+    Args: measured the measures of the task during training -> which direction is better.
     Raises: RecipeError for another form, an unknown measure, or the worse direction.
     """
     match = re.fullmatch(r"\s*([A-Za-z_][A-Za-z0-9_ ]*?)\s*(<=?|>=?)\s*([-+0-9.eE]+)\s*", text)
@@ -132,14 +132,14 @@ def _example(measured: Mapping[str, Literal["lower", "higher"]]) -> str:
 
 
 def rival(name: str, sentence: str, scores: Mapping[str, float]) -> dict[str, Any]:
-    """One method as evaluation.json holds it for programs. Args: scores its value of each measure."""
+    """Return one method as evaluation.json stores it. Args: scores its value of each measure."""
     return {"name": name, "sentence": sentence, "measures": dict(scores)}
 
 
 def rival_rows(told: Sequence[Mapping[str, Any]], heads: Mapping[str, str], caption: str = "") -> Rivals:
-    """Methods, as `rival` gives them, as rows to show: the model's own first.
+    """Return rows of the methods that `rival` gives, the model first.
 
-    Args: heads a measure's name -> what stands over its scores, by default its name.
+    Args: heads a measure's name -> the heading of its scores, by default its name.
     """
     measured = list(dict.fromkeys(name for one in told for name in one["measures"]))
     return Rivals(
@@ -153,5 +153,5 @@ def rival_rows(told: Sequence[Mapping[str, Any]], heads: Mapping[str, str], capt
 
 
 def score(value: float | None) -> str:
-    """Three digits behind the point, so that the numbers of a column stand under each other; "" for None."""
+    """Format with three decimals, so that the numbers of a column align; "" for None."""
     return "" if value is None else f"{value:.3f}"

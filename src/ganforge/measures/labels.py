@@ -1,4 +1,4 @@
-"""Measures of labelled generators: does a sample show what was asked for, and does every label get its share?"""
+"""Measures of labelled generators: agreement of samples with the requested labels, and balance of the labels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ganforge.measures.intervals import Estimate, from_bootstrap, of_share
 
-MISSING = 0.1  # of its training share: a label with less is called missing
+MISSING = 0.1  # of its training share: a label with less counts as missing
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What the judge reads in held-out pictures, samples and the reference's pictures: (N,) each."""
+    """Labels that the judge predicts in held-out pictures, samples and the reference's pictures: (N,) each."""
 
     held_out: NDArray[np.int64]
     samples: NDArray[np.int64]
@@ -31,9 +31,9 @@ def label_scores(
     judge_accuracy: float,
     random: np.random.Generator,
 ) -> dict[str, tuple[Estimate, float, float]]:
-    """(estimate, floor, reference) of label_agreement (where samples were asked for by label) and class_balance.
+    """Return (estimate, floor, reference) of label_agreement (for samples requested by label) and class_balance.
 
-    The floor of the agreement is the judge's own accuracy on pictures it never saw: a perfect generator gets no more.
+    The floor of the agreement is the judge's accuracy on unseen pictures: a perfect generator gets no more.
     """
     due = _shares(train_labels if asked is None else asked, _count(read, train_labels))
     train_due = _shares(train_labels, len(due))
@@ -52,11 +52,11 @@ def label_scores(
 
 
 def class_table(read: Readings, train_labels: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
-    """What evaluation.json says of the labels, in their order.
+    """Return the table of labels in evaluation.json, in their order.
 
-    names, training_shares; held_out_shares and sample_shares as the judge reads them; missing: the labels that are
+    names, training_shares; held_out_shares and sample_shares as the judge predicts them; missing: the labels that are
     due at least 5 times among the samples and get less than a tenth of that. What is due is the smaller of the share in
-    the training data and the share that the judge reads in unseen real pictures: where it never recognises a label in
+    the training data and the share that the judge predicts in unseen real pictures: if it never recognises a label in
     real pictures, its absence from the samples means nothing.
     """
     count = _count(read, train_labels)

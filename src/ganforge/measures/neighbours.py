@@ -1,4 +1,4 @@
-"""Scores of nearest neighbours: are the samples like real pictures, and do they cover all kinds of them?"""
+"""Nearest-neighbour scores: precision, recall, density and coverage of samples, and signs of copying."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scipy import stats
 
 from ganforge.measures.intervals import Estimate, from_standard_error, of_share
 
-K = 5  # neighbours that make a radius, as Naeem et al. 2020
+K = 5  # neighbours that define a radius, as Naeem et al. 2020
 NUMBERS = 2**19  # of a distance matrix held at a time, however many pictures are compared
 
 
 def neighbour_scores(real: NDArray[np.floating], fake: NDArray[np.floating], k: int = K) -> dict[str, Estimate]:
-    """Precision, recall, density and coverage of features real (N, D) and fake (M, D), N, M > k.
+    """Compute precision, recall, density and coverage of features real (N, D) and fake (M, D), N, M > k.
 
     With r(x) the distance of x to its k-th neighbour in its own set,
         precision = mean_j any_i [d(x_i, y_j) < r(x_i)]         recall   = mean_i any_j [d(x_i, y_j) < r(y_j)]
@@ -27,7 +27,7 @@ def neighbour_scores(real: NDArray[np.floating], fake: NDArray[np.floating], k: 
     E coverage = 1 - prod_{i=1..k} (N-i)/(N+M-i), 0.969 for N = M and k = 5.
 
     The intervals are normal, their variance that of an approximate jackknife over BOTH sets: leaving out a picture
-    changes a score by its own mark and by the marks that hang on it alone. Memory is some 25 bytes for each of NUMBERS.
+    changes a score by its own mark and the marks that depend on it alone. Memory is some 25 bytes for each of NUMBERS.
     """
     x, y = _tensor(real), _tensor(fake)
     n, m = len(x), len(y)
@@ -64,17 +64,17 @@ def neighbour_scores(real: NDArray[np.floating], fake: NDArray[np.floating], k: 
 
 
 def nearest(queries: NDArray[np.floating], base: NDArray[np.floating], k: int) -> NDArray[np.float32]:
-    """The k smallest distances of each query (Q, D) to base (N, D), in rising order: (Q, min(k, N))."""
+    """Return the k smallest distances of each query (Q, D) to base (N, D), ascending: (Q, min(k, N))."""
     return nearest_with_index(queries, base, k)[0]
 
 
 def nearest_with_index(
     queries: NDArray[np.floating], base: NDArray[np.floating], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """As `nearest`, and the rows of base they belong to: (Q, k) and (Q, k)."""
+    """Return the distances of `nearest` and their rows of base: (Q, k) and (Q, k)."""
     q, b = _tensor(queries), _tensor(base)
     k, rows = min(k, len(b)), rows_at_once(len(b))
-    # Written into arrays made before: small results kept between large temporary blocks would pin those in the heap.
+    # Written into preallocated arrays: small results between large temporary blocks would pin those in the heap.
     distances, places = torch.empty(len(q), k), torch.empty(len(q), k, dtype=torch.int64)
     for start in range(0, len(q), rows):
         part = slice(start, start + rows)
@@ -83,7 +83,7 @@ def nearest_with_index(
 
 
 def rows_at_once(columns: int) -> int:
-    """Rows of a matrix of so many columns that NUMBERS allow, at least 1."""
+    """Return the number of rows that NUMBERS allow for so many columns, at least 1."""
     return max(1, NUMBERS // columns)
 
 
@@ -92,7 +92,7 @@ def _tensor(features: NDArray[np.floating]) -> torch.Tensor:
 
 
 def _radii(x: torch.Tensor, k: int) -> torch.Tensor:
-    """Distance of each row to its k-th neighbour among the others: (N,)."""
+    """Return the distance of each row to its k-th neighbour among the others: (N,)."""
     radii, rows = torch.empty(len(x)), rows_at_once(len(x))
     for start in range(0, len(x), rows):
         distance = torch.cdist(x[start : start + rows], x)
@@ -102,32 +102,32 @@ def _radii(x: torch.Tensor, k: int) -> torch.Tensor:
 
 
 def _share(marks: NDArray[np.bool_], alone: NDArray[np.int64]) -> Estimate:
-    """The mean of marks; `alone` (of the other set) counts the marks that hang on one member alone."""
+    """Return the mean of marks; `alone` (of the other set) counts the marks that depend on one member alone."""
     n, others = len(marks), len(alone)
     variance = marks.var() / n + others * (alone / n).var()
-    variance = max(variance, 1 / (4 * n**2))  # all marks equal does not mean no doubt
+    variance = max(variance, 1 / (4 * n**2))  # equal marks do not mean certainty
     return from_standard_error(float(marks.mean()), math.sqrt(variance), least=0.0, most=1.0)
 
 
-FAR = 10  # the neighbour whose distance says how crowded a place is
+FAR = 10  # the neighbour whose distance measures local density
 RARE = 0.01  # the share of unseen real pictures that may look like copies
-SUSPICIOUS = 0.05  # the share of samples from which on copying is called out
+SUSPICIOUS = 0.05  # the share of samples from which on copying is suspected
 
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """What the distances say. `share`: samples nearer to one training picture than 99 % of unseen real ones are."""
+    """The result of `copying`. `share`: samples nearer to one training picture than 99 % of unseen real ones."""
 
     share: Estimate
     unseen: float  # the same share among unseen real pictures, each half judged by the other
-    z: float  # Meehan's C_T in the first space; far below 0 where samples as a whole lie too near
+    z: float  # Meehan's C_T in the first space; far below 0 if samples as a whole lie too near
     suspected: bool
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The same pictures as vectors of one kind (judge features, or small pixels): (N, D), (H, D), (M, D)."""
+    """Pictures as vectors of one kind (judge features, or small pixels): (N, D), (H, D), (M, D)."""
 
     train: NDArray[np.floating]
     held_out: NDArray[np.floating]
@@ -135,13 +135,13 @@ class Space:
 
 
 def copying(spaces: Sequence[Space], train_count: int | None = None) -> Copying:
-    """Looks for training pictures among the samples.
+    """Search the samples for copies of training pictures.
 
     Args: spaces hold the training pictures that are searched; train_count how many the generator was trained on, by
         default those. Where only a part is searched, only that part of the copies can be found.
 
     A picture's closeness is d1 / d10: the distance to its nearest training picture relative to its tenth nearest. A
-    plain distance would also be small for samples that are merely blurred or simple, near to everything; a copy is near
+    plain distance is also small for blurred or simple samples, which are near to everything; a copy is near
     to ONE picture. (Carlini et al. 2023 normalise likewise.) In each space the threshold is the closeness below which
     RARE / len(spaces) of the unseen real pictures lie; a sample that is below it in any space counts. Suspected, when
     the share's lower end is above what the calibration leaves possible and the share is at least SUSPICIOUS, times the
@@ -169,8 +169,8 @@ def copying(spaces: Sequence[Space], train_count: int | None = None) -> Copying:
 
 
 def mann_whitney_z(fake_distances: NDArray[np.floating], unseen_distances: NDArray[np.floating]) -> float:
-    """C_T of Meehan et al. 2020: how many standard deviations the rank sum of distances to the training pictures lies
-    above (> 0, farther: underfitting) or below (< 0, nearer: copying) that of unseen real pictures."""
+    """Return C_T of Meehan et al. 2020: the standardised rank sum of distances to the training pictures.
+    It is above 0 (farther: underfitting) or below 0 (nearer: copying) relative to unseen real pictures."""
     m, n = len(fake_distances), len(unseen_distances)
     u = float(stats.mannwhitneyu(fake_distances, unseen_distances, method="asymptotic").statistic)
     return (u - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12)
@@ -182,7 +182,7 @@ def _closeness(pictures: NDArray[np.floating], train: NDArray[np.floating]) -> N
 
 
 def _rare(unseen: Sequence[NDArray[np.float64]], pictures: Sequence[NDArray[np.float64]]) -> NDArray[np.bool_]:
-    """Which pictures are at or below the threshold in any space; at, because data may hold repeats at distance 0."""
+    """Return which pictures are at or below the threshold in any space; at, because repeats have distance 0."""
     marks = np.zeros(len(pictures[0]), dtype=bool)
     for u, p in zip(unseen, pictures, strict=True):
         marks |= p <= np.quantile(u, RARE / len(unseen), method="lower")

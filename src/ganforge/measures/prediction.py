@@ -1,4 +1,4 @@
-"""How well classes and numbers are predicted."""
+"""Scores of predicted classes and numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 
 def auc(positive: NDArray[np.bool_], score: Floats) -> float:
-    """How often a positive row (N,) scores above a negative one, ties counting half; 0.5 where one kind is absent.
+    """Return how often a positive row (N,) scores above a negative one, ties counting half; 0.5 if one kind is absent.
 
     Source: Mann and Whitney 1947; it is the area under the receiver operating characteristic.
     """
@@ -23,7 +23,7 @@ def auc(positive: NDArray[np.bool_], score: Floats) -> float:
 
 
 def auc_standard_error(area: float, positives: int, negatives: int) -> float:
-    """Source: Hanley and McNeil 1982, equations 1 and 2."""
+    """Return the standard error of an AUC (Hanley and McNeil 1982, equations 1 and 2)."""
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     square = area**2
     variance = area * (1 - area) + (positives - 1) * (q1 - square) + (negatives - 1) * (q2 - square)
@@ -31,23 +31,23 @@ def auc_standard_error(area: float, positives: int, negatives: int) -> float:
 
 
 def macro_auc(truth: NDArray[np.int64], scores: Floats, rows: NDArray[np.int64]) -> float:
-    """The mean of `auc` of each class against the rest, over the classes that occur among `rows` and are not all.
+    """Return the mean one-vs-rest `auc` over the classes that occur in some but not all of `rows`.
 
     Args: truth (N,) codes 0..K-1; scores (N, K).
     """
     kinds = [k for k in np.unique(truth[rows]) if (truth[rows] != k).any()]
     if len(kinds) == 2 and scores.shape[1] == 2:
-        kinds = kinds[1:]  # two classes are each other's rest
+        kinds = kinds[1:]  # of two classes, each is the other's rest
     return float(np.mean([auc(truth[rows] == k, scores[rows, k]) for k in kinds])) if kinds else 0.5
 
 
 def rmse(measured: Floats, predicted: Floats) -> float:
-    """Root of the mean squared error of (N,) predictions, in the target's units."""
+    """Return the root mean squared error of (N,) predictions, in the target's units."""
     return float(np.sqrt(np.mean((measured - predicted) ** 2)))
 
 
 def r_squared(measured: Floats, predicted: Floats) -> float:
-    """1 - squared error / squared distance from the mean of `measured`: 1 is exact, 0 is what that mean gets.
+    """Return 1 - squared error / squared distance from the mean of `measured`: 1 is exact, 0 as that mean.
 
     0 where `measured` does not vary.
     """

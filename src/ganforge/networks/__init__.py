@@ -1,4 +1,4 @@
-"""The networks that suit every kind of data. A new pair is one file and one line here."""
+"""Networks for every kind of data. A new pair is one file and one line here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAIRS: Pairs = {"mlp": MlpPair, "linear": LinearPair}  # of any kind of data
 
 
 def dials_of(name: str, pairs: Pairs) -> tuple[str, ...]:
-    """Which of latent_size, width and depth a pair of networks has. Raises: RecipeError for an unknown name."""
+    """Return those of latent_size, width and depth that a pair has. Raises: RecipeError for an unknown name."""
     if name not in pairs:
         raise RecipeError(f"There is no network {name!r}.", did_you_mean(name, pairs))
     takes = signature(pairs[name]).parameters
@@ -32,17 +32,17 @@ def dials_of(name: str, pairs: Pairs) -> tuple[str, ...]:
 
 
 def network_pair(network: Network, data: Data, pairs: Pairs) -> NetworkPair:
-    """The pair of `pairs` that a recipe names. Raises: RecipeError for an unknown name, or one that does not suit."""
+    """Return the pair of `pairs` that a recipe names. Raises: RecipeError for an unknown or unsuitable one."""
     dials = {dial: getattr(network, dial) for dial in dials_of(network.name, pairs)}
     given = {dial: value for dial, value in dials.items() if value is not None}
     return pairs[network.name](shape=data.shape, labels=len(data.label_names), **given)
 
 
 def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]]) -> None:
-    """Call `build` on torch's meta device, where tensors have shapes but neither memory nor numbers.
+    """Call `build` on torch's meta device, where tensors have shapes but neither memory nor values.
 
-    Raises: RecipeError in words, before anything is timed or written, where that does not work, or where training the
-        modules that it returns takes more memory than this machine has.
+    Raises: RecipeError, before anything is timed or written, if that fails, or if training the modules that it returns
+        needs more memory than this machine has.
     """
     try:
         with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""Fully connected networks: mlp, and linear (the textbook's, one layer each)."""
+"""Fully connected networks: mlp, and linear (one layer each)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganforge.errors import RecipeError
 
 
 def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:
-    """`depth` layers of `width` with leaky rectifiers, initialised for them (He et al. 2015, equation 15).
+    """Build `depth` layers of `width` with leaky ReLU, initialised for it (He et al. 2015, equation 15).
 
     Raises: RecipeError for a depth of 0.
     """
@@ -33,7 +33,7 @@ def hidden_layers(inputs: int, width: int, depth: int) -> nn.Sequential:
 
 
 class MlpDiscriminator(nn.Module):
-    """x flattened -> hidden layers -> one score per label, of which the asked one counts (a projection head)."""
+    """x flattened -> hidden layers -> one score per label, of which the requested one counts (a projection head)."""
 
     def __init__(self, features: int, labels: int, width: int, depth: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class MlpGenerator(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MlpPair:
-    """`depth` hidden layers of `width` in either network."""
+    """A pair with `depth` hidden layers of `width` in either network."""
 
     shape: tuple[int, ...]
     labels: int = 0
@@ -82,7 +82,7 @@ class MlpPair:
 
 
 class LinearDiscriminator(nn.Module):
-    """W x + b: the score BEFORE the textbook's sigmoid, because every objective here is written from scores."""
+    """W x + b, the score BEFORE the sigmoid, because every objective here takes scores."""
 
     def __init__(self, features: int, labels: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class LinearDiscriminator(nn.Module):
 
 
 class LinearGenerator(nn.Module):
-    """sigmoid(W z + b), moved from 0..1 to the -1..1 of ganforge's pictures."""
+    """sigmoid(W z + b), mapped from 0..1 to the -1..1 of ganforge's pictures."""
 
     def __init__(self, latent_size: int, shape: tuple[int, ...], labels: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class LinearGenerator(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearPair:
-    """One layer each. With labels each label has its own row of weights."""
+    """A pair of one layer each. With labels each label has its own row of weights."""
 
     shape: tuple[int, ...]
     labels: int = 0

@@ -1,4 +1,4 @@
-"""How a discriminator and a generator are scored. A new objective is one class and one line here."""
+"""Objectives of discriminator and generator. A new objective is one class and one line here."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ OBJECTIVES: dict[str, type[Objective]] = {
 
 
 def refuse_coupled(name: str, *, pieces: int = 1, processes: int = 1, private: bool = False) -> None:
-    """Refuse to split a batch whose examples the objective `name` ties together: another loss would be minimised.
+    """Refuse to split a batch whose examples the objective `name` couples, because that would change the loss.
 
-    Args: pieces into which a batch is cut; processes that share it; private whether each example's gradient is clipped
-        by itself. Raises: RecipeError.
+    Args: pieces into which a batch is split; processes that share it; private whether each example's gradient is
+        clipped separately. Raises: RecipeError.
     """
     if not OBJECTIVES[name].couples_examples:
         return

@@ -1,9 +1,9 @@
-"""The objectives, written from scores before the sigmoid, each one loss per example; and plain backpropagation's.
+"""Adversarial objectives on scores before the sigmoid, one loss per example, and supervised losses.
 
 With gamma > 0 each of the first four takes the zero-centred penalties R1 and R2 as well; with gamma = 0 it is the
 paper's own loss. Gradient penalties are exact, at every step, one value per example: the discriminator sees real and
 fake in ONE pass over 2B examples and is differentiated once with respect to its input. That is allowed because no layer
-of a ganforge network ties the examples of a batch together.
+of a ganforge network couples the examples of a batch.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Scores:
 
     real: Tensor
     fake: Tensor
-    slope_real: Tensor | None  # None when no penalty was asked for
+    slope_real: Tensor | None  # None without penalty
     slope_fake: Tensor | None
 
 
 def score_both(discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, with_slopes: bool) -> Scores:
-    """Scores real and fake (B, ...) in one pass, with their squared slopes when asked for."""
+    """Score real and fake (B, ...) in one pass, with their squared slopes if requested."""
     both = torch.cat([real, fake])  # (2B, ...)
     if not with_slopes:
         real_score, fake_score = widened(discriminator(both)).chunk(2)
@@ -45,7 +45,7 @@ def score_both(discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, wi
 
 
 def squared_slope(score: Tensor, x: Tensor) -> Tensor:
-    """Squared norm of each score's gradient with respect to its own input: the R1 or R2 penalty before its weight.
+    """Return the squared norm of each score's gradient with respect to its input: the unweighted R1 or R2 penalty.
 
     Args: score (B,), produced from x; x (B, ...), requires grad.
     Returns: (B,) float32, in score^2 / input^2, with a graph.
@@ -62,7 +62,7 @@ _PerScore = Callable[[Tensor], Tensor]
 def _two_sided(
     discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, on_real: _PerScore, on_fake: _PerScore
 ) -> Loss:
-    """A loss that is a function of the real score plus a function of the fake score, and the penalties if gamma > 0."""
+    """Return a loss with a term of the real and a term of the fake score, and the penalties if gamma > 0."""
     score = score_both(discriminator, real, fake, with_slopes=is_on(gamma))
     terms = {"real": on_real(score.real), "fake": on_fake(score.fake)}
     if score.slope_real is not None and score.slope_fake is not None:
@@ -72,9 +72,9 @@ def _two_sided(
 
 @dataclass(frozen=True, slots=True)
 class Minimax:
-    """The textbook's value: D maximises mean[log D(x) + log(1 - D(G(z)))], G minimises the same second term.
+    """The minimax loss: D maximises mean[log D(x) + log(1 - D(G(z)))], G minimises the same second term.
 
-    Source: Goodfellow et al. 2014, equation 1. It saturates: where D rejects every fake, G learns nothing.
+    Source: Goodfellow et al. 2014, equation 1. It saturates: if D rejects every fake, G gets no gradient.
     """
 
     generator_reads_real: ClassVar[bool] = False
@@ -92,7 +92,7 @@ class Minimax:
 
 @dataclass(frozen=True, slots=True)
 class Nonsaturating:
-    """Minimax's discriminator; G maximises mean log D(G(z)). Source: Goodfellow et al. 2014, section 3."""
+    """The minimax loss for D; G maximises mean log D(G(z)). Source: Goodfellow et al. 2014, section 3."""
 
     generator_reads_real: ClassVar[bool] = False
     couples_examples: ClassVar[bool] = False
@@ -109,7 +109,7 @@ class Nonsaturating:
 
 @dataclass(frozen=True, slots=True)
 class LeastSquares:
-    """Scores pulled to 1 on real and 0 on fake. Source: Mao et al. 2017, equation 9 (a = 0, b = c = 1)."""
+    """Squared distance of scores to 1 on real and 0 on fake. Source: Mao et al. 2017, equation 9 (a = 0, b = c = 1)."""
 
     generator_reads_real: ClassVar[bool] = False
     couples_examples: ClassVar[bool] = False
@@ -128,7 +128,7 @@ class LeastSquares:
 
 @dataclass(frozen=True, slots=True)
 class Hinge:
-    """Scores pushed beyond a margin of 1. Source: Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17."""
+    """Hinge loss of scores with a margin of 1. Source: Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17."""
 
     generator_reads_real: ClassVar[bool] = False
     couples_examples: ClassVar[bool] = False
@@ -145,7 +145,7 @@ class Hinge:
 
 @dataclass(frozen=True, slots=True)
 class Wasserstein:
-    """Scores as far apart as a slope of one allows; the penalty holds the slope at 1 between real and fake.
+    """The Wasserstein loss; the gradient penalty keeps the slope at 1 between real and fake.
 
     Here gamma is the penalty's weight (the paper's lambda, 10).
     Source: Gulrajani et al. 2017, equation 3.
@@ -175,7 +175,7 @@ class Wasserstein:
 
 @dataclass(frozen=True, slots=True)
 class R3GAN:
-    """Each real example is paired with a fake one and the discriminator ranks the two; R1 and R2 at every step.
+    """The relativistic loss: D ranks each real example against a paired fake one; R1 and R2 at every step.
 
     D minimises softplus(-(D(x) - D(G(z)))) + gamma/2 (|dD(x)/dx|^2 + |dD(G(z))/dG(z)|^2);
     G minimises softplus(-(D(G(z)) - D(x))).
@@ -208,18 +208,18 @@ class R3GAN:
 def discriminator_notes(
     real: Tensor, fake: Tensor, slope_real: Tensor | None = None, slope_fake: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """What the diagnosis reads of a discriminator's turn, each (B,) and without graph."""
+    """Return the notes for diagnosis of a discriminator's turn, each (B,) and without graph."""
     notes = {"score_real": real.detach(), "score_fake": fake.detach(), "ranked_right": (real > fake).float()}
     if slope_real is not None and slope_fake is not None:
         notes |= {"slope_real": slope_real.detach(), "slope_fake": slope_fake.detach()}
     return notes
 
 
-# ---- what a game of one player minimises -----------------------------------------------------------------------------
+# ---- losses of single-player games -----------------------------------------------------------------------------------
 
 
 def squared_error(prediction: Tensor, target: Tensor) -> Loss:
-    """The textbook's L = 1/(2m) sum (h(x) - y)^2, as one loss per example: (h(x) - y)^2 / 2.
+    """Return the squared error L = 1/(2m) sum (h(x) - y)^2, as one loss per example: (h(x) - y)^2 / 2.
 
     Args: prediction, target (B,).
     """
@@ -227,9 +227,9 @@ def squared_error(prediction: Tensor, target: Tensor) -> Loss:
 
 
 def softened_error(made: Tensor, truth: Tensor, softness: float) -> Tensor:
-    """(B,): the mean of sqrt(d^2 + softness^2) - softness, d the difference of values in -1..1.
+    """Return (B,): the mean of sqrt(d^2 + softness^2) - softness, d the difference of values in -1..1.
 
-    An error far below `softness` counts squared, so that its gradient ends where it does; one far above as it is.
+    An error far below `softness` counts squared, so that its gradient vanishes with it; one far above linearly.
     Source: Charbonnier et al. 1994, "Two deterministic half-quadratic regularization algorithms for computed imaging".
     """
     difference = (widened(made) - widened(truth)).flatten(1)

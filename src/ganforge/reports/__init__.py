@@ -1,4 +1,4 @@
-"""One self-contained page that says what a run made, whether it is any good, how it got there, and how to go on."""
+"""A self-contained HTML report on a run: its results, their quality, its course, and next steps."""
 
 from __future__ import annotations
 

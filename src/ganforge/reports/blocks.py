@@ -1,4 +1,4 @@
-"""Blocks of an evaluation as sections of the page: pictures and sound read, what is missing left out."""
+"""Blocks of an evaluation as sections of the page, with pictures and sound; missing files are left out."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ganforge.records import Bars, Block, Cases, Content, Evaluation, Figure, Gr
 from ganforge.run import Run
 
 FORMATS = ("PNG", "JPEG", "WEBP")  # never EPS and the like, which run programs
-_LEAST_SIDE = 160  # pixels: smaller shows nothing, whatever it weighs
-_MOST_BYTES, _MOST_PIXELS = 2**26, 2**26  # of a file: more is none that a run writes
+_LEAST_SIDE = 160  # pixels: smaller shows nothing, whatever its bytes
+_MOST_BYTES, _MOST_PIXELS = 2**26, 2**26  # of a file: a run writes none larger
 _MOST_SOUND = 2**20  # bytes of a sound file: about half a minute of speech
 SOUNDS = {".wav": "audio/wav", ".flac": "audio/flac", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
 _BROKEN = (  # what Pillow's decoders raise on damaged files
@@ -33,7 +33,7 @@ _BROKEN = (  # what Pillow's decoders raise on damaged files
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture for an <img>: its address and its size in pixels."""
+    """A picture for an <img>: its URI and its size in pixels."""
 
     uri: str
     width: int
@@ -41,19 +41,19 @@ class Picture:
 
     @property
     def small(self) -> bool:
-        """Whether the page shows it larger than it is, so that its pixels should stay square."""
+        """True if the page enlarges it, so that its pixels should stay square."""
         return self.width < 560
 
 
 def place_of(run: Run, path: str) -> Path | None:
-    """Where a file that an evaluation names lies; None if that is outside of the run, or a link."""
+    """Return the path of a file that an evaluation names; None if it is outside the run, or a link."""
     place = run.folder / path
     inside = place.resolve().is_relative_to(run.folder.resolve())
     return place if inside and not place.is_symlink() else None
 
 
 def sound(path: Path) -> str | None:
-    """A sound file as a data URI; None if it is missing, too heavy for a page, or not of a known type."""
+    """Read a sound file as a data URI; None if it is missing, too large for a page, or of unknown type."""
     kind = SOUNDS.get(path.suffix.lower())
     try:
         if kind is None or path.stat().st_size > _MOST_SOUND:
@@ -64,10 +64,10 @@ def sound(path: Path) -> str | None:
 
 
 def picture(path: Path, side: int = 1200, most_bytes: int = 200_000) -> Picture | None:
-    """A file as a data URI, or None if it is missing or cannot be read (a report never fails for want of a picture).
+    """Read a picture as a data URI; None if it is missing or unreadable (a report never fails for that).
 
-    Args: side the longest side in pixels and most_bytes the weight that the page can bear. A PNG within its weight goes
-        in as it is; anything else is written as WebP, smaller and smaller until it is light enough.
+    Args: side the longest side in pixels, most_bytes the largest size for the page. A PNG within the limits is embedded
+        unchanged; anything else is encoded as WebP, smaller and smaller until it fits.
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
@@ -94,7 +94,7 @@ def picture(path: Path, side: int = 1200, most_bytes: int = 200_000) -> Picture 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pillow warns of pictures that are too large: here they are none."""
+    """Silence Pillow's warnings about large pictures, which are handled here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -110,7 +110,7 @@ _MARGIN = 5.0  # percent of the track on either side of reference and floor, for
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One measure as a row: its numbers as text, and places on a track in percent (reference left, floor right)."""
+    """One measure as a row: its numbers as text, and positions on a track in percent (reference left, floor right)."""
 
     title: str
     meaning: str
@@ -119,14 +119,14 @@ class Standing:
     interval: str
     floor: str
     reference: str
-    place: float | None  # None when floor and reference are too near to each other to span a track
+    place: float | None  # None if floor and reference are too close to span a track
     low: float
     wide: float
     sentence: str
 
 
 def standings(evaluation: Evaluation) -> list[Standing]:
-    """Every measure of the evaluation beside its floor and its reference."""
+    """Return every measure of the evaluation with its floor and its reference."""
     return [_standing(measure, evaluation.best, evaluation.simplest) for measure in evaluation.measures]
 
 
@@ -136,7 +136,7 @@ def _standing(measure: Measure, best: str, simplest: str) -> Standing:
     span = floor - reference
     track = sign * span > 0 and math.isfinite(value)  # a reference that beats the floor spans no track
     if math.isfinite(high - low):
-        track = track and abs(span) > 0.5 * (high - low)  # else it would show nothing but chance
+        track = track and abs(span) > 0.5 * (high - low)  # else it would show only noise
     share = (value - reference) / span if track else math.nan
     ends = sorted(_percent((end - reference) / span) for end in (low, high) if math.isfinite(end)) if track else []
     low_end, high_end = (ends[0], ends[-1]) if ends else (0.0, 0.0)
@@ -159,7 +159,7 @@ def _standing(measure: Measure, best: str, simplest: str) -> Standing:
 
 
 def _off_track(value: float, floor: float, reference: float, best_end: float, best: str, simplest: str) -> str:
-    """Without a track: the floor, or where it is unknown the reference, says how good a value is. Higher is better."""
+    """Describe a value without a track by the floor or, if unknown, the reference. Higher is better."""
     if not math.isfinite(value):
         return ""
     if math.isfinite(floor):
@@ -178,7 +178,7 @@ def _on_track(share: float, best: str, simplest: str) -> str:
 
 
 def _percent(share: float) -> float:
-    """A place on the track in percent: reference at the left margin, floor at the right one, kept on the track."""
+    """Return a position on the track in percent, clipped to it: reference at the left margin, floor at the right."""
     return min(max(_MARGIN + (100 - 2 * _MARGIN) * share, 0.8), 99.2)
 
 
@@ -189,11 +189,11 @@ _PLAIN = (1200, 200_000)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing that a section shows. The template draws each type in its own way."""
+    """One element of a section. The template renders each type in its own way."""
 
     type: str  # one of records.CONTENTS
     content: Content
-    pictures: tuple[tuple[Figure | Group, Picture], ...] = ()  # of figures that stand side by side, or of cases
+    pictures: tuple[tuple[Figure | Group, Picture], ...] = ()  # of figures side by side, or of cases
     sound: str = ""  # a data URI
 
 
@@ -209,7 +209,7 @@ class Section:
 
 
 def sections(run: Run, blocks: Iterable[Block]) -> list[Section]:
-    """The blocks in order. A picture or sound that is missing or damaged is left out, and a block without any part."""
+    """Return the blocks in order, without missing or damaged pictures and sounds, or blocks without parts."""
     found = []
     for block in blocks:
         parts = tuple(_parts(run, block.contents))
@@ -219,7 +219,7 @@ def sections(run: Run, blocks: Iterable[Block]) -> list[Section]:
 
 
 def longest(bars: Bars) -> float:
-    """The share whose bar is as long as there is room."""
+    """Return the share whose bar has full length."""
     return max((share for shares in bars.series.values() for share in shares), default=0.0) or 1.0
 
 

@@ -1,4 +1,4 @@
-"""What backpropagation did in every layer, from a run's records: as arrays, and in plain words for each player."""
+"""Gradients and updates of every layer, from a run's records: as arrays, and in words for each player."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ganforge.records import Record
 
 Floats: TypeAlias = NDArray[np.float64]
 
-LEAST = 1e-12  # a norm below it counts as none at all
+LEAST = 1e-12  # a norm below it counts as zero
 STANDSTILL, TOO_LARGE = 1e-6, 1e-1  # update-to-weight ratios from which on a layer stands still or leaps; 1e-3 is usual
-LEAST_RATE = 0.05  # of the largest learning rate: below it, steps say more about the plan than about the layer
-_EVEN, _WIDE = 3.0, 1000.0  # strongest over weakest layer: hardly any difference; more than training copes with
+LEAST_RATE = 0.05  # of the largest learning rate: below it, steps reflect the schedule more than the layer
+_EVEN, _WIDE = 3.0, 1000.0  # strongest over weakest layer: hardly any difference; more than training tolerates
 _GROWTH = 100.0  # times a layer's own early gradient
 _FEW = 8  # records before "early" and "late" mean anything
 _NAMED = 3  # layers named in a sentence
@@ -30,9 +30,9 @@ _NAMED = 3  # layers named in a sentence
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One player's layers, L of them in the order of the network, in the T records that tell of them.
+    """One player's L layers, in the order of the network, in the T records that have them.
 
-    Values are log10 and at least -12; NaN where a record says nothing, infinite where a number was not finite.
+    Values are log10 and at least -12; NaN where a record has none, infinite where a number was not finite.
     """
 
     player: str
@@ -40,23 +40,23 @@ class Flow:
     examples: Floats  # (T,) shown at each record
     gradient: Floats  # (L, T) of the L2 norm of the gradient
     ratio: Floats  # (L, T) of |step| / |weights|
-    rate: Floats  # (T,) learning rate over the largest of the run, 0..1; 1 where it is not told
+    rate: Floats  # (T,) learning rate over the largest of the run, 0..1; 1 if unknown
 
 
 def flows(records: Sequence[Record]) -> list[Flow]:
-    """Every player's layers, players in turn order; [] for a run that does not tell of its layers."""
+    """Return every player's layers, players in turn order; [] for a run without records of layers."""
     players = dict.fromkeys(player for record in records for player in _mapping(record.get("layers")))
     return [flow for player in players if (flow := _flow(records, player)) is not None]
 
 
 def in_words(flow: Flow) -> str:
-    """What a player's layers show: who gets how much gradient, and how large the steps are. Two or three sentences."""
+    """Describe a player's layers in two or three sentences: the spread of gradients and the size of steps."""
     found = [_not_finite(flow), _spread(flow), _growth(flow), _steps(flow)]
     return " ".join(sentence for sentence in found if sentence)
 
 
 def late(flow: Flow) -> Mapping[str, Mapping[str, float | None]]:
-    """By layer, its usual gradient norm and update-to-weight ratio in the last part of the run so far."""
+    """Return each layer's median gradient norm and update-to-weight ratio in the last part of the run so far."""
     gradient, ratio = _late(flow.gradient), _late(flow.ratio)
     return {
         layer: {"gradient_norm": _number(gradient[i]), "update_ratio": _number(ratio[i])}
@@ -87,7 +87,7 @@ def _flow(records: Sequence[Record], player: str) -> Flow | None:
 
 
 def _log(layer: Mapping[str, Any], name: str) -> float:
-    """log10 of a number; infinite for one that was not finite, which the run writes as null."""
+    """Return log10 of a number; infinite for one that was not finite, stored as null."""
     value = layer.get(name, math.nan)
     if value is None or (isinstance(value, float) and math.isinf(value)):
         return math.inf
@@ -97,7 +97,7 @@ def _log(layer: Mapping[str, Any], name: str) -> float:
 
 
 def middle(values: Floats) -> Floats:
-    """The lower median along the last axis of what is finite; NaN where nothing is. (L, T) -> (L,)."""
+    """Return the lower median of finite values along the last axis, NaN if there are none. (L, T) -> (L,)."""
     if values.shape[-1] == 0:
         return np.full(values.shape[:-1], np.nan)
     known = np.sort(np.where(np.isfinite(values), values, np.nan), axis=-1)  # NaN comes last
@@ -108,7 +108,7 @@ def middle(values: Floats) -> Floats:
 
 
 def _late(values: Floats) -> Floats:
-    """The middle of the last fifth, at least five records."""
+    """Return the median of the last fifth, at least five records."""
     return middle(values[:, -max(5, values.shape[1] // 5) :])
 
 
@@ -124,7 +124,7 @@ def _not_finite(flow: Flow) -> str:
 
 
 def _spread(flow: Flow) -> str:
-    """The layer with the least and the one with the most gradient, late in the run."""
+    """Describe the layers with the least and the most gradient late in the run."""
     norms = _late(flow.gradient)
     known = np.flatnonzero(np.isfinite(norms))
     if not len(known):
@@ -151,7 +151,7 @@ def _spread(flow: Flow) -> str:
 
 
 def _growth(flow: Flow) -> str:
-    """The layer whose gradient has changed most against its own early part, where that is a lot."""
+    """Describe the layer whose gradient has changed most since its early part, if that is a lot."""
     if flow.gradient.shape[1] < _FEW:
         return ""
     early = middle(flow.gradient[:, : max(5, flow.gradient.shape[1] // 5)])
@@ -168,7 +168,7 @@ def _growth(flow: Flow) -> str:
 
 
 def _steps(flow: Flow) -> str:
-    """How large the steps are. A layer that moves little because the plan lowers the learning rate is healthy."""
+    """Describe the size of the steps. A layer that moves little because the learning rate decays is healthy."""
     ratios = _late(flow.ratio)
     moving = flow.rate > LEAST_RATE
     meant = _late(flow.ratio[:, moving] - np.log10(flow.rate[moving]))
@@ -195,7 +195,7 @@ def _named(flow: Flow, rows: NDArray[np.intp]) -> str:
 
 
 def _times(factor: float) -> str:
-    """1,300 times: two significant digits."""
+    """Format a factor with two significant digits: 1,300 times."""
     if factor >= 1e9:
         return "a billion times" if factor < 2e9 else "billions of times"
     digits = 1 - math.floor(math.log10(factor))
@@ -215,15 +215,15 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 # ---- heat maps, layer by time: a small picture with one pixel for each cell, which the page stretches ----------------
-# The picture holds nothing but colours; names, axis and scale are text of the page, so they stay sharp. One cell stands
-# for a stretch of the run: its middle, or what leaves the middle by more than ten times.
+# The picture holds only colours; names, axis and scale are text of the page, so they stay sharp. One cell covers a
+# stretch of the run: its median, or a value more than ten times away from it.
 
 COLUMNS = 240  # more stretches of the run cannot be told apart at this width
-SPIKE = 1.0  # log10: what leaves the middle of its stretch by more is shown instead of it
-LEAST_SPAN = 5  # log10: on a narrower scale, layers that differ as healthy ones do would look dead
+SPIKE = 1.0  # log10: a value further from the median of its stretch is shown instead of it
+LEAST_SPAN = 5  # log10: on a narrower scale, normal differences between layers would look extreme
 NOT_FINITE = "#e6007e"
 DARK_TO_BRIGHT = ("#0a0f1f", "#123047", "#0f5f66", "#1f9583", "#84c98a", "#e3e39a", "#fffbe0")
-# too small, healthy, too large: its ends differ in hue and in lightness, so that no eye confuses them
+# too small, healthy, too large: the ends differ in hue and lightness, so that no viewer confuses them
 RATIO_STOPS = ((-8.0, "#0b0d26"), (-6.0, "#2b3587"), (-4.5, "#3f8fb5"), (-3.0, "#2aa58c"), (-2.0, "#a9cf74"),
                (-1.0, "#f2a541"), (0.0, "#b3261e"))  # fmt: skip
 _MOST_MARKS = 60
@@ -231,7 +231,7 @@ _MOST_MARKS = 60
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A place on an axis or scale, in percent, and what is written there."""
+    """A tick on an axis or scale: its position in percent and its text."""
 
     place: float
     label: str
@@ -239,7 +239,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """One picture of layers over time, with what the page writes around it."""
+    """A heat map of layers over time, with the texts that the page puts around it."""
 
     title: str
     meaning: str
@@ -247,13 +247,13 @@ class HeatMap:
     size: tuple[int, int]  # pixels, width and height
     gradient: str  # of the colour scale, for CSS
     ticks: tuple[Tick, ...]  # on the colour scale
-    band: tuple[float, float] | None  # what is healthy on the scale, from and to in percent
+    band: tuple[float, float] | None  # the healthy range on the scale, from and to in percent
     not_finite: bool  # whether some cell has that colour
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A moment of the run at which somebody stepped in."""
+    """A moment of the run with an intervention."""
 
     place: float  # percent of the width
     kind: str  # "rewind" or "guard"
@@ -273,7 +273,7 @@ class PlayerFlow:
 
 
 def player_flows(records: Sequence[Record], events: Sequence[Mapping[str, Any]]) -> list[PlayerFlow]:
-    """Every player's two heat maps, its gradients and its steps; [] for a run that does not tell of its layers."""
+    """Return every player's heat maps of gradients and steps; [] for a run without records of layers."""
     return [_player(flow, records, events) for flow in flows(records)]
 
 
@@ -291,7 +291,7 @@ def _player(flow: Flow, records: Sequence[Record], events: Sequence[Mapping[str,
 
 
 def _gradient_map(cells: Floats) -> HeatMap:
-    """On a scale of this run's own: there is no gradient norm that is right for every network."""
+    """Draw gradients on a scale of this run: no gradient norm is right for every network."""
     known = cells[np.isfinite(cells)]
     low, high = (math.floor(known.min()), math.ceil(known.max())) if len(known) else (-3, 0)
     low = min(low, high - LEAST_SPAN)
@@ -333,7 +333,7 @@ def _map(
 
 
 def _cells(values: Floats, places: Floats) -> Floats:
-    """(L, T) values at places 0..1 of the run -> (L, at most COLUMNS) cells, evenly over the run."""
+    """Bin (L, T) values at places 0..1 of the run into (L, at most COLUMNS) cells, evenly over the run."""
     columns = min(COLUMNS, values.shape[1])
     column = np.minimum((places * columns - 1e-9).astype(np.int64), columns - 1).clip(0)  # (T,)
     cells = np.full((values.shape[0], columns), np.nan)
@@ -341,13 +341,13 @@ def _cells(values: Floats, places: Floats) -> Floats:
         here = values[:, column == place]
         if here.shape[1]:
             cells[:, place] = _told(here)
-        elif place:  # no record falls into it: what was last seen
+        elif place:  # no record falls into it: the last value
             cells[:, place] = cells[:, place - 1]
     return cells
 
 
 def _told(here: Floats) -> Floats:
-    """(L, k) -> (L,): the middle, or what leaves it by more than SPIKE, or infinite where something was not finite."""
+    """Reduce (L, k) to (L,): the median, or a value further than SPIKE from it, or infinite if any was not finite."""
     usual = middle(here)
     distance = np.where(np.isfinite(here), np.abs(here - usual[:, None]), -1.0)
     farthest = distance.argmax(axis=1)
@@ -357,7 +357,7 @@ def _told(here: Floats) -> Floats:
 
 
 def _picture(cells: Floats, stops: Sequence[tuple[float, str]]) -> str:
-    """The cells as the data URI of a PNG; transparent where nothing is known."""
+    """Encode the cells as the data URI of a PNG; transparent where unknown."""
     at = [place for place, _ in stops]
     colours = np.array([_rgb(colour) for _, colour in stops])  # (S, 3)
     shown = np.where(np.isfinite(cells), cells, at[0])
@@ -376,7 +376,7 @@ def _rgb(colour: str) -> NDArray[np.uint8]:
 
 
 def _marks(records: Sequence[Record], events: Sequence[Mapping[str, Any]], end: float) -> list[Mark]:
-    """Where the run was taken back, and where the guard stepped in; a rewind stands where the run went on from."""
+    """Return the rewinds and interventions of the guard; a rewind is placed where the run continued from."""
     steps, examples = [float(r["step"]) for r in records], [float(r["examples"]) for r in records]
     marks = []
     for event in events:

@@ -1,4 +1,4 @@
-"""Puts the page together: reads the run folder, fills the template, writes report.html whole or not at all."""
+"""The report page: reads the run folder, fills the template, writes report.html whole or not at all."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Go
 
 
 def write_report(run: Run, findings: Sequence[Finding]) -> Path:
-    """Write RUN/report.html: one page that needs no network and works by a double click.
+    """Write RUN/report.html: one page that works offline, from a double click.
 
     Every part whose file is missing is left out, so a run in progress has a report too.
 
-    Args: findings what diagnosis says of the run, most severe first.
+    Args: findings of the diagnosis, most severe first.
     Returns: the path of the page.
     Raises: RunError if one of the run's files is damaged; StorageError if the page cannot be written.
     """
-    absurd = np.errstate(all="ignore")  # numbers at the end of the range come out as not finite, which nobody draws
+    absurd = np.errstate(all="ignore")  # numbers at the end of the range become non-finite, which is not drawn
     with refused(f"What {str(run.folder)!r} says of itself"), absurd:
         page = environment().get_template("report.html.jinja").render(_contents(run, findings))
     write_whole(run.report, page.encode())
@@ -49,7 +49,7 @@ def write_report(run: Run, findings: Sequence[Finding]) -> Path:
 
 
 def environment() -> jinja2.Environment:
-    """The templates of this folder: everything that is filled in is escaped."""
+    """Return the environment of this folder's templates, with autoescaping."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -90,10 +90,10 @@ def _contents(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _commands(run: Run, history: History) -> list[tuple[str, str]]:
-    """(what it does, what to type) to go on with a run: what its model can do, in the words of its model.json."""
+    """Return (description, command) of the next steps for a run, from its model.json."""
     folder, finished = shlex.quote(str(run.folder)), state_of(history.events) == "finished"
     found = [] if finished else [("Go on exactly where it stopped", f"ganforge resume {folder}")]
-    with suppress(RunError):  # a damaged model is told about where it is used
+    with suppress(RunError):  # a damaged model is reported where it is used
         found += [(f"{purpose[:1].upper()}{purpose[1:]}", command) for command, purpose in run.next_steps().items()]
     found.append(("Judge it again", "ganforge evaluate RUN"))
     if finished and history.records:
@@ -103,11 +103,11 @@ def _commands(run: Run, history: History) -> list[tuple[str, str]]:
 
 
 def _verdict(history: History, evaluation: Evaluation | None) -> dict[str, Any]:
-    """The evaluation's verdict or, before there is one, where the run stands."""
+    """Return the evaluation's verdict or, before there is one, the state of the run."""
     if evaluation is not None and evaluation.verdict.headline:
         given = evaluation.verdict
         tone = _TONES.get(str(given.grade).lower(), "fine")
-        rest = given.headline.removeprefix(f"{str(given.grade).capitalize()}: ")  # the grade stands above it
+        rest = given.headline.removeprefix(f"{str(given.grade).capitalize()}: ")  # the grade is shown above it
         words = rest[:1].upper() + rest[1:]
         return {**asdict(given), "tone": tone, "words": words}
     verdict: dict[str, Any] = {"grade": "", "tone": "fine"}
@@ -122,7 +122,7 @@ def _verdict(history: History, evaluation: Evaluation | None) -> dict[str, Any]:
 
 
 def run_facts(history: History, recipe: Mapping[str, Any], page: Page) -> list[tuple[str, str]]:
-    """The few figures beside the verdict."""
+    """Return the figures beside the verdict."""
     records, evaluation = history.records, history.evaluation
     facts = []
     if records:
@@ -151,13 +151,13 @@ def _precision(recipe: Mapping[str, Any]) -> str:
 
 
 def _repeated(history: History) -> str:
-    """Whether a GPU repeated its steps from a recording."""
+    """Return a note if a GPU repeated its steps from a recording."""
     kinds = [event.get("kind") for event in history.events]
     return "steps repeated from a recording" if "captured" in kinds else ""
 
 
 def footer(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Where the page, the model and the data come from."""
+    """Return the provenance of page, model and data."""
     sources = [recipe, history.passport, *history.events]
     facts = [("Report by", f"ganforge {version('ganforge')}")]
     if recipe.get("ganforge"):
@@ -176,7 +176,7 @@ def footer(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]
 
 
 def _date(text: str) -> str:
-    """An ISO time as a person writes it; "" if it is none."""
+    """Format an ISO time for display; "" if it is not one."""
     try:
         return datetime.fromisoformat(text).strftime("%d %B %Y, %H:%M UTC")
     except ValueError:
@@ -185,22 +185,22 @@ def _date(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the page says in words."""
+    """The texts of the page."""
 
     name: str  # of the run
-    sentence: str  # what the diagnosis comes to
-    standing: Sequence[str]  # where the run stands, a sentence each
-    checked: str  # what was looked at and found healthy
-    happened: Sequence[tuple[str, str]]  # when, and what happened on the way
+    sentence: str  # summary of the diagnosis
+    standing: Sequence[str]  # the state of the run, a sentence each
+    checked: str  # what was checked and found healthy
+    happened: Sequence[tuple[str, str]]  # when, and what happened
 
 
 def write_diagnosis(
     path: Path, said: Said, findings: Sequence[Finding], history: History, recipe: Mapping[str, Any], page: Page
 ) -> Path:
-    """Write one page that needs no network, whole or not at all.
+    """Write a page that works offline, whole or not at all.
 
     Args: findings most severe first; history, recipe and words of the run.
-    Raises: RunError if the run's files hold what no run writes; StorageError if the page cannot be written.
+    Raises: RunError if the run's files are malformed; StorageError if the page cannot be written.
     """
     with refused(f"What {said.name!r} says of itself"):
         content = {
@@ -218,18 +218,18 @@ def write_diagnosis(
     return path
 
 
-# ---- the data passport and the recipe as a person reads them, for any kind of data -----------------------------------
+# ---- the data passport and the recipe for display, for any kind of data ----------------------------------------------
 
 
 _APART = ("skipped", "skipped_count", "warnings", "notes", "labels", "label_names")  # shown in their own way
-_TECHNICAL = ("sizes_sampled", "mean_squared_distance", "on_disk")  # facts for the plan, not for a person
+_TECHNICAL = ("sizes_sampled", "mean_squared_distance", "on_disk")  # facts for the plan, not for display
 DIGESTS = ("sha256", "data_hash", "hash", "digest", "fingerprint")  # shown in the footer
 _MOST = 12  # names listed before "and so on"
 
 
 @dataclass(frozen=True, slots=True)
 class Passport:
-    """The data passport as a person reads it."""
+    """The data passport for display."""
 
     facts: tuple[tuple[str, str, str], ...]  # name, value, why it is so ("" where no reason is given)
     labels: str
@@ -240,7 +240,7 @@ class Passport:
 
 
 def passport_facts(passport: Mapping[str, Any]) -> Passport | None:
-    """None without a passport. Unknown keys are shown as they are, so a new kind of data needs no change here."""
+    """Prepare a passport for display; None without one. Unknown keys are shown unchanged, for new kinds of data."""
     if not passport:
         return None
     facts = [
@@ -261,7 +261,7 @@ def passport_facts(passport: Mapping[str, Any]) -> Passport | None:
 
 
 def find(sources: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Any:
-    """The first value under one of `names`, at the top of a source or in one of its sections; None if there is none."""
+    """Return the first value under one of `names`, at the top of a source or in a section; None if absent."""
     for name in names:
         for source in sources:
             for place in (source, *(value for value in source.values() if isinstance(value, Mapping))):
@@ -271,7 +271,7 @@ def find(sources: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Any:
 
 
 def value_text(value: Any) -> str:
-    """A value of passport.json or recipe.json; long lists are cut."""
+    """Format a value of passport.json or recipe.json; long lists are cut."""
     if value is None:
         return ""
     if isinstance(value, Mapping) and "name" in value:  # a label with its counts
@@ -299,7 +299,7 @@ def _listed(values: Any) -> str:
 
 
 def _skipped(skipped: Any) -> Iterable[tuple[str, int, str]]:
-    """Skipped files by reason, from any of: {reason: count}, [[name, reason], ...], [{name, reason}, ...]."""
+    """Group skipped files by reason, from any of: {reason: count}, [[name, reason], ...], [{name, reason}, ...]."""
     if isinstance(skipped, Mapping):
         for reason, what in skipped.items():
             names = list(what) if isinstance(what, list) else []
@@ -328,7 +328,7 @@ def _strings(values: Any) -> list[str]:
     return [str(value) for value in values] if isinstance(values, list) else []
 
 
-_NOT_SHOWN = ("data.hash", "data.label_names", "data.shape", "length.seconds_allowed")  # said elsewhere
+_NOT_SHOWN = ("data.hash", "data.label_names", "data.shape", "length.seconds_allowed")  # shown elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +342,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the recipe: what was chosen with a reason, and what was left as it is."""
+    """A part of the recipe: settings chosen with a reason, and defaults."""
 
     title: str
     chosen: tuple[Choice, ...]
@@ -350,7 +350,7 @@ class Section:
 
 
 def plan_sections(recipe: Mapping[str, Any]) -> list[Section]:
-    """Every setting of the recipe by section; those with a reason apart from those without."""
+    """Return the settings of the recipe by section; those with a reason apart from those without."""
     reasons: Mapping[str, str] = recipe.get("reasons") or {}
     top = {key: value for key, value in recipe.items() if not isinstance(value, Mapping)}
     groups = {"run": top, **{key: value for key, value in recipe.items() if isinstance(value, Mapping)}}

@@ -1,4 +1,4 @@
-"""The same records for people who follow their runs in TensorBoard. It needs the extra: ganforge[tensorboard]."""
+"""Records as TensorBoard events. Needs the extra ganforge[tensorboard]."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TensorBoard:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """TensorBoard writes in a thread of its own, which prints a traceback and keeps its error for the next call."""
+        """Raise TensorBoard's OSError as StorageError, and silence the traceback that its own thread prints."""
         before = threading.excepthook
         threading.excepthook = lambda failed: None if isinstance(failed.exc_value, OSError) else before(failed)
         try:
@@ -71,7 +71,7 @@ class TensorBoard:
             threading.excepthook = before
 
     def _open(self) -> SummaryWriter:
-        """Made late: a resumed run begins at its checkpoint, and what an earlier sitting wrote after it is hidden."""
+        """Create the writer late: a resumed run begins at its checkpoint, which hides what was written after it."""
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -80,7 +80,7 @@ class TensorBoard:
 
 
 def numbers(record: Record) -> Iterator[tuple[str, float]]:
-    """Every number of a record under the name that TensorBoard groups it by: `terms/discriminator/r1`."""
+    """Yield every number of a record under its TensorBoard tag: `terms/discriminator/r1`."""
     for name in SCALARS:
         yield name, float(record[name])
     for group in GROUPS:

@@ -1,4 +1,4 @@
-"""A run over time: pictures of what the model made, curves of quality and of the players, and what the guard did."""
+"""A run over time: pictures of samples, curves of quality and of the players, and actions of the guard."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One curve. `colour` 1..4 is one of the page's colours; `band` has (x, low, high) for a 95 % interval."""
+    """A curve. `colour` 1..4 is one of the page's colours; `band` has (x, low, high) for a 95 % interval."""
 
     label: str
     points: Sequence[Point]
@@ -36,17 +36,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A horizontal line at a value that curves are compared with."""
+    """A horizontal reference line."""
 
     label: str
     value: float
 
 
 def line_chart(lines: Sequence[Line], marks: Sequence[Mark] = (), log: bool = False) -> Markup:
-    """Curves over examples shown.
+    """Draw curves over examples shown.
 
-    Args: log asks for a logarithmic axis, which is granted when every value is above zero.
-    Returns: an <svg>, or nothing when no curve has two finite points.
+    Args: log requests a logarithmic axis, used if every value is above zero.
+    Returns: an <svg>, or empty markup if no curve has two finite points.
     """
     drawn = [_finite(line) for line in lines]
     drawn = [line for line in drawn if len(line.points) >= 2]
@@ -74,13 +74,13 @@ class _Axis:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """0 at the low end, 1 at the high end, kept within."""
+        """Map a value to 0 at the low end .. 1 at the high end, clipped."""
         low, high = self._scale(self.low), self._scale(self.high)
         at = self._scale(max(value, self.low) if self.log else value)
         return min(max((at - low) / ((high - low) or 1.0), 0.0), 1.0)
 
     def ticks(self) -> list[float]:
-        """Three to six round numbers."""
+        """Return three to six round numbers."""
         if self.log:
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
             stride = max(1, math.ceil((last - first + 1) / 6))
@@ -143,7 +143,7 @@ def _grid(across: _Axis, up: _Axis) -> Iterator[Markup]:
 
 
 def _marks(marks: Sequence[Mark], up: _Axis) -> Iterator[Markup]:
-    """Dashed lines with their labels: the topmost label under its line if there is no room above, neighbours apart."""
+    """Draw dashed lines with labels: the topmost under its line if there is no room above, neighbours apart."""
     places = sorted((_y(up, mark.value), mark.label) for mark in marks)
     for i, (y, label) in enumerate(places):
         near = i > 0 and y - places[i - 1][0] < _LABEL
@@ -169,18 +169,18 @@ def _curve(line: Line, across: _Axis, up: _Axis) -> Iterator[Markup]:
             )
 
 
-_STRIP = 6  # small pictures: two rows of three on a phone's width
-_CHARTS, _FOLDED = 3, 4  # charts as wide as the page: the start, the middle and the end; and others, folded away
+_STRIP = 6  # small pictures: two rows of three on a phone
+_CHARTS, _FOLDED = 3, 4  # charts as wide as the page: the start, the middle and the end; and others, collapsed
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A picture of what the model made, and when in the run it was made."""
+    """A picture of samples, and when in the run it was drawn."""
 
     picture: Picture
     examples: int
-    time: str  # m:ss of training, or "" when no record tells
-    folded: bool = False  # shown only when a person asks for more
+    time: str  # m:ss of training, or "" if unknown
+    folded: bool = False  # shown only on request
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +194,9 @@ class Chart:
 
 
 def moments(run: Run, records: Sequence[Record], wide: bool = False) -> list[Moment]:
-    """Pictures over time: the first, some between, and the last. Args: wide: they are charts, so few are shown.
+    """Select pictures over time: the first, some between, and the last. Args: wide: charts, of which few are shown.
 
-    Those of a stretch that was taken back are left out: they are not on the way to this model.
+    Those of a rewound stretch are left out: they did not lead to this model.
     """
     taken = sorted((int(path.stem), path) for path in run.samples.glob("*.png") if path.stem.isdecimal())
     if any(record.get("attempt") for record in records):
@@ -216,14 +216,14 @@ def moments(run: Run, records: Sequence[Record], wide: bool = False) -> list[Mom
 
 
 def _spread(count: int, most: int) -> list[int]:
-    """At most `most` places of 0..count-1, evenly, the first and the last among them."""
+    """Return at most `most` of 0..count-1, evenly spaced, including the first and the last."""
     if count <= most:
         return list(range(count))
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
 def time_at(records: Sequence[Record], examples: int) -> str:
-    """Minutes and seconds of training when `examples` had been shown, by linear interpolation between records."""
+    """Return minutes and seconds of training at `examples` shown, interpolated linearly between records."""
     before = {"examples": 0, "seconds": 0.0}
     for record in records:
         if record["examples"] >= examples:
@@ -235,7 +235,7 @@ def time_at(records: Sequence[Record], examples: int) -> str:
 
 
 def charts(history: History) -> list[Chart]:
-    """Every curve for which the run has at least two values, quality first."""
+    """Draw every curve with at least two values, quality first."""
     records = history.records
     two = len(history.players) > 1
     found = [*_quality_charts(history)]
@@ -271,7 +271,7 @@ def charts(history: History) -> list[Chart]:
 
 
 def _augmentation_chart(records: Sequence[Record]) -> Chart:
-    """Empty where nothing adapts, or where it never had to."""
+    """Draw the augmentation; empty if it does not adapt, or never had to."""
     points = [(float(record["examples"]), float(record.get("augmentation", 0.0))) for record in records]
     return Chart(
         "Strength of the augmentation",
@@ -283,7 +283,7 @@ def _augmentation_chart(records: Sequence[Record]) -> Chart:
 
 
 def quality_names(history: History) -> list[str]:
-    """The measures taken while training, the leading one first: in the order in which the task names them."""
+    """Return the measures taken during training in the task's order, which begins with the leading one."""
     order = list(history.measured)
     names = dict.fromkeys(name for record in history.records for name in record.get("quality") or {})
     plain = [name for name in names if not name.endswith(("_low", "_high"))]
@@ -329,7 +329,7 @@ def _players_chart(
 
 
 def _colour(player: str, place: int) -> int:
-    """The same player has the same colour in every chart."""
+    """Return a player's colour, the same in every chart."""
     if player == "generator":
         return 1
     return 2 if player == "discriminator" else 1 + place % 4
@@ -341,7 +341,7 @@ def _total(terms: Mapping[str, float] | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that the guard did."""
+    """One action of the guard."""
 
     when: str
     what: str
@@ -350,7 +350,7 @@ class Action:
 
 
 def guard_actions(events: Sequence[Mapping[str, Any]]) -> list[Action]:
-    """Every action in order with its reason and outcome. What a resumed run repeated is told once."""
+    """Return every action in order with reason and outcome. Repeats of a resumed run are listed once."""
     once = {
         (event["kind"], event.get("attempt"), event.get("step"), event.get("action")): event
         for event in events

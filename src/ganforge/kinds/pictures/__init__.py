@@ -1,4 +1,4 @@
-"""Pictures: the door of this kind of data. Nothing heavy is imported before it is needed."""
+"""Pictures: the entry point of this kind of data. Heavy packages are imported on demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 ARRAYS = (".npy", ".npz")
-FOLDERS, FILES = 20, 50  # within a folder that are looked at to find a picture
+FOLDERS, FILES = 20, 50  # within a folder that are searched for a picture
 BUILT_IN = {
     "digits": "5,000 handwritten digits of MNIST, 28 x 28",
     "digits8": "1,797 handwritten digits, 8 x 8",
@@ -23,13 +23,13 @@ BUILT_IN = {
 
 
 def is_idx(path: Path) -> bool:
-    """Whether a file is MNIST's idx by its name."""
+    """Return whether a file is MNIST's idx by its name."""
     name = path.name.removesuffix(".gz")
     return name.endswith(("-ubyte", ".idx")) or "idx3" in name or "idx1" in name
 
 
 def recognises(source: object) -> Claim | None:
-    """Folders and archives of picture files, arrays, idx files, and Parquet with encoded pictures."""
+    """Recognise folders and archives of picture files, arrays, idx files, and Parquet with encoded pictures."""
     if not isinstance(source, str | Path):
         return _value(source)
     path = Path(source).expanduser()
@@ -44,7 +44,7 @@ def recognises(source: object) -> Claim | None:
 
 
 def keep(value: object, folder: Path) -> Path:
-    """Writes an array, or a pair (array, labels), as an .npz.
+    """Write an array, or a pair (array, labels), as an .npz.
 
     Raises: DataError if it is not an array, or the labels do not fit it.
     """
@@ -72,7 +72,7 @@ def keep(value: object, folder: Path) -> Path:
 
 
 def load(folder: Path, task: str, device: str) -> Model:
-    """The model of a task, read back without the training data."""
+    """Load the model of a task, without the training data."""
     if task == "generate":
         from ganforge.kinds.pictures.generate.model import load_model
 
@@ -83,7 +83,7 @@ def load(folder: Path, task: str, device: str) -> Model:
 
 
 def _folder(folder: Path) -> Claim:
-    """A folder may hold pictures whatever lies in it: their reader looks into all of its folders."""
+    """Claim a folder, which may hold pictures at any depth: the reader searches all subfolders."""
     entries = list(folder.iterdir())
     folders = [entry for entry in entries if entry.is_dir()]
     within = (inside for entry in folders[:FOLDERS] for inside in islice(entry.iterdir(), FILES))
@@ -96,7 +96,7 @@ def _folder(folder: Path) -> Claim:
 
 
 def _parquet(path: Path) -> Claim | None:
-    """By the columns; what cannot be read is left to the reader, who says why."""
+    """Claim a Parquet file by its columns; an unreadable one is left to the reader, which reports why."""
     from ganforge.core.files import encoded_columns
 
     columns = encoded_columns(path)
@@ -116,7 +116,7 @@ def _value(value: object) -> Claim | None:
 
 
 def _with_labels(value: Any) -> tuple[Any, Any]:
-    """Pictures, and their labels if a pair was given."""
+    """Split a value into pictures and their labels, if it is a pair."""
     return value if isinstance(value, tuple) and len(value) == 2 else (value, None)
 
 

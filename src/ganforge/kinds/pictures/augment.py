@@ -1,7 +1,7 @@
-"""The verb `augment`: a labelled data set enlarged with generated pictures, and whether that helps a classifier.
+"""The verb `augment`: enlarges a labelled data set with generated pictures and tests whether a classifier gains.
 
-The classifier is taught by plain backpropagation, a game of one player, on pictures seen through small changes: the
-same classifier and the same number of examples, with and without what was generated.
+The classifier is trained by plain backpropagation, a single-player game, on randomly augmented pictures: the same
+classifier and the same number of examples, with and without the generated pictures.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.write import array_bytes, image_bytes
 from ganforge.planning.game import initialised
 
-SEEDS = 5  # classifiers that are taught with and without, each pair from the same first weights
-SURE = 2.0  # standard errors by which the mean of the differences must be away from nothing
+SEEDS = 5  # classifiers trained with and without, each pair from the same initial weights
+SURE = 2.0  # standard errors by which the mean of the differences must be away from 0
 VERDICT = "augment.json"
 WIDTH = 24  # channels of the classifier at half the picture's size
 BATCH, RATE = 64, 2e-3
-EXAMPLES = 24_000  # shown to a classifier: enough for a few hundred pictures as for some thousands
-CHANCE = 0.5  # with which each kind of classical change is made to a picture: shift, zoom, turn, brightness, contrast
+EXAMPLES = 24_000  # shown to a classifier: enough for some hundred or thousand pictures
+CHANCE = 0.5  # of each classical augmentation of a picture: shift, zoom, turn, brightness, contrast
 AT_ONCE = 500
 
 
@@ -58,18 +58,18 @@ class Labelled:
         return len(self.labels)
 
     def feed(self) -> PictureFeed:
-        """The same as training examples."""
+        """Return a feed of them."""
         return PictureFeed(self.pictures.transpose(0, 2, 3, 1), None, self.labels)
 
     def with_more(self, other: Labelled) -> Labelled:
-        """Both, one after the other."""
+        """Concatenate both."""
         return Labelled(np.concatenate([self.pictures, other.pictures]), np.concatenate([self.labels, other.labels]))
 
 
 def accuracy_after_learning(train: Labelled, held_out: Labelled, labels: int, *, seed: int, examples: int) -> float:
-    """Share 0..1 of held-out pictures whose label a fresh classifier reads rightly, after learning from `train`.
+    """Return the accuracy 0..1 on held-out pictures of a new classifier trained on `train`.
 
-    A function of its arguments, to the bit, with the same number of threads.
+    Bit-reproducible with the same number of threads.
     """
     pair = ConvPair(shape=train.pictures.shape[1:], labels=labels, width=WIDTH)
     network = initialised(seed_for(seed, "classifier"), lambda: ConvDiscriminator(pair))
@@ -100,7 +100,7 @@ def accuracy_after_learning(train: Labelled, held_out: Labelled, labels: int, *,
 
 @dataclass(frozen=True, slots=True)
 class Enlarged:
-    """What was written, and whether it helps. Accuracies are shares of held-out pictures, one for each seed."""
+    """The result of `augment`. Accuracies are shares of held-out pictures, one for each seed."""
 
     path: Path
     verdict: str  # one sentence
@@ -121,7 +121,7 @@ def augment(
     force: bool,
     observers: Sequence[Observer],
 ) -> Enlarged:
-    """Writes an enlarged data set and judges it; see `api.augment`. Args: known the hash of the run's own data."""
+    """Write an enlarged data set and evaluate it; see `api.augment`. Args: known the hash of the run's data."""
     place = out.expanduser()
     if per_label < 1:
         raise InputError(f"{per_label} pictures for each label cannot be drawn.", do="Say, for example, 100.")
@@ -208,7 +208,7 @@ def _check_place(place: Path, *, force: bool) -> None:
 
 
 def _names(folder: Path) -> str:
-    """A fingerprint of which files a folder holds."""
+    """Return a fingerprint of the file names in a folder."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.name not in (VERDICT, ".DS_Store")):
         digest.update(f"{path.relative_to(folder).as_posix()!r}\n".encode("utf-8", "surrogateescape"))
@@ -216,7 +216,7 @@ def _names(folder: Path) -> str:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether `augment` wrote a folder, and nobody has put a file of their own into it since."""
+    """Return whether `augment` wrote a folder, and no other file has been added since."""
     try:
         said = read_json_file(folder / VERDICT)
     except (OSError, ValueError):
@@ -227,7 +227,7 @@ def _is_ours(folder: Path) -> bool:
 def _write(
     place: Path, data: str | Path, pictures: Pictures, drawn: Labelled, names: Sequence[str], enlarged: Enlarged
 ) -> None:
-    """Everything or nothing: the originals as they are, the generated pictures, and the verdict."""
+    """Write the unchanged originals, the generated pictures and the verdict, all or nothing."""
     said = {
         "verdict": enlarged.verdict,
         "helps": enlarged.helps,
@@ -261,7 +261,7 @@ def _write(
 
 
 def _base(source: Path) -> Path:
-    """Where in a folder the subfolders of labels lie: below single subfolders, and in train/ where there is one."""
+    """Return the folder of the label subfolders: below single subfolders, and in train/ if there is one."""
     base = source
     while base.is_dir():
         inside = [path for path in sorted(base.iterdir()) if path.is_dir() and not path.name.startswith(".")]

@@ -1,4 +1,4 @@
-"""The dials of players on pictures: the penalty's weight, and the augmentation that a discriminator sees through."""
+"""The dials of players on pictures: the penalty's weight, and the augmentation of a discriminator's inputs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ NONE = Augmentation()  # of a recipe that has no such section
 
 
 def dials_of(recipe: Recipe) -> Callable[[float, Levers], dict[str, float]]:
-    """The dials of players on pictures (contracts.Player).
+    """Return the dials of players on pictures (contracts.Player).
 
-    `gamma`: the penalty's weight now. `change`: the chance, 0..1, of each kind of change that a discriminator sees a
-    picture through now.
+    `gamma`: the penalty's weight now. `change`: the probability, 0..1, of each kind of augmentation of a
+    discriminator's input now.
     """
     gamma, least = gamma_schedule(recipe), (recipe.augmentation or NONE).strength
 
@@ -33,7 +33,7 @@ def dials_of(recipe: Recipe) -> Callable[[float, Levers], dict[str, float]]:
 
 
 def view_of(recipe: Recipe) -> View:
-    """What a discriminator sees pictures through: random changes; None, and nothing drawn, where `change` is off."""
+    """Return the augmentation of a discriminator's inputs; None, and nothing drawn, if `change` is off."""
     flips = (recipe.augmentation or NONE).flips
 
     def view(dials: Mapping[str, Dial], count: int, random: Draws) -> Callable[[Tensor], Tensor] | None:
@@ -47,6 +47,6 @@ def view_of(recipe: Recipe) -> View:
 
 
 def build_game(recipe: Recipe, held_out: Feed | None = None) -> Game:
-    """Fresh networks from the recipe's seed, on its device, and what each minimises. held_out: see adversarial_game."""
+    """Build networks from the recipe's seed, on its device, with their losses. held_out: see adversarial_game."""
     generator, discriminator = build_pair(recipe, PICTURE_PAIRS, torch.channels_last)
     return adversarial_game(recipe, generator, discriminator, held_out, view=view_of(recipe), dials=dials_of(recipe))

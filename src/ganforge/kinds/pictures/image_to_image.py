@@ -1,4 +1,4 @@
-"""A trained network that makes pictures of pictures, and how to read it back. Nothing here opens the training data."""
+"""A trained image-to-image network, and its loading. Nothing here opens the training data."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def in_tiles(
     tile: int = TILE,
     progress: Progress = lambda share: None,
 ) -> NDArray[np.uint8]:
-    """The network's result for a whole picture.
+    """Apply a network to a whole picture in tiles.
 
-    It equals the result of one pass over the whole picture, up to the rounding of sums that a convolution orders in
-    another way for another size.
+    The result equals one pass over the whole picture, up to the rounding of sums, whose order in a convolution
+    depends on the size.
 
     Args: picture uint8 (H, W, C) of any size; reach pixels of input, beyond a pixel, that its result depends on;
-        multiple what both sides must be divisible by: the picture is mirrored until they are, and cut again; factor how
+        multiple what both sides must be divisible by: the picture is padded by mirroring, and cropped again; factor how
         many times larger the result is.
     Returns: uint8 (factor * H, factor * W, C').
     """
     height, width = picture.shape[:2]
     padded = np.pad(picture, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="symmetric")
-    around = -(-reach // multiple) * multiple  # so that every tile begins at a multiple, as the whole picture does
+    around = -(-reach // multiple) * multiple  # so that every tile begins at a multiple, like the whole picture
     step = max(multiple, tile // multiple * multiple)
     result: NDArray[np.uint8] | None = None
     places = [(top, left) for top in range(0, padded.shape[0], step) for left in range(0, padded.shape[1], step)]
@@ -78,7 +78,7 @@ def in_tiles(
 
 @torch.no_grad()
 def results_of(network: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What a network makes of equal pictures uint8 (N, C, H, W), some at a time."""
+    """Apply a network to equally sized pictures uint8 (N, C, H, W), some at a time."""
     device, parts = next(network.parameters()).device, []
     at_once = max(1, AT_ONCE // (pictures.shape[2] * pictures.shape[3]))
     for first in range(0, len(pictures), at_once):
@@ -87,31 +87,31 @@ def results_of(network: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.ui
     return np.concatenate(parts)
 
 
-STRENGTH = 0.5  # of an enhancement where nobody says: between faithful and sharp
+STRENGTH = 0.5  # default of an enhancement: between faithful and sharp
 FAITHFUL, SHARP = "faithful.", "sharp."  # prefixes of the two ends' weights in the file
 Weights = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class PictureMap:
-    """Pictures in, pictures out."""
+    """A network: pictures in, pictures out."""
 
     network: nn.Module
     task: str
-    channels: int  # of what the network takes, 1, 3 or 4
+    channels: int  # of the input, 1, 3 or 4
     keeps_grey: bool  # whether the result of a grey picture is grey
     fills: bool = False  # whether holes are filled
     ends: tuple[Weights, Weights] | None = None  # of an enhancement: faithful and sharp, on the CPU
 
     @property
     def factor(self) -> int:
-        """How many times larger a result is."""
+        """The factor by which a result is larger."""
         return int(cast(int, self.network.factor))
 
     def __call__(self, picture: NDArray[np.uint8], *, tile: int = TILE, progress: Progress = lambda share: None) -> Any:
-        """One picture of any size, tile by tile.
+        """Apply the network to one picture of any size, tile by tile.
 
-        Args: picture uint8 (H, W, C); progress is called with the share that is done. Returns: uint8 (fH, fW, C').
+        Args: picture uint8 (H, W, C); progress is called with the share done. Returns: uint8 (fH, fW, C').
         """
         device = next(self.network.parameters()).device
         return in_tiles(
@@ -125,7 +125,7 @@ class PictureMap:
         )
 
     def at(self, strength: float) -> PictureMap:
-        """The same at another place 0..1 between faithful and sharp. Raises: InputError of a translation."""
+        """Return the map at another strength 0..1 between faithful and sharp. Raises: InputError for a translation."""
         if self.ends is None:
             raise InputError(
                 f"The strength {strength:g} was given, and this run translates.",
@@ -136,22 +136,22 @@ class PictureMap:
         network.load_state_dict(interpolated_weights(*self.ends, strength))
         return replace(self, network=network)
 
-    # ---- what contracts.Model asks for
+    # ---- contracts.Model
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Refused: without a picture there is nothing to begin with."""
+        """Raise InputError: the model needs an input picture."""
         raise InputError(
             "This run makes pictures of pictures.", "It needs some.", "Use: ganforge apply RUN pictures/ --out made/"
         )
 
     def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Refused: there are no samples."""
+        """Raise InputError: the model has no samples."""
         raise InputError("This run draws no pictures, and none can be written.")
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Makes pictures of a picture, a folder of them, or an array (H, W) or (H, W, C), which is given back as one.
+        """Apply the network to a picture file, a folder, or an array (H, W) or (H, W, C), which is returned as one.
 
-        Args: out a file or folder, needed but for an array; options strength (0..1), force.
+        Args: out a file or folder, required except for an array; options strength (0..1), force.
         Raises: InputError, DataError, StorageError.
         """
         model = self if options.get("strength") is None else self.at(options["strength"])
@@ -176,11 +176,11 @@ class PictureMap:
         return place
 
     def next_steps(self) -> Mapping[str, str]:
-        """Commands for a person who has this model (contracts.Model)."""
+        """Commands to use this model (contracts.Model)."""
         return NEXT_STEPS[self.task]
 
     def _file(self, original: Path, target: Path, tell: _Tell) -> tuple[str, ...]:
-        """One file made of another. Returns: what was converted."""
+        """Convert one file. Returns: what was changed in it."""
         lightness = self.task == "enhance" and self.keeps_grey
         given = open_picture(original, self.channels, lightness=lightness, holes=self.fills)
         made = self(given.pixels, progress=lambda share: tell("applied", share=share, path=str(target)))
@@ -188,7 +188,7 @@ class PictureMap:
         return (*given.notes, *write_picture(image, target, given))
 
     def _array(self, picture: NDArray[Any]) -> NDArray[np.uint8]:
-        """One picture as an array, given back in the same form."""
+        """Apply the network to an array, in the same layout."""
         pixels = picture[..., None] if picture.ndim == 2 else picture
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != self.channels or 0 in pixels.shape:
             raise DataError(
@@ -201,7 +201,7 @@ class PictureMap:
 
 
 class _Tell:
-    """Tells the observers what happens to one of several pictures."""
+    """A reporter of the progress of one of several pictures."""
 
     def __init__(self, observers: Sequence[Observer], picture: Path, number: int, count: int) -> None:
         self._observers = observers
@@ -213,7 +213,7 @@ class _Tell:
 
 
 def interpolated_weights(faithful: Weights, sharp: Weights, strength: float) -> Any:
-    """Weights between two networks that grew from one: (1 - strength) faithful + strength sharp.
+    """Interpolate the weights of two networks from one start: (1 - strength) faithful + strength sharp.
 
     Args: strength 0..1. Source: Wang et al. 2018 (ESRGAN), section 3.4, network interpolation.
     """
@@ -221,10 +221,10 @@ def interpolated_weights(faithful: Weights, sharp: Weights, strength: float) -> 
 
 
 def load_map(folder: Path, strength: float | None = None, device: str = "cpu") -> PictureMap:
-    """Reads the model of a run that makes pictures of pictures; it may come from anybody, see core/model_files.py.
+    """Load the image-to-image model of a run, which may be untrusted; see core/model_files.py.
 
-    Args: strength as `PictureMap.at` takes it, of an enhancement; None is STRENGTH.
-    Raises: RunError if there is none, or it is damaged; InputError for a strength that there is not.
+    Args: strength of an enhancement, as in `PictureMap.at`; None is STRENGTH.
+    Raises: RunError if it is missing or damaged; InputError for an invalid strength.
     """
     content = read_description(folder)
     task = str(content.get("task"))

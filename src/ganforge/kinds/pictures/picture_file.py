@@ -1,7 +1,7 @@
-"""One picture file into another: whatever the network does not touch is kept.
+"""Conversion of a picture file by a network, keeping everything that the network does not change.
 
-Upright pixels are handed to the network; the result shows upright. Transparency, the colour profile and what EXIF says
-are kept. A picture of another mode than the network's is converted, and it is said how.
+Upright pixels are passed to the network; the result shows upright. Transparency, the colour profile and EXIF data
+are kept. A picture of another mode than the network's is converted, and the conversion is reported.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A picture file as the network takes it, and what is kept beside it."""
+    """A picture file as the network takes it, and the data kept beside it."""
 
     pixels: Pixels  # (H, W, C), upright
-    grey: bool  # whether the file holds no colours
+    grey: bool  # whether the file has no colours
     alpha: Image.Image | None
-    colours: tuple[Image.Image, Image.Image] | None  # blue and red difference, where only the lightness is worked on
+    colours: tuple[Image.Image, Image.Image] | None  # blue and red difference, if only the lightness is processed
     exif: bytes
     profile: bytes | None
     notes: tuple[str, ...]
 
 
 def picture_paths(source: Path) -> list[Path]:
-    """The picture files of a folder, also in its subfolders, sorted; of a file, itself.
+    """List the picture files of a folder and its subfolders, sorted; of a file, itself.
 
-    Raises: DataError if there is nothing there, or no picture by its name.
+    Raises: DataError if the path does not exist, or has no picture by its name.
     """
     if not source.exists():
         raise DataError(f"There is nothing at {str(source)!r}.", do="Give a picture or a folder of pictures.")
@@ -78,10 +78,10 @@ def picture_paths(source: Path) -> list[Path]:
 
 
 def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = False) -> Opened:
-    """Reads a picture for a network of so many channels.
+    """Read a picture for a network of so many channels.
 
     Args: channels 1, 3 or 4; lightness whether a grey network works on the lightness of a coloured picture, whose
-        colours are then kept, or on a grey version of it; holes whether what is wholly transparent is to be filled.
+        colours are then kept, or on a grey version of it; holes whether fully transparent pixels are to be filled.
     Raises: DataError if the file is not a picture that can be used, with the reason.
     """
     try:
@@ -124,7 +124,7 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
 
 
 def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:
-    """The picture that is written.
+    """Return the picture to write.
 
     Args: made uint8 (H', W', C); keep_grey whether the result of a grey picture is made grey again.
     """
@@ -147,7 +147,7 @@ def _resized(band: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def kind_for(name: Path) -> str:
-    """The format that a file's name asks for, as Pillow calls it. Raises: InputError for a name that asks for none."""
+    """Return Pillow's name of the format of a file's suffix. Raises: InputError for an unknown suffix."""
     kind = KINDS.get(name.suffix.lower())
     if kind is None:
         raise InputError(
@@ -157,7 +157,7 @@ def kind_for(name: Path) -> str:
 
 
 def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, ...]:
-    """Writes one picture whole or not at all, with EXIF and colour profile. Returns: what had to be changed for it.
+    """Write one picture whole or not at all, with EXIF and colour profile. Returns: the changes this needed.
 
     Raises: InputError for a size that its format cannot hold; StorageError.
     """
@@ -181,9 +181,9 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
 
 
 def places_for(sources: list[Path], source: Path, out: Path, *, force: bool) -> Iterator[tuple[Path, Path]]:
-    """Each picture with the file that is made of it: of a folder, under the same name in the folder `out`.
+    """Pair each picture with its output file: for a folder, under the same name in the folder `out`.
 
-    What no format here writes, such as BMP and GIF, becomes PNG. Raises: InputError, before anything is written, for a
+    Formats not written here, such as BMP and GIF, become PNG. Raises: InputError, before anything is written, for a
     folder that holds files or a file that exists, without force; for the folder of the originals; for two pictures that
     would become one file.
     """

@@ -1,4 +1,4 @@
-"""The plan for pictures: looks at the data and at this machine, and chooses what the person did not ask for.
+"""The plan for pictures: settings chosen from the data and this machine, unless requested.
 
 The rules were found on digits 8x8, MNIST, CIFAR-10 and emoji 64x64; docs/log.md says what was tried for each.
 """
@@ -45,31 +45,31 @@ NEXT_STEPS = {  # by task: contracts.Model.next_steps
 
 
 class Enhancement(TaskSection):
-    """What is taken back from pictures."""
+    """The settings of enhancement."""
 
     key: ClassVar[str] = "enhance"
 
     degradation: str  # steps separated by commas, such as "noise:0-50,jpeg:20"
-    patch: int = Field(48, ge=24, le=96, multiple_of=12)  # pixels of the side of what is learned from at a time
+    patch: int = Field(48, ge=24, le=96, multiple_of=12)  # pixels of the side of a training patch
     sharp_from: float = Field(0.7, ge=0, le=1)  # progress from which the discriminator and the sharp end play
     adversarial: float = Field(0.01, ge=0)  # weight of the adversarial loss beside the mean error, of values in -1..1
     sharp_rate: float = Field(5e-4, gt=0)  # learning rate of both from progress 0 on, falling linearly to 0 at 1
 
 
 class Translation(TaskSection):
-    """How pictures of one kind become pictures of another."""
+    """The settings of translation."""
 
     key: ClassVar[str] = "translate"
 
     pairing: Literal["paired", "unpaired"]  # whether each picture of A has its truth in B
-    unpaired_by: Literal["contrastive", "cycle"] | None = None  # how a result is held to its input without a truth
+    unpaired_by: Literal["contrastive", "cycle"] | None = None  # how a result is tied to its input without a truth
     adversarial: float = Field(1.0, ge=0)  # weight of the adversarial term; 0 trains without a discriminator
-    reconstruction: float = Field(2.0, ge=0)  # weight of the distance to the truth, or of what holds it to its input
+    reconstruction: float = Field(2.0, ge=0)  # weight of the distance to the truth, or of the tie to its input
     identity: float | None = Field(None, ge=0)  # without pairs: weight of how far a picture of B moves
 
 
 def model_description(recipe: Recipe, **more: Any) -> dict[str, Any]:
-    """What model.json says. Args: more what models of this task alone need."""
+    """Return the contents of model.json. Args: more: entries of this task only."""
     own = {recipe.own.key: recipe.own.content()} if recipe.own is not None else {}
     return {
         "ganforge": recipe.ganforge,
@@ -84,7 +84,7 @@ def model_description(recipe: Recipe, **more: Any) -> dict[str, Any]:
 
 
 def refuse_misfits(recipe: Recipe, shape: tuple[int, ...], label_names: tuple[str, ...] = ()) -> None:
-    """Raises: DataError for changed pictures that have not the shape and the labels that the networks were made for."""
+    """Raise DataError for changed pictures whose shape or labels do not match the networks."""
     here, known = (shape, label_names), (recipe.data.shape, recipe.data.label_names)
     if here != known:
         labels = [f" and the {len(names)} labels {', '.join(names)}" if names else "" for _, names in (here, known)]
@@ -98,19 +98,19 @@ def refuse_misfits(recipe: Recipe, shape: tuple[int, ...], label_names: tuple[st
 BATCH = 64
 BATCH_ON_GPU = 256  # of residual networks: R3GAN's for 64 pixels and more
 RATE = 2e-3
-RATE_WIDTH = 64.0  # of a residual network: up to it RATE holds, above it the rate falls as the width grows
-LARGEST_ON_CPU = 64  # pixels: above this a processor shows too few pictures in minutes to learn from
-LONG_ON_CPU = 30.0  # minutes from which on 64 pixels are worth it on a processor where 32 are free to be chosen
+RATE_WIDTH = 64.0  # of a residual network: RATE applies up to it, above it the rate falls as the width grows
+LARGEST_ON_CPU = 64  # pixels: above this a CPU shows too few pictures in minutes to learn from
+LONG_ON_CPU = 30.0  # minutes from which on 64 pixels pay off on a CPU over 32, if free to choose
 GAMMA_PER_SQUARED_DISTANCE = 0.01  # see gamma_rule
-COMPARED = 500  # training pictures that tell whether a mirrored one could be one of them
+COMPARED = 500  # training pictures used to decide whether a mirrored one could be one of them
 COMPARED_SIDE = 16  # pixels that pictures are compared at: positions count, fine texture does not
-MIRRORED = 1.02  # a ratio up to it says that mirrored pictures belong to the data
-FEW = 1_000  # training pictures, under which a discriminator may come to know them by heart within a run
-RIGHT_AT_MOST = 0.8  # share of pairs that a discriminator ranks right while it judges by likeness (engine/control.py)
+MIRRORED = 1.02  # a ratio up to it means that mirrored pictures belong to the data
+FEW = 1_000  # training pictures, below which a discriminator may memorise them within a run
+RIGHT_AT_MOST = 0.8  # share of pairs that a discriminator ranks right while it generalises (engine/control.py)
 GAMMA_DECAY = 0.1  # gamma at the end over gamma at the start
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 2.0
-STEADY_RATE = 1_000.0  # pictures/s that records and looks are spaced by where examples were asked for, not minutes
+STEADY_RATE = 1_000.0  # pictures/s for the spacing of records and looks if examples were requested, not minutes
 
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="conv", latent_size=64, width=16),
@@ -121,13 +121,13 @@ SIZES: dict[Size, Network] = {
     "large": Network(name="resnet", latent_size=64, width=768, depth=2),
 }
 FOR_A_GPU: tuple[Size, ...] = ("base", "large")
-# Examples that a network of each size must see before it is better than the size below it.
+# Examples that a network of each size needs to beat the size below it.
 WORTH_IT_FROM: dict[Size, int] = {"tiny": 0, "small": 30_000, "medium": 500_000}
-RULED: tuple[Size, ...] = ("medium", "small", "tiny")  # what the plan chooses from, in the order in which it tries them
+RULED: tuple[Size, ...] = ("medium", "small", "tiny")  # the plan's choices, in the order of trial
 
 
 def target_size(native: tuple[int, int] | None, draft: Draft) -> tuple[tuple[int, int], str]:
-    """Height and width to learn at, with the reason."""
+    """Return height and width for training, with the reason."""
     processor, request = draft.device == "cpu", draft.request
     if (side := request.options.get("resolution")) is not None:
         return (side, side), ASKED
@@ -142,7 +142,7 @@ def target_size(native: tuple[int, int] | None, draft: Draft) -> tuple[tuple[int
 
 
 def gamma_rule(mean_squared_distance: float) -> float:
-    """The penalty's weight at the start, from the mean squared distance of two training examples.
+    """Return the penalty's weight at the start, from the mean squared distance of two training examples.
 
     A gradient penalty gamma |dD/dx|^2 keeps its meaning when x is scaled by s only if gamma scales by s^2. The mean
     squared distance S of two examples carries that scale, and grows with the number of pixels as it should:
@@ -152,9 +152,9 @@ def gamma_rule(mean_squared_distance: float) -> float:
 
 
 def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell) -> Recipe:
-    """Everything chosen, each choice with its reason; times a few steps on this machine.
+    """Choose every setting, with its reason; times a few steps on this machine.
 
-    Raises: RecipeError for networks that do not suit.
+    Raises: RecipeError for unsuitable networks.
     """
     draft.explain({"task": ASKED if draft.request.task else "what can be made of pictures: more like them"})
     choose_data(draft, (pictures.shape, size_reason), pictures.data_hash, pictures.label_names)
@@ -168,7 +168,7 @@ def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell
 
 
 def choose_data(draft: Draft, shape: Choice, data_hash: str, label_names: tuple[str, ...] = ()) -> Data:
-    """Choose the section `data`: what was found there, and the shape (C, H, W) that is learned."""
+    """Choose the section `data`: the data found, and the shape (C, H, W) for training."""
     named = (label_names, f"{len(label_names)} labels: one model draws each of them on demand")
     return draft.choose(
         Data,
@@ -190,7 +190,7 @@ def _choose_objective(draft: Draft, pictures: Pictures) -> Adversary:
 
 
 def _choose_augmentation(draft: Draft, pictures: Pictures) -> Augmentation:
-    """It grows by itself where pictures are few. An objective with a penalty of its own is left as its paper has it."""
+    """Choose augmentation that adapts if pictures are few. An objective with its own penalty stays as in its paper."""
     count, as_in_paper = len(pictures.train), OBJECTIVES[draft[Adversary].name].gamma is not None
     adapts = count < FEW and not as_in_paper
     few = f"{count:,} pictures are few: augmentation grows while more than this share of pairs is ranked right"
@@ -204,7 +204,7 @@ def _choose_augmentation(draft: Draft, pictures: Pictures) -> Augmentation:
 
 
 def _why_no_flips(pictures: Pictures) -> str:
-    """What the data says of mirrored pictures. It is advice: no gain in quality was measured (docs/log.md)."""
+    """Explain whether the data permits mirroring. It is advice: no gain in quality was measured (docs/log.md)."""
     chosen = subset(len(pictures.train), COMPARED, "plan/mirrored")
     ratio = mirrored_ratio(pictures.train.pictures(chosen))
     measured = f"a mirrored picture lies {ratio:.3g} x as far from the others as the picture itself"
@@ -214,14 +214,14 @@ def _why_no_flips(pictures: Pictures) -> str:
 
 
 def mirrored_ratio(pictures: NDArray[np.uint8]) -> float:
-    """How far a mirrored picture lies from the other pictures, relative to the picture itself: the median.
+    """Return the median distance of a mirrored picture to the other pictures, relative to the picture itself.
 
-    About 1 where a mirrored picture could as well have been one of them; far above where it could not. Measured (docs/
+    About 1 if a mirrored picture could have been one of them; far above if not. Measured (docs/
     log.md): photos 1.00, emoji of animals, faces and things 1.00 to 1.01, people 1.04, digits 1.1 and more. A picture
     is never compared with itself, nor its mirror image with it.
 
     Args: pictures (N, C, H, W), N >= 3. Returns: the median over pictures of d(mirrored) / d(as it is), where d is the
-        distance to the nearest other picture; pictures that have a copy do not count; infinity where all have.
+        distance to the nearest other picture; pictures that have a copy do not count; infinity if all have.
     """
     small = _reduced(pictures)
     as_they_are, mirrored = small.reshape(len(small), -1), small[..., ::-1].reshape(len(small), -1)
@@ -231,7 +231,7 @@ def mirrored_ratio(pictures: NDArray[np.uint8]) -> float:
 
 
 def _nearest_other(pictures: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,): from row i of `pictures` to the nearest row of `others` but for row i."""
+    """Return (N,): distance from row i of `pictures` to the nearest row of `others` except row i."""
     distances = cdist(pictures, others)
     np.fill_diagonal(distances, np.inf)
     nearest: NDArray[np.float64] = distances.min(axis=1)
@@ -239,8 +239,8 @@ def _nearest_other(pictures: NDArray[np.float64], others: NDArray[np.float64]) -
 
 
 def _reduced(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(N, C, h, w) with sides of about COMPARED_SIDE pixels, by the mean of each box; what is left over at the edges is
-    cut off on both sides alike, so that the mirror image of a picture is that of its reduction."""
+    """Average boxes to (N, C, h, w) with sides of about COMPARED_SIDE pixels.
+    The rest at the edges is cut off on both sides alike, so that mirroring commutes with the reduction."""
     count, channels, height, width = pictures.shape
     by = max(1, min(height, width) // COMPARED_SIDE)
     top, left = height % by // 2, width % by // 2
@@ -251,7 +251,7 @@ def _reduced(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _choose_optimiser(draft: Draft, count: int) -> Optimiser:
-    """Steps that suit most networks. Args: count of training pictures."""
+    """Choose steps that suit most networks. Args: count of training pictures."""
     return choose_optimiser(
         draft,
         rate=(RATE, "held from 8x8 grey to 64x64 colour (docs/log.md); falls along a half cosine"),
@@ -266,15 +266,15 @@ def _choose_optimiser(draft: Draft, count: int) -> Optimiser:
 
 
 def _sizes(draft: Draft) -> tuple[Size, ...]:
-    """The sizes to choose from, largest first: just one where a person has chosen."""
+    """Return the sizes to choose from, largest first: only the requested one, if any."""
     if draft.request.size:
         return (draft.request.size,)
     return ("small",) if {"network.name", "network.width"} & set(draft.pinned) else RULED
 
 
 def _choose_size(draft: Draft, pictures: Pictures, tell: Tell) -> Span:
-    """Choose the network, and how long it is trained: of the sizes that come into question, the largest that is worth
-    it for as many examples as are asked for, or can be shown in the minutes."""
+    """Choose the network and its training length: of the possible sizes, the largest that pays off.
+    It must pay off with the examples requested, or with those that can be shown in the minutes."""
     feed, sizes = pictures.train, _sizes(draft)
 
     def measure(recipe: Recipe, steps: int) -> float:
@@ -328,7 +328,7 @@ def _choose_network(draft: Draft, size: Size) -> Network:
 
 
 def _revise_for_blocks(draft: Draft) -> Optimiser:
-    """The steps of a residual network: smaller where it is wider, over larger batches on a GPU.
+    """Revise the steps of a residual network: smaller if it is wider, with larger batches on a GPU.
 
     2e-3 was found at width 64 and R3GAN has 2e-4 at 768: a rate that falls as the width grows meets both.
     """
@@ -349,7 +349,7 @@ def _revise_for_blocks(draft: Draft) -> Optimiser:
 
 
 def marks_for(seconds: float) -> tuple[float, ...]:
-    """Progress at which samples are drawn and measured: fewer in a short run, where each look costs more."""
+    """Return the progress of each look (samples drawn and measured): fewer in a short run, where each costs more."""
     if seconds < 30:
         return (0.0, 0.5, 1.0)
     if seconds < 100:

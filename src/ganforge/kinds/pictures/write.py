@@ -1,4 +1,4 @@
-"""Samples as files that a person opens: one grid, a folder of pictures, or an array."""
+"""Writing of samples: one grid, a folder of pictures, or an array."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ganforge.errors import InputError
 from ganforge.kinds.pictures.reading.decode import on_white
 from ganforge.kinds.pictures.reading.part import Pixels
 
-READABLE_SIDE = 48  # pixels: smaller pictures are enlarged by whole numbers until they reach it
+READABLE_SIDE = 48  # pixels: smaller pictures are enlarged by integers until they reach it
 GAP = 2  # pixels between pictures and around them
 
 
 def grid(pictures: NDArray[np.uint8], columns: int | None = None, scale: int | None = None) -> NDArray[np.uint8]:
-    """Pictures side by side on white, row by row.
+    """Arrange pictures side by side on white, row by row.
 
     Args: pictures (N, C, H, W), C 1, 3 or 4, N >= 1; columns the pictures in a row, by default as square as can be;
         scale how many pixels wide and high each pixel becomes (nearest neighbour), by default enough to be readable.
@@ -47,24 +47,24 @@ def grid(pictures: NDArray[np.uint8], columns: int | None = None, scale: int | N
 
 
 def side_by_side(*sides: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures in turn, one of each side: of S sides (N, C, H, W), (N * S, C, H, W)."""
+    """Interleave S sides (N, C, H, W) as (N * S, C, H, W)."""
     return np.stack(sides, axis=1).reshape(-1, *sides[0].shape[1:])
 
 
 def write_grid(path: Path, pictures: NDArray[np.uint8], columns: int | None = None) -> None:
-    """Writes a grid as a PNG file, whole or not at all. Args: as of `grid`."""
+    """Write a grid as a PNG file, whole or not at all. Args: as of `grid`."""
     write_whole(path, png_bytes(grid(pictures, columns)))
 
 
 def grid_size(n: int, height: int, width: int, columns: int | None = None, scale: int | None = None) -> tuple[int, int]:
-    """Rows and columns of pixels that `grid` makes of n pictures of height x width. Raises: as `grid`."""
+    """Return rows and columns of pixels of a `grid` of n pictures of height x width. Raises: as `grid`."""
     columns, scale = _layout(n, height, width, columns, scale)
     rows = math.ceil(n / columns)
     return rows * (height * scale + GAP) + GAP, columns * (width * scale + GAP) + GAP
 
 
 def _layout(n: int, height: int, width: int, columns: int | None, scale: int | None) -> tuple[int, int]:
-    """Pictures in a row, and how many pixels wide and high each pixel becomes."""
+    """Return the pictures in a row, and the pixels of width and height of each pixel."""
     columns = math.ceil(math.sqrt(n)) if columns is None else min(columns, n)
     scale = math.ceil(READABLE_SIDE / max(height, width)) if scale is None else scale
     if columns < 1 or scale < 1:
@@ -73,9 +73,9 @@ def _layout(n: int, height: int, width: int, columns: int | None, scale: int | N
 
 
 def image_bytes(array: NDArray[np.uint8], kind: str) -> bytes:
-    """One picture as the bytes of a file.
+    """Encode one picture as a file.
 
-    Args: array (H, W, C), C 1, 3 or 4; kind Pillow's name: PNG, JPEG (transparency is laid on white), WEBP.
+    Args: array (H, W, C), C 1, 3 or 4; kind Pillow's name: PNG, JPEG (transparency composited on white), WEBP.
     """
     picture = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
     if kind == "JPEG" and picture.mode == "RGBA":
@@ -86,14 +86,14 @@ def image_bytes(array: NDArray[np.uint8], kind: str) -> bytes:
 
 
 def png_bytes(array: NDArray[np.uint8]) -> bytes:
-    """One picture (H, W, C), C 1, 3 or 4, as the bytes of a PNG file."""
+    """Encode one picture (H, W, C), C 1, 3 or 4, as PNG."""
     return image_bytes(array, "PNG")
 
 
 GRIDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 MOST_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}  # pixels, by the formats and their libraries
 QUALITY = {"JPEG": {"quality": 95}, "WEBP": {"quality": 95}}  # of what is written
-MOST_PIXELS = 89_478_485  # from here on Pillow, and others, take a picture for an attack on their memory
+MOST_PIXELS = 89_478_485  # above it Pillow, and others, reject a picture as a decompression bomb
 SAMPLE = re.compile(r"\d{6,}(_.*)?\.png")  # the names below
 
 
@@ -105,11 +105,11 @@ def write_pictures(
     label_names: Sequence[str] = (),
     force: bool = False,
 ) -> None:
-    """Writes pictures whole or not at all, in the form that the path asks for.
+    """Write pictures whole or not at all, in the format of the path.
 
     Args: pictures (N, C, H, W); path .png, .jpg or .webp for one grid, .npz for an array x (N, C, H, W), or
         (N, H, W) when grey, with y when there are labels, a name without suffix for a folder of PNG files; labels (N,);
-        label_names what they stand for; force replaces a file, or a folder that an earlier call has written.
+        label_names their names; force replaces a file, or a folder that an earlier call has written.
     Raises: InputError as `check_place`, or for labels of another length; StorageError.
     """
     if labels is not None and len(labels) != len(pictures):
@@ -126,10 +126,10 @@ def write_pictures(
 
 
 def check_place(path: str | Path, shape: tuple[int, ...], *, force: bool = False) -> Path:
-    """Where pictures of a shape (N, C, H, W) will be written, from the root and without links.
+    """Return the absolute path, without links, for pictures of a shape (N, C, H, W).
 
-    Raises: InputError for another suffix, a grid that its format cannot hold, something that exists (with force: only
-        what samples must not replace, which is any folder that is not one of samples).
+    Raises: InputError for another suffix, a grid that its format cannot hold, an existing path (with force: only
+        a folder that is not one of samples).
     """
     name, place = str(path), Path(path).resolve()
     suffix = place.suffix.lower()
@@ -151,7 +151,7 @@ def check_place(path: str | Path, shape: tuple[int, ...], *, force: bool = False
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder holds nothing but samples, all of them named by the manifest that was written with them."""
+    """Return whether a folder holds only samples, all listed in their manifest."""
     try:
         manifest = read_json_file(folder / MANIFEST)
     except (OSError, ValueError):
@@ -161,7 +161,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _check_grid(shape: tuple[int, ...], suffix: str) -> None:
-    """Raises: InputError for a grid that its format, or a person's viewer, cannot hold."""
+    """Raise InputError for a grid that its format, or a viewer, cannot hold."""
     count, _, height, width = shape
     high, wide = grid_size(count, height, width)
     side = MOST_SIDE[GRIDS[suffix]]
@@ -178,7 +178,7 @@ def _check_grid(shape: tuple[int, ...], suffix: str) -> None:
 
 
 def array_bytes(pictures: Pixels, labels: NDArray[np.integer] | None, label_names: Sequence[str]) -> bytes:
-    """The bytes of an .npz file: x, and y and label_names where there are labels; see `write_pictures`."""
+    """Encode an .npz file: x, and y and label_names if there are labels; see `write_pictures`."""
     arrays: dict[str, NDArray[np.generic]] = {"x": pictures[:, 0] if pictures.shape[1] == 1 else pictures}
     if labels is not None:
         arrays["y"] = np.asarray(labels, np.int64)
@@ -196,6 +196,6 @@ def _fill(folder: Path, pictures: Pixels, words: Sequence[str] | None) -> None:
 
 
 def _safe(label_names: Sequence[str], label: int) -> str:
-    """A label as part of a file name."""
+    """Return a label as part of a file name."""
     word = label_names[label] if label_names else str(label)
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in word)[:60]

@@ -1,4 +1,4 @@
-"""Points in two or three dimensions: the door of this kind of data, and the smallest one to read."""
+"""Points in two or three dimensions: the entry point of the smallest kind of data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUILT_IN = {
 
 
 def recognises(source: object) -> Claim | None:
-    """Arrays of shape (N, 2) or (N, 3); text of two or three numbers a line, which is a table first."""
+    """Recognise arrays of shape (N, 2) or (N, 3) and text of 2 or 3 numbers a line, for which tables have priority."""
     if not isinstance(source, str | Path):
         shape = getattr(source, "shape", None)
         array = isinstance(shape, tuple) and not hasattr(source, "columns")
@@ -34,7 +34,7 @@ def recognises(source: object) -> Claim | None:
 
 
 def keep(value: object, folder: Path) -> Path:
-    """Writes an array of points as .npy. Raises: DataError if it is not one."""
+    """Write an array of points as .npy. Raises: DataError if it is not one."""
     import numpy as np
 
     array: NDArray[Any] = np.asarray(value)
@@ -50,7 +50,7 @@ def keep(value: object, folder: Path) -> Path:
 
 
 def load(folder: Path, task: str, device: str) -> Model:
-    """The model of a run, read back without the training data."""
+    """Load the model of a run, without the training data."""
     from ganforge.kinds.points.model import load_points
 
     return cast(Model, load_points(folder, device))
@@ -61,7 +61,7 @@ def _is_points(shape: Any) -> bool:
 
 
 def _array_file(path: Path) -> Claim | None:
-    """By the header of the file; what cannot be read is left to its reader, who says why."""
+    """Recognise a .npy file by its header; an unreadable file is left to its reader, which reports why."""
     import numpy as np
 
     try:

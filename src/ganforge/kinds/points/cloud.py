@@ -15,13 +15,13 @@ PER_SECOND = 10  # frames
 SIDE = 320  # pixels of a frame
 MARGIN = 0.06  # of the extent of the real points, around them
 REAL, GENERATED, PAPER = (196, 200, 208), (14, 116, 144), (255, 255, 255)
-TILT, TURN = math.radians(25), math.radians(35)  # from where 3-D points are seen
+TILT, TURN = math.radians(25), math.radians(35)  # viewing angle of 3-D points
 MOST_SHOWN = 4_000  # points of each side
 Array = NDArray[np.float64]
 
 
 class View:
-    """Where points lie in a picture: fitted to the real ones, so that all frames have the same place for a point."""
+    """A mapping of points to pixels, fitted to the real points, so that all frames share it."""
 
     def __init__(self, real: Array) -> None:
         """Args: real (N, 2) or (N, 3)."""
@@ -31,14 +31,14 @@ class View:
         self._corner, self._scale = (low + high - extent) / 2, (SIDE - 1) / extent
 
     def frame(self, generated: Array) -> NDArray[np.uint8]:
-        """Both sides in one picture (H, W, 3). Points outside of the picture are drawn at its border."""
+        """Draw both sides in one picture (H, W, 3). Points outside the picture are drawn at its border."""
         pixels = np.full((SIDE, SIDE, 3), PAPER, np.uint8)
         self._dots(pixels, self._real, REAL)
         self._dots(pixels, flat(generated[:MOST_SHOWN]), GENERATED)
         return pixels
 
     def _dots(self, pixels: NDArray[np.uint8], points: Array, colour: tuple[int, int, int]) -> None:
-        """Draws each point as a square of 2 x 2 pixels."""
+        """Draw each point as a square of 2 x 2 pixels."""
         finite = points[np.isfinite(points).all(axis=1)]
         places = np.clip((finite - self._corner) * self._scale, 0, SIDE - 2).astype(np.int64)
         for right in (0, 1):
@@ -47,7 +47,7 @@ class View:
 
 
 def flat(points: Array) -> Array:
-    """Points of two coordinates as they are; those of three as they are seen from a corner, in parallel projection."""
+    """Return 2-D points unchanged and 3-D points in parallel projection, seen from a corner."""
     if points.shape[1] == 2:
         return points
     x, y, z = points.T
@@ -57,14 +57,14 @@ def flat(points: Array) -> Array:
 
 
 def png(frame: NDArray[np.uint8]) -> bytes:
-    """A frame as a PNG file."""
+    """Encode a frame as PNG."""
     file = io.BytesIO()
     Image.fromarray(frame).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 def frames_of(files: Sequence[Path]) -> list[NDArray[np.uint8]]:
-    """Frames that were written with `png`; what is damaged or of another size is left out."""
+    """Read frames that `png` wrote; damaged files and other sizes are skipped."""
     frames = []
     for file in files:
         try:
@@ -78,7 +78,7 @@ def frames_of(files: Sequence[Path]) -> list[NDArray[np.uint8]]:
 
 
 def animation(frames: Sequence[NDArray[np.uint8]], hold: int = 1500) -> bytes:
-    """Frames as an animated PNG that repeats. Args: hold milliseconds for which the last one is shown."""
+    """Encode frames as a looping animated PNG. Args: hold milliseconds for which the last one is shown."""
     file = io.BytesIO()
     first, *others = (Image.fromarray(frame).quantize(8) for frame in frames)
     shown = [1000 // PER_SECOND] * len(others) + [hold]

@@ -1,4 +1,4 @@
-"""The task `generate`: points like the ones given. A game of two players, generator and discriminator."""
+"""The task `generate` on points: a two-player game, generator and discriminator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ganforge.run import Run
 
 
 class Generate(Task):
-    """Turns points into a game of two."""
+    """The task `generate` on points."""
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: m.better for name, m in MEANINGS.items()}
@@ -44,7 +44,7 @@ class Generate(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> GenerateJob:
-        """Opens the points and chooses everything the person did not. Raises: DataError, RecipeError."""
+        """Open the points and choose every setting not requested. Raises: DataError, RecipeError."""
         draft = Draft(request, Generate, absent=ABSENT)
         points = open_points(request.source, request.seed)
         tell("reading", count=len(points.train) + len(points.held_out), source=request.source)
@@ -52,7 +52,7 @@ class Generate(Task):
         return GenerateJob(plan_points(draft, points), points, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
-        """The same job again from its recipe. Raises: DataError if the data is gone, does not fit or has changed."""
+        """Recreate the job from its recipe. Raises: DataError if the data is missing, does not fit or has changed."""
         points = open_points(recipe.data.source, recipe.seed)
         refuse_changed_data(recipe, points.sha256, "The points")
         if (len(points.names),) != recipe.data.shape:
@@ -64,13 +64,13 @@ class Generate(Task):
         return GenerateJob(recipe, points, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
-        """The game of two, on the points that were sent."""
+        """Return the game and a feed of the points received."""
         return build_game(recipe), TensorFeed(recipe.compute.device, **examples)
 
 
 @dataclass(slots=True)
 class GenerateJob(Job):
-    """Points opened and everything chosen."""
+    """A job with its points and its complete recipe."""
 
     recipe: Recipe
     points: Points
@@ -86,15 +86,15 @@ class GenerateJob(Job):
         return self.points.feed(self.points.train, self.recipe.compute.device)
 
     def game(self) -> Game:
-        """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
+        """Build generator and discriminator, initialised from the seed; the discriminator plays first."""
         return build_game(self.recipe, self.points.feed(self.points.held_out, self.recipe.compute.device))
 
     def prepare(self) -> None:
-        """Finds the modes of the real points."""
+        """Find the modes of the real points."""
         self._the_modes()
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """A picture of where the same latents are moved to now, and every measure of them."""
+        """Draw the points generated from a fixed set of latents, and return their measures."""
         model = self._model(product)
         write_whole(run.sample_grid(examples), cloud.png(self._view().frame(model.draw(cloud.MOST_SHOWN, seed=0))))
         self.tell("sampled", path=str(run.sample_grid(examples)))
@@ -103,7 +103,7 @@ class GenerateJob(Job):
         return with_ends(scores(self._scaled(self.points.held_out)[:count], samples, self._the_modes()))
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """model.json and model.safetensors: all that `sample` needs."""
+        """Write model.json and model.safetensors, all that `sample` needs."""
         content = {
             "ganforge": self.recipe.ganforge,
             "kind": "points",
@@ -117,11 +117,11 @@ class GenerateJob(Job):
         write_model_files(folder, product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
-        """The generator that `write_model` wrote."""
+        """Load the generator that `write_model` wrote."""
         return load_points(folder, self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """Every measure beside other real points, a Gaussian and a mixture, and how the cloud moved."""
+        """Compare every measure with other real points, a Gaussian and a mixture; show how the cloud moved."""
         samples = self._scaled(self._model(product).draw(MOST_JUDGED, seed=2))
         train, held_out = self._scaled(self.points.train), self._scaled(self.points.held_out)
         frames = cloud.frames_of(sorted(run.samples.glob("*.png")))
@@ -144,7 +144,7 @@ class GenerateJob(Job):
         return scaled
 
     def _place(self, scaled: Array) -> str:
-        """A place in the units of the data, as text. Args: (F,)."""
+        """Format a point (F,) in the units of the data."""
         return "(" + ", ".join(f"{value:.3g}" for value in scaled * self.points.scale + self.points.centre) + ")"
 
     def _the_modes(self) -> Modes:

@@ -1,4 +1,4 @@
-"""How good generated points are: distance, neighbours and modes, beside a Gaussian, a mixture and other real points."""
+"""Measures of generated points: distance, neighbours and modes, for samples, a Gaussian, a mixture and real points."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Array = NDArray[np.float64]
 DIRECTIONS = 64  # on which distances are measured
 BLOCKS = 10  # that are left out in turn, for an interval
 MOST = 5_000  # points of each side
-MOST_CLUSTERED = 5_000  # real points in which modes are looked for
-LEAST_MODE = 0.01  # share of the real points: fewer are not called a mode
-DUE = 0.2  # of its share among real points: a mode with more is reached
+MOST_CLUSTERED = 5_000  # real points in which modes are sought
+LEAST_MODE = 0.01  # share of the real points: fewer are not a mode
+DUE = 0.2  # of its share among real points: a mode with more counts as reached
 REACH = 0.99  # quantile of the distances of a mode's own points to its centre, within which a point lies on it
 SLACK = 1.25  # times that distance
 MOST_COMPONENTS = 32  # of the rival mixture
@@ -48,9 +48,9 @@ class Modes:
 
     @staticmethod
     def find(real: Array, seed: int = 0) -> Modes:
-        """The clusters that HDBSCAN (Campello et al. 2013) finds; one that holds everything if it finds none.
+        """Find clusters with HDBSCAN (Campello et al. 2013); a single one with all points if it finds none.
 
-        Args: real (N, F); at most MOST_CLUSTERED of them are looked at.
+        Args: real (N, F); at most MOST_CLUSTERED of them are used.
         """
         random = np.random.default_rng(seed_for(seed, "points/modes"))
         x = real[random.permutation(len(real))[:MOST_CLUSTERED]]
@@ -68,23 +68,23 @@ class Modes:
         return len(self.centres)
 
     def of(self, points: Array) -> NDArray[np.int64]:
-        """(N,) the number of the nearest mode that a point lies on, -1 for none."""
+        """Return (N,) the index of the nearest mode that each point lies on, -1 for none."""
         distance = np.linalg.norm(points[:, None] - self.centres[None], axis=2)  # (N, K)
         nearest = distance.argmin(axis=1)
         on = distance[np.arange(len(points)), nearest] <= self.radii[nearest]
         return np.where(on, nearest, -1)
 
     def shares_of(self, points: Array) -> Array:
-        """(K,) the share of the points that lie on each mode."""
+        """Return (K,) the share of the points that lie on each mode."""
         return np.bincount(self.of(points) + 1, minlength=len(self) + 1)[1:] / len(points)
 
     def missing(self, points: Array) -> NDArray[np.int64]:
-        """The numbers of the modes that get less than DUE of their share of the points, or none at all."""
+        """Return the indices of the modes that get less than DUE of their share of the points, or none."""
         return np.flatnonzero(self.shares_of(points) < np.maximum(1 / len(points), DUE * self.shares))
 
 
 def scores(real: Array, fake: Array, modes: Modes) -> dict[str, Estimate]:
-    """Every measure of fake points (M, F) against real ones (N, F), both in standard deviations of the data."""
+    """Compute every measure of fake points (M, F) against real ones (N, F), in standard deviations of the data."""
     random = np.random.default_rng(seed_for(0, "points/scores"))
     real, fake = random.permutation(real)[:MOST], random.permutation(fake)[:MOST]
     on = modes.of(fake) >= 0
@@ -99,7 +99,7 @@ def scores(real: Array, fake: Array, modes: Modes) -> dict[str, Estimate]:
 
 
 def sliced_wasserstein(real: Array, fake: Array) -> Estimate:
-    """Mean over directions of the 1-Wasserstein distance of the projections (Rabin et al. 2011), with a jackknife.
+    """Return the sliced 1-Wasserstein distance (Rabin et al. 2011), averaged over directions, with a jackknife.
 
     Args: real (N, F), fake (M, F), each in random order: the longer one is cut to the length of the other.
     """
@@ -112,12 +112,12 @@ def sliced_wasserstein(real: Array, fake: Array) -> Estimate:
 
 
 def _distance(real: Array, fake: Array) -> float:
-    """Of projections (N, S) and (N, S): in one dimension the best way to move points keeps their order."""
+    """Return the distance of projections (N, S) and (N, S): in 1-D the optimal transport keeps the order of points."""
     return float(np.abs(np.sort(real, axis=0) - np.sort(fake, axis=0)).mean())
 
 
 def _directions(dimensions: int) -> Array:
-    """(F, S) unit vectors, spread evenly over half a circle, or over the sphere along a spiral."""
+    """Return (F, S) unit vectors, spread evenly over half a circle, or over the sphere along a spiral."""
     place = (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
     if dimensions == 2:
         return np.stack([np.cos(math.pi * place), np.sin(math.pi * place)])
@@ -127,15 +127,15 @@ def _directions(dimensions: int) -> Array:
 
 
 def gaussian(train: Array, count: int, seed: int = 0) -> Array:
-    """Points of one Gaussian with the mean and covariance of the training points: the simplest generator of all."""
+    """Sample a Gaussian with the mean and covariance of the training points, the simplest generator."""
     random = np.random.default_rng(seed_for(seed, "points/gaussian"))
     return random.multivariate_normal(train.mean(axis=0), np.cov(train.T), count)
 
 
 def mixture(train: Array, count: int, seed: int = 0) -> tuple[Array, int]:
-    """Points of a Gaussian mixture, and its number of components: that with the least BIC among 1, 2, 4, 8, ...
+    """Sample a Gaussian mixture fitted by expectation maximisation, and return its number of components.
 
-    and then among the numbers around it. It is fitted by expectation maximisation.
+    That is the one with the least BIC among 1, 2, 4, 8, ..., then among the numbers around it.
     """
     x = train[:MOST_CLUSTERED]
     tried: dict[int, GaussianMixture] = {}

@@ -1,4 +1,4 @@
-"""A trained generator of points, and how to read it back. Nothing here opens the training data."""
+"""A trained generator of points, and its loading. Nothing here opens the training data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class PointModel:
-    """Latents in, points in the units of the data out."""
+    """A trained generator: maps latents to points in the units of the data."""
 
     network: nn.Module
     latent_size: int
@@ -39,12 +39,12 @@ class PointModel:
     scale: float
 
     def draw(self, count: int, seed: int) -> Array:
-        """(count, F) points. The first ones do not depend on `count`."""
+        """Draw points (count, F). The first ones do not depend on `count`."""
         return np.concatenate(list(self.blocks(count, seed)))
 
     @torch.no_grad()
     def blocks(self, count: int, seed: int) -> Iterator[Array]:
-        """The same, at most BLOCK at a time."""
+        """Yield the points of `draw`, at most BLOCK at a time."""
         device = next(self.network.parameters()).device
         for first in range(0, count, BLOCK):
             latents = torch.randn(BLOCK, self.latent_size, generator=generator_for(seed, "sample points", step=first))
@@ -52,27 +52,27 @@ class PointModel:
             yield x * self.scale + np.array(self.centre)
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> PointSamples:
-        """New points (contracts.Model). Raises: InputError for a number below 1."""
+        """Sample points (contracts.Model). Raises: InputError for a number below 1."""
         if count < 1:
             raise InputError(f"{count} points cannot be drawn.", "It must be a whole number from 1 on.")
         return PointSamples(self, count, seed)
 
     def write(self, samples: PointSamples, out: Path, *, force: bool) -> Path:
-        """Writes a .csv, an .npy array, or a .png picture of them. Raises: InputError, StorageError."""
+        """Write a .csv, an .npy array, or a .png picture of them. Raises: InputError, StorageError."""
         self.check_place(out, force=force)
         fill = {".csv": self._text, ".npy": self._array, ".png": self._picture}[out.suffix.lower()]
         write_through(out, lambda file: fill(file, samples))
         return out
 
     def check_place(self, out: Path, *, force: bool) -> None:
-        """Raises: InputError for another ending, a folder or, without force, a file that is there."""
+        """Raise InputError for another suffix, a folder or, without force, an existing file."""
         if out.suffix.lower() not in ENDINGS:
             near = did_you_mean(out.suffix, ENDINGS)
             raise InputError(f"Points cannot be written as {out.name!r}.", near, f"Use one of {', '.join(ENDINGS)}.")
         refuse_taken(out, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Refused: a generator of points takes nothing in."""
+        """Raise InputError: a generator of points takes no input."""
         raise InputError(
             "This run draws points from nothing.",
             "There is nothing that it could be applied to.",
@@ -80,7 +80,7 @@ class PointModel:
         )
 
     def next_steps(self) -> Mapping[str, str]:
-        """Commands for a person who has this model (contracts.Model)."""
+        """Commands to use this model (contracts.Model)."""
         return {
             "sample RUN -n 1000 --out new.csv": "new points",
             "sample RUN -n 4000 --out new.png": "a picture of them",
@@ -103,14 +103,14 @@ class PointModel:
 
 @dataclass(frozen=True, slots=True)
 class PointSamples:
-    """Points that are drawn as they are asked for (contracts.Samples)."""
+    """Points drawn on demand (contracts.Samples)."""
 
     model: PointModel
     count: int
     seed: int
 
     def blocks(self) -> Iterator[Array]:
-        """Some thousand points (N, F) at a time."""
+        """Yield some thousand points (N, F) at a time."""
         return self.model.blocks(self.count, self.seed)
 
     def value(self) -> Array:
@@ -119,7 +119,7 @@ class PointSamples:
 
 
 def load_points(folder: Path, device: str = "cpu") -> PointModel:
-    """Reads the model of a run, which may come from anybody. Raises: RunError if it is missing or damaged."""
+    """Load the model of a run, which may be untrusted. Raises: RunError if it is missing or damaged."""
     content = read_description(folder)
     with refused(f"The model at {str(folder)!r}"):
         network, names = Network.model_validate(content["network"]), tuple(map(str, content["coordinates"]))

@@ -1,9 +1,9 @@
 """Fully connected networks for points: few numbers per example, in clusters or on thin curves.
 
-Two things make them sharp where a plain network is blurred (docs/log.md has the figures). The discriminator sees sines
-and cosines of random projections beside the point itself, so that it can tell distances far below the whole extent
+Two things make samples sharper than a plain network's (docs/log.md has the figures). The discriminator sees sines
+and cosines of random projections beside the point itself, so that it resolves distances far below the whole extent
 (Tancik et al. 2020, "Fourier features"). The generator turns some of its latents into signs, so that it can jump from
-one cluster to another; a continuous function of a continuous latent must draw a bridge between any two.
+one cluster to another; a continuous function of a continuous latent connects any two clusters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIGNS = 8  # latents of which only the sign counts
 
 
 class FourierDiscriminator(nn.Module):
-    """x (B, F) -> [x, sin(x P), cos(x P)] -> a fully connected discriminator."""
+    """A fully connected discriminator of [x, sin(x P), cos(x P)], x (B, F)."""
 
     projections: Tensor
 
@@ -41,7 +41,7 @@ class FourierDiscriminator(nn.Module):
 
 
 class JumpingGenerator(nn.Module):
-    """The last SIGNS latents as their signs, the others as they are -> a fully connected generator."""
+    """A fully connected generator that takes the last SIGNS latents as their signs."""
 
     def __init__(self, latent_size: int, shape: tuple[int, ...], labels: int, width: int, depth: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class JumpingGenerator(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointsPair:
-    """For data of unit variance. `latent_size` counts both kinds of latents and is larger than SIGNS.
+    """The pair for points of unit variance. `latent_size` counts both kinds of latents and exceeds SIGNS.
 
     Raises: RecipeError for fewer latents.
     """

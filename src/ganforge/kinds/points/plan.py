@@ -1,4 +1,4 @@
-"""The plan for points: a game of two that was tuned on 25 Gaussians on a grid, whatever the points are."""
+"""The plan for points: a two-player game, tuned on 25 Gaussians on a grid and used for all points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganforge.recipe import Data, Network, Recipe, Size
 
 ABSENT = {"augmentation": "A point has nothing around it that a change could leave as it is."}
 BATCH = 256
-LOOKS = 40  # so that one sees the cloud move
+LOOKS = 40  # enough to show the cloud moving
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="points", latent_size=10, width=64, depth=2),
     "small": Network(name="points", latent_size=10, width=128, depth=3),
@@ -42,15 +42,15 @@ PACE = Pace(
 
 
 def build_game(recipe: Recipe, held_out: Feed | None = None) -> Game:
-    """The game of two: discriminator first, then generator."""
+    """Build the two-player game: discriminator first, then generator."""
     generator, discriminator = build_pair(recipe, POINT_PAIRS)
     return adversarial_game(recipe, generator, discriminator, held_out)
 
 
 def plan_points(draft: Draft, points: Points) -> Recipe:
-    """Everything chosen, each choice with its reason; times a few steps on this machine.
+    """Choose every setting, with its reason; times a few steps on this machine.
 
-    Raises: RecipeError for networks that do not suit.
+    Raises: RecipeError for unsuitable networks.
     """
     count, dimensions = points.train.shape
     draft.explain({"task": ASKED if draft.request.task else "what can be made of points: more like them"})

@@ -1,4 +1,4 @@
-"""Points from a file or a built-in shape, split into two parts and brought to unit variance."""
+"""Reading of points from a file or a built-in shape, split into two parts and scaled to unit variance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.points import BUILT_IN, DIMENSIONS
 
-FEWEST = 100  # different points: a fifth of them is held out, and the measures need some on either side
+FEWEST = 100  # different points: a fifth is held out, and the measures need some on either side
 HELD_OUT = 0.2  # share of the points that is never trained on
 BUILT_IN_POINTS = 20_000  # of a built-in shape
 MOST_SKIPPED = 20  # lines that are named
@@ -27,21 +27,21 @@ Array = NDArray[np.float64]
 
 
 def grid25(random: np.random.Generator) -> Array:
-    """25 Gaussians on a 5 x 5 grid of spacing 2, with a standard deviation of 0.05."""
+    """Sample 25 Gaussians on a 5 x 5 grid of spacing 2, with a standard deviation of 0.05."""
     centres = np.stack(np.meshgrid(np.arange(-4.0, 5, 2), np.arange(-4.0, 5, 2)), axis=-1).reshape(-1, 2)
     chosen = random.integers(0, len(centres), BUILT_IN_POINTS)
     return centres[chosen] + 0.05 * random.standard_normal((BUILT_IN_POINTS, 2))
 
 
 def ring8(random: np.random.Generator) -> Array:
-    """8 Gaussians on a circle of radius 2, with a standard deviation of 0.02 (Metz et al. 2017, section 3.1)."""
+    """Sample 8 Gaussians on a circle of radius 2, with a standard deviation of 0.02 (Metz et al. 2017, section 3.1)."""
     angle = 2 * math.pi * random.integers(0, 8, BUILT_IN_POINTS) / 8
     centres = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return centres + 0.02 * random.standard_normal((BUILT_IN_POINTS, 2))
 
 
 def two_moons(random: np.random.Generator) -> Array:
-    """Two interleaved half circles of radius 1, with a standard deviation of 0.05 around them."""
+    """Sample two interleaved half circles of radius 1, with a standard deviation of 0.05 around them."""
     angle, lower = math.pi * random.random(BUILT_IN_POINTS), random.random(BUILT_IN_POINTS) < 0.5
     upper_moon = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     lower_moon = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], axis=1)
@@ -79,17 +79,17 @@ class Points:
         return float(np.sqrt(self.train.var(axis=0).mean()))
 
     def feed(self, part: Array, device: str) -> TensorFeed:
-        """A part as the networks see it: (x - centre) / scale."""
+        """Return a feed of a part, scaled as (x - centre) / scale."""
         return TensorFeed(
             device, x=torch.from_numpy(np.ascontiguousarray((part - self.centre) / self.scale, np.float32))
         )
 
 
 def open_points(source: str, seed: int) -> Points:
-    """Reads all points and holds a fifth of them out.
+    """Read all points and hold out a fifth of them.
 
-    Args: source a .csv or .npy file, or a name of SHAPES; seed decides the split and not the built-in shapes.
-    Raises: DataError if there is no such data, it is not of 2 or 3 numbers a row, or too little of it is usable.
+    Args: source a .csv or .npy file, or a name of SHAPES; seed of the split, not of the built-in shapes.
+    Raises: DataError if the data is missing, does not have 2 or 3 numbers a row, or too little is usable.
     """
     skipped: list[str] = []
     names: tuple[str, ...] = ("x", "y")
@@ -155,7 +155,7 @@ def _read_array(path: Path) -> tuple[Array, tuple[str, ...]]:
 
 
 def _read_text(path: Path, skipped: list[str]) -> tuple[Array, tuple[str, ...]]:
-    """Lines of 2 or 3 numbers; a first line of words names the coordinates."""
+    """Read lines of 2 or 3 numbers; a first line of words names the coordinates."""
     names: tuple[str, ...] = ()
     rows: list[list[float]] = []
     for number, cells in _lines(path):
@@ -177,7 +177,7 @@ def _read_text(path: Path, skipped: list[str]) -> tuple[Array, tuple[str, ...]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(number from 1 on, cells) of every line that is not empty."""
+    """Yield (line number from 1 on, cells) of every non-empty line."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             start = file.read(4096)

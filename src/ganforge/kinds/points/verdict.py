@@ -1,4 +1,4 @@
-"""The evaluation of generated points: measures beside their floor and rivals, a verdict in words, and what to show."""
+"""The evaluation of generated points: measures with floor and rivals, a verdict in words, and report blocks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ganforge.measures.intervals import Estimate, rival, rival_rows
 from ganforge.records import GRADES, Bars, Block, Evaluation, Measure, Verdict
 
 MOST_JUDGED = 10_000  # samples of an evaluation
-BOUNDS = (0.15, 0.35, 0.6, 0.9)  # upper ends of what is lost, for each grade but the last
-LEAST_WAY = 0.02  # between real points and a Gaussian: less tells nothing
+BOUNDS = (0.15, 0.35, 0.6, 0.9)  # upper ends of the loss for each grade but the last
+LEAST_WAY = 0.02  # between real points and a Gaussian: less is inconclusive
 MOST_NAMED = 5  # modes
 MOST_BARS = 60
 Scores = Mapping[str, Estimate]
@@ -21,10 +21,10 @@ Scores = Mapping[str, Estimate]
 def evaluate_points(
     train: Array, held_out: Array, samples: Array, modes: Modes, place: Callable[[Array], str], first: tuple[Block, ...]
 ) -> Evaluation:
-    """Compares samples with held-out points, and other real points, a Gaussian and a mixture in the same way.
+    """Compare samples, other real points, a Gaussian and a mixture with held-out points.
 
-    Args: all points in standard deviations of the data; place a point (F,) as a person reads it; first the blocks that
-        stand before the others. The facts are modes {found, reached, missing} and rivals.
+    Args: all points in standard deviations of the data; place formats a point (F,) as text; first the blocks that
+        precede the others. The facts are modes {found, reached, missing} and rivals.
     """
     count = min(len(samples), len(held_out))
     mixed, components = mixture(train, count)
@@ -73,10 +73,10 @@ def evaluate_points(
 
 
 def lost(mine: Scores, floor: Scores, simplest: Scores) -> float:
-    """What is lost of being real, 0 for real points and about 1 for a Gaussian: the largest of three shares.
+    """Return the loss of realism, 0 for real points and about 1 for a Gaussian: the largest of three shares.
 
-    distance: how far it lies from that of real points on the way to the Gaussian's; modes: the share that is not
-    reached; precision: as the distance.
+    distance: its position between that of real points and the Gaussian's; modes: the share not reached; precision:
+    as the distance.
     """
     shares = [1 - mine["modes_reached"].value]
     for name in ("sliced_wasserstein", "precision"):
@@ -94,7 +94,7 @@ def _verdict(
     grade = GRADES[max(sum(lost(mine, floor, simplest) > bound for bound in BOUNDS), limit)]
     on, distance = mine["on_modes"], mine["sliced_wasserstein"]
     helps = distance.high < simplest["sliced_wasserstein"].value and mine["precision"].low > simplest["precision"].value
-    near = f"{mine['precision'].value:.0%} of the points lie where real ones do"  # of one cluster, modes say nothing
+    near = f"{mine['precision'].value:.0%} of the points lie where real ones do"  # with one cluster, modes say nothing
     found = f"{reached} of {count} modes are found, with {on.value:.0%} of the points on them" if count > 1 else near
     sentences = [
         f"{on.value:.1%} of the points lie on a mode ({on.low:.1%} to {on.high:.1%}); of other real points "

@@ -1,1 +1,1 @@
-"""The task `enhance`: damage taken back."""
+"""The task `enhance`: restoration of damaged pictures."""

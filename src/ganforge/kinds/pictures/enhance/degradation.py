@@ -1,7 +1,7 @@
-"""What is done to good pictures so that a network can learn to take it back: `downscale:2`, `noise:25,jpeg:20`, ...
+"""Degradations of good pictures that a network learns to undo: `downscale:2`, `noise:25,jpeg:20`, ...
 
-Steps are separated by commas and made in the order in which they are written. A range such as `noise:0-50` is drawn
-anew for each picture: one blind model for all of it. What comes out is rounded to the 256 levels that a file can hold.
+Steps are separated by commas and applied in order. A range such as `noise:0-50` is drawn anew for each picture:
+one blind model for all of it. The result is rounded to the 256 levels of a file.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 
 FACTORS = (2, 3, 4)
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
-HOLE = (8.0, 24.0)  # pixels of a hole's sides where nobody says
+HOLE = (8.0, 24.0)  # pixels of a hole's sides by default
 FILL = 0.0  # of values in -1..1: the middle grey that a hole is filled with
-# The least and the most that may be asked for, and what the number is.
+# The least and the most allowed, and what the number is.
 KNOWN = {
     "downscale": (2.0, 4.0, "the factor, 2, 3 or 4"),
     "noise": (0.0, 255.0, "the standard deviation, of levels 0 to 255"),
@@ -34,13 +34,13 @@ KNOWN = {
     "grey": (0.0, 0.0, "nothing: the colours are taken away"),
     "hole": (1.0, 48.0, "the side of a box that is filled with grey, in pixels"),
 }
-WHOLE = ("jpeg", "hole")  # steps whose number is a whole one
+WHOLE = ("jpeg", "hole")  # steps with an integer
 SHOWN = "downscale:4, noise:25, noise:0-50, blur:1.5, jpeg:20, grey, hole, or several such as downscale:2,noise:10"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kind of damage, of a strength between low and high."""
+    """One degradation, with a strength between low and high."""
 
     name: str
     low: float
@@ -62,7 +62,7 @@ class Degradation:
         return tuple(step.name for step in self.steps)
 
     def __call__(self, x: Tensor, draws: Draws) -> Tensor:
-        """The damaged pictures.
+        """Degrade pictures.
 
         Args: x (B, C, H, W) in -1..1, H and W multiples of the factor. Returns: (B, C, H / factor, W / factor) in
             -1..1, of whole levels.
@@ -74,7 +74,7 @@ class Degradation:
 
 
 def read_degradation(text: str) -> Degradation:
-    """The degradation that a text asks for. Raises: RecipeError naming the word that is not understood."""
+    """Parse a degradation. Raises: RecipeError naming the unknown word."""
     words = [word.strip().lower() for word in text.split(",")]
     steps = tuple(_step(word) for word in words)
     if len({step.name for step in steps}) != len(steps):
@@ -110,7 +110,7 @@ def _step(word: str) -> Step:
 
 
 def _made(step: Step, x: Tensor, strength: Tensor, draws: Draws) -> Tensor:
-    """One step. Args: strength (B,)."""
+    """Apply one step. Args: strength (B,)."""
     match step.name:
         case "downscale":
             return resized(x, 1 / step.low)
@@ -127,7 +127,7 @@ def _made(step: Step, x: Tensor, strength: Tensor, draws: Draws) -> Tensor:
 
 
 def resized(x: Tensor, scale: float) -> Tensor:
-    """Bicubic, with the kernel widened when pictures become smaller: as Pillow's BICUBIC and MATLAB's imresize do.
+    """Resize with a bicubic kernel, widened for downscaling as in Pillow's BICUBIC and MATLAB's imresize.
 
     Source: Keys 1981 with a = -1/2. (Without `antialias`, torch takes a = -3/4 also for enlarging.)
     """
@@ -136,7 +136,7 @@ def resized(x: Tensor, scale: float) -> Tensor:
 
 
 def greyed(x: Tensor) -> Tensor:
-    """The luma of colour pictures (B, 3, H, W) in each of three channels; grey ones as they are."""
+    """Replace colour pictures (B, 3, H, W) by their luma in three channels; grey ones are unchanged."""
     if x.shape[1] == 1:
         return x
     red, green, blue = x.chunk(3, dim=1)
@@ -144,7 +144,7 @@ def greyed(x: Tensor) -> Tensor:
 
 
 def _blurred(x: Tensor, sigma: Tensor, radius: int) -> Tensor:
-    """A Gaussian of another width for each picture, first along rows, then along columns; the border is repeated."""
+    """Blur each picture with a Gaussian of its own width, along rows, then columns; the border is repeated."""
     places = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
     kernel = torch.exp(-0.5 * (places / sigma.clamp_min(1e-3)[:, None]).square())  # (B, K)
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(x.shape[1], 0)
@@ -155,8 +155,8 @@ def _blurred(x: Tensor, sigma: Tensor, radius: int) -> Tensor:
 
 
 def _compressed(x: Tensor, quality: Tensor) -> Tensor:
-    """Through JPEG and back, by Pillow on the processor: only what a network is given goes this way, so it needs no
-    gradient."""
+    """Compress with JPEG and decode, by Pillow on the CPU.
+    Only inputs of a network pass through here, so no gradient is needed."""
     done = []
     for levels, wanted in zip(to_uint8(x).permute(0, 2, 3, 1).cpu().numpy(), quality.tolist(), strict=True):
         file = io.BytesIO()
@@ -167,7 +167,7 @@ def _compressed(x: Tensor, quality: Tensor) -> Tensor:
 
 
 def _holed(x: Tensor, side: Tensor, draws: Draws) -> Tensor:
-    """One box of middle grey somewhere in each picture, wholly inside: what a person paints over is filled."""
+    """Fill one random box in each picture, wholly inside, with middle grey, as for areas that a user paints over."""
     place = draws.uniform(len(x), 2)
     inside = []
     for axis, length in enumerate(x.shape[2:]):

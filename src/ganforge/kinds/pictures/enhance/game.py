@@ -1,9 +1,9 @@
-"""The game of three players that takes damage back: faithful, discriminator and sharp.
+"""The three-player game of restoration: faithful, discriminator and sharp.
 
-`faithful` plays from the start to the end and knows only the truth it should have found: it gives what is certain,
-and where several truths are possible their mean, which is blurred. `sharp` begins as a copy of it, from some progress
-on, and is judged by the discriminator too: it decides for one truth. Both ends are kept; what a person applies lies
-between them, by interpolating the weights (Wang et al. 2018, "ESRGAN", section 3.4).
+`faithful` trains from start to end with the error to the truth alone: where several truths are possible it returns
+their mean, which is blurred. `sharp` starts as a copy of it, at some progress, and is also trained against the
+discriminator, so it chooses one truth. Both ends are kept; the user applies a network between them, by
+interpolating the weights (Wang et al. 2018, "ESRGAN", section 3.4).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
 
 
 class BothEnds(nn.Module):
-    """Both ends of the dial. forward gives the faithful one's result."""
+    """Both ends of the dial. forward returns the faithful one's result."""
 
     def __init__(self, faithful: Enhancer, sharp: Enhancer) -> None:
         super().__init__()
@@ -40,18 +40,18 @@ class BothEnds(nn.Module):
 
 
 def enhancer_for(chosen: Enhancement, network: Network, data: Data) -> Enhancer:
-    """A fresh network for what a recipe's section says. Raises: RecipeError if the degradation is not understood."""
+    """Build a new network for a recipe's section. Raises: RecipeError for an unknown degradation."""
     return enhancer(network, data, read_degradation(chosen.degradation).factor, data.shape[0])
 
 
 def initial_ends(recipe: Recipe) -> BothEnds:
-    """Both ends with the same first weights, from the recipe's seed."""
+    """Build both ends with the same initial weights, from the recipe's seed."""
     chosen, seed = recipe.section(Enhancement), seed_for(recipe.seed, "networks")
     return BothEnds(*(initialised(seed, lambda: enhancer_for(chosen, recipe.network, recipe.data)) for _ in range(2)))
 
 
 def build_game(recipe: Recipe) -> Game:
-    """Fresh networks on the recipe's device, and what each minimises. Every player sees fresh damage."""
+    """Build networks on the recipe's device, with their losses. Every player sees newly drawn damage."""
     chosen = recipe.section(Enhancement)
     damage, view = read_degradation(chosen.degradation), view_of(recipe)
     dial = initial_ends(recipe)
@@ -76,7 +76,7 @@ def build_game(recipe: Recipe) -> Game:
         return score
 
     def faithful_loss(turn: Turn) -> Loss:
-        if is_on(turn.dials["copies"]):  # so that whoever looks, or begins to play, finds a copy one step old
+        if is_on(turn.dials["copies"]):  # so that evaluations, and a player that joins, find a copy one step old
             with torch.no_grad():
                 for ours, theirs in zip(dial.sharp.parameters(), dial.faithful.parameters(), strict=True):
                     ours.copy_(theirs)
@@ -108,14 +108,14 @@ def build_game(recipe: Recipe) -> Game:
     players = (
         Player("faithful", dial.faithful, faithful_loss, alone, dials=copies),
         Player("discriminator", critic, discriminator_loss, against, plays_late, dials=dials),
-        # The dial, and not its sharp end: so that both ends are the product.
+        # The dial, not its sharp end, so that both ends are the product.
         Player("sharp", dial, sharp_loss, against, plays_late, dials=dials),
     )
     return Game(players, product="sharp")
 
 
 def training_pair(tiles: Tensor, patch: int, damage: Degradation, draws: Draws) -> tuple[Tensor, Tensor]:
-    """Patches cut at random out of tiles (B, C, H, W), turned and mirrored, and what is given of them.
+    """Cut random patches from tiles (B, C, H, W), turn and mirror them, and degrade them.
 
     Returns: the truth (B, C, patch, patch), and the damaged (B, C, patch / factor, patch / factor).
     """

@@ -1,7 +1,7 @@
-"""Opens photos of any size at their own resolution: tiles cut from them, two parts, and a passport.
+"""Opening of photos of any size at their own resolution: tiles, two parts, and a passport.
 
-Nothing is resized, because what a network takes back (noise, blur, few pixels) is a matter of single pixels. Tiles
-cover each photo evenly and overlap as far as they must; training cuts its patches out of them at random.
+Nothing is resized, because what a network restores (noise, blur, few pixels) is a matter of single pixels. Tiles
+cover each photo evenly and overlap as needed; training cuts random patches from them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ganforge.kinds.pictures.reading.survey import refuse_too_few
 TILE = 96  # pixels of a tile's side
 MOST_BYTES = 2**29  # of all tiles
 MOST_PHOTOS = 2_000  # read of each part, evenly spread over it
-ENOUGH_TO_SPARE = 5  # photos from which on some are held out whole
+ENOUGH_TO_SPARE = 5  # photos from which on whole ones are held out
 SHARE_HELD_OUT, MOST_HELD_OUT = 0.1, 50  # photos
-RIGHT = 0.25  # share of the width that is held out where photos are too few
+RIGHT = 0.25  # share of the width that is held out if photos are too few
 
 
 @dataclass(slots=True)
@@ -32,15 +32,15 @@ class _Read:
     """The tiles of the photos of one part."""
 
     tiles: list[Pixels] = field(default_factory=list)  # (n, TILE, TILE, C) of each photo
-    right: list[Pixels] = field(default_factory=list)  # the same of its right side alone, where photos are few
-    left: list[Pixels] = field(default_factory=list)  # and of the rest
+    right: list[Pixels] = field(default_factory=list)  # of its right side alone, if photos are few
+    left: list[Pixels] = field(default_factory=list)  # of the rest
     hashes: list[str] = field(default_factory=list)
     small: int = 0  # photos that had to be mirrored to fill a tile
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
 def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Pictures:
-    """Reads, cuts into tiles of shape (C, TILE, TILE) and splits. What is transparent is laid on white.
+    """Read photos, cut tiles (C, TILE, TILE) and split them. Transparency is composited on white.
 
     From 5 different photos on, a tenth of them, by their content, is held out whole; of fewer, the right quarter of
     each. Test pictures that came with the data are the held-out part.
@@ -68,7 +68,7 @@ def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Picture
 
 
 def cut_tiles(pixels: Pixels) -> Pixels:
-    """(n, TILE, TILE, C): the fewest tiles that cover a picture (H, W, C), evenly spread; a smaller one is mirrored."""
+    """Cut a picture (H, W, C) into the fewest covering tiles (n, TILE, TILE, C); a smaller one is mirrored."""
     missing = [max(0, TILE - side) for side in pixels.shape[:2]]
     padded = np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
     rows, columns = (
@@ -78,7 +78,7 @@ def cut_tiles(pixels: Pixels) -> Pixels:
 
 
 def _read(part: Part, channels: int, *, few: bool) -> _Read:
-    """Args: few whether the photos may turn out too few to hold some out whole."""
+    """Read a part. Args: few whether photos may be too few to hold out whole ones."""
     places = spread(part.count, MOST_PHOTOS)
     most = max(1, MOST_BYTES // (TILE * TILE * channels) // len(places)) if places else 1
     read = _Read()
@@ -89,7 +89,7 @@ def _read(part: Part, channels: int, *, few: bool) -> _Read:
         read.small += min(one.pixels.shape[:2]) < TILE
         read.hashes.append(hashlib.sha256(f"{one.pixels.shape}".encode() + one.pixels.tobytes()).hexdigest())
         read.tiles.append(_some(cut_tiles(one.pixels), most, number))
-        if few and len(read.hashes) <= 4 * ENOUGH_TO_SPARE:  # copies count once: they are known only at the end
+        if few and len(read.hashes) <= 4 * ENOUGH_TO_SPARE:  # copies count once and are known only at the end
             edge = one.pixels.shape[1] - max(1, round(RIGHT * one.pixels.shape[1]))
             read.left.append(_some(cut_tiles(one.pixels[:, : max(1, edge)]), most, number))
             read.right.append(_some(cut_tiles(one.pixels[:, edge:]), most, number))
@@ -97,7 +97,7 @@ def _read(part: Part, channels: int, *, few: bool) -> _Read:
 
 
 def _some(tiles: Pixels, most: int, number: int) -> Pixels:
-    """At most `most` of the tiles of photo `number`, always the same ones."""
+    """Return at most `most` of the tiles of photo `number`, always the same ones."""
     if len(tiles) <= most:
         return tiles
     chosen = torch.randperm(len(tiles), generator=generator_for(0, "photos/tiles", step=number))[:most]
@@ -106,7 +106,7 @@ def _some(tiles: Pixels, most: int, number: int) -> Pixels:
 
 
 def _split(parts: list[_Read]) -> tuple[Pixels, Pixels, str]:
-    """Training tiles, held-out tiles, and how they were parted."""
+    """Return training tiles, held-out tiles, and a description of the split."""
     if len(parts) == 2:
         given = "as given: the test pictures that came with the data"
         return np.concatenate(parts[0].tiles), np.concatenate(parts[1].tiles), given

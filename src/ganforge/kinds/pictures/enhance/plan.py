@@ -1,4 +1,4 @@
-"""The plan for pictures made better: which networks, how long, and from when on the sharp end plays."""
+"""The plan for enhancement: networks, length, and the progress at which the sharp end joins."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from ganforge.recipe import Network, Recipe, Request, Size
 
 BATCH = 16
 DEGRADATION = "downscale:2"
-GIVEN = 24  # pixels of the side of what the network is given in training, where pictures are enlarged
-PATCH = 48  # the same where they are not
-GAMMA_PER_SQUARED_ERROR = 0.01  # see kinds/pictures/plan.py; here truth and result are what is told apart
+GIVEN = 24  # pixels of the side of the network's input in training, if pictures are enlarged
+PATCH = 48  # the same if they are not
+GAMMA_PER_SQUARED_ERROR = 0.01  # see kinds/pictures/plan.py; here truth and result are discriminated
 HALF_LIFE_SHARE = 0.01  # of the run
 SECONDS_PER_LOOK = 2.0
-STEADY_RATE = 300.0  # patches/s that records are spaced by where examples were asked for, not minutes
+STEADY_RATE = 300.0  # patches/s for the spacing of records if examples were requested, not minutes
 MARKS = (0.0, 0.05, 0.2, 0.5, 0.7, 0.85, 1.0)
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="enhancer", width=16, depth=2),
@@ -51,7 +51,7 @@ ABSENT = {
 
 
 def begin(request: Request, task: type[Task]) -> Draft:
-    """A draft with what the person has pinned. Raises: RecipeError before a picture is read."""
+    """Return a draft with the user's settings. Raises: RecipeError before a picture is read."""
     draft = Draft(request, task, absent=ABSENT)
     read_degradation(_asked(draft))
     if draft.pinned.get("objective.order", "alternating") != "alternating":
@@ -64,9 +64,9 @@ def begin(request: Request, task: type[Task]) -> Draft:
 
 
 def plan_enhancement(draft: Draft, photos: Pictures, tell: Tell) -> Recipe:
-    """Everything chosen, each choice with its reason; times a few steps of both phases on this machine.
+    """Choose every setting, with its reason; times a few steps of both phases on this machine.
 
-    Raises: RecipeError for networks that cannot be built; DataError where the data cannot be damaged so.
+    Raises: RecipeError for networks that cannot be built; DataError if the data cannot be degraded so.
     """
     damage = read_degradation(_asked(draft))
     if "grey" in damage.names and photos.shape[0] == 1:
@@ -97,7 +97,7 @@ def plan_enhancement(draft: Draft, photos: Pictures, tell: Tell) -> Recipe:
 
 
 def _asked(draft: Draft) -> str:
-    """The damage that was asked for, or the usual one."""
+    """Return the requested degradation, or the default."""
     asked: str = draft.pinned.get("enhance.degradation", DEGRADATION)
     return asked
 
@@ -127,8 +127,8 @@ def _choose_network(draft: Draft) -> Network:
 
 
 def _choose_objective(draft: Draft, photos: Pictures) -> None:
-    """The penalty's weight from how far the plainly enlarged input is from the truth: that difference is what the
-    discriminator has to see."""
+    """Choose the penalty's weight from the distance of the bicubic input to the truth.
+    That is the difference that the discriminator has to see."""
     enhancement = draft[Enhancement]
     damage = read_degradation(enhancement.degradation)
     places = torch.linspace(0, len(photos.train) - 1, min(64, len(photos.train))).round().long()
@@ -146,14 +146,14 @@ def _choose_objective(draft: Draft, photos: Pictures) -> None:
 
 
 def _span(draft: Draft, photos: Pictures) -> Span:
-    """How long, from the rates of both phases."""
+    """Choose the length from the rates of both phases."""
     chosen = draft[Enhancement]
 
     def phase(recipe: Recipe, sharp_from: float) -> Recipe:
         return recipe.model_copy(update={"own": chosen.model_copy(update={"sharp_from": sharp_from})})
 
     def measure(recipe: Recipe, steps: int) -> float:
-        """Patches/s over both phases: each has its share of the examples."""
+        """Measure patches/s over both phases, weighted by their shares of the examples."""
         alone, together = (measure_rate(phase(recipe, at), photos.train, steps, build=build_game) for at in (1.0, 0.0))
         return 1 / (chosen.sharp_from / alone + (1 - chosen.sharp_from) / together)
 

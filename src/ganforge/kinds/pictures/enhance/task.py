@@ -1,4 +1,4 @@
-"""The task `enhance`: takes damage back. Both ends of the dial are judged beside baselines without a network."""
+"""The task `enhance`: restores pictures. Both ends of the dial are compared with baselines without a network."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Meaning, Measure, Page
 from ganforge.run import Run
 
-LOOKED_AT, SHOWN = 48, 6  # held-out tiles that a look measures, and that it draws
+LOOKED_AT, SHOWN = 48, 6  # held-out tiles measured, and drawn, at each look
 JUDGED = 128  # held-out tiles in an evaluation
 CASES = 6  # rows of a group of cases
-SIDE = 32  # pixels of the patches by which what looks real is measured
+SIDE = 32  # pixels of the patches by which realism is measured
 LEARNED_FROM = 6_000  # patches that the judge learns from
 
 Pixels = NDArray[np.uint8]
@@ -62,7 +62,7 @@ SCORES = (
 
 
 class Enhance(Task):
-    """Turns pictures, and what damages them, into a game of three."""
+    """The task `enhance`: a three-player game on pictures and a degradation."""
 
     name: ClassVar[str] = "enhance"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"psnr": "higher", "sharp_psnr": "higher"}
@@ -81,7 +81,7 @@ class Enhance(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> EnhanceJob:
-        """Opens the pictures at their own resolution and chooses everything the person did not."""
+        """Open the pictures at their own resolution and choose every setting not requested."""
         if (side := request.options.get("resolution")) is not None:
             raise RecipeError(
                 f"The resolution {side} was given.",
@@ -94,14 +94,14 @@ class Enhance(Task):
         return EnhanceJob(plan_enhancement(draft, photos, tell), photos, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> EnhanceJob:
-        """The same job again from its recipe."""
+        """Recreate the job from its recipe."""
         photos = _open(recipe.ask, recipe.compute.device)
         refuse_changed_data(recipe, photos.data_hash, "The pictures")
         refuse_misfits(recipe, photos.shape)
         return EnhanceJob(recipe, photos, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
-        """The game of three, on the tiles that were sent."""
+        """Return the game and a feed of the tiles received."""
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
 
 
@@ -111,7 +111,7 @@ def _open(request: Request, device: str) -> Pictures:
 
 @dataclass(slots=True)
 class EnhanceJob(Job):
-    """Photos opened and everything chosen."""
+    """A job with its photos and its complete recipe."""
 
     recipe: Recipe
     photos: Pictures
@@ -131,15 +131,15 @@ class EnhanceJob(Job):
         return read_degradation(self.recipe.section(Enhancement).degradation)
 
     def game(self) -> Game:
-        """Faithful, discriminator and sharp, initialised from the seed."""
+        """Build faithful, discriminator and sharp from the seed."""
         return build_game(self.recipe)
 
     def prepare(self) -> None:
-        """Trains or loads the judge of patches before the clock of training starts."""
+        """Train or load the judge of patches before the clock of training starts."""
         self._the_judge()
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """Held-out tiles, the same each time: given, faithful, sharp and true; and how near both ends come."""
+        """Draw held-out tiles, the same each time: input, faithful, sharp and truth; and measure both ends."""
         truth, given = self._pairs(LOOKED_AT)
         faithful, sharp = (results_of(end, given) for end in _ends(product))
         coarse = _coarse(given[:SHOWN], self.damage.factor)
@@ -150,11 +150,11 @@ class EnhanceJob(Job):
         return with_ends({name: _mean(psnr(truth, made)) for name, made in ends.items()})
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """model.json and model.safetensors: all that `apply` needs; the weights of both ends."""
+        """Write model.json and model.safetensors with both ends, all that `apply` needs."""
         write_model_files(folder, product, model_description(self.recipe))
 
     def read_product(self, folder: Path) -> nn.Module:
-        """Both ends, as `write_model` wrote them."""
+        """Load both ends, as `write_model` wrote them."""
         recipe = self.recipe
         read_description(folder)
         chosen = recipe.section(Enhancement)
@@ -162,7 +162,7 @@ class EnhanceJob(Job):
         return dial.to(recipe.compute.device)
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """Every measure of both ends beside the plain ways, and the verdict.
+        """Compare every measure of both ends with the baselines, and give the verdict.
 
         The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
         """
@@ -211,7 +211,7 @@ class EnhanceJob(Job):
     def _cases(
         self, run: Run, truth: Pixels, given: Pixels, made: Mapping[str, Pixels], reference: str
     ) -> dict[str, Any]:
-        """Draws the worst, the best and some random tiles, by how much is gained on the reference."""
+        """Draw the worst, the best and some random tiles, by gain over the reference."""
         gain = psnr(truth, made[FAITHFUL]) - psnr(truth, made[reference])
         order = np.argsort(gain, kind="stable")
         count = min(CASES, len(order))
@@ -234,7 +234,7 @@ class EnhanceJob(Job):
         return draw_cases(run, columns, groups)
 
     def _pairs(self, most: int) -> tuple[Pixels, Pixels]:
-        """Held-out tiles, and what is given of them, both uint8 (N, C, H, W); the same ones each time."""
+        """Return held-out tiles and their inputs, both uint8 (N, C, H, W); the same ones each time."""
         held_out = self.photos.held_out
         batch = held_out.batch(torch.from_numpy(subset(len(held_out), most, "enhance/held out")))["x"]
         random = generator_for(0, "enhance/held out", device=batch.device)
@@ -253,18 +253,18 @@ class EnhanceJob(Job):
 
 
 def _ends(product: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """Faithful and sharp."""
+    """Return faithful and sharp."""
     assert isinstance(product, BothEnds)
     return product.faithful, product.sharp
 
 
 def _coarse(given: Pixels, factor: int) -> Pixels:
-    """What was given, each pixel shown as a square of factor x factor."""
+    """Enlarge inputs, each pixel to a square of factor x factor."""
     return given.repeat(factor, axis=2).repeat(factor, axis=3)
 
 
 def cut_patches(tiles: Pixels) -> Pixels:
-    """Tiles (N, C, H, W) cut into patches (n, C, SIDE, SIDE) side by side."""
+    """Cut tiles (N, C, H, W) into adjacent patches (n, C, SIDE, SIDE)."""
     count, channels, height, width = tiles.shape
     high, wide = height // SIDE, width // SIDE
     cut = tiles[:, :, : high * SIDE, : wide * SIDE].reshape(count, channels, high, SIDE, wide, SIDE)
@@ -275,9 +275,9 @@ def cut_patches(tiles: Pixels) -> Pixels:
 def patch_features(
     judge: Judge, truth: Pixels, made: Mapping[str, Pixels]
 ) -> tuple[Features, Features, dict[str, Features]]:
-    """What the judge sees in patches: of half of the truth, of its other half, and of that half of each result.
+    """Return the judge's features of patches: of half of the truth, of its other half, and of that half of each result.
 
-    A result is compared with the first half: never with its own truth, to which it is near whatever it looks like.
+    A result is compared with the first half, never with its own truth, to which it is near even if unrealistic.
     """
     seen = judge.features(cut_patches(truth))
     order = np.random.default_rng(seed_for(0, "enhance/halves")).permutation(len(seen))
@@ -292,7 +292,7 @@ def _mean(values: NDArray[np.float64]) -> Estimate:
 
 
 def _measures(scores: Mapping[str, Mapping[str, Estimate]], reference: str, floor: float) -> list[Measure]:
-    """What evaluation.json lists: the faithful end's nearness, the sharp end's look, and each beside the other."""
+    """Return the measures of evaluation.json: the faithful end's error and the sharp end's realism, compared."""
     told = {
         "psnr": (FAITHFUL, "psnr"),
         "ssim": (FAITHFUL, "ssim"),

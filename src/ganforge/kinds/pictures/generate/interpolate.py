@@ -1,4 +1,4 @@
-"""Walks in latent space: how one generated picture becomes another, as a film."""
+"""Walks in latent space: videos that interpolate between generated pictures."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from ganforge.kinds.pictures.generate.model import PictureModel
 
 
-STRAIGHT = 1e-4  # of the sine of an angle: below it there is no telling which great circle is meant
+STRAIGHT = 1e-4  # of the sine of an angle: below it the great circle is undefined
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-    """Points on the arc of the great circle from start to end, at equal speed (Shoemake 1985).
+    """Return points on the great-circle arc from start to end, at equal speed (Shoemake 1985).
 
-    A straight line between two normal vectors would pass through points that are too near to zero for a generator to
-    have met: halfway, 0.7 of the length. The arc's length goes linearly from that of start to that of end.
+    A straight line between two normal vectors passes through points nearer to zero than a generator has
+    seen: halfway, 0.7 of the length. The arc's length goes linearly from that of start to that of end.
 
     Args: start, end (Z,); share (S,) in 0..1. Returns: (S, Z). Between parallel or opposite points: the straight line.
     """
@@ -45,7 +45,7 @@ def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
 
 
 def closed_walk(keys: Tensor, steps: int) -> Tensor:
-    """Through all keys in turn and back to the first, slow near each key, so that it is seen before it changes.
+    """Return a walk through all keys and back to the first, slow near each key, so that it stays visible.
 
     Args: keys (K, Z), K >= 2; steps from one key to the next, >= 1. Returns: (K * steps, Z); the first of each `steps`
         is a key, and the last leads to the first, so that the walk can be shown again and again.
@@ -63,14 +63,14 @@ MOST_BYTES = 2**29  # of all frames: Pillow keeps them until the file is written
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """The frames of a walk, drawn as they are asked for (contracts.Samples)."""
+    """The frames of a walk, drawn on demand (contracts.Samples)."""
 
     model: PictureModel
     latents: Tensor  # (S, Z)
     labels: NDArray[np.int64]  # of each frame, side by side; (0,) of a model without labels
 
     def blocks(self) -> Iterator[NDArray[np.uint8]]:
-        """One frame (H, W, C) at a time: a picture of every label, or, without any, just one."""
+        """Yield one frame (H, W, C) at a time: a picture of every label, or, without labels, just one."""
         for latent in self.latents:
             if len(self.labels):
                 yield grid(self.model.draw(latent.repeat(len(self.labels), 1), self.labels))
@@ -82,7 +82,7 @@ class Walk:
         return np.stack(list(self.blocks()))
 
     def write(self, out: Path, *, force: bool) -> Path:
-        """Writes a .gif, .webp or .mp4. The place is checked before anything is drawn."""
+        """Write a .gif, .webp or .mp4. The path is checked before anything is drawn."""
         place = out.resolve()
         check_film(place.suffix.lower())
         refuse_taken(place, force=force)
@@ -91,9 +91,9 @@ class Walk:
 
 
 def walk_of(model: PictureModel, keys: int, steps: int, label: str | None, seed: int, truncation: float) -> Walk:
-    """A walk through `keys` random pictures and back to the first.
+    """Return a walk through `keys` random pictures and back to the first.
 
-    Raises: InputError for an unknown label, a number out of range, or a film that is too long to be held.
+    Raises: InputError for an unknown label, a number out of range, or a video too long for memory.
     """
     for what, number, least, most in (("key pictures", keys, 2, MOST_KEYS), ("steps", steps, 1, 1000)):
         if number != int(number) or not least <= number <= most:
@@ -113,7 +113,7 @@ def walk_of(model: PictureModel, keys: int, steps: int, label: str | None, seed:
 
 
 def _labels(model: PictureModel, label: str | None) -> NDArray[np.int64]:
-    """Which labels are shown, in their order: none for a model without; the most frequent ones where there are many."""
+    """Return the labels to show, in their order: none for a model without; the most frequent ones of many."""
     if label is not None:
         return np.array([model.label_index(label)])
     most = np.argsort(-np.array(model.label_shares), kind="stable")[:MOST_SIDE_BY_SIDE]

@@ -1,4 +1,4 @@
-"""A trained generator of pictures, and how to read it back. Nothing here opens the training data."""
+"""A trained generator of pictures, and its loading. Nothing here opens the training data."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from ganforge.kinds.pictures.generate.interpolate import Walk
 
 BLOCK = 500  # latents drawn at once: another number would give other pictures for the same seed
-MOST_NUMBERS = 2**22  # of one picture: convolutions with few weights can draw pictures beyond any memory
+MOST_NUMBERS = 2**22  # of one picture: convolutions with few weights can draw pictures larger than memory
 MOST_PIXELS = 2**20  # of all pictures in one pass through the network: bounds the memory of its activations
 
 
 @dataclass(frozen=True, slots=True)
 class PictureModel:
-    """Latents in, pictures out."""
+    """A generator: latents in, pictures out."""
 
     network: nn.Module
     latent_size: int
@@ -44,9 +44,9 @@ class PictureModel:
     def draw_pictures(
         self, count: int, *, labels: NDArray[np.int64] | None = None, seed: int = 0, truncation: float = 1.0
     ) -> NDArray[np.uint8]:
-        """Draws pictures.
+        """Draw pictures.
 
-        Beside the pictures returned it takes the memory of one pass, which MOST_PIXELS bounds.
+        Besides the pictures returned it needs the memory of one pass, which MOST_PIXELS bounds.
 
         Args: labels (count,) for a model with labels, None draws them with their shares in training; truncation in
             (0, 1]: latents are drawn nearer to their mean, which gives cleaner and less varied pictures.
@@ -61,7 +61,7 @@ class PictureModel:
     def blocks(
         self, count: int, *, labels: NDArray[np.int64] | None = None, seed: int = 0, truncation: float = 1.0
     ) -> Iterator[NDArray[np.uint8]]:
-        """The same, at most BLOCK at a time."""
+        """Draw the same, at most BLOCK at a time."""
         if self.label_names and labels is None:
             labels = self.draw_labels(count, seed=seed)
         for block in range(0, count, BLOCK):
@@ -70,12 +70,12 @@ class PictureModel:
             yield self.draw(latents, labels[place] if labels is not None else None)
 
     def draw_latents(self, block: int, *, seed: int) -> Tensor:
-        """The BLOCK latents (BLOCK, Z) that `draw_pictures` draws from place `block` on, a multiple of BLOCK."""
+        """Draw the latents (BLOCK, Z) that `draw_pictures` uses from index `block` on, a multiple of BLOCK."""
         return torch.randn(BLOCK, self.latent_size, generator=generator_for(seed, "sample", step=block))
 
     @torch.no_grad()
     def draw(self, latents: Tensor, labels: NDArray[np.int64] | None) -> NDArray[np.uint8]:
-        """The pictures (N, C, H, W) uint8 of latents (N, Z) and, for a model with labels, labels (N,)."""
+        """Generate pictures (N, C, H, W) uint8 from latents (N, Z) and, for a model with labels, labels (N,)."""
         device = next(self.network.parameters()).device
         channels, height, width = self.picture_shape()
         pictures = np.empty((len(latents), channels, height, width), np.uint8)
@@ -88,14 +88,14 @@ class PictureModel:
 
     @torch.no_grad()
     def picture_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of what is drawn, found by drawing one."""
+        """(C, H, W) of a picture, found by drawing one."""
         device = next(self.network.parameters()).device
         label = torch.zeros(1, dtype=torch.int64, device=device) if self.label_names else None
         _, channels, height, width = self.network(torch.zeros(1, self.latent_size, device=device), label).shape
         return channels, height, width
 
     def refuse_impossible(self, count: int, truncation: float) -> None:
-        """Raises: InputError for a number that makes no sense, or for more pictures than this machine can hold."""
+        """Raise InputError for an invalid number, or for more pictures than this machine can hold."""
         if count < 1 or count != int(count):
             raise InputError(
                 f"{count} pictures cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64."
@@ -113,14 +113,14 @@ class PictureModel:
             )
 
     def draw_labels(self, count: int, seed: int) -> NDArray[np.int64] | None:
-        """(count,) labels with their shares in training; None for a model without labels."""
+        """Draw (count,) labels with their shares in training; None for a model without labels."""
         if not self.label_names:
             return None
         random = np.random.default_rng(seed_for(seed, "sample/labels"))
         return random.choice(len(self.label_names), size=count, p=self.label_shares).astype(np.int64)
 
     def label_index(self, label: str) -> int:
-        """The index of a label's name. Raises: InputError with the nearest name."""
+        """Return the index of a label's name. Raises: InputError with the nearest name."""
         if not self.label_names:
             raise InputError(
                 f"There is no label {label!r}.", "This model was trained without labels.", "Leave --label."
@@ -129,12 +129,12 @@ class PictureModel:
             raise InputError(f"There is no label {label!r}.", did_you_mean(label, self.label_names))
         return self.label_names.index(label)
 
-    # ---- what contracts.Model asks for
+    # ---- contracts.Model
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> PictureSamples | Walk:
-        """New pictures, or with `interpolate` a walk.
+        """Sample pictures, or with `interpolate` a walk.
 
-        Args: asked label, truncation, interpolate. Raises: InputError.
+        Args: asked: label, truncation, interpolate. Raises: InputError.
         """
         label, truncation = asked.get("label"), float(asked.get("truncation", 1.0))
         if (keys := asked.get("interpolate")) is not None:
@@ -146,11 +146,11 @@ class PictureModel:
         return PictureSamples(self, int(count), labels, seed, truncation)
 
     def write(self, samples: PictureSamples | Walk, out: Path, *, force: bool) -> Path:
-        """Writes pictures as write.py says, a walk as a film. Raises: InputError, StorageError."""
+        """Write pictures as in write.py, a walk as a video. Raises: InputError, StorageError."""
         return samples.write(out, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Refused: a generator of pictures takes nothing in."""
+        """Raise InputError: a generator of pictures takes no input."""
         raise InputError(
             "This run draws pictures from nothing.",
             "There is nothing that it could be applied to.",
@@ -158,27 +158,27 @@ class PictureModel:
         )
 
     def next_steps(self) -> Mapping[str, str]:
-        """Commands for a person who has this model (contracts.Model)."""
+        """Commands to use this model (contracts.Model)."""
         return NEXT_STEPS["generate"]
 
-    # ---- verbs that only models of pictures have
+    # ---- verbs of models of pictures only
 
     def interpolate(
         self, keys: int, out: Path, *, label: str | None, steps: int, seed: int, truncation: float, force: bool
     ) -> Path:
-        """Writes a film of a walk in latent space; see `api.interpolate`."""
+        """Write a video of a walk in latent space; see `api.interpolate`."""
         from ganforge.kinds.pictures.generate.interpolate import walk_of
 
         return walk_of(self, keys, steps, label, seed, truncation).write(out, force=force)
 
     def invert(self, *given: Any, **options: Any) -> Any:
-        """Finds the latents of pictures; see kinds/pictures/invert/inversion.py."""
+        """Find the latents of pictures; see kinds/pictures/invert/inversion.py."""
         from ganforge.kinds.pictures.invert.inversion import invert
 
         return invert(self, *given, **options)
 
     def augment(self, *given: Any, **options: Any) -> Any:
-        """Enlarges a labelled data set; see kinds/pictures/augment.py."""
+        """Enlarge a labelled data set; see kinds/pictures/augment.py."""
         from ganforge.kinds.pictures.augment import augment
 
         return augment(self, *given, **options)
@@ -186,7 +186,7 @@ class PictureModel:
 
 @dataclass(frozen=True, slots=True)
 class PictureSamples:
-    """Pictures that are drawn as they are asked for (contracts.Samples)."""
+    """Pictures drawn on demand (contracts.Samples)."""
 
     model: PictureModel
     count: int
@@ -195,7 +195,7 @@ class PictureSamples:
     truncation: float
 
     def blocks(self) -> Iterator[NDArray[np.uint8]]:
-        """Some hundred pictures (N, C, H, W) at a time."""
+        """Yield some hundred pictures (N, C, H, W) at a time."""
         return self.model.blocks(self.count, labels=self.labels, seed=self.seed, truncation=self.truncation)
 
     def value(self) -> NDArray[np.uint8]:
@@ -203,7 +203,7 @@ class PictureSamples:
         return self.model.draw_pictures(self.count, labels=self.labels, seed=self.seed, truncation=self.truncation)
 
     def write(self, out: Path, *, force: bool) -> Path:
-        """Writes a grid, a folder or an array. The place is checked before anything is drawn."""
+        """Write a grid, a folder or an array. The path is checked before anything is drawn."""
         from ganforge.kinds.pictures.write import check_place, write_pictures
 
         check_place(out, (self.count, *self.model.picture_shape()), force=force)
@@ -212,9 +212,9 @@ class PictureSamples:
 
 
 def load_model(folder: Path, device: str = "cpu") -> PictureModel:
-    """Reads the model of a run, which may come from anybody; see core/model_files.py.
+    """Load the model of a run, which may be untrusted; see core/model_files.py.
 
-    Raises: RunError if there is none, if it is damaged, or if it draws no pictures.
+    Raises: RunError if it is missing or damaged, or does not draw pictures.
     """
     content = read_description(folder)
     if content.get("task") != "generate" or content.get("kind") == "tables":
@@ -234,5 +234,5 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
 
 
 def _shares(shares: NDArray[np.float64]) -> bool:
-    """Whether they are shares of one whole; of no labels there are none."""
+    """Return whether these are shares that sum to 1, or empty without labels."""
     return len(shares) == 0 or bool((shares >= 0).all() and abs(shares.sum() - 1) < 1e-6)

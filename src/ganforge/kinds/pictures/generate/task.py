@@ -1,4 +1,4 @@
-"""The task `generate`: pictures like the ones given. A game of two players, generator and discriminator."""
+"""The task `generate` on pictures: a two-player game, generator and discriminator."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ from ganforge.run import Run
 GRID = 64  # pictures in a sample grid
 JUDGED = 5000  # samples in an evaluation
 PAIRS = 32  # samples shown beside their nearest training picture
-TRAIN_SUBSET = 10_000  # training pictures that the judge learns from, and as many that samples are compared with
+TRAIN_SUBSET = 10_000  # training pictures for the judge, and for comparison with samples
 TRAIN_SUBSET_BYTES = 2**29  # at most
-FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
+FLOOR_SHARE = 5  # at most one training picture in so many is withheld from the judge, for the floor
 
 
 class Generate(Task):
-    """Turns pictures into a game of two."""
+    """The task `generate` on pictures."""
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
@@ -63,7 +63,7 @@ class Generate(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> GenerateJob:
-        """Opens the pictures and chooses everything the person did not."""
+        """Open the pictures and choose every setting not requested."""
         draft = Draft(request, Generate)
         found = _survey(request)
         size, why = target_size(found.native_size, draft)
@@ -72,7 +72,7 @@ class Generate(Task):
         return GenerateJob(plan_pictures(draft, pictures, size_reason=why, tell=tell), pictures, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
-        """The same job again from its recipe."""
+        """Recreate the job from its recipe."""
         found = _survey(recipe.ask)
         _, height, width = recipe.data.shape
         pictures = open_pictures(found, size=(height, width), device=recipe.compute.device)
@@ -81,13 +81,13 @@ class Generate(Task):
         return GenerateJob(recipe, pictures, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
-        """The game of two, on the pictures that were sent."""
+        """Return the game and a feed of the pictures received."""
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
 
 
 @dataclass(slots=True)
 class GenerateJob(Job):
-    """Pictures opened and everything chosen."""
+    """A job with its pictures and its complete recipe."""
 
     recipe: Recipe
     pictures: Pictures
@@ -104,11 +104,11 @@ class GenerateJob(Job):
         return self.pictures.train
 
     def game(self) -> Game:
-        """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
+        """Build generator and discriminator, initialised from the seed; the discriminator plays first."""
         return build_game(self.recipe, self.pictures.held_out)
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """A grid of the same latents each time, and a quick measurement."""
+        """Draw a grid from a fixed set of latents, and measure quickly."""
         model = self._model(product)
         labels = np.arange(GRID) % len(self.recipe.data.label_names) if self.recipe.data.label_names else None
         write_grid(run.sample_grid(examples), model.draw_pictures(GRID, labels=labels, seed=self.recipe.seed))
@@ -118,19 +118,19 @@ class GenerateJob(Job):
         return quick_quality(self._the_judge(), self._the_held_out_features(), samples)
 
     def prepare(self) -> None:
-        """Trains or loads the judge before the clock of training starts."""
+        """Train or load the judge before the clock of training starts."""
         self._the_held_out_features()
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """model.json and model.safetensors: all that `sample` needs."""
+        """Write model.json and model.safetensors, all that `sample` needs."""
         write_model_files(folder, product, model_description(self.recipe, label_shares=self._label_shares()))
 
     def read_product(self, folder: Path) -> nn.Module:
-        """The generator that `write_model` wrote."""
+        """Load the generator that `write_model` wrote."""
         return load_model(folder, self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """Every measure beside other real pictures and a Gaussian, and the verdict.
+        """Compare every measure with real pictures and a Gaussian, and give the verdict.
 
         The facts are classes {names, training_shares, held_out_shares, sample_shares, missing} or None, nearest (a
         sentence on copying) and copying_suspected.
@@ -166,7 +166,7 @@ class GenerateJob(Job):
         )
 
     def _label_shares(self) -> tuple[float, ...]:
-        """How often each label is seen in training; samples are drawn with the same shares."""
+        """Return the share of each label in training; samples are drawn with the same shares."""
         names, labels = self.recipe.data.label_names, self.pictures.train.labels
         if not names or labels is None:
             return ()
@@ -191,11 +191,11 @@ class GenerateJob(Job):
         return self._judge
 
     def _most(self) -> int:
-        """Training pictures that are read at once: fewer where they are large."""
+        """Return how many training pictures are read at once: fewer large ones."""
         return min(TRAIN_SUBSET, max(1000, TRAIN_SUBSET_BYTES // math.prod(self.recipe.data.shape)))
 
     def _unlearned(self) -> NDArray[np.int64]:
-        """Training pictures that the judge never learns from, so that they stand for unseen ones: the floor."""
+        """Return indices of training pictures withheld from the judge, used as unseen ones for the floor."""
         train, held_out = len(self.pictures.train), len(self.pictures.held_out)
         return subset(train, min(JUDGED, self._most(), held_out, train // FLOOR_SHARE), "judge/train")
 
@@ -208,5 +208,5 @@ class GenerateJob(Job):
 
 
 def _survey(request: Request) -> Survey:
-    """What is there, with its labels unless the person wants none."""
+    """Survey the source, with its labels unless the user wants none."""
     return survey(request.source, labels=False if request.label == "none" else request.label)

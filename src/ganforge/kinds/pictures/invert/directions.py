@@ -1,8 +1,8 @@
-"""Directions of a latent space that have a name: what a person can see, and which way it grows.
+"""Named directions of a latent space: visible attributes and the direction in which each grows.
 
 Each attribute is measured on the model's own samples and regressed on their latents; the shortest step that raises the
 prediction by one standard deviation is the direction. An attribute that the latent does not explain linearly on samples
-that the regression never saw has no direction, and that is said.
+that the regression never saw has no direction, which is reported.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from torch import Tensor
 
 from ganforge.kinds.pictures.generate.model import BLOCK, PictureModel
 
-SAMPLES = 8 * BLOCK  # drawn, of which a quarter checks what the others say
-EXPLAINED = 0.1  # R^2 on unseen samples from which on a direction is one
+SAMPLES = 8 * BLOCK  # drawn, a quarter of them for validation
+EXPLAINED = 0.1  # R^2 on unseen samples from which on a direction counts
 RIDGE = 1e-2  # added to the latents' covariance, which is about 1
 SEED = 4  # of the samples
 
-Pixels = NDArray[np.float64]  # (N, C, H, W) in 0..1; of four channels the last one is how opaque
+Pixels = NDArray[np.float64]  # (N, C, H, W) in 0..1; a fourth channel is the opacity
 
 
 def brightness(pictures: Pixels) -> NDArray[np.float64]:
-    """The mean level, (N,)."""
+    """Return the mean level, (N,)."""
     levels: NDArray[np.float64] = _levels(pictures).mean((1, 2))
     return levels
 
 
 def contrast(pictures: Pixels) -> NDArray[np.float64]:
-    """The standard deviation of the levels, (N,)."""
+    """Return the standard deviation of the levels, (N,)."""
     spread: NDArray[np.float64] = _levels(pictures).std((1, 2))
     return spread
 
 
 def saturation(pictures: Pixels) -> NDArray[np.float64]:
-    """Mean difference of a pixel's largest and smallest colour, (N,); 0 for grey pictures."""
+    """Return the mean difference of a pixel's largest and smallest colour, (N,); 0 for grey pictures."""
     colours = pictures[:, :3]
     spread: NDArray[np.float64] = (colours.max(1) - colours.min(1)).mean((1, 2))
     return spread
 
 
 def size(pictures: Pixels) -> NDArray[np.float64]:
-    """How far what differs from the background reaches: the root of its mean squared distance from its middle, pixels.
+    """Return the foreground's root mean squared distance from its middle, in pixels.
 
-    The background is the median level of the picture's rim.
+    The foreground is what differs from the background, the median level of the picture's rim.
     """
     ink, rows, columns = _ink(pictures)
     reach: NDArray[np.float64] = np.sqrt((ink * (rows**2 + columns**2)).sum((1, 2)))
@@ -55,7 +55,7 @@ def size(pictures: Pixels) -> NDArray[np.float64]:
 
 
 def slant(pictures: Pixels) -> NDArray[np.float64]:
-    """Columns to the right that what differs from the background moves for each row up: its shear, (N,)."""
+    """Return the shear of the foreground, (N,): columns to the right for each row up."""
     ink, rows, columns = _ink(pictures)
     shear: NDArray[np.float64] = -(ink * rows * columns).sum((1, 2)) / np.maximum((ink * rows**2).sum((1, 2)), 1e-9)
     return shear
@@ -72,7 +72,7 @@ ATTRIBUTES: Mapping[str, Callable[[Pixels], NDArray[np.float64]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """One step along `way` raises the attribute by `unit`, as far as it is linear."""
+    """A direction: one step along `way` raises the attribute by `unit`, as far as it is linear."""
 
     name: str
     way: Tensor  # (Z,)
@@ -81,7 +81,7 @@ class Direction:
 
 
 def named_directions(model: PictureModel) -> tuple[Direction, ...]:
-    """One for each attribute that varies among the model's samples, the best explained first."""
+    """Return one direction per attribute that varies among the model's samples, the best explained first."""
     blocks = [model.draw_latents(block, seed=SEED) for block in range(0, SAMPLES, BLOCK)]
     labels = model.draw_labels(SAMPLES, seed=SEED)
     measured: dict[str, list[NDArray[np.float64]]] = {name: [] for name in ATTRIBUTES}
@@ -98,7 +98,7 @@ def named_directions(model: PictureModel) -> tuple[Direction, ...]:
 def _direction(
     name: str, latents: NDArray[np.float64], values: NDArray[np.float64], labels: NDArray[np.int64] | None
 ) -> Direction | None:
-    """Ridge regression of what varies within a label. None where nothing does."""
+    """Fit a ridge regression of the variation within a label. None if there is none."""
     values = values.copy()
     for label in np.unique(labels) if labels is not None else ():
         values[labels == label] -= values[labels == label].mean()
@@ -119,14 +119,14 @@ def _ridge(latents: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray
 
 
 def _levels(pictures: Pixels) -> Pixels:
-    """(N, H, W): the mean of the colours, laid on white where it is transparent."""
+    """Return (N, H, W): the mean of the colours, composited on white."""
     opaque = pictures[:, 3] if pictures.shape[1] == 4 else 1.0
     levels: Pixels = 1 - opaque * (1 - pictures[:, :3].mean(1))
     return levels
 
 
 def _ink(pictures: Pixels) -> tuple[Pixels, Pixels, Pixels]:
-    """Shares (N, H, W) that sum to 1, of what differs from the background; rows and columns from its middle."""
+    """Return foreground shares (N, H, W) that sum to 1; rows and columns from the foreground's middle."""
     levels = _levels(pictures)
     rim = np.concatenate([levels[:, 0], levels[:, -1], levels[:, :, 0], levels[:, :, -1]], axis=1)
     ink = np.abs(levels - np.median(rim, axis=1)[:, None, None]) + 1e-9

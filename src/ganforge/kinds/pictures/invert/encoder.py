@@ -1,4 +1,4 @@
-"""An encoder: the latent that a generator would draw a picture from, guessed in one pass."""
+"""An encoder that estimates the latent of a picture in one pass."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HIDDEN = 256
 class Encoder(nn.Module):
     """Picture (B, C, H, W) in -1..1 (and label (B,)) -> latent (B, Z).
 
-    The label enters before the last layer but one: the same strokes are another latent under another label.
+    The label enters before the last layer but one: the same strokes have another latent under another label.
     """
 
     def __init__(self, shape: tuple[int, ...], latent_size: int, labels: int, width: int) -> None:
@@ -63,20 +63,20 @@ class Encoder(nn.Module):
 WIDTH = 32
 EXAMPLES, BATCH = 64_000, 64  # about a minute of one core at 28 x 28 pixels
 RATE = 1e-3
-PICTURE_WEIGHT = 10.0  # of the squared difference of pictures beside that of latents: both are then of one size
-NUMBERS = 2**22  # of all latents that are drawn from
+PICTURE_WEIGHT = 10.0  # of the squared difference of pictures relative to that of latents: makes them similar
+NUMBERS = 2**22  # of all training latents
 
 
 @dataclass(frozen=True, slots=True)
 class LatentFeed:
-    """Latents as examples (contracts.Feed), each with a label where the model has some."""
+    """A feed of latents (contracts.Feed), with labels if the model has them."""
 
     latents: Tensor  # (N, Z), on the training device
     labels: Tensor | None  # (N,) int64
 
     @classmethod
     def of(cls, model: PictureModel, device: torch.device | str) -> LatentFeed:
-        """As many as NUMBERS allow, labels with their shares in training."""
+        """Draw as many latents as NUMBERS allow, labels with their shares in training."""
         count = min(65_536, max(4 * BATCH, NUMBERS // model.latent_size))
         latents = torch.randn(count, model.latent_size, generator=generator_for(0, "encoder/latents"))
         drawn = model.draw_labels(count, seed=seed_for(0, "encoder/labels"))
@@ -84,29 +84,29 @@ class LatentFeed:
 
     @property
     def resident(self) -> bool:
-        """Whether all examples live on the training device (contracts.Feed)."""
+        """True if all examples are on the training device (contracts.Feed)."""
         return True
 
     def __len__(self) -> int:
         return len(self.latents)
 
     def batch(self, indices: Tensor) -> Batch:
-        """x: latents (B, Z), and label (B,) where there are labels."""
+        """Return x, latents (B, Z), and label (B,) if there are labels."""
         chosen = indices.to(self.latents.device, non_blocking=True)
         x = {"x": self.latents.index_select(0, chosen)}
         return x if self.labels is None else {**x, "label": self.labels.index_select(0, chosen)}
 
     def raw(self, first: int, last: int) -> Batch:
-        """x (n, Z), and label (n,) where there are labels."""
+        """Return x (n, Z), and label (n,) if there are labels."""
         x = {"x": self.latents[first:last].cpu()}
         return x if self.labels is None else {**x, "label": self.labels[first:last].cpu()}
 
 
 def encoder_game(model: PictureModel, encoder: nn.Module) -> Game:
-    """One player, which minimises |E(G(z)) - z|^2 / Z + PICTURE_WEIGHT |G(E(G(z))) - G(z)|^2 / (C H W).
+    """Build a player that minimises |E(G(z)) - z|^2 / Z + PICTURE_WEIGHT |G(E(G(z))) - G(z)|^2 / (C H W).
 
-    The first term alone spreads its care evenly over directions of the latent that change much and ones that change
-    nothing to be seen; the second one knows which are which.
+    The first term alone weights directions of the latent that change much and ones without visible effect equally;
+    the second one tells them apart.
     """
     generator = model.network
 
@@ -134,9 +134,9 @@ def train_encoder(
     observers: Sequence[Observer] = (),
     stop: Callable[[], bool] = lambda: False,
 ) -> nn.Module:
-    """An encoder of a model's pictures. It is a function of the model and of `examples` alone, to the bit.
+    """Train an encoder of a model's pictures. Bit-reproducible from the model and `examples` alone.
 
-    Raises: Interrupted when `stop` says so: nothing is kept.
+    Raises: Interrupted if `stop` requests it: nothing is kept.
     """
     device = next(model.network.parameters()).device
     encoder = new_encoder(model).to(device)
@@ -152,17 +152,17 @@ def train_encoder(
 
 
 def new_encoder(model: PictureModel) -> nn.Module:
-    """An untrained encoder for a model's pictures, on the processor."""
+    """Build an untrained encoder for a model's pictures, on the CPU."""
     shape, labels = model.picture_shape(), len(model.label_names)
     return initialised(seed_for(0, "encoder/network"), lambda: Encoder(shape, model.latent_size, labels, WIDTH))
 
 
-OWN = 16  # pictures that the model draws to see how well they are found again
+OWN = 16  # pictures drawn by the model to measure their inversion
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An encoder, and the floor: decibels of the model's own pictures found again, lowest first."""
+    """An encoder, and the floor: decibels of inversions of the model's own pictures, lowest first."""
 
     encoder: nn.Module
     own_decibels: tuple[float, ...]
@@ -176,10 +176,10 @@ def encoder_of(
     observers: Sequence[Observer] = (),
     stop: Callable[[], bool] = lambda: False,
 ) -> Found:
-    """The encoder that is kept in a run, or one that is learned now and then kept there.
+    """Return the encoder stored in a run, or train one and store it there.
 
-    A folder that is damaged, or belongs to another model, is replaced. Where the run cannot be written the encoder is
-    used all the same, and learned again the next time. Raises: Interrupted.
+    A folder that is damaged, or belongs to another model, is replaced. If the run cannot be written the encoder is
+    used all the same, and trained again the next time. Raises: Interrupted.
     """
     model_hash = sha256_of(run.model / WEIGHTS)
     device = next(model.network.parameters()).device

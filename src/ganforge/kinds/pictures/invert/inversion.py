@@ -38,10 +38,10 @@ MOST = 1_000  # pictures at once
 def loose_pictures(
     sources: Sequence[str | Path], shape: tuple[int, int, int]
 ) -> tuple[list[str], Pixels, list[tuple[str, str]]]:
-    """Pictures from files and folders, each upright, resized to cover the shape and cut to its middle, as in training.
+    """Read pictures from files and folders, upright, resized to cover the shape and centre-cropped, as in training.
 
     Args: shape (C, H, W). Returns: their paths; uint8 (N, C, H, W); (path, reason) of those in folders that cannot be
-        used. Raises: DataError for a file that is missing or damaged, if none is left, or if there are too many.
+        used. Raises: DataError for a missing or damaged file, or for no usable picture or too many.
     """
     channels, height, width = shape
     names: list[str] = []
@@ -77,23 +77,23 @@ DESCRIPTION, LATENTS = "inversion.json", "latents.npz"
 
 @dataclass(frozen=True, slots=True)
 class FoundPicture:
-    """One picture and what the model makes of it. Decibels are PSNR: higher is nearer."""
+    """One picture and its reconstruction. Decibels are PSNR: higher is nearer."""
 
     picture: str  # its path
     shown: str  # the file in the folder: given | found | difference (| edited)
     label: str | None
     decibels: float
     nearest_sample: float  # decibels of the nearest of SAMPLES random samples
-    nearest_training: float | None  # of the nearest training picture; None where the data is gone
+    nearest_training: float | None  # of the nearest training picture; None if the data is missing
 
 
 @dataclass(frozen=True, slots=True)
 class Inversion:
-    """What `invert` found and wrote."""
+    """The result of `invert`."""
 
     folder: Path
     pictures: tuple[FoundPicture, ...]
-    own_decibels: tuple[float, ...]  # the floor: pictures that the model itself drew, found again; lowest first
+    own_decibels: tuple[float, ...]  # the floor: inversions of pictures that the model drew; lowest first
     directions: dict[str, float]  # name -> R^2 of the latent's linear prediction, on unseen samples
     skipped: tuple[tuple[str, str], ...]  # (path, reason)
 
@@ -111,9 +111,9 @@ def invert(  # noqa: PLR0913 - what api.invert is given, and the run
     force: bool,
     observers: Sequence[Observer],
 ) -> Inversion:
-    """Finds the latents of pictures and writes them with what they become; see `api.invert`.
+    """Find the latents of pictures and write them with their reconstructions; see `api.invert`.
 
-    Args: training gives at most so many training pictures (N, H, W, C), None where the data is gone.
+    Args: training returns at most so many training pictures (N, H, W, C), None if the data is missing.
     """
     place = run.inverted if out is None else out
     if out is not None:
@@ -138,7 +138,7 @@ def invert(  # noqa: PLR0913 - what api.invert is given, and the run
 
 
 def _is_ours(place: Path) -> bool:
-    """Whether `invert` wrote a folder, and nobody has changed it since."""
+    """Return whether `invert` wrote a folder that is unchanged since."""
     try:
         check_folder(place)
     except RunError:
@@ -147,9 +147,9 @@ def _is_ours(place: Path) -> bool:
 
 
 def _moves(edits: Sequence[str], known: Sequence[Direction], model: PictureModel) -> tuple[Tensor, int | None]:
-    """What is added to every latent (Z,), and the label that replaces every label.
+    """Return the offset of every latent (Z,), and the label that replaces every label.
 
-    Raises: InputError for an edit that cannot be read, or that the model does not know.
+    Raises: InputError for an edit that is malformed or unknown to the model.
     """
     way, label = torch.zeros(model.latent_size), None
     usable = {one.name: one for one in known if one.explained >= EXPLAINED}
@@ -212,7 +212,7 @@ def _compared(
 
 
 def nearest_decibels(pictures: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """PSNR of each picture (N, C, H, W) to the nearest of the others (M, C, H, W): (N,)."""
+    """Return the PSNR of each picture (N, C, H, W) to the nearest of the others (M, C, H, W): (N,)."""
     best = np.zeros(len(pictures))
     flat = pictures.reshape(len(pictures), -1).astype(np.float32)
     for first in range(0, len(others), AT_ONCE):
@@ -247,7 +247,7 @@ def _fill(
 
 
 def _difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(C, H, W): black where they are equal; opaque."""
+    """Return the difference (C, H, W): black where equal; opaque."""
     gap: NDArray[np.uint8] = np.abs(one.astype(np.int16) - other).astype(np.uint8)
     if len(gap) == 4:
         gap[3] = 255

@@ -1,8 +1,8 @@
-"""The latent from which a generator draws a given picture, or the nearest to it that it can draw.
+"""Search for the latent from which a generator draws a given picture, or the nearest it can draw.
 
-An encoder guesses, and gradient descent on the latent improves the guess and a few random ones: the way from pictures
-to latents has many dead ends, and the guess begins on the right side of most of them (Zhu et al. 2016, "Generative
-visual manipulation on the natural image manifold", section 4, begin in the same way).
+An encoder estimates it, and gradient descent on the latent improves the estimate and a few random ones: the loss has
+many local minima, most of which the estimate avoids (Zhu et al. 2016, "Generative visual manipulation on the natural
+image manifold", section 4, initialise in the same way).
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.generate.model import MOST_PIXELS, PictureModel
 
 PULL = 1e-4  # weight of |z|^2 / Z, the prior's exponent, beside the mean squared difference of values in -1..1
-MOST_LABELS = 8  # of which the descent begins, after a look at the encoder's guess for every one
-RESTARTS = 2  # random beginnings beside the encoder's guess
-SHORT, LONG = 40, 300  # steps of the descent, with every beginning and with those that are kept
-KEPT = 3  # beginnings that are followed to the end
+MOST_LABELS = 8  # that the descent starts from, selected by the encoder's guess for every one
+RESTARTS = 2  # random starts beside the encoder's guess
+SHORT, LONG = 40, 300  # steps of the descent, from every start and from those kept
+KEPT = 3  # starts that are followed to the end
 SHORT_RATE, LONG_RATE = Schedule(0.1, 0.05), Schedule(0.1, 1e-3)  # steps of a latent's numbers, which are about 1
 
 
 @dataclass(frozen=True, slots=True)
 class Inverted:
-    """What was found for N pictures."""
+    """The inversions of N pictures."""
 
     latents: Tensor  # (N, Z)
-    labels: NDArray[np.int64] | None  # (N,) for a model with labels: given, or the one that fitted best
-    pictures: NDArray[np.uint8]  # (N, C, H, W): what the latents give
+    labels: NDArray[np.int64] | None  # (N,) for a model with labels: given, or the best fit
+    pictures: NDArray[np.uint8]  # (N, C, H, W): drawn from the latents
 
 
 @dataclass(frozen=True, slots=True)
 class _Beginnings:
-    """Several beginnings (P, S) for each of P pictures, in the order of their loss where it is known."""
+    """Several starts (P, S) for each of P pictures, in the order of their loss if known."""
 
     latents: Tensor  # (P, S, Z)
     labels: Tensor | None  # (P, S)
 
     def best(self, losses: Tensor, count: int) -> _Beginnings:
-        """The `count` of each picture with the least loss. Args: losses (P, S)."""
+        """Return the `count` starts of each picture with the least loss. Args: losses (P, S)."""
         order = losses.argsort(dim=1, stable=True)[:, :count]
         latents = self.latents.gather(1, order[..., None].expand(*order.shape, self.latents.shape[2]))
         return _Beginnings(latents, None if self.labels is None else self.labels.gather(1, order))
@@ -60,11 +60,11 @@ def invert_pictures(
     seed: int = 0,
     steps: int = LONG,
 ) -> Inverted:
-    """The latents of pictures (N, C, H, W), each found by itself: other pictures beside it change nothing.
+    """Find the latents of pictures (N, C, H, W), each independently of the others.
 
-    The loss is the mean squared difference of the pictures in -1..1, plus PULL |z|^2 / Z: what the prior says of z.
+    The loss is the mean squared difference of the pictures in -1..1, plus PULL |z|^2 / Z from the prior of z.
 
-    Args: label of all pictures, None to find out which fits best; seed of the random beginnings; steps of the descent.
+    Args: label of all pictures, None to find the best fit; seed of the random starts; steps of the descent.
     """
     tried = 1 if label is not None or not model.label_names else len(model.label_names)
     beginnings = max(tried, min(tried, MOST_LABELS) * (1 + RESTARTS))
@@ -83,7 +83,7 @@ def invert_pictures(
 def _invert(
     model: PictureModel, encoder: nn.Module, pictures: NDArray[np.uint8], label: int | None, seed: int, steps: int
 ) -> _Beginnings:
-    """The best beginning of each picture, descended to its end: (P, 1)."""
+    """Return the best start of each picture after the descent: (P, 1)."""
     device = next(model.network.parameters()).device
     target = torch.from_numpy(np.ascontiguousarray(pictures)).to(device).float() / 127.5 - 1  # (P, C, H, W)
     guessed = _guesses(model, encoder, target, label)
@@ -97,7 +97,7 @@ def _invert(
 
 @torch.no_grad()
 def _guesses(model: PictureModel, encoder: nn.Module, target: Tensor, label: int | None) -> _Beginnings:
-    """The encoder's guess for every label that comes into question."""
+    """Return the encoder's guess for every possible label."""
     if not model.label_names:
         return _Beginnings(encoder(target, None)[:, None], None)
     asked = torch.arange(len(model.label_names)) if label is None else torch.tensor([label])
@@ -107,7 +107,7 @@ def _guesses(model: PictureModel, encoder: nn.Module, target: Tensor, label: int
 
 
 def _with_restarts(guessed: _Beginnings, seed: int) -> _Beginnings:
-    """Random beginnings beside each guess, of the same label; the same ones for every picture."""
+    """Add random starts to each guess, of the same label; the same ones for every picture."""
     count, guesses, size = guessed.latents.shape
     drawn = torch.randn(RESTARTS, guesses, size, generator=generator_for(seed, "invert")).to(guessed.latents.device)
     latents = torch.cat([guessed.latents, *(0.5 * drawn).unsqueeze(1).expand(-1, count, -1, -1)], dim=1)
@@ -118,7 +118,7 @@ def _with_restarts(guessed: _Beginnings, seed: int) -> _Beginnings:
 def _descend(
     model: PictureModel, begun: _Beginnings, target: Tensor, steps: int, rate: Schedule
 ) -> tuple[_Beginnings, Tensor]:
-    """Adam on every beginning by itself. Returns: where they ended, and their losses (P, S)."""
+    """Run Adam on every start independently. Returns: the results, and their losses (P, S)."""
     latents = begun.latents.clone().requires_grad_(True)
     moving = _Beginnings(latents, begun.labels)
     optimiser = torch.optim.Adam([latents], lr=rate.start, betas=(0.9, 0.99))
@@ -132,7 +132,7 @@ def _descend(
 
 
 def _losses(model: PictureModel, begun: _Beginnings, target: Tensor) -> Tensor:
-    """(P, S): of each picture and beginning."""
+    """Return the loss (P, S) of each picture and start."""
     count, beginnings, size = begun.latents.shape
     labels = None if begun.labels is None else begun.labels.flatten()
     drawn = widened(model.network(begun.latents.reshape(-1, size), labels)).view(count, beginnings, *target.shape[1:])

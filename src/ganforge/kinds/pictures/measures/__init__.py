@@ -1,1 +1,1 @@
-"""Whether pictures are any good, by measures that need no download: distances, neighbours, copies, labels; verdicts."""
+"""Measures of pictures that need no download: distances, neighbours, copies, labels; and verdicts."""

@@ -1,4 +1,4 @@
-"""Results case by case, as the page shows them: the worst, the best and some at random, and the rivals beside them."""
+"""Single results for the report: the worst, the best and some at random, with the rivals beside them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ GROUPS = {"worst": "The worst", "random": "Drawn at random", "best": "The best"}
 def draw_cases(
     run: Run, columns: Mapping[str, NDArray[np.uint8]], groups: Mapping[str, tuple[NDArray[np.int64], str]]
 ) -> dict[str, Any]:
-    """Writes the figure of each group of cases. Returns: the fact `cases`, {columns, groups: [{name, sentence}]}.
+    """Write the figure of each group of cases. Returns: the fact `cases`, {columns, groups: [{name, sentence}]}.
 
-    Args: columns what stands beside each other -> uint8 (N, C, H, W); groups of GROUPS -> places in 0..N-1, a sentence.
+    Args: columns name -> uint8 (N, C, H, W), shown side by side; groups of GROUPS -> places in 0..N-1, a sentence.
     """
     for name, (places, _) in groups.items():
         cases = side_by_side(*(column[places] for column in columns.values()))
@@ -31,9 +31,9 @@ def draw_cases(
 
 
 def made_blocks(facts: Mapping[str, Any], caption: str) -> tuple[Block, ...]:
-    """Of pictures made from pictures: cases, the worst first, and the rivals.
+    """Return the report blocks of image-to-image tasks: cases, the worst first, and the rivals.
 
-    Args: facts with `cases` and `rivals`; caption how to read the rivals' scores. A group's figure has its name: worst,
+    Args: facts with `cases` and `rivals`; caption of the rivals' scores. A group's figure has its name: worst,
         random or best.
     """
     columns = tuple(str(name) for name in facts["cases"]["columns"])

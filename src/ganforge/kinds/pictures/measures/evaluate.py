@@ -1,4 +1,4 @@
-"""Judges a generator: every measure beside its floor (real against real) and reference (a Gaussian), and a verdict."""
+"""The evaluation of a generator: measures with floor (real against real) and reference (a Gaussian), and a verdict."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ QUICK = ("kid", "frechet_distance", "precision", "recall", "density", "coverage"
 
 MOST_COMPARED = 5_000  # samples, and as many held-out pictures
 MOST_TRAIN = 10_000  # training pictures that samples are compared with one by one
-MOST_COPIES = 2_000  # samples that are searched for copies
+MOST_COPIES = 2_000  # samples searched for copies
 FEWEST = 2 * K + 2  # pictures on each side
-SMALL = 16  # pixels of the small versions in which copies are searched
+SMALL = 16  # pixels of the small versions for the search for copies
 CHUNK = 500
-MOST_LABELS = 60  # that are shown
-INCEPTION_WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"  # the name under which torch-fidelity keeps them
+MOST_LABELS = 60  # shown
+INCEPTION_WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's file name
 INCEPTION_CHUNK = 50
 FLOOR = "The floor is that of real pictures against other real ones: the best that can be hoped for."
 
@@ -71,7 +71,7 @@ Ruler: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def feature_scores(real: NDArray[np.float32], fake: NDArray[np.float32]) -> dict[str, Estimate]:
-    """Every measure that two sets of features (N, D) and (M, D) alone decide."""
+    """Compute every measure that depends only on two sets of features (N, D) and (M, D)."""
     return {
         "frechet_distance": frechet_distance(real, fake),
         "kid": kernel_distance(real, fake),
@@ -81,12 +81,12 @@ def feature_scores(real: NDArray[np.float32], fake: NDArray[np.float32]) -> dict
 
 
 def quick_quality(judge: Judge, held_out_features: NDArray[np.float32], samples: NDArray[np.uint8]) -> dict[str, float]:
-    """Quality during training: each measure of QUICK, diversity and what `kind_scores` says of the judge's
-    kinds, with {measure}_low and {measure}_high.
+    """Measure quality during training: QUICK, diversity and `kind_scores` of the judge's kinds.
+    Each measure comes with {measure}_low and {measure}_high.
 
-    Args: held_out_features `judge.features` of held-out pictures, in no order that matters; samples uint8
+    Args: held_out_features `judge.features` of held-out pictures, in random order; samples uint8
         (N, C, H, W), N >= 12. Both sides are cut to the shorter one, because most measures depend on the sizes: keep
-        them the same over a run.
+        them constant over a run.
     """
     n = min(len(held_out_features), len(samples))
     _check_count(n)
@@ -108,22 +108,22 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
     label_names: Sequence[str] = (),
     rulers: Mapping[str, Ruler] | None = None,
 ) -> Evaluation:
-    """Compares samples with held-out pictures, and both rivals (other real pictures, a Gaussian) in the same way.
+    """Compare samples, and both rivals (other real pictures, a Gaussian), with held-out pictures.
 
     At most 5,000 samples and held-out pictures are compared, equally many on each side; floor and reference are
-    measured with the very same numbers, so that the bias that small sets give most measures is the same in all three
-    and cancels where they are read side by side. Memory is bounded: of `train` at most 10,000 pictures are read.
+    measured with the same numbers, so that the bias of most measures on small sets is the same in all three
+    and cancels in comparisons. Memory is bounded: of `train` at most 10,000 pictures are read.
 
     Args: train, held_out, samples uint8 (N, C, H, W), arrays or memory maps. unlearned: real pictures that the judge
-        has not learned from, for the floor: features of pictures that it knows differ from those of unseen ones.
+        was not trained on, for the floor: features of its training pictures differ from those of unseen ones.
         train_count: how many pictures the generator was trained on, by default those of `train`. train_labels (N,),
-        sample_labels (M,): the labels asked for, where samples are conditional. rulers: other features by the name of
+        sample_labels (M,): the labels requested, if samples are conditional. rulers: other features by the name of
         the Frechet distance that they give.
     Raises: DataError for fewer than 12 pictures on a side or another shape.
     """
     n = min(MOST_COMPARED, len(held_out), len(samples), len(train), len(unlearned))
     _check_count(n)
-    # In random order, because blocks, subsets and fits read from the front, and data often lies sorted by label.
+    # In random order, because blocks, subsets and fits read from the front, and data is often sorted by label.
     real, fake = _subset(held_out, n, "held-out"), _subset(samples, n, "samples")
     base = _subset(train, MOST_TRAIN, "train")
     base_pictures, real_pictures, fake_pictures = train[base], held_out[real], samples[fake]
@@ -189,7 +189,7 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """One set of pictures as the metrics see it."""
+    """The features and small versions of one set of pictures."""
 
     features: NDArray[np.float32]  # (N, D)
     pixels: NDArray[np.float32]  # (N, P) small, for copies
@@ -197,14 +197,14 @@ class _View:
 
     @classmethod
     def of(cls, judge: Judge, parts: Iterable[NDArray[np.uint8]]) -> _View:
-        """Args: parts of the set, one after the other: all its pictures at once may take too much memory."""
+        """Compute the view. Args: parts of the set, one at a time, to bound memory."""
         seen = [(judge.features(part), small_pictures(part)) for part in parts]
         features, pixels = (np.concatenate(column) for column in zip(*seen, strict=True))
         return cls(features, pixels, judge.classes(features))
 
 
 def _copies(train: _View, real: _View, view: _View, train_count: int | None) -> Copying:
-    """Copies among the first 2,000; held-out pictures calibrate."""
+    """Search the first 2,000 for copies; held-out pictures calibrate."""
     cut = slice(0, MOST_COPIES)
     return copying(
         [
@@ -216,7 +216,7 @@ def _copies(train: _View, real: _View, view: _View, train_count: int | None) -> 
 
 
 def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Pictures averaged down to at most 16 pixels, as vectors (N, P): a slightly blurred copy stays a copy."""
+    """Average pictures down to at most 16 pixels, as vectors (N, P): a slightly blurred copy stays a copy."""
     size = prepare(pictures[:1], SMALL).numel()
     small = np.empty((len(pictures), size), np.float32)
     for start in range(0, len(pictures), CHUNK):
@@ -225,7 +225,7 @@ def small_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _subset(pictures: NDArray[np.uint8], most: int, name: str) -> NDArray[np.int64]:
-    """Indices of `most` pictures in random order, always the same for the same name."""
+    """Return indices of `most` pictures in random order, always the same for the same name."""
     return np.random.default_rng(seed_for(0, f"metrics/{name}")).permutation(len(pictures))[:most]
 
 
@@ -242,7 +242,7 @@ def _check_count(n: int) -> None:
 
 
 def inception_available() -> tuple[bool, str]:
-    """Whether Inception features can be had without a download, and the reason in words."""
+    """Return whether Inception features are available without a download, and the reason."""
     if importlib.util.find_spec("torch_fidelity") is None:
         return False, "torch-fidelity is not installed (pip install 'ganforge[fidelity]')."
     path = _inception_weights()
@@ -252,9 +252,9 @@ def inception_available() -> tuple[bool, str]:
 
 
 def inception_features(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The 2,048 pool features of pictures uint8 (N, C, H, W), as papers use them; grey is repeated, alpha dropped.
+    """Compute the 2,048 pool features of pictures uint8 (N, C, H, W) as in papers; grey is repeated, alpha dropped.
 
-    Raises: InputError when they cannot be had without a download.
+    Raises: InputError if they are not available without a download.
     """
     available, reason = inception_available()
     if not available:
@@ -278,11 +278,11 @@ def _inception_weights() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_WEIGHTS
 
 
-# ---- what the page shows ---------------------------------------------------------------------------------------------
+# ---- report blocks ---------------------------------------------------------------------------------------------------
 
 
 def generated_blocks(facts: Mapping[str, Any]) -> tuple[Block, ...]:
-    """Of generated pictures: every label's share, copies, and real pictures beside those of the reference.
+    """Return the report blocks: every label's share, copies, and real pictures beside the reference's.
 
     Args: facts of the evaluation. The figures are nearest, real and reference.
     """

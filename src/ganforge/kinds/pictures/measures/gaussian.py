@@ -1,4 +1,4 @@
-"""The rival that every generator must beat: a Gaussian fitted to the training pictures. It is not a GAN."""
+"""The reference that every generator must beat: a Gaussian fitted to the training pictures. It is not a GAN."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SENTENCE = (
 
 @dataclass(frozen=True, slots=True)
 class GaussianReference:
-    """Mean picture, principal components, and for each class a mean and covariance root among the components."""
+    """A mean picture, principal components, and for each class a mean and covariance root of the components."""
 
     shape: tuple[int, int, int]  # C, H, W
     mean: NDArray[np.float32]  # (P,), P = C * H * W
@@ -34,10 +34,10 @@ class GaussianReference:
     def fit(
         cls, pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, label_count: int = 1
     ) -> GaussianReference:
-        """Reads a bounded share of the pictures.
+        """Fit to a bounded share of the pictures.
 
-        Args: pictures uint8 (N, C, H, W), N >= 2, in no order that matters; labels (N,) or None; label_count how many
-            there are at least: a rare one may not be among the pictures, and borrows the whole's mean and shape.
+        Args: pictures uint8 (N, C, H, W), N >= 2, in random order; labels (N,) or None; label_count the
+            least number of labels: a rare one may be absent here, and gets the mean and covariance of all.
         """
         size = int(np.prod(pictures.shape[1:]))
         x = np.asarray(pictures[: max(100, min(10_000, NUMBERS // size))], np.float32).reshape(-1, size)
@@ -50,7 +50,7 @@ class GaussianReference:
         means, roots, count = [], [], max(label_count, int(kinds.max()) + 1)
         for kind in range(count):
             part = codes[kinds == kind]
-            # A class of few pictures borrows the shape of the whole: its own covariance would be singular.
+            # A class of few pictures gets the covariance of all: its own would be singular.
             weight = len(part) / (len(part) + codes.shape[1])
             own = _covariance(part) if len(part) > 1 else whole
             means.append(part.mean(0) if len(part) else codes.mean(0))
@@ -62,7 +62,7 @@ class GaussianReference:
         )
 
     def sample(self, labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.uint8]:
-        """One picture for each label (N,): uint8 (N, C, H, W), cut to 0..255."""
+        """Sample one picture per label (N,): uint8 (N, C, H, W), clipped to 0..255."""
         noise = random.standard_normal((len(labels), len(self.components)), np.float32)
         codes = np.empty_like(noise)
         for kind in np.unique(labels):
@@ -76,14 +76,14 @@ class GaussianReference:
         return pictures
 
     def draw_labels(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
-        """Labels (count,) with the training shares."""
+        """Draw labels (count,) with the training shares."""
         return random.choice(len(self.shares), size=count, p=self.shares).astype(np.int64)
 
 
 def gaussian_reference(
     pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, n: int, seed: int
 ) -> NDArray[np.uint8]:
-    """n pictures from the Gaussian fitted to `pictures` (N, C, H, W), with the training shares: uint8 (n, C, H, W).
+    """Sample n pictures uint8 (n, C, H, W) from the Gaussian fitted to `pictures` (N, C, H, W), with training shares.
 
     For many large pictures, fit once and sample in parts: `GaussianReference`.
     """
@@ -93,7 +93,7 @@ def gaussian_reference(
 
 
 def _principal(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The first principal directions of centred x (N, P), as rows (K, P), through the smaller of N x N and P x P."""
+    """Return principal directions (K, P) of centred x (N, P), through the smaller of N x N and P x P."""
     small = x.shape[0] < x.shape[1]
     gram = torch.from_numpy(x @ x.T if small else x.T @ x).double()
     values, vectors = torch.linalg.eigh(gram)

@@ -1,6 +1,6 @@
-"""The judge: the feature extractor of the measures, trained on the person's own pictures. Nothing is downloaded.
+"""The judge: the feature extractor of the measures, trained on the user's pictures. Nothing is downloaded.
 
-Why it is built like this, and what was tried against it: docs/decisions/002-judge.md.
+Design and alternatives: docs/decisions/002-judge.md.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from ganforge.core.model_files import Declared, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, RunError, StorageError
 
-VERSION = 3  # of the judge's making: part of the cache's name, so that an older ruler is never mixed with this one
+VERSION = 3  # of the training procedure: part of the cache's name, so that older judges are never mixed with this one
 MOST_PICTURES = 15_000  # that it learns from
 MOST_PIXELS = 36_000_000  # shown in training: 45,000 pictures of 28x28, which takes about 10 s on 2 cores
 FEWEST_PICTURES, MOST_EPOCHS = 4_000, 40
 BATCH = 100
-CLUSTERS = 24  # kinds that it tells apart where a person gave none
+CLUSTERS = 24  # kinds that it tells apart if no labels are given
 CHUNK = 500  # pictures in memory at a time when features are computed
 LARGEST = 64  # pixels; larger pictures are averaged down for the judge
 LEARNED = 64  # features of the trained network
@@ -41,7 +41,7 @@ RANDOM = 32  # features of the random one
 
 
 def prepare(pictures: NDArray[np.uint8], largest: int = LARGEST) -> Tensor:
-    """uint8 (N, C, H, W) -> float32 (N, C, h, w) in -1..1, longer side at most `largest`, averaged over areas."""
+    """Convert uint8 (N, C, H, W) to float32 (N, C, h, w) in -1..1, area-averaged to at most `largest` pixels a side."""
     x = torch.from_numpy(np.ascontiguousarray(pictures)).float().div_(127.5).sub_(1)
     longer = max(x.shape[2:])
     if longer > largest:
@@ -53,7 +53,7 @@ def prepare(pictures: NDArray[np.uint8], largest: int = LARGEST) -> Tensor:
 class Trunk(nn.Module):
     """Picture (B, C, h, w) -> features (B, LEARNED): four convolutions that halve the picture down to about 4 pixels.
 
-    The features keep the places (flattened, not averaged over the picture), so that parts that changed places differ.
+    The features keep positions (flattened, not averaged over the picture), so that exchanged parts differ.
     """
 
     def __init__(self, channels: int, height: int, width: int) -> None:
@@ -81,9 +81,9 @@ class Trunk(nn.Module):
 
 
 class RandomFilters(nn.Module):
-    """Picture (B, C, h, w) -> features (B, RANDOM): how strongly random filters answer, never trained.
+    """Picture (B, C, h, w) -> features (B, RANDOM): mean responses of random filters, never trained.
 
-    A trained classifier learns to overlook what does not tell classes apart: brightness, noise, sharpness. These
+    A trained classifier learns to ignore what does not separate classes: brightness, noise, sharpness. These
     filters do not (Naeem et al. 2020 and 2208.09218 found random features usable and complementary).
     """
 
@@ -97,14 +97,14 @@ class RandomFilters(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         assert isinstance(self.fine, Tensor) and isinstance(self.coarse, Tensor)  # buffers are untyped
-        fine = F.relu(F.conv2d(x, self.fine))  # (B, 16, h-2, w-2): no padding, its rim would outshine the rest
+        fine = F.relu(F.conv2d(x, self.fine))  # (B, 16, h-2, w-2): no padding, its rim would dominate
         pooled = F.avg_pool2d(fine, 2, ceil_mode=True)
         coarse = F.relu(F.conv2d(pooled, self.coarse))
         return torch.cat([fine.mean((2, 3)), coarse.mean((2, 3))], dim=1)
 
 
 def orient(x: Tensor, orientation: Tensor) -> Tensor:
-    """Each picture (B, C, h, w) as it is (0), mirrored (1), upside down (2) or half turned (3), by orientation (B,)."""
+    """Leave each picture (B, C, h, w) (0), mirror (1), flip (2) or half turn it (3), by orientation (B,)."""
     mirrored = (orientation % 2 == 1)[:, None, None, None]
     turned = (orientation >= 2)[:, None, None, None]
     x = torch.where(mirrored, x.flip(3), x)
@@ -112,7 +112,7 @@ def orient(x: Tensor, orientation: Tensor) -> Tensor:
 
 
 def shift(x: Tensor, most: int, random: torch.Generator) -> Tensor:
-    """Moves the whole batch (B, C, h, w) by up to `most` pixels each way; the border repeats."""
+    """Shift the whole batch (B, C, h, w) by up to `most` pixels each way; the border repeats."""
     if most < 1:
         return x
     down, right = (int(v) for v in torch.randint(0, 2 * most + 1, (2,), generator=random))
@@ -125,14 +125,14 @@ def shift(x: Tensor, most: int, random: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSettings:
-    """Everything about a judge that is not a weight."""
+    """The settings of a judge: everything but its weights."""
 
     kind: Literal["classifier", "self_supervised"]
     channels: int
     height: int  # of the pictures as given
     width: int
     outputs: int  # classes, or clusters
-    accuracy: float  # on pictures it did not learn from, 0..1
+    accuracy: float  # on held-out pictures, 0..1
     learned_from: int
     data_hash: str
     version: int = VERSION
@@ -142,7 +142,7 @@ _SETTINGS = TypeAdapter(JudgeSettings)
 
 
 class Judge:
-    """Pictures -> features that the metrics compare. It never changes once made; made by `train_judge` or `load`."""
+    """An immutable extractor of the features that the metrics compare; made by `train_judge` or `load`."""
 
     def __init__(self, settings: JudgeSettings, trunk: Trunk, head: nn.Linear, filters: RandomFilters) -> None:
         self.settings = settings
@@ -152,7 +152,7 @@ class Judge:
 
     @property
     def description(self) -> dict[str, Any]:
-        """kind, a sentence, and the held-out accuracy where the judge is a classifier (else null)."""
+        """Return kind, a sentence, and the held-out accuracy if the judge is a classifier (else null)."""
         s = self.settings
         if s.kind == "classifier":
             right = f"({s.accuracy:.1%} right on pictures it had not seen)"
@@ -169,7 +169,7 @@ class Judge:
 
     @torch.no_grad()
     def features(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 (N, C, H, W) -> (N, D), each feature with mean 0 and deviation 1 over the training pictures."""
+        """Map uint8 (N, C, H, W) to (N, D), each feature with mean 0 and deviation 1 over the training pictures."""
         self._check(pictures)
         features = torch.empty(len(pictures), LEARNED + RANDOM)
         for start in range(0, len(pictures), CHUNK):
@@ -180,16 +180,16 @@ class Judge:
 
     @torch.no_grad()
     def kinds(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
-        """(N,) what the judge reads in pictures of these features (N, D): labels, or its own clusters without any."""
+        """Classify features (N, D): (N,) labels, or the judge's clusters without labels."""
         learned = (torch.from_numpy(features) * self.scale + self.centre)[:, :LEARNED]
         return np.asarray(self.head(learned).argmax(1).numpy(), np.int64)
 
     def classes(self, features: NDArray[np.float32]) -> NDArray[np.int64] | None:
-        """The label (N,) that the judge reads in pictures of these features; None where there were no labels."""
+        """Predict the label (N,) from features; None if there were no labels."""
         return self.kinds(features) if self.settings.kind == "classifier" else None
 
     def save(self, folder: Path) -> None:
-        """Writes judge.json and judge.safetensors, whole or not at all. Raises: StorageError."""
+        """Write judge.json and judge.safetensors, whole or not at all. Raises: StorageError."""
         tensors = {name: tensor.contiguous() for name, tensor in self._tensors().items()}
 
         def fill(target: Path) -> None:
@@ -200,7 +200,7 @@ class Judge:
 
     @classmethod
     def load(cls, folder: Path) -> Judge:
-        """Raises: RunError if the folder is damaged or of another version."""
+        """Load a judge. Raises: RunError if the folder is damaged or of another version."""
         check_folder(folder)
         try:
             content = read_json_file(folder / "judge.json")
@@ -242,12 +242,12 @@ def train_judge(
     data_hash: str,
     cache: Path | None = None,
 ) -> Judge:
-    """Makes the judge of a training split, or takes it from the cache.
+    """Train the judge of a training split, or load it from the cache.
 
-    It is the ruler: whatever the run's seed is, two runs on one data set are measured with the same one.
+    It does not depend on the run's seed: all runs on one data set are measured with the same judge.
 
-    Args: pictures uint8 (N, C, H, W), N >= 10; a memory map will do, at most 15,000 are read. labels (N,) 0..classes-1
-        or None. data_hash names the training split. cache: a folder that keeps judges by data hash.
+    Args: pictures uint8 (N, C, H, W), N >= 10, or a memory map; at most 15,000 are read. labels (N,) 0..classes-1
+        or None. data_hash identifies the training split. cache: a folder that keeps judges by data hash.
     Raises: DataError for pictures or labels that do not fit.
     """
     classes = _check_data(pictures, labels)
@@ -260,16 +260,16 @@ def train_judge(
             if judge.settings.data_hash == data_hash:
                 return judge
         except RunError:
-            pass  # a damaged cache is made anew below
+            pass  # a damaged cache is rebuilt below
     judge = _train(pictures, labels if classes > 1 else None, classes, data_hash)
     if kept is not None:
-        with suppress(StorageError):  # a full disk costs the next run some seconds, not this one its end
+        with suppress(StorageError):  # a full disk costs the next run some seconds, but does not end this one
             judge.save(kept)
     return judge
 
 
 def _check_data(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> int:
-    """The number of classes, 0 without labels."""
+    """Return the number of classes, 0 without labels."""
     if pictures.ndim != 4 or pictures.dtype != np.uint8 or len(pictures) < 10:
         raise DataError(
             f"The judge cannot learn from {pictures.dtype} {pictures.shape}.",
@@ -281,7 +281,7 @@ def _check_data(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None) -
         raise DataError(
             f"{len(labels)} labels for {len(pictures)} pictures.", "Each picture needs one label, 0 or more."
         )
-    # With fewer than about 5 pictures a label, telling labels apart teaches nothing that carries over.
+    # With fewer than about 5 pictures a label, classifying labels does not generalise.
     classes = int(labels.max()) + 1
     return classes if len(np.unique(labels)) > 1 and len(labels) >= 5 * classes else 0
 
@@ -309,13 +309,13 @@ def _train(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, classe
     trained = Judge(JudgeSettings(**{**asdict(settings), "accuracy": accuracy}), judge.trunk, judge.head, judge.filters)
     features = torch.from_numpy(trained.features(pictures[np.sort(order[checked:][:5000])]))
     spread = features.std(0)
-    # A feature that never fires would be divided by nothing: it keeps a tenth of the usual scale.
+    # A feature that never fires would be divided by zero: it keeps a tenth of the usual scale.
     trained.centre, trained.scale = features.mean(0), spread.clamp_min(0.1 * float(spread.mean()) + 1e-6)
     return trained
 
 
 def _untrained(settings: JudgeSettings) -> Judge:
-    """A judge with its first weights, the same ones for the same settings."""
+    """Build a judge with its initial weights, the same for the same settings."""
     size = prepare(np.zeros((1, settings.channels, settings.height, settings.width), np.uint8)).shape[2:]
     random = generator_for(0, "judge/weights")
     with torch.device("meta"):
@@ -333,7 +333,7 @@ def _untrained(settings: JudgeSettings) -> Judge:
 
 
 def _clusters(x: Tensor) -> Tensor:
-    """Kinds of pictures where nobody named any: k-means on small versions (DeepCluster's first round, Caron 2018)."""
+    """Cluster unlabelled pictures: k-means on small versions (DeepCluster's first round, Caron 2018)."""
     from sklearn.cluster import KMeans
 
     small = F.adaptive_avg_pool2d(x, (min(16, x.shape[2]), min(16, x.shape[3]))).flatten(1).numpy()
@@ -343,7 +343,7 @@ def _clusters(x: Tensor) -> Tensor:
 
 
 def _fit(judge: Judge, x: Tensor, kinds: Tensor) -> None:
-    """Adam with one warm-up and decay. Without labels every second batch is turned, and the turn is to be told."""
+    """Fit by Adam with warm-up and decay. Without labels every second batch is turned, and the turn is predicted."""
     pixels = x.shape[2] * x.shape[3]
     shown = int(min(MOST_EPOCHS * len(x), max(FEWEST_PICTURES, MOST_PIXELS / pixels)))
     steps = max(1, shown // BATCH)
@@ -377,5 +377,5 @@ def _fit(judge: Judge, x: Tensor, kinds: Tensor) -> None:
         optimiser.step()
         schedule.step()
     for module in modules:
-        # Laid out as `load` finds them: another layout sums in another order, a resumed run would measure otherwise.
+        # In the layout of `load`: another layout sums in another order, and a resumed run would measure differently.
         module.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]

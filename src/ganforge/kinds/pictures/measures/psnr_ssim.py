@@ -1,4 +1,4 @@
-"""PSNR and SSIM of pictures and those that they should be, by scikit-image."""
+"""PSNR and SSIM between results and their truth, by scikit-image."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from ganforge.measures.intervals import Estimate, from_standard_error
 
-EQUAL_DECIBELS = 100.0  # what stands for the infinite PSNR of two equal pictures, so that means stay finite
+EQUAL_DECIBELS = 100.0  # in place of the infinite PSNR of two equal pictures, so that means stay finite
 SMALLEST = 11  # pixels of a side: the window of SSIM
 
 
 def psnr(truth: NDArray[np.uint8], result: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Peak signal-to-noise ratio in decibels, 10 log10(255^2 / mean squared error); at most EQUAL_DECIBELS.
+    """Return the PSNR in decibels, 10 log10(255^2 / mean squared error); at most EQUAL_DECIBELS.
 
     Args: truth, result uint8 (N, C, H, W). Returns: (N,), higher is nearer.
     """
@@ -27,9 +27,9 @@ def psnr(truth: NDArray[np.uint8], result: NDArray[np.uint8]) -> NDArray[np.floa
 
 
 def ssim(truth: NDArray[np.uint8], result: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Structural similarity, mean over the picture and its channels; pictures under SMALLEST are mirrored to it.
+    """Return the SSIM, a mean over the picture and its channels; pictures under SMALLEST are padded by mirroring.
 
-    Args: truth, result uint8 (N, C, H, W). Returns: (N,) in -1..1, 1 where they are equal.
+    Args: truth, result uint8 (N, C, H, W). Returns: (N,) in -1..1, 1 for equal pictures.
     Source: Wang et al. 2004, equation 13: a Gaussian window of 11 x 11 with sigma 1.5, population covariances.
     """
     found = np.empty(len(truth))
@@ -48,7 +48,7 @@ def ssim(truth: NDArray[np.uint8], result: NDArray[np.uint8]) -> NDArray[np.floa
 
 
 def mean_of(scores: NDArray[np.float64]) -> Estimate:
-    """The mean of scores (N,), N >= 1, one for each picture, and its interval."""
+    """Return the mean of scores (N,), N >= 1, one for each picture, and its interval."""
     spread = float(scores.std(ddof=1)) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
     return from_standard_error(float(scores.mean()), spread)
 

@@ -1,4 +1,4 @@
-"""How well damage was taken back: baselines without a network, and the verdict on both ends of the dial."""
+"""The evaluation of restoration: baselines without a network, and the verdict on both ends of the dial."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Baseline: TypeAlias = Callable[[Pixels, Pixels], Pixels]
 """given uint8 (C, H, W), truth uint8 (C, fH, fW) -> restored uint8 (C, fH, fW). Only `biharmonic` looks at the
 truth, and there only at where the damage is."""
 MEDIAN = 3  # pixels of the median filter's side
-SMALL_GAIN, LARGE_GAIN = 0.5, 2.0  # decibels over the best plain way: below it fair, from it on excellent
+SMALL_GAIN, LARGE_GAIN = 0.5, 2.0  # decibels over the best baseline: below it fair, from it on excellent
 FAITHFUL, SHARP = "this model, faithful", "this model, sharp"
 
 
 def bicubic(given: Pixels, truth: Pixels) -> Pixels:
-    """Bicubic to the truth's size; as it is where that is its own."""
+    """Resize bicubically to the truth's size, if it differs."""
     height, width = truth.shape[1:]
     if given.shape[1:] == (height, width):
         return given
@@ -33,12 +33,12 @@ def bicubic(given: Pixels, truth: Pixels) -> Pixels:
 
 
 def median(given: Pixels, truth: Pixels) -> Pixels:
-    """The median of each pixel's 3 x 3 surroundings, then enlarged."""
+    """Apply a 3 x 3 median filter, then enlarge."""
     return bicubic(median_filter(given, size=(1, MEDIAN, MEDIAN)), truth)
 
 
 def non_local_means(given: Pixels, truth: Pixels) -> Pixels:
-    """Non-local means (Buades et al. 2005) with the noise's strength estimated from the picture, then enlarged."""
+    """Apply non-local means (Buades et al. 2005) with the noise level estimated from the picture, then enlarge."""
     picture = np.moveaxis(given, 0, -1).astype(np.float32) / 255
     sigma = noise_deviation(picture)
     settings = {"h": 0.8 * sigma, "sigma": sigma, "patch_size": 5, "patch_distance": 6}  # as scikit-image advises
@@ -47,14 +47,14 @@ def non_local_means(given: Pixels, truth: Pixels) -> Pixels:
 
 
 def noise_deviation(picture: NDArray[np.floating]) -> float:
-    """The standard deviation of white noise in a picture (H, W, C), in its unit: what a filter that is blind to slopes
-    leaves over. Source: Immerkaer 1996, "Fast noise variance estimation"."""
+    """Estimate the standard deviation of white noise in a picture (H, W, C), in its unit, by a slope-blind filter.
+    Source: Immerkaer 1996, "Fast noise variance estimation"."""
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])[:, :, None]
     return float(np.sqrt(np.pi / 2) * np.abs(convolve(picture, mask)).mean() / 6)
 
 
 def biharmonic(given: Pixels, truth: Pixels) -> Pixels:
-    """Holes filled with the smoothest surface that meets their border (biharmonic equation, Damelin and Hoang 2018)."""
+    """Fill holes with the smoothest surface that meets their border (biharmonic equation, Damelin and Hoang 2018)."""
     mask = (given != truth).any(0)
     if not mask.any():
         return given
@@ -67,7 +67,7 @@ def _levels(picture: NDArray[np.floating]) -> Pixels:
 
 
 def baselines(damage: Sequence[str]) -> dict[str, tuple[str, Baseline]]:
-    """What can be done without a network: name -> (sentence, function). The first one is the reference.
+    """Return the baselines without a network: name -> (sentence, function). The first one is the reference.
 
     Args: damage the names of the steps, as of kinds/pictures/enhance/degradation.py.
     """
@@ -91,7 +91,7 @@ def judge_restoration(
     ahead: Mapping[str, Estimate],
     gain: Estimate,
 ) -> Verdict:
-    """The verdict in words.
+    """Return the verdict in words.
 
     Args: ends faithful and sharp -> psnr, ssim, kid; rivals name -> the same, the reference first; ahead how many
         decibels the faithful end gains on each rival, picture by picture; gain the faithful end's kid less the sharp

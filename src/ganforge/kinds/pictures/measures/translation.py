@@ -1,4 +1,4 @@
-"""Measures of a translation beside copying the input and the nearest training pair, and the verdict in words."""
+"""Measures of a translation, compared with copying the input and the nearest training pair; and the verdict."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SENTENCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translated:
-    """Held-out inputs and what was made of them. Each uint8 (N, C, H, W)."""
+    """Held-out inputs and their results. Each uint8 (N, C, H, W)."""
 
     given: Pictures
     made: Pictures
@@ -54,9 +54,9 @@ class Translated:
 
 
 def scores_of(cases: Translated, result: Pictures, real: Features, seen: Features) -> dict[str, Estimate]:
-    """Every measure of some results (N, C, H, W) for the inputs of the cases.
+    """Compute every measure of results (N, C, H, W) for the inputs of the cases.
 
-    Args: real, seen what the judge sees in cases.real and in the results, (M, D) and (N, D).
+    Args: real, seen the judge's features of cases.real and of the results, (M, D) and (N, D).
     """
     kid = kernel_distance(real, seen)
     if cases.truth is None:
@@ -67,10 +67,10 @@ def scores_of(cases: Translated, result: Pictures, real: Features, seen: Feature
 def judge_translation(
     judge: Judge, cases: Translated, train: tuple[Pictures, Pictures], unlearned: Pictures, adversarial: bool
 ) -> Evaluation:
-    """Measures, rivals and verdict; the facts are the rivals.
+    """Return measures, rivals and verdict; the facts are the rivals.
 
-    Args: train pictures of A and B; of pairs in the same order. unlearned: of B, real ones that the judge has not
-        learned from, for the floor. adversarial: whether a discriminator had a say.
+    Args: train pictures of A and B; of pairs in the same order. unlearned: of B, real ones that the judge was not
+        trained on, for the floor. adversarial: whether a discriminator was used.
     """
     real, made = judge.features(cases.real), judge.features(cases.made)
     mine = scores_of(cases, cases.made, real, made)
@@ -112,8 +112,8 @@ def judge_translation(
 
 
 def gains(truth: Pictures, made: Pictures, rival: Pictures) -> dict[str, Estimate]:
-    """How much nearer to the truth the results are than a rival's, picture by picture: what is hard in a picture is
-    hard for both, so that the mean of the differences is far surer than the difference of the means."""
+    """Return how much nearer to the truth the results are than a rival's, paired by picture.
+    A hard picture is hard for both: the mean of the differences varies far less than the difference of the means."""
     return {
         name: mean_of(measure(truth, made) - measure(truth, rival))
         for name, measure in (("psnr", psnr), ("ssim", ssim))
@@ -121,10 +121,10 @@ def gains(truth: Pictures, made: Pictures, rival: Pictures) -> dict[str, Estimat
 
 
 def recoloured(pictures: Pictures, of: Pictures, to: Pictures) -> Pictures:
-    """Pictures (N, C, H, W) of one kind with each channel's mean and spread taken over from another side.
+    """Match each channel's mean and deviation of pictures (N, C, H, W) to those of another side.
 
     Source: Reinhard et al. 2001, "Color transfer between images", equations 10 and 11, here in the pictures' own
-    channels and over whole crowds, whose training pictures are `of` and `to`.
+    channels and over whole sets, whose training pictures are `of` and `to`.
     """
     means, spreads = ([f(side, (0, 2, 3), keepdims=True) for side in (of, to)] for f in (np.mean, np.std))
     scaled = (pictures - means[0]) * (spreads[1] / np.maximum(spreads[0], 1.0)) + means[1]
@@ -139,11 +139,11 @@ def verdict(
     closer: Mapping[str, Estimate],
     adversarial: bool,
 ) -> Verdict:
-    """In words: whether the results are nearer to the truth, or to the other side, than what is not a translation.
+    """Return the verdict: whether results are nearer to the truth, or to the other side, than non-translations.
 
-    Args: ahead what `gains` says of each rival; empty where no truth is known. closer: by how much the kernel distance
-        is smaller than each rival's, taken together so that what both show cancels.
-    Returns: adversarial_helps: without pairs nothing but the discriminator asks for a change, so that it helps where it
+    Args: ahead `gains` over each rival; empty if no truth is known. closer: by how much the kernel distance
+        is smaller than each rival's, computed jointly so that common terms cancel.
+    Returns: adversarial_helps: without pairs only the discriminator requires a change, so that it helps if it
         is certain that the results are closer than copies. With pairs that is unknown: the same network was not trained
         without it.
     """

@@ -1,4 +1,4 @@
-"""The verdict in words, for someone who has never seen a GAN."""
+"""The verdict in words, for users new to GANs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOUNDS = (0.25, 0.55, 0.85, 1.15)  # upper ends of the position for each grade b
 def judge_run(
     measures: Sequence[Measure], copies: Copying, classes: Mapping[str, Any] | None, conditional: bool
 ) -> Verdict:
-    """Grades by where the Frechet distance lies between floor and reference.
+    """Grade by the position of the Frechet distance between floor and reference.
 
     The position is log(distance / floor) / log(reference / floor): 0 is as good as real pictures, 1 as bad as the
     Gaussian. Up to 0.25 excellent, 0.55 good, 0.85 fair, 1.15 poor, beyond it failed. Then the worst of these limits:
@@ -47,18 +47,18 @@ def judge_run(
 
 
 def _gain(frechet: Measure, kid: Measure) -> Gain:
-    """Whether the samples are nearer to real pictures than the Gaussian's are, by both distances."""
+    """Return whether samples are nearer to real pictures than the Gaussian's, by both distances."""
     if frechet.high < frechet.reference and kid.high < kid.reference:
         return "beats"
     return "unproven" if frechet.value < frechet.reference and kid.value < kid.reference else "none"
 
 
 def position(measure: Measure) -> float:
-    """Where a distance lies between its floor (0) and its reference (1), by ratio; may be outside of 0..1."""
+    """Return a distance's position between floor (0) and reference (1), by ratio; may be outside 0..1."""
     tiny = 1e-6
     floor, value, reference = (max(v, tiny) for v in (measure.floor, measure.value, measure.reference))
     span = math.log(reference / floor)
-    if span <= 0.05:  # the Gaussian is as good as real pictures: only the distance to the floor can say anything
+    if span <= 0.05:  # the Gaussian is as good as real pictures: only the distance to the floor is informative
         return max(0.0, math.log(value / floor))
     return math.log(value / floor) / span
 

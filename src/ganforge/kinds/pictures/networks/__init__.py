@@ -1,4 +1,4 @@
-"""The networks that suit pictures. A new pair is one file and one line here."""
+"""Networks for pictures. A new pair is one file and one line here."""
 
 from ganforge.kinds.pictures.networks.conv import ConvPair
 from ganforge.kinds.pictures.networks.resnet import ResnetPair

@@ -1,18 +1,18 @@
-"""Differentiable augmentation: what is never seen twice alike cannot be learned by heart.
+"""Differentiable augmentation, which keeps the discriminator from memorising few pictures.
 
-The discriminator sees each picture, real or generated, through random changes: each kind of change is made to each
-picture independently with a chance p. What the generator must match is then the distribution of CHANGED pictures. A
+The discriminator sees each picture, real or generated, with random changes: each kind of change is applied to each
+picture independently with probability p. The generator must then match the distribution of CHANGED pictures. A
 share of at least (1 - p)^kinds of them is unchanged, and for p well below 1 only the training pictures' own
 distribution leads to it: the changes do not leak into what is generated (Karras et al. 2020, section 2.2). From 0.8 on
 that ceases to hold in practice; hence MOST_AUGMENTATION in recipe.py.
 
-Example j of the real batch and example j of the fake one are seen through the same change T. In losses that are a sum
-over real and fake this is only a choice of random numbers. In the relativistic one it leaves the equilibrium where it
-is: once Tx and Ty are distributed alike, no discriminator gets the mean of softplus(D(Ty) - D(Tx)) below softplus(0),
+Example j of the real batch and example j of the fake one get the same change T. In losses that are a sum
+over real and fake this is only a choice of random numbers. In the relativistic one it preserves the equilibrium:
+once Tx and Ty are distributed alike, no discriminator gets the mean of softplus(D(Ty) - D(Tx)) below softplus(0),
 by Jensen's inequality; but the difference of a pair's scores no longer carries the noise of two unequal changes.
 
 Source: Karras et al. 2020, "Training generative adversarial networks with limited data"; Zhao et al. 2020,
-"Differentiable augmentation for data-efficient GAN training". Ranges are ours: kept small, so that no digit becomes
+"Differentiable augmentation for data-efficient GAN training". Ranges are ours: small, so that no digit becomes
 another one. Resampling is by gather, whose derivatives of every order exist on every device.
 """
 
@@ -38,9 +38,9 @@ CUTOUT = 0.5  # of height and width: the side of the box that is cut out
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is done to each of B pictures; 0 or 1 stands for nothing. Each field but `hole` is float32 (B,)."""
+    """The changes of each of B pictures; 0 or 1 means none. Each field but `hole` is float32 (B,)."""
 
-    mirrored: Tensor  # -1 where left and right are exchanged, else 1
+    mirrored: Tensor  # -1 if mirrored, else 1
     down: Tensor  # -1..1 of REACH
     right: Tensor  # -1..1 of REACH
     zoom: Tensor  # factor; above 1 things grow
@@ -53,10 +53,10 @@ class Changes:
 
 
 def draw_changes(count: int, chance: Dial, draws: Draws, flips: bool = False) -> Changes:
-    """Random changes for `count` pictures.
+    """Draw random changes for `count` pictures.
 
-    Args: chance 0..1, with which each kind of change is made to each picture. flips: whether left and right may be
-        exchanged, which is done to half of the pictures that are chosen for it; letters and digits must not be.
+    Args: chance 0..1 of each kind of change of each picture. flips: whether pictures may be mirrored, which is done to
+        half of those chosen for it; not for letters and digits.
     """
     decided = (draws.uniform(count, 8) < chance).float().unbind(1)
     value = draws.uniform(count, 10, low=-1.0).unbind(1)
@@ -75,10 +75,10 @@ def draw_changes(count: int, chance: Dial, draws: Draws, flips: bool = False) ->
 
 
 def augment(x: Tensor, changes: Changes) -> Tensor:
-    """Pictures as the discriminator sees them, differentiable twice with respect to x.
+    """Apply changes to pictures, differentiable twice with respect to x.
 
     Args: x (B, C, H, W) or several such batches one after the other, (kB, C, H, W), in -1..1; changes of B pictures,
-        which are made to each batch alike. Returns: the same shape; brightness and contrast may lead out of -1..1.
+        applied to each batch alike. Returns: the same shape; brightness and contrast may exceed -1..1.
     """
     batches = x.reshape(-1, len(changes.turn), *x.shape[1:])  # (kB, C, H, W) -> (k, B, C, H, W)
     seen = _coloured(_moved(batches, changes), changes) * (1 - _holes(batches, changes))
@@ -86,11 +86,11 @@ def augment(x: Tensor, changes: Changes) -> Tensor:
 
 
 def _moved(x: Tensor, changes: Changes) -> Tensor:
-    """Mirrored, zoomed, turned about the centre, then shifted by whole pixels; bilinear, mirrored beyond the border."""
+    """Mirror, zoom, turn about the centre, then shift by whole pixels; bilinear, mirrored beyond the border."""
     height, width = x.shape[-2:]
     down = (changes.down * REACH * height).round()[:, None, None]
     right = (changes.right * REACH * width).round()[:, None, None]
-    # Where each pixel of the result comes from, from the centre: (B, H, W). Halves are exact, so is a shift alone.
+    # Source of each pixel of the result, from the centre: (B, H, W). Halves are exact, so is a shift alone.
     rows = torch.arange(height, device=x.device)[:, None] - (height - 1) / 2 - down
     columns = torch.arange(width, device=x.device)[None, :] - (width - 1) / 2 - right
     cosine, sine = (f(changes.turn)[:, None, None] / changes.zoom[:, None, None] for f in (torch.cos, torch.sin))
@@ -108,13 +108,13 @@ def _moved(x: Tensor, changes: Changes) -> Tensor:
 
 
 def _mirrored(place: Tensor, count: int) -> Tensor:
-    """Places beyond 0..count-1 mirrored about the outermost pixel's middle, int64."""
+    """Mirror places beyond 0..count-1 about the outermost pixel's middle, int64."""
     period = 2 * count - 2
     return ((place.long() + count - 1).remainder(period) - (count - 1)).abs()
 
 
 def _coloured(x: Tensor, changes: Changes) -> Tensor:
-    """Brightness, contrast about mid-grey, saturation about the mean of the colours. What is transparent stays so."""
+    """Change brightness, contrast about mid-grey, and saturation about the mean of the colours, not transparency."""
     offset, contrast, saturation = (
         value.to(x.dtype)[:, None, None, None] for value in (changes.brightness, changes.contrast, changes.saturation)
     )
@@ -127,7 +127,7 @@ def _coloured(x: Tensor, changes: Changes) -> Tensor:
 
 
 def _holes(x: Tensor, changes: Changes) -> Tensor:
-    """1 within the box that is cut out, to mid-grey, and 0 elsewhere: (B, 1, H, W)."""
+    """Return 1 within the box that is cut out, to mid-grey, and 0 elsewhere: (B, 1, H, W)."""
     height, width = x.shape[-2:]
     rows = (torch.arange(height, device=x.device) + 0.5) / height
     columns = (torch.arange(width, device=x.device) + 0.5) / width

@@ -1,9 +1,9 @@
-"""The default pair for pictures on a processor, and what all convolutional networks here share.
+"""The default pair for pictures on a CPU, and parts shared by all convolutional networks here.
 
 The pair has few, cheap convolutions, and no wide one at full resolution.
 
 The discriminator halves the picture with 4x4 convolutions until 4 to 7 pixels are left; the generator mirrors it.
-No normalisation and no layer that ties the examples of a batch together, so that real and fake may share one pass.
+No normalisation and no layer that couples the examples of a batch, so that real and fake may share one pass.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ WIDEST = 4  # channels at the lowest size are at most this many times `width`
 
 
 def stages_of(height: int, width: int, smallest: int = 4) -> int:
-    """How often a picture is halved: until its shorter side is below 2 * `smallest`, but twice at least."""
+    """Return the number of halvings: until the shorter side is below 2 * `smallest`, but at least two."""
     return max(2, int(math.log2(min(height, width) / smallest)))
 
 
 def lowest_size(height: int, width: int, stages: int) -> tuple[int, int]:
-    """Height and width after `stages` halvings, rounded up: generators start here and crop at the end."""
+    """Return height and width after `stages` halvings, rounded up: generators start here and crop at the end."""
     return -(-height // 2**stages), -(-width // 2**stages)
 
 
 def crop(x: Tensor, height: int, width: int) -> Tensor:
-    """The top left part (B, C, height, width); the rest was drawn only because stages double."""
+    """Crop to the top left part (B, C, height, width); the rest exists only because stages double."""
     return x[..., :height, :width]
 
 
 def pad_to_stages(x: Tensor, stages: int) -> Tensor:
-    """Pads (B, C, H, W) at the bottom and right by repeating its edge, until `stages` halvings go through."""
+    """Pad (B, C, H, W) at the bottom and right by repeating its edge, to allow `stages` halvings."""
     multiple = 2**stages
     bottom, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
 
 
 def halvings(*widths: int) -> nn.ModuleList:
-    """4x4 convolutions, each of which halves height and width. Args: widths the channels before, between and after."""
+    """Build 4x4 convolutions that each halve height and width. Args: widths the channels before, between and after."""
     return nn.ModuleList(nn.Conv2d(before, after, 4, stride=2, padding=1) for before, after in pairwise(widths))
 
 
 class Bounded(torch.autograd.Function):
-    """Clips to -1..1; the gradient passes wherever it leads back inside, as in projected gradient descent.
+    """Clipping to -1..1 whose gradient passes wherever it leads back inside, as in projected gradient descent.
 
-    Plain clipping would stop the gradient of a value outside for good. tanh never reaches the white and black that
-    pictures are full of, and the discriminator learns to look for just that: on MNIST, Frechet distance 52 without
+    Plain clipping would stop the gradient of a value outside for good. tanh never reaches the white and black common
+    in pictures, which the discriminator learns to detect: on MNIST, Frechet distance 52 without
     a bound, 17 with tanh, 10.5 with this, after 150,000 pictures shown (docs/log.md).
     """
 
@@ -72,7 +72,7 @@ class Bounded(torch.autograd.Function):
 
 
 def bounded(x: Tensor) -> Tensor:
-    """x (B, C, H, W) clipped to -1..1, in float32 at least: values outside are not pictures."""
+    """Clip x (B, C, H, W) to -1..1, in float32 at least: values outside are not pictures."""
     picture: Tensor = Bounded.apply(x)  # type: ignore[no-untyped-call]
     return picture
 
@@ -107,7 +107,7 @@ class ConvGenerator(nn.Module):
 
 
 class ConvDiscriminator(nn.Module):
-    """Picture -> halved by 4x4 convolutions -> linear: one score per label, of which the asked one counts."""
+    """Picture -> halved by 4x4 convolutions -> linear: one score per label, of which the requested one counts."""
 
     def __init__(self, pair: ConvPair) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class ConvDiscriminator(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvPair:
-    """`width` is the number of channels at half the picture's size; doubled with each halving, up to WIDEST."""
+    """A pair with `width` channels at half the picture's size, doubled with each halving, up to WIDEST."""
 
     shape: tuple[int, ...]  # (C, H, W)
     labels: int = 0
@@ -140,7 +140,7 @@ class ConvPair:
     width: int = 32
 
     def widths(self) -> tuple[int, ...]:
-        """Channels after each halving, highest size first."""
+        """Return the channels after each halving, highest size first."""
         _, height, width = self.shape
         return tuple(self.width * min(2**k, WIDEST) for k in range(stages_of(height, width)))
 

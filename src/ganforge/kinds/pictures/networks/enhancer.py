@@ -1,9 +1,9 @@
-"""Pictures made better: a residual on top of the plainly enlarged input, and the discriminator that judges it.
+"""Networks for enhancement: a residual on top of the bicubically enlarged input, and its discriminator.
 
-All convolutions work at low resolution and the last one makes factor x factor pixels of each, which are laid side by
-side (sub-pixel convolution, Shi et al. 2016); blocks are residual and without normalisation (Lim et al. 2017). Where
-nothing is enlarged, the picture is folded to half its sides first and unfolded last, which costs a quarter and sees
-twice as far. The last layer begins at zero: before its first step the network gives the plain enlargement.
+All convolutions work at low resolution and the last one makes factor x factor pixels of each (sub-pixel convolution,
+Shi et al. 2016); blocks are residual and without normalisation (Lim et al. 2017). If nothing is enlarged, the picture
+is folded to half its sides first and unfolded last, at a quarter of the cost and twice the receptive field. The last
+layer starts at zero: before its first step the network returns the bicubic enlargement.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ganforge.core.device import widened
 from ganforge.kinds.pictures.networks.conv import SLOPE, halvings
 from ganforge.recipe import Data, Network
 
-FOLD = 2  # how far pictures are folded where nothing is enlarged
+FOLD = 2  # how far pictures are folded if nothing is enlarged
 HALVINGS = 3  # of the discriminator: it judges patches of about 30 pixels
 
 
@@ -62,7 +62,7 @@ class Enhancer(nn.Module):
 
 
 def enlarged(x: Tensor, factor: int) -> Tensor:
-    """Bicubic (Keys 1981, a = -1/2), which is what the network begins with; x itself for factor 1."""
+    """Enlarge bicubically (Keys 1981, a = -1/2), as the initial network does; x itself for factor 1."""
     if factor == 1:
         return x
     size = [factor * side for side in x.shape[-2:]]
@@ -70,7 +70,7 @@ def enlarged(x: Tensor, factor: int) -> Tensor:
 
 
 def enhancer(network: Network, data: Data, factor: int, channels_in: int) -> Enhancer:
-    """A fresh network of a recipe's width and depth. Args: data.shape is (C, H, W) of one training example."""
+    """Build a network of a recipe's width and depth. Args: data.shape is (C, H, W) of one training example."""
     return Enhancer(channels_in, data.shape[0], network.need("width"), network.need("depth"), factor)
 
 

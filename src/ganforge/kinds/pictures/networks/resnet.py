@@ -1,7 +1,7 @@
 """A residual pair after R3GAN: no normalisation, no attention, bilinear resampling, started as the identity.
 
 Resampling is one kernel each way: torch's bilinear doubling, and the mean of 2x2, which is bilinear halving. Written
-as depthwise convolutions with the kernel [1, 3, 3, 1] they give the same numbers and are slower on a processor
+as depthwise convolutions with the kernel [1, 3, 3, 1] they give the same numbers and are slower on a CPU
 (docs/log.md; benchmarks/gpu_r3gan.py has both for a GPU).
 
 Source: Huang et al. 2024, section 3.4 and appendix; the start is Fixup (Zhang et al. 2019): the last layer of each
@@ -53,7 +53,7 @@ class Block(nn.Module):
 
 
 def scaled_normal(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
-    """Weights from N(0, gain^2 / fan_in), biases zero."""
+    """Initialise weights from N(0, gain^2 / fan_in), biases with zero."""
     fan_in = layer.weight[0].numel()
     nn.init.normal_(layer.weight, std=gain / math.sqrt(fan_in))
     if layer.bias is not None:
@@ -61,9 +61,9 @@ def scaled_normal(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
 
 
 def _stages(widths: tuple[int, ...], depth: int) -> tuple[nn.ModuleList, nn.ModuleList]:
-    """The blocks at each resolution, and from each to the next what changes the number of channels.
+    """Return the blocks at each resolution, and the changes of the number of channels between them.
 
-    A change is a 1x1 convolution without bias. It commutes with resampling, so it stands on the side of it that has
+    A change is a 1x1 convolution without bias. It commutes with resampling, so it is placed on the side with
     fewer pixels: before doubling, after halving.
     """
     stages, changes = nn.ModuleList(), nn.ModuleList()
@@ -99,7 +99,7 @@ class ResnetGenerator(nn.Module):
         if self.embed is not None and label is not None:
             latent = torch.cat([latent, self.embed(label)], dim=1)
         weights: Tensor = self.weigh(latent)[:, :, None, None]
-        # In the weights' precision: what is added to float32 would stay float32, at every resolution.
+        # In the weights' precision: a sum with float32 would stay float32, at every resolution.
         x = self.basis.to(weights.dtype) * weights  # (B, widths[0], h, w)
         x = x.contiguous(memory_format=torch.channels_last)
         x = self.stages[0](x)
@@ -134,12 +134,12 @@ class ResnetDiscriminator(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResnetPair:
-    """Residual stages from 4..7 pixels up to the picture's size.
+    """A pair of residual stages from 4..7 pixels up to the picture's size.
 
     `width` is the number of channels at the lowest size; it is halved with each doubling above 32 pixels,
     as in R3GAN's configuration for 256x256 (768 up to 32 pixels, then 384, 192, 96), and rounded down to a multiple of
-    STEP, but GROUP at least. `depth` is the number of blocks in a stage. Raises: RecipeError for what is not a picture,
-    and for a depth of 0.
+    STEP, but GROUP at least. `depth` is the number of blocks in a stage. Raises: RecipeError for data that are not
+    pictures, and for a depth of 0.
     """
 
     shape: tuple[int, ...]  # (C, H, W)
@@ -157,7 +157,7 @@ class ResnetPair:
             )
 
     def widths(self) -> tuple[int, ...]:
-        """Channels of each stage, lowest size first."""
+        """Return the channels of each stage, lowest size first."""
         _, height, width = self.shape
         sizes = [min(height, width) // 2**k for k in range(stages_of(height, width), -1, -1)]
         wanted = [self.width * 32 // max(size, 32) for size in sizes]

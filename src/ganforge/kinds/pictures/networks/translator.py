@@ -1,4 +1,4 @@
-"""The pair for translating pictures: a generator that changes its input, and a discriminator that judges by patches.
+"""The pair for translating pictures: a generator that changes its input, and a patch discriminator.
 
 The generator is a U-Net (Ronneberger et al. 2015; as a generator: Isola et al. 2017, pix2pix) whose result is its input
 plus a change, and whose last layer is zero at the start: it begins as the identity. Full resolution is
@@ -17,14 +17,14 @@ from ganforge.kinds.pictures.networks.conv import SLOPE, bounded, halvings, pad_
 from ganforge.recipe import Data, Network
 
 FEATURES = 64  # of a patch, in contrastive translation
-PATCHES_ACROSS = 3  # about so many of the patches that a discriminator judges stand beside each other in a picture
-WIDEST = 3  # times that a discriminator's width doubles, at most
-STAGES = 3  # how often height and width are halved where the U-Net is narrowest
+PATCHES_ACROSS = 3  # about so many discriminator patches fit side by side in a picture
+WIDEST = 3  # most doublings of a discriminator's width
+STAGES = 3  # halvings of height and width at the U-Net's bottleneck
 MULTIPLE = 2**STAGES  # pixels
 
 
 class _Residual(nn.Module):
-    """x plus two 3x3 convolutions, of which the last is zero at the start."""
+    """x plus two 3x3 convolutions, the last of which is zero at the start."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class TranslatorGenerator(nn.Module):
     multiple = MULTIPLE
 
     def __init__(self, channels: int, width: int, depth: int) -> None:
-        """Args: channels C; width the channels at half resolution; depth the residual blocks where it is narrowest."""
+        """Args: channels C; width the channels at half resolution; depth the residual blocks at the bottleneck."""
         super().__init__()
         self.enter = nn.Conv2d(4 * channels, width, 3, padding=1)
         self.down = halvings(width, 2 * width, 4 * width)
@@ -58,11 +58,11 @@ class TranslatorGenerator(nn.Module):
         self.leave = nn.Conv2d(width, 4 * channels, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
-        # Pixels per step of each layer times the steps that it reaches: at 1/2, 1/4, 1/8, and back.
+        # Pixels per step of each layer times its reach in steps: at 1/2, 1/4, 1/8, and back.
         self.reach = 2 * (1 + 2) + 4 * (1 + 2) + 8 * (1 + 2 * depth) + 8 * 1 + 4 * (2 + 1) + 2 * (2 + 1)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features at a half, a quarter and an eighth of the resolution: (B, width 2^k, H / 2^(k+1), W / 2^(k+1))."""
+        """Return features at 1/2, 1/4 and 1/8 of the resolution: (B, width 2^k, H / 2^(k+1), W / 2^(k+1))."""
         half = self.before[0](self.enter(F.pixel_unshuffle(x, 2)))
         quarter = self.before[1](self.down[0](F.leaky_relu(half, SLOPE)))
         eighth = self.down[1](F.leaky_relu(quarter, SLOPE))
@@ -81,10 +81,10 @@ class TranslatorGenerator(nn.Module):
 
 
 class MirrorAveraged(nn.Module):
-    """The mean of what a picture gives and of what its mirror image gives, mirrored back: the errors of the two differ.
+    """The mean of the results of a picture and of its mirror image, mirrored back: the errors of the two differ.
 
     Source: Timofte, Rothe and Van Gool 2016, "Seven ways to improve example-based single image super resolution",
-    section 3.6, of whose eight views a picture that is not turned has two.
+    section 3.6, of whose eight views these are the two without turns.
     """
 
     def __init__(self, network: TranslatorGenerator) -> None:
@@ -94,7 +94,7 @@ class MirrorAveraged(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        x = padded(x)  # first, so that the blocks of pixels are the same ones from both sides
+        x = padded(x)  # first, so that the blocks of pixels are the same from both sides
         both: Tensor = (self.network(x) + self.network(x.flip(3)).flip(3)) / 2
         return both[:, :, :height, :width]
 
@@ -102,8 +102,8 @@ class MirrorAveraged(nn.Module):
 class PatchDiscriminator(nn.Module):
     """Pictures (B, C, H, W) -> (B,): the mean of the scores of overlapping patches (pix2pix, section 3.2.2).
 
-    It sees no more than a patch at a time, and never the input: what a style is, it can learn; which picture stands
-    before it, it cannot know by heart (docs/log.md).
+    It sees only a patch at a time, and never the input: it can learn a style, but cannot memorise pictures
+    (docs/log.md).
     """
 
     def __init__(self, channels: int, width: int, levels: int) -> None:
@@ -135,17 +135,17 @@ class PatchFeatures(nn.Module):
 
 
 def padded(x: Tensor) -> Tensor:
-    """Pictures (B, C, H, W) whose last row and column are repeated until both sides are divisible by MULTIPLE."""
+    """Pad pictures (B, C, H, W) by repeating the last row and column until both sides are divisible by MULTIPLE."""
     return pad_to_stages(x, STAGES)
 
 
 def translator(network: Network, data: Data) -> TranslatorGenerator:
-    """The generator that a recipe names."""
+    """Build the generator of a recipe."""
     return TranslatorGenerator(data.shape[0], network.need("width"), network.need("depth"))
 
 
 def patch_discriminator(network: Network, data: Data) -> nn.Module:
-    """Its patches have about a third of the picture's side: 10 pixels of 32, 22 of 64, 94 of 256."""
+    """Build a discriminator of patches of about a third of the side: 10 pixels of 32, 22 of 64, 94 of 256."""
     channels, *sides = data.shape
     levels = round(math.log2((min(sides) / PATCHES_ACROSS + 2) / 3))
     return PatchDiscriminator(channels, network.need("width"), max(1, levels))

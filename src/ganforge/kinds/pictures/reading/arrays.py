@@ -1,4 +1,4 @@
-"""Pictures in arrays, in memory or in a file: their layout, their range of numbers, and the part that they are."""
+"""Pictures in arrays, in memory or in a file: layout, range of numbers, and conversion to a part."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ganforge.kinds.pictures.reading.decode import fit, with_channels
 from ganforge.kinds.pictures.reading.part import Block, Native, Part, Pixels, Target, kinds_of
 
 CHUNK = 8 * 1024 * 1024  # bytes read at a time
-IN_MEMORY = 64 * 1024 * 1024  # bytes of pictures: what fits lives in memory, the rest on disk
-ROWS_AT_ONCE = 256  # of a file, when single rows are read
+IN_MEMORY = 64 * 1024 * 1024  # bytes of pictures: more are kept on disk
+ROWS_AT_ONCE = 256  # of a file, if single rows are read
 
 
 class MappedArray:
-    """An array in a file: `shape`, `dtype` and, by a slice or an array of places, rows in memory.
+    """An array in a file: `shape`, `dtype` and, by a slice or an array of indices, rows in memory.
 
-    The file is mapped anew for every read (numpy.memmap), because pages that a map has touched count as resident memory
-    for as long as it lives: a run on a million pictures would seem to need all of them. The file stays open for as long
-    as this lives.
+    The file is mapped anew for every read (numpy.memmap), because pages touched by a map count as resident memory
+    for its lifetime: a run on a million pictures would seem to need all of them. The file stays open for the lifetime
+    of this object.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class MappedArray:
         offset: int = 0,
         view: Callable[[NDArray[Any]], NDArray[Any]] = lambda array: array,
     ) -> None:
-        """Args: shape, offset: what lies in the file in C order, from which byte on; view: a view of it by numpy."""
+        """Args: shape, offset: of the array in the file, in C order, from that byte on; view: a numpy view of it."""
         self._path, self._file = path, path.open("rb")
         weakref.finalize(self, self._file.close)
         self._stored, self._view = (dtype, shape, offset), view
         mapped = self._mapped()
         self.shape: tuple[int, ...] = mapped.shape
         self.dtype: np.dtype[Any] = mapped.dtype
-        self.contiguous: bool = mapped.flags.c_contiguous  # else a row lies scattered over the file
+        self.contiguous: bool = mapped.flags.c_contiguous  # else a row is scattered over the file
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -61,7 +61,7 @@ class MappedArray:
         return read
 
     def viewed(self, view: Callable[[NDArray[Any]], NDArray[Any]]) -> MappedArray:
-        """Another view of the same array, with the same rows."""
+        """Return another view of the same array, with the same rows."""
         return MappedArray(self._path, *self._stored, lambda array: view(self._view(array)))
 
     def _mapped(self) -> NDArray[Any]:
@@ -77,7 +77,7 @@ Array: TypeAlias = NDArray[Any] | MappedArray
 
 
 def chunks(array: Array) -> Iterator[NDArray[Any]]:
-    """All rows in order, some megabytes at a time."""
+    """Yield all rows in order, some megabytes at a time."""
     step = max(1, CHUNK // max(1, math.prod(array.shape[1:]) * array.dtype.itemsize))
     for start in range(0, len(array), step):
         yield array[start : start + step]
@@ -88,11 +88,11 @@ def chunks(array: Array) -> Iterator[NDArray[Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How numbers become 0..255, and that in words."""
+    """A conversion of numbers to 0..255, and its description."""
 
     words: str
     apply: Callable[[NDArray[Any]], Pixels]
-    exact: bool = False  # nothing is changed: the rows can be used as they lie
+    exact: bool = False  # no conversion: the rows can be used directly
 
 
 def _levels(array: NDArray[Any], gain: float, offset: float = 0.0) -> Pixels:
@@ -109,7 +109,7 @@ SLACK = 1e-3  # floating-point pictures overshoot their range by rounding
 
 
 def layout_of(shape: tuple[int, ...], name: str = "The array") -> tuple[int, int, int, bool]:
-    """Height, width, channels, and whether channels come first, of (N, H, W), (N, H, W, C) or (N, C, H, W).
+    """Return height, width, channels, and channels-first, of (N, H, W), (N, H, W, C) or (N, C, H, W).
 
     Raises: DataError if the shape is none of them.
     """
@@ -128,7 +128,7 @@ def layout_of(shape: tuple[int, ...], name: str = "The array") -> tuple[int, int
 
 
 def scale_of(array: Array, name: str) -> Scale:
-    """Finds out in which range the numbers are; reads everything unless they are uint8.
+    """Determine the range of the numbers; reads everything unless they are uint8.
 
     Raises: DataError if there are NaN or infinite values, or if no known range fits.
     """
@@ -167,7 +167,7 @@ def scale_of(array: Array, name: str) -> Scale:
         return SIXTEEN_BITS
     raise DataError(
         f"{name} holds values from {low:g} to {high:g}.",
-        "That is no range of pictures.",
+        "That is not a range of pictures.",
         "Scale them to 0..1, -1..1 or 0..255 first.",
     )
 
@@ -176,7 +176,7 @@ def scale_of(array: Array, name: str) -> Scale:
 
 
 def array_part(array: Array, scale: Scale, labels: NDArray[np.int64] | None) -> Part:
-    """The part that an array is."""
+    """Make a part of an array."""
     ready: Array | None = None
     if scale.exact and not isinstance(array, MappedArray):
         ready = channels_last(array)
@@ -187,13 +187,13 @@ def array_part(array: Array, scale: Scale, labels: NDArray[np.int64] | None) -> 
 
 
 def channels_last(array: NDArray[Any]) -> NDArray[Any]:
-    """(N, H, W), (N, H, W, C) or (N, C, H, W) as (N, H, W, C), without a copy."""
+    """View (N, H, W), (N, H, W, C) or (N, C, H, W) as (N, H, W, C), without a copy."""
     _, _, _, first = layout_of(array.shape)
     return array[..., None] if array.ndim == 3 else array.transpose(0, 2, 3, 1) if first else array
 
 
 def sample_of(array: Array, scale: Scale, most: int) -> Pixels:
-    """Up to `most` pictures (n, H, W, C) to look at, spread over the array."""
+    """Return up to `most` pictures (n, H, W, C), spread over the array."""
     return channels_last(scale.apply(array[:: max(1, len(array) // most)][:most]))
 
 
@@ -213,7 +213,7 @@ def _natively(array: Array, scale: Scale, places: list[int], channels: int) -> I
 
 
 def resized(pixels: Pixels, target: Target) -> tuple[Pixels, int]:
-    """(n, H, W, C) of any size and channels as (n, H, W, C) of the target, and how many had to be enlarged."""
+    """Resize (n, H, W, C) to the target's size and channels; returns also how many were enlarged."""
     _, height, width, channels = pixels.shape
     if (height, width) == (target.height, target.width):
         if channels == target.channels:

@@ -1,6 +1,6 @@
-"""Picture files of any kind into equal uint8 pictures, many at a time, in order.
+"""Decoding of picture files into uint8 pictures of equal size, in parallel, in order.
 
-Headers are looked at before anything is decoded: a file that would fill the memory (a decompression bomb) never does.
+Headers are checked before anything is decoded, so that a decompression bomb cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target, kinds_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")  # never EPS and the like, which run programs
-MOST_PIXELS = 64_000_000  # of one file; more is a decompression bomb or nothing to train on at 256 x 256
+MOST_PIXELS = 64_000_000  # of one file; more is a decompression bomb or useless at 256 x 256
 SLIMMEST = 20  # times as long as wide: nothing is left of it after a centre crop
 TINIEST = 4  # pixels of the shorter side
 GROUP = 32  # pictures that one worker decodes at a time
@@ -39,12 +39,12 @@ BROKEN = (
 
 
 class UnusableError(ValueError):
-    """A picture that can be read but not used; the text is the reason."""
+    """An error for a picture that can be read but not used; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One encoded picture: which one of its part, what it is called, and how to open it."""
+    """One encoded picture: its index in its part, its name, and how to open it."""
 
     row: int
     name: str
@@ -53,7 +53,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the first bytes of a file say: upright (H, W), and grey, colour or alpha as far as the mode tells."""
+    """Facts from the header of a file: upright (H, W), and grey, colour or alpha by the mode."""
 
     size: tuple[int, int]
     kind: str
@@ -61,7 +61,7 @@ class Header:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Pillow's own warnings are turned into reasons or left out; entered once around the workers, not inside them."""
+    """Turn Pillow's warnings into reasons or suppress them; entered once around the workers, not inside them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -69,12 +69,12 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def workers() -> int:
-    """How many threads read and decode."""
+    """Return the number of threads for reading and decoding."""
     return max(2, min(16, os.cpu_count() or 2))
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a picture was skipped, in words."""
+    """Return the reason why a picture was skipped."""
     if isinstance(error, UnusableError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
@@ -85,17 +85,17 @@ def reason_of(error: BaseException) -> str:
 
 
 def read_header(open_file: Callable[[], BinaryIO]) -> Header:
-    """Reads what is needed to plan, without decoding. Raises: one of BROKEN if the file cannot be used."""
+    """Read what the plan needs, without decoding. Raises: one of BROKEN if the file cannot be used."""
     with open_file() as file, opened(file) as image:
         width, height = image.size
-        # TIFF reports its upright size by itself; a PNG's late EXIF would need decoding, so only an early one counts.
+        # TIFF reports its upright size; a PNG's late EXIF would need decoding, so only an early one counts.
         if image.format != "TIFF" and "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
             width, height = height, width
         return Header((height, width), _kind_of_mode(image))
 
 
 def look_of(open_file: Callable[[], BinaryIO]) -> str:
-    """Decodes one picture and says whether it is grey, colour or alpha (partly transparent)."""
+    """Decode one picture and return whether it is grey, colour or alpha (partly transparent)."""
     with open_file() as file, opened(file) as image:
         if _kind_of_mode(image) == "grey":
             return "grey"
@@ -104,7 +104,7 @@ def look_of(open_file: Callable[[], BinaryIO]) -> str:
 
 
 def decode(open_file: Callable[[], BinaryIO], target: Target) -> tuple[Pixels, bool]:
-    """One picture, upright, as (H, W, C) of the target, and whether it had to be enlarged.
+    """Decode one picture, upright, to (H, W, C) of the target; returns also whether it was enlarged.
 
     Raises: one of BROKEN if the file is damaged or cannot be used.
     """
@@ -119,7 +119,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def with_channels(image: Image.Image, channels: int) -> Image.Image:
-    """An 8-bit picture in mode L, RGB or RGBA. What loses its transparency is laid on white."""
+    """Convert to an 8-bit picture in mode L, RGB or RGBA. Removed transparency is composited on white."""
     if channels == 4:
         return image.convert("RGBA")
     if _kind_of_mode(image) == "alpha":
@@ -128,13 +128,13 @@ def with_channels(image: Image.Image, channels: int) -> Image.Image:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """A picture with transparency, laid on white: RGB."""
+    """Composite a picture with transparency on white: RGB."""
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def fit(image: Image.Image, target: Target) -> tuple[Pixels, bool]:
-    """Resizes so that the picture covers the target, and cuts the middle out. Returns (H, W, C) and whether it grew."""
+    """Resize to cover the target and centre-crop. Returns (H, W, C) and whether the picture was enlarged."""
     width, height = image.size
     if (height, width) == (target.height, target.width):
         pixels, grew = np.asarray(image), False
@@ -152,19 +152,19 @@ def fit(image: Image.Image, target: Target) -> tuple[Pixels, bool]:
 
 
 def decoded(items: Iterable[Item], target: Target) -> Iterator[Block]:
-    """Blocks of decoded pictures in the order of the items."""
+    """Yield blocks of decoded pictures in the order of the items."""
     todo = iter(items)
     groups = iter(lambda: list(islice(todo, GROUP)), [])
     return _in_threads(groups, partial(_decode_group, target=target), at_once=3 * workers())
 
 
 def natively(items: Iterable[Item], channels: int) -> Iterator[Native]:
-    """Pictures in their own sizes, in the order of the items, a few at a time in memory."""
+    """Yield pictures in their own sizes, in the order of the items, a few at a time in memory."""
     return _in_threads(items, partial(_decode_native, channels=channels), at_once=workers())
 
 
 def _in_threads(todo: Iterable[T], work: Callable[[T], Done], at_once: int) -> Iterator[Done]:
-    """What `work` makes of each, in order, from several threads; at most `at_once` are begun and not yet taken."""
+    """Yield `work` of each in order, from several threads; at most `at_once` results are pending."""
     rest = iter(todo)
     with quiet_pillow(), ThreadPoolExecutor(workers()) as pool:
         waiting = deque(pool.submit(work, one) for one in islice(rest, at_once))
@@ -199,9 +199,9 @@ def _decode_group(group: list[Item], target: Target) -> Block:
 
 
 def opened(file: BinaryIO, *, any_shape: bool = False) -> Image.Image:
-    """An image whose header passed every check; nothing is decoded yet.
+    """Open an image and check its header; nothing is decoded yet.
 
-    Args: any_shape whether slivers and specks will do, from which nothing can be learned.
+    Args: any_shape whether to accept extreme aspect ratios and tiny sizes, useless for training.
     """
     if not file.read(1):
         raise UnusableError("an empty file (0 bytes)")
@@ -226,7 +226,7 @@ def _kind_of_mode(image: Image.Image) -> str:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """The same picture in 8 bits and in a mode that converts to L, RGB and RGBA."""
+    """Convert a picture to 8 bits and a mode that converts to L, RGB and RGBA."""
     if image.mode.startswith("I;16") or image.mode == "I":
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > 65535:

@@ -1,6 +1,6 @@
-"""Pictures of equal size in memory or mapped from the cache, as batches of numbers, and numbers as pictures again.
+"""Pictures of equal size, in memory or mapped from the cache, as batches of tensors, and the way back.
 
-The hot path of training on pictures. What was decoded or unpacked is kept in the cache.
+The hot path of training on pictures. Decoded or unpacked data is kept in the cache.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from ganforge.errors import DataError, RunError
 from ganforge.kinds.pictures.reading.arrays import CHUNK, IN_MEMORY, Array, MappedArray
 from ganforge.kinds.pictures.reading.part import Part, Pixels, Survey, Target
 
-VERSION = 1  # of decoded pictures in the cache: another number makes old ones unused
+VERSION = 1  # of decoded pictures in the cache: a new number invalidates old ones
 
 
 def cache_folder() -> Path:
-    """The folder that is kept between runs: $GANFORGE_CACHE, $XDG_CACHE_HOME/ganforge or ~/.cache/ganforge."""
+    """Return the folder kept between runs: $GANFORGE_CACHE, $XDG_CACHE_HOME/ganforge or ~/.cache/ganforge."""
     if own := os.environ.get("GANFORGE_CACHE"):
         return Path(own).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -40,10 +40,10 @@ def _kept(kind: str, words: str) -> Path:
 
 
 def unpacked(packed: IO[bytes], digest: str, refusal: Callable[[object], DataError]) -> Path:
-    """The file that a packed one holds, unpacked into the cache unless it is there.
+    """Unpack a compressed file into the cache, unless present, and return its path.
 
-    Args: digest tells its content from any other. Raises: what `refusal` makes of the error where it is damaged;
-        StorageError if the cache cannot be written: no half file is left.
+    Args: digest identifies its content. Raises: the error from `refusal` if it is damaged;
+        StorageError if the cache cannot be written: no partial file remains.
     """
     folder = _kept("arrays", digest)
 
@@ -62,7 +62,7 @@ def unpacked(packed: IO[bytes], digest: str, refusal: Callable[[object], DataErr
 def _read(packed: IO[bytes], refusal: Callable[[object], DataError]) -> bytes:
     try:
         return packed.read(CHUNK)
-    except DAMAGED as error:  # an OSError would be taken for one of writing
+    except DAMAGED as error:  # an OSError would be mistaken for one of writing
         raise refusal(error) from error
 
 
@@ -71,16 +71,16 @@ class Stored:
     """The usable pictures of a part."""
 
     rows: Array  # uint8 (count, H, W, C)
-    source_rows: NDArray[np.int64] | None  # (count,) which pictures of the part they are; None: all
+    source_rows: NDArray[np.int64] | None  # (count,) indices in the part; None: all
     failed: tuple[tuple[str, str], ...]  # (name, reason) of those that could not be read
     enlarged: int
 
 
 def store(part: Part, number: int, survey: Survey, target: Target) -> Stored:
-    """Brings part `number` of a survey into memory, or onto disk when it is larger than 64 MiB or dear to decode.
+    """Load part `number` of a survey into memory, or onto disk if larger than 64 MiB or slow to decode.
 
-    Raises: DataError if a picture cannot be turned into numbers; StorageError if the cache cannot be written: no half
-        file is left.
+    Raises: DataError if a picture cannot be converted; StorageError if the cache cannot be written: no partial
+        file remains.
     """
     shape = (target.height, target.width, target.channels)
     if part.array is not None and part.array.shape[1:] == shape:
@@ -95,7 +95,7 @@ def store(part: Part, number: int, survey: Survey, target: Target) -> Stored:
 def _decoded(
     part: Part, target: Target, take: Callable[[Pixels], object]
 ) -> tuple[NDArray[np.int64], list[tuple[str, str]], int]:
-    """Hands all pictures to `take`, block by block. Returns: source_rows, failed and enlarged of `Stored`."""
+    """Pass all pictures to `take`, block by block. Returns: source_rows, failed and enlarged of `Stored`."""
     rows, enlarged = [np.empty(0, np.int64)], 0
     failed: list[tuple[str, str]] = []
     for block in part.blocks(target):
@@ -113,7 +113,7 @@ def _cached(part: Part, target: Target, folder: Path) -> Stored:
         if found.source_rows is not None and (found.source_rows >= part.count).any():
             raise ValueError("the file was replaced by another one of its size within one tick of the clock")
         return found
-    except (RunError, OSError, ValueError, KeyError):  # absent, half-written, damaged or stale: made anew
+    except (RunError, OSError, ValueError, KeyError):  # absent, half-written, damaged or stale: rebuilt
         write_folder(folder, lambda temporary: _write_cache(temporary, part, target))
         return _read_cache(folder, target)
 
@@ -137,15 +137,15 @@ def _read_cache(folder: Path, target: Target) -> Stored:
 
 
 FREE_SHARE = 0.5  # of a GPU's free memory: what pictures may take of it
-AT_ONCE = 2**26  # bytes of pictures that are brought to a GPU in one go
+AT_ONCE = 2**26  # bytes of pictures copied to a GPU at once
 HALF = 127.5  # 0..255 <-> -1..1: x = level / HALF - 1
 
 
 class PictureFeed:
     """Pictures of one part, drawn by index (contracts.Feed).
 
-    What fits lives on the training device as uint8. What does not is read for each batch, and carried to the device
-    while that computes.
+    Pictures that fit are kept on the training device as uint8. Others are read for each batch, and copied to the device
+    while it computes.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class PictureFeed:
         labels: NDArray[np.int64] | None,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Args: rows uint8 (M, H, W, C); places (N,) which of them belong to this part, None for all; labels (N,)."""
+        """Args: rows uint8 (M, H, W, C); places (N,) indices of those in this part, None for all; labels (N,)."""
         self._rows, self._places, self._device = rows, places, torch.device(device)
         self._carrier = Carrier(self._device)
         self._pixels: Tensor | None = None  # (N, H, W, C) uint8 on the device
@@ -166,14 +166,14 @@ class PictureFeed:
         elif len(self) and (room := room_beside(self._device)):
             self._pixels = self._brought(room)
         self._labels: Tensor | None = None
-        if labels is not None:  # kept as small as they can be: a million of int64 would be 8 MB
+        if labels is not None:  # in the smallest type: a million of int64 would be 8 MB
             small = labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
             signed = small if small.dtype == np.uint8 else labels.astype(np.int32)
             self._labels = torch.from_numpy(signed).to(self._device)
 
     @property
     def resident(self) -> bool:
-        """Whether all examples live on the training device (contracts.Feed)."""
+        """True if all examples are on the training device (contracts.Feed)."""
         return self._pixels is not None
 
     def __len__(self) -> int:
@@ -181,14 +181,14 @@ class PictureFeed:
 
     @property
     def labels(self) -> NDArray[np.int64] | None:
-        """(N,) places in label_names, or None without labels."""
+        """(N,) indices in label_names, or None without labels."""
         return None if self._labels is None else self._labels.cpu().numpy().astype(np.int64)
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        """Training examples.
+        """Return training examples.
 
         Args: indices (B,) int64, each in 0..len-1, on the CPU; of a resident feed, on the device as well.
-        Returns: x float32 (B, C, H, W) in -1..1, channels_last, on the device; label int64 (B,) where there are labels.
+        Returns: x float32 (B, C, H, W) in -1..1, channels_last, on the device; label int64 (B,) if there are labels.
         """
         chosen = indices.to(self._device, non_blocking=True)
         if self._pixels is not None:
@@ -202,24 +202,24 @@ class PictureFeed:
         return {"x": x, "label": self._labels.index_select(0, chosen).long()}
 
     def raw(self, first: int, last: int) -> dict[str, Tensor]:
-        """pixels uint8 (n, H, W, C) of the pictures first..last-1, and label (n,) where there are labels."""
+        """Return pixels uint8 (n, H, W, C) of pictures first..last-1, and label (n,) if there are labels."""
         pixels = {"pixels": torch.from_numpy(self.levels(np.arange(first, last)))}
         return pixels if self._labels is None else {**pixels, "label": self._labels[first:last].cpu()}
 
     @classmethod
     def of_raw(cls, examples: Mapping[str, Tensor], device: torch.device | str) -> PictureFeed:
-        """A feed of what `raw` gave."""
+        """Make a feed of the result of `raw`."""
         label = examples.get("label")
         labels = None if label is None else label.numpy().astype(np.int64)
         return cls(examples["pixels"].numpy(), None, labels, device)
 
     def pictures(self, indices: NDArray[np.integer] | Tensor | None = None) -> Pixels:
-        """The pictures as they are: uint8 (n, C, H, W). Args: indices (n,), or None for all of them."""
+        """Return the pictures as uint8 (n, C, H, W). Args: indices (n,), or None for all of them."""
         chosen = np.arange(len(self)) if indices is None else np.asarray(indices)
         return np.ascontiguousarray(self.levels(chosen).transpose(0, 3, 1, 2))
 
     def _brought(self, room: int) -> Tensor | None:
-        """All pictures, on the device; None where they do not fit. Args: room in bytes."""
+        """Copy all pictures to the device; None if they do not fit. Args: room in bytes."""
         first = self.levels(np.arange(1))
         if len(self) * first.nbytes > room:
             return None
@@ -231,12 +231,12 @@ class PictureFeed:
         return pixels
 
     def levels(self, indices: NDArray[np.integer]) -> Pixels:
-        """The pictures as they are stored: uint8 (n, H, W, C). Args: indices (n,)."""
+        """Return the pictures as stored: uint8 (n, H, W, C). Args: indices (n,)."""
         return np.ascontiguousarray(self._rows[indices if self._places is None else self._places[indices]])
 
 
 def room_beside(device: torch.device) -> int:
-    """Bytes of a device's own memory that pictures may take. A processor has none beside the one they are in."""
+    """Return the bytes of a device's own memory available for pictures; none on a CPU, where they are already."""
     return int(FREE_SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
 
 
@@ -245,7 +245,7 @@ def to_uint8(x: Tensor) -> Tensor: ...
 @overload
 def to_uint8(x: NDArray[np.floating]) -> Pixels: ...
 def to_uint8(x: Tensor | NDArray[np.floating]) -> Tensor | Pixels:
-    """Levels 0..255 of the same shape, rounded and clipped, from numbers in -1..1."""
+    """Convert numbers in -1..1 to levels 0..255 of the same shape, rounded and clipped."""
     if isinstance(x, Tensor):
         return x.detach().float().mul(HALF).add_(HALF).round_().clamp_(0, 255).to(torch.uint8)
     levels: Pixels = np.rint(np.asarray(x, np.float32) * HALF + HALF).clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A folder (or a zip file) of picture files; several subfolders with pictures are labels."""
+"""Surveys of a folder (or zip file) of picture files; several subfolders with pictures are labels."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ from ganforge.kinds.pictures.reading.part import (
 
 TRAIN_NAMES = frozenset({"train", "training"})
 HELD_OUT_NAMES = frozenset({"test", "testing", "val", "valid", "validation"})
-RECIPE = "recipe.json"  # what makes a folder a run: see run.py
-AT_ONCE = 4096  # headers that are looked at in one go
+RECIPE = "recipe.json"  # marks a folder as a run: see run.py
+AT_ONCE = 4096  # headers read at once
 LARGEST_ENTRY = 256 * 1024 * 1024  # bytes of one unpacked zip entry: more is a bomb
 
 
@@ -57,13 +57,13 @@ Opener = Callable[[str], BinaryIO]  # of a file, by its name
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files below a folder that are pictures by their names. A million must fit: nothing is kept of each but that.
+    """The files below a folder that are pictures by their names. Only names are kept, so that a million fit.
 
-    `names` are paths in the folder with slashes, sorted; `bytes` is the size of all; `digest` a fingerprint of names,
-    sizes and times of change.
+    `names` are paths in the folder with slashes, sorted; `bytes` is the total size; `digest` a fingerprint of names,
+    sizes and modification times.
     """
 
-    source: str  # as the person wrote it
+    source: str  # as the user wrote it
     names: list[str]
     bytes: int
     digest: str
@@ -72,16 +72,16 @@ class Listing:
 
 
 def survey_folder(folder: Path, source: str, *, labelled: bool) -> Survey:
-    """Looks at every file's header.
+    """Survey a folder from every file's header.
 
     Args: labelled whether subfolders may be labels.
-    Raises: DataError if the folder holds no files at all, or is a run.
+    Raises: DataError if the folder has no files, or is a run.
     """
     return _surveyed(listed_folder(folder, source), labelled)
 
 
 def survey_zip(path: Path, source: str, *, labelled: bool) -> Survey:
-    """The same for a zip file of such a folder; nothing is unpacked to disk."""
+    """Survey a zip file of such a folder; nothing is unpacked to disk."""
     try:
         archive = zipfile.ZipFile(path)
     except DAMAGED as error:
@@ -113,7 +113,7 @@ def _open_zipped(archive: zipfile.ZipFile, lock: Lock, name: str) -> BinaryIO:
 
 
 def listed_folder(folder: Path, source: str) -> Listing:
-    """The files below a folder. Raises: DataError if there are none, or the folder is a run."""
+    """List the files below a folder. Raises: DataError if there are none, or the folder is a run."""
     if _is_run(folder):
         raise DataError(
             f"{source!r} is a run, not pictures.",
@@ -122,7 +122,7 @@ def listed_folder(folder: Path, source: str) -> Listing:
         )
     names, skipped, size, digest = [], [], 0, hashlib.sha256()
     for root, folders, files in os.walk(folder):
-        if RECIPE in files and _is_run(Path(root)):  # its pictures are drawn, and more of them as training goes on
+        if RECIPE in files and _is_run(Path(root)):  # its pictures are generated, and more of them as training proceeds
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -150,7 +150,7 @@ def _refuse_empty(found: Sequence[object], source: str) -> None:
 
 
 def open_in(folder: Path, name: str) -> BinaryIO:
-    """A file of a folder, by its path in it."""
+    """Open a file of a folder by its path in it."""
     return Path(folder, name).open("rb")
 
 
@@ -159,7 +159,7 @@ def _line(name: str, size: int, changed: int) -> bytes:
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether a folder is a run of ganforge: recipes for dishes have no entry of that name."""
+    """Return whether a folder is a run of ganforge: other files named recipe.json lack that entry."""
     try:
         recipe = read_json_file(folder / RECIPE)
     except (OSError, ValueError):
@@ -172,7 +172,7 @@ def _hidden(name: str) -> bool:
 
 
 def usable_pictures(listing: Listing) -> Iterator[tuple[str, Header]]:
-    """The name and the header of every picture that can be used, in order. The others join what is skipped."""
+    """Yield name and header of every usable picture, in order. The others are added to `skipped`."""
     with quiet_pillow(), ThreadPoolExecutor(worker_count()) as pool:
         for start in range(0, len(listing.names), AT_ONCE):  # map would submit all of them at once
             names = listing.names[start : start + AT_ONCE]
@@ -184,7 +184,7 @@ def usable_pictures(listing: Listing) -> Iterator[tuple[str, Header]]:
 
 
 def channels_of(listing: Listing, names: Sequence[str], kinds: set[str]) -> tuple[int, str]:
-    """Channels, and why. Args: names of the usable pictures; kinds as their headers tell."""
+    """Return channels and the reason. Args: names of the usable pictures; kinds from their headers."""
     chosen = [names[i] for i in spread(len(names))]
     if kinds != {"grey"}:
         with quiet_pillow(), ThreadPoolExecutor(worker_count()) as pool:
@@ -237,10 +237,10 @@ def _look(open_named: Opener, name: str) -> str | None:
 
 
 def _labelled(names: Sequence[str], labelled: bool) -> tuple[list[list[str]], list[list[str] | None], list[str]]:
-    """Parts of names, the label words of each part, and notes.
+    """Return parts of names, the label words of each part, and notes.
 
-    A chain of single subfolders is walked down first. Then train/ beside test/ (or val/) are parts; other subfolders,
-    when there are several and no picture lies beside them, are labels.
+    A chain of single subfolders is descended first. Then train/ beside test/ (or val/) are parts; other subfolders,
+    if there are several and no picture is beside them, are labels.
     """
     depth = 0
     while names and len({_top(name, depth) for name in names}) == 1 and _top(names[0], depth):
@@ -257,20 +257,20 @@ def _labelled(names: Sequence[str], labelled: bool) -> tuple[list[list[str]], li
 
 
 def _top(name: str, depth: int) -> str:
-    """The name of the subfolder of this depth that a file lies in, "" if it does not lie so deep."""
+    """Return the name of a file's parent folder at this depth, "" if it is not that deep."""
     folders = name.split("/", depth + 1)[:-1]
     return folders[depth] if len(folders) > depth else ""
 
 
 def _words(names: Sequence[str], depth: int) -> list[str] | None:
-    words = [sys.intern(_top(name, depth)) for name in names]  # few different ones, however many files
+    words = [sys.intern(_top(name, depth)) for name in names]  # few distinct ones, however many files
     return words if len(set(words)) > 1 and "" not in words else None
 
 
 def _named(
     words: Sequence[list[str] | None],
 ) -> tuple[tuple[str, ...], list[NDArray[np.int64] | None], list[str]]:
-    """name_labels of words, by their numbers: an array of a million words takes as many times the longest one."""
+    """Apply name_labels to the indices of words: an array of a million words takes a million times the longest."""
     known = sorted({word for part in words for word in part or ()})
     number = {word: i for i, word in enumerate(known)}
     return name_labels([None if part is None else np.array([number[word] for word in part]) for part in words], known)

@@ -1,4 +1,4 @@
-"""Opens surveyed pictures for training: equal sizes, two parts, and a passport that says what was done."""
+"""Opening of surveyed pictures for training: equal sizes, two parts, and a passport of what was done."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SHARE, MOST_HELD_OUT = 0.1, 10_000  # of the different pictures; pictures
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What one pass over all pixels says. `hashes` (count,) uint64; `constant` (count,) pictures of a single colour."""
+    """Facts from a pass over all pixels. `hashes` (count,) uint64; `constant` (count,) pictures of a single colour."""
 
     hashes: NDArray[np.uint64]
     constant: NDArray[np.bool_]
@@ -47,7 +47,7 @@ class Facts:
 
 
 def facts_of(rows: Array) -> Facts:
-    """One pass with bounded memory."""
+    """Compute the facts in one pass with bounded memory."""
     hashes, constant = np.empty(len(rows), np.uint64), np.empty(len(rows), np.bool_)
     whole, done = hashlib.sha256(), 0
     for chunk in chunks(rows):
@@ -61,19 +61,19 @@ def facts_of(rows: Array) -> Facts:
 
 
 def hashes_of(pixels: Pixels) -> NDArray[np.uint64]:
-    """(N,) of pictures (N, ...) that lie one after the other in memory: equal pixels, equal hash."""
+    """Hash pictures (N, ...), contiguous in memory, to (N,): equal pixels, equal hash."""
     rows = pixels.reshape(len(pixels), -1)
     return np.frombuffer(b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in rows), "<u8")
 
 
 def copies(hashes: NDArray[np.uint64]) -> int:
-    """How many pictures have an equal one before them."""
+    """Count the pictures with an equal one before them."""
     ordered = np.sort(hashes)
     return int((ordered[1:] == ordered[:-1]).sum())
 
 
 def held_out(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which pictures (count,) are held out: those of the smallest hashes, about a tenth of the different pictures.
+    """Return which pictures (count,) are held out: the smallest hashes, about a tenth of the different pictures.
 
     These are 12 to 10,000 different pictures, at most half of all. One with so many copies that it would fill a quarter
     of the held-out part alone stays in training, if others can take its place.
@@ -102,7 +102,7 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The pictures of one stored part that are used, and what is known about them."""
+    """The pictures of one stored part that are used, and their facts."""
 
     stored: Stored
     places: NDArray[np.uint32]  # rows of the store
@@ -111,12 +111,12 @@ class _Kept:
 
 
 def open_pictures(survey: Survey, *, size: tuple[int, int], device: torch.device | str = "cpu") -> Pictures:
-    """Decodes (once: the result is cached where decoding is dear), splits, and gathers the passport.
+    """Decode (once: the result is cached if decoding is slow), split, and collect the passport.
 
     Test pictures that came with the data are the held-out part, unless they are too few or lack labels that the others
     have; then they are left out, and the rest is split by content.
 
-    Args: size (H, W) in pixels, 8..256 each; device where batches are wanted.
+    Args: size (H, W) in pixels, 8..256 each; device of the batches.
     Raises: RecipeError for a size out of range; DataError if too few pictures are usable or different, or if their own
         size is too small; StorageError if the cache cannot be written.
     """
@@ -177,7 +177,7 @@ def _check_size(size: tuple[int, int], survey: Survey) -> None:
 
 
 def _refuse_too_alike(kept: _Kept, skipped: tuple[tuple[str, str], ...], source: str) -> None:
-    """Raises: DataError if there are fewer than 24 training pictures, or fewer different ones."""
+    """Raise DataError if there are fewer than 24 training pictures, or fewer different ones."""
     count, different = len(kept.places), _different(kept)
     refuse_too_few(count, skipped, source)
     if different == 1:
@@ -219,7 +219,7 @@ def _feed(kept: _Kept, mask: NDArray[np.bool_] | None, device: torch.device | st
 def common_passport(
     survey: Survey, count: int, skipped: Sequence[tuple[str, str]], size: tuple[int, int], channels: int
 ) -> dict[str, Any]:
-    """What a passport of pictures says, however they are used. Args: size (H, W) that they are used in."""
+    """Return the passport of pictures common to all tasks. Args: size (H, W) at which they are used."""
     return {
         "source": survey.source,
         "format": survey.format,
@@ -251,7 +251,7 @@ def _passport(
 
 
 def resize_words(native: tuple[int, int] | None, target: Target) -> str:
-    """What becomes of pictures of one size (H, W), or of several, None."""
+    """Describe the resizing of pictures of one size (H, W), or of several, None."""
     if native == (target.height, target.width):
         return "none: used as they are"
     return f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out"
@@ -269,7 +269,7 @@ def _counts(survey: Survey, train: PictureFeed, held: PictureFeed) -> list[dict[
 
 
 def _mean_squared_distance(train: PictureFeed) -> float:
-    """Mean over pairs of training pictures, and over their numbers, of (a - b)^2 with numbers in -1..1."""
+    """Return the mean over pairs of training pictures, and over their numbers in -1..1, of (a - b)^2."""
     rng = np.random.default_rng(seed_for(0, "data/pairs"))
     first, second = rng.integers(0, len(train), (2, PAIRS))
     first, second = first[first != second], second[first != second]

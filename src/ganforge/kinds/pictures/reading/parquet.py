@@ -36,9 +36,9 @@ ROWS_AT_ONCE = 64
 
 
 def survey_parquet(paths: Sequence[Path], source: str, label: str | Literal[False] | None) -> Survey:
-    """Parquet files of one kind. In a folder, files whose name begins with test or val are the held-out part.
+    """Survey Parquet files of one kind. In a folder, files named test* or val* are the held-out part.
 
-    Args: label the column of labels, by default the one that the metadata or its name gives away; False for none.
+    Args: label the column of labels, by default the one identified by metadata or name; False for none.
     Raises: DataError if a file is damaged or has no column of pictures, or if the labels cannot be used.
     """
     given = [path for path in paths if path.name.startswith(("test", "val"))]
@@ -108,7 +108,7 @@ def _check_column(path: Path, column: str) -> None:
 
 
 def _features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
-    """What Hugging Face datasets say about the columns, {} if nothing."""
+    """Return the Hugging Face datasets metadata of the columns, {} if absent."""
     try:
         features = parse_json((schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError):
@@ -133,7 +133,7 @@ def _label_column(schema: pa.Schema, features: dict[str, dict[str, Any]], wanted
     if wanted is not None:
         if wanted not in schema.names:
             raise DataError(f"There is no column {wanted!r}.", do=did_you_mean(wanted, schema.names))
-        return wanted  # its type is looked at in every file when it is read
+        return wanted  # its type is checked in every file when it is read
     classes = [name for name, about in features.items() if about.get("_type") == "ClassLabel" and name in schema.names]
     usable = [
         name for name in (*classes, *LABEL_COLUMNS) if name in schema.names and _is_label(schema.field(name).type)
@@ -142,7 +142,7 @@ def _label_column(schema: pa.Schema, features: dict[str, dict[str, Any]], wanted
 
 
 def _is_label(kind: pa.DataType) -> bool:
-    """Whether a column of this type is taken for labels by its name alone."""
+    """Return whether a column of this type is taken for labels by its name alone."""
     if pa.types.is_dictionary(kind):  # pandas writes its categories so
         return _is_label(kind.value_type)
     words = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
@@ -150,7 +150,7 @@ def _is_label(kind: pa.DataType) -> bool:
 
 
 def _labels(paths: Sequence[Path], column: str, source: str) -> NDArray[Any]:
-    """The labels of all files, in order. Raises: DataError if some are missing or no labels."""
+    """Read the labels of all files, in order. Raises: DataError if some are missing or invalid."""
     values: list[Any] = []
     for path in paths:
         _check_column(path, column)
@@ -169,7 +169,7 @@ def _labels(paths: Sequence[Path], column: str, source: str) -> NDArray[Any]:
 
 
 def _rows(path: Path, column: str, groups: Sequence[int] | None = None) -> Iterator[bytes | None]:
-    """The encoded pictures of a file, in order, a few at a time in memory."""
+    """Yield the encoded pictures of a file, in order, a few at a time in memory."""
     try:
         for batch in _opened(path).iter_batches(ROWS_AT_ONCE, row_groups=groups, columns=[column]):
             values = batch.column(0)
@@ -202,7 +202,7 @@ def _items(paths: Sequence[Path], column: str) -> Iterator[Item]:
 
 
 def _sample(paths: Sequence[Path], column: str) -> Iterator[Item]:
-    """Pictures from up to eight row groups, evenly spread, because rows are often sorted by label."""
+    """Yield pictures from up to eight row groups, evenly spread, because rows are often sorted by label."""
     groups = [(path, group) for path in paths for group in range(_opened(path).metadata.num_row_groups)]
     chosen = [groups[i] for i in spread(len(groups), 8)]
     for path, group in chosen:

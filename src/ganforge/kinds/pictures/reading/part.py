@@ -1,7 +1,7 @@
-"""What every picture format is turned into: parts that can be read as blocks of equal pictures, and a survey of them.
+"""The common form of all picture formats: parts readable as blocks of equal pictures, and their survey.
 
-A reader (folder.py, array_files.py, parquet.py) finds out what is there and returns a `Survey` whose parts know how to
-read themselves. Nothing outside the readers knows one format from another.
+A reader (folder.py, array_files.py, parquet.py) inspects a source and returns a `Survey` whose parts know how to
+read themselves. Nothing outside the readers depends on the format.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 Format = Literal["folder", "array", "idx", "parquet", "built-in"]
 
-FEWEST_HELD_OUT = 12  # different pictures: what the measures (kinds/pictures/measures/evaluate.py) need on each side
+FEWEST_HELD_OUT = 12  # different pictures: required by the measures (kinds/pictures/measures/evaluate.py) on each side
 FEWEST = 2 * FEWEST_HELD_OUT  # different usable pictures: fewer cannot be learned from and measured with
 SMALLEST_SIDE, LARGEST_SIDE = 8, 256  # pixels of a training picture
-SAMPLE = 200  # pictures that are looked at to decide on the channels
+SAMPLE = 200  # pictures examined to decide on the channels
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What every picture is turned into: height and width in pixels, and 1, 3 or 4 channels."""
+    """The common size of all pictures: height and width in pixels, and 1, 3 or 4 channels."""
 
     height: int
     width: int
@@ -46,15 +46,15 @@ class Block:
     """Some pictures of a part, in order. Pictures that could not be read are in `failed` and nowhere else."""
 
     pixels: Pixels  # (n, H, W, C)
-    rows: NDArray[np.int64]  # (n,) which pictures of the part these are
+    rows: NDArray[np.int64]  # (n,) their indices in the part
     failed: tuple[tuple[str, str], ...] = ()  # (name, reason)
     enlarged: int = 0  # how many were smaller than the target
 
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """One picture in its own size, upright: what `Part.native` gives for the pictures at some places, in order, with
-    so many channels."""
+    """One picture in its own size, upright.
+    `Part.native` yields them for the pictures at given indices, in order, with so many channels."""
 
     name: str
     pixels: Pixels | None  # (H, W, C); None if it could not be read
@@ -66,38 +66,38 @@ class Part:
     """The training pictures, or the held-out ones that came with them."""
 
     count: int
-    labels: NDArray[np.int64] | None  # (count,) places in label_names; -1: left out because of its label
-    blocks: Callable[[Target], Iterator[Block]]  # a fresh pass over all pictures, bounded memory
+    labels: NDArray[np.int64] | None  # (count,) indices in label_names; -1: left out because of its label
+    blocks: Callable[[Target], Iterator[Block]]  # a new pass over all pictures, bounded memory
     native: Callable[[list[int], int], Iterator[Native]]  # see Native
-    array: Array | None = None  # uint8 (count, H, W, C), where they lie ready as such
+    array: Array | None = None  # uint8 (count, H, W, C), if available as such
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What was found at a source, from headers and a small sample: nothing is kept in memory yet."""
+    """The facts about a source, from headers and a small sample: nothing is kept in memory yet."""
 
-    source: str  # as the person wrote it
+    source: str  # as the user wrote it
     format: Format
     bytes: int  # on disk or in memory
-    sizes: dict[tuple[int, int], int]  # (H, W) -> how many pictures; of a sample when sizes_sampled
+    sizes: dict[tuple[int, int], int]  # (H, W) -> number of pictures; of a sample if sizes_sampled
     sizes_sampled: bool = False
     channels: int  # 1 grey, 3 colour, 4 colour with transparency
     channels_why: str  # a sentence
     label_names: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()  # (name, reason)
-    digest: str  # cheap fingerprint: names, sizes, times of change; contents when it is in memory
+    digest: str  # cheap fingerprint: names, sizes, modification times; contents if in memory
     notes: tuple[str, ...] = ()  # decisions and warnings in words
-    parts: tuple[Part, ...] = field(repr=False)  # training, then the held-out pictures when they were given
-    always_cached: bool = field(default=False, repr=False)  # decoding is dear: keep the result on disk
+    parts: tuple[Part, ...] = field(repr=False)  # training, then the held-out pictures if given
+    always_cached: bool = field(default=False, repr=False)  # decoding is slow: keep the result on disk
 
     @property
     def count(self) -> int:
-        """Pictures that look usable, given test pictures included."""
+        """The number of apparently usable pictures, including given test pictures."""
         return sum(part.count for part in self.parts)
 
     @property
     def label_counts(self) -> tuple[int, ...]:
-        """In the order of label_names, of the training part."""
+        """Pictures per label of the training part, in the order of label_names."""
         labels = self.parts[0].labels
         return (
             () if labels is None else tuple(np.bincount(labels[labels >= 0], minlength=len(self.label_names)).tolist())
@@ -105,17 +105,17 @@ class Survey:
 
     @property
     def native_size(self) -> tuple[int, int] | None:
-        """(H, W) when all pictures share one size."""
+        """(H, W) if all pictures share one size."""
         return next(iter(self.sizes)) if len(self.sizes) == 1 else None
 
 
 def spread(count: int, most: int = SAMPLE) -> list[int]:
-    """Up to `most` places in 0..count-1, evenly spread."""
+    """Return up to `most` indices in 0..count-1, evenly spread."""
     return sorted({int(i) for i in np.linspace(0, count - 1, min(count, most)).round()}) if count else []
 
 
 def kinds_of(pixels: Pixels) -> set[str]:
-    """Which of grey, colour and alpha occur in (n, H, W, C)."""
+    """Return those of grey, colour and alpha that occur in (n, H, W, C)."""
     if pixels.shape[3] == 1:
         return {"grey"}
     coloured = bool((pixels[..., :2] != pixels[..., 1:3]).any())
@@ -124,7 +124,7 @@ def kinds_of(pixels: Pixels) -> set[str]:
 
 
 def channels_sentence(kinds: set[str], looked: int) -> tuple[int, str]:
-    """Channels, and why, from what `looked` sample pictures look like: kinds is a subset of grey, colour, alpha."""
+    """Return channels and the reason, from the kinds of `looked` sample pictures: of grey, colour, alpha."""
     if "alpha" in kinds:
         return 4, f"Some of {looked} sample pictures are partly transparent."
     if "colour" in kinds:
@@ -132,11 +132,11 @@ def channels_sentence(kinds: set[str], looked: int) -> tuple[int, str]:
     return 1, f"All of {looked} sample pictures are grey and opaque."
 
 
-MOST_LEFT_OUT = 0.1  # share of the pictures that may be left out because their label has no second example
+MOST_LEFT_OUT = 0.1  # share of the pictures that may be left out because their label has a single example
 
 
 def check_labels(labels: NDArray[Any] | Sequence[Any], count: int, whose: str) -> NDArray[Any]:
-    """Labels as a plain array (count,) of integers or words.
+    """Convert labels to a plain array (count,) of integers or words.
 
     Raises: DataError if there is not exactly one usable label for each picture.
     """
@@ -171,12 +171,12 @@ def check_labels(labels: NDArray[Any] | Sequence[Any], count: int, whose: str) -
 def name_labels(
     parts: Sequence[NDArray[Any] | None], names: Sequence[str] = ()
 ) -> tuple[tuple[str, ...], list[NDArray[np.int64] | None], list[str]]:
-    """Names for all labels, and each part's labels as places in the names.
+    """Name all labels, and index each part's labels in the names.
 
-    A label with a single training picture cannot be learned: the picture is left out (place -1), unless that would cost
-    more than a tenth of the pictures; then the labels are not used at all. One label for everything is no label either.
-    Args: parts the labels of each part, training first; names what the integers stand for, when that is known.
-    Returns: names; places (count,) of each part, or None without labels; what was decided, in words.
+    A label with a single training picture cannot be learned: the picture is left out (index -1), unless that would cost
+    more than a tenth of the pictures; then the labels are not used at all, nor is one label for all pictures.
+    Args: parts the labels of each part, training first; names of the integers, if known.
+    Returns: names; indices (count,) of each part, or None without labels; the decisions in words.
     """
     train = parts[0]
     nothing: list[NDArray[np.int64] | None] = [None] * len(parts)

@@ -1,4 +1,4 @@
-"""Says what is at a path: which format, how many pictures, sizes, labels, and what cannot be used and why."""
+"""The survey of a source: format, number of pictures, sizes, labels, and unusable files with reasons."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ganforge.kinds.pictures.reading.part import FEWEST, Survey
 Labels = NDArray[Any] | Sequence[Any] | str | Path | Literal[False]
 Source = str | Path | NDArray[Any] | tuple[NDArray[Any], Labels]
 UNSAFE = (
-    "The order of files is no safe way to match them.",
+    "The order of files is not a safe way to match them.",
     "Put the pictures of each label into a subfolder of that name.",
 )
 FORMS = (
@@ -37,16 +37,16 @@ FORMS = (
 
 
 def survey(source: Source, *, labels: Labels | None = None, fewest: int = FEWEST) -> Survey:
-    """Looks at headers and a small sample; keeps nothing in memory.
+    """Survey a source from headers and a small sample; keeps nothing in memory.
 
     A bare word that is a built-in name means the built-in pictures, even where a folder of that name exists: write
     ./digits (or give a Path) for the folder.
 
     Args: source a path, a built-in name, an array (N, H, W), (N, H, W, C) or (N, C, H, W), or (array, labels);
         labels one integer or word for each picture (also as the path of a .npy), or the key in an .npz or the column of
-        a Parquet file that holds them. Folders have their labels in the names of subfolders. False reads no labels,
-        wherever they are; fewest usable pictures that will do.
-    Raises: DataError if there is nothing there, nothing that is pictures, or fewer usable pictures.
+        a Parquet file that holds them. Folders have their labels in the names of subfolders. False reads no labels
+        at all; fewest usable pictures required.
+    Raises: DataError if the source does not exist, has no pictures, or has fewer usable pictures.
     """
     if isinstance(source, tuple):
         if len(source) != 2:
@@ -70,7 +70,7 @@ def survey(source: Source, *, labels: Labels | None = None, fewest: int = FEWEST
 
 
 def refuse_too_few(count: int, skipped: Sequence[tuple[str, str]], source: str, fewest: int = FEWEST) -> None:
-    """Raises: DataError if there are fewer than so many usable pictures, with the first reasons."""
+    """Raise DataError if there are fewer than so many usable pictures, with the first reasons."""
     if count >= fewest:
         return
     reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
@@ -89,7 +89,7 @@ def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
     try:
         exists = path.exists()
     except (OSError, ValueError) as error:
-        raise DataError(f"{source!r} is no usable path: {error}.") from error
+        raise DataError(f"{source!r} is not a usable path: {error}.") from error
     if not exists:
         raise _missing(path, source)
     if path.is_dir():
@@ -132,7 +132,7 @@ def _in_folder(folder: Path, source: str, labels: Labels | None) -> Survey:
 
 
 def _in_parquet(paths: Sequence[Path], source: str, labels: Labels | None) -> Survey:
-    from ganforge.kinds.pictures.reading.parquet import survey_parquet  # and pyarrow, only where there is Parquet
+    from ganforge.kinds.pictures.reading.parquet import survey_parquet  # and pyarrow, only for Parquet
 
     return survey_parquet(paths, source, _column(labels))
 

@@ -1,1 +1,1 @@
-"""The task `translate`: pictures of one kind into pictures of another."""
+"""The task `translate`: translation of pictures of one kind to another."""

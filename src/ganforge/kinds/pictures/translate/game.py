@@ -1,4 +1,4 @@
-"""The games of translation: with pairs two players; without pairs four, or three.
+"""The games of translation: two players with pairs; four or three without.
 
 paired        discriminator, generator                                   pix2pix (Isola et al. 2017)
 cycle         one discriminator and one generator for each direction     CycleGAN (Zhu et al. 2017)
@@ -30,14 +30,14 @@ from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.planning.game import initialised, optimiser_settings
 from ganforge.recipe import Recipe
 
-SHIFT = 1 / 16  # of height and width: the furthest that training pictures are moved
-PATCHES = 64  # places that are compared at each of three resolutions, in contrastive translation
+SHIFT = 1 / 16  # of height and width: the largest shift of training pictures
+PATCHES = 64  # positions compared at each of three resolutions, in contrastive translation
 TEMPERATURE = 0.07  # of their similarities (CUT, section 3.2)
-SOFTNESS = 0.1  # of values in -1..1: what is kept where no truth is known may be off by so much at little cost
+SOFTNESS = 0.1  # of values in -1..1: without a truth, errors up to it cost little
 
 
 def build_translation(recipe: Recipe) -> Game:
-    """Fresh networks from the recipe's seed, on its device, and what each minimises."""
+    """Build networks from the recipe's seed, on its device, with their losses."""
     chosen = recipe.section(Translation)
     networks = initialised(seed_for(recipe.seed, "networks"), lambda: build_networks(recipe))
     for network in networks.values():
@@ -52,7 +52,7 @@ def build_translation(recipe: Recipe) -> Game:
 
 
 def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
-    """Each player's network, by the player's name, in turn order."""
+    """Build each player's network, by the player's name, in turn order."""
     chosen, network, data = recipe.section(Translation), recipe.network, recipe.data
 
     def judge() -> nn.Module:
@@ -73,15 +73,15 @@ def build_networks(recipe: Recipe) -> dict[str, nn.Module]:
 
 
 def _distance(one: Tensor, other: Tensor) -> Tensor:
-    """The mean absolute difference of each example, (B,)."""
+    """Return the mean absolute difference of each example, (B,)."""
     return (widened(one) - widened(other)).abs().flatten(1).mean(1)
 
 
 def moved_alike(turn: Turn, recipe: Recipe) -> dict[str, Tensor]:
-    """The batch, half its places shifted and, where that is allowed, half exchanged left and right.
+    """Shift half of the batch and, if allowed, mirror half of it.
 
-    Both sides of a place are moved alike, so that a pair stays one: more pictures for nothing, which the generator
-    cannot learn by heart (pix2pix, section 6.2). What a shift leaves empty continues the border.
+    Both sides of a pair are changed alike: a free augmentation that keeps the generator from memorising
+    (pix2pix, section 6.2). A shift repeats the border.
     """
     x = turn.batch["x"]
     height, width = x.shape[2:]
@@ -97,10 +97,10 @@ def moved_alike(turn: Turn, recipe: Recipe) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, slots=True)
 class _Adversary:
-    """A discriminator of the side `target`, and what it says to the generator that makes `target` of `source`.
+    """A discriminator of the side `target`, and its loss for the generator from `source` to `target`.
 
-    The input is not shown to it, also where there are pairs. Without pairs, real and made pictures of a batch are moved
-    apart by one, so that not even the order of the files can tell which belongs to which.
+    It does not see the input, even with pairs. Without pairs, real and generated pictures of a batch are offset
+    by one, so that not even the order of the files can reveal a correspondence.
     """
 
     recipe: Recipe
@@ -123,7 +123,7 @@ class _Adversary:
         )
 
     def terms(self, turn: Turn, sides: dict[str, Tensor], fake: Tensor) -> dict[str, Tensor]:
-        """What a generator minimises, of the pictures that it made of sides[source]."""
+        """Return a generator's loss terms on the pictures that it made from sides[source]."""
         weight = self.recipe.section(Translation).adversarial
         objective = OBJECTIVES[self.recipe.adversary.name]()
         scored = objective.generator_loss(self._seeing(turn), self._real(sides), fake)
@@ -134,7 +134,7 @@ class _Adversary:
         return sides[self.target].roll(apart, 0)
 
     def _seeing(self, turn: Turn) -> Callable[[Tensor], Tensor]:
-        """The discriminator, through this turn's random changes where there are any."""
+        """Return the discriminator, preceded by this turn's augmentation, if any."""
         seen = view_of(self.recipe)(turn.dials, len(turn.batch["x"]), turn.random)
         return self.judge if seen is None else lambda x: self.judge(seen(x))
 
@@ -142,13 +142,13 @@ class _Adversary:
 def _players(
     recipe: Recipe, networks: dict[str, nn.Module], losses: Mapping[str, Callable[[Turn], Loss]]
 ) -> tuple[Player, ...]:
-    """Each network as a player; all have the same dials."""
+    """Make each network a player; all have the same dials."""
     steps, dials = optimiser_settings(recipe), dials_of(recipe)
     return tuple(Player(name, network, losses[name], steps, dials=dials) for name, network in networks.items())
 
 
 def _paired(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
-    """pix2pix, equation 4, with a discriminator that sees the result alone, and the distance to the truth."""
+    """Build pix2pix, equation 4: a discriminator that sees only the result, and the distance to the truth."""
     chosen, generator = recipe.section(Translation), networks["generator"]
     judge = networks.get("discriminator")
     adversary = None if judge is None else _Adversary(recipe, judge, generator, "x", "y")
@@ -166,7 +166,7 @@ def _paired(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...
 
 
 def _cycle(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
-    """CycleGAN, equations 1 to 3, with the identity term of its section 5.2."""
+    """Build CycleGAN, equations 1 to 3, with the identity term of its section 5.2."""
     chosen = recipe.section(Translation)
     identity = chosen.need("identity")
     there, back = networks["generator"], networks["back"]
@@ -197,7 +197,7 @@ def _cycle(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]
 
 
 def _contrastive(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player, ...]:
-    """CUT, equations 3 to 5: a patch of the result resembles the patch of the input at its place more than others."""
+    """Build CUT, equations 3 to 5: a patch of the result resembles the input's patch at its position most."""
     chosen = recipe.section(Translation)
     identity = chosen.need("identity")
     generator, head = networks["generator"], networks["head"]
@@ -205,7 +205,7 @@ def _contrastive(recipe: Recipe, networks: dict[str, nn.Module]) -> tuple[Player
     adversary = _Adversary(recipe, networks["discriminator"], generator, "x", "y")
 
     def likeness(turn: Turn, given: Tensor, result: Tensor) -> Tensor:
-        """(B,) the cross-entropy of telling which patch of the input a patch of the result comes from."""
+        """Return (B,) the cross-entropy of matching patches of the result to patches of the input."""
         losses = []
         pairs = zip(generator.encode(padded(result)), generator.encode(padded(given)), strict=True)
         for level, (query, key) in enumerate(pairs):

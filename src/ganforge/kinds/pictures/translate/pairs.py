@@ -1,4 +1,4 @@
-"""Two folders of pictures, A and B: as pairs where their names match, else as two unpaired sets."""
+"""Two folders of pictures, A and B: pairs if their names match, else two unpaired sets."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from ganforge.kinds.pictures.reading.part import FEWEST, LARGEST_SIDE, SMALLEST_
 Pairing = Literal["paired", "unpaired"]
 KNOWN = (("a", "b"), ("content", "style"), ("input", "target"))  # names of the two folders, from -> to
 Files = dict[str, tuple[str, tuple[int, int]]]  # path without suffix -> path, (H, W); of equal names the first counts
-MATCHING = 0.9  # share of the smaller folder's names that are found in both, from which on they are pairs
+MATCHING = 0.9  # share of the smaller folder's names present in both, from which on they are pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """What was found: files to read, and how they belong together. Nothing is decoded yet."""
+    """The survey of two sides: files to read, and their pairing. Nothing is decoded yet."""
 
     source: str
     folders: tuple[str, str]
-    names: tuple[tuple[str, ...], tuple[str, ...]]  # paths in each folder; in the same order where they are pairs
+    names: tuple[tuple[str, ...], tuple[str, ...]]  # paths in each folder; in the same order if they are pairs
     pairing: Pairing
     why: str
     channels: int
     channels_why: str
-    native_size: tuple[int, int] | None  # (H, W) where all pictures have the same
+    native_size: tuple[int, int] | None  # (H, W) if all pictures have the same
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
@@ -47,8 +47,8 @@ class Sides:
 class PairFeed:
     """Batches of {"x": of A, "y": of B}, each (B, C, H, W) in -1..1. Its length is that of the longer side.
 
-    Of pairs, x and y of one place belong together. Without pairs, a place stands for any of either side: the shorter
-    one is gone through again and again.
+    With pairs, x and y of one index belong together. Without, an index means any picture of either side: the shorter
+    one is cycled through.
     """
 
     def __init__(self, a: Pixels, b: Pixels, device: torch.device | str = "cpu") -> None:
@@ -57,24 +57,24 @@ class PairFeed:
 
     @property
     def resident(self) -> bool:
-        """Whether all examples live on the training device (contracts.Feed)."""
+        """True if all examples are on the training device (contracts.Feed)."""
         return all(side.resident for side in self.sides.values())
 
     def __len__(self) -> int:
         return max(len(side) for side in self.sides.values())
 
     def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        """Args: indices (B,) int64, each in 0..len-1. channels_last, on the device."""
+        """Return a batch, channels_last, on the device. Args: indices (B,) int64, each in 0..len-1."""
         return {name: side.batch(indices % len(side))["x"] for name, side in self.sides.items()}
 
     def raw(self, first: int, last: int) -> dict[str, Tensor]:
-        """x and y uint8 (n, H, W, C) of the places first..last-1."""
+        """Return x and y uint8 (n, H, W, C) of the indices first..last-1."""
         places = np.arange(first, last)
         return {name: torch.from_numpy(side.levels(places % len(side))) for name, side in self.sides.items()}
 
     @classmethod
     def of_raw(cls, examples: Mapping[str, Tensor], device: torch.device | str) -> PairFeed:
-        """A feed of what `raw` gave."""
+        """Make a feed of the result of `raw`."""
         return cls(examples["x"].numpy(), examples["y"].numpy(), device)
 
 
@@ -91,12 +91,12 @@ class Pairs:
 
 
 def survey_sides(source: str, asked: Pairing | None = None) -> Sides:
-    """Looks at names and headers.
+    """Survey two sides from names and headers.
 
-    Args: source a folder with two subfolders, by preference A and B, content and style, or input and target; asked
-        what the person says they are, None to find out.
-    Raises: DataError if they are not two folders of pictures, too few, without common names where pairs were asked
-        for, or if the two pictures of a pair have different sizes.
+    Args: source a folder with two subfolders, preferably A and B, content and style, or input and target; asked
+        the requested pairing, None to detect it.
+    Raises: DataError if they are not two folders of pictures, too few, without common names if pairs were
+        requested, or if the two pictures of a pair have different sizes.
     """
     folders, notes = _two_folders(Path(source).expanduser(), source)
     files, channels, skipped = zip(*(_look_at(folder) for folder in folders), strict=True)
@@ -130,7 +130,7 @@ def survey_sides(source: str, asked: Pairing | None = None) -> Sides:
 
 
 def open_pairs(sides: Sides, *, size: tuple[int, int], device: torch.device | str = "cpu") -> Pairs:
-    """Decodes both sides into memory and splits them by content: copies of a picture land in the same part.
+    """Decode both sides into memory and split them by content: copies of a picture share a part.
 
     Args: size (H, W), 8..256 each. Raises: RecipeError for a size out of range; DataError if the pictures do not fit
         half the memory, or if too few can be read.
@@ -178,7 +178,7 @@ def open_pairs(sides: Sides, *, size: tuple[int, int], device: torch.device | st
 
 
 def _two_folders(root: Path, source: str) -> tuple[list[Path], list[str]]:
-    """The folders, from and to, and what is to be said of them."""
+    """Return the folders, from and to, and notes about them."""
     if not root.is_dir():
         why = "It is a file." if root.exists() else "The path does not exist."
         raise DataError(f"{source!r} is not a folder.", why, "Give a folder that holds the two folders A and B.")
@@ -198,7 +198,7 @@ def _two_folders(root: Path, source: str) -> tuple[list[Path], list[str]]:
 
 
 def _look_at(folder: Path) -> tuple[Files, tuple[int, str], list[tuple[str, str]]]:
-    """The usable pictures of a folder, their channels and why, and (name, reason) of the others."""
+    """Return a folder's usable pictures, their channels and the reason, and (name, reason) of the others."""
     listing = listed_folder(folder, str(folder))
     files, names, kinds = Files(), [], set()
     for name, header in usable_pictures(listing):
@@ -235,7 +235,7 @@ def _pairing(
 
 
 def _refuse_unequal(folders: Sequence[Path], sides: Sequence[Sequence[tuple[str, tuple[int, int]]]]) -> None:
-    """Raises: DataError if the two pictures of a pair have different sizes. Args: path and (H, W), pair by pair."""
+    """Raise DataError if the two pictures of a pair have different sizes. Args: path and (H, W), pair by pair."""
     for (one, first), (other, last) in zip(*sides, strict=True):
         if first != last:
             raise DataError(
@@ -260,7 +260,7 @@ def _refuse_huge(sides: Sides, target: Target) -> None:
 def _read(
     folder: Path, names: Sequence[str], target: Target
 ) -> tuple[Pixels, NDArray[np.int64], list[tuple[str, str]]]:
-    """Pictures (n, H, W, C), which of the names they are (n,), and what could not be read."""
+    """Read pictures (n, H, W, C), their indices in the names (n,), and the failures."""
     items = (Item(row, name, partial(open_in, folder, name)) for row, name in enumerate(names))
     blocks = list(decoded(items, target))
     failed = [pair for block in blocks for pair in block.failed]
@@ -268,7 +268,7 @@ def _read(
 
 
 def _joined(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One hash for each pair (n,), the same for all pairs that share a picture, on either side or by a third pair."""
+    """Return one hash per pair (n,), equal for pairs that share a picture, on either side or by a third pair."""
     joined = a.copy()
     while True:
         before = joined.copy()

@@ -1,4 +1,4 @@
-"""The plan for translating pictures: what the person did not ask for, each choice with its reason."""
+"""The plan for translating pictures: every setting not requested, with its reason."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from ganforge.recipe import Augmentation, Network, Optimiser, Recipe, Size
 
 BATCH = 16
 PAIRED_WEIGHT = 9.0  # of the distance to the truth
-KEEPING_WEIGHT, IDENTITY_WEIGHT = 2.0, 2.0  # of what holds a result to its input, where no truth is known
+KEEPING_WEIGHT, IDENTITY_WEIGHT = 2.0, 2.0  # of the terms that tie a result to its input without a truth
 PAIRED_RATE, UNPAIRED_RATE = 1e-3, 3e-4  # learning rates up to MEASURED_WIDTH; less above it
 MEASURED_WIDTH = 32
-WARMUP = 0.05  # of the run, where no distance to a truth holds the first steps
+WARMUP = 0.05  # of the run, if no distance to a truth constrains the first steps
 MOMENTUM = 0.5
 UNPAIRED_AUGMENTATION = 0.2
-MOST_PASSES, FEWEST_STEPS = 30, 1_000  # over the pictures of A, without pairs; and what is done also where they are few
-PAIRS = 2_000  # random pairs behind the mean squared distance of two pictures
+MOST_PASSES, FEWEST_STEPS = 30, 1_000  # over the pictures of A, without pairs; and the minimum if they are few
+PAIRS = 2_000  # random pairs for the mean squared distance of two pictures
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="translator", width=16, depth=1),
     "small": Network(name="translator", width=32, depth=2),
@@ -59,7 +59,7 @@ TRANSLATION_PACE: Pace = replace(
 
 
 def plan_translation(draft: Draft, pairs: Pairs, size_reason: str, tell: Tell) -> Recipe:
-    """Everything chosen, each choice with its reason; times a few steps on this machine.
+    """Choose every setting, with its reason; times a few steps on this machine.
 
     Raises: RecipeError for networks that cannot be built.
     """
@@ -90,7 +90,7 @@ def plan_translation(draft: Draft, pairs: Pairs, size_reason: str, tell: Tell) -
 
 
 def _choose_translation(draft: Draft, pairs: Pairs) -> Translation:
-    """How a result is held to its input: by the truth where there are pairs."""
+    """Choose how a result is tied to its input: by the truth, if there are pairs."""
     pairing = (pairs.pairing, str(pairs.passport["pairing_why"]))
     adversarial = (1.0, "the unit in which the other weights are given")
     if pairs.pairing == "paired":
@@ -131,7 +131,7 @@ def _choose_objective(draft: Draft, pairs: Pairs) -> None:
 
 
 def mean_squared_distance(pictures: np.ndarray) -> float:
-    """Of two of the pictures uint8 (N, C, H, W), with numbers in -1..1, summed over their numbers."""
+    """Return the mean squared distance of two pictures of uint8 (N, C, H, W), in -1..1, summed over numbers."""
     random = np.random.default_rng(seed_for(0, "data/pairs"))
     first, last = random.integers(0, len(pictures), (2, PAIRS))
     differences = (pictures[one].astype(np.float32) - pictures[other] for one, other in zip(first, last, strict=True))
@@ -139,7 +139,7 @@ def mean_squared_distance(pictures: np.ndarray) -> float:
 
 
 def _choose_steps(draft: Draft, pairs: Pairs) -> Optimiser:
-    """Learning rates that suit the network's width: at twice the width, twice as many weights move each value."""
+    """Choose learning rates for the network's width: at twice the width, twice as many weights move each value."""
     share, count = min(1.0, MEASURED_WIDTH / draft[Network].need("width")), len(pairs.train)
     paired = pairs.pairing == "paired"
     rate = PAIRED_RATE if paired else UNPAIRED_RATE
@@ -159,7 +159,7 @@ def _choose_steps(draft: Draft, pairs: Pairs) -> Optimiser:
 
 
 def _span(draft: Draft, pairs: Pairs) -> Span:
-    """How long. Without pairs no longer than it does good, unless more examples are asked for."""
+    """Choose the length. Without pairs no longer than is useful, unless more examples are requested."""
 
     def measure(recipe: Recipe, steps: int) -> float:
         return measure_rate(recipe, pairs.train, steps, build=build_translation)

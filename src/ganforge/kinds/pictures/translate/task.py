@@ -1,4 +1,4 @@
-"""The task `translate`: pictures of one kind into pictures of another, from pairs or from two unpaired sets."""
+"""The task `translate`: pictures of one kind to another, from pairs or two unpaired sets."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from ganforge.records import Block, Evaluation, Figure, Page
 from ganforge.run import Run
 
 SHOWN = 8  # cases in a group of the report, and in the grid of a look
-JUDGED = 1_000  # held-out pictures that are judged
+JUDGED = 1_000  # held-out pictures evaluated
 LEARNED = 5_000  # pictures of each side that the judge learns from
-FLOOR_SHARE = 5  # at most one training picture in so many is kept from the judge, to be the floor
+FLOOR_SHARE = 5  # at most one training picture in so many is withheld from the judge, for the floor
 SCORES = (
     "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
     "pictures of the other side. Kept: the share of the input's structure that is still there."
@@ -43,7 +43,7 @@ SCORES = (
 
 
 class Translate(Task):
-    """Turns two folders of pictures into a game of two, three or four."""
+    """The task `translate`: a game of two, three or four players on two folders of pictures."""
 
     name: ClassVar[str] = "translate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: m.better for name, m in MEANINGS.items()}
@@ -59,7 +59,7 @@ class Translate(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> TranslateJob:
-        """Opens the pictures and chooses everything the person did not."""
+        """Open the pictures and choose every setting not requested."""
         draft = Draft(request, Translate, absent=ABSENT)
         sides = survey_sides(request.source, draft.pinned.get("translate.pairing"))
         size, why = target_size(sides.native_size, draft)
@@ -68,7 +68,7 @@ class Translate(Task):
         return TranslateJob(plan_translation(draft, pairs, size_reason=why, tell=tell), pairs, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> TranslateJob:
-        """The same job again from its recipe."""
+        """Recreate the job from its recipe."""
         sides = survey_sides(recipe.data.source, recipe.section(Translation).pairing)
         _, height, width = recipe.data.shape
         refuse_misfits(recipe, (sides.channels, height, width))
@@ -77,13 +77,13 @@ class Translate(Task):
         return TranslateJob(recipe, pairs, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
-        """The game, on the pictures that were sent."""
+        """Return the game and a feed of the pictures received."""
         return build_translation(recipe), PairFeed.of_raw(examples, recipe.compute.device)
 
 
 @dataclass(slots=True)
 class TranslateJob(Job):
-    """Two sides of pictures opened and everything chosen."""
+    """A job with two sides of pictures and its complete recipe."""
 
     recipe: Recipe
     pairs: Pairs
@@ -99,15 +99,15 @@ class TranslateJob(Job):
         return self.pairs.train
 
     def game(self) -> Game:
-        """The players of game.py."""
+        """Build the players of game.py."""
         return build_translation(self.recipe)
 
     def prepare(self) -> None:
-        """Trains or loads the judge before the clock of training starts."""
+        """Train or load the judge before the clock of training starts."""
         self._the_judge()
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """A grid of the same held-out inputs each time, with their results and, of pairs, the truth; and the scores."""
+        """Draw a grid of fixed held-out inputs, with results and, for pairs, the truth; and return the scores."""
         cases = self._cases(self.finish(product))
         shown = [side[: 2 * SHOWN] for side in _columns(cases).values()]
         write_grid(run.sample_grid(examples), side_by_side(*shown), columns=2 * len(shown))
@@ -116,7 +116,7 @@ class TranslateJob(Job):
         return with_ends(scores_of(cases, cases.made, real, made))
 
     def finish(self, product: nn.Module) -> nn.Module:
-        """The generator, of a picture and of its mirror image where that may be taken."""
+        """Return the generator, averaged over a picture and its mirror image if mirroring is allowed."""
         assert isinstance(product, TranslatorGenerator)
         return MirrorAveraged(product) if self._flips else product
 
@@ -125,16 +125,16 @@ class TranslateJob(Job):
         return self.recipe.augmentation is not None and self.recipe.augmentation.flips
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """model.json and model.safetensors: all that `apply` needs."""
+        """Write model.json and model.safetensors, all that `apply` needs."""
         content = model_description(self.recipe, mirrored=self._flips)
         write_model_files(folder, product.network if isinstance(product, MirrorAveraged) else product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
-        """What `write_model` wrote."""
+        """Load the generator that `write_model` wrote."""
         return load_map(folder, device=self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """Every measure beside copying the input and the nearest pair, and the verdict.
+        """Compare every measure with copying the input and the nearest pair, and give the verdict.
 
         The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
         """
@@ -151,7 +151,7 @@ class TranslateJob(Job):
         return replace(found, facts=facts, blocks=blocks)
 
     def _drawn(self, run: Run, cases: Translated) -> dict[str, Any]:
-        """Draws the worst, the best and some random results, by how near they come to the truth or to their inputs."""
+        """Draw the worst, the best and some random results, by distance to the truth or to their inputs."""
         order = np.argsort(psnr(cases.truth if cases.truth is not None else cases.given, cases.made), kind="stable")
         nearest = "to the truth" if cases.truth is not None else "to their inputs"
         groups = {
@@ -162,14 +162,14 @@ class TranslateJob(Job):
         return draw_cases(run, _columns(cases), groups)
 
     def _cases(self, product: nn.Module) -> Translated:
-        """Held-out pictures of each side; of pairs they are as many, so that the same ones are chosen."""
+        """Return held-out pictures of each side; pairs have equal counts, so that the same ones are chosen."""
         sides = self.pairs.held_out.sides.values()
         given, real = (side.pictures(subset(len(side), JUDGED, "translate/held out")) for side in sides)
         truth = real if self.pairs.pairing == "paired" else None
         return Translated(given=given, made=results_of(product, given), truth=truth, real=real)
 
     def _the_judge(self) -> Judge:
-        """It has learned to tell the two sides apart, so that it sees what a translation has to change."""
+        """Return the judge, trained to tell the two sides apart, so that it sees what a translation has to change."""
         if self._judge is None:
             self.tell("judging")
             learned = []
@@ -187,15 +187,15 @@ class TranslateJob(Job):
         return self._judge
 
     def _kept_back(self, side: str) -> int:
-        """Training pictures of a side that the judge never learns from, so that they stand for unseen ones: the floor.
+        """Return how many training pictures of a side are withheld from the judge, as unseen ones for the floor.
 
-        By that side's own numbers: a folder of few pictures beside one of many would be kept from the judge whole.
+        By that side's own count: a folder of few pictures beside one of many would be withheld entirely.
         """
         held_out, train = (len(part.sides[side]) for part in (self.pairs.held_out, self.pairs.train))
         return min(held_out, JUDGED, max(3, train // FLOOR_SHARE))
 
 
 def _columns(cases: Translated) -> dict[str, NDArray[np.uint8]]:
-    """What is shown of cases, side by side."""
+    """Return the columns shown for cases, side by side."""
     truth = {} if cases.truth is None else {"truth": cases.truth}
     return {"input": cases.given, "result": cases.made, **truth}
