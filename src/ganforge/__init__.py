@@ -78,7 +78,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Verbs and TableGAN, imported at first use: they bring torch, which `import ganforge` should not wait for."""
+    """Verbs and TableGAN, imported at first use: they import torch, which `import ganforge` should not wait for."""
     home = next((module for module, names in HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'ganforge' has no attribute {name!r}")
