@@ -39,7 +39,7 @@ class Averaging:
             self._then()
 
     def finish_before_use_of(self, network: nn.Module) -> None:
-        """Finish when a layer of the network with weights of its own is called; at once if there is nothing to wait for."""
+        """Finish when a layer of the network with weights of its own is called; at once if nothing is pending."""
         if self._travelling is None:
             self.finish()
             return
