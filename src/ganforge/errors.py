@@ -46,7 +46,7 @@ class DataError(InputError):
 
 
 class ChangedDataError(DataError):
-    """The data is not what the run was started with."""
+    """The data differs from that of the run's start."""
 
     def __init__(self, what: str, was: str, now: str) -> None:
         """Args: what happened; was, now: the sha256 that the run knows, and that of the data now."""

@@ -92,7 +92,7 @@ class History:
 
     @cached_property
     def looks(self) -> list[Record]:
-        """The records at which the product was evaluated."""
+        """Return the records at which the product was evaluated."""
         return [record for record in self.records if record.get("quality")]
 
     @cached_property
@@ -113,7 +113,7 @@ class History:
 
     @cached_property
     def measured(self) -> Mapping[str, Any]:
-        """What the task measures while it trains -> which direction is better, the leading one first; {} if unknown."""
+        """The task's measures during training -> their better direction, the leading one first; {} if unknown."""
         told = [event.get("measured") for event in self.events if event.get("kind") == "started"]
         return told[-1] if told and isinstance(told[-1], Mapping) else {}
 
@@ -215,7 +215,7 @@ class Group:
 class Cases:
     """Inputs with results and ground truths, the worst group first."""
 
-    columns: tuple[str, ...]  # what stands in each column of the figures
+    columns: tuple[str, ...]  # the content of each column of the figures
     groups: tuple[Group, ...]
 
 
@@ -268,7 +268,7 @@ class Block:
     title: str
     lead: str
     contents: tuple[Content, ...]
-    first: bool = False  # what the model made: it stands before the story of the training, others after the measures
+    first: bool = False  # what the model made: it is shown before the course of training, others after the measures
 
 
 BEST, SIMPLEST = "the floor", "the reference"  # of an evaluation that does not call them anything

@@ -81,14 +81,14 @@ class World:
         return bool(flag.item() > 0)
 
     def tell(self, content: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Broadcast the leader's JSON object. Args: content None in the other processes."""
+        """Broadcast and return the leader's JSON object. Args: content None in the other processes."""
         if self.size == 1:
             return dict(content or {})
         told: dict[str, Any] = json.loads(self.tell_bytes(json.dumps(content).encode() if self.leads else b""))
         return told
 
     def tell_bytes(self, content: bytes) -> bytes:
-        """Broadcast the leader's bytes. Args: content to send; ignored in the other processes."""
+        """Broadcast and return the leader's bytes. Args: content to send; ignored in the other processes."""
         if self.size == 1:
             return content
         length = torch.tensor([len(content)], dtype=torch.int64)

@@ -141,7 +141,7 @@ def _shorten_on_plateau(state: State, patience_looks: int) -> bool:
 def return_to_healthy(
     folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None
 ) -> State | None:
-    """The state at the checkpoint state.guard.healthy, with the levers and the memory of `state`; None if that
+    """Return the state at the checkpoint state.guard.healthy with `state`'s levers and memory; None if that
     checkpoint is damaged: then nothing has changed.
 
     The discarded examples count as shown: the run becomes shorter by them, so that it takes no longer than asked.

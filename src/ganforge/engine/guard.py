@@ -2,7 +2,7 @@
 
 It reads this run's records so far and the diagnosis's findings in them, never the clock: the same run gets the same
 actions, also when it was killed and resumed in between. A finding that occurs twice in a row and is more than a note is
-acted upon, by the next rung of its ladder (ladders.py). After some looks the leading measure shows whether it helped.
+acted upon, by the next rung of its ladder (guard_ladders.py). After some looks the leading measure shows whether it helped.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class Guard:
         return Step(tuple(events), goes_back)
 
     def _found_again(self, memory: Memory, looked: bool) -> tuple[list[Finding], tuple[str, ...]]:
-        """Return the findings of now and before, at two looks or, where every record shows them, at two records; and
-        all findings. A finding at a look holds until the next one."""
+        """Return what is found now and was found before, at two looks or, where every record shows it, at two records;
+        and all findings. A finding at a look holds until the next one."""
         found = [one for one in self._find() if one.severity != "note" and one.ailment in LADDERS]
         found = [one for one in found if looked or one.ailment in IN_EVERY_RECORD]
         learned = self._has_learned(memory) and SHAPELESS.isdisjoint(one.ailment for one in found)

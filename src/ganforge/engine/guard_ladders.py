@@ -2,8 +2,8 @@
 
 The order is that of evidence. A stronger gradient penalty is what makes adversarial training converge (Mescheder,
 Geiger and Nowozin 2018); a longer average hides what the players circle around (Yazici et al. 2019); augmentation is
-the remedy for a discriminator that knows its examples by heart (Karras et al. 2020); smaller steps cost time, so they
-come later, and a network that has collapsed must be fetched back as well.
+the remedy for a discriminator that memorises its examples (Karras et al. 2020); smaller steps cost time, so they
+come later, and a network that has collapsed must be restored as well.
 """
 
 from __future__ import annotations
