@@ -1,8 +1,8 @@
 """The guard: automatic corrections of a run that goes wrong. It sets a lever, waits, and judges the result.
 
 It reads this run's records so far and the diagnosis's findings in them, never the clock: the same run gets the same
-actions, also when it was killed and resumed in between. A finding that occurs twice in a row and is more than a note is
-acted upon, by the next rung of its ladder (guard_ladders.py). After some looks the leading measure shows whether it helped.
+actions, also when it was killed and resumed in between. A finding that occurs twice in a row and is more than a note
+leads to the next rung of its ladder (guard_ladders.py). After some looks the leading measure shows whether it helped.
 """
 
 from __future__ import annotations
