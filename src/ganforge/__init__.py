@@ -1,4 +1,4 @@
-"""ganforge: train a generative adversarial network on your own data, and be told whether it is any good.
+"""ganforge: train a generative adversarial network on your own data, and measure how good it is.
 
 import ganforge as gf
 
@@ -78,7 +78,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Verbs and TableGAN, imported at first use: they bring torch, which `import ganforge` should not wait for."""
+    """Import verbs and TableGAN at first use: they import torch, which `import ganforge` should not wait for."""
     home = next((module for module, names in HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'ganforge' has no attribute {name!r}")

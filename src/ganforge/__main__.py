@@ -1,4 +1,4 @@
-"""`python -m ganforge` is `ganforge`."""
+"""Entry point of `python -m ganforge`."""
 
 from ganforge.cli import main
 

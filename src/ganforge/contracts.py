@@ -1,4 +1,4 @@
-"""The types that everything else speaks. Read this page first.
+"""The types that all other modules use. Read this module first.
 
 Shape letters, used in every file: B batch, C channels, H height, W width, F features, Z latent size, N examples.
 
@@ -46,13 +46,13 @@ nobody on the host reads it; as a float it is off where it is 0, and what it bel
 
 
 def is_on(dial: Dial) -> bool:
-    """Whether what belongs to a dial is computed. Nothing is read from the device for it."""
+    """Return whether the part that a dial weighs is computed, without reading from the device."""
     return not isinstance(dial, float | int) or dial != 0
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a player minimises in one turn: the mean over the batch of the sum of its terms."""
+    """The loss of a player in one turn: the mean over the batch of the sum of its terms."""
 
     terms: Mapping[str, Tensor]  # each (B,): one loss PER EXAMPLE, so that privacy and weighting need nothing more
     notes: Mapping[str, Tensor] = field(default_factory=dict)  # each (B,), detached: reported, never minimised
@@ -63,8 +63,8 @@ class Feed(Protocol):
 
     @property
     def resident(self) -> bool:
-        """Whether all examples live on the training device. `batch` then takes indices that are there too, and does
-        nothing but gather and convert: it may become part of a captured step (engine/capture.py)."""
+        """Return whether all examples are on the training device. `batch` then takes indices on it too, and only
+        gathers and converts: it may become part of a captured step (engine/capture.py)."""
 
     def __len__(self) -> int: ...
 
@@ -72,14 +72,14 @@ class Feed(Protocol):
         """Args: indices (B,) int64 on the CPU, each in 0..len-1; where `resident`, on the device as well."""
 
     def raw(self, first: int, last: int) -> Batch:
-        """The examples first..last-1 as they are kept, on the CPU: what another process is sent of them."""
+        """Return the examples first..last-1 as stored, on the CPU, to be sent to another process."""
 
 
 # ---- objective ------------------------------------------------------------------------------------------------------
 
 
 class Objective(Protocol):
-    """How a discriminator and a generator are scored: pure mathematics, no data, logging, devices or ranks."""
+    """The losses of a discriminator and a generator: pure mathematics, no data, logging, devices or ranks."""
 
     generator_reads_real: ClassVar[bool]  # relativistic losses do; this matters for privacy
     couples_examples: ClassVar[bool]  # whether the loss of one example depends on the others of its batch
@@ -116,7 +116,7 @@ class Schedule:
             raise ValueError(f"a geometric schedule needs positive ends, received {self.start} and {self.end}")
 
     def at(self, progress: float) -> float:
-        """The value at `progress` in 0..1."""
+        """Return the value at `progress` in 0..1."""
         p = min(max(progress, 0.0), 1.0)
         rise = min(1.0, p / self.warmup) if self.warmup > 0 else 1.0
         match self.shape:
@@ -132,7 +132,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class OptimiserSettings:
-    """How a player steps. `adam` is Kingma and Ba 2015; `sgd` is the textbook's theta <- theta - alpha dL/dtheta."""
+    """A player's optimiser. `adam` is Kingma and Ba 2015; `sgd` is the textbook's theta <- theta - alpha dL/dtheta."""
 
     learning_rate: Schedule
     kind: Literal["adam", "sgd"] = "adam"
@@ -142,7 +142,7 @@ class OptimiserSettings:
 
 @dataclass(frozen=True, slots=True)
 class Levers:
-    """What may be turned while a run is in progress. As they stand here, everything is as the recipe says."""
+    """Settings that may change while a run is in progress. The defaults keep everything as in the recipe."""
 
     learning_rate: float = 1.0  # factor on every player's
     opponent_learning_rate: float = 1.0  # one more factor, on the players that are not the product: the discriminator
@@ -152,16 +152,16 @@ class Levers:
     adapted: float = 0.0  # one more least strength: that which adapts by itself (engine/control.py)
 
     def seen_through(self, least: float) -> float:
-        """The strength of the augmentation that the discriminator sees through, 0..1. Args: least by the recipe."""
+        """Return the strength of the discriminator's augmentation, 0..1. Args: least that of the recipe."""
         return max(least, self.augmentation, self.adapted)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a player sees when it plays: a fresh batch, fresh random numbers, and where its dials stand.
+    """The inputs of a player's turn: a new batch, new random numbers, and the values of its dials.
 
-    It says nothing of the step or of progress: a loss is a fixed computation over these, so that a GPU can repeat it
-    without the host. Of a run that several processes train together, the batch holds this process's examples alone.
+    It does not hold the step or the progress: a loss is a fixed computation over these, so that a GPU can repeat it
+    without the host. In a distributed run the batch holds the examples of this process only.
     """
 
     batch: Batch
@@ -171,10 +171,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """A network, what it minimises, its optimiser settings, when it plays, and what moves while it does.
+    """A network, its loss, its optimiser settings, when it plays, and what changes meanwhile.
 
     `dials` gives the numbers of its loss that move with progress (0..1) and the levers, such as the penalty's weight.
-    `watch`, told where the dials stand, gives more notes, (B,) each; it is called only at looks.
+    `watch`, given the values of the dials, returns more notes, (B,) each; it is called only at looks.
     """
 
     name: str
@@ -214,7 +214,7 @@ class Game:
 
 
 class NetworkPair(Protocol):
-    """A generator and the discriminator that suits it. A frozen configuration: it holds numbers, it builds modules."""
+    """A generator and its discriminator. A frozen configuration that holds numbers and builds modules."""
 
     @property
     def latent_size(self) -> int: ...
@@ -227,7 +227,7 @@ class NetworkPair(Protocol):
 
 
 class Observer(Protocol):
-    """Watches a run and never steers it."""
+    """An observer of a run, which never changes it."""
 
     def record(self, record: Record) -> None: ...
 
@@ -241,7 +241,7 @@ Tell: TypeAlias = Callable[..., None]
 
 
 class Task(Protocol):
-    """A verb: it turns data into a game, and the game's product into something of use. A task is a subclass of this."""
+    """A verb, which turns data into a game, and the game's product into a result. A task is a subclass of this."""
 
     name: ClassVar[str]
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]]  # what `look` gives and a target may name -> better
@@ -254,12 +254,12 @@ class Task(Protocol):
         """Open the data and choose everything the person did not. Raises: DataError, RecipeError."""
 
     def open(self, recipe: Recipe, tell: Tell) -> Job:
-        """The same job again from its recipe. Raises: DataError if the data is gone or has changed."""
+        """Open the job of a recipe again. Raises: DataError if the data is missing or has changed."""
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
-        """The game and this process's examples, in a process that does not lead and reads no data itself.
+        """Return the game and the feed of a process that is not the leader and does not read the data.
 
-        Args: brief of the leader's job; examples a stretch of what its feed's `raw` gives. The weights need not be the
+        Args: brief of the leader's job; examples a range of what its feed's `raw` returns. The weights need not be the
             leader's: they are replaced.
         """
 
@@ -271,82 +271,82 @@ class Job(Protocol):
 
     @property
     def passport(self) -> Mapping[str, Any]:
-        """The data passport."""
+        """Return the data passport."""
 
     @property
     def feed(self) -> Feed: ...
 
     def game(self) -> Game:
-        """Fresh networks, initialised from the recipe's seed, on the recipe's device, and what each minimises."""
+        """Build new networks, initialised from the recipe's seed, on the recipe's device, with their losses."""
 
     def brief(self) -> Mapping[str, bytes]:
-        """What `Task.join` must know beside the recipe and the examples, by name: nothing, unless a job says more."""
+        """Return what `Task.join` needs besides the recipe and the examples, by name; empty by default."""
         return {}
 
     def prepare(self) -> None:
-        """What must be ready before the clock of training starts, such as the judge of quality."""
+        """Prepare what training needs before its clock starts, such as the judge of quality."""
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Write samples to the run folder and return the product's quality; {} where there is nothing to measure."""
 
     def finish(self, product: nn.Module) -> nn.Module:
-        """After training, what is stored: the product as it is, unless a job adds to it, repeatably to the bit."""
+        """Return the product to store: by default as trained; a job may add to it, reproducibly to the bit."""
         return product
 
     def write_model(self, folder: Any, product: nn.Module) -> None:
         """Write model.json and model.safetensors into an empty folder."""
 
     def read_product(self, folder: Any) -> nn.Module:
-        """The product that `write_model` wrote. Raises: RunError if it is missing or damaged."""
+        """Read the product that `write_model` wrote. Raises: RunError if it is missing or damaged."""
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """Every measure beside floor and reference, a verdict, and what to show. It writes figures to the run."""
+        """Return every measure with floor and reference, a verdict and blocks; write figures to the run."""
 
 
 # ---- model and kind -------------------------------------------------------------------------------------------------
 
 
 class Model(Protocol):
-    """What a run leaves behind, read back without the training data. Its model.json says its kind and its task.
+    """A trained model, read back without the training data. Its model.json gives its kind and its task.
 
-    What a model cannot do it refuses in words: InputError that names the verb which it can do instead.
+    What a model cannot do raises an InputError that names the verb which it supports instead.
     """
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Samples:
-        """New examples. Args: asked the kind's options of the verb `sample`, by name. Raises: InputError."""
+        """Draw new examples. Args: asked the kind's options of the verb `sample`, by name. Raises: InputError."""
 
     def write(self, samples: Samples, out: Path, *, force: bool) -> Path:
-        """Write samples to a file or folder, whole or not at all; the place is checked before anything is drawn.
+        """Write samples to a file or folder, whole or not at all; the path is checked before anything is drawn.
 
         Raises: InputError, StorageError.
         """
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Take a person's own data through the model; without `out` the result is returned in memory.
+        """Apply the model to a person's own data; without `out` the result is returned in memory.
 
         Args: options the kind's own of the verb `apply`, by name, and of every kind `seed` and `force`.
         """
 
     def next_steps(self) -> Mapping[str, str]:
-        """What to type next: the words behind `ganforge` -> what it does; as `next_steps` they stand in model.json too.
+        """Return what to type next: the words after `ganforge` -> what they do; model.json has them as `next_steps`.
 
         RUN stands for the run's folder, DATA for the data that it was trained on.
         """
 
 
 class Samples(Protocol):
-    """New examples that are drawn as they are asked for."""
+    """New examples, drawn when they are requested."""
 
     def blocks(self) -> Iterator[Any]:
-        """A bounded number of examples at a time."""
+        """Yield a bounded number of examples at a time."""
 
     def value(self) -> Any:
-        """All of them, as a person who uses Python knows such data: an array, a data frame."""
+        """Return all of them in the usual Python type for such data: an array, a data frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Why a kind says that a source is its own. The strongest claim of all kinds wins; a tie is asked about."""
+    """A kind's reason to recognise a source. The strongest claim of all kinds wins; a tie is an InputError."""
 
     strength: Literal[1, 2, 3]  # 1: nothing speaks against it; 2: by its name or ending; 3: by what is in it
     why: str  # the end of a sentence: "it holds the picture 'a.png'"
@@ -354,8 +354,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a kind of data: NAME= in Python, --NAME on the command line. What several kinds call by one name is
-    the same in all but its help. kinds/__init__.py reads values."""
+    """An option of a kind of data: NAME= in Python, --NAME on the command line. Options of several kinds with one name
+    are the same in all but their help. kinds/__init__.py reads values."""
 
     name: str  # "resolution"
     verbs: tuple[str, ...]  # "train" (plan and profile have its options too), "sample", "apply"

@@ -1,4 +1,4 @@
-"""Everything that ganforge raises on purpose.
+"""The exceptions that ganforge raises on purpose.
 
     GanforgeError
     ├── InputError         what was given cannot be used: exit code 2
@@ -46,10 +46,10 @@ class DataError(InputError):
 
 
 class ChangedDataError(DataError):
-    """The data is not what the run was started with."""
+    """The data differs from that of the run's start."""
 
     def __init__(self, what: str, was: str, now: str) -> None:
-        """Args: what happened; was, now: the sha256 that the run knows, and that of what is there."""
+        """Args: what happened; was, now: the sha256 that the run knows, and that of the data now."""
         why = f"Its sha256 is {now[:12]}, the run's is {was[:12]}."
         super().__init__(what, why, "Put the old data back, train a new run, or resume with --accept-changed-data.")
         self.was, self.now = was, now
@@ -64,11 +64,11 @@ class RunError(InputError):
 
 
 class TrainingError(GanforgeError):
-    """Training went wrong in a way that smaller steps did not mend."""
+    """Training went wrong in a way that smaller steps did not fix."""
 
 
 class WorldError(GanforgeError):
-    """Another process of the same run died, fell silent or cannot be reached."""
+    """Another process of the same run died, stopped answering or cannot be reached."""
 
 
 class StorageError(GanforgeError):
@@ -88,7 +88,7 @@ class Preempted(Interrupted):
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known word, or lists all of them when none is near."""
+    """Return a sentence that names the nearest known word, or lists all of them when none is near."""
     words = sorted(known)
     near = difflib.get_close_matches(received, words, n=1)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(words)}."
@@ -103,7 +103,7 @@ MISFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, Arithmeti
 
 @contextmanager
 def refused(what: str) -> Iterator[None]:
-    """While files of a run are made use of: content that does not fit becomes a RunError.
+    """Turn errors caused by the content of a run's files into RunError inside the context.
 
     Args: what cannot be used, as the beginning of a sentence: "The model at 'x'".
     """

@@ -1,7 +1,7 @@
-"""The kinds of event that a run or a verb tells, each with its words. Live view, report and diagnosis read this list.
+"""The kinds of event that a run or a verb reports, each with its text. Live view, report and diagnosis read this list.
 
 An event is one line of events.jsonl: {"time", "kind", "step", ...fields of its kind}. A new kind of event is one line
-of EVENTS; a test compares the list with the events that the code tells.
+of EVENTS; a test compares the list with the events that the code emits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LEVERS = {
 
 @dataclass(frozen=True, slots=True)
 class EventKind:
-    """What one kind of event says to a person."""
+    """A kind of event and its text for a person."""
 
     sentence: str = ""  # a format string of the event's fields; "" says what the phase says, or nothing
     phase: str = ""  # what the program does from this event on
@@ -35,7 +35,7 @@ class EventKind:
     note: bool = False  # stays in sight until the run ends
     change: bool = False  # the run is not quite what its recipe says: the report says so
     guard: bool = False  # an action of the guard, or what came of one
-    happened: bool = False  # is told afterwards, when somebody asks what happened on the way
+    happened: bool = False  # is reported afterwards, as something that happened on the way
     mark: Literal["", "rewind", "guard"] = ""  # drawn over the curves of the layers
 
 
@@ -107,12 +107,12 @@ _UNKNOWN = EventKind()
 
 
 def kind_of(event: Mapping[str, Any]) -> EventKind:
-    """The kind of an event; one without words for an event of another version of ganforge."""
+    """Return the kind of an event; one without text for an event of another version of ganforge."""
     return EVENTS.get(str(event.get("kind")), _UNKNOWN)
 
 
 def sentence(event: Mapping[str, Any]) -> str:
-    """An event in one sentence; "" for one that says nothing to a person. An older run may have written less of it."""
+    """Return an event as one sentence; "" for one without text. Events of older runs may lack fields."""
     kind = kind_of(event)
     if kind.sentence:
         try:
@@ -125,13 +125,13 @@ def sentence(event: Mapping[str, Any]) -> str:
 
 
 def state_of(events: Iterable[Mapping[str, Any]]) -> State:
-    """The state of a run: that of its last event that has one."""
+    """Return the state of a run: that of its last event that has one."""
     states = [state for event in events if (state := kind_of(event).state) is not None]
     return states[-1] if states else "planned"
 
 
 def lever_words(event: Mapping[str, Any]) -> str:
-    """Where the lever of a guard's event now stands. Raises: ValueError, TypeError for what is not a number."""
+    """Return the new value of the lever of a guard's event. Raises: ValueError, TypeError if it is not a number."""
     lever, to = str(event.get("action")), event.get("to")
     if to is None:
         return "the moving average is the plan's again"
@@ -139,21 +139,21 @@ def lever_words(event: Mapping[str, Any]) -> str:
 
 
 def back_words(event: Mapping[str, Any]) -> str:
-    """Whether a guard's action takes the run back, and to where; "" if it does not."""
+    """Return where a guard's action takes the run back to; "" if it does not."""
     if event.get("to_step") is None:
         return ""
     return f", and training goes back to step {event['to_step']:,}, where nothing was wrong yet"
 
 
 def came_words(event: Mapping[str, Any]) -> str:
-    """What a guard's action came to: the measure before and after it."""
+    """Return the result of a guard's action: the measure before and after it."""
     scores = (event.get(key) for key in ("before", "after"))
     before, after = (number(score) if score is not None else "no number" for score in scores)
     return f"{title(str(event.get('measure', '')))} was {before} before and {after} after"
 
 
 def _of_guard(event: Mapping[str, Any]) -> dict[str, str]:
-    """More fields for the sentences of the guard."""
+    """Return more fields for the sentences of the guard."""
     reason = str(event.get("reason") or "")
     return {
         "seen": f" Seen: {reason}" if reason else "",

@@ -39,11 +39,11 @@ class Section(BaseModel):
     apart: ClassVar[Mapping[str, str]] = {}  # settings that no table of choices shows -> what to use instead of --set
 
     def content(self) -> dict[str, Any]:
-        """The object that a JSON file holds of it. What is absent, None or an empty list, is not written."""
+        """Return the object for a JSON file, without what is absent: None or an empty list."""
         return {name: value for name, value in self.model_dump(mode="json").items() if value not in (None, [])}
 
     def need(self, name: str) -> Any:
-        """A setting that may be absent, where a run cannot do without it. Raises: RecipeError if it is absent."""
+        """Return an optional setting that a run requires. Raises: RecipeError if it is absent."""
         value = getattr(self, name)
         if value is None:
             raise RecipeError(
@@ -59,7 +59,7 @@ class TaskSection(Section):
 
 
 class Request(Section):
-    """What the person asked for, word for word; None is what the plan chooses."""
+    """The person's request, unchanged; the plan chooses what is None."""
 
     source: str
     kind: str | None = None  # of data, where its source does not tell
@@ -83,7 +83,7 @@ class Request(Section):
 
 
 class Data(Section):
-    """Where the data is and in which shape it is learned. A kind may add what it has found (contracts.Task.data)."""
+    """The place of the data and the shape of its examples. A kind may add what it has found (contracts.Task.data)."""
 
     key: ClassVar[str] = "data"
     apart: ClassVar[Mapping[str, str]] = {"hash": "Give other data."}
@@ -104,7 +104,7 @@ class Data(Section):
 
 
 class Network(Section):
-    """Which networks, and their dials, of which a network may lack some."""
+    """The networks and their dials, of which a network may lack some."""
 
     key: ClassVar[str] = "network"
 
@@ -115,7 +115,7 @@ class Network(Section):
 
 
 class Adversary(Section):
-    """How the two players are scored, and the penalty's weight gamma from the start to the end of training."""
+    """The objective of the two players, and the penalty's weight gamma from the start to the end of training."""
 
     key: ClassVar[str] = "objective"
 
@@ -136,7 +136,7 @@ class Augmentation(Section):
 
 
 class Optimiser(Section):
-    """How the players step. Learning rates move along a half cosine from start to end."""
+    """The optimisers of the players. Learning rates move along a half cosine from start to end."""
 
     key: ClassVar[str] = "optimiser"
 
@@ -158,7 +158,7 @@ class Average(Section):
 
 
 class Length(Section):
-    """How long, on the only clock there is."""
+    """The length of training, in examples."""
 
     key: ClassVar[str] = "length"
     apart: ClassVar[Mapping[str, str]] = {"seconds_allowed": "Use --minutes."}
@@ -169,7 +169,7 @@ class Length(Section):
 
 
 class Compute(Section):
-    """Where and in which precision."""
+    """The device and the precision."""
 
     key: ClassVar[str] = "compute"
 
@@ -182,7 +182,7 @@ class Compute(Section):
 
 
 class Records(Section):
-    """How often the run is written down and looked at."""
+    """How often a run is recorded, saved and looked at."""
 
     key: ClassVar[str] = "records"
 
@@ -191,7 +191,7 @@ class Records(Section):
     marks: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # of progress
     look_samples: int | None = Field(None, gt=0)  # drawn and measured at each mark
     best_by: str | None = None  # the measure by which the best product is kept; higher is better
-    patience_looks: int | None = Field(None, ge=0)  # looks in a row that beat it not, after which the run ends soon
+    patience_looks: int | None = Field(None, ge=0)  # looks in a row without a better one, after which the run ends soon
 
 
 SECTIONS: tuple[type[Section], ...] = (
@@ -208,7 +208,7 @@ SECTIONS: tuple[type[Section], ...] = (
 
 
 class Recipe(Section):
-    """One run, whole."""
+    """The recipe of a run."""
 
     ganforge: str  # version
     task: str
@@ -228,7 +228,7 @@ class Recipe(Section):
     reasons: dict[str, str] = Field(default_factory=dict)  # "section.key" -> why
 
     def section(self, kind: type[Kept]) -> Kept:
-        """The section that the task owns. Raises: RecipeError if this is a recipe of another task."""
+        """Return the section that the task owns. Raises: RecipeError if this is a recipe of another task."""
         if not isinstance(self.own, kind):
             raise RecipeError(
                 f"The recipe has no section {kind.key!r}.", f"It is one of the task {self.task!r}.", "Use that task's."
@@ -237,12 +237,12 @@ class Recipe(Section):
 
     @property
     def adversary(self) -> Adversary:
-        """The section `objective` of a game that has one. Raises: RecipeError."""
+        """Return the section `objective` of a game that has one. Raises: RecipeError."""
         found: Adversary = self.need("objective")
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """The object that recipe.json holds."""
+        """Return the object for recipe.json."""
         content: dict[str, Any] = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
@@ -253,13 +253,13 @@ class Recipe(Section):
         return content
 
     def with_reason(self, **reasons: str) -> Recipe:
-        """The same recipe with more reasons; `__` in a name stands for the dot."""
+        """Return the recipe with more reasons; `__` in a name stands for the dot."""
         more = {name.replace("__", "."): reason for name, reason in reasons.items()}
         return self.model_copy(update={"reasons": {**self.reasons, **more}})
 
 
 def read_recipe(content: Mapping[str, Any], task: type[Task] | None = None) -> Recipe:
-    """A recipe from its JSON object, also from one that version 0.1.0 wrote.
+    """Read a recipe from its JSON object, also from one that version 0.1.0 wrote.
 
     Args: task the recipe's, whose section and data are read with it; without one there must be none.
     Raises: RecipeError naming the first setting that is wrong.
@@ -282,9 +282,9 @@ def read_recipe(content: Mapping[str, Any], task: type[Task] | None = None) -> R
 
 
 def refuse_changed_data(recipe: Recipe, now: str, subject: str, differs: str = "are not the ones") -> None:
-    """Compare data that is opened again with what the run was started with.
+    """Compare data that is opened again with the data of the run's start.
 
-    Args: now the sha256 of the examples that are there; subject ("The pictures") and differs, words of the error.
+    Args: now the sha256 of the present examples; subject ("The pictures") and differs, words of the error.
     Raises: ChangedDataError if they are others.
     """
     if now != recipe.data.hash:
@@ -293,7 +293,7 @@ def refuse_changed_data(recipe: Recipe, now: str, subject: str, differs: str = "
 
 
 def _of_today(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What version 0.1.0 wrote, in which every section stood whether it was used or not, as it is written today."""
+    """Convert a recipe of version 0.1.0, which has every section whether it is used or not, to the current form."""
     found = dict(content)
     objective, data, reasons, ask = (found.get(name) for name in ("objective", "data", "reasons", "ask"))
     if isinstance(data, dict) and (kind := str(data.get("kind"))) in FORMER_KINDS:
@@ -317,7 +317,7 @@ def _of_today(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def validated(kind: type[Kept], content: Any, name: str = "") -> Kept:
-    """A section from its JSON object. Args: name of the section. Raises: RecipeError naming the first wrong setting."""
+    """Read a section from its JSON object. Args: name of the section. Raises: RecipeError with the first error."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:
@@ -325,7 +325,7 @@ def validated(kind: type[Kept], content: Any, name: str = "") -> Kept:
 
 
 def in_words(error: ValidationError, section: str = "") -> RecipeError:
-    """The first thing that pydantic found wrong, as an error of ours. Args: section in which it was found."""
+    """Return the first error that pydantic found as a RecipeError. Args: section in which it was found."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
     return RecipeError(

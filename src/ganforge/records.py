@@ -1,7 +1,7 @@
-"""What a run folder says of a run: records, events, findings, and the evaluation with its blocks. Plain values only.
+"""The contents of a run folder: records, events, findings, and the evaluation with its blocks. Plain values only.
 
-An evaluation is stored as evaluation.json and read back by the report, the live view and programs. Its blocks say what
-is shown, in the words of the kind of data that wrote them; who draws them need not know that kind.
+An evaluation is stored as evaluation.json and read back by the report, the live view and programs. Its blocks hold what
+is shown, in the words of the kind of data that wrote them; the code that draws them need not know that kind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a measure means in one sentence, for someone who has never seen a GAN, and which direction is better."""
+    """The meaning of a measure in one sentence, for someone who has never seen a GAN, and its better direction."""
 
     better: Literal["lower", "higher"]
     sentence: str
@@ -38,7 +38,7 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number about the product, never alone: beside its floor, its reference and its spread."""
+    """One number about the product, with its floor, its reference and its interval."""
 
     name: str
     value: float
@@ -51,23 +51,23 @@ class Measure:
 
     @classmethod
     def of(cls, name: str, its: Estimate, meaning: Meaning, *, floor: float, reference: float) -> Measure:
-        """A measure from what was estimated and what it means."""
+        """Return a measure from an estimate and its meaning."""
         return cls(name, its.value, its.low, its.high, floor, reference, meaning.better, meaning.sentence)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an evaluation comes to: a grade, a headline, one to seven sentences, and whether the adversary helps."""
+    """The result of an evaluation: a grade, a headline, one to seven sentences, and whether the adversary helps."""
 
     grade: Grade
     headline: str
     sentences: tuple[str, ...]
-    adversarial_helps: bool | None  # beats what does without it; None: unknown, or there is no adversary
+    adversarial_helps: bool | None  # beats what works without it; None: unknown, or there is no adversary
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check has seen in a run's history."""
+    """The result of a check on a run's history."""
 
     ailment: str  # collapse, discriminator_wins, ...
     severity: Literal["note", "warning", "critical"]
@@ -78,7 +78,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class History:
-    """What a check may read: everything a run folder says, nothing of the running program."""
+    """The input of a check: everything that a run folder holds, nothing of the running program."""
 
     records: tuple[Record, ...]
     events: tuple[Mapping[str, Any], ...] = ()
@@ -87,12 +87,12 @@ class History:
 
     @property
     def progress(self) -> float:
-        """How far the run is, 0..1."""
+        """The progress of the run, 0..1."""
         return float(self.records[-1].get("progress", 0.0)) if self.records else 0.0
 
     @cached_property
     def looks(self) -> list[Record]:
-        """The records at which the product was evaluated."""
+        """Return the records at which the product was evaluated."""
         return [record for record in self.records if record.get("quality")]
 
     @cached_property
@@ -113,7 +113,7 @@ class History:
 
     @cached_property
     def measured(self) -> Mapping[str, Any]:
-        """What the task measures while it trains -> which direction is better, the leading one first; {} if untold."""
+        """The task's measures during training -> their better direction, the leading one first; {} if unknown."""
         told = [event.get("measured") for event in self.events if event.get("kind") == "started"]
         return told[-1] if told and isinstance(told[-1], Mapping) else {}
 
@@ -124,7 +124,7 @@ class History:
 
     @cached_property
     def _some(self) -> tuple[Record, ...]:
-        """Records from all over the run, the last one among them: enough to tell which players there are."""
+        """Return records from the whole run, including the last one: enough to find all players."""
         return self.records[:: -max(1, len(self.records) // 64)][::-1]
 
 
@@ -136,7 +136,7 @@ Check: TypeAlias = Callable[[History], Finding | None]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The words of a task on a kind of data for the pages about its runs; page.json holds them.
+    """The texts of a task on a kind of data for the pages about its runs; page.json holds them.
 
     The defaults fit any data: a run without page.json, which an older version made, is described with them.
     """
@@ -151,7 +151,7 @@ class Page:
 
 
 def read_page(content: Mapping[str, Any]) -> Page:
-    """The words that a page.json holds; those that are missing, or of another type, are the defaults."""
+    """Read the texts in a page.json; those that are missing, or of another type, are the defaults."""
     known: dict[str, Any] = {one.name: content.get(one.name) for one in fields(Page)}
     return Page(**{name: value for name, value in known.items() if type(value) is type(getattr(Page(), name))})
 
@@ -213,9 +213,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """Inputs beside results and truths, the worst group first."""
+    """Inputs with results and ground truths, the worst group first."""
 
-    columns: tuple[str, ...]  # what stands in each column of the figures
+    columns: tuple[str, ...]  # the content of each column of the figures
     groups: tuple[Group, ...]
 
 
@@ -268,7 +268,7 @@ class Block:
     title: str
     lead: str
     contents: tuple[Content, ...]
-    first: bool = False  # what the model made: it stands before the story of the training, others after the measures
+    first: bool = False  # what the model made: it is shown before the course of training, others after the measures
 
 
 BEST, SIMPLEST = "the floor", "the reference"  # of an evaluation that does not call them anything
@@ -276,7 +276,7 @@ BEST, SIMPLEST = "the floor", "the reference"  # of an evaluation that does not 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """How good a model is: measures, a verdict, what to show, and facts for programs. evaluation.json holds it."""
+    """The quality of a model: measures, a verdict, blocks, and facts for programs. evaluation.json holds it."""
 
     measures: tuple[Measure, ...]
     verdict: Verdict
@@ -291,11 +291,11 @@ class Evaluation:
     facts: Mapping[str, Any] = field(default_factory=dict)  # plain values, at the top of evaluation.json
 
     def measure(self, name: str) -> Measure:
-        """One measure by name. Raises: KeyError if it was not measured."""
+        """Return a measure by name. Raises: KeyError if it was not measured."""
         return {measure.name: measure for measure in self.measures}[name]
 
     def to_json(self) -> dict[str, Any]:
-        """The object of evaluation.json, but for step and examples of the run."""
+        """Return the object for evaluation.json, except step and examples of the run."""
         plain = {name: getattr(self, name) for name in PLAIN}
         parts = {
             "judge": self.judge,
@@ -318,12 +318,12 @@ PLAIN = ("samples", "held_out", "floor", "reference", "best", "simplest")  # fie
 
 
 def read_evaluation(content: Mapping[str, Any]) -> Evaluation | None:
-    """The evaluation that an evaluation.json holds; None before there is one.
+    """Read the evaluation in an evaluation.json; None before there is one.
 
     One of an older version has no blocks, and may lack more. A block's content of a type that is not in CONTENTS, of a
     newer version, is left out.
 
-    Raises: ValueError, TypeError, AttributeError for what is not an evaluation.
+    Raises: ValueError, TypeError, AttributeError if it is not an evaluation.
     """
     if not content:
         return None
@@ -377,7 +377,7 @@ def _reader(name: str) -> Any:
 
 
 def _as_json(value: Any) -> Any:
-    """Plain values as reading the JSON gives them: lists for tuples."""
+    """Return plain values as read from JSON: lists for tuples."""
     if isinstance(value, Mapping):
         return {key: _as_json(part) for key, part in value.items()}
     return [_as_json(part) for part in value] if isinstance(value, list | tuple) else value
@@ -390,5 +390,5 @@ def _check_length(what: str, parts: Iterable[Sequence[object]], names: Sequence[
 
 
 def type_of(content: Content) -> str:
-    """The `type` of what a block holds, as evaluation.json says it."""
+    """Return the `type` of a block's content in evaluation.json."""
     return next(name for name, kind in CONTENTS.items() if type(content) is kind)

@@ -1,4 +1,4 @@
-"""A run is a folder of plain, safe files. This class owns their names; nothing else builds a path inside a run.
+"""A run is a folder of plain, safe files. Its class owns their names; nothing else builds a path inside a run.
 
     RUN/
       recipe.json       everything asked for and everything chosen, each choice with its reason      (recipe.py)
@@ -55,7 +55,7 @@ REQUIRED = ("step", "examples", "progress", "seconds")  # numbers of every recor
 
 
 class Run:
-    """The file names of one run folder, and how to read and append to them. It never trains anything."""
+    """The file names of a run folder, and methods to read and append to them. It does not train."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -76,7 +76,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
-        """An existing run. Raises: RunError if the folder is missing, is not a run, or holds a link."""
+        """Open an existing run. Raises: RunError if the folder is missing, is not a run, or holds a link."""
         run = cls(folder)
         if not run.folder.exists():
             raise RunError(f"There is no run at {str(folder)!r}.", "The path does not exist.", "See `ganforge runs`.")
@@ -92,20 +92,20 @@ class Run:
         return run
 
     def given_data(self, suffix: str) -> Path:
-        """Where data that was given in Python is kept. Args: suffix of its file, with the dot."""
+        """Return the path for data that was given in Python. Args: suffix of its file, with the dot."""
         return self.folder / f"data{suffix}"
 
     @staticmethod
     def is_given_data(name: str) -> bool:
-        """Whether a name is one of those that `given_data` makes."""
+        """Return whether a name is one that `given_data` returns."""
         return Path(name).name == name and Path(name).stem == "data"
 
     def figure(self, name: str) -> Path:
-        """Where a figure of the evaluation belongs. Args: name without a suffix, such as "columns"."""
+        """Return the path of a figure of the evaluation. Args: name without a suffix, such as "columns"."""
         return self.folder / "pictures" / f"{name}.png"
 
     def sample_grid(self, examples: int) -> Path:
-        """Where the picture of what the model makes after `examples` shown belongs."""
+        """Return the path of the picture of samples after `examples` shown."""
         return self.samples / f"{examples:09d}.png"
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
@@ -113,7 +113,7 @@ class Run:
         write_whole(path, (json.dumps(content, indent=2, allow_nan=True) + "\n").encode())
 
     def read_json(self, path: Path) -> dict[str, Any]:
-        """One of this run's JSON files; {} if it is not there yet. Raises: RunError if it is damaged."""
+        """Read one of this run's JSON files; {} if it does not exist yet. Raises: RunError if it is damaged."""
         if not path.is_file():
             return {}
         try:
@@ -136,7 +136,7 @@ class Run:
         return event
 
     def read_records(self) -> list[Record]:
-        """The records in order. After a resume the repeated stretch is dropped: the last writing of a step wins."""
+        """Read the records in order. After a resume the repeated range is dropped: the last record of a step wins."""
         kept: list[Record] = []
         for record in read_json_lines(self.metrics):
             if not _is_record(record):
@@ -150,9 +150,9 @@ class Run:
         return [event for event in read_json_lines(self.events) if isinstance(event.get("kind"), str)]
 
     def next_steps(self) -> dict[str, str]:
-        """What the model is for: command -> what it does, as model.json says it (contracts.Model.next_steps).
+        """Return the uses of the model: command -> what it does, from model.json (contracts.Model.next_steps).
 
-        The file may be a stranger's: what is not a verb of ganforge and plain words is left out. Raises: RunError.
+        The file may be a stranger's: anything but a verb of ganforge and plain words is left out. Raises: RunError.
         """
         said = self.read_json(self.model / "model.json").get("next_steps")
         return {
@@ -162,12 +162,12 @@ class Run:
         }
 
     def finished(self) -> bool:
-        """Whether the run came to its end: trained, judged and said so. A report alone proves nothing."""
+        """Whether the run is complete: trained, evaluated and reported so. A report alone proves nothing."""
         said = any(event.get("kind") == "finished" for event in self.read_events())
         return said and self.model.is_dir() and self.evaluation.is_file()
 
     def history(self) -> History:
-        """Everything a check may read."""
+        """Return everything a check may read."""
         return History(
             records=tuple(self.read_records()),
             events=tuple(self.read_events()),
@@ -177,6 +177,6 @@ class Run:
 
 
 def _is_record(content: Mapping[str, Any]) -> bool:
-    """Whether a line says when in the run it was written; one that does not is damaged like one that is cut short."""
+    """Return whether a line has the position of a record; one without it is damaged like one that is cut short."""
     numbers = [content.get(name) for name in REQUIRED]
     return all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)

@@ -1,4 +1,4 @@
-"""TableGAN: tables with the habits of scikit-learn.
+"""TableGAN: tables with the interface of scikit-learn.
 
 from ganforge import TableGAN
 
@@ -42,15 +42,15 @@ UNUSABLE = (AttributeError, KeyError, IndexError, TypeError, ValueError, Runtime
 
 
 class TableGAN(BaseEstimator):  # type: ignore[misc]
-    """A generative adversarial network of a table: draws new rows, under conditions too, and fills missing cells.
+    """A generative adversarial network for a table: draws new rows, also under conditions, and fills missing cells.
 
     Args:
-        minutes: how long `fit` trains, of the clock; judging the result comes on top. Not used if examples are given.
-        seed: where all randomness of training comes from.
+        minutes: how long `fit` trains, in clock time; the evaluation comes on top. Not used if examples are given.
+        seed: of all randomness in training.
         examples: rows to show, however long it takes.
         size: of the networks: tiny, small, base or large; None lets the plan choose.
-        rules: what every generated row keeps, besides the rules that are found, such as "start <= end".
-        columns: name -> kind, where the kind that is found is not wanted: integer, decimal, category, boolean,
+        rules: for every generated row, besides the rules that are found, such as "start <= end".
+        columns: name -> kind, to override the kind that is found: integer, decimal, category, boolean,
             datetime, identifier or constant.
         label: the column whose prediction the evaluation judges, besides others; by default the y of `fit`.
         values: "seen" draws numbers from training values, "smooth" keeps single values private.
@@ -83,7 +83,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's names
-        """Learn a table and judge what was learned. Gives a UserWarning for what may be a mistake in the data.
+        """Train on a table and evaluate the result. Warn (UserWarning) of possible mistakes in the data.
 
         Args: X a data frame (pandas, polars, pyarrow), an array (N, F), whose columns become x0, x1 ..., or the path of
             a table. y (N,) becomes one more column, named y or as the series is.
@@ -112,16 +112,16 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         return self
 
     def sample(self, n: int | None = None, where: Where = None, seed: int = 0) -> pd.DataFrame:
-        """n new rows, by default as many as there were: dtypes, order and forms of columns are those of the table.
+        """Draw n new rows, by default as many as in training, with the table's dtypes, order and forms of columns.
 
         Args: where conditions that every row meets: {"sex": "Female", "age": (60, None)} or ["sex=Female", "age>=60"].
-        Raises: NotFittedError; InputError for an impossible condition or a senseless number.
+        Raises: NotFittedError; InputError for an impossible condition or an invalid number.
         """
         check_is_fitted(self)
         return self.model_.sample(self.rows_ if n is None else n, {"where": where}, seed).value()
 
     def impute(self, X: Any, draw: bool = False, seed: int = 0) -> pd.DataFrame:  # noqa: N803
-        """The table with every missing cell of a learned column filled; what is there stays as it is.
+        """Fill every missing cell of a learned column; other cells stay as they are.
 
         Args: X a table with the columns that were learned; draw: a value drawn for each cell, so that the filled table
             varies as the real one does, instead of the best guess.
@@ -132,14 +132,14 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         return filled.set_index(X.index) if isinstance(X, pd.DataFrame) else filled
 
     def evaluate(self) -> dict[str, Any]:
-        """Every measure beside its floor and its rivals, and the verdict, as `fit` found them."""
+        """Return every measure with its floor and its rivals, and the verdict, as `fit` found them."""
         check_is_fitted(self)
         return deepcopy(self.evaluation_)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the model and its evaluation as one file, whole or not at all. Nothing in it is a pickle.
 
-        Raises: NotFittedError; InputError if the file is there already, unless force replaces it; StorageError.
+        Raises: NotFittedError; InputError if the file exists already, unless force replaces it; StorageError.
         """
         check_is_fitted(self)
         description = json.loads(self.files_["model.json"])
@@ -153,7 +153,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The model that `save` wrote. Every byte is checked first, and nothing of the file is ever run.
+        """Load the model that `save` wrote. Every byte is checked first, and nothing in the file is executed.
 
         Raises: InputError if there is no such file, it is damaged, or holds anything else.
         """
@@ -174,7 +174,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         return model
 
     def _take(self, files: Mapping[str, bytes]) -> None:
-        """Become the model that these files hold; they are kept for `save`."""
+        """Take on the model in these files, which are kept for `save`."""
         with tempfile.TemporaryDirectory(prefix="ganforge-") as place:
             folder = Path(place, "model")
             write_folder(folder, lambda empty: _write(files, empty))
@@ -183,7 +183,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
 
 
 class _Watch:
-    """Hears of a run: prints its quality where that is wanted, and remembers what was said about the data."""
+    """An observer that prints quality if asked, and keeps the notes about the data."""
 
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose
@@ -200,7 +200,7 @@ class _Watch:
 
 
 def _with_target(X: Any, y: Any) -> tuple[Any, str | None]:  # noqa: N803
-    """The table with y as its last column, and that column's name, None without one."""
+    """Return the table with y as its last column, and that column's name, None without one."""
     if isinstance(X, str | Path):
         kind, claim = recognise(X)
         if y is not None or kind.name != "tables":
@@ -231,7 +231,7 @@ def _with_target(X: Any, y: Any) -> tuple[Any, str | None]:  # noqa: N803
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with numpy's numbers, as searches over parameters give them, as Python's."""
+    """Convert numpy's numbers, which parameter searches pass, to Python's."""
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
     return {name: _plain(value) if isinstance(value, Mapping) else value for name, value in plain.items()}
 
@@ -242,7 +242,7 @@ def _write(files: Mapping[str, bytes], folder: Path) -> None:
 
 
 def _write_plan(path: Path, columns: Mapping[str, str] | None) -> str | None:
-    """A plan.json that asks for the kinds of some columns; nothing where none is asked for."""
+    """Write a plan.json that sets the kinds of some columns; nothing if none is set."""
     if not columns:
         return None
     content = {"columns": [{"name": name, "kind": kind} for name, kind in columns.items()]}
@@ -262,7 +262,7 @@ _MOMENT = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same content giv
 def write_bundle(path: str | Path, members: Mapping[str, bytes], *, force: bool = False) -> Path:
     """Write members, name -> content, and a manifest of their sha256 as one file.
 
-    Raises: InputError if something is there already, unless force is given to replace a file; StorageError.
+    Raises: InputError if the path exists already, unless force is given to replace a file; StorageError.
     """
     place = Path(path).expanduser()
     refuse_taken(place, force=force, do="Choose another name, or force=True to replace it.")
@@ -279,7 +279,7 @@ def write_bundle(path: str | Path, members: Mapping[str, bytes], *, force: bool 
 
 
 def read_bundle(path: str | Path, names: Collection[str], most_bytes: int = MOST_BYTES) -> dict[str, bytes]:
-    """The members of a file that `write_bundle` wrote with just these names.
+    """Read the members of a file that `write_bundle` wrote with just these names.
 
     Args: most_bytes that one member may have.
     Raises: InputError if there is no such file, or it is damaged, or holds anything else or anything too large.

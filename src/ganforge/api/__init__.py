@@ -1,1 +1,1 @@
-"""The verbs. `ganforge` hands them out: ganforge/__init__.py says which module has which."""
+"""The verbs, exported by `ganforge`: ganforge/__init__.py lists the module of each."""

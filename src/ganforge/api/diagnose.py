@@ -1,6 +1,6 @@
-"""What is going on in a run, in plain words: in progress, stopped, finished, or brought here from another machine.
+"""The diagnosis of a run in plain words: in progress, stopped, finished, or copied from another machine.
 
-It only reads. A run that another process trains is not disturbed: its lock is asked for and never held.
+It only reads. A run that another process trains is not disturbed: its lock is queried and never held.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ EARLY = 10  # records: with fewer, most checks have nothing to compare with
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What `diagnose` found. `print(diagnosis.sentence)` is the shortest way to know."""
+    """The result of `diagnose`. `print(diagnosis.sentence)` is the shortest way to know."""
 
     folder: Path
     state: State
-    standing: tuple[str, ...]  # where the run stands, a sentence each
-    sentence: str  # what it comes to
+    standing: tuple[str, ...]  # the state of the run, a sentence each
+    sentence: str  # the conclusion
     findings: tuple[Finding, ...]  # most severe first
     healthy: tuple[str, ...]  # the checks that found nothing
-    layers: Mapping[str, str]  # player -> what backpropagation did in its layers; {} for an older run
+    layers: Mapping[str, str]  # player -> the gradients in its layers; {} for an older run
     happened: tuple[tuple[str, str], ...]  # (when, what) on the way: rewinds, what the guard did, stops
-    unread: tuple[str, ...]  # files that are damaged, so that nothing in them counted
+    unread: tuple[str, ...]  # damaged files, whose content was ignored
     history: History = field(repr=False)
     recipe: Mapping[str, Any] = field(repr=False)
     page: Page = field(repr=False)
 
     @property
     def critical(self) -> bool:
-        """Whether something needs action."""
+        """Return whether something needs action."""
         return any(finding.severity == "critical" for finding in self.findings)
 
     @property
     def checked(self) -> str:
-        """How many checks were made, and which of them found nothing, in a sentence."""
+        """Return the number of checks, and those that found nothing, in a sentence."""
         total = len(self.findings) + len(self.healthy)
         names = ", ".join(name.replace("_", " ") for name in self.healthy)
         if not self.history.records:
@@ -60,9 +60,9 @@ class Diagnosis:
         return f"{total} checks, {found}: {names}{some if early else ''}."
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write a page with the findings and backpropagation drawn, layer by layer. It needs no network.
+        """Write a page with the findings and the gradients drawn, layer by layer. It needs no network.
 
-        Raises: InputError if something is there that is no page, or a file and not `force`; StorageError.
+        Raises: InputError if the path is not a page, or a file exists and not `force`; StorageError.
         """
         place = Path(path)
         if place.suffix.lower() not in (".html", ".htm") or place.is_dir():
@@ -72,7 +72,7 @@ class Diagnosis:
         return write_diagnosis(place, words, self.findings, self.history, self.recipe, self.page)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the history, for a program; layers with their usual late numbers."""
+        """Return everything but the history, for a program; layers with their usual late numbers."""
         with refused("The layers of the run"):
             numbers = {flow.player: late(flow) for flow in flows(self.history.records)}
         last = self.history.records[-1] if self.history.records else {}
@@ -95,12 +95,12 @@ class Diagnosis:
 
 
 def diagnose(run: str | Path) -> Diagnosis:
-    """Say where a run stands, what is wrong with it and what is not, and what happens in the layers of its networks.
+    """Diagnose a run: its state, what is wrong with it and what is not, and the gradients in its networks' layers.
 
-    It reads the run folder and nothing else: no data, no model, no device. So it works while another process trains,
-    afterwards, and on a folder that was copied from another machine, whatever of it is still readable.
+    It reads only the run folder: no data, no model, no device. So it works while another process trains,
+    afterwards, and on a folder that was copied from another machine, even if only parts are readable.
 
-    Raises: RunError if the folder is missing, is no run, or its records are damaged beyond reading.
+    Raises: RunError if the folder is missing, is not a run, or its records are damaged beyond reading.
     """
     folder = Run.open(run)
     recipe, recipe_fault = _read(folder, folder.recipe)
@@ -135,7 +135,7 @@ def diagnose(run: str | Path) -> Diagnosis:
 
 
 def _read(folder: Run, path: Path) -> tuple[Mapping[str, Any], str]:
-    """One of the run's files, and what is wrong with it: a damaged one must not hide what the others say."""
+    """Read one of the run's files; return it and its fault: a damaged one must not hide the others."""
     try:
         return folder.read_json(path), ""
     except RunError as error:
@@ -183,7 +183,7 @@ def _standing(state: State, history: History, holder: str | None, folder: Run) -
 
 
 def _doing(history: History) -> str:
-    """What the trainer is busy with beside training, and how quick it is."""
+    """Return what the trainer does besides training, and its speed."""
     phases = [kind for event in history.events if (kind := kind_of(event)).phase]
     if phases and phases[-1].state is None:
         return f", {phases[-1].phase[:1].lower()}{phases[-1].phase[1:]}"
@@ -218,7 +218,7 @@ def _happened(history: History) -> Iterator[tuple[str, str]]:
 
 
 def _told(value: Any) -> Any:
-    """A number for strict JSON, which has no NaN and no infinity."""
+    """Convert a number for strict JSON, which does not have NaN or infinity."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

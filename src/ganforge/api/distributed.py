@@ -1,7 +1,7 @@
-"""How several processes begin one run: the leader opens the data and sends every other process its stretch of it.
+"""The start of a run in several processes: the leader opens the data and sends every other process its part.
 
-So each example is read once and lies in one process besides the leader, and neither the data nor the run folder has to
-be within reach of the other machines.
+So each example is read once and is held by one process besides the leader, and neither the data nor the run folder has
+to be accessible from the other machines.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ganforge.recipe import Recipe
 
 
 class PartFeed:
-    """A feed that holds a stretch of the examples and answers to their places among all of them (contracts.Feed)."""
+    """A feed of a range of the examples, indexed by their places among all of them (contracts.Feed)."""
 
     def __init__(self, part: Feed, first: int, count: int) -> None:
         """Args: part the examples from `first` on, of `count` in all."""
@@ -37,7 +37,7 @@ class PartFeed:
 
     @property
     def resident(self) -> bool:
-        """Whether all examples live on the training device (contracts.Feed)."""
+        """Return whether all examples are on the training device (contracts.Feed)."""
         return self._part.resident
 
     def __len__(self) -> int:
@@ -52,11 +52,11 @@ class PartFeed:
         return self._part.raw(first - self._first, last - self._first)
 
 
-IN_MEMORY_BYTES = 2**30  # of received examples; what is more lies in a temporary file
+IN_MEMORY_BYTES = 2**30  # of received examples; more are kept in a temporary file
 
 
 class Crew:
-    """The leader's view of the other processes: they wait until it has briefed them, has nothing for them, or failed.
+    """The leader's view of the other processes: they wait until it briefs or dismisses them, or fails.
 
     A context; alone it does nothing.
     """
@@ -77,13 +77,13 @@ class Crew:
             leave(self.world)
 
     def check(self, recipe: Recipe) -> None:
-        """Raises: RecipeError where these processes cannot share the batches of a recipe, or a batch cannot be cut."""
+        """Raises: RecipeError if these processes cannot share the batches of a recipe, or a batch cannot be cut."""
         self.world.share_of(recipe.optimiser.batch_size)
         if recipe.objective is not None:
             refuse_coupled(recipe.objective.name, pieces=recipe.compute.pieces, processes=self.world.size)
 
     def brief(self, folder: Path, job: Job) -> None:
-        """Tell the others what to train, and send each of them its examples. Raises: as `check`."""
+        """Send the others the job, and each of them its examples. Raises: as `check`."""
         self.check(job.recipe)
         if self.world.size == 1:
             return
@@ -108,10 +108,10 @@ class Crew:
 
 
 def follow(world: World, settings_of: Callable[[Recipe], FitSettings]) -> Path | None:
-    """Train along with the leader until it ends or stops.
+    """Train with the leader until it ends or stops.
 
     Args: settings_of as the leader uses it.
-    Returns: the run folder, on the leader's machine; None where there was nothing to train.
+    Returns: the run folder, on the leader's machine; None if there was nothing to train.
     Raises: WorldError if the leader is lost or could not begin; Interrupted.
     """
     meet(world)

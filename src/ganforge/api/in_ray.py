@@ -1,13 +1,13 @@
-"""Many recipes on many machines: each trains in a Ray task, on whatever worker is free. It needs the extra ray.
+"""Training of many recipes on many machines: each in a Ray task, on any free worker. It needs the extra ray.
 
 from ganforge.api.in_ray import train_in_ray
 
 asked = [{"name": f"seed{seed}", "source": "/data/photos", "minutes": 60, "seed": seed} for seed in range(8)]
 results = train_in_ray(asked, storage="/shared/runs", cache="/shared/cache")
 
-Between the machines go only paths and JSON; models stay in their run folders. So `storage`, `cache` and the data are
-folders that every worker reaches under the same name. A task whose worker is lost is started again elsewhere and goes
-on with its run folder, to the same bits.
+The machines exchange only paths and JSON; models stay in their run folders. So `storage`, `cache` and the data are
+folders that every worker can access by the same path. A task whose worker is lost is started again elsewhere and
+continues its run folder, to the same bits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OF_THE_RUN = ("minutes", "examples", "until", "size", "seed", "objective", "guar
 
 @dataclass(frozen=True, slots=True)
 class RayResult:
-    """What became of one recipe."""
+    """The result of one recipe."""
 
     name: str
     folder: Path
@@ -47,13 +47,13 @@ class RayResult:
     floor: float | None = None  # what a perfect generator would get
     reached: bool | None = None  # the target of `until`; None where there was none
     seconds: float = 0.0  # of training
-    resumed: int = 0  # how often the run was gone on with from a checkpoint
+    resumed: int = 0  # how often the run was resumed from a checkpoint
     error: str = ""  # why there is no model, in words; "" where there is one
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What was found in one data set."""
+    """The summary of one data set."""
 
     source: str
     hash: str = ""  # sha256 of the examples
@@ -72,17 +72,17 @@ def train_in_ray(
     gpus: float = 0,
     told: Callable[[RayResult], None] = lambda result: None,
 ) -> list[RayResult]:
-    """Train every recipe in a task of its own and wait for all. What exists already is gone on with, or only read.
+    """Train every recipe in a task of its own and wait for all. Existing runs are resumed, or only read.
 
     Args:
-        recipes: what `train` is asked, as {"name": ..., "source": a path or built-in name, ...}; the run folder is
+        recipes: the arguments of `train`, as {"name": ..., "source": a path or built-in name, ...}; the run folder is
             storage/name.
         cache: where decoded pictures and judges are kept; by default each machine's own.
-        max_retries: how often a task is started again that lost its worker.
+        max_retries: how often a task that lost its worker is started again.
         cpus, gpus: that a task takes; by `cpus` it has as many threads.
-        told: is given each result as soon as it is there.
-    Returns: a result for each recipe, in order. One that cannot be trained has its error in words and disturbs nobody.
-    Raises: InputError if Ray is not installed, or names are missing, no plain names, or not distinct.
+        told: is called with each result as soon as it is available.
+    Returns: a result for each recipe, in order. One that cannot be trained has its error in words; the others go on.
+    Raises: InputError if Ray is not installed, or names are missing, not plain names, or not distinct.
     """
     folders = _folders(recipes, Path(storage).expanduser().absolute())
     jobs: list[tuple[str, ...]] = []
@@ -105,11 +105,11 @@ def prepare_in_ray(
     cpus: float = 1,
     gpus: float = 0,
 ) -> list[Prepared]:
-    """Read the data of the recipes, each data set once, so that training finds it decoded and its judge made.
+    """Read the data of the recipes, each data set once, so that training finds it decoded and its judge trained.
 
     Args: as for `train_in_ray`, without names; cache a folder that all machines share, else each worker warms only the
         cache of its own machine.
-    Returns: what was found, in the order of the data sets. Of a table nothing is cached, but what is wrong is known.
+    Returns: the results, in the order of the data sets. For a table nothing is cached, but errors are found.
     Raises: InputError if Ray is not installed.
     """
     texts: dict[str, str] = {}
@@ -128,7 +128,7 @@ def prepare_in_ray(
 
 
 def train_one(asked: str, run: str, cache: str) -> str:
-    """Train one recipe, or go on with it. Never raises what can be said in words.
+    """Train or resume one recipe. Return errors in words instead of raising them.
 
     Args: asked the request as JSON; run the folder; cache "" for the machine's own. Returns: a RayResult as JSON.
     """
@@ -142,7 +142,7 @@ def train_one(asked: str, run: str, cache: str) -> str:
         else:
             trained = train(request.source, run=run, **asked_of(request))
     except Preempted as error:
-        os._exit(error.exit_code)  # the machine is taken away: the run is saved, and Ray starts the task elsewhere
+        os._exit(error.exit_code)  # the machine is preempted: the run is saved, and Ray starts the task elsewhere
     except GanforgeError as error:
         return json.dumps({"error": str(error)})
     evaluation, records = folder.read_json(folder.evaluation), folder.read_records()
@@ -161,7 +161,7 @@ def train_one(asked: str, run: str, cache: str) -> str:
 
 
 def prepare_one(asked: str, cache: str) -> str:
-    """Open one data set as training does, and make what training would make before its first step.
+    """Open one data set as training does, and prepare what training would prepare before its first step.
 
     Args: as for `train_one`. Returns: a Prepared as JSON.
     """
@@ -183,7 +183,7 @@ def _use_cache(cache: str) -> None:
 
 
 def _wait_for(run: Run) -> None:
-    """The worker before may be cut off from us and not know it yet; the lock of the run ends when it does."""
+    """Wait for the earlier worker, which may be cut off without knowing; the lock of the run ends when it does."""
     give_up = time.monotonic() + RELEASE_SECONDS
     while held_by(run.lock) is not None and time.monotonic() < give_up:
         time.sleep(0.5)
@@ -216,7 +216,7 @@ def _folders(recipes: Sequence[Mapping[str, Any]], storage: Path) -> list[Path]:
 
 
 def _as_text(asked: Mapping[str, Any]) -> tuple[str, str]:
-    """A request as JSON, and ""; or "", and what is wrong with it. A path counts from the folder that we are in."""
+    """Return a request as JSON, and ""; or "", and its error. Paths are relative to the current folder."""
     options = {name: value for name, value in asked.items() if name != "source"}
     source = asked.get("source")
     if not isinstance(source, str | Path):
@@ -233,14 +233,14 @@ def _as_text(asked: Mapping[str, Any]) -> tuple[str, str]:
 def _answers(
     work: Callable[..., str], jobs: Sequence[tuple[str, ...]], cache: str | Path | None, **options: Any
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Do the jobs whose first word is not empty in Ray tasks; give the place and answer of each as it ends."""
+    """Run the jobs whose first word is not empty in Ray tasks; yield the place and result of each as it ends."""
     if find_spec("ray") is None:
         raise InputError(
             "Ray is not installed.",
             "It is an extra, because one machine does not need it.",
             "Install it here and on every worker: pip install 'ganforge[ray]'",
         )
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # ganforge sends nothing to anybody; Ray would
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # ganforge sends no usage data; Ray would
     import ray
 
     # A process of its own for each task: it leaves no threads, memory or settings behind for the next.
@@ -252,5 +252,5 @@ def _answers(
         place = waiting.pop(ended)
         try:
             yield place, json.loads(ray.get(ended))
-        except ray.exceptions.RayError as error:  # lost too often, out of memory, or a fault of ours
+        except ray.exceptions.RayError as error:  # lost too often, out of memory, or a bug of ganforge
             yield place, {"error": f"The task was lost: {str(error).strip().splitlines()[-1]}"}

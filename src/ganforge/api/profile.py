@@ -1,4 +1,4 @@
-"""Where a training step goes, beside what the machine could do, and which other settings were faster just now."""
+"""The cost of a training step, the machine's limits, and other settings that were measured to be faster."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ganforge.kinds import kind_named
 from ganforge.planning.compute import use
 from ganforge.run import Run
 
-HELPS = 1.1  # times the examples a second, from which on another way is worth saying
-BUSY, WAITING, WORKING = 0.25, 0.1, 0.5  # shares from which on idling, data, or a ceiling is what a step is about
+HELPS = 1.1  # times the examples a second, from which on another setting is worth reporting
+BUSY, WAITING, WORKING = 0.25, 0.1, 0.5  # shares from which on idling, data, or a ceiling limits a step
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another setting, and what it would bring."""
+    """Another setting and its speedup."""
 
     words: str
     option: str
@@ -33,7 +33,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What `profile` found. `sentence` says it in words."""
+    """The result of `profile`. `sentence` says it in words."""
 
     step: StepProfile
     alternatives: tuple[Alternative, ...]
@@ -42,11 +42,11 @@ class Profile:
 
     @property
     def sentence(self) -> str:
-        """What a step is limited by, and what would help."""
+        """Return what limits a step, and what would help."""
         return f"{what_limits(self.step, self.threads)} {_help(self.alternatives)}"
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain values, for a program."""
+        """Return everything as plain values, for a program."""
         more = {name: getattr(self.step, name) for name in ("examples_per_second", "flops_share", "bytes_share")}
         alternatives = [asdict(alternative) for alternative in self.alternatives]
         return {
@@ -58,7 +58,7 @@ class Profile:
 
 
 def profile(source: object, *, observers: Sequence[Observer] = (), **asked: Any) -> Profile:
-    """Play a few hundred steps and say where they go. Nothing is written; a run stays as it is.
+    """Profile a few hundred training steps. Nothing is written; a run stays as it is.
 
     Args: source a run folder, or data as for `train`, with the same `asked`: then what `train` would do is profiled.
     Raises: DataError, RecipeError, RunError.
@@ -98,7 +98,7 @@ def _profiled(job: Job, tell: Teller) -> Profile:
 
 
 def _others(base: Variant, examples: int, *, on_gpu: bool) -> list[Variant]:
-    """What is tried beside the settings as they are. Args: examples in the training part."""
+    """Return the alternatives to the present settings. Args: examples in the training part."""
     settings = base.settings
     precision = "float32" if settings.precision == "bfloat16" else "bfloat16"
     twice, other = 2 * settings.batch_size, replace(settings, precision=precision)
@@ -122,7 +122,7 @@ def _others(base: Variant, examples: int, *, on_gpu: bool) -> list[Variant]:
 
 
 def what_limits(step: StepProfile, threads: int) -> str:
-    """What the step is about, in a sentence."""
+    """Return what limits the step, in a sentence."""
     most = max((part for part in step.parts if part != "data"), key=lambda part: step.parts[part])
     idle = f"{step.idle:.0%} of the time"
     if step.parts["data"] > WAITING:

@@ -1,4 +1,4 @@
-"""From what a person asks to a validated request and the task that serves it."""
+"""Validation of a person's request, and the choice of its task."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ COMMON = set(Request.model_fields) - {"source", "options"}
 
 @contextmanager
 def requested(source: object, asked: Mapping[str, Any]) -> Iterator[Request]:
-    """What is asked of data, validated. Data that was given in Python is a file for as long as this lasts.
+    """Yield the validated request for data. Data that was given in Python is a file inside the context.
 
-    Raises: RecipeError, DataError in words.
+    Raises: RecipeError, DataError.
     """
     kind = asked.get("kind")
     if isinstance(source, str | Path):
@@ -36,7 +36,7 @@ def requested(source: object, asked: Mapping[str, Any]) -> Iterator[Request]:
 
 
 def request_of(source: str | Path, asked: Mapping[str, Any]) -> Request:
-    """What was asked for, validated as far as that goes without the data. Raises: RecipeError in words."""
+    """Return the request, validated as far as possible without the data. Raises: RecipeError."""
     more = {name: value for name, value in asked.items() if name not in COMMON}
     unknown = sorted(set(more) - set(options_of("train")))
     if unknown:
@@ -55,13 +55,13 @@ def request_of(source: str | Path, asked: Mapping[str, Any]) -> Request:
 
 
 def asked_of(request: Request) -> dict[str, Any]:
-    """What `request_of` was asked, without the source."""
+    """Return the arguments of `request_of`, without the source."""
     asked = request.model_dump(exclude_unset=True, exclude={"source", "options"})
     return {**asked, **request.options}
 
 
 def task_for(request: Request) -> Task:
-    """The task asked for, or the one that suits the data. What needs no data is checked here, before it is read."""
+    """Return the task asked for, or the data's default. What does not need the data is checked before it is read."""
     task = _chosen_task(request)
     if request.until is not None:
         parse_target(request.until, task.measured)
@@ -69,12 +69,12 @@ def task_for(request: Request) -> Task:
 
 
 def task_of(recipe: Recipe) -> Task:
-    """The task of a run. Raises: RecipeError for one that this version does not know."""
+    """Return the task of a run. Raises: RecipeError for one that this version does not know."""
     return kinds.task_of(kinds.kind_named(recipe.data.kind), recipe.task)
 
 
 def recipe_from(content: Mapping[str, Any]) -> Recipe:
-    """A recipe from its JSON object, with the section of its task. Raises: RecipeError."""
+    """Read a recipe from its JSON object, with the section of its task. Raises: RecipeError."""
     data = content.get("data")
     name = str(data.get("kind")) if isinstance(data, Mapping) else ""
     kind = kinds.kind_named(FORMER_KINDS.get(name, name))
@@ -88,7 +88,7 @@ def _chosen_task(request: Request) -> Task:
 
 
 def _kind_for(request: Request) -> tuple[Kind, str]:
-    """The kind of data that is asked for, meant by the task, or recognised; and in words why."""
+    """Return the kind of data that is asked for, implied by the task, or recognised; and the reason in words."""
     if request.kind is not None:
         return kinds.kind_named(request.kind), f"the data is of the kind {request.kind}"
     every = kinds.every_kind()
@@ -103,7 +103,7 @@ def _kind_for(request: Request) -> tuple[Kind, str]:
 
 
 def _as_typed(name: str, value: object) -> str:
-    """A setting as a person would type it. Raises: RecipeError for what is no number, text, list or true/false."""
+    """Format a setting as typed. Raises: RecipeError if it is not a number, text, list or true/false."""
     if isinstance(value, str):
         return value
     try:

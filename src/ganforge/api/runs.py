@@ -1,4 +1,4 @@
-"""The verb `runs`: each run of a folder in one line."""
+"""The verb `runs`: a summary line for each run of a folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RunSummary:
 
 
 def runs(folder: str | Path = "runs") -> list[RunSummary]:
-    """The runs in a folder, oldest first. Raises: RunError if the folder is missing."""
+    """List the runs in a folder, oldest first. Raises: RunError if the folder is missing."""
     path = Path(folder)
     if not path.is_dir():
         raise RunError(f"There is no folder {str(folder)!r}.", "No run has been made here.", "Use: ganforge train DATA")
@@ -32,10 +32,10 @@ def runs(folder: str | Path = "runs") -> list[RunSummary]:
 
 
 def summary(run: Run) -> RunSummary:
-    """What a run folder says of itself. One that cannot be read is a line too: it must not hide the others."""
+    """Summarise a run folder. One that cannot be read has a line too: it must not hide the others."""
     try:
         return _read(run)
-    except (RunError, LookupError, TypeError, ValueError, AttributeError):  # whatever a damaged file can hold
+    except (RunError, LookupError, TypeError, ValueError, AttributeError):  # any error that a damaged file can cause
         return RunSummary(run.folder, "", "", "damaged", "", "")
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainedRun:
-    """A run whose model is there. Made by `train`, `resume` or `load`."""
+    """A run with a model. Made by `train`, `resume` or `load`."""
 
     folder: Path
     verdict: str  # one sentence
@@ -40,8 +40,8 @@ class TrainedRun:
 
         Args: options of the kind of data. Of pictures: label, one of the labels' names; truncation in (0, 1]. Of rows:
             where, conditions that every row meets: {"sex": "Female", "age": (60, None)} or ["sex=Female", "age>=60"].
-        Raises: InputError for an unknown label, an impossible condition, an option of another kind of data, or a number
-            that makes no sense.
+        Raises: InputError for an unknown label, an impossible condition, an option of another kind of data, or a bad
+            number.
         """
         model, asked = model_and_options(self.folder, "sample", options)
         return model.sample(n, asked, seed).value()
@@ -62,7 +62,7 @@ def sample(run: str | Path, n: int, out: str | Path, *, seed: int = 0, force: bo
 
 
 def load(run: str | Path) -> TrainedRun:
-    """A finished run. Raises: RunError if there is no model in it."""
+    """Load a finished run. Raises: RunError if there is no model in it."""
     folder = Run.open(run)
     if not folder.model.is_dir():
         raise RunError(f"{run} holds no model yet.", "It was stopped before its end.", f"Use: ganforge resume {run}")
@@ -73,19 +73,19 @@ def load(run: str | Path) -> TrainedRun:
     return TrainedRun(folder.folder, str(headline), reached if isinstance(reached, bool) else None)
 
 
-# ---- the model of a run, whichever kind of data it is of -------------------------------------------------------------
+# ---- the model of a run, of any kind of data -------------------------------------------------------------------------
 
 
 def model_of(run: str | Path, device: str = "cpu") -> Model:
-    """The model of a run, on a device. Raises: RunError if there is none, or it is damaged."""
+    """Load the model of a run on a device. Raises: RunError if there is none, or it is damaged."""
     kind, task = _kind_and_task(run)
     return kinds.load_model(kind, Run(run).model, task, device)
 
 
 def model_and_options(run: str | Path, verb: str, given: Mapping[str, Any]) -> tuple[Model, dict[str, Any]]:
-    """The model of a run, and the options given for a verb as the model takes them.
+    """Return the model of a run, and the given options of a verb as the model takes them.
 
-    Raises: RunError; RecipeError for an option that there is not, that another kind has, or a value it cannot take.
+    Raises: RunError; RecipeError for an option that does not exist or belongs to another kind, or an invalid value.
     """
     asked = read_options(verb, given)
     kind, task = _kind_and_task(run)
@@ -94,7 +94,7 @@ def model_and_options(run: str | Path, verb: str, given: Mapping[str, Any]) -> t
 
 
 def verb_of(model: Model, verb: str) -> Callable[..., Any]:
-    """What only some models can do, such as `invert`. Raises: InputError that says what the model can do instead."""
+    """Return a verb of some models, such as `invert`. Raises: InputError that says what the model can do instead."""
     method: Callable[..., Any] | None = getattr(model, verb, None)
     if method is None:
         steps = " or ".join(f"ganforge {step}" for step in model.next_steps())
@@ -103,10 +103,10 @@ def verb_of(model: Model, verb: str) -> Callable[..., Any]:
 
 
 def _kind_and_task(run: str | Path) -> tuple[Kind, str]:
-    """What model.json says; version 0.1.0 left out the kind of some, which is the first that has such a task."""
+    """Read kind and task from model.json. Version 0.1.0 omitted some kinds: then it is the first with such a task."""
     description = Run.open(run).model / "model.json"
     said: Any = {}
-    with suppress(OSError, ValueError):  # the kind's reader says what is wrong
+    with suppress(OSError, ValueError):  # the kind's reader reports the error
         said = read_json_file(description) if description.is_file() else {}
     name, task = (str(said.get(key)) if isinstance(said, Mapping) else "" for key in ("kind", "task"))
     name = FORMER_KINDS.get(name, name)
@@ -123,7 +123,7 @@ def _kind_and_task(run: str | Path) -> tuple[Kind, str]:
     return found[0], task
 
 
-# ---- apply: a person's own data through the model --------------------------------------------------------------------
+# ---- apply: the model on a person's own data -------------------------------------------------------------------------
 
 
 def apply(
@@ -136,19 +136,19 @@ def apply(
     observers: Sequence[Observer] = (),
     **options: Any,
 ) -> Any:
-    """Take data through the model of a run.
+    """Apply the model of a run to data.
 
-    A table's missing cells are filled with what the model says of them; what is there stays as it is. A picture of any
-    size becomes what the model makes of it, in tiles, so that its size costs time and not memory; transparency, EXIF
-    and colour profile are kept. A file that is no usable picture is skipped, and told.
+    A table's missing cells are filled by the model; other cells stay as they are. A picture of any
+    size is processed in tiles, so that its size costs time and not memory; transparency, EXIF
+    and colour profile are kept. A file that is not a usable picture is skipped and reported.
 
     Args: source a table's path or frame with the columns that the model was trained on; or a picture, a folder of
         pictures, or one picture as uint8 (H, W) or (H, W, C). out the file or folder to write; None for a data frame or
         an array. options of the kind of data. Of tables: draw, a value drawn for each cell, with `seed`, instead of the
-        best guess. Of pictures: strength 0..1 of an enhancement: 0 faithful, 1 sharp. observers are told `applied`,
+        best guess. Of pictures: strength 0..1 of an enhancement: 0 faithful, 1 sharp. observers receive `applied`,
         `noted` and `skipped`.
-    Raises: RunError, DataError if the data does not suit, InputError for an option of another kind of data, for a file
-        that is there, or for a folder that holds files without `force`, which replaces files of the same names only.
+    Raises: RunError, DataError if the data does not fit, InputError for an option of another kind of data, for a file
+        that exists, or for a folder that holds files without `force`, which replaces files of the same names only.
     """
     model, asked = model_and_options(run, "apply", options)
     place = None if out is None else Path(out)
@@ -172,12 +172,12 @@ def interpolate(
     """Write a walk through `keys` random pictures and back to the first, as .gif, .webp or .mp4.
 
     The key pictures are the first that `sample` draws with the same seed and truncation; between them the latent moves
-    along a great circle. Labels are not mixed: a model that has some, and is asked for none, shows up to 20 of them
+    along a great circle. Labels are not mixed: a model with labels, without a label given, shows up to 20 of them
     side by side, each walking the same way.
 
     Args: keys 2 to 500; steps frames from one key to the next. Raises: RunError, InputError for a run that cannot walk,
         an unknown label or suffix, a number out of range, a file that exists (force replaces it), or a film that is too
-        long to be held; StorageError.
+        long for memory; StorageError.
     """
     walk = verb_of(model_of(run), "interpolate")
     asked = None if label is None else str(label)
@@ -198,16 +198,16 @@ def augment(
     force: bool = False,
     observers: Sequence[Observer] = (),
 ) -> Enlarged:
-    """Write a labelled data set together with generated pictures of each label, and judge what that is worth.
+    """Write a labelled data set together with generated pictures of each label, and measure the benefit.
 
     The judge is a small classifier that learns from the training part with classical augmentation (shifts, turns, zoom,
     brightness), once without and once with the generated pictures, equally many examples, from five pairs of first
     weights; it is tested on the held-out part, which neither it nor, if this is the data of the run, the generator saw.
 
     Args: data a folder of labelled subfolders, an array file or a built-in name; out a folder, or .npz for an array
-        file; per_label how many are drawn of each label. observers are told `compared` after each pair.
+        file; per_label how many are drawn of each label. observers receive `compared` after each pair.
     Raises: RunError, DataError if labels are missing or are not those of the run; InputError for a run that cannot
-        augment, or a place that is taken.
+        augment, or a path that exists.
     """
     folder = Run.open(run)
     known = folder.read_json(folder.recipe).get("data", {}).get("hash")
@@ -218,7 +218,7 @@ def augment(
     return enlarged
 
 
-# ---- invert: from a picture back to the latent that the model draws it from, and edits of it -------------------------
+# ---- invert: the latent from which the model draws a picture, and edits of it ----------------------------------------
 
 
 def invert(
@@ -261,7 +261,7 @@ def invert(
 
 
 def _training(folder: Run, recipe: Recipe, most: int) -> NDArray[Any] | None:
-    """The first training examples (N, ...), at most so many; None where the data is gone or has changed."""
+    """Return the first training examples (N, ...), at most so many; None if the data is missing or has changed."""
     try:
         feed = reopened(folder, recipe, lambda kind, **content: None).feed
     except (DataError, RecipeError):

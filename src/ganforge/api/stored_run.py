@@ -1,7 +1,7 @@
-"""How a run is opened again: what has changed since is refused, or told where it can go on.
+"""Reopening of a run: changes since then are refused, or reported if the run can go on.
 
-A run of a newer ganforge is refused, and so is changed data until a person accepts it. Another torch, processor or
-device goes on, but no longer to the same bits: that is said, and stays in the run's events.
+A run of a newer ganforge is refused, and so is changed data until a person accepts it. With another torch, processor
+or device it goes on, but not to the same bits: that is reported, and recorded in the run's events.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ganforge.run import Run
 
 
 class Teller:
-    """Tells events to the observers and, from the moment that there is a run folder, to its log first."""
+    """A log of events to the observers and, once there is a run folder, to its log first."""
 
     def __init__(self, observers: Sequence[Observer], folder: Run | None = None) -> None:
         self.observers, self._folder = observers, folder
 
     def begin(self, folder: Run, observers: Sequence[Observer]) -> None:
-        """Now there is a run folder."""
+        """Set the run folder."""
         self.observers, self._folder = observers, folder
 
     def __call__(self, kind: str, **content: Any) -> None:
@@ -50,7 +50,7 @@ _FACTS = {
 
 
 def recipe_of(folder: Run) -> Recipe:
-    """The recipe of an existing run.
+    """Read the recipe of an existing run.
 
     Raises: RunError if a newer ganforge wrote it, or it holds what this one does not know.
     """
@@ -73,7 +73,7 @@ def recipe_of(folder: Run) -> Recipe:
 
 
 def on_this_machine(recipe: Recipe) -> Recipe:
-    """The recipe for a device that is here: its own, or, where that is missing, what a plan would choose here."""
+    """Return the recipe for an available device: its own, or, if that is missing, the one that a plan would choose."""
     if recipe.compute.device in devices_here():
         return recipe
     machine = survey_machine()
@@ -82,11 +82,11 @@ def on_this_machine(recipe: Recipe) -> Recipe:
 
 
 def reopened(folder: Run, recipe: Recipe, tell: Tell, *, accept_changed_data: bool = False) -> Job:
-    """The job of a run, with its data opened again. Its recipe stays as it was written.
+    """Open the job of a run, with its data. Its recipe stays as it was written.
 
-    Args: accept_changed_data goes on with data that has changed, if it still fits; that is an event of the run, and
-        need not be asked for again.
-    Raises: DataError if the data is gone, has changed, or does not fit.
+    Args: accept_changed_data continues with data that has changed, if it still fits; that is an event of the run, and
+        need not be given again.
+    Raises: DataError if the data is missing, has changed, or does not fit.
     """
     accepted = [event for event in folder.read_events() if event["kind"] == "accepted_changed_data"]
     known = str(accepted[-1]["now"]) if accepted else recipe.data.hash
@@ -109,7 +109,7 @@ def reopened(folder: Run, recipe: Recipe, tell: Tell, *, accept_changed_data: bo
 
 
 def environment(recipe: Recipe) -> dict[str, Any]:
-    """What decides the last bits of a run besides its recipe and data."""
+    """Return what decides the last bits of a run besides its recipe and data."""
     device = recipe.compute.device
     cuda = device.startswith("cuda")
     return {
@@ -124,7 +124,7 @@ def environment(recipe: Recipe) -> dict[str, Any]:
 
 
 def tell_changes(folder: Run, now: Mapping[str, Any], tell: Tell) -> None:
-    """Tell what is different on this machine from where the run was last started. Before that is told itself."""
+    """Report how this machine differs from the one of the last start. Call before that start is recorded."""
     started = [event for event in folder.read_events() if event["kind"] == "started"]
     before = started[-1].get("environment") if started else None
     if not isinstance(before, dict):
@@ -140,13 +140,13 @@ def tell_changes(folder: Run, now: Mapping[str, Any], tell: Tell) -> None:
 
 
 def located(recipe: Recipe, folder: Run) -> Recipe:
-    """The recipe with the path of data that was given in Python: in the run folder, wherever that is by now."""
+    """Return the recipe with the path of data that was given in Python: in the run folder's present place."""
     name = recipe.data.source
     return with_source(recipe, str((folder.folder / name).absolute())) if folder.is_given_data(name) else recipe
 
 
 def with_source(recipe: Recipe, source: str) -> Recipe:
-    """The recipe with its data at another place."""
+    """Return the recipe with its data at another place."""
     moved = _with_data(recipe, source=source)
     return moved.model_copy(update={"ask": moved.ask.model_copy(update={"source": source})})
 
@@ -156,6 +156,6 @@ def _with_data(recipe: Recipe, **update: str) -> Recipe:
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """The numbers in front: (0, 12, 3) of "0.12.3.dev4"; () of none, which is older than all."""
+    """Parse the leading numbers: (0, 12, 3) of "0.12.3.dev4"; () if none, which is older than all."""
     match = re.match(r"\d+(\.\d+)*", version)
     return tuple(int(part) for part in match[0].split(".")) if match else ()

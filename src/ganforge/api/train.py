@@ -42,17 +42,17 @@ def train(
     tensorboard: bool = False,
     **asked: Any,
 ) -> TrainedRun:
-    """Train a model of the data, judge it, and write a report.
+    """Train a model of the data, evaluate it, and write a report.
 
     Args:
         source: a path (folder of pictures, .npz, .npy, idx, Parquet, table), a built-in name such as "digits", an array
             (N, H, W) or (N, H, W, C), a pair (array, labels), or a table of pandas, polars or pyarrow.
         run: the run folder; by default runs/<data>-<number>. force: replaces an existing run.
-        observers: told every record and event. tensorboard: also writes RUN/tensorboard, for TensorBoard.
+        observers: receive every record and event. tensorboard: also writes RUN/tensorboard, for TensorBoard.
         asked: kind, task, minutes, examples, until, size, seed, objective, label, guard, settings: see
             recipe.Request; and the options of the kind of data, such as resolution, rules and plan.
-    Started by torchrun, the processes train the run together: the leader does all of this, the others help, and what
-    they return has no verdict. A world that torchrun starts again goes on with the run.
+    Started by torchrun, the processes train the run together: the leader does all of this, the others help, and their
+    results have no verdict. A world that torchrun restarts resumes the run.
     Raises: DataError, RecipeError, RunError before anything is written; TrainingError; Interrupted after saving;
         WorldError if another process is lost.
     """
@@ -97,12 +97,12 @@ def resume(
     observers: Sequence[Observer] = (),
     tensorboard: bool = False,
 ) -> TrainedRun:
-    """Go on exactly where a run stopped, however it stopped. A finished run is returned as it is.
+    """Resume a run exactly where it stopped, however it stopped. A finished run is returned as it is.
 
-    With another torch, device or ganforge than before it goes on too, and says that the last bits may differ.
+    With another torch, device or ganforge than before it resumes too, and reports that the last bits may differ.
 
-    Args: accept_changed_data goes on although the data has changed, if it still fits the networks.
-    Raises: RunError if it is not a run, is in use, or a newer ganforge made it; DataError if its data is gone or has
+    Args: accept_changed_data resumes although the data has changed, if it still fits the networks.
+    Raises: RunError if it is not a run, is in use, or a newer ganforge made it; DataError if its data is missing or has
         changed.
     """
     with joined() as world:
@@ -130,7 +130,7 @@ def _resume(
 
 
 def plan(source: object, **asked: Any) -> Recipe:
-    """What `train` would do with this data on this machine: every choice with its reason. Trains nothing.
+    """Plan what `train` would do with this data on this machine: every choice with its reason. Train nothing.
 
     Args: source and asked as for `train`. Raises: DataError, RecipeError.
     """
@@ -139,9 +139,9 @@ def plan(source: object, **asked: Any) -> Recipe:
 
 
 def evaluate(run: str | Path) -> dict[str, Any]:
-    """Measure the model again, every measure beside floor and reference; also stored as evaluation.json.
+    """Evaluate the model again, every measure with floor and reference; also stored as evaluation.json.
 
-    A run from another machine is measured on the device that is here.
+    A run from another machine is evaluated on a device of this one.
     """
     folder = Run.open(run)
     load(run)
@@ -154,7 +154,7 @@ def evaluate(run: str | Path) -> dict[str, Any]:
 
 
 def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: int) -> dict[str, Any]:
-    """Evaluate a product and write evaluation.json, and the words of its pages. Returns: what evaluation.json holds.
+    """Evaluate a product and write evaluation.json and the texts of its pages. Returns: the content of evaluation.json.
 
     Args: step, examples: how far the product was trained.
     """
@@ -166,7 +166,7 @@ def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: in
 
 
 def report(run: str | Path) -> Path:
-    """Write report.html again, from what the run folder holds; works on a run in progress too."""
+    """Write report.html again, from the run folder; works on a run in progress too."""
     folder = Run.open(run)
     return write_report(folder, diagnose(folder.history()))
 
@@ -175,7 +175,7 @@ def report(run: str | Path) -> Path:
 
 
 def _begun(run: str | Path | None) -> bool:
-    """Whether an earlier world has begun this run. Raises: RunError if nobody can know."""
+    """Return whether an earlier world has begun this run. Raises: RunError if that is unknown."""
     if run is None:
         raise RunError(
             "The processes were started again, and no run folder was named.",
@@ -186,12 +186,12 @@ def _begun(run: str | Path | None) -> bool:
 
 
 def _followed(world: World) -> TrainedRun:
-    """What a process that does not lead gives back: where the run is, on the leader's machine."""
+    """Return the result of a process that is not the leader: the path of the run on the leader's machine."""
     return TrainedRun(follow(world, fit_settings) or Path(), "", None)
 
 
 def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
-    """Train a job in its run folder, which is held, from where it stands; then judge it and write the report.
+    """Train a job in its locked run folder from its present state; then evaluate it and write the report.
 
     Raises: Interrupted, also where nothing had to be saved; TrainingError.
     """
@@ -210,7 +210,7 @@ def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
 
 
 def _trained(folder: Run, job: Job, tell: Teller, crew: Crew) -> Fitted:
-    """The job trained to its end. A first Ctrl-C or SIGTERM saves and stops, a second one stops at once."""
+    """Train the job to its end. A first Ctrl-C or SIGTERM saves and stops, a second one stops at once."""
     recipe, target = job.recipe, _target(job.recipe)
     here = environment(recipe)
     tell_changes(folder, here, tell)
@@ -240,7 +240,7 @@ def _trained(folder: Run, job: Job, tell: Teller, crew: Crew) -> Fitted:
 
 
 def _ended(folder: Run, job: Job, tell: Teller, fitted: Fitted) -> TrainedRun:
-    """What a trained job leaves behind: the model, its evaluation and the report."""
+    """Write the results of a trained job: the model, its evaluation and the report."""
     product, state = job.finish(fitted.product), fitted.state
     write_folder(folder.model, lambda target_folder: job.write_model(target_folder, product))
     tell("evaluating")
@@ -262,12 +262,12 @@ def _observers(folder: Run, given: Sequence[Observer], tensorboard: bool) -> tup
 
 
 def _write_beginning(folder: Run, job: Job, given: Path | None) -> None:
-    """Passport and recipe; data that was given in Python is kept beside them and moves with the folder."""
+    """Write passport and recipe; data that was given in Python is stored with them and moves with the folder."""
     passport = dict(job.passport)
     if given is not None:
         place = folder.given_data(given.suffix)
         passport["source"] = f"given in Python, kept as {place.name}"
-    folder.write_json(folder.passport, passport)  # first: by it a folder is known whose beginning was cut off
+    folder.write_json(folder.passport, passport)  # first: it marks a folder whose beginning was cut off
     if given is not None:
         try:
             shutil.move(given, place)
@@ -277,14 +277,14 @@ def _write_beginning(folder: Run, job: Job, given: Path | None) -> None:
     folder.write_json(folder.recipe, job.recipe.to_json())
 
 
-# ---- how the engine is to train what a recipe says -------------------------------------------------------------------
+# ---- the engine's settings from a recipe -----------------------------------------------------------------------------
 
 
 RAMP_SHARE = 0.25  # of a run: how fast the strength of the augmentation can go from 0 to 1
 
 
 def fit_settings(recipe: Recipe) -> FitSettings:
-    """Everything that decides the numbers of a run, from its recipe."""
+    """Return everything that decides the numbers of a run, from its recipe."""
     return FitSettings(
         seed=recipe.seed,
         batch_size=recipe.optimiser.batch_size,
@@ -304,7 +304,7 @@ def fit_settings(recipe: Recipe) -> FitSettings:
 
 
 def _adaptation(recipe: Recipe) -> Adaptation | None:
-    """How the augmentation adapts, or None where it does not."""
+    """Return how the augmentation adapts, or None if it does not."""
     if recipe.augmentation is None or not recipe.augmentation.target:
         return None
     return Adaptation(
@@ -316,7 +316,7 @@ def _adaptation(recipe: Recipe) -> Adaptation | None:
 
 
 def with_guard(recipe: Recipe) -> Recipe:
-    """The recipe with the choice whether its run is guarded, and the reason."""
+    """Add to the recipe whether its run is guarded, and the reason."""
     unguarded = task_of(recipe).unguarded
     reason = "when the diagnosis finds something wrong, a lever is turned and judged; healthy runs are left alone"
     if not recipe.ask.guard:
@@ -327,7 +327,7 @@ def with_guard(recipe: Recipe) -> Recipe:
 
 
 def guard_for(recipe: Recipe) -> Guard | None:
-    """A fresh guard for one sitting of a run, or None where the recipe says that there is none."""
+    """Make a guard for one session of a run, or None if the recipe is without one."""
     if not recipe.guard:
         return None
     return Guard(_find, task_of(recipe).measured, augments=recipe.augmentation is not None)

@@ -1,4 +1,4 @@
-"""The command line: what a person types, and what they read back. Only this layer prints."""
+"""The command line: its commands and their output. Only this layer prints."""
 
 from ganforge.cli.main import main
 

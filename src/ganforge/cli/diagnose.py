@@ -1,4 +1,4 @@
-"""The verb `diagnose`: its options, and how it follows a run that another process trains."""
+"""The verb `diagnose`: its options, and the live view of a run that another process trains."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def diagnose(
 
 
 def follow(run: str | Path, console: Console, sleep: Callable[[float], None] = time.sleep) -> Diagnosis:
-    """Show a run's diagnosis again and again while somebody trains it. Returns: the last one.
+    """Show a run's diagnosis repeatedly while another process trains it. Returns: the last one.
 
-    A terminal is redrawn in place; anything else gets a line when there is something to say. Ctrl-C ends it quietly,
-    because that is how one leaves; SIGTERM is passed on. Long runs are read less often, so that the trainer keeps its
+    A terminal is redrawn in place; other outputs get a line when something changes. Ctrl-C ends it quietly,
+    as the way to leave; SIGTERM is passed on. Long runs are read less often, so that the trainer keeps its
     core.
     """
     from rich.live import Live

@@ -1,4 +1,4 @@
-"""A diagnosis as a person sees it in a terminal or a log: sentences, small curves, findings."""
+"""The view of a diagnosis in a terminal or a log: sentences, small curves, findings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEADS = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to
 
 
 def picture(found: Diagnosis, *, wrapped: bool) -> RenderableType:
-    """Everything that a diagnosis says: where the run stands, curves, layers, findings, and what was found healthy.
+    """Render a diagnosis: the state of the run, curves, layers, findings, and the checks that found nothing.
 
     Args: wrapped: long sentences are broken in their own column, as a terminal shows them; else each is one line.
     """
@@ -54,14 +54,14 @@ def picture(found: Diagnosis, *, wrapped: bool) -> RenderableType:
 
 
 def short_line(found: Diagnosis) -> Text:
-    """The same in one line."""
+    """Render the diagnosis in one line."""
     return _text(f"{found.standing[0]} {found.sentence}")
 
 
 def spark(values: Sequence[float], width: int = WIDE, log: bool = False) -> str:
-    """A curve of at most `width` letters: each the mean of a stretch, or ! where a number was not finite.
+    """Render a curve of at most `width` letters: each the mean of a range, or ! where a number was not finite.
 
-    Args: log for values that span decades; it is granted where all are above zero.
+    Args: log for values that span decades; it is used where all are above zero.
     """
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
@@ -80,7 +80,7 @@ def spark(values: Sequence[float], width: int = WIDE, log: bool = False) -> str:
 
 
 def _curves(found: Diagnosis) -> Table:
-    """One line for the leading measure of quality, two for each player."""
+    """Render one line for the leading measure of quality, two for each player."""
     history = found.history
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)

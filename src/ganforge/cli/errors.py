@@ -1,4 +1,4 @@
-"""What a person reads when something is wrong, and the exit code.
+"""Error messages and exit codes.
 
 2 bad usage or input, 130 stopped by the person, 143 stopped by SIGTERM, 1 the rest.
 """
@@ -48,7 +48,7 @@ def _in_words(error: BaseException) -> GanforgeError:
 
 
 def _usage(error: typer.TyperException) -> InputError:
-    """The parser's complaint in our three sentences. What it found is on the exception, in attributes by kind."""
+    """Convert the parser's error to our three sentences. Its details are attributes of the exception."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "ganforge"
     see = f"See `{command} --help`."
@@ -69,7 +69,7 @@ def _usage(error: typer.TyperException) -> InputError:
 
 
 def _nearest(option: str, known: list[str]) -> str:
-    """The nearest option, or nothing: a list of all of them is what --help is for."""
+    """Name the nearest option, or nothing: --help lists all of them."""
     sentence = did_you_mean(option, [name for name in known if name.startswith("--")])
     return sentence if sentence.startswith("Did") else ""
 

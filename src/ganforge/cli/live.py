@@ -1,6 +1,6 @@
-"""What a person sees while a run trains: a live view in a terminal, plain lines anywhere else.
+"""The view of a run while it trains: a live view in a terminal, plain lines elsewhere.
 
-Both are observers: they are told records and events, never steer, and do nothing between records.
+Both are observers: they receive records and events, never change the run, and do nothing between records.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COLOURS = {"critical": "bold red", "warning": "yellow", "note": "cyan", "improvi
 
 
 class Facts:
-    """What is known of the run so far, and how to say it. Both views show the same facts."""
+    """The facts of the run so far, and their texts. Both views show the same facts."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock, self._diagnosed = clock, -DIAGNOSE_SECONDS
@@ -47,7 +47,7 @@ class Facts:
         self.guarded = ""  # the last thing that the guard did
 
     def record(self, record: Record) -> None:
-        """Take a record in; after a rewind the repeated stretch is dropped."""
+        """Add a record; after a rewind the repeated range is dropped."""
         while self.records and self.records[-1]["step"] >= record["step"]:
             self.records.pop()
         self.records.append(record)
@@ -56,7 +56,7 @@ class Facts:
             self.findings = diagnose(self.history())
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Take an event in."""
+        """Add an event."""
         kind = kind_of(event)
         self.phase = kind.phase or self.phase
         if event["kind"] == "sampled":
@@ -76,7 +76,7 @@ class Facts:
         return float(self.records[-1].get("progress", 0.0)) if self.records else 0.0
 
     def speed(self) -> str:
-        """How far, how quick, how long still."""
+        """Return the progress, the speed and the remaining time."""
         if not self.records:
             return ""
         last = self.records[-1]
@@ -91,7 +91,7 @@ class Facts:
         return f"{words}, {rate:,.0f}/s"
 
     def player_rows(self) -> list[tuple[str, str, str, str]]:
-        """(name, loss, gradient norm, learning rate) of every player in the last record."""
+        """Return (name, loss, gradient norm, learning rate) of every player in the last record."""
         last = self.records[-1] if self.records else {}
         rows = []
         for player in History(records=(last,)).players if last else ():
@@ -110,7 +110,7 @@ class Facts:
         return leading_quality(self.history())
 
     def meaning(self) -> str:
-        """What the numbers say, in words."""
+        """Return the meaning of the numbers, in words."""
         critical = [finding for finding in self.findings if finding.severity == "critical"]
         if critical:
             return f"Something is wrong: {critical[0].ailment.replace('_', ' ')}."
@@ -176,7 +176,7 @@ class LiveView:
 
 
 class PlainView:
-    """One line now and then, for logs, pipes and screen readers."""
+    """A view that prints occasional lines, for logs, pipes and screen readers."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = monotonic) -> None:
         self._console, self._facts, self._clock = console, Facts(clock), clock
@@ -216,14 +216,14 @@ class PlainView:
 
 
 def view_for(console: Console) -> LiveView | PlainView:
-    """The view that suits where the words go. Of several processes only the leader says anything."""
+    """Return the view for the output. Of several processes only the leader prints."""
     if not is_leader():
         console.quiet = True
     return LiveView(console) if console.is_terminal else PlainView(console)
 
 
 def picture(facts: Facts) -> RenderableType:
-    """The live view as it stands."""
+    """Render the live view."""
     head = Table.grid(padding=(0, 2))
     bar = ProgressBar(total=1.0, completed=facts.progress, width=32)
     head.add_row(Text(facts.phase, style="bold"), bar, f"{facts.progress:.0%}")
@@ -247,7 +247,7 @@ def picture(facts: Facts) -> RenderableType:
 
 
 def line(facts: Facts) -> str:
-    """The same facts as one line, without colour or arrows."""
+    """Render the same facts as one line, without colour or arrows."""
     parts = [f"{facts.progress:4.0%}", facts.speed()]
     parts += [f"{name}: loss {loss}, gradient {norm}, rate {rate}" for name, loss, norm, rate in facts.player_rows()]
     if (seen := facts.quality()) is not None and seen.values:

@@ -1,4 +1,4 @@
-"""The verbs of the command line. Each is one call of the api, then the printing; torch is imported only by then."""
+"""The verbs of the command line. Each is one call of the api, then the output; torch is imported only by then."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
 
 class _Verb(TyperCommand):
-    """A verb whose --help is not called a boolean on its own page."""
+    """A verb whose help page does not show --help as a boolean."""
 
     def get_help_option(self, ctx: Any) -> typer.core.TyperOption | None:
         return _without_type(super().get_help_option(ctx))
 
 
 class _Verbs(TyperGroup):
-    """The same for the page that lists the verbs."""
+    """The group of verbs, whose help page does not show --help as a boolean."""
 
     def get_help_option(self, ctx: Any) -> typer.core.TyperOption | None:
         return _without_type(super().get_help_option(ctx))
@@ -51,7 +51,7 @@ def _without_type(option: typer.core.TyperOption | None) -> typer.core.TyperOpti
 
 
 def _examples(*lines: str) -> str:
-    """The end of a help page: commands that can be copied, each with what it does after two spaces."""
+    """Return the end of a help page: commands that can be copied, each with its effect after two spaces."""
     pairs = [line.split("  ", 1) for line in lines]
     shown = (f"  [cyan]{command}[/cyan]\n      [dim]{what}[/dim]" for command, what in pairs)
     return "\n".join(["[bold]Examples[/bold]", *shown])
@@ -276,7 +276,7 @@ def runs(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program `ganforge`.
+    """Run the program `ganforge`.
 
     Args: arguments the words after the program's name, by default those typed.
     Returns: the exit code: 0 done, 1 training or storage failed, 2 bad usage or input, 3 the target of --until was not
@@ -292,7 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has left, as `head` does. Python flushes stdout once more at exit: give it somewhere.
+        # The reader of our output has closed it, as `head` does. Python flushes stdout once more at exit: redirect it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except SystemExit:

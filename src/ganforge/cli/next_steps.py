@@ -1,4 +1,4 @@
-"""What is said when a verb has done its work: the verdict, where things are, and what to type next."""
+"""The output at the end of a verb: the verdict, paths, and what to type next."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def tell_result(trained: TrainedRun, console: Console) -> None:
-    """The verdict, where things are, what to type next, and whether the target of --until was missed."""
+    """Print the verdict, paths, what to type next, and whether the target of --until was missed."""
     from ganforge.core.world import is_leader
 
     if not is_leader():
@@ -38,10 +38,10 @@ def tell_result(trained: TrainedRun, console: Console) -> None:
 
 
 def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, force: bool) -> None:
-    """Every choice; first what was found in the data goes into a file, for a person to correct, where a kind has that.
+    """Print every choice; first, if the kind supports it, write what was found in the data to a file to correct.
 
     Args: data as it was typed; out where the file belongs, by default plan.json.
-    Raises: InputError for `out` where there is nothing to write; as `Kind.write_plan`.
+    Raises: InputError for `out` if there is nothing to write; as `Kind.write_plan`.
     """
     train, place = f"ganforge train {quote(data)}", out or Path("plan.json")
     written: bool | StorageError | None
@@ -56,7 +56,7 @@ def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, 
             "Leave it out.",
         )
     tables.print_plan(recipe, console)
-    if isinstance(written, StorageError):  # where nothing can be written, the plan can be read all the same
+    if isinstance(written, StorageError):  # where nothing can be written, the plan is still printed
         raise written
     if written is None:
         tables.print_next({train: "and the same options, to train it"}, console)
@@ -76,7 +76,7 @@ def tell_plan(recipe: Recipe, data: str, out: Path | None, console: Console, *, 
 
 
 def _next_steps(run: Run, name: str) -> dict[str, str]:
-    """What the model of a run is for: command -> what it does."""
+    """Return the uses of a run's model: command -> what it does."""
     words = {"RUN": name, "DATA": quote(str(run.read_json(run.recipe).get("ask", {}).get("source", "DATA")))}
     return {
         re.sub(r"\b(RUN|DATA)\b", lambda found: words[found[0]], command): purpose

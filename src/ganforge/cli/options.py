@@ -1,4 +1,4 @@
-"""The options that several verbs share, each defined once, and how their words are read."""
+"""The options that several verbs share, each defined once, and their parsers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOW_LONG, WHAT = "How long (5 minutes when you say nothing)", "What to train (ch
 
 
 def number_above_zero(option: str) -> Callable[[str], float]:
-    """A reader of finite numbers above 0. It raises RecipeError naming `option`."""
+    """Return a parser of finite numbers above 0. It raises RecipeError naming `option`."""
 
     def read(text: str | float) -> float:  # typer hands it the default too
         try:
@@ -35,14 +35,14 @@ def number_above_zero(option: str) -> Callable[[str], float]:
 
 
 def is_on(option: str, text: str) -> bool:
-    """Read the words on and off. Raises: RecipeError."""
+    """Parse the words on and off. Raises: RecipeError."""
     if text not in ("on", "off"):
         raise RecipeError(f"{option} cannot be {text!r}.", "It is on or off.", f"For example: {option} off")
     return text == "on"
 
 
 def whole_number(option: str, least: int, example: int) -> Callable[[str], int]:
-    """A reader of whole numbers from `least` on; 2_000 and 2,000 are welcome. It raises RecipeError."""
+    """Return a parser of whole numbers from `least` on, also as 2_000 and 2,000. It raises RecipeError."""
 
     def read(text: str | int) -> int:  # typer hands it the default too
         try:
@@ -61,7 +61,7 @@ def whole_number(option: str, least: int, example: int) -> Callable[[str], int]:
 
 
 def one_of(option: str, known: Sequence[str]) -> Callable[[str], str]:
-    """A reader of one word out of `known`. It raises RecipeError naming the nearest."""
+    """Return a parser of one word out of `known`. It raises RecipeError naming the nearest."""
 
     def read(text: str) -> str:
         if text not in known:
@@ -72,7 +72,7 @@ def one_of(option: str, known: Sequence[str]) -> Callable[[str], str]:
 
 
 def settings_of(words: Sequence[str] | None) -> dict[str, str]:
-    """--set section.key=value, as often as given. Raises: RecipeError for a word of another form, or given twice."""
+    """Parse --set section.key=value options. Raises: RecipeError for a word of another form, or given twice."""
     settings: dict[str, str] = {}
     for word in words or ():
         name, equals, value = word.partition("=")
@@ -91,10 +91,10 @@ def settings_of(words: Sequence[str] | None) -> dict[str, str]:
 
 
 def asking(verb: str, *common: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a verb of the command line the options by which a person asks for something.
+    """Add the options of a request to a verb of the command line.
 
-    The function has one argument `asked`: it is called with what was typed, by the options' names. On the help page
-    those that kinds of data have stand in panels of their own, after the options of every kind.
+    The function has one argument `asked`: the typed values by the options' names. On the help page
+    those that kinds of data have are in panels of their own, after the options of every kind.
 
     Args: verb as `Option.verbs` names it; "train" for `plan` and `profile` as well; common names out of COMMON.
     """
@@ -118,7 +118,7 @@ def asking(verb: str, *common: str) -> Callable[[Callable[..., None]], Callable[
 
 
 def _read(asked: dict[str, Any]) -> dict[str, Any]:
-    """What was typed, as `ganforge.train` takes it. Raises: RecipeError, also where how long was said in two ways."""
+    """Convert typed values for `ganforge.train`. Raises: RecipeError, also if the length was given in two ways."""
     if {"minutes", "examples"} <= set(asked):
         raise RecipeError(
             f"Both --minutes {asked['minutes']:g} and --examples {asked['examples']} were given.",
@@ -133,7 +133,7 @@ def _read(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameter(owners: Sequence[tuple[Kind, Option]]) -> inspect.Parameter:
-    """An option as typer reads it from a function's signature. Args: owners the kinds that have it."""
+    """Return an option as typer reads it from a function's signature. Args: owners the kinds that have it."""
     option = owners[0][1]
     words = " ".join(dict.fromkeys(owned.help for _, owned in owners))
     names = " and ".join(kind.name for kind, _ in owners)

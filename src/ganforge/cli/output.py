@@ -1,4 +1,4 @@
-"""Tables that the verbs print: the plan with its reasons, the measures beside floor and reference, the runs."""
+"""Tables that the verbs print: the plan with its reasons, the measures with floor and reference, the runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COLOURS = {
 
 
 def print_plan(recipe: Recipe, console: Console) -> None:
-    """What was found in the data, then every choice with its reason, then how long training would take."""
+    """Print what was found in the data, every choice with its reason, and how long training would take."""
     for rows in kind_named(recipe.data.kind).overview(recipe):
         _print_rows(rows, console)
     table = table_of("setting", "value", "why")
@@ -52,12 +52,12 @@ def print_plan(recipe: Recipe, console: Console) -> None:
 
 
 def shown_of(section: Section) -> dict[str, Any]:
-    """The settings of a section that a plan shows, by key."""
+    """Return the settings of a section that a plan shows, by key."""
     return {key: value for key, value in section.content().items() if key not in section.apart}
 
 
 def _print_rows(rows: Rows, console: Console) -> None:
-    """What a task tells of its data. In a narrow terminal a wide table goes without its last column."""
+    """Print a task's overview of its data. In a narrow terminal a wide table is without its last column."""
     if rows.caption:
         say(rows.caption, console)
     if not rows.rows:
@@ -73,7 +73,7 @@ def _print_rows(rows: Rows, console: Console) -> None:
 
 
 def how_long(recipe: Recipe) -> str:
-    """One sentence on how long training takes on this machine, as far as it was measured."""
+    """Say in one sentence how long training takes on this machine, as far as it was measured."""
     length = recipe.length
     examples = f"{length.examples:,} examples"
     seconds = length.seconds_allowed
@@ -86,7 +86,7 @@ def how_long(recipe: Recipe) -> str:
 
 
 def in_words(seconds: float) -> str:
-    """A span of time as a person says it."""
+    """Format a duration in words."""
     if seconds < 90:
         return f"{seconds:.0f} seconds"
     if seconds < 5400:
@@ -95,7 +95,7 @@ def in_words(seconds: float) -> str:
 
 
 def print_evaluation(content: Mapping[str, Any], console: Console) -> None:
-    """Every measure with its interval, beside floor and reference, and what it means; blocks; then the verdict.
+    """Print every measure with its interval, floor, reference and meaning; blocks; then the verdict.
 
     Args: content what evaluation.json holds.
     """
@@ -131,28 +131,28 @@ def print_evaluation(content: Mapping[str, Any], console: Console) -> None:
 
 
 def print_verdict(headline: str, console: Console) -> None:
-    """The headline of the verdict in the colour of its grade, which is its first word."""
+    """Print the headline of the verdict in the colour of its grade, which is its first word."""
     grade = headline.partition(":")[0].lower()
     say(headline, console, style=COLOURS.get(grade, "bold"))
 
 
 def say(sentence: str, console: Console, style: str = "") -> None:
-    """A sentence, broken between words in a terminal and not at all in a file or a pipe."""
+    """Print a sentence, wrapped in a terminal but not in a file or a pipe."""
     console.print(plain(sentence, style), soft_wrap=not console.is_terminal)
 
 
 def plain(words: str, style: str = "") -> Text:
-    """Words as they are: brackets are not markup, and what a stranger's run could do to a terminal is taken out."""
+    """Return literal text: brackets are not markup, and control characters of a stranger's run are removed."""
     return Text("".join(letter if letter.isprintable() else "?" for letter in words), style=style)
 
 
 def say_path(what: str, path: Path, console: Console) -> None:
-    """What lies where, on one line that can be copied, however long it is and whatever brackets are in it."""
+    """Print a name and its path on one line that can be copied, of any length and with any brackets."""
     console.print(plain(f"{what} {path}"), soft_wrap=True)
 
 
 def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
-    """One line per run, its verdict last."""
+    """Print one line per run, its verdict last."""
     table = table_of("run", "data", "task", "state", "quality", "verdict")
     for run in runs:
         add_row(table, str(run.folder), _near(run.data), run.task, run.state, run.quality, run.verdict)
@@ -160,7 +160,7 @@ def print_runs(runs: Iterable[RunSummary], console: Console) -> None:
 
 
 def print_next(steps: Mapping[str, str], console: Console) -> None:
-    """What to type next: command -> what it does. Commands stay on one line, so that they can be copied."""
+    """Print what to type next: command -> what it does. Commands stay on one line, so that they can be copied."""
     width = max(map(len, steps))
     for command, purpose in steps.items():
         line = Text.assemble((command.ljust(width), "cyan"), "  ", (purpose, "dim"))
@@ -168,7 +168,7 @@ def print_next(steps: Mapping[str, str], console: Console) -> None:
 
 
 def table_of(*columns: str) -> Table:
-    """An empty table in the style of all verbs."""
+    """Return an empty table in the style of all verbs."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -176,25 +176,25 @@ def table_of(*columns: str) -> Table:
 
 
 def add_row(table: Table, *cells: str, end_section: bool = False) -> None:
-    """Add cells as they are: the brackets in `photos [best]` are part of its name, not rich's markup."""
+    """Add literal cells: the brackets in `photos [best]` are part of its name, not rich's markup."""
     table.add_row(*map(plain, cells), end_section=end_section)
 
 
 def _near(data: str) -> str:
-    """A path from the folder that one is in, where it lies below it."""
+    """Return a path relative to the current folder, if it is below it."""
     path, here = Path(data), Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else data
 
 
 def _number(value: float | None) -> str:
-    """Three significant figures, without an exponent where a person can do without; "-" where there is none."""
+    """Format with three significant figures, without an exponent where possible; "-" for None."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def _short(value: Any, most: int = 60) -> str:
-    """A setting's value in one cell; long lists keep their beginning."""
+    """Format a setting's value for one cell; long lists keep their beginning."""
     match value:
         case bool():
             text = "yes" if value else "no"
@@ -222,7 +222,7 @@ GAP = 3  # letters between columns
 
 
 def print_blocks(blocks: Iterable[Block], console: Console) -> None:
-    """Every block that holds something for a terminal, under its title."""
+    """Print every block that has content for a terminal, under its title."""
     for block in blocks:
         shown = [content for content in block.contents if _is_text(content)]
         if shown:
@@ -267,7 +267,7 @@ def _print_table(
     console: Console,
     most: int = MOST_ROWS,
 ) -> None:
-    """A table, as many of its columns as the terminal is wide enough for, and its first rows."""
+    """Print the first rows of a table, with as many columns as fit the terminal."""
     widths = [max(map(len, column)) + GAP for column in zip(heads, *rows[:most], strict=True)]
     fitting = next((n for n in range(len(widths), 1, -1) if sum(widths[:n]) <= console.width), 1)
     fitting = fitting if console.is_terminal else len(heads)

@@ -1,4 +1,4 @@
-"""The verb `profile`: where a training step goes, in a terminal or as JSON."""
+"""The verb `profile`: the cost of a training step, in a terminal or as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BAR = 30  # letters of a whole step
 
 
 class _Spinner:
-    """An observer that says what is going on."""
+    """An observer that shows the current activity."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
@@ -59,7 +59,7 @@ def profile(
 
 
 def picture(found: Profile) -> list[RenderableType]:
-    """What a profile says: the step, its parts as bars, the two ceilings, other settings, and a sentence."""
+    """Render a profile: the step, its parts as bars, the two ceilings, other settings, and a sentence."""
     step = found.step
     how = "repeated from a recording" if step.captured else "operation by operation"
     head = Text.assemble(
@@ -96,14 +96,14 @@ def picture(found: Profile) -> list[RenderableType]:
 
 
 def _seconds(seconds: float) -> str:
-    """In the unit that leaves a number between 1 and 1,000."""
+    """Format seconds in the unit that leaves a number between 1 and 1,000."""
     if seconds >= 1:
         return f"{seconds:.2f} s"
     return f"{1e3 * seconds:.3g} ms" if seconds >= 1e-3 else f"{1e6 * seconds:.0f} µs"
 
 
 def _large(number: float) -> str:
-    """With three digits and the prefix of a thousand, a million and so on."""
+    """Format with three digits and the prefix of a thousand, a million and so on."""
     for prefix, factor in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= factor:
             return f"{number / factor:.3g} {prefix}"

@@ -26,7 +26,7 @@ MOST_TOLD = 10  # skipped pictures that are named
 
 
 def _places(verb: str) -> str:
-    """What --out of a verb may name, for its help page."""
+    """Return what --out of a verb may name, for its help page."""
     return " ".join(f"{kind.nouns.capitalize()}: {kind.writes[verb]}." for kind in every_kind() if verb in kind.writes)
 
 
@@ -87,7 +87,7 @@ def apply(
 
 
 class Applying:
-    """What a person sees while pictures are made of pictures: an observer with a bar; in a file only the notes."""
+    """An observer of pictures made from pictures: a progress bar; in a file only the notes."""
 
     def __init__(self, console: Console) -> None:
         self._bar = Progress(
@@ -111,10 +111,10 @@ class Applying:
         self._bar.stop()
 
     def record(self, record: Record) -> None:
-        """Nothing is recorded where nothing is trained."""
+        """Do nothing: nothing is trained."""
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """What happens to one of several pictures."""
+        """Show what happens to one of several pictures."""
         if event["kind"] == "skipped":
             self._skipped.append(str(event["reason"]))
         elif event["kind"] == "noted":
@@ -126,7 +126,7 @@ class Applying:
             self._bar.update(self._task, completed=done, description=Path(event["picture"]).name)
 
     def tell_kept(self, console: Console) -> None:
-        """What was converted, and what was left out."""
+        """Print what was converted, and what was left out."""
         for note, count in self._notes.items():
             tables.say(f"Note: {note}{f' ({count} pictures)' if count > 1 else ''}.", console)
         for reason in self._skipped[:MOST_TOLD]:
@@ -142,7 +142,7 @@ MOST_SHOWN = 20  # pictures, line by line
 
 
 class _Learning:
-    """An observer that draws how far the encoder's training is."""
+    """An observer that shows the progress of the encoder's training."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -158,7 +158,7 @@ class _Learning:
 
 
 class _Comparing:
-    """An observer that draws how many pairs of classifiers have been compared."""
+    """An observer that shows how many pairs of classifiers have been compared."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -234,7 +234,7 @@ def augment(
 
 
 def _print(found: Inversion, console: Console) -> None:
-    """PSNR beside floor and references, then the directions that can be edited."""
+    """Print PSNR with floor and references, then the directions that can be edited."""
     table = Table(box=box.SIMPLE, header_style="bold")
     for name in ("picture", "label", "found (dB)", "nearest training picture", "nearest sample"):
         table.add_column(name, justify="left" if name in ("picture", "label") else "right")

@@ -1,4 +1,4 @@
-"""Pictures one after the other as a file that moves: GIF, WebP or MP4."""
+"""Sequences of pictures as animation files: GIF, WebP or MP4."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FILMS = (".gif", ".webp", ".mp4")
 
 
 def film_bytes(frames: Iterable[NDArray[np.uint8]], suffix: str) -> bytes:
-    """Frames as one file that repeats for ever (of MP4 that is left to the player).
+    """Encode frames as one file that loops for ever (MP4: as the player decides).
 
-    Args: frames (H, W, C), C 1, 3 or 4, all alike, at least one; what is transparent is laid on white. suffix one of
+    Args: frames (H, W, C), C 1, 3 or 4, all alike, at least one; transparent pixels are put on white. suffix one of
         FILMS. A frame is made when it is needed; Pillow keeps those of a GIF or WebP until the end.
     Raises: InputError for another suffix, or .mp4 without the extra `video`.
     """
@@ -29,7 +29,7 @@ def film_bytes(frames: Iterable[NDArray[np.uint8]], suffix: str) -> bytes:
 
 
 def check_film(suffix: str) -> None:
-    """Raises: as `film_bytes`, before any frame is made."""
+    """Check a film's suffix before any frame is made. Raises: as `film_bytes`."""
     if suffix not in FILMS:
         raise InputError(f"A walk cannot be written as {suffix!r}.", do=f"Use {', '.join(FILMS)}.")
     if suffix == ".mp4":
@@ -59,7 +59,7 @@ def _animation(pictures: Iterator[Image.Image], suffix: str) -> bytes:
 
 
 def _mp4(pictures: Iterator[Image.Image]) -> bytes:
-    """H.264 with colours at half resolution, which every player knows; one thread, so that it repeats to the byte."""
+    """Encode H.264 with colours at half resolution, which every player supports; one thread, for the same bytes."""
     import av
 
     file = io.BytesIO()
@@ -79,7 +79,7 @@ def _mp4(pictures: Iterator[Image.Image]) -> bytes:
 
 
 def _even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """With an even number of rows and columns, as half resolution needs: the last ones are repeated."""
+    """Repeat the last row or column where their number is odd: half resolution needs even numbers."""
     height, width = picture.shape[:2]
     padding = ((0, height % 2), (0, width % 2), (0, 0))
     return np.ascontiguousarray(np.pad(picture, padding, mode="edge")) if height % 2 or width % 2 else picture

@@ -1,4 +1,4 @@
-"""Where a run computes and in which precision, each with its reason in words; threads; names for a profiler's spans."""
+"""The device and precision of a run, each with its reason in words; threads; names for a profiler's spans."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Machine:
 
 
 def survey_machine() -> Machine:
-    """The best device here. The answer depends on the hardware alone, not on a timing, so that a plan repeats."""
+    """Find the best device here. It depends on the hardware alone, not on a timing, so that plans are reproducible."""
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()
         bfloat = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -50,7 +50,7 @@ def survey_machine() -> Machine:
 
 
 def devices_here() -> list[str]:
-    """The names under which a recipe may ask for a device of this machine: "cpu", "cuda", "cuda:1", "mps"."""
+    """Return the names by which a recipe may ask for a device of this machine: "cpu", "cuda", "cuda:1", "mps"."""
     here = ["cpu"]
     if torch.cuda.is_available():
         here += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
@@ -60,7 +60,7 @@ def devices_here() -> list[str]:
 
 
 def memory_bytes() -> int:
-    """Bytes of memory in this machine; where the system does not say, as Windows, more than anybody has."""
+    """Return the bytes of memory in this machine; where the system does not report it (Windows), a huge number."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**62
 
 
@@ -69,12 +69,12 @@ def _name(bfloat: bool) -> str:
 
 
 def widened(x: Tensor) -> Tensor:
-    """x in float32, or in float64 where it is that already: bfloat16 is for products of matrices alone."""
+    """Return x in float32, or in float64 if it is that already: bfloat16 is only for matrix products."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Carrier:
-    """Carries arrays to a device while it computes.
+    """A transfer of arrays to a device while it computes.
 
     To a GPU they go through pinned memory and on a stream of their own, so that the copy for the next step runs beside
     the kernels of this one. torch uses a pinned buffer again as soon as its copy is done: in the long run there are
@@ -87,7 +87,7 @@ class Carrier:
         self._stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
 
     def carry(self, array: NDArray[Any]) -> Tensor:
-        """The array on the device. What is done with it there waits for it; the host does not."""
+        """Return the array on the device. Work on it there waits for the copy; the host does not."""
         here = torch.from_numpy(array)
         if self._stream is None:
             return here.to(self._device)
@@ -114,12 +114,12 @@ _helpers: ThreadPoolExecutor | None = None
 
 
 def threads_for(pieces: int) -> int:
-    """How many of `pieces` are computed at the same time: one where operations have several threads of their own."""
+    """Return how many of `pieces` are computed at once: one where operations have several threads of their own."""
     return 1 if _in_order or torch.get_num_threads() > 1 else min(pieces, THREADS)
 
 
 def side_by_side(pieces: Sequence[Callable[[], T]]) -> list[T]:
-    """The results of `pieces`, in their order.
+    """Compute `pieces`; return the results in their order.
 
     This thread takes piece after piece, and so does each helper that the system lets run; none waits for a helper that
     has not begun. Raises: what a piece raises, once no other piece is being computed.
@@ -151,7 +151,7 @@ def side_by_side(pieces: Sequence[Callable[[], T]]) -> list[T]:
 
 @contextmanager
 def in_order() -> Iterator[None]:
-    """Within it, pieces are computed one after the other by the thread that asks, where a profiler sees them."""
+    """Inside the context, compute pieces one after the other in the calling thread, where a profiler sees them."""
     global _in_order  # noqa: PLW0603 - one switch for the process, as torch's profiler is one for the process
     before, _in_order = _in_order, True
     try:
@@ -169,7 +169,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _forget_helpers() -> None:
-    """A forked process has no threads but the one that forked."""
+    """Drop the helpers in a forked process, which has only the thread that forked."""
     global _helpers  # noqa: PLW0603
     _helpers = None
 
@@ -188,13 +188,13 @@ _named = False
 
 
 def span(part: Part) -> AbstractContextManager[Any]:
-    """What happens inside belongs to `part`."""
+    """Assign what happens inside to `part`."""
     return record_function(PREFIX + part) if _named else _NOTHING
 
 
 @contextmanager
 def named() -> Iterator[None]:
-    """Within it, spans are written into torch's profile."""
+    """Write spans into torch's profile inside the context."""
     global _named  # noqa: PLW0603 - one switch for the process, as torch's profiler is one for the process
     _named = True
     try:

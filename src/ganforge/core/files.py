@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and hashes of what was written."""
+"""Atomic writing of files and folders, and hashes of what was written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNFINISHED = re.compile(r"\.(?P<name>.+)\.\d+\.[0-9a-f]{8}(?P<old>\.old)?")  # 
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
-    """The operating system's refusal in words."""
+    """Describe the operating system's error."""
     what = f"{path} could not be written."
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -52,9 +52,9 @@ def refuse_taken(
     replaceable: Callable[[Path], bool] = Path.is_file,
     do: str = "Choose another name, or --force to replace it.",
 ) -> None:
-    """Refuse to write where something is already; an empty folder counts as nothing where folders are replaceable.
+    """Refuse to write to an existing path; an empty folder is free where folders are replaceable.
 
-    Args: force replaces what is there if it is replaceable: by default a file and never a folder; do: the way out.
+    Args: force replaces the path if it is replaceable: by default a file and never a folder; do: what to do instead.
     Raises: InputError.
     """
     if not place.exists() or (replaceable is not Path.is_file and place.is_dir() and not any(place.iterdir())):
@@ -67,7 +67,7 @@ def refuse_taken(
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file through a temporary neighbour and a rename, so that a reader sees the old or the new one.
+    """Write a file through a temporary file and a rename, so that a reader sees the old or the new one.
 
     Raises: StorageError if it cannot be written; the old file is then untouched.
     """
@@ -75,7 +75,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_through(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    """As `write_whole`, for what is too large for memory: `fill` writes the content into the file that it is given.
+    """Write a file like `write_whole`, if too large for memory: `fill` writes the content into the file it is given.
 
     Raises: StorageError; what `fill` raises. The old file is then untouched.
     """
@@ -108,7 +108,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Write a folder whole or not at all: a temporary neighbour, a sha256 manifest last, fsync, rename.
+    """Write a folder whole or not at all: a temporary folder, a sha256 manifest last, fsync, rename.
 
     Args: fill writes the files into the empty folder it is given. An existing `folder` is replaced.
     Raises: StorageError if it cannot be written; an existing folder is then untouched. A kill between the last two
@@ -129,7 +129,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Write a folder with subfolders whole or not at all. It has no manifest: it is a person's, not ours to check.
+    """Write a folder with subfolders whole or not at all. It has no manifest: it belongs to a person.
 
     Args: fill writes into the empty folder it is given. An existing `folder` is replaced.
     Raises: StorageError if it cannot be written; an existing folder is then untouched. After a kill: as `write_folder`.
@@ -155,7 +155,7 @@ def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
 def remove_folder(folder: Path) -> None:
     """Remove a folder whole or not at all: what a kill leaves of it has a temporary name."""
     doomed = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with suppress(OSError):  # one file too many is no reason to stop
+    with suppress(OSError):  # a file that stays is not a reason to stop
         folder.replace(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
@@ -177,17 +177,17 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def unfinished_name(name: str) -> str | None:
-    """The name that a file or folder would have got whose temporary name this is; None if it is no temporary name."""
+    """Return the final name of a file or folder from its temporary name; None if it is not a temporary name."""
     match = _UNFINISHED.fullmatch(name)
     return match["name"] if match else None
 
 
 def check_folder(folder: Path) -> None:
-    """Check every file of a folder written by `write_folder` against its manifest, and the manifest against the one
-    text that says what it says, so that no byte of the folder can change unseen.
+    """Check every file of a folder written by `write_folder` against its manifest, and the manifest against its
+    only valid text, so that no byte of the folder can change unseen.
 
-    Hidden files do not count: file managers leave such as .DS_Store in every folder that a person looks at.
-    Raises: RunError naming the file that is missing, added, changed, or no plain file of this folder.
+    Hidden files do not count: file managers leave some, such as .DS_Store, in every folder that a person opens.
+    Raises: RunError naming the file that is missing, added, changed, or not a plain file of this folder.
     """
     try:
         present = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
@@ -205,7 +205,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _read_manifest(folder: Path) -> dict[str, str]:
-    """Raises: RunError unless it is just what `write_folder` writes."""
+    """Read a manifest. Raises: RunError unless it is just what `write_folder` writes."""
     try:
         content = read_json_file(folder / MANIFEST)
         if not isinstance(content, dict) or _manifest(content) != (folder / MANIFEST).read_bytes():
@@ -216,12 +216,12 @@ def _read_manifest(folder: Path) -> dict[str, str]:
 
 
 def _manifest(digests: Mapping[str, object]) -> bytes:
-    """The one text of a manifest: sorted names, two blanks, one newline at the end."""
+    """Return the text of a manifest: sorted names, two blanks, one newline at the end."""
     return (json.dumps(dict(sorted(digests.items())), indent=2) + "\n").encode()
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal sha256 of a file, read in blocks."""
+    """Return the hexadecimal sha256 of a file, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -245,12 +245,12 @@ def _sync_folder(folder: Path) -> None:
 MOST_BYTES = 32 * 2**20  # of one file: what Python makes of the densest such text is below 2 GB
 MOST_LINE = 2**20  # bytes of one line: a longer one is taken for several, none of which is JSON
 MOST_CONTAINERS = 1_000_000  # objects and lists: each takes Python 60 bytes or more, and a text two
-DEEPEST = 64  # objects and lists within each other: whoever walks them later calls himself as often
+DEEPEST = 64  # nested objects and lists: code that walks them later recurses as often
 MOST_DIGITS = 40  # of a whole number: seeds may have more than 64 bits, and all of them are still finite as floats
 
 
 def read_json_file(path: Path, most_bytes: int = MOST_BYTES) -> Any:
-    """What a file of JSON says. Raises: ValueError in words; OSError if it cannot be read."""
+    """Read a JSON file. Raises: ValueError in words; OSError if it cannot be read."""
     with path.open("rb") as file:
         content = file.read(most_bytes + 1)  # never more, whatever the file's size is said to be
     if len(content) > most_bytes:
@@ -259,7 +259,7 @@ def read_json_file(path: Path, most_bytes: int = MOST_BYTES) -> Any:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a .jsonl file. A line that a crash cut short, or that is no line of ours, is left out.
+    """Read the JSON objects of a .jsonl file. A line that a crash cut short, or that is not ours, is left out.
 
     Raises: RunError if it cannot be read.
     """
@@ -279,9 +279,9 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def parse_json(content: bytes | str) -> Any:
-    """What a text of JSON says; NaN and Infinity are allowed, since a run that goes wrong writes them.
+    """Parse a JSON text; NaN and Infinity are allowed, since a run that goes wrong writes them.
 
-    Raises: ValueError in words for what is no JSON, no UTF-8, nested deeper than DEEPEST, has a key twice, a whole
+    Raises: ValueError in words if it is not JSON, not UTF-8, nested deeper than DEEPEST, has a key twice, a whole
         number of more than MOST_DIGITS digits, or more than MOST_CONTAINERS objects and lists.
     """
     text = content if isinstance(content, str) else content.decode("utf-8")
@@ -324,11 +324,11 @@ DAMAGED = (
 )  # fmt: skip
 
 
-# ---- what kinds of data need to know of a Parquet file before one of them opens it -----------------------------------
+# ---- what kinds of data need to know about a Parquet file before one of them opens it --------------------------------
 
 
 def encoded_columns(path: Path) -> list[str] | None:
-    """The columns that hold bytes, alone or in a struct, as those of encoded pictures do; None if it is damaged."""
+    """Return the columns that hold bytes, alone or in a struct, like encoded pictures; None if it is damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -340,7 +340,7 @@ def encoded_columns(path: Path) -> list[str] | None:
 
 
 def is_encoded(column: pa.DataType) -> bool:
-    """Whether a column's type is bytes, or a struct with bytes in it."""
+    """Return whether a column's type is bytes, or a struct with bytes in it."""
     import pyarrow as pa
 
     if pa.types.is_struct(column):

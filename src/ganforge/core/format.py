@@ -6,7 +6,7 @@ import math
 
 
 def number(value: object) -> str:
-    """Three significant digits; thousands with commas; no trailing noise."""
+    """Format with three significant digits, commas for thousands, no trailing noise."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, int | float):
@@ -17,7 +17,7 @@ def number(value: object) -> str:
 
 
 def short(value: float) -> str:
-    """For the ticks of an axis: 12k, 1.5M, 0.003."""
+    """Format for the ticks of an axis: 12k, 1.5M, 0.003."""
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             return f"{value / limit:.3g}{letter}"
@@ -25,7 +25,7 @@ def short(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share, with as many digits as tell it from 0 and from 1."""
+    """Format a share, with enough digits to distinguish it from 0 and from 1."""
     if share in (0, 1):
         return f"{100 * share:.0f} %"
     digits = 0 if 0.1 <= share <= 0.9 or share > 1 else 1 if 0.001 <= share <= 0.999 else 2
@@ -33,7 +33,7 @@ def percent(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Minutes and seconds, m:ss, or h:mm:ss from an hour on."""
+    """Format as minutes and seconds, m:ss, or h:mm:ss from an hour on."""
     if not math.isfinite(seconds):
         return "?"
     whole = max(0, round(seconds))
@@ -46,7 +46,7 @@ SHORT = {word: word.upper() for word in ("fid", "kid", "mse", "rmse", "r2", "psn
 
 
 def title(key: str) -> str:
-    """A key of a file as words: `held_out` -> `Held out`. Short names such as fid are abbreviations: FID."""
+    """Format a key of a file as words: `held_out` -> `Held out`. Short names such as fid become FID."""
     words = [SHORT.get(word, word) for word in key.replace("_", " ").replace(".", " ").split()]
     text = " ".join(words)
     return text[:1].upper() + text[1:]

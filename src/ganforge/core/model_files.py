@@ -1,6 +1,6 @@
 """Model folders: writing one, and reading one that may come from anybody.
 
-Of what is read nothing is run, and nothing is allocated or built before it is known to fit. safetensors' own reader
+Nothing that is read is executed, and nothing is allocated or built before it is known to fit. safetensors' own reader
 checks the header of a file: its length, its JSON, and that the tensors fill the rest of the file without gaps.
 """
 
@@ -33,14 +33,14 @@ TYPES = {  # of the format -> its name in torch; no others are read
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a file says of one tensor."""
+    """A file's declaration of one tensor."""
 
     dtype: str  # as torch names it: "float32"
     shape: tuple[int, ...]
 
     @classmethod
     def of(cls, tensor: Tensor) -> Declared:
-        """The same of a tensor, on whatever device."""
+        """Return the declaration of a tensor, on whatever device."""
         return cls(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
 
 
@@ -60,9 +60,9 @@ def read_declared(path: Path) -> dict[str, Declared]:
 
 
 def read_tensors(path: Path, expected: Mapping[str, Declared] | None = None) -> dict[str, Tensor]:
-    """The tensors of a file on the processor, which take as much memory as the file is long.
+    """Read the tensors of a file on the CPU, which take as much memory as the file is long.
 
-    Args: expected what the file must declare, no more and no less; None takes whatever it holds.
+    Args: expected exactly what the file must declare; None accepts anything.
     Raises: RunError if it is damaged or not as expected.
     """
     from safetensors.torch import load_file
@@ -78,7 +78,7 @@ def read_tensors(path: Path, expected: Mapping[str, Declared] | None = None) -> 
 
 
 def refuse_others(path: Path, declared: Mapping[str, Declared], expected: Mapping[str, Declared]) -> None:
-    """Raises: RunError naming the first tensor that is missing, one too many, or of another shape or type."""
+    """Check declarations. Raises: RunError for the first tensor that is missing, extra, or of another shape or type."""
     for name in sorted({*declared, *expected}):
         here, wanted = declared.get(name), expected.get(name)
         if here == wanted:
@@ -107,14 +107,14 @@ Part = TypeVar("Part", Tensor, Declared)
 
 
 def write_model_files(folder: Path, network: nn.Module, content: Mapping[str, Any]) -> None:
-    """Write a network's weights and what is said of it into an empty folder."""
+    """Write a network's weights and its description into an empty folder."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     (folder / WEIGHTS).write_bytes(save(weights))
     (folder / DESCRIPTION).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """What model.json says, after every file of the folder is checked against its sha256.
+    """Read model.json, after every file of the folder is checked against its sha256.
 
     Raises: RunError if there is no model, or it is damaged.
     """
@@ -135,12 +135,12 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def built(folder: Path, build: Callable[[], Built], prefix: str = "") -> Built:
-    """A network with the weights of a model folder.
+    """Build a network with the weights of a model folder.
 
     It is first built on torch's meta device, where tensors have shapes and no memory, and compared with what the file
     declares; so no more is allocated than twice the file's own length, whatever the description asks for.
 
-    Args: prefix of the network's tensors in the file; others may stand beside them.
+    Args: prefix of the network's tensors in the file; the file may hold others.
     Raises: RunError if they do not fit each other, or do not fit the memory.
     """
     path = folder / WEIGHTS
@@ -156,12 +156,12 @@ def built(folder: Path, build: Callable[[], Built], prefix: str = "") -> Built:
 
 
 def parts_of(tensors: Mapping[str, Part], prefix: str) -> dict[str, Part]:
-    """The tensors, or what is declared of them, whose names begin with a prefix, without it."""
+    """Return the tensors, or declarations, whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _refuse_huge(path: Path) -> None:
-    """Raises: RunError if a file is larger than the memory: a file with holes takes no room on a disk."""
+    """Check the size. Raises: RunError if a file is larger than the memory: a sparse file takes no space on disk."""
     size, there = path.stat().st_size, memory_bytes()
     if 2 * size > there:
         raise RunError(

@@ -1,6 +1,6 @@
-"""A run folder: how it begins, and its lock. One trainer has a folder at a time.
+"""The creation and the lock of a run folder. One trainer holds a folder at a time.
 
-A folder begins under a name that nobody else has, and never in place of something that is not a run. The lock is the
+A folder gets a name that nobody else has, and never replaces something that is not a run. The lock is the
 operating system's: it ends with its process, however that ends. The lock file holds the process id for people to read;
 that text decides nothing, because a number alone could be that of a process which has died, was given to another
 program since, or means another process outside of a container.
@@ -26,10 +26,10 @@ from ganforge.run import Run
 
 @contextmanager
 def founded(given: str | Path | None, source: str, *, force: bool) -> Iterator[Run]:
-    """An empty run folder that this process alone holds until the end of the block.
+    """Create an empty run folder that this process alone holds until the end of the block.
 
-    Args: given the folder, or None for runs/<data>-<number>, the first number that is free; source what the data is
-        called; force empties an older run. A block that fails before it wrote the recipe leaves no file behind.
+    Args: given the folder, or None for runs/<data>-<number>, the first number that is free; source the name of the
+        data; force empties an older run. A block that fails before it wrote the recipe leaves no file behind.
     Raises: RunError if somebody else holds the folder, if it holds other files, or a run without force; StorageError.
     """
     try:
@@ -48,7 +48,7 @@ def founded(given: str | Path | None, source: str, *, force: bool) -> Iterator[R
 
 
 def refuse_existing(run: Run, *, force: bool) -> None:
-    """A run is never overwritten by accident, and a folder that is not a run is never emptied at all.
+    """Refuse to overwrite a run by accident, or to empty a folder that is not a run.
 
     Raises: RunError if the path is a file, holds files that are not a run, or holds a run and force is not given.
     """
@@ -68,16 +68,16 @@ def refuse_existing(run: Run, *, force: bool) -> None:
 
 
 def refuse_in_use(run: Run) -> None:
-    """Raises: RunError if somebody trains the run now."""
+    """Refuse a run that is in use. Raises: RunError if somebody trains it now."""
     holder = held_by(run.lock)
     if holder is not None:
         raise RunError(f"{str(run.folder)!r} is in use by {holder}.", "It is being trained.", "Stop it first.")
 
 
 def _cut_off(run: Run) -> bool:
-    """Whether a folder is empty, or holds only what is written before the recipe, by a process that was killed then.
+    """Return whether a folder is empty or holds only what a process wrote that was killed before the recipe.
 
-    The passport comes first. Without one, data of the name that we would give it may be a person's own.
+    The passport comes first. Without one, a data file of the name that we would use may be a person's own.
     """
     names = {path.name for path in run.folder.iterdir()} - {run.lock.name}
     beginning = {run.passport.name, *(name for name in names if run.is_given_data(name))}
@@ -86,7 +86,7 @@ def _cut_off(run: Run) -> bool:
 
 
 def _numbered(source: str) -> Run:
-    """A new folder runs/<data>-<number>. Two that ask at once get two: a folder can be made only once."""
+    """Create a folder runs/<data>-<number>. Concurrent callers get different ones: it can be made only once."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).stem).strip("-.") or "run"
     for number in itertools.count(1):
         run = Run(Path("runs", f"{name}-{number}"))
@@ -101,7 +101,7 @@ def _numbered(source: str) -> Run:
 
 
 def _empty(run: Run) -> None:
-    """Remove all but the lock; the recipe last, so that what a kill leaves of a run is still known as one."""
+    """Remove all but the lock; the recipe last, so that a run of which a kill leaves a part is still recognised."""
     try:
         for path in sorted(run.folder.iterdir(), key=lambda path: path == run.recipe):
             if path.is_dir() and not path.is_symlink():
@@ -112,12 +112,12 @@ def _empty(run: Run) -> None:
         raise storage_error(run.folder, error) from error
 
 
-PATIENCE = 0.2  # seconds: whoever asks `held_by` holds the lock for an instant
+PATIENCE = 0.2  # seconds: a caller of `held_by` holds the lock for an instant
 
 
 @contextmanager
 def hold(lock: Path) -> Iterator[None]:
-    """Hold a run folder's lock file while training. Not even the same process gets it twice.
+    """Hold a run folder's lock file while training. Even the same process cannot get it twice.
 
     Raises: RunError naming the process that holds it now; StorageError if the file cannot be written.
     """
@@ -144,7 +144,7 @@ def hold(lock: Path) -> Iterator[None]:
 
 
 def held_by(lock: Path) -> str | None:
-    """Who holds a run now, such as "process 4711", or None."""
+    """Return who holds a run now, such as "process 4711", or None."""
     give_up = time.monotonic() + PATIENCE
     try:
         with lock.open("r+b" if os.access(lock, os.W_OK) else "rb") as file:

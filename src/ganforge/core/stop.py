@@ -1,6 +1,6 @@
 """Ctrl-C and a cluster's SIGTERM. While training, the first asks to save and stop; the second stops at once.
 
-Before and after training both stop at once: there is nothing to save then that has not been saved.
+Before and after training both stop at once: everything has been saved by then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ganforge.errors import Interrupted, Preempted
 
 
 class _Signals:
-    """Own handlers for some signals until the end of a block. Outside the main thread it does nothing."""
+    """A context with its own handlers for some signals. Outside the main thread it does nothing."""
 
     def __init__(self, *numbers: int) -> None:
         self._numbers = numbers
@@ -31,14 +31,14 @@ class _Signals:
 
 
 class StopRequest:
-    """A context in which a first signal only raises a flag. What SIGTERM asked for ends it as Preempted."""
+    """A context in which a first signal only sets a flag. If it was SIGTERM, the end raises Preempted."""
 
     def __init__(self) -> None:
         self._asked_by: int | None = None
         self._signals = _Signals(signal.SIGINT, signal.SIGTERM)
 
     def __call__(self) -> bool:
-        """Whether somebody has asked to stop."""
+        """Return whether a stop was requested."""
         return self._asked_by is not None
 
     def __enter__(self) -> Self:
@@ -59,11 +59,11 @@ class StopRequest:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, at a moment at which there is nothing to save."""
+    """SIGTERM while there is nothing to save."""
 
 
 class Termination:
-    """A context in which SIGTERM stops the program as Ctrl-C does: through every `finally`, and with some words."""
+    """A context in which SIGTERM stops the program as Ctrl-C does: through every `finally`, and with a message."""
 
     def __init__(self) -> None:
         self._signals = _Signals(signal.SIGTERM)

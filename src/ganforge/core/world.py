@@ -1,8 +1,8 @@
-"""The processes that train one run together: which one this is, and how they add up what each has found.
+"""The processes that train one run together: the rank of this one, and reductions over all.
 
 Started by torchrun, every process trains on its own rows of each batch, and gradients are averaged explicitly: nothing
-is wrapped. The leader (rank 0) alone plans, reads the data, looks at the product, decides and writes, and tells the
-others. Nothing is pickled: what goes from one process to another is numbers, or JSON as bytes.
+is wrapped. The leader (rank 0) alone plans, reads the data, looks at the product, decides and writes, and informs the
+others. Nothing is pickled: processes exchange numbers, or JSON as bytes.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from torch.distributed.rendezvous import rendezvous
 
 from ganforge.errors import RecipeError, WorldError
 
-PATIENCE_SECONDS = 600.0  # how long an answer of another process is waited for; a look of the leader's takes less
+PATIENCE_SECONDS = 600.0  # timeout for an answer of another process; a look of the leader's takes less
 PATIENCE_NAME = "GANFORGE_PATIENCE_SECONDS"
 RESTARTS = "TORCHELASTIC_RESTART_COUNT"
-READY = "ready"  # set by the leader when it has something to tell
-AT_ONCE_BYTES = 2**26  # of what is told in one go, so that it takes little memory beside what is told
+READY = "ready"  # set by the leader when it has something to send
+AT_ONCE_BYTES = 2**26  # of one message, so that it takes little memory besides the content
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One process among `size`. Alone, everything below costs nothing and changes nothing."""
+    """One process among `size`. With one process, the methods cost nothing and change nothing."""
 
     rank: int = 0
     size: int = 1
@@ -44,7 +44,7 @@ class World:
         return self.rank == 0
 
     def share_of(self, batch_size: int) -> int:
-        """Rows of a batch for each process. Raises: RecipeError if they cannot be equal."""
+        """Return the rows of a batch for each process. Raises: RecipeError if they cannot be equal."""
         if batch_size % self.size:
             raise RecipeError(
                 f"A batch of {batch_size} cannot be shared among {self.size} processes.",
@@ -61,7 +61,7 @@ class World:
 
     @torch.no_grad()
     def send_off(self, tensors: Sequence[Tensor]) -> Travelling | None:
-        """Begin what `average` does and return at once; None where there is nobody to average with.
+        """Start the reduction of `average` and return at once; None if this is the only process.
 
         Until `arrive`, the tensors must not change.
         """
@@ -72,7 +72,7 @@ class World:
             return Travelling(list(tensors), flat, dist.all_reduce(flat, async_op=True), self.size)
 
     def any(self, here: bool) -> bool:
-        """Whether it holds in any process."""
+        """Return whether it holds in any process."""
         if self.size == 1:
             return here
         flag = torch.tensor([float(here)])
@@ -81,14 +81,14 @@ class World:
         return bool(flag.item() > 0)
 
     def tell(self, content: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The leader's JSON object, in every process. Args: content None in those that only listen."""
+        """Broadcast and return the leader's JSON object. Args: content None in the other processes."""
         if self.size == 1:
             return dict(content or {})
         told: dict[str, Any] = json.loads(self.tell_bytes(json.dumps(content).encode() if self.leads else b""))
         return told
 
     def tell_bytes(self, content: bytes) -> bytes:
-        """The leader's bytes, in every process. Args: content is what the leader tells; of the others it is ignored."""
+        """Broadcast and return the leader's bytes. Args: content to send; ignored in the other processes."""
         if self.size == 1:
             return content
         length = torch.tensor([len(content)], dtype=torch.int64)
@@ -115,7 +115,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Travelling:
-    """Tensors whose sum over all processes is being made."""
+    """Tensors whose sum over all processes is being computed."""
 
     tensors: list[Tensor]
     flat: Tensor  # all of them one after the other
@@ -124,7 +124,7 @@ class Travelling:
 
     @torch.no_grad()
     def arrive(self) -> None:
-        """Wait for the sum and put the mean in the tensors' places. On a GPU the device waits, and not the host."""
+        """Wait for the sum and write the mean into the tensors. On a GPU the device waits, not the host."""
         with _patient("average gradients"):
             self.work.wait()
         self.flat.div_(self.size)
@@ -139,9 +139,9 @@ ALONE = World()
 
 @contextmanager
 def joined() -> Iterator[World]:
-    """The world that torchrun started this process in, until the end of the block; ALONE without torchrun.
+    """Join the world in which torchrun started this process, until the end of the block; ALONE without torchrun.
 
-    The processes meet only when the leader has something to tell (`meet`), but all know at once whether it is there.
+    The processes connect only when the leader has something to send (`meet`), but all know at once whether it is alive.
     Raises: WorldError.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
@@ -163,10 +163,10 @@ def joined() -> Iterator[World]:
 
 
 def meet(world: World) -> None:
-    """Connect the processes, once. The others wait for the leader for as long as it takes to read the data.
+    """Connect the processes, once. The others wait for the leader while it reads the data.
 
-    Communication on the CPU is by gloo, between GPUs by nccl. An answer is then waited for PATIENCE_SECONDS, or what
-    $GANFORGE_PATIENCE_SECONDS says. Raises: WorldError if the others cannot be reached.
+    Communication on the CPU is by gloo, between GPUs by nccl. The timeout is then PATIENCE_SECONDS, or
+    $GANFORGE_PATIENCE_SECONDS. Raises: WorldError if the others cannot be reached.
     """
     if world.size == 1 or dist.is_initialized():
         return
@@ -182,24 +182,24 @@ def meet(world: World) -> None:
 
 
 def leave(world: World) -> None:
-    """Parts the processes in good order, where all are alive: one that just ends may be aborted by its own threads."""
+    """Disconnect the processes in order if all are alive: one that just ends may be aborted by its own threads."""
     world.any(False)  # until all are here: with a process its connections end
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def is_leader() -> bool:
-    """Whether this process is the one that speaks to people."""
+    """Return whether this process is the leader."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def local_rank() -> int:
-    """Which of the processes on this machine this one is."""
+    """Return the index of this process on this machine."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def restarted() -> bool:
-    """Whether torchrun started this world again after a process of it was lost."""
+    """Return whether torchrun restarted this world after a process of it was lost."""
     return int(os.environ.get(RESTARTS, "0")) > 0
 
 
@@ -220,7 +220,7 @@ def _bytes_of(tensor: Tensor) -> Tensor:
 
 @contextmanager
 def _patient(what: str) -> Iterator[None]:
-    """What torch raises when another process is gone or silent, in words."""
+    """Turn torch's errors for a lost or unresponsive process into WorldError."""
     try:
         yield
     except (RuntimeError, dist.DistError) as error:
@@ -233,7 +233,7 @@ def _patient(what: str) -> Iterator[None]:
 
 
 def stretch(count: int, world: World) -> tuple[int, int]:
-    """Of `count` training examples, those that a process's rows are drawn from: the first, and one past the last.
+    """Return which of `count` training examples a process draws from: the first, and one past the last.
 
     Row j of a batch of B is drawn from the j-th of B equal stretches of the examples (see core/seeds.py), so a process
     that has the rows r/W to (r+1)/W of each batch needs those examples alone, whatever B is.

@@ -1,1 +1,1 @@
-"""The loop that trains every game (fit.py), and what it rests on: turns, clock, journal, steering, checkpoints."""
+"""The loop that trains every game (fit.py) and its parts: turns, clock, journal, control, checkpoints."""

@@ -1,8 +1,8 @@
 """Gradients averaged over all processes while the next player already computes.
 
-An averaging that has begun is finished at the latest moment that is right: just before a layer of the network is next
-used whose step waits for it. In a game of two the discriminator's gradients travel while the generator draws its
-examples. The bits are the same as without the overlap, for the same sums are made in the same order.
+A started reduction is finished as late as is correct: just before the next use of a layer of the network whose step
+waits for it. In a game of two the discriminator's gradients are reduced while the generator draws its
+examples. The bits are the same as without the overlap, because the same sums are made in the same order.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from ganforge.core.world import Travelling
 
 
 class Averaging:
-    """One set of gradients on its way through all processes, and what is to be done when they are back."""
+    """An all-reduce of a set of gradients in progress, and what to do when it is complete."""
 
     def __init__(self, travelling: Travelling | None, then: Callable[[], None]) -> None:
-        """Args: travelling None where there is nobody to wait for."""
+        """Args: travelling None if there is no process to wait for."""
         self._travelling, self._then = travelling, then
         self._handles: list[Any] = []
         self._lock = Lock()  # of the pieces of a batch, which use a network at the same time, one finishes
         self.finished = False
 
     def finish(self) -> None:
-        """Wait until the gradients are back and do what was to be done; once."""
+        """Wait until the gradients are averaged and do what follows; once."""
         with self._lock:
             if self.finished:
                 return
@@ -39,7 +39,7 @@ class Averaging:
             self._then()
 
     def finish_before_use_of(self, network: nn.Module) -> None:
-        """Finish as soon as any layer of the network with weights of its own is called; at once if nobody waits."""
+        """Finish when a layer of the network with weights of its own is called; at once if nothing is pending."""
         if self._travelling is None:
             self.finish()
             return

@@ -18,7 +18,7 @@ PREFIX = "best/"  # of its tensors in a checkpoint
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the looks have said so far: the scalar part, which a checkpoint keeps."""
+    """The results of the looks so far: the scalar part, which a checkpoint keeps."""
 
     score: float = 0.0  # of the newest look that gave one; higher is better
     margin: float = 0.0  # half the width of its 95 % interval
@@ -30,20 +30,20 @@ class Standing:
     kept_best: bool = False  # whether the run ended with the best instead of the final average
 
     def looked(self, score: float, margin: float, examples: int) -> Standing:
-        """After one more look. A score that is not a number beats nothing."""
+        """Return the standing after one more look. A score that is not a number beats nothing."""
         seen = replace(self, score=score, margin=margin, examples=examples)
         if score > self.best_score:
             return replace(seen, best_score=score, best_examples=examples, unbeaten=0)
         return replace(seen, unbeaten=self.unbeaten + 1)
 
     def rewound(self, back: Standing) -> Standing:
-        """After going back to a checkpoint that stood at `back`: the length is the old one, the best stays known."""
+        """Return the standing after a return to a checkpoint at `back`: with its length, and the best so far."""
         return replace(self, unbeaten=0, plateau_length=back.plateau_length)
 
     def prefers_best(self, examples: int) -> bool:
-        """Whether the run, at its end after `examples`, should give the best instead of the final average.
+        """Return whether the run, at its end after `examples`, should give the best instead of the final average.
 
-        Not if the final average was not looked at: then nothing says that it is worse.
+        Not if the final average was not looked at: then nothing shows that it is worse.
         """
         if self.examples != examples or self.best_examples == 0:
             return False
@@ -51,7 +51,7 @@ class Standing:
 
 
 class Best:
-    """Keeps a copy of the product's weights at the look with the highest score."""
+    """A copy of the product's weights at the look with the highest score."""
 
     def __init__(self, measure: str) -> None:
         """Args: measure a key of the looks' quality, higher is better, with its interval in {measure}_low and _high."""
@@ -60,7 +60,7 @@ class Best:
 
     @torch.no_grad()
     def look(self, standing: Standing, quality: Mapping[str, float], product: nn.Module, examples: int) -> Standing:
-        """Take one look in, and the product's weights if it is the best so far. A look without the measure is none."""
+        """Record a look, and the product's weights if it is the best so far. A look without the measure is ignored."""
         if self.measure not in quality:
             return standing
         score = float(quality[self.measure])
@@ -71,16 +71,16 @@ class Best:
         return after
 
     def put_into(self, product: nn.Module) -> None:
-        """Give the product the best weights. There must have been a look."""
+        """Copy the best weights into the product. Requires a look."""
         product.load_state_dict(self._weights)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """What a checkpoint keeps: nothing before the first look."""
+        """Return the tensors for a checkpoint: none before the first look."""
         for name, tensor in self._weights.items():
             yield f"{PREFIX}{name}", tensor
 
     def restore(self, stored: Mapping[str, Tensor], product: nn.Module) -> None:
-        """Take back what `tensors` gave, onto the product's device."""
+        """Restore what `tensors` returned, on the product's device."""
         places = product.state_dict()
         self._weights = {
             name.removeprefix(PREFIX): tensor.to(places[name.removeprefix(PREFIX)].device)

@@ -4,7 +4,7 @@ launch than the device to run.
 The first steps of a phase run operation by operation. Then the device's part of a step is recorded while it runs over
 fixed places in memory, and from there on a step is: fill the places, repeat. Nothing else differs: random numbers come
 from the same generators, seeded anew before each step, and so the samples are the same. A phase that cannot be recorded
-goes on operation by operation, and the reason is told.
+goes on operation by operation, and the reason is reported.
 
 Source: PyTorch's "CUDA semantics", section CUDA graphs, whose rules are kept: no synchronisation, no memory from
 outside, warm-up on a side stream, generators registered, optimisers capturable.
@@ -28,16 +28,16 @@ Repeat: TypeAlias = Callable[[], None]
 
 
 class Recorder(Protocol):
-    """Records what a device does."""
+    """A recorder of a device's operations."""
 
     def warm_up(self, work: Callable[[], Told]) -> Told:
-        """Run `work` in the surroundings in which it will be recorded."""
+        """Run `work` in the environment in which it will be recorded."""
         ...
 
     def record(self, work: Callable[[], Told]) -> tuple[Told, Repeat]:
-        """Record `work` without any effect, and give what repeats it over the same memory.
+        """Record `work` without executing it, and return a function that repeats it over the same memory.
 
-        Raises: RuntimeError if something in it cannot be recorded. What was recorded before must then be forgotten.
+        Raises: RuntimeError if something in it cannot be recorded. Earlier recordings must then be discarded.
         """
         ...
 
@@ -51,10 +51,10 @@ class _Recording:
 
 
 class Captured:
-    """Runs steps from a recording of their phase (engine/step.Runner)."""
+    """A runner that repeats recorded steps of each phase (engine/step.Runner)."""
 
     def __init__(self, recorder: Recorder, seats: Sequence[Seat], tell: Callable[..., None]) -> None:
-        """Args: tell(kind, **content) an event."""
+        """Args: tell(kind, **content) reports an event."""
         self._recorder, self._seats, self._tell = recorder, seats, tell
         self._device = seats[0].random.device
         self._recordings: dict[Phase, _Recording] = {}
@@ -81,11 +81,11 @@ class Captured:
         return recording.told
 
     def forget(self) -> None:
-        """Recordings hold addresses; they are made anew."""
+        """Discard the recordings, which hold addresses; they are made anew."""
         self._recordings, self._steps, self._last = {}, {}, None
 
     def _new(self, phase: Phase, inputs: Inputs, program: Program) -> _Recording | None:
-        """The recording of a phase once it is warm; None before, and where it cannot be made."""
+        """Record a phase once it is warm; None before, and if it cannot be recorded."""
         seen = self._steps[phase] = self._steps.get(phase, 0) + 1
         if self._gave_up or seen <= WARM_UP:
             return None
@@ -117,13 +117,13 @@ class Captured:
 
 
 class CudaRecorder:
-    """Records into CUDA graphs, each with memory of its own, so that they may be repeated in any order."""
+    """A recorder of CUDA graphs, each with memory of its own, so that they may be repeated in any order."""
 
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
         self._stream, self._generators = torch.cuda.Stream(device), generators  # type: ignore[no-untyped-call]
 
     def warm_up(self, work: Callable[[], Told]) -> Told:
-        """On the stream of the recording: backpropagation remembers the stream on which it met a weight."""
+        """Run `work` on the stream of the recording: autograd remembers the stream on which it first met a weight."""
         user = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(user)
         with torch.cuda.stream(self._stream):
@@ -132,7 +132,7 @@ class CudaRecorder:
         return told
 
     def record(self, work: Callable[[], Told]) -> tuple[Told, Repeat]:
-        """A graph. While it is recorded nothing runs."""
+        """Record a graph. Nothing runs meanwhile."""
         # A graph and the places of its seeds lie on the current device, which "cuda:1" alone does not choose.
         with torch.cuda.device(self._stream.device):
             user, graph, pool = torch.cuda.current_stream(), torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
@@ -146,7 +146,7 @@ class CudaRecorder:
                     except RuntimeError as error:
                         cause = error
                         raise
-            except RuntimeError as error:  # that of the end of a recording says only that something failed before
+            except RuntimeError as error:  # the error at the end of a recording only means that something failed before
                 torch.cuda.set_stream(user)  # torch.cuda.graph does so only where the recording ended well
                 _end_pool(graph, pool)
                 self._renew_generators()
@@ -156,7 +156,7 @@ class CudaRecorder:
     def _renew_generators(self) -> None:
         """Give every generator a new state, with the same seed and offset.
 
-        In torch 2.11 the generators of a recording that failed take it to be going on: the next number that is drawn
+        In torch 2.11 the generators of a failed recording behave as if it still ran: the next number that is drawn
         raises "Offset increment outside graph capture encountered unexpectedly".
         """
         default = torch.cuda.default_generators[torch.cuda.current_device()]  # torch records it without being asked
@@ -171,8 +171,8 @@ _FAILED: list[torch.cuda.CUDAGraph] = []
 
 
 def _end_pool(graph: torch.cuda.CUDAGraph, pool: Any) -> None:
-    """End what a recording that failed leaves open in torch 2.11: the allocator takes it to be going on, and keeps
-    every batch that came over another stream until it has ended."""
+    """Close what a failed recording leaves open in torch 2.11: the allocator behaves as if it still ran, and keeps
+    every batch that came over another stream until it ends."""
     _FAILED.append(graph)
     device = torch.cuda.current_device()
     try:
@@ -183,6 +183,6 @@ def _end_pool(graph: torch.cuda.CUDAGraph, pool: Any) -> None:
 
 
 def _same_shapes(places: Inputs, inputs: Inputs) -> bool:
-    """Whether batches have not changed; what is chosen has the length that the phase says."""
+    """Return whether batches have the same shapes; the phase gives the length of what is chosen."""
     shapes = [[{name: x.shape for name, x in batch.items()} for batch in given.batches] for given in (places, inputs)]
     return shapes[0] == shapes[1]

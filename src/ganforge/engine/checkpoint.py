@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on exactly where it stopped, written whole or not at all.
+"""Checkpoints: the full state to resume a run exactly where it stopped, written whole or not at all.
 
 A checkpoint holds the players' networks, their optimisers' moments, the moving average (safetensors) and the clock
 (JSON), with a sha256 manifest; where a measure says which product is best, that one too. It holds no random state: see
@@ -32,7 +32,7 @@ from ganforge.errors import RunError
 
 @dataclass(slots=True)
 class Clock:
-    """Examples shown so far and the stretch of progress that is left."""
+    """The examples shown so far and the remaining range of progress."""
 
     length: int  # examples planned in all
     examples: int = 0
@@ -41,7 +41,7 @@ class Clock:
 
     @property
     def progress(self) -> float:
-        """0 at the start, 1 when all examples have been shown."""
+        """Return the progress: 0 at the start, 1 when all examples have been shown."""
         left = self.length - self.anchor_examples
         if left <= 0:
             return 1.0
@@ -53,15 +53,15 @@ class Clock:
         return self.examples >= self.length
 
     def set_length(self, length: int) -> None:
-        """Plans `length` examples in all from now on; progress goes on from its present value."""
+        """Plan `length` examples in all from now on; progress continues from its present value."""
         self.anchor_progress, self.anchor_examples = self.progress, self.examples
         self.length = length
 
 
 def fitting_length(clock: Clock, seconds_used: float, seconds_allowed: float, examples_per_second: float) -> int | None:
-    """How many examples in all fit the time, or None if the plan would end within 3 % of the allowed time anyway.
+    """Return how many examples in all fit the time; None if the plan would end within 3 % of the allowed time.
 
-    A machine that was busy for a while gets its examples back when it is free again.
+    A machine that was busy for a while regains its examples when it is free again.
 
     Args: seconds_used of training so far, and those that the looks still to come will use; seconds_allowed in all;
         examples_per_second the recent rate of the steps alone, > 0.
@@ -73,7 +73,7 @@ def fitting_length(clock: Clock, seconds_used: float, seconds_allowed: float, ex
 
 
 KEPT = 2
-STOPPED = ".stopped"  # behind the step of a checkpoint that only a person's stop has made
+STOPPED = ".stopped"  # after the step in the name of a checkpoint that only a person's stop has made
 MOMENTS = (("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",))  # what Adam and SGD keep of a weight
 
 
@@ -97,12 +97,12 @@ class State:
     guard: Memory | None = None  # what the guard remembers; None before its first record, and where there is none
 
     def as_json(self) -> dict[str, Any]:
-        """The object that state.json holds."""
+        """Return the object for state.json."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> State:
-        """What `as_json` gave. Raises: TypeError for unknown keys."""
+        """Return the state from `as_json`'s object. Raises: TypeError for unknown keys."""
         parts = {"clock": Clock(**content["clock"]), "levers": Levers(**content["levers"])}
         state = cls(**{**content, **parts})
         state.accounts = {name: _account(account) for name, account in content.get("accounts", {}).items()}
@@ -113,7 +113,7 @@ class State:
         return state
 
 
-_STATE = TypeAdapter(State)  # a hash says that a file is what was written, not who wrote it
+_STATE = TypeAdapter(State)  # a hash proves that a file is what was written, not who wrote it
 
 
 def save_checkpoint(
@@ -129,7 +129,7 @@ def save_checkpoint(
 
     Args: stopped for one that only a person's stop has made. It is a place to resume from, and is called
         <step>.stopped: a run that was never stopped has none, so nothing is rewound to it, and it pushes out no other.
-    Raises: StorageError; the older ones are then intact.
+    Raises: StorageError; the older ones then remain intact.
     """
 
     def fill(target: Path) -> None:
@@ -153,7 +153,7 @@ def save_checkpoint(
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, oldest first, finished or damaged alike."""
+    """List the checkpoints in a folder, oldest first, damaged ones included."""
     if not folder.is_dir():
         return []
     found = (path for path in folder.iterdir() if re.fullmatch("[0-9]+", path.name))
@@ -161,7 +161,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def _stops(folder: Path) -> list[Path]:
-    """The checkpoint that a person's stop has made, if it is still wanted. Two only after a kill."""
+    """List the checkpoint that a person's stop has made, if it is still needed. Two only after a kill."""
     found = (path for path in folder.glob(f"*{STOPPED}") if re.fullmatch("[0-9]+", path.stem))
     return sorted(path for path in found if path.is_dir() and not path.is_symlink())
 
@@ -176,7 +176,7 @@ def _account(content: Mapping[str, Any]) -> OpenAccount:
 
 
 def newest_healthy(folder: Path, *, stopped: bool = False) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint whose every file is what was written, and a sentence for each damaged one before it.
+    """Return the newest intact checkpoint, by its hashes, and a sentence for each damaged one that is newer.
 
     Args: stopped counts those that a person's stop has made.
     """
@@ -192,7 +192,7 @@ def newest_healthy(folder: Path, *, stopped: bool = False) -> tuple[Path | None,
 
 
 def go_back(folder: Path, step: int) -> Path | None:
-    """The checkpoint at `step`, as the newest: later ones are removed. None, and nothing is removed, if it is damaged.
+    """Return the checkpoint at `step` and remove later ones. None, and nothing is removed, if it is damaged.
 
     The newest goes first, so that a kill in between leaves a run that comes to this point again.
     """
@@ -210,7 +210,7 @@ def go_back(folder: Path, step: int) -> Path | None:
 def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, best: Best | None = None) -> State:
     """Put a checkpoint back into the networks, optimisers and average, and return the scalar state.
 
-    Args: best takes back what the checkpoint holds of it; without one that part of the checkpoint is left alone.
+    Args: best is restored from the checkpoint; without it that part of the checkpoint is ignored.
     Raises: RunError if it does not fit the networks; they are then as they were.
     """
     try:
@@ -237,7 +237,7 @@ def load_checkpoint(path: Path, seats: Sequence[Seat], average: MovingAverage, b
 def share_checkpoint(
     world: World, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None
 ) -> State:
-    """Put everything that the leader's checkpoint would hold into every process, and return the leader's state."""
+    """Broadcast everything that the leader's checkpoint would hold, and return the leader's state."""
     if world.size == 1:
         return state
     told = State.from_json(world.tell(state.as_json()))
@@ -278,7 +278,7 @@ def _restore(
 
 
 def _expected(declared: Mapping[str, Declared], seats: Sequence[Seat], average: MovingAverage) -> dict[str, Declared]:
-    """What a checkpoint of these networks may declare: all of them, moments of known kinds, and all of the best."""
+    """Return what a checkpoint of these networks may declare: all of them, known kinds of moments, all of the best."""
     expected: dict[str, Declared] = {}
     for seat in seats:
         network = seat.player.network.state_dict()
@@ -298,7 +298,7 @@ def _expected(declared: Mapping[str, Declared], seats: Sequence[Seat], average: 
 
 
 def _tensors(seats: Sequence[Seat], average: MovingAverage) -> Iterable[tuple[str, Tensor]]:
-    """Every tensor of a run under a stable name; the tensors themselves, not copies."""
+    """Return every tensor of a run under a stable name; the tensors themselves, not copies."""
     for seat in seats:
         for name, tensor in seat.player.network.state_dict().items():
             yield f"{seat.player.name}/network/{name}", tensor

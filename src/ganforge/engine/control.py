@@ -1,4 +1,4 @@
-"""Stops a run, changes its length, or rewinds it; guard.py turns its levers. Every decision is an event in the run."""
+"""Decisions to stop a run, change its length, or rewind it; guard.py sets its levers. Each is an event of the run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from ganforge.errors import TrainingError
 from ganforge.records import Record
 from ganforge.run import Run
 
-REPEATED = 3  # turns that were not finite within one record window: an accident may be skipped, a habit is rewound
+REPEATED = 3  # turns that were not finite within one record window: single ones are skipped, repeated ones rewound
 ATTEMPTS = 3  # rewinds before training is given up
-SETTLED_SECONDS = 4.0  # a rate measured over less says nothing
+SETTLED_SECONDS = 4.0  # a rate measured over less is meaningless
 PLATEAU_SHARE = 0.15  # of the examples shown so far: what a run that no longer improves may still take to settle
 
 
 class Decision(Enum):
-    """What is to happen at a record step."""
+    """What to do at a record step."""
 
     GO_ON = "go on"
     REFIT = "refit"
@@ -42,7 +42,7 @@ class Decision(Enum):
 
 
 def recorded_refits(run: Run | None, state: State) -> dict[tuple[int, int], int]:
-    """Changes of the length that an earlier sitting made after the checkpoint: (attempt, step) -> length in examples.
+    """Return the length changes of an earlier session after the checkpoint: (attempt, step) -> length in examples.
 
     A resumed run repeats them instead of looking at the clock, so that it ends with the same weights.
     """
@@ -66,11 +66,11 @@ def decide(
     looks_to_come: int,
     patience_looks: int = 0,
 ) -> Decision:
-    """Looks at one record and changes the state accordingly.
+    """Decide from one record, and change the state accordingly.
 
     A plateau needs no repeating from the events: looks are a function of the run, so a resumed run finds it again.
-    Each look still to come is taken to last as long as those so far. Before the first one nothing is set aside: the
-    plan did that, and what it set aside is unknown here.
+    Each look still to come is taken to last as long as those so far. Before the first one no time is reserved: the
+    plan did that, and how much is unknown here.
 
     Raises: TrainingError if gradients were not finite again after ATTEMPTS rewinds.
     """
@@ -97,7 +97,7 @@ def decide(
 
 
 def agree(world: World, decision: Decision, state: State) -> tuple[Decision, State]:
-    """The leader's decision and state, in every process."""
+    """Broadcast the leader's decision and state."""
     if world.size == 1:
         return decision, state
     told = world.tell({"decision": decision.value, "state": state.as_json()})
@@ -113,7 +113,7 @@ def _refit(state: State, seconds_allowed: float, pace: Pace, looks_to_come: int)
     if length is None:
         return False
     if state.standing and state.standing.plateau_length:
-        length = min(length, state.standing.plateau_length)  # what was given up for good is not given back
+        length = min(length, state.standing.plateau_length)  # what a plateau took from the length is not given back
     length = max(length, state.clock.examples + 1)  # one more step, so that the end is looked at
     if length == state.clock.length:
         return False
@@ -124,8 +124,8 @@ def _refit(state: State, seconds_allowed: float, pace: Pace, looks_to_come: int)
 def _shorten_on_plateau(state: State, patience_looks: int) -> bool:
     """Shorten a run whose best product was not beaten for `patience_looks` looks in a row; return whether it did.
 
-    What is left is annealed instead of cut: the learning rate falls to its end, which is where products get best. It
-    happens once: later on, the same share of more examples ends later than the run does by then.
+    The rest is annealed instead of cut: the learning rate falls to its end, where products are best. It
+    happens once: later, the same share of more examples ends after the end of the run.
     """
     standing, clock = state.standing, state.clock
     if standing is None or state.reached or not 0 < patience_looks <= standing.unbeaten:
@@ -141,11 +141,11 @@ def _shorten_on_plateau(state: State, patience_looks: int) -> bool:
 def return_to_healthy(
     folder: Path, state: State, seats: Sequence[Seat], average: MovingAverage, best: Best | None
 ) -> State | None:
-    """The state at the checkpoint state.guard.healthy, with the levers and the memory of `state`; None if that
+    """Return the state at the checkpoint state.guard.healthy with `state`'s levers and memory; None if that
     checkpoint is damaged: then nothing has changed.
 
-    What was given up counts as shown: the run becomes shorter by it, so that it takes no longer than was asked for.
-    The best product is kept, wherever it was found.
+    The discarded examples count as shown: the run becomes shorter by them, so that it takes no longer than asked.
+    The best product is kept, whenever it was found.
     """
     assert state.guard is not None
     path = go_back(folder, state.guard.healthy)
@@ -164,11 +164,11 @@ def return_to_healthy(
     return back
 
 
-# ---- what a run says while it trains: records and events, to the run folder and to the observers ---------------------
+# ---- records and events while a run trains, to the run folder and to the observers -----------------------------------
 
 
 class Journal:
-    """Writes each record and event to the run folder first, then tells the observers."""
+    """A log that writes each record and event to the run folder first, then passes it to the observers."""
 
     def __init__(self, run: Run | None, observers: Sequence[Observer]) -> None:
         self._run, self._observers = run, observers
@@ -186,7 +186,7 @@ class Journal:
 
 
 class Pace:
-    """Seconds of training over all sittings, and the recent rate of the steps, without the looks between them."""
+    """The seconds of training over all sessions, and the recent rate of the steps, without the looks between them."""
 
     WINDOW = 20.0  # seconds: bridges bursts of other programs, and notices soon that the machine turned slower
 
@@ -196,12 +196,12 @@ class Pace:
         self._seen: deque[tuple[float, int]] = deque([(state.seconds, state.clock.examples)])
 
     def seconds(self) -> float:
-        """Seconds of training so far, this sitting's and the earlier ones'."""
+        """Return the seconds of training so far, in this session and earlier ones."""
         return self._before + perf_counter() - self._started
 
     @contextmanager
     def look(self) -> Iterator[None]:
-        """A look happens inside: it counts as seconds of training, but not towards the rate of the steps."""
+        """Time a look inside the context: it counts as training, but not towards the rate of the steps."""
         begun = perf_counter()
         yield
         seconds = perf_counter() - begun
@@ -211,20 +211,20 @@ class Pace:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """A batch is fetched inside: the time that training waits for data."""
+        """Time the fetching of a batch inside the context, for which training waits."""
         begun = perf_counter()
         yield
         self._waited += perf_counter() - begun
 
     def waiting(self) -> float:
-        """Share, 0..1, of the seconds of training since it was last asked that went into waiting for batches."""
+        """Return the share, 0..1, of the training time since the last call that was spent waiting for batches."""
         now = self.seconds() - self._paused
         share = self._waited / max(now - self._noted, 1e-9)
         self._waited, self._noted = 0.0, now
         return min(share, 1.0)
 
     def note(self, examples: int) -> float:
-        """Notes how many examples have been shown by now; returns the rate since the note before, in examples/s."""
+        """Note the examples shown so far; return the rate since the note before, in examples/s."""
         before, now = self._seen[-1], (self.seconds() - self._paused, examples)
         self._seen.append(now)
         while len(self._seen) > 2 and now[0] - self._seen[1][0] >= self.WINDOW:
@@ -232,7 +232,7 @@ class Pace:
         return (now[1] - before[1]) / max(now[0] - before[0], 1e-9)
 
     def recent(self) -> tuple[float, float]:
-        """Examples per second over the window, and the seconds that the window spans."""
+        """Return the examples per second over the window, and the seconds that it spans."""
         (first_seconds, first_examples), (last_seconds, last_examples) = self._seen[0], self._seen[-1]
         span = last_seconds - first_seconds
         return (last_examples - first_examples) / max(span, 1e-9), span
@@ -246,7 +246,7 @@ def make_record(
     product: str,
     world: World = ALONE,
 ) -> Record:
-    """Read every seat's account from the device and say where the run stands; keys as listed in run.py."""
+    """Make a record of the run: read every seat's account from the device; keys as listed in run.py."""
     accounts = {seat.player.name: settle(seat, world) for seat in seats}
     told = {name: account for name, account in accounts.items() if account is not None}
     skipped_now = sum(account.skipped for account in told.values())
@@ -277,7 +277,7 @@ def make_record(
 
 @torch.no_grad()
 def add_watched(record: Record, seats: Sequence[Seat], state: State) -> None:
-    """Add to the notes what players have to say of themselves when the product is looked at."""
+    """Add the players' own notes to a record when the product is looked at."""
     for seat in seats:
         if seat.player.watch is not None:
             dials = seat.player.dials(state.clock.progress, state.levers)
@@ -287,7 +287,7 @@ def add_watched(record: Record, seats: Sequence[Seat], state: State) -> None:
 
 @torch.no_grad()
 def _norms(seat: Seat, old: list[Tensor]) -> Tensor:
-    """(3, parameters): the length of each parameter's gradient, of itself, and of its last step."""
+    """Return the L2 norms of each parameter's gradient, of itself, and of its last step, (3, parameters)."""
     weights: list[Tensor] = list(seat.parameters)
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in seat.parameters]
     groups = (gradients, weights, list(torch._foreach_sub(weights, old)))
@@ -295,13 +295,13 @@ def _norms(seat: Seat, old: list[Tensor]) -> Tensor:
 
 
 def _update_ratio(norms: Tensor) -> float:
-    """Length of the last step over the length of the weights: near 0.001 in healthy training. Args: see `_norms`."""
+    """Return the norm of the last step over that of the weights: near 0.001 in healthy training. Args: see `_norms`."""
     _, weights, steps = norms
     return float(steps.norm() / weights.norm().clamp_min(1e-12))
 
 
 def _layers(seat: Seat, norms: Tensor) -> dict[str, dict[str, float | None]]:
-    """Backpropagation made visible, layer by layer in the order of the network: {layer: {gradient_norm, ...}}.
+    """Return the norms of each layer, in the order of the network: {layer: {gradient_norm, ...}}.
 
     A layer is the module that holds its weights; all of its parameters count together. What is not finite is None.
     """
@@ -325,7 +325,7 @@ def _told(gradient: float, weight: float, step: float) -> dict[str, float | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adaptation:
-    """How the strength moves."""
+    """The settings of the adaptive strength."""
 
     player: str  # the discriminator whose notes are read
     target: float  # share of pairs ranked right, 0.5..1, at which the strength stays where it is
@@ -334,9 +334,9 @@ class Adaptation:
 
 
 def adapted(levers: Levers, record: Record, examples: int, settings: Adaptation) -> Levers:
-    """The levers after one record.
+    """Return the levers after one record.
 
-    The strength is moved up or down by examples / ramp_examples, as the record says: a function of the records alone,
+    The strength is moved up or down by examples / ramp_examples, by its notes: a function of the records alone,
     so that a resumed run does the same. Args: examples shown since the record before.
     """
     notes: Mapping[str, float] = (record.get("notes") or {}).get(settings.player) or {}

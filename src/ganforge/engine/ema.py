@@ -21,7 +21,7 @@ class MovingAverage:
         self._buffers = (list(self.network.buffers()), list(network.buffers()))
 
     def weight(self, examples: int, batch_size: int, half_life_examples: float | None = None) -> float:
-        """The share, 0..1, of the newest weights in the next average.
+        """Return the share, 0..1, of the newest weights in the next average.
 
         Args: examples shown so far, after this step; batch_size the examples of this step; half_life_examples
         another half-life than the one it was made with.
@@ -32,7 +32,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def follow(self, weight: Tensor | float) -> None:
-        """average <- average + weight * (newest - average). Args: weight a number, or () on the device."""
+        """Update: average <- average + weight * (newest - average). Args: weight a number, or () on the device."""
         average, newest = self._pairs
         told = weight if isinstance(weight, Tensor) else torch.tensor(weight, device=average[0].device)
         torch._foreach_lerp_(average, newest, [told.to(kept.dtype) for kept in average])

@@ -26,5 +26,5 @@ class TensorFeed:
         return {name: tensor.index_select(0, places) for name, tensor in self.tensors.items()}
 
     def raw(self, first: int, last: int) -> Batch:
-        """The examples first..last-1, on the CPU."""
+        """Return the examples first..last-1, on the CPU."""
         return {name: tensor[first:last].cpu() for name, tensor in self.tensors.items()}

@@ -1,8 +1,8 @@
 """The one loop. It trains every game: one player, two, or four; alternating or simultaneous; from the start or resumed.
 
 No callback can change its order. Observers watch; `steer` alone decides to stop, change the length or rewind, and the
-guard turns levers, both at record steps, where the numbers are read from the device. Where a measure says how good the
-product is, the best one is kept (engine/best.py).
+guard sets levers, both at record steps, where the numbers are read from the device. Where a measure ranks the
+product, the best one is kept (engine/best.py).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Look = Callable[[nn.Module, State], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """How long and in what portions a game is trained. Everything that decides the numbers of a run is in here."""
+    """The length and the intervals of training. Everything that decides the numbers of a run is in here."""
 
     seed: int
     batch_size: int
@@ -65,9 +65,9 @@ class FitSettings:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What training leaves behind: the product, and where the run stands. In the leader's process alone it is whole.
+    """The result of training: the product and the state of the run. It is complete in the leader's process only.
 
-    The product is the moving average at the end, or at the best look where `state.standing.kept_best` says so.
+    The product is the moving average at the end, or at the best look where `state.standing.kept_best` is set.
     """
 
     product: nn.Module
@@ -92,9 +92,9 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
     Args: run: where records, events and checkpoints go; None keeps nothing. look: called at `settings.marks`. target:
         ends training when it holds for the quality of two looks in a row, or of the last one. stop: asked after every
         step; where several processes train, at record steps. world: the processes that train this run together. Only
-        the leader's run, observers, look and target count, and only its product is looked at. guard: what turns levers
-        and takes the run back when it goes wrong; fresh for this call.
-    Raises: Interrupted after saving, when `stop` says so; TrainingError when gradients stay not finite; RecipeError if
+        the leader's run, observers, look and target count, and only its product is looked at. guard: sets levers
+        and takes the run back when it goes wrong; new for this call.
+    Raises: Interrupted after saving, when `stop` is true; TrainingError when gradients stay not finite; RecipeError if
         the batch cannot be shared by the processes; WorldError if another of them is lost.
     """
     world.share_of(settings.batch_size)
@@ -152,7 +152,7 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
 
 @dataclass(frozen=True, slots=True)
 class _Sitting:
-    """Everything that stays the same from the first step to the last."""
+    """The constants of a training session, from the first step to the last."""
 
     seats: Sequence[Seat]
     average: MovingAverage
@@ -169,7 +169,7 @@ class _Sitting:
 def _consider(
     sitting: _Sitting, state: State, record: Record, refits: Mapping[tuple[int, int], int], pace: Pace
 ) -> Decision:
-    """At a record step, by the leader alone: a look at the product where one is due, a decision, and the record."""
+    """Look at the product if due, decide, and write the record. At a record step, in the leader only."""
     settings, look, best = sitting.settings, sitting.look, sitting.best
     if look and any(state.looked < mark <= state.clock.progress for mark in settings.marks):
         state.looked = state.clock.progress
@@ -196,7 +196,7 @@ def _consider(
 
 
 def _guarded(sitting: _Sitting, guard: Guard, state: State, record: Record, decision: Decision) -> Decision:
-    """What the guard does at a record step, told as events; the decision, or RETURN if the guard takes the run back."""
+    """Run the guard at a record step and report its events; return the decision, or RETURN if it takes the run back."""
     settings, run = sitting.settings, sitting.run
     done = guard.step(
         state,
@@ -211,21 +211,21 @@ def _guarded(sitting: _Sitting, guard: Guard, state: State, record: Record, deci
 
 
 def _to_save(step: int, settings: FitSettings) -> bool:
-    """Whether a record step is the first from some multiple of `checkpoint_every_steps` on.
+    """Return whether a record step is the first from some multiple of `checkpoint_every_steps` on.
 
-    By the step alone, so that a resumed run saves at the same steps.
+    It depends on the step alone, so that a resumed run saves at the same steps.
     """
     every, before = settings.checkpoint_every_steps, step - settings.record_every_steps
     return step // every > before // every
 
 
 def _weights(seats: Sequence[Seat]) -> list[list[torch.Tensor]]:
-    """A copy of all weights before a record step, from which the record says how far the step went."""
+    """Copy all weights before a record step, to measure the length of the step for the record."""
     return [[parameter.detach().clone() for parameter in seat.parameters] for seat in seats]
 
 
 def _step(game: Game, feed: Feed, sitting: _Sitting, state: State) -> Step:
-    """The steps of the game, from where the run stands."""
+    """Build the steps of the game from the state of the run."""
     settings = sitting.settings
 
     def tell(kind: str, **content: Any) -> None:
@@ -236,7 +236,7 @@ def _step(game: Game, feed: Feed, sitting: _Sitting, state: State) -> Step:
 
 
 def runner_for(seats: Sequence[Seat], settings: FitSettings, world: World, tell: Callable[..., None]) -> Runner:
-    """On a GPU steps are repeated from a recording, elsewhere they run operation by operation."""
+    """Return a runner: on a GPU steps are repeated from a recording, elsewhere they run operation by operation."""
     device = seats[0].random.device
     if device.type != "cuda":
         return AtOnce(device)
@@ -248,7 +248,7 @@ def runner_for(seats: Sequence[Seat], settings: FitSettings, world: World, tell:
 
 
 def _begin(sitting: _Sitting) -> State:
-    """The state to go on from, in every process: that of the newest healthy checkpoint, or a fresh one."""
+    """Return the state to start from, in every process: that of the newest healthy checkpoint, or a new one."""
     state = _newest(sitting) if sitting.world.leads else State(Clock(sitting.settings.length_examples))
     return share_checkpoint(sitting.world, state, sitting.seats, sitting.average, sitting.best)
 
@@ -271,15 +271,15 @@ def _newest(sitting: _Sitting) -> State:
         save_checkpoint(run.checkpoints, fresh, sitting.seats, sitting.average, best)
         return fresh
     state = load_checkpoint(newest, sitting.seats, sitting.average, best)
-    if best and state.standing is None:  # written before anybody asked which product is best
+    if best and state.standing is None:  # written before there was a measure of the best product
         state.standing = Standing()
     journal.event("resumed", state.step, examples=state.clock.examples)
     return state
 
 
 def _rewind(sitting: _Sitting, state: State, decision: Decision) -> State:
-    """Back to a healthy checkpoint, in every process, with a new attempt number: to the last one with half the learning
-    rate, or to where the guard wants to go."""
+    """Go back to a healthy checkpoint, in every process, with a new attempt number: to the last one with half the
+    learning rate, or to the one that the guard chose."""
     back = state
     if sitting.world.leads:
         back = _one_before(sitting, state) if decision is Decision.REWIND else _before_trouble(sitting, state)
@@ -304,7 +304,7 @@ def _one_before(sitting: _Sitting, state: State) -> State:
             "There is no checkpoint to go back to.",
             "Lower the learning rate or raise gamma.",
         )
-    back = load_checkpoint(newest, sitting.seats, sitting.average)  # the best product is kept, wherever it was found
+    back = load_checkpoint(newest, sitting.seats, sitting.average)  # the best product is kept, whenever it was found
     back.attempt, back.seconds, back.skipped = state.attempt + 1, state.seconds, state.skipped
     back.levers = replace(state.levers, learning_rate=0.5 * state.levers.learning_rate)
     back.looks, back.look_seconds, back.guard = state.looks, state.look_seconds, state.guard
@@ -321,7 +321,7 @@ def _one_before(sitting: _Sitting, state: State) -> State:
 
 
 def _tell(decision: Decision, state: State, settings: FitSettings, journal: Journal) -> None:
-    """A change of the length as an event."""
+    """Report a change of the length as an event."""
     length, standing = state.clock.length, state.standing
     if decision is Decision.REFIT:
         journal.event("refitted", state.step, attempt=state.attempt, length=length)
@@ -354,7 +354,7 @@ def _choose(best: Best, state: State, journal: Journal) -> None:
 
 
 def _stop(sitting: _Sitting, state: State) -> None:
-    """Saves and says how to go on."""
+    """Save, and raise Interrupted, which says how to go on."""
     run, seats = sitting.run, sitting.seats
     if run is None:
         raise Interrupted("Stopped on request.")

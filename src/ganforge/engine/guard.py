@@ -1,8 +1,8 @@
-"""The guard: the one thing that steers a run for its health. It turns a lever, waits, and judges what came of it.
+"""The guard: automatic corrections of a run that goes wrong. It sets a lever, waits, and judges the result.
 
-It reads this run's records up to here and what the diagnosis finds in them, never the clock: the same run gets the same
-actions, also when it was killed and resumed in between. What is found twice in a row and is more than a note is acted
-upon, by the next rung of its ladder (ladders.py). After some looks the leading measure says whether it helped.
+It reads this run's records so far and the diagnosis's findings in them, never the clock: the same run gets the same
+actions, also when it was killed and resumed in between. A finding that occurs twice in a row and is more than a note
+leads to the next rung of its ladder (guard_ladders.py). After some looks the leading measure shows whether it helped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ganforge.records import Finding, History, Record
 WAIT_LOOKS = 2  # until an action is judged: the first look after it may still show what was before
 NEW_BEGINNING = 0.5  # progress from which on a run that was taken back is judged
 REST_LOOKS = 1  # after a judgement
-MOST_ACTIONS = 6  # in a run: who has tried so much does not know what is wrong
+MOST_ACTIONS = 6  # in a run: after so many attempts the cause is unknown
 MOST_RETURNS = 2  # each costs the examples that it takes back
 LEAST_LEFT = 0.2  # of all examples, to go back: with fewer nothing is learned anew
 LATEST = 0.8  # progress after which nothing is begun: no time would be left to judge it
@@ -31,14 +31,14 @@ LONGEST_AVERAGE = 0.2  # of the run
 SHORTEST_AVERAGE = 0.05  # of the run, once it is made longer: what the plans give
 MOST_AUGMENTATION, AUGMENTATION_STEP = 0.8, 0.1
 TARGET = 0.5  # of how far unseen real data falls towards fake: see `_memorised`
-TIMES = {"seconds": 0.0, "examples_per_second": 1.0, "waiting": 0.0, "attempt": 0}  # what must not decide anything
+TIMES = {"seconds": 0.0, "examples_per_second": 1.0, "waiting": 0.0, "attempt": 0}  # what must not affect any decision
 
 Diagnose = Callable[[History], Sequence[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What the guard has done at a record: events to tell, and whether the run is to go back to Memory.healthy."""
+    """The guard's result at a record: events to report, and whether the run is to go back to Memory.healthy."""
 
     events: tuple[Mapping[str, Any], ...] = ()
     goes_back: bool = False
@@ -46,7 +46,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Quality:
-    """The leading measure at a look, turned so that higher is better."""
+    """The leading measure at a look, with its sign set so that higher is better."""
 
     score: float
     low: float
@@ -54,7 +54,7 @@ class _Quality:
 
 
 class Guard:
-    """Watches the records of one run. What must outlive a kill is in State.guard; the records are in the run folder."""
+    """The guard of one run. What must survive a kill is in State.guard; the records are in the run folder."""
 
     def __init__(
         self,
@@ -64,18 +64,18 @@ class Guard:
         product: str = "generator",
         augments: bool = False,
     ) -> None:
-        """Args: diagnose what a history shows, most severe first; measured what looks give, the leading one first;
+        """Args: diagnose gives a history's findings, worst first; measured what looks give, the leading one first;
         product the player whose network is the product; augments whether the discriminator can see through
         augmentation."""
         self._diagnose, self._measured, self._product, self._augments = diagnose, dict(measured), product, augments
         self._records: list[Record] = []
 
     def begin(self, records: Sequence[Record], step: int) -> None:
-        """Take the history up to `step`; what was recorded after it is about to happen again."""
+        """Take the history up to `step`; later records are about to be made again."""
         self._records = [_timeless(record) for record in records if record["step"] <= step]
 
     def first_look(self, state: State, quality: Mapping[str, float]) -> None:
-        """Take in what the product is worth before the first step: a run that falls behind it has lost ground."""
+        """Record the quality of the product before the first step: a run that falls below it has lost quality."""
         seen = self._quality({"quality": quality})
         if seen is not None:
             state.guard = replace(state.guard or Memory(), untrained=(seen.score, seen.low, seen.high))
@@ -85,9 +85,9 @@ class Guard:
         self._records = [record for record in self._records if record["step"] <= step]
 
     def step(self, state: State, record: Record, *, half_life_examples: float, can_return: bool, saves: bool) -> Step:
-        """Looks at a new record and changes the levers and the memory in `state` accordingly.
+        """Examine a new record and change the levers and the memory in `state` accordingly.
 
-        Args: half_life_examples of the average, by the recipe; can_return whether there are checkpoints; saves
+        Args: half_life_examples of the average, from the recipe; can_return whether there are checkpoints; saves
             whether a checkpoint is written at this step.
         """
         self._records.append(_timeless(record))
@@ -117,15 +117,15 @@ class Guard:
         return Step(tuple(events), goes_back)
 
     def _found_again(self, memory: Memory, looked: bool) -> tuple[list[Finding], tuple[str, ...]]:
-        """What is found now and was found before, at two looks or, where every record tells, at two records; and
-        everything that is found. What was found at a look holds until the next one."""
+        """Return what is found now and was found before, at two looks or, where every record shows it, at two records;
+        and all findings. A finding at a look holds until the next one."""
         found = [one for one in self._find() if one.severity != "note" and one.ailment in LADDERS]
         found = [one for one in found if looked or one.ailment in IN_EVERY_RECORD]
         learned = self._has_learned(memory) and SHAPELESS.isdisjoint(one.ailment for one in found)
         found = [one for one in found if one.ailment not in UNMISTAKABLE or not learned]
         again = [one for one in found if one.ailment in memory.seen]
         if not UNMISTAKABLE.isdisjoint((*memory.seen, *(one.ailment for one in found))):
-            again = [one for one in again if one.ailment in UNMISTAKABLE]  # whatever else there is comes from it
+            again = [one for one in again if one.ailment in UNMISTAKABLE]  # all other findings follow from it
         elif self._is_best(memory):
             again = []
         lost = self._lost(memory)
@@ -135,7 +135,7 @@ class Guard:
         return again, (*(one.ailment for one in found), *held)
 
     def _due(self) -> bool:
-        """Whether the diagnosis reads this record although there was no look: seldom in a long history, which costs
+        """Return whether the diagnosis reads this record without a look: seldom in a long history, which costs
         more to read."""
         return len(self._records) % max(1, len(self._records) // EXAMINED) == 0
 
@@ -144,7 +144,7 @@ class Guard:
         return self._diagnose(History(records=tuple(self._records), events=(started,)))
 
     def _quality(self, record: Record) -> _Quality | None:
-        """The leading measure of a look; None if this record has none. What is no number is the worst there is."""
+        """Return the leading measure of a look; None if the record lacks it. Not a number counts as the worst."""
         seen = record.get("quality") or {}
         name = next((name for name in self._measured if name in seen), None)
         if name is None:
@@ -163,7 +163,7 @@ class Guard:
     def _choose(
         self, state: State, memory: Memory, found: Sequence[Finding], half_life_examples: float, can_return: bool
     ) -> tuple[Finding, str, Rung, float | None, float] | None:
-        """The first finding for which there is an untried rung that can be taken, and where its lever goes."""
+        """Return the first finding with an untried rung that can be taken, and the new value of its lever."""
         busy = memory.trial is not None or memory.rest > 0 or len(memory.tried) >= MOST_ACTIONS
         if busy or not found or state.clock.progress > LATEST or self._last_quality() is None:
             return None
@@ -179,30 +179,30 @@ class Guard:
         return None
 
     def _earlier(self, memory: Memory) -> list[_Quality]:
-        """What the looks before the last one saw, the one before the first step included."""
+        """Return the results of the looks before the last one, including the one before the first step."""
         looks = [quality for record in self._records if (quality := self._quality(record)) is not None]
         return [*([_Quality(*memory.untrained)] if memory.untrained else []), *looks[:-1]]
 
     def _is_best(self, memory: Memory) -> bool:
-        """Whether the last look saw the best product so far: what gets better is left alone, whatever was found."""
+        """Return whether the last look saw the best product so far: an improving run is left alone despite findings."""
         last, earlier = self._last_quality(), self._earlier(memory)
         return last is not None and last.score > max((quality.score for quality in earlier), default=math.inf)
 
     def _has_learned(self, memory: Memory) -> bool:
-        """Whether the product is better than before the first step, by more than chance. True where nobody looked."""
+        """Return whether the product is better than before the first step, by more than chance. True without a look."""
         last = self._last_quality()
         return last is None or memory.untrained is None or last.low > memory.untrained[2]
 
     def _is_near_best(self, memory: Memory) -> bool:
-        """Whether the last look proves that a checkpoint saved before it holds a healthy product."""
+        """Return whether the last look proves that a checkpoint saved before it holds a healthy product."""
         last, earlier = self._last_quality(), self._earlier(memory)
         return last is not None and all(last.score >= quality.low for quality in earlier)
 
     def _lost(self, memory: Memory, before_last: bool = False) -> Finding | None:
-        """Whether the product is far worse than it has been, at the last look (or the one before it): no lever alone
-        brings that back. Not a check of the diagnosis, because it needs the look before the first step.
+        """Return whether the product is far worse than before, at the last look (or the one before it): no lever alone
+        restores it. Not a check of the diagnosis, because it needs the look before the first step.
 
-        From look to look quality moves more than its interval says, so the fall must be FAR times as wide as both.
+        Quality varies between looks by more than its interval, so the fall must be FAR times as wide as both.
         """
         last, earlier = self._last_quality(), self._earlier(memory)
         if before_last and earlier:
@@ -218,7 +218,7 @@ class Guard:
         return Finding("lost_ground", "critical", f"{evidence}.", "The steps are too large.", "Smaller steps.")
 
     def _turned(self, state: State, rung: Rung, half_life_examples: float) -> tuple[float | None, float | None]:
-        """Where a rung's lever is, and where it would go: None if it cannot go there or would move nothing."""
+        """Return a rung's lever now and after it: None if it cannot be set so or would not change."""
         levers, length = state.levers, state.clock.length
         if rung.lever == "half_life_examples":
             before = levers.half_life_examples
@@ -234,7 +234,7 @@ class Guard:
         return now, None if useless or not bounds[0] <= after <= bounds[1] else after
 
     def _is_penalised(self) -> bool:
-        """Whether there is a gradient penalty that a factor can change."""
+        """Return whether there is a gradient penalty that a factor can change."""
         terms = self._records[-1].get("terms") or {}
         opponents = [named for player, named in terms.items() if player != self._product]
         return any(value > 0 for named in opponents for name, value in named.items() if name != "adversarial")
@@ -278,7 +278,7 @@ class Guard:
         return memory, told, rung.rewinds
 
     def _adjust(self, state: State, record: Record) -> list[Mapping[str, Any]]:
-        """Once there is augmentation by the guard, a small step of it towards the target: Karras et al. 2020."""
+        """Once the guard has set augmentation, move it a small step towards the target: Karras et al. 2020."""
         strength = state.levers.augmentation
         share = _memorised(record, self._product)
         if strength == 0.0 or share is None:
@@ -293,16 +293,16 @@ class Guard:
     # ---- judging ----------------------------------------------------------------------------------------------------
 
     def _ripe(self, trial: Trial, state: State) -> bool:
-        """Whether a trial can be judged: after enough looks, and of a run that was taken back not before it has come
-        as far as it had been and to NEW_BEGINNING, because quality at the start says nothing against that later on."""
+        """Return whether a trial can be judged: after enough looks, and, if the run was taken back, once it has come
+        as far as before and to NEW_BEGINNING, because quality at the start cannot be compared with later."""
         if state.clock.done:
             return True
         reached = state.clock.progress >= max(trial.progress, NEW_BEGINNING)
         return trial.looks >= WAIT_LOOKS and (not trial.rewound or reached)
 
     def _judge(self, state: State, memory: Memory, trial: Trial, now: _Quality) -> tuple[Memory, Mapping[str, Any]]:
-        """Keep what helped: the measure is better than it was by more than its interval, or the ailment is gone and
-        the measure no worse than its interval. What did not help is undone."""
+        """Keep an action that helped: the measure is better by more than its interval, or the ailment is gone and the
+        measure no worse than its interval. Undo others."""
         gone = all(one.ailment != trial.ailment or one.severity == "note" for one in self._find())
         helped = now.score > trial.high or (gone and now.score >= trial.low)
         reached = getattr(state.levers, trial.lever)
@@ -326,7 +326,7 @@ class Guard:
         return next((name for name in self._measured if name in seen), "")
 
     def _shown(self, score: float) -> float | None:
-        """A score as its measure is written; None for what was no number."""
+        """Return a score with its measure's sign; None if it was not a number."""
         sign = 1.0 if self._measured.get(self._leading()) == "higher" else -1.0
         return sign * score if math.isfinite(score) else None
 
@@ -337,13 +337,13 @@ def _moved(levers: Levers, lever: str, to: float | None) -> Levers:
 
 
 def _timeless(record: Record) -> Record:
-    """A record without what depends on the machine, so that nothing found in it can depend on it either."""
+    """Return a record without what depends on the machine, so that no finding can depend on it."""
     return {**record, **TIMES}
 
 
 def _memorised(record: Record, product: str) -> float | None:
-    """r_v of Karras et al. 2020: how far unseen real data falls from training data towards samples, by the opponent's
-    scores. 0 not at all, 1 it counts as a sample; None where the record does not tell."""
+    """Return r_v of Karras et al. 2020: how far unseen real data falls from training data towards samples, by the
+    opponent's scores. 0 not at all, 1 it counts as a sample; None where the record does not have it."""
     for player, notes in (record.get("notes") or {}).items():
         if player != product and "score_held_out" in notes:
             lead = float(notes["score_real"]) - float(notes["score_fake"])

@@ -1,9 +1,9 @@
-"""What the guard does about which ailment: each has a ladder of actions, tried one after the other from its first.
+"""The guard's actions against each ailment: a ladder of actions, tried one after the other from its first.
 
 The order is that of evidence. A stronger gradient penalty is what makes adversarial training converge (Mescheder,
 Geiger and Nowozin 2018); a longer average hides what the players circle around (Yazici et al. 2019); augmentation is
-the remedy for a discriminator that knows its examples by heart (Karras et al. 2020); smaller steps cost time, so they
-come later, and a network that has been wrecked must be fetched back as well.
+the remedy for a discriminator that memorises its examples (Karras et al. 2020); smaller steps cost time, so they
+come later, and a network that has collapsed must be restored as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An action that has been taken and waits for its judgement."""
+    """An action that was taken and is yet to be judged."""
 
     rung: str  # "collapse 0": the first rung of the ladder against collapse
     ailment: str  # that it is against
@@ -31,7 +31,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Everything that the guard must know of the run so far besides its records."""
+    """The guard's state of the run so far, besides its records."""
 
     tried: tuple[str, ...] = ()  # rungs, in the order of trying
     trial: Trial | None = None
@@ -45,7 +45,7 @@ class Memory:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Memory:
-        """What dataclasses.asdict gave. Raises: TypeError for unknown keys."""
+        """Return the memory from dataclasses.asdict's output. Raises: TypeError for unknown keys."""
         trial = content.get("trial")
         told = {name: tuple(content[name]) for name in ("tried", "seen", "untrained") if content[name] is not None}
         return cls(**{**content, **told, "trial": None if trial is None else Trial(**trial)})
@@ -92,7 +92,7 @@ LADDERS: Final[dict[str, tuple[Rung, ...]]] = {
     "hopeless": (_MUCH_SLOWER_OPPONENT, _SMALLER_STEPS),  # the generator's own steps would be overshooting
     "opponent_overshooting": (_MUCH_SLOWER_OPPONENT, _MUCH_SLOWER_OPPONENT),
     "not_finite": (_SMALLER_STEPS, _STRONGER_PENALTY, _SMALLER_STEPS),
-    "exploding": (_SMALLER_STEPS, _STRONGER_PENALTY, _SMALLER_STEPS),  # what has blown up does not come back by itself
+    "exploding": (_SMALLER_STEPS, _STRONGER_PENALTY, _SMALLER_STEPS),  # a diverged network does not recover by itself
     "oscillating": _UNSTABLE,
     "collapse": (_STRONGER_PENALTY, _SMALLER_STEPS, _SMALLER_STEPS),
     "class_collapse": (_STRONGER_PENALTY, _SMALLER_STEPS),

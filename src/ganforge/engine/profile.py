@@ -1,6 +1,6 @@
-"""Where a step goes: how long it takes, on what, and how far that is from what the machine could do.
+"""The cost of a training step: its time, by part, and how far that is from the machine's limits.
 
-Time is that of ordinary steps, which nobody watches. How it divides is seen in a few more steps under torch's profiler:
+Time is that of ordinary steps without a profiler. Its division comes from a few more steps under torch's profiler:
 on a processor by the time of each operation, on a GPU by that of its kernels. Operations and bytes are counted in one
 step more: multiplications and additions of products and convolutions, and the bytes of every operation's tensors, each
 read or written once.
@@ -41,14 +41,14 @@ PEAK_ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """The best of a few rounds each."""
+    """The machine's limits, each the best of a few rounds."""
 
     flops_per_second: float  # of one large product of random matrices, 2 n^3 operations
     bytes_per_second: float  # of one large copy, each byte counted as read and as written
 
 
 def measure_ceilings(device: torch.device, precision: str) -> Ceilings:
-    """Args: precision "float32" or "bfloat16", that of the product."""
+    """Measure the limits. Args: precision "float32" or "bfloat16", that of the product."""
     side = SIDES.get(device.type, 4096)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))  # zeros may be faster
@@ -60,7 +60,7 @@ def measure_ceilings(device: torch.device, precision: str) -> Ceilings:
 
 
 def wait_for(device: torch.device) -> None:
-    """Until the device has done all that was asked of it."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -68,7 +68,7 @@ def wait_for(device: torch.device) -> None:
 
 
 def _fastest(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds."""
+    """Return the least seconds."""
     seconds = []
     for _ in range(1 + PEAK_ROUNDS):  # the first one chooses kernels and touches memory
         wait_for(device)
@@ -80,7 +80,7 @@ def _fastest(work: Callable[[], object], device: torch.device) -> float:
 
 
 WARM, TIMED, WATCHED = 5, 3, 4  # steps before anything is measured; stretches that are timed; steps that are watched
-ROUNDS = 3  # in which ways to play are compared
+ROUNDS = 3  # in which variants are compared
 OTHER = "other"
 PARTS: tuple[str, ...] = (*get_args(Part), OTHER)
 LATE = 0.9  # progress at which steps are profiled: every player plays by then
@@ -108,22 +108,22 @@ class StepProfile:
 
     @property
     def examples_per_second(self) -> float:
-        """Examples shown a second."""
+        """Return the examples shown per second."""
         return self.batch_size / self.seconds
 
     @property
     def flops_share(self) -> float:
-        """Operations a second over those of a large product of matrices."""
+        """Return the operations per second over those of a large matrix product."""
         return self.flops / self.seconds / self.ceilings.flops_per_second
 
     @property
     def bytes_share(self) -> float:
-        """Bytes a second over those of a large copy. Above 1 where tensors stay in a cache."""
+        """Return the bytes per second over those of a large copy. Above 1 where tensors stay in a cache."""
         return self.bytes / self.seconds / self.ceilings.bytes_per_second
 
 
 def profile_step(game: Game, feed: Feed, settings: FitSettings, seconds: float = 2.0) -> StepProfile:
-    """Play a game for some steps, which change its networks, and say where they go.
+    """Profile some steps of a game, which change its networks.
 
     Args: seconds for the steps that are timed, roughly.
     """
@@ -161,14 +161,14 @@ def profile_step(game: Game, feed: Feed, settings: FitSettings, seconds: float =
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """What a step asks of a processor, whatever processor that is."""
+    """The operations of a step, independent of the processor."""
 
     flops: float
     operations: int  # of torch, on tensors
 
 
 def cost_of_step(game: Game, feed: Feed, settings: FitSettings) -> StepCost:
-    """Play one step, in which every player plays, and count."""
+    """Count the cost of one step, in which every player plays."""
     player, counted = Steps(game, feed, replace(settings, capture=False), warm=0), _Counts()
     with counted, in_order():
         player.play()
@@ -176,12 +176,12 @@ def cost_of_step(game: Game, feed: Feed, settings: FitSettings) -> StepCost:
 
 
 class Steps:
-    """Steps of a game, one after the other, without a run and without a record."""
+    """Steps of a game, without a run or records."""
 
     def __init__(
         self, game: Game, feed: Feed, settings: FitSettings, runner: Runner | None = None, warm: int = WARM
     ) -> None:
-        """Play `warm` steps, until everything is. Args: runner another one than `fit` would take."""
+        """Play `warm` steps to warm up. Args: runner instead of the one that `fit` would take."""
         seats = [sit_down(player) for player in game.players]
         average = MovingAverage(game.product_player.network, settings.half_life_examples)
         self.device, self.captured = seats[0].random.device, False
@@ -193,7 +193,7 @@ class Steps:
         self.play(warm)
 
     def play(self, steps: int = 1) -> None:
-        """Take so many steps, at the same progress; the device may still be busy with them afterwards."""
+        """Take steps at the same progress; the device may still be busy with them afterwards."""
         for _ in range(steps):
             self._step.take(self._state, self._pace)
             self._state.step += 1
@@ -215,7 +215,7 @@ class Variant:
 
 
 def gains(game: Game, feed: Feed, base: Variant, others: Sequence[Variant], seconds: float = 0.7) -> list[float]:
-    """How many times the examples a second of `base` each other way shows, all timed in turn, ROUNDS times."""
+    """Return each variant's examples per second over those of `base`, all timed in turn, ROUNDS times."""
     rates: list[list[float]] = [[] for _ in range(1 + len(others))]
     before = torch.get_num_threads()
     try:
@@ -232,7 +232,7 @@ def gains(game: Game, feed: Feed, base: Variant, others: Sequence[Variant], seco
 
 
 def _time(player: Steps, steps: int) -> tuple[float, float]:
-    """Seconds of a step by the clock, and those of all threads together."""
+    """Return the seconds of a step by the clock, and those of all threads together."""
     wait_for(player.device)
     clock, worked = perf_counter(), process_time()
     player.play(steps)
@@ -257,7 +257,7 @@ def _watched(player: Steps) -> Sequence[FunctionEvent]:
 
 @contextmanager
 def _without_stderr() -> Iterator[None]:
-    """torch's profiler tells of its beginning and its end on the error output, past Python and without being asked."""
+    """Silence stderr, to which torch's profiler writes its beginning and end without passing through Python."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -270,10 +270,10 @@ def _without_stderr() -> Iterator[None]:
 
 
 def shares(events: Sequence[FunctionEvent], *, on_device: bool) -> dict[str, float]:
-    """How working time divides into PARTS.
+    """Return how working time divides into PARTS.
 
     The penalty is not only its own pass backwards to the input: most of it is the second one, through that pass, which
-    happens later among all other gradients. It is known by the numbers of the nodes that the first pass has made.
+    happens later among all other gradients. It is identified by the numbers of the nodes that the first pass made.
 
     Args: on_device counts the kernels that an operation has started, else the time of the operation itself.
     """
@@ -289,7 +289,7 @@ def shares(events: Sequence[FunctionEvent], *, on_device: bool) -> dict[str, flo
 
 
 def _made_by_penalties(events: Sequence[FunctionEvent], penalties: Sequence[FunctionEvent]) -> set[int]:
-    """Numbers of the nodes in the graph of gradients that were made while the penalty went backwards."""
+    """Return the numbers of the autograd nodes that were made while the penalty went backwards."""
     made: set[int] = set()
     walked: set[int] = set()
     for event in events:
@@ -317,7 +317,7 @@ def _part_of(event: FunctionEvent, made: set[int], penalties: Sequence[FunctionE
 
 
 class _Counts(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts arithmetic, bytes and operations of what this thread does within."""
+    """A counter of the arithmetic, bytes and operations of this thread inside the context."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -4,9 +4,9 @@ A turn is one player's loss, the gradients of its own network, and one step of i
 synchronisation. One whose gradients are not finite is skipped on the device: the fused optimisers take a flag
 (`found_inf`) and leave weights and moments as they were. The flags are counted and read at record steps.
 
-A step has two parts. The host chooses which examples, which seeds, and where every number that moves stands: a few
+A step has two parts. The host chooses the examples, the seeds, and the value of every number that moves: a few
 hundred bytes. The device's part is a fixed computation over those, over weights and over moments; what a seat sums lies
-at fixed places of one tensor. It asks nothing of the host and gives nothing back, so a GPU can repeat it from a
+at fixed places of one tensor. It needs nothing from the host and returns nothing, so a GPU can repeat it from a
 recording (capture.py). Run at once or repeated, the numbers are the same.
 """
 
@@ -42,7 +42,7 @@ Name: TypeAlias = tuple[str, str]
 
 @dataclass(slots=True)
 class Seat:
-    """A player at the table: the player, its optimiser, and what its turns have summed since the last record."""
+    """A player in the loop: the player, its optimiser, and the sums of its turns since the last record."""
 
     player: Player
     optimiser: torch.optim.Optimizer
@@ -50,17 +50,17 @@ class Seat:
     random: Draws  # on the device; seeded anew for each turn
     sums: Tensor  # (PLACES,) on the device
     names: list[Name] = field(default_factory=list)  # of the sums from FIRST on; a name keeps its place
-    heard: dict[Name, None] = field(default_factory=dict)  # names of which a turn has told since the last record
+    heard: dict[Name, None] = field(default_factory=dict)  # names that a turn has reported since the last record
     turns: int = 0
 
     def count(self, names: Iterable[Name]) -> None:
-        """One more turn, which told of `names`."""
+        """Count one more turn, which reported `names`."""
         self.turns += 1
         self.heard |= dict.fromkeys(names)
 
 
 def build_optimiser(settings: OptimiserSettings, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """A fused optimiser whose learning rate is a tensor that is given before every step."""
+    """Build a fused optimiser whose learning rate is a tensor that is set before every step."""
     start = torch.tensor(settings.learning_rate.start)
     if settings.kind == "sgd":
         return torch.optim.SGD(parameters, lr=start, fused=True)
@@ -69,7 +69,7 @@ def build_optimiser(settings: OptimiserSettings, parameters: Sequence[nn.Paramet
 
 
 def sit_down(player: Player, world: World = ALONE) -> Seat:
-    """A seat for a player, with an empty account."""
+    """Make a seat for a player, with an empty account."""
     parameters = list(player.network.parameters())
     device, dtype = parameters[0].device, torch.promote_types(parameters[0].dtype, torch.float32)
     random, sums = Draws(torch.Generator(device), world), torch.zeros(PLACES, dtype=dtype, device=device)
@@ -77,7 +77,7 @@ def sit_down(player: Player, world: World = ALONE) -> Seat:
 
 
 def learning_rate(seat: Seat, progress: float, levers: Levers, product: str) -> float:
-    """A player's learning rate at `progress`. Args: product the name of the player whose network is the product."""
+    """Return a player's learning rate at `progress`. Args: product the player whose network is the product, by name."""
     factor = levers.learning_rate * (1.0 if seat.player.name == product else levers.opponent_learning_rate)
     return factor * seat.player.optimiser.learning_rate.at(progress)
 
@@ -87,7 +87,7 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
 
     Args: pieces into which the batch is cut: the gradient is the same mean over all examples, and takes the memory of
         one piece. They go through the networks one after the other, on a processor side by side (core/device.py).
-    Returns: the names of what the loss tells, which has been added to the seat's sums.
+    Returns: the names of the loss's terms and notes, which have been added to the seat's sums.
     """
     for other in others:
         other.player.network.requires_grad_(False)
@@ -109,7 +109,7 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
 
 
 def _loss(seat: Seat, turn: Turn, precision: str) -> tuple[Loss, Tensor]:
-    """The player's loss on a turn, and the mean over its examples of the sum of its terms."""
+    """Return the player's loss on a turn, and the mean over its examples of the sum of its terms."""
     device = turn.random.device
     with span("forward"), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         loss = seat.player.loss(turn)
@@ -136,7 +136,7 @@ def _side_by_side(seat: Seat, turn: Turn, precision: str, pieces: int) -> list[L
 
 
 def _cut(turn: Turn, pieces: int) -> Iterator[Turn]:
-    """Turns over parts of the batch. They share the random numbers' generator, so each draws its own."""
+    """Return turns over parts of the batch. They share the random numbers' generator, so each draws its own."""
     parts = {name: x.chunk(pieces) for name, x in turn.batch.items()}
     for place in range(pieces):
         yield Turn({name: part[place] for name, part in parts.items()}, turn.random, turn.dials)
@@ -144,7 +144,7 @@ def _cut(turn: Turn, pieces: int) -> Iterator[Turn]:
 
 def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) -> Averaging:
     """Begin to average over all processes the gradients that `find_gradients` left; the step is taken when that is
-    finished, unless a gradient is not finite. That is asked after the averaging, so that all processes step or none.
+    finished, unless a gradient is not finite. That is checked after the averaging, so that all processes step or none.
 
     Args: learning_rate a number, or () on the device.
     """
@@ -180,7 +180,7 @@ def _account(seat: Seat, loss: Loss, pieces: int) -> tuple[Name, ...]:
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
-    """What a seat has summed since the last record, as a checkpoint between two records keeps it."""
+    """A seat's sums since the last record, as a checkpoint between two records keeps them."""
 
     names: tuple[Name, ...]
     sums: tuple[float, ...]  # of the names in order, and of the gradient norm
@@ -190,7 +190,7 @@ class OpenAccount:
 
 
 def open_account(seat: Seat) -> OpenAccount | None:
-    """None if the seat has not played since the last record."""
+    """Return a seat's open account; None if it has not played since the last record."""
     if seat.turns == 0:
         return None
     numbers = seat.sums.tolist()
@@ -200,7 +200,7 @@ def open_account(seat: Seat) -> OpenAccount | None:
 
 
 def go_on_with(seat: Seat, account: OpenAccount) -> None:
-    """Put back what `open_account` gave, so that the next record says the same as without the stop."""
+    """Restore what `open_account` returned, so that the next record is the same as without the stop."""
     seat.names += [name for name in account.names if name not in seat.names]
     seat.heard, seat.turns = dict.fromkeys(account.names), account.turns
     *sums, norm = account.sums
@@ -211,7 +211,7 @@ def go_on_with(seat: Seat, account: OpenAccount) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a player's turns gave since the last record, read from the device in one go."""
+    """The results of a player's turns since the last record, read from the device at once."""
 
     terms: dict[str, float]
     notes: dict[str, float]
@@ -222,7 +222,7 @@ class Account:
 def settle(seat: Seat, world: World = ALONE) -> Account | None:
     """Read and clear a seat's account: the one host synchronisation. None if it has not played since.
 
-    Of a run that several processes train, the means are over the examples of all.
+    In a distributed run, the means are over the examples of all processes.
     """
     if seat.turns == 0:
         return None
@@ -238,7 +238,7 @@ def settle(seat: Seat, world: World = ALONE) -> Account | None:
     return account
 
 
-# ---- the step: the host decides, then the device does ----------------------------------------------------------------
+# ---- the step: the host's part, then the device's --------------------------------------------------------------------
 
 
 Told: TypeAlias = tuple[tuple[Name, ...], ...]
@@ -247,7 +247,7 @@ Told: TypeAlias = tuple[tuple[Name, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What two steps must have in common to be the same computation over different numbers."""
+    """The properties that two steps share if they are the same computation over different numbers."""
 
     playing: tuple[int, ...]  # places of the seats that play, in turn order
     dials: tuple[tuple[tuple[str, bool], ...], ...]  # of each, its dials, and whether they are on
@@ -255,7 +255,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the host gives a step: of the same shapes at each step of a phase.
+    """The host's inputs of a step: of the same shapes at each step of a phase.
 
     Where examples live on the device, only their places travel, together with the numbers that move: everything that
     the host chooses is then one copy of some hundred bytes.
@@ -266,12 +266,12 @@ class Inputs:
     batches: tuple[Batch, ...] = ()  # of each playing seat, on the device; none where the examples live there
 
     def on(self, device: torch.device) -> Inputs:
-        """The same on the device. The host does not wait: a copy from pinned memory is queued like any other work."""
+        """Copy to the device. The host does not wait: a copy from pinned memory is queued like any other work."""
         return Inputs(queued(self.chosen, device).to(device, non_blocking=True), self.batches)
 
 
 def queued(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the host from which the device can copy while the host goes on."""
+    """Return a host tensor from which the device can copy while the host goes on."""
     return tensor.pin_memory() if device.type == "cuda" else tensor
 
 
@@ -282,17 +282,17 @@ class Program(Protocol):
 
 
 class Runner(Protocol):
-    """How the device's part is run."""
+    """A way to run the device's part."""
 
     def __call__(self, phase: Phase, inputs: Inputs, program: Program) -> Told: ...
 
     def forget(self) -> None:
-        """Weights or moments may lie elsewhere in memory from now on."""
+        """Note that weights or moments may be elsewhere in memory from now on."""
         ...
 
 
 class AtOnce:
-    """Runs the device's part operation by operation."""
+    """A runner of the device's part operation by operation."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -301,7 +301,7 @@ class AtOnce:
         return program(phase, inputs.on(self._device))
 
     def forget(self) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is stored."""
 
 
 class Step:
@@ -316,7 +316,7 @@ class Step:
         runner: Runner,
         settings: FitSettings,
     ) -> None:
-        """Raises: RecipeError if a batch cannot be shared by the processes, or a process's part be cut into pieces."""
+        """Raises: RecipeError if processes cannot share a batch, or a process's part cannot be cut into pieces."""
         self._game, self._feed, self._seats, self._average = game, feed, seats, average
         self._runner, self._world = runner, seats[0].random.world
         self._settings, self._rows = settings, self._world.share_of(settings.batch_size)
@@ -336,7 +336,7 @@ class Step:
         self._kin = [{place for place, theirs in enumerate(weights) if ours & theirs} for ours in weights]
 
     def take(self, state: State, pace: Pace) -> None:
-        """One step: every player that plays now takes its turn, on a fresh batch and with fresh random numbers."""
+        """Take one step: every player that plays now takes its turn, on a new batch and with new random numbers."""
         progress, step, attempt = state.clock.progress, state.step, state.attempt
         seed, batch_size = self._settings.seed, self._settings.batch_size
         playing = [place for place, seat in enumerate(self._seats) if seat.player.plays(progress)]
@@ -363,14 +363,14 @@ class Step:
             self._seats[place].count(names)
 
     def forget(self) -> None:
-        """To be called when weights or moments have been put back from a checkpoint."""
+        """Note that weights or moments were restored from a checkpoint."""
         self._runner.forget()
 
     def perform(self, phase: Phase, inputs: Inputs) -> Told:
-        """The device's part.
+        """Run the device's part.
 
         `alternating`: each player steps in turn, and the next one sees the step. `simultaneous`: all gradients first,
-        then all steps. Where several processes train, gradients travel while the next player computes.
+        then all steps. In a distributed run, gradients are averaged while the next player computes.
         """
         count, chosen = len(phase.playing), inputs.chosen
         places, chosen = chosen.tensor_split([0 if inputs.batches else count * self._rows])

@@ -25,7 +25,7 @@ KINDS = {
 
 
 def kind_named(name: str) -> Kind:
-    """A kind of data by its name. Raises: RecipeError."""
+    """Return a kind of data by its name. Raises: RecipeError."""
     if name not in KINDS:
         raise RecipeError(f"There is no kind of data {name!r}.", did_you_mean(name, KINDS))
     kind: Kind = import_module(KINDS[name]).KIND
@@ -33,12 +33,12 @@ def kind_named(name: str) -> Kind:
 
 
 def every_kind() -> list[Kind]:
-    """All kinds of data, in the order of KINDS."""
+    """Return all kinds of data, in the order of KINDS."""
     return [kind_named(name) for name in KINDS]
 
 
 def task_of(kind: Kind, name: str) -> Task:
-    """A task of a kind. Raises: RecipeError if the kind has none of that name; InputError if its extra is missing."""
+    """Import a task of a kind. Raises: RecipeError if the kind does not have it; InputError if its extra is missing."""
     if name not in kind.tasks:
         raise RecipeError(f"There is no task {name!r} for {kind.name}.", did_you_mean(name, kind.tasks))
     module, _, task = kind.tasks[name].partition(":")
@@ -48,14 +48,14 @@ def task_of(kind: Kind, name: str) -> Task:
 
 
 def load_model(kind: Kind, folder: Path, task: str, device: str = "cpu") -> Model:
-    """A model of a kind. Raises: RunError; InputError if the kind's extra is missing."""
+    """Load a model of a kind. Raises: RunError; InputError if the kind's extra is missing."""
     with extra_of(kind):
         return kind.load(folder, task, device)
 
 
 @contextmanager
 def extra_of(kind: Kind) -> Iterator[None]:
-    """While code of a kind runs: a package that is not installed is asked for in words, if an extra brings it."""
+    """Turn the missing package of an extra into an InputError that names the extra, while code of a kind runs."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -68,11 +68,11 @@ def extra_of(kind: Kind) -> Iterator[None]:
         ) from error
 
 
-# ---- options that belong to kinds: which there are, and how what a person gives for them is read ---------------------
+# ---- options that belong to kinds: their list, and how their values are read -----------------------------------------
 
 
 def options_of(verb: str) -> dict[str, list[tuple[Kind, Option]]]:
-    """Every option that a kind has for a verb, by its name, each with the kinds that have it."""
+    """Return the options that kinds have for a verb, by name, each with the kinds that have it."""
     found: dict[str, list[tuple[Kind, Option]]] = {}
     for kind in every_kind():
         for option in kind.options:
@@ -82,17 +82,17 @@ def options_of(verb: str) -> dict[str, list[tuple[Kind, Option]]]:
 
 
 def flag_of(option: Option) -> str:
-    """How it is typed: --resolution."""
+    """Return an option's flag: --resolution."""
     return option.flag or f"--{option.name.replace('_', '-')}"
 
 
 def was_given(value: object) -> bool:
-    """Whether an option was asked for: not if it is None, False, or an empty tuple, list or dictionary."""
+    """Return whether an option was given: not if it is None, False, or an empty tuple, list or dictionary."""
     return value is not None and value is not False and not (isinstance(value, tuple | list | dict) and not value)
 
 
 def read_options(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for options of kinds, as they are kept. What is None, False or empty was not asked for and is left out.
+    """Read values for options of kinds. What is None, False or empty was not given and is left out.
 
     Raises: RecipeError for a name that no kind has, or a value that the option cannot take.
     """
@@ -114,7 +114,7 @@ def read_options(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse_of_others(kind: Kind, verb: str, given: Mapping[str, Any], what: str) -> None:
-    """Raises: RecipeError for an option that other kinds have.
+    """Refuse options of other kinds. Raises: RecipeError.
 
     Args: what the option was given for, as the second half of a sentence: "'wine' is read as a table".
     """
@@ -132,7 +132,7 @@ def refuse_of_others(kind: Kind, verb: str, given: Mapping[str, Any], what: str)
 
 
 def read_value(option: Option, value: Any) -> Any:
-    """One value, as it is typed or as Python has it. Raises: RecipeError."""
+    """Read one value, as it is typed or as Python has it. Raises: RecipeError."""
     read = value
     if option.type is bool:
         if not isinstance(value, bool):
@@ -147,7 +147,7 @@ def read_value(option: Option, value: Any) -> Any:
 
 
 def _number(option: Option, value: Any) -> int | float:
-    """A number within its bounds; 2_000 and 2,000 are welcome where it is whole."""
+    """Read a number within its bounds; 2_000 and 2,000 are accepted where it is whole."""
     whole = option.type is int
     try:
         if isinstance(value, bool):
@@ -180,10 +180,10 @@ MOST_NAMES = 30  # that are listed where none is near
 
 
 def recognise(source: object, among: Iterable[Kind] | None = None) -> tuple[Kind, Claim]:
-    """The kind of a path, a built-in name, or a value that was given in Python, and why it is of that kind.
+    """Find the kind of a path, a built-in name, or a value that was given in Python, and the reason.
 
     Args: among the kinds that may be meant, by default all.
-    Raises: DataError if there is nothing at the path, or no kind takes it; InputError if several do with equal right.
+    Raises: DataError if the path does not exist, or no kind takes it; InputError if several have equal claims.
     """
     kinds = every_kind() if among is None else list(among)
     if isinstance(source, str | Path):
@@ -201,7 +201,7 @@ def recognise(source: object, among: Iterable[Kind] | None = None) -> tuple[Kind
 
 
 def is_built_in(source: object, kinds: Iterable[Kind] | None = None) -> bool:
-    """Whether it is the name of a data set that comes along. A Path is never a name."""
+    """Return whether it is the name of a built-in data set. A Path is never a name."""
     return isinstance(source, str) and any(source in kind.built_in for kind in kinds or every_kind())
 
 
@@ -216,7 +216,7 @@ def _claim(kind: Kind, source: object) -> Claim | None:
 
 
 def _refuse_missing(source: str | Path, kinds: list[Kind]) -> None:
-    """Raises: DataError with the nearest name if there is nothing at a path."""
+    """Check that a path exists. Raises: DataError with the nearest name if not."""
     path, words = Path(source).expanduser(), str(source)
     try:
         if is_built_in(source, kinds) or path.exists():
@@ -255,7 +255,7 @@ def _shown(source: object) -> str:
 
 @contextmanager
 def on_disk(source: object, kind: Kind) -> Iterator[str | Path]:
-    """A path for data: its own, or, of a value that was given in Python, that of a file which is there for now.
+    """Yield a path for data: its own, or, for a value that was given in Python, that of a temporary file.
 
     Args: kind of the data. Raises: DataError if a value is not usable as data of the kind.
     """
@@ -269,7 +269,7 @@ def on_disk(source: object, kind: Kind) -> Iterator[str | Path]:
 
 
 def lasting(source: str | Path) -> str:
-    """Data's path from the root, so that a run opens it from every folder; a built-in name as it is.
+    """Return the absolute path of data, so that a run opens it from every folder; a built-in name as it is.
 
     What does not exist is left as it was typed, for the error that follows. A Path is never a name. Links are not
     followed: what they point to may have a name without a suffix.

@@ -1,1 +1,1 @@
-"""What every plan does alike: how long, how fast, on which device, and how a model is stored."""
+"""The common parts of all plans: length, rate and device of a run, drafts of recipes, the adversarial game."""

@@ -1,4 +1,4 @@
-"""Choose where, how and for how long a run computes, and set this process to it."""
+"""Choose the device, precision, threads and length of a run, and configure this process for it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ganforge.recipe import Adversary, Average, Compute, Length, Optimiser, Reci
 from ganforge.records import Record
 
 TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
-MOST_RECORDS = 2_000.0  # in a run whose examples were asked for, however long
+MOST_RECORDS = 2_000.0  # in a run whose examples were given, however long
 MOST_TIMING_SECONDS = 4.0  # per candidate, on a machine that is slow or busy
 
 
 def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate: float) -> int:
-    """Steps from one record to the next: about a second of them, and at least twenty records in a run.
+    """Return the steps from one record to the next: about a second of them, and at least twenty records in a run.
 
-    Args: rate in examples/s as timed; None where the clock must not decide: then steady_rate stands for it.
+    Args: rate in examples/s as timed; None where the clock must not decide: then steady_rate replaces it.
     """
     pace = max(steady_rate, examples / MOST_RECORDS) if rate is None else rate
     return max(1, min(round(pace / batch), examples // batch // 20))
@@ -37,7 +37,7 @@ def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate:
 
 @dataclass(slots=True)
 class _Rates:
-    """An observer that keeps the rate of each record."""
+    """An observer that stores the rate of each record."""
 
     seen: list[float]
 
@@ -49,9 +49,9 @@ class _Rates:
 
 
 def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build: Callable[[Recipe], Game]) -> float:
-    """Examples per second of real training steps on this machine: the median of a few short stretches of `steps`.
+    """Measure examples per second of real training steps on this machine: the median of a few short runs of `steps`.
 
-    The first stretch only warms up: kernels are chosen and memory is taken in it.
+    The first run only warms up: it chooses kernels and allocates memory.
     """
     batch, rates = recipe.optimiser.batch_size, _Rates([])
     settings = FitSettings(
@@ -80,7 +80,7 @@ def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build:
 
 
 def timed_enough(seen: Sequence[float], enough: float, least: int) -> bool:
-    """Whether no more stretches need be timed. Args: seen their rates so far; enough by perf_counter; least of them."""
+    """Return whether no more timing is needed. Args: seen their rates so far; enough by perf_counter; least of them."""
     return len(seen) >= least and perf_counter() > enough
 
 
@@ -89,7 +89,7 @@ ALONE = "each operation has one: several wait for each other, and for long where
 
 
 def choose_compute(draft: Draft) -> Compute:
-    """Choose the section `compute` for the draft's device: precision, threads, and what only an NVIDIA GPU has."""
+    """Choose the section `compute` for the draft's device: precision, threads, and settings for NVIDIA GPUs."""
     machine, device = survey_machine(), draft.device
     best, on_gpu = device == machine.device, device.startswith("cuda")
     precision = machine.precision if best else "float32"
@@ -115,7 +115,7 @@ def choose_compute(draft: Draft) -> Compute:
 
 
 def use(compute: Compute) -> None:
-    """Set this process to a recipe's section `compute`.
+    """Configure this process by a recipe's section `compute`.
 
     The number of threads decides the order of sums, and with it the bits of a run; on a GPU the choice of algorithms
     does. TF32 keeps 10 bits of the factors of a product and adds in float32.
@@ -129,9 +129,9 @@ def use(compute: Compute) -> None:
 
 
 def library_threads(compute: Compute) -> AbstractContextManager[object]:
-    """A context in which numpy, SciPy and scikit-learn share an operation among as many threads as torch does.
+    """A context in which numpy, SciPy and scikit-learn use as many threads for an operation as torch does.
 
-    Left alone they take all cores. Judging digits took 4 s with one thread and 5 to 11 s with two.
+    By default they use all cores. Judging digits took 4 s with one thread and 5 to 11 s with two.
     """
     limits: AbstractContextManager[object] = threadpool_limits(compute.threads)
     return limits
@@ -144,8 +144,8 @@ FEWEST_EXAMPLES = 2  # in a piece: translation without pairs moves the examples 
 def choose_pieces(draft: Draft, feed: Feed, *, build: Callable[[Recipe], Game]) -> None:
     """Revise `compute.pieces` once network, objective and batch are chosen, for runs on a processor.
 
-    What a step costs is counted and not timed, so that the same command gives the same pieces on a busy machine.
-    A person who has pinned pieces or threads is left with them, and examples that an objective ties together stay in
+    The cost of a step is counted, not timed, so that the same command gives the same pieces on a busy machine.
+    Pinned pieces or threads are kept, and examples that an objective ties together stay in
     one piece. Args: build the game of a recipe, of which one step is played.
     """
     compute, batch = draft[Compute], draft[Optimiser].batch_size
@@ -168,7 +168,7 @@ def choose_pieces(draft: Draft, feed: Feed, *, build: Callable[[Recipe], Game]) 
 
 
 def pieces_for(cost: StepCost, batch: int, cores: int) -> int:
-    """Number of equal pieces: at most one for each core, each of at least FEWEST_EXAMPLES.
+    """Return the number of equal pieces: at most one for each core, each of at least FEWEST_EXAMPLES.
 
     Every further piece starts all operations of a step once more. That costs little, also where no other core is free,
     if the step has FLOPS_PER_START multiplications and additions for each operation that is started again.
@@ -178,7 +178,7 @@ def pieces_for(cost: StepCost, batch: int, cores: int) -> int:
     return next(pieces for pieces in range(most, 0, -1) if batch % pieces == 0)
 
 
-# ---- how long a run is, how it is averaged, and how often it is recorded and looked at -------------------------------
+# ---- the length of a run, its moving average, and the intervals of records and looks ---------------------------------
 
 
 DEFAULT_MINUTES = 5.0
@@ -190,12 +190,12 @@ Measure: TypeAlias = Callable[[Recipe, int], float]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a kind of data is recorded and looked at while it is learned."""
+    """The intervals of records and looks for a kind of data."""
 
     examples: str  # what is shown: "pictures"
     looks: str  # "looks at samples"
     seconds_per_look: float
-    steady_rate: float  # examples/s that records and looks are spaced by where examples were asked for, not minutes
+    steady_rate: float  # examples/s that space records and looks where examples were given, not minutes
     half_life_share: float  # of the run, for the moving average
     most_steps: int  # from one record to the next
     marks: Callable[[float], tuple[float, ...]]  # seconds of training -> progress at which samples are looked at
@@ -204,7 +204,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How long a run is, before it is written into a draft."""
+    """The length of a run, before it is written into a draft."""
 
     examples: int
     why: str
@@ -213,9 +213,9 @@ class Span:
 
 
 def for_examples(draft: Draft, asked: int, measure: Measure) -> Span:
-    """The span that was asked for: one step shows the least that can be.
+    """Return the span for given examples: at least one step.
 
-    Only the rate is timed, and no choice hangs on it that the weights depend on: the same command gives the same model.
+    Only the rate is timed, and no choice that the weights depend on uses it: the same command gives the same model.
     """
     batch = draft[Optimiser].batch_size
     examples = max(batch, asked)
@@ -226,7 +226,7 @@ def for_examples(draft: Draft, asked: int, measure: Measure) -> Span:
 
 
 def for_minutes(draft: Draft, pace: Pace, measure: Measure) -> Span:
-    """The span of the minutes that were asked for."""
+    """Return the span for given minutes."""
     seconds, training, looks = seconds_for_training(draft, pace)
     rate = measure(draft.recipe(), TIMED_STEPS)
     examples = max(draft[Optimiser].batch_size, int(rate * training))
@@ -235,7 +235,7 @@ def for_minutes(draft: Draft, pace: Pace, measure: Measure) -> Span:
 
 
 def seconds_for_training(draft: Draft, pace: Pace) -> tuple[float, float, int]:
-    """Seconds asked for, those that are left for training once the looks are taken off, and the number of looks."""
+    """Return the seconds that were given, those that remain for training without the looks, and the number of looks."""
     seconds = 60.0 * (draft.request.minutes or DEFAULT_MINUTES)
     looks = len(draft.pinned.get("records.marks", pace.marks(seconds)))
     return seconds, max(0.5 * seconds, seconds - looks * pace.seconds_per_look), looks
@@ -244,7 +244,7 @@ def seconds_for_training(draft: Draft, pace: Pace) -> tuple[float, float, int]:
 def choose_length(draft: Draft, pace: Pace, span: Span, **records: Choice) -> None:
     """Choose the sections `average`, `length` and `records` of a run whose span is known.
 
-    Where examples were asked for nothing here follows the clock: what is looked at when decides what the guard sees.
+    Where examples were given nothing here depends on the clock: the times of looks decide what the guard sees.
     Args: records more choices of that section.
     """
     examples, seconds = span.examples, span.seconds

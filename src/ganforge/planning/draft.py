@@ -1,13 +1,13 @@
-"""A recipe in the making: what a person has pinned, and what a plan chooses beside it, each value with its reason.
+"""The draft of a recipe: the settings that a person pinned, and those that a plan chooses, each with its reason.
 
-A plan makes one Draft, at the very beginning, and chooses section after section:
+A plan makes one Draft at the beginning, and chooses section after section:
 
     draft = Draft(request, task, absent={"augmentation": "a cell has no neighbour to be moved to"})
     average = draft.choose(Average, half_life_examples=(0.05 * examples, "5 % of the run"))
     recipe = draft.recipe()
 
-What is pinned (--set, --objective) stands in place of what is chosen from the first moment on, so that nothing is timed
-or decided that the person has ruled out, and no plan has to lay it over a finished recipe.
+Pinned settings (--set, --objective) replace chosen ones from the beginning, so that nothing is timed
+or decided that the person has ruled out, and no plan has to merge them into a finished recipe.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ Chosen = TypeVar("Chosen", bound=Section)
 
 
 class Pinned(Mapping[str, Any]):
-    """What a person has set, "section.key" -> value. It is read, checked and refused once, before data is opened."""
+    """A person's settings, "section.key" -> value. They are read and checked once, before data is opened."""
 
     def __init__(self, request: Request, task: type[Task]) -> None:
-        """Raises: RecipeError for unknown names, values that cannot be, and what was said in two ways."""
+        """Raises: RecipeError for unknown names, invalid values, and settings that were given in two ways."""
         _refuse_two_lengths(request)
-        self.words: dict[str, str] = {}  # "section.key" -> how the person has said it
+        self.words: dict[str, str] = {}  # "section.key" -> how the person typed it
         self._values: dict[str, Any] = {}
         own = task.section.key if task.section else None
         sections = {section.key: section for section in (*SECTIONS, task.section) if section is not None}
@@ -70,7 +70,7 @@ class Pinned(Mapping[str, Any]):
         return len(self._values)
 
     def of(self, section: str) -> dict[str, Any]:
-        """The pinned settings of one section, by key."""
+        """Return the pinned settings of one section, by key."""
         start = f"{section}."
         return {name.removeprefix(start): value for name, value in self.items() if name.startswith(start)}
 
@@ -86,10 +86,10 @@ class Draft:
         absent: Mapping[str, str] | None = None,
         device: str | None = None,
     ) -> None:
-        """Args: absent sections ("augmentation") and settings ("network.depth") that a run of this task has no use for,
+        """Args: absent sections ("augmentation") and settings ("network.depth") that a run of this task does not use,
         and why; device the only one that the task runs on, None for any.
 
-        Raises: RecipeError for what is pinned and cannot be, or is absent.
+        Raises: RecipeError if a pinned setting is invalid or absent.
         """
         self.request, self.task = request, task
         self.pinned = Pinned(request, task)
@@ -105,12 +105,12 @@ class Draft:
 
     @property
     def examples(self) -> int | None:
-        """How many examples the person wants shown; None where minutes are asked for, or nothing is."""
+        """Return the examples that the person asked for; None where minutes were given, or neither."""
         asked: int | None = self.pinned.get("length.examples", self.request.examples)
         return asked
 
     def leave_out(self, absent: Mapping[str, str]) -> None:
-        """Say that there are no such sections or settings, and why. Raises: RecipeError where one is pinned."""
+        """Mark sections or settings as absent, with the reason. Raises: RecipeError where one is pinned."""
         for name, why in absent.items():
             for pinned in self.pinned:
                 if pinned == name or pinned.startswith(f"{name}."):
@@ -122,7 +122,7 @@ class Draft:
                     )
 
     def choose(self, section: type[Chosen], /, **choices: Choice) -> Chosen:
-        """A section, whole. What is pinned of it stands in place of what is chosen, or beside it.
+        """Choose a complete section. Its pinned settings replace or extend the chosen ones.
 
         Args: choices key -> value and reason. Raises: RecipeError for values that do not go together.
         """
@@ -131,7 +131,7 @@ class Draft:
         return self._with(section, {}, choices)
 
     def revise(self, section: type[Chosen], /, **choices: Choice) -> Chosen:
-        """Other choices in a section that is chosen already."""
+        """Change choices in a section that is chosen already."""
         before = self[section]
         return self._with(section, {name: getattr(before, name) for name in type(before).model_fields}, choices)
 
@@ -145,21 +145,21 @@ class Draft:
         return section
 
     def explain(self, reasons: Mapping[str, str]) -> None:
-        """More reasons: "section.key", or "task" -> why."""
+        """Add reasons: "section.key", or "task" -> why."""
         self._reasons |= {name: why for name, why in reasons.items() if why}
 
     def why(self, name: str) -> str:
-        """The reason that was given for "section.key"."""
+        """Return the reason that was given for "section.key"."""
         return self._reasons[name]
 
     def __getitem__(self, kind: type[Chosen]) -> Chosen:
-        """A section that is chosen already."""
+        """Return a section that is chosen already."""
         section = self._sections[kind.key]
         assert isinstance(section, kind)
         return section
 
     def recipe(self) -> Recipe:
-        """The recipe as it is chosen by now; where the length is not, one step long, which is enough to be timed."""
+        """Return the recipe as chosen so far; without a chosen length one step long, which is enough for timing."""
         sections = dict(self._sections)
         own = sections.pop(self.task.section.key, None) if self.task.section else None
         sections.setdefault(Length.key, Length(examples=self[Optimiser].batch_size))
@@ -168,7 +168,7 @@ class Draft:
 
 
 def _refuse_two_lengths(request: Request) -> None:
-    """Raises: RecipeError when more than one of --minutes, --examples and --set length.examples was given."""
+    """Refuse two lengths. Raises: RecipeError if several of --minutes, --examples, --set length.examples were given."""
     given = {
         "--minutes": request.minutes,
         "--examples": request.examples,
@@ -180,7 +180,7 @@ def _refuse_two_lengths(request: Request) -> None:
 
 
 def _own_name(typed: str, own: str | None, task: str) -> str:
-    """The full name of `task.KEY`. Raises: RecipeError if the task has no settings, or for an old name."""
+    """Return the full name of `task.KEY`. Raises: RecipeError if the task has no settings, or for an old name."""
     if typed in RENAMED:
         raise RecipeError(
             f"There is no setting {typed!r} any more.",
@@ -200,7 +200,7 @@ def _own_name(typed: str, own: str | None, task: str) -> str:
 
 
 def _checked(name: str, value: Any, sections: Mapping[str, type[Section]]) -> Any:
-    """A value as its section holds it. Raises: RecipeError for an unknown name, a value out of range, and `data`."""
+    """Validate a value for its section. Raises: RecipeError for an unknown name, a value out of range, and `data`."""
     section, _, key = name.partition(".")
     if section not in sections:
         known = sorted(set(sections) - {"data"})
@@ -231,7 +231,7 @@ def _checked(name: str, value: Any, sections: Mapping[str, type[Section]]) -> An
 
 
 def _refuse_unknown(pinned: Pinned, task: type[Task]) -> None:
-    """Raises: RecipeError for a device that is not here, an unknown objective, a measure that cannot rank models."""
+    """Raises: RecipeError for an unavailable device, an unknown objective, a measure that cannot rank models."""
     device, objective, measure = (pinned.get(name) for name in ("compute.device", "objective.name", "records.best_by"))
     if device is not None and device not in devices_here():
         raise RecipeError(
@@ -251,7 +251,7 @@ def _refuse_unknown(pinned: Pinned, task: type[Task]) -> None:
 
 
 def _value(text: str) -> Any:
-    """A number, list or true/false as typed, else the text itself."""
+    """Parse a number, list or true/false; return other text as it is."""
     try:
         return json.loads(text)
     except ValueError:

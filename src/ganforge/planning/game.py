@@ -92,7 +92,7 @@ def choose_optimiser(
 
 
 def optimiser_settings(recipe: Recipe) -> OptimiserSettings:
-    """How a player steps: its learning rate moves along a half cosine."""
+    """Return a player's optimiser settings: its learning rate moves along a half cosine."""
     chosen = recipe.optimiser
     rate = Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup)
     betas = {"beta1": chosen.beta1, "beta2": chosen.beta2}
@@ -125,7 +125,7 @@ def choose_objective(
 
 
 def gamma_schedule(recipe: Recipe) -> Schedule:
-    """The gradient penalty's weight: geometric between its ends, or linear where one is 0."""
+    """Return the schedule of the gradient penalty's weight: geometric between its ends, or linear where one is 0."""
     start, end = recipe.adversary.gamma_start, recipe.adversary.gamma_end
     return Schedule(start, end, "geometric" if min(start, end) > 0 else "linear")
 
@@ -143,7 +143,7 @@ Dials: TypeAlias = Callable[[float, Levers], Mapping[str, float]]
 
 
 def initialised(seed: int, build: Callable[[], Built]) -> Built:
-    """What `build` makes, with first weights that follow from the seed alone."""
+    """Call `build` with initial weights that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # torch's initialisers take no generator
         return build()
@@ -152,7 +152,7 @@ def initialised(seed: int, build: Callable[[], Built]) -> Built:
 def build_pair(
     recipe: Recipe, pairs: Pairs, memory_format: torch.memory_format = torch.preserve_format
 ) -> tuple[nn.Module, nn.Module]:
-    """Generator and discriminator of a recipe, freshly initialised from its seed, on its device."""
+    """Build the generator and discriminator of a recipe, initialised from its seed, on its device."""
     pair = network_pair(recipe.network, recipe.data, pairs)
     generator, discriminator = initialised(
         seed_for(recipe.seed, "networks"), lambda: (pair.generator(), pair.discriminator())
@@ -163,7 +163,7 @@ def build_pair(
 
 
 def gamma_dials(recipe: Recipe) -> Dials:
-    """The dial that every adversarial game has: `gamma`, the penalty's weight now."""
+    """Return the dial of every adversarial game: `gamma`, the penalty's weight now."""
     gamma = gamma_schedule(recipe)
     return lambda progress, levers: {"gamma": levers.penalty * gamma.at(progress)}
 
@@ -177,12 +177,12 @@ def adversarial_game(
     view: View | None = None,
     dials: Dials | None = None,
 ) -> Game:
-    """The game of two on any examples, with or without labels: discriminator first, then generator.
+    """Build the game of two on any examples, with or without labels: discriminator first, then generator.
 
     Args:
         generator: latent (B, Z), label (B,) or None -> x (B, ...). discriminator: x, label -> score (B,).
         held_out: real examples that are never trained on; the discriminator's score of them is noted at each look, and
-            tells whether it has begun to know the training examples by heart.
+            shows whether it has begun to memorise the training examples.
         view: what the discriminator sees examples through; None shows them as they are.
         dials: of both players, `gamma` among them; None for `gamma` alone.
     """
@@ -215,7 +215,7 @@ def adversarial_game(
         return objective.generator_loss(bind(turn), turn.batch["x"], draw(turn))
 
     def score_held_out(stands: Mapping[str, float]) -> dict[str, Tensor]:
-        """Seen through changes of the same kind as the training examples, or the two scores could not be compared."""
+        """Score held-out examples with the augmentation of training examples, so that the scores are comparable."""
         assert held_out is not None
         batch = held_out.batch(torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED])
         x = batch["x"]

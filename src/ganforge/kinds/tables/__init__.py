@@ -1,4 +1,4 @@
-"""Tables: the door of this kind of data. Nothing heavy is imported before it is needed."""
+"""Tables: the entry point of this kind of data. Nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUILT_IN = {
 
 
 def recognises(source: object) -> Claim | None:
-    """Text files, Arrow files, Parquet whose columns hold no encoded pictures, and frames."""
+    """Recognise text files, Arrow files, Parquet without encoded pictures in its columns, and frames."""
     if not isinstance(source, str | Path):
         return Claim(3, f"it is a {type(source).__name__}") if _is_table(source) else None
     path = Path(source).expanduser()
@@ -44,7 +44,7 @@ def recognises(source: object) -> Claim | None:
 def keep(value: object, folder: Path) -> Path:
     """Write a table of pandas, polars or pyarrow as Parquet. A frame's index is left out.
 
-    Raises: DataError if columns have no name of their own, or hold values of several types.
+    Raises: DataError if columns do not have unique names, or hold values of several types.
     """
     import pyarrow.parquet as pq
 
@@ -54,7 +54,7 @@ def keep(value: object, folder: Path) -> Path:
 
 
 def load(folder: Path, task: str, device: str) -> Model:
-    """The model of a task, read back without the training data."""
+    """Load the model of a task without the training data."""
     if task == "regress":
         from ganforge.kinds.tables.regress.model import load_regression
 
@@ -65,7 +65,7 @@ def load(folder: Path, task: str, device: str) -> Model:
 
 
 def overview(recipe: Recipe) -> tuple[Rows, ...]:
-    """The columns and the rules (contracts.Kind)."""
+    """Return the columns and the rules (contracts.Kind)."""
     from ganforge.kinds.tables.plan import overview_of
 
     return overview_of(recipe)
@@ -82,7 +82,7 @@ def write_plan(recipe: Recipe, out: Path, force: bool) -> bool | None:
 
 
 def _parquet(path: Path) -> Claim | None:
-    """By the columns. One that cannot be read is left to its reader."""
+    """Judge a Parquet file by its columns. One that cannot be read is left to its reader."""
     from ganforge.core.files import encoded_columns
 
     return (
@@ -91,7 +91,7 @@ def _parquet(path: Path) -> Claim | None:
 
 
 def _folder(folder: Path) -> Claim | None:
-    """Parts of one table, unless other files or folders lie beside them: then those may be what it is about."""
+    """Judge a folder of Parquet parts: a weaker claim if it holds other files or folders, which may matter more."""
     parts = sorted(folder.glob("*.parquet"))
     claim = _parquet(parts[0]) if parts else None
     if claim is None:
@@ -101,7 +101,7 @@ def _folder(folder: Path) -> Claim | None:
 
 
 def _is_table(value: object) -> bool:
-    """Whether it is a table of pandas or pyarrow, which are imported if it is, or hands itself over as Arrow."""
+    """Return whether it is a table of pandas or pyarrow, which are imported if it is, or exports itself as Arrow."""
     pandas, arrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
     if pandas is not None and isinstance(value, pandas.DataFrame):
         return True
@@ -111,7 +111,7 @@ def _is_table(value: object) -> bool:
 
 
 def _arrow(value: Any) -> pa.Table:
-    """The table as Arrow holds it, with what pandas needs to find its dtypes again."""
+    """Convert the table to Arrow, with the metadata from which pandas restores its dtypes."""
     import pandas as pd
     import pyarrow as pa
 

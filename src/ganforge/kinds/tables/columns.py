@@ -1,4 +1,4 @@
-"""The sections of a recipe about a table: its columns, and how its rows are learned."""
+"""The sections of a recipe for a table: its columns, and how its rows are learned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ColumnKind = Literal["integer", "decimal", "category", "boolean", "datetime", "i
 
 
 class Column(Section):
-    """One column of a table: what was found, and what a person may correct in plan.json."""
+    """One column of a table: its found properties, which a person may correct in plan.json."""
 
     name: str
     kind: ColumnKind
@@ -37,22 +37,22 @@ class Column(Section):
 
     @property
     def is_number(self) -> bool:
-        """Whether its values have an order and distances; else they are texts."""
+        """Return whether its values have an order and distances; else they are texts."""
         return self.kind in NUMBERS
 
     @property
     def unit(self) -> int:
-        """Microseconds that a datetime is counted in; 1 of other columns."""
+        """Return the unit of a datetime in microseconds; 1 for other columns."""
         return MICROSECONDS[self.resolution or "D"] if self.kind == "datetime" else 1
 
 
 def learned(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns that are learned and measured, in their order: all but identifiers and constants."""
+    """Return the columns that are learned and measured, in their order: all but identifiers and constants."""
     return tuple(column for column in columns if column.kind in LEARNED)
 
 
 class TableData(Data):
-    """Where a table is, and what was found of its columns."""
+    """The place of a table, and its columns."""
 
     apart: ClassVar[Mapping[str, str]] = {**Data.apart, "columns": "Correct a plan.json, and give it with --plan."}
 
@@ -60,7 +60,7 @@ class TableData(Data):
 
 
 def columns_of(recipe: Recipe) -> tuple[Column, ...]:
-    """What was found of the columns of a recipe's table. Raises: RecipeError for a recipe of other data."""
+    """Return the columns of a recipe's table. Raises: RecipeError for a recipe of other data."""
     if not isinstance(recipe.data, TableData):
         raise RecipeError(f"The recipe is of {recipe.data.kind}, and has no columns.", do="Use that of a table.")
     return recipe.data.columns
@@ -70,14 +70,14 @@ MOST_CANDIDATES = 64
 
 
 class RowSettings(TaskSection):
-    """How the rows of a table are learned."""
+    """The settings for learning the rows of a table."""
 
     key: ClassVar[str] = "rows"
     apart: ClassVar[Mapping[str, str]] = {
         "rules": "A rule is checked against every row before it is taken: use --rule, or the rules of a plan.json."
     }
 
-    rules: tuple[str, ...] = ()  # what every generated row keeps, such as "start <= end"
+    rules: tuple[str, ...] = ()  # that every generated row keeps, such as "start <= end"
     spans: int = Field(32, ge=2, le=1000)  # into how many codes a column of numbers is cut
     values: Literal["seen", "smooth"] = "seen"  # within a span: training values, or from a curve through them
     whole: float | None = Field(None, ge=0, le=1)  # share of training rows that are generated whole, not from a part

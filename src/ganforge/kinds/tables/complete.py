@@ -1,6 +1,6 @@
-"""Missing cells filled with what a model says of them; what is there stays, and every rule is kept.
+"""Imputation of missing cells by a model; other cells stay, and every rule is kept.
 
-First rows of codes, then whole tables: those are read in parts, and every cell that is there is written as it was.
+First rows of codes, then whole tables: those are read in parts, and every present cell is written as it was.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Shares = NDArray[np.floating]
 
 
 def given_cells(codec: TableCodec, plain: Plain, codes: Codes) -> NDArray[np.bool_]:
-    """Which units of which rows say something (N, U): every column there, and seen in training.
+    """Return which units of which rows are given (N, U): every column present, with a value seen in training.
 
     Args: codes (N, U) of the rows, as the codec gives them.
     """
@@ -50,7 +50,7 @@ def given_cells(codec: TableCodec, plain: Plain, codes: Codes) -> NDArray[np.boo
 
 
 def fill(codec: TableCodec, plain: Plain, shares: Sequence[Shares], random: np.random.Generator | None) -> Plain:
-    """The rows with a value in every cell of a column that is learned.
+    """Fill every missing cell of the learned columns.
 
     Args: plain rows (N,) of all columns; shares for each unit (N, K) how likely each code is; random draws a value for
         each missing cell, None takes the best guess: the mean of a number, the most likely category.
@@ -79,7 +79,7 @@ def _numbers(
     ceiling: NDArray[np.float64],
     random: np.random.Generator | None,
 ) -> NDArray[np.float64]:
-    """A value for each row, not above `ceiling` (N,)."""
+    """Return a value for each row, not above `ceiling` (N,)."""
     inner = unit.gap if isinstance(unit, GapUnit) else unit
     base = unit.base(here) if isinstance(unit, GapUnit) else np.zeros(len(likely))
     if random is not None:
@@ -103,7 +103,7 @@ def _fill_categories(
     likely: Shares,
     random: np.random.Generator | None,
 ) -> None:
-    """Fill each group of rows that have the same parts of a combination, with what fits those parts."""
+    """Fill each group of rows that have the same parts of a combination with values that fit those parts."""
     columns = {name: filled[name][rows] for name in unit.columns}
     for name in unit.columns:
         filled[name] = filled[name].copy()
@@ -113,7 +113,7 @@ def _fill_categories(
             one_of(name, [values[mine[0]]]) for name, values in columns.items() if not pd.isna(values[mine[0]])
         )
         may = likely[mine] * unit.allowed(conditions, complete=True)
-        if not may.any():  # parts that training never saw together: what is missing is filled as if nothing was there
+        if not may.any():  # parts that training never saw together: missing ones are filled as if nothing was given
             conditions, may = (), likely[mine]
         may = np.where(may.sum(axis=1, keepdims=True) > 0, may, unit.allowed(conditions, complete=True) * 1.0)
         codes = may.argmax(axis=1).astype(np.int32) if random is None else _drawn(may, random)
@@ -128,7 +128,7 @@ def _fill_categories(
 
 
 def _drawn(likely: Shares, random: np.random.Generator) -> Codes:
-    """A code for each row (N,), with the probabilities of its shares."""
+    """Draw a code for each row (N,), with the probabilities of its shares."""
     cumulative = np.cumsum(likely, axis=1)
     aim = random.random((len(likely), 1)) * cumulative[:, -1:]
     codes: Codes = np.minimum((cumulative <= aim).sum(axis=1), likely.shape[1] - 1).astype(np.int32)
@@ -136,9 +136,9 @@ def _drawn(likely: Shares, random: np.random.Generator) -> Codes:
 
 
 def _ceiling(codec: TableCodec, column: str, here: Plain) -> NDArray[np.float64]:
-    """The smallest value (N,) among the columns that may not lie below this one, in its own units; else infinity.
+    """Return the smallest value (N,) of the columns that may not be below this one, in its own units; else infinity.
 
-    Of one that is missing too, and is filled after this one: the largest value that it can be given.
+    For one that is missing too, and is filled after this one: the largest value that it can be given.
     """
     lowest = np.full(len(here[column]), np.inf)
     for unit in codec.units:
@@ -154,10 +154,10 @@ def _ceiling(codec: TableCodec, column: str, here: Plain) -> NDArray[np.float64]
 
 
 def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -> Plain:
-    """The learned columns of a frame as plain arrays.
+    """Return the learned columns of a frame as plain arrays.
 
     Args: first_row the number of its first row, where the table's is 1.
-    Raises: DataError naming a column of another kind, or one whose dtype cannot hold what stands in a row.
+    Raises: DataError naming a column of another kind, or one whose dtype cannot hold the value of a row.
     """
     plain: dict[str, Any] = {}
     for column in columns:
@@ -174,7 +174,7 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
 
 
 def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
-    """Raises: DataError for a value that could not be written again as it is."""
+    """Raises: DataError for a value that could not be written again unchanged."""
     if column.kind in ("integer", "datetime"):
         strange = ~np.isnan(values) & (values != np.rint(values))
         learned = "whole numbers" if column.kind == "integer" else f"moments in units of {column.resolution}"
@@ -196,7 +196,7 @@ def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
 
 
 def with_filled(frame: pd.DataFrame, filled: Plain, columns: Sequence[Column]) -> pd.DataFrame:
-    """The frame with the cells of learned columns that were missing; every other cell stays as it is.
+    """Return the frame with the missing cells of learned columns filled; every other cell stays as it is.
 
     Args: filled plain rows (N,), made of plain_like's. Decimals may have more digits than those of training had.
     """
@@ -208,7 +208,7 @@ def with_filled(frame: pd.DataFrame, filled: Plain, columns: Sequence[Column]) -
 
 
 def _exact(column: Column) -> Column:
-    """A column that writes all digits of its decimals."""
+    """Return a column that writes all digits of its decimals."""
     if column.kind != "decimal":
         return column
     form = "0.0#" if re.fullmatch(r"0\.0+", column.format or "") else column.format
@@ -216,9 +216,9 @@ def _exact(column: Column) -> Column:
 
 
 def columns_like(source: TableSource, columns: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns of a table as they are written again: the learned ones as learned, others as they are.
+    """Return the columns of a table as they are written again: the learned ones as learned, others unchanged.
 
-    Raises: DataError if a learned column is not there.
+    Raises: DataError if a learned column is missing.
     """
     learned = {column.name: _exact(column) for column in columns if column.kind in LEARNED}
     for name in learned:
@@ -237,9 +237,9 @@ def columns_like(source: TableSource, columns: Sequence[Column]) -> tuple[Column
 def complete_table(
     model: RowModel, source: object, out: Path | None, *, draw: bool, seed: int, force: bool
 ) -> pd.DataFrame | Path:
-    """Fill the missing cells of a table, a path or a frame: as a frame, or as the file `out`.
+    """Fill the missing cells of a table, a path or a frame; return a frame, or write the file `out`.
 
-    Raises: InputError for the place, before anything is read; DataError if the table is not like the learned one;
+    Raises: InputError for the output path, before anything is read; DataError if the table is not like the learned one;
         StorageError.
     """
     if out is not None:
@@ -255,7 +255,7 @@ def complete_table(
 
 @contextmanager
 def _on_disk(source: object) -> Iterator[str | Path]:
-    """A path for a table: its own, or that of a file which is there for now."""
+    """Yield a path for a table: its own, or that of a temporary file."""
     if isinstance(source, str | Path):
         yield source
         return
@@ -264,7 +264,7 @@ def _on_disk(source: object) -> Iterator[str | Path]:
 
 
 def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[pd.DataFrame]:
-    """The table in parts, as it is but for its missing cells."""
+    """Yield the table in parts, with its missing cells filled."""
     learned = [
         column for column in model.codec.columns if any(column.name in unit.columns for unit in model.codec.units)
     ]

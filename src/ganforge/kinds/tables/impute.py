@@ -1,7 +1,7 @@
-"""The task `impute`: a table's missing cells from those that are there. The game of rows, learned to complete them.
+"""The task `impute`: a table's missing cells from the others. The game of rows, trained to complete them.
 
-A cell that is missing in training is neither shown nor learned from; the cross-entropy of hidden cells stands beside
-the adversarial loss, because the best guess of a single cell is what a person wants of a filled table.
+A cell that is missing in training is neither shown nor learned from; the cross-entropy of hidden cells is added to
+the adversarial loss, because a filled table needs the best guess of each single cell.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ganforge.recipe import Data, Recipe, Request, TaskSection
 from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Verdict
 from ganforge.run import Run
 
-HIDDEN = 0.2  # share of the cells, as the papers have it
+HIDDEN = 0.2  # share of the cells, as in the papers
 NEIGHBOURS, MOST_ROWS = 5, 5_000  # of k-nearest neighbours, and training rows that rivals learn from
 
 
@@ -45,7 +45,7 @@ class MaskedRows:
 
 
 def mask_cells(plain: Plain, columns: Sequence[Column], seed: int) -> MaskedRows:
-    """Hide a fifth of the cells that are there, at random and independently (missing completely at random)."""
+    """Hide a fifth of the present cells, at random and independently (missing completely at random)."""
     random = np.random.default_rng(seed_for(seed, "metrics/hidden cells"))
     rows, hidden = dict(plain), {}
     for column in columns:
@@ -58,7 +58,7 @@ def mask_cells(plain: Plain, columns: Sequence[Column], seed: int) -> MaskedRows
 
 
 def filling_scores(holes: MaskedRows, filled: Plain, columns: Sequence[Column]) -> dict[str, Estimate]:
-    """`rmse` over hidden cells of numbers, each column scaled by its range, and `accuracy` over those of categories.
+    """Return `rmse` over hidden cells of numbers, each column scaled by its range, and `accuracy` over categories.
 
     With 95 % intervals by bootstrap over cells. Source: the measure of Yoon et al. 2018, GAIN.
     """
@@ -83,7 +83,7 @@ def filling_scores(holes: MaskedRows, filled: Plain, columns: Sequence[Column]) 
 
 
 def by_means(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
-    """The simplest filling: a column's mean, or its most frequent value."""
+    """Fill with a column's mean, or its most frequent value: the simplest rival."""
     filled = dict(rows)
     for column in columns:
         values, there = rows[column.name], ~pd.isna(train[column.name])
@@ -95,14 +95,14 @@ def by_means(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
 
 
 def by_neighbours(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
-    """The mean, or the most frequent value, of the nearest training rows by the numbers that are there."""
+    """Fill with the mean, or the most frequent value, of the nearest training rows by the present numbers."""
     from sklearn.impute import KNNImputer
 
     return _by_numbers(KNNImputer(n_neighbors=NEIGHBOURS, keep_empty_features=True), train, rows, columns)
 
 
 def by_regression(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
-    """Each number from all others by linear regression, round after round (iterative imputation)."""
+    """Fill each number from all others by linear regression, in rounds (iterative imputation)."""
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it makes the next line possible
     from sklearn.impute import IterativeImputer
 
@@ -110,7 +110,7 @@ def by_regression(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain
 
 
 def _by_numbers(imputer: object, train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
-    """Numbers by an imputer of scikit-learn on columns scaled by their range; everything else by `by_means`."""
+    """Fill numbers by an imputer of scikit-learn on columns scaled by their range; all others by `by_means`."""
     numeric = [column for column in columns if column.is_number]
     filled = dict(by_means(train, rows, columns))
     if not numeric:
@@ -138,7 +138,7 @@ WORDS = {"rmse": "typical error", "accuracy": "share of right categories"}
 
 
 class Impute(Task):
-    """Turns a table with holes into a game of two."""
+    """The task of imputation: a game of two on a table with missing cells."""
 
     name: ClassVar[str] = "impute"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
@@ -162,17 +162,17 @@ class Impute(Task):
         return plan_job(begin(request, Impute), tell, self)
 
     def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
-        """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
+        """Open the job of a recipe again. Raises: DataError if the table is missing or has changed."""
         return open_job(recipe, tell, self)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
-        """As for generating rows."""
+        """Build the game as for generating rows."""
         return GenerateRows().join(recipe, brief, examples)
 
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """Hidden cells of held-out rows, filled: drawn over what they held, and measured."""
+        """Fill hidden cells of held-out rows, draw them over the true values, and measure."""
         columns = job.table.codec.columns
-        holes = mask_cells(job.table.held_out_rows, columns, seed=1)  # other cells than those that judge the model
+        holes = mask_cells(job.table.held_out_rows, columns, seed=1)  # other cells than those of the evaluation
         filled = job.model(product).complete(holes.rows, seed=1)
         write_whole(run.sample_grid(examples), _drawn(holes, filled, columns, learned_names(columns)))
         job.tell("sampled", path=str(run.sample_grid(examples)))
@@ -180,7 +180,7 @@ class Impute(Task):
         return with_ends({**scores, "filling": filling(scores)})
 
     def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation:
-        """Errors on hidden cells of held-out rows, beside those of fillings that are not a GAN.
+        """Return errors on hidden cells of held-out rows, with those of fillings that are not a GAN.
 
         The facts are rivals [{name, sentence, measures}].
         """
@@ -222,13 +222,13 @@ class Impute(Task):
 
 
 def _drawn(holes: MaskedRows, filled: Plain, columns: Sequence[Column], names: Sequence[str]) -> bytes:
-    """A PNG of what hidden cells of some columns held and what they were filled with."""
+    """Draw a PNG of the true and filled values of hidden cells of some columns."""
     held, told = ({name: rows[name][cells] for name, cells in holes.hidden.items()} for rows in (holes.truth, filled))
     return draw_columns(held, told, columns, names, ("hidden values", "filled in"))
 
 
 def filling(scores: Mapping[str, Estimate]) -> Estimate:
-    """One number by which the best model is kept: the mean of 1 - rmse and accuracy, of those that there are."""
+    """Return the score by which the best model is kept: the mean of 1 - rmse and accuracy, or the one that exists."""
     right = [
         Estimate(1 - score.value, 1 - score.high, 1 - score.low) if name == "rmse" else score
         for name, score in scores.items()
@@ -237,7 +237,7 @@ def filling(scores: Mapping[str, Estimate]) -> Estimate:
 
 
 def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> Verdict:
-    """Whether the model fills better than each rival, by the first measure that the table has, in words."""
+    """Judge in words whether the model fills better than each rival, by the first measure that the table has."""
     name = next(iter(mine))
     sign = 1.0 if name == "rmse" else -1.0
     best = min(rivals, key=lambda rival: sign * rivals[rival][name].value)

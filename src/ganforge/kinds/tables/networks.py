@@ -1,7 +1,7 @@
-"""Networks for rows of codes: a generator that completes a row from what is given of it, and its discriminator.
+"""Networks for rows of codes: a generator that completes a row from its given cells, and its discriminator.
 
 A row is one code for each of U units; side by side as one-hots they are x (B, P). Units of similar size are padded to
-one size and stand together, so that all softmaxes of a row are a few tensor operations, not one for each unit. Padded
+one size and grouped, so that all softmaxes of a row are a few tensor operations, not one for each unit. Padded
 places are never drawn.
 """
 
@@ -19,7 +19,7 @@ from ganforge.core.seeds import Draws
 NEVER = -1e4  # the logit of a place that no unit has
 MOST_LOGIT = 4e3  # in size: so that NEVER stays below all others, however large the weights have become
 SLOPE = 0.2  # of leaky rectifiers below zero
-SPREAD = 2.0  # units stand together whose sizes differ by less than this factor
+SPREAD = 2.0  # units are grouped whose sizes differ by less than this factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Bucket:
 
 
 class RowLayout:
-    """Where the codes of each unit stand in x (B, P). It holds index tensors on one device and no weights."""
+    """The places of the codes of each unit in x (B, P). It holds index tensors on one device and no weights."""
 
     def __init__(self, sizes: tuple[int, ...], device: torch.device | str = "cpu") -> None:
-        """Args: sizes (U,) how many codes each unit has, each at least 1."""
+        """Args: sizes (U,) the number of codes of each unit, each at least 1."""
         self.sizes, self.buckets = sizes, _buckets(sizes)
         starts = [0] * len(sizes)
         for bucket in self.buckets:
@@ -61,7 +61,7 @@ class RowLayout:
         self._to_units = torch.tensor(together, device=device).argsort()  # from the buckets' order to the units'
 
     def one_hot(self, codes: Tensor) -> Tensor:
-        """Codes (B, U) int64 -> x (B, P) float32; the code -1 gives zeros."""
+        """Encode codes (B, U) int64 -> x (B, P) float32; the code -1 gives zeros."""
         x = torch.zeros(len(codes), self.width, device=codes.device)
         return x.scatter_(1, codes.clamp_min(0) + self.starts, (codes >= 0).to(x.dtype))
 
@@ -70,7 +70,7 @@ class RowLayout:
         return given.index_select(1, self.unit_of)
 
     def draw(self, logits: Tensor, random: Draws, temperature: float) -> Tensor:
-        """One code of each unit, drawn with the probabilities softmax(logits), as x (B, P) of exact zeros and ones.
+        """Draw one code of each unit with the probabilities softmax(logits), as x (B, P) of exact zeros and ones.
 
         The gradient is that of a softmax of the same Gumbel noise at `temperature` (straight-through Gumbel-softmax).
         Source: Jang, Gu and Poole 2017; Maddison, Mnih and Teh 2017.
@@ -84,9 +84,9 @@ class RowLayout:
         return torch.cat(parts, dim=1)
 
     def draw_codes(self, logits: Tensor, random: torch.Generator, count: int = 1) -> Tensor:
-        """`count` independent draws of each row as codes (count, B, U) int64, without gradient.
+        """Draw each row `count` times independently as codes (count, B, U) int64, without gradient.
 
-        By the inverse of the cumulative probabilities: one random number for a code, where Gumbel noise takes one for
+        By inversion of the cumulative probabilities: one random number for a code, where Gumbel noise takes one for
         each place.
         """
         shape = (len(logits), len(self.sizes), count)
@@ -100,17 +100,17 @@ class RowLayout:
         return torch.cat(codes, dim=1).index_select(1, self._to_units).permute(2, 0, 1)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """softmax over each unit's places, (B, P)."""
+        """Return the softmax over each unit's places, (B, P)."""
         return torch.cat([torch.softmax(bucket.cut(logits), dim=2).flatten(1) for bucket in self.buckets], dim=1)
 
     def unit_places(self, unit: int) -> slice:
-        """Where the codes of one unit stand in x."""
+        """Return the places of the codes of one unit in x."""
         start = int(self.starts[unit])
         return slice(start, start + self.sizes[unit])
 
 
 class RowGenerator(nn.Module):
-    """Latent and what is given of a row -> logits of every code. Residual layers without normalisation."""
+    """Latent and the given cells of a row -> logits of every code. Residual layers without normalisation."""
 
     never: Tensor
 
@@ -138,7 +138,7 @@ class RowGenerator(nn.Module):
 
     @torch.no_grad()
     def start_from(self, shares: Tensor) -> None:
-        """Let training begin at independent columns: the bias of each code's logit is the logarithm of its share.
+        """Initialise to independent columns: the bias of each code's logit is the logarithm of its share.
 
         Args: shares (P,) of each code in its unit, 0 where padded.
         """
@@ -166,9 +166,9 @@ class RowDiscriminator(nn.Module):
 
     @torch.no_grad()
     def score_whole(self, places: Tensor) -> Tensor:
-        """The score (B,) of rows of which nothing was given: a one-hot row picks columns of the first layer.
+        """Return the score (B,) of rows without given cells: a one-hot row selects columns of the first layer.
 
-        Args: places (B, U) int64, where the one of each unit stands in x.
+        Args: places (B, U) int64, the index of each unit's one in x.
         """
         first, *others = self.judge
         assert isinstance(first, nn.Linear)
@@ -188,7 +188,7 @@ class RowDiscriminator(nn.Module):
 
 
 class RowProduct(nn.Module):
-    """What is stored of a game of rows: the generator, and the referee that chooses among its rows, if there is one."""
+    """The stored product of a game of rows: the generator, and the referee that chooses among its rows, if any."""
 
     def __init__(self, generator: RowGenerator, referee: RowDiscriminator | None) -> None:
         super().__init__()
@@ -196,7 +196,7 @@ class RowProduct(nn.Module):
 
 
 def _buckets(sizes: tuple[int, ...]) -> tuple[Bucket, ...]:
-    """Units by size, smallest first; a new bucket begins where padding would waste more than it saves."""
+    """Group units by size, smallest first; a new bucket begins where padding would waste more than it saves."""
     groups: list[list[int]] = []
     for unit in sorted(range(len(sizes)), key=lambda unit: sizes[unit]):
         if groups and sizes[unit] <= SPREAD * sizes[groups[-1][0]] + 2:
@@ -212,6 +212,6 @@ def _buckets(sizes: tuple[int, ...]) -> tuple[Bucket, ...]:
 
 
 def _gumbel(like: Tensor, random: Draws) -> Tensor:
-    """Gumbel noise of the shape of `like`. From uniform numbers: torch's exponential_ takes four times as long."""
+    """Draw Gumbel noise of the shape of `like`. From uniform numbers: torch's exponential_ takes four times as long."""
     uniform = random.uniform(*like.shape, low=1e-9, high=1 - 1e-7)
     return uniform.log_().neg_().log_().neg_()

@@ -1,4 +1,4 @@
-"""The plan for a table: looks at its rows and at this machine, and chooses what the person did not ask for.
+"""The plan for a table: choose what the person did not ask for, from its rows and this machine.
 
 The rules were found on Adult and tried on other tables unchanged; docs/log.md says what was tried for each.
 """
@@ -32,7 +32,7 @@ from ganforge.records import Rows
 
 
 def overview_of(recipe: Recipe) -> tuple[Rows, ...]:
-    """What was found of each column and will be done with it; what every generated row will keep, each with its why."""
+    """Return each column's findings and treatment, and the rules of every generated row, each with its reason."""
     return (_columns(recipe), _rules(recipe)) if isinstance(recipe.data, TableData) else ()
 
 
@@ -67,10 +67,10 @@ SPANS, ROWS_FOR_A_SPAN = 32, 30
 GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 0.5
-PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that still got better (docs/log.md)
+PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that still improved (docs/log.md)
 REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _choose_referee
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
-STEADY_RATE = 20_000.0  # rows/s that records and looks are spaced by where examples were asked for, not minutes
+STEADY_RATE = 20_000.0  # rows/s that space records and looks where examples were given, not minutes
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
     "small": Network(name="rows", latent_size=128, width=128, depth=2),
@@ -81,7 +81,7 @@ SIZES: dict[Size, Network] = {
 
 
 def begin(request: Request, task: type[Task]) -> Draft:
-    """A draft with what the person has pinned. Raises: RecipeError before the table is read."""
+    """Return a draft with the person's pinned settings. Raises: RecipeError before the table is read."""
     absent = {"augmentation": "Augmentation moves and colours pictures; a cell has no neighbour to be moved to."}
     if task.name == "impute":
         absent |= {"rows.whole": "Rows are only completed here: none is generated whole."}
@@ -89,9 +89,9 @@ def begin(request: Request, task: type[Task]) -> Draft:
 
 
 def choose_rows(draft: Draft, inspected: InspectedTable) -> RowSettings:
-    """How the table becomes codes, and how they are learned: what `open_table` needs to know before anything is timed.
+    """Choose how the table becomes codes, and how they are learned: `open_table` needs this before timing.
 
-    For how long the referee learns is chosen with the length.
+    The length of the referee's training is chosen with the length.
     """
     imputes = draft.task.name == "impute"
     found = [why for _, why in inspected.rules]
@@ -120,7 +120,7 @@ def choose_rows(draft: Draft, inspected: InspectedTable) -> RowSettings:
 
 
 def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell) -> Recipe:
-    """Everything chosen, each choice with its reason; times a few steps on this machine.
+    """Choose everything, each choice with its reason; time a few steps on this machine.
 
     Raises: RecipeError for networks that cannot be built.
     """
@@ -172,7 +172,7 @@ def _choose_network(draft: Draft) -> Network:
 
 
 def gamma_rule(table: Table) -> float:
-    """The penalty's weight at the start, from the mean squared distance S of two training rows as one-hots.
+    """Return the penalty's weight at the start, from the mean squared distance S of two training rows as one-hots.
 
     S is the sum over units of 2 (1 - sum of squared shares). gamma = 0.06 S: the weight carries the scale of x, as for
     pictures (kinds/pictures/plan.py); on Adult a factor of five changes little (docs/log.md).
@@ -187,7 +187,7 @@ def gamma_rule(table: Table) -> float:
 
 
 def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
-    """How long the game is, and how long the referee learns after it."""
+    """Choose the length of the game, and of the referee's training after it."""
 
     def build(recipe: Recipe) -> Game:
         return build_row_game(recipe, table.codec, table.train, table.held_out)
@@ -221,7 +221,7 @@ def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
 
 
 def _choose_referee(draft: Draft, table: Table, examples: int) -> None:
-    """How long the referee learns after the game. Args: examples that the whole run can show."""
+    """Choose the length of the referee's training after the game. Args: examples that the whole run can show."""
     if draft.task.name != "generate":
         return
     most = {f"{REFEREE_SHARE:.0%} of the run": REFEREE_SHARE * examples, "enough": float(MOST_REFEREE)}
@@ -232,7 +232,7 @@ def _choose_referee(draft: Draft, table: Table, examples: int) -> None:
 
 
 def _without_referee(draft: Draft, span: Span) -> Span:
-    """What is left of the minutes for the game."""
+    """Return the part of the minutes for the game."""
     assert span.seconds is not None
     seconds = REFEREE_COST * draft[RowSettings].referee / span.rate
     examples = max(draft[Optimiser].batch_size, span.examples - int(span.rate * seconds))
@@ -241,7 +241,7 @@ def _without_referee(draft: Draft, span: Span) -> Span:
 
 
 def _marks(seconds: float) -> tuple[float, ...]:
-    """Progress at which rows are drawn and measured: about every ten seconds, four to twenty times in all."""
+    """Return the progress at which rows are drawn and measured: about every ten seconds, four to twenty times."""
     looks = round(min(20.0, max(4.0, seconds / 10)))
     return (0.0, *(round(number / looks, 4) for number in range(1, looks + 1)))
 

@@ -1,6 +1,6 @@
-"""A table opened for training: split, understood, and held as codes; in bounded memory however many rows it has.
+"""A table opened for training: split, analysed, and held as codes; in bounded memory for any number of rows.
 
-The rows are read up to three times: to understand the columns (survey.py), to count what the codec is fitted on, and to
+The rows are read up to three times: to analyse the columns (survey.py), to count what the codec is fitted on, and to
 encode them. A table that fits into CACHED_CELLS is kept after the first reading.
 """
 
@@ -54,16 +54,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class InspectedTable:
-    """A table understood, not yet encoded: what `plan` shows, and a person may correct."""
+    """A table analysed, not yet encoded: `plan` shows it, and a person may correct it."""
 
     source: TableSource
     survey: TableSurvey
-    kept: Mapping[Rule, str]  # rules that every row of the table keeps, and why each was taken
+    kept: Mapping[Rule, str]  # rules that every row of the table keeps, and why each was chosen
     rows: _Rows
 
     @property
     def rules(self) -> tuple[tuple[str, str], ...]:
-        """The rules in words, each with its reason."""
+        """Return the rules in words, each with its reason."""
         return tuple((rule_in_words(rule, self.survey.columns), why) for rule, why in self.kept.items())
 
 
@@ -72,8 +72,8 @@ def inspect_table(
 ) -> InspectedTable:
     """Read a table's columns and find its rules.
 
-    Args: asked columns of an edited plan.json; rules in words that stand in place of those that would be found; more
-        rules, besides these. A rule that is found gives way to those that are asked for.
+    Args: asked columns of an edited plan.json; rules in words that replace those that would be found; more
+        rules, besides these. Rules that are asked for override found ones.
     Raises: DataError, also where a row breaks a rule that was asked for; RecipeError.
     """
     opened = open_source(source)
@@ -91,11 +91,11 @@ def inspect_table(
 
 
 def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, device: str) -> Table:
-    """Fit the codec on the training rows and encode all.
+    """Fit the codec on the training rows and encode all rows.
 
     Args: settings say how many codes numbers are cut into, and how values are drawn within one; seed decides which rows
         are held out.
-    Raises: DataError for identifiers of a type that has no room for those of generated rows.
+    Raises: DataError for identifiers whose type does not have room for those of generated rows.
     """
     for column in inspected.survey.columns:
         if column.kind == "identifier":
@@ -133,9 +133,9 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
 
 
 def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
-    """rows_compared, duplicates, and duplicates_by_chance: those of the same columns, each shuffled by itself.
+    """Return rows_compared, duplicates, and duplicates_by_chance: those of the same columns, each shuffled by itself.
 
-    Columns of few values repeat by chance, which is not a sign of a fault. Identifiers are left out: a copy of a row
+    Columns of few values repeat by chance, which is not a fault. Identifiers are left out: a copy of a row
     usually has a new one.
 
     Args: rows (N,) of plain columns.
@@ -174,7 +174,7 @@ class _Rows:
 
 
 def _held_out(rows: int, seed: int) -> NDArray[np.bool_]:
-    """Which rows are held out, (N,): a tenth, but not too few and not too many."""
+    """Choose the held-out rows, (N,): a tenth, within limits."""
     count = min(max(round(0.1 * rows), min(round(0.2 * rows), FEWEST_HELD_OUT)), MOST_HELD_OUT)
     chosen = np.random.default_rng(seed_for(seed, "data/table/held_out")).permutation(rows)[:count]
     mask = np.zeros(rows, dtype=bool)
@@ -183,7 +183,7 @@ def _held_out(rows: int, seed: int) -> NDArray[np.bool_]:
 
 
 def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
-    """At most `most` of the wanted rows, (S,) in random order."""
+    """Return at most `most` of the wanted rows, (S,) in random order."""
     places = np.flatnonzero(wanted)
     random = np.random.default_rng(seed_for(0, "data/table/sample"))
     if len(places) > most:
@@ -196,7 +196,7 @@ def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
 
 
 def _kept_rules(wanted: Mapping[Rule, str], rows: _Rows, columns: Sequence[Column]) -> dict[Rule, str]:
-    """The rules, checked on every row: one that was asked for and is broken is an error, one found is dropped."""
+    """Check the rules on every row: a broken one that was asked for is an error, a found one is dropped."""
     kept = dict(wanted)
     for first, plain in rows if wanted else ():
         for rule, why in tuple(kept.items()):
@@ -212,7 +212,7 @@ def _kept_rules(wanted: Mapping[Rule, str], rows: _Rows, columns: Sequence[Colum
 def _counts(
     rows: _Rows, held_out: NDArray[np.bool_], units: Sequence[tuple[str, ...]], survey: TableSurvey
 ) -> dict[tuple[str, ...], tuple[Plain, NDArray[np.float64]]]:
-    """For each unit of categories its distinct values in the training rows, and in how many rows each stands."""
+    """Return the distinct training values of each unit of categories, and the number of rows of each."""
     kinds = {column.name: column.kind for column in survey.columns}
     wanted = [names for names in units if len(names) > 1 or kinds[names[0]] not in NUMBERS]
     found: dict[tuple[str, ...], list[pd.Series[Any]]] = {names: [] for names in wanted}

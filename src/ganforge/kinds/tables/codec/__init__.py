@@ -1,1 +1,1 @@
-"""Columns <-> codes: what the networks see."""
+"""Columns <-> codes: the input of the networks."""

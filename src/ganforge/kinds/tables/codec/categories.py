@@ -1,7 +1,7 @@
-"""Categories as codes: each frequent value has its own; of very many, similar ones share a code.
+"""Categories as codes: one for each frequent value; if there are very many, similar ones share a code.
 
 A unit may stand for several columns whose combinations are fixed (`city -> country`): then a value is a combination,
-and no combination that training has not seen can ever be drawn.
+and only combinations in the training data can be drawn.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CategoryUnit:
 
     columns: tuple[str, ...]
     values: Plain  # for each column (V,): what each value is there
-    counts: NDArray[np.float64]  # (V,) rows of each
+    counts: NDArray[np.float64]  # (V,) number of rows of each
     starts: NDArray[np.int64]  # (K + 1,)
 
     @property
@@ -39,24 +39,24 @@ class CategoryUnit:
 
     @property
     def complete(self) -> NDArray[np.bool_]:
-        """Which codes can stand for a value without a missing part, (K,)."""
+        """Return which codes can stand for a value without a missing part, (K,)."""
         return self._any(self._complete_values())
 
     def encode(self, plain: Plain) -> Codes:
-        """(N,) codes; -1 for what training has not seen."""
+        """Return (N,) codes; -1 for values that training did not have."""
         places = _places(self.columns, self.values, plain)
         codes = np.searchsorted(self.starts, places, "right") - 1
         return np.where(places < 0, -1, codes).astype(np.int32)
 
     def allowed(self, conditions: tuple[Condition, ...], *, complete: bool = False) -> NDArray[np.bool_]:
-        """Which codes can stand for a value, here one without a missing part, that meets all conditions, (K,)."""
+        """Return which codes can stand for a value that meets all conditions, here without a missing part, (K,)."""
         may = self._meeting(conditions)
         return self._any(may & self._complete_values() if complete else may)
 
     def decode(
         self, codes: Codes, conditions: tuple[Condition, ...], random: np.random.Generator, *, complete: bool = False
     ) -> dict[str, NDArray[Any]]:
-        """A value for each code (N,), as often as training has it, that meets all conditions, with certainty."""
+        """Draw a value for each code (N,), by its frequency in training, that meets all conditions, with certainty."""
         may = self._meeting(conditions) & self._complete_values() if complete else self._meeting(conditions)
         cumulative = np.concatenate([[0.0], np.cumsum(np.where(may, self.counts, 0.0))])
         begin, end = cumulative[self.starts[codes]], cumulative[self.starts[codes + 1]]
@@ -65,7 +65,7 @@ class CategoryUnit:
         return {name: values[places] for name, values in self.values.items()}
 
     def most_frequent(self, codes: Codes, conditions: tuple[Condition, ...]) -> dict[str, NDArray[Any]]:
-        """The most frequent value of each code (N,) that meets all conditions and has no missing part."""
+        """Return the most frequent value of each code (N,) that meets all conditions and is without a missing part."""
         rows = np.where(self._meeting(conditions) & self._complete_values(), self.counts, -1.0)
         best = np.array([first + rows[first:last].argmax() for first, last in pairwise(self.starts)])
         return {name: values[best[codes]] for name, values in self.values.items()}
@@ -84,9 +84,9 @@ class CategoryUnit:
 
 
 def fit_categories(columns: tuple[str, ...], values: Plain, counts: NDArray[np.float64]) -> CategoryUnit:
-    """A code for each value where there are at most MOST.
+    """Fit a code for each value where there are at most MOST.
 
-    Where there are more, a code for each of the OWN most frequent ones, and one for all others: `grouped` parts those.
+    Where there are more, a code for each of the OWN most frequent ones, and one for the others: `grouped` splits those.
 
     Args: values (V,) distinct ones for each column; counts (V,) their training rows.
     """
@@ -102,9 +102,9 @@ def fit_categories(columns: tuple[str, ...], values: Plain, counts: NDArray[np.f
 
 
 def grouped(unit: CategoryUnit, plain: Plain, others: NDArray[np.int32], seed: int) -> CategoryUnit:
-    """The unit with its rare values in GROUPS groups of similar ones: those that go with the same codes elsewhere.
+    """Return the unit with its rare values in GROUPS groups of similar ones, which occur with the same codes elsewhere.
 
-    Args: plain training rows (N,), and others (N, U) the codes of the same rows in all other units; a sample will do.
+    Args: plain training rows (N,), and others (N, U) the codes of the same rows in all other units; a sample is enough.
     """
     from sklearn.cluster import MiniBatchKMeans
 
@@ -131,9 +131,9 @@ def grouped(unit: CategoryUnit, plain: Plain, others: NDArray[np.int32], seed: i
 def _profiles(
     places: NDArray[np.int64], rare: int, theirs: NDArray[np.int32], everyone: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """For each rare value (R, P): how much more often than everyone it goes with each code of the other units.
+    """Return for each rare value (R, P) how much more often than others it occurs with each code of the other units.
 
-    Shrunk towards no difference where a value has few rows: else chance alone would tell them apart.
+    Shrunk towards no difference where a value has few rows: else chance alone would separate them.
     """
     rows = np.bincount(places, minlength=rare).astype(np.float32)[:, None]
     parts = []
@@ -147,7 +147,7 @@ def _profiles(
 
 
 def _places(columns: tuple[str, ...], values: Plain, plain: Plain) -> NDArray[np.int64]:
-    """For each row (N,) the place of its combination among the values, -1 where it is none of them."""
+    """Return for each row (N,) the place of its combination among the values, -1 where it is not one of them."""
     known, asked = (pd.MultiIndex.from_arrays([table[name] for name in columns]) for table in (values, plain))
     places: NDArray[np.int64] = known.get_indexer(asked)
     return places

@@ -1,8 +1,8 @@
 """A table as codes and back: fitted on the training rows alone, exact about rules and conditions; and as JSON and
-arrays, which is all that a model needs to write rows.
+arrays, which suffice for a model to write rows.
 
 Every column that is learned belongs to one unit (numbers.py, categories.py); a row is one code for each unit.
-Identifiers are made anew when rows are written, constants are copied.
+Identifiers are generated when rows are written, constants are copied.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class TableCodec:
-    """Rows as codes (N, U), one for each unit. Units stand in an order in which they can be decoded."""
+    """Rows as codes (N, U), one for each unit. Units are in an order in which they can be decoded."""
 
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
@@ -50,12 +50,12 @@ class TableCodec:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many codes each unit has."""
+        """Return the number of codes of each unit."""
         return tuple([unit.size for unit in self.units])
 
     @property
     def known(self) -> dict[str, tuple[str, ...]]:
-        """The values that training has of each category and constant."""
+        """Return the training values of each category and constant."""
         seen = {
             name: tuple(str(value) for value in pd.unique(pd.Series(values)) if not pd.isna(value))
             for unit in self.units
@@ -66,15 +66,15 @@ class TableCodec:
         return seen | {name: (str(value),) for name, value in self.constants.items()}
 
     def unit_of(self, column: str) -> int:
-        """The place of the unit that a learned column belongs to."""
+        """Return the place of the unit that a learned column belongs to."""
         return next(place for place, unit in enumerate(self.units) if column in unit.columns)
 
     def encode(self, plain: Plain) -> Codes:
-        """(N, U) codes of rows; -1 where a value, or a combination, was not seen in training."""
+        """Return the (N, U) codes of rows; -1 where a value, or a combination, was not seen in training."""
         return np.stack([unit.encode(plain) for unit in self.units], axis=1)
 
     def by_unit(self, conditions: Sequence[Condition]) -> dict[int, tuple[Condition, ...]]:
-        """Which conditions bind which unit, with what the rules add: a lower column may not rise above its upper one.
+        """Return the conditions of each unit, with those from rules: a lower column may not rise above its upper one.
 
         Raises: InputError where conditions and rules leave no value.
         """
@@ -86,7 +86,7 @@ class TableCodec:
                 found[place] = (*found.get(place, ()), condition)
         gaps = [unit for place, unit in enumerate(self.units) if isinstance(unit, GapUnit) and place in found]
         below = {name for gap in gaps for name in self._all_below(gap)}
-        for name in sorted(below, key=self.unit_of):  # a set's own order is another one in each process
+        for name in sorted(below, key=self.unit_of):  # the order of a set differs between processes
             place = self.unit_of(name)
             found[place] = (*found.get(place, ()), Condition(name, *ranges[name], missing=True))
         return found
@@ -99,7 +99,7 @@ class TableCodec:
         *,
         complete: bool = False,
     ) -> Plain:
-        """Plain rows of all columns but identifiers. Values within a code are drawn as training has them.
+        """Decode plain rows of all columns but identifiers. Values within a code are drawn as training has them.
 
         Args: codes (N, U); conditions as `by_unit` gives them, which every row then meets; complete: no value of a
             fixed combination may be missing.
@@ -119,7 +119,7 @@ class TableCodec:
         return plain
 
     def bounds(self, codes: Codes, gap: GapUnit, end: Literal["least", "most"]) -> NDArray[np.float64]:
-        """The smallest, or largest, base (N,) that rows of codes (N, U) can have for a gap above other columns."""
+        """Return the smallest, or largest, base (N,) of rows of codes (N, U) for a gap above other columns."""
         plain: dict[str, NDArray[Any]] = {}
         for name in gap.lowers:
             place = self.unit_of(name)
@@ -127,13 +127,13 @@ class TableCodec:
             if isinstance(unit, GapUnit):
                 ends = unit.gap.ends(codes[:, place], end) + self.bounds(codes, unit, end)
             else:
-                assert isinstance(unit, NumberUnit)  # the rules see to it
+                assert isinstance(unit, NumberUnit)  # the rules guarantee it
                 ends = unit.ends(codes[:, place], end)
             plain[name] = ends
         return gap.base(plain)
 
     def _all_below(self, gap: GapUnit) -> set[str]:
-        """Every column that lies below the gap's upper one, at first or second hand."""
+        """Return every column below the gap's upper one, directly or indirectly."""
         found = set(gap.lowers)
         for name in gap.lowers:
             unit = self.units[self.unit_of(name)]
@@ -142,7 +142,7 @@ class TableCodec:
 
 
 def type_of(value: object) -> Any:
-    """float64 for numbers, object for texts: the types of plain arrays."""
+    """Return the type of plain arrays: float64 for numbers, object for texts."""
     return np.float64 if isinstance(value, float) else object
 
 
@@ -157,7 +157,7 @@ def fit_codec(
     """Fit the units on training rows.
 
     Args: sample of the training rows (S,); counts of all of them: columns of a unit of categories -> its distinct
-        values, and in how many rows each stands; settings say into how many codes numbers are cut, and how a value
+        values, and the number of rows of each; settings the number of codes for numbers, and how a value
         within a span is drawn.
     """
     spans, inside = settings.spans, settings.values
@@ -185,7 +185,7 @@ def fit_codec(
 
 
 def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple[str, ...]]:
-    """The columns of each unit, in an order in which they can be decoded: a lower column before its upper one."""
+    """Return the columns of each unit, in an order of decoding: a lower column before its upper one."""
     fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed) for name in rule.columns}
     lowers = lowers_of(rules)
     order: list[tuple[str, ...]] = []
@@ -204,7 +204,7 @@ def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple
 
 
 def _within(columns: Sequence[Column], rules: Sequence[Rule]) -> list[Column]:
-    """The columns with the ranges that rules ask for."""
+    """Return the columns with the ranges that rules require."""
     asked = {rule.column: rule for rule in rules if isinstance(rule, Condition)}
     cut = {column.name: seen_in(column) & asked[column.name] for column in columns if column.name in asked}
     return [
@@ -219,7 +219,7 @@ def _within(columns: Sequence[Column], rules: Sequence[Rule]) -> list[Column]:
 
 
 def codec_content(codec: TableCodec) -> tuple[dict[str, Any], Arrays]:
-    """What JSON can hold, and the arrays of numbers, each under a name."""
+    """Return the codec's JSON content, and its arrays of numbers by name."""
     arrays: Arrays = {}
     units = [_unit_content(unit, f"unit{place}", arrays) for place, unit in enumerate(codec.units)]
     content = {
@@ -232,7 +232,7 @@ def codec_content(codec: TableCodec) -> tuple[dict[str, Any], Arrays]:
 
 
 def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TableCodec:
-    """The codec that `codec_content` took apart. Raises: RunError if parts are missing or do not fit each other."""
+    """Build the codec from `codec_content`'s output. Raises: RunError if parts are missing or do not fit each other."""
     try:
         columns = tuple(Column.model_validate(column) for column in content["columns"])
         units = tuple(_unit(unit, f"unit{place}", arrays) for place, unit in enumerate(content["units"]))
@@ -245,7 +245,7 @@ def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
 
 
 def _check_parts(codec: TableCodec) -> None:
-    """Raises: ValueError if units, columns and rules do not belong together, so that rows could not be written."""
+    """Raises: ValueError if units, columns and rules do not match, so that rows could not be written."""
     kinds = {column.name: column.kind for column in codec.columns}
     expected = unit_columns(codec.columns, codec.rules)
     if [unit.columns for unit in codec.units] != expected:
@@ -368,7 +368,7 @@ def _categories(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDAr
 
 
 def _listed(arrays: Mapping[str, NDArray[Any]], name: str, dtype: type[Any]) -> NDArray[Any]:
-    """An array (N,) of just this type. Raises: KeyError if it is not there, ValueError if it is another."""
+    """Return an array (N,) of exactly this type. Raises: KeyError if it is missing, ValueError if it is another."""
     array = arrays[name]
     if array.ndim != 1 or array.dtype != dtype:
         raise ValueError(f"{name} is of the type {array.dtype} and the shape {array.shape}")
@@ -380,5 +380,5 @@ def _rising(values: NDArray[Any]) -> bool:
 
 
 def _climbing(starts: NDArray[Any], end: int) -> bool:
-    """Whether starts rise from 0 to `end`, each span with something in it."""
+    """Return whether starts rise from 0 to `end`, without an empty span."""
     return bool(len(starts) > 1 and starts[0] == 0 and starts[-1] == end and _rising(starts))

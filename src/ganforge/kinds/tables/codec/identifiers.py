@@ -1,6 +1,6 @@
-"""Identifiers: the pattern of a column's values, and fresh values of that pattern that no training row holds.
+"""Identifiers: the pattern of a column's values, and new values of that pattern that no training row holds.
 
-A pattern is what Column.format says: `C-{000000}` a counter of six digits between two texts, its largest number in
+The pattern is Column.format: `C-{000000}` a counter of six digits between two texts, its largest number in
 Column.maximum; `uuid`, `UUID`, `hex:32` and `HEX:32` random digits; None for whole numbers, which go on after
 Column.maximum.
 """
@@ -23,23 +23,23 @@ _COUNTER = re.compile(r"(?P<before>.*)\{(?P<zeros>0+)\}(?P<after>.*)", re.DOTALL
 _HEX = re.compile(r"(uuid|UUID|hex:(\d+)|HEX:(\d+))")
 _UUID = "^[{0}]{{8}}-[{0}]{{4}}-[{0}]{{4}}-[{0}]{{4}}-[{0}]{{12}}$"
 _LOWER, _UPPER = "0-9a-f", "0-9A-F"
-SHORTEST_HEX = 24  # digits from which on chance alone keeps values apart
+SHORTEST_HEX = 24  # digits from which on random values are distinct
 LONGEST_HEX = 1024  # digits: a pattern is a person's, or a stranger's, and each row takes its length in memory
 
 
 def fresh_identifiers(column: Column, count: int, random: np.random.Generator, start: int = 0) -> NDArray[np.object_]:
-    """The identifiers number start..start+count-1 of those that are not in the training rows: object (count,), text.
+    """Return identifiers number start..start+count-1 of those that are not in the training rows: object (count,), text.
 
     Counters, and all whole numbers, go on after the largest one that was read (or before the smallest one, where the
-    type has no room above), so no value can stand in the training rows, and ranges that do not overlap have none in
-    common. Other texts become placeholders that no training row can equal, see `Pattern`.
+    type has no room above), so no value can be in the training rows, and ranges that do not overlap do not share
+    any. Other texts become placeholders that no training row can equal, see `Pattern`.
 
     Hexadecimal digits are random, but for the last twelve, a mixed copy of the number in the range: so no value comes
     twice within 2**48. A training row can only equal the one fresh value with its last twelve digits, and does so by
     chance: 2**-74 for a uuid, 2**-48 for the fewest digits that count as random, 24. For a million training rows that
     is 1 in 2e16, and 1 in 3e8, that there is any.
 
-    Raises: InputError if a type or pattern has no room left.
+    Raises: InputError if a type or pattern does not have room.
     """
     pattern = column.format or ""
     if _HEX.fullmatch(pattern):
@@ -63,7 +63,7 @@ def fresh_identifiers(column: Column, count: int, random: np.random.Generator, s
 
 
 def check_pattern(pattern: str) -> bool:
-    """Whether `fresh_identifiers` can draw from it."""
+    """Return whether `fresh_identifiers` can draw from it."""
     if found := _HEX.fullmatch(pattern):
         digits = found[2] or found[3]
         return digits is None or (len(digits) <= 4 and SHORTEST_HEX <= int(digits) <= LONGEST_HEX)
@@ -72,7 +72,7 @@ def check_pattern(pattern: str) -> bool:
 
 @dataclass
 class Pattern:
-    """What the texts of a column have in common, narrowed down as its chunks pass."""
+    """The common pattern of a column's texts, narrowed down with each chunk."""
 
     name: str  # of the column
     hexadecimal: str | None = None  # a pattern that fits all
@@ -85,7 +85,7 @@ class Pattern:
 
     @property
     def placeholder(self) -> str:
-        """How a fresh text begins where no pattern was found."""
+        """Return the beginning of a new text where no pattern was found."""
         return f"{self.name}-"
 
     def update(self, texts: pa.Array) -> None:
@@ -102,10 +102,10 @@ class Pattern:
         self.clashing = max(self.clashing, pc.max(pc.utf8_length(clashing)).as_py() or 0)
 
     def result(self) -> tuple[str, float]:
-        """Column.format, and the number after which it goes on (Column.maximum).
+        """Return Column.format, and the number after which it continues (Column.maximum).
 
-        Texts without a pattern, names or sentences say, become the column's name and a number: should a text that was
-        read begin like that, the number has so many digits that ours are longer than all of these.
+        Texts without a pattern, such as names or sentences, become the column's name and a number: if a text that was
+        read begins like that, the number has so many digits that ours are longer than all of these.
         """
         if self.hexadecimal:
             return self.hexadecimal, 0.0
@@ -149,7 +149,7 @@ def _all(texts: pa.Array, regex: str) -> bool:
 
 
 def _numbers(column: Column, kind: pa.DataType, count: int, start: int) -> NDArray[np.integer]:
-    """Whole numbers beyond all that were read. A float of more than 2**53 is rounded, so the next one is taken."""
+    """Return whole numbers beyond all those read. A float of more than 2**53 is rounded, so the next one is taken."""
     bounds = np.iinfo(kind.to_pandas_dtype())
     high, low = column.maximum or 0.0, column.minimum or 0.0
     first = int(high if abs(high) < EXACT else np.nextafter(high, np.inf)) + 1 + start

@@ -1,7 +1,7 @@
 """Numbers as codes: one for each span of values, one for each frequent value by itself, and one for a missing value.
 
-All columns become codes, so that one kind of network learns them all (the prototype of docs/log.md). What lies inside
-a span is not learned: it is drawn from the training values there, or from a smooth curve through their quantiles.
+All columns become codes, so that one kind of network learns them all (the prototype of docs/log.md). Values within
+a span are not learned: they are drawn from its training values, or from a smooth curve through their quantiles.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Inside = Literal["seen", "smooth"]
 
 @dataclass(frozen=True, slots=True)
 class SeenValues:
-    """The training values of every span, each as often as it was seen."""
+    """The training values of every span, with their frequencies."""
 
     values: Numbers  # (M,) ascending, distinct
     cumulative: Numbers  # (M + 1,) rows with a smaller value
     starts: NDArray[np.int64]  # (K + 1,) where each span begins in `values`
 
     def draw(self, spans: Codes, low: Any, high: Any, random: np.random.Generator) -> Numbers:
-        """One value within low..high, each a number or (N,), for each span (N,). None fits: the nearest is taken."""
+        """Draw one value within low..high, each a number or (N,), for each span (N,); the nearest if none fits."""
         first = np.maximum(self.starts[spans], np.searchsorted(self.values, low, "left"))
         last = np.minimum(self.starts[spans + 1], np.searchsorted(self.values, high, "right"))
         first = np.minimum(first, self.starts[spans + 1] - 1)
@@ -48,12 +48,12 @@ class SeenValues:
 
 @dataclass(frozen=True, slots=True)
 class SmoothValues:
-    """A curve through the quantiles of every span: no training value is given back by itself, but for a span's ends."""
+    """A curve through the quantiles of every span, which does not reproduce training values, except a span's ends."""
 
     knots: Numbers  # (K, KNOTS)
 
     def draw(self, spans: Codes, low: Any, high: Any, random: np.random.Generator) -> Numbers:
-        """One value within low..high, each a number or (N,), for each span (N,)."""
+        """Draw one value within low..high, each a number or (N,), for each span (N,)."""
         share = random.random(len(spans)) * (KNOTS - 1)
         left = share.astype(np.int64)
         between = share - left
@@ -65,7 +65,7 @@ class SmoothValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberUnit:
-    """One column of numbers. Code 0 is a missing value where there are any; the spans follow in ascending order."""
+    """One column of numbers. Code 0 is a missing value if there are any; the spans follow in ascending order."""
 
     column: str
     low: float  # every value that is drawn lies in low..high
@@ -87,22 +87,22 @@ class NumberUnit:
 
     @property
     def complete(self) -> NDArray[np.bool_]:
-        """Which codes stand for a value, (K,)."""
+        """Return which codes stand for a value, (K,)."""
         codes = np.ones(self.size, dtype=bool)
         codes[: int(self.with_missing)] = False
         return codes
 
     def encode(self, plain: Plain) -> Codes:
-        """(N,) codes; -1 for a missing value where training had none."""
+        """Return (N,) codes; -1 for a missing value where training had none."""
         return self.encode_values(plain[self.column])
 
     def encode_values(self, values: Numbers) -> Codes:
-        """The same for values (N,)."""
+        """Return the codes of values (N,)."""
         spans = np.clip(np.searchsorted(self.least, values, "right") - 1, 0, None) + self.with_missing
         return np.where(np.isnan(values), 0 if self.with_missing else -1, spans).astype(np.int32)
 
     def allowed(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
-        """Which codes can stand for a value that meets all conditions on this column, (K,)."""
+        """Return which codes can stand for a value that meets all conditions on this column, (K,)."""
         asked = all_of(conditions, self.column)
         spans = (self.most >= asked.low) & (self.least <= asked.high)
         if asked.numbers is not None:
@@ -119,7 +119,7 @@ class NumberUnit:
         low: Any = -np.inf,
         high: Any = np.inf,
     ) -> dict[str, NDArray[Any]]:
-        """A value (N,) for each code, within low..high (numbers or (N,)) and all conditions, with certainty."""
+        """Draw a value (N,) for each code, within low..high (numbers or (N,)) and all conditions, with certainty."""
         asked = all_of(conditions, self.column)
         least, most = np.maximum(max(self.low, asked.low), low), np.minimum(min(self.high, asked.high), high)
         spans = np.maximum(codes - self.with_missing, 0)
@@ -130,26 +130,26 @@ class NumberUnit:
         return {self.column: values}
 
     def ends(self, codes: Codes, end: Literal["least", "most"]) -> Numbers:
-        """The smallest, or largest, value (N,) that codes stand for; NaN for a missing one."""
+        """Return the smallest, or largest, value (N,) that codes stand for; NaN for a missing one."""
         values = (self.least if end == "least" else self.most)[np.maximum(codes - self.with_missing, 0)]
         return np.where(codes < self.with_missing, np.nan, values)
 
     def rounded(self, values: Numbers, low: Any, high: Any) -> Numbers:
-        """Values with the column's decimals, cut to low..high, whose ends are moved inwards to such values."""
+        """Round to the column's decimals and clip to low..high, whose ends are moved inwards to such values."""
         if self.decimals is not None:
             values, low, high = np.round(values, self.decimals), self.lifted(low), -self.lifted(-np.asarray(high))
         cut: Numbers = np.minimum(np.maximum(values, low), high) + 0.0  # -0.0 becomes 0.0
         return cut
 
     def lifted(self, values: Any) -> Any:
-        """The smallest numbers with the column's decimals that are not below the values (...)."""
+        """Return the smallest numbers with the column's decimals that are not below the values (...)."""
         if self.decimals is None:
             return values
         near = np.round(values, self.decimals)
         return np.where(near < values, np.round(near + 10.0**-self.decimals, self.decimals), near)
 
     def _one_of(self, named: Numbers, codes: Codes, random: np.random.Generator) -> Numbers:
-        """One of the numbers that a condition names, of the same code wherever one of them has it."""
+        """Return one of the numbers that a condition names, of the same code if one of them has it."""
         theirs = self.encode_values(named)
         order = np.argsort(theirs, kind="stable")
         named, theirs = named[order], theirs[order]
@@ -160,7 +160,7 @@ class NumberUnit:
 
 
 def fit_numbers(column: Column, values: Numbers, rows: int, spans: int, inside: Inside) -> NumberUnit:
-    """The codes of a column of numbers or datetimes.
+    """Fit the codes of a column of numbers or datetimes.
 
     Args: values (N,) training values, a sample of them where there are very many; rows how many rows a frequent value
         is a share of; spans how many codes numbers are cut into, besides the frequent ones.
@@ -197,7 +197,7 @@ def fit_numbers(column: Column, values: Numbers, rows: int, spans: int, inside: 
 
 
 def _first_of_spans(distinct: Numbers, counts: NDArray[np.int64], rows: int, spans: int) -> NDArray[np.int64]:
-    """Where each span begins in `distinct`: frequent values alone, the rest in spans of equally many rows."""
+    """Return where each span begins in `distinct`: frequent values alone, the rest in spans of equally many rows."""
     if len(distinct) <= spans:
         return np.arange(len(distinct))
     alone = counts > SPIKE * rows
@@ -210,7 +210,7 @@ def _first_of_spans(distinct: Numbers, counts: NDArray[np.int64], rows: int, spa
 
 
 def _kept(distinct: Numbers, cumulative: Numbers, starts: NDArray[np.int64]) -> SeenValues:
-    """At most about KEPT values: of a span with more than its part, evenly spaced ones that keep its rows."""
+    """Return at most about KEPT values: of a span with more than its share, evenly spaced ones that keep its rows."""
     most = max(1, KEPT // (len(starts) - 1))
     chosen = [np.unique(np.linspace(a, b - 1, min(b - a, most)).round().astype(np.int64)) for a, b in pairwise(starts)]
     places = np.concatenate(chosen)
@@ -244,20 +244,20 @@ class GapUnit:
 
     @property
     def complete(self) -> NDArray[np.bool_]:
-        """Which codes stand for a value, (K,)."""
+        """Return which codes stand for a value, (K,)."""
         return self.gap.complete
 
     def encode(self, plain: Plain) -> Codes:
-        """(N,) codes; -1 for a missing value where training had none."""
+        """Return (N,) codes; -1 for a missing value where training had none."""
         return self.gap.encode_values(self.gaps(plain))
 
     def gaps(self, plain: Plain) -> Numbers:
-        """How far the upper column lies above its base, (N,); without the noise of a difference of decimals."""
+        """Return how far the upper column is above its base, (N,), without the rounding noise of decimals."""
         gaps = np.maximum(plain[self.upper] - self.base(plain), 0.0)
         return self.gap.rounded(gaps, 0.0, np.inf)
 
     def base(self, plain: Plain) -> Numbers:
-        """(N,) what the gap is counted from: the largest lower column that is there, else the origin.
+        """Return the base of the gap, (N,): the largest lower column that is not missing, else the origin.
 
         It is moved up to what the upper column can hold: whole numbers above 2.5 begin at 3.
         """
@@ -271,15 +271,15 @@ class GapUnit:
         return np.where(np.isnan(largest), self.origin, self.gap.lifted(largest))
 
     def allowed(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
-        """Which codes may stand for an allowed value above some value of the lower columns, (K,).
+        """Return which codes may stand for an allowed value above some value of the lower columns, (K,).
 
-        Which of them do depends on the row: see `allowed_above`.
+        The row decides which of them do: see `allowed_above`.
         """
         asked = all_of(conditions, self.upper)
         return np.where(self.complete, not asked.nothing, asked.missing)
 
     def allowed_above(self, least: Numbers, most: Numbers, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
-        """(N, K): which codes lead from a base somewhere in least..most (N,) to a value that meets all conditions."""
+        """Return which codes lead from a base in least..most (N,) to a value that meets all conditions, (N, K)."""
         asked = all_of(conditions, self.upper)
         reach = np.stack([self.gap.least, self.gap.most])  # (2, K')
         may = (least[:, None] + reach[0] <= asked.high) & (most[:, None] + reach[1] >= asked.low) & (not asked.nothing)
@@ -291,9 +291,9 @@ class GapUnit:
     def decode(
         self, codes: Codes, conditions: tuple[Condition, ...], random: np.random.Generator, plain: Plain
     ) -> dict[str, NDArray[Any]]:
-        """A value (N,) for each code, not below the lower columns of `plain`, within all conditions, with certainty.
+        """Draw a value (N,) for each code, not below `plain`'s lower columns, within all conditions, with certainty.
 
-        Where the lower columns leave none, it is missing: in training they lie so high only in rows without a value.
+        Where the lower columns leave none, it is missing: in training they are so high only in rows without a value.
         """
         base = self.base(plain)
         asked = all_of(conditions, self.upper)
@@ -308,7 +308,7 @@ class GapUnit:
 
 
 def fit_gaps(lowers: Sequence[Column], column: Column, plain: Plain, rows: int, spans: int, inside: Inside) -> GapUnit:
-    """Args: plain training rows, in which the rule holds; the others as for `fit_numbers`."""
+    """Fit the unit. Args: plain training rows, in which the rule holds; the others as for `fit_numbers`."""
     values = plain[column.name]
     distance = column.model_copy(update={"minimum": 0.0, "maximum": None})
     unit = GapUnit(

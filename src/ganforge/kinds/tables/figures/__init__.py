@@ -1,1 +1,1 @@
-"""Pictures of a table: real and generated rows over each other and side by side."""
+"""Pictures of a table: real and generated rows overlaid and side by side."""

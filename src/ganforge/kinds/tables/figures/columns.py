@@ -1,4 +1,4 @@
-"""Every column drawn, real and generated values over each other; and what all pictures of tables share: two colours
+"""Figures of columns, real and generated values overlaid; and the common style of all figures of tables: two colours
 that differ in lightness, sizes of text, and short names."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ganforge.core.format import short
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.values import moment
 
-REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that no eye confuses them; the page's own colours
+REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that nobody confuses them; the page's own colours
 DARK_REAL = "#57534b"  # where the real ones are drawn as points or as the dark end of a scale
 INK, SOFT, LINE = "#211f1c", "#67625a", "#e4e0d8"
 REAL_SCALE = LinearSegmentedColormap.from_list("real", ["#ffffff", REAL, "#2b2924"])
@@ -38,25 +38,25 @@ Floats = NDArray[np.float64]
 
 
 def figure(height: float) -> Figure:
-    """An empty figure of the page's width and `height` inches."""
+    """Make an empty figure of the page's width and `height` inches."""
     return Figure(figsize=(WIDTH, height), dpi=DOTS, facecolor="white", layout="constrained")
 
 
 def png(drawn: Figure) -> bytes:
-    """The figure as a PNG without a date or a program's name in it: the same figure gives the same bytes."""
+    """Encode the figure as a PNG without a date or a program's name in it: the same figure gives the same bytes."""
     content = io.BytesIO()
     drawn.savefig(content, format="png", metadata={"Software": None})
     return content.getvalue()
 
 
 def legend(drawn: SubFigure, real: str = "real rows", made: str = "generated rows") -> None:
-    """Which colour is which."""
+    """Add a legend of the colours."""
     keys = [Patch(color=REAL, label=real), Patch(color=GENERATED, label=made)]
     drawn.legend(handles=keys, loc="upper left", ncols=2, frameon=False, fontsize=NORMAL, labelcolor=INK)
 
 
 def plain_axes(axes: Axes, title: str, colour: str = INK) -> None:
-    """A title on the left, two thin spines, small soft ticks."""
+    """Style axes: a title on the left, two thin spines, small grey ticks."""
     axes.set_title(title, loc="left", fontsize=NORMAL, color=colour)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(LINE)
@@ -64,24 +64,24 @@ def plain_axes(axes: Axes, title: str, colour: str = INK) -> None:
 
 
 def front(values: NDArray[Any]) -> NDArray[Any]:
-    """At most 20,000 values, evenly from the whole column."""
+    """Take at most 20,000 values, evenly from the whole column."""
     return values[np.linspace(0, len(values) - 1, min(len(values), MOST_DRAWN)).astype(np.int64)]
 
 
 def cut(name: str, letters: int = LETTERS) -> str:
-    """A name that fits; dollar signs escaped, because matplotlib would read formulas into them."""
+    """Shorten a name to fit; escape dollar signs, which matplotlib would read as formulas."""
     fitting = name if len(name) <= letters else name[: letters - 1] + "…"
     return fitting.replace("$", r"\$")
 
 
 def axis_labels(write: Callable[[float], str]) -> FuncFormatter:
-    """The labels of an axis. A layout asks for each many times over: it is written once."""
+    """Return the labels of an axis. A layout requests each many times: it is formatted once."""
     written = lru_cache(maxsize=128)(write)
     return FuncFormatter(lambda value, _: written(float(value)))
 
 
 def tick(column: Column, value: float) -> str:
-    """A value on an axis."""
+    """Format a value on an axis."""
     if column.kind == "datetime":
         return str(moment(value, column).astype("M8[D]"))
     if column.kind == "integer" and abs(value) < 10_000:
@@ -90,25 +90,25 @@ def tick(column: Column, value: float) -> str:
 
 
 def most_frequent(values: NDArray[Any], count: int) -> list[str]:
-    """The texts that most rows have, missing ones left out."""
+    """Return the most frequent texts, without missing ones."""
     texts, counts = np.unique(np.array([text for text in values if text is not None], dtype=str), return_counts=True)
     return [str(text) for text in texts[np.argsort(-counts, kind="stable")][:count]]
 
 
 def range_of(real: Floats, made: Floats) -> tuple[float, float]:
-    """Where nearly all values of both sides lie: beyond are at most 0.5 % on either end of either side."""
+    """Return the range of nearly all values of both sides: at most 0.5 % of either side are beyond each end."""
     ends = [np.quantile(side, (0.005, 0.995)) for side in (real, made) if len(side)]
     low, high = (min(e[0] for e in ends), max(e[1] for e in ends)) if ends else (0.0, 1.0)
     return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
 
 
 def skewed(column: Column, real: Floats, low: float, high: float) -> bool:
-    """Whether an axis from low to high should be logarithmic: all above 0, and most of it near the low end."""
+    """Return whether an axis from low to high should be logarithmic: all above 0, and most of it near the low end."""
     return low > 0 and column.kind != "datetime" and len(real) > 0 and high > SKEWED * float(np.median(real))
 
 
 def chosen(columns: Sequence[Column], names: Sequence[str], most: int) -> list[Column]:
-    """The columns of these names, in the order of the names."""
+    """Return the columns of these names, in the order of the names."""
     by_name = {column.name: column for column in columns}
     return [by_name[name] for name in names if name in by_name][:most]
 
@@ -127,11 +127,11 @@ def draw_columns(
     names: Sequence[str],
     words: tuple[str, str] = ("real rows", "generated rows"),
 ) -> bytes:
-    """A PNG of one panel for each of `names`, at most 24, in their order: put the worst first. Args: words for both.
+    """Draw a PNG with a panel for each of `names`, at most 24, in order: put the worst first. Args: words for both.
 
-    Numbers are histograms; a value that many rows share, and missing ones, stand apart with their shares written on
-    them, because they would flatten the rest. Categories are the most frequent texts of the real rows. What lies beyond
-    the axis counts into its last bars.
+    Numbers are histograms; a value that many rows share, and missing ones, are separate, with their shares written on
+    them, because they would flatten the rest. Categories are the most frequent texts of the real rows. Values beyond
+    the axis count into its last bars.
     """
     panels = chosen(columns, names, MOST_PANELS)
     rows = max(1, math.ceil(len(panels) / ACROSS))
@@ -191,7 +191,7 @@ def _numbers(panel: SubFigure, column: Column, real: Floats, made: Floats) -> No
 
 
 def _bars_apart(axes: Axes, apart: Sequence[tuple[str, list[float]]]) -> None:
-    """Bars on a scale of their own from 0 to all rows, each with its share written above."""
+    """Draw bars on a scale of their own from 0 to all rows, each with its share written above."""
     at = np.arange(len(apart))
     for side, colour, shift in ((0, REAL, -0.21), (1, GENERATED, 0.21)):
         heights = [shares[side] for _, shares in apart]
@@ -207,7 +207,7 @@ def _bars_apart(axes: Axes, apart: Sequence[tuple[str, list[float]]]) -> None:
 
 
 def _histogram(axes: Axes, column: Column, sides: Sequence[Floats], counts: tuple[int, int]) -> None:
-    """Shares of all rows, as the area of the real ones under the outline of the generated ones."""
+    """Draw shares of all rows, as the area of the real ones under the outline of the generated ones."""
     if not len(sides[0]) and not len(sides[1]):
         axes.set_axis_off()
         return
@@ -242,7 +242,7 @@ def _edges(column: Column, sides: Sequence[Floats]) -> tuple[Floats, bool]:
 
 
 def _spike(values: Floats, count: int) -> float | None:
-    """The value that so many rows share that it would flatten the others; None where there are few values anyway."""
+    """Return the value that so many rows share that it would flatten the others; None if there are few values."""
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) <= FEW_VALUES:
         return None
@@ -251,7 +251,7 @@ def _spike(values: Floats, count: int) -> float | None:
 
 
 def draw_predictions(measured: Floats, predicted: Floats, mean: float, target: str) -> bytes:
-    """A PNG of two panels. Args: measured, predicted (N,) in the target's units; mean of the training rows."""
+    """Draw a PNG of two panels. Args: measured, predicted (N,) in the target's units; mean of the training rows."""
     drawn = figure(ERROR_HEIGHT)
     parts = drawn.subfigures(2, 1, squeeze=False, height_ratios=[0.09, 1])
     legend(parts[0, 0], "predicting the mean", "this model")

@@ -1,4 +1,4 @@
-"""Pairs of columns drawn: the real rows beside the generated ones, and the scores of all pairs in one square."""
+"""Figures of pairs of columns: the real rows beside the generated ones, and the scores of all pairs in one matrix."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LOSS = LinearSegmentedColormap.from_list("loss", ["#fbfaf7", "#f3d3a8", "#d9822b
 
 
 def draw_pairs(train: Plain, samples: Plain, columns: Sequence[Column], pairs: Sequence[tuple[str, str]]) -> bytes:
-    """A PNG of at most eight pairs in the order given: put the worst first.
+    """Draw a PNG of at most eight pairs in the order given: put the worst first.
 
     Two numbers are points, as many of each side. With a category it is a heat map of shares, dark for many, where both
     sides have one scale.
@@ -74,9 +74,9 @@ def draw_pairs(train: Plain, samples: Plain, columns: Sequence[Column], pairs: S
 
 
 def score_matrix(scores_of: Mapping[tuple[str, str], float], order: Sequence[str]) -> tuple[list[str], Floats]:
-    """Scores of pairs as a matrix (C, C) of the columns that are in any pair, NaN where there is none.
+    """Return scores of pairs as a matrix (C, C) of the columns that are in any pair, NaN where there is none.
 
-    Args: order of all columns, which the matrix keeps. Returns: the C columns, and the matrix.
+    Args: order of all columns, which the matrix keeps. Returns: the C columns and the matrix.
     """
     names = [name for name in order if any(name in pair for pair in scores_of)]
     scores = np.full((len(names), len(names)), np.nan)
@@ -87,7 +87,7 @@ def score_matrix(scores_of: Mapping[tuple[str, str], float], order: Sequence[str
 
 
 def draw_dependence(names: Sequence[str], scores: Floats) -> bytes:
-    """A PNG of the scores (C, C) of all pairs of the columns `names`, 1 for alike; the diagonal is left empty."""
+    """Draw a PNG of the scores (C, C) of all pairs of the columns `names`, 1 for alike; the diagonal is left empty."""
     scores = np.asarray(scores, np.float64)
     if len(names) > MOST_COLUMNS:
         kept = np.sort(np.argsort(np.nanmin(scores, axis=1))[:MOST_COLUMNS])
@@ -155,7 +155,7 @@ def _heat(both: tuple[Axes, Axes], x: Column, y: Column, sides: Sequence[tuple[A
 
 
 class _Cells:
-    """How the values of one column become the rows or columns of a heat map; missing ones are the last."""
+    """The values of one column as the rows or columns of a heat map; missing ones are the last."""
 
     def __init__(self, column: Column, real: NDArray[Any], made: NDArray[Any]) -> None:
         self._column, self._gone = column, bool(pd.isna(real).any() or pd.isna(made).any())
@@ -174,7 +174,7 @@ class _Cells:
         return len(self.texts) if self.texts else len(self._edges) - 1 + self._gone
 
     def places(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """The cell of each value."""
+        """Return the cell of each value."""
         if self.texts:
             inside = self._known.get_indexer(values)
             inside = np.where(inside < 0, len(self._known), inside)
@@ -183,7 +183,7 @@ class _Cells:
         return np.where(pd.isna(values), len(self) - 1, inside)
 
     def ticks(self, slanted: bool = False) -> tuple[list[float], list[str]]:
-        """Places and labels."""
+        """Return the places and labels of ticks."""
         if self.texts:
             return list(range(len(self.texts))), [cut(text, LETTERS if slanted else LETTERS + 3) for text in self.texts]
         bins = len(self._edges) - 1
@@ -199,5 +199,5 @@ class _Cells:
 
 
 def _shares(x: NDArray[np.int64], y: NDArray[np.int64], width: int, height: int) -> Floats:
-    """(width, height)."""
+    """Return the shares of all cells, (width, height)."""
     return np.bincount(x * height + y, minlength=width * height).reshape(width, height) / max(len(x), 1)

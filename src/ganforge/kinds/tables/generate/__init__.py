@@ -1,1 +1,1 @@
-"""The task `generate` of tables: rows like the ones given."""
+"""The task `generate` of tables: new rows like the given ones."""

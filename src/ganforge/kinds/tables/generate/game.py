@@ -1,8 +1,8 @@
-"""The game of two on rows of a table: the generator completes a row from what is given of it, or draws it whole.
+"""The game of two on rows of a table: the generator completes a row from its given cells, or draws it whole.
 
-Given cells are copied from the real row that the discriminator compares with, so a pair differs only in what the
-generator had to find. One model so serves generation (nothing given), conditions and imputation (something given).
-After the game the generator's columns are brought to their shares, and a referee learns to choose among its rows.
+Given cells are copied from the real row that the discriminator compares with, so a pair differs only in the cells
+of the generator. So one model serves generation (nothing given), conditions and imputation (some cells given).
+After the game the generator's columns are matched to their shares, and a referee learns to choose among its rows.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ TRUSTS = torch.linspace(0, 1, 11)
 
 
 def build_row_networks(network: Network, sizes: Sequence[int]) -> tuple[RowGenerator, RowDiscriminator]:
-    """Generator and discriminator; the discriminator is twice as wide (docs/log.md)."""
+    """Build generator and discriminator; the discriminator is twice as wide (docs/log.md)."""
     units = tuple(sizes)
     latent_size, width, depth = (network.need(dial) for dial in ("latent_size", "width", "depth"))
     return RowGenerator(units, latent_size, width, depth), RowDiscriminator(units, 2 * width, depth)
 
 
 def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Feed | None = None) -> Game:
-    """Fresh networks from the recipe's seed, on its device, starting from independent columns."""
+    """Build networks from the recipe's seed, on its device, starting from independent columns."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
@@ -55,7 +55,7 @@ def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Fee
 
 @dataclass(frozen=True, slots=True)
 class _Hidden:
-    """One batch in a turn: the real rows, and what of them is given to whom."""
+    """One batch in a turn: the real rows, and masks of the cells that are given."""
 
     real: Tensor  # (B, P)
     shown: Tensor  # (B, U) ones where the generator sees the cell
@@ -65,7 +65,7 @@ class _Hidden:
 def row_game(
     recipe: Recipe, codec: TableCodec, generator: nn.Module, discriminator: nn.Module, held_out: Feed | None
 ) -> Game:
-    """Discriminator first, then generator. In the task `impute` a missing cell is neither shown nor learned.
+    """Build the game: discriminator first, then generator. In the task `impute` missing cells are not shown or learned.
 
     held_out: as in planning/game.py.
     """
@@ -87,7 +87,7 @@ def row_game(
         return _Hidden(layout.one_hot(codes), shown * (1 - missing), torch.maximum(shown, missing))
 
     def draw(turn: Turn, hidden: _Hidden) -> tuple[Tensor, Tensor]:
-        """The fake rows (B, P) and the logits that they were drawn from."""
+        """Return the fake rows (B, P) and the logits that they were drawn from."""
         latent = turn.random.normal(len(hidden.real), latent_size)
         given = torch.cat([hidden.real * layout.spread(hidden.shown), hidden.shown], dim=1)
         logits: Tensor = generator(latent, given)
@@ -142,7 +142,7 @@ def row_game(
 
 
 def draw_given(count: int, units: int, whole: float, random: Draws) -> Tensor:
-    """Which cells are given, (B, U) of zeros and ones: none in a share `whole` of the rows, else a random share."""
+    """Draw which cells are given, (B, U) of zeros and ones: none in a share `whole` of rows, else a random share."""
     share, few, part = torch.split(random.uniform(count, 3), 1, dim=1)  # (B, 1) each
     share = torch.where(few < 0.5, FEW * share, share) * (part >= whole)
     given: Tensor = random.uniform(count, units) < share
@@ -150,14 +150,14 @@ def draw_given(count: int, units: int, whole: float, random: Draws) -> Tensor:
 
 
 def draw_most(count: int, units: int, random: Draws) -> Tensor:
-    """Which cells are given where rows are only to be completed, (B, U): a share between MOST_HIDDEN and all."""
+    """Draw which cells are given where rows are only completed, (B, U): a share between MOST_HIDDEN and all."""
     share = 1 - MOST_HIDDEN * random.uniform(count, 1)
     given: Tensor = random.uniform(count, units) < share
     return given.float()
 
 
 def cross_entropy(layout: RowLayout, logits: Tensor, real: Tensor, hidden: Tensor) -> Tensor:
-    """-log p of the real codes of hidden cells, their mean for each row: (B,).
+    """Return -log p of the real codes of hidden cells, averaged over each row: (B,).
 
     Args: logits, real (B, P); hidden (B, U) ones where a cell was hidden.
     """
@@ -167,7 +167,7 @@ def cross_entropy(layout: RowLayout, logits: Tensor, real: Tensor, hidden: Tenso
 
 
 def code_shares(codec: TableCodec, train: Feed) -> Tensor:
-    """(P,) how often each code stands in the training rows: a random half million of them."""
+    """Return the share of each code, (P,), in at most half a million random training rows."""
     layout = RowLayout(codec.sizes)
     shares = torch.zeros(layout.width)
     chosen = torch.randperm(len(train), generator=generator_for(0, "row shares"))[:500_000]
@@ -180,11 +180,11 @@ def code_shares(codec: TableCodec, train: Feed) -> Tensor:
 
 @torch.no_grad()
 def match_shares(generator: RowGenerator, layout: RowLayout, wanted: Tensor, latent_size: int, seed: int) -> None:
-    """After the game: brings the generator's columns to the shares that they have in the training rows, in place.
+    """Match the generator's columns to their shares in the training rows, after the game and in place.
 
-    A game settles how columns belong together; how often each single value comes it only ever approaches. Given its
+    A game learns the dependence of columns, but only approximates the frequency of each value. Given its
     latent, a unit's code is drawn from a softmax, so adding log(wanted share / present share) to the code's bias moves
-    its share there, and what depends on the latent stays (in the manner of iterative proportional fitting; Deming and
+    its share there, and the dependence on the latent stays (like iterative proportional fitting; Deming and
     Stephan 1940).
 
     Args: wanted (P,) the share of each code in its unit.
@@ -196,7 +196,7 @@ def match_shares(generator: RowGenerator, layout: RowLayout, wanted: Tensor, lat
 
 
 def _shares(generator: RowGenerator, layout: RowLayout, latent_size: int, seed: int, number: int) -> Tensor:
-    """(P,) how likely each code is, on average over latents."""
+    """Return the mean probability of each code over latents, (P,)."""
     device, total = layout.starts.device, torch.zeros(layout.width, device=layout.starts.device)
     for first in range(0, LATENTS, AT_ONCE):
         random = generator_for(seed, f"shares of round {number}", step=first)
@@ -208,15 +208,15 @@ def _shares(generator: RowGenerator, layout: RowLayout, latent_size: int, seed: 
 def train_referee(
     recipe: Recipe, codec: TableCodec, generator: RowGenerator, train: Feed, held_out: Feed
 ) -> RowDiscriminator:
-    """Train a discriminator, after the game, on what still tells generated rows from real ones.
+    """Train a discriminator after the game to distinguish generated rows from real ones.
 
-    In the game a discriminator is held smooth by its penalties, and misses much. The referee has none: its score is the
+    In the game penalties keep a discriminator smooth, and it misses much. The referee has none: its score is the
     logarithm of how much more often a row is real than generated (Goodfellow et al. 2014, proposition 1). Of a few
     candidates for each row one is then taken with probabilities in proportion to exp(score): sampling importance
     resampling with a discriminator (Azadi et al. 2019, "Discriminator rejection sampling"; Turner et al. 2019,
-    "Metropolis-Hastings GANs"). It is trusted as far as held-out rows bear it out.
+    "Metropolis-Hastings GANs"). Its scores are scaled by what held-out rows support.
 
-    Everything it does follows from the recipe's seed, so that a run that is resumed during it ends with the same bits.
+    All of it depends on the recipe's seed alone, so that a run that is resumed during it ends with the same bits.
     """
     device, layout = recipe.compute.device, RowLayout(codec.sizes, recipe.compute.device)
     with torch.random.fork_rng(devices=[]):
@@ -257,7 +257,7 @@ def train_referee(
 def _generated(
     generator: nn.Module, layout: RowLayout, count: int, latent_size: int, random: torch.Generator
 ) -> Tensor:
-    """Rows (count, P) as one-hots, drawn whole."""
+    """Draw whole rows (count, P) as one-hots."""
     logits = generator(torch.randn(count, latent_size, generator=random, device=random.device))
     return layout.one_hot(layout.draw_codes(logits, random)[0])
 
@@ -266,7 +266,7 @@ def _generated(
 def _trust(
     referee: RowDiscriminator, layout: RowLayout, generator: nn.Module, held_out: Feed, latent_size: int
 ) -> float:
-    """The factor in 0..1 by which scores predict best on rows that the referee has not learned from; 0: not at all."""
+    """Find the factor in 0..1 by which scores predict best on rows that the referee has not seen; 0: not at all."""
     random = generator_for(0, "referee trust", device=layout.starts.device)
     chosen = torch.randperm(len(held_out), generator=generator_for(0, "referee rows"))[:MEASURED_ROWS]
     real = layout.one_hot(held_out.batch(chosen)["x"])

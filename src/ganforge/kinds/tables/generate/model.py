@@ -1,4 +1,4 @@
-"""A trained model of rows: draws them, under conditions, and completes given ones. Nothing here opens training data."""
+"""A trained model of rows: draws them, under conditions, and completes given ones. Never opens training data."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on i
 
 @dataclass(frozen=True, slots=True)
 class RowModel:
-    """A generator of rows of codes, and the codec that makes a table of them."""
+    """A generator of rows of codes, and the codec that converts them to a table."""
 
     network: RowProduct
     latent_size: int
@@ -55,7 +55,7 @@ class RowModel:
     task: str = "generate"
 
     def conditions(self, where: str | Sequence[str] | Mapping[str, Any]) -> tuple[Condition, ...]:
-        """Conditions in words or in Python. Raises: InputError for what no generated row could meet."""
+        """Parse conditions in words or in Python. Raises: InputError for what no generated row could meet."""
         conditions = parse_where(where, self.codec.columns, self.codec.known)
         for place, asked in self.codec.by_unit(conditions).items():
             unit = self.codec.units[place]
@@ -68,7 +68,7 @@ class RowModel:
         return conditions
 
     def blocks(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Iterator[Plain]:
-        """Plain rows of all columns, `count` in all, at most BLOCK at a time. Every row meets all conditions.
+        """Yield plain rows of all columns, `count` in all, at most BLOCK at a time. Every row meets all conditions.
 
         The first rows do not depend on `count`. Raises: InputError where conditions and rules leave no value.
         """
@@ -83,11 +83,11 @@ class RowModel:
             yield take(plain, slice(0, count - first))
 
     def draw(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
-        """The same in one piece."""
+        """Return all rows at once."""
         return joined(list(self.blocks(count, conditions=conditions, seed=seed)))
 
     def complete(self, plain: Plain, *, draw: bool = False, seed: int = 0) -> Plain:
-        """The rows with every missing cell of a learned column filled; what is there is not touched.
+        """Fill every missing cell of a learned column; other cells are not changed.
 
         Args: plain (N,) of all columns; draw: a value drawn for each cell, so that the filled table varies as the real
             one; else the best guess, which is the mean of GUESSES draws for numbers and the most likely category.
@@ -102,7 +102,7 @@ class RowModel:
 
     @torch.no_grad()
     def _shares(self, plain: Plain, passes: int, random: torch.Generator) -> list[NDArray[np.float64]]:
-        """How likely each code of each unit is in rows (N,), given what is there: (N, K) for each unit."""
+        """Return the probability of each code of each unit in rows (N,), given their cells: (N, K) for each unit."""
         device, layout = next(self.network.parameters()).device, self.layout
         codes = self.codec.encode(plain)
         given = torch.from_numpy(given_cells(self.codec, plain, codes)).float().to(device)
@@ -113,7 +113,7 @@ class RowModel:
 
     @torch.no_grad()
     def logits(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
-        """What the generator says of rows (B, P). Args: codes (B, U), of which `given` (B, U) says what counts."""
+        """Return the generator's logits (B, P). Args: codes (B, U); given (B, U), the mask of those that count."""
         layout = self.layout
         latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
         shown = torch.cat([layout.one_hot(codes) * layout.spread(given), given], dim=1)
@@ -122,12 +122,12 @@ class RowModel:
 
     @property
     def layout(self) -> RowLayout:
-        """Where the codes stand."""
+        """Return the layout of codes."""
         return RowLayout(self.codec.sizes, next(self.network.parameters()).device)
 
     @torch.no_grad()
     def _codes(self, asked: AskedByUnit, random: torch.Generator) -> NDArray[np.int32]:
-        """Codes (BLOCK, U) that meet the conditions: of several candidates for a row the one that the referee takes."""
+        """Draw codes (BLOCK, U) that meet the conditions: of several candidates for a row the referee's choice."""
         referee, layout = self.network.referee, self.layout
         device = next(self.network.parameters()).device
         allowed = {place: torch.from_numpy(self.codec.units[place].allowed(asked[place])).to(device) for place in asked}
@@ -148,11 +148,11 @@ class RowModel:
         return best.cpu().numpy().astype(np.int32)
 
     def _latents(self, bound: Mapping[int, Tensor], asked: AskedByUnit, random: torch.Generator) -> Tensor:
-        """Latents (BLOCK, Z); under conditions those that make them likely.
+        """Draw latents (BLOCK, Z); under conditions those that make them likely.
 
         Given its latent, a row's codes are independent, so the probability that it meets conditions is a product over
-        units. Latents are drawn anew in proportion to it (sampling importance resampling: Rubin 1987), which is the
-        generator's own conditional distribution: whatever a condition goes with comes along.
+        units. Latents are resampled in proportion to it (sampling importance resampling: Rubin 1987), which is the
+        generator's own conditional distribution: it includes whatever depends on a condition.
         """
         device = next(self.network.parameters()).device
         if not bound:
@@ -170,7 +170,7 @@ class RowModel:
     def _log_likely(
         self, bound: Mapping[int, Tensor], asked: AskedByUnit, logits: Tensor, random: torch.Generator
     ) -> Tensor:
-        """The logarithm of the probability that rows of logits (B, P) meet all conditions, (B,)."""
+        """Return the logarithm of the probability that rows of logits (B, P) meet all conditions, (B,)."""
         total = torch.zeros(len(logits), device=logits.device)
         drawn = self.layout.draw_codes(logits + self._forbidden(bound), random)[
             0
@@ -186,9 +186,9 @@ class RowModel:
     def _gap_codes(
         self, place: int, conditions: tuple[Condition, ...], rows: Tensor, logits: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Codes (B,) of a gap that lead to an allowed value above the lower columns of rows (B, U).
+        """Draw codes (B,) of a gap that lead to an allowed value above the lower columns of rows (B, U).
 
-        And the logarithm of the probability of falling among those, (B,).
+        Also return the logarithm of the probability of these codes, (B,).
         """
         unit = self.codec.units[place]
         assert isinstance(unit, GapUnit)
@@ -201,7 +201,7 @@ class RowModel:
         return codes, shares.sum(dim=1).log()
 
     def _forbidden(self, bound: Mapping[int, Tensor]) -> Tensor:
-        """What to add to logits (P,) so that no code is drawn which cannot meet a condition."""
+        """Return what to add to logits (P,) so that no code is drawn that cannot meet a condition."""
         forbidden = torch.zeros(self.layout.width, device=next(self.network.parameters()).device)
         for place, allowed in bound.items():
             forbidden[self.layout.unit_places(place)] = torch.where(allowed, 0.0, NEVER)
@@ -210,10 +210,10 @@ class RowModel:
     def _is_gap(self, place: int) -> bool:
         return isinstance(self.codec.units[place], GapUnit)
 
-    # ---- what contracts.Model asks for
+    # ---- the methods of contracts.Model
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> RowSamples:
-        """New rows. Args: asked where, as for `conditions`.
+        """Draw new rows. Args: asked where, as for `conditions`.
 
         Raises: InputError for a bad number, or what no generated row could meet.
         """
@@ -233,11 +233,11 @@ class RowModel:
         return complete_table(self, source, out, draw=draw, seed=seed, force=force)
 
     def next_steps(self) -> Mapping[str, str]:
-        """Commands for a person who has this model (contracts.Model)."""
+        """Return commands for a person who has this model (contracts.Model)."""
         return NEXT_STEPS[self.task]
 
     def store(self, folder: Path, recipe: Recipe) -> None:
-        """model.json and model.safetensors: all that `load_rows` needs."""
+        """Write model.json and model.safetensors: all that `load_rows` needs."""
         content, arrays = codec_content(self.codec)
         tensors = {f"network/{name}": tensor.contiguous().cpu() for name, tensor in self.network.state_dict().items()}
         tensors |= {f"codec/{name}": torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
@@ -256,7 +256,7 @@ class RowModel:
 
 @dataclass(frozen=True, slots=True)
 class RowSamples:
-    """Rows that are drawn as they are asked for (contracts.Samples)."""
+    """Rows that are drawn when they are requested (contracts.Samples)."""
 
     model: RowModel
     count: int
@@ -264,12 +264,12 @@ class RowSamples:
     seed: int
 
     def blocks(self) -> Iterator[pd.DataFrame]:
-        """Some thousand rows at a time, with the dtypes of the table."""
+        """Yield some thousand rows at a time, with the dtypes of the table."""
         for plain in self.model.blocks(self.count, conditions=self.conditions, seed=self.seed):
             yield from_plain(plain, self.model.codec.columns)
 
     def value(self) -> pd.DataFrame:
-        """All rows, with the dtypes, order and forms of the table's columns."""
+        """Return all rows, with the dtypes, order and forms of the table's columns."""
         return from_plain(
             self.model.draw(self.count, conditions=self.conditions, seed=self.seed), self.model.codec.columns
         )

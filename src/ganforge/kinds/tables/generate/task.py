@@ -1,4 +1,4 @@
-"""The task `generate` on a table: rows like the ones given. A game of two players, generator and discriminator."""
+"""The task `generate` on a table: new rows like the given ones. A game of two: generator and discriminator."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DRAWN = 6  # columns that a look draws
 
 
 class GenerateRows(Task):
-    """Turns a table into a game of two."""
+    """The task of generating rows: a game of two on a table."""
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
@@ -65,21 +65,21 @@ class GenerateRows(Task):
     )
 
     def plan(self, request: Request, tell: Tell) -> RowsJob:
-        """Open the table and choose everything the person did not. Raises: DataError, RecipeError."""
+        """Open the table and choose everything that the person did not. Raises: DataError, RecipeError."""
         return plan_job(begin(request, GenerateRows), tell, self)
 
     def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
-        """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
+        """Open the job of a recipe again. Raises: DataError if the table is missing or has changed."""
         return open_job(recipe, tell, self)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
-        """The game of two, on the rows that were sent."""
+        """Build the game of two on the rows that were sent."""
         codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
         feed = TensorFeed(recipe.compute.device, **examples)
         return build_row_game(recipe, codec, feed), feed
 
     def look(self, job: RowsJob, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """A picture of the columns, and how alike columns and pairs are to those of held-out rows."""
+        """Draw the columns, and measure the similarity of columns and pairs to those of held-out rows."""
         samples = job.model(product).draw(job.recipe.records.need("look_samples"), seed=1)
         columns = job.table.codec.columns
         drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
@@ -88,7 +88,7 @@ class GenerateRows(Task):
         return quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
 
     def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation:
-        """Every measure beside floor and rivals, and the verdict.
+        """Return every measure with floor and rivals, and the verdict.
 
         The facts are those of evaluate_table, first_rows {columns, rows [[text or None]]}, the first generated rows as
         they are written, and rules {rule: rows that break it} as of `broken`.
@@ -115,7 +115,7 @@ class GenerateRows(Task):
 
 
 def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
-    """The job of a task on rows, for what its draft has pinned. Raises: DataError, RecipeError."""
+    """Plan the job of a task on rows from its draft. Raises: DataError, RecipeError."""
     inspected = inspect_asked(draft.request)
     tell("reading", count=inspected.survey.rows, source=draft.request.source)
     table = open_table(inspected, choose_rows(draft, inspected), draft.request.seed, draft.device)
@@ -123,9 +123,9 @@ def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
 
 
 def open_job(recipe: Recipe, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
-    """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
+    """Open the job of a recipe again. Raises: DataError if the table is missing or has changed."""
     rows = recipe.section(RowSettings)
-    open_source(recipe.data.source)  # what is not there, or no table, is told as that
+    open_source(recipe.data.source)  # a missing file, or one that is not a table, has its own error
     try:
         inspected = inspect_table(recipe.data.source, columns_of(recipe), rows.rules)
     except DataError as error:
@@ -137,7 +137,7 @@ def open_job(recipe: Recipe, tell: Tell, task: GenerateRows | Impute) -> RowsJob
 
 @dataclass(slots=True)
 class RowsJob:
-    """A table opened and everything chosen."""
+    """A task on an open table with everything chosen."""
 
     recipe: Recipe
     table: Table
@@ -153,23 +153,23 @@ class RowsJob:
         return self.table.train
 
     def game(self) -> Game:
-        """Generator and discriminator, initialised from the seed, in turn: the discriminator plays first."""
+        """Build generator and discriminator, initialised from the seed; the discriminator plays first."""
         return build_row_game(self.recipe, self.table.codec, self.table.train, self.table.held_out)
 
     def brief(self) -> Mapping[str, bytes]:
-        """The codec: JSON, and its arrays as safetensors."""
+        """Return the codec: JSON, and its arrays as safetensors."""
         content, arrays = codec_content(self.table.codec)
         return {"codec": json.dumps(content).encode(), "arrays": save(arrays)}
 
     def prepare(self) -> None:
-        """Nothing: rows are compared without a judge to train."""
+        """Do nothing: rows are compared without a judge to train."""
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """What the task draws and measures of the model so far."""
+        """Draw and measure the model so far, as the task does."""
         return self.task.look(self, run, product, examples)
 
     def finish(self, product: nn.Module) -> nn.Module:
-        """The generator with its columns at their shares, and a referee, where the recipe wants one."""
+        """Return the generator with its columns at their shares, and a referee, if the recipe asks for one."""
         assert isinstance(product, RowGenerator)
         self.tell("settling")
         begun, table, referee = perf_counter(), self.table, None
@@ -183,31 +183,31 @@ class RowsJob:
         return RowProduct(product, referee)
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """model.json and model.safetensors: all that `sample` needs."""
+        """Write model.json and model.safetensors: all that `sample` needs."""
         self.model(product).store(folder, self.recipe)
 
     def read_product(self, folder: Path) -> nn.Module:
-        """The generator that `write_model` wrote."""
+        """Read the generator that `write_model` wrote."""
         return load_rows(folder, self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """What the task says of the model."""
+        """Evaluate the model, as the task does."""
         return self.task.evaluate(self, run, product)
 
     def model(self, product: nn.Module) -> RowModel:
-        """The product as a model of rows."""
+        """Return the product as a model of rows."""
         whole = product if isinstance(product, RowProduct) else RowProduct(product, None)  # type: ignore[arg-type]
         latent_size, rows = self.recipe.network.need("latent_size"), self.recipe.section(RowSettings)
         return RowModel(whole, latent_size, self.table.codec, rows.candidates, self.recipe.task)
 
 
 def learned_names(columns: Sequence[Column]) -> list[str]:
-    """The first learned columns: as many as a look can draw without taking time from training."""
+    """Return the first learned columns: as many as a look can draw without delaying training."""
     return [column.name for column in learned(columns)][:DRAWN]
 
 
 def inspect_asked(request: Request) -> InspectedTable:
-    """The table that was asked for, with a person's corrections. Raises: as `inspect_table`."""
+    """Inspect the requested table, with a person's corrections. Raises: as `inspect_table`."""
     plan = request.options.get("plan")
     asked, rules = read_plan(plan) if plan else ((), None)
     inspected = inspect_table(request.source, asked, rules, request.options.get("rules", ()))
@@ -220,7 +220,7 @@ def inspect_asked(request: Request) -> InspectedTable:
 
 
 def _as_text(samples: Plain, columns: Sequence[Column]) -> dict[str, Any]:
-    """The first generated rows as they are written to a file."""
+    """Format the first generated rows as they are written to a file."""
     frame = from_plain({name: values[:SHOWN] for name, values in samples.items()}, columns)
     texts = frame.astype(object).where(frame.notna(), "").astype(str).to_numpy()
     rows = [[None if text == "" else text for text in row] for row in texts]

@@ -1,1 +1,1 @@
-"""Is a generated table any good? Columns, pairs, what models learn from it, whether it can be told, and copies."""
+"""The quality of a generated table: columns, pairs, utility for models, detection, and copies."""

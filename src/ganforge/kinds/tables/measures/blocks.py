@@ -1,4 +1,4 @@
-"""What the page shows of a table: columns and pairs worst first, rivals, what a model learns from it, copies."""
+"""The page's blocks on a table: columns and pairs worst first, rivals, utility for models, copies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADS = {
 
 
 def table_blocks(facts: Mapping[str, Any]) -> tuple[Block, ...]:
-    """Of generated rows. Args: facts of the evaluation; the figures are columns, pairs and dependence."""
+    """Show generated rows. Args: facts of the evaluation; the figures are columns, pairs and dependence."""
     blocks = [
         Block(
             "Beside other methods",
@@ -48,14 +48,14 @@ def table_blocks(facts: Mapping[str, Any]) -> tuple[Block, ...]:
 
 
 def first_rows_block(first_rows: Mapping[str, Any]) -> Block:
-    """The first generated rows. Args: first_rows {columns: [name], rows: [[text or None]]}."""
+    """Show the first generated rows. Args: first_rows {columns: [name], rows: [[text or None]]}."""
     rows = tuple(tuple("" if cell is None else str(cell) for cell in row) for row in first_rows["rows"])
     caption = "The first rows that it made, as they are. None was chosen by hand."
     return Block("What it makes", "", (Rows(tuple(map(str, first_rows["columns"])), rows, caption),), first=True)
 
 
 def filling_blocks(rivals: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
-    """Of filled cells. The figure is columns."""
+    """Show filled cells. The figure is columns."""
     figure = Figure(
         "pictures/columns.png", "Every column, the hidden values and those filled in over each other", wide=True
     )
@@ -70,7 +70,7 @@ def filling_blocks(rivals: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
 
 
 def solution_block(solution: Mapping[str, Any]) -> Block:
-    """What a regression has learned: every weight of a line beside the exact answer, or how far a curve is from it.
+    """Show a regression's solution: every weight of a line beside the exact answer, or how far a curve is from it.
 
     Args: solution {features, theta or None, closed_form, units, distance}.
     """
@@ -133,7 +133,7 @@ def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Block:
 
 
 def _likeness(heads: tuple[str, ...], named: Sequence[tuple[tuple[str, ...], Mapping[str, Any]]], caption: str) -> Rows:
-    """Scores beside those of real rows and of the copula, and what is off, where anything is.
+    """Show scores beside those of real rows and of the copula, and the deviations, if any.
 
     Args: heads of the first cells; named the first cells of each row, beginning with a name, and what has the scores.
     """
@@ -153,7 +153,7 @@ def _likeness(heads: tuple[str, ...], named: Sequence[tuple[tuple[str, ...], Map
 
 
 def _without(sentence: str, name: str) -> str:
-    """A sentence beside a name that it begins with: what comes after it."""
+    """Return a sentence without the name that it begins with."""
     rest = sentence.removeprefix(f"{name}: ")
     return rest[:1].upper() + rest[1:]
 

@@ -1,4 +1,4 @@
-"""Does the generator return training rows? Nearness to training against unseen rows, exact copies, and repeats."""
+"""Copies of training rows: nearness to training against unseen rows, exact copies, and repeats."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ganforge.measures.intervals import Estimate, of_share
 from ganforge.measures.neighbours import nearest_with_index
 
 MOST_NEAR = 5_000  # rows on each side whose nearest rows are searched
-MOST_ONE_HOT = 50  # texts of a column that are told apart; the rarer ones count as one
-NEARER, MORE_COPIES = 0.53, 0.02  # from which on nearness, or copies beyond those among unseen rows, are called out
-SAME = 1e-5  # squared distances closer than this share of themselves are equal: float32 knows no better
+MOST_ONE_HOT = 50  # texts of a column that are distinguished; the rarer ones count as one
+NEARER, MORE_COPIES = 0.53, 0.02  # from which on nearness, or copies beyond those among unseen rows, are reported
+SAME = 1e-5  # squared distances closer than this share of themselves are equal: the precision of float32
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """nearer: the share of rows that lie nearer to a training row than to an unseen one, equally many of each.
+    """nearer: the share of rows that are nearer to a training row than to an unseen one, equally many of each.
 
     exact: the share that equal some training row; unseen_exact the same share among held-out rows. repeats: the share
     of generated rows that equal another one, beside that among as many real rows.
@@ -41,12 +41,12 @@ class Copies:
 
     @property
     def suspected(self) -> bool:
-        """Whether the intervals, not only the values, say that training rows are returned."""
+        """Return whether the intervals, not only the values, show that training rows are returned."""
         return self.nearer.low > NEARER or self.exact.low > self.unseen_exact.high + MORE_COPIES
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """Describe the result in words."""
         words = (
             f"{percent(self.nearer.value)} of the generated rows lie nearer to a training row than to an unseen real "
             f"one (50 % is right), and {percent(self.exact.value)} equal a training row exactly "
@@ -79,7 +79,7 @@ def copies(train: Plain, held_out: Plain, samples: Plain, columns: Sequence[Colu
 
 
 def nearer_share(train: Plain, held_out: Plain, rows: Plain, columns: Sequence[Column]) -> Estimate:
-    """The share of `rows` nearer to a training row, ties counting half, with Wilson's interval.
+    """Return the share of `rows` nearer to a training row, ties counting half, with Wilson's interval.
 
     Rows with the same nearest real row are not independent: which side that one is on decides for all of them. So the
     interval is that of (sum c)^2 / sum c^2 trials, where c counts the rows that each real row is nearest to.
@@ -101,14 +101,14 @@ def nearer_share(train: Plain, held_out: Plain, rows: Plain, columns: Sequence[C
 
 
 def row_hashes(table: Plain, columns: Sequence[Column]) -> NDArray[np.uint64]:
-    """(N,) one number for each row; equal rows have equal ones."""
+    """Return a hash for each row, (N,); equal rows have equal ones."""
     frame = pd.DataFrame({column.name: table[column.name] for column in learned(columns)}, copy=False)
     hashes: NDArray[np.uint64] = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     return hashes
 
 
 def _points(tables: Sequence[Plain], real: Plain, columns: Sequence[Column]) -> list[NDArray[np.float32]]:
-    """Each table as points (N, D). Args: real the rows of both real sides: shaped by one, the space would favour it."""
+    """Return each table as points (N, D). Args: real rows of both real sides: scaled by one, points would favour it."""
     parts: list[list[Floats]] = [[] for _ in tables]
     for column in learned(columns):
         known = real[column.name]

@@ -1,4 +1,4 @@
-"""Judges a generator of tables: every measure beside real rows and a Gaussian copula, and a verdict."""
+"""The evaluation of a generator of tables: every measure with real rows and a Gaussian copula, and a verdict."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def evaluate_table(
 
     Columns and pairs are compared with the training rows, in sets as large as the held-out one, because the floor is
     what the held-out rows get in their place. Memory is bounded: at most 200,000 training rows are searched for copies,
-    60,000 are compared, and 30,000 of held-out and generated rows each; which ones, the seed decides.
+    60,000 are compared, and 30,000 of held-out and generated rows each; the seed decides which.
 
     Args: train, held_out, samples: plain columns by name, in any order of rows; identifier and constant columns are
         left out. Give as many samples as training rows, up to 30,000: the trees learn from them. label: the column that
         matters most, or None.
     Returns: facts, columns and pairs worst first: columns [{name, kind, score, floor, reference, sentence ("" where it
         is right)}], pairs [{columns, score, floor, reference, counts, sentence}], targets [{name, measure, generated,
-        low, high, real, reference}], label (what the other columns say of it: {name, skill, low, high, held_out} or
+        low, high, real, reference}], label (how the other columns predict it: {name, skill, low, high, held_out} or
         None), rivals [{name, sentence, measures}], nearest (a sentence on copying), copying_suspected.
     Raises: DataError for fewer than 10 rows on a side or without a column to measure.
     """
@@ -149,7 +149,7 @@ def _measures(mine: Score, best: Score, copula: Score) -> list[Measure]:
 
 
 def _package_measure(real: Real, rows: Plain, copula: Plain, mine: Score) -> list[Measure]:
-    """SDMetrics' own score where it is installed, with the width that ours has: the definitions are nearly the same."""
+    """Return SDMetrics' own score if it is installed, with the width of ours: the definitions are nearly the same."""
     if not sdmetrics_available():
         return []
     size = row_count(real.held_out)
@@ -163,17 +163,17 @@ def _package_measure(real: Real, rows: Plain, copula: Plain, mine: Score) -> lis
 
 
 def sdmetrics_available() -> bool:
-    """Whether SDMetrics is installed; it comes with the extra ganforge[sdmetrics]."""
+    """Return whether SDMetrics is installed; it comes with the extra ganforge[sdmetrics]."""
     return find_spec("sdmetrics") is not None
 
 
 def sdmetrics_quality(real: Plain, rows: Plain, columns: Sequence[Column]) -> float:
-    """Its QualityReport of `rows` against `real`, 0..1; datetimes go in as numbers.
+    """Return SDMetrics' QualityReport of `rows` against `real`, 0..1; datetimes are passed as numbers.
 
     Raises: ModuleNotFoundError if SDMetrics is not installed; see `sdmetrics_available`.
     """
     kinds = {c.name: {"sdtype": "numerical" if c.is_number else "categorical"} for c in learned(columns)}
-    with warnings.catch_warnings():  # of its own name, and of columns that do not vary, which our own sentences tell of
+    with warnings.catch_warnings():  # of its own name, and of columns that do not vary, which our own sentences report
         warnings.simplefilter("ignore")
         from sdmetrics.reports.single_table import QualityReport
 
@@ -184,7 +184,7 @@ def sdmetrics_quality(real: Plain, rows: Plain, columns: Sequence[Column]) -> fl
 
 
 def _columns(real: Real, rows: Plain, sides: tuple[Score, Score, Score]) -> list[dict[str, Any]]:
-    """Args: sides what the generated rows, real ones and the copula's get."""
+    """Compare the columns. Args: sides the results of the generated rows, real ones and the copula's."""
     similarity, best, found = sides[0].similarity, sides[1].similarity, []
     off = is_off(similarity.by_column, best.by_column, min(row_count(rows), row_count(real.held_out)))
     for place, column in enumerate(real.coding.columns):
@@ -195,7 +195,7 @@ def _columns(real: Real, rows: Plain, sides: tuple[Score, Score, Score]) -> list
 
 
 def _pairs(real: Real, rows: Plain, sides: tuple[Score, Score, Score]) -> list[dict[str, Any]]:
-    """Args: as for `_columns`."""
+    """Compare the pairs. Args: as for `_columns`."""
     similarity, best, found = sides[0].similarity, sides[1].similarity, []
     off = is_off(similarity.by_pair, best.by_pair, min(row_count(rows), row_count(real.held_out)))
     pairs = np.stack(np.triu_indices(len(similarity.names), 1), axis=1)

@@ -1,7 +1,7 @@
 """The rivals of a generator of rows: independent columns, a Gaussian copula, and SMOTE.
 
-A copula is the simplest one that models a table as a whole; it takes a second where a GAN takes minutes. SMOTE, the
-habit of people with a label, needs imbalanced-learn, which comes with the extra ganforge[smote].
+A copula is the simplest one that models a table as a whole; it takes a second where a GAN takes minutes. SMOTE,
+common for labelled data, needs imbalanced-learn, which comes with the extra ganforge[smote].
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 
 def rivals_of(real: Real, count: int) -> list[tuple[str, str, Plain]]:
-    """Name, sentence and rows of each: methods that are not GANs and learn from the same rows."""
+    """Return name, sentence and rows of each rival: methods that are not GANs and learn from the same rows."""
     random = np.random.default_rng(seed_for(real.seed, "metrics/tables/rivals"))
     base = take(real.train, slice(0, 2 * MOST_ROWS))
     found = [
@@ -56,7 +56,7 @@ def rivals_of(real: Real, count: int) -> list[tuple[str, str, Plain]]:
 
 
 def independent_columns(train: Plain, count: int, random: np.random.Generator) -> Plain:
-    """`count` rows whose columns are drawn one by one: every column right, nothing between them."""
+    """Draw `count` rows with each column by itself: correct marginals, no dependence."""
     total = row_count(train)
     drawn = {}
     for name, values in train.items():
@@ -69,7 +69,7 @@ def independent_columns(train: Plain, count: int, random: np.random.Generator) -
 class GaussianCopula:
     """Each column as a hidden Gaussian whose quantiles are the column's values, and the Gaussians' correlation.
 
-    Numbers lie in their order, missing ones below all others; categories in the order of their frequency, missing being
+    Numbers keep their order, missing ones below all others; categories in the order of their frequency, missing being
     one of them, so that a category is an interval of its hidden Gaussian.
     Source: Nelsen 2006, An Introduction to Copulas, section 2.3; the latent Gaussian of a category as in Song 2000.
     """
@@ -79,7 +79,7 @@ class GaussianCopula:
 
     @classmethod
     def fit(cls, train: Plain, columns: Sequence[Column]) -> GaussianCopula:
-        """Args: train at least two rows; identifier and constant columns are left out."""
+        """Fit the copula. Args: train at least two rows; identifier and constant columns are left out."""
         chosen = learned(columns)
         ordered, hidden = {}, []
         for column in chosen:
@@ -92,7 +92,7 @@ class GaussianCopula:
         return cls(ordered, _latent_correlation(np.stack(hidden, axis=1)))
 
     def sample(self, count: int, random: np.random.Generator) -> Plain:
-        """New rows (count,) of every fitted column; each value stands in the training rows."""
+        """Draw new rows (count,) of every fitted column; each value is in the training rows."""
         values, vectors = np.linalg.eigh(self.correlation)
         root = vectors * np.sqrt(np.maximum(values, 0))
         hidden = random.standard_normal((count, len(values))) @ root.T  # (count, C)
@@ -104,7 +104,7 @@ class GaussianCopula:
 
 
 def _hidden_means(keys: Floats, order: NDArray[np.int64]) -> Floats:
-    """The mean of the hidden Gaussian given the value: normal scores, averaged over rows of the same value."""
+    """Return the mean of the hidden Gaussian given the value: normal scores, averaged over rows of the same value."""
     scores = ndtri((np.arange(len(keys)) + 0.5) / len(keys))
     _, group = np.unique(keys[order], return_inverse=True)
     means = np.bincount(group, scores) / np.bincount(group)
@@ -114,11 +114,11 @@ def _hidden_means(keys: Floats, order: NDArray[np.int64]) -> Floats:
 
 
 def _latent_correlation(hidden: Floats) -> Floats:
-    """The correlation of the hidden Gaussians (C, C) from the means (N, C) that the values give of them.
+    """Estimate the correlation of the hidden Gaussians (C, C) from their means given the values (N, C).
 
-    A value that is an interval tells its Gaussian only in part: the means have the share v < 1 of its variance, and
+    A value that is an interval determines its Gaussian only in part: the means have the share v < 1 of its variance and
     their covariance is, to first order in the correlation, the hidden one times v of either side. Dividing it out makes
-    a rival that does not lose what lies between categories. The result is brought back to a correlation matrix by
+    a rival that keeps the dependence between categories. The result is projected to a correlation matrix by
     dropping negative eigenvalues.
     """
     covariance = np.atleast_2d(np.cov(hidden, rowvar=False, ddof=0))
@@ -135,14 +135,14 @@ def _latent_correlation(hidden: Floats) -> Floats:
 
 
 def smote_available() -> bool:
-    """Whether imbalanced-learn is installed."""
+    """Return whether imbalanced-learn is installed."""
     return find_spec("imblearn") is not None
 
 
 def smote_rows(train: Plain, columns: Sequence[Column], label: str, count: int, seed: int) -> Plain | None:
-    """About `count` new rows with the training rows' shares of each label; none are training rows.
+    """Draw about `count` new rows with the training rows' shares of each label; none are training rows.
 
-    A missing number is filled by the median first, because SMOTE cannot do without. Labels of fewer than six rows
+    A missing number is filled by the median first, because SMOTE requires numbers. Labels of fewer than six rows
     cannot be mixed and are left out.
 
     Args: train plain columns; label one of them, a category. Returns: None where no label has six rows.

@@ -1,5 +1,5 @@
-"""Every measure of one set of rows, the generator's, a rival's, or real ones: likeness, what boosted trees learn from
-them for real rows, whether a tree can tell them from real ones, and copies."""
+"""Every measure of one set of rows, the generator's, a rival's, or real ones: similarity, what boosted trees learn from
+them for real rows, whether a tree can distinguish them from real ones, and copies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_s
 
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at
 MOST_TRAIN = 200_000  # training rows among which exact copies are searched
-MOST_DETECTED = 5_000  # rows of each kind that are told apart
+MOST_DETECTED = 5_000  # rows of each kind that are compared
 FEWEST = 10  # rows of each kind
 MOST_GROUPS = 10  # of rows, each as many as are held out
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 
 def fit_tree(x: Floats, y: NDArray[Any], categorical: list[bool], *, classes: bool) -> Any:
-    """A boosted tree with scikit-learn's settings.
+    """Fit a boosted tree with scikit-learn's settings.
 
     Args: y (N,) classes of at least two kinds, or numbers without missing ones; categorical which columns of x (N, F)
         are codes.
@@ -80,7 +80,7 @@ class Utility:
 
 
 def find_targets(coding: Coding, train: Plain, held_out: Plain, label: str | None) -> list[Target]:
-    """The columns that real rows predict clearly better than chance, the label first, at most eight."""
+    """Find the columns that real rows predict clearly better than chance, the label first, at most eight."""
     first = [column for column in coding.columns if column.name == label]
     rest = [column for column in coding.columns if column.name != label and column.kind != "datetime"]
     found: list[Target] = []
@@ -97,15 +97,15 @@ def find_targets(coding: Coding, train: Plain, held_out: Plain, label: str | Non
 
 
 def of_real_rows(targets: Sequence[Target]) -> Utility:
-    """What training on real rows gives: all of the skill, by definition."""
+    """Return the utility of real rows: all of the skill, by definition."""
     kept = Estimate(1.0, 1.0, 1.0) if targets else None
     return Utility(kept, {target.name: estimate(target.real) for target in targets})
 
 
 def utility(coding: Coding, targets: Sequence[Target], rows: Plain, held_out: Plain) -> Utility:
-    """Trees that learn from `rows` and are tested on the held-out rows.
+    """Train trees on `rows` and test them on the held-out rows.
 
-    A skill below 0 counts as none, so that one column that went wrong does not outweigh all others.
+    A skill below 0 counts as 0, so that one bad column does not outweigh all others.
     """
     scores = {target.name: _scores(coding, target, rows, held_out) for target in targets}
     skills = [(target.skill(scores[target.name]), target.skill(target.real)) for target in targets]
@@ -115,7 +115,7 @@ def utility(coding: Coding, targets: Sequence[Target], rows: Plain, held_out: Pl
 
 
 def _target(coding: Coding, column: Column, train: Plain, held_out: Plain, most: tuple[int, int]) -> Target | None:
-    """None where there are too few values, or kinds of them. Args: most rows to learn from, and classes told apart."""
+    """Return a target; None if there are too few values or classes. Args: most rows to learn from, and classes."""
     (rows, kinds), values, classes = most, held_out[column.name], None
     there = ~pd.isna(values)
     if column.is_number and not 0 < column.distinct <= FEW_VALUES:
@@ -132,7 +132,7 @@ def _target(coding: Coding, column: Column, train: Plain, held_out: Plain, most:
 
 
 def _scores(coding: Coding, target: Target, rows: Plain, held_out: Plain) -> Floats:
-    """(BLOCKS + 1,): on all held-out rows, then without each block of them; chance where nothing can be learned."""
+    """Return scores (BLOCKS + 1,): on all held-out rows, then without each block; chance if nothing can be learned."""
     values = rows[target.name]
     use = np.flatnonzero(~pd.isna(values))[: target.rows]
     learn, test = coding.features(take(rows, use), target.name), coding.features(held_out, target.name)[target.there]
@@ -157,12 +157,12 @@ def _scores(coding: Coding, target: Target, rows: Plain, held_out: Plain) -> Flo
 
 
 def _codes(classes: pd.Index[str], values: NDArray[np.generic]) -> NDArray[np.int64]:
-    """0..K-1, and K for every other value."""
+    """Return codes 0..K-1, and K for every other value."""
     return ranks(_texts(values), classes)
 
 
 def _texts(values: NDArray[Any]) -> NDArray[Any]:
-    """Numbers of few values as objects, so that they can be classes."""
+    """Return numbers of few values as objects, so that they can be classes."""
     if values.dtype == object:
         return values
     texts = values.astype(object)
@@ -171,14 +171,14 @@ def _texts(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def estimate(values: Floats) -> Estimate:
-    """The value on all rows and the jackknife interval from those with a block left out; no skill goes beyond 1."""
+    """Return the value on all rows and the jackknife interval from those with a block left out; at most 1."""
     found = from_jackknife(float(values[0]), values[1:], least=-np.inf)
     return Estimate(found.value, found.low, max(found.value, min(found.high, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one set of rows gets."""
+    """The scores of one set of rows."""
 
     similarity: Similarity
     utility: Utility
@@ -189,7 +189,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """The real sides, prepared once, and how any set of rows is measured against them."""
+    """The real sides, prepared once, and the measures of any set of rows against them."""
 
     columns: tuple[Column, ...]
     train: Plain
@@ -211,7 +211,7 @@ class Real:
         return cls(tuple(columns), train, held_out, coding, coding.code(base), tuple(targets), label, seed)
 
     def label_skill(self) -> Estimate | None:
-        """How well real rows predict the label from other columns: 0 is guessing, 1 is exact; None where unknown."""
+        """Return how well real rows predict the label from other columns: 0 guessing, 1 exact; None if unknown."""
         found = next((target for target in self.targets if target.name == self.label), None)
         column = next((column for column in self.coding.columns if column.name == self.label), None)
         if found is None and column is not None and len(self.coding.columns) > 1:
@@ -220,20 +220,20 @@ class Real:
         return estimate(found.skill(found.real)) if found is not None else None
 
     def score(self, rows: Plain, purpose: str) -> Score:
-        """Every measure of `rows`, in random order; purpose names its randomness."""
+        """Return every measure of `rows`, in random order; purpose names its randomness."""
         taught = utility(self.coding, self.targets, rows, self.held_out)
         return self._score(rows, rows, taught, purpose, copies(self.train, self.held_out, rows, self.columns))
 
     def score_real(self) -> Score:
-        """What real rows get in place of generated ones: held-out rows beside the training rows, training rows where
-        held-out ones judge, and one half of the held-out rows where the other half says what unseen rows do."""
+        """Score real rows instead of generated ones: held-out rows against the training rows, training rows where
+        held-out ones judge, and one half of the held-out rows where the other half represents unseen rows."""
         half = row_count(self.held_out) // 2
         unseen, rows = (take(self.held_out, part) for part in (slice(0, half), slice(half, None)))
         taught, copied = of_real_rows(self.targets), copies(self.train, unseen, rows, self.columns)
         return self._score(self.held_out, self.train, taught, "real", copied)
 
     def _score(self, alike: Plain, told: Plain, taught: Utility, purpose: str, copied: Copies) -> Score:
-        """Args: alike rows to compare with the training rows; told rows that a tree is to tell from held-out ones."""
+        """Args: alike rows to compare with the training rows; told rows that a tree compares with held-out ones."""
         random = np.random.default_rng(seed_for(self.seed, f"metrics/tables/{purpose}"))
         likeness = similar(self.coding, self.coded, alike, row_count(self.held_out))
         detected = detection(self.coding, self.held_out, told, random)
@@ -252,17 +252,17 @@ class Real:
 
 
 def subset(table: Plain, columns: Sequence[Column], most: int, seed: int, purpose: str) -> Plain:
-    """At most `most` rows in random order, the same for the same seed and purpose, of the measured columns."""
+    """Return at most `most` rows in random order, the same for the same seed and purpose, of the measured columns."""
     names = [column.name for column in learned(columns)]
     rows = np.random.default_rng(seed_for(seed, f"metrics/tables/{purpose}")).permutation(row_count(table))[:most]
     return {name: table[name][rows] for name in names}
 
 
 def similar(coding: Coding, real: Coded, rows: Plain, size: int) -> Similarity:
-    """The similarity of `rows` to real ones, in groups of `size` rows whose scores are averaged.
+    """Return the similarity of `rows` to real ones, in groups of `size` rows whose scores are averaged.
 
-    Shares of few rows are far from any other shares by chance alone, and less so of many: only sets of one size can be
-    compared. More groups of it make the mean surer, which is what small tables need.
+    Shares of few rows differ from others by chance alone, and less for many rows: only sets of one size can be
+    compared. More groups make the mean more precise, which small tables need.
     """
     groups = min(MOST_GROUPS, max(1, row_count(rows) // max(size, 1)))
     found = [similarity(real, coding.code(take(rows, slice(i * size, (i + 1) * size)))) for i in range(groups)]
@@ -281,7 +281,7 @@ def similar(coding: Coding, real: Coded, rows: Plain, size: int) -> Similarity:
 
 
 def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    """Of independent groups: the mean, and half the interval's mean width over the root of their number."""
+    """Return the mean of independent groups, and half the interval's mean width over the root of their number."""
     value = float(np.mean([one.value for one in estimates]))
     root = len(estimates) ** 0.5
     low = value - float(np.mean([one.value - one.low for one in estimates])) / root
@@ -290,9 +290,9 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def detection(coding: Coding, held_out: Plain, samples: Plain, random: np.random.Generator) -> Estimate | None:
-    """The mean of two areas under the curve: a tree learns on one half of all rows and judges the other, both ways.
+    """Return the mean of two areas under the curve: a tree learns on half of all rows and judges the other, both ways.
 
-    At most 5,000 rows of each kind are told apart, equally many; fewer than 10 tell nothing. The interval is Hanley and
+    At most 5,000 rows of each kind are used, equally many; fewer than 10 are not enough. The interval is Hanley and
     McNeil's for all rows.
     """
     n = min(MOST_DETECTED, row_count(held_out), row_count(samples))

@@ -1,11 +1,11 @@
-"""How alike two tables are, column by column and pair by pair, with the uncertainty that the number of rows leaves.
+"""The similarity of two tables by column and by pair, with the uncertainty due to the number of rows.
 
 Columns are coded as small whole numbers first: categories by frequency, numbers cut at the quantiles of the real ones.
 
-The definitions follow what SDMetrics documents for its quality report (Column Shapes, Column Pair Trends), except that
+The definitions follow SDMetrics' documentation of its quality report (Column Shapes, Column Pair Trends), except that
 a missing value is a value of its own here, below all numbers, that numbers beside categories are cut at quantiles, and
 that Cramer's V has its bias taken off. As there, the mean over pairs is over those that depend on each other in the
-real rows: columns that have nothing to do with each other are matched by any generator and would hide the rest.
+real rows: independent columns are matched by any generator and would hide the rest.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from ganforge.measures.distributions import (
 from ganforge.measures.intervals import Estimate, from_standard_error, of_share, with_ends
 from ganforge.measures.neighbours import K, nearest
 
-MOST_VALUES = 10_000  # of one category that are told apart; the rarer ones count as one
+MOST_VALUES = 10_000  # of one category that are distinguished; the rarer ones count as one
 BINS = 10  # of a number beside a category
-MOST_CATEGORIES = 250  # that a tree tells apart; scikit-learn's take at most 255
+MOST_CATEGORIES = 250  # that a tree distinguishes; scikit-learn's take at most 255
 MISSING = 0  # the code of a missing value, in every column
 BLOCKS = 10  # of the jackknife
 RELATED_NUMBERS, RELATED = 0.4, 0.3  # |correlation| and Cramer's V from which on a pair counts, as in SDMetrics
-MOST_PAIR_VALUES = 100  # of a category that are told apart beside another column
+MOST_PAIR_VALUES = 100  # of a category that are distinguished in a pair of columns
 MOST_QUICK = 5_000  # rows of each side
-FEWEST_VARIED = 10  # rows of each side, from which on neighbours say anything
+FEWEST_VARIED = 10  # rows of each side, from which on neighbours are meaningful
 MOST_VARIED = 1_000  # rows of each side whose neighbours are searched
-VARIED_VALUES = 50  # of a category that are told apart; the rarer ones count as one
+VARIED_VALUES = 50  # of a category that are distinguished; the rarer ones count as one
 MISSING_PLACE = -0.5  # of a number, below all others
 NEARLY = 1e-4  # distances of equal rows differ by rounding
 
@@ -54,7 +54,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A table as a `Coding` sees it, by the name of a column.
+    """A table coded by a `Coding`, by the name of a column.
 
     numbers: float64 (N,) with NaN for missing, of number columns only. codes: (N,) of every column, 0 for missing; of a
     number its quantile bin from 1 on; of a category the rank of its frequency from 1 on.
@@ -68,7 +68,7 @@ class Coded:
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How columns become codes, as fitted on real rows. The last code of a category is every other text."""
+    """The codes of columns, fitted on real rows. The last code of a category is every other text."""
 
     columns: tuple[Column, ...]
     values: dict[str, pd.Index[str]]  # of a category, the most frequent first
@@ -76,7 +76,7 @@ class Coding:
 
     @classmethod
     def fit(cls, real: Plain, columns: Sequence[Column]) -> Coding:
-        """Args: real, from whose rows frequencies and quantiles are taken."""
+        """Fit the codes. Args: real, from whose rows frequencies and quantiles are taken."""
         chosen = learned(columns)
         values, edges = {}, {}
         for column in chosen:
@@ -91,7 +91,7 @@ class Coding:
         return cls(chosen, values, edges)
 
     def code(self, table: Plain) -> Coded:
-        """The codes of another table of the same columns."""
+        """Return the codes of another table of the same columns."""
         numbers, codes, sizes, count = {}, {}, {}, 0
         for column in self.columns:
             given, name = table[column.name], column.name
@@ -107,7 +107,7 @@ class Coding:
         return Coded(count, numbers, codes, sizes)
 
     def features(self, table: Plain, without: str | None = None) -> NDArray[np.float64]:
-        """What a boosted tree sees, (N, F): texts as codes by their frequency, missing values as NaN.
+        """Return the input of a boosted tree, (N, F): texts as codes by their frequency, missing values as NaN.
 
         Args: without a column that is left out.
         """
@@ -122,25 +122,25 @@ class Coding:
         return np.stack(parts, axis=1)
 
     def categorical(self, without: str | None = None) -> list[bool]:
-        """Which features are codes."""
+        """Return which features are codes."""
         return [column.name in self.values for column in self.columns if column.name != without]
 
 
 def ranks(values: NDArray[np.generic], known: pd.Index[str]) -> Codes:
-    """The place of each text (N,) among the known ones; K for one that is none of these K, -1 for a missing one."""
+    """Return the place of each text (N,) among the K known ones; K for another text, -1 for a missing one."""
     places = known.get_indexer(pd.Index(values, dtype=object))
     return np.where(pd.isna(values), -1, np.where(places < 0, len(known), places)).astype(np.int64)
 
 
 def by_frequency(values: NDArray[np.generic]) -> pd.Index[str]:
-    """The distinct texts, the most frequent first, equally frequent ones by the alphabet; missing ones left out."""
+    """Return the distinct texts, the most frequent first, ties in alphabetical order; missing ones left out."""
     counts = pd.Series(values, dtype=object).value_counts().sort_index()
     return pd.Index(counts.sort_values(ascending=False, kind="stable").index, dtype=object)
 
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """Scores in 0..1, 1 for alike. Where there is one column only, there are no pairs and quality is its shape."""
+    """Scores in 0..1, 1 for alike. If there is only one column, there are no pairs and quality is its shape."""
 
     names: tuple[str, ...]
     by_column: Floats  # (C,)
@@ -182,7 +182,7 @@ def similarity(real: Coded, fake: Coded) -> Similarity:
 
 
 def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """Scores (blocks + 1, C, C), and which pairs count (C, C): the related ones, or all where none is related."""
+    """Return scores (blocks + 1, C, C), and which pairs count (C, C): the related ones, or all if none is related."""
     scores = np.full((blocks + 1, len(names), len(names)), np.nan)
     related = np.zeros((len(names), len(names)), bool)
     numbers = [i for i, name in enumerate(names) if name in real.numbers]
@@ -210,7 +210,7 @@ def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tup
 
 
 def _scale(columns: Floats) -> tuple[Floats, Floats]:
-    """Mean and standard deviation (C,) of what is there; 0 and 1 for a column that is empty or does not vary."""
+    """Return mean and standard deviation (C,) of present values; 0 and 1 for a column that is empty or constant."""
     there = ~np.isnan(columns)
     count = np.maximum(there.sum(axis=0), 1)
     centre = np.where(there, columns, 0.0).sum(axis=0) / count
@@ -221,9 +221,9 @@ def _scale(columns: Floats) -> tuple[Floats, Floats]:
 def quick_table_quality(
     held_out: Plain, samples: Plain, columns: Sequence[Column], label: str | None = None
 ) -> dict[str, float]:
-    """column_shapes, column_pairs and table_quality in 0..1, each with {measure}_low and {measure}_high.
+    """Return column_shapes, column_pairs and table_quality in 0..1, each with {measure}_low and {measure}_high.
 
-    Besides them what `variety` says: how many real rows have a generated one near, and how different rows are.
+    Also the results of `variety`: how many real rows have a generated one near, and how different rows are.
 
     Shares of few rows differ by chance: keep the numbers of rows the same over a run. A table of one measured column
     has no column_pairs.
@@ -247,7 +247,7 @@ def quick_table_quality(
 
 
 def variety(real: Coded, fake: Coded, label: str | None = None) -> dict[str, Estimate]:
-    """coverage and diversity; with a label column of kinds also kinds_reached and kind_diversity.
+    """Return coverage and diversity; with a label column of kinds also kinds_reached and kind_diversity.
 
     A row is a point: a number is its rank among the real ones, 0..1, a category a corner of a simplex with sides of
     length 1. coverage: the share of real rows that have a generated one no farther than their fifth real neighbour
@@ -272,7 +272,7 @@ def variety(real: Coded, fake: Coded, label: str | None = None) -> dict[str, Est
 
 
 def _points(coded: Coded, real: Coded, count: int) -> NDArray[np.float32]:
-    """The first `count` rows (count, D)."""
+    """Return the first `count` rows (count, D)."""
     parts: list[NDArray[np.float64]] = []
     for name, codes in coded.codes.items():
         if name in coded.numbers:

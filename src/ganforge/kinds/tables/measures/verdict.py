@@ -1,5 +1,5 @@
-"""The verdict on a table in words: how near to real rows, whether a Gaussian copula would do, whether it copies, and
-what is off about a column or a pair."""
+"""The verdict on a table in words: its distance from real rows, whether a Gaussian copula suffices, copies, and
+deviations of a column or a pair."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ NAMES = {
     "utility": "what a model learns from its rows",
     "detection": "being taken for real",
 }
-FEW = 200  # held-out rows, below which it is said what they cannot prove
+FEW = 200  # held-out rows, below which the verdict says what they cannot prove
 LEAST_SPAN = 0.05  # of quality between real rows and independent columns
-LOST = 0.02  # of a score that is more than chance where there are many rows
+LOST = 0.02  # of a score that is more than chance with many rows
 CHANCE = 0.5  # times 1 / root of the rows: what a score of few rows loses by chance
 MOST_LETTERS = 40  # of a value in a sentence
 
@@ -50,15 +50,15 @@ def judge_table(
     lost: Sequence[str] = (),
     label: str | None = None,
 ) -> Verdict:
-    """Grade by what is lost of being real, the mean of three shares (of two where nothing can be predicted):
+    """Grade by what is lost against real rows, the mean of three shares (of two where nothing can be predicted):
 
     quality: 0 at that of real rows, 1 at that of independent columns; skill: 1 - the share of it that is kept;
     disguise: 2 AUC - 1 of detection. Up to 0.12 excellent, 0.28 good, 0.5 fair, 0.8 poor, beyond it failed. Then the
     worst of these limits: copying suspected: poor at best; a common value lost, or worse than the copula: fair at best;
     nearly all rows repeated: failed.
 
-    `adversarial_helps`: the differences to the copula are surely better in at least one of quality, skill and
-    detection (beyond 1.5 times the 95 % interval of the difference), and surely worse in none.
+    `adversarial_helps`: the model is significantly better than the copula in at least one of quality, skill and
+    detection (beyond 1.5 times the 95 % interval of the difference), and significantly worse in none.
 
     Args: held_out rows; off sentences on columns; lost sentences on values that never occur.
     """
@@ -80,7 +80,7 @@ def judge_table(
 
 
 def share_lost(mine: Score, real: Score, independent: Score) -> float:
-    """0 for real rows, about 1 for columns drawn independently; may be beyond both."""
+    """Return the lost share: 0 for real rows, about 1 for columns drawn independently; may be beyond both."""
     quality, best, floor = (one.similarity.quality.value for one in (mine, real, independent))
     parts = [max(0.0, (best - quality) / max(best - floor, LEAST_SPAN))]
     if mine.utility.kept is not None:
@@ -91,7 +91,7 @@ def share_lost(mine: Score, real: Score, independent: Score) -> float:
 
 
 def _against(mine: Mapping[str, Estimate], copula: Mapping[str, Estimate], fewer: float) -> tuple[list[str], list[str]]:
-    """The measures by which the generator is surely better than the copula, and surely worse."""
+    """Return the measures in which the generator is significantly better than the copula, and worse."""
     wins, losses = [], []
     for name, (sign, again) in COMPARED.items():
         if name in mine and name in copula:
@@ -190,12 +190,12 @@ def _unproven(mine: Mapping[str, Estimate], held_out: int) -> list[str]:
 
 
 def is_off(scores: NDArray[np.float64], floors: NDArray[np.float64], rows: int) -> NDArray[np.bool_]:
-    """Which scores (...) are clearly below what as many real rows get."""
+    """Return which scores (...) are clearly below those of as many real rows."""
     return floors - scores > LOST + CHANCE / math.sqrt(rows)
 
 
 def column_sentence(column: Column, real: NDArray[Any], made: NDArray[Any]) -> str:
-    """Where a column's generated values (M,) differ most from its real ones (N,), both non-empty."""
+    """Say where a column's generated values (M,) differ most from its real ones (N,), both non-empty."""
     what, share, expected = (_of_numbers if column.is_number else _of_texts)(column, real, made)
     if share == 0:
         return f"{column.name}: none of the rows {what}, {percent(expected)} of the real ones do."
@@ -203,7 +203,7 @@ def column_sentence(column: Column, real: NDArray[Any], made: NDArray[Any]) -> s
 
 
 def pair_sentence(first: Column, second: Column, real: tuple[Any, Any], made: tuple[Any, Any]) -> str:
-    """How two number columns' correlation differs; "" where one is a category, which the picture shows better."""
+    """Say how two number columns' correlation differs; "" if one is a category, which the picture shows better."""
     if not (first.is_number and second.is_number):
         return ""
     found, expected = _correlation(*made), _correlation(*real)
@@ -211,7 +211,7 @@ def pair_sentence(first: Column, second: Column, real: tuple[Any, Any], made: tu
 
 
 def lost_values(column: Column, real: NDArray[Any], made: NDArray[Any], least: float = 0.05) -> list[str]:
-    """The texts that at least the share `least` of the real rows have and none of the generated ones."""
+    """Return the texts that at least the share `least` of the real rows have and none of the generated ones."""
     if column.is_number:
         return []
     common = [str(text) for text in by_frequency(real)[: round(1 / least)] if (real == text).mean() >= least]
@@ -220,7 +220,7 @@ def lost_values(column: Column, real: NDArray[Any], made: NDArray[Any], least: f
 
 
 def shown(text: str) -> str:
-    """A value as it stands in a sentence."""
+    """Format a value for a sentence."""
     return f'"{text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"}"'
 
 
@@ -228,13 +228,13 @@ def _of_texts(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple[s
     texts = by_frequency(np.concatenate([real, made]))
     sizes = [np.bincount(ranks(side, texts) + 1, minlength=len(texts) + 1) / len(side) for side in (real, made)]
     gaps = np.abs(sizes[0] - sizes[1])
-    worst = int((gaps + 1e-3 * (gaps > 0) * (sizes[1] == 0)).argmax())  # of equal ones the one that is gone
+    worst = int((gaps + 1e-3 * (gaps > 0) * (sizes[1] == 0)).argmax())  # of equal ones the one that is missing
     what = "have no value" if worst == 0 else f"have {shown(str(texts[worst - 1]))}"
     return what, float(sizes[1][worst]), float(sizes[0][worst])
 
 
 def _of_numbers(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple[str, float, float]:
-    """At the value where the distribution functions are farthest apart, or at the missing values."""
+    """Compare at the value where the distribution functions are farthest apart, or at the missing values."""
     gone = float(np.isnan(made).mean()), float(np.isnan(real).mean())
     values = np.unique(np.concatenate([real[~np.isnan(real)], made[~np.isnan(made)]]))
     if not len(values):
@@ -245,7 +245,7 @@ def _of_numbers(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple
     if abs(gone[0] - gone[1]) > 0.8 * gaps[at]:  # nearly all of it
         return "have no value", *gone
     value = _value(column, float(values[at]))
-    if below[1][at] > 0.5:  # the rarer side says more
+    if below[1][at] > 0.5:  # the rarer side is more informative
         rest = [float((side > values[at]).mean()) for side in (made, real)]
         return f"lie above {value}", rest[0], rest[1]
     return f"lie at or below {value}", float(below[0][at]), float(below[1][at])

@@ -1,4 +1,4 @@
-"""Frames <-> plain arrays (contracts.Plain), there and back without a difference, and values <-> their texts."""
+"""Lossless conversion of frames <-> plain arrays (contracts.Plain), and of values <-> their texts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DECIMAL = re.compile(r"decimal128\((\d+), (-?\d+)\)\[pyarrow\]")
 
 
 def dtype_named(name: str) -> Any:
-    """The pandas dtype that writes itself as `name`; "category" without its categories.
+    """Return the pandas dtype called `name`; "category" without its categories.
 
     Raises: TypeError if there is none.
     """
@@ -33,7 +33,7 @@ def dtype_named(name: str) -> Any:
 
 
 def dtype_of(column: Column) -> Any:
-    """The pandas dtype of a column, with its categories where Column.format remembers them."""
+    """Return the pandas dtype of a column, with its categories if Column.format has them."""
     if column.dtype == "category" and column.format:
         about = parse_json(column.format)
         return pd.CategoricalDtype(pd.Index(about["categories"]), ordered=about["ordered"])
@@ -41,17 +41,17 @@ def dtype_of(column: Column) -> Any:
 
 
 def categories_as_text(dtype: pd.CategoricalDtype) -> str | None:
-    """The categories, in their order, as Column.format keeps them; None if they are too many."""
+    """Return the categories, in their order, as Column.format keeps them; None if they are too many."""
     if len(dtype.categories) > MOST_CATEGORIES:
         return None
     return json.dumps({"ordered": bool(dtype.ordered), "categories": dtype.categories.tolist()}, ensure_ascii=False)
 
 
 def dtype_for(kind: pa.DataType, pandas_name: str | None, missing: bool) -> Any:
-    """What a column of a file becomes: what pandas says that it was, else what holds every value and what is missing.
+    """Return the dtype of a file's column: that of pandas' metadata, else one that holds all values and missing ones.
 
-    Args: pandas_name is what the file's metadata calls its type, None if it was not pandas that wrote it; missing
-        whether it has rows without a value. Categories are not looked at.
+    Args: pandas_name is the type in the file's metadata, None if pandas did not write it; missing
+        whether it has rows without a value. Categories are ignored.
     """
     if pandas_name and pandas_name.endswith("[pyarrow]") and pandas_name != "string[pyarrow]":
         return pd.ArrowDtype(kind)
@@ -71,12 +71,12 @@ def dtype_for(kind: pa.DataType, pandas_name: str | None, missing: bool) -> Any:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether an Arrow type is one of its three kinds of text."""
+    """Return whether an Arrow type is one of its three kinds of text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def column_from(array: pa.Array, dtype: Any) -> Any:
-    """A pandas or numpy array (N,) of just this dtype, from an Arrow array whose type fits it."""
+    """Return a pandas or numpy array (N,) of exactly this dtype, from an Arrow array whose type fits it."""
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
     if isinstance(dtype, pd.CategoricalDtype):
@@ -91,7 +91,7 @@ def column_from(array: pa.Array, dtype: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def arrow_type(name: str) -> pa.DataType:
-    """The Arrow type that holds the values of a pandas dtype of this name; of a categorical, text.
+    """Return the Arrow type that holds the values of a pandas dtype of this name; text for a categorical.
 
     Raises: TypeError if there is none.
     """
@@ -103,9 +103,9 @@ def arrow_type(name: str) -> pa.DataType:
 
 
 def arrow_from(column: pd.Series[Any]) -> pa.Array:
-    """A column of a frame (N,) as one Arrow array, null for every kind of missing value; a categorical as text.
+    """Convert a frame's column (N,) to one Arrow array, null for every kind of missing value; a categorical to text.
 
-    Raises: what Arrow raises on columns of several types.
+    Raises: Arrow's errors on columns of several types.
     """
     array = whole_array(pa.Array.from_pandas(column))
     if isinstance(array, pa.DictionaryArray):
@@ -115,7 +115,7 @@ def arrow_from(column: pd.Series[Any]) -> pa.Array:
 
 
 def whole_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """An array (N,) in one piece."""
+    """Return an array (N,) in one chunk."""
     if not isinstance(array, pa.ChunkedArray):
         return array
     array = array.unify_dictionaries() if pa.types.is_dictionary(array.type) else array
@@ -123,7 +123,7 @@ def whole_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def words_from(array: pa.Array) -> NDArray[Any]:
-    """Object (N,): the texts of an Arrow array of text, None for what is missing; equal texts share their memory."""
+    """Convert an Arrow array of text to objects (N,), None for missing ones; equal texts share their memory."""
     if not isinstance(array, pa.DictionaryArray):
         array = array.dictionary_encode()
     known = np.array([*array.dictionary.to_pylist(), None], object)
@@ -132,7 +132,7 @@ def words_from(array: pa.Array) -> NDArray[Any]:
 
 
 def categorical_of_words(words: pa.Array, dtype: pd.CategoricalDtype) -> pd.Categorical:
-    """Categories, of whatever type, from their texts (N,); None among the categories: what comes makes them.
+    """Return categories of any type from their texts (N,); without known categories the texts define them.
 
     Raises: ValueError for a text that is not a category.
     """
@@ -146,7 +146,7 @@ def categorical_of_words(words: pa.Array, dtype: pd.CategoricalDtype) -> pd.Cate
 
 
 def _categorical(values: pa.Array, dtype: pd.CategoricalDtype, known: pa.Array) -> pd.Categorical:
-    """Args: values (N,); known (K,) the categories as they stand there. What is none of them is missing."""
+    """Args: values (N,); known (K,) the categories as in `values`. Other values become missing."""
     codes = pc.index_in(values, value_set=known).fill_null(-1)
     return pd.Categorical.from_codes(codes.to_numpy(zero_copy_only=False), dtype=dtype)
 
@@ -155,7 +155,7 @@ Base = Literal["number", "truth", "datetime", "text"]
 
 
 def base_of(kind: pa.DataType) -> Base:
-    """The family of an Arrow type; categoricals are text, and so is a column without any value."""
+    """Return the family of an Arrow type; categoricals are text, and so is a column without values."""
     if pa.types.is_boolean(kind):
         return "truth"
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -164,9 +164,9 @@ def base_of(kind: pa.DataType) -> Base:
 
 
 def dates_from(texts: pa.Array, form: str, offset: str) -> pa.Array | None:
-    """Texts of dates as timestamps in microseconds without a zone; None if one of them is not a date of this form.
+    """Parse texts of dates as timestamps in microseconds without a zone; None if one is not a date of this form.
 
-    With an offset they are in UTC, else on the clock on the wall. Each distinct text is read once.
+    With an offset they are in UTC, else in local clock time. Each distinct text is read once.
     """
     coded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
     words = pd.Series(words_from(coded.dictionary), dtype=object)
@@ -183,30 +183,30 @@ _EXACT = 1e15  # numbers up to here have all their digits written
 
 
 def row_count(table: Plain) -> int:
-    """Rows of a table; 0 without columns."""
+    """Return the number of rows of a table; 0 without columns."""
     return len(next(iter(table.values()), ()))
 
 
 def take(table: Plain, rows: NDArray[np.int64] | slice) -> Plain:
-    """Some rows of every column."""
+    """Return some rows of every column."""
     return {name: values[rows] for name, values in table.items()}
 
 
 def joined(parts: Sequence[Plain]) -> Plain:
-    """The rows of several tables of the same columns, one after the other."""
+    """Concatenate the rows of several tables of the same columns."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def to_plain(frame: pd.DataFrame, columns: Sequence[Column]) -> Plain:
-    """Args: frame with these columns, as a source's chunks give them. Returns: one array (N,) for each."""
+    """Convert a frame. Args: frame with these columns, as from a source's chunks. Returns: one array (N,) for each."""
     return {column.name: _plain(arrow_from(frame[column.name]), column) for column in columns}
 
 
 def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
-    """The frame with the columns' dtypes, order, decimals and forms.
+    """Return a frame with the columns' dtypes, order, decimals and forms.
 
-    Numbers are rounded to the column's decimals and moments to its resolution, so generated ones look like read ones.
-    A categorical has the categories that Column.format remembers; without them those that stand in `plain`, sorted.
+    Numbers are rounded to the column's decimals and moments to its resolution, so generated values look like read ones.
+    A categorical has the categories in Column.format; without them those in `plain`, sorted.
 
     Raises: ValueError if a value cannot be in a column: one missing in a dtype that has no missing values, a text that
         is not a category.
@@ -231,7 +231,7 @@ def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
 
 
 def microseconds(array: pa.Array) -> pa.Array:
-    """Timestamps and dates (N,) as int64 since 1970, in UTC where they have a zone."""
+    """Convert timestamps and dates (N,) to int64 since 1970, in UTC if they have a zone."""
     return array.cast(pa.timestamp("us", getattr(array.type, "tz", None)), safe=False).cast(pa.int64())
 
 
@@ -254,7 +254,7 @@ def _numbers(values: NDArray[Any], column: Column) -> pa.Array:
     if column.kind == "integer":
         values = np.rint(values)
     elif column.decimals is not None:
-        # A float from 2**53 on has no fraction to round, and rounding the largest ones overflows.
+        # A float from 2**53 on does not have a fraction to round, and rounding the largest ones overflows.
         values, fractional = values.copy(), np.abs(values) < 2**53
         values[fractional] = np.round(values[fractional], column.decimals)
     array = pa.array(values, from_pandas=True)
@@ -271,11 +271,11 @@ def _moments(values: NDArray[Any], column: Column) -> pa.Array:
     return array.cast(kind, safe=False)
 
 
-# ---- values as a column writes them: dates in their form, truths in their words --------------------------------------
+# ---- values as a column writes them: dates in their form, booleans in their words ------------------------------------
 
 
 def as_text(array: pa.Array, column: Column) -> pa.Array:
-    """Args: array (N,) of the column's values. Returns: text (N,), null where missing."""
+    """Format values. Args: array (N,) of the column's values. Returns: text (N,), null where missing."""
     match base_of(array.type):
         case "truth":
             return pc.if_else(array, *_truths(column))
@@ -287,7 +287,7 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
 
 
 def from_text(texts: pa.Array, column: Column) -> pa.Array:
-    """The values (N,) of texts as the column writes them, in the Arrow type of its dtype."""
+    """Parse the values (N,) of texts as the column writes them, in the Arrow type of its dtype."""
     kind = arrow_type(column.dtype)
     match base_of(kind):
         case "truth":
@@ -299,11 +299,11 @@ def from_text(texts: pa.Array, column: Column) -> pa.Array:
             return when.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(kind, safe=False)
         case "text":
             return texts
-    return pc.replace_substring_regex(texts, r"^\+", "").cast(kind)  # Arrow reads no plus sign
+    return pc.replace_substring_regex(texts, r"^\+", "").cast(kind)  # Arrow does not read a plus sign
 
 
 def numbers_as_text(array: pa.Array, column: Column) -> pa.Array:
-    """Numbers as the column writes them: Column.format "0.00" is two decimals in every row, "0.0#" at least one, "000"
+    """Format numbers like the column: Column.format "0.00" is two decimals in every row, "0.0#" at least one, "000"
     leading zeros; else the shortest text that gives the same number."""
     form = column.format or ""
     floating = pa.types.is_floating(array.type)
@@ -329,7 +329,7 @@ def _truths(column: Column) -> tuple[str, str]:
 
 
 def _date_form(column: Column) -> str | None:
-    """How dates are written: as they were found, else ISO 8601 to the column's resolution; in UTC if it has a zone."""
+    """Return the form of dates: as found, else ISO 8601 to the column's resolution; in UTC if it has a zone."""
     if column.format and "%" in column.format:
         return column.format
     if column.resolution is None:
@@ -346,7 +346,7 @@ def _split(form: str) -> tuple[str, str]:
 
 
 def _dates_as_text(array: pa.Array, form: str, column: Column) -> pa.Array:
-    """Each distinct moment is written once."""
+    """Format dates, each distinct moment once."""
     plain_form, offset = _split(form)
     coded = microseconds(array).cast(pa.timestamp("us")).dictionary_encode()
     moments = coded.dictionary

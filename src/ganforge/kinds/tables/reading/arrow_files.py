@@ -20,7 +20,7 @@ from ganforge.kinds.tables.reading.arrays import column_from, dtype_for, is_text
 from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
 
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls the row numbers that it writes as a column
-MOST_CATEGORIES = 100_000  # of a categorical; beyond, it is read as the texts or numbers that it holds
+MOST_CATEGORIES = 100_000  # of a categorical; with more it is read as the texts or numbers that it holds
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Parts:
     rows: int
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows of all files in order, by default of every column."""
+        """Yield the rows of all files in order, by default of every column."""
         names = list(columns if columns is not None else self.schema.names)
         schema = pa.schema([self.schema.field(name).remove_metadata() for name in names])
         for path in self.paths:
@@ -44,7 +44,7 @@ class Parts:
 def open_arrow(source: str, paths: Sequence[Path]) -> TableSource:
     """Open files of one schema as one table.
 
-    Raises: DataError as `source.open_source`; what Arrow raises on damaged files.
+    Raises: DataError as `source.open_source`; Arrow's errors on damaged files.
     """
     parts = _parts(source, paths)
     pandas_names = _pandas_names(parts.schema)
@@ -112,20 +112,20 @@ def _check_part(path: Path, schema: pa.Schema, first_path: Path, first: pa.Schem
 
 
 def _with_wide_codes(field: pa.Field) -> pa.Field:
-    """Dictionaries are numbered in int32: those of several parts together may outgrow the first one's int8."""
+    """Number dictionaries in int32: those of several parts together may outgrow the first one's int8."""
     if not pa.types.is_dictionary(field.type):
         return field
     return field.with_type(pa.dictionary(pa.int32(), field.type.value_type, field.type.ordered))
 
 
 def _simple(kind: pa.DataType) -> pa.DataType:
-    """A type without the differences in storage that do not change the values."""
+    """Return a type without differences in storage that do not change the values."""
     kind = _held(kind)
     return pa.string() if is_text(kind) else kind
 
 
 def _held(kind: pa.DataType) -> pa.DataType:
-    """The type of the values that a dictionary holds; another type as it is."""
+    """Return the type of the values in a dictionary; another type as it is."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
@@ -163,12 +163,12 @@ def _batches(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
     with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as reader:
         for i in range(reader.num_record_batches):
             batch = reader.get_batch(i).select(names)
-            batch.validate(full=True)  # places that lead out of a damaged file would end the whole process
+            batch.validate(full=True)  # offsets outside a damaged file would crash the whole process
             yield batch
 
 
 def _pandas_names(schema: pa.Schema) -> dict[str, str]:
-    """What pandas says that the columns were, {} if it was not pandas that wrote the file."""
+    """Return the columns' types in pandas' metadata, {} if pandas did not write the file."""
     try:
         about = parse_json((schema.metadata or {})[b"pandas"])["columns"]
         return {
@@ -180,7 +180,7 @@ def _pandas_names(schema: pa.Schema) -> dict[str, str]:
 
 
 def _with_missing(parts: Parts) -> set[str]:
-    """The columns with a missing value: by the files' statistics, or where they do not tell, by reading them."""
+    """Return the columns with a missing value: from the files' statistics, or without them by reading."""
     found, unknown = set[str](), set[str]()
     for path in parts.paths:
         if path.suffix.lower() != ".parquet":
@@ -201,7 +201,7 @@ def _with_missing(parts: Parts) -> set[str]:
 
 
 def _categories(parts: Parts, name: str) -> pd.Index[Any] | None:
-    """The categories over all parts: those that are declared first, in their order, then the others as they come."""
+    """Return the categories over all parts: first the declared ones, in their order, then others as they occur."""
     known: dict[Any, None] = {}
     declared = pa.types.is_dictionary(parts.schema.field(name).type)
     for batch in parts.batches([name]):
@@ -216,7 +216,7 @@ def _categories(parts: Parts, name: str) -> pd.Index[Any] | None:
 
 
 def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """An array in the first part's type: same values, other storage."""
+    """Convert an array to the first part's type: same values, other storage."""
     if array.type == kind:
         return array
     if pa.types.is_dictionary(kind):

@@ -1,4 +1,4 @@
-"""Which kind a column is, why, and what will be done with it: decided from its profile, or as a person corrected it."""
+"""The kind of a column, its reason and its treatment: from its profile, or as a person corrected it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ganforge.kinds.tables.reading.text_values import NUMBER, decimals_of
 if TYPE_CHECKING:
     from ganforge.kinds.tables.reading.survey import Profile  # which imports this file
 
-NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they name a row and mean nothing
+NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they only identify a row
 SENTENCES = 0.5  # the same, of long texts with blanks
 LONG = 30  # letters of a text, on average
 WITH_ZEROS = r"^[+-]?[0-9]{1,15}$"  # a whole number, perhaps with leading zeros
@@ -48,13 +48,13 @@ DOES: dict[ColumnKind, str] = {
 
 
 def column_of(profile: Profile, dtype: Any, form: str | None) -> Column:
-    """The column as it was found. Args: dtype of the frame; form how a text file writes it (TableSource.formats)."""
+    """Return the found column. Args: dtype of the frame; form how a text file writes it (TableSource.formats)."""
     kind, why = _kind(profile, dtype)
     return described(profile, dtype, form, kind, why)
 
 
 def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, why: str) -> Column:
-    """The column as one of a kind, with everything that this kind has."""
+    """Return the column as one of a kind, with all fields of this kind."""
     values = profile.rows - profile.missing
     about: dict[str, Any] = {"format": form}
     if isinstance(dtype, pd.CategoricalDtype):
@@ -83,7 +83,7 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
 
 
 def is_identifier_by_name(name: str) -> bool:
-    """Whether a name says so: id, customer_id, CustomerID, order number; not "paid"."""
+    """Return whether a name is that of an identifier: id, customer_id, CustomerID, order number; not "paid"."""
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
     return bool(_NAME_OF_IDENTIFIER.search(apart))
 
@@ -130,7 +130,7 @@ def _kind_of_number(profile: Profile) -> tuple[ColumnKind, str]:
 
 
 def distinct_words(profile: Profile) -> str:
-    """How many different values, in words, since counting ends at a million."""
+    """Return the number of different values in words, since counting ends at a million."""
     return f"{profile.distinct.count:,}{' or more' if profile.distinct.full else ''}"
 
 
@@ -149,14 +149,14 @@ def _does(kind: ColumnKind, profile: Profile, about: dict[str, Any]) -> str:
     return does + (", and where it is missing" if profile.missing and kind not in ("identifier", "constant") else "")
 
 
-# ---- corrected by a person: what was set wins, and is refused where the data are not like that -----------------------
+# ---- corrected by a person: corrections win, and are refused where they do not fit the data --------------------------
 
 
 def as_asked(source: TableSource, profile: Profile, dtype: Any, found: Column, asked: Column) -> Column:
-    """The column as a person wants it: kind, range, decimals, resolution and an identifier's pattern.
+    """Return the column as a person asks for it: kind, range, decimals, resolution and an identifier's pattern.
 
     A field of `asked` that is None or as it was found asks for nothing; counts and dtype are always those of the data.
-    Raises: DataError naming the column, the first row that cannot be like that, and its value.
+    Raises: DataError naming the column, the first row that does not fit, and its value.
     """
     column = found
     if asked.kind != found.kind:
@@ -182,7 +182,7 @@ def as_asked(source: TableSource, profile: Profile, dtype: Any, found: Column, a
 
 
 def _check_kind(source: TableSource, profile: Profile, dtype: Any, found: Column, kind: ColumnKind) -> None:
-    """Raises: DataError if the data cannot be of this kind, which is not the one that was found."""
+    """Check a corrected kind. Raises: DataError if the data cannot be of it."""
     text, number, place = profile.base == "text", kind in ("integer", "decimal"), None
     fits = {
         "category": True,
@@ -225,7 +225,7 @@ def _a(kind: str) -> str:
 
 
 def _with_range(source: TableSource, column: Column, found: Column, asked: Column) -> Column:
-    """A wider range than the data's; a narrower one is refused with the first row outside."""
+    """Apply a wider range than the data's; refuse a narrower one, with the first row outside."""
     update: dict[str, Any] = {}
     for end, outside in (("minimum", pc.less), ("maximum", pc.greater)):
         wanted, own = getattr(asked, end), getattr(column, end)
@@ -256,7 +256,7 @@ def _with_pattern(column: Column, asked: Column) -> Column:
 
 
 def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: ColumnKind) -> Column:
-    """A column of texts such as 007 as numbers; with leading zeros again where all texts are of one length."""
+    """Return a column of texts such as 007 as numbers; written with leading zeros if all texts have one length."""
     low, high, lengths, decimals = np.inf, -np.inf, set[int](), 0
     for array in _arrays(source, profile):
         texts = array.drop_null()
@@ -272,7 +272,7 @@ def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: Col
 
 
 def _numbers(values: pa.Array) -> pa.Array:
-    """Numbers as they are, moments in microseconds since 1970."""
+    """Return numbers as they are, moments in microseconds since 1970."""
     if base_of(values.type) == "datetime":
         return microseconds(values).cast(pa.float64(), safe=False)
     if is_text(values.type):
@@ -281,7 +281,7 @@ def _numbers(values: pa.Array) -> pa.Array:
 
 
 def _first(source: TableSource, column: Column, offends: Offence) -> tuple[int, str] | None:
-    """The first row, from 1, whose value offends, and the value; read again, which only errors have to pay."""
+    """Find the first row, from 1, with an invalid value, and the value; read the data again, only after errors."""
     row = 0
     for values in _arrays(source, column):
         marks = pc.fill_null(offends(values), False).to_numpy(zero_copy_only=False)
@@ -294,14 +294,14 @@ def _first(source: TableSource, column: Column, offends: Offence) -> tuple[int, 
 
 
 def _arrays(source: TableSource, column: Column | Profile) -> Iterator[pa.Array]:
-    """The column, a part (N,) at a time."""
+    """Yield the column, a part (N,) at a time."""
     for frame in source.chunks():
         values = arrow_from(frame[column.name])
         yield values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
 
 def _repeated() -> Offence:
-    """Find values that were there before, in these rows or in those of an earlier call."""
+    """Return a function that finds values that occurred before, in these rows or in those of an earlier call."""
     before: set[Any] = set()
 
     def again(values: pa.Array) -> pa.Array:

@@ -22,8 +22,8 @@ def write_plan(
 ) -> bool:
     """Write plan.json: the source, each column with what a person may change first, and the rules in words.
 
-    Returns: whether the file holds just this now. One that holds something else, perhaps a person's corrections, is
-        left as it is unless force is given.
+    Returns: whether the file now holds exactly this. One with other content, perhaps a person's corrections, is
+        kept unless force is given.
     Raises: StorageError; InputError if the place is a folder.
     """
     place = Path(path).expanduser()
@@ -33,7 +33,7 @@ def write_plan(
     if place.is_dir():
         raise InputError(f"{str(path)!r} is a folder.", "A plan is written as one file.", "Choose another name.")
     if place.exists() and not force:
-        with suppress(OSError):  # whatever it is, it is not ours
+        with suppress(OSError):  # it is not ours
             return place.read_bytes() == whole
         return False
     write_whole(place, whole)
@@ -41,10 +41,10 @@ def write_plan(
 
 
 def read_plan(path: str | Path) -> tuple[tuple[Column, ...], tuple[str, ...] | None]:
-    """The columns and rules of a plan.json, perhaps edited. What a person left out is found in the data again: columns,
-    their parts, and, where the file has no key "rules" at all (then None is given back), the rules.
+    """Read the columns and rules of a plan.json, perhaps edited. What is left out is found in the data: columns,
+    their parts, and, where the file has no key "rules" at all (then None is returned), the rules.
 
-    Raises: RecipeError if it is no such file, or has an unknown key or kind or a value that cannot be.
+    Raises: RecipeError if it is not such a file, or has an unknown key or kind or an invalid value.
     """
     name = str(path)
     content = _read(path, name)

@@ -1,4 +1,4 @@
-"""Tables from wherever they are: `open_source` gives chunks of rows whose columns have one type from first to last."""
+"""Sources of tables: `open_source` gives chunks of rows whose columns have one type from first to last."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ UNREADABLE = (*DAMAGED, pa.ArrowException, csv.Error)
 
 @dataclass(frozen=True)
 class TableSource:
-    """A table that is read a part at a time, as often as one likes, always the same rows in the same order."""
+    """A table that is read a part at a time, any number of times, always the same rows in the same order."""
 
     name: str  # as it was given
     column_names: tuple[str, ...]
     facts: dict[str, Any]  # for the data passport
     read: Callable[[int], Iterator[pd.DataFrame]]
-    formats: Mapping[str, str] = field(default_factory=dict)  # of columns of text files: as Column.format wants it
+    formats: Mapping[str, str] = field(default_factory=dict)  # of columns of text files: as in Column.format
 
     def chunks(self, rows: int = ROWS_AT_ONCE) -> Iterator[pd.DataFrame]:
-        """The table in parts of `rows` rows, the last one shorter, each with the same columns and dtypes.
+        """Yield the table in parts of `rows` rows, the last one shorter, each with the same columns and dtypes.
 
         Raises: DataError if the file is damaged or has changed since it was opened.
         """
@@ -42,7 +42,7 @@ class TableSource:
 
 
 def unreadable(name: str, error: BaseException) -> DataError:
-    """The refusal of a library that reads files, in words."""
+    """Describe the error of a library that reads files."""
     if isinstance(error, PermissionError):
         return DataError(f"{name!r} cannot be read.", "The system does not permit it.", "Check its permissions.")
     what = f"{name!r} cannot be read as a table: {str(error).removesuffix('.')}."
@@ -50,7 +50,7 @@ def unreadable(name: str, error: BaseException) -> DataError:
 
 
 def check_names(source: str, names: Sequence[str]) -> None:
-    """Raises: DataError if there are no columns, or several of one name."""
+    """Check column names. Raises: DataError if there are no columns, or several of one name."""
     if not names:
         raise DataError(f"{source!r} has no columns.", "There is nothing to read.", "Give another table.")
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -63,12 +63,12 @@ def check_names(source: str, names: Sequence[str]) -> None:
 
 
 def no_rows(source: str) -> DataError:
-    """The error for a table with columns and nothing else."""
+    """Return the error for a table with columns but without rows."""
     return DataError(f"{source!r} is empty: it has no rows.", "Nothing can be learned.", "Give another table.")
 
 
 def regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """The same rows in parts of just `rows`, the last one shorter, so that nothing depends on how a file is cut."""
+    """Regroup rows in parts of exactly `rows`, the last one shorter, so that nothing depends on a file's chunks."""
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
@@ -87,9 +87,9 @@ def regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table
 
 def open_source(source: str | Path) -> TableSource:
     """Open a .csv, .tsv or .txt file (also .gz), .parquet, .feather or .arrow, a folder of Parquet parts, or a
-    built-in table by its name. Text files and, where their statistics do not tell, others are read once for the types.
+    built-in table by its name. Text files and, without statistics, others are read once for the types.
 
-    Raises: DataError if there is no such table, or it is empty, damaged, or has columns that no table can have.
+    Raises: DataError if the table does not exist, is empty, damaged, or has invalid columns.
     """
     if isinstance(source, str) and source in BUILT_IN:
         return _built_in(source)
@@ -126,7 +126,7 @@ def _open(name: str, path: Path) -> TableSource:
 
 
 def _built_in(name: str) -> TableSource:
-    """A table of scikit-learn; a target that is a class becomes a category of the classes' names."""
+    """Load a table of scikit-learn; a target that is a class becomes a category of the classes' names."""
     from sklearn import datasets
 
     options = {"scaled": False} if name == "diabetes" else {}

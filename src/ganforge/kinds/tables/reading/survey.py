@@ -1,4 +1,4 @@
-"""What is in a table: its columns with their kinds, its size, its hash, and what a person should know; in one pass."""
+"""The survey of a table: its columns with their kinds, its size, its hash, and warnings; in one pass."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEMORY = 50_000_000  # hashes of 8 bytes, of all columns together
 
 @dataclass
 class Distinct:
-    """Counts different values by their hashes, exactly up to `most`."""
+    """A counter of different values by their hashes, exact up to `most`."""
 
     most: int
     known: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
@@ -40,16 +40,16 @@ class Distinct:
 
     @property
     def count(self) -> int:
-        """Different values, at most `most`."""
+        """Return the number of different values, at most `most`."""
         return min(len(self.known), self.most)
 
     @property
     def share(self) -> float:
-        """Different values / values, of those that were looked at: 1 if each came once."""
+        """Return different values / values, of those that were read: 1 if each occurred once."""
         return len(self.known) / max(self.looked_at, 1)
 
     def add(self, hashes: NDArray[np.uint64], values: int) -> None:
-        """Args: hashes (N,) of the values, or of the different ones among them; values how many there were."""
+        """Add values. Args: hashes (N,) of the values, or of the different ones among them; values their number."""
         if self.full:
             return
         self.looked_at += values
@@ -63,7 +63,7 @@ class Distinct:
 
 @dataclass
 class Profile:
-    """One column so far."""
+    """The statistics of one column so far."""
 
     name: str
     base: Base
@@ -80,7 +80,7 @@ class Profile:
     step: int | None = None  # between neighbours, while it is always the same; 0 before the second
     last: int | None = None
     finest: int = 0  # place in MICROSECONDS
-    finer: bool = False  # some moment has nanoseconds
+    finer: bool = False  # a moment has nanoseconds
     letters: int = 0  # of the different texts of each chunk
     texts: int = 0
     spaced: int = 0  # texts with a blank
@@ -143,7 +143,7 @@ class Profile:
             far = [value is not None and abs(value) > EXACT for value in array.to_pylist()]
             row = far.index(True)
             self.beyond = first_row + row, str(array[row].as_py())
-        numbers = exact.astype(np.int64)  # those of uint64 may turn around, their differences do not
+        numbers = exact.astype(np.int64)  # those of uint64 may wrap around, their differences do not
         if self.rows == len(array):
             self.step = int(numbers[1] - numbers[0]) if len(numbers) > 1 else 0
         elif self.step == 0 and self.last is not None:
@@ -170,7 +170,7 @@ class Profile:
 
 
 def hash_into(digest: Any, array: pa.Array) -> None:
-    """Add a column's next rows to a sha256: its type, what is missing, and the values. Args: digest of hashlib."""
+    """Add a column's next rows to a sha256: its type, its missing values, and the values. Args: digest of hashlib."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     digest.update(str(array.type).encode())
@@ -190,7 +190,7 @@ def hash_into(digest: Any, array: pa.Array) -> None:
 
 
 def _decimals(values: NDArray[Any], known: int | None) -> int | None:
-    """The fewest digits behind the point, at least `known`, that give just these numbers; None if 15 do not."""
+    """Return the fewest decimals, at least `known`, that give exactly these numbers; None if 15 do not."""
     if known is None:
         return None
     left = values[np.abs(values.astype(np.float64)) < EXACT]  # larger ones have no digits behind the point
@@ -204,7 +204,7 @@ def _decimals(values: NDArray[Any], known: int | None) -> int | None:
 
 @dataclass(frozen=True)
 class TableSurvey:
-    """A table as it was found, and as the person who corrected plan.json wants it."""
+    """A table as it was found, with the corrections in plan.json."""
 
     columns: tuple[Column, ...]  # in the table's order
     rows: int
@@ -213,9 +213,9 @@ class TableSurvey:
 
 
 def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurvey:
-    """Read a table once, a part at a time, and say what its columns are.
+    """Read a table once, a part at a time, and find its columns.
 
-    Args: asked columns of an edited plan.json; what was set there wins over what is found.
+    Args: asked columns of an edited plan.json; they override what is found.
     Raises: DataError if the table has fewer than 10 rows, nothing to learn, infinite values or whole numbers beyond
         2**53 that mean something, or cannot be as `asked`; each names the column, and the row where there is one.
     """
@@ -270,7 +270,7 @@ def _by_name(source: TableSource, asked: Sequence[Column]) -> Mapping[str, Colum
 
 
 def _read(source: TableSource) -> tuple[list[Profile], dict[str, Any], str]:
-    """The one pass: profiles in the table's order, dtypes by name, sha256."""
+    """Read the table once: profiles in the table's order, dtypes by name, sha256."""
     digest = hashlib.sha256(repr(source.column_names).encode())
     most = min(MOST_DISTINCT, MEMORY // len(source.column_names))
     profiles: list[Profile] = []
@@ -291,7 +291,7 @@ def _read(source: TableSource) -> tuple[list[Profile], dict[str, Any], str]:
 
 
 def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
-    """Sentences for the person, about what was done and what may be a mistake."""
+    """Return warnings for the person, about what was done and what may be a mistake."""
     facts, words = source.facts, []
     if ragged := facts.get("ragged_lines"):
         lines = ", ".join(str(line["line"]) for line in facts["first_ragged_lines"])

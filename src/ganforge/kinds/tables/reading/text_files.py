@@ -1,4 +1,4 @@
-"""Text files: .csv, .tsv and .txt, packed or not. Every column is read as text; types come from all of it."""
+"""Text files: .csv, .tsv and .txt, compressed or not. Every column is read as text; types come from all of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LISTED = 5  # ragged lines that are shown
 
 @dataclass
 class Lines:
-    """What the lines of a file look like, and what was found while reading it."""
+    """The form of a file's lines, and counts made while reading it."""
 
     delimiter: str
     names: tuple[str, ...]  # as they stand in the file
@@ -41,7 +41,7 @@ class Lines:
     marks: int = 0  # quotation marks in them
 
     def skip(self, row: Any) -> str:
-        """For pyarrow: a row with too few or too many fields is left out and counted."""
+        """Skip and count a row with too few or too many fields, for pyarrow."""
         self.ragged += 1
         self.swallowed = row.text.count("\n") + ("\n" in row.text)  # the end of its last line was cut off
         if len(self.first_ragged) < LISTED:
@@ -53,7 +53,7 @@ class Lines:
 def open_text(source: str, path: Path) -> TableSource:
     """Read a file once from end to end, and open it.
 
-    Raises: DataError as `source.open_source`; what the libraries raise on damaged files.
+    Raises: DataError as `source.open_source`; the libraries' errors on damaged files.
     """
     lines = _first_lines(source, path)
     names = _names(source, lines.names)
@@ -107,7 +107,7 @@ def open_text(source: str, path: Path) -> TableSource:
 def _check_quotes(source: str, lines: Lines, swallowed: int) -> None:
     """Raises: DataError if the last row has ends of lines inside because a quotation mark was never closed.
 
-    To the parser such a row is one like another, and it would be silent about all the rows inside.
+    The parser accepts such a row, and would not report the rows inside.
     """
     if swallowed and lines.marks % 2:
         raise DataError(
@@ -122,7 +122,7 @@ def _without_missing(texts: pa.Array) -> pa.Array:
 
 
 def _batches(source: str, path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
-    """The file's columns as text, without its first line."""
+    """Yield the file's columns as text, without its first line."""
     columns = [f"column {i}" for i in range(len(lines.names))]  # names in the file may be empty
     stream = pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
     with pa.PythonFile(_Decodable(source, stream, lines), mode="r") as file:
@@ -143,8 +143,8 @@ def _batches(source: str, path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
 
 
 class _Decodable(io.RawIOBase):
-    """A file whose bytes are known to be UTF-8 before Arrow sees them: a row with too few or too many fields would else
-    be decoded where Python can only print what went wrong."""
+    """A file whose bytes are checked as UTF-8 before Arrow reads them: a row with too few or too many fields would else
+    be decoded where Python can only print the error."""
 
     def __init__(self, source: str, stream: Any, lines: Lines) -> None:
         self._source, self._stream, self._lines = source, stream, lines
@@ -178,7 +178,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _first_lines(source: str, path: Path) -> Lines:
-    """The delimiter and the column names, from the first 64 KiB and the rest of their last line."""
+    """Find the delimiter and the column names, from the first 64 KiB and the rest of their last line."""
     with _opened(path) as file:
         begin = file.read(1 << 16) + file.readline(BLOCK)
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -193,7 +193,7 @@ def _first_lines(source: str, path: Path) -> Lines:
 
 
 def _delimiter(text: str, candidates: str) -> str:
-    """The one that cuts most of the first lines into as many fields as the very first, more than one."""
+    """Find the delimiter that splits most of the first lines into as many fields as the very first, more than one."""
 
     def agreement(delimiter: str) -> float:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row][:50]
@@ -204,7 +204,7 @@ def _delimiter(text: str, candidates: str) -> str:
 
 
 def _names(source: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The columns' names; one without a name, as pandas writes its row numbers, is called by its place."""
+    """Return the columns' names; one without a name, such as pandas' row numbers, is named by its place."""
     named = [name or f"column_{i + 1}" for i, name in enumerate(names)]
     check_names(source, named)
     return tuple(named)
@@ -221,7 +221,7 @@ def _only_ragged(source: str, lines: Lines) -> DataError:
 
 
 def _in_words(source: str, error: pa.ArrowInvalid) -> DataError:
-    """Arrow's refusal of the form of a file."""
+    """Describe Arrow's error about the form of a file."""
     if "straddling" in str(error):
         return DataError(
             f"{source!r} cannot be read as a table: a row is longer than {BLOCK:,} bytes.",

@@ -1,7 +1,7 @@
-"""What a column of texts is: numbers, dates or truths, if every value of the whole column says so, and how written.
+"""The type of a column of texts: numbers, dates or booleans, if every value of the column fits, and their form.
 
 A column's reading narrows down as its chunks pass: `update` takes away what a chunk rules out, `result` chooses from
-what is left. Rules err on the side of text: "007" would not come back from a number as it was.
+the rest. Rules prefer text in doubt: "007" would not be restored from a number.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TRUTHS = ("True/False", "true/false", "TRUE/FALSE")
 _FORMS = {form: f"^({form.replace('/', '|')})$" for form in TRUTHS} | {
     "integer": INTEGER,
     "number": f"{NUMBER}|{INFINITE}",
-    "comma": r"^[+-]?[0-9]+([.,][0-9]{3})*(,[0-9]+)?$",  # 3,14 or 1,234 or 1.234,5: which is not for us to guess
+    "comma": r"^[+-]?[0-9]+([.,][0-9]{3})*(,[0-9]+)?$",  # 3,14 or 1,234 or 1.234,5: ambiguous, so not guessed
 }
 _DAY = {
     "%Y-%m-%d": r"\d{4}-\d\d-\d\d",
@@ -51,7 +51,7 @@ _OFFSET = r"(Z|[+-]\d\d:\d\d)?$"
 
 @dataclass
 class Reading:
-    """What a column of texts can still be, and what has been seen of it."""
+    """The possible types of a column of texts, and the forms seen so far."""
 
     forms: list[str] | None = None  # that every value has; None before the first value
     offset: str = ""  # of all dates
@@ -65,7 +65,7 @@ class Reading:
     whole_with_point: bool = False  # a number such as 5.0
 
     def update(self, values: pa.Array) -> None:
-        """Args: values texts (N,), stripped, None where missing."""
+        """Add values. Args: values texts (N,), stripped, None where missing."""
         self.missing += values.null_count
         if self.forms == [] or len(known := pc.unique(values).drop_null()) == 0:
             return
@@ -78,7 +78,7 @@ class Reading:
             self.comma |= bool(pc.any(pc.match_substring(known, ",")).as_py())
 
     def _begin(self, first: str) -> None:
-        """The forms of the first value, its offset and the digits of its second."""
+        """Find the forms of the first value, its offset and the digits of its second."""
         dates = {form: found for form, regex in _DATES.items() if (found := re.match(regex + _OFFSET, first, re.ASCII))}
         self.forms = [form for form, regex in _FORMS.items() if re.match(regex, first)] + [*dates]
         for form, found in dates.items():
@@ -103,21 +103,21 @@ class Reading:
 
     @property
     def dates(self) -> list[str]:
-        """The formats that every value has."""
+        """Return the formats that every value has."""
         return [form for form in self.forms or () if "%" in form]
 
     @property
     def ambiguous(self) -> bool:
-        """Whether the dates could be read with the day first as well as with the month first."""
+        """Return whether the dates could be read with the day first as well as with the month first."""
         return len({form.replace("%-", "%") for form in self.dates}) > 1
 
     @property
     def numbers_with_commas(self) -> bool:
-        """Whether the texts would be numbers, had they a point, or nothing, in place of a comma."""
+        """Return whether the texts would be numbers with a point, or nothing, instead of a comma."""
         return self.comma and "comma" in (self.forms or ())
 
     def result(self) -> tuple[Any, str | None]:
-        """The pandas dtype of the column, and how it is written where that is not the usual way (Column.format)."""
+        """Return the pandas dtype of the column, and its form if that is not the default (Column.format)."""
         forms = self.forms or []
         if forms and forms[0] in TRUTHS:
             dtype = pd.BooleanDtype() if self.missing else np.dtype(bool)
@@ -144,7 +144,7 @@ class Reading:
 
 
 def decimals_of(texts: pa.Array) -> NDArray[np.int64]:
-    """Digits behind the point of each text of a number (N,)."""
+    """Return the number of decimals of each text of a number (N,)."""
     point = pc.find_substring(texts, ".").to_numpy()
     return np.where(point < 0, 0, pc.utf8_length(texts).to_numpy() - point - 1)
 

@@ -1,4 +1,4 @@
-"""Tables as files: the form by the name's ending, values as the columns write them, whole or not at all."""
+"""Writing of tables: the format by the file's suffix, values as the columns write them, whole or not at all."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_table(chunks: Frames, out: str | Path, columns: Sequence[Column], *, f
     """Write frames, one after the other, as one .csv, .tsv, .csv.gz, .tsv.gz, .parquet, .feather or .arrow file.
 
     Args: chunks frames with `columns` (from_plain), needed one at a time; force replaces a file. Returns: the path.
-    Raises: InputError as `check_table_place`, which comes before the first chunk is asked for; StorageError. A file
-        that was there before is then as it was.
+    Raises: InputError as `check_table_place`, before the first chunk is requested; StorageError. An existing
+        file is then unchanged.
     """
     place = check_table_place(out, force=force)
     fill = _WRITERS[_ending(place)]
@@ -38,7 +38,7 @@ def write_table(chunks: Frames, out: str | Path, columns: Sequence[Column], *, f
 
 
 def check_table_place(out: str | Path, *, force: bool) -> Path:
-    """Where a table will be written. Raises: InputError for an unknown ending, a folder, or, without force, a file."""
+    """Return a table's output path. Raises: InputError for an unknown ending, a folder, or, without force, a file."""
     place = Path(out).expanduser()
     if not _ending(place):
         near = did_you_mean(place.suffix, _WRITERS)
@@ -52,7 +52,7 @@ def check_table_place(out: str | Path, *, force: bool) -> Path:
 
 
 def _ending(place: Path) -> str:
-    """The longest ending that a writer has; "" if none."""
+    """Return the longest suffix that has a writer; "" if none."""
     return max((ending for ending in _WRITERS if place.name.lower().endswith(ending)), key=len, default="")
 
 
@@ -61,7 +61,7 @@ def _text(file: IO[bytes], chunks: Frames, columns: Sequence[Column], delimiter:
     file.write(f"{delimiter.join(names)}\n".encode())
     for frame in chunks:
         texts = [_quoted(as_text(arrow_from(frame[column.name]), column), delimiter) for column in columns]
-        lonely = '""' if len(texts) == 1 else ""  # a line with nothing at all would not be read as a row
+        lonely = '""' if len(texts) == 1 else ""  # an empty line would not be read as a row
         lines = pc.binary_join_element_wise(*texts, delimiter, null_handling="replace", null_replacement=lonely)
         lines = pc.binary_join_element_wise(lines, "", "\n")
         if len(lines):
@@ -76,7 +76,7 @@ def _packed(file: IO[bytes], chunks: Frames, columns: Sequence[Column], delimite
 
 
 def _quoted(texts: pa.Array, delimiter: str) -> pa.Array:
-    """Texts in quotation marks, but only those that need them (RFC 4180). Blanks at the ends would be stripped."""
+    """Quote texts that need it (RFC 4180). Blanks at the ends would be stripped."""
     texts = texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
     need = pc.match_substring_regex(texts, f'["\r\n\\x{ord(delimiter):02x}]')
     if not pc.any(need).as_py():
@@ -93,7 +93,7 @@ def _parquet(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None
 
 
 def _feather(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None:
-    """Arrow's file form has one dictionary for a column: categories that are not known beforehand become texts."""
+    """Write Arrow's file format, with one dictionary for a column: categories not known beforehand become texts."""
     texts = [column.name for column in columns if column.dtype == "category" and column.format is None]
     first, tables = _tables(chunks, columns, texts)
     with pa.ipc.new_file(file, first.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
@@ -104,9 +104,9 @@ def _feather(file: IO[bytes], chunks: Frames, columns: Sequence[Column]) -> None
 def _tables(
     chunks: Frames, columns: Sequence[Column], texts: Sequence[str] = ()
 ) -> tuple[pa.Table, Iterator[pa.Table]]:
-    """The first of Arrow tables, which has the schema of all, and all, with what pandas needs to find its dtypes."""
+    """Return the first of the Arrow tables, which has the schema, and all, with the metadata for pandas' dtypes."""
     names = [column.name for column in columns]
-    nothing = from_plain({name: np.empty(0, object) for name in names}, columns)  # the types, should no rows come
+    nothing = from_plain({name: np.empty(0, object) for name in names}, columns)  # the types, if there are no rows
     frames = iter(chunks)
 
     def table(frame: pd.DataFrame) -> pa.Table:

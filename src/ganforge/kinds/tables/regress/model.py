@@ -1,4 +1,4 @@
-"""The networks of a regression, the game of one that trains them, and the trained model in the units of the table."""
+"""The networks of a regression, their game of one player, and the trained model in the units of the table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REGRESSORS = ("linear", "mlp")
 class LinearRegressor(nn.Module):
     """The textbook's h(x) = theta^T x. The features get a column of ones, so that theta holds the intercept.
 
-    The text's own code leaves the column out, and with it a two-element theta cannot be fitted: see docs/theory.md.
+    The text's own code omits the column, so that a two-element theta cannot be fitted: see docs/theory.md.
     """
 
     def __init__(self, features: int) -> None:
@@ -53,7 +53,7 @@ class MlpRegressor(nn.Module):
 
 
 def build_regressor(network: Network, features: int) -> nn.Module:
-    """The network that a recipe names, x (B, F) -> (B,). Raises: RecipeError for an unknown name."""
+    """Build the network that a recipe names, x (B, F) -> (B,). Raises: RecipeError for an unknown name."""
     match network.name:
         case "linear":
             return LinearRegressor(features)
@@ -63,7 +63,7 @@ def build_regressor(network: Network, features: int) -> nn.Module:
 
 
 def build_game(recipe: Recipe, features: int) -> Game:
-    """One player, which minimises 1/(2m) sum (h(x) - y)^2.
+    """Build the game of one player, which minimises 1/(2m) sum (h(x) - y)^2.
 
     When a batch is as large as the table, it holds every row once (core/seeds.py), as the textbook writes the sum.
     """
@@ -96,32 +96,32 @@ class RegressionModel:
         return self.scaling.y_mean + self.scaling.y_std * answer
 
     def theta(self) -> Numbers | None:
-        """Standardised theta (1 + F,), intercept first; None for a network that is not linear."""
+        """Return the standardised theta (1 + F,), intercept first; None for a network that is not linear."""
         if not isinstance(self.network, LinearRegressor):
             return None
         values: Numbers = self.network.theta.detach().cpu().double().numpy()
         return values
 
-    # ---- what contracts.Model asks for
+    # ---- the methods of contracts.Model
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Refused: a regression draws nothing."""
+        """Refuse: a regression does not draw samples."""
         raise _refused(f"It predicts {self.target_name!r} and draws no rows.")
 
     def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Refused: there are no samples."""
+        """Refuse: there are no samples."""
         raise _refused("There are no rows to write.")
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Refused so far: `predict` takes numbers in Python, and no verb takes a table."""
+        """Refuse for now: `predict` takes numbers in Python, and no verb takes a table."""
         raise _refused("No verb takes a table through it.")
 
     def next_steps(self) -> Mapping[str, str]:
-        """Nothing but `evaluate`, which every run has."""
+        """Return nothing but `evaluate`, which every run has."""
         return {}
 
     def store(self, folder: Path, recipe: Recipe) -> None:
-        """model.json and model.safetensors: all that `load_regression` needs."""
+        """Write model.json and model.safetensors: all that `load_regression` needs."""
         scaling = {
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in asdict(self.scaling).items()

@@ -24,7 +24,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """How a table's numbers become the standardised ones that a network sees: (value - mean) / std, ddof 0."""
+    """The standardisation of a table's numbers for a network: (value - mean) / std, ddof 0."""
 
     x_mean: Numbers  # (F,)
     x_std: Numbers  # (F,), > 0
@@ -32,13 +32,13 @@ class Scaling:
     y_std: float  # > 0
 
     def fits(self, features: int) -> bool:
-        """Whether it is one, of so many features: finite numbers, and deviations above 0."""
+        """Return whether it is valid for so many features: finite numbers, and deviations above 0."""
         numbers = np.concatenate([self.x_mean, self.x_std, [self.y_mean, self.y_std]])
         shapes = self.x_mean.shape == self.x_std.shape == (features,)
         return bool(shapes and np.isfinite(numbers).all() and (self.x_std > 0).all() and self.y_std > 0)
 
     def to_units(self, theta: Numbers) -> Numbers:
-        """Standardised theta (1 + F,), intercept first -> intercept and slope per unit of each column, (1 + F,)."""
+        """Rescale standardised theta (1 + F,), intercept first, to intercept and slope per unit of each column."""
         slopes = self.y_std * theta[1:] / self.x_std
         intercept = self.y_mean + self.y_std * theta[0] - slopes @ self.x_mean
         return np.concatenate([[intercept], slopes])
@@ -58,17 +58,17 @@ class NumericTable:
     passport: dict[str, Any]
 
     def standardised(self) -> tuple[Numbers, Numbers]:
-        """The training rows x (N, F) and y (N,) as a network sees them."""
+        """Return the standardised training rows x (N, F) and y (N,)."""
         scaling = self.scaling
         return (self.train_x - scaling.x_mean) / scaling.x_std, (self.train_y - scaling.y_mean) / scaling.y_std
 
     def feed(self) -> TensorFeed:
-        """The standardised training rows."""
+        """Return a feed of the standardised training rows."""
         x, y = (torch.from_numpy(part).float() for part in self.standardised())
         return TensorFeed(x=x, y=y)
 
     def sha256(self) -> str:
-        """Of the names and numbers that are learned from and judged on."""
+        """Return the hash of the names and numbers for training and evaluation."""
         content = hashlib.sha256("\0".join((*self.feature_names, self.target_name)).encode())
         for part in (self.train_x, self.train_y, self.held_x, self.held_y):
             content.update(np.ascontiguousarray(part).tobytes())
@@ -144,27 +144,27 @@ def open_numeric_table(source: str | Path | pd.DataFrame, target: str, seed: int
 
 
 def column_names(source: str | Path) -> list[str]:
-    """The columns that a table could be asked to predict. Raises: DataError if the table cannot be read."""
+    """Return the columns that could be predicted. Raises: DataError if the table cannot be read."""
     return _numeric_columns(_read(source))
 
 
 def closed_form(table: NumericTable) -> Numbers:
-    """Standardised theta (1 + F,) that minimises the squared error on the training rows, in one step of algebra.
+    """Return the standardised theta (1 + F,) that minimises the squared error on the training rows, in closed form.
 
-    Computed on standardised columns, where the numbers are of one size. Where columns depend on each other many thetas
-    are equally good; this is the shortest one, which is also where gradient descent from zero ends.
+    Computed on standardised columns, whose numbers have one scale. If columns are collinear many thetas
+    are equally good; this is the one of least norm, to which gradient descent from zero converges.
     """
     x, y = table.standardised()
     return np.asarray(np.linalg.lstsq(with_ones(x), y, rcond=None)[0], dtype=np.float64)
 
 
 def with_ones(x: Numbers) -> Numbers:
-    """(N, F) -> (N, 1 + F): a column of ones in front, for the intercept."""
+    """Prepend a column of ones for the intercept: (N, F) -> (N, 1 + F)."""
     return np.concatenate([np.ones((len(x), 1)), x], axis=1)
 
 
 def _numeric_columns(frame: pd.DataFrame) -> list[str]:
-    """Numbers and truths, but not complex numbers."""
+    """Return the columns of numbers and booleans, but not complex numbers."""
     is_numeric, is_complex = pd.api.types.is_numeric_dtype, pd.api.types.is_complex_dtype
     return [str(name) for name, dtype in frame.dtypes.items() if is_numeric(dtype) and not is_complex(dtype)]
 

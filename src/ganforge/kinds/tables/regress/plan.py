@@ -1,4 +1,4 @@
-"""The plan for a table: picks network, step size and length from the data, each with its reason."""
+"""The plan for a regression: network, step size and length from the data, each with its reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEARNESS = 1e-4  # of the way from zero to the closed form that may be left at t
 MOST_STEPS = 20_000
 FLAT = 1e-6  # share of the largest curvature below which float32 gradients see nothing
 MLP_WIDTHS = {"tiny": 8, "small": 32, "medium": 48, "base": 64, "large": 256}
-MLP_PASSES = 40  # over the training rows: on a few hundred of them more passes teach the noise
+MLP_PASSES = 40  # over the training rows: on a few hundred of them more passes fit the noise
 MLP_STEPS = (300, 5_000)  # least and most
 TIMED_STEPS = 50  # in a timed stretch
 MARKS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)
@@ -48,24 +48,24 @@ class Curvature:
 
     @property
     def best_rate(self) -> float:
-        """The constant step size with the fastest sure convergence: 2 / (largest + smallest) (Polyak 1987, 1.4)."""
+        """Return the constant step size of fastest sure convergence: 2 / (largest + smallest) (Polyak 1987, 1.4)."""
         return 2.0 / (self.largest + self.smallest)
 
     def steps_to(self, nearness: float) -> int:
-        """Steps at `best_rate` until the distance to the closed form has shrunk by `nearness`."""
+        """Return the steps at `best_rate` until the distance to the closed form has shrunk by `nearness`."""
         shrink = (self.largest - self.smallest) / (self.largest + self.smallest)
         return 1 if shrink < nearness else math.ceil(math.log(nearness) / math.log(shrink))
 
 
 def curvature_of(table: NumericTable) -> Curvature:
-    """How steep and how flat the squared error is around its minimum."""
+    """Return the curvature of the squared error around its minimum."""
     x = with_ones(table.standardised()[0])
     values = np.linalg.eigvalsh(x.T @ x / len(x))
     return Curvature(float(values[-1]), float(values[values > FLAT * values[-1]][0]))
 
 
 def begin(request: Request, task: type[Task]) -> Draft:
-    """A draft with what the person has pinned. Raises: RecipeError before the table is read."""
+    """Return a draft with the person's pinned settings. Raises: RecipeError before the table is read."""
     for name, flag in (("plan", "--plan"), ("rules", "--rule")):
         if request.options.get(name):
             raise RecipeError(
@@ -90,7 +90,7 @@ def begin(request: Request, task: type[Task]) -> Draft:
 
 
 def plan_table(draft: Draft, table: NumericTable, tell: Tell) -> Recipe:
-    """Everything chosen, each choice with its reason. Raises: RecipeError for networks that cannot be built."""
+    """Choose everything, each choice with its reason. Raises: RecipeError for networks that cannot be built."""
     features = len(table.feature_names)
     draft.explain({"task": ASKED})
     draft.choose(
@@ -115,7 +115,7 @@ def plan_table(draft: Draft, table: NumericTable, tell: Tell) -> Recipe:
 
 
 def _choose_line(draft: Draft, table: NumericTable) -> tuple[int, str]:
-    """The textbook's plain gradient descent, alpha from the curvature of the data. Returns: the length, and why."""
+    """Choose the textbook's plain gradient descent, alpha from the data's curvature. Returns: the length, and why."""
     rows, curve = len(table.train_y), curvature_of(table)
     condition = curve.largest / curve.smallest
     seen = f"X^T X / m has eigenvalues from {curve.smallest:.3g} to {curve.largest:.3g}"
@@ -151,7 +151,7 @@ def _choose_line(draft: Draft, table: NumericTable) -> tuple[int, str]:
 
 
 def _choose_curve(draft: Draft, table: NumericTable) -> tuple[int, str]:
-    """A network with hidden layers, and steps that suit it. Returns: the length, and why."""
+    """Choose a network with hidden layers, and its optimiser. Returns: the length, and why."""
     rows = len(table.train_y)
     batch = min(64, rows)
     steps = min(max(MLP_PASSES * rows // batch, MLP_STEPS[0]), MLP_STEPS[1])
@@ -178,7 +178,7 @@ def _choose_curve(draft: Draft, table: NumericTable) -> tuple[int, str]:
 
 
 def _choose_length(draft: Draft, table: NumericTable, examples: int, why: str, tell: Tell) -> None:
-    """Length and records. Args: examples that the network needs, and why, where nothing was asked for."""
+    """Choose length and records. Args: examples that the network needs, and why, if nothing was asked for."""
     rate = seconds = None
     needed, batch = examples, draft[Optimiser].batch_size
     if draft.request.examples:

@@ -1,7 +1,7 @@
 """The task `regress`: a table's numeric column from its others. A game of one player, plain backpropagation.
 
-The closed-form least-squares answer stands beside everything: it is what gradient descent on a line should arrive at,
-and what a curve has to beat.
+Every result is compared with the closed-form least-squares answer, to which gradient descent on a line should converge,
+and which a curve has to beat.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from ganforge.recipe import Recipe, Request, refuse_changed_data
 from ganforge.records import Evaluation, Grade, Meaning, Measure, Page, Verdict
 from ganforge.run import Run
 
-SHOWN_THETAS = 32  # features up to which every theta stands in the record of each look
-REACHED = 0.01  # standard deviations of the target: nearer than this to the closed form's answers is there
+SHOWN_THETAS = 32  # features up to which the record of each look has every theta
+REACHED = 0.01  # standard deviations of the target: nearer than this to the closed form's answers counts as converged
 
 
 class Regress(Task):
-    """Turns a table into a game of one."""
+    """The task of regression: a game of one on a table."""
 
     name: ClassVar[str] = "regress"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"rmse": "lower", "r2": "higher"}
@@ -72,19 +72,19 @@ class Regress(Task):
         return RegressJob(plan_table(draft, table, tell), table, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> RegressJob:
-        """The same job again from its recipe. Raises: DataError if the table is gone or has changed."""
+        """Open the job of a recipe again. Raises: DataError if the table is missing or has changed."""
         table = open_numeric_table(recipe.data.source, recipe.ask.label or "", recipe.seed)
         refuse_changed_data(recipe, table.sha256(), "The table", "is not the one")
         return RegressJob(recipe, table, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
-        """The game of one, on the rows that were sent."""
+        """Build the game of one on the rows that were sent."""
         return build_game(recipe, examples["x"].shape[1]), TensorFeed(recipe.compute.device, **examples)
 
 
 @dataclass(slots=True)
 class RegressJob:
-    """A table opened and everything chosen."""
+    """A regression on an open table with everything chosen."""
 
     recipe: Recipe
     table: NumericTable
@@ -99,18 +99,18 @@ class RegressJob:
         return self.table.feed()
 
     def game(self) -> Game:
-        """One player, initialised from the seed."""
+        """Build the game of one player, initialised from the seed."""
         return build_game(self.recipe, len(self.table.feature_names))
 
     def brief(self) -> Mapping[str, bytes]:
-        """Nothing: the rows say how many features they have."""
+        """Return nothing: the rows have the number of features."""
         return {}
 
     def prepare(self) -> None:
-        """Nothing: the closed form is there at once."""
+        """Do nothing: the closed form is computed at once."""
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """A picture of predicted against measured, and on the held-out rows R^2 and RMSE; for a line every theta too.
+        """Draw predicted against measured values; return R^2 and RMSE on the held-out rows; for a line every theta too.
 
         theta_0 is the intercept, theta_1 ... belong to the features in order, all on standardised columns.
         """
@@ -126,7 +126,7 @@ class RegressJob:
         return quality
 
     def finish(self, product: nn.Module) -> nn.Module:
-        """The product as it is."""
+        """Return the product as it is."""
         return product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
@@ -134,11 +134,11 @@ class RegressJob:
         self._model(product).store(folder, self.recipe)
 
     def read_product(self, folder: Path) -> nn.Module:
-        """The network that `write_model` wrote. Raises: RunError if it is missing or damaged."""
+        """Read the network that `write_model` wrote. Raises: RunError if it is missing or damaged."""
         return load_regression(folder).network
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """R^2 and RMSE on the held-out rows beside the closed form's (floor) and the mean's (reference).
+        """Return R^2 and RMSE on the held-out rows with the closed form's (floor) and the mean's (reference).
 
         The fact is solution {features, theta (None of a curve), closed_form, units, distance (between the predictions
         of both for the training rows, in standard deviations of the target)}.
@@ -198,7 +198,7 @@ def _measures(table: NumericTable, trained: Numbers, closed: Numbers) -> list[Me
 def _score(
     score: Callable[[Numbers, Numbers], float], measured: Numbers, predicted: Numbers, repeats: int = 200
 ) -> Estimate:
-    """A score with its interval over the rows."""
+    """Return a score with its interval over the rows."""
     return _bootstrap(lambda rows: score(measured[rows], predicted[rows]), len(measured), repeats)
 
 
@@ -209,7 +209,7 @@ def _bootstrap(statistic: Callable[[Any], float], count: int, repeats: int = 100
 def _verdict(
     r2: Measure, table: NumericTable, trained: Numbers, closed: Numbers, far: float, *, linear: bool
 ) -> Verdict:
-    """Whether the features help at all, and whether training came to the closed form, or past it."""
+    """Judge whether the features help at all, and whether training reached the closed form, or passed it."""
     y, target = table.held_y, table.target_name
     gain = _bootstrap(lambda rows: float(np.mean((y - closed)[rows] ** 2 - (y - trained)[rows] ** 2)), len(y))
     helps = r2.low > max(0.0, r2.reference)

@@ -1,1 +1,1 @@
-"""Rules and conditions: what every generated row meets."""
+"""Rules and conditions that every generated row meets."""

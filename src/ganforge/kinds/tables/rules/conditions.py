@@ -1,4 +1,4 @@
-"""What the value of a column may be: `sex=Female`, `age>=60`, `income in {<=50K, >50K}`."""
+"""Conditions on the value of a column: `sex=Female`, `age>=60`, `income in {<=50K, >50K}`."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0", "0.0"})
 class Condition:
     """A column's value lies in low..high, both included, and is one of `values` where these are named; or is missing.
 
-    Of texts there are no ends; of numbers and datetimes all is in plain units (contracts.Plain).
+    Texts do not have ends; numbers and datetimes are in plain units (contracts.Plain).
     """
 
     column: str
     low: float = -math.inf
     high: float = math.inf
     values: frozenset[Any] | None = None
-    missing: bool = False  # whether a missing value meets it, too
+    missing: bool = False  # whether a missing value meets it too
 
     def __and__(self, other: Condition) -> Condition:
-        """What meets both; perhaps nothing."""
+        """Return the intersection, which may be empty."""
         missing = self.missing and other.missing
         if self.values is None and other.values is None:
             return Condition(self.column, max(self.low, other.low), min(self.high, other.high), None, missing)
@@ -57,16 +57,16 @@ class Condition:
 
     @property
     def nothing(self) -> bool:
-        """Whether no value there is meets it."""
+        """Return whether no value meets it."""
         return self.low > self.high if self.values is None else not self.values
 
     @property
     def numbers(self) -> NDArray[np.float64] | None:
-        """The numbers that are named, ascending; None where any in low..high is allowed."""
+        """Return the named numbers, ascending; None if any in low..high is allowed."""
         return None if self.values is None else np.array(sorted(self.values), np.float64)
 
     def holds(self, plain: Plain) -> NDArray[np.bool_]:
-        """Which rows meet it, (N,)."""
+        """Return which rows meet it, (N,)."""
         given = plain[self.column]
         if self.values is not None:
             meets = pd.Series(given).isin(list(self.values)).to_numpy()
@@ -76,7 +76,7 @@ class Condition:
 
 
 def one_of(column: str, values: Iterable[Any]) -> Condition:
-    """Any of these texts or of these numbers; None among them allows a missing value."""
+    """Return the condition for any of these texts or numbers; None among them allows a missing value."""
     listed = list(values)
     named = frozenset(value for value in listed if value is not None)
     if any(isinstance(value, str) for value in named):
@@ -85,12 +85,12 @@ def one_of(column: str, values: Iterable[Any]) -> Condition:
 
 
 def all_of(conditions: Iterable[Condition], column: str) -> Condition:
-    """What meets all conditions on a column; anything where there are none."""
+    """Return the intersection of all conditions on a column; anything if there are none."""
     return reduce(and_, conditions, Condition(column, missing=True))
 
 
 def seen_in(column: Column) -> Condition:
-    """The range of a column of numbers or datetimes, as seen in training."""
+    """Return the range of a column of numbers or datetimes, as seen in training."""
     low, high = column.minimum, column.maximum
     return Condition(
         column.name, -math.inf if low is None else low, math.inf if high is None else high, missing=column.missing > 0
@@ -100,13 +100,13 @@ def seen_in(column: Column) -> Condition:
 def parse_where(
     words: str | Sequence[str] | Mapping[str, Any], columns: Sequence[Column], known: Mapping[str, Sequence[str]]
 ) -> tuple[Condition, ...]:
-    """Conditions in words or in Python, at most one for each column, in the order of their first mention.
+    """Parse conditions in words or in Python: at most one for each column, in the order of their first mention.
 
     Two conditions on one column must both hold. One number is a range of one, so that equal conditions are equal.
 
     Args: words as typed (syntax.py), or {column: value, list of values, (low, high) or None for missing};
         known for each category, boolean and constant column: the values seen in training.
-    Raises: InputError for what cannot be read, an unknown column, and whatever no row can meet.
+    Raises: InputError for what cannot be read, an unknown column, and conditions that no row can meet.
     """
     by_name = {column.name: column for column in columns}
     found: dict[str, tuple[Condition, str]] = {}
@@ -128,7 +128,7 @@ def parse_where(
 
 
 def in_words(condition: Condition, columns: Sequence[Column]) -> str:
-    """A condition as a person would type it; `parse_where` reads it as just this condition."""
+    """Format a condition as a person would type it; `parse_where` reads it as exactly this condition."""
     names = [column.name for column in columns]
     column, name = columns[names.index(condition.column)], quoted_name(condition.column, names)
     if condition.values is None and condition.low < condition.high:
@@ -142,7 +142,7 @@ def in_words(condition: Condition, columns: Sequence[Column]) -> str:
 
 
 def range_in_words(condition: Condition, name: str, column: Column) -> str:
-    """`17 <= age <= 90`; "" if it has no ends."""
+    """Format a range, `17 <= age <= 90`; "" if it does not have ends."""
     low, high = (write_number(end, column) if math.isfinite(end) else "" for end in (condition.low, condition.high))
     if low and high:
         return f"{low} <= {name} <= {high}"
@@ -150,7 +150,7 @@ def range_in_words(condition: Condition, name: str, column: Column) -> str:
 
 
 def ends_of(bounds: Iterable[tuple[str, Typed]], column: Column) -> tuple[float, float]:
-    """The least and the largest number of a column that keep all bounds (syntax.Clause).
+    """Return the least and the largest number of a column that keep all bounds (syntax.Clause).
 
     Raises: InputError if one of them is not a number or datetime.
     """
@@ -214,7 +214,7 @@ def _condition(clause: Clause, column: Column, known: Sequence[str]) -> Conditio
 
 
 def _is_missing(value: Typed, column: Column, known: Sequence[str]) -> bool:
-    """Whether a missing value is asked for. The bare word is a value only where that was seen, and no missing ones."""
+    """Return whether a missing value is meant. The bare word is a value only if seen, without missing values."""
     return not value.quoted and value.text == "missing" and (column.missing > 0 or "missing" not in known)
 
 
@@ -232,7 +232,7 @@ def _ends(clause: Clause, column: Column) -> tuple[float, float]:
 
 
 def _span(value: Typed, clause: Clause, column: Column) -> Condition:
-    """All numbers of the column that a text means."""
+    """Return the range of numbers of the column that a text means."""
     low, high = ends_of(((">=", value), ("<=", value)), column)
     if low > high:
         near = " and ".join(write_number(number, column) for number in (high, low))
@@ -254,7 +254,7 @@ def _grid(column: Column) -> str:
 
 
 def _refuse_unseen(condition: Condition, clause: Clause, column: Column) -> Condition:
-    """The condition. Raises: InputError if its range lies wholly outside what was seen."""
+    """Return the condition. Raises: InputError if its range is wholly outside the seen one."""
     if (condition & seen_in(column)).nothing:
         raise InputError(
             f"The condition {clause.said!r} cannot be met.",
@@ -265,7 +265,7 @@ def _refuse_unseen(condition: Condition, clause: Clause, column: Column) -> Cond
 
 
 def _word(value: Typed, clause: Clause, column: Column, known: Sequence[str]) -> str:
-    """The known value that is meant."""
+    """Return the known value that is meant."""
     for text in (value.text, value.raw):
         if text in known:
             return text
@@ -285,7 +285,7 @@ def _word(value: Typed, clause: Clause, column: Column, known: Sequence[str]) ->
 
 
 def _near(text: str, known: Sequence[str]) -> str:
-    """Which known values may have been meant: without case and punctuation the same, else spelled alike."""
+    """Return known values that may have been meant: the same without case and punctuation, else similar in spelling."""
     mine, *folded = (re.sub(r"[\W_]+", "", value.casefold()) for value in (text, *known))
     alike = {mine} & {*folded} or difflib.get_close_matches(mine, folded, n=3)
     near = [repr(value) for value, fold in zip(known, folded, strict=True) if fold in alike]
@@ -299,7 +299,7 @@ def _near(text: str, known: Sequence[str]) -> str:
 
 
 def _given(value: Any, column: Column) -> Clause:
-    """An entry of a mapping as it would be typed.
+    """Format an entry of a mapping as it would be typed.
 
     Args: value a scalar, None for missing, a pair (low, high) with None for an open end where the column is ordered, or
         a list, set, tuple or array of values.
@@ -328,7 +328,7 @@ def _given(value: Any, column: Column) -> Clause:
 
 
 def _typed(value: Any, column: Column) -> Typed | None:
-    """A scalar as a person would type it, in quotes; None if it means a missing value."""
+    """Format a scalar as a person would type it, in quotes; None if it means a missing value."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     match value:
@@ -344,6 +344,6 @@ def _typed(value: Any, column: Column) -> Typed | None:
                 "A condition is a value, a list of values, or a pair (low, high).",
                 "Give one of these.",
             )
-    # What it looks like as typed differs from the text: so the word "missing" is a value like others, and a category
-    # of whole numbers is found for 3.0, which is what a column with missing values makes of 3.
+    # The typed form differs from the text: so the word "missing" is a value like others, and a category
+    # of whole numbers is found for 3.0, which a column with missing values has instead of 3.
     return Typed(text, str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else "")

@@ -1,7 +1,7 @@
 """Rules that hold in every training row and are worth keeping: found, not asked for.
 
-Only what is hardly an accident is named: an order of datetimes, or of numbers whose names say so; a category that
-decides another one, where independent columns would not look like it; identifiers that never come twice.
+Only rules that hardly hold by chance are named: an order of datetimes, or of numbers with such names; a category that
+determines another one, unlike independent columns; identifiers that never occur twice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Codes = NDArray[np.int64]  # (N,), a number for each value, -1 for missing
 
 
 def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]]:
-    """Rules that all of these rows keep, as (rule, why it was found).
+    """Find rules that all of these rows keep, as (rule, why it was found).
 
     Of datetimes a <= b <= c only neighbours are named, where b is there in every row that has a and c; of columns that
     decide each other only the first; no column is decided by two that do not decide each other, because keeping both
@@ -67,7 +67,7 @@ def _orders(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Ordered, 
 
 
 def _comparable(lower: Column, upper: Column) -> bool:
-    """Whether an order of the two is hardly an accident if it holds: of datetimes, or of numbers that are named so."""
+    """Return whether an order of the two is unlikely to be a coincidence: datetimes, or numbers with such names."""
     if lower.kind == upper.kind == "datetime":
         return (lower.zone is None) == (upper.zone is None)
     if lower.kind not in ("integer", "decimal") or upper.kind not in ("integer", "decimal"):
@@ -78,12 +78,12 @@ def _comparable(lower: Column, upper: Column) -> bool:
 
 
 def _words_of(name: str) -> list[str]:
-    """`StartAge`, `start_age` and `start age` alike: [start, age]."""
+    """Split a name: `StartAge`, `start_age` and `start age` are all [start, age]."""
     return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
 
 def _rows_in_order(plain: Plain, lower: str, upper: str, columns: Mapping[str, Column]) -> int:
-    """How many rows have both, where all of them are in order and the ranges alone do not say so; else 0."""
+    """Return how many rows have both, if all of them are in order and not by the ranges alone; else 0."""
     low, high = on_one_scale(lower, upper, plain, columns)
     there = ~(np.isnan(low) | np.isnan(high))
     low, high = low[there], high[there]
@@ -93,7 +93,7 @@ def _rows_in_order(plain: Plain, lower: str, upper: str, columns: Mapping[str, C
 
 
 def _always_between(plain: Plain, lower: str, middle: str, upper: str) -> bool:
-    """Whether the middle column is there wherever both others are: only then their order follows from its."""
+    """Return whether the middle column is present wherever both others are: only then their order follows from its."""
     return not (np.isnan(plain[middle]) & ~np.isnan(plain[lower]) & ~np.isnan(plain[upper])).any()
 
 
@@ -148,7 +148,7 @@ def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_coun
 
 
 def _log_chance(sizes: NDArray[np.int64], frequencies: NDArray[np.int64]) -> float:
-    """Logarithm of the probability that every group of these sizes is of one value, were the values independent of the
+    """Return the log probability that every group of these sizes has one value, if values are independent of the
     groups: the sum over groups of log sum_v p_v^size."""
     shares = np.log(frequencies[frequencies > 0] / frequencies.sum())
     size, groups = np.unique(sizes[sizes > 0], return_counts=True)

@@ -1,4 +1,4 @@
-"""What every generated row keeps with certainty: `start <= end`, `city -> country`, `unique id`, `0 <= age <= 99`."""
+"""Rules that every generated row surely keeps: `start <= end`, `city -> country`, `unique id`, `0 <= age <= 99`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FORMS = "A rule is like start <= end, 0 <= age <= 99, city -> country, unique id
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """`lower <= upper`: wherever both are there."""
+    """`lower <= upper`, wherever both are present."""
 
     lower: str
     upper: str
@@ -48,14 +48,14 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Unique:
-    """`unique id`: no value twice, and none that stands in the training rows."""
+    """`unique id`: no value twice, and none of the training rows."""
 
     column: str
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`seen store`: only values that stand in the training rows, such as a key into another table."""
+    """`seen store`: only values of the training rows, such as a key into another table."""
 
     column: str
 
@@ -72,7 +72,7 @@ _KINDS = {  # the kinds of columns that can keep it, and why others cannot
 
 
 def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
-    """A rule as a person would type it; `read_rule` reads it as just this rule."""
+    """Format a rule as a person would type it; `read_rule` reads it as exactly this rule."""
     by_name = {column.name: column for column in columns}
     *first, last = (quoted_name(name, by_name) for name in rule_columns(rule))
     if isinstance(rule, Condition):
@@ -82,7 +82,7 @@ def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
 
 
 def rule_columns(rule: Rule) -> tuple[str, ...]:
-    """The columns that a rule is about."""
+    """Return the columns of a rule."""
     if isinstance(rule, Ordered):
         return rule.lower, rule.upper
     return rule.columns if isinstance(rule, Fixed) else (rule.column,)
@@ -92,7 +92,7 @@ def rule_columns(rule: Rule) -> tuple[str, ...]:
 
 
 def read_rule(text: str, columns: Sequence[Column]) -> list[Rule]:
-    """One rule in words; `a <= b <= c` is two.
+    """Parse one rule in words; `a <= b <= c` is two.
 
     Raises: RecipeError for another form, an unknown column, or a kind of column that cannot keep the rule.
     """
@@ -135,7 +135,7 @@ def _compared(pair: Comparison, text: str, columns: Mapping[str, Column]) -> Rul
 
 
 def _checked(rule: Rule, text: str, columns: Mapping[str, Column]) -> Rule:
-    """The rule. Raises: RecipeError if its columns are of kinds that cannot keep it."""
+    """Return the rule. Raises: RecipeError if its columns are of kinds that cannot keep it."""
     mine = [columns[name] for name in rule_columns(rule)]
     kinds, why = _KINDS[type(rule)]
     for column in mine:
@@ -163,14 +163,14 @@ def _wrong_kind(text: str, column: Column, why: str) -> RecipeError:
 
 
 def parse_rules(texts: Iterable[str], columns: Sequence[Column]) -> tuple[Rule, ...]:
-    """Rules in words, put together. Raises: RecipeError as read_rule and combined."""
+    """Parse and combine rules in words. Raises: RecipeError as read_rule and combined."""
     return combined([rule for text in texts for rule in read_rule(text, columns)], columns)
 
 
 def combined(rules: Sequence[Rule], columns: Sequence[Column]) -> tuple[Rule, ...]:
-    """Rules about the same columns made one, in the order of their first mention.
+    """Merge rules about the same columns, in the order of their first mention.
 
-    Ranges of one column are cut to what they share, and `->` rules that share a column become one over all their
+    Ranges of one column are intersected, and `->` rules that share a column become one over all their
     columns: `city -> country` and `country -> continent` keep every combination of the three that was seen, which keeps
     both.
 
@@ -199,7 +199,7 @@ def combined(rules: Sequence[Rule], columns: Sequence[Column]) -> tuple[Rule, ..
 
 
 def lowers_of(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
-    """For each column that is the upper one of some rule, those that may not lie above it."""
+    """Return the columns that may not be above each column that is the upper one of a rule."""
     lowers: dict[str, tuple[str, ...]] = {}
     for rule in rules:
         if isinstance(rule, Ordered):
@@ -208,7 +208,7 @@ def lowers_of(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
 
 
 def _with_shared_ranges(rules: Sequence[Rule]) -> list[Rule]:
-    """The rules, with one range for each column that has any."""
+    """Return the rules, with one range for each column that has any."""
     ranges: dict[str, Condition] = {}
     for rule in rules:
         if isinstance(rule, Condition):
@@ -218,7 +218,7 @@ def _with_shared_ranges(rules: Sequence[Rule]) -> list[Rule]:
 
 def _refuse_contradictions(merged: Iterable[Rule], rules: Sequence[Rule], columns: Sequence[Column]) -> None:
     """Raises: RecipeError for a range without a value, columns below each other, or `a <= b` where a begins above the
-    end of b, also by way of columns in between."""
+    end of b, also through columns in between."""
     by_name, lowers = {column.name: column for column in columns}, lowers_of(merged)
     ranges = {rule.column: rule for rule in merged if isinstance(rule, Condition)}
     for name, range_ in ranges.items():
@@ -253,11 +253,11 @@ def _refuse_contradictions(merged: Iterable[Rule], rules: Sequence[Rule], column
 
 
 def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Sequence[Column]) -> dict[str, Range]:
-    """What conditions and rules together leave of each column of numbers or datetimes: its lowest and highest value.
+    """Return the lowest and highest value of each column of numbers or datetimes under conditions and rules.
 
-    `start >= 2024` and `start <= end` bind `end` too: else a row could begin with a value that fits its own condition
-    and leaves none for another column. Whatever value one column takes from its range, the others can keep their ranges
-    and the rules; a list of numbers has the smallest and the largest that it then leaves. A range says nothing of
+    `start >= 2024` and `start <= end` bind `end` too: else a value could fit its own condition
+    and leave none for another column. Whatever value one column takes from its range, the others can keep their ranges
+    and the rules; a list of numbers has the smallest and the largest that it then leaves. A range does not concern
     missing values: where low > high, the column can only be missing. Only columns that are never missing, or are asked
     for, bind others.
 
@@ -294,7 +294,7 @@ def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Se
 
 
 def _converted(plain: float, column: Column, other: Column) -> Fraction:
-    """A column's number in the units of the other one."""
+    """Convert a column's number to the units of the other one."""
     if column.kind == "datetime":
         return Fraction(int(plain)) * column.unit / other.unit
     # 1.1 with one decimal is meant as that; among floating-point numbers it is a little more, and compared as such
@@ -306,7 +306,7 @@ def _converted(plain: float, column: Column, other: Column) -> Fraction:
 
 
 def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], first_row: int) -> None:
-    """See whether training rows keep the rules. Fixed and Seen say what training rows hold, so these keep them.
+    """Check that training rows keep the rules. Fixed and Seen are defined by the training rows, which keep them.
 
     Args: plain the rows of one chunk, (N,) each; first_row the number of the first of them, where the table's is 1.
         Values that come twice are found where both are in the chunk.
@@ -330,7 +330,7 @@ def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], 
 
 
 def broken(rules: Sequence[Rule], rows: Plain, train: Plain, columns: Sequence[Column]) -> dict[str, int]:
-    """How many generated rows break each rule.
+    """Count the generated rows that break each rule.
 
     Args: rows the generated ones, (N,) each; train the training rows, (M,) each.
     Returns: rule in words -> rows, 0 for a rule that is kept.
@@ -342,14 +342,14 @@ def broken(rules: Sequence[Rule], rows: Plain, train: Plain, columns: Sequence[C
 def on_one_scale(
     lower: str, upper: str, plain: Plain, columns: Mapping[str, Column]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two columns' plain numbers (N,), counted alike: datetimes in the finer of the two resolutions."""
+    """Return two columns' plain numbers (N,) in one unit: datetimes in the finer of the two resolutions."""
     units = [columns[name].unit for name in (lower, upper)]
     finest = min(units)  # not microseconds: days of far years would not be whole numbers any more
     return plain[lower] * (units[0] // finest), plain[upper] * (units[1] // finest)
 
 
 def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, Column]) -> NDArray[np.bool_]:
-    """Which rows (N,) break a rule; without training rows as far as that is seen."""
+    """Return which rows (N,) break a rule; without training rows as far as that can be seen."""
     if isinstance(rule, Ordered):
         lower, upper = on_one_scale(rule.lower, rule.upper, rows, columns)
         return np.asarray(lower > upper)
@@ -364,6 +364,6 @@ def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, 
 
 
 def _known(names: Sequence[str], rows: Plain, train: Plain) -> NDArray[np.bool_]:
-    """Which rows (N,) are like some training row in these columns; missing values are alike."""
+    """Return which rows (N,) equal some training row in these columns; missing values are equal."""
     made, real = (pd.MultiIndex.from_arrays([table[name] for name in names]) for table in (rows, train))
     return np.asarray(real.unique().get_indexer(made) >= 0)

@@ -1,8 +1,8 @@
-"""How a person writes conditions and rules: `sex=Female`, `17 <= age < 25`, `workclass in {Private, State-gov}`,
+"""The syntax of conditions and rules: `sex=Female`, `17 <= age < 25`, `workclass in {Private, State-gov}`,
 `age is missing`, `start <= end`, `city, district -> country`, `unique id`.
 
-Only the form is read here; conditions.py and rules.py find out what it means. The longest column name that fits is
-meant. Names and values may stand in quotes; a quote inside is doubled.
+Only the form is parsed here; conditions.py and rules.py interpret it. The longest column name that fits is
+meant. Names and values may be in quotes; a quote inside is doubled.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Comparison = tuple[str | Typed, str, str | Typed]  # a column or a number or dat
 
 
 def read_clause(word: str, names: Collection[str]) -> Clause:
-    """One condition as typed.
+    """Parse one condition as typed.
 
     Args: names of all columns. Raises: InputError for another form, an unknown column, a negation or an empty value.
     """
@@ -72,7 +72,7 @@ def read_clause(word: str, names: Collection[str]) -> Clause:
 
 
 def read_comparisons(text: str, names: Collection[str]) -> Iterator[list[Comparison]]:
-    """Every reading of `x <= y < z` as its comparisons, likeliest first; a column stands left where there is one."""
+    """Return every parse of `x <= y < z` as comparisons, likeliest first; a column is on the left if there is one."""
 
     def chains(text: str) -> Iterator[list[str | Typed]]:
         operands: list[tuple[str | Typed, str]] = list(starting_names(text, names))
@@ -91,7 +91,7 @@ def read_comparisons(text: str, names: Collection[str]) -> Iterator[list[Compari
 
 
 def read_arrow(text: str, names: Collection[str]) -> list[str] | None:
-    """The columns of `a, b -> c`; None if it is not."""
+    """Parse the columns of `a, b -> c`; None if it is not of this form."""
 
     def columns_of(text: str, arrow_seen: bool) -> list[str] | None:
         for name, rest in starting_names(text.lstrip(), names):
@@ -110,7 +110,7 @@ def read_arrow(text: str, names: Collection[str]) -> list[str] | None:
 
 
 def starting_names(text: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
-    """The column names that a text begins with, likeliest first, each with the rest of the text."""
+    """Return the column names that a text begins with, likeliest first, each with the rest of the text."""
     quoted = re.match(QUOTED, text)
     if quoted and unquoted(quoted[0]) in names:
         yield unquoted(quoted[0]), text[quoted.end() :]
@@ -119,14 +119,14 @@ def starting_names(text: str, names: Collection[str]) -> Iterator[tuple[str, str
 
 
 def unquoted(text: str) -> str:
-    """The text inside quotes; a text without quotes as it is."""
+    """Return the text inside quotes; a text without quotes as it is."""
     if not re.fullmatch(QUOTED, text):
         return text
     return text[1:-1].replace(text[0] * 2, text[0])
 
 
 def quoted_name(name: str, names: Collection[str]) -> str:
-    """A column's name as it can be typed: in quotes where something else could be read without them."""
+    """Format a column's name as typed: in quotes if it could be read differently without them."""
     plain = re.fullmatch(r"[^\W\d]([\w.\- ]*[\w.])?", name) and not re.search(r"\s(in|is|not)\b|^(unique|seen) ", name)
     longer = any(
         re.match(r"\s*(->|[<>=!,]|\Z)|\s+(in|is|not)\b", other[len(name) :])
@@ -137,13 +137,13 @@ def quoted_name(name: str, names: Collection[str]) -> str:
 
 
 def quoted_value(text: str) -> str:
-    """A value as it can be typed: in quotes where something else could be read without them."""
+    """Format a value as typed: in quotes if it could be read differently without them."""
     bare = re.fullmatch(r"[^\s\"'{},=][^\"'{},]*", text) and text == text.strip() and text.casefold() != "missing"
     return text if bare else _in_quotes(text)
 
 
 def columns_named(text: str) -> list[str]:
-    """What stands where columns could stand in a text that cannot be read."""
+    """Return the words in place of columns in a text that cannot be parsed."""
     pieces = re.split(r"->|[<>=!]+|,", text)
     return [unquoted(piece.strip()) for piece in pieces if piece.strip() and not _LITERAL.fullmatch(piece)]
 
@@ -153,7 +153,7 @@ def _in_quotes(text: str) -> str:
 
 
 def _after_name(name: str, rest: str, said: str) -> Clause | None:
-    """What is said of a column; None if the rest is no such thing, so that a shorter name is meant."""
+    """Parse the rest after a column's name; None if it is not a condition, so that a shorter name is meant."""
     if re.match(r"\s*(!=|<>)|\s+(is\s+)?not\b(?!\s+missing\s*$)", rest):
         raise InputError(
             f"The condition {said!r} says what a value is not.",

@@ -1,8 +1,8 @@
-"""The values of a column of numbers or datetimes <-> the texts that a person writes; exact, never approximate.
+"""Values of a column of numbers or datetimes <-> the texts that a person writes; exact, never approximate.
 
-A column's values lie on a grid: whole numbers, whole counts of a datetime's resolution since 1970 (in UTC where it has
+A column's values are on a grid: whole numbers, whole counts of a datetime's resolution since 1970 (in UTC where it has
 a zone), decimals with d digits, or whatever floating point can hold. An end of a range is moved inwards to the grid:
-`age>60` begins at 61. A text of a date names a period, as long as it is vague: "2024" a year, "2024-01-31" a day. So
+`age>60` begins at 61. A text of a date names a period by its precision: "2024" a year, "2024-01-31" a day. So
 `date<=2024-01-31` includes that whole day, whatever the column's resolution.
 """
 
@@ -35,7 +35,7 @@ _Dated = tuple[pd.Period, tzinfo | None, Fraction]  # on the clock; where the te
 
 
 def read_span(text: str, column: Column) -> tuple[Fraction, Fraction]:
-    """The first and last value that a text means, in plain units: one number, or the span of a datetime.
+    """Return the first and last value that a text means, in plain units: one number, or the span of a datetime.
 
     Raises: InputError if it is not a number, or not a datetime.
     """
@@ -58,7 +58,7 @@ def read_span(text: str, column: Column) -> tuple[Fraction, Fraction]:
 
 
 def at_least(value: Fraction, column: Column, *, strict: bool) -> float:
-    """The smallest number of the column's grid that is >= value, or > value where strict."""
+    """Return the smallest number of the column's grid that is >= value, or > value if strict."""
     step = _step(column)
     if step is not None:
         count = math.ceil(value / step)
@@ -71,28 +71,28 @@ def at_least(value: Fraction, column: Column, *, strict: bool) -> float:
 
 
 def at_most(value: Fraction, column: Column, *, strict: bool) -> float:
-    """The largest number of the column's grid that is <= value, or < value where strict."""
+    """Return the largest number of the column's grid that is <= value, or < value if strict."""
     return -at_least(-value, column, strict=strict)
 
 
 def write_number(plain: float, column: Column) -> str:
-    """A number of the column's grid as the text that `read_span` reads as just this number."""
+    """Format a number of the column's grid as the text that `read_span` reads as exactly this number."""
     return write_datetime(plain, column) if column.kind == "datetime" else number_text(plain)
 
 
 def number_text(plain: float) -> str:
-    """The shortest text of a number: 60, 2.5."""
+    """Return the shortest text of a number: 60, 2.5."""
     return str(int(plain)) if float(plain).is_integer() and abs(plain) < _EXACT else repr(float(plain))
 
 
 def seen_range(column: Column) -> str:
-    """`17 to 90`, as seen in training."""
+    """Format the range seen in training: `17 to 90`."""
     ends = (column.minimum, column.maximum)
     return " to ".join("?" if end is None else write_number(end, column) for end in ends)
 
 
 def _step(column: Column) -> Fraction | None:
-    """The distance of two neighbours on the column's grid; None for floating point."""
+    """Return the distance of two neighbours on the column's grid; None for floating point."""
     if column.kind != "decimal":
         return Fraction(1)
     return None if column.decimals is None else Fraction(1, 10**column.decimals)
@@ -111,11 +111,11 @@ def _single(column: Column) -> bool:
 
 
 def read_datetime(text: str, column: Column) -> tuple[Fraction, Fraction]:
-    """The first and the last moment of the span that a text names, in plain units of the column.
+    """Return the first and the last moment of the span that a text names, in plain units of the column.
 
-    Args: text as ISO 8601 writes it, shortened at will, or in the column's own format. Without an offset it is local
+    Args: text in ISO 8601, which may be shortened, or in the column's own format. Without an offset it is local
         time of the column's zone.
-    Raises: InputError if it is no such text, no such day, or a time that the clock shows twice or never.
+    Raises: InputError if it is not such a text, not a valid day, or a time that the clock shows twice or never.
     """
     period, offset, extra = _by_format(text.strip(), column.format) or _by_iso(text.strip(), column)
     if offset is not None and column.zone is None:
@@ -138,19 +138,19 @@ def read_datetime(text: str, column: Column) -> tuple[Fraction, Fraction]:
 
 
 def write_datetime(plain: float, column: Column) -> str:
-    """A plain datetime, a whole number, as the text that `read_datetime` reads as just this value; with a zone in UTC,
-    with a Z."""
+    """Format a plain datetime, a whole number, as the text that `read_datetime` reads as exactly this value; in UTC
+    with a Z if it has a zone."""
     text = str(moment(plain, column))
     return text if column.zone is None else text + ("Z" if "T" in text else "T00Z")
 
 
 def moment(plain: float, column: Column) -> NDArray[np.datetime64]:
-    """A plain datetime, rounded, as numpy's of the column's resolution, ()."""
+    """Convert a plain datetime, rounded, to numpy's of the column's resolution, ()."""
     return np.array(round(plain), f"M8[{(column.resolution or 'D').replace('min', 'm')}]")  # numpy calls a minute m
 
 
 def zone_of(column: Column) -> tzinfo:
-    """The zone of a column that has one. Raises: InputError if this machine does not know it."""
+    """Return the zone of a column that has one. Raises: InputError if this machine does not know it."""
     name = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", column.zone or "UTC")  # pandas reads -0330 as three hours
     try:
         zone: tzinfo = pd.DatetimeTZDtype("us", name).tz
@@ -164,7 +164,7 @@ def zone_of(column: Column) -> tzinfo:
 
 
 def _by_format(text: str, form: str | None) -> _Dated | None:
-    """A text in the column's own format, or in its beginning; None if it is not."""
+    """Parse a text in the column's own format, or in its beginning; None if it is not."""
     for shorter in _shortened(form or ""):
         try:
             when = datetime.strptime(text, shorter)
@@ -176,7 +176,7 @@ def _by_format(text: str, form: str | None) -> _Dated | None:
 
 
 def _shortened(form: str) -> Iterator[str]:
-    """A format, then without its offset, fraction, seconds and clock: a person seldom writes all of it."""
+    """Yield a format, then without its offset, fraction, seconds and clock: a person seldom writes all of it."""
     form = form.replace("%-", "%")  # strptime reads 1 and 01 alike
     if not all(part in form for part in ("%Y", "%m", "%d")):
         return
@@ -210,8 +210,8 @@ def _by_iso(text: str, column: Column) -> _Dated:
 
 
 def _utc(clock: int, zone: tzinfo, fold: int) -> Fraction:
-    """Microseconds since 1970 in UTC, of a clock's. In whole numbers: the year 9999 and a negative offset would be too
-    much for datetime."""
+    """Convert a clock's microseconds since 1970 to UTC. In whole numbers: the year 9999 and a negative offset would
+    overflow datetime."""
     shown = datetime(1970, 1, 1) + timedelta(microseconds=clock)
     offset = shown.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta(0)
     return Fraction(clock - offset // timedelta(microseconds=1))
