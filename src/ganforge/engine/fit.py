@@ -1,7 +1,7 @@
 """The one loop. It trains every game: one player, two, or four; alternating or simultaneous; from the start or resumed.
 
-No callback can change its order. Observers watch; `steer` alone decides to stop, change the length or rewind, and the
-guard sets levers, both at record steps, where the numbers are read from the device. Where a measure ranks the
+No callback can change its order. Observers watch; `control.decide` alone stops a run, changes its length or rewinds it,
+and the guard sets levers, both at record steps, where the numbers are read from the device. Where a measure ranks the
 product, the best one is kept (engine/best.py).
 """
 
