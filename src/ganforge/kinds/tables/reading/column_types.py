@@ -245,7 +245,7 @@ def _with_range(source: TableSource, column: Column, found: Column, asked: Colum
 
 
 def _with_pattern(column: Column, asked: Column) -> Column:
-    if column.dtype not in ("str", "string", "object") or not check_pattern(asked.format or ""):
+    if not is_text(arrow_type(column.dtype)) or not check_pattern(asked.format or ""):
         raise DataError(
             f"The column {column.name!r} cannot have the pattern {asked.format!r}.",
             "A pattern of texts is uuid, UUID, hex:32, HEX:32, or text around zeros in braces, such as C-{000000}.",

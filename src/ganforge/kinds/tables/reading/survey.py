@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, MOST_DECIMALS, Column
-from ganforge.kinds.tables.reading.arrays import Base, arrow_from, base_of, is_text, microseconds
+from ganforge.kinds.tables.reading.arrays import OBJECTS, Base, arrow_from, base_of, is_text, microseconds
 from ganforge.kinds.tables.reading.column_types import as_asked, column_of
 from ganforge.kinds.tables.reading.source import TableSource
 
@@ -232,6 +232,8 @@ def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurv
         column = column_of(profile, dtype, source.formats.get(profile.name))
         if profile.name in corrections:
             column = as_asked(source, profile, dtype, column, corrections[profile.name])
+        if profile.name in source.objects and column.dtype != "object":
+            column = column.model_copy(update={"dtype": f"{OBJECTS}{column.dtype}]"})
         columns.append(column)
         if profile.beyond and column.kind in ("integer", "decimal"):
             row, value = profile.beyond
@@ -301,6 +303,9 @@ def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequenc
         )
     for name, form in facts.get("day_or_month_first", {}).items():
         words.append(f"The dates of {name!r} could have the day or the month first; they were read as {form}.")
+    if (index := facts.get("index_left_out")) is not None:
+        which = " and ".join(map(repr, index)) or "of texts or dates"
+        words.append(f"The frame's index {which} was left out; frame.reset_index() makes a column of it.")
     for name in facts.get("numbers_with_commas", ()):
         words.append(f"The numbers of {name!r} have commas and were read as text; write them like 1234.5.")
     if unnamed := facts.get("unnamed_columns"):
