@@ -21,7 +21,7 @@ from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import column_from, from_text
 from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
-from ganforge.kinds.tables.reading.text_values import MISSING, Reading
+from ganforge.kinds.tables.reading.text_values import Reading, is_missing
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".txt": "\t,;|"}  # the first that fits
 BLOCK = 1 << 22  # bytes that are parsed at once; a longer row cannot be read
@@ -89,6 +89,10 @@ def open_text(source: str, path: Path) -> TableSource:
             columns = [column_from(array, dtype) for array, (dtype, _) in zip(typed, settled, strict=True)]
             yield pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
 
+    def cells(count: int) -> Iterator[pa.Table]:
+        for table in regrouped(_batches(source, path, Lines(lines.delimiter, lines.names)), count):
+            yield table.rename_columns(names)
+
     ambiguous = [name for name, reading in zip(names, readings, strict=True) if reading.ambiguous]
     told = {
         "stripped_blanks": stripped,
@@ -101,7 +105,7 @@ def open_text(source: str, path: Path) -> TableSource:
     }
     facts = {"source": source, "format": "text", "bytes": path.stat().st_size, "delimiter": lines.delimiter}
     facts |= {name: value for name, value in told.items() if value}
-    return TableSource(source, names, facts, read, formats)
+    return TableSource(source, names, facts, read, formats, cells)
 
 
 def _check_quotes(source: str, lines: Lines, swallowed: int) -> None:
@@ -118,7 +122,7 @@ def _check_quotes(source: str, lines: Lines, swallowed: int) -> None:
 
 
 def _without_missing(texts: pa.Array) -> pa.Array:
-    return pc.if_else(pc.is_in(texts, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), texts)
+    return pc.if_else(is_missing(texts), pa.scalar(None, pa.string()), texts)
 
 
 def _batches(source: str, path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:

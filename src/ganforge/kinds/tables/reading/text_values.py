@@ -143,6 +143,11 @@ class Reading:
         return "0.0#" if self.whole_with_point and not self.padded else None
 
 
+def is_missing(texts: pa.Array) -> pa.Array:
+    """Return which texts (N,) stand for a missing value, with blanks around them or not."""
+    return pc.is_in(pc.utf8_trim_whitespace(texts), value_set=pa.array(MISSING))
+
+
 def decimals_of(texts: pa.Array) -> NDArray[np.int64]:
     """Return the number of decimals of each text of a number (N,)."""
     point = pc.find_substring(texts, ".").to_numpy()
