@@ -308,9 +308,20 @@ def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequenc
         words.append(f"The frame's index {which} was left out; frame.reset_index() makes a column of it.")
     for name in facts.get("numbers_with_commas", ()):
         words.append(f"The numbers of {name!r} have commas and were read as text; write them like 1234.5.")
+    if inside := facts.get("rows_inside_cells"):
+        words.append(
+            f"{inside:,} lines that look like rows stand inside a cell: a quotation mark may be at a wrong place."
+        )
+    if comments := facts.get("comment_lines"):
+        words.append(f"{comments:,} lines at the beginning start with # and were left out as comments.")
+    for name in facts.get("names_as_values", ()):
+        words.append(f"The name {name!r} is also a value of its column: if the file has no line of names, add one.")
     if unnamed := facts.get("unnamed_columns"):
         words.append(f"{unnamed} columns have no name; they are called by their place, such as column_1.")
-    if pd.to_numeric(pd.Series(source.column_names), errors="coerce").notna().all():
+    numbers = (
+        facts.get("numbers_as_names") or pd.to_numeric(pd.Series(source.column_names), errors="coerce").notna().all()
+    )
+    if numbers:
         words.append("The names of the columns are numbers: if the file has no line of names, add one.")
     for profile, column in zip(profiles, columns, strict=True):
         values = profile.rows - profile.missing
