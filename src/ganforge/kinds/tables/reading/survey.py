@@ -18,7 +18,7 @@ from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, MOST_DECIMALS, Column
 from ganforge.kinds.tables.reading.arrays import OBJECTS, Base, arrow_from, base_of, is_text, microseconds
-from ganforge.kinds.tables.reading.column_types import as_asked, column_of
+from ganforge.kinds.tables.reading.column_types import as_asked, column_of, few_left
 from ganforge.kinds.tables.reading.source import TableSource
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted
@@ -333,4 +333,14 @@ def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequenc
             )
         if values == 0:
             words.append(f"{column.name!r} has no value in any row.")
-    return words
+    return words + _longer_identifiers(profiles, columns)
+
+
+def _longer_identifiers(profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
+    """Return a sentence for each identifier whose digits do not suffice for as many new rows as were read."""
+    pairs = [(column, few_left(profile, profile.rows)) for profile, column in zip(profiles, columns, strict=True)]
+    return [
+        f"Of the identifiers of {column.name!r} {few}. If they must not be, generate fewer rows."
+        for column, few in pairs
+        if column.kind == "identifier" and few and column.does.endswith(few)
+    ]
