@@ -156,10 +156,12 @@ def _ceiling(codec: TableCodec, column: str, here: Plain) -> NDArray[np.float64]
     lowest = np.full(len(here[column]), np.inf)
     for unit in codec.units:
         if isinstance(unit, GapUnit) and column in unit.lowers:
-            mine, theirs = unit.scales[unit.lowers.index(column)]
+            place = unit.lowers.index(column)
+            (mine, theirs), days = unit.scales[place], unit.days[place]
             upper = here[unit.upper]
             upper = np.where(np.isnan(upper), np.minimum(unit.high, _ceiling(codec, unit.upper, here)), upper)
-            lowest = np.fmin(lowest, np.floor(upper * theirs / mine) if mine != theirs else upper)
+            least = np.floor(upper * theirs / mine) if mine != theirs else upper
+            lowest = np.fmin(lowest, days.most(upper) if days else least)
     return lowest
 
 
