@@ -70,6 +70,7 @@ KEPT = {
     "category": categories([f"k{number % 3}" for number in COUNT], ordered=True),
     "category of int8": categories((COUNT % 3).astype("int8")),
     "category of Int64": categories(pd.array(COUNT % 3, "Int64")),
+    "category of arrow text": categories(pd.array(["b", "a"] * (ROWS // 2), pd.ArrowDtype(pa.string()))),
     "category of float": categories(COUNT % 3 / 2),
     "category of bool": categories(COUNT % 3 == 0),
     "category of string": categories(pd.array([f"k{number % 3}" for number in COUNT], "string")),
@@ -96,6 +97,7 @@ REFUSED = {
     "lists ": (pd.Series([np.zeros(2)] * ROWS), "column of each element"),
     "dictionaries": (pd.Series([{"a": 1}] * ROWS), "column of each key"),
     " dictionaries": (arrow([{"a": 1}] * ROWS, pa.struct([("a", pa.int64())])), "column of each key"),
+    "texts in a form": (arrow(["a"] * ROWS, pa.string_view()), r"\.astype\('str'\)"),
     "bytes": (pd.Series([b"a"] * ROWS), r"\.str\.decode"),
     " bytes": (arrow([b"a"] * ROWS, pa.binary()), r"\.str\.decode"),
     "complex numbers": (pd.Series(COUNT + 1j), r"\.real and \.imag"),
@@ -105,6 +107,12 @@ REFUSED = {
     "values that are stored as codes": (
         pd.Series(pd.arrays.ArrowExtensionArray(pa.array(["a", "b"] * (ROWS // 2)).dictionary_encode())),
         r"\.astype\('category'\)",
+    ),
+    "exact decimals without": (arrow([Decimal(100)] * ROWS, pa.decimal128(10, -2)), "decimal128"),
+    " exact decimals of another width": (pd.Series([Decimal("1" * 45)] * ROWS), "decimal128"),
+    "moments with a zone and others without": (
+        pd.Series([DAYS[0].to_pydatetime(), DAYS.tz_localize("UTC")[0].to_pydatetime()] * (ROWS // 2), dtype=object),
+        "Give all of them a zone",
     ),
     "exact decimals of another width": (arrow(DECIMALS, pa.decimal256(50, 2)), "decimal128"),
 }

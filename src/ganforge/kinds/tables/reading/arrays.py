@@ -41,7 +41,8 @@ def dtype_of(column: Column) -> Any:
     """Return the pandas dtype of a column, with its categories if Column.format has them."""
     if column.dtype == "category" and column.format:
         about = parse_json(column.format)
-        return pd.CategoricalDtype(pd.Index(about["categories"], dtype=about.get("dtype")), ordered=about["ordered"])
+        dtype = dtype_named(about["dtype"]) if "dtype" in about else None
+        return pd.CategoricalDtype(pd.Index(about["categories"], dtype=dtype), ordered=about["ordered"])
     return dtype_named(column.dtype)
 
 

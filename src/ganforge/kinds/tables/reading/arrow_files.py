@@ -207,7 +207,7 @@ def _categories(parts: Parts, name: str, dtype: str) -> pd.Index[Any] | None:
         if len(known) > MOST_CATEGORIES:
             return None
     if dtype:
-        return pd.Index(list(known) if declared else sorted(known), dtype=dtype)
+        return pd.Index(list(known) if declared else sorted(known), dtype=dtype_named(dtype))
     kinds = {type(value) for value in known}
     if not known or len(kinds) > 1 or kinds.pop() not in (str, int, float, bool):
         return None

@@ -39,6 +39,9 @@ _ODD = {  # what a column that cannot be read holds, and what to make of it
     "uuid": ("identifiers in binary form", _TEXTS),
     "coded": ("values that are stored as codes", "make a categorical of it (in pandas: .astype('category'))"),
     "width": ("exact decimals of another width than 128 bits", "convert it to decimal128"),
+    "zones": ("moments with a zone and others without", "give all of them a zone, or none"),
+    "view": ("texts in a form that Arrow computes little with", _TEXTS),
+    "scale": ("exact decimals without the digits before the point", "convert it to decimal128(38, 0)"),
     "mixed": ("values of several types, or of none that is simple", "convert it to one type"),
 }
 
@@ -59,6 +62,8 @@ def check_type(source: str, name: str, kind: pa.DataType) -> None:
 def _odd_type(kind: pa.DataType) -> str | None:
     """Return the key in _ODD of an Arrow type that cannot be read, "other" for one that is not there."""
     types = pa.types
+    if types.is_decimal128(kind) and kind.scale < 0:
+        return "scale"
     simple = (types.is_integer, types.is_floating, types.is_boolean, types.is_timestamp, is_text)
     if any(is_kind(kind) for is_kind in (*simple, types.is_date, types.is_decimal128, types.is_null)):
         return None
@@ -88,7 +93,7 @@ def _check_column(name: str, column: pd.Series[Any]) -> None:
             raise _refusal(name, f"category of {dtype.categories.dtype}", f"categories that are {what}", do)
         return
     if isinstance(dtype, pd.ArrowDtype):
-        odd = "coded" if pa.types.is_dictionary(dtype.pyarrow_dtype) else _odd_type(dtype.pyarrow_dtype)
+        odd = _odd_type(dtype.pyarrow_dtype) or ("view" if dtype.pyarrow_dtype == pa.string_view() else None)
     elif isinstance(dtype, pd.SparseDtype):
         odd = "sparse"
     elif dtype.kind in "cmMO":
@@ -97,6 +102,8 @@ def _check_column(name: str, column: pd.Series[Any]) -> None:
         if odd == "mixed" and (first := column.dropna().head(1).tolist()):
             nested = dict.fromkeys(("list", "tuple", "set", "frozenset", "ndarray"), "list")
             odd = {**nested, "dict": "dict", "UUID": "uuid"}.get(type(first[0]).__name__, odd)
+        elif found in ("datetime", "datetime64") and len({each.tzinfo is None for each in column.dropna()}) > 1:
+            odd = "zones"
     else:
         odd = None
     if odd:
@@ -106,7 +113,8 @@ def _check_column(name: str, column: pd.Series[Any]) -> None:
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         words = str(error).splitlines()[0].rstrip(".")
         raise _refusal(name, str(dtype), f"{_ODD['mixed'][0]} ({words})", _ODD["mixed"][1]) from error
-    check_type("", name, kind)
+    if odd := _odd_type(kind):
+        raise _refusal(name, str(dtype), *_ODD.get(odd, _ODD["mixed"]))
 
 
 def _refusal(name: str, dtype: str, what: str, do: str, source: str = "") -> DataError:
