@@ -12,7 +12,7 @@ import pytest
 from codec_world import random_codes, table_of
 from safetensors.numpy import load, save
 
-from ganforge.errors import DataError, InputError, RecipeError
+from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.codec.numbers import GapUnit
 from ganforge.kinds.tables.complete import fill
@@ -108,6 +108,16 @@ def test_a_model_keeps_the_rules_that_it_was_trained_with(table: Table) -> None:
     codes = random_codes(restored, 500, 6)
     one, other = (codec.decode(codes, np.random.default_rng(7)) for codec in (restored, table.codec))
     assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
+
+
+@pytest.mark.parametrize(
+    "damage", [[7, "UTC", False], [60_000_000, "Nowhere/No", False], [60_000_000, 3, True], "days"]
+)
+def test_a_damaged_comparison_by_the_day_is_refused_in_words(table: Table, damage: object) -> None:
+    content, arrays = codec_content(table.codec)
+    next(unit for unit in content["units"] if "days" in unit)["days"] = [damage]
+    with pytest.raises(RunError, match="table description is damaged"):
+        restore_codec(content, arrays)
 
 
 def inspected(frame: pd.DataFrame, folder: Path, *rules: str) -> Any:

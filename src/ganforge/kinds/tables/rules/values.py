@@ -180,6 +180,10 @@ class ByDay:
         """Raises: ValueError for what a stranger's model may hold."""
         if self.unit not in MICROSECONDS.values() or not isinstance(self.zone, str) or self.below not in (True, False):
             raise ValueError(f"{self} compares nothing by the day")
+        try:
+            _zone(self.zone or "UTC")
+        except ZoneInfoNotFoundError as error:
+            raise ValueError(f"the zone {self.zone!r} is not known on this machine") from error
 
     def least(self, lower: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the smallest values of the upper column that are not below those of the lower one, (N,)."""
@@ -207,11 +211,15 @@ class ByDay:
 
 
 def by_day(lower: Column, upper: Column) -> ByDay | None:
-    """Return how two columns compare by the day; None unless one holds days, without a zone, and the other moments."""
+    """Return how two columns compare by the day; None unless one holds days, without a zone, and the other moments.
+
+    Raises: InputError if this machine does not know the zone.
+    """
     days = [column.kind == "datetime" and column.resolution == "D" and column.zone is None for column in (lower, upper)]
     moments = upper if days[0] else lower
     if sum(days) != 1 or moments.kind != "datetime":
         return None
+    zone_of(moments)  # or its error in words
     return ByDay(moments.unit, moments.zone or "", days[0])
 
 
