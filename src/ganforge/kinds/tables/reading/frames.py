@@ -68,7 +68,7 @@ def _odd_type(kind: pa.DataType) -> str | None:
     if any(is_kind(kind) for is_kind in (*simple, types.is_date, types.is_decimal128, types.is_null)):
         return None
     if isinstance(kind, pa.BaseExtensionType):
-        return kind.extension_name.rpartition(".")[2]
+        return str(kind.extension_name.rpartition(".")[2])
     families = {
         "timedelta": types.is_duration,
         "time": types.is_time,

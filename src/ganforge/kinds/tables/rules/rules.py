@@ -372,8 +372,8 @@ def on_one_scale(
 
 def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, Column]) -> NDArray[np.bool_]:
     """Return which rows (N,) break a rule; without training rows as far as that can be seen."""
-    for days in daily([rule], columns).values():
-        return np.asarray(days.least(rows[rule.lower]) > rows[rule.upper])
+    for (below, above), days in daily([rule], columns).items():
+        return np.asarray(days.least(rows[below]) > rows[above])
     if isinstance(rule, Ordered):
         lower, upper = on_one_scale(rule.lower, rule.upper, rows, columns)
         return np.asarray(lower > upper)
