@@ -60,6 +60,11 @@ def test_a_filled_cell_is_written_in_the_form_of_the_given_ones(tmp_path: Path) 
     assert filled(given, tmp_path) == given.replace("2,,", "2,04.01.1970,")
 
 
+def test_no_row_is_lost(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^Line 4 of '.*holes\.csv' has 2 fields, not 4.* missing in the filled table"):
+        filled("price,when,paid,id\n1.5,2024-01-31,no,K1\n2,,no,K2\n3,2024-01-31\n", tmp_path)
+
+
 def test_types_that_are_objects_come_back_and_no_digit_is_lost(tmp_path: Path) -> None:
     days = [datetime.date(2024, 1, number % 28 + 1) for number in range(40)]
     train = pd.DataFrame({"cost": [Decimal("1.50"), Decimal("2.25")] * 20, "day": days, "far": np.arange(40) % 3 + 0.5})

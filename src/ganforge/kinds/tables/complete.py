@@ -280,6 +280,13 @@ def complete_table(
         check_table_place(out, force=force)
     with _on_disk(source) as path:
         table = open_source(path)
+        if lines := table.facts.get("first_ragged_lines"):
+            where, fields = f"Line {lines[0]['line']} of {table.name!r}", lines[0]["fields"]
+            raise DataError(
+                f"{where} has {fields} fields, not {len(table.column_names)}.",
+                "It cannot be filled, and would be missing in the filled table.",
+                "Mend it, or remove it.",
+            )
         columns = columns_like(table, model.codec.columns)
         parts = _filled(model, table, draw, seed)
         if out is None:
