@@ -1,7 +1,7 @@
 """Conversion of a picture file by a network, keeping everything that the network does not change.
 
-Upright pixels are passed to the network; the result shows upright. Transparency, the colour profile and EXIF data
-are kept. A picture of another mode than the network's is converted, and the conversion is reported.
+Upright pixels are passed to the network; the result shows upright. Transparency, the colour profile and the EXIF data
+that still hold are kept. A picture of another mode than the network's is converted, and the conversion is reported.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.enhance.degradation import FILL
+from ganforge.kinds.pictures.metadata import MOST_EXIF, fitting, kept_exif
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
     on_white,
@@ -47,7 +48,8 @@ class Opened:
     grey: bool  # whether the file has no colours
     alpha: Image.Image | None
     colours: tuple[Image.Image, Image.Image] | None  # blue and red difference, if only the lightness is processed
-    exif: bytes
+    exif: Image.Exif
+    dpi: tuple[float, float] | None
     profile: bytes | None
     notes: tuple[str, ...]
 
@@ -92,9 +94,8 @@ def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = Fa
 
 
 def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) -> Opened:
-    exif, profile, notes = image.getexif(), image.info.get("icc_profile"), []
+    exif, dpi, profile, notes = *kept_exif(image), image.info.get("icc_profile"), []
     upright = ImageOps.exif_transpose(image)
-    exif[ExifTags.Base.Orientation] = 1  # the pixels are upright now
     if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La"):
         notes.append(f"{image.mode} was brought to 8 bits a channel")
     eight = plain(upright)
@@ -120,7 +121,7 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
         elif channels > 1 and grey:
             notes.append("the model is coloured and the picture grey: it was given as a coloured one")
     pixels = np.asarray(network_sees).reshape(network_sees.height, network_sees.width, channels)
-    return Opened(pixels, grey, alpha, colours, exif.tobytes() if len(exif) else b"", profile, tuple(notes))
+    return Opened(pixels, grey, alpha, colours, exif, dpi, profile, tuple(notes))
 
 
 def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:
@@ -170,8 +171,12 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
         image = on_white(image)
         notes.append("JPEG knows no transparency: it was laid on white")
     options: dict[str, Any] = {**QUALITY.get(kind, {})}
-    if given.exif:
-        options["exif"] = given.exif
+    exif, left_out = fitting(given.exif, MOST_EXIF if kind == "JPEG" else math.inf)
+    notes += left_out
+    if len(exif):
+        options["exif"] = exif
+    if given.dpi:
+        options["dpi"] = given.dpi
     if given.profile and image.mode != "L":
         options["icc_profile"] = given.profile
     file = io.BytesIO()
