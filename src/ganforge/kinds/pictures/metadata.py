@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 from PIL.ExifTags import IFD
 from PIL.ExifTags import Base as Tag
 
@@ -89,3 +90,53 @@ def fitting(exif: Image.Exif, most: float) -> tuple[Image.Exif, list[str]]:
         del part[tag]
         left_out.append(f"its {ExifTags.TAGS.get(tag, tag)} is too long for a JPEG and was left out")
     return exif, left_out
+
+
+# ---- colour profiles -------------------------------------------------------------------------------------------------
+
+
+SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}  # of a profile, as modes of Pillow
+COLOUR_TAGS = (Tag.ColorSpace, Tag.Gamma, IFD.Interop)  # of EXIF; they hold as long as the profile does
+TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
+def space_of(profile: bytes | None) -> str | None:
+    """Return the mode of the pictures that a profile describes; None for one that cannot be used."""
+    with suppress(*BROKEN):
+        found = ImageCms.ImageCmsProfile(io.BytesIO(profile or b"")).profile
+        if found.device_class in ("scnr", "mntr", "prtr", "spac"):  # not a link of devices or a list of names
+            return SPACES.get(found.xcolor_space.strip())
+    return None
+
+
+def space_of_mode(mode: str) -> str:
+    """Return which of SPACES the pixels of a picture of this mode are in."""
+    if mode in ("CMYK", "LAB"):
+        return mode
+    return "L" if mode in ("1", "L", "LA", "La", "F") or mode.startswith("I") else "RGB"
+
+
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | None:
+    """Convert a picture of 8 bits by its profile to sRGB. A grey one stays grey, and transparency stays.
+
+    Args: profile one that `space_of` can tell; None for LAB, which needs none. Returns: None if it is damaged.
+    """
+    clear = image.mode in TRANSPARENT or "transparency" in image.info
+    shown = image.convert("RGBA") if clear else image
+    solid = shown.convert(space_of(profile) or "LAB")
+    given = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("LAB")
+    try:
+        made = ImageCms.profileToProfile(
+            solid, given, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, "RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )  # fmt: skip
+    except (ImageCms.PyCMSError, *BROKEN):
+        return None
+    if made is None:
+        return None
+    made.info.pop("icc_profile", None)  # Pillow puts its sRGB there, with the date of today
+    if space_of_mode(image.mode) == "L":
+        made = made.convert("L")
+    if clear:
+        made.putalpha(shown.getchannel("A"))
+    return made

@@ -15,13 +15,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.enhance.degradation import FILL
-from ganforge.kinds.pictures.metadata import MOST_EXIF, fitting, kept_exif
+from ganforge.kinds.pictures.metadata import (
+    COLOUR_TAGS,
+    MOST_EXIF,
+    TRANSPARENT,
+    fitting,
+    kept_exif,
+    space_of,
+    space_of_mode,
+    to_srgb,
+)
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
     on_white,
@@ -36,7 +45,6 @@ from ganforge.kinds.pictures.reading.part import kinds_of
 from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
 
 KINDS = {**GRIDS, ".tif": "TIFF", ".tiff": "TIFF"}
-TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
 Pixels = NDArray[np.uint8]
 
 
@@ -94,11 +102,13 @@ def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = Fa
 
 
 def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) -> Opened:
-    exif, dpi, profile, notes = *kept_exif(image), image.info.get("icc_profile"), []
-    upright = ImageOps.exif_transpose(image)
-    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La"):
-        notes.append(f"{image.mode} was brought to 8 bits a channel")
-    eight = plain(upright)
+    exif, dpi = kept_exif(image)
+    own = space_of_mode(image.mode)
+    wanted = "L" if channels == 1 and (own == "L" or not lightness) else "RGB"
+    eight, profile, notes = _in_space(image, own, wanted)
+    if ExifTags.IFD.Exif in exif and (own in ("CMYK", "LAB") or profile != image.info.get("icc_profile")):
+        for tag in COLOUR_TAGS:
+            exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
     transparent = eight.mode in TRANSPARENT or "transparency" in eight.info
     alpha = eight.convert("RGBA").getchannel("A") if transparent and channels != 4 else None
     opaque = eight.convert("RGBA").convert("RGB") if alpha else eight
@@ -124,6 +134,31 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
     return Opened(pixels, grey, alpha, colours, exif, dpi, profile, tuple(notes))
 
 
+def _in_space(image: Image.Image, own: str, wanted: str) -> tuple[Image.Image, bytes | None, list[str]]:
+    """Return a picture upright in 8 bits, the colour profile that holds for it, and what was changed.
+
+    Args: own, wanted: the spaces (of `metadata.SPACES`) of the picture and of what the network makes of it. Where they
+        differ the picture is converted to sRGB, by its profile if it has one.
+    """
+    profile, notes = image.info.get("icc_profile"), []
+    if profile and (space := space_of(profile)) != own:
+        why = f"is one of {space} and the picture {own}" if space else "cannot be read"
+        notes.append(f"its colour profile {why}: it was left out")
+        profile = None
+    upright = ImageOps.exif_transpose(image)
+    if own == "LAB" or (profile and own != wanted):
+        made = to_srgb(upright if own in ("CMYK", "LAB") else plain(upright), profile)
+        if made is not None:
+            return made, None, [*notes, f"{own} was converted to sRGB{' by its colour profile' if profile else ''}"]
+        notes.append("its colour profile is damaged: it was left out")
+        profile = None
+    if own == "CMYK":
+        notes.append("CMYK was converted to RGB without a colour profile")
+    elif image.mode.startswith(("I", "F")):
+        notes.append(f"{image.mode} was brought to 8 bits a channel")
+    return plain(upright), profile, notes
+
+
 def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:
     """Return the picture to write.
 
@@ -137,7 +172,7 @@ def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:
     else:
         image = Image.fromarray(np.ascontiguousarray(made[..., 0] if made.shape[2] == 1 else made))
         if given.grey and keep_grey and image.mode != "L":
-            image = image.convert("L")
+            image = image.convert("LA" if image.mode == "RGBA" else "L")
     if given.alpha is not None:
         image.putalpha(_resized(given.alpha, size))
     return image
@@ -168,7 +203,7 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
             f"{place} would have {image.width} x {image.height} pixels.", f"{kind} holds {most:,} a side.", "Use .png."
         )
     if kind == "JPEG" and image.mode in ("RGBA", "LA"):
-        image = on_white(image)
+        image = on_white(image).convert("L" if image.mode == "LA" else "RGB")
         notes.append("JPEG knows no transparency: it was laid on white")
     options: dict[str, Any] = {**QUALITY.get(kind, {})}
     exif, left_out = fitting(given.exif, MOST_EXIF if kind == "JPEG" else math.inf)
@@ -177,8 +212,11 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
         options["exif"] = exif
     if given.dpi:
         options["dpi"] = given.dpi
-    if given.profile and image.mode != "L":
-        options["icc_profile"] = given.profile
+    if given.profile:
+        if space_of(given.profile) == ("RGB" if kind == "WEBP" else space_of_mode(image.mode)):  # WebP knows no grey
+            options["icc_profile"] = given.profile
+        else:
+            image = to_srgb(image, given.profile) or image
     file = io.BytesIO()
     image.save(file, kind, **options)
     write_whole(place, file.getvalue())
