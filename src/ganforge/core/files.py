@@ -46,6 +46,12 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(f"{path} could not be written.", reason, "Check the folder and its permissions.")
 
 
+def is_out_of_room(error: Exception) -> bool:
+    """Return whether no other file could be written either: the disk is full, or can only be read."""
+    number = getattr(error.__cause__, "errno", None)
+    return isinstance(error, StorageError) and number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
 def refuse_taken(
     place: Path,
     *,

@@ -192,16 +192,20 @@ def kind_for(name: Path) -> str:
     return kind
 
 
+def check_size(place: Path, width: int, height: int) -> None:
+    """Raise InputError for a picture that its format cannot hold, before it is made."""
+    kind = kind_for(place)
+    if max(width, height) > (most := MOST_SIDE.get(kind, math.inf)):
+        what = f"{place} would have {width} x {height} pixels."
+        raise InputError(what, f"{kind} holds {most:,} a side.", "Use .png.")
+
+
 def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, ...]:
     """Write one picture whole or not at all, with EXIF and colour profile. Returns: the changes this needed.
 
-    Raises: InputError for a size that its format cannot hold; StorageError.
+    Raises: InputError for what its format cannot hold; StorageError.
     """
     kind, notes = kind_for(place), []
-    if max(image.size) > (most := MOST_SIDE.get(kind, math.inf)):
-        raise InputError(
-            f"{place} would have {image.width} x {image.height} pixels.", f"{kind} holds {most:,} a side.", "Use .png."
-        )
     if kind == "JPEG" and image.mode in ("RGBA", "LA"):
         image = on_white(image).convert("L" if image.mode == "LA" else "RGB")
         notes.append("JPEG knows no transparency: it was laid on white")
@@ -218,7 +222,11 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
         else:
             image = to_srgb(image, given.profile) or image
     file = io.BytesIO()
-    image.save(file, kind, **options)
+    try:
+        image.save(file, kind, **options)
+    except BROKEN as error:
+        why = f"{kind} does not take it: {str(error).strip() or type(error).__name__}."
+        raise InputError(f"{place} could not be written.", why, "Use .png.") from error
     write_whole(place, file.getvalue())
     return tuple(notes)
 
