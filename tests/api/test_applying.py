@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,99 @@ def test_a_folder_of_which_nothing_can_be_used_is_an_error_and_so_is_a_single_fi
     picture(2, 8_200).save(source / "wide.png")
     with pytest.raises(gf.InputError, match="WEBP holds 16,383 a side"):
         applied(source / "wide.png", tmp_path / "wide.webp")
+
+
+FORMS = {
+    "jfif": "a.jfif", "jpe": "a.jpe", "pgm": "a.pgm", "ppm": "a.ppm", "pbm": "a.pbm", "pnm": "a.pnm", "dib": "a.dib",
+    "upper case": "a.PPM", "jpeg 2000": "a.jp2", "avif": "a.avif", "tga": "a.tga", "pcx": "a.pcx", "sgi": "a.sgi",
+    "ico": "a.ico", "apng": "a.apng", "mpo": "a.mpo", "qoi": "a.qoi",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS.values(), ids=FORMS)
+def test_whatever_picture_is_read_is_applied_alone_and_in_a_folder(name: str, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    suffix = Path(name).suffix.lower()
+    mode = {".pgm": "L", ".pbm": "1"}.get(suffix, "RGB")
+    picture(16, 16).convert(mode).save(source / name)
+    made = f"a{suffix}" if suffix in (".jfif", ".jpe") else "a.png"
+    assert applied(source, tmp_path / "out").made == [made]
+    assert applied(source / name, tmp_path / "one.png").made == ["one.png"]
+    with Image.open(tmp_path / "out" / made) as image:
+        assert image.size == (32, 32)
+        assert image.format == ("JPEG" if made != "a.png" else "PNG")
+
+
+def test_pixels_of_sixteen_bits_and_of_floats_in_netpbm_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "deep.pgm").write_bytes(b"P5 8 8 65535\n" + b"\x80\x80" * 64)
+    (tmp_path / "in" / "float.pfm").write_bytes(b"Pf\n8 8\n-1.0\n" + np.full(64, 128 / 255, "<f4").tobytes())
+    (tmp_path / "in" / "text.pgm").write_bytes(b"P2 8 8 255\n" + b"128 " * 64)
+    (tmp_path / "in" / "ppm.png").write_bytes(b"P6 8 8 255\n" + b"\x80" * 192)  # told by its content
+    told = applied(tmp_path / "in", tmp_path / "out")
+    assert not told.skipped
+    for path in (tmp_path / "out").iterdir():
+        with Image.open(path) as image:
+            assert abs(int(np.asarray(image.convert("L"))[8, 8]) - 128) <= 12
+
+
+def test_every_file_of_a_folder_is_made_or_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = folder_with(tmp_path / "in", "a.png")
+    folder_with(source / "sub", "b.ppm")
+    folder_with(tmp_path / "elsewhere", "c.png")
+    folder_with(source / ".hidden", "d.png")
+    (source / "gone.png").symlink_to(tmp_path / "nothing.png")
+    (source / "linked").symlink_to(tmp_path / "elsewhere")
+    (source / "good.png").symlink_to(tmp_path / "elsewhere" / "c.png")
+    (source / "loop.png").symlink_to(source / "loop.png")
+    for name in ("phone.heic", "print.eps", "layers.psd", "vector.svg", "scan.pdf", "notes.txt", "README", ".DS_Store"):
+        (source / name).write_text("hello")
+    os.mkfifo(source / "pipe.png")
+    told = applied(source, tmp_path / "out")
+    assert sorted(told.made) == ["a.png", "b.png", "good.png"]
+    reasons = {
+        "gone.png": "a link that leads nowhere", "loop.png": "cannot be opened|leads nowhere", "pipe.png": "not a file",
+        "linked": "a link to a folder", "phone.heic": "not read", "layers.psd": "not read", "vector.svg": "not read",
+    }  # fmt: skip
+    assert told.skipped.keys() == reasons.keys()
+    for name, reason in reasons.items():
+        assert re.search(reason, told.skipped[name])
+        assert str(source / name) in told.skipped[name]
+    left = [note for note in told.noted if "left alone" in note]
+    assert left == [
+        "4 files were left alone, for their names are not those of pictures: README, notes.txt, print.eps, scan.pdf"
+    ]
+    assert main(["apply", str(RUN), str(source), "--out", str(tmp_path / "again")]) == 5
+    assert "7 of 10 files were skipped." in capsys.readouterr().out
+
+
+def test_a_folder_with_nothing_to_read_says_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "phone.heic").write_text("hello")
+    with pytest.raises(DataError, match=r"holds no pictures that can be read. \S*phone.heic is of a format"):
+        applied(tmp_path / "in", tmp_path / "out")
+    with pytest.raises(DataError, match=r"phone.heic is of a format that is not read. Save it as .png first"):
+        applied(tmp_path / "in" / "phone.heic", tmp_path / "out.png")
+    picture().save(tmp_path / "in" / "phone.heic", "PNG")  # it is what it is
+    assert applied(tmp_path / "in" / "phone.heic", tmp_path / "out.png").made == ["out.png"]
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".gif", ".webp", ".png"])
+def test_the_other_pictures_of_a_file_are_said_to_be_left_out(suffix: str, tmp_path: Path) -> None:
+    first, second = picture(), Image.new("RGB", (12, 8), "red")
+    first.save(
+        tmp_path / f"a{suffix}",
+        save_all=True,
+        append_images=[second],
+        **({"lossless": True} if suffix == ".webp" else {}),
+    )
+    told = applied(tmp_path / f"a{suffix}", tmp_path / "b.png")
+    assert told.noted == ["only the first of its 2 pictures was taken"]
+    first.save(tmp_path / "one.png")
+    applied(tmp_path / "one.png", tmp_path / "c.png")
+    if suffix != ".gif":  # which has 256 colours
+        assert (tmp_path / "b.png").read_bytes() == (tmp_path / "c.png").read_bytes()
 
 
 def test_skipped_files_are_named_counted_and_told_by_the_exit_code(

@@ -24,8 +24,8 @@ from ganforge.kinds.pictures.networks.translator import MirrorAveraged, translat
 from ganforge.kinds.pictures.picture_file import (
     assemble,
     check_size,
+    list_pictures,
     open_picture,
-    picture_paths,
     places_for,
     write_picture,
 )
@@ -35,6 +35,7 @@ from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings
 AT_ONCE = 2**20  # pixels in one pass
+MOST_NAMED = 5  # files that are not pictures
 TileFunction: TypeAlias = Callable[[Tensor], Tensor]
 """x (1, C, H, W) in -1..1 -> (1, C', factor * H, factor * W) in -1..1."""
 Progress: TypeAlias = Callable[[float], None]
@@ -169,10 +170,15 @@ class PictureMap:
         if out is None:
             raise InputError("No place was named for the pictures.", do="Name a file or a folder with --out.")
         place, path = out.expanduser(), Path(source).expanduser()
-        pairs = list(places_for(picture_paths(path), path, place, force=bool(options.get("force"))))
-        reasons = []
-        for number, (original, target) in enumerate(pairs):
-            tell = _Tell(observers, original, number, len(pairs))
+        listing = list_pictures(path)
+        pairs = list(places_for(listing.pictures, path, place, force=bool(options.get("force"))))
+        count, reasons = len(pairs) + len(listing.left_out), []
+        for number, (original, why) in enumerate(listing.left_out.items()):
+            _Tell(observers, original, number, count)("skipped", reason=why)
+        if listing.others:
+            _Tell(observers, path, 0, count)("noted", sentence=_left_alone(listing.others))
+        for number, (original, target) in enumerate(pairs, len(listing.left_out)):
+            tell = _Tell(observers, original, number, count)
             try:
                 notes = model._file(original, target, tell)
             except Exception as error:  # whatever is wrong with one picture, the others do not share it
@@ -221,6 +227,12 @@ def _reason(picture: Path, error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"{picture} needs more memory than there is."
     return f"{picture} could not be used: {type(error).__name__}: {error}."
+
+
+def _left_alone(others: Sequence[Path]) -> str:
+    """Return a sentence on the files of a folder that are not pictures by their names."""
+    names = ", ".join(path.name for path in others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
+    return f"{len(others)} files were left alone, for their names are not those of pictures: {names}"
 
 
 class _Tell:

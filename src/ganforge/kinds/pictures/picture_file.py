@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.errors import DataError, InputError
@@ -33,6 +34,7 @@ from ganforge.kinds.pictures.metadata import (
 )
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
+    FORMATS,
     on_white,
     opened,
     plain,
@@ -44,7 +46,13 @@ from ganforge.kinds.pictures.reading.feed import HALF
 from ganforge.kinds.pictures.reading.part import kinds_of
 from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
 
-KINDS = {**GRIDS, ".tif": "TIFF", ".tiff": "TIFF"}
+KINDS = {**GRIDS, ".jfif": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+BY_CONTENT = (*FORMATS, "PPM", "JPEG2000", "AVIF", "QOI")  # are read under any name
+BY_NAME = ("TGA", "PCX", "SGI", "ICO", "MPO")  # other files begin like these: they are read under their own names
+UNREAD = (
+    ".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw", ".xcf",
+)  # fmt: skip
+"""Pictures that Pillow does not know. It knows more than are read here, such as EPS, which runs programs."""
 Pixels = NDArray[np.uint8]
 
 
@@ -87,6 +95,66 @@ def picture_paths(source: Path) -> list[Path]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a folder and its subfolders, but for hidden ones."""
+
+    pictures: list[Path]
+    left_out: dict[Path, str]  # pictures by their names, links and folders that cannot be read, and why
+    others: list[Path]  # by their names
+
+
+def list_pictures(source: Path) -> Listing:
+    """List the files of a folder, sorted; of a file, itself.
+
+    Raises: DataError if the path does not exist, or has no picture that can be read.
+    """
+    if not source.is_dir():
+        return Listing(picture_paths(source), {}, [])
+    pictures: list[Path] = []
+    others: list[Path] = []
+    left_out: dict[Path, str] = {}
+
+    def unreadable(error: OSError) -> None:
+        left_out[Path(error.filename)] = f"{error.filename} cannot be opened: {error.strerror}."
+
+    for folder, folders, names in os.walk(source, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(folder, name) for name in (*folders, *names) if not name.startswith(".")):
+            if why := _why_not(path):
+                left_out[path] = f"{path} {why}."
+            elif path.name not in folders:
+                (pictures if _format_of(path) else others).append(path)
+    if not pictures:
+        raise DataError(
+            f"The folder {str(source)!r} holds no pictures that can be read.",
+            next(iter(left_out.values()), f"A picture's name ends in {', '.join(SUFFIXES)} and the like."),
+            "Give a picture or a folder of pictures.",
+        )
+    return Listing(sorted(pictures), dict(sorted(left_out.items())), sorted(others))
+
+
+def _why_not(path: Path) -> str | None:
+    """Return why an entry of a folder is not read although one might expect it."""
+    try:
+        if path.is_dir():
+            return "is a link to a folder, which is not followed" if path.is_symlink() else None
+        if not path.exists():
+            return "is a link that leads nowhere"
+        if _format_of(path):
+            return None if path.is_file() else "is not a file"
+    except OSError as error:
+        return f"cannot be opened: {error.strerror}"
+    named = Image.MIME.get(Image.registered_extensions().get(path.suffix.lower(), ""), "")
+    return "is of a format that is not read" if named.startswith("image/") or path.suffix.lower() in UNREAD else None
+
+
+def _format_of(path: Path) -> str | None:
+    """Return Pillow's name of the format of a file's suffix, if it is read."""
+    name = Image.registered_extensions().get(path.suffix.lower())
+    return name if name in (*BY_CONTENT, *BY_NAME) else None
+
+
 def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = False) -> Opened:
     """Read a picture for a network of so many channels.
 
@@ -95,13 +163,18 @@ def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = Fa
     Raises: DataError if the file is not a picture that can be used, with the reason.
     """
     try:
-        with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True) as image:
+        own = _format_of(path)
+        formats = tuple(name for name in (*BY_CONTENT, own) if name in Image.OPEN)
+        with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True, formats=formats) as image:
             return _as_opened(image, channels, lightness, holes)
     except BROKEN as error:
-        raise DataError(f"{path} cannot be used: {reason_of(error)}.", do="Leave it out.") from error
+        unread = _why_not(path) if isinstance(error, UnidentifiedImageError) else None
+        what = f"{path} {unread}." if unread else f"{path} cannot be used: {reason_of(error)}."
+        raise DataError(what, do="Save it as .png first." if unread else "Leave it out.") from error
 
 
 def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) -> Opened:
+    frames = getattr(image, "n_frames", 1)
     exif, dpi = kept_exif(image)
     own = space_of_mode(image.mode)
     wanted = "L" if channels == 1 and (own == "L" or not lightness) else "RGB"
@@ -109,6 +182,8 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
     if ExifTags.IFD.Exif in exif and (own in ("CMYK", "LAB") or profile != image.info.get("icc_profile")):
         for tag in COLOUR_TAGS:
             exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
+    if frames > 1:
+        notes.append(f"only the first of its {frames} pictures was taken")
     transparent = eight.mode in TRANSPARENT or "transparency" in eight.info
     alpha = eight.convert("RGBA").getchannel("A") if transparent and channels != 4 else None
     opaque = eight.convert("RGBA").convert("RGB") if alpha else eight
