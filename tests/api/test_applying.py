@@ -238,6 +238,12 @@ def test_the_other_pictures_of_a_file_are_said_to_be_left_out(suffix: str, tmp_p
         assert (tmp_path / "b.png").read_bytes() == (tmp_path / "c.png").read_bytes()
 
 
+def test_a_place_whose_name_is_too_long_is_an_error_in_words(tmp_path: Path) -> None:
+    source = folder_with(tmp_path / "in", "a.png")
+    with pytest.raises(StorageError, match="File name too long"):
+        applied(source, tmp_path / ("o" * 300))
+
+
 def test_skipped_files_are_named_counted_and_told_by_the_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganforge.contracts import Observer
-from ganforge.core.files import is_out_of_room
+from ganforge.core.files import is_out_of_room, storage_error
 from ganforge.core.model_files import built, read_description
 from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RunError, refused
 from ganforge.kinds.pictures.enhance.degradation import read_degradation
@@ -171,7 +171,10 @@ class PictureMap:
             raise InputError("No place was named for the pictures.", do="Name a file or a folder with --out.")
         place, path = out.expanduser(), Path(source).expanduser()
         listing = list_pictures(path)
-        pairs = list(places_for(listing.pictures, path, place, force=bool(options.get("force"))))
+        try:
+            pairs = list(places_for(listing.pictures, path, place, force=bool(options.get("force"))))
+        except OSError as error:  # such as a name that is too long to be looked for
+            raise storage_error(place, error) from error
         count, reasons = len(pairs) + len(listing.left_out), []
         for number, (original, why) in enumerate(listing.left_out.items()):
             _Tell(observers, original, number, count)("skipped", reason=why)
