@@ -140,3 +140,15 @@ def test_a_value_that_cannot_be_written_does_not_cost_the_picture(tmp_path: Path
     made, _ = enlarged(tmp_path / "a.png", tmp_path / "b.png", 2)
     with Image.open(tmp_path / "b.png") as image:
         assert np.array_equal(np.asarray(image), made)
+
+
+def test_a_value_of_too_many_numbers_is_written_without_a_warning(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[Tag.Make] = "Camera"
+    exif.get_ifd(IFD.GPSInfo).update({1: "N", 2: (1.0, 2.0, 3.0)})
+    content = exif.tobytes()
+    broken = content.replace(b"\x00\x02\x00\x05\x00\x00\x00\x03", b"\x00\x00\x00\x05\x00\x00\x00\x03")  # GPSVersionID
+    assert broken != content
+    Image.fromarray(coloured()).save(tmp_path / "a.jpg", exif=broken)
+    enlarged(tmp_path / "a.jpg", tmp_path / "b.jpg", 2)
+    assert exif_of(tmp_path / "b.jpg")[0][Tag.Make] == "Camera"

@@ -48,7 +48,7 @@ def kept_exif(image: Image.Image) -> tuple[Image.Exif, tuple[float, float] | Non
         values = {tag: value for tag, value in given.get_ifd(part).items() if tag not in STALE}
         if IFD.Interop in values:  # else it would be an offset into the old file
             values[IFD.Interop] = given.get_ifd(IFD.Interop)
-        if values := _writable(values):
+        if values := _writable(values, part):
             kept.get_ifd(part).update(values)
             kept[part] = kept.get_ifd(part)
     return kept, _dots_per_inch(image, given, kept)
@@ -66,12 +66,12 @@ def _dots_per_inch(image: Image.Image, given: Image.Exif, kept: Image.Exif) -> t
     return (across, down) if 1 < across <= 65_535 and 1 < down <= 65_535 else None
 
 
-def _writable(values: dict[int, Any]) -> dict[int, Any]:
-    """Return those of a directory's values that Pillow can write: a damaged file may hold others."""
+def _writable(values: dict[int, Any], part: int | None = None) -> dict[int, Any]:
+    """Return those values of a part of EXIF that Pillow can write: a damaged file may hold others."""
     found = {}
     for tag, value in values.items():
         one = Image.Exif()
-        one[tag] = value
+        one.update({tag: value} if part is None else {part: {tag: value}})
         with suppress(*BROKEN, ArithmeticError):
             one.tobytes()
             found[tag] = value

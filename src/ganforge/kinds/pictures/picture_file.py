@@ -285,7 +285,8 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
         image = on_white(image).convert("L" if image.mode == "LA" else "RGB")
         notes.append("JPEG knows no transparency: it was laid on white")
     options: dict[str, Any] = {**QUALITY.get(kind, {})}
-    exif, left_out = fitting(given.exif, MOST_EXIF if kind == "JPEG" else math.inf)
+    with quiet_pillow():
+        exif, left_out = fitting(given.exif, MOST_EXIF if kind == "JPEG" else math.inf)
     notes += left_out
     if len(exif):
         options["exif"] = exif
@@ -298,7 +299,8 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
             image = to_srgb(image, given.profile) or image
     file = io.BytesIO()
     try:
-        image.save(file, kind, **options)
+        with quiet_pillow():
+            image.save(file, kind, **options)
     except BROKEN as error:
         why = f"{kind} does not take it: {str(error).strip() or type(error).__name__}."
         raise InputError(f"{place} could not be written.", why, "Use .png.") from error
