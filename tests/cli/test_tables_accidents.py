@@ -74,6 +74,8 @@ def write_unusable(folder: Path) -> dict[str, list[str]]:
         (folder / name).mkdir()
         FRAME.to_parquet(folder / name / "part-1.parquet")
         second.to_parquet(folder / name / "part-2.parquet")
+    FRAME.to_csv(folder / "no_names.csv", index=False, header=False)
+    (folder / "lost_lines.csv").write_text(FRAME.to_csv(index=False) + "17,Female\n" * 9)
     (folder / "latin.csv").write_bytes(b"name,age\n" + b"Anna,3\n" * 20 + b"J\xfcrgen,3\n" * 20)
     (folder / "utf16.csv").write_bytes("name,age\nAnna,3\n".encode("utf-16"))
     (folder / "ragged_latin.csv").write_bytes(b"name,age\n" + b"Anna,3\n" * 20 + b"J\xfcrgen,3,4\n" * 2)
@@ -89,6 +91,8 @@ def write_unusable(folder: Path) -> dict[str, list[str]]:
         "constant.csv": ["nothing to learn"],
         "renamed": ["part-2.parquet", "lacks 'sex' and adds 'gender'"],
         "retyped": ["column 'age'", "string in the part 'part-2.parquet'", "int64 in 'part-1.parquet'"],
+        "no_names.csv": ["seems to hold values, not names", "Add a line of names"],
+        "lost_lines.csv": ["9 of ", "has 2 fields, and the names are 6"],
         "latin.csv": ["Line 22", "0xfc", "not UTF-8"],
         "utf16.csv": ["Line 1", "not UTF-8"],
         "ragged_latin.csv": ["Line 22", "0xfc", "not UTF-8"],

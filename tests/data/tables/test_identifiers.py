@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table_frames import column_of
+from table_frames import column_of, source_of
 
 from ganforge.errors import InputError
 from ganforge.kinds.tables.codec.identifiers import SHORTEST_HEX, fresh_identifiers
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.survey import survey_table
 
 COUNT = range(100)
 
@@ -95,6 +96,39 @@ def test_texts_without_a_pattern_become_placeholders_that_no_row_holds(values: l
 def test_whatever_was_read_fresh_values_are_new(values: list[str], start: int) -> None:
     made = fresh(values, 300, start) + fresh(values, 300, start + 300)
     assert len(set(made)) == 600 and not set(made) & set(values)
+
+
+@pytest.mark.parametrize("form", [str, int, "K-{:06d}".format])
+def test_a_code_whose_digits_run_out_is_told_before_training(form: Any) -> None:
+    codes = np.random.default_rng(0).permutation(np.arange(100_000, 1_000_000, 7))[:2000]
+    given = pd.DataFrame({"code_id": [form(code) for code in codes], "x": np.arange(2000) % 7})
+    left = 999_999 - codes.max()
+    survey = survey_table(source_of(given))
+    column = survey.columns[0]
+    said = f"only {left:,} numbers of 6 digits are above the largest, and further ones are longer"
+    assert column.kind == "identifier" and column.does.endswith(said) and left < 2000
+    assert survey.passport["warnings"] == [
+        f"Of the identifiers of 'code_id' {said}. If they must not be, generate fewer rows."
+    ]
+    made = fresh_identifiers(column, int(left) + 1, np.random.default_rng())
+    assert len(made[0]) == len(made[-2]) == len(made[-1]) - 1
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([f"{i:02d}" for i in COUNT], "no number of 2 digits is above"),
+        ([f"A{i:02d}" for i in range(99)], "only one number of 2 digits is above"),
+        ([f"C-{i:06d}" for i in COUNT], ""),
+        ([f"user{i}" for i in COUNT], ""),
+        (COUNT, ""),
+        ([str(uuid.UUID(int=i + 2**100)) for i in COUNT], ""),
+    ],
+)
+def test_counters_with_room_or_of_any_length_are_not_warned_of(values: Any, said: str) -> None:
+    given = pd.DataFrame({"key": list(values)}).assign(x=lambda frame: np.arange(len(frame)) % 7)
+    warnings = survey_table(source_of(given)).passport["warnings"]
+    assert (said in warnings[0]) if said else not warnings
 
 
 def test_the_same_numbers_give_the_same_values() -> None:

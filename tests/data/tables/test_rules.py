@@ -118,7 +118,7 @@ def test_a_rule_in_words_is_understood(texts: list[str], rules: list[Rule]) -> N
         (["city -> city"], r"one column twice"),
         (["city <= country"], r"'city' is category"),
         (["age <= start"], r"'start' is datetime.*'age' is integer"),
-        (["start <= zoned"], r"'zoned'.*Europe/Berlin"),
+        (["end <= zoned"], r"'zoned'.*Europe/Berlin"),
         (["city >= 5"], r"'city' is category"),
         (["id -> city"], r"'id' is identifier.*Combinations are of"),
         (["start -> city"], r"'start' is datetime"),

@@ -159,7 +159,7 @@ def test_the_passport_warns_of_what_may_be_a_mistake(tmp_path: Path) -> None:
     assert "could have the day or the month first" in warnings
     assert "'3' was taken for an identifier, though 1 of its 51 values come again" in warnings
     assert passport["rows"] == 51 and passport["kinds"]["datetime"] == 1
-    (tmp_path / "n.csv").write_text("\n".join(f"{i},{(i + 1) % 3}" for i in range(1, 50)))
+    (tmp_path / "n.csv").write_text("\n".join(["0,1", *(f"{i},{(i + 1) % 3}" for i in range(1, 50))]))
     assert "names of the columns are numbers" in survey_table(open_source(tmp_path / "n.csv")).passport["warnings"][0]
 
 

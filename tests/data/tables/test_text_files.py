@@ -130,11 +130,11 @@ def test_another_encoding_is_said_with_its_line_and_byte(folder: Path, name: str
 
 
 def test_ragged_lines_are_counted_and_the_first_ones_listed(folder: Path) -> None:
-    lines = ["a,b", *(f"{i},2,3" if i % 10 == 9 else f"{i},2" for i in range(100))]
+    lines = ["a,b", *(f"{i},2,3" if i % 1000 == 9 else f"{i},2" for i in range(10_000))]
     facts = open_source(write(folder, "\n".join(lines))).facts
     assert facts["ragged_lines"] == 10 and len(facts["first_ragged_lines"]) == 5
     assert facts["first_ragged_lines"][0] == {"line": 11, "fields": 3, "text": "9,2,3"}
-    assert len(read(folder / "t.csv")) == 90
+    assert len(read(folder / "t.csv")) == 9990
     with pytest.raises(DataError, match="line 2 has 3"):
         open_source(write(folder, "a,b\n1,2,3\n4,5,6\n", "all.csv"))
 
@@ -155,6 +155,85 @@ def test_ambiguous_dates_and_columns_without_a_name_are_told(folder: Path) -> No
 def test_numbers_with_commas_are_text_and_told(folder: Path) -> None:
     write(folder, "a;b;c;d\n3,14;1.234,5;007;1\n2;7;123;2,x\n")
     assert open_source(folder / "t.csv").facts["numbers_with_commas"] == ["a", "b"]
+
+
+NAMES = "name,age,born,colour\n"
+ROWS = "".join(f"Anna{i},{i % 50 + 17},2024-01-{i % 28 + 1:02d},{'red' if i % 2 else 'blue'}\n" for i in range(30))
+
+
+@pytest.mark.parametrize(
+    ("before", "comments"),
+    [
+        ("", 0),
+        ("sep=,\n", 0),
+        ('\ufeff"SEP=,"\r\n', 0),
+        ("# exported 2024-05-01\n", 1),
+        ("# it's 5\" wide\n#b\n\n", 2),
+        ("# exported, by me, on, monday\n", 1),
+        ("sep=,\n#\n", 1),
+        ("##v=1\n# ", 1),  # numpy.savetxt and others write the names behind a #
+    ],
+)
+def test_what_stands_before_the_names_is_no_row(folder: Path, before: str, comments: int) -> None:
+    source = open_source(write(folder, before + NAMES + ROWS))
+    assert source.column_names == ("name", "age", "born", "colour") and source.facts.get("comment_lines", 0) == comments
+    pd.testing.assert_frame_equal(read(folder / "t.csv"), read(write(folder, NAMES + ROWS, "plain.csv")))
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", "^"])
+def test_a_line_for_excel_names_the_delimiter(folder: Path, delimiter: str) -> None:
+    path = write(folder, f"sep={delimiter}\n" + (NAMES + ROWS).replace(",", delimiter))
+    assert open_source(path).facts["delimiter"] == delimiter and read(path)["age"].sum() == 945
+    ragged = open_source(write(folder, path.read_text() + f"1{delimiter}2\n", "ragged.csv")).facts
+    assert ragged["first_ragged_lines"][0]["line"] == 33
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (ROWS, "seems to hold values, not names: 'Anna0', '17', '2024-01-01', 'blue'"),
+        ("5.1,3.5,1.4,setosa\n4.9,3.0,1.5,setosa\n4.8,3.1,1.6,virginica\n", "hold values, not names"),
+        ("red,round\nblue,flat\nred,round\n", "'red', 'round'.* They come again"),
+        ("2024-01-01,x\n2024-01-02,y\n", "They are like the values below"),
+        ("true,a\nfalse,b\n", "hold values, not names"),
+        ("1\n2\n3\n", "hold values, not names"),
+        ("country,2020\nPeru,2021\n", "with letters, such as y2020"),
+        ("# one,two\nAnna,Rome\nBob,Pisa\n", "may hold the names of the columns, or a comment"),
+        ("#one\nAnna\nBob\n", "Remove the #"),
+        (NAMES + ROWS + "a,b\n" * 4, "^4 of 34 lines .* line 32 has 2 fields, and the names are 4"),
+        (
+            NAMES + ROWS + '"5 inch,3,2024-01-01,red\n' + ROWS + '6 inch",4,2024-01-02,red\n',
+            "^30 of 61 lines .*one cell",
+        ),
+        (NAMES + ROWS + '"5 inch\n' + ROWS[:200] + 'x",4\n', "lines .* cannot be read as rows"),
+    ],
+)
+def test_what_would_be_guessed_or_lost_is_asked_about(folder: Path, text: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        open_source(write(folder, text))
+
+
+@pytest.mark.parametrize("names", ["country,1990,1991,1992", ",0,1,2", "k,1,2,3", ",a,b,c", "word,x,7,y", "NA,x,y,z"])
+def test_names_that_count_are_names_and_said_to_be_numbers(folder: Path, names: str) -> None:
+    source = open_source(
+        write(folder, names + "\n" + "".join(f"{'c' if i else 'word'}{i},{i}.5,{i}.7,{i}\n" for i in range(9)))
+    )
+    assert list(source.column_names)[1:] == names.split(",")[1:]
+    assert ("numbers_as_names" in source.facts) == ("1" in names)
+
+
+def test_a_name_that_is_also_the_value_of_one_column_is_told(folder: Path) -> None:
+    assert open_source(write(folder, "c\na\nc\n")).facts["names_as_values"] == ["c"]
+    assert "names_as_values" not in open_source(write(folder, "c,n\na,1\nc,2\n")).facts
+
+
+def test_three_lines_may_be_lost_and_texts_of_several_lines_are_no_loss(folder: Path) -> None:
+    facts = open_source(write(folder, NAMES + ROWS + "a,b\n" * 3)).facts
+    assert facts["ragged_lines"] == 3
+    few = open_source(write(folder, NAMES + ROWS + '"5 inch\n' + ROWS[:60] + 'x",4,2024-01-02,red\n')).facts
+    assert few["rows_inside_cells"] == 2 and "ragged_lines" not in few
+    letters = "".join(f'"Dear A, B\nand C,\nyours",{i},2024-01-0{i % 8 + 1},red\n' for i in range(30))
+    assert "rows_inside_cells" not in open_source(write(folder, NAMES + letters)).facts
 
 
 @pytest.mark.parametrize(

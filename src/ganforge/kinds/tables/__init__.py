@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from ganforge.contracts import Claim, Kind, Model, Option
-from ganforge.errors import DataError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ganforge.recipe import Recipe
     from ganforge.records import Rows
 
@@ -44,12 +41,14 @@ def recognises(source: object) -> Claim | None:
 def keep(value: object, folder: Path) -> Path:
     """Write a table of pandas, polars or pyarrow as Parquet. A frame's index is left out.
 
-    Raises: DataError if columns do not have unique names, or hold values of several types.
+    Raises: DataError if columns do not have unique names, or hold values that are not simple.
     """
     import pyarrow.parquet as pq
 
+    from ganforge.kinds.tables.reading.frames import as_arrow
+
     path = folder / "table.parquet"
-    pq.write_table(_arrow(value), path)
+    pq.write_table(as_arrow(value), path)
     return path
 
 
@@ -108,37 +107,6 @@ def _is_table(value: object) -> bool:
     if arrow is not None and isinstance(value, arrow.Table | arrow.RecordBatch):
         return True
     return callable(getattr(value, "to_arrow", None))
-
-
-def _arrow(value: Any) -> pa.Table:
-    """Convert the table to Arrow, with the metadata from which pandas restores its dtypes."""
-    import pandas as pd
-    import pyarrow as pa
-
-    from ganforge.kinds.tables.reading.source import check_names
-
-    if isinstance(value, pd.DataFrame):
-        frame = value.rename(columns=str)
-        check_names("the table", list(frame.columns))
-        for name, column in frame.items():
-            try:
-                pa.Array.from_pandas(column)
-            except (pa.ArrowException, TypeError, ValueError) as error:
-                raise DataError(
-                    f"The column {name!r} of type {column.dtype} cannot be read: {error}.",
-                    "A column has values of one simple type.",
-                    "Convert it, or remove it.",
-                ) from error
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    if isinstance(value, pa.RecordBatch):
-        return pa.Table.from_batches([value])
-    table = value if isinstance(value, pa.Table) else value.to_arrow()  # polars
-    if not isinstance(table, pa.Table):
-        raise DataError(
-            f"A {type(value).__name__} cannot be trained on.", "Its to_arrow does not give a table.", "Give a table."
-        )
-    check_names("the table", table.column_names)
-    return table
 
 
 def _absolute(path: str) -> str:

@@ -15,18 +15,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.errors import DataError, did_you_mean
-from ganforge.kinds.tables import keep
+from ganforge.kinds.tables import TEXT, keep
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.numbers import Codes, GapUnit, NumberUnit
 from ganforge.kinds.tables.columns import LEARNED, Column
-from ganforge.kinds.tables.reading.arrays import dtype_of, from_plain, to_plain
-from ganforge.kinds.tables.reading.source import TableSource, open_source
+from ganforge.kinds.tables.reading.arrays import (
+    OBJECTS,
+    arrow_from,
+    arrow_type,
+    as_text,
+    column_from,
+    dtype_of,
+    from_plain,
+    to_plain,
+    whole_array,
+)
+from ganforge.kinds.tables.reading.frames import as_objects
+from ganforge.kinds.tables.reading.source import ROWS_AT_ONCE, TableSource, open_source
+from ganforge.kinds.tables.reading.text_values import is_missing
 from ganforge.kinds.tables.reading.write import check_table_place, write_table
 from ganforge.kinds.tables.rules.conditions import one_of
 from ganforge.kinds.tables.rules.values import number_text
@@ -143,10 +156,12 @@ def _ceiling(codec: TableCodec, column: str, here: Plain) -> NDArray[np.float64]
     lowest = np.full(len(here[column]), np.inf)
     for unit in codec.units:
         if isinstance(unit, GapUnit) and column in unit.lowers:
-            mine, theirs = unit.scales[unit.lowers.index(column)]
+            place = unit.lowers.index(column)
+            (mine, theirs), days = unit.scales[place], unit.days[place]
             upper = here[unit.upper]
             upper = np.where(np.isnan(upper), np.minimum(unit.high, _ceiling(codec, unit.upper, here)), upper)
-            lowest = np.fmin(lowest, np.floor(upper * theirs / mine) if mine != theirs else upper)
+            least = np.floor(upper * theirs / mine) if mine != theirs else upper
+            lowest = np.fmin(lowest, days.most(upper) if days else least)
     return lowest
 
 
@@ -182,11 +197,15 @@ def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
         known = dtype_of(column).categories.astype(str)
         strange = ~pd.isna(values) & ~np.isin(values.astype(str), known)
         learned = f"the categories {', '.join(known[:10])}"
+    elif column.kind == "decimal" and pa.types.is_decimal(kind := arrow_type(column.dtype)):
+        apart = np.abs(values - np.round(values, kind.scale))
+        strange = apart > 10.0**-kind.scale / 1000  # a decimal as a float is a little off
+        learned = f"numbers with at most {kind.scale} decimals"
     else:
         return
     if strange.any():
         row = int(np.argmax(strange))
-        told = repr(values[row]) if values.dtype == object else number_text(values[row])
+        told = repr(values[row]) if values.dtype == object else number_text(float(f"{values[row]:.15g}"))
         what = "a part of a unit" if column.kind == "datetime" else told
         raise DataError(
             f"The column {column.name!r} holds {what} in row {first_row + row:,}.",
@@ -199,12 +218,24 @@ def with_filled(frame: pd.DataFrame, filled: Plain, columns: Sequence[Column]) -
     """Return the frame with the missing cells of learned columns filled; every other cell stays as it is.
 
     Args: filled plain rows (N,), made of plain_like's. Decimals may have more digits than those of training had.
+    Raises: DataError for a value that the learned dtype does not hold.
     """
     written = [_exact(column) for column in columns]
     decimals = to_plain(frame, [column for column in written if column.kind == "decimal"])
     cells = {name: np.where(np.isnan(values), filled[name], values) for name, values in decimals.items()}
-    made = from_plain({**filled, **cells}, written)
-    return frame.assign(**{column.name: made[column.name] for column in columns})
+    whole: dict[str, pd.Series[Any]] = {}
+    for column in written:
+        name = column.name
+        try:
+            made = from_plain({**filled, **cells}, [column])[name]
+        except (pa.ArrowException, ValueError) as error:
+            raise DataError(
+                f"The column {name!r} holds a value that {column.dtype} does not hold: {error}.",
+                "The model learned it in this type, and no cell that is there is changed.",
+                "Correct it, or train again on a table that has such values.",
+            ) from error
+        whole[name] = frame[name].where(frame[name].notna(), made) if frame[name].dtype == made.dtype else made
+    return frame.assign(**whole)
 
 
 def _exact(column: Column) -> Column:
@@ -228,9 +259,10 @@ def columns_like(source: TableSource, columns: Sequence[Column]) -> tuple[Column
                 did_you_mean(name, source.column_names),
                 "Give a table like the one that it was trained on.",
             )
-    dtypes = next(source.chunks()).dtypes
+    dtypes = {str(name): str(dtype) for name, dtype in next(source.chunks()).dtypes.items()}
+    dtypes |= {name: f"{OBJECTS}{dtypes[name]}]" for name in source.objects if dtypes[name] != "object"}
     return tuple(
-        learned.get(name) or Column(name=name, kind="category", dtype=str(dtypes[name])) for name in source.column_names
+        learned.get(name) or Column(name=name, kind="category", dtype=dtypes[name]) for name in source.column_names
     )
 
 
@@ -238,6 +270,8 @@ def complete_table(
     model: RowModel, source: object, out: Path | None, *, draw: bool, seed: int, force: bool
 ) -> pd.DataFrame | Path:
     """Fill the missing cells of a table, a path or a frame; return a frame, or write the file `out`.
+
+    From a text file to a text file, every cell that is there is written to the letter.
 
     Raises: InputError for the output path, before anything is read; DataError if the table is not like the learned one;
         StorageError.
@@ -249,8 +283,31 @@ def complete_table(
         columns = columns_like(table, model.codec.columns)
         parts = _filled(model, table, draw, seed)
         if out is None:
-            return pd.concat(list(parts), ignore_index=True)
+            return as_objects(pd.concat(list(parts), ignore_index=True), columns)
+        if table.cells is not None and out.name.lower().endswith(TEXT):
+            texts = [Column(name=column.name, kind="category", dtype="str") for column in columns]
+            return write_table(_as_written(table, parts, columns), out, texts, force=force)
         return write_table(parts, out, columns, force=force)
+
+
+def _as_written(
+    source: TableSource, parts: Iterator[pd.DataFrame], columns: Sequence[Column]
+) -> Iterator[pd.DataFrame]:
+    """Yield the filled parts of a text file as texts: what stands in the file, and the filled cells in its forms."""
+    assert source.cells is not None
+    for frame, cells in zip(parts, source.cells(ROWS_AT_ONCE), strict=True):
+        texts = {}
+        for column in columns:
+            raw, form = whole_array(cells.column(column.name)), source.formats.get(column.name)
+            own = form and column.kind in ("datetime", "boolean")  # the form of a number may have too few digits
+            filled = as_text(
+                arrow_from(frame[column.name]), column.model_copy(update={"format": form}) if own else column
+            )
+            filled = filled.dictionary_decode() if pa.types.is_dictionary(filled.type) else filled
+            there = pc.if_else(pc.equal(raw, ""), pa.scalar(None, pa.string()), raw)
+            whole = pc.if_else(pc.and_(is_missing(raw), filled.is_valid()), filled, there)
+            texts[column.name] = column_from(whole, pd.StringDtype(na_value=np.nan))
+        yield pd.DataFrame(texts, copy=False)
 
 
 @contextmanager

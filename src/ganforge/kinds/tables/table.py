@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_pla
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import Rule, check_rules, combined, read_rule, rule_in_words
+from ganforge.kinds.tables.rules.rules import Ordered, Rule, check_rules, combined, read_rule, rule_in_words
+from ganforge.kinds.tables.rules.values import by_day
 
 CACHED_CELLS = 20_000_000
 FITTED_ROWS = 200_000  # training rows that spans and rules are found on
@@ -197,15 +198,22 @@ def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
 
 def _kept_rules(wanted: Mapping[Rule, str], rows: _Rows, columns: Sequence[Column]) -> dict[Rule, str]:
     """Check the rules on every row: a broken one that was asked for is an error, a found one is dropped."""
-    kept = dict(wanted)
+    kept, by_name = dict(wanted), {column.name: column for column in columns}
     for first, plain in rows if wanted else ():
         for rule, why in tuple(kept.items()):
             try:
                 check_rules([rule], plain, columns, first + 1)
             except DataError:
-                if why == ASKED:
+                if why != ASKED:
+                    del kept[rule]
+                elif (
+                    not isinstance(rule, Ordered) or rule.by_day or not by_day(by_name[rule.lower], by_name[rule.upper])
+                ):
                     raise
-                del kept[rule]
+                else:  # due on a day, submitted at a moment of it
+                    whole = replace(rule, by_day=True)
+                    check_rules([whole], plain, columns, first + 1)
+                    kept = {whole if each == rule else each: reason for each, reason in kept.items()}
     return kept
 
 

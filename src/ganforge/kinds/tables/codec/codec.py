@@ -8,7 +8,7 @@ Identifiers are generated when rows are written, constants are copied.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -33,7 +33,8 @@ from ganforge.kinds.tables.codec.numbers import (
 from ganforge.kinds.tables.columns import LEARNED, MOST_DECIMALS, NUMBERS, Column, RowSettings
 from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_of
 from ganforge.kinds.tables.rules.conditions import Condition, seen_in
-from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, lowers_of, narrowed, parse_rules, rule_in_words
+from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, daily, lowers_of, narrowed, parse_rules, rule_in_words
+from ganforge.kinds.tables.rules.values import ByDay
 
 Unit = NumberUnit | CategoryUnit | GapUnit
 Arrays = dict[str, NDArray[Any]]
@@ -164,6 +165,7 @@ def fit_codec(
     columns = _within(columns, rules)
     by_name = {column.name: column for column in columns}
     below = lowers_of(rules)
+    days = daily(rules, by_name)
     keys = {rule.column for rule in rules if isinstance(rule, Seen)}
     units: list[Unit] = []
     for names in unit_columns(columns, rules):
@@ -172,7 +174,8 @@ def fit_codec(
             units.append(fit_categories(names, *counts[names]))
         elif column.name in below:
             lowers = [by_name[name] for name in below[column.name]]
-            units.append(fit_gaps(lowers, column, sample, size, spans, inside))
+            compared = [days.get((lower.name, column.name)) for lower in lowers]
+            units.append(fit_gaps(lowers, column, sample, size, spans, inside, compared))
         else:
             drawn: Inside = "seen" if column.name in keys else inside
             units.append(fit_numbers(column, sample[column.name], size, spans, drawn))
@@ -236,7 +239,9 @@ def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     try:
         columns = tuple(Column.model_validate(column) for column in content["columns"])
         units = tuple(_unit(unit, f"unit{place}", arrays) for place, unit in enumerate(content["units"]))
-        codec = TableCodec(columns, parse_rules(content["rules"], columns), units, dict(content["constants"]))
+        days = [pair for unit in units if isinstance(unit, GapUnit) for pair in unit.by_day]
+        rules = parse_rules(content["rules"], columns, days)
+        codec = TableCodec(columns, rules, units, dict(content["constants"]))
         _check_parts(codec)
         return codec
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError) as error:
@@ -279,6 +284,7 @@ def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
                 "upper": unit.upper,
                 "range": [unit.origin, unit.low, unit.high],
                 "gap": _numbers_content(unit.gap, name, arrays),
+                **({"days": [days and astuple(days) for days in unit.days]} if any(unit.days) else {}),
             }
         case CategoryUnit():
             arrays |= {f"{name}/counts": unit.counts, f"{name}/starts": unit.starts}
@@ -312,9 +318,12 @@ def _gap(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any
     gap = _numbers(content["gap"], name, arrays)
     lowers = tuple(content["lowers"])
     scales = tuple((int(mine), int(theirs)) for mine, theirs in content["scales"])
-    if len(scales) != len(lowers) or gap.column != content["upper"]:
+    days = tuple(ByDay(*each) if each else None for each in content.get("days", [None] * len(lowers)))
+    if not len(scales) == len(lowers) == len(days) or gap.column != content["upper"]:
         raise ValueError(f"the parts of {content['upper']!r} do not fit each other")
-    return GapUnit(lowers=lowers, scales=scales, upper=gap.column, origin=origin, low=low, high=high, gap=gap)
+    return GapUnit(
+        lowers=lowers, scales=scales, upper=gap.column, origin=origin, low=low, high=high, gap=gap, days=days
+    )
 
 
 def _numbers(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> NumberUnit:

@@ -116,6 +116,14 @@ class Pattern:
         width = max(6, self.clashing + 1 - len(self.placeholder)) if self.clashing else 6
         return f"{self.placeholder}{{{'0' * width}}}", 0.0
 
+    @property
+    def room(self) -> tuple[int, int] | None:
+        """Return how many digits every text has, and how many larger numbers have as many; None if that differs."""
+        if self.hexadecimal or not self.counter or len(self.widths) != 1:
+            return None
+        width = max(self.widths)
+        return width, 10**width - 1 - self.largest
+
     def _begin(self, text: str) -> None:
         self.first = False
         length = len(text)

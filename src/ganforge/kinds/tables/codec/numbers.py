@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.conditions import Condition, all_of
+from ganforge.kinds.tables.rules.values import ByDay
 
 SPIKE = 0.03  # a value in more than this share of the rows gets a code of its own
 KEPT = 20_000  # distinct values kept of a column: beyond that their quantiles
@@ -233,6 +234,7 @@ class GapUnit:
     low: float  # the range of `upper`
     high: float
     gap: NumberUnit
+    days: tuple[ByDay | None, ...]  # for each of `lowers`: how it is compared by the day, if it is
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -246,6 +248,11 @@ class GapUnit:
     def complete(self) -> NDArray[np.bool_]:
         """Return which codes stand for a value, (K,)."""
         return self.gap.complete
+
+    @property
+    def by_day(self) -> list[tuple[str, str]]:
+        """Return the pairs of columns, lower and upper, that are compared by the day."""
+        return [(name, self.upper) for name, days in zip(self.lowers, self.days, strict=True) if days]
 
     def encode(self, plain: Plain) -> Codes:
         """Return (N,) codes; -1 for a missing value where training had none."""
@@ -261,13 +268,13 @@ class GapUnit:
 
         It is moved up to what the upper column can hold: whole numbers above 2.5 begin at 3.
         """
-        pairs = zip(self.lowers, self.scales, strict=True)
-        largest = np.fmax.reduce(
-            [
-                np.ceil(plain[name] * mine / theirs) if mine < theirs else plain[name] * (mine // theirs)
-                for name, (mine, theirs) in pairs
-            ]
-        )
+        bases = []
+        for name, (mine, theirs), days in zip(self.lowers, self.scales, self.days, strict=True):
+            if days:
+                bases.append(days.least(plain[name]))
+            else:
+                bases.append(np.ceil(plain[name] * mine / theirs) if mine < theirs else plain[name] * (mine // theirs))
+        largest = np.fmax.reduce(bases)
         return np.where(np.isnan(largest), self.origin, self.gap.lifted(largest))
 
     def allowed(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
@@ -307,8 +314,19 @@ class GapUnit:
         return {self.upper: np.where(base > high, np.nan, values) if self.gap.with_missing else values}
 
 
-def fit_gaps(lowers: Sequence[Column], column: Column, plain: Plain, rows: int, spans: int, inside: Inside) -> GapUnit:
-    """Fit the unit. Args: plain training rows, in which the rule holds; the others as for `fit_numbers`."""
+def fit_gaps(
+    lowers: Sequence[Column],
+    column: Column,
+    plain: Plain,
+    rows: int,
+    spans: int,
+    inside: Inside,
+    days: Sequence[ByDay | None] | None = None,
+) -> GapUnit:
+    """Fit the unit.
+
+    Args: plain training rows, in which the rule holds; days as GapUnit.days; the others as for `fit_numbers`.
+    """
     values = plain[column.name]
     distance = column.model_copy(update={"minimum": 0.0, "maximum": None})
     unit = GapUnit(
@@ -319,5 +337,6 @@ def fit_gaps(lowers: Sequence[Column], column: Column, plain: Plain, rows: int, 
         low=-np.inf if column.minimum is None else column.minimum,
         high=np.inf if column.maximum is None else column.maximum,
         gap=fit_numbers(distance, np.zeros(1), rows, spans, inside),
+        days=tuple(days or [None] * len(lowers)),
     )
     return replace(unit, gap=fit_numbers(distance, unit.gaps(plain), rows, spans, inside))

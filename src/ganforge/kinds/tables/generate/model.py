@@ -26,6 +26,7 @@ from ganforge.kinds.tables.complete import complete_table, fill, given_cells
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
+from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.write import write_table
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
 from ganforge.recipe import Network, Recipe
@@ -270,9 +271,9 @@ class RowSamples:
 
     def value(self) -> pd.DataFrame:
         """Return all rows, with the dtypes, order and forms of the table's columns."""
-        return from_plain(
-            self.model.draw(self.count, conditions=self.conditions, seed=self.seed), self.model.codec.columns
-        )
+        columns = self.model.codec.columns
+        plain = self.model.draw(self.count, conditions=self.conditions, seed=self.seed)
+        return as_objects(from_plain(plain, columns), columns)
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:

@@ -19,14 +19,19 @@ from ganforge.core.files import parse_json
 from ganforge.kinds.tables.columns import Column
 
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
+OBJECTS = "object["  # before the dtype of a column that pandas holds as Python's objects: object[date32[day][pyarrow]]
 _DECIMAL = re.compile(r"decimal128\((\d+), (-?\d+)\)\[pyarrow\]")
 
 
 def dtype_named(name: str) -> Any:
-    """Return the pandas dtype called `name`; "category" without its categories.
+    """Return the pandas dtype called `name`; "category" without its categories; of objects the one that holds them.
 
     Raises: TypeError if there is none.
     """
+    if name.startswith(OBJECTS):
+        return dtype_named(name[len(OBJECTS) : -1])
+    if name == "string[pyarrow]":  # pandas means its own type of texts, whose name is "string", by it
+        return pd.ArrowDtype(pa.string())
     if found := _DECIMAL.fullmatch(name):
         return pd.ArrowDtype(pa.decimal128(int(found[1]), int(found[2])))
     return pd.api.types.pandas_dtype(name)
@@ -36,7 +41,8 @@ def dtype_of(column: Column) -> Any:
     """Return the pandas dtype of a column, with its categories if Column.format has them."""
     if column.dtype == "category" and column.format:
         about = parse_json(column.format)
-        return pd.CategoricalDtype(pd.Index(about["categories"]), ordered=about["ordered"])
+        dtype = dtype_named(about["dtype"]) if "dtype" in about else None
+        return pd.CategoricalDtype(pd.Index(about["categories"], dtype=dtype), ordered=about["ordered"])
     return dtype_named(column.dtype)
 
 
@@ -44,7 +50,10 @@ def categories_as_text(dtype: pd.CategoricalDtype) -> str | None:
     """Return the categories, in their order, as Column.format keeps them; None if they are too many."""
     if len(dtype.categories) > MOST_CATEGORIES:
         return None
-    return json.dumps({"ordered": bool(dtype.ordered), "categories": dtype.categories.tolist()}, ensure_ascii=False)
+    about: dict[str, Any] = {"ordered": bool(dtype.ordered), "categories": dtype.categories.tolist()}
+    if pd.Index(about["categories"]).dtype != dtype.categories.dtype:
+        about["dtype"] = str(dtype.categories.dtype)
+    return json.dumps(about, ensure_ascii=False)
 
 
 def dtype_for(kind: pa.DataType, pandas_name: str | None, missing: bool) -> Any:
@@ -82,6 +91,7 @@ def column_from(array: pa.Array, dtype: Any) -> Any:
     if isinstance(dtype, pd.CategoricalDtype):
         return _categorical(array, dtype, pa.array(dtype.categories).cast(array.type))
     if isinstance(dtype, pd.ArrowDtype):
+        array = pa.nulls(len(array)) if pa.types.is_null(dtype.pyarrow_dtype) else array
         return pd.arrays.ArrowExtensionArray(pa.chunked_array([array.cast(dtype.pyarrow_dtype)]))
     if isinstance(dtype, pd.api.extensions.ExtensionDtype):
         return dtype.__from_arrow__(array)

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from ganforge.core.files import parse_json
 from ganforge.errors import DataError
-from ganforge.kinds.tables.reading.arrays import column_from, dtype_for, is_text, whole_array
+from ganforge.kinds.tables.reading.arrays import column_from, dtype_for, dtype_named, is_text, whole_array
+from ganforge.kinds.tables.reading.frames import CATEGORIES, check_type, note_of
 from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
 
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls the row numbers that it writes as a column
@@ -49,13 +50,21 @@ def open_arrow(source: str, paths: Sequence[Path]) -> TableSource:
     parts = _parts(source, paths)
     pandas_names = _pandas_names(parts.schema)
     with_holes = _with_missing(parts)
+    note = note_of(parts.schema)
+    own: dict[str, str] = note.get("dtypes", {})
     dtypes: dict[str, Any] = {}
+    objects = set[str]()
     for field in parts.schema:
         name = field.name
         pandas_name = pandas_names.get(name)
         dtypes[name] = dtype_for(_held(field.type), pandas_name, name in with_holes)
+        exact = pa.types.is_decimal(field.type) or pa.types.is_date(field.type)
+        if own.get(name) == "object" or (exact and pandas_name == "object" and name not in own):
+            objects.add(name)
+        elif name in own and not own[name].startswith(CATEGORIES):
+            dtypes[name] = dtype_named(own[name])
         if pa.types.is_dictionary(field.type) or pandas_name == "categorical":
-            categories = _categories(parts, name)
+            categories = _categories(parts, name, own.get(name, "")[len(CATEGORIES) : -1])
             if categories is not None:
                 ordered = bool(pa.types.is_dictionary(field.type) and field.type.ordered)
                 dtypes[name] = pd.CategoricalDtype(categories, ordered=ordered)
@@ -69,7 +78,9 @@ def open_arrow(source: str, paths: Sequence[Path]) -> TableSource:
     facts: dict[str, Any] = {"source": source, "format": suffix, "bytes": sum(path.stat().st_size for path in paths)}
     if len(paths) > 1:
         facts["parts"] = len(paths)
-    return TableSource(source, tuple(parts.schema.names), facts, read)
+    if "index" in note:
+        facts["index_left_out"] = note["index"]
+    return TableSource(source, tuple(parts.schema.names), facts, read, objects=frozenset(objects))
 
 
 def _parts(source: str, paths: Sequence[Path]) -> Parts:
@@ -83,7 +94,7 @@ def _parts(source: str, paths: Sequence[Path]) -> Parts:
     for path, schema in zip(paths[1:], schemas[1:], strict=True):
         _check_part(path, schema, paths[0], schemas[0])
     for name in names:
-        _check_type(source, schemas[0].field(name))
+        check_type(source, name, schemas[0].field(name).type)
     if rows == 0:
         raise no_rows(source)
     fields = [_with_wide_codes(schemas[0].field(name)) for name in names]
@@ -127,23 +138,6 @@ def _simple(kind: pa.DataType) -> pa.DataType:
 def _held(kind: pa.DataType) -> pa.DataType:
     """Return the type of the values in a dictionary; another type as it is."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _check_type(source: str, field: pa.Field) -> None:
-    kind = _held(field.type)
-    simple = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_timestamp, is_text)
-    if any(is_kind(kind) for is_kind in (*simple, pa.types.is_date, pa.types.is_decimal128, pa.types.is_null)):
-        return
-    what = "lists" if pa.types.is_nested(kind) and not pa.types.is_struct(kind) else f"values of the type {kind}"
-    if pa.types.is_struct(kind) or pa.types.is_map(kind):
-        what = "dictionaries"
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        what = "bytes"
-    raise DataError(
-        f"The column {field.name!r} of {source!r} holds {what}.",
-        "A table's cell is a number, a text, a date, or true or false.",
-        "Remove the column, or make simple columns from it.",
-    )
 
 
 def _schema(path: Path) -> tuple[pa.Schema, int]:
@@ -200,8 +194,11 @@ def _with_missing(parts: Parts) -> set[str]:
     return found
 
 
-def _categories(parts: Parts, name: str) -> pd.Index[Any] | None:
-    """Return the categories over all parts: first the declared ones, in their order, then others as they occur."""
+def _categories(parts: Parts, name: str, dtype: str) -> pd.Index[Any] | None:
+    """Return the categories over all parts: first the declared ones, in their order, then others as they occur.
+
+    Args: dtype of the categories, "" where it is not known.
+    """
     known: dict[Any, None] = {}
     declared = pa.types.is_dictionary(parts.schema.field(name).type)
     for batch in parts.batches([name]):
@@ -209,6 +206,8 @@ def _categories(parts: Parts, name: str) -> pd.Index[Any] | None:
         known.update(dict.fromkeys(values.drop_null().to_pylist()))
         if len(known) > MOST_CATEGORIES:
             return None
+    if dtype:
+        return pd.Index(list(known) if declared else sorted(known), dtype=dtype_named(dtype))
     kinds = {type(value) for value in known}
     if not known or len(kinds) > 1 or kinds.pop() not in (str, int, float, bool):
         return None

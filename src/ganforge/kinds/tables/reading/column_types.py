@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they only identify a row
 SENTENCES = 0.5  # the same, of long texts with blanks
 LONG = 30  # letters of a text, on average
+MANY = 32_768  # new rows that a person may well ask for
 WITH_ZEROS = r"^[+-]?[0-9]{1,15}$"  # a whole number, perhaps with leading zeros
 _UNIT_WORDS = {"D": "day", "h": "hour", "min": "minute", "s": "second", "ms": "millisecond"}
 _NAME_OF_IDENTIFIER = re.compile(r"(^|[^a-z])(id|ids|key|number|no|nr|index|uuid|guid)([^a-z]|$)")
@@ -134,8 +135,23 @@ def distinct_words(profile: Profile) -> str:
     return f"{profile.distinct.count:,}{' or more' if profile.distinct.full else ''}"
 
 
+def few_left(profile: Profile, rows: int) -> str:
+    """Say that new identifiers with the digits that all have do not suffice for this many rows; "" if they do."""
+    room = profile.pattern.room
+    if profile.whole_type and profile.minimum >= 0 and profile.maximum <= EXACT and profile.step is None:
+        lengths = {len(f"{end:.0f}") for end in (profile.minimum, profile.maximum)}
+        room = (max(lengths), 10 ** max(lengths) - 1 - int(profile.maximum)) if len(lengths) == 1 else None
+    if room is None or room[0] == 1 or room[1] >= rows:
+        return ""
+    digits, left = room
+    numbers = f"only {left:,} numbers" if left > 1 else "only one number" if left else "no number"
+    return f"{numbers} of {digits} digits {'are' if left > 1 else 'is'} above the largest, and further ones are longer"
+
+
 def _does(kind: ColumnKind, profile: Profile, about: dict[str, Any]) -> str:
     does = DOES[kind]
+    if kind == "identifier" and (few := few_left(profile, max(profile.rows, MANY))):
+        return f"{does}; {few}"
     if kind == "identifier" and profile.base == "text":
         example = str(about["format"])
         if example.startswith(profile.pattern.placeholder + "{"):
@@ -245,14 +261,14 @@ def _with_range(source: TableSource, column: Column, found: Column, asked: Colum
 
 
 def _with_pattern(column: Column, asked: Column) -> Column:
-    if column.dtype not in ("str", "string", "object") or not check_pattern(asked.format or ""):
+    if not is_text(arrow_type(column.dtype)) or not check_pattern(asked.format or ""):
         raise DataError(
             f"The column {column.name!r} cannot have the pattern {asked.format!r}.",
             "A pattern of texts is uuid, UUID, hex:32, HEX:32, or text around zeros in braces, such as C-{000000}.",
             f"Write one of these, or leave it at {column.format!r}.",
         )
     largest = asked.maximum if asked.maximum is not None else column.maximum
-    return column.model_copy(update={"format": asked.format, "maximum": largest})
+    return column.model_copy(update={"format": asked.format, "maximum": largest, "does": DOES["identifier"]})
 
 
 def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: ColumnKind) -> Column:

@@ -29,6 +29,8 @@ class TableSource:
     facts: dict[str, Any]  # for the data passport
     read: Callable[[int], Iterator[pd.DataFrame]]
     formats: Mapping[str, str] = field(default_factory=dict)  # of columns of text files: as in Column.format
+    cells: Callable[[int], Iterator[pa.Table]] | None = None  # of text files: the parts of `read`, to the letter
+    objects: frozenset[str] = frozenset()  # columns that pandas holds as Python's objects, such as Decimal
 
     def chunks(self, rows: int = ROWS_AT_ONCE) -> Iterator[pd.DataFrame]:
         """Yield the table in parts of `rows` rows, the last one shorter, each with the same columns and dtypes.

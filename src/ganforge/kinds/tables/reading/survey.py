@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, MOST_DECIMALS, Column
-from ganforge.kinds.tables.reading.arrays import Base, arrow_from, base_of, is_text, microseconds
-from ganforge.kinds.tables.reading.column_types import as_asked, column_of
+from ganforge.kinds.tables.reading.arrays import OBJECTS, Base, arrow_from, base_of, is_text, microseconds
+from ganforge.kinds.tables.reading.column_types import as_asked, column_of, few_left
 from ganforge.kinds.tables.reading.source import TableSource
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted
@@ -232,6 +232,8 @@ def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurv
         column = column_of(profile, dtype, source.formats.get(profile.name))
         if profile.name in corrections:
             column = as_asked(source, profile, dtype, column, corrections[profile.name])
+        if profile.name in source.objects and column.dtype != "object":
+            column = column.model_copy(update={"dtype": f"{OBJECTS}{column.dtype}]"})
         columns.append(column)
         if profile.beyond and column.kind in ("integer", "decimal"):
             row, value = profile.beyond
@@ -301,11 +303,25 @@ def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequenc
         )
     for name, form in facts.get("day_or_month_first", {}).items():
         words.append(f"The dates of {name!r} could have the day or the month first; they were read as {form}.")
+    if (index := facts.get("index_left_out")) is not None:
+        which = " and ".join(map(repr, index)) or "of texts or dates"
+        words.append(f"The frame's index {which} was left out; frame.reset_index() makes a column of it.")
     for name in facts.get("numbers_with_commas", ()):
         words.append(f"The numbers of {name!r} have commas and were read as text; write them like 1234.5.")
+    if inside := facts.get("rows_inside_cells"):
+        words.append(
+            f"{inside:,} lines that look like rows stand inside a cell: a quotation mark may be at a wrong place."
+        )
+    if comments := facts.get("comment_lines"):
+        words.append(f"{comments:,} lines at the beginning start with # and were left out as comments.")
+    for name in facts.get("names_as_values", ()):
+        words.append(f"The name {name!r} is also a value of its column: if the file has no line of names, add one.")
     if unnamed := facts.get("unnamed_columns"):
         words.append(f"{unnamed} columns have no name; they are called by their place, such as column_1.")
-    if pd.to_numeric(pd.Series(source.column_names), errors="coerce").notna().all():
+    numbers = (
+        facts.get("numbers_as_names") or pd.to_numeric(pd.Series(source.column_names), errors="coerce").notna().all()
+    )
+    if numbers:
         words.append("The names of the columns are numbers: if the file has no line of names, add one.")
     for profile, column in zip(profiles, columns, strict=True):
         values = profile.rows - profile.missing
@@ -317,4 +333,14 @@ def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequenc
             )
         if values == 0:
             words.append(f"{column.name!r} has no value in any row.")
-    return words
+    return words + _longer_identifiers(profiles, columns)
+
+
+def _longer_identifiers(profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
+    """Return a sentence for each identifier whose digits do not suffice for as many new rows as were read."""
+    pairs = [(column, few_left(profile, profile.rows)) for profile, column in zip(profiles, columns, strict=True)]
+    return [
+        f"Of the identifiers of {column.name!r} {few}. If they must not be, generate fewer rows."
+        for column, few in pairs
+        if column.kind == "identifier" and few and column.does.endswith(few)
+    ]

@@ -7,7 +7,7 @@ the rest. Rules prefer text in doubt: "007" would not be restored from a number.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,17 @@ class Reading:
         """Return whether the texts would be numbers with a point, or nothing, instead of a comma."""
         return self.comma and "comma" in (self.forms or ())
 
+    @property
+    def is_typed(self) -> bool:
+        """Return whether the values are numbers, dates or booleans."""
+        return not isinstance(self.result()[0], pd.StringDtype)
+
+    def would_take(self, text: str) -> bool:
+        """Return whether a column of numbers, dates or booleans remains one with this text."""
+        more = replace(self)
+        more.update(pa.array([text]))
+        return more.is_typed
+
     def result(self) -> tuple[Any, str | None]:
         """Return the pandas dtype of the column, and its form if that is not the default (Column.format)."""
         forms = self.forms or []
@@ -141,6 +152,11 @@ class Reading:
         if fewest == most:
             return "0." + "0" * most
         return "0.0#" if self.whole_with_point and not self.padded else None
+
+
+def is_missing(texts: pa.Array) -> pa.Array:
+    """Return which texts (N,) stand for a missing value, with blanks around them or not."""
+    return pc.is_in(pc.utf8_trim_whitespace(texts), value_set=pa.array(MISSING))
 
 
 def decimals_of(texts: pa.Array) -> NDArray[np.int64]:

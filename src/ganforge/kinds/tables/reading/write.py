@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from ganforge.core.files import refuse_taken, write_through
 from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import arrow_from, as_text, from_plain
+from ganforge.kinds.tables.reading.arrays import OBJECTS, arrow_from, arrow_type, as_text, from_plain
+from ganforge.kinds.tables.reading.frames import as_objects
 
 Frames = Iterable[pd.DataFrame]
 
@@ -110,7 +111,12 @@ def _tables(
     frames = iter(chunks)
 
     def table(frame: pd.DataFrame) -> pa.Table:
-        return pa.Table.from_pandas(frame[names].astype(dict.fromkeys(texts, "str")), preserve_index=False)
+        chosen = as_objects(frame[names].astype(dict.fromkeys(texts, "str")), columns)
+        made = pa.Table.from_pandas(chosen, preserve_index=False)
+        for place, column in enumerate(columns):
+            if column.dtype.startswith(OBJECTS):  # of these Arrow guesses the type, in each part anew
+                made = made.set_column(place, column.name, made.column(place).cast(arrow_type(column.dtype)))
+        return made
 
     first = table(next(frames, nothing))
     return first, itertools.chain([first], map(table, frames))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from graphlib import CycleError, TopologicalSorter
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
-from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
+from ganforge.kinds.tables.columns import LEARNED, MICROSECONDS, NUMBERS, Column
 from ganforge.kinds.tables.rules.conditions import Condition, ends_of, in_words, range_in_words, seen_in
 from ganforge.kinds.tables.rules.syntax import (
     Comparison,
@@ -26,17 +26,18 @@ from ganforge.kinds.tables.rules.syntax import (
     read_comparisons,
     starting_names,
 )
-from ganforge.kinds.tables.rules.values import at_least, at_most, write_number
+from ganforge.kinds.tables.rules.values import ByDay, at_least, at_most, by_day, write_number
 
 FORMS = "A rule is like start <= end, 0 <= age <= 99, city -> country, unique id or seen store."
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """`lower <= upper`, wherever both are present."""
+    """`lower <= upper`, wherever both are present; by_day where a moment counts as its day, beside a day."""
 
     lower: str
     upper: str
+    by_day: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ def _checked(rule: Rule, text: str, columns: Mapping[str, Column]) -> Rule:
         lower, upper = mine
         if (lower.kind == "datetime") != (upper.kind == "datetime"):
             raise _wrong_kind(text, upper, f"That of {lower.name!r} is {lower.kind}, so they cannot be compared.")
+        if (lower.zone is None) != (upper.zone is None) and by_day(lower, upper):
+            return replace(rule, by_day=True)
         if (lower.zone is None) != (upper.zone is None):
             zoned = lower if lower.zone else upper
             why = f"It has the zone {zoned.zone} and the other one none, so they cannot be compared."
@@ -162,9 +165,23 @@ def _wrong_kind(text: str, column: Column, why: str) -> RecipeError:
 # ---- rules together -------------------------------------------------------------------------------------------------
 
 
-def parse_rules(texts: Iterable[str], columns: Sequence[Column]) -> tuple[Rule, ...]:
-    """Parse and combine rules in words. Raises: RecipeError as read_rule and combined."""
-    return combined([rule for text in texts for rule in read_rule(text, columns)], columns)
+def parse_rules(
+    texts: Iterable[str], columns: Sequence[Column], days: Iterable[tuple[str, str]] = ()
+) -> tuple[Rule, ...]:
+    """Parse and combine rules in words. Args: days the pairs, lower and upper, that are compared by the day.
+
+    Raises: RecipeError as read_rule and combined.
+    """
+    rules = [rule for text in texts for rule in read_rule(text, columns)]
+    whole = {Ordered(*pair): Ordered(*pair, by_day=True) for pair in days}
+    return combined([whole.get(rule, rule) if isinstance(rule, Ordered) else rule for rule in rules], columns)
+
+
+def daily(rules: Iterable[Rule], columns: Mapping[str, Column]) -> dict[tuple[str, str], ByDay]:
+    """Return how each pair of columns, lower and upper, is compared that a rule compares by the day."""
+    pairs = [(rule.lower, rule.upper) for rule in rules if isinstance(rule, Ordered) and rule.by_day]
+    found = {(lower, upper): by_day(columns[lower], columns[upper]) for lower, upper in pairs}
+    return {pair: days for pair, days in found.items() if days}
 
 
 def combined(rules: Sequence[Rule], columns: Sequence[Column]) -> tuple[Rule, ...]:
@@ -238,12 +255,14 @@ def _refuse_contradictions(merged: Iterable[Rule], rules: Sequence[Rule], column
             "Then all of these columns would be equal in every row.",
             "Leave one of them out; where columns are the same, train with one.",
         ) from error
+    # where days are compared, the last moment of a day is not above it, in any zone
+    slack = 2 * MICROSECONDS["D"] if any(isinstance(rule, Ordered) and rule.by_day for rule in merged) else 0
     highest: dict[str, Condition] = {}  # of the ranges of a column and of all below it the one that begins highest
     for name in order:
         here = ranges.get(name, Condition(name))
         starts = [here, *(highest[lower] for lower in lowers.get(name, ()))]
         start = highest[name] = max(starts, key=lambda start: start.low * by_name[start.column].unit)
-        if start.low * by_name[start.column].unit > here.high * by_name[name].unit:
+        if start.low * by_name[start.column].unit > here.high * by_name[name].unit + slack:
             words = [rule_in_words(range_, columns) for range_ in (start, here)]
             raise RecipeError(
                 f"The rules {words[0]!r}, {words[1]!r} and {start.column} <= {name} contradict each other.",
@@ -275,11 +294,14 @@ def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Se
         before = dict(left)
         for order in orders:
             lower, upper = by_name[order.lower], by_name[order.upper]
+            days = daily([order], by_name).get((lower.name, upper.name))
             if not left[lower.name].missing and math.isfinite(low := left[lower.name].low):
                 least = at_least(_converted(low, lower, upper), upper, strict=False)
+                least = float(days.least(np.array([low]))[0]) if days else least
                 left[upper.name] &= Condition(upper.name, low=least, missing=True)
             if not left[upper.name].missing and math.isfinite(high := left[upper.name].high):
                 most = at_most(_converted(high, upper, lower), lower, strict=False)
+                most = float(days.most(np.array([high]))[0]) if days else most
                 left[lower.name] &= Condition(lower.name, high=most, missing=True)
     for name, condition in left.items():
         if condition.low > condition.high and not condition.missing:
@@ -350,6 +372,8 @@ def on_one_scale(
 
 def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, Column]) -> NDArray[np.bool_]:
     """Return which rows (N,) break a rule; without training rows as far as that can be seen."""
+    for (below, above), days in daily([rule], columns).items():
+        return np.asarray(days.least(rows[below]) > rows[above])
     if isinstance(rule, Ordered):
         lower, upper = on_one_scale(rule.lower, rule.upper, rows, columns)
         return np.asarray(lower > upper)

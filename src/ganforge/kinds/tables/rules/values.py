@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from zoneinfo import ZoneInfoNotFoundError
@@ -20,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.errors import InputError
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import MICROSECONDS, Column
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 _ISO = re.compile(
@@ -151,16 +152,75 @@ def moment(plain: float, column: Column) -> NDArray[np.datetime64]:
 
 def zone_of(column: Column) -> tzinfo:
     """Return the zone of a column that has one. Raises: InputError if this machine does not know it."""
-    name = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", column.zone or "UTC")  # pandas reads -0330 as three hours
     try:
-        zone: tzinfo = pd.DatetimeTZDtype("us", name).tz
-        return zone
+        return _zone(column.zone or "UTC")
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise InputError(
             f"The column {column.name!r} is in the zone {column.zone!r}, which this machine does not know.",
             "Its times cannot be compared.",
             "Install the Python package tzdata.",
         ) from error
+
+
+def _zone(name: str) -> tzinfo:
+    name = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", name)  # pandas reads -0330 as three hours
+    zone: tzinfo = pd.DatetimeTZDtype("us", name).tz
+    return zone
+
+
+@dataclass(frozen=True, slots=True)
+class ByDay:
+    """`lower <= upper` between moments and days: a moment counts as its day on the calendar of its zone."""
+
+    unit: int  # of the moments, in microseconds
+    zone: str  # theirs, "" for none
+    below: bool  # whether the lower column holds the days, and the upper one the moments
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError for what a stranger's model may hold."""
+        if self.unit not in MICROSECONDS.values() or not isinstance(self.zone, str) or self.below not in (True, False):
+            raise ValueError(f"{self} compares nothing by the day")
+        try:
+            _zone(self.zone or "UTC")
+        except ZoneInfoNotFoundError as error:
+            raise ValueError(f"the zone {self.zone!r} is not known on this machine") from error
+
+    def least(self, lower: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the smallest values of the upper column that are not below those of the lower one, (N,)."""
+        return self._begin(lower) if self.below else self._day(lower)
+
+    def most(self, upper: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the largest values of the lower column that are not above those of the upper one, (N,)."""
+        return self._day(upper) if self.below else self._begin(upper + 1) - 1
+
+    def _day(self, moments: NDArray[np.float64]) -> NDArray[np.float64]:
+        known = np.isfinite(moments)
+        clock = pd.DatetimeIndex((np.where(known, moments, 0).astype(np.int64) * self.unit).astype("M8[us]"))
+        if self.zone:
+            clock = clock.tz_localize("UTC").tz_convert(_zone(self.zone)).tz_localize(None)
+        return np.where(known, clock.asi8 // _DAY, moments)
+
+    def _begin(self, days: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the first moment of each day."""
+        known = np.isfinite(days)
+        midnight = pd.DatetimeIndex((np.where(known, days, 0).astype(np.int64) * _DAY).astype("M8[us]"))
+        if self.zone:  # a midnight that the clock shows twice begins with the first, one that it skips when it goes on
+            first = np.ones(len(days), dtype=bool)
+            midnight = midnight.tz_localize(_zone(self.zone), ambiguous=first, nonexistent="shift_forward")
+        return np.where(known, -(-midnight.asi8 // self.unit), days)
+
+
+def by_day(lower: Column, upper: Column) -> ByDay | None:
+    """Return how two columns compare by the day; None unless one holds days, without a zone, and the other moments.
+
+    Raises: InputError if this machine does not know the zone.
+    """
+    days = [column.kind == "datetime" and column.resolution == "D" and column.zone is None for column in (lower, upper)]
+    moments = upper if days[0] else lower
+    if sum(days) != 1 or moments.kind != "datetime":
+        return None
+    zone_of(moments)  # or its error in words
+    return ByDay(moments.unit, moments.zone or "", days[0])
 
 
 def _by_format(text: str, form: str | None) -> _Dated | None:
