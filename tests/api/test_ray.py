@@ -18,6 +18,7 @@ import pytest
 import ganforge as gf
 from ganforge.api import in_ray
 from ganforge.api.in_ray import prepare_in_ray, train_in_ray, train_one
+from ganforge.kinds.pictures.measures import judge
 from ganforge.run import Run
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is an extra")
@@ -106,9 +107,9 @@ def test_pictures_are_prepared_where_training_finds_them(tmp_path: Path, monkeyp
     asked = in_ray._as_text({"source": "digits8"})[0]
     told = json.loads(in_ray.prepare_one(asked, str(tmp_path / "cache")))
     assert told["shape"] == [1, 8, 8]
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"judge-v2-{told['hash'][:24]}-classes-0"], (
-        "small pictures need no cache of their own, but their judge does"
-    )
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [
+        f"judge-v{judge.VERSION}-{told['hash'][:24]}-classes"
+    ], "small pictures need no cache of their own, but their judge does"
 
 
 @pytest.mark.slow

@@ -14,8 +14,10 @@ import pytest
 from ganforge.core.files import (
     append_line,
     check_folder,
+    remove_folder,
     remove_leftovers,
     storage_error,
+    unfinished_name,
     write_folder,
     write_whole,
 )
@@ -62,6 +64,41 @@ def test_leftovers_are_found_at_any_depth_and_nothing_else_is_touched(tmp_path: 
     assert all(path.is_file() for path in kept)
     assert not any(path.exists() for path in gone)
     assert not (tmp_path / ".model.77.0123abcd.old").exists()
+
+
+NAMES = {
+    "246 bytes": "a" * 246,
+    "255 bytes": "a" * 255,
+    "two bytes a letter": "a" + "é" * 127,
+    "three bytes a letter": "漢" * 85,
+    "no text": b"\xff".decode("utf-8", "surrogateescape") * 250,
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_a_name_as_long_as_the_file_system_allows_is_written_whole(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temporary names have 143 bytes at most, which encrypted file systems allow too."""
+    seen: list[str] = []
+    replace = Path.replace
+
+    def watched(path: Path, target: Path) -> Path:
+        seen.append(path.name)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    write_whole(tmp_path / name, b"1")
+    write_whole(tmp_path / name, b"2")
+    assert (tmp_path / name).read_bytes() == b"2"
+    (tmp_path / name).unlink()
+    write_folder(tmp_path / name, lambda target: (target / "weights").write_bytes(b"old"))
+    write_folder(tmp_path / name, lambda target: (target / "weights").write_bytes(b"new"))
+    assert (tmp_path / name / "weights").read_bytes() == b"new"
+    remove_folder(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    assert max(len(os.fsencode(one)) for one in seen if one != name) <= 143
+    assert all(unfinished_name(one) for one in seen if one != name)
 
 
 @pytest.mark.parametrize("accident", [KeyboardInterrupt(), OSError(5, "Input/output error")])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.picture_file import assemble, open_picture, picture_paths, places_for, write_picture
@@ -42,11 +42,12 @@ def test_transparency_and_colour_profile_are_kept(tmp_path: Path) -> None:
     alpha = np.zeros((20, 30, 1), np.uint8)
     alpha[:10] = 255
     picture = Image.fromarray(np.concatenate([coloured(), alpha], axis=2))
-    picture.save(tmp_path / "a.png", icc_profile=b"a profile")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture.save(tmp_path / "a.png", icc_profile=profile)
     through(tmp_path / "a.png", tmp_path / "b.png", 3)
     with Image.open(tmp_path / "b.png") as image:
         assert image.mode == "RGBA"
-        assert image.info["icc_profile"] == b"a profile"
+        assert image.info["icc_profile"] == profile
         made = np.asarray(image)
     assert np.array_equal(made[..., :3], twice(coloured()))
     assert (made[:18, :, 3] == 255).all()

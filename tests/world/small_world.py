@@ -32,8 +32,8 @@ exchanges, send_off = 0, worlds.World.send_off
 
 def counted(world, tensors):
     global exchanges
-    exchanges += 1
-    if exchanges == {number}:
+    exchanges += world.size > 1  # the leader, which times this machine first, takes a few steps alone
+    if exchanges == {number} and world.size > 1:
         {does}
     return send_off(world, tensors)
 

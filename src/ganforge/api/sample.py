@@ -139,8 +139,8 @@ def apply(
     """Apply the model of a run to data.
 
     A table's missing cells are filled by the model; other cells stay as they are. A picture of any
-    size is processed in tiles, so that its size costs time and not memory; transparency, EXIF
-    and colour profile are kept. A file that is not a usable picture is skipped and reported.
+    size is processed in tiles, so that its size costs time and not memory; transparency, colour profile and the EXIF
+    data that still hold are kept. A file of a folder that cannot be used or written is skipped and reported.
 
     Args: source a table's path or frame with the columns that the model was trained on; or a picture, a folder of
         pictures, or one picture as uint8 (H, W) or (H, W, C). out the file or folder to write; None for a data frame or

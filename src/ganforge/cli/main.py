@@ -280,8 +280,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args: arguments the words after the program's name, by default those typed.
     Returns: the exit code: 0 done, 1 training or storage failed, 2 bad usage or input, 3 the target of --until was not
-        reached, 4 `diagnose --check` found something critical, 130 stopped by the person, 143 by a cluster's SIGTERM,
-        141 the reader of the output has left.
+        reached, 4 `diagnose --check` found something critical, 5 `apply` skipped files, 130 stopped by the person, 143
+        by a cluster's SIGTERM, 141 the reader of the output has left.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     traceback = "--traceback" in words

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ganforge.kinds.pictures.invert.inversion import Inversion
 
 MOST_TOLD = 10  # skipped pictures that are named
+SOME_SKIPPED = 5  # exit code of `apply`
 
 
 def _places(verb: str) -> str:
@@ -80,10 +81,15 @@ def apply(
 ) -> None:
     """Take your own data through the trained model of RUN."""
     console = Console()
-    with Applying(console) as view:
-        written = ganforge.apply(run, data, out, seed=seed, force=force, observers=(view,), **asked)
-    view.tell_kept(console)
+    view = Applying(console)
+    try:
+        with view:
+            written = ganforge.apply(run, data, out, seed=seed, force=force, observers=(view,), **asked)
+    finally:
+        view.tell_kept(console)
     tables.say_path("Wrote", Path(str(written)), console)
+    if view.skipped:
+        raise typer.Exit(SOME_SKIPPED)
 
 
 class Applying:
@@ -91,7 +97,7 @@ class Applying:
 
     def __init__(self, console: Console) -> None:
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # the name of a file
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -101,7 +107,8 @@ class Applying:
         )
         self._task: TaskID | None = None
         self._notes: dict[str, int] = {}  # each note, with the number of pictures that it was said of
-        self._skipped: list[str] = []
+        self.skipped: list[str] = []
+        self._count = 0  # files in all
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -115,24 +122,27 @@ class Applying:
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Show what happens to one of several pictures."""
+        self._count = int(event["count"])
         if event["kind"] == "skipped":
-            self._skipped.append(str(event["reason"]))
+            self.skipped.append(str(event["reason"]))
         elif event["kind"] == "noted":
             self._notes[str(event["sentence"])] = self._notes.get(str(event["sentence"]), 0) + 1
         else:
             if self._task is None:
                 self._task = self._bar.add_task("", total=event["count"])
             done = event["number"] - 1 + event["share"]
-            self._bar.update(self._task, completed=done, description=Path(event["picture"]).name)
+            self._bar.update(self._task, completed=done, description=tables.plain(Path(event["picture"]).name).plain)
 
     def tell_kept(self, console: Console) -> None:
         """Print what was converted, and what was left out."""
         for note, count in self._notes.items():
             tables.say(f"Note: {note}{f' ({count} pictures)' if count > 1 else ''}.", console)
-        for reason in self._skipped[:MOST_TOLD]:
+        for reason in self.skipped[:MOST_TOLD]:
             tables.say(f"Skipped: {reason}", console, "yellow")
-        if len(self._skipped) > MOST_TOLD:
-            tables.say(f"Skipped: {len(self._skipped) - MOST_TOLD} more.", console, "yellow")
+        if len(self.skipped) > MOST_TOLD:
+            tables.say(f"Skipped: {len(self.skipped) - MOST_TOLD} more.", console, "yellow")
+        if self.skipped:
+            tables.say(f"{len(self.skipped)} of {self._count} files were skipped.", console, "yellow")
 
 
 # ---- invert and augment, of pictures alone ---------------------------------------------------------------------------

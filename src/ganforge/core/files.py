@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MANIFEST = "manifest.json"  # written last: a folder without it was never finished
+MOST_NAME = 100  # bytes of a name within a temporary one: file systems allow 255 in all, encrypted ones 143
 _UNFINISHED = re.compile(r"\.(?P<name>.+)\.\d+\.[0-9a-f]{8}(?P<old>\.old)?")  # the temporary names below
 
 
@@ -43,6 +44,12 @@ def storage_error(path: Path, error: OSError) -> StorageError:
             return StorageError(what, "The disk did not answer as it should.", "Check the disk, then go on.")
     reason = f"The system says: {error.strerror or error}."
     return StorageError(f"{path} could not be written.", reason, "Check the folder and its permissions.")
+
+
+def is_out_of_room(error: Exception) -> bool:
+    """Return whether no other file could be written either: the disk is full, or can only be read."""
+    number = getattr(error.__cause__, "errno", None)
+    return isinstance(error, StorageError) and number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def refuse_taken(
@@ -79,7 +86,7 @@ def write_through(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
 
     Raises: StorageError; what `fill` raises. The old file is then untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -93,6 +100,14 @@ def write_through(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
     finally:  # Ctrl-C ends here too
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """Return a new name beside a path, for what is not finished. Of a long name it holds the beginning."""
+    name = path.name
+    while len(os.fsencode(name)) > MOST_NAME:
+        name = name[:-1]
+    return path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
 
 
 def append_line(path: Path, line: str) -> None:
@@ -134,7 +149,7 @@ def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
     Args: fill writes into the empty folder it is given. An existing `folder` is replaced.
     Raises: StorageError if it cannot be written; an existing folder is then untouched. After a kill: as `write_folder`.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary = _temporary(folder)
     old = temporary.with_name(temporary.name + ".old")
     try:
         temporary.mkdir(parents=True)
@@ -154,7 +169,7 @@ def write_tree(folder: Path, fill: Callable[[Path], None]) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder whole or not at all: what a kill leaves of it has a temporary name."""
-    doomed = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    doomed = _temporary(folder)
     with suppress(OSError):  # a file that stays is not a reason to stop
         folder.replace(doomed)
         shutil.rmtree(doomed, ignore_errors=True)

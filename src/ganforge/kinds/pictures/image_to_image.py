@@ -15,18 +15,27 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganforge.contracts import Observer
+from ganforge.core.files import is_out_of_room, storage_error
 from ganforge.core.model_files import built, read_description
-from ganforge.errors import DataError, InputError, RunError, refused
+from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RunError, refused
 from ganforge.kinds.pictures.enhance.degradation import read_degradation
 from ganforge.kinds.pictures.enhance.game import enhancer_for
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, translator
-from ganforge.kinds.pictures.picture_file import assemble, open_picture, picture_paths, places_for, write_picture
+from ganforge.kinds.pictures.picture_file import (
+    assemble,
+    check_size,
+    list_pictures,
+    open_picture,
+    places_for,
+    write_picture,
+)
 from ganforge.kinds.pictures.plan import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings
 AT_ONCE = 2**20  # pixels in one pass
+MOST_NAMED = 5  # files that are not pictures
 TileFunction: TypeAlias = Callable[[Tensor], Tensor]
 """x (1, C, H, W) in -1..1 -> (1, C', factor * H, factor * W) in -1..1."""
 Progress: TypeAlias = Callable[[float], None]
@@ -152,7 +161,8 @@ class PictureMap:
         """Apply the network to a picture file, a folder, or an array (H, W) or (H, W, C), which is returned as one.
 
         Args: out a file or folder, required except for an array; options strength (0..1), force.
-        Raises: InputError, DataError, StorageError.
+        A file of a folder that cannot be used, or whose result cannot be written, is skipped and told.
+        Raises: InputError, DataError for a file or if a folder has no usable one, StorageError.
         """
         model = self if options.get("strength") is None else self.at(options["strength"])
         if not isinstance(source, str | Path):
@@ -160,19 +170,31 @@ class PictureMap:
         if out is None:
             raise InputError("No place was named for the pictures.", do="Name a file or a folder with --out.")
         place, path = out.expanduser(), Path(source).expanduser()
-        pairs = list(places_for(picture_paths(path), path, place, force=bool(options.get("force"))))
-        for number, (original, target) in enumerate(pairs):
-            tell = _Tell(observers, original, number, len(pairs))
+        listing = list_pictures(path)
+        try:
+            pairs = list(places_for(listing.pictures, path, place, force=bool(options.get("force"))))
+        except OSError as error:  # such as a name that is too long to be looked for
+            raise storage_error(place, error) from error
+        count, reasons = len(pairs) + len(listing.left_out), []
+        for number, (original, why) in enumerate(listing.left_out.items()):
+            _Tell(observers, original, number, count)("skipped", reason=why)
+        if listing.others:
+            _Tell(observers, path, 0, count)("noted", sentence=_left_alone(listing.others))
+        for number, (original, target) in enumerate(pairs, len(listing.left_out)):
+            tell = _Tell(observers, original, number, count)
             try:
                 notes = model._file(original, target, tell)
-            except DataError as error:
-                if len(pairs) == 1:
+            except Exception as error:  # whatever is wrong with one picture, the others do not share it
+                if path.is_file() or isinstance(error, Interrupted) or is_out_of_room(error):
                     raise
-                tell("skipped", reason=str(error))
+                reasons.append(_reason(original, error))
+                tell("skipped", reason=reasons[-1])
                 continue
             for note in notes:
                 tell("noted", sentence=note)
             tell("applied", share=1.0, path=str(target))
+        if len(reasons) == len(pairs):
+            raise DataError(f"None of the pictures in {str(path)!r} could be used.", f"The first: {reasons[0]}")
         return place
 
     def next_steps(self) -> Mapping[str, str]:
@@ -183,6 +205,7 @@ class PictureMap:
         """Convert one file. Returns: what was changed in it."""
         lightness = self.task == "enhance" and self.keeps_grey
         given = open_picture(original, self.channels, lightness=lightness, holes=self.fills)
+        check_size(target, self.factor * given.pixels.shape[1], self.factor * given.pixels.shape[0])
         made = self(given.pixels, progress=lambda share: tell("applied", share=share, path=str(target)))
         image = assemble(given, made, keep_grey=self.keeps_grey)
         return (*given.notes, *write_picture(image, target, given))
@@ -198,6 +221,21 @@ class PictureMap:
             )
         made: NDArray[np.uint8] = self(pixels)
         return made[..., 0] if picture.ndim == 2 and made.shape[2] == 1 else made
+
+
+def _reason(picture: Path, error: Exception) -> str:
+    """Return why a picture was skipped."""
+    if isinstance(error, GanforgeError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{picture} needs more memory than there is."
+    return f"{picture} could not be used: {type(error).__name__}: {error}."
+
+
+def _left_alone(others: Sequence[Path]) -> str:
+    """Return a sentence on the files of a folder that are not pictures by their names."""
+    names = ", ".join(path.name for path in others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
+    return f"{len(others)} files were left alone, for their names are not those of pictures: {names}"
 
 
 class _Tell:

@@ -1,13 +1,14 @@
 """Conversion of a picture file by a network, keeping everything that the network does not change.
 
-Upright pixels are passed to the network; the result shows upright. Transparency, the colour profile and EXIF data
-are kept. A picture of another mode than the network's is converted, and the conversion is reported.
+Upright pixels are passed to the network; the result shows upright. Transparency, the colour profile and the EXIF data
+that still hold are kept. A picture of another mode than the network's is converted, and the conversion is reported.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.enhance.degradation import FILL
+from ganforge.kinds.pictures.metadata import (
+    COLOUR_TAGS,
+    MOST_EXIF,
+    TRANSPARENT,
+    fitting,
+    kept_exif,
+    space_of,
+    space_of_mode,
+    to_srgb,
+)
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
+    FORMATS,
     on_white,
     opened,
     plain,
@@ -34,8 +46,13 @@ from ganforge.kinds.pictures.reading.feed import HALF
 from ganforge.kinds.pictures.reading.part import kinds_of
 from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
 
-KINDS = {**GRIDS, ".tif": "TIFF", ".tiff": "TIFF"}
-TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
+KINDS = {**GRIDS, ".jfif": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+BY_CONTENT = (*FORMATS, "PPM", "JPEG2000", "AVIF", "QOI")  # are read under any name
+BY_NAME = ("TGA", "PCX", "SGI", "ICO", "MPO")  # other files begin like these: they are read under their own names
+UNREAD = (
+    ".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw", ".xcf",
+)  # fmt: skip
+"""Pictures that Pillow does not know. It knows more than are read here, such as EPS, which runs programs."""
 Pixels = NDArray[np.uint8]
 
 
@@ -47,7 +64,8 @@ class Opened:
     grey: bool  # whether the file has no colours
     alpha: Image.Image | None
     colours: tuple[Image.Image, Image.Image] | None  # blue and red difference, if only the lightness is processed
-    exif: bytes
+    exif: Image.Exif
+    dpi: tuple[float, float] | None
     profile: bytes | None
     notes: tuple[str, ...]
 
@@ -77,6 +95,66 @@ def picture_paths(source: Path) -> list[Path]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a folder and its subfolders, but for hidden ones."""
+
+    pictures: list[Path]
+    left_out: dict[Path, str]  # pictures by their names, links and folders that cannot be read, and why
+    others: list[Path]  # by their names
+
+
+def list_pictures(source: Path) -> Listing:
+    """List the files of a folder, sorted; of a file, itself.
+
+    Raises: DataError if the path does not exist, or has no picture that can be read.
+    """
+    if not source.is_dir():
+        return Listing(picture_paths(source), {}, [])
+    pictures: list[Path] = []
+    others: list[Path] = []
+    left_out: dict[Path, str] = {}
+
+    def unreadable(error: OSError) -> None:
+        left_out[Path(error.filename)] = f"{error.filename} cannot be opened: {error.strerror}."
+
+    for folder, folders, names in os.walk(source, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(folder, name) for name in (*folders, *names) if not name.startswith(".")):
+            if why := _why_not(path):
+                left_out[path] = f"{path} {why}."
+            elif path.name not in folders:
+                (pictures if _format_of(path) else others).append(path)
+    if not pictures:
+        raise DataError(
+            f"The folder {str(source)!r} holds no pictures that can be read.",
+            next(iter(left_out.values()), f"A picture's name ends in {', '.join(SUFFIXES)} and the like."),
+            "Give a picture or a folder of pictures.",
+        )
+    return Listing(sorted(pictures), dict(sorted(left_out.items())), sorted(others))
+
+
+def _why_not(path: Path) -> str | None:
+    """Return why an entry of a folder is not read although one might expect it."""
+    try:
+        if path.is_dir():
+            return "is a link to a folder, which is not followed" if path.is_symlink() else None
+        if not path.exists():
+            return "is a link that leads nowhere"
+        if _format_of(path):
+            return None if path.is_file() else "is not a file"
+    except OSError as error:
+        return f"cannot be opened: {error.strerror}"
+    named = Image.MIME.get(Image.registered_extensions().get(path.suffix.lower(), ""), "")
+    return "is of a format that is not read" if named.startswith("image/") or path.suffix.lower() in UNREAD else None
+
+
+def _format_of(path: Path) -> str | None:
+    """Return Pillow's name of the format of a file's suffix, if it is read."""
+    name = Image.registered_extensions().get(path.suffix.lower())
+    return name if name in (*BY_CONTENT, *BY_NAME) else None
+
+
 def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = False) -> Opened:
     """Read a picture for a network of so many channels.
 
@@ -85,19 +163,27 @@ def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = Fa
     Raises: DataError if the file is not a picture that can be used, with the reason.
     """
     try:
-        with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True) as image:
+        own = _format_of(path)
+        formats = tuple(name for name in (*BY_CONTENT, own) if name in Image.OPEN)
+        with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True, formats=formats) as image:
             return _as_opened(image, channels, lightness, holes)
     except BROKEN as error:
-        raise DataError(f"{path} cannot be used: {reason_of(error)}.", do="Leave it out.") from error
+        unread = _why_not(path) if isinstance(error, UnidentifiedImageError) else None
+        what = f"{path} {unread}." if unread else f"{path} cannot be used: {reason_of(error)}."
+        raise DataError(what, do="Save it as .png first." if unread else "Leave it out.") from error
 
 
 def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) -> Opened:
-    exif, profile, notes = image.getexif(), image.info.get("icc_profile"), []
-    upright = ImageOps.exif_transpose(image)
-    exif[ExifTags.Base.Orientation] = 1  # the pixels are upright now
-    if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La"):
-        notes.append(f"{image.mode} was brought to 8 bits a channel")
-    eight = plain(upright)
+    frames = getattr(image, "n_frames", 1)
+    exif, dpi = kept_exif(image)
+    own = space_of_mode(image.mode)
+    wanted = "L" if channels == 1 and (own == "L" or not lightness) else "RGB"
+    eight, profile, notes = _in_space(image, own, wanted)
+    if ExifTags.IFD.Exif in exif and (own in ("CMYK", "LAB") or profile != image.info.get("icc_profile")):
+        for tag in COLOUR_TAGS:
+            exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
+    if frames > 1:
+        notes.append(f"only the first of its {frames} pictures was taken")
     transparent = eight.mode in TRANSPARENT or "transparency" in eight.info
     alpha = eight.convert("RGBA").getchannel("A") if transparent and channels != 4 else None
     opaque = eight.convert("RGBA").convert("RGB") if alpha else eight
@@ -120,7 +206,32 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
         elif channels > 1 and grey:
             notes.append("the model is coloured and the picture grey: it was given as a coloured one")
     pixels = np.asarray(network_sees).reshape(network_sees.height, network_sees.width, channels)
-    return Opened(pixels, grey, alpha, colours, exif.tobytes() if len(exif) else b"", profile, tuple(notes))
+    return Opened(pixels, grey, alpha, colours, exif, dpi, profile, tuple(notes))
+
+
+def _in_space(image: Image.Image, own: str, wanted: str) -> tuple[Image.Image, bytes | None, list[str]]:
+    """Return a picture upright in 8 bits, the colour profile that holds for it, and what was changed.
+
+    Args: own, wanted: the spaces (of `metadata.SPACES`) of the picture and of what the network makes of it. Where they
+        differ the picture is converted to sRGB, by its profile if it has one.
+    """
+    profile, notes = image.info.get("icc_profile"), []
+    if profile and (space := space_of(profile)) != own:
+        why = f"is one of {space} and the picture {own}" if space else "cannot be read"
+        notes.append(f"its colour profile {why}: it was left out")
+        profile = None
+    upright = ImageOps.exif_transpose(image)
+    if own == "LAB" or (profile and own != wanted):
+        made = to_srgb(upright if own in ("CMYK", "LAB") else plain(upright), profile)
+        if made is not None:
+            return made, None, [*notes, f"{own} was converted to sRGB{' by its colour profile' if profile else ''}"]
+        notes.append("its colour profile is damaged: it was left out")
+        profile = None
+    if own == "CMYK":
+        notes.append("CMYK was converted to RGB without a colour profile")
+    elif image.mode.startswith(("I", "F")):
+        notes.append(f"{image.mode} was brought to 8 bits a channel")
+    return plain(upright), profile, notes
 
 
 def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:
@@ -136,7 +247,7 @@ def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:
     else:
         image = Image.fromarray(np.ascontiguousarray(made[..., 0] if made.shape[2] == 1 else made))
         if given.grey and keep_grey and image.mode != "L":
-            image = image.convert("L")
+            image = image.convert("LA" if image.mode == "RGBA" else "L")
     if given.alpha is not None:
         image.putalpha(_resized(given.alpha, size))
     return image
@@ -156,26 +267,43 @@ def kind_for(name: Path) -> str:
     return kind
 
 
+def check_size(place: Path, width: int, height: int) -> None:
+    """Raise InputError for a picture that its format cannot hold, before it is made."""
+    kind = kind_for(place)
+    if max(width, height) > (most := MOST_SIDE.get(kind, math.inf)):
+        what = f"{place} would have {width} x {height} pixels."
+        raise InputError(what, f"{kind} holds {most:,} a side.", "Use .png.")
+
+
 def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, ...]:
     """Write one picture whole or not at all, with EXIF and colour profile. Returns: the changes this needed.
 
-    Raises: InputError for a size that its format cannot hold; StorageError.
+    Raises: InputError for what its format cannot hold; StorageError.
     """
     kind, notes = kind_for(place), []
-    if max(image.size) > (most := MOST_SIDE.get(kind, math.inf)):
-        raise InputError(
-            f"{place} would have {image.width} x {image.height} pixels.", f"{kind} holds {most:,} a side.", "Use .png."
-        )
     if kind == "JPEG" and image.mode in ("RGBA", "LA"):
-        image = on_white(image)
+        image = on_white(image).convert("L" if image.mode == "LA" else "RGB")
         notes.append("JPEG knows no transparency: it was laid on white")
     options: dict[str, Any] = {**QUALITY.get(kind, {})}
-    if given.exif:
-        options["exif"] = given.exif
-    if given.profile and image.mode != "L":
-        options["icc_profile"] = given.profile
+    with quiet_pillow():
+        exif, left_out = fitting(given.exif, MOST_EXIF if kind == "JPEG" else math.inf)
+    notes += left_out
+    if len(exif):
+        options["exif"] = exif
+    if given.dpi:
+        options["dpi"] = given.dpi
+    if given.profile:
+        if space_of(given.profile) == ("RGB" if kind == "WEBP" else space_of_mode(image.mode)):  # WebP knows no grey
+            options["icc_profile"] = given.profile
+        else:
+            image = to_srgb(image, given.profile) or image
     file = io.BytesIO()
-    image.save(file, kind, **options)
+    try:
+        with quiet_pillow():
+            image.save(file, kind, **options)
+    except BROKEN as error:
+        why = f"{kind} does not take it: {str(error).strip() or type(error).__name__}."
+        raise InputError(f"{place} could not be written.", why, "Use .png.") from error
     write_whole(place, file.getvalue())
     return tuple(notes)
 

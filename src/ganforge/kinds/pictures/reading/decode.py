@@ -198,15 +198,15 @@ def _decode_group(group: list[Item], target: Target) -> Block:
     return Block(stacked, np.array(rows, np.int64), tuple(failed), enlarged)
 
 
-def opened(file: BinaryIO, *, any_shape: bool = False) -> Image.Image:
+def opened(file: BinaryIO, *, any_shape: bool = False, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """Open an image and check its header; nothing is decoded yet.
 
-    Args: any_shape whether to accept extreme aspect ratios and tiny sizes, useless for training.
+    Args: any_shape whether to accept extreme aspect ratios and tiny sizes, useless for training; formats by Pillow.
     """
     if not file.read(1):
         raise UnusableError("an empty file (0 bytes)")
     file.seek(0)
-    image = Image.open(file, formats=FORMATS)
+    image = Image.open(file, formats=formats)
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise UnusableError(f"{width} x {height} is more than {MOST_PIXELS:,} pixels (a decompression bomb?)")
