@@ -22,7 +22,6 @@ import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from figures import Figures
@@ -88,11 +87,9 @@ def told(measure: Measure) -> str:
     return f"  {measure.name:18s} {value}   real {measure.floor:.3f}   Gaussian {measure.reference:.3f}"
 
 
-def clearly_better(mine: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two intervals do not meet, and mine is the better one."""
-    if mine["better"] == "lower":
-        return bool(mine["high"] < other["low"])
-    return bool(mine["low"] > other["high"])
+def clearly_better(mine: Measure, other: Measure) -> bool:
+    """Return whether two intervals do not meet, and mine is the better one."""
+    return mine.high < other.low if mine.better == "lower" else mine.low > other.high
 
 
 def main() -> None:
@@ -127,10 +124,10 @@ def main() -> None:
                 for key in MEASURES:
                     print(told(found[name][key]), flush=True)
                     seen = found[name][key]
-                    beside = {"low": seen["low"], "high": seen["high"], "real": seen["floor"]}
+                    beside = {"low": seen.low, "high": seen.high, "real": seen.floor}
                     where = f"{key}, {name}, {'with' if labels else 'without'} labels, seed {seed}"
-                    figures.add(where, seen["value"], gaussian=seen["reference"], shown=shown, **beside)
-            rival = min((found[name] for name in found if name != "default"), key=lambda one: one[MEASURES[0]]["value"])
+                    figures.add(where, seen.value, gaussian=seen.reference, shown=shown, **beside)
+            rival = min((found[name] for name in found if name != "default"), key=lambda one: one[MEASURES[0]].value)
             won = [clearly_better(found["default"][key], rival[key]) for key in MEASURES[:2]]
             print(f"  the default is clearly better in distance: {won[0]}, in recall: {won[1]}")
             for key, better in zip(MEASURES[:2], won, strict=True):
