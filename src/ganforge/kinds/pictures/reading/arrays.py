@@ -20,7 +20,7 @@ from ganforge.kinds.pictures.reading.part import Block, Native, Part, Pixels, Ta
 
 CHUNK = 8 * 1024 * 1024  # bytes read at a time
 IN_MEMORY = 64 * 1024 * 1024  # bytes of pictures: more are kept on disk
-ROWS_AT_ONCE = 256  # of a file, if single rows are read
+ROWS_AT_ONCE = 16  # of a file, if single rows are read: each may map a page of megabytes from the cache
 
 
 class MappedArray:
@@ -52,8 +52,10 @@ class MappedArray:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
-        if isinstance(rows, slice):
+        if isinstance(rows, slice) and rows.step in (None, 1):
             return np.array(self._mapped()[rows])
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
         read = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for first in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(first, first + ROWS_AT_ONCE)
