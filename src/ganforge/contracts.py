@@ -284,7 +284,8 @@ class Job(Protocol):
         return {}
 
     def prepare(self) -> None:
-        """Prepare what training needs before its clock starts, such as the judge of quality."""
+        """Prepare what training needs before its clock starts, such as the judge of quality; by default nothing."""
+        return  # explicit: an empty body would be an abstract method
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Write samples to the run folder and return the product's quality; {} where there is nothing to measure."""

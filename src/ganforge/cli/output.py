@@ -19,7 +19,6 @@ from ganforge.records import Bars, Block, Content, Prose, Rivals, Rows, read_eva
 if TYPE_CHECKING:
     from ganforge.api.runs import RunSummary
     from ganforge.recipe import Recipe, Section
-    from ganforge.records import Rows
 
 SHOWN = ("data", "own", "network", "objective", "augmentation", "optimiser", "average", "length", "compute", "records")
 LONGEST = 24  # letters of a cell that is not broken

@@ -10,20 +10,17 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ganforge.core.device import memory_bytes
 from ganforge.core.files import check_folder, read_json_file
 from ganforge.errors import RunError, refused
 from ganforge.recipe import FORMER_KINDS
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 TYPES = {  # of the format -> its name in torch; no others are read
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -65,8 +62,6 @@ def read_tensors(path: Path, expected: Mapping[str, Declared] | None = None) -> 
     Args: expected exactly what the file must declare; None accepts anything.
     Raises: RunError if it is damaged or not as expected.
     """
-    from safetensors.torch import load_file
-
     declared = read_declared(path)
     if expected is not None:
         refuse_others(path, declared, expected)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from safetensors.numpy import load, save
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
+from ganforge.contracts import Batch, Feed, Game, Job, Plain, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
@@ -136,7 +136,7 @@ def open_job(recipe: Recipe, tell: Tell, task: GenerateRows | Impute) -> RowsJob
 
 
 @dataclass(slots=True)
-class RowsJob:
+class RowsJob(Job):
     """A task on an open table with everything chosen."""
 
     recipe: Recipe
@@ -160,9 +160,6 @@ class RowsJob:
         """Return the codec: JSON, and its arrays as safetensors."""
         content, arrays = codec_content(self.table.codec)
         return {"codec": json.dumps(content).encode(), "arrays": save(arrays)}
-
-    def prepare(self) -> None:
-        """Do nothing: rows are compared without a judge to train."""
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Draw and measure the model so far, as the task does."""

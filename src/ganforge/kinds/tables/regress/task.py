@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Task, Tell
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
@@ -83,7 +83,7 @@ class Regress(Task):
 
 
 @dataclass(slots=True)
-class RegressJob:
+class RegressJob(Job):
     """A regression on an open table with everything chosen."""
 
     recipe: Recipe
@@ -102,13 +102,6 @@ class RegressJob:
         """Build the game of one player, initialised from the seed."""
         return build_game(self.recipe, len(self.table.feature_names))
 
-    def brief(self) -> Mapping[str, bytes]:
-        """Return nothing: the rows have the number of features."""
-        return {}
-
-    def prepare(self) -> None:
-        """Do nothing: the closed form is computed at once."""
-
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Draw predicted against measured values; return R^2 and RMSE on the held-out rows; for a line every theta too.
 
@@ -124,10 +117,6 @@ class RegressJob:
         if theta is not None and len(table.feature_names) <= SHOWN_THETAS:
             quality |= {f"theta_{index}": float(value) for index, value in enumerate(theta)}
         return quality
-
-    def finish(self, product: nn.Module) -> nn.Module:
-        """Return the product as it is."""
-        return product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """Write model.json and model.safetensors into an empty folder."""
