@@ -52,10 +52,11 @@ class MappedArray:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
-        if isinstance(rows, slice) and rows.step in (None, 1):
-            return np.array(self._mapped()[rows])
         if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(len(self)))
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                return np.array(self._mapped()[start:stop])
+            rows = np.arange(start, stop, step)
         read = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for first in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(first, first + ROWS_AT_ONCE)
@@ -196,7 +197,8 @@ def channels_last(array: NDArray[Any]) -> NDArray[Any]:
 
 def sample_of(array: Array, scale: Scale, most: int) -> Pixels:
     """Return up to `most` pictures (n, H, W, C), spread over the array."""
-    return channels_last(scale.apply(array[:: max(1, len(array) // most)][:most]))
+    step = max(1, len(array) // most)
+    return channels_last(scale.apply(array[: most * step : step]))
 
 
 def _blocks(array: Array, scale: Scale, target: Target) -> Iterator[Block]:
