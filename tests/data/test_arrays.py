@@ -16,7 +16,7 @@ from ganforge.kinds.pictures.generate.task import _survey
 from ganforge.kinds.pictures.reading import array_files, arrays
 from ganforge.kinds.pictures.reading import feed as picture_feed
 from ganforge.kinds.pictures.reading import feed as stored
-from ganforge.kinds.pictures.reading.arrays import ROWS_AT_ONCE, MappedArray
+from ganforge.kinds.pictures.reading.arrays import MappedArray
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.recipe import Request
@@ -379,27 +379,3 @@ def test_an_npz_file_of_unknown_compression_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as an array"):
         survey(tmp_path / "x.npz")
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [slice(None), slice(5, 300), slice(None, None, 7), slice(280, 20, -3), np.r_[3, 3, 299, 0:200], slice(9, 9)],
-    ids=str,
-)
-def test_rows_of_a_file_are_those_of_the_array_and_scattered_ones_are_mapped_few_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Any
-) -> None:
-    """Each row that a map has touched holds a page of the cache, which may be megabytes long."""
-    array = np.random.default_rng(0).integers(0, 255, (300, 4, 5), np.uint8)
-    array.tofile(tmp_path / "rows")
-    mapped, asked = MappedArray(tmp_path / "rows", array.dtype, array.shape), []
-
-    class Map:
-        def __getitem__(self, part: Any) -> Any:
-            asked.append(part)
-            return array[part]
-
-    np.testing.assert_array_equal(mapped[rows], array[rows])
-    monkeypatch.setattr(mapped, "_mapped", Map)
-    np.testing.assert_array_equal(mapped[rows], array[rows])
-    assert all(isinstance(part, slice) or len(part) <= ROWS_AT_ONCE for part in asked)

@@ -52,11 +52,10 @@ class MappedArray:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            return np.array(self._mapped()[rows])
         if isinstance(rows, slice):
-            start, stop, step = rows.indices(len(self))
-            if step == 1:
-                return np.array(self._mapped()[start:stop])
-            rows = np.arange(start, stop, step)
+            rows = np.arange(len(self))[rows]
         read = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for first in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(first, first + ROWS_AT_ONCE)
@@ -180,11 +179,11 @@ def scale_of(array: Array, name: str) -> Scale:
 
 def array_part(array: Array, scale: Scale, labels: NDArray[np.int64] | None) -> Part:
     """Make a part of an array."""
-    ready: Array | None = None
-    if scale.exact and not isinstance(array, MappedArray):
-        ready = channels_last(array)
-    elif scale.exact and isinstance(array, MappedArray) and array.contiguous:
-        ready = array.viewed(channels_last)
+    ready: Array | None
+    if isinstance(array, MappedArray):
+        ready = array.viewed(channels_last) if scale.exact and array.contiguous else None
+    else:
+        ready = channels_last(array) if scale.exact else None
     blocks, native = partial(_blocks, array, scale), partial(_natively, array, scale)
     return Part(count=len(array), labels=labels, blocks=blocks, native=native, array=ready)
 
