@@ -46,7 +46,7 @@ def survey_machine() -> Machine:
     why = f"this processor {'multiplies' if bfloat else 'does not multiply'} bfloat16 in hardware"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     where = f"a processor with {cores} cores"
-    return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, 1, where)  # see core/device.py
+    return Machine("cpu", "no CUDA or Apple GPU is here", _name(bfloat), why, 1, where)  # see side_by_side
 
 
 def devices_here() -> list[str]:

@@ -185,7 +185,7 @@ DEFAULT_MINUTES = 5.0
 MOST_TIMED_SHARE = 0.1  # of a run whose examples were asked for: so that its plan costs next to nothing
 
 Measure: TypeAlias = Callable[[Recipe, int], float]
-"""Examples a second of a recipe's game on this machine, by stretches of so many steps (planning/compute.py)."""
+"""Examples a second of a recipe's game on this machine, by stretches of so many steps: `measure_rate`."""
 
 
 @dataclass(frozen=True, slots=True)

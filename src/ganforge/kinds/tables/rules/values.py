@@ -127,9 +127,7 @@ def read_datetime(text: str, column: Column) -> tuple[Fraction, Fraction]:
         )
     zone = offset or (zone_of(column) if column.zone else UTC)
     first, last = (period.asfreq("us", end).ordinal for end in ("start", "end"))  # microseconds since 1970
-    if last - first < timedelta(days=1) // timedelta(microseconds=1) - 1 and _utc(first, zone, 0) != _utc(
-        first, zone, 1
-    ):
+    if last - first < _DAY - 1 and _utc(first, zone, 0) != _utc(first, zone, 1):
         raise InputError(
             f"{text!r} is not a certain time in the column {column.name!r}.",
             f"The clocks of {column.zone} were changed then, so they show it twice or never.",
