@@ -74,6 +74,8 @@ def read_link(rule: str, frames: Frames) -> Link | None:
     if len(sides) != 2 or sides[0] is None or sides[1] is None or sides[0][0] == sides[1][0]:
         return None
     for table, column in (sides[0], sides[1]):
+        if column not in frames[table].columns and "," in column:
+            return None  # seen combinations of several columns
         if column not in frames[table].columns:
             raise RecipeError(
                 f"There is no column {column!r} in {table!r}.",
