@@ -92,6 +92,12 @@ def test_counters_that_fit_the_key_by_chance_are_not_taken() -> None:
     assert str(find_link({"bought": bought, "persons": persons})) == "bought.person_id -> persons.id"
 
 
+def test_a_name_that_says_identifier_is_enough_where_only_one_column_fits() -> None:
+    people = pd.DataFrame({"id": np.arange(100), "age": 7})
+    visits = pd.DataFrame({"id": np.arange(50), "person_id": np.arange(50) % 30, "ward": np.arange(50) % 4})
+    assert str(find_link({"people": people, "visits": visits})) == "visits.person_id -> people.id"
+
+
 def test_several_possible_keys_are_asked_about() -> None:
     sent = pd.DataFrame({"sender": ["a", "b"] * 9, "receiver": ["b", "c"] * 9})
     people = pd.DataFrame({"name": ["a", "b", "c"]})
