@@ -103,12 +103,14 @@ def measure(seed: int, customers: int, examples: int, children: int, folder: Pat
     _, orders = shop(customers, seed)
     counted = integrity(run.folder, children, len(orders) / customers, folder / f"new{seed}")
     told = {measure["name"]: measure for measure in found["measures"]}
+    floors = found["floor_across"]
     for name in ("children_per_parent", "parent_child", "siblings", "parent_table_quality", "parent_detection",
                  "child_table_quality", "child_detection"):  # fmt: skip
         one = told[name]
+        real = "{:.3f} ({:.3f} to {:.3f})".format(*floors[name]) if name in floors else f"{one['floor']:.3f}"
         print(
             f"seed {seed}  {name:22} {one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})  "
-            f"real {one['floor']:.3f}  reference {one['reference']:.3f}"
+            f"real {real}  reference {one['reference']:.3f}"
         )
     print(f"seed {seed}  {counted}  {seconds:.0f} s  {found['verdict']['headline']}", flush=True)
     return {"seed": seed, "measures": told, "integrity": counted, "seconds": seconds, "verdict": found["verdict"]}
