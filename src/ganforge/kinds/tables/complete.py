@@ -24,6 +24,7 @@ from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables import TEXT, keep
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
+from ganforge.kinds.tables.codec.computed import ComputedUnit
 from ganforge.kinds.tables.codec.numbers import Codes, GapUnit, NumberUnit
 from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.reading.arrays import (
@@ -70,7 +71,8 @@ def fill(codec: TableCodec, plain: Plain, shares: Sequence[Shares], random: np.r
     """
     filled = dict(plain)
     for place, unit in enumerate(codec.units):
-        rows = np.flatnonzero(np.any([pd.isna(plain[name]) for name in unit.columns], axis=0))
+        filled = dict(codec.solved(filled))
+        rows = np.flatnonzero(np.any([pd.isna(filled[name]) for name in unit.columns], axis=0))
         if not len(rows):
             continue
         likely = shares[place][rows] * unit.complete
@@ -79,6 +81,14 @@ def fill(codec: TableCodec, plain: Plain, shares: Sequence[Shares], random: np.r
             _fill_categories(unit, filled, rows, likely, random)
             continue
         here = {name: values[rows] for name, values in filled.items()}
+        if isinstance(unit, ComputedUnit):
+            filled[unit.column] = filled[unit.column].copy()
+            filled[unit.column][rows] = (
+                unit.expected(likely, here)
+                if random is None
+                else unit.decode(_drawn(likely, random), (), random, here)[unit.column]
+            )
+            continue
         ceiling = _ceiling(codec, unit.columns[0], here)
         filled[unit.columns[0]] = filled[unit.columns[0]].copy()
         filled[unit.columns[0]][rows] = _numbers(unit, likely, here, ceiling, random)

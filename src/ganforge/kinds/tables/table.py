@@ -27,8 +27,11 @@ from ganforge.kinds.tables.columns import NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
+from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import Ordered, Rule, check_rules, combined, read_rule, rule_in_words
+from ganforge.kinds.tables.rules.expressions import columns_of
+from ganforge.kinds.tables.rules.relations import listed
+from ganforge.kinds.tables.rules.rules import Computed, Ordered, Rule, combined, computed_of, read_rule, rule_in_words
 from ganforge.kinds.tables.rules.values import by_day
 
 CACHED_CELLS = 20_000_000
@@ -88,7 +91,13 @@ def inspect_table(
             with suppress(RecipeError):
                 combined([*wanted, rule], survey.columns)
                 wanted.setdefault(rule, why)
-    return InspectedTable(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
+    kept = _kept_rules(wanted, rows, survey.columns)
+    does = {name: f"computed from {listed(columns_of(rule.expression))}" for name, rule in computed_of(kept).items()}
+    columns = tuple(
+        column.model_copy(update={"does": does[column.name]}) if column.name in does else column
+        for column in survey.columns
+    )
+    return InspectedTable(opened, replace(survey, columns=columns), kept, rows)
 
 
 def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, device: str) -> Table:
@@ -204,7 +213,10 @@ def _kept_rules(wanted: Mapping[Rule, str], rows: _Rows, columns: Sequence[Colum
             try:
                 check_rules([rule], plain, columns, first + 1)
             except DataError:
-                if why != ASKED:
+                if why != ASKED and isinstance(rule, Computed):  # the sample had no row that breaks it
+                    near = replace(rule, exact=False)
+                    kept = {near if each == rule else each: reason for each, reason in kept.items()}
+                elif why != ASKED:
                     del kept[rule]
                 elif (
                     not isinstance(rule, Ordered) or rule.by_day or not by_day(by_name[rule.lower], by_name[rule.upper])

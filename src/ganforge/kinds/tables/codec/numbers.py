@@ -6,7 +6,7 @@ a span are not learned: they are drawn from its training values, or from a smoot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed, rising
+from ganforge.kinds.tables.columns import MOST_DECIMALS, Column
 from ganforge.kinds.tables.rules.conditions import Condition, all_of
 from ganforge.kinds.tables.rules.values import ByDay
 
@@ -220,6 +221,56 @@ def _kept(distinct: Numbers, cumulative: Numbers, starts: NDArray[np.int64]) -> 
         distinct[places],
         np.append(cumulative[places], cumulative[-1]),
         np.concatenate([[0], np.cumsum([len(part) for part in chosen])]),
+    )
+
+
+# ---- as JSON and arrays, and back ---------------------------------------------------------------------------------
+
+
+def numbers_content(unit: NumberUnit, name: str, arrays: Arrays) -> dict[str, Any]:
+    """Return a unit's JSON content, and add its arrays under this name."""
+    arrays |= {f"{name}/least": unit.least, f"{name}/most": unit.most, f"{name}/means": unit.means}
+    match unit.inside:
+        case SeenValues(values, cumulative, starts):
+            kind, kept = "seen", {"seen": values, "cumulative": cumulative, "starts": starts}
+        case SmoothValues(knots):
+            kind, kept = "smooth", {"knots": knots}
+    arrays |= {f"{name}/{part}": array for part, array in kept.items()}
+    about = {"column": unit.column, "range": [unit.low, unit.high], "decimals": unit.decimals}
+    return {**about, "with_missing": unit.with_missing, "inside": kind}
+
+
+def read_numbers(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> NumberUnit:
+    """Build the unit from `numbers_content`'s output. Raises: ValueError, KeyError if its parts do not fit."""
+
+    def part(of: str, dtype: type[Any] = np.float64) -> NDArray[Any]:
+        return listed(arrays, f"{name}/{of}", dtype)
+
+    least, most, means = map(part, ("least", "most", "means"))
+    decimals, (low, high) = content["decimals"], map(float, content["range"])
+    inside: SeenValues | SmoothValues
+    if content["inside"] == "seen":
+        inside = SeenValues(part("seen"), part("cumulative"), part("starts", np.int64))
+        fits = climbing(inside.starts, len(inside.values)) and len(inside.starts) == len(least) + 1
+        fits = fits and len(inside.cumulative) == len(inside.values) + 1
+        fits = fits and rising(inside.values) and rising(inside.cumulative)
+    else:
+        inside = SmoothValues(arrays[f"{name}/knots"])
+        fits = inside.knots.shape == (len(least), KNOTS)
+    if not fits or not len(least) == len(most) == len(means) or not rising(least) or (least > most).any():
+        raise ValueError(f"the spans of {content['column']!r} do not fit each other")
+    if decimals is not None and (not isinstance(decimals, int) or not 0 <= decimals <= MOST_DECIMALS):
+        raise ValueError(f"{content['column']!r} cannot have {decimals!r} decimals")
+    return NumberUnit(
+        column=str(content["column"]),
+        low=low,
+        high=high,
+        decimals=decimals,
+        with_missing=bool(content["with_missing"]),
+        least=least,
+        most=most,
+        means=means,
+        inside=inside,
     )
 
 

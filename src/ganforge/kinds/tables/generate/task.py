@@ -30,7 +30,7 @@ from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
 from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
-from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique, on_one_scale
+from ganforge.kinds.tables.rules.checks import on_one_scale
+from ganforge.kinds.tables.rules.relations import find_relations
+from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique
 
 FEWEST_ROWS = 100  # with both values, for a rule to be found at all
 FEWEST_EACH = 5  # rows for each value that decides another column, on average
@@ -39,10 +41,15 @@ def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]
 
     Args: plain the training rows, or many of them, (N,) each.
     """
-    deciding = list(_deciding(plain, columns))
+    orders = list(_orders(plain, columns))
+    relations = find_relations(
+        plain, columns, frozenset(name for rule, _ in orders for name in (rule.lower, rule.upper))
+    )
+    computed = {rule.target for rule, _ in relations}
+    deciding = list(_deciding(plain, [column for column in columns if column.name not in computed]))
     fixed = {name for rule, _ in deciding for name in rule.columns}
-    orders = [(rule, why) for rule, why in _orders(plain, columns) if not {rule.lower, rule.upper} & fixed]
-    return [*orders, *deciding, *_identifiers(plain, columns)]
+    orders = [(rule, why) for rule, why in orders if not {rule.lower, rule.upper} & fixed]
+    return [*orders, *relations, *deciding, *_identifiers(plain, columns)]
 
 
 # ---- a <= b ---------------------------------------------------------------------------------------------------------
