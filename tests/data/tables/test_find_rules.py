@@ -138,7 +138,7 @@ def test_what_independent_columns_could_look_like_is_no_rule() -> None:
         "group": ("category", words("g", np.where(np.arange(600) == 5, 99, rng.integers(0, 50, 600)))),
         "rare": ("boolean", rare),
         "nearly_unique": ("category", words("u", np.arange(600) // 2)),
-        "half": ("category", words("h", np.arange(600) // 2 % 7)),
+        "half": ("category", words("h", rng.integers(0, 7, 600))),
         "two": ("category", words("t", rng.integers(0, 2, 600))),
     }
     assert found(table(**columns)) == []
@@ -176,7 +176,7 @@ class Counted(np.ndarray[Any, Any]):
 def test_columns_that_do_not_decide_each_other_are_compared_on_a_thousand_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """So that fifty thousand rows of twenty columns cost a second: 240 pairs are looked at."""
+    """So that fifty thousand rows of twenty columns cost a second: 304 pairs are looked at."""
     codes_of = module._codes
     monkeypatch.setattr(module, "_codes", lambda values: codes_of(values).view(Counted))
     monkeypatch.setattr(Counted, "compared", 0)
@@ -189,7 +189,7 @@ def test_columns_that_do_not_decide_each_other_are_compared_on_a_thousand_rows(
         columns[f"when{i}"] = ("datetime", rng.uniform(0, 1e6, 50_000))
     big = table(**columns)
     assert found(big) == []
-    assert 100 * 1000 < Counted.compared <= 16 * 15 * 1000
+    assert 100 * 1000 < Counted.compared <= 16 * 19 * 1000
 
 
 @pytest.mark.shared

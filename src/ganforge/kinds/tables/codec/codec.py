@@ -8,7 +8,7 @@ Identifiers are generated when rows are written, constants are copied.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -25,20 +25,20 @@ from ganforge.kinds.tables.codec.computed import (
     read_computed,
     rows_to_keep,
 )
+from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps, gap_content, read_gap
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.codec.numbers import (
     Codes,
-    GapUnit,
     Inside,
     NumberUnit,
-    fit_gaps,
     fit_numbers,
     numbers_content,
     read_numbers,
 )
 from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
 from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column, RowSettings
-from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_of
+from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of
+from ganforge.kinds.tables.reading.numeric_dates import FORMS
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, seen_in
 from ganforge.kinds.tables.rules.expressions import columns_of
 from ganforge.kinds.tables.rules.rules import (
@@ -53,7 +53,6 @@ from ganforge.kinds.tables.rules.rules import (
     parse_rules,
     rule_in_words,
 )
-from ganforge.kinds.tables.rules.values import ByDay
 
 Unit = NumberUnit | CategoryUnit | GapUnit | ComputedUnit
 AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
@@ -151,14 +150,17 @@ class TableCodec:
         conditions: Mapping[int, tuple[Condition, ...]] | None = None,
         *,
         complete: bool = False,
+        given: Plain | None = None,
     ) -> Plain:
         """Decode plain rows of all columns but identifiers. Values within a code are drawn as training has them.
 
         Args: codes (N, U); conditions as `by_unit` gives them, which every row then meets; complete: no value of a
-            fixed combination may be missing.
+            fixed combination may be missing; given columns (N,) that are known already.
         """
-        plain: dict[str, NDArray[Any]] = {}
+        plain: dict[str, NDArray[Any]] = dict(given or {})
         for place, unit in enumerate(self.units):
+            if plain.keys() >= set(unit.columns):
+                continue
             mine, asked = codes[:, place], (conditions or {}).get(place, ())
             match unit:
                 case NumberUnit():
@@ -178,7 +180,7 @@ class TableCodec:
             place = self.unit_of(name)
             unit = self.units[place]
             if isinstance(unit, GapUnit):
-                ends = unit.gap.ends(codes[:, place], end) + self.bounds(codes, unit, end)
+                ends = unit.ends(codes[:, place], end, self.bounds(codes, unit, end))
             else:
                 assert isinstance(unit, NumberUnit)  # the rules guarantee it
                 ends = unit.ends(codes[:, place], end)
@@ -317,7 +319,9 @@ def _check_parts(codec: TableCodec) -> None:
         raise ValueError("its constants are not numbers or texts")
     for column in codec.columns:
         dtype_of(column)  # or rows could not be written
-        arrow_type(column.dtype)
+        kind = arrow_type(column.dtype)
+        if column.kind == "datetime" and base_of(kind) != "datetime" and column.format not in FORMS:
+            raise ValueError(f"the dates of {column.name!r} have the form {column.format!r}")
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
     computed = computed_of(codec.rules)
@@ -337,15 +341,7 @@ def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
         case ComputedUnit():
             return {"kind": "computed", **computed_content(unit, name, arrays)}
         case GapUnit():
-            return {
-                "kind": "gap",
-                "lowers": list(unit.lowers),
-                "scales": [list(scale) for scale in unit.scales],
-                "upper": unit.upper,
-                "range": [unit.origin, unit.low, unit.high],
-                "gap": numbers_content(unit.gap, name, arrays),
-                **({"days": [days and astuple(days) for days in unit.days]} if any(unit.days) else {}),
-            }
+            return {"kind": "gap", **gap_content(unit, name, arrays)}
         case CategoryUnit():
             arrays |= {f"{name}/counts": unit.counts, f"{name}/starts": unit.starts}
             texts = {column: values.tolist() for column, values in unit.values.items() if values.dtype == object}
@@ -359,23 +355,10 @@ def _unit(
 ) -> Unit:
     if content["kind"] == "computed":
         return read_computed(content, name, arrays, computed)
-    readers: dict[str, Callable[..., Unit]] = {"numbers": read_numbers, "gap": _gap, "categories": _categories}
+    readers: dict[str, Callable[..., Unit]] = {"numbers": read_numbers, "gap": read_gap, "categories": _categories}
     if content["kind"] not in readers:
         raise ValueError(f"there is no unit of kind {content['kind']!r}")
     return readers[content["kind"]](content, name, arrays)
-
-
-def _gap(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> GapUnit:
-    origin, low, high = map(float, content["range"])
-    gap = read_numbers(content["gap"], name, arrays)
-    lowers = tuple(content["lowers"])
-    scales = tuple((int(mine), int(theirs)) for mine, theirs in content["scales"])
-    days = tuple(ByDay(*each) if each else None for each in content.get("days", [None] * len(lowers)))
-    if not len(scales) == len(lowers) == len(days) or gap.column != content["upper"]:
-        raise ValueError(f"the parts of {content['upper']!r} do not fit each other")
-    return GapUnit(
-        lowers=lowers, scales=scales, upper=gap.column, origin=origin, low=low, high=high, gap=gap, days=days
-    )
 
 
 def _categories(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> CategoryUnit:

@@ -74,7 +74,7 @@ Range = tuple[float, float]
 _KINDS = {  # the kinds of columns that can keep it, and why others cannot
     Ordered: (NUMBERS, "Only numbers and datetimes can be compared."),
     Condition: (NUMBERS, "A range is for numbers and datetimes."),
-    Fixed: (("category", "boolean", "integer"), "Combinations are of categories, booleans and whole numbers."),
+    Fixed: (LEARNED, "Combinations are of columns that are learned."),
     Unique: (("identifier",), "Only identifiers are made so that none comes twice."),
     Seen: ((*LEARNED, "constant"), "Identifiers are made anew, never taken from training rows."),
     Computed: (NUMBERS, "Only numbers and datetimes can be computed."),
