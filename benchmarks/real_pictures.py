@@ -174,7 +174,7 @@ def _stickers(folder: Path, random: Random) -> Path:
 
 def _no_dark_edge(outcome: Outcome) -> str | None:
     """Where a picture of the data sheet is opaque, red is red at its edge as well."""
-    with Image.open(outcome.run / "samples" / "real.png") as real:
+    with Image.open(outcome.run / "pictures" / "real.png") as real:
         pixels = np.asarray(real.convert("RGBA")).astype(int)
     edge = (pixels[..., 3] > 40) & (pixels[..., 3] < 250)
     return None if not edge.any() or pixels[edge][:, 0].min() > 215 else f"an edge has red {pixels[edge][:, 0].min()}"
