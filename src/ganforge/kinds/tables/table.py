@@ -6,7 +6,7 @@ encode them. A table that fits into CACHED_CELLS is kept after the first reading
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,7 +83,7 @@ def inspect_table(
     wanted = {rule: ASKED for text in (*(rules or ()), *more) for rule in read_rule(text, survey.columns)}
     combined(list(wanted), survey.columns)
     if rules is None:
-        sample = _sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS)
+        sample = random_sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS)
         for rule, why in find_rules(sample, survey.columns):
             with suppress(RecipeError):
                 combined([*wanted, rule], survey.columns)
@@ -107,7 +107,7 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
     survey, rows = inspected.survey, inspected.rows
     held_out = _held_out(survey.rows, seed)
     rules = combined(list(inspected.kept), survey.columns)
-    sample = _sample(rows, ~held_out, FITTED_ROWS)
+    sample = random_sample(rows, ~held_out, FITTED_ROWS)
     counts = _counts(rows, held_out, unit_columns(survey.columns, rules), survey)
     codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
@@ -127,10 +127,16 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
         train=TensorFeed(device, x=torch.from_numpy(codes[~held_out])),
         held_out=TensorFeed(device, x=torch.from_numpy(codes[held_out])),
         train_rows=train_rows,
-        held_out_rows=_sample(rows, held_out, MOST_HELD_OUT),
+        held_out_rows=random_sample(rows, held_out, MOST_HELD_OUT),
         sha256=survey.sha256,
         passport=passport,
     )
+
+
+def split_rows(inspected: InspectedTable, seed: int) -> tuple[Plain, Plain]:
+    """Return plain rows to compare with, those that a run with this seed trains on and those that it holds out."""
+    held_out = _held_out(inspected.survey.rows, seed)
+    return random_sample(inspected.rows, ~held_out, SHOWN_ROWS), random_sample(inspected.rows, held_out, MOST_HELD_OUT)
 
 
 def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
@@ -183,7 +189,7 @@ def _held_out(rows: int, seed: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
+def random_sample(rows: Iterable[tuple[int, Plain]], wanted: NDArray[np.bool_], most: int) -> Plain:
     """Return at most `most` of the wanted rows, (S,) in random order."""
     places = np.flatnonzero(wanted)
     random = np.random.default_rng(seed_for(0, "data/table/sample"))
