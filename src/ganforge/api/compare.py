@@ -31,7 +31,7 @@ class Comparison:
 
     def at_least(self, grade: str) -> bool:
         """Return whether the verdict's grade is this one or a better one."""
-        return GRADES.index(self.evaluation.verdict.grade) <= GRADES.index(grade)  # type: ignore[arg-type]
+        return GRADES.index(self.evaluation.verdict.grade) <= GRADES.index(grade)
 
     def to_json(self) -> dict[str, Any]:
         """Return every measure with floor and reference, and the verdict, as plain values."""

@@ -23,6 +23,7 @@ from ganforge.kinds.tables.append import append_columns
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.similarity import Coding
 from ganforge.kinds.tables.reading.arrays import joined
+from ganforge.kinds.tables.rules.conditions import seen_in
 
 if TYPE_CHECKING:
     from ganforge.kinds.tables.codec.codec import TableCodec
@@ -63,9 +64,13 @@ class Anomaly:
     def scores(self, plain: Plain) -> Floats:
         """Return the negative log-likelihood (N,) of plain rows of all learned columns."""
         codes = self.codec.encode(plain)
+        for column in self.coding.columns:
+            if column.is_number:  # a code has no ends: what lies outside the seen range has none
+                outside = ~seen_in(column).holds(plain) & ~np.isnan(plain[column.name])
+                codes[outside, self.codec.unit_of(column.name)] = -1
         apart = sum(surprise[codes[:, place]] for place, surprise in enumerate(self.surprise))  # a code -1 is the last
-        ratio: Floats = self.tree.decision_function(self.coding.features(plain))
-        return apart - ratio
+        found: Floats = apart - self.tree.decision_function(self.coding.features(plain))
+        return found
 
     def percentiles(self, scores: Floats) -> Floats:
         """Return the share of generated rows, 0..100, that are less unusual."""

@@ -318,7 +318,7 @@ class RowSamples:
 
 def _refuse_together(asked: Mapping[str, Any], names: Sequence[str]) -> None:
     """Raises: InputError if more than one of these options was asked for."""
-    both = [f"--{name}" for name in names if asked.get(name) not in (None, False, ())]
+    both = [f"--{name}" for name in names if asked.get(name) is not None and asked[name] is not False]
     if len(both) > 1:
         raise InputError(f"{' and '.join(both)} were given.", "They exclude each other.", f"Leave {both[-1]} out.")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
@@ -25,6 +26,7 @@ from ganforge.kinds.tables.reading.arrays import row_count, take
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
 
+Floats = NDArray[np.float64]
 TAUGHT = 50_000  # generated rows that a tree learns from
 MOST_TREES = 500_000  # rows times classes: there is a tree for each class
 ENDS = (0.05, 0.95)  # quantiles of a predicted number
@@ -72,7 +74,7 @@ class Predictor:
             )
             return cls(column, coding, classes, (tree,))
 
-    def probabilities(self, plain: Plain) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def probabilities(self, plain: Plain) -> Floats:
         """Return the probability of each class (N, K). Args: plain rows (N,) of all learned columns."""
         found = np.zeros((row_count(plain), len(self.classes)))
         (tree,) = self.trees
@@ -82,10 +84,10 @@ class Predictor:
             found[:, tree.classes_] = tree.predict_proba(self.coding.features(plain, self.column.name))
         return found
 
-    def numbers(self, plain: Plain) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def numbers(self, plain: Plain) -> Floats:
         """Return the mean (N, 1) and, if they were taught, the ends of the interval (N, 3), within the seen range."""
         features = self.coding.features(plain, self.column.name)
-        found = np.stack([tree.predict(features) for tree in self.trees], axis=1)
+        found: Floats = np.stack([tree.predict(features) for tree in self.trees], axis=1)
         found = np.clip(found, self.column.minimum, self.column.maximum)
         found[:, 1:] = np.sort(found[:, 1:], axis=1)
         return found
