@@ -148,7 +148,7 @@ def test_balanced_rows_have_just_the_asked_counts(rows: Trained, run: Path, aske
     [
         ("y=d:0.5", "In training 'y' is never 'd'"),
         ("y=a:0.7,b:0.5", "add up to 1.2"),
-        ("y=a:0.5,b:0.2,c:0.1", "add up to 0.8. It has no other values"),
+        ("y=a:0.5,b:0.2,c:0.1", "add up to 0.8"),
         ("y=a:0.5,a:0.2", "named twice"),
         ("y=a:1.5", "1.5 is not a share"),
         ("wye=a:0.5", "no column 'wye'"),
@@ -161,8 +161,9 @@ def test_balanced_rows_have_just_the_asked_counts(rows: Trained, run: Path, aske
     ],
 )
 def test_shares_that_cannot_be_are_refused(run: Path, asked: Any, words: str) -> None:
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError) as refused:
         sampled(run, 50, balance=asked)
+    assert words in str(refused.value)
 
 
 def test_shares_and_conditions_hold_together_or_are_refused(run: Path) -> None:
@@ -170,7 +171,7 @@ def test_shares_and_conditions_hold_together_or_are_refused(run: Path) -> None:
     assert (made["y"] == "b").sum() == 100 and (made["x"] >= 6).all()
     with pytest.raises(InputError, match="No row can meet y=b and --where"):
         sampled(run, 10, balance="y=b:0.5", where="y=a")
-    with pytest.raises(InputError, match="--balance and --fair were given. They exclude each other"):
+    with pytest.raises(InputError, match=r"--balance and --fair were given\. They exclude"):
         sampled(run, 10, balance="y=b:0.5", fair="y ~ country")
 
 

@@ -13,13 +13,15 @@ from ganforge.contracts import Plain
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.complete import columns_like, opened, plain_like, written_parts
-from ganforge.kinds.tables.reading.arrays import from_plain
+from ganforge.kinds.tables.reading.arrays import from_plain, joined, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.write import check_table_place
 
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
+
+AT_ONCE = 8_192  # rows that are computed
 
 
 def append_columns(
@@ -69,6 +71,7 @@ def _parts(
             for column in known
         }
         plain |= plain_like(frame, [column for column in known if column.name in table.column_names], first_row)
-        added = from_plain(compute(plain), columns).set_index(frame.index)
+        blocks = [take(plain, slice(first, first + AT_ONCE)) for first in range(0, max(1, len(frame)), AT_ONCE)]
+        added = from_plain(joined([compute(block) for block in blocks]), columns).set_index(frame.index)
         yield pd.concat([frame, added], axis=1)
         first_row += len(frame)

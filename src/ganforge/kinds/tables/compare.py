@@ -115,8 +115,9 @@ def _described(
         notes.append(f"{worst[rule]:,} of {rows:,} rows break the rule {rule!r}, which every real row keeps.")
     sentences, measures = list(found.verdict.sentences), found.measures
     if not unseen:
-        facts["nearest"] = UNKNOWN
-        sentences = [UNKNOWN if each == found.facts["nearest"] else each for each in sentences]
+        if not facts["copying_suspected"]:
+            facts["nearest"] = UNKNOWN
+            sentences = [UNKNOWN if each == found.facts["nearest"] else each for each in sentences]
         measures = tuple(measure for measure in measures if measure.name != "nearer_to_train")
         found = replace(found, judge=SPLIT, floor=FLOOR)
     blocks = [*table_blocks(facts)]

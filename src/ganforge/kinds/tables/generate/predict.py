@@ -1,7 +1,8 @@
-"""Prediction of a column from the others by a model of rows: a boosted tree learns from rows that the model draws.
+"""Prediction of a column from the others by a model of rows, which needs neither its training rows nor a training.
 
-So nothing but the model is needed, neither its training rows nor another training. What such a tree can do on real rows
-is the measure `utility` of every evaluation.
+A boosted tree learns from rows that the model draws: what such a tree can do on real rows is the measure `utility` of
+every evaluation. Of a class the generator's own guess, as it completes the row, is averaged in: of a model that was
+trained for long the tree is better, of one that was not the generator (docs/log.md).
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from threadpoolctl import threadpool_limits
 
 from ganforge.contracts import Plain
+from ganforge.core.seeds import generator_for
 from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.append import append_columns
+from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.measures.similarity import Coding, ranks
 from ganforge.kinds.tables.reading.arrays import row_count, take
@@ -30,6 +33,7 @@ Floats = NDArray[np.float64]
 TAUGHT = 50_000  # generated rows that a tree learns from
 MOST_TREES = 500_000  # rows times classes: there is a tree for each class
 ENDS = (0.05, 0.95)  # quantiles of a predicted number
+GUESSES = 32  # latents whose answers the generator's guess averages
 DECIMALS = 6  # of a probability
 
 
@@ -37,6 +41,7 @@ DECIMALS = 6  # of a probability
 class Predictor:
     """Boosted trees that predict one column, taught by generated rows."""
 
+    model: RowModel
     column: Column
     coding: Coding
     classes: pd.Index[str]  # of a category, the most frequent first; empty of a number
@@ -47,18 +52,12 @@ class Predictor:
         """Draw rows and learn from them. Args: ends: also those of the interval of a number."""
         kinds = len(model.codec.known.get(column.name, ())) or 1
         rows = model.draw(max(1_000, min(TAUGHT, MOST_TREES // kinds)), seed=seed)
-        there = np.flatnonzero(~pd.isna(rows[column.name]))
-        rows = take(rows, there)
+        rows = take(rows, np.flatnonzero(~pd.isna(rows[column.name])))
         if not row_count(rows):
             raise InputError(f"{column.name!r} cannot be predicted.", "The model draws no row that has a value of it.")
         coding = Coding.fit(rows, model.codec.columns)
-        features, settings = (
-            coding.features(rows, column.name),
-            {
-                "random_state": 0,
-                "categorical_features": coding.categorical(column.name),
-            },
-        )
+        features = coding.features(rows, column.name)
+        settings = {"random_state": 0, "categorical_features": coding.categorical(column.name)}
         with threadpool_limits(limits=1, user_api="openmp"):  # as in measures/evaluate.py
             if column.is_number:
                 losses = [{"loss": "quantile", "quantile": end} for end in ENDS] if ends else []
@@ -66,23 +65,37 @@ class Predictor:
                     HistGradientBoostingRegressor(**loss, **settings).fit(features, rows[column.name])
                     for loss in ({}, *losses)
                 )
-                return cls(column, coding, pd.Index([], dtype=object), trees)
+                return cls(model, column, coding, pd.Index([], dtype=object), trees)
             classes = coding.values[column.name]
             codes = ranks(rows[column.name], classes)
-            tree = (
-                HistGradientBoostingClassifier(**settings).fit(features, codes) if len(np.unique(codes)) > 1 else None
-            )
-            return cls(column, coding, classes, (tree,))
+            some = len(np.unique(codes)) > 1
+            trees = (HistGradientBoostingClassifier(**settings).fit(features, codes),) if some else ()
+            return cls(model, column, coding, classes, trees)
 
     def probabilities(self, plain: Plain) -> Floats:
         """Return the probability of each class (N, K). Args: plain rows (N,) of all learned columns."""
         found = np.zeros((row_count(plain), len(self.classes)))
-        (tree,) = self.trees
-        if tree is None:  # one class only
+        if not self.trees:  # one class only
             found[:, 0] = 1.0
-        else:
-            found[:, tree.classes_] = tree.predict_proba(self.coding.features(plain, self.column.name))
-        return found
+            return found
+        tree = self.trees[0]
+        found[:, tree.classes_] = tree.predict_proba(self.coding.features(plain, self.column.name))
+        codec = self.model.codec
+        place = codec.unit_of(self.column.name)
+        unit = codec.units[place]
+        if (
+            not isinstance(unit, CategoryUnit) or len(unit.columns) > 1
+        ):  # the others of a combination tell it to the tree
+            return found
+        hidden = {**plain, self.column.name: np.full(row_count(plain), None, object)}
+        shares = self.model.shares(hidden, GUESSES, generator_for(0, "predicted classes"))[place]  # (N, codes)
+        code = np.searchsorted(unit.starts, np.arange(len(unit.counts)), "right") - 1  # (V,) of each value
+        weight = unit.counts / np.add.reduceat(unit.counts, unit.starts[:-1])[code]
+        ranked = ranks(unit.values[self.column.name], self.classes)
+        known = (ranked >= 0) & (ranked < len(self.classes))
+        guess = np.zeros_like(found)
+        guess[:, ranked[known]] = (shares[:, code] * weight)[:, known]
+        return (found + guess / np.maximum(guess.sum(axis=1, keepdims=True), 1e-12)) / 2
 
     def numbers(self, plain: Plain) -> Floats:
         """Return the mean (N, 1) and, if they were taught, the ends of the interval (N, 3), within the seen range."""
