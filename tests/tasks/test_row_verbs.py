@@ -16,7 +16,7 @@ from ganforge.errors import DataError, InputError
 from ganforge.kinds.tables.generate import anomaly, predict
 from ganforge.kinds.tables.generate.balance import rounded_counts
 from ganforge.kinds.tables.reading.arrays import to_plain
-from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.rules.checks import broken
 from ganforge.measures.prediction import auc
 
 pytestmark = pytest.mark.slow

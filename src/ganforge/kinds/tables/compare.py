@@ -17,7 +17,8 @@ from ganforge.kinds.tables.measures.blocks import table_blocks
 from ganforge.kinds.tables.measures.evaluate import evaluate_table
 from ganforge.kinds.tables.reading.arrays import to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
-from ganforge.kinds.tables.rules.rules import broken, rule_columns
+from ganforge.kinds.tables.rules.checks import broken
+from ganforge.kinds.tables.rules.rules import rule_columns
 from ganforge.kinds.tables.table import MOST_HELD_OUT, SHOWN_ROWS, inspect_table, random_sample, split_rows
 from ganforge.records import Block, Evaluation, Prose, Rows
 from ganforge.run import Run

@@ -74,7 +74,7 @@ class Anomaly:
 
     def percentiles(self, scores: Floats) -> Floats:
         """Return the share of generated rows, 0..100, that are less unusual."""
-        return 100 * np.searchsorted(self.ranked, scores, "left") / len(self.ranked)
+        return np.asarray(100 * np.searchsorted(self.ranked, scores, "left") / len(self.ranked))
 
 
 def _surprise(codes: NDArray[np.int32], size: int) -> Floats:

@@ -74,7 +74,7 @@ class Predictor:
 
     def probabilities(self, plain: Plain) -> Floats:
         """Return the probability of each class (N, K). Args: plain rows (N,) of all learned columns."""
-        found = np.zeros((row_count(plain), len(self.classes)))
+        found: Floats = np.zeros((row_count(plain), len(self.classes)))
         if not self.trees:  # one class only
             found[:, 0] = 1.0
             return found
@@ -95,7 +95,8 @@ class Predictor:
         known = (ranked >= 0) & (ranked < len(self.classes))
         guess = np.zeros_like(found)
         guess[:, ranked[known]] = (shares[:, code] * weight)[:, known]
-        return (found + guess / np.maximum(guess.sum(axis=1, keepdims=True), 1e-12)) / 2
+        found += guess / np.maximum(guess.sum(axis=1, keepdims=True), 1e-12)
+        return np.asarray(found / found.sum(axis=1, keepdims=True))
 
     def numbers(self, plain: Plain) -> Floats:
         """Return the mean (N, 1) and, if they were taught, the ends of the interval (N, 3), within the seen range."""

@@ -20,22 +20,24 @@ from ganforge.contracts import Plain
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.categories import CategoryUnit
+from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
-from ganforge.kinds.tables.codec.numbers import GapUnit
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.complete import exact, fill, opened, plain_like, written_parts
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.write import check_table_place
+from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, one_of, seen_in
-from ganforge.kinds.tables.rules.rules import check_rules
+from ganforge.kinds.tables.rules.rules import rule_columns
 from ganforge.kinds.tables.rules.values import seen_range, write_number
 
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
 
 AT_ONCE = 8_192  # rows
+NEVER = 1e6  # taken from the score of a row that breaks a rule
 CANDIDATES = 6  # completed rows of which conditions and the referee take one
 
 
@@ -99,14 +101,16 @@ def rows_from(model: RowModel, given: Plain, conditions: Sequence[Condition], se
         if column.name not in whole:
             number = column.is_number or isinstance(codec.constants.get(column.name), float)
             whole[column.name] = np.full(count, np.nan) if number else np.full(count, None, object)
-    asked = codec.by_unit(conditions)
+    whole, asked = dict(codec.solved(whole)), codec.by_unit(conditions)
     random = generator_for(seed, "seeded rows", step=start)
     values = np.random.default_rng(seed_for(seed, "seeded values", step=start))
     candidates, weights = [], []
-    for _ in range(CANDIDATES if asked or model.network.referee is not None else 1):
+    some = asked or codec.computed or model.network.referee is not None
+    for _ in range((1 + 3 * bool(codec.computed)) * CANDIDATES if some else 1):
         shares = model.shares(whole, 1, random)
         candidates.append(fill(codec, whole, shares, values, asked, complete=False))
-        weights.append(_log_likely(model, whole, shares, asked) + _scores(model, candidates[-1]))
+        kept = codec.keeps(candidates[-1], asked)  # of computed columns
+        weights.append(_log_likely(model, whole, shares, asked) + _scores(model, candidates[-1]) - NEVER * ~kept)
     likely = torch.softmax(torch.from_numpy(np.stack(weights, axis=1)), dim=1)  # (N, candidates)
     taken = torch.multinomial(likely, 1, generator=random)[:, 0].numpy()
     rows = {
@@ -192,13 +196,10 @@ def refuse_unseen(model: RowModel, given: Plain, conditions: Sequence[Condition]
             strange = ~pd.isna(values) & ~condition.holds({condition.column: values})
             _refuse_first(strange, first_row, f"another value than {in_words(condition, codec.columns)}")
     _refuse_combinations(model, given, first_row)
-    missing = {name: np.full(row_count(given), np.nan) for name, column in by_name.items() if column.is_number}
-    check_rules(
-        codec.rules,
-        {**dict.fromkeys(by_name, np.full(row_count(given), None)), **missing, **given},
-        codec.columns,
-        first_row,
-    )
+    ordered = [
+        rule for rule in codec.rules if set(rule_columns(rule)) <= set(given) and not isinstance(rule, Condition)
+    ]
+    check_rules(ordered, given, codec.columns, first_row)  # ranges were checked above, where a cell is there
 
 
 def _refuse_combinations(model: RowModel, given: Plain, first_row: int) -> None:
