@@ -160,7 +160,10 @@ KIND = Kind(
     keep=keep,
     load=load,
     applies_to="a table with the columns of the training data",
-    writes=dict.fromkeys(("sample", "apply"), "a .csv, .tsv (also .gz), .parquet or .feather file"),
+    writes={
+        "sample": "a .csv, .tsv (also .gz), .parquet or .feather file; of two tables a folder or .sqlite file",
+        "apply": "a .csv, .tsv (also .gz), .parquet or .feather file",
+    },
     overview=overview,
     write_plan=write_plan,
     compare=compare,
@@ -172,7 +175,8 @@ KIND = Kind(
         Option(
             "rules", ("train",), str, "RULE",
             'What every generated row keeps, besides the rules that are found: "start <= end", "0 <= age <= 99", '
-            '"city -> country", "unique id", "seen store". As often as you like.',
+            '"city -> country", "unique id", "seen store"; of two tables their key, '
+            '"orders.customer_id -> customers.id". As often as you like.',
             '"start <= end"', flag="--rule", many=True,
         ),
         Option(
