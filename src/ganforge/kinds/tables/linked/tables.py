@@ -29,8 +29,9 @@ from ganforge.kinds.tables.linked.link import Link, choose_link, match_rows
 from ganforge.kinds.tables.linked.source import NamedTable, read_tables
 from ganforge.kinds.tables.reading.arrays import row_count, take, to_plain
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
+from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import Ordered, Rule, check_rules, combined, rule_columns, rule_in_words
+from ganforge.kinds.tables.rules.rules import Ordered, Rule, combined, rule_columns, rule_in_words
 from ganforge.kinds.tables.table import (
     FITTED_ROWS,
     Table,
