@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ganforge.errors import RecipeError
 from ganforge.recipe import Data, Recipe, Section, TaskSection
@@ -32,8 +32,14 @@ class Column(Section):
     resolution: Literal["D", "h", "min", "s", "ms", "us"] | None = None  # of a datetime
     zone: str | None = None  # of a datetime that has one
     format: str | None = None  # of a datetime or number written as text: how; of an identifier: its pattern
+    unused: str | None = None  # of an identifier: "100007-100044 ...", numbers that follow those above the maximum
     why: str = ""  # why it is of this kind
     does: str = ""  # what will be done with it
+
+    @model_serializer(mode="wrap")
+    def _content(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = handler(self)
+        return content if self.unused else {key: value for key, value in content.items() if key != "unused"}
 
     @property
     def is_number(self) -> bool:

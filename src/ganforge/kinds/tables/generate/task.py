@@ -26,7 +26,7 @@ from ganforge.kinds.tables.measures.blocks import first_rows_block
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
-from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
+from ganforge.kinds.tables.plan import begin, choose_rows, choose_values, plan_rows
 from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
 SHOWN = 8  # rows that the report shows
+SMOOTHER = "Each value is drawn from the training values: --set rows.values=smooth takes a curve through them instead."
 DRAWN = 6  # columns that a look draws
 
 
@@ -107,8 +108,12 @@ class GenerateRows(Task):
             write_whole(run.figure("pairs"), draw_pairs(table.train_rows, samples, columns, list(scores_of)))
             matrix = score_matrix(scores_of, [column.name for column in columns])
             write_whole(run.figure("dependence"), draw_dependence(*matrix))
+        verdict = found.verdict
+        if found.facts["copying_suspected"] and job.recipe.section(RowSettings).values == "seen":
+            verdict = replace(verdict, sentences=(*verdict.sentences, SMOOTHER))
         return replace(
             found,
+            verdict=verdict,
             facts={**found.facts, "first_rows": first_rows, "rules": rules},
             blocks=(first_rows_block(first_rows), *found.blocks),
         )
@@ -119,6 +124,8 @@ def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
     inspected = inspect_asked(draft.request)
     tell("reading", count=inspected.survey.rows, source=draft.request.source)
     table = open_table(inspected, choose_rows(draft, inspected), draft.request.seed, draft.device)
+    if choose_values(draft, table):
+        table = open_table(inspected, draft[RowSettings], draft.request.seed, draft.device)
     return RowsJob(plan_rows(draft, inspected, table, tell), table, tell, task)
 
 
