@@ -97,14 +97,17 @@ class TableCodec:
         conditions: Mapping[int, tuple[Condition, ...]] | None = None,
         *,
         complete: bool = False,
+        given: Plain | None = None,
     ) -> Plain:
         """Decode plain rows of all columns but identifiers. Values within a code are drawn as training has them.
 
         Args: codes (N, U); conditions as `by_unit` gives them, which every row then meets; complete: no value of a
-            fixed combination may be missing.
+            fixed combination may be missing; given columns (N,) that are known already.
         """
-        plain: dict[str, NDArray[Any]] = {}
+        plain: dict[str, NDArray[Any]] = dict(given or {})
         for place, unit in enumerate(self.units):
+            if plain.keys() >= set(unit.columns):
+                continue
             mine, asked = codes[:, place], (conditions or {}).get(place, ())
             match unit:
                 case NumberUnit():
