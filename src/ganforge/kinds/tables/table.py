@@ -23,7 +23,7 @@ from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
-from ganforge.kinds.tables.columns import NUMBERS, Column, RowSettings, learned
+from ganforge.kinds.tables.columns import FEWEST_COMPARED, NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
@@ -206,8 +206,8 @@ class _Rows:
 
 
 def choose_held_out(rows: int, seed: int) -> NDArray[np.bool_]:
-    """Choose the held-out rows, (N,): a tenth, within limits."""
-    count = min(max(round(0.1 * rows), min(round(0.2 * rows), FEWEST_HELD_OUT)), MOST_HELD_OUT)
+    """Choose the held-out rows, (N,): a tenth, within limits; of few rows up to half, so that they can be compared."""
+    count = min(max(round(0.1 * rows), min(round(0.2 * rows), FEWEST_HELD_OUT), FEWEST_COMPARED), MOST_HELD_OUT)
     chosen = np.random.default_rng(seed_for(seed, "data/table/held_out")).permutation(rows)[:count]
     mask = np.zeros(rows, dtype=bool)
     mask[chosen] = True
