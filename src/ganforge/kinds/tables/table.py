@@ -83,7 +83,7 @@ def inspect_table(
     opened = open_source(source)
     survey = survey_table(opened, asked)
     rows = _Rows(opened, survey)
-    sample = _sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS) if rules is None else None
+    sample = random_sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS) if rules is None else None
     kept = agree_rules((*(rules or ()), *more), sample, rows, survey.columns)
     does = {name: f"computed from {listed(columns_of(rule.expression))}" for name, rule in computed_of(kept).items()}
     columns = tuple(
@@ -121,7 +121,7 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
     survey, rows = inspected.survey, inspected.rows
     held_out = choose_held_out(survey.rows, seed)
     rules = combined(list(inspected.kept), survey.columns)
-    sample = _sample(rows, ~held_out, FITTED_ROWS)
+    sample = random_sample(rows, ~held_out, FITTED_ROWS)
     counts = count_values(rows, held_out, unit_columns(survey.columns, rules), survey.columns)
     codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
@@ -141,10 +141,16 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
         train=TensorFeed(device, x=torch.from_numpy(codes[~held_out])),
         held_out=TensorFeed(device, x=torch.from_numpy(codes[held_out])),
         train_rows=train_rows,
-        held_out_rows=_sample(rows, held_out, MOST_HELD_OUT),
+        held_out_rows=random_sample(rows, held_out, MOST_HELD_OUT),
         sha256=survey.sha256,
         passport=passport,
     )
+
+
+def split_rows(inspected: InspectedTable, seed: int) -> tuple[Plain, Plain]:
+    """Return plain rows to compare with, those that a run with this seed trains on and those that it holds out."""
+    held_out = choose_held_out(inspected.survey.rows, seed)
+    return random_sample(inspected.rows, ~held_out, SHOWN_ROWS), random_sample(inspected.rows, held_out, MOST_HELD_OUT)
 
 
 def check_identifiers(columns: Sequence[Column]) -> None:
@@ -207,7 +213,7 @@ def choose_held_out(rows: int, seed: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
+def random_sample(rows: Iterable[tuple[int, Plain]], wanted: NDArray[np.bool_], most: int) -> Plain:
     """Return at most `most` of the wanted rows, (S,) in random order."""
     places = np.flatnonzero(wanted)
     random = np.random.default_rng(seed_for(0, "data/table/sample"))
