@@ -24,7 +24,9 @@ from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables import TEXT, keep
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
-from ganforge.kinds.tables.codec.numbers import Codes, GapUnit, NumberUnit
+from ganforge.kinds.tables.codec.computed import ComputedUnit
+from ganforge.kinds.tables.codec.gaps import GapUnit
+from ganforge.kinds.tables.codec.numbers import Codes, NumberUnit
 from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.reading.arrays import (
     OBJECTS,
@@ -70,7 +72,8 @@ def fill(codec: TableCodec, plain: Plain, shares: Sequence[Shares], random: np.r
     """
     filled = dict(plain)
     for place, unit in enumerate(codec.units):
-        rows = np.flatnonzero(np.any([pd.isna(plain[name]) for name in unit.columns], axis=0))
+        filled = dict(codec.solved(filled))
+        rows = np.flatnonzero(np.any([pd.isna(filled[name]) for name in unit.columns], axis=0))
         if not len(rows):
             continue
         likely = shares[place][rows] * unit.complete
@@ -79,6 +82,14 @@ def fill(codec: TableCodec, plain: Plain, shares: Sequence[Shares], random: np.r
             _fill_categories(unit, filled, rows, likely, random)
             continue
         here = {name: values[rows] for name, values in filled.items()}
+        if isinstance(unit, ComputedUnit):
+            filled[unit.column] = filled[unit.column].copy()
+            filled[unit.column][rows] = (
+                unit.expected(likely, here)
+                if random is None
+                else unit.decode(_drawn(likely, random), (), random, here)[unit.column]
+            )
+            continue
         ceiling = _ceiling(codec, unit.columns[0], here)
         filled[unit.columns[0]] = filled[unit.columns[0]].copy()
         filled[unit.columns[0]][rows] = _numbers(unit, likely, here, ceiling, random)
@@ -93,20 +104,20 @@ def _numbers(
     random: np.random.Generator | None,
 ) -> NDArray[np.float64]:
     """Return a value for each row, not above `ceiling` (N,)."""
-    inner = unit.gap if isinstance(unit, GapUnit) else unit
     base = unit.base(here) if isinstance(unit, GapUnit) else np.zeros(len(likely))
     if random is not None:
         codes = _drawn(likely, random)
         if isinstance(unit, GapUnit):
             above = unit.decode(codes, (), random, here)[unit.upper]
             filled: NDArray[np.float64] = np.fmax(base, np.minimum(above, ceiling))  # no room above: the base
-            return unit.gap.rounded(filled, base, np.maximum(ceiling, base))
+            return unit.fitting(filled, base, np.maximum(ceiling, base))
         drawn: NDArray[np.float64] = unit.decode(codes, (), random, high=ceiling)[unit.column]
         return drawn
-    spans = likely[:, int(inner.with_missing) :]
-    values = base + (spans @ inner.means) / spans.sum(axis=1)
-    low = base if isinstance(unit, GapUnit) else np.full(len(likely), unit.low)
-    return inner.rounded(values, low, np.maximum(np.minimum(unit.high, ceiling), low))
+    if isinstance(unit, GapUnit):
+        return unit.fitting(unit.expected(likely, base), base, np.maximum(np.minimum(unit.high, ceiling), base))
+    spans = likely[:, int(unit.with_missing) :]
+    values = (spans @ unit.means) / spans.sum(axis=1)
+    return unit.rounded(values, unit.low, np.maximum(np.minimum(unit.high, ceiling), unit.low))
 
 
 def _fill_categories(

@@ -18,9 +18,9 @@ from ganforge.contracts import Observer, Plain
 from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
+from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec, codec_content, restore_codec
+from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
-from ganforge.kinds.tables.codec.numbers import GapUnit
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
 from ganforge.kinds.tables.generate.game import build_row_networks
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
+MOST_EMPTY = 20  # blocks without a row whose computed columns meet their conditions
 POOL = 6  # latents drawn for each row under conditions, of which one is kept
 NEW_ROWS = {"sample RUN -n 1000 --out new.csv": "new rows"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps
     "generate": NEW_ROWS,
     "impute": {"apply RUN DATA --out filled.csv": "its missing cells filled", **NEW_ROWS},
 }
-AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,32 @@ class RowModel:
 
         The first rows do not depend on `count`. Raises: InputError where conditions and rules leave no value.
         """
-        asked = self.codec.by_unit(conditions)
-        for first in range(0, count, BLOCK):
-            codes = self._codes(asked, generator_for(seed, "sample rows", step=first))
-            random = np.random.default_rng(seed_for(seed, "sample values", step=first))
+        asked, done, step, empty = self.codec.by_unit(conditions), 0, 0, 0
+        while done < count:
+            codes = self._codes(asked, generator_for(seed, "sample rows", step=step))
+            random = np.random.default_rng(seed_for(seed, "sample values", step=step))
             plain = dict(self.codec.decode(codes, random, asked))
+            kept = np.flatnonzero(self.codec.keeps(plain, asked)) if self.codec.computed else np.arange(BLOCK)
+            step, empty = step + BLOCK, 0 if len(kept) else empty + 1
+            if empty == MOST_EMPTY:
+                raise self._unmet(conditions)
+            plain = dict(take(plain, kept))
             for column in self.codec.columns:
                 if column.kind == "identifier":
-                    plain[column.name] = fresh_identifiers(column, BLOCK, random, start=first)
-            yield take(plain, slice(0, count - first))
+                    plain[column.name] = fresh_identifiers(column, len(kept), random, start=done)
+            if len(kept):
+                yield take(plain, slice(0, count - done))
+            done += len(kept)
+
+    def _unmet(self, conditions: Sequence[Condition]) -> InputError:
+        """Return the error for conditions on computed columns that hardly any row meets."""
+        words = " and ".join(in_words(condition, self.codec.columns) for condition in conditions)
+        names = " and ".join(repr(unit.column) for unit in self.codec.computed)
+        return InputError(
+            f"None of {MOST_EMPTY * BLOCK:,} rows that were drawn meets {words}.",
+            f"The values of {names} are computed from other columns, so rows were drawn until some fit.",
+            "Widen a condition, or ask for the columns that they are computed from.",
+        )
 
     def draw(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
         """Return all rows at once."""
@@ -95,7 +112,7 @@ class RowModel:
         """
         parts = []
         for first in range(0, row_count(plain), BLOCK):
-            part = take(plain, slice(first, first + BLOCK))
+            part = self.codec.solved(take(plain, slice(first, first + BLOCK)))
             shares = self._shares(part, 1 if draw else GUESSES, generator_for(seed, "complete rows", step=first))
             random = np.random.default_rng(seed_for(seed, "complete values", step=first)) if draw else None
             parts.append(fill(self.codec, part, shares, random))
