@@ -26,7 +26,7 @@ from ganforge.kinds.tables.codec.computed import (
     rows_to_keep,
 )
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps, gap_content, read_gap
-from ganforge.kinds.tables.codec.identifiers import check_pattern
+from ganforge.kinds.tables.codec.identifiers import check_pattern, read_ranges
 from ganforge.kinds.tables.codec.numbers import (
     Codes,
     Inside,
@@ -328,6 +328,7 @@ def _check_parts(codec: TableCodec) -> None:
             raise ValueError(f"the dates of {column.name!r} have the form {column.format!r}")
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
+        read_ranges(column.unused)
     computed = computed_of(codec.rules)
     for unit in codec.units:
         name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMBERS
