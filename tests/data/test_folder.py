@@ -51,9 +51,11 @@ def test_a_plain_folder_keeps_every_pixel(photos: Path, cache: Path) -> None:
         assert holds(pictures, np.asarray(Image.open(photos / f"{i:02d}.png")))
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "PNG"])
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff", "PNG", "ppm", "pnm"])
 def test_every_format_is_read(photos: Path, cache: Path, suffix: str) -> None:
-    Image.new("RGB", (16, 16), (200, 30, 40)).save(photos / f"extra.{suffix}")
+    Image.new("RGB", (16, 16), (200, 30, 40)).save(
+        photos / f"extra.{suffix}", format="JPEG" if suffix == "jfif" else None
+    )
     pictures = opened(photos)
     assert pictures.passport["count"] == 25
     assert holds(pictures, np.full((16, 16, 3), (200, 30, 40), np.uint8), tolerance=6)

@@ -13,7 +13,9 @@ from ganforge.errors import DataError, RecipeError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
+)  # fmt: skip
 ARRAYS = (".npy", ".npz")
 FOLDERS, FILES = 20, 50  # within a folder that are searched for a picture
 BUILT_IN = {
