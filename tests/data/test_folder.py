@@ -1,5 +1,6 @@
 """Folders of picture files: every kind of file that people have, and every kind of broken one."""
 
+import io
 import struct
 import zipfile
 import zlib
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from ganforge.errors import DataError
+from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.reading import folder
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
@@ -51,14 +53,29 @@ def test_a_plain_folder_keeps_every_pixel(photos: Path, cache: Path) -> None:
         assert holds(pictures, np.asarray(Image.open(photos / f"{i:02d}.png")))
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff", "PNG", "ppm", "pnm"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_format_is_read(photos: Path, cache: Path, suffix: str) -> None:
-    Image.new("RGB", (16, 16), (200, 30, 40)).save(
-        photos / f"extra.{suffix}", format="JPEG" if suffix == "jfif" else None
-    )
+    if suffix in (".bw", ".pbm", ".pgm", ".pfm", ".rgba"):  # of other modes; their format is read under other names too
+        (photos / f"extra{suffix}").write_bytes(b"P6 16 16 255\n" + bytes((200, 30, 40)) * 256)
+    else:
+        Image.new("RGB", (16, 16), (200, 30, 40)).save(photos / f"extra{suffix}")
     pictures = opened(photos)
     assert pictures.passport["count"] == 25
-    assert holds(pictures, np.full((16, 16, 3), (200, 30, 40), np.uint8), tolerance=6)
+    assert holds(pictures, np.full((16, 16, 3), (200, 30, 40), np.uint8), tolerance=9)
+
+
+def test_a_format_without_a_signature_is_read_under_its_own_name_alone(photos: Path, tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (16, 16), (200, 30, 40)).save(content, "TGA")
+    for name in ("a.TGA", "b.png"):
+        (photos / name).write_bytes(content.getvalue())
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        for path in sorted(photos.iterdir()):
+            archive.write(path, path.name)
+    for source in (photos, tmp_path / "p.zip"):
+        found = survey(source)
+        assert found.count == 25
+        assert found.skipped == (("b.png", "not a picture, whatever its name says"),)
 
 
 def test_sixteen_bit_grey_is_scaled_and_not_clipped(tmp_path: Path, cache: Path) -> None:

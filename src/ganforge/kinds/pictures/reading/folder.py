@@ -115,7 +115,9 @@ def survey_zip(path: Path, source: str, reading: Reading, *, labelled: bool) -> 
 def _open_zipped(archive: zipfile.ZipFile, lock: Lock, name: str) -> BinaryIO:
     with lock:  # one file handle, many threads
         try:
-            return io.BytesIO(archive.read(name))
+            file = io.BytesIO(archive.read(name))
+            file.name = name
+            return file
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise OSError(str(error)) from error
 
