@@ -197,17 +197,30 @@ def test_pictures_beside_subfolders_mean_no_labels(photos: Path) -> None:
         (photos / word).mkdir()
         Image.new("RGB", (16, 16)).save(photos / word / "x.png")
     found = survey(photos)
-    assert found.label_names == () and "beside" in found.notes[0]
+    assert found.label_names == () and "beside" in found.told[0]
 
 
-def test_a_label_with_one_picture_is_left_out_and_said(tmp_path: Path, cache: Path) -> None:
-    for word, count in (("a", 15), ("b", 15), ("rare", 1)):
+@pytest.mark.parametrize("rare", [1, 2, 3])
+def test_a_label_with_too_few_pictures_is_left_out_and_said(tmp_path: Path, cache: Path, rare: int) -> None:
+    for word, count in (("a", 15), ("b", 15), ("rare", rare)):
         (tmp_path / word).mkdir()
         for i in range(count):
             Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
     pictures = opened(tmp_path)
     assert pictures.label_names == ("a", "b") and pictures.passport["count"] == 30
-    assert any("left out" in note for note in pictures.passport["notes"])
+    assert (
+        f"{rare} pictures are left out, whose labels have fewer than 4 pictures: rare." in pictures.passport["warnings"]
+    )
+
+
+def test_a_label_with_few_training_pictures_is_told_with_their_number(tmp_path: Path, cache: Path) -> None:
+    for word, count in (("many", 60), ("few", 6)):
+        (tmp_path / word).mkdir()
+        for i in range(count):
+            Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
+    pictures = opened(tmp_path)
+    (few,) = [label["train"] for label in pictures.passport["labels"] if label["name"] == "few"]
+    assert any(f"whose samples may be copies of them: few ({few})." in told for told in pictures.passport["warnings"])
 
 
 def test_broken_files_are_skipped_counted_and_listed(photos: Path, cache: Path) -> None:
@@ -351,5 +364,5 @@ def test_labels_of_subfolders_can_be_left_out(tmp_path: Path, cache: Path) -> No
         for i in range(count):
             Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
     found = survey(tmp_path, labels=False)
-    assert found.label_names == () and found.notes == ()
+    assert found.label_names == () and found.told == ()
     assert open_pictures(found, size=(16, 16)).passport["count"] == 31

@@ -284,8 +284,7 @@ def _surveyed(listing: Listing, labelled: bool, reading: Reading) -> Survey:
         label_names=label_names,
         skipped=tuple(sorted(listing.skipped)),
         digest=listing.digest if values is None else f"{listing.digest} {values}",
-        notes=(*notes, *more),
-        told=(*channels.told, *usable.losses.told(), *assumed),
+        told=(*notes, *more, *channels.told, *usable.losses.told(), *assumed),
         parts=tuple(parts),
         always_cached=True,
     )

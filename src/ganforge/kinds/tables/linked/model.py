@@ -189,6 +189,11 @@ class LinkedModel:
             raise InputError(
                 f"{count} rows cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64."
             )
+        for name in asked:
+            if name != "where":
+                raise InputError(
+                    f"--{name} was given, and this run draws two tables.", "It is of single ones.", "Leave it out."
+                )
         where = asked.get("where") or ()
         for condition in [where] if isinstance(where, str) else where:
             if str(condition).strip("'\" ").startswith(f"{self.relation.child.name}."):
