@@ -10,8 +10,11 @@ from dataclasses import replace
 import torch
 
 from ganforge.contracts import Game, Task, Tell
+from ganforge.errors import RecipeError, did_you_mean
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
 from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
+from ganforge.kinds.tables.networks import RowLayout
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
 from ganforge.networks import refuse_unbuildable
@@ -70,7 +73,12 @@ SECONDS_PER_LOOK = 0.5
 PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that still improved (docs/log.md)
 REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _choose_referee
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
+PASSES, LEAST_EXAMPLES, UNSEEN = 20, 50_000, 20.0  # of a generator that learns alone: see docs/log.md
+MOST_WEIGHTS = 8_000_000  # of its first layer: beyond, a step takes too long
 STEADY_RATE = 20_000.0  # rows/s that space records and looks where examples were given, not minutes
+NO_ADVERSARY = "A generator that learns by likelihood has no opponent; --set network.name=rows has one."
+NO_REFEREE = "none: among rows drawn unit after unit it found hardly any to prefer (docs/log.md)"
+NO_LATENT = "A generator that draws unit after unit draws nothing from noise; --set network.name=rows does."
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
     "small": Network(name="rows", latent_size=128, width=128, depth=2),
@@ -78,6 +86,14 @@ SIZES: dict[Size, Network] = {
     "base": Network(name="rows", latent_size=128, width=256, depth=2),
     "large": Network(name="rows", latent_size=128, width=512, depth=3),
 }
+ALONE: dict[Size, Network] = {
+    "tiny": Network(name=AUTOREGRESSIVE, width=32, depth=1),
+    "small": Network(name=AUTOREGRESSIVE, width=64, depth=1),
+    "medium": Network(name=AUTOREGRESSIVE, width=128, depth=1),
+    "base": Network(name=AUTOREGRESSIVE, width=128, depth=2),
+    "large": Network(name=AUTOREGRESSIVE, width=256, depth=2),
+}
+OF_A_GAME = ("objective.", "network.latent_size", "rows.reconstruction")  # settings that only a game of two has
 
 
 def begin(request: Request, task: type[Task]) -> Draft:
@@ -108,7 +124,7 @@ def choose_rows(draft: Draft, inspected: InspectedTable) -> RowSettings:
         ),
         values=("seen", "training values, each as often as it was seen (smooth keeps single values private)"),
         **({} if imputes else {"whole": half}),
-        referee=(0, "none: cells are filled with the best guess, not chosen among rows"),
+        referee=(0, "none: cells are filled with the best guess, not chosen among rows" if imputes else NO_REFEREE),
         candidates=(4, "a few are enough: eight gained nothing over four (docs/log.md)"),
         reconstruction=(
             float(imputes),
@@ -135,8 +151,39 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
         hash=(inspected.survey.sha256, ""),
     )
     choose_compute(draft)
-    network = _choose_network(draft)
+    network = _choose_network(draft, table)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
+    if network.name == AUTOREGRESSIVE:
+        _plan_alone(draft, table, tell)
+    else:
+        _plan_game(draft, table, tell)
+    return draft.recipe()
+
+
+def _plan_alone(draft: Draft, table: Table, tell: Tell) -> None:
+    """Choose how a generator learns alone, by likelihood."""
+    draft.revise(
+        RowSettings,
+        whole=(0.5, "half of the steps teach the order of drawing, half any other one: one model does both"),
+        reconstruction=(0.0, "none: likelihood is all that it learns by"),
+        unseen=(
+            UNSEEN,
+            "pairs of categories that (almost) never occur, where chance would give so many rows, are not drawn",
+        ),
+    )
+    choose_optimiser(
+        draft,
+        kind=("adam", "a step size for each weight, which rare and frequent codes need"),
+        rate=(3e-3, "the best of those tried on Adult (docs/log.md); falls along a half cosine"),
+        warmup=(0.0, "none: training begins at independent columns"),
+        beta1=(0.9, "the paper's value: one player, whose task stays the same, may gather momentum"),
+        batch_size=(BATCH, f"from {len(table.train):,} training rows; where there are fewer, some come twice"),
+    )
+    _choose_length(draft, table, tell)
+
+
+def _plan_game(draft: Draft, table: Table, tell: Tell) -> None:
+    """Choose the game of two."""
     gamma = gamma_rule(table)
     choose_objective(
         draft,
@@ -151,10 +198,45 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
         batch_size=(BATCH, f"from {len(table.train):,} training rows; fewer a step gained nothing, on few rows either"),
     )
     _choose_length(draft, table, tell)
-    return draft.recipe()
 
 
-def _choose_network(draft: Draft) -> Network:
+def _choose_network(draft: Draft, table: Table) -> Network:
+    if draft.task.name == "generate":
+        alone, why = _learns_alone(draft, table)
+        if alone:
+            draft.leave_out({"objective": NO_ADVERSARY, "network.latent_size": NO_LATENT})
+            sized = ALONE[draft.request.size or "small"]
+            return draft.choose(
+                Network,
+                name=(sized.name, why),
+                width=(sized.width, ASKED if draft.request.size else "twice the width gained nothing on Adult"),
+                depth=(sized.depth, "more layers gained nothing on Adult"),
+            )
+        draft.explain({"network.name": why})
+    return _choose_game_network(draft)
+
+
+def _learns_alone(draft: Draft, table: Table) -> tuple[bool, str]:
+    """Return whether the generator draws unit after unit and learns alone, by likelihood; and why, or why not."""
+    named = draft.pinned.get("network.name")
+    if named not in (None, "rows", AUTOREGRESSIVE):
+        raise RecipeError(f"There is no network {named!r} for rows.", did_you_mean(named, ("rows", AUTOREGRESSIVE)))
+    if named is not None:
+        return named == AUTOREGRESSIVE, ASKED
+    asked = next((name for name in draft.pinned for start in OF_A_GAME if name.startswith(start)), None)
+    if asked is not None:
+        return False, f"a game of two, which {asked} belongs to"
+    width = draft.pinned.get("network.width", ALONE[draft.request.size or "small"].width)
+    weights = RowLayout(table.codec.sizes).width * len(table.codec.units) * width
+    if weights > MOST_WEIGHTS:
+        return (
+            False,
+            f"a game of two: unit after unit would take {weights / 1e6:,.0f} million weights for so many columns",
+        )
+    return True, "draws unit after unit, learned by likelihood: better than the game in less time (docs/log.md)"
+
+
+def _choose_game_network(draft: Draft) -> Network:
     size = draft.request.size or ("base" if draft.task.name == "impute" else "small")
     sized = SIZES[size]
     width = (
@@ -197,27 +279,44 @@ def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
 
     tell("timing", size=draft.request.size or "small")
     choose_pieces(draft, table.train, build=build)
+    alone = draft[Network].name == AUTOREGRESSIVE
     if draft.examples is not None:
         span = for_examples(draft, draft.examples, measure)
-        _choose_referee(draft, table, span.examples)
+        if not alone:
+            _choose_referee(draft, table, span.examples)
+    elif alone:
+        span = _enough(for_minutes(draft, PACE, measure), len(table.train))
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, table, span.examples)
         span = _without_referee(draft, span)
-    generates = draft.task.name == "generate"
+    measure_of_best = {
+        "likelihood": "how likely held-out rows are: on few rows the network soon knows the others by heart",
+        "table_quality": "columns and pairs together: the last rows of a run need not be its best",
+        "filling": "numbers and categories together: on few rows the network soon knows them by heart",
+    }
+    best_by = "table_quality" if draft.task.name == "generate" else "filling"
+    best_by = "likelihood" if alone else best_by
     choose_length(
         draft,
         PACE,
         span,
         look_samples=(4000, "as many held-out rows, or fewer, stand beside them"),
-        best_by=("table_quality", "columns and pairs together: the last rows of a run need not be its best")
-        if generates
-        else ("filling", "numbers and categories together: on few rows the network soon knows them by heart"),
+        best_by=(best_by, measure_of_best[best_by]),
         patience_looks=(
             PATIENCE_LOOKS,
             "so many looks without a better one are no chance: what is left would be wasted",
         ),
     )
+
+
+def _enough(span: Span, rows: int) -> Span:
+    """Return the part of the minutes after which a generator that learns alone gains nothing more."""
+    most = max(PASSES * rows, LEAST_EXAMPLES)
+    if span.examples <= most:
+        return span
+    passes = f"{most / rows:,.0f} passes over the rows are enough: more would teach it them by heart"
+    return replace(span, examples=most, why=passes, seconds=None)
 
 
 def _choose_referee(draft: Draft, table: Table, examples: int) -> None:

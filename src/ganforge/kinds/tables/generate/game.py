@@ -7,7 +7,7 @@ After the game the generator's columns are matched to their shares, and a refere
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +16,11 @@ from torch import Tensor, nn
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import Draws, generator_for, seed_for
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.columns import RowSettings
+from ganforge.kinds.tables.generate.draw import Chain
+from ganforge.kinds.tables.generate.likelihood import likelihood_game
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import optimiser_settings
@@ -31,25 +34,35 @@ ROUNDS = 6  # of match_shares
 LATENTS, AT_ONCE = 32_768, 8_192  # latents over which shares are averaged; so many in one pass
 RAREST = 1e-6  # share below which a code is not moved: its logarithm would be noise
 REFEREE_RATE = 1e-3  # learning rate
+REFEREE_WIDTH, REFEREE_DEPTH = 256, 2  # of the referee of an autoregressive generator
 MEASURED_ROWS = 5_000  # held-out rows on which the referee's trust is measured
 TRUSTS = torch.linspace(0, 1, 11)
 
 
-def build_row_networks(network: Network, sizes: Sequence[int]) -> tuple[RowGenerator, RowDiscriminator]:
-    """Build generator and discriminator; the discriminator is twice as wide (docs/log.md)."""
+def build_row_networks(
+    network: Network, sizes: Sequence[int]
+) -> tuple[RowGenerator | AutoregressiveGenerator, RowDiscriminator]:
+    """Build generator and discriminator, which is twice as wide (docs/log.md); an autoregressive one has a referee."""
     units = tuple(sizes)
-    latent_size, width, depth = (network.need(dial) for dial in ("latent_size", "width", "depth"))
-    return RowGenerator(units, latent_size, width, depth), RowDiscriminator(units, 2 * width, depth)
+    width, depth = network.need("width"), network.need("depth")
+    if network.name == AUTOREGRESSIVE:
+        return AutoregressiveGenerator(units, width, depth), RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
+    return RowGenerator(units, network.need("latent_size"), width, depth), RowDiscriminator(units, 2 * width, depth)
 
 
 def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Feed | None = None) -> Game:
-    """Build networks from the recipe's seed, on its device, starting from independent columns."""
+    """Build networks from the recipe's seed, on its device, starting from independent columns.
+
+    An autoregressive generator learns alone, by likelihood; any other one against a discriminator.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
     generator.start_from(code_shares(codec, train))
     for network in (generator, discriminator):
         network.to(recipe.compute.device)
+    if isinstance(generator, AutoregressiveGenerator):
+        return likelihood_game(recipe, generator, RowLayout(codec.sizes, recipe.compute.device))
     return row_game(recipe, codec, generator, discriminator, held_out)
 
 
@@ -205,8 +218,26 @@ def _shares(generator: RowGenerator, layout: RowLayout, latent_size: int, seed: 
     return total / LATENTS
 
 
+DrawRows = Callable[[int, torch.Generator], Tensor]
+"""count, random numbers -> that many whole rows as codes, (count, U)."""
+
+
+def row_drawer(generator: nn.Module, layout: RowLayout, latent_size: int) -> DrawRows:
+    """Return how a generator draws rows, without conditions."""
+    if isinstance(generator, AutoregressiveGenerator):
+        chain = Chain(generator, layout)
+        return lambda count, random: chain.draw(count, random)[0]
+
+    @torch.no_grad()
+    def draw(count: int, random: torch.Generator) -> Tensor:
+        logits = generator(torch.randn(count, latent_size, generator=random, device=random.device))
+        return layout.draw_codes(logits, random)[0]
+
+    return draw
+
+
 def train_referee(
-    recipe: Recipe, codec: TableCodec, generator: RowGenerator, train: Feed, held_out: Feed
+    recipe: Recipe, codec: TableCodec, generator: nn.Module, train: Feed, held_out: Feed
 ) -> RowDiscriminator:
     """Train a discriminator after the game to distinguish generated rows from real ones.
 
@@ -224,11 +255,11 @@ def train_referee(
         _, referee = build_row_networks(recipe.network, codec.sizes)
     referee.to(device)
     objective = OBJECTIVES["nonsaturating"]()  # its discriminator's side is plain logistic regression
-    latent_size, units = recipe.network.need("latent_size"), len(codec.units)
+    units, draw = len(codec.units), row_drawer(generator, layout, recipe.network.latent_size or 0)
 
     def score_loss(turn: Turn) -> Loss:
         real = layout.one_hot(turn.batch["x"])
-        fake = _generated(generator, layout, len(real), latent_size, turn.random.generator)
+        fake = layout.one_hot(draw(len(real), turn.random.generator))
 
         def score(x: Tensor) -> Tensor:
             told: Tensor = referee(x, torch.zeros(len(x), units, device=x.device))
@@ -249,29 +280,18 @@ def train_referee(
     fitted = fit(Game((Player("referee", referee, score_loss, steps),), product="referee"), train, settings)
     product = fitted.product
     assert isinstance(product, RowDiscriminator)
-    product.trust(_trust(product, layout, generator, held_out, latent_size))
+    product.trust(_trust(product, layout, draw, held_out))
     return product
 
 
 @torch.no_grad()
-def _generated(
-    generator: nn.Module, layout: RowLayout, count: int, latent_size: int, random: torch.Generator
-) -> Tensor:
-    """Draw whole rows (count, P) as one-hots."""
-    logits = generator(torch.randn(count, latent_size, generator=random, device=random.device))
-    return layout.one_hot(layout.draw_codes(logits, random)[0])
-
-
-@torch.no_grad()
-def _trust(
-    referee: RowDiscriminator, layout: RowLayout, generator: nn.Module, held_out: Feed, latent_size: int
-) -> float:
+def _trust(referee: RowDiscriminator, layout: RowLayout, draw: DrawRows, held_out: Feed) -> float:
     """Find the factor in 0..1 by which scores predict best on rows that the referee has not seen; 0: not at all."""
     random = generator_for(0, "referee trust", device=layout.starts.device)
     chosen = torch.randperm(len(held_out), generator=generator_for(0, "referee rows"))[:MEASURED_ROWS]
     real = layout.one_hot(held_out.batch(chosen)["x"])
     none = torch.zeros(len(real), len(layout.sizes), device=real.device)
-    fake = _generated(generator, layout, len(real), latent_size, random)
+    fake = layout.one_hot(draw(len(real), random))
     real_score, fake_score = referee(real, none), referee(fake, none)
     centre = torch.cat([real_score, fake_score]).median()  # only differences between candidates count later
     losses = [

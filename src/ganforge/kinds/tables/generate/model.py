@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ from ganforge.contracts import Observer, Plain
 from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import GapUnit
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
+from ganforge.kinds.tables.generate.draw import POOL, Chain
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
-POOL = 6  # latents drawn for each row under conditions, of which one is kept
 NEW_ROWS = {"sample RUN -n 1000 --out new.csv": "new rows"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps
     "generate": NEW_ROWS,
@@ -50,7 +52,7 @@ class RowModel:
     """A generator of rows of codes, and the codec that converts them to a table."""
 
     network: RowProduct
-    latent_size: int
+    latent_size: int  # 0 where the generator is autoregressive
     codec: TableCodec
     candidates: int = 1  # drawn for each row where there is a referee, which takes one
     task: str = "generate"
@@ -96,7 +98,8 @@ class RowModel:
         parts = []
         for first in range(0, row_count(plain), BLOCK):
             part = take(plain, slice(first, first + BLOCK))
-            shares = self._shares(part, 1 if draw else GUESSES, generator_for(seed, "complete rows", step=first))
+            passes = 1 if draw or self.chain else GUESSES
+            shares = self._shares(part, passes, generator_for(seed, "complete rows", step=first))
             random = np.random.default_rng(seed_for(seed, "complete values", step=first)) if draw else None
             parts.append(fill(self.codec, part, shares, random))
         return joined(parts)
@@ -116,9 +119,12 @@ class RowModel:
     def logits(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
         """Return the generator's logits (B, P). Args: codes (B, U); given (B, U), the mask of those that count."""
         layout = self.layout
+        shown = layout.one_hot(codes) * layout.spread(given)
+        if self.chain:
+            completed: Tensor = self.chain.generator(shown, layout)
+            return completed
         latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
-        shown = torch.cat([layout.one_hot(codes) * layout.spread(given), given], dim=1)
-        told: Tensor = self.network.generator(latent, shown)
+        told: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1))
         return told
 
     @property
@@ -126,20 +132,24 @@ class RowModel:
         """Return the layout of codes."""
         return RowLayout(self.codec.sizes, next(self.network.parameters()).device)
 
+    @property
+    def chain(self) -> Chain | None:
+        """Return how an autoregressive generator draws; None for another one."""
+        generator = self.network.generator
+        if not isinstance(generator, AutoregressiveGenerator):
+            return None
+        return Chain(generator, self.layout, self.network.apart)
+
     @torch.no_grad()
     def _codes(self, asked: AskedByUnit, random: torch.Generator) -> NDArray[np.int32]:
         """Draw codes (BLOCK, U) that meet the conditions: of several candidates for a row the referee's choice."""
-        referee, layout = self.network.referee, self.layout
-        device = next(self.network.parameters()).device
-        allowed = {place: torch.from_numpy(self.codec.units[place].allowed(asked[place])).to(device) for place in asked}
-        bound = {place: codes for place, codes in allowed.items() if not codes.all() or self._is_gap(place)}
-        logits = self.network.generator(self._latents(bound, asked, random)) + self._forbidden(bound)
+        referee, layout, chain = self.network.referee, self.layout, self.chain
         count = self.candidates if referee is not None else 1
-        rows = layout.draw_codes(logits, random, count)  # (count, B, U)
-        for place in sorted(bound):
-            if self._is_gap(place):
-                for row in rows:  # each a view
-                    row[:, place] = self._gap_codes(place, asked[place], row, logits, random)[0]
+        if chain:
+            restricted = {place: partial(self._allowed, place, asked[place]) for place in asked}
+            rows = chain.draw(BLOCK, random, restricted, count)
+        else:
+            rows = self._independently(asked, count, random)
         if referee is None or count == 1:
             return rows[0].cpu().numpy().astype(np.int32)
         places = (rows + layout.starts).flatten(0, 1)  # (count * B, U)
@@ -147,6 +157,19 @@ class RowModel:
         taken = torch.multinomial(torch.softmax(scores, dim=1).cpu(), 1, generator=random)[:, 0]
         best = rows[taken.to(rows.device), torch.arange(BLOCK, device=rows.device)]
         return best.cpu().numpy().astype(np.int32)
+
+    def _independently(self, asked: AskedByUnit, count: int, random: torch.Generator) -> Tensor:
+        """Draw codes (count, BLOCK, U) of units that are independent given their latent."""
+        layout, device = self.layout, next(self.network.parameters()).device
+        allowed = {place: torch.from_numpy(self.codec.units[place].allowed(asked[place])).to(device) for place in asked}
+        bound = {place: codes for place, codes in allowed.items() if not codes.all() or self._is_gap(place)}
+        logits = self.network.generator(self._latents(bound, asked, random)) + self._forbidden(bound)
+        rows = layout.draw_codes(logits, random, count)  # (count, B, U)
+        for place in sorted(bound):
+            if self._is_gap(place):
+                for row in rows:  # each a view
+                    row[:, place] = self._gap_codes(place, asked[place], row, logits, random)[0]
+        return rows
 
     def _latents(self, bound: Mapping[int, Tensor], asked: AskedByUnit, random: torch.Generator) -> Tensor:
         """Draw latents (BLOCK, Z); under conditions those that make them likely.
@@ -191,15 +214,23 @@ class RowModel:
 
         Also return the logarithm of the probability of these codes, (B,).
         """
-        unit = self.codec.units[place]
-        assert isinstance(unit, GapUnit)
-        drawn = rows.cpu().numpy().astype(np.int32)
-        least, most = (self.codec.bounds(drawn, unit, end) for end in ("least", "most"))
-        may = torch.from_numpy(unit.allowed_above(least, most, conditions)).to(logits.device)
+        may = self._allowed(place, conditions, rows)
         part = logits[:, self.layout.unit_places(place)]
         shares = torch.softmax(part, dim=1) * may + 1e-12 * may
         codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
         return codes, shares.sum(dim=1).log()
+
+    def _allowed(self, place: int, conditions: tuple[Condition, ...], rows: Tensor) -> Tensor:
+        """Return which codes of a unit meet its conditions, (K,); of a gap, (B, K), also by the lower columns' codes.
+
+        Args: rows (B, U) codes.
+        """
+        unit = self.codec.units[place]
+        if not isinstance(unit, GapUnit):
+            return torch.from_numpy(unit.allowed(conditions)).to(rows.device)
+        drawn = rows.cpu().numpy().astype(np.int32)
+        least, most = (self.codec.bounds(drawn, unit, end) for end in ("least", "most"))
+        return torch.from_numpy(unit.allowed_above(least, most, conditions)).to(rows.device)
 
     def _forbidden(self, bound: Mapping[int, Tensor]) -> Tensor:
         """Return what to add to logits (P,) so that no code is drawn that cannot meet a condition."""
@@ -294,7 +325,9 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
 
         def build() -> RowProduct:
             generator, referee = build_row_networks(network, codec.sizes)
-            return RowProduct(generator, referee if judged else None)
+            width = RowLayout(codec.sizes).width if network.name == AUTOREGRESSIVE else None
+            apart = torch.zeros(width, width, dtype=torch.bool) if width else None
+            return RowProduct(generator, referee if judged else None, apart)
 
         product = built(folder, build, "network/").to(device)
-    return RowModel(product, network.need("latent_size"), codec, candidates, content["task"])
+    return RowModel(product, network.latent_size or 0, codec, candidates, content["task"])

@@ -16,11 +16,14 @@ from ganforge.contracts import Batch, Feed, Game, Job, Plain, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, columns_of, learned
 from ganforge.kinds.tables.figures.columns import draw_columns
 from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix
+from ganforge.kinds.tables.generate.apart import pairs_apart
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
+from ganforge.kinds.tables.generate.likelihood import held_out_likelihood
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.measures.blocks import first_rows_block
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
 SHOWN = 8  # rows that the report shows
+LIKELY_ROWS = 5_000  # held-out rows whose likelihood a look measures
 DRAWN = 6  # columns that a look draws
 
 
@@ -50,7 +54,8 @@ class GenerateRows(Task):
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
-        name: TABLE_MEANINGS[name].better for name in TABLE_QUICK
+        **{name: TABLE_MEANINGS[name].better for name in TABLE_QUICK},
+        "likelihood": "higher",
     }
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
@@ -85,7 +90,11 @@ class GenerateRows(Task):
         drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
         write_whole(run.sample_grid(examples), drawn)
         job.tell("sampled", path=str(run.sample_grid(examples)))
-        return quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
+        quality = quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
+        if isinstance(product, AutoregressiveGenerator):
+            layout = RowLayout(job.table.codec.sizes, job.recipe.compute.device)
+            quality |= {"likelihood": held_out_likelihood(product, layout, job.table.held_out, LIKELY_ROWS)}
+        return quality
 
     def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation:
         """Return every measure with floor and rivals, and the verdict.
@@ -167,17 +176,20 @@ class RowsJob(Job):
 
     def finish(self, product: nn.Module) -> nn.Module:
         """Return the generator with its columns at their shares, and a referee, if the recipe asks for one."""
-        assert isinstance(product, RowGenerator)
+        assert isinstance(product, RowGenerator | AutoregressiveGenerator)
         self.tell("settling")
-        begun, table, referee = perf_counter(), self.table, None
-        if self.recipe.task == "generate":
+        begun, table, referee, apart = perf_counter(), self.table, None, None
+        if isinstance(product, RowGenerator) and self.recipe.task == "generate":
             layout = RowLayout(table.codec.sizes, self.recipe.compute.device)
             shares = code_shares(table.codec, table.train).to(self.recipe.compute.device)
             match_shares(product, layout, shares, self.recipe.network.need("latent_size"), self.recipe.seed)
         if self.recipe.section(RowSettings).referee:
             referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
+        if isinstance(product, AutoregressiveGenerator):
+            apart = pairs_apart(table.codec, table.train, self.recipe.section(RowSettings).need("unseen"))
+            apart = apart.to(self.recipe.compute.device)
         self.tell("settled", seconds=perf_counter() - begun)
-        return RowProduct(product, referee)
+        return RowProduct(product, referee, apart)
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """Write model.json and model.safetensors: all that `sample` needs."""
@@ -193,9 +205,11 @@ class RowsJob(Job):
 
     def model(self, product: nn.Module) -> RowModel:
         """Return the product as a model of rows."""
-        whole = product if isinstance(product, RowProduct) else RowProduct(product, None)  # type: ignore[arg-type]
-        latent_size, rows = self.recipe.network.need("latent_size"), self.recipe.section(RowSettings)
-        return RowModel(whole, latent_size, self.table.codec, rows.candidates, self.recipe.task)
+        whole = product if isinstance(product, RowProduct) else RowProduct(product, None)
+        rows = self.recipe.section(RowSettings)
+        return RowModel(
+            whole, self.recipe.network.latent_size or 0, self.table.codec, rows.candidates, self.recipe.task
+        )
 
 
 def learned_names(columns: Sequence[Column]) -> list[str]:
