@@ -1,8 +1,8 @@
 """A generator that draws a row unit after unit, each given those before it, and so knows how likely a row is.
 
 The chance of a row is the product of the chances of its units, each given the ones before; any order of the units gives
-such a product. A small network for each unit sees the units that come before it as one-hots. Its training draws a new
-order for each step, so that it also knows every unit given any others: conditions, holes and predictions need no more.
+such a product. A small network for each unit sees the units that come before it as one-hots. Its training draws
+for each step which units are given, so that it also knows every unit given any others, as conditions and holes need it.
 Source: Uria, Murray and Larochelle 2014, "A deep and tractable density estimator".
 """
 

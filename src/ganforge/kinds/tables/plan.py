@@ -164,7 +164,7 @@ def _plan_alone(draft: Draft, table: Table, tell: Tell) -> None:
     """Choose how a generator learns alone, by likelihood."""
     draft.revise(
         RowSettings,
-        whole=(0.5, "half of the steps teach the order of drawing, half any other one: one model does both"),
+        whole=(0.5, "half of the steps teach to draw whole rows, half to complete them: one model does both"),
         reconstruction=(0.0, "none: likelihood is all that it learns by"),
         unseen=(
             UNSEEN,

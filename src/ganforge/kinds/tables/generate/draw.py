@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
+from ganforge.kinds.tables.generate.likelihood import likelihood_of
 from ganforge.kinds.tables.networks import NEVER, RowLayout
 
-POOL = 6  # beginnings drawn for each row under conditions on several units, of which one is kept
+AT_ONCE = 8_192  # rows whose likelihood is computed in one pass
+POOL = 8  # rows drawn for each one under conditions, of which one is kept
 
 Allowed = Callable[[Tensor], Tensor]
 """codes (B, U), those of units before this one -> which of its codes may be drawn, (B, K) or (K,) bool."""
@@ -32,29 +34,38 @@ class Chain:
     ) -> Tensor:
         """Draw codes (each, count, U).
 
-        Units with conditions come first, in their order. The chance that a unit meets its own is computed, and
-        beginnings are resampled in proportion to the product: the generator's own conditional distribution (sampling
-        importance resampling, Rubin 1987), exact where one unit alone has conditions.
+        Units with conditions come first, and then all others, given these. That is the generator's own conditional
+        distribution as far as it has learned to complete rows. It knows whole rows better: of POOL rows one is taken,
+        in proportion to how much more likely it is as a whole row (sampling importance resampling, Rubin 1987).
 
-        Args: restricted the units with conditions; each how many rows are drawn from each beginning.
+        Args: restricted the units with conditions; each how many candidates there are for each row.
         """
-        first = sorted(restricted or {})
-        pool = count * (POOL if len(first) > 1 else 1)
-        codes = torch.zeros(pool, len(self.layout.sizes), dtype=torch.int64, device=self.layout.starts.device)
-        likely = torch.zeros(pool, device=codes.device)
-        for number, unit in enumerate(first):
-            logits = self._logits(unit, codes, first[:number])
-            allowed = torch.where((restricted or {})[unit](codes), logits, NEVER)
-            likely += allowed.logsumexp(dim=1) - logits.logsumexp(dim=1)
-            codes[:, unit] = drawn(allowed, random)
-        if len(first) > 1:
-            weights = torch.softmax(likely.double(), dim=0).cpu()
-            codes = codes[torch.multinomial(weights, count, replacement=True, generator=random).to(codes.device)]
-        codes, done = codes.repeat(each, 1), first
-        for unit in (unit for unit in range(len(self.layout.sizes)) if unit not in first):
-            codes[:, unit] = drawn(self._logits(unit, codes, done), random)
-            done = [*done, unit]
-        return codes.view(each, count, -1)
+        if not restricted:
+            return self._rows(each * count, random, {})[0].view(each, count, -1)
+        codes, likely = self._rows(POOL * each * count, random, restricted)
+        weights = (self._whole(codes) - likely).view(POOL, -1).T  # (each * count, POOL)
+        taken = torch.multinomial(torch.softmax(weights, dim=1).cpu(), 1, generator=random)[:, 0].to(codes.device)
+        rows = torch.arange(each * count, device=codes.device)
+        return codes.view(POOL, each * count, -1)[taken, rows].view(each, count, -1)
+
+    def _rows(self, count: int, random: torch.Generator, restricted: Mapping[int, Allowed]) -> tuple[Tensor, Tensor]:
+        """Draw codes (count, U), and return the logarithm of the chance of each row to be drawn so, (count,)."""
+        units = len(self.layout.sizes)
+        order = [*sorted(restricted), *(unit for unit in range(units) if unit not in restricted)]
+        codes = torch.zeros(count, units, dtype=torch.int64, device=self.layout.starts.device)
+        likely = torch.zeros(count, device=codes.device)
+        for number, unit in enumerate(order):
+            logits = self._logits(unit, codes, order[:number])
+            if unit in restricted:
+                logits = torch.where(restricted[unit](codes), logits, NEVER)
+            codes[:, unit] = drawn(logits, random)
+            if restricted:
+                likely += torch.log_softmax(logits, dim=1).gather(1, codes[:, unit, None])[:, 0]
+        return codes, likely
+
+    def _whole(self, codes: Tensor) -> Tensor:
+        """Return the log-likelihood of rows (B, U) in the order in which whole ones are drawn, (B,)."""
+        return torch.cat([likelihood_of(self.generator, self.layout, part) for part in codes.split(AT_ONCE)])
 
     def _logits(self, unit: int, codes: Tensor, given: list[int]) -> Tensor:
         """Return logits (B, K) of one unit, very low where a code may not stand with one of the given units'."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganforge.contracts import Feed, Game, Loss, Player, Turn
+from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.seeds import Draws
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.columns import RowSettings
@@ -13,29 +13,36 @@ from ganforge.kinds.tables.networks import RowLayout
 from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Recipe
 
+FEW = 0.25  # of the steps that give some units, half give at most this share of them: as conditions do
+
 
 def likelihood_game(recipe: Recipe, generator: AutoregressiveGenerator, layout: RowLayout) -> Game:
-    """Build the game. A share `rows.whole` of the steps teaches the order of drawing, the others one of their own."""
+    """Build the game. A share `rows.whole` of the steps teaches to draw whole rows, the others to complete them."""
     whole: float = recipe.section(RowSettings).need("whole")
 
     def loss(turn: Turn) -> Loss:
         x = layout.one_hot(turn.batch["x"])
-        told = generator(x, layout, draw_order(len(layout.sizes), whole, turn.random))
+        told = generator(x, layout, draw_before(len(layout.sizes), whole, turn.random))
         return Loss({"surprise": -log_likelihood(layout, told, x)})
 
     player = Player("generator", generator, loss, optimiser_settings(recipe))
     return Game((player,), product="generator")
 
 
-def draw_order(units: int, whole: float, random: Draws) -> Tensor:
-    """Draw which units come before which, (U, U): in the units' order by chance `whole`, else in a random order.
+def draw_before(units: int, whole: float, random: Draws) -> Tensor:
+    """Draw which units each unit is given, (U, U): ones at [i, j] where unit j is given unit i.
 
-    It is the same in all processes that share a batch.
+    By chance `whole` those before it in the units' order, as whole rows are drawn. Else some units are given: either
+    they come first and the others follow in order, as rows under conditions are drawn, or all others are given these
+    alone, as holes are filled. It is the same in all processes that share a batch.
     """
-    drawn = torch.rand(units + 1, generator=random.generator, device=random.device)
-    places = torch.arange(units, device=random.device)
-    ranks = torch.where(drawn[0] < whole, places, drawn[1:].argsort())
-    return (ranks[:, None] < ranks).float()
+    drawn = torch.rand(units + 4, generator=random.generator, device=random.device)
+    part, few, share, alone = drawn[:4]
+    share = torch.where(few < 0.5, FEW * share, share) * (part >= whole)
+    given = drawn[4:] < share
+    ranks = torch.arange(units, device=random.device) + units * ~given
+    before = ranks[:, None] < ranks
+    return torch.where((part >= whole) & (alone < 0.5), before & given[:, None], before).float()
 
 
 def log_likelihood(layout: RowLayout, logits: Tensor, x: Tensor) -> Tensor:
@@ -44,9 +51,8 @@ def log_likelihood(layout: RowLayout, logits: Tensor, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def held_out_likelihood(generator: AutoregressiveGenerator, layout: RowLayout, held_out: Feed, most: int) -> float:
-    """Return the mean log-likelihood of held-out rows, in nats a row. Args: most rows, the first ones."""
-    chosen = torch.arange(min(most, len(held_out)))
-    x = layout.one_hot(held_out.batch(chosen)["x"])
-    before = torch.ones(len(layout.sizes), len(layout.sizes), device=x.device).triu(1)
-    return float(log_likelihood(layout, generator(x, layout, before), x).mean())
+def likelihood_of(generator: AutoregressiveGenerator, layout: RowLayout, codes: Tensor) -> Tensor:
+    """Return the log-likelihood of rows of codes (B, U) in nats, (B,); a code -1 counts as unknown, and as certain."""
+    x, units = layout.one_hot(codes), len(layout.sizes)
+    before = torch.ones(units, units, device=x.device).triu(1)
+    return log_likelihood(layout, generator(x, layout, before), x)

@@ -25,7 +25,7 @@ from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import GapUnit
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
-from ganforge.kinds.tables.generate.draw import POOL, Chain
+from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
+POOL = 6  # latents drawn for each row under conditions, of which one is kept
 GUESSES = 16  # latents whose answers a best guess averages
 NEW_ROWS = {"sample RUN -n 1000 --out new.csv": "new rows"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps

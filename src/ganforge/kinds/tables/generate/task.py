@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from safetensors.numpy import load, save
 from torch import nn
 
@@ -23,7 +24,7 @@ from ganforge.kinds.tables.figures.columns import draw_columns
 from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix
 from ganforge.kinds.tables.generate.apart import pairs_apart
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
-from ganforge.kinds.tables.generate.likelihood import held_out_likelihood
+from ganforge.kinds.tables.generate.likelihood import likelihood_of
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.measures.blocks import first_rows_block
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
@@ -93,7 +94,8 @@ class GenerateRows(Task):
         quality = quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
         if isinstance(product, AutoregressiveGenerator):
             layout = RowLayout(job.table.codec.sizes, job.recipe.compute.device)
-            quality |= {"likelihood": held_out_likelihood(product, layout, job.table.held_out, LIKELY_ROWS)}
+            rows = job.table.held_out.batch(torch.arange(min(LIKELY_ROWS, len(job.table.held_out))))
+            quality |= {"likelihood": float(likelihood_of(product, layout, rows["x"]).mean())}
         return quality
 
     def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation:
