@@ -188,7 +188,9 @@ def finished(job: Any, run: Run) -> dict[str, str]:
     return digests(run)
 
 
-@pytest.mark.parametrize(("task", "network"), [("generate", "autoregressive"), ("generate", "rows"), ("impute", "rows")])
+@pytest.mark.parametrize(
+    ("task", "network"), [("generate", "autoregressive"), ("generate", "rows"), ("impute", "rows")]
+)
 def test_a_run_that_is_killed_twice_ends_with_the_same_files(tmp_path: Path, task: str, network: str) -> None:
     """With the referee, which learns after the game and has no checkpoints: it begins again and ends alike."""
     settings = {"records.every_steps": 5, "records.checkpoint_every_steps": 10, "optimiser.batch_size": 128}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganforge.contracts import Game, Loss, Player, Turn
+from ganforge.contracts import Feed, Game, Loss, Player, Turn
 from ganforge.core.seeds import Draws
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.networks import RowLayout
+from ganforge.measures.intervals import from_standard_error
 from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Recipe
+from ganforge.records import Estimate
 
 FEW = 0.25  # of the steps that give some units, half give at most this share of them: as conditions do
+MEASURED_ROWS = 5_000
 
 
 def likelihood_game(recipe: Recipe, generator: AutoregressiveGenerator, layout: RowLayout) -> Game:
@@ -56,3 +59,10 @@ def likelihood_of(generator: AutoregressiveGenerator, layout: RowLayout, codes: 
     x, units = layout.one_hot(codes), len(layout.sizes)
     before = torch.ones(units, units, device=x.device).triu(1)
     return log_likelihood(layout, generator(x, layout, before), x)
+
+
+def held_out_likelihood(generator: AutoregressiveGenerator, layout: RowLayout, held_out: Feed) -> Estimate:
+    """Return the mean log-likelihood of the first MEASURED_ROWS held-out rows, in nats a row."""
+    rows = held_out.batch(torch.arange(min(MEASURED_ROWS, len(held_out))))["x"]
+    told = likelihood_of(generator, layout, rows).double()
+    return from_standard_error(float(told.mean()), float(told.std(correction=0)) / len(told) ** 0.5)

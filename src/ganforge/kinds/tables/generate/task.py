@@ -9,7 +9,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
 from safetensors.numpy import load, save
 from torch import nn
 
@@ -24,7 +23,7 @@ from ganforge.kinds.tables.figures.columns import draw_columns
 from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix
 from ganforge.kinds.tables.generate.apart import pairs_apart
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
-from ganforge.kinds.tables.generate.likelihood import likelihood_of
+from ganforge.kinds.tables.generate.likelihood import held_out_likelihood
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.measures.blocks import first_rows_block
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
@@ -36,6 +35,7 @@ from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.rules import broken
 from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
+from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
 SHOWN = 8  # rows that the report shows
-LIKELY_ROWS = 5_000  # held-out rows whose likelihood a look measures
 DRAWN = 6  # columns that a look draws
 
 
@@ -94,8 +93,7 @@ class GenerateRows(Task):
         quality = quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
         if isinstance(product, AutoregressiveGenerator):
             layout = RowLayout(job.table.codec.sizes, job.recipe.compute.device)
-            rows = job.table.held_out.batch(torch.arange(min(LIKELY_ROWS, len(job.table.held_out))))
-            quality |= {"likelihood": float(likelihood_of(product, layout, rows["x"]).mean())}
+            quality |= with_ends({"likelihood": held_out_likelihood(product, layout, job.table.held_out)})
         return quality
 
     def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation:
