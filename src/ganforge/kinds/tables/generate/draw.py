@@ -65,7 +65,7 @@ class Chain:
 
     def _whole(self, codes: Tensor) -> Tensor:
         """Return the log-likelihood of rows (B, U) in the order in which whole ones are drawn, (B,)."""
-        return torch.cat([likelihood_of(self.generator, self.layout, part) for part in codes.split(AT_ONCE)])
+        return torch.cat([likelihood_of(self.generator, self.layout, part) for part in torch.split(codes, AT_ONCE)])
 
     def _logits(self, unit: int, codes: Tensor, given: list[int]) -> Tensor:
         """Return logits (B, K) of one unit, very low where a code may not stand with one of the given units'."""

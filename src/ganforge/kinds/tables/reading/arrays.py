@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.core.files import parse_json
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.numeric_dates import FORMS, moments_from, numbers_from
 
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
 OBJECTS = "object["  # before the dtype of a column that pandas holds as Python's objects: object[date32[day][pyarrow]]
@@ -227,7 +228,7 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
 
 def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
     if column.kind == "datetime":
-        moments = microseconds(array)
+        moments = microseconds(moments_from(array, column))
         counts = moments.fill_null(0).to_numpy(zero_copy_only=False)
         # exact: microseconds after 2255 are beyond a float's digits
         values = counts // column.unit + (counts % column.unit) / column.unit
@@ -275,6 +276,9 @@ def _numbers(values: NDArray[Any], column: Column) -> pa.Array:
 def _moments(values: NDArray[Any], column: Column) -> pa.Array:
     kind = arrow_type(column.dtype)
     values = values.astype(np.float64, copy=False)
+    if base_of(kind) != "datetime":
+        numbers = pa.array(numbers_from(values, column.format or ""), from_pandas=True)
+        return numbers.cast(pa.int64()).cast(kind)
     missing = np.isnan(values)
     counts = np.rint(np.where(missing, 0.0, values)).astype(np.int64) * column.unit
     array = pa.array(counts, pa.int64(), mask=missing).cast(pa.timestamp("us", getattr(kind, "tz", None)))
@@ -291,6 +295,8 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
             return pc.if_else(array, *_truths(column))
         case "datetime" if form := _date_form(column):
             return _dates_as_text(array, form, column)
+        case "number" if column.format in FORMS:
+            return array.cast(pa.int64()).cast(pa.string())
         case "number":
             return numbers_as_text(array, column)
     return array.cast(pa.string())

@@ -19,6 +19,7 @@ from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, MOST_DECIMALS, Column
 from ganforge.kinds.tables.reading.arrays import OBJECTS, Base, arrow_from, base_of, is_text, microseconds
 from ganforge.kinds.tables.reading.column_types import as_asked, column_of, few_left
+from ganforge.kinds.tables.reading.numeric_dates import NumericDates
 from ganforge.kinds.tables.reading.source import TableSource
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted
@@ -84,6 +85,7 @@ class Profile:
     letters: int = 0  # of the different texts of each chunk
     texts: int = 0
     spaced: int = 0  # texts with a blank
+    numeric_dates: NumericDates = field(default_factory=NumericDates)
 
     def update(self, array: pa.Array) -> None:
         """Args: array (N,), the column's next rows (dtypes.arrow_from). Raises: DataError for infinite values."""
@@ -111,6 +113,8 @@ class Profile:
         hashes = pd.util.hash_array(words.to_numpy(zero_copy_only=False), categorize=False)
         self.distinct.add(hashes, len(array) - array.null_count)
         self.pattern.update(words)
+        digits = len(words) if pc.all(pc.match_substring_regex(words, "^[0-9]{6,8}$")).as_py() else 0
+        self.numeric_dates.update(words.cast(pa.float64()).to_numpy() if digits else np.full(len(words), np.nan))
         self.texts += len(words)
         self.letters += pc.sum(pc.utf8_length(words)).as_py()
         self.spaced += pc.sum(pc.match_substring(words, " ").cast(pa.int64())).as_py()
@@ -132,6 +136,7 @@ class Profile:
         self.minimum, self.maximum = min(self.minimum, float(numbers.min())), max(self.maximum, float(numbers.max()))
         bits = exact.astype(np.int64) if self.whole_type else numbers + 0.0  # -0.0 becomes 0.0
         self.distinct.add(bits.view(np.uint64), len(exact))
+        self.numeric_dates.update(numbers)
         if self.whole_type:
             self._update_counters(array, exact, first_row)
         else:
@@ -333,7 +338,18 @@ def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequenc
             )
         if values == 0:
             words.append(f"{column.name!r} has no value in any row.")
-    return words + _longer_identifiers(profiles, columns)
+    return words + _nearly_dates(profiles, columns) + _longer_identifiers(profiles, columns)
+
+
+def _nearly_dates(profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
+    """Return a sentence for each column of whole numbers of which only some are not calendar days."""
+    pairs = [(column, profile.numeric_dates) for profile, column in zip(profiles, columns, strict=True)]
+    return [
+        f"Nearly all numbers of {column.name!r} are calendar days ({found[0]}), but {found[1]:.0f} is not: so they are "
+        "learned as whole numbers, and days that no calendar has are made. Leave a cell without a day empty."
+        for column, dates in pairs
+        if column.kind == "integer" and (found := dates.nearly(column.distinct))
+    ]
 
 
 def _longer_identifiers(profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:

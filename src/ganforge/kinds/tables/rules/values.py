@@ -228,7 +228,9 @@ def _by_format(text: str, form: str | None) -> _Dated | None:
             when = datetime.strptime(text, shorter)
         except ValueError:
             continue
-        unit = next((unit for part, unit in _UNITS if part in shorter), "D")
+        if re.fullmatch(r"(%[A-Za-z])+", shorter) and when.strftime(shorter) != text:
+            continue  # strptime reads 202411 as the first of January
+        unit = next((unit for part, unit in _UNITS if part in shorter), "D" if re.search("%d|%j", shorter) else "M")
         return pd.Period(when.replace(tzinfo=None), freq=unit), when.tzinfo, Fraction(0)
     return None
 
@@ -236,6 +238,8 @@ def _by_format(text: str, form: str | None) -> _Dated | None:
 def _shortened(form: str) -> Iterator[str]:
     """Yield a format, then without its offset, fraction, seconds and clock: a person seldom writes all of it."""
     form = form.replace("%-", "%")  # strptime reads 1 and 01 alike
+    if form in ("%Y%m", "%Y%j"):
+        yield form
     if not all(part in form for part in ("%Y", "%m", "%d")):
         return
     without_offset = re.sub(r"(Z|%z|[+-]\d\d:?\d\d)$", "", form)
