@@ -11,11 +11,10 @@ from dataclasses import replace
 import torch
 
 from ganforge.contracts import Game, Task, Tell
-from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
-from ganforge.kinds.tables.networks import RowLayout
+from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
 from ganforge.networks import refuse_unbuildable
@@ -90,12 +89,8 @@ SECONDS_PER_LOOK = 0.5
 PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that still improved (docs/log.md)
 REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _choose_referee
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
-PASSES, LEAST_EXAMPLES, UNSEEN = 20, 50_000, 20.0  # of a generator that learns alone: see docs/log.md
-MOST_WEIGHTS = 8_000_000  # of its first layer: beyond, a step takes too long
 STEADY_RATE = 20_000.0  # rows/s that space records and looks where examples were given, not minutes
-NO_ADVERSARY = "A generator that learns by likelihood has no opponent; --set network.name=rows has one."
 NO_REFEREE = "none: among rows drawn unit after unit it found hardly any to prefer (docs/log.md)"
-NO_LATENT = "A generator that draws unit after unit draws nothing from noise; --set network.name=rows does."
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
     "small": Network(name="rows", latent_size=128, width=128, depth=2),
@@ -103,14 +98,6 @@ SIZES: dict[Size, Network] = {
     "base": Network(name="rows", latent_size=128, width=256, depth=2),
     "large": Network(name="rows", latent_size=128, width=512, depth=3),
 }
-ALONE: dict[Size, Network] = {
-    "tiny": Network(name=AUTOREGRESSIVE, width=32, depth=1),
-    "small": Network(name=AUTOREGRESSIVE, width=64, depth=1),
-    "medium": Network(name=AUTOREGRESSIVE, width=128, depth=1),
-    "base": Network(name=AUTOREGRESSIVE, width=128, depth=2),
-    "large": Network(name=AUTOREGRESSIVE, width=256, depth=2),
-}
-OF_A_GAME = ("objective.", "network.latent_size", "rows.reconstruction")  # settings that only a game of two has
 
 
 def begin(request: Request, task: type[Task]) -> Draft:
@@ -177,36 +164,15 @@ def plan_learning(draft: Draft, table: Table, tell: Tell) -> Recipe:
     network = _choose_network(draft, table)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
     if network.name == AUTOREGRESSIVE:
-        _plan_alone(draft, table, tell)
+        choose_learning_alone(draft, BATCH, len(table.train))
     else:
-        _plan_game(draft, table, tell)
+        _choose_game(draft, table)
+    _choose_length(draft, table, tell)
     return draft.recipe()
 
 
-def _plan_alone(draft: Draft, table: Table, tell: Tell) -> None:
-    """Choose how a generator learns alone, by likelihood."""
-    draft.revise(
-        RowSettings,
-        whole=(0.5, "half of the steps teach to draw whole rows, half to complete them: one model does both"),
-        reconstruction=(0.0, "none: likelihood is all that it learns by"),
-        unseen=(
-            UNSEEN,
-            "pairs of categories that (almost) never occur, where chance would give so many rows, are not drawn",
-        ),
-    )
-    choose_optimiser(
-        draft,
-        kind=("adam", "a step size for each weight, which rare and frequent codes need"),
-        rate=(3e-3, "the best of those tried on Adult (docs/log.md); falls along a half cosine"),
-        warmup=(0.0, "none: training begins at independent columns"),
-        beta1=(0.9, "the paper's value: one player, whose task stays the same, may gather momentum"),
-        batch_size=(BATCH, f"from {len(table.train):,} training rows; where there are fewer, some come twice"),
-    )
-    _choose_length(draft, table, tell)
-
-
-def _plan_game(draft: Draft, table: Table, tell: Tell) -> None:
-    """Choose the game of two."""
+def _choose_game(draft: Draft, table: Table) -> None:
+    """Choose objective and optimiser of a game of two."""
     gamma = gamma_rule(table)
     choose_objective(
         draft,
@@ -220,48 +186,16 @@ def _plan_game(draft: Draft, table: Table, tell: Tell) -> None:
         warmup=(0.0, "none: training begins at independent columns"),
         batch_size=(BATCH, f"from {len(table.train):,} training rows; fewer a step gained nothing, on few rows either"),
     )
-    _choose_length(draft, table, tell)
 
 
 def _choose_network(draft: Draft, table: Table) -> Network:
     if draft.task.name == "generate":
-        alone, why = _learns_alone(draft, table)
-        if alone:
-            draft.leave_out({"objective": NO_ADVERSARY, "network.latent_size": NO_LATENT})
-            sized = ALONE[draft.request.size or "small"]
-            return draft.choose(
-                Network,
-                name=(sized.name, why),
-                width=(sized.width, ASKED if draft.request.size else "twice the width gained nothing on Adult"),
-                depth=(sized.depth, "more layers gained nothing on Adult"),
-            )
-        draft.explain({"network.name": why})
-    return _choose_game_network(draft)
+        alone, why = learns_alone(draft, table)
+        return choose_network_alone(draft, why) if alone else _choose_game_network(draft, why)
+    return _choose_game_network(draft, "residual layers that complete a row from whatever is given of it")
 
 
-def _learns_alone(draft: Draft, table: Table) -> tuple[bool, str]:
-    """Return whether the generator draws unit after unit and learns alone, by likelihood; and why, or why not."""
-    named = draft.pinned.get("network.name")
-    if named not in (None, "rows", AUTOREGRESSIVE):
-        raise RecipeError(f"There is no network {named!r} for rows.", did_you_mean(named, ("rows", AUTOREGRESSIVE)))
-    if named is not None:
-        return named == AUTOREGRESSIVE, ASKED
-    asked = next((name for name in draft.pinned for start in OF_A_GAME if name.startswith(start)), None)
-    if asked is not None:
-        return False, f"a game of two, which {asked} belongs to"
-    if "given" in table.train.tensors:
-        return False, "a game of two: parents and their children are learned in one"
-    width = draft.pinned.get("network.width", ALONE[draft.request.size or "small"].width)
-    weights = RowLayout(table.codec.sizes).width * len(table.codec.units) * width
-    if weights > MOST_WEIGHTS:
-        return (
-            False,
-            f"a game of two: unit after unit would take {weights / 1e6:,.0f} million weights for so many columns",
-        )
-    return True, "draws unit after unit, learned by likelihood: better than the game in less time (docs/log.md)"
-
-
-def _choose_game_network(draft: Draft) -> Network:
+def _choose_game_network(draft: Draft, why: str) -> Network:
     size = draft.request.size or ("base" if draft.task.name == "impute" else "small")
     sized = SIZES[size]
     width = (
@@ -271,7 +205,7 @@ def _choose_game_network(draft: Draft) -> Network:
     )
     return draft.choose(
         Network,
-        name=(sized.name, "residual layers that complete a row from whatever is given of it"),
+        name=(sized.name, why),
         latent_size=(sized.latent_size, "the same for all tables; not tuned"),
         width=(sized.width, ASKED if draft.request.size else width),
         depth=(sized.depth, "more layers gained nothing on Adult"),
@@ -327,7 +261,7 @@ def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
         if not alone:
             _choose_referee(draft, table, span.examples)
     elif alone:
-        span = _enough(for_minutes(draft, PACE, measure), len(table.train))
+        span = enough(for_minutes(draft, PACE, measure), len(table.train))
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, table, span.examples)
@@ -350,15 +284,6 @@ def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
             "so many looks without a better one are no chance: what is left would be wasted",
         ),
     )
-
-
-def _enough(span: Span, rows: int) -> Span:
-    """Return the part of the minutes after which a generator that learns alone gains nothing more."""
-    most = max(PASSES * rows, LEAST_EXAMPLES)
-    if span.examples <= most:
-        return span
-    passes = f"{most / rows:,.0f} passes over the rows are enough: more would teach it them by heart"
-    return replace(span, examples=most, why=passes, seconds=None)
 
 
 def _choose_referee(draft: Draft, table: Table, examples: int) -> None:
