@@ -42,9 +42,10 @@ TRUTH = known(200_000, seed=9)
 RULES = {"start <= end", "city -> country", "unique key"}
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return trained(known(1_800), tmp_path_factory.mktemp("rows"), examples=80_000)
+@pytest.fixture(scope="module", params=["autoregressive", pytest.param("rows", marks=pytest.mark.slow)])
+def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    settings = {"network.name": request.param}
+    return trained(known(1_800), tmp_path_factory.mktemp("rows"), examples=80_000, settings=settings)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from ganforge.planning.game import choose_optimiser
 from ganforge.recipe import Network, Size
 
 PASSES, LEAST_EXAMPLES, UNSEEN = 20, 50_000, 20.0  # of a generator that learns alone: see docs/log.md
+FEWEST_ROWS = 1_000  # below, likelihood soon knows the rows by heart, and the game is better (docs/log.md)
 MOST_WEIGHTS = 8_000_000  # of its first layer: beyond, a step takes too long
 NO_ADVERSARY = "A generator that learns by likelihood has no opponent; --set network.name=rows has one."
 NO_LATENT = "A generator that draws unit after unit draws nothing from noise; --set network.name=rows does."
@@ -40,6 +41,11 @@ def learns_alone(draft: Draft, table: Table) -> tuple[bool, str]:
         return False, f"a game of two, which {asked} belongs to"
     if "given" in table.train.tensors:
         return False, "a game of two: parents and their children are learned in one"
+    if len(table.train) < FEWEST_ROWS:
+        return (
+            False,
+            f"a game of two: of {len(table.train):,} rows it learns more; from {FEWEST_ROWS:,} on, likelihood does",
+        )
     width = draft.pinned.get("network.width", ALONE[draft.request.size or "small"].width)
     weights = RowLayout(table.codec.sizes).width * len(table.codec.units) * width
     if weights > MOST_WEIGHTS:

@@ -63,8 +63,9 @@ class GenerateRows(Task):
         judged="generated rows",
         samples="Columns of generated rows",
         caption="How the values of generated rows are spread, over those of real rows",
-        story="Two networks learn against each other: the generator makes rows, the discriminator tells them from real "
-        "ones. Each chart shows rows that the generator made at that moment, over real rows that training never saw.",
+        story="The generator learns to write rows like the table's: unit after unit, by how likely the real ones are, "
+        "or in a game against a discriminator that tells its rows from real ones; recipe.json says which. Each chart "
+        "shows rows that the generator made at that moment, over real rows that training never saw.",
         wide=True,
     )
 
