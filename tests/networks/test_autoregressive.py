@@ -65,7 +65,7 @@ def test_one_unit_by_itself_has_the_logits_that_it_has_among_all(
     shown = torch.zeros(len(ROWS), len(SIZES))
     shown[:, given] = 1.0
     among_all = generator(LAYOUT.one_hot(ROWS) * LAYOUT.spread(shown), LAYOUT)
-    alone = generator.logits_of(1, ROWS, given, LAYOUT)
+    alone = generator.logits_of(1, torch.where(shown > 0, ROWS, -1), LAYOUT)
     torch.testing.assert_close(alone, among_all[:, LAYOUT.unit_places(1)], atol=1e-5, rtol=1e-5)
 
 
@@ -128,3 +128,22 @@ def test_what_is_given_is_never_a_circle_and_whole_rows_are_drawn_in_order(whole
         assert not torch.matrix_power(before, 6).any()  # nobody is, in the end, before itself
     alone = [before for before in drawn if len(before.unique(dim=1).T) == 2 and before.any()]
     assert bool(alone) is (whole < 1)  # all that are not given are given the same
+
+
+def test_given_cells_stay_and_the_others_are_drawn_to_fit_each_other(generator: AutoregressiveGenerator) -> None:
+    """Given the first unit, all others follow in the order of drawing: their exact chances are known."""
+    rows = torch.full((60_000, len(SIZES)), -1)
+    rows[:, 0] = 1
+    made = Chain(generator, LAYOUT).complete(rows, randomly())
+    assert (made[:, 0] == 1).all() and (rows[:, 1:] == -1).all()
+    exact = torch.where(ROWS[:, 0] == 1, likelihood_of(generator, LAYOUT, ROWS).exp(), 0.0)
+    exact /= exact.sum()
+    assert ((shares_of(made) - exact).abs() < 5 * (exact / 60_000).sqrt() + 1e-4).all()
+
+
+def test_a_low_temperature_draws_the_likely_rows(generator: AutoregressiveGenerator) -> None:
+    told = [
+        likelihood_of(generator, LAYOUT, Chain(generator, LAYOUT, None, heat).draw(5_000, randomly())[0]).mean()
+        for heat in (0.3, 1.0, 3.0)
+    ]
+    assert told[0] > told[1] + 0.3 > told[2] + 0.6

@@ -8,8 +8,6 @@ Source: Uria, Murray and Larochelle 2014, "A deep and tractable density estimato
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,15 +57,14 @@ class AutoregressiveGenerator(nn.Module):
             parts.append(part.transpose(0, 1).flatten(1))
         return self._finished(torch.cat(parts, dim=1), slice(None))
 
-    def logits_of(self, unit: int, codes: Tensor, given: Sequence[int], layout: RowLayout) -> Tensor:
-        """Return logits (B, K) of one unit's codes, given some others. Args: codes (B, U), those of `given` count."""
-        hidden = self.bias[unit].expand(len(codes), -1)
-        if given:
-            mine, places = self.columns[:, unit].contiguous(), (codes + layout.starts)[:, list(given)]
-            hidden = hidden + F.embedding_bag(places, mine, mode="sum")
+    def logits_of(self, unit: int, codes: Tensor, layout: RowLayout) -> Tensor:
+        """Return logits (B, K) of one unit's codes, given those of others. Args: codes (B, U), -1 where not given."""
+        columns = F.pad(self.columns[:, unit], (0, 0, 0, 1))  # (P + 1, W) zeros for what is not given
+        places = torch.where(codes >= 0, codes + layout.starts, len(columns) - 1)
+        hidden = F.embedding_bag(places, columns, mode="sum") + self.bias[unit]
         hidden = self._hidden(hidden[None], slice(unit, unit + 1))[0]
-        places_of_unit = layout.unit_places(unit)
-        return self._finished(hidden @ self.weights[places_of_unit].T, places_of_unit)
+        mine = layout.unit_places(unit)
+        return self._finished(hidden @ self.weights[mine].T, mine)
 
     def _hidden(self, hidden: Tensor, units: slice) -> Tensor:
         """Return what the last layer sees, (U', B, W), from the first layer's sums."""

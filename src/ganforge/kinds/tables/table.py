@@ -23,12 +23,15 @@ from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
-from ganforge.kinds.tables.columns import NUMBERS, Column, RowSettings, learned
+from ganforge.kinds.tables.columns import FEWEST_COMPARED, NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
+from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import Ordered, Rule, check_rules, combined, read_rule, rule_in_words
+from ganforge.kinds.tables.rules.expressions import columns_of
+from ganforge.kinds.tables.rules.relations import listed
+from ganforge.kinds.tables.rules.rules import Computed, Ordered, Rule, combined, computed_of, read_rule, rule_in_words
 from ganforge.kinds.tables.rules.values import by_day
 
 CACHED_CELLS = 20_000_000
@@ -37,6 +40,8 @@ SHOWN_ROWS = 50_000  # training rows that samples are compared with
 MOST_HELD_OUT = 10_000
 ASKED = "you asked for it"
 MEASURED = 32_768  # generated rows, at most, that are compared with real ones: so many identifiers are needed
+NEW_COMBINATIONS = 0.02  # share of rows that come once, up to which the combinations count as known
+VARIES = 0.5  # times the mean of counts: the variance of independent draws is the mean itself
 FEWEST_HELD_OUT = 200  # as long as they are no more than a fifth of the rows
 
 
@@ -80,9 +85,14 @@ def inspect_table(
     opened = open_source(source)
     survey = survey_table(opened, asked)
     rows = _Rows(opened, survey)
-    sample = _sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS) if rules is None else None
+    sample = random_sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS) if rules is None else None
     kept = agree_rules((*(rules or ()), *more), sample, rows, survey.columns)
-    return InspectedTable(opened, survey, kept, rows)
+    does = {name: f"computed from {listed(columns_of(rule.expression))}" for name, rule in computed_of(kept).items()}
+    columns = tuple(
+        column.model_copy(update={"does": does[column.name]}) if column.name in does else column
+        for column in survey.columns
+    )
+    return InspectedTable(opened, replace(survey, columns=columns), kept, rows)
 
 
 def agree_rules(
@@ -113,7 +123,7 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
     survey, rows = inspected.survey, inspected.rows
     held_out = choose_held_out(survey.rows, seed)
     rules = combined(list(inspected.kept), survey.columns)
-    sample = _sample(rows, ~held_out, FITTED_ROWS)
+    sample = random_sample(rows, ~held_out, FITTED_ROWS)
     counts = count_values(rows, held_out, unit_columns(survey.columns, rules), survey.columns)
     codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
@@ -133,10 +143,16 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
         train=TensorFeed(device, x=torch.from_numpy(codes[~held_out])),
         held_out=TensorFeed(device, x=torch.from_numpy(codes[held_out])),
         train_rows=train_rows,
-        held_out_rows=_sample(rows, held_out, MOST_HELD_OUT),
+        held_out_rows=random_sample(rows, held_out, MOST_HELD_OUT),
         sha256=survey.sha256,
         passport=passport,
     )
+
+
+def split_rows(inspected: InspectedTable, seed: int) -> tuple[Plain, Plain]:
+    """Return plain rows to compare with, those that a run with this seed trains on and those that it holds out."""
+    held_out = choose_held_out(inspected.survey.rows, seed)
+    return random_sample(inspected.rows, ~held_out, SHOWN_ROWS), random_sample(inspected.rows, held_out, MOST_HELD_OUT)
 
 
 def check_identifiers(columns: Sequence[Column]) -> None:
@@ -152,19 +168,32 @@ def check_identifiers(columns: Sequence[Column]) -> None:
 def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
     """Return rows_compared, duplicates, and duplicates_by_chance: those of the same columns, each shuffled by itself.
 
-    Columns of few values repeat by chance, which is not a fault. Identifiers are left out: a copy of a row
-    usually has a new one.
+    Columns of few values repeat by chance, which is not a fault. Nor do rows that are drawn from few combinations,
+    though their columns depend on each other: then all are by chance (`_few_combinations`). Identifiers are left out:
+    a copy of a row usually has a new one.
 
     Args: rows (N,) of plain columns.
     """
     frame = pd.DataFrame({column.name: rows[column.name] for column in learned(columns)})
     random = np.random.default_rng(seed_for(0, "data/table/repeats"))
     shuffled = frame.apply(lambda values: random.permutation(values.to_numpy()))
+    duplicates, by_chance = int(frame.duplicated().sum()), int(shuffled.duplicated().sum())
+    natural = duplicates > by_chance and _few_combinations(frame)
     return {
         "rows_compared": len(frame),
-        "duplicates": int(frame.duplicated().sum()),
-        "duplicates_by_chance": int(shuffled.duplicated().sum()),
+        "duplicates": duplicates,
+        "duplicates_by_chance": duplicates if natural else by_chance,
     }
+
+
+def _few_combinations(frame: pd.DataFrame) -> bool:
+    """Return whether equal rows are what draws from few combinations bring, not copies of rows.
+
+    Then hardly a row comes once (the share that does estimates the probability of a new combination: Good 1953), and
+    how often each comes varies as independent draws do, or more; rows that were written k times all come k times.
+    """
+    counts = frame.groupby(list(frame.columns), dropna=False, sort=False).size().to_numpy()
+    return bool((counts == 1).sum() <= NEW_COMBINATIONS * len(frame) and counts.var() >= VARIES * counts.mean())
 
 
 class _Rows:
@@ -191,15 +220,15 @@ class _Rows:
 
 
 def choose_held_out(rows: int, seed: int) -> NDArray[np.bool_]:
-    """Choose the held-out rows, (N,): a tenth, within limits."""
-    count = min(max(round(0.1 * rows), min(round(0.2 * rows), FEWEST_HELD_OUT)), MOST_HELD_OUT)
+    """Choose the held-out rows, (N,): a tenth, within limits; of few rows up to half, so that they can be compared."""
+    count = min(max(round(0.1 * rows), min(round(0.2 * rows), FEWEST_HELD_OUT), FEWEST_COMPARED), MOST_HELD_OUT)
     chosen = np.random.default_rng(seed_for(seed, "data/table/held_out")).permutation(rows)[:count]
     mask = np.zeros(rows, dtype=bool)
     mask[chosen] = True
     return mask
 
 
-def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
+def random_sample(rows: Iterable[tuple[int, Plain]], wanted: NDArray[np.bool_], most: int) -> Plain:
     """Return at most `most` of the wanted rows, (S,) in random order."""
     places = np.flatnonzero(wanted)
     random = np.random.default_rng(seed_for(0, "data/table/sample"))
@@ -222,7 +251,10 @@ def _kept_rules(
             try:
                 check_rules([rule], plain, columns, first + 1)
             except DataError:
-                if why != ASKED:
+                if why != ASKED and isinstance(rule, Computed):  # the sample had no row that breaks it
+                    near = replace(rule, exact=False)
+                    kept = {near if each == rule else each: reason for each, reason in kept.items()}
+                elif why != ASKED:
                     del kept[rule]
                 elif (
                     not isinstance(rule, Ordered) or rule.by_day or not by_day(by_name[rule.lower], by_name[rule.upper])

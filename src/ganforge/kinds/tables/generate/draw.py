@@ -27,6 +27,7 @@ class Chain:
     generator: AutoregressiveGenerator
     layout: RowLayout
     apart: Tensor | None = None  # (P, P) bool: two codes that never stand in one row
+    temperature: float = 1.0  # of every softmax
 
     @torch.no_grad()
     def draw(
@@ -40,40 +41,49 @@ class Chain:
 
         Args: restricted the units with conditions; each how many candidates there are for each row.
         """
-        if not restricted:
-            return self._rows(each * count, random, {})[0].view(each, count, -1)
-        codes, likely = self._rows(POOL * each * count, random, restricted)
-        weights = (self._whole(codes) - likely).view(POOL, -1).T  # (each * count, POOL)
-        taken = torch.multinomial(torch.softmax(weights, dim=1).cpu(), 1, generator=random)[:, 0].to(codes.device)
-        rows = torch.arange(each * count, device=codes.device)
-        return codes.view(POOL, each * count, -1)[taken, rows].view(each, count, -1)
+        total = each * count
+        none = torch.full((total * (POOL if restricted else 1), len(self.layout.sizes)), -1)
+        codes, likely = self._completed(none.to(self.layout.starts.device), random, restricted or {})
+        if restricted:
+            weights = (self._whole(codes) - likely).view(POOL, total).T  # (total, POOL)
+            taken = torch.multinomial(torch.softmax(weights, dim=1).cpu(), 1, generator=random)[:, 0].to(codes.device)
+            codes = codes.view(POOL, total, -1)[taken, torch.arange(total, device=codes.device)]
+        return codes.view(each, count, -1)
 
-    def _rows(self, count: int, random: torch.Generator, restricted: Mapping[int, Allowed]) -> tuple[Tensor, Tensor]:
-        """Draw codes (count, U), and return the logarithm of the chance of each row to be drawn so, (count,)."""
-        units = len(self.layout.sizes)
-        order = [*sorted(restricted), *(unit for unit in range(units) if unit not in restricted)]
-        codes = torch.zeros(count, units, dtype=torch.int64, device=self.layout.starts.device)
-        likely = torch.zeros(count, device=codes.device)
-        for number, unit in enumerate(order):
-            logits = self._logits(unit, codes, order[:number])
+    @torch.no_grad()
+    def complete(self, codes: Tensor, random: torch.Generator) -> Tensor:
+        """Draw the codes of rows (B, U) that are -1, one unit after the other, given all others of the row."""
+        return self._completed(codes, random, {})[0]
+
+    def _completed(
+        self, codes: Tensor, random: torch.Generator, restricted: Mapping[int, Allowed]
+    ) -> tuple[Tensor, Tensor]:
+        """Draw the codes of rows (B, U) that are -1, and return the logarithm of the chance of those, (B,)."""
+        codes, likely = codes.clone(), torch.zeros(len(codes), device=codes.device)
+        for unit in sorted(range(len(self.layout.sizes)), key=lambda unit: unit not in restricted):
+            empty = codes[:, unit] < 0
+            logits = self._logits(unit, codes)
             if unit in restricted:
                 logits = torch.where(restricted[unit](codes), logits, NEVER)
-            codes[:, unit] = drawn(logits, random)
+            made = drawn(logits, random)
+            codes[:, unit] = torch.where(empty, made, codes[:, unit])
             if restricted:
-                likely += torch.log_softmax(logits, dim=1).gather(1, codes[:, unit, None])[:, 0]
+                likely += empty * torch.log_softmax(logits, dim=1).gather(1, made[:, None])[:, 0]
         return codes, likely
 
     def _whole(self, codes: Tensor) -> Tensor:
         """Return the log-likelihood of rows (B, U) in the order in which whole ones are drawn, (B,)."""
-        return torch.cat([likelihood_of(self.generator, self.layout, part) for part in torch.split(codes, AT_ONCE)])
+        parts = torch.split(codes, AT_ONCE)
+        return torch.cat([likelihood_of(self.generator, self.layout, part, self.temperature) for part in parts])
 
-    def _logits(self, unit: int, codes: Tensor, given: list[int]) -> Tensor:
-        """Return logits (B, K) of one unit, very low where a code may not stand with one of the given units'."""
-        logits = self.generator.logits_of(unit, codes, given, self.layout)
-        if not given or self.apart is None:
+    def _logits(self, unit: int, codes: Tensor) -> Tensor:
+        """Return logits (B, K) of one unit, very low where a code may not stand with one of codes (B, U)."""
+        logits = self.generator.logits_of(unit, codes, self.layout) / self.temperature
+        if self.apart is None:
             return logits
-        against = self.apart[:, self.layout.unit_places(unit)].to(logits.dtype)
-        return logits + NEVER * F.embedding_bag((codes + self.layout.starts)[:, given], against, mode="sum")
+        against = F.pad(self.apart[:, self.layout.unit_places(unit)].to(logits.dtype), (0, 0, 0, 1))  # (P + 1, K)
+        places = torch.where(codes >= 0, codes + self.layout.starts, len(against) - 1)
+        return logits + NEVER * F.embedding_bag(places, against, mode="sum")
 
 
 def drawn(logits: Tensor, random: torch.Generator) -> Tensor:

@@ -54,11 +54,13 @@ def log_likelihood(layout: RowLayout, logits: Tensor, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def likelihood_of(generator: AutoregressiveGenerator, layout: RowLayout, codes: Tensor) -> Tensor:
+def likelihood_of(
+    generator: AutoregressiveGenerator, layout: RowLayout, codes: Tensor, temperature: float = 1.0
+) -> Tensor:
     """Return the log-likelihood of rows of codes (B, U) in nats, (B,); a code -1 counts as unknown, and as certain."""
     x, units = layout.one_hot(codes), len(layout.sizes)
     before = torch.ones(units, units, device=x.device).triu(1)
-    return log_likelihood(layout, generator(x, layout, before), x)
+    return log_likelihood(layout, generator(x, layout, before) / temperature, x)
 
 
 def held_out_likelihood(generator: AutoregressiveGenerator, layout: RowLayout, held_out: Feed) -> Estimate:

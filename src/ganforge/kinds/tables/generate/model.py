@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +20,18 @@ from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, r
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
 from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
-from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
-from ganforge.kinds.tables.codec.gaps import GapUnit
+from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
+from ganforge.kinds.tables.generate.anomaly import score_table
+from ganforge.kinds.tables.generate.balance import Part, balanced_parts, blocks_of_parts, fair_parts
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.game import build_row_networks
-from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
+from ganforge.kinds.tables.generate.latents import LatentRows, allowed_codes
+from ganforge.kinds.tables.generate.predict import predict_table
+from ganforge.kinds.tables.generate.seeds import SeededRows
+from ganforge.kinds.tables.networks import RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.write import write_table
@@ -38,14 +42,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
-POOL = 6  # latents drawn for each row under conditions, of which one is kept
 GUESSES = 16  # latents whose answers a best guess averages
+MOST_EMPTY = 20  # blocks without a row whose computed columns meet their conditions
+ALMOST_NONE = 1e-6  # share of codes other than the drawn one, for where rules or conditions forbid that
 NEW_ROWS = {"sample RUN -n 1000 --out new.csv": "new rows"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps
     "generate": NEW_ROWS,
     "impute": {"apply RUN DATA --out filled.csv": "its missing cells filled", **NEW_ROWS},
 }
-AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,14 @@ class RowModel:
     codec: TableCodec
     candidates: int = 1  # drawn for each row where there is a referee, which takes one
     task: str = "generate"
+    temperature: float = 1.0  # of every softmax that codes are drawn from; below 1 the likely ones are more likely
 
     def conditions(self, where: str | Sequence[str] | Mapping[str, Any]) -> tuple[Condition, ...]:
         """Parse conditions in words or in Python. Raises: InputError for what no generated row could meet."""
-        conditions = parse_where(where, self.codec.columns, self.codec.known)
+        return self.possible(parse_where(where, self.codec.columns, self.codec.known))
+
+    def possible(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        """Return the conditions. Raises: InputError if no generated row could meet them together."""
         for place, asked in self.codec.by_unit(conditions).items():
             unit = self.codec.units[place]
             if not unit.allowed(asked).any():
@@ -76,15 +84,32 @@ class RowModel:
 
         The first rows do not depend on `count`. Raises: InputError where conditions and rules leave no value.
         """
-        asked = self.codec.by_unit(conditions)
-        for first in range(0, count, BLOCK):
-            codes = self._codes(asked, generator_for(seed, "sample rows", step=first))
-            random = np.random.default_rng(seed_for(seed, "sample values", step=first))
+        asked, done, step, empty = self.codec.by_unit(conditions), 0, 0, 0
+        while done < count:
+            codes = self._codes(asked, generator_for(seed, "sample rows", step=step))
+            random = np.random.default_rng(seed_for(seed, "sample values", step=step))
             plain = dict(self.codec.decode(codes, random, asked))
+            kept = np.flatnonzero(self.codec.keeps(plain, asked)) if self.codec.computed else np.arange(BLOCK)
+            step, empty = step + BLOCK, 0 if len(kept) else empty + 1
+            if empty == MOST_EMPTY:
+                raise self._unmet(conditions)
+            plain = dict(take(plain, kept))
             for column in self.codec.columns:
                 if column.kind == "identifier":
-                    plain[column.name] = fresh_identifiers(column, BLOCK, random, start=first)
-            yield take(plain, slice(0, count - first))
+                    plain[column.name] = fresh_identifiers(column, len(kept), random, start=done)
+            if len(kept):
+                yield take(plain, slice(0, count - done))
+            done += len(kept)
+
+    def _unmet(self, conditions: Sequence[Condition]) -> InputError:
+        """Return the error for conditions on computed columns that hardly any row meets."""
+        words = " and ".join(in_words(condition, self.codec.columns) for condition in conditions)
+        names = " and ".join(repr(unit.column) for unit in self.codec.computed)
+        return InputError(
+            f"None of {MOST_EMPTY * BLOCK:,} rows that were drawn meets {words}.",
+            f"The values of {names} are computed from other columns, so rows were drawn until some fit.",
+            "Widen a condition, or ask for the columns that they are computed from.",
+        )
 
     def draw(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
         """Return all rows at once."""
@@ -98,23 +123,46 @@ class RowModel:
         """
         parts = []
         for first in range(0, row_count(plain), BLOCK):
-            part = take(plain, slice(first, first + BLOCK))
-            passes = 1 if draw or self.chain else GUESSES
-            shares = self._shares(part, passes, generator_for(seed, "complete rows", step=first))
+            part = self.codec.solved(take(plain, slice(first, first + BLOCK)))
+            random_latents = generator_for(seed, "complete rows", step=first)
+            shares = self.drawn_shares(part, random_latents) if draw else self.shares(part, GUESSES, random_latents)
             random = np.random.default_rng(seed_for(seed, "complete values", step=first)) if draw else None
             parts.append(fill(self.codec, part, shares, random))
         return joined(parts)
 
     @torch.no_grad()
-    def _shares(self, plain: Plain, passes: int, random: torch.Generator) -> list[NDArray[np.float64]]:
-        """Return the probability of each code of each unit in rows (N,), given their cells: (N, K) for each unit."""
-        device, layout = next(self.network.parameters()).device, self.layout
-        codes = self.codec.encode(plain)
-        given = torch.from_numpy(given_cells(self.codec, plain, codes)).float().to(device)
-        known = torch.from_numpy(codes).long().clamp_min(0).to(device)
+    def shares(self, plain: Plain, passes: int, random: torch.Generator) -> list[NDArray[np.float64]]:
+        """Return the probability of each code of each unit in rows (N,), given their cells: (N, K) for each unit.
+
+        Args: passes latents that are averaged; an autoregressive generator has none, and takes one pass.
+        """
+        layout = self.layout
+        known, given = self._known(plain)
+        passes = 1 if self.chain else passes
         total = sum(layout.probabilities(self.logits(known, given, random)).double() for _ in range(passes))
         shares = (torch.as_tensor(total) / passes).cpu().numpy()
         return [shares[:, layout.unit_places(unit)] for unit in range(len(self.codec.units))]
+
+    @torch.no_grad()
+    def drawn_shares(self, plain: Plain, random: torch.Generator) -> list[NDArray[np.float64]]:
+        """Return shares as `shares` does, from which cells that are drawn one by one fit each other all the same.
+
+        They are those of one latent; or almost 1 for codes that were drawn one after the other.
+        """
+        if not self.chain:
+            return self.shares(plain, 1, random)
+        known, given = self._known(plain)
+        drawn = self.chain.complete(torch.where(given > 0, known, -1), random)
+        chances = self.shares(plain, 1, random)
+        ones = [np.eye(size)[codes] for size, codes in zip(self.codec.sizes, drawn.T.cpu().numpy(), strict=True)]
+        return [one + ALMOST_NONE * chance for one, chance in zip(ones, chances, strict=True)]
+
+    def _known(self, plain: Plain) -> tuple[Tensor, Tensor]:
+        """Return the codes of rows (N,), at least 0, and ones where they are given, both (N, U)."""
+        device = next(self.network.parameters()).device
+        codes = self.codec.encode(plain)
+        given = torch.from_numpy(given_cells(self.codec, plain, codes)).float().to(device)
+        return torch.from_numpy(codes).long().clamp_min(0).to(device), given
 
     @torch.no_grad()
     def logits(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
@@ -122,10 +170,10 @@ class RowModel:
         layout = self.layout
         shown = layout.one_hot(codes) * layout.spread(given)
         if self.chain:
-            completed: Tensor = self.chain.generator(shown, layout)
+            completed: Tensor = self.chain.generator(shown, layout) / self.temperature
             return completed
         latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
-        told: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1))
+        told: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1)) / self.temperature
         return told
 
     @property
@@ -139,7 +187,7 @@ class RowModel:
         generator = self.network.generator
         if not isinstance(generator, AutoregressiveGenerator):
             return None
-        return Chain(generator, self.layout, self.network.apart)
+        return Chain(generator, self.layout, self.network.apart, self.temperature)
 
     @torch.no_grad()
     def _codes(self, asked: AskedByUnit, random: torch.Generator) -> NDArray[np.int32]:
@@ -147,10 +195,11 @@ class RowModel:
         referee, layout, chain = self.network.referee, self.layout, self.chain
         count = self.candidates if referee is not None else 1
         if chain:
-            restricted = {place: partial(self._allowed, place, asked[place]) for place in asked}
+            restricted = {place: partial(allowed_codes, self.codec, place, asked[place]) for place in asked}
             rows = chain.draw(BLOCK, random, restricted, count)
         else:
-            rows = self._independently(asked, count, random)
+            by_latent = LatentRows(self.network.generator, self.layout, self.codec, self.latent_size, self.temperature)
+            rows = by_latent.draw(asked, count, BLOCK, random)
         if referee is None or count == 1:
             return rows[0].cpu().numpy().astype(np.int32)
         places = (rows + layout.starts).flatten(0, 1)  # (count * B, U)
@@ -159,111 +208,45 @@ class RowModel:
         best = rows[taken.to(rows.device), torch.arange(BLOCK, device=rows.device)]
         return best.cpu().numpy().astype(np.int32)
 
-    def _independently(self, asked: AskedByUnit, count: int, random: torch.Generator) -> Tensor:
-        """Draw codes (count, BLOCK, U) of units that are independent given their latent."""
-        layout, device = self.layout, next(self.network.parameters()).device
-        allowed = {place: torch.from_numpy(self.codec.units[place].allowed(asked[place])).to(device) for place in asked}
-        bound = {place: codes for place, codes in allowed.items() if not codes.all() or self._is_gap(place)}
-        logits = self.network.generator(self._latents(bound, asked, random)) + self._forbidden(bound)
-        rows = layout.draw_codes(logits, random, count)  # (count, B, U)
-        for place in sorted(bound):
-            if self._is_gap(place):
-                for row in rows:  # each a view
-                    row[:, place] = self._gap_codes(place, asked[place], row, logits, random)[0]
-        return rows
-
-    def _latents(self, bound: Mapping[int, Tensor], asked: AskedByUnit, random: torch.Generator) -> Tensor:
-        """Draw latents (BLOCK, Z); under conditions those that make them likely.
-
-        Given its latent, a row's codes are independent, so the probability that it meets conditions is a product over
-        units. Latents are resampled in proportion to it (sampling importance resampling: Rubin 1987), which is the
-        generator's own conditional distribution: it includes whatever depends on a condition.
-        """
-        device = next(self.network.parameters()).device
-        if not bound:
-            return torch.randn(BLOCK, self.latent_size, generator=random).to(device)
-        latents, weights = [], []
-        for _ in range(POOL):
-            latent = torch.randn(BLOCK, self.latent_size, generator=random).to(device)
-            logits = self.network.generator(latent)
-            latents.append(latent)
-            weights.append(self._log_likely(bound, asked, logits, random))
-        likely = torch.softmax(torch.cat(weights).double(), dim=0).cpu()
-        chosen = torch.multinomial(likely, BLOCK, replacement=True, generator=random).to(device)
-        return torch.cat(latents)[chosen]
-
-    def _log_likely(
-        self, bound: Mapping[int, Tensor], asked: AskedByUnit, logits: Tensor, random: torch.Generator
-    ) -> Tensor:
-        """Return the logarithm of the probability that rows of logits (B, P) meet all conditions, (B,)."""
-        total = torch.zeros(len(logits), device=logits.device)
-        drawn = self.layout.draw_codes(logits + self._forbidden(bound), random)[
-            0
-        ]  # where a gap begins, it must be drawn
-        for place, allowed in bound.items():
-            if self._is_gap(place):
-                total += self._gap_codes(place, asked[place], drawn, logits, random)[1]
-            else:
-                part = logits[:, self.layout.unit_places(place)]
-                total += torch.logsumexp(part[:, allowed], dim=1) - torch.logsumexp(part, dim=1)
-        return total
-
-    def _gap_codes(
-        self, place: int, conditions: tuple[Condition, ...], rows: Tensor, logits: Tensor, random: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Draw codes (B,) of a gap that lead to an allowed value above the lower columns of rows (B, U).
-
-        Also return the logarithm of the probability of these codes, (B,).
-        """
-        may = self._allowed(place, conditions, rows)
-        part = logits[:, self.layout.unit_places(place)]
-        shares = torch.softmax(part, dim=1) * may + 1e-12 * may
-        codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
-        return codes, shares.sum(dim=1).log()
-
-    def _allowed(self, place: int, conditions: tuple[Condition, ...], rows: Tensor) -> Tensor:
-        """Return which codes of a unit meet its conditions, (K,); of a gap, (B, K), also by the lower columns' codes.
-
-        Args: rows (B, U) codes.
-        """
-        unit = self.codec.units[place]
-        if not isinstance(unit, GapUnit):
-            return torch.from_numpy(unit.allowed(conditions)).to(rows.device)
-        drawn = rows.cpu().numpy().astype(np.int32)
-        least, most = (self.codec.bounds(drawn, unit, end) for end in ("least", "most"))
-        return torch.from_numpy(unit.allowed_above(least, most, conditions)).to(rows.device)
-
-    def _forbidden(self, bound: Mapping[int, Tensor]) -> Tensor:
-        """Return what to add to logits (P,) so that no code is drawn that cannot meet a condition."""
-        forbidden = torch.zeros(self.layout.width, device=next(self.network.parameters()).device)
-        for place, allowed in bound.items():
-            forbidden[self.layout.unit_places(place)] = torch.where(allowed, 0.0, NEVER)
-        return forbidden
-
-    def _is_gap(self, place: int) -> bool:
-        return isinstance(self.codec.units[place], GapUnit)
-
     # ---- the methods of contracts.Model
 
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> RowSamples:
-        """Draw new rows. Args: asked where, as for `conditions`.
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> RowSamples | SeededRows:
+        """Draw new rows.
 
+        Args: asked where, as for `conditions`; temperature; and one of balance, fair (balance.py) and given (seeds.py),
+            whose rows are as many as are given, instead of `count`.
         Raises: InputError for a bad number, or what no generated row could meet.
         """
         if count < 1 or count != int(count):
             raise InputError(
                 f"{count} rows cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64."
             )
-        return RowSamples(self, int(count), self.conditions(asked.get("where") or ()), seed)
+        model = replace(self, temperature=asked.get("temperature", 1.0))
+        conditions = self.conditions(asked.get("where") or ())
+        _refuse_together(asked, ("given", "balance", "fair"))
+        if (given := asked.get("given")) is not None:
+            return SeededRows(model, given, conditions, seed)
+        parts: tuple[Part, ...] = ()
+        if asked.get("balance"):
+            parts = balanced_parts(model, int(count), asked["balance"], conditions)
+        elif asked.get("fair"):
+            parts = fair_parts(model, int(count), asked["fair"], conditions)
+        return RowSamples(model, int(count), conditions, seed, parts)
 
-    def write(self, samples: RowSamples, out: Path, *, force: bool) -> Path:
+    def write(self, samples: RowSamples | SeededRows, out: Path, *, force: bool) -> Path:
         """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
-        return write_table(samples.blocks(), out, self.codec.columns, force=force)
+        return samples.write(out, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Fill the missing cells of a table."""
-        draw, seed, force = bool(options.get("draw")), options.get("seed", 0), bool(options.get("force"))
-        return complete_table(self, source, out, draw=draw, seed=seed, force=force)
+        """Fill the missing cells of a table; with `predict` or `score` add columns to it (predict.py, anomaly.py)."""
+        _refuse_together(options, ("predict", "score", "draw"))
+        seed, force = options.get("seed", 0), bool(options.get("force"))
+        if options.get("predict") or options.get("probabilities"):
+            column, probabilities = options.get("predict"), bool(options.get("probabilities"))
+            return predict_table(self, source, out, column, probabilities=probabilities, seed=seed, force=force)
+        if options.get("score"):
+            return score_table(self, source, out, seed=seed, force=force)
+        return complete_table(self, source, out, draw=bool(options.get("draw")), seed=seed, force=force)
 
     def next_steps(self) -> Mapping[str, str]:
         """Return commands for a person who has this model (contracts.Model)."""
@@ -295,17 +278,33 @@ class RowSamples:
     count: int
     conditions: tuple[Condition, ...]
     seed: int
+    parts: tuple[Part, ...] = ()  # of asked sizes, with conditions of their own; none: all rows alike
 
     def blocks(self) -> Iterator[pd.DataFrame]:
         """Yield some thousand rows at a time, with the dtypes of the table."""
-        for plain in self.model.blocks(self.count, conditions=self.conditions, seed=self.seed):
+        for plain in self._plain():
             yield from_plain(plain, self.model.codec.columns)
 
     def value(self) -> pd.DataFrame:
         """Return all rows, with the dtypes, order and forms of the table's columns."""
         columns = self.model.codec.columns
-        plain = self.model.draw(self.count, conditions=self.conditions, seed=self.seed)
-        return as_objects(from_plain(plain, columns), columns)
+        return as_objects(from_plain(joined(list(self._plain())), columns), columns)
+
+    def write(self, out: Path, *, force: bool) -> Path:
+        """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
+        return write_table(self.blocks(), out, self.model.codec.columns, force=force)
+
+    def _plain(self) -> Iterator[Plain]:
+        if self.parts:
+            return blocks_of_parts(self.model, self.parts, self.seed)
+        return self.model.blocks(self.count, conditions=self.conditions, seed=self.seed)
+
+
+def _refuse_together(asked: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raises: InputError if more than one of these options was asked for."""
+    both = [f"--{name}" for name in names if asked.get(name) is not None and asked[name] is not False]
+    if len(both) > 1:
+        raise InputError(f"{' and '.join(both)} were given.", "They exclude each other.", f"Leave {both[-1]} out.")
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:

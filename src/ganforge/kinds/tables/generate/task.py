@@ -20,7 +20,7 @@ from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
-from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix
+from ganforge.kinds.tables.figures.evaluation import write_figures
 from ganforge.kinds.tables.generate.apart import pairs_apart
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
 from ganforge.kinds.tables.generate.likelihood import held_out_likelihood
@@ -31,10 +31,10 @@ from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_o
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
-from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
+from ganforge.kinds.tables.plan import begin, choose_rows, choose_values, plan_rows
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
-from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ganforge.kinds.tables.impute import Impute
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
+SMOOTHER = "Each value is drawn from the training values: --set rows.values=smooth takes a curve through them instead."
 
 
 class GenerateRows(Task):
@@ -115,15 +116,13 @@ class GenerateRows(Task):
         found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
         first_rows = first_rows_of(samples, columns)
         rules = broken(table.codec.rules, samples, table.train_rows, columns)
-        worst = [column["name"] for column in found.facts["columns"]]
-        write_whole(run.figure("columns"), draw_columns(table.train_rows, samples, columns, worst))
-        scores_of = {(pair["columns"][0], pair["columns"][1]): pair["score"] for pair in found.facts["pairs"]}
-        if scores_of:
-            write_whole(run.figure("pairs"), draw_pairs(table.train_rows, samples, columns, list(scores_of)))
-            matrix = score_matrix(scores_of, [column.name for column in columns])
-            write_whole(run.figure("dependence"), draw_dependence(*matrix))
+        write_figures(run, found, table.train_rows, samples, columns)
+        verdict = found.verdict
+        if found.facts["copying_suspected"] and job.recipe.section(RowSettings).values == "seen":
+            verdict = replace(verdict, sentences=(*verdict.sentences, SMOOTHER))
         return replace(
             found,
+            verdict=verdict,
             facts={**found.facts, "first_rows": first_rows, "rules": rules},
             blocks=(first_rows_block(first_rows), *found.blocks),
         )
@@ -133,9 +132,10 @@ def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
     """Plan the job of a task on rows from its draft. Raises: DataError, RecipeError."""
     inspected = inspect_asked(draft.request)
     tell("reading", count=inspected.survey.rows, source=draft.request.source)
-    table = open_table(
-        inspected, choose_rows(draft, inspected.rules, inspected.survey.rows), draft.request.seed, draft.device
-    )
+    settings = choose_rows(draft, inspected.rules, inspected.survey.rows)
+    table = open_table(inspected, settings, draft.request.seed, draft.device)
+    if choose_values(draft, table):
+        table = open_table(inspected, draft[RowSettings], draft.request.seed, draft.device)
     return RowsJob(plan_rows(draft, inspected, table, tell), table, tell, task)
 
 
