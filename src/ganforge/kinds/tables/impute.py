@@ -149,7 +149,7 @@ def _as_numbers(values: NDArray[Any], column: Column, train: Plain) -> NDArray[n
         low, width = _range(column)
         return ((values - low) / width)[:, None]
     texts = np.array(by_frequency(train[column.name])[:MOST_ONE_HOT], object)
-    codes = (values[:, None] == texts[None, :]) / np.sqrt(2)  # different ones are one apart
+    codes: NDArray[np.float64] = (values[:, None] == texts[None, :]) / np.sqrt(2)  # different ones are one apart
     codes[pd.isna(values)] = np.nan
     return codes
 

@@ -27,6 +27,7 @@ from ganforge.kinds.tables.generate.anomaly import score_table
 from ganforge.kinds.tables.generate.balance import Part, balanced_parts, blocks_of_parts, fair_parts
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.generate.predict import predict_table
+from ganforge.kinds.tables.generate.rare import rare_conditions
 from ganforge.kinds.tables.generate.seeds import SeededRows
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
@@ -322,6 +323,11 @@ class RowSamples:
         """Return all rows, with the dtypes, order and forms of the table's columns."""
         columns = self.model.codec.columns
         return as_objects(from_plain(joined(list(self._plain())), columns), columns)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know of these rows."""
+        return rare_conditions(self.model.codec, self.conditions)
 
     def write(self, out: Path, *, force: bool) -> Path:
         """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
