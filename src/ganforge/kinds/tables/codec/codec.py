@@ -115,11 +115,15 @@ class TableCodec:
         """Return the conditions, with what those on computed columns leave to the columns they are computed from."""
         found, by_name = list(conditions), {column.name: column for column in self.columns}
         kept = [rule for rule in self.rules if isinstance(rule, Condition)]
+
+        def asked(name: str) -> Condition:
+            return all_of([condition for condition in (*found, *kept) if condition.column == name], name)
+
         for unit in reversed(self.computed):
             if any(condition.column == unit.column for condition in found):
-                ranges = [all_of([*found, *kept], name) & seen_in(by_name[name]) for name in unit.bases]
+                ranges = [asked(name) & seen_in(by_name[name]) for name in unit.bases]
                 ends = {range_.column: (range_.low, range_.high) for range_ in ranges}
-                found += unit.narrowed(all_of([*found, *kept], unit.column), ends)
+                found += unit.narrowed(asked(unit.column), ends)
         return found
 
     @property
