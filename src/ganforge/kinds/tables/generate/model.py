@@ -30,6 +30,7 @@ from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.generate.latents import LatentRows, allowed_codes
 from ganforge.kinds.tables.generate.predict import predict_table
+from ganforge.kinds.tables.generate.rare import rare_conditions
 from ganforge.kinds.tables.generate.seeds import SeededRows
 from ganforge.kinds.tables.networks import RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
@@ -289,6 +290,11 @@ class RowSamples:
         """Return all rows, with the dtypes, order and forms of the table's columns."""
         columns = self.model.codec.columns
         return as_objects(from_plain(joined(list(self._plain())), columns), columns)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know of these rows."""
+        return rare_conditions(self.model.codec, self.conditions)
 
     def write(self, out: Path, *, force: bool) -> Path:
         """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
