@@ -29,7 +29,7 @@ from ganforge.kinds.tables.linked.source import DATABASE
 from ganforge.kinds.tables.linked.tables import context_units
 from ganforge.kinds.tables.linked.write import check_place, write_tables
 from ganforge.kinds.tables.networks import RowProduct
-from ganforge.kinds.tables.reading.arrays import from_plain, joined, take
+from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.rules.conditions import Condition
 from ganforge.recipe import Network, Recipe
@@ -68,12 +68,15 @@ class LinkedModel:
         Args: conditions on the parents; children whether they are drawn at all.
         """
         whole, made, first = -(-count // TOGETHER) * TOGETHER, 0, 0
+        left: list[Plain] = []  # fewer parents than are drawn together
         for block in self.parents.blocks(whole, conditions=conditions, seed=seed):
-            size = len(block[self.relation.count])
+            rows = joined([*left, block])
+            size = row_count(rows) // TOGETHER * TOGETHER
+            left = [take(rows, slice(size, None))]
             for begin in range(0, size, TOGETHER):
                 if first >= count:
                     return
-                parents = take(block, slice(begin, begin + TOGETHER))
+                parents = take(rows, slice(begin, begin + TOGETHER))
                 drawn = self._children(parents, seed, first, made) if children else Families(parents, {}, _NONE)
                 made += len(drawn.owner)
                 first += TOGETHER
