@@ -14,7 +14,7 @@ from ganforge.kinds.tables.generate.likelihood import likelihood_of
 from ganforge.kinds.tables.networks import NEVER, RowLayout
 
 AT_ONCE = 8_192  # rows whose likelihood is computed in one pass
-POOL = 8  # rows drawn for each one under conditions, of which one is kept
+POOL = 8  # completed rows for each one under conditions or with given cells, of which one is kept
 
 Allowed = Callable[[Tensor], Tensor]
 """codes (B, U), those of units before this one -> which of its codes may be drawn, (B, K) or (K,) bool."""
@@ -33,27 +33,27 @@ class Chain:
     def draw(
         self, count: int, random: torch.Generator, restricted: Mapping[int, Allowed] | None = None, each: int = 1
     ) -> Tensor:
-        """Draw codes (each, count, U).
-
-        Units with conditions come first, and then all others, given these. That is the generator's own conditional
-        distribution as far as it has learned to complete rows. It knows whole rows better: of POOL rows one is taken,
-        in proportion to how much more likely it is as a whole row (sampling importance resampling, Rubin 1987).
-
-        Args: restricted the units with conditions; each how many candidates there are for each row.
-        """
-        total = each * count
-        none = torch.full((total * (POOL if restricted else 1), len(self.layout.sizes)), -1)
-        codes, likely = self._completed(none.to(self.layout.starts.device), random, restricted or {})
-        if restricted:
-            weights = (self._whole(codes) - likely).view(POOL, total).T  # (total, POOL)
-            taken = torch.multinomial(torch.softmax(weights, dim=1).cpu(), 1, generator=random)[:, 0].to(codes.device)
-            codes = codes.view(POOL, total, -1)[taken, torch.arange(total, device=codes.device)]
+        """Draw codes (each, count, U). Args: restricted the units with conditions; each the candidates for each row."""
+        empty = torch.full((each * count, len(self.layout.sizes)), -1, device=self.layout.starts.device)
+        codes = self.complete(empty, random, restricted) if restricted else self._completed(empty, random, {})[0]
         return codes.view(each, count, -1)
 
     @torch.no_grad()
-    def complete(self, codes: Tensor, random: torch.Generator) -> Tensor:
-        """Draw the codes of rows (B, U) that are -1, one unit after the other, given all others of the row."""
-        return self._completed(codes, random, {})[0]
+    def complete(
+        self, codes: Tensor, random: torch.Generator, restricted: Mapping[int, Allowed] | None = None
+    ) -> Tensor:
+        """Draw the codes of rows (B, U) that are -1.
+
+        Units with conditions come first, and then all others, each given all that is there of the row. That is the
+        generator's own conditional distribution as far as it has learned to complete rows. It knows whole rows better:
+        of POOL completed rows one is taken, in proportion to how much more likely it is as a whole row (sampling
+        importance resampling, Rubin 1987).
+        """
+        rows = len(codes)
+        made, likely = self._completed(codes.repeat(POOL, 1), random, restricted or {})
+        weights = (self._whole(made) - likely).view(POOL, rows).T  # (B, POOL)
+        taken = torch.multinomial(torch.softmax(weights, dim=1).cpu(), 1, generator=random)[:, 0].to(codes.device)
+        return made.view(POOL, rows, -1)[taken, torch.arange(rows, device=codes.device)]
 
     def _completed(
         self, codes: Tensor, random: torch.Generator, restricted: Mapping[int, Allowed]
@@ -67,8 +67,7 @@ class Chain:
                 logits = torch.where(restricted[unit](codes), logits, NEVER)
             made = drawn(logits, random)
             codes[:, unit] = torch.where(empty, made, codes[:, unit])
-            if restricted:
-                likely += empty * torch.log_softmax(logits, dim=1).gather(1, made[:, None])[:, 0]
+            likely += empty * torch.log_softmax(logits, dim=1).gather(1, made[:, None])[:, 0]
         return codes, likely
 
     def _whole(self, codes: Tensor) -> Tensor:
