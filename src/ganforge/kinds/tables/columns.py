@@ -15,8 +15,8 @@ NUMBERS = ("integer", "decimal", *TIMES)  # kinds of values with an order and di
 LEARNED = (*NUMBERS, "category", "boolean")
 MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 MOST_DECIMALS = 15
+LISTED = 5  # columns in a sentence
 EXACT = 2**53  # whole numbers up to here are exact in float64
-NOT_LEARNED = "{!r} is not learned: its values are made up, since they are texts that hardly come twice."
 ColumnKind = Literal[
     "integer", "decimal", "category", "boolean", "datetime", "time", "duration", "identifier", "constant"
 ]
@@ -58,6 +58,16 @@ class Column(Section):
 def learned(columns: Sequence[Column]) -> tuple[Column, ...]:
     """Return the columns that are learned and measured, in their order: all but identifiers and constants."""
     return tuple(column for column in columns if column.kind in LEARNED)
+
+
+def not_learned(names: Sequence[str]) -> str:
+    """Say that columns of texts are not learned; "" for none."""
+    if not names:
+        return ""
+    listed = ", ".join(map(repr, names[:LISTED])) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    if len(names) > 1:
+        return f"{listed} are not learned: their values are made up, since they are texts that hardly come twice."
+    return f"{listed} is not learned: its values are made up, since they are texts that hardly come twice."
 
 
 class TableData(Data):

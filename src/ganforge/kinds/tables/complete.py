@@ -25,9 +25,8 @@ from ganforge.kinds.tables import TEXT, keep
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.numbers import Codes, GapUnit, NumberUnit
-from ganforge.kinds.tables.columns import LEARNED, Column
+from ganforge.kinds.tables.columns import LEARNED, TIMES, Column
 from ganforge.kinds.tables.reading.arrays import (
-    OBJECTS,
     arrow_from,
     arrow_type,
     as_text,
@@ -190,7 +189,7 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
 
 def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
     """Raises: DataError for a value that could not be written again unchanged."""
-    if column.kind in ("integer", "datetime"):
+    if column.kind in ("integer", *TIMES):
         strange = ~np.isnan(values) & (values != np.rint(values))
         learned = "whole numbers" if column.kind == "integer" else f"moments in units of {column.resolution}"
     elif column.dtype == "category" and column.format:
@@ -206,7 +205,7 @@ def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
     if strange.any():
         row = int(np.argmax(strange))
         told = repr(values[row]) if values.dtype == object else number_text(float(f"{values[row]:.15g}"))
-        what = "a part of a unit" if column.kind == "datetime" else told
+        what = "a part of a unit" if column.kind in TIMES else told
         raise DataError(
             f"The column {column.name!r} holds {what} in row {first_row + row:,}.",
             f"The model learned {learned}, and no cell that is there is changed.",
@@ -214,15 +213,16 @@ def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
         )
 
 
-def with_filled(frame: pd.DataFrame, filled: Plain, columns: Sequence[Column]) -> pd.DataFrame:
+def with_filled(frame: pd.DataFrame, plain: Plain, filled: Plain, columns: Sequence[Column]) -> pd.DataFrame:
     """Return the frame with the missing cells of learned columns filled; every other cell stays as it is.
 
-    Args: filled plain rows (N,), made of plain_like's. Decimals may have more digits than those of training had.
+    Args: plain rows (N,), of plain_like; filled the same, with every cell. Decimals may have more digits than those of
+        training had.
     Raises: DataError for a value that the learned dtype does not hold.
     """
     written = [_exact(column) for column in columns]
-    decimals = to_plain(frame, [column for column in written if column.kind == "decimal"])
-    cells = {name: np.where(np.isnan(values), filled[name], values) for name, values in decimals.items()}
+    decimals = [column.name for column in written if column.kind == "decimal"]
+    cells = {name: np.where(np.isnan(plain[name]), filled[name], plain[name]) for name in decimals}
     whole: dict[str, pd.Series[Any]] = {}
     for column in written:
         name = column.name
@@ -234,7 +234,8 @@ def with_filled(frame: pd.DataFrame, filled: Plain, columns: Sequence[Column]) -
                 "The model learned it in this type, and no cell that is there is changed.",
                 "Correct it, or train again on a table that has such values.",
             ) from error
-        whole[name] = frame[name].where(frame[name].notna(), made) if frame[name].dtype == made.dtype else made
+        there = ~pd.isna(plain[name])  # a text that means nothing in the column is not
+        whole[name] = frame[name].where(there, made) if frame[name].dtype == made.dtype else made
     return frame.assign(**whole)
 
 
@@ -259,8 +260,7 @@ def columns_like(source: TableSource, columns: Sequence[Column]) -> tuple[Column
                 did_you_mean(name, source.column_names),
                 "Give a table like the one that it was trained on.",
             )
-    dtypes = {str(name): str(dtype) for name, dtype in next(source.chunks()).dtypes.items()}
-    dtypes |= {name: f"{OBJECTS}{dtypes[name]}]" for name in source.objects if dtypes[name] != "object"}
+    dtypes = {str(name): source.as_given(name, str(dtype)) for name, dtype in next(source.chunks()).dtypes.items()}
     return tuple(
         learned.get(name) or Column(name=name, kind="category", dtype=dtypes[name]) for name in source.column_names
     )
@@ -290,19 +290,19 @@ def complete_table(
         columns = columns_like(table, model.codec.columns)
         parts = _filled(model, table, draw, seed)
         if out is None:
-            return as_objects(pd.concat(list(parts), ignore_index=True), columns)
+            return as_objects(pd.concat([frame for frame, _ in parts], ignore_index=True), columns)
         if table.cells is not None and out.name.lower().endswith(TEXT):
             texts = [Column(name=column.name, kind="category", dtype="str") for column in columns]
             return write_table(_as_written(table, parts, columns), out, texts, force=force)
-        return write_table(parts, out, columns, force=force)
+        return write_table((frame for frame, _ in parts), out, columns, force=force)
 
 
 def _as_written(
-    source: TableSource, parts: Iterator[pd.DataFrame], columns: Sequence[Column]
+    source: TableSource, parts: Iterator[tuple[pd.DataFrame, Plain]], columns: Sequence[Column]
 ) -> Iterator[pd.DataFrame]:
     """Yield the filled parts of a text file as texts: what stands in the file, and the filled cells in its forms."""
     assert source.cells is not None
-    for frame, cells in zip(parts, source.cells(ROWS_AT_ONCE), strict=True):
+    for (frame, plain), cells in zip(parts, source.cells(ROWS_AT_ONCE), strict=True):
         texts = {}
         for column in columns:
             raw, form = whole_array(cells.column(column.name)), source.formats.get(column.name)
@@ -312,7 +312,8 @@ def _as_written(
             )
             filled = filled.dictionary_decode() if pa.types.is_dictionary(filled.type) else filled
             there = pc.if_else(pc.equal(raw, ""), pa.scalar(None, pa.string()), raw)
-            whole = pc.if_else(pc.and_(is_missing(raw), filled.is_valid()), filled, there)
+            missing = pa.array(pd.isna(plain[column.name])) if column.name in plain else is_missing(raw)
+            whole = pc.if_else(pc.and_(missing, filled.is_valid()), filled, there)
             texts[column.name] = column_from(whole, pd.StringDtype(na_value=np.nan))
         yield pd.DataFrame(texts, copy=False)
 
@@ -327,8 +328,8 @@ def _on_disk(source: object) -> Iterator[str | Path]:
         yield keep(source, Path(folder))
 
 
-def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[pd.DataFrame]:
-    """Yield the table in parts, with its missing cells filled."""
+def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[tuple[pd.DataFrame, Plain]]:
+    """Yield the table in parts, with its missing cells filled, and the plain rows of the learned columns before."""
     learned = [
         column for column in model.codec.columns if any(column.name in unit.columns for unit in model.codec.units)
     ]
@@ -336,5 +337,5 @@ def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iter
     for number, frame in enumerate(source.chunks()):
         plain = plain_like(frame, learned, first_row)
         filled = model.complete(plain, draw=draw, seed=seed_for(seed, "filled rows", step=number))
-        yield with_filled(frame, filled, learned)
+        yield with_filled(frame, plain, filled, learned), plain
         first_row += len(frame)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 
 from ganforge.contracts import Game, Task, Tell
-from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
+from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
@@ -52,7 +52,8 @@ def _columns(recipe: Recipe) -> Rows:
             )
         )
     heads = ("column", "kind", "range", "missing", "distinct", "what will be done", "why")
-    return Rows(heads, tuple(rows), numeric=(3, 4))
+    caption = not_learned([column.name for column in columns_of(recipe) if column.is_made_up])
+    return Rows(heads, tuple(rows), numeric=(3, 4), caption=caption)
 
 
 def _rules(recipe: Recipe) -> Rows:

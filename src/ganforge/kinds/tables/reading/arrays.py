@@ -18,11 +18,13 @@ from ganforge.contracts import Plain
 from ganforge.core.files import parse_json
 from ganforge.kinds.tables.columns import TIMES, Column
 from ganforge.kinds.tables.reading.date_format import parse_dates, write_dates
+from ganforge.kinds.tables.reading.intervals import edges_of, has_intervals, intervals
 from ganforge.kinds.tables.reading.number_format import ANY_NUMBER, is_plain, read_numbers, write_numbers
-from ganforge.kinds.tables.reading.time_format import parse_times, write_times
+from ganforge.kinds.tables.reading.time_format import parse_times, time_form, write_times
 
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
 OBJECTS = "object["  # before the dtype of a column that pandas holds as Python's objects: object[date32[day][pyarrow]]
+PERIODS = "period["  # before the frequency of a column of periods, which are held as the moments of their beginning
 _DECIMAL = re.compile(r"decimal128\((\d+), (-?\d+)\)\[pyarrow\]")
 
 
@@ -33,6 +35,9 @@ def dtype_named(name: str) -> Any:
     """
     if name.startswith(OBJECTS):
         return dtype_named(name[len(OBJECTS) : -1])
+    if name.startswith(PERIODS):
+        pd.PeriodDtype(name)  # or its error
+        return np.dtype("datetime64[s]")
     if name == "string[pyarrow]":  # pandas means its own type of texts, whose name is "string", by it
         return pd.ArrowDtype(pa.string())
     if found := _DECIMAL.fullmatch(name):
@@ -44,6 +49,8 @@ def dtype_of(column: Column) -> Any:
     """Return the pandas dtype of a column, with its categories if Column.format has them."""
     if column.dtype == "category" and column.format:
         about = parse_json(column.format)
+        if str(about.get("dtype", "")).startswith("interval["):
+            return pd.CategoricalDtype(intervals(about["categories"], about["dtype"]), ordered=about["ordered"])
         dtype = dtype_named(about["dtype"]) if "dtype" in about else None
         return pd.CategoricalDtype(pd.Index(about["categories"], dtype=dtype), ordered=about["ordered"])
     return dtype_named(column.dtype)
@@ -53,10 +60,19 @@ def categories_as_text(dtype: pd.CategoricalDtype) -> str | None:
     """Return the categories, in their order, as Column.format keeps them; None if they are too many."""
     if len(dtype.categories) > MOST_CATEGORIES:
         return None
-    about: dict[str, Any] = {"ordered": bool(dtype.ordered), "categories": dtype.categories.tolist()}
+    if has_intervals(dtype):
+        about = {"ordered": bool(dtype.ordered), "categories": edges_of(dtype), "dtype": str(dtype.categories.dtype)}
+        return json.dumps(about)
+    about = {"ordered": bool(dtype.ordered), "categories": dtype.categories.tolist()}
     if pd.Index(about["categories"]).dtype != dtype.categories.dtype:
         about["dtype"] = str(dtype.categories.dtype)
     return json.dumps(about, ensure_ascii=False)
+
+
+def _category_texts(dtype: pd.CategoricalDtype) -> pa.Array:
+    if has_intervals(dtype):
+        return pa.array([str(each) for each in dtype.categories], pa.string())
+    return pa.array(dtype.categories).cast(pa.string())
 
 
 def dtype_for(kind: pa.DataType, pandas_name: str | None, missing: bool) -> Any:
@@ -77,9 +93,10 @@ def dtype_for(kind: pa.DataType, pandas_name: str | None, missing: bool) -> Any:
         nullable = whole_with_holes or (pandas_name or "")[:1] in ("I", "U", "F")
         capital = f"UI{name[2:]}" if name.startswith("u") else name.capitalize()
         return dtype_named(capital) if nullable and name != "float16" else np.dtype(name)
-    if pa.types.is_timestamp(kind):
-        return pd.DatetimeTZDtype(kind.unit, kind.tz) if kind.tz else np.dtype(f"datetime64[{kind.unit}]")
-    return np.dtype(object) if pa.types.is_null(kind) else pd.ArrowDtype(kind)  # dates and exact decimals
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return pd.DatetimeTZDtype(kind.unit, kind.tz)
+    numpys = pa.types.is_timestamp(kind) or pa.types.is_duration(kind) or pa.types.is_null(kind)
+    return np.dtype(kind.to_pandas_dtype()) if numpys else pd.ArrowDtype(kind)  # dates, times and exact decimals
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -92,7 +109,8 @@ def column_from(array: pa.Array, dtype: Any) -> Any:
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
     if isinstance(dtype, pd.CategoricalDtype):
-        return _categorical(array, dtype, pa.array(dtype.categories).cast(array.type))
+        known = _category_texts(dtype) if has_intervals(dtype) else pa.array(dtype.categories)
+        return _categorical(array, dtype, known.cast(array.type))
     if isinstance(dtype, pd.ArrowDtype):
         array = pa.nulls(len(array)) if pa.types.is_null(dtype.pyarrow_dtype) else array
         return pd.arrays.ArrowExtensionArray(pa.chunked_array([array.cast(dtype.pyarrow_dtype)]))
@@ -120,6 +138,8 @@ def arrow_from(column: pd.Series[Any]) -> pa.Array:
 
     Raises: Arrow's errors on columns of several types.
     """
+    if has_intervals(column.dtype):
+        column = column.cat.rename_categories(str)
     array = whole_array(pa.Array.from_pandas(column))
     if isinstance(array, pa.DictionaryArray):
         words = array.dictionary.cast(pa.string())
@@ -151,7 +171,7 @@ def categorical_of_words(words: pa.Array, dtype: pd.CategoricalDtype) -> pd.Cate
     """
     if dtype.categories is None:
         dtype = pd.CategoricalDtype(pd.Index(sorted(pc.unique(words).drop_null().to_pylist()), dtype="str"))
-    texts = pa.array(dtype.categories).cast(pa.string())
+    texts = _category_texts(dtype)
     strange = pc.invert(pc.is_in(words.drop_null(), value_set=texts))
     if pc.any(strange).as_py():
         raise ValueError(f"{words.drop_null().filter(strange)[0].as_py()!r} is not a category")
@@ -296,8 +316,8 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
             typed = column.format is not None and "[" in column.dtype
             milliseconds = "[ms" in column.dtype if typed else column.resolution != "us"
             return write_dates(microseconds(array), form, 3 if milliseconds else 6, column.zone)
-        case "time" if form := _time_form(column):
-            return write_times(microseconds(array), form)
+        case "time" if column.kind in TIMES:
+            return write_times(microseconds(array), time_form(column))
         case "number":
             return write_numbers(array, column.format or "", whole=column.kind == "integer")
     return array.cast(pa.string())
@@ -314,8 +334,8 @@ def from_text(texts: pa.Array, column: Column) -> pa.Array:
             return pc.equal(texts, _truths(column)[0])
         case "datetime" if form := _date_form(column):
             values = parse_dates(texts, form).cast(pa.timestamp("us", getattr(kind, "tz", None)))
-        case "time" if form := _time_form(column):
-            values = parse_times(texts, form).cast(pa.duration("us"))
+        case "time" if column.kind in TIMES:
+            values = parse_times(texts, time_form(column)).cast(pa.duration("us"))
         case "text":
             return texts
         case _:
@@ -332,7 +352,7 @@ def parsed(texts: pa.Array, column: Column) -> pa.Array:
     if column.kind == "datetime":
         return parse_dates(texts, _date_form(column) or "").cast(pa.timestamp("us", column.zone))
     if column.kind in TIMES:
-        return parse_times(texts, _time_form(column) or "").cast(pa.duration("us"))
+        return parse_times(texts, time_form(column)).cast(pa.duration("us"))
     pattern = column.format or ""
     if is_plain(pattern):
         texts = pc.if_else(pc.match_substring_regex(texts, ANY_NUMBER), texts, pa.scalar(None, pa.string()))
@@ -359,11 +379,3 @@ def _date_form(column: Column) -> str | None:
         return "%Y-%m-%d"
     fraction = ".%f" if column.resolution in ("ms", "us") else ""
     return f"%Y-%m-%d %H:%M:%S{fraction}" if column.zone is None else f"%Y-%m-%dT%H:%M:%S{fraction}Z"
-
-
-def _time_form(column: Column) -> str | None:
-    """Return the form of times: as found, else as pandas writes them, to the column's resolution."""
-    if column.format is not None or column.resolution is None:
-        return column.format
-    form = "%H:%M:%S" if column.kind == "time" else "%-D days %H:%M:%S"
-    return form + {"ms": ".%3f", "us": ".%6f"}.get(column.resolution, "")

@@ -28,7 +28,8 @@ _NAMED = (
     "{m} %d, %Y", "{m} %-d, %Y", "{m} %d %Y", "{m} %-d %Y", "%Y-{m}-%d", "%a, %d {m} %Y", "%a %d {m} %Y",
     "{m}-%y", "{m} %y", "{m}-%Y", "{m} %Y", "%Y-{m}",
 )  # fmt: skip
-DAYS = (*_NUMBERED, *(form.replace("{m}", month) for form in _NAMED for month in _MONTHS))
+_NAMED_DAYS = (form.replace("{m}", month) for form in _NAMED for month in _MONTHS)
+DAYS = (*_NUMBERED, *(form for form in _NAMED_DAYS if not ("%a" in form and "%^" in form)))  # %^ is of the whole text
 _TWELVE = tuple(
     f"{hour}:%M{seconds}{gap}{half}"
     for hour in ("%I", "%-I")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ganforge.kinds.tables.columns import NOT_LEARNED, Column
+from ganforge.kinds.tables.columns import Column, not_learned
 from ganforge.kinds.tables.reading.column_types import few_left
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.text_values import Meaning, Sort
@@ -63,10 +63,11 @@ def notices_of(source: TableSource, profiles: Sequence[Profile], columns: Sequen
                 f"{column.name!r} was taken for an identifier, though {repeated:,} of its "
                 f"{values:,} values come again; make it a category in plan.json to learn it."
             )
-        if column.is_made_up:
-            words.append(NOT_LEARNED.format(column.name))
         if values == 0:
             words.append(f"{column.name!r} has no value in any row.")
+    words += [
+        sentence for sentence in [not_learned([column.name for column in columns if column.is_made_up])] if sentence
+    ]
     return words + _longer_identifiers(profiles, columns)
 
 

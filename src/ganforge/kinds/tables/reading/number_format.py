@@ -28,6 +28,7 @@ MARKS = (  # of decimals and of thousands, in the order of preference
     (".", "'"), (".", "\u2019"), (",", "'"), (".", "_"),
 )  # fmt: skip
 LONGEST = 15  # digits before the decimal mark, all of which a float64 holds
+MOST_READ = 30  # decimals of a number that is read
 _SYMBOLS = "$€£¥₹₽₩₺₫₴₦₱฿₪¢"
 _CODES = (
     "AED|ARS|AUD|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NGN|NOK|NZD|PHP|PKR|PLN|"
@@ -88,8 +89,8 @@ class NumberFormat:
     def pattern(self) -> str:
         """Return the form as Column.format holds it; `of` reads it."""
         positive = "+" * self.plus + self._around(self._digits)
-        signed = self.plus or self.negative != SIGNED[0]
-        return f"{positive};{self._around(self._digits, self.negative)}" if signed else positive
+        negative = self._around(self._digits, self.negative)
+        return positive if negative == f"-{positive}" else f"{positive};{negative}"
 
     @property
     def is_plain(self) -> bool:
@@ -140,7 +141,7 @@ class NumberFormat:
             whole += rf"|[1-9][0-9]{{0,1}}(?:{mark}[0-9]{{2}}){{0,5}}{mark}[0-9]{{3}}" if self.lakh else ""
             whole += rf"|[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}}){{1,4}}"
         point = re.escape(self.decimal)
-        body = rf"{whole})(?:{point}[0-9]{{0,{MOST_DECIMALS}}})?|{point}[0-9]{{1,{MOST_DECIMALS}}}"
+        body = rf"{whole})(?:{point}[0-9]{{0,{MOST_READ}}})?|{point}[0-9]{{1,{MOST_READ}}}"
         gap, sign = f"[{BLANKS}]*", f"[-+{MINUS}(]?"
         return rf"^(?P<a>{sign}){before}{gap}(?P<b>{sign})(?P<body>{body})(?P<c>[-)]?){gap}{behind}(?P<d>[-)]?)$"
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
 from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, MOST_DECIMALS, NUMBERS, Column
-from ganforge.kinds.tables.reading.arrays import OBJECTS, Base, arrow_from, base_of, is_text, microseconds, parsed
+from ganforge.kinds.tables.reading.arrays import Base, arrow_from, base_of, is_text, microseconds, parsed
 from ganforge.kinds.tables.reading.column_types import as_asked, column_of, is_learned_as_values
 from ganforge.kinds.tables.reading.notices import notices_of
 from ganforge.kinds.tables.reading.source import TableSource
@@ -25,6 +25,7 @@ from ganforge.kinds.tables.reading.text_values import Meaning, Reading, without_
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted
 FEWEST_ROWS = 10
+_FORMS_OF_PERIODS = {"period[M]": "%Y-%m", "period[Y-DEC]": "%Y"}  # others as the day on which they begin
 MEMORY = 50_000_000  # hashes of 8 bytes, of all columns together
 
 
@@ -236,13 +237,11 @@ def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurv
     columns = []
     for texts in profiles:
         dtype, profile = dtypes[texts.name], meant.get(texts.name, texts)
-        form = profile.meaning.form if profile.meaning else source.formats.get(profile.name)
+        form = profile.meaning.form if profile.meaning else _FORMS_OF_PERIODS.get(source.periods.get(profile.name, ""))
         column = column_of(profile, dtype, form)
         if profile.name in corrections:
             column = as_asked(source, profile, dtype, column, corrections[profile.name])
-        if profile.name in source.objects and column.dtype != "object":
-            column = column.model_copy(update={"dtype": f"{OBJECTS}{column.dtype}]"})
-        columns.append(column)
+        columns.append(column.model_copy(update={"dtype": source.as_given(profile.name, column.dtype)}))
         if profile.beyond and column.kind in ("integer", "decimal"):
             row, value = profile.beyond
             raise DataError(

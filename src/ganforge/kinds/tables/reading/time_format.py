@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ganforge.kinds.tables.columns import Column
+
 DAY, HOUR, MINUTE, SECOND = 86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000  # microseconds
 _LONGEST = 9  # digits of a number of days, hours, minutes or seconds
 
@@ -169,6 +171,14 @@ _REGEXES = {form: re.compile(known.regex) for form, known in FORMS.items()}
 def time_forms(text: str) -> list[str]:
     """Return the forms that a text has."""
     return [form for form, regex in _REGEXES.items() if regex.fullmatch(text)] if re.search("[0-9]", text) else []
+
+
+def time_form(column: Column) -> str:
+    """Return the form of a column's times: as found, else as pandas writes them, to the column's resolution."""
+    if column.format:
+        return column.format
+    form = "%H:%M:%S" if column.kind == "time" else "%-D days %H:%M:%S"
+    return form + {"ms": ".%3f", "us": ".%6f"}.get(column.resolution or "s", "")
 
 
 def parse_times(texts: pa.Array, form: str) -> pa.Array:
