@@ -95,7 +95,9 @@ def test_a_transparent_entry_of_a_palette_means_four_channels(photos: Path, cach
     image = Image.new("P", (16, 16), 0)
     image.putpalette([200, 30, 40, 10, 20, 250])
     image.paste(1, (0, 0, 8, 16))
-    image.save(photos / "p.png", transparency=1)
+    for name in ("p", "q"):
+        image.save(photos / f"{name}.png", transparency=1)
+        image.paste(1, (8, 0, 16, 8))
     pictures = opened(photos)
     assert pictures.shape[0] == 4
     wanted = np.full((16, 16, 4), (200, 30, 40, 255), np.uint8)
@@ -128,7 +130,7 @@ def test_opaque_alpha_means_three_channels_and_real_alpha_four(tmp_path: Path, c
         folder = tmp_path / name
         folder.mkdir()
         pixels[..., 3] = 255
-        pixels[3, 2, 2, 3] = alpha
+        pixels[3:5, 2, 2, 3] = alpha
         for i, picture in enumerate(pixels):
             Image.fromarray(picture).save(folder / f"{i}.png")
         pictures = opened(folder)

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from ganforge.errors import DataError, RecipeError
-from ganforge.kinds.pictures.measures import evaluate
 from ganforge.kinds.pictures.reading import array_files
 from ganforge.kinds.pictures.reading import feed as stored
 from ganforge.kinds.pictures.reading.open import Pictures, held_out, open_pictures
-from ganforge.kinds.pictures.reading.part import FEWEST, FEWEST_HELD_OUT, Part
+from ganforge.kinds.pictures.reading.part import FEWEST, FEWEST_COMPARED, Part
 from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.measures.neighbours import K
 
 RNG = np.random.default_rng(2)
 
@@ -36,7 +36,7 @@ def write_png(folder: Path, pictures: np.ndarray) -> None:
 
 
 def test_the_fewest_pictures_are_those_that_can_be_measured() -> None:
-    assert evaluate.FEWEST == FEWEST_HELD_OUT and FEWEST == 2 * FEWEST_HELD_OUT
+    assert FEWEST_COMPARED == 2 * K + 2 and FEWEST == 2 * FEWEST_COMPARED
 
 
 @pytest.mark.parametrize("count", [24, 25, 60, 114, 130])

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from ganforge.errors import DataError
-from ganforge.kinds.pictures.translate.pairs import open_pairs, survey_sides
+from ganforge.kinds.pictures.translate.pairs import open_pairs
+from ganforge.kinds.pictures.translate.sides import survey_sides
 
 
 def picture(seed: int, side: int = 16) -> Image.Image:
@@ -79,10 +80,78 @@ def test_pairs_asked_for_without_common_names_are_refused_with_examples(tmp_path
 
 def test_a_pair_of_different_sizes_is_refused_by_name(tmp_path: Path) -> None:
     root = two_folders(tmp_path, numbered(30), numbered(30))
-    picture(5, side=20).save(root / "B" / "007.png")
-    with pytest.raises(DataError, match=r"A/007.png and B/007.png differs in size: 16 x 16 and 20 x 20"):
+    for name in ("007", "008"):
+        picture(5, side=20).save(root / "B" / f"{name}.png")
+    with pytest.raises(DataError, match=r"2 of 30 pairs differ.*A/007.png and B/007.png: 16 x 16 and 20 x 20"):
         survey_sides(str(root))
     assert survey_sides(str(root), "unpaired").pairing == "unpaired"
+
+
+def test_one_misfit_is_left_out_and_a_pixel_more_is_cut(tmp_path: Path) -> None:
+    root = two_folders(tmp_path, [], [])
+    for place, name in enumerate(numbered(40)):
+        picture(place, 64).save(root / "A" / name)
+        picture(1000 + place, {7: 65, 8: 80}.get(place, 64)).save(root / "B" / name)
+    sides = survey_sides(str(root))
+    assert sides.pairing == "paired" and len(sides.names[0]) == 39 and sides.native_size == (64, 64)
+    assert sides.told == (
+        "1 pairs differ a little in size, and are cut to one: A/007.png and B/007.png: 64 x 64 and 65 x 65 pixels.",
+        "1 pairs differ in size and are left out: A/008.png and B/008.png: 64 x 64 and 80 x 80 pixels.",
+    )
+    assert len(open_pairs(sides, size=(64, 64)).passport["warnings"]) == 3  # and that they are few
+
+
+def test_equal_names_of_one_side_lose_no_picture(tmp_path: Path) -> None:
+    names = [f"{name}{suffix}" for name in numbered(15, "cat", "") for suffix in (".png", ".bmp", ".jpg")]
+    sides = survey_sides(str(two_folders(tmp_path, names, numbered(30, "dog"))))
+    assert sides.pairing == "unpaired" and sorted(sides.names[0]) == sorted(names)
+
+
+def test_equal_names_of_one_side_are_matched_by_their_endings(tmp_path: Path) -> None:
+    both = [*numbered(30), "000.bmp", "001.bmp"]
+    sides = survey_sides(str(two_folders(tmp_path, both, numbered(30))))
+    assert sides.pairing == "paired" and sides.names[0] == sides.names[1] == tuple(numbered(30))
+    assert sides.told == ("2 pictures have no partner of the same name: they are left out.",)
+
+
+@pytest.mark.parametrize(
+    "marks", [("_A", "_B"), ("_real", "_fake"), ("-input", "-target"), (".left", ".right"), ("_a", "_B")]
+)
+def test_marks_at_the_end_of_names_are_left_out(tmp_path: Path, marks: tuple[str, str]) -> None:
+    sides = survey_sides(str(two_folders(tmp_path, *(numbered(30, suffix=f"{mark}.png") for mark in marks))))
+    assert sides.pairing == "paired" and "but for marks" in sides.why
+    assert [name[:3] for name in sides.names[0]] == [name[:3] for name in sides.names[1]]
+
+
+def test_marks_at_the_beginning_too_and_other_words_are_no_marks(tmp_path: Path) -> None:
+    marked = survey_sides(str(two_folders(tmp_path / "m", numbered(30, "A_"), numbered(30, "B_"))))
+    words = survey_sides(str(two_folders(tmp_path / "w", numbered(30, "cat_"), numbered(30, "dog_"))))
+    assert (marked.pairing, words.pairing) == ("paired", "unpaired")
+
+
+@pytest.mark.parametrize(
+    ("folders", "found", "rest"),
+    [
+        (["trainA", "trainB", "testA", "testB"], ("trainA", "trainB"), ("Not read: testA, testB.",)),
+        (["train/A", "train/B", "test/A"], ("train/A", "train/B"), ("Not read: test.",)),
+        (["all/left", "all/right"], ("all/left", "all/right"), ()),
+    ],
+)
+def test_the_usual_layouts_are_found(tmp_path: Path, folders: list[str], found: object, rest: object) -> None:
+    for number, folder in enumerate(folders):
+        (tmp_path / folder).mkdir(parents=True)
+        for place, name in enumerate(numbered(24)):
+            picture(100 * number + place).save(tmp_path / folder / name)
+    sides = survey_sides(str(tmp_path))
+    assert (sides.folders, sides.notes, sides.pairing) == (found, rest, "paired")
+    assert len(open_pairs(sides, size=(16, 16)).train) == 12
+
+
+def test_marked_files_in_one_folder_get_a_hint(tmp_path: Path) -> None:
+    for name in ("001_A.png", "001_B.png"):
+        picture(1).save(tmp_path / name)
+    with pytest.raises(DataError, match=r"Move files such as '001_A.png' into one of the two"):
+        survey_sides(str(tmp_path))
 
 
 def test_an_empty_folder_one_folder_and_no_folder_are_refused(tmp_path: Path) -> None:
@@ -108,7 +177,7 @@ def test_damaged_files_are_skipped_and_listed(tmp_path: Path) -> None:
     pairs = open_pairs(survey_sides(str(root)), size=(16, 16))
     assert pairs.passport["count"] == 39
     assert pairs.passport["skipped"][0]["name"] == "003.png"
-    assert "1 pictures have no partner" in pairs.passport["notes"][0]
+    assert any("1 pictures have no partner" in told for told in pairs.passport["warnings"])
 
 
 def test_the_hash_knows_every_pixel(tmp_path: Path) -> None:

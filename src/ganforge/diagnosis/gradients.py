@@ -12,6 +12,7 @@ from ganforge.diagnosis.history import (
     early,
     leading_quality,
     middle,
+    score_gap,
     series,
     trend,
     window,
@@ -58,6 +59,7 @@ _NEAR = 0.05  # standard deviations of the target between a regression and its c
 _ABSURD = 20.0  # a loss: the observed outcome had probability exp(-20); healthy losses stay below 3
 _NOTHING = 1e-7  # a gradient norm: Adam does not scale up smaller ones (its epsilon is 1e-8)
 _STILL = 1e-6  # step over weights: 1e-3 is usual, this is a standstill
+_BEGUN = 0.05  # lead in score that a discriminator must once have had: before, it guesses (its loss is log 2)
 
 
 def exploding(history: History) -> Finding | None:
@@ -91,11 +93,15 @@ def vanishing(history: History) -> Finding | None:
     """Detect a player whose gradient or steps have vanished before it has converged.
 
     Steps are divided by the learning rate's decay, because a schedule that ends at zero is intended. A single-player
-    game whose loss has fallen has converged, which is success; so has a GAN that reached its floor.
+    game whose loss has fallen has converged, which is success; so has a GAN that reached its floor. While a
+    discriminator has not begun to tell real from fake, neither it nor a generator that learns from it has stopped.
     """
-    alone = len(history.players) == 1
+    alone, judges = len(history.players) == 1, history.discriminators
+    waiting = bool(judges) and not any(_has_begun(history, judge) for judge in judges)
     for player in history.players:
         norms = series(history, "gradient_norms", player)
+        if waiting and (history.progress <= _BY_NOW or max(norms, default=0.0) < _NOTHING):
+            continue
         now, before = middle(window(norms)), middle(early(norms))
         if before > 0 and now < _DEAD * before and not _arrived(history, player):
             return _vanishing(player, f"its gradient norm sank from {before:.2g} to {now:.2g}", alone)
@@ -110,7 +116,13 @@ def vanishing(history: History) -> Finding | None:
     return None
 
 
+def _has_begun(history: History, judge: str) -> bool:
+    """Return whether a discriminator has ever told real from fake. One that never does is called blind, not stopped."""
+    return any(abs(lead) > _BEGUN for lead in score_gap(history, judge))
+
+
 def _jumps(norms: list[float]) -> list[int]:
+    """Return the records whose norm is far above the median before; a first gradient after none is not a jump."""
     found = []
     least = min((value for value in norms if math.isfinite(value)), default=0.0)
     for i in range(_SETTLED, len(norms)):
@@ -118,7 +130,7 @@ def _jumps(norms: list[float]) -> list[int]:
             continue
         before = [value for value in norms[max(0, i - 50) : i] if math.isfinite(value)]
         usual = median(before) if before else math.inf
-        if not math.isfinite(norms[i]) or norms[i] > _JUMP * max(usual, 1e-12):
+        if not math.isfinite(norms[i]) or (usual > _NOTHING and norms[i] > _JUMP * usual):
             found.append(i)
     return found
 

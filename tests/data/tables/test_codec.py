@@ -19,7 +19,7 @@ from safetensors.numpy import load, save
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
-from ganforge.kinds.tables.codec.numbers import GapUnit
+from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.complete import fill
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.conditions import parse_where

@@ -11,7 +11,7 @@ from codec_world import random_codes, table_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganforge.kinds.tables.codec.numbers import GapUnit, fit_gaps
+from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.conditions import Condition, one_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ganforge.contracts import Claim, Kind, Model, Option
-from ganforge.errors import DataError
+from ganforge.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,6 +82,21 @@ def load(folder: Path, task: str, device: str) -> Model:
     return cast(Model, load_map(folder, device=device))
 
 
+def range_of_values(value: Any) -> tuple[float, float]:
+    """Read the values of black and white, as "0..4095" or a pair. Raises: RecipeError."""
+    ends = value.split("..") if isinstance(value, str) else value
+    try:
+        black, white = (float(end) for end in ends)
+        rises = -math.inf < black < white < math.inf
+    except (TypeError, ValueError):
+        rises = False
+    if not rises:
+        raise RecipeError(
+            f"The values {value!r} are not a range.", "It is black, two dots and white.", "Say for example 0..4095."
+        )
+    return black, white
+
+
 def _folder(folder: Path) -> Claim:
     """Claim a folder, which may hold pictures at any depth: the reader searches all subfolders."""
     entries = list(folder.iterdir())
@@ -142,6 +157,11 @@ KIND = Kind(
     options=(
         Option(
             "resolution", ("train",), int, "R", "Side of the pictures in pixels, 8 to 256.", "64", within=(8, 256)
+        ),
+        Option(
+            "values", ("train",), object, "LOW..HIGH",
+            "Values of black and white in data of more than 8 bits; else the whole set says.", "0..4095",
+            check=range_of_values,
         ),
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "cat", check=str),
         Option("truncation", ("sample",), float, "T", "Below 1 more typical, less varied pictures.", "0.7"),

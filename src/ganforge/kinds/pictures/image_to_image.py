@@ -21,6 +21,7 @@ from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, R
 from ganforge.kinds.pictures.enhance.degradation import read_degradation
 from ganforge.kinds.pictures.enhance.game import enhancer_for
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, translator
+from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.picture_file import (
     assemble,
     check_size,
@@ -31,6 +32,7 @@ from ganforge.kinds.pictures.picture_file import (
 )
 from ganforge.kinds.pictures.plan import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
+from ganforge.kinds.pictures.reading.values import Range
 from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings
@@ -110,6 +112,7 @@ class PictureMap:
     channels: int  # of the input, 1, 3 or 4
     keeps_grey: bool  # whether the result of a grey picture is grey
     fills: bool = False  # whether holes are filled
+    values: Range | None = None  # of black and white in files of more than 8 bits, as those that were learned from
     ends: tuple[Weights, Weights] | None = None  # of an enhancement: faithful and sharp, on the CPU
 
     @property
@@ -204,7 +207,7 @@ class PictureMap:
     def _file(self, original: Path, target: Path, tell: _Tell) -> tuple[str, ...]:
         """Convert one file. Returns: what was changed in it."""
         lightness = self.task == "enhance" and self.keeps_grey
-        given = open_picture(original, self.channels, lightness=lightness, holes=self.fills)
+        given = open_picture(original, self.channels, lightness=lightness, holes=self.fills, values=self.values)
         check_size(target, self.factor * given.pixels.shape[1], self.factor * given.pixels.shape[0])
         made = self(given.pixels, progress=lambda share: tell("applied", share=share, path=str(target)))
         image = assemble(given, made, keep_grey=self.keeps_grey)
@@ -269,11 +272,11 @@ def load_map(folder: Path, strength: float | None = None, device: str = "cpu") -
     if task not in LOADERS:
         raise RunError(f"{folder} makes no pictures of pictures.", f"Its task is {task}.", "See its report.html.")
     with refused(f"The model at {str(folder)!r}"):
-        data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
+        data, network = PictureData.model_validate(content["data"]), Network.model_validate(content["network"])
         if len(data.shape) != 3 or data.shape[0] not in (1, 3, 4) or math.prod(data.shape) > 2**22:
             raise ValueError(f"its pictures have the shape {data.shape}")
         found = LOADERS[task](folder, content, data, network)
-        found = found if strength is None else found.at(strength)
+        found = replace(found if strength is None else found.at(strength), values=data.values)
     found.network.to(device)
     return found
 

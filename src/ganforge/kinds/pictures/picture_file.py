@@ -44,6 +44,7 @@ from ganforge.kinds.pictures.reading.decode import (
 )
 from ganforge.kinds.pictures.reading.feed import HALF
 from ganforge.kinds.pictures.reading.part import kinds_of
+from ganforge.kinds.pictures.reading.values import Range
 from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
 
 KINDS = {**GRIDS, ".jfif": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -155,30 +156,33 @@ def _format_of(path: Path) -> str | None:
     return name if name in (*BY_CONTENT, *BY_NAME) else None
 
 
-def open_picture(path: Path, channels: int, *, lightness: bool, holes: bool = False) -> Opened:
+def open_picture(
+    path: Path, channels: int, *, lightness: bool, holes: bool = False, values: Range | None = None
+) -> Opened:
     """Read a picture for a network of so many channels.
 
     Args: channels 1, 3 or 4; lightness whether a grey network works on the lightness of a coloured picture, whose
-        colours are then kept, or on a grey version of it; holes whether fully transparent pixels are to be filled.
+        colours are then kept, or on a grey version of it; holes whether fully transparent pixels are to be filled;
+        values of black and white, where the file has more than 8 bits (`decode.plain`).
     Raises: DataError if the file is not a picture that can be used, with the reason.
     """
     try:
         own = _format_of(path)
         formats = tuple(name for name in (*BY_CONTENT, own) if name in Image.OPEN)
         with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True, formats=formats) as image:
-            return _as_opened(image, channels, lightness, holes)
+            return _as_opened(image, channels, lightness, holes, values)
     except BROKEN as error:
         unread = _why_not(path) if isinstance(error, UnidentifiedImageError) else None
         what = f"{path} {unread}." if unread else f"{path} cannot be used: {reason_of(error)}."
         raise DataError(what, do="Save it as .png first." if unread else "Leave it out.") from error
 
 
-def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) -> Opened:
+def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool, values: Range | None) -> Opened:
     frames = getattr(image, "n_frames", 1)
     exif, dpi = kept_exif(image)
     own = space_of_mode(image.mode)
     wanted = "L" if channels == 1 and (own == "L" or not lightness) else "RGB"
-    eight, profile, notes = _in_space(image, own, wanted)
+    eight, profile, notes = _in_space(image, own, wanted, values)
     if ExifTags.IFD.Exif in exif and (own in ("CMYK", "LAB") or profile != image.info.get("icc_profile")):
         for tag in COLOUR_TAGS:
             exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
@@ -209,7 +213,9 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool) 
     return Opened(pixels, grey, alpha, colours, exif, dpi, profile, tuple(notes))
 
 
-def _in_space(image: Image.Image, own: str, wanted: str) -> tuple[Image.Image, bytes | None, list[str]]:
+def _in_space(
+    image: Image.Image, own: str, wanted: str, values: Range | None
+) -> tuple[Image.Image, bytes | None, list[str]]:
     """Return a picture upright in 8 bits, the colour profile that holds for it, and what was changed.
 
     Args: own, wanted: the spaces (of `metadata.SPACES`) of the picture and of what the network makes of it. Where they
@@ -222,7 +228,7 @@ def _in_space(image: Image.Image, own: str, wanted: str) -> tuple[Image.Image, b
         profile = None
     upright = ImageOps.exif_transpose(image)
     if own == "LAB" or (profile and own != wanted):
-        made = to_srgb(upright if own in ("CMYK", "LAB") else plain(upright), profile)
+        made = to_srgb(upright if own in ("CMYK", "LAB") else plain(upright, values), profile)
         if made is not None:
             return made, None, [*notes, f"{own} was converted to sRGB{' by its colour profile' if profile else ''}"]
         notes.append("its colour profile is damaged: it was left out")
@@ -230,8 +236,9 @@ def _in_space(image: Image.Image, own: str, wanted: str) -> tuple[Image.Image, b
     if own == "CMYK":
         notes.append("CMYK was converted to RGB without a colour profile")
     elif image.mode.startswith(("I", "F")):
-        notes.append(f"{image.mode} was brought to 8 bits a channel")
-    return plain(upright), profile, notes
+        read = f", {values[0]:g} as black and {values[1]:g} as white" if values else ""
+        notes.append(f"{image.mode} was brought to 8 bits a channel{read}")
+    return plain(upright, values), profile, notes
 
 
 def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:

@@ -15,9 +15,9 @@ from scipy.spatial.distance import cdist
 
 from ganforge.contracts import Tell
 from ganforge.core.seeds import subset
-from ganforge.errors import DataError
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
+from ganforge.kinds.pictures.picture_data import choose_data
 from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.networks import refuse_unbuildable_pair
 from ganforge.objectives import OBJECTIVES
@@ -32,9 +32,19 @@ from ganforge.planning.compute import (
     for_minutes,
     measure_rate,
 )
-from ganforge.planning.draft import ASKED, Choice, Draft
+from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_network, choose_objective, choose_optimiser
-from ganforge.recipe import Adversary, Augmentation, Compute, Data, Network, Optimiser, Recipe, Size, TaskSection
+from ganforge.recipe import (
+    Adversary,
+    Augmentation,
+    Compute,
+    Data,
+    Network,
+    Optimiser,
+    Recipe,
+    Size,
+    TaskSection,
+)
 
 APPLY = {"apply RUN pictures/ --out made/": "your own pictures, of any size"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps
@@ -81,18 +91,6 @@ def model_description(recipe: Recipe, **more: Any) -> dict[str, Any]:
         **own,
         **more,
     }
-
-
-def refuse_misfits(recipe: Recipe, shape: tuple[int, ...], label_names: tuple[str, ...] = ()) -> None:
-    """Raise DataError for changed pictures whose shape or labels do not match the networks."""
-    here, known = (shape, label_names), (recipe.data.shape, recipe.data.label_names)
-    if here != known:
-        labels = [f" and the {len(names)} labels {', '.join(names)}" if names else "" for _, names in (here, known)]
-        raise DataError(
-            f"The pictures at {recipe.data.source!r} do not fit this run: they have the shape {shape}{labels[0]}.",
-            f"Its networks were made for the shape {known[0]}{labels[1]}.",
-            "Put the old pictures back, or train a new run.",
-        )
 
 
 BATCH = 64
@@ -157,7 +155,9 @@ def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell
     Raises: RecipeError for unsuitable networks.
     """
     draft.explain({"task": ASKED if draft.request.task else "what can be made of pictures: more like them"})
-    choose_data(draft, (pictures.shape, size_reason), pictures.data_hash, pictures.label_names)
+    choose_data(
+        draft, (pictures.shape, size_reason), pictures.data_hash, pictures.label_names, {"values": pictures.values}
+    )
     choose_compute(draft)
     _choose_objective(draft, pictures)
     _choose_augmentation(draft, pictures)
@@ -165,19 +165,6 @@ def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell
     span = _choose_size(draft, pictures, tell)
     choose_length(draft, PACE, span, look_samples=(1000, "enough for a trend; the evaluation at the end draws more"))
     return draft.recipe()
-
-
-def choose_data(draft: Draft, shape: Choice, data_hash: str, label_names: tuple[str, ...] = ()) -> Data:
-    """Choose the section `data`: the data found, and the shape (C, H, W) for training."""
-    named = (label_names, f"{len(label_names)} labels: one model draws each of them on demand")
-    return draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("pictures", "found there"),
-        shape=shape,
-        **({"label_names": named} if label_names else {}),
-        hash=(data_hash, ""),
-    )
 
 
 def _choose_objective(draft: Draft, pictures: Pictures) -> Adversary:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 ARROW = (".parquet", ".feather", ".arrow")
+DATABASES = (".sqlite", ".sqlite3", ".db")
+SQLITE = b"SQLite format 3\0"  # the beginning of such a file
 BUILT_IN = {
     "diabetes": "442 patients, 10 numbers and how ill they are a year later",
     "wine": "178 wines, 13 numbers and their cultivar",
@@ -23,7 +25,8 @@ BUILT_IN = {
 
 
 def recognises(source: object) -> Claim | None:
-    """Recognise text files, Arrow files, Parquet without encoded pictures in its columns, and frames."""
+    """Recognise text files, Arrow files, Parquet without encoded pictures in its columns, frames, and several tables:
+    a SQLite database, or a folder of such files."""
     if not isinstance(source, str | Path):
         return Claim(3, f"it is a {type(source).__name__}") if _is_table(source) else None
     path = Path(source).expanduser()
@@ -33,6 +36,8 @@ def recognises(source: object) -> Claim | None:
         return Claim(2, f"its name ends with {ending}")
     if path.is_dir():
         return _folder(path)
+    if is_database(path):
+        return Claim(3, "it is a SQLite database")
     if ending == ".parquet":
         return _parquet(path)
     return Claim(2, f"its name ends with {ending}") if ending else None
@@ -58,9 +63,9 @@ def load(folder: Path, task: str, device: str) -> Model:
         from ganforge.kinds.tables.regress.model import load_regression
 
         return cast(Model, load_regression(folder, device))
-    from ganforge.kinds.tables.generate.model import load_rows
+    from ganforge.kinds.tables.linked.model import load_generator
 
-    return cast(Model, load_rows(folder, device))
+    return cast(Model, load_generator(folder, device))
 
 
 def overview(recipe: Recipe) -> tuple[Rows, ...]:
@@ -75,7 +80,7 @@ def write_plan(recipe: Recipe, out: Path, force: bool) -> bool | None:
     from ganforge.kinds.tables.columns import RowSettings, TableData
     from ganforge.kinds.tables.reading.plan_file import write_plan as write
 
-    if not isinstance(recipe.data, TableData):
+    if not isinstance(recipe.data, TableData) or recipe.data.tables:
         return None
     return write(out, recipe.data.columns, recipe.section(RowSettings).rules, recipe.data.source, force=force)
 
@@ -90,13 +95,32 @@ def _parquet(path: Path) -> Claim | None:
 
 
 def _folder(folder: Path) -> Claim | None:
-    """Judge a folder of Parquet parts: a weaker claim if it holds other files or folders, which may matter more."""
-    parts = sorted(folder.glob("*.parquet"))
+    """Judge a folder of tables, or of Parquet parts of one: a weaker claim if it holds other files or folders, which
+    may matter more."""
+    files = table_files(folder)
+    parts = [file for file in files if file.name.endswith(".parquet")]
     claim = _parquet(parts[0]) if parts else None
-    if claim is None:
+    if claim is None and (parts or len(files) < 2):
         return None
-    others = [entry for entry in folder.iterdir() if entry.suffix != ".parquet"]
+    named = " and ".join(repr(file.name) for file in files[:2])
+    claim = claim or Claim(3, f"it holds the tables {named}{' and more' if len(files) > 2 else ''}")
+    others = [entry for entry in folder.iterdir() if entry not in files]
     return replace(claim, strength=1 if any(map(Path.is_dir, others)) else 2 if others else 3)
+
+
+def table_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that are tables by their names, in alphabetical order, without hidden ones."""
+    endings = tuple(ending for ending in (*TEXT, *ARROW) if not ending.startswith(".txt"))  # which may be any text
+    files = [file for file in folder.iterdir() if file.name.lower().endswith(endings) and file.is_file()]
+    return sorted(file for file in files if not file.name.startswith("."))
+
+
+def is_database(path: Path) -> bool:
+    """Return whether a file begins as SQLite's do, or is called like one."""
+    if path.name.lower().endswith(DATABASES) or not path.is_file():
+        return path.is_file()
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
 
 
 def _is_table(value: object) -> bool:
@@ -117,7 +141,7 @@ KIND = Kind(
     name="tables",
     noun="row",
     nouns="rows",
-    forms="a table (.csv, .parquet ...)",
+    forms="a table (.csv, .parquet ...), a folder or SQLite file with two",
     built_in=BUILT_IN,
     tasks={
         "generate": "ganforge.kinds.tables.generate.task:GenerateRows",

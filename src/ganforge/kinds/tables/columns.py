@@ -70,12 +70,29 @@ def not_learned(names: Sequence[str]) -> str:
     return f"{listed} is not learned: its values are made up, since they are texts that hardly come twice."
 
 
-class TableData(Data):
-    """The place of a table, and its columns."""
+class LinkedTable(Section):
+    """One of several tables, whose rows belong to those of another one or have such rows themselves."""
 
-    apart: ClassVar[Mapping[str, str]] = {**Data.apart, "columns": "Correct a plan.json, and give it with --plan."}
+    name: str
+    ending: str  # of the file that it came as: ".csv"
+    columns: tuple[Column, ...]  # in the table's order
+    primary_key: str | None = None  # the column that names its rows for the tables that belong to it
+    parent: str | None = None  # the table whose rows its own belong to
+    foreign_key: str | None = None  # the column that holds the parent's key
+    order: str | None = None  # the column in whose order the rows of one parent follow each other; None: as they came
+
+
+class TableData(Data):
+    """The place of a table, and its columns; or of several that are linked by keys."""
+
+    apart: ClassVar[Mapping[str, str]] = {
+        **Data.apart,
+        "columns": "Correct a plan.json, and give it with --plan.",
+        "tables": "Name the key with --rule.",
+    }
 
     columns: tuple[Column, ...] = ()  # in the table's order
+    tables: tuple[LinkedTable, ...] = ()  # where there are several, parents before their children
 
 
 def columns_of(recipe: Recipe) -> tuple[Column, ...]:

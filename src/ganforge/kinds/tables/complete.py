@@ -24,7 +24,8 @@ from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables import TEXT, keep
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
-from ganforge.kinds.tables.codec.numbers import Codes, GapUnit, NumberUnit
+from ganforge.kinds.tables.codec.gaps import GapUnit
+from ganforge.kinds.tables.codec.numbers import Codes, NumberUnit
 from ganforge.kinds.tables.columns import LEARNED, TIMES, Column
 from ganforge.kinds.tables.reading.arrays import (
     arrow_from,
@@ -92,20 +93,20 @@ def _numbers(
     random: np.random.Generator | None,
 ) -> NDArray[np.float64]:
     """Return a value for each row, not above `ceiling` (N,)."""
-    inner = unit.gap if isinstance(unit, GapUnit) else unit
     base = unit.base(here) if isinstance(unit, GapUnit) else np.zeros(len(likely))
     if random is not None:
         codes = _drawn(likely, random)
         if isinstance(unit, GapUnit):
             above = unit.decode(codes, (), random, here)[unit.upper]
             filled: NDArray[np.float64] = np.fmax(base, np.minimum(above, ceiling))  # no room above: the base
-            return unit.gap.rounded(filled, base, np.maximum(ceiling, base))
+            return unit.fitting(filled, base, np.maximum(ceiling, base))
         drawn: NDArray[np.float64] = unit.decode(codes, (), random, high=ceiling)[unit.column]
         return drawn
-    spans = likely[:, int(inner.with_missing) :]
-    values = base + (spans @ inner.means) / spans.sum(axis=1)
-    low = base if isinstance(unit, GapUnit) else np.full(len(likely), unit.low)
-    return inner.rounded(values, low, np.maximum(np.minimum(unit.high, ceiling), low))
+    if isinstance(unit, GapUnit):
+        return unit.fitting(unit.expected(likely, base), base, np.maximum(np.minimum(unit.high, ceiling), base))
+    spans = likely[:, int(unit.with_missing) :]
+    values = (spans @ unit.means) / spans.sum(axis=1)
+    return unit.rounded(values, unit.low, np.maximum(np.minimum(unit.high, ceiling), unit.low))
 
 
 def _fill_categories(

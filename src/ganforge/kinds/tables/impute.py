@@ -21,8 +21,8 @@ from ganforge.contracts import Batch, Feed, Game, Plain, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import LEARNED, Column, RowSettings, TableData
-from ganforge.kinds.tables.figures.columns import draw_columns
-from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, learned_names, open_job, plan_job
+from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
+from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, open_job, plan_job
 from ganforge.kinds.tables.measures.blocks import filling_blocks
 from ganforge.kinds.tables.plan import begin
 from ganforge.kinds.tables.reading.arrays import row_count

@@ -5,12 +5,13 @@ The rules were found on Adult and tried on other tables unchanged; docs/log.md s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 
 from ganforge.contracts import Game, Task, Tell
-from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of, not_learned
+from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
@@ -33,12 +34,17 @@ from ganforge.records import Rows
 
 def overview_of(recipe: Recipe) -> tuple[Rows, ...]:
     """Return each column's findings and treatment, and the rules of every generated row, each with its reason."""
-    return (_columns(recipe), _rules(recipe)) if isinstance(recipe.data, TableData) else ()
+    if not isinstance(recipe.data, TableData):
+        return ()
+    if recipe.data.tables:
+        each = [_columns(table.columns, f"The columns of {table.name}.") for table in recipe.data.tables]
+        return (*each, _links(recipe), _rules(recipe))
+    return _columns(recipe.data.columns), _rules(recipe)
 
 
-def _columns(recipe: Recipe) -> Rows:
+def _columns(columns: Sequence[Column], caption: str = "") -> Rows:
     rows = []
-    for column in columns_of(recipe):
+    for column in columns:
         ordered = column.is_number and column.minimum is not None
         rows.append(
             (
@@ -52,8 +58,19 @@ def _columns(recipe: Recipe) -> Rows:
             )
         )
     heads = ("column", "kind", "range", "missing", "distinct", "what will be done", "why")
-    caption = not_learned([column.name for column in columns_of(recipe) if column.is_made_up])
-    return Rows(heads, tuple(rows), numeric=(3, 4), caption=caption)
+    told = (caption, not_learned([column.name for column in columns if column.is_made_up]))
+    return Rows(heads, tuple(rows), " ".join(filter(None, told)), numeric=(3, 4))
+
+
+def _links(recipe: Recipe) -> Rows:
+    assert isinstance(recipe.data, TableData)
+    heads = ("each row of", "belongs to one of", "by the column", "in the order of", "why")
+    rows = [
+        (table.name, table.parent, f"{table.foreign_key}", table.order or "the file", recipe.reasons["data.tables"])
+        for table in recipe.data.tables
+        if table.parent
+    ]
+    return Rows(heads, tuple(rows))
 
 
 def _rules(recipe: Recipe) -> Rows:
@@ -89,22 +106,22 @@ def begin(request: Request, task: type[Task]) -> Draft:
     return Draft(request, task, absent=absent)
 
 
-def choose_rows(draft: Draft, inspected: InspectedTable) -> RowSettings:
-    """Choose how the table becomes codes, and how they are learned: `open_table` needs this before timing.
+def choose_rows(draft: Draft, rules: Sequence[tuple[str, str]], count: int) -> RowSettings:
+    """Choose how `count` rows become codes, and how they are learned: `open_table` needs this before timing.
 
-    The length of the referee's training is chosen with the length.
+    The length of the referee's training is chosen with the length. Args: rules in words, each with its reason.
     """
     imputes = draft.task.name == "impute"
-    found = [why for _, why in inspected.rules]
+    found = [why for _, why in rules]
     half = (0.5, "half of the rows teach to generate, half to complete: one model does both (docs/log.md)")
     rows = draft.choose(
         RowSettings,
         rules=(
-            tuple(words for words, _ in inspected.rules),
+            tuple(words for words, _ in rules),
             "; ".join(dict.fromkeys(found)) if found else "none was found that is no accident",
         ),
         spans=(
-            min(SPANS, max(8, inspected.survey.rows // ROWS_FOR_A_SPAN)),
+            min(SPANS, max(8, count // ROWS_FOR_A_SPAN)),
             f"at most {SPANS}, and at least {ROWS_FOR_A_SPAN} rows for each",
         ),
         values=("seen", "training values, each as often as it was seen (smooth keeps single values private)"),
@@ -116,7 +133,7 @@ def choose_rows(draft: Draft, inspected: InspectedTable) -> RowSettings:
             "hidden cells are to be found again" if imputes else "none: to generate needs no such distance",
         ),
     )
-    draft.explain({f"rows.rules.{words}": why for words, why in inspected.rules})
+    draft.explain({f"rows.rules.{words}": why for words, why in rules})
     return rows
 
 
@@ -125,8 +142,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
 
     Raises: RecipeError for networks that cannot be built.
     """
-    columns, asked = inspected.survey.columns, draft.request.task
-    draft.explain({"task": ASKED if asked else "what can be made of a table: more rows like its own"})
+    columns = inspected.survey.columns
     draft.choose(
         TableData,
         source=(draft.request.source, "you gave it"),
@@ -135,6 +151,13 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
         columns=(columns, ""),
         hash=(inspected.survey.sha256, ""),
     )
+    return plan_learning(draft, table, tell)
+
+
+def plan_learning(draft: Draft, table: Table, tell: Tell) -> Recipe:
+    """Choose everything besides the sections `data` and `rows`, as `plan_rows` does."""
+    asked = draft.request.task
+    draft.explain({"task": ASKED if asked else "what can be made of a table: more rows like its own"})
     choose_compute(draft)
     network = _choose_network(draft)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
@@ -176,14 +199,31 @@ def gamma_rule(table: Table) -> float:
     """Return the penalty's weight at the start, from the mean squared distance S of two training rows as one-hots.
 
     S is the sum over units of 2 (1 - sum of squared shares). gamma = 0.06 S: the weight carries the scale of x, as for
-    pictures (kinds/pictures/plan.py); on Adult a factor of five changes little (docs/log.md).
+    pictures (kinds/pictures/plan.py); on Adult a factor of five changes little (docs/log.md). Cells that are always
+    given are the same in both rows.
     """
-    codes = table.train.tensors["x"][:100_000].cpu()
+    codes, given = table.train.tensors["x"][:100_000].cpu(), table.train.tensors.get("given")
+    if given is not None:
+        return _of_distance(_distance_of_drawn(table.train.tensors["x"].cpu(), given.cpu()))
     squares = [
         torch.bincount(codes[:, unit].clamp_min(0).long()).div(len(codes)).square().sum()
         for unit in range(codes.shape[1])
     ]
-    distance = 2 * (len(squares) - float(sum(squares)))
+    return _of_distance(2 * (len(squares) - float(sum(squares))))
+
+
+def _distance_of_drawn(codes: torch.Tensor, given: torch.Tensor) -> float:
+    """Return the mean squared distance of two rows in the cells that the generator draws. Args: both (N, U)."""
+    total = 0.0
+    for unit in range(codes.shape[1]):
+        drawn = codes[given[:, unit] == 0, unit]
+        if len(drawn):
+            shares = torch.bincount(drawn.clamp_min(0).long()).div(len(drawn))
+            total += 2 * (1 - float(shares.square().sum())) * len(drawn) / len(codes)
+    return total
+
+
+def _of_distance(distance: float) -> float:
     return float(f"{max(GAMMA_PER_SQUARED_DISTANCE * distance, 0.01):.2g}")
 
 

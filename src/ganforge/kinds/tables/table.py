@@ -6,7 +6,7 @@ encode them. A table that fits into CACHED_CELLS is kept after the first reading
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,15 +80,26 @@ def inspect_table(
     opened = open_source(source)
     survey = survey_table(opened, asked)
     rows = _Rows(opened, survey)
-    wanted = {rule: ASKED for text in (*(rules or ()), *more) for rule in read_rule(text, survey.columns)}
-    combined(list(wanted), survey.columns)
-    if rules is None:
-        sample = _sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS)
-        for rule, why in find_rules(sample, survey.columns):
-            with suppress(RecipeError):
-                combined([*wanted, rule], survey.columns)
-                wanted.setdefault(rule, why)
-    return InspectedTable(opened, survey, _kept_rules(wanted, rows, survey.columns), rows)
+    sample = _sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS) if rules is None else None
+    kept = agree_rules((*(rules or ()), *more), sample, rows, survey.columns)
+    return InspectedTable(opened, survey, kept, rows)
+
+
+def agree_rules(
+    asked: Sequence[str], sample: Plain | None, rows: Iterable[tuple[int, Plain]], columns: Sequence[Column]
+) -> dict[Rule, str]:
+    """Return the rules that are asked for, in words, and those that a sample keeps and every row, each with its reason.
+
+    Args: sample (S,) in which rules are found, None for none; rows the parts of the table, with the number of the first
+        row from 0. Raises: RecipeError, also for rules that contradict each other; DataError as `inspect_table`.
+    """
+    wanted = {rule: ASKED for text in asked for rule in read_rule(text, columns)}
+    combined(list(wanted), columns)
+    for rule, why in find_rules(sample, columns) if sample is not None else ():
+        with suppress(RecipeError):
+            combined([*wanted, rule], columns)
+            wanted.setdefault(rule, why)
+    return _kept_rules(wanted, rows, columns)
 
 
 def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, device: str) -> Table:
@@ -98,17 +109,12 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
         are held out.
     Raises: DataError for identifiers whose type does not have room for those of generated rows.
     """
-    for column in inspected.survey.columns:
-        if column.kind == "identifier":
-            try:
-                fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
-            except InputError as error:
-                raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
+    check_identifiers(inspected.survey.columns)
     survey, rows = inspected.survey, inspected.rows
-    held_out = _held_out(survey.rows, seed)
+    held_out = choose_held_out(survey.rows, seed)
     rules = combined(list(inspected.kept), survey.columns)
     sample = _sample(rows, ~held_out, FITTED_ROWS)
-    counts = _counts(rows, held_out, unit_columns(survey.columns, rules), survey)
+    counts = count_values(rows, held_out, unit_columns(survey.columns, rules), survey.columns)
     codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
     for first, plain in rows:
@@ -131,6 +137,16 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
         sha256=survey.sha256,
         passport=passport,
     )
+
+
+def check_identifiers(columns: Sequence[Column]) -> None:
+    """Check that new identifiers can be made. Raises: DataError where their type does not have room."""
+    for column in columns:
+        if column.kind == "identifier":
+            try:
+                fresh_identifiers(column, MEASURED, np.random.default_rng(seed_for(0, "data/table/identifiers")))
+            except InputError as error:
+                raise DataError(error.what, error.why, "Give it a wider type, or another kind in plan.json.") from error
 
 
 def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
@@ -174,7 +190,7 @@ class _Rows:
             )
 
 
-def _held_out(rows: int, seed: int) -> NDArray[np.bool_]:
+def choose_held_out(rows: int, seed: int) -> NDArray[np.bool_]:
     """Choose the held-out rows, (N,): a tenth, within limits."""
     count = min(max(round(0.1 * rows), min(round(0.2 * rows), FEWEST_HELD_OUT)), MOST_HELD_OUT)
     chosen = np.random.default_rng(seed_for(seed, "data/table/held_out")).permutation(rows)[:count]
@@ -196,7 +212,9 @@ def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
     return take(joined(parts), random.permutation(len(places)))
 
 
-def _kept_rules(wanted: Mapping[Rule, str], rows: _Rows, columns: Sequence[Column]) -> dict[Rule, str]:
+def _kept_rules(
+    wanted: Mapping[Rule, str], rows: Iterable[tuple[int, Plain]], columns: Sequence[Column]
+) -> dict[Rule, str]:
     """Check the rules on every row: a broken one that was asked for is an error, a found one is dropped."""
     kept, by_name = dict(wanted), {column.name: column for column in columns}
     for first, plain in rows if wanted else ():
@@ -217,11 +235,14 @@ def _kept_rules(wanted: Mapping[Rule, str], rows: _Rows, columns: Sequence[Colum
     return kept
 
 
-def _counts(
-    rows: _Rows, held_out: NDArray[np.bool_], units: Sequence[tuple[str, ...]], survey: TableSurvey
+def count_values(
+    rows: Iterable[tuple[int, Plain]],
+    held_out: NDArray[np.bool_],
+    units: Sequence[tuple[str, ...]],
+    columns: Sequence[Column],
 ) -> dict[tuple[str, ...], tuple[Plain, NDArray[np.float64]]]:
     """Return the distinct training values of each unit of categories, and the number of rows of each."""
-    kinds = {column.name: column.kind for column in survey.columns}
+    kinds = {column.name: column.kind for column in columns}
     wanted = [names for names in units if len(names) > 1 or kinds[names[0]] not in NUMBERS]
     found: dict[tuple[str, ...], list[pd.Series[Any]]] = {names: [] for names in wanted}
     for first, plain in rows:

@@ -15,7 +15,7 @@ import torch
 
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.reading.feed import PictureFeed
-from ganforge.kinds.pictures.reading.open import Pictures, common_passport
+from ganforge.kinds.pictures.reading.open import Pictures, common_passport, skipped_told
 from ganforge.kinds.pictures.reading.part import Part, Pixels, Survey, spread
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
 
@@ -62,9 +62,16 @@ def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Picture
         "held_out": len(held_out),
         "split": how,
     }
-    passport["warnings"] = _warnings(passport)
+    passport["warnings"] = [*skipped_told(skipped), *found.told, *_warnings(passport)]
     feeds = [PictureFeed(rows, None, None, device) for rows in (train, held_out)]
-    return Pictures(shape=shape, train=feeds[0], held_out=feeds[1], passport=passport, data_hash=digest.hexdigest())
+    return Pictures(
+        shape=shape,
+        train=feeds[0],
+        held_out=feeds[1],
+        passport=passport,
+        data_hash=digest.hexdigest(),
+        values=found.values,
+    )
 
 
 def cut_tiles(pixels: Pixels) -> Pixels:
@@ -141,8 +148,6 @@ def _passport(found: Survey, parts: list[_Read], skipped: tuple[tuple[str, str],
 
 def _warnings(passport: dict[str, Any]) -> list[str]:
     words = []
-    if passport["skipped_count"]:
-        words.append(f"{passport['skipped_count']:,} files were skipped; the reasons are listed.")
     if passport["mirrored"]:
         words.append(f"{passport['mirrored']:,} pictures are smaller than {TILE} pixels and were mirrored to fill it.")
     if passport["duplicates"] > 0.1 * passport["count"]:

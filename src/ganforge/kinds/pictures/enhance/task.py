@@ -26,14 +26,16 @@ from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
 from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
 from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, baselines, judge_restoration
-from ganforge.kinds.pictures.plan import Enhancement, model_description, refuse_misfits
+from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
+from ganforge.kinds.pictures.plan import Enhancement, model_description
 from ganforge.kinds.pictures.reading.feed import PictureFeed, cache_folder, to_uint8
 from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.kinds.pictures.reading.values import Reading
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.distances import kernel_distance, kernel_gain
 from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
-from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Meaning, Measure, Page
 from ganforge.run import Run
 
@@ -76,6 +78,7 @@ class Enhance(Task):
         "tells its results from real pictures. Below are the same pictures, which training never sees, at each moment.",
     )
     section: ClassVar[type[TaskSection] | None] = Enhancement
+    data: ClassVar[type[Data]] = PictureData
     unguarded: ClassVar[str | None] = (
         "the faithful end has no opponent, and the dial turns back whatever the sharp end loses"
     )
@@ -90,12 +93,12 @@ class Enhance(Task):
             )
         draft = begin(request, Enhance)
         tell("reading", count=0, source=request.source)
-        photos = _open(request, draft.device)
+        photos = _open(request, draft.device, reading_of(request))
         return EnhanceJob(plan_enhancement(draft, photos, tell), photos, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> EnhanceJob:
         """Recreate the job from its recipe."""
-        photos = _open(recipe.ask, recipe.compute.device)
+        photos = _open(recipe.ask, recipe.compute.device, reading_again(recipe))
         refuse_changed_data(recipe, photos.data_hash, "The pictures")
         refuse_misfits(recipe, photos.shape)
         return EnhanceJob(recipe, photos, tell)
@@ -105,8 +108,8 @@ class Enhance(Task):
         return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
 
 
-def _open(request: Request, device: str) -> Pictures:
-    return open_photos(survey(request.source, labels=False, fewest=1), device=device)
+def _open(request: Request, device: str, reading: Reading) -> Pictures:
+    return open_photos(survey(request.source, labels=False, fewest=1, reading=reading), device=device)
 
 
 @dataclass(slots=True)

@@ -19,10 +19,11 @@ from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, did_you_mean, refused
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
+from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.plan import NEXT_STEPS
 from ganforge.kinds.pictures.reading.feed import to_uint8
 from ganforge.networks import network_pair
-from ganforge.recipe import Data, Network
+from ganforge.recipe import Network
 
 if TYPE_CHECKING:
     from ganforge.kinds.pictures.generate.interpolate import Walk
@@ -222,7 +223,7 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
             f"{folder} draws no pictures.", f"Its task is {content.get('task')}.", "See its report.html instead."
         )
     with refused(f"The model at {str(folder)!r}"):
-        data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
+        data, network = PictureData.model_validate(content["data"]), Network.model_validate(content["network"])
         if min(data.shape) < 1 or math.prod(data.shape) > MOST_NUMBERS:
             raise ValueError(f"its pictures have the shape {data.shape}, of at most {MOST_NUMBERS:,} numbers")
         shares = np.array(content["label_shares"], dtype=np.float64)

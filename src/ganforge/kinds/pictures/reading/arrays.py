@@ -17,6 +17,15 @@ from PIL import Image
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.reading.decode import fit, with_channels
 from ganforge.kinds.pictures.reading.part import Block, Native, Part, Pixels, Target, kinds_of
+from ganforge.kinds.pictures.reading.values import (
+    SIXTEEN_BITS,
+    Census,
+    Range,
+    Reading,
+    assumed_range,
+    known_range,
+    levels,
+)
 
 CHUNK = 8 * 1024 * 1024  # bytes read at a time
 IN_MEMORY = 64 * 1024 * 1024  # bytes of pictures: more are kept on disk
@@ -93,21 +102,22 @@ class Scale:
     """A conversion of numbers to 0..255, and its description."""
 
     words: str
-    apply: Callable[[NDArray[Any]], Pixels]
+    black_white: Range
     exact: bool = False  # no conversion: the rows can be used directly
+    assumed: bool = False  # a guess, which is told
+
+    def apply(self, array: NDArray[Any]) -> Pixels:
+        """Convert an array of any shape."""
+        return array if self.exact else levels(array, self.black_white)
 
 
-def _levels(array: NDArray[Any], gain: float, offset: float = 0.0) -> Pixels:
-    levels: Pixels = np.rint(array.astype(np.float32) * gain + offset).clip(0, 255).astype(np.uint8)
-    return levels
-
-
-AS_THEY_ARE = Scale("uint8, used as they are", lambda a: a, exact=True)
-ZERO_ONE = Scale("from 0 to 1, scaled to 0..255", lambda a: _levels(a, 255))
-MINUS_ONE_ONE = Scale("from -1 to 1, scaled to 0..255", lambda a: _levels(a, 127.5, 127.5))
-BYTES = Scale("from 0 to 255, rounded", lambda a: _levels(a, 1))
-SIXTEEN_BITS = Scale("16-bit, scaled by 255/65535", lambda a: _levels(a, 255 / 65535))
-SLACK = 1e-3  # floating-point pictures overshoot their range by rounding
+AS_THEY_ARE = Scale("uint8, used as they are", (0, 255), exact=True)
+USUAL: dict[Range, Scale] = {
+    (0, 1): Scale("from 0 to 1, scaled to 0..255", (0, 1)),
+    (-1, 1): Scale("from -1 to 1, scaled to 0..255", (-1, 1)),
+    (0, 255): Scale("from 0 to 255, rounded", (0, 255)),
+}
+FULL = Scale("16-bit, scaled by 255/65535", SIXTEEN_BITS)
 
 
 def layout_of(shape: tuple[int, ...], name: str = "The array") -> tuple[int, int, int, bool]:
@@ -129,49 +139,45 @@ def layout_of(shape: tuple[int, ...], name: str = "The array") -> tuple[int, int
     raise DataError(f"{name} has the shape {shape}.", "That is not a stack of pictures.", hint)
 
 
-def scale_of(array: Array, name: str) -> Scale:
+def scale_of(array: Array, name: str, reading: Reading) -> Scale:
     """Determine the range of the numbers; reads everything unless they are uint8.
 
-    Raises: DataError if there are NaN or infinite values, or if no known range fits.
+    Raises: DataError if there are NaN or infinite values, or if these are not numbers.
     """
-    kind = array.dtype.kind
-    if array.dtype == np.uint8:
+    kind, given = array.dtype.kind, reading.given
+    if kind not in "biuf":
+        raise DataError(f"{name} is of type {array.dtype}.", "Pictures are numbers.", "Save uint8, or floats in 0..1.")
+    if array.dtype == np.uint8 and given is None:
         first = next(chunks(array), np.zeros(0, np.uint8))
         binary = first.size > 0 and first.max() == 1 and all(chunk.max(initial=0) <= 1 for chunk in chunks(array))
-        return ZERO_ONE if binary else AS_THEY_ARE
+        return USUAL[0, 1] if binary else AS_THEY_ARE
     if kind == "b":
-        return ZERO_ONE
-    if kind not in "iuf":
-        raise DataError(f"{name} is of type {array.dtype}.", "Pictures are numbers.", "Save uint8, or floats in 0..1.")
-    low, high, bad, first_bad, row = np.inf, -np.inf, 0, None, 0
+        return USUAL[0, 1]
+    census, bad, first_bad, row = Census.for_pictures(len(array)), 0, None, 0
     for chunk in chunks(array):
-        if kind == "f":
-            wrong = ~np.isfinite(chunk)
-            if wrong.any():
-                bad += int(wrong.sum())
-                if first_bad is None:
-                    place = np.argwhere(wrong)[0]
-                    first_bad = (row + int(place[0]), *(int(i) for i in place[1:]))
-        low, high, row = min(low, float(chunk.min())), max(high, float(chunk.max())), row + len(chunk)
+        wrong = ~np.isfinite(chunk) if kind == "f" else np.zeros(0, bool)
+        if wrong.any():
+            bad += int(wrong.sum())
+            if first_bad is None:
+                place = np.argwhere(wrong)[0]
+                first_bad = [row + int(place[0]), *(int(i) for i in place[1:])]
+        else:
+            census.add(chunk, len(chunk))
+        row += len(chunk)
     if bad:
         raise DataError(
-            f"{name} holds {bad:,} values that are not finite (NaN or infinite), the first at {list(first_bad or ())}.",
+            f"{name} holds {bad:,} values that are not finite (NaN or infinite), the first at {first_bad}.",
             "One of them would spoil every weight.",
             "Remove those pictures or replace the values.",
         )
-    if low >= -SLACK and high <= 1 + SLACK:
-        return ZERO_ONE
-    if kind == "f" and low >= -1 - SLACK and high <= 1 + SLACK:
-        return MINUS_ONE_ONE
-    if low >= -SLACK and high <= 255 + SLACK:
-        return BYTES
-    if kind in "iu" and low >= 0 and high <= 65535:
-        return SIXTEEN_BITS
-    raise DataError(
-        f"{name} holds values from {low:g} to {high:g}.",
-        "That is not a range of pictures.",
-        "Scale them to 0..1, -1..1 or 0..255 first.",
-    )
+    if given is not None:
+        return Scale(f"read as {given[0]:g} (black) to {given[1]:g} (white)", given)
+    if known := known_range(census.low, census.high, whole=kind != "f"):
+        return USUAL[known]
+    if not reading.looks:
+        return FULL
+    found, why = assumed_range(census)
+    return FULL if found == SIXTEEN_BITS else Scale(why.removeprefix("values "), found, assumed=True)
 
 
 # ---- part -----------------------------------------------------------------------------------------------------------

@@ -16,18 +16,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target, kinds_of
+from ganforge.kinds.pictures.reading.values import SIXTEEN_BITS, Range, levels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")  # never EPS and the like, which run programs
 MOST_PIXELS = 64_000_000  # of one file; more is a decompression bomb or useless at 256 x 256
 SLIMMEST = 20  # times as long as wide: nothing is left of it after a centre crop
 TINIEST = 4  # pixels of the shorter side
 GROUP = 32  # pictures that one worker decodes at a time
+BEGINNINGS = (  # (place, bytes) of a file -> what it is
+    (0, b"II*\0", "TIFF"), (0, b"MM\0*", "TIFF"), (0, b"II+\0", "TIFF"), (0, b"MM\0+", "TIFF"), (0, b"\x89PNG", "PNG"),
+    (0, b"\xff\xd8\xff", "JPEG"), (0, b"GIF8", "GIF"), (8, b"WEBP", "WebP"), (0, b"BM", "BMP"), (4, b"ftyphei", "HEIC"),
+    (4, b"ftypmif", "HEIC"), (4, b"ftypavif", "AVIF"), (0, b"8BPS", "Photoshop file"), (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL ", "JPEG XL"), (4, b"jP  ", "JPEG 2000"), (0, b"%PDF", "PDF"), (0, b"P5", "PGM"), (0, b"P6", "PPM"),
+)  # fmt: skip
+FRAMES, SIXTEEN, INKS = "several frames or pages", "16 bits a colour", "a colour space of its own"
+LOSSES = {  # what a file holds besides what is read of it -> what is read
+    FRAMES: "only the first of them is read",
+    SIXTEEN: "only the upper 8 are read",
+    INKS: "it is converted to RGB, without a colour profile",
+}
 T = TypeVar("T")
 Done = TypeVar("Done")
 
@@ -40,6 +54,10 @@ BROKEN = (
 
 class UnusableError(ValueError):
     """An error for a picture that can be read but not used; the text is the reason."""
+
+
+class UnreadError(UnidentifiedImageError):
+    """An error for a file that begins as a picture does and cannot be read; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +75,8 @@ class Header:
 
     size: tuple[int, int]
     kind: str
+    deep: bool  # whether its values are more than 8 bits each, of which none are lost
+    losses: tuple[str, ...]  # of LOSSES
 
 
 @contextmanager
@@ -75,7 +95,7 @@ def workers() -> int:
 
 def reason_of(error: BaseException) -> str:
     """Return the reason why a picture was skipped."""
-    if isinstance(error, UnusableError):
+    if isinstance(error, UnusableError | UnreadError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"more than {MOST_PIXELS:,} pixels (a decompression bomb?)"
@@ -91,27 +111,65 @@ def read_header(open_file: Callable[[], BinaryIO]) -> Header:
         # TIFF reports its upright size; a PNG's late EXIF would need decoding, so only an early one counts.
         if image.format != "TIFF" and "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
             width, height = height, width
-        return Header((height, width), _kind_of_mode(image))
+        return Header((height, width), _kind_of_mode(image), _is_deep(image), tuple(_losses(image)))
 
 
-def look_of(open_file: Callable[[], BinaryIO]) -> str:
-    """Decode one picture and return whether it is grey, colour or alpha (partly transparent)."""
+def _losses(image: Image.Image) -> Iterator[str]:
+    if image.format != "MPO" and getattr(image, "is_animated", False):  # a camera's MPO holds the picture and a preview
+        yield FRAMES
+    if not _is_deep(image) and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
+        yield SIXTEEN
+    if image.mode in ("CMYK", "LAB", "HSV"):
+        yield INKS
+
+
+class Losses:
+    """What pictures hold that is not read: how many of each of LOSSES, and the name of the first."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[int, str]] = {}
+
+    def add(self, name: str, header: Header) -> None:
+        """Add one picture."""
+        for loss in header.losses:
+            count, first = self._found.get(loss, (0, name))
+            self._found[loss] = count + 1, first
+
+    def told(self, of: str = "pictures") -> tuple[str, ...]:
+        """Return a sentence for each. Args: of: what the counted ones are."""
+        return tuple(
+            f"{count:,} {of} ({first}{', ...' if count > 1 else ''}) with {loss}: {LOSSES[loss]}."
+            for loss, (count, first) in self._found.items()
+        )
+
+
+def look_of(open_file: Callable[[], BinaryIO]) -> set[str]:
+    """Decode one picture and return those of grey, colour and alpha (partly transparent) that it is."""
     with open_file() as file, opened(file) as image:
         if _kind_of_mode(image) == "grey":
-            return "grey"
+            return {"grey"}
         image.draft(image.mode, (64, 64))
-        return max(kinds_of(np.asarray(plain(image).convert("RGBA"))[None]), key=("grey", "colour", "alpha").index)
+        return kinds_of(np.asarray(plain(image).convert("RGBA"))[None])
 
 
-def decode(open_file: Callable[[], BinaryIO], target: Target) -> tuple[Pixels, bool]:
+def values_of(open_file: Callable[[], BinaryIO]) -> NDArray[Any]:
+    """Decode the values of one picture that is deep (Header). Raises: one of BROKEN."""
+    with open_file() as file, opened(file) as image:
+        values = np.asarray(image)
+    if not np.isfinite(values).all():
+        raise UnusableError("values that are not finite (NaN or infinite)")
+    return values
+
+
+def decode(open_file: Callable[[], BinaryIO], target: Target, values: Range | None = None) -> tuple[Pixels, bool]:
     """Decode one picture, upright, to (H, W, C) of the target; returns also whether it was enlarged.
 
-    Raises: one of BROKEN if the file is damaged or cannot be used.
+    Args: values of black and white, of a deep picture. Raises: one of BROKEN if the file is damaged or cannot be used.
     """
     with open_file() as file, opened(file) as image:
         side = 2 * max(target.height, target.width)
         image.draft(image.mode, (side, side))  # JPEG can decode straight to a half, quarter or eighth
-        return fit(with_channels(plain(_upright(image)), target.channels), target)
+        return fit(with_channels(plain(_upright(image), values), target.channels), target)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -146,24 +204,45 @@ def fit(image: Image.Image, target: Target) -> tuple[Pixels, bool]:
             min(width / 2 + half_w, width), min(height / 2 + half_h, height),
         )  # fmt: skip
         size = (target.width, target.height)
-        pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
+        if image.mode == "RGBA":
+            pixels = _resized_with_alpha(image, size, box)
+        else:
+            pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
         grew = scale > 1
     return pixels.reshape(target.height, target.width, target.channels), grew
 
 
-def decoded(items: Iterable[Item], target: Target) -> Iterator[Block]:
-    """Yield blocks of decoded pictures in the order of the items."""
+def _resized_with_alpha(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Pixels:
+    """Resize RGBA to (H, W, 4): each colour weighs as much as it is opaque, so that hidden colours do not show.
+
+    Pillow does the same in 8 bits, where a pixel of little opacity loses its colour to rounding.
+    """
+    pixels = np.asarray(image, np.float32)
+    pixels[..., :3] *= pixels[..., 3:] / 255
+    bands = [
+        Image.fromarray(np.ascontiguousarray(pixels[..., i])).resize(size, Image.Resampling.LANCZOS, box=box)
+        for i in range(4)
+    ]
+    done = np.stack([np.asarray(band) for band in bands], axis=2)
+    seen = done[..., 3:] >= 0.5  # of 255: less is rounded to nothing
+    done[..., :3] = np.where(seen, done[..., :3] * 255 / np.where(seen, done[..., 3:], 1), 0)
+    resized: Pixels = np.rint(done).clip(0, 255).astype(np.uint8)
+    return resized
+
+
+def decoded(items: Iterable[Item], target: Target, values: Range | None = None) -> Iterator[Block]:
+    """Yield blocks of decoded pictures in the order of the items. Args: values as of `decode`."""
     todo = iter(items)
     groups = iter(lambda: list(islice(todo, GROUP)), [])
-    return _in_threads(groups, partial(_decode_group, target=target), at_once=3 * workers())
+    return in_threads(groups, partial(_decode_group, target=target, values=values), at_once=3 * workers())
 
 
-def natively(items: Iterable[Item], channels: int) -> Iterator[Native]:
+def natively(items: Iterable[Item], channels: int, values: Range | None = None) -> Iterator[Native]:
     """Yield pictures in their own sizes, in the order of the items, a few at a time in memory."""
-    return _in_threads(items, partial(_decode_native, channels=channels), at_once=workers())
+    return in_threads(items, partial(_decode_native, channels=channels, values=values), at_once=workers())
 
 
-def _in_threads(todo: Iterable[T], work: Callable[[T], Done], at_once: int) -> Iterator[Done]:
+def in_threads(todo: Iterable[T], work: Callable[[T], Done], at_once: int) -> Iterator[Done]:
     """Yield `work` of each in order, from several threads; at most `at_once` results are pending."""
     rest = iter(todo)
     with quiet_pillow(), ThreadPoolExecutor(workers()) as pool:
@@ -173,20 +252,20 @@ def _in_threads(todo: Iterable[T], work: Callable[[T], Done], at_once: int) -> I
             waiting.extend(pool.submit(work, one) for one in islice(rest, 1))
 
 
-def _decode_native(item: Item, channels: int) -> Native:
+def _decode_native(item: Item, channels: int, values: Range | None) -> Native:
     try:
         with item.open() as file, opened(file) as image:
-            pixels = np.asarray(with_channels(plain(_upright(image)), channels))
+            pixels = np.asarray(with_channels(plain(_upright(image), values), channels))
             return Native(item.name, pixels.reshape(*pixels.shape[:2], channels))
     except BROKEN as error:
         return Native(item.name, None, reason_of(error))
 
 
-def _decode_group(group: list[Item], target: Target) -> Block:
+def _decode_group(group: list[Item], target: Target, values: Range | None) -> Block:
     pixels, rows, failed, enlarged = [], [], [], 0
     for item in group:
         try:
-            picture, grew = decode(item.open, target)
+            picture, grew = decode(item.open, target, values)
         except BROKEN as error:
             failed.append((item.name, reason_of(error)))
             continue
@@ -203,10 +282,17 @@ def opened(file: BinaryIO, *, any_shape: bool = False, formats: tuple[str, ...] 
 
     Args: any_shape whether to accept extreme aspect ratios and tiny sizes, useless for training; formats by Pillow.
     """
-    if not file.read(1):
+    start = file.read(16)
+    if not start:
         raise UnusableError("an empty file (0 bytes)")
     file.seek(0)
-    image = Image.open(file, formats=formats)
+    try:
+        image = Image.open(file, formats=formats)
+    except UnidentifiedImageError:
+        named = [name for place, begin, name in BEGINNINGS if start[place:].startswith(begin)]
+        if named:
+            raise UnreadError(f"it begins as a {named[0]} does, and this version cannot read it") from None
+        raise
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise UnusableError(f"{width} x {height} is more than {MOST_PIXELS:,} pixels (a decompression bomb?)")
@@ -225,19 +311,27 @@ def _kind_of_mode(image: Image.Image) -> str:
     return "grey" if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16") else "colour"
 
 
-def plain(image: Image.Image) -> Image.Image:
-    """Convert a picture to 8 bits and a mode that converts to L, RGB and RGBA."""
-    if image.mode.startswith("I;16") or image.mode == "I":
-        levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise UnusableError(f"32-bit values from {levels.min()} to {levels.max()}, expected 16-bit (0 to 65,535)")
-        return Image.fromarray(((levels.astype(np.uint32) + 128) // 257).astype(np.uint8))  # x 255 / 65535, rounded
-    if image.mode == "F":
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def plain(image: Image.Image, black_white: Range | None = None) -> Image.Image:
+    """Convert a picture to 8 bits and a mode that converts to L, RGB and RGBA.
+
+    Args: black_white the values of black and white of a deep picture; None takes whole numbers for 16 bits, and others
+        to lie in 0..1 or 0..255.
+    """
+    if _is_deep(image):
         values = np.asarray(image)
-        low, high = float(values.min()), float(values.max())
-        if not (low >= 0 and high <= 255):  # also catches not-a-number
-            raise UnusableError(f"floating-point values from {low:g} to {high:g}, expected 0 to 1 or 0 to 255")
-        return Image.fromarray(np.rint(values * (255 if high <= 1 else 1)).astype(np.uint8))
+        if black_white is None:
+            low, high = float(values.min()), float(values.max())
+            most = 255 if image.mode == "F" else SIXTEEN_BITS[1]
+            if not (low >= 0 and high <= most):  # also catches not-a-number
+                expected = "0 to 1 or 0 to 255" if image.mode == "F" else "16-bit (0 to 65,535)"
+                what = "floating-point" if image.mode == "F" else "32-bit"
+                raise UnusableError(f"{what} values from {low:g} to {high:g}, expected {expected}")
+            black_white = SIXTEEN_BITS if image.mode != "F" else (0, 1 if high <= 1 else 255)
+        return Image.fromarray(levels(values, black_white))
     if image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         return image
     return image.convert("RGBA" if image.mode in ("RGBa", "La") else "RGB")

@@ -10,11 +10,12 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
+from stat import S_ISLNK, S_ISREG
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,24 +27,28 @@ from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
     Header,
     Item,
+    Losses,
     decoded,
+    in_threads,
     look_of,
     natively,
     quiet_pillow,
     read_header,
     reason_of,
+    values_of,
 )
 from ganforge.kinds.pictures.reading.decode import workers as worker_count
 from ganforge.kinds.pictures.reading.part import (
     Block,
+    Channels,
     Native,
     Part,
     Survey,
     Target,
-    channels_sentence,
     name_labels,
     spread,
 )
+from ganforge.kinds.pictures.reading.values import Range, Reading, range_of, refuse_no_deep
 
 TRAIN_NAMES = frozenset({"train", "training"})
 HELD_OUT_NAMES = frozenset({"test", "testing", "val", "valid", "validation"})
@@ -53,6 +58,7 @@ LARGEST_ENTRY = 256 * 1024 * 1024  # bytes of one unpacked zip entry: more is a 
 
 
 Opener = Callable[[str], BinaryIO]  # of a file, by its name
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +77,16 @@ class Listing:
     skipped: list[tuple[str, str]]  # (name, reason)
 
 
-def survey_folder(folder: Path, source: str, *, labelled: bool) -> Survey:
+def survey_folder(folder: Path, source: str, reading: Reading, *, labelled: bool) -> Survey:
     """Survey a folder from every file's header.
 
     Args: labelled whether subfolders may be labels.
-    Raises: DataError if the folder has no files, or is a run.
+    Raises: DataError if the folder has no files, or is a run, or if a range is given and all pictures have 8 bits.
     """
-    return _surveyed(listed_folder(folder, source), labelled)
+    return _surveyed(listed_folder(folder, source), labelled, reading)
 
 
-def survey_zip(path: Path, source: str, *, labelled: bool) -> Survey:
+def survey_zip(path: Path, source: str, reading: Reading, *, labelled: bool) -> Survey:
     """Survey a zip file of such a folder; nothing is unpacked to disk."""
     try:
         archive = zipfile.ZipFile(path)
@@ -92,6 +98,8 @@ def survey_zip(path: Path, source: str, *, labelled: bool) -> Survey:
             continue
         if not info.filename.lower().endswith(SUFFIXES):
             skipped.append((info.filename, "not a picture file by its name"))
+        elif S_ISLNK(info.external_attr >> 16):
+            skipped.append((info.filename, "a link, which is not followed in a zip file"))
         elif info.file_size > LARGEST_ENTRY or info.flag_bits & 1:
             skipped.append((info.filename, "encrypted" if info.flag_bits & 1 else "larger than 256 MiB unpacked"))
         else:
@@ -101,7 +109,7 @@ def survey_zip(path: Path, source: str, *, labelled: bool) -> Survey:
     opener = partial(_open_zipped, archive, Lock())
     _refuse_empty(names or skipped, source)
     listing = Listing(source, names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
-    return _surveyed(listing, labelled)
+    return _surveyed(listing, labelled, reading)
 
 
 def _open_zipped(archive: zipfile.ZipFile, lock: Lock, name: str) -> BinaryIO:
@@ -120,28 +128,55 @@ def listed_folder(folder: Path, source: str) -> Listing:
             "It holds what ganforge made from pictures.",
             "Give the folder of the pictures, or go on with `ganforge resume`.",
         )
-    names, skipped, size, digest = [], [], 0, hashlib.sha256()
-    for root, folders, files in os.walk(folder):
-        if RECIPE in files and _is_run(Path(root)):  # its pictures are generated, and more of them as training proceeds
-            folders.clear()
+    names: list[str] = []
+    skipped: list[tuple[str, str]] = []
+    size, digest = 0, hashlib.sha256()
+    for path in _walked(folder, skipped):
+        name = path.relative_to(folder).as_posix()
+        try:
+            stat = path.stat()
+        except OSError as error:
+            leads_nowhere = path.is_symlink()
+            skipped.append((name, "a link that leads nowhere" if leads_nowhere else f"not readable: {error.strerror}"))
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in sorted(file for file in files if not file.startswith(".")):
-            path = Path(root, file)
-            name = path.relative_to(folder).as_posix()
-            if not file.lower().endswith(SUFFIXES):
-                skipped.append((name, "not a picture file by its name"))
-            elif not path.is_file():
-                skipped.append((name, "not a file that can be read"))
-            else:
-                stat = path.stat()
-                names.append(name)
-                size += stat.st_size
-                digest.update(_line(name, stat.st_size, stat.st_mtime_ns))
+        if not name.lower().endswith(SUFFIXES):
+            skipped.append((name, "not a picture file by its name"))
+        elif not S_ISREG(stat.st_mode):
+            skipped.append((name, "not a file that can be read"))
+        else:
+            names.append(name)
+            size += stat.st_size
+            digest.update(_line(name, stat.st_size, stat.st_mtime_ns))
     names.sort()
     _refuse_empty(names or skipped, source)
     opener = partial(open_in, folder)
     return Listing(source, names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
+
+
+def _walked(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
+    """Yield the files below a folder that are not hidden, those of runs left out. Links to folders are followed.
+
+    A folder is read once, however many links lead to it: also one that lies above itself. What is not read is added to
+    `skipped`.
+    """
+
+    def unreadable(error: OSError) -> None:
+        skipped.append((Path(error.filename).relative_to(folder).as_posix(), f"not readable: {error.strerror}"))
+
+    places = {folder.stat()[1:3]: "."}  # (inode, device) -> the name by which it is read
+    for root, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        if RECIPE in files and _is_run(Path(root)):  # its pictures are generated, and more of them as training proceeds
+            folders.clear()
+            continue
+        inside, folders[:] = sorted(name for name in folders if not name.startswith(".")), []
+        for path in (Path(root, name) for name in inside):
+            name = path.relative_to(folder).as_posix()
+            first = places.setdefault(path.stat()[1:3], name)
+            if first == name:
+                folders.append(path.name)
+            else:
+                skipped.append((name, f"the same folder as {first!r}, by a link"))
+        yield from (Path(root, file) for file in sorted(files) if not file.startswith("."))
 
 
 def _refuse_empty(found: Sequence[object], source: str) -> None:
@@ -183,40 +218,72 @@ def usable_pictures(listing: Listing) -> Iterator[tuple[str, Header]]:
                     yield name, header
 
 
-def channels_of(listing: Listing, names: Sequence[str], kinds: set[str]) -> tuple[int, str]:
-    """Return channels and the reason. Args: names of the usable pictures; kinds from their headers."""
-    chosen = [names[i] for i in spread(len(names))]
-    if kinds != {"grey"}:
-        with quiet_pillow(), ThreadPoolExecutor(worker_count()) as pool:
-            kinds = {kind for kind in pool.map(partial(_look, listing.open), chosen) if kind}
-    return channels_sentence(kinds, len(chosen))
+@dataclass(slots=True)
+class Usable:
+    """The facts about usable pictures from their headers; of a million only the names are kept."""
+
+    names: list[str] = field(default_factory=list)
+    kinds: set[str] = field(default_factory=set)
+    deep: list[str] = field(default_factory=list)
+    losses: Losses = field(default_factory=Losses)
+
+    def add(self, name: str, header: Header) -> None:
+        """Add one picture."""
+        self.names.append(name)
+        self.kinds.add(header.kind)
+        self.losses.add(name, header)
+        if header.deep:
+            self.deep.append(name)
+
+    def channels(self, listing: Listing) -> Channels:
+        """Choose the channels from a sample of the pictures."""
+        chosen = [self.names[i] for i in spread(len(self.names))]
+        if self.kinds == {"grey"}:
+            return Channels.of([{"grey"}] * len(chosen))
+        looks = zip(chosen, in_threads(chosen, partial(_or_none, look_of, listing.open), worker_count()), strict=True)
+        seen = {name: look for name, look in looks if look}
+        return Channels.of(list(seen.values()), list(seen))
+
+    def values(self, listing: Listing, reading: Reading) -> tuple[Range | None, tuple[str, ...]]:
+        """Return the values of black and white of the deep pictures, as given or found, and what was assumed.
+
+        To find them all of these are decoded. One that is damaged is told when it is decoded again.
+        """
+        if reading.given is not None:
+            refuse_no_deep(bool(self.deep), reading.given, listing.source)
+        if reading.given is not None or not reading.looks or not self.deep:
+            return reading.given, ()
+        everything = in_threads(self.deep, partial(_or_none, values_of, listing.open), worker_count())
+        return range_of(everything, len(self.deep))
 
 
-def _surveyed(listing: Listing, labelled: bool) -> Survey:
-    good, sizes, kinds = [], Counter[tuple[int, int]](), set()
+def _surveyed(listing: Listing, labelled: bool, reading: Reading) -> Survey:
+    usable, sizes = Usable(), Counter[tuple[int, int]]()
     for name, header in usable_pictures(listing):
-        good.append(name)
+        usable.add(name, header)
         sizes[header.size] += 1
-        kinds.add(header.kind)
-    channels, why = channels_of(listing, good, kinds)
-    split, words, notes = _labelled(good, labelled)
+    channels = usable.channels(listing)
+    values, assumed = usable.values(listing, reading)
+    split, words, notes = _labelled(usable.names, labelled)
     label_names, places, more = _named(words)
     parts = []
     for part_names, labels in zip(split, places, strict=True):
-        blocks = partial(_blocks, part_names, listing.open)
-        native = partial(_natively, part_names, listing.open)
+        blocks = partial(_blocks, part_names, listing.open, values)
+        native = partial(_natively, part_names, listing.open, values)
         parts.append(Part(count=len(part_names), labels=labels, blocks=blocks, native=native))
     return Survey(
         source=listing.source,
         format="folder",
         bytes=listing.bytes,
         sizes=dict(sizes.most_common()),
-        channels=channels,
-        channels_why=why,
+        channels=channels.count,
+        channels_why=channels.why,
+        values=values,
         label_names=label_names,
         skipped=tuple(sorted(listing.skipped)),
-        digest=listing.digest,
+        digest=listing.digest if values is None else f"{listing.digest} {values}",
         notes=(*notes, *more),
+        told=(*channels.told, *usable.losses.told(), *assumed),
         parts=tuple(parts),
         always_cached=True,
     )
@@ -229,11 +296,12 @@ def _header(open_named: Opener, name: str) -> Header | str:
         return reason_of(error)
 
 
-def _look(open_named: Opener, name: str) -> str | None:
+def _or_none(read: Callable[[Callable[[], BinaryIO]], T], open_named: Opener, name: str) -> T | None:
+    """Read something of a picture; None where it is damaged, which is told when it is decoded."""
     try:
-        return look_of(partial(open_named, name))
+        return read(partial(open_named, name))
     except BROKEN:
-        return None  # listed as skipped when it is decoded
+        return None
 
 
 def _labelled(names: Sequence[str], labelled: bool) -> tuple[list[list[str]], list[list[str] | None], list[str]]:
@@ -276,9 +344,12 @@ def _named(
     return name_labels([None if part is None else np.array([number[word] for word in part]) for part in words], known)
 
 
-def _blocks(names: Sequence[str], open_named: Opener, target: Target) -> Iterator[Block]:
-    return decoded((Item(row, name, partial(open_named, name)) for row, name in enumerate(names)), target)
+def _blocks(names: Sequence[str], open_named: Opener, values: Range | None, target: Target) -> Iterator[Block]:
+    return decoded((Item(row, name, partial(open_named, name)) for row, name in enumerate(names)), target, values)
 
 
-def _natively(names: Sequence[str], open_named: Opener, places: list[int], channels: int) -> Iterator[Native]:
-    return natively((Item(place, names[place], partial(open_named, names[place])) for place in places), channels)
+def _natively(
+    names: Sequence[str], open_named: Opener, values: Range | None, places: list[int], channels: int
+) -> Iterator[Native]:
+    items = (Item(place, names[place], partial(open_named, names[place])) for place in places)
+    return natively(items, channels, values)

@@ -17,7 +17,7 @@ from ganforge.kinds.pictures.reading.arrays import Array, MappedArray, chunks
 from ganforge.kinds.pictures.reading.feed import HALF, PictureFeed, Stored, store
 from ganforge.kinds.pictures.reading.part import (
     FEWEST,
-    FEWEST_HELD_OUT,
+    FEWEST_COMPARED,
     LARGEST_SIDE,
     SMALLEST_SIDE,
     Pixels,
@@ -25,9 +25,11 @@ from ganforge.kinds.pictures.reading.part import (
     Target,
 )
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
+from ganforge.kinds.pictures.reading.values import Range
 
 PAIRS = 2_000  # random pairs behind mean_squared_distance
 LISTED = 50  # skipped files that the passport names
+REASONS = 3  # for skipping that a sentence names
 
 # ---- split by content -----------------------------------------------------------------------------------------------
 #
@@ -79,7 +81,7 @@ def held_out(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
     of the held-out part alone stays in training, if others can take its place.
     """
     values, copies_of = np.unique(hashes, return_counts=True)  # ordered by hash
-    wanted = min(max(round(SHARE * len(values)), FEWEST_HELD_OUT), MOST_HELD_OUT, len(values) // 2)
+    wanted = min(max(round(SHARE * len(values)), FEWEST_COMPARED), MOST_HELD_OUT, len(values) // 2)
     most = max(wanted // 4, int(np.sort(copies_of)[wanted - 1]))
     mask: NDArray[np.bool_] = np.isin(hashes, values[copies_of <= most][:wanted])
     return mask
@@ -98,6 +100,7 @@ class Pictures:
     held_out: PictureFeed
     passport: dict[str, Any]
     data_hash: str  # of the pixels, the labels and the split: equal data, equal hash
+    values: Range | None = None  # of black and white (Survey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,8 @@ def open_pictures(survey: Survey, *, size: tuple[int, int], device: torch.device
     skipped = survey.skipped + tuple(pair for one in stored for pair in one.failed)
     kept = [_keep(one, part.labels) for one, part in zip(stored, parts, strict=True)]
     _refuse_too_alike(kept[0], skipped, survey.source)
-    if len(kept) == 2 and (different := _different(kept[1])) < FEWEST_HELD_OUT:
-        kept, unfit = kept[:1], f"are {different} different usable ones, {FEWEST_HELD_OUT} are needed to measure with"
+    if len(kept) == 2 and (different := _different(kept[1])) < FEWEST_COMPARED:
+        kept, unfit = kept[:1], f"are {different} different usable ones, {FEWEST_COMPARED} are needed to measure with"
     if len(kept) == 1:
         mask = held_out(kept[0].facts.hashes)
         train, held = _feed(kept[0], ~mask, device), _feed(kept[0], mask, device)
@@ -150,7 +153,7 @@ def open_pictures(survey: Survey, *, size: tuple[int, int], device: torch.device
         "labels": _counts(survey, train, held),
         "mean_squared_distance": _mean_squared_distance(train),
     }
-    passport["warnings"] = _warnings(survey, passport, kept)
+    passport["warnings"] = _warnings(survey, passport, kept, skipped)
     return Pictures(
         shape=(target.channels, *size),
         label_names=survey.label_names,
@@ -158,6 +161,7 @@ def open_pictures(survey: Survey, *, size: tuple[int, int], device: torch.device
         held_out=held,
         passport=passport,
         data_hash=_data_hash(passport, target, kept),
+        values=survey.values,
     )
 
 
@@ -281,10 +285,22 @@ def _mean_squared_distance(train: PictureFeed) -> float:
     return total / max(1, len(first))
 
 
-def _warnings(survey: Survey, passport: dict[str, Any], kept: list[_Kept]) -> list[str]:
-    count, words = passport["count"], []
-    if passport["skipped_count"]:
-        words.append(f"{passport['skipped_count']:,} files were skipped; the reasons are listed.")
+def skipped_told(skipped: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the sentence on files that were skipped, with the commonest reasons and an example of each; or none."""
+    if not skipped:
+        return []
+    examples: dict[str, list[str]] = {}
+    for name, reason in skipped:
+        examples.setdefault(reason.partition(":")[0], []).append(name)
+    commonest = sorted(examples.items(), key=lambda one: -len(one[1]))[:REASONS]
+    reasons = "; ".join(f"{reason} ({names[0]}{', ...' if len(names) > 1 else ''})" for reason, names in commonest)
+    return [f"{len(skipped):,} files were skipped; the reasons are listed. {reasons}."]
+
+
+def _warnings(
+    survey: Survey, passport: dict[str, Any], kept: list[_Kept], skipped: Sequence[tuple[str, str]]
+) -> list[str]:
+    count, words = passport["count"], [*skipped_told(skipped), *survey.told]
     if passport["enlarged"]:
         words.append(f"{passport['enlarged']:,} of {count:,} pictures are smaller than asked for and were enlarged.")
     if passport["duplicates"] > 0.1 * count:

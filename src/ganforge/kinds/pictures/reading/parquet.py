@@ -16,26 +16,45 @@ from numpy.typing import NDArray
 from ganforge.core.files import DAMAGED, parse_json
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures.reading.array_files import digest_of_files
-from ganforge.kinds.pictures.reading.decode import BROKEN, Item, decoded, look_of, natively, quiet_pillow, read_header
+from ganforge.kinds.pictures.reading.decode import (
+    BROKEN,
+    Header,
+    Item,
+    Losses,
+    decoded,
+    in_threads,
+    look_of,
+    natively,
+    quiet_pillow,
+    read_header,
+    values_of,
+    workers,
+)
 from ganforge.kinds.pictures.reading.part import (
     SAMPLE,
     Block,
+    Channels,
     Native,
     Part,
     Survey,
     Target,
-    channels_sentence,
     check_labels,
     name_labels,
     spread,
 )
+from ganforge.kinds.pictures.reading.values import Range, Reading, range_of, refuse_no_deep
 
 UNREADABLE = (*DAMAGED, pa.ArrowException)
 LABEL_COLUMNS = ("label", "labels", "class", "target", "y", "category", "fine_label")
 ROWS_AT_ONCE = 64
 
 
-def survey_parquet(paths: Sequence[Path], source: str, label: str | Literal[False] | None) -> Survey:
+def survey_parquet(
+    paths: Sequence[Path],
+    source: str,
+    label: str | Literal[False] | None,
+    reading: Reading,
+) -> Survey:
     """Survey Parquet files of one kind. In a folder, files named test* or val* are the held-out part.
 
     Args: label the column of labels, by default the one identified by metadata or name; False for none.
@@ -56,13 +75,23 @@ def survey_parquet(paths: Sequence[Path], source: str, label: str | Literal[Fals
     ]
     names, places, notes = name_labels(words, features.get(column or "", {}).get("names") or ())
     sample = [_looked_at(item) for item in _sample(split[0], image)]
-    channels, why = channels_sentence({look for _, look in sample if look}, len(sample))
+    channels, losses = Channels.of([look for _, look in sample if look]), Losses()
+    for header, _ in sample:
+        if header:
+            losses.add(source, header)
+    values, assumed = reading.given, tuple[str, ...]()
+    deep = any(header.deep for header, _ in sample if header)
+    if values is not None:
+        refuse_no_deep(deep, values, source)
+    elif deep and reading.looks:
+        everything = (item for part in split for item in _items(part, image))
+        values, assumed = range_of(in_threads(everything, _values, workers()), sum(map(_count, paths)))
     parts = tuple(
         Part(
-            count=sum(_opened(path).metadata.num_rows for path in part),
+            count=sum(map(_count, part)),
             labels=labels,
-            blocks=partial(_blocks, part, image),
-            native=partial(_natively, part, image),
+            blocks=partial(_blocks, part, image, values),
+            native=partial(_natively, part, image, values),
         )
         for part, labels in zip(split, places, strict=True)
     )
@@ -70,16 +99,22 @@ def survey_parquet(paths: Sequence[Path], source: str, label: str | Literal[Fals
         source=source,
         format="parquet",
         bytes=sum(path.stat().st_size for path in paths),
-        sizes=dict(Counter(size for size, _ in sample if size).most_common()),
+        sizes=dict(Counter(header.size for header, _ in sample if header).most_common()),
         sizes_sampled=len(sample) < sum(part.count for part in parts),
-        channels=channels,
-        channels_why=why,
+        channels=channels.count,
+        channels_why=channels.why,
+        values=values,
         label_names=names,
-        digest=digest_of_files(*paths),
+        digest=digest_of_files(*paths) if values is None else f"{digest_of_files(*paths)} {values}",
         notes=tuple(notes),
+        told=(*channels.told, *losses.told("sample pictures"), *assumed),
         parts=parts,
         always_cached=True,
     )
+
+
+def _count(path: Path) -> int:
+    return int(_opened(path).metadata.num_rows)
 
 
 def _lacks(paths: Sequence[Path], column: str) -> bool:
@@ -184,13 +219,15 @@ def _open(data: bytes | None) -> io.BytesIO:
     return io.BytesIO(data or b"")
 
 
-def _blocks(paths: Sequence[Path], column: str, target: Target) -> Iterator[Block]:
-    return decoded(_items(paths, column), target)
+def _blocks(paths: Sequence[Path], column: str, values: Range | None, target: Target) -> Iterator[Block]:
+    return decoded(_items(paths, column), target, values)
 
 
-def _natively(paths: Sequence[Path], column: str, places: list[int], channels: int) -> Iterator[Native]:
+def _natively(
+    paths: Sequence[Path], column: str, values: Range | None, places: list[int], channels: int
+) -> Iterator[Native]:
     wanted = set(places)
-    return natively((item for item in _items(paths, column) if item.row in wanted), channels)
+    return natively((item for item in _items(paths, column) if item.row in wanted), channels, values)
 
 
 def _items(paths: Sequence[Path], column: str) -> Iterator[Item]:
@@ -210,9 +247,17 @@ def _sample(paths: Sequence[Path], column: str) -> Iterator[Item]:
             yield Item(row, path.name, partial(_open, data))
 
 
-def _looked_at(item: Item) -> tuple[tuple[int, int] | None, str | None]:
+def _looked_at(item: Item) -> tuple[Header | None, set[str] | None]:
     with quiet_pillow():
         try:
-            return read_header(item.open).size, look_of(item.open)
+            return read_header(item.open), look_of(item.open)
         except BROKEN:
             return None, None
+
+
+def _values(item: Item) -> NDArray[Any] | None:
+    """Return the values of a picture if it is deep (Header), and not damaged."""
+    try:
+        return values_of(item.open) if read_header(item.open).deep else None
+    except BROKEN:
+        return None

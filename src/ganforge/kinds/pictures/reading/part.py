@@ -17,15 +17,17 @@ from ganforge.errors import DataError
 
 if TYPE_CHECKING:
     from ganforge.kinds.pictures.reading.arrays import Array
+    from ganforge.kinds.pictures.reading.values import Range
 
 
 Pixels = NDArray[np.uint8]
 Format = Literal["folder", "array", "idx", "parquet", "built-in"]
 
-FEWEST_HELD_OUT = 12  # different pictures: required by the measures (kinds/pictures/measures/evaluate.py) on each side
-FEWEST = 2 * FEWEST_HELD_OUT  # different usable pictures: fewer cannot be learned from and measured with
+FEWEST_COMPARED = 12  # different pictures on each side of a comparison, which needs 2 K + 2 (measures/neighbours.py)
+FEWEST = 2 * FEWEST_COMPARED  # different usable pictures: fewer cannot be learned from and measured with
 SMALLEST_SIDE, LARGEST_SIDE = 8, 256  # pixels of a training picture
 SAMPLE = 200  # pictures examined to decide on the channels
+MINORITY = 0.05  # share of them up to which what they are is left out: one in a hundred must not add a channel to all
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,12 @@ class Survey:
     sizes_sampled: bool = False
     channels: int  # 1 grey, 3 colour, 4 colour with transparency
     channels_why: str  # a sentence
+    values: Range | None = None  # of black and white, of those deeper than 8 bits, where that had to be found out
     label_names: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()  # (name, reason)
     digest: str  # cheap fingerprint: names, sizes, modification times; contents if in memory
-    notes: tuple[str, ...] = ()  # decisions and warnings in words
+    notes: tuple[str, ...] = ()  # decisions in words
+    told: tuple[str, ...] = ()  # sentences on what is left out or assumed, for the terminal too
     parts: tuple[Part, ...] = field(repr=False)  # training, then the held-out pictures if given
     always_cached: bool = field(default=False, repr=False)  # decoding is slow: keep the result on disk
 
@@ -123,13 +127,35 @@ def kinds_of(pixels: Pixels) -> set[str]:
     return ({"colour"} if coloured else {"grey"}) | ({"alpha"} if alpha else set())
 
 
-def channels_sentence(kinds: set[str], looked: int) -> tuple[int, str]:
-    """Return channels and the reason, from the kinds of `looked` sample pictures: of grey, colour, alpha."""
-    if "alpha" in kinds:
-        return 4, f"Some of {looked} sample pictures are partly transparent."
-    if "colour" in kinds:
-        return 3, f"Some of {looked} sample pictures are coloured and none is transparent."
-    return 1, f"All of {looked} sample pictures are grey and opaque."
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """The number of channels of all pictures, why, and what some of them lose by it."""
+
+    count: int  # 1 grey, 3 colour, 4 colour with transparency
+    why: str  # a sentence
+    told: tuple[str, ...] = ()  # sentences
+
+    @classmethod
+    def of(cls, looks: Sequence[set[str]], names: Sequence[str] = ()) -> Channels:
+        """Choose by what sample pictures are, of grey, colour and alpha; what MINORITY or less of them are counts not.
+
+        Args: names of these pictures, if they have some.
+        """
+        total, told = len(looks), []
+
+        def counts(kind: str, words: str, becomes: str) -> bool:
+            found = [n for n, look in enumerate(looks) if kind in look]
+            if len(found) <= MINORITY * total and found:
+                one = f" ({names[found[0]]})" if names else ""
+                told.append(f"{len(found)} of {total} sample pictures{one}: {words}, too few to count: {becomes}.")
+            return len(found) > MINORITY * total
+
+        if counts("alpha", "partly transparent", "what is transparent is laid on white"):
+            return cls(4, f"Some of {total} sample pictures are partly transparent.")
+        if counts("colour", "coloured", "made grey as the others are"):
+            opaque = "" if told else " and none is transparent"
+            return cls(3, f"Some of {total} sample pictures are coloured{opaque}.", tuple(told))
+        return cls(1, f"{'Nearly all' if told else 'All'} of {total} sample pictures are grey and opaque.", tuple(told))
 
 
 MOST_LEFT_OUT = 0.1  # share of the pictures that may be left out because their label has a single example

@@ -23,6 +23,7 @@ from ganforge.kinds.pictures.reading.array_files import (
 )
 from ganforge.kinds.pictures.reading.folder import survey_folder, survey_zip
 from ganforge.kinds.pictures.reading.part import FEWEST, Survey
+from ganforge.kinds.pictures.reading.values import BY_LOOKING, Reading
 
 Labels = NDArray[Any] | Sequence[Any] | str | Path | Literal[False]
 Source = str | Path | NDArray[Any] | tuple[NDArray[Any], Labels]
@@ -36,7 +37,9 @@ FORMS = (
 )
 
 
-def survey(source: Source, *, labels: Labels | None = None, fewest: int = FEWEST) -> Survey:
+def survey(
+    source: Source, *, labels: Labels | None = None, fewest: int = FEWEST, reading: Reading = BY_LOOKING
+) -> Survey:
     """Survey a source from headers and a small sample; keeps nothing in memory.
 
     A bare word that is a built-in name means the built-in pictures, even where a folder of that name exists: write
@@ -45,7 +48,7 @@ def survey(source: Source, *, labels: Labels | None = None, fewest: int = FEWEST
     Args: source a path, a built-in name, an array (N, H, W), (N, H, W, C) or (N, C, H, W), or (array, labels);
         labels one integer or word for each picture (also as the path of a .npy), or the key in an .npz or the column of
         a Parquet file that holds them. Folders have their labels in the names of subfolders. False reads no labels
-        at all; fewest usable pictures required.
+        at all; fewest usable pictures required; reading of values that are no bytes.
     Raises: DataError if the source does not exist, has no pictures, or has fewer usable pictures.
     """
     if isinstance(source, tuple):
@@ -60,11 +63,11 @@ def survey(source: Source, *, labels: Labels | None = None, fewest: int = FEWEST
             "Built-in pictures bring their labels with them.",
             "Leave --label out, or say --label none to train without labels.",
         )
-        found = survey_built_in(source, labelled=labels is None)
+        found = survey_built_in(source, reading, labelled=labels is None)
     elif isinstance(source, str | Path):
-        found = _at_path(Path(source).expanduser(), str(source), labels)
+        found = _at_path(Path(source).expanduser(), str(source), labels, reading)
     else:
-        found = survey_array(np.asarray(source), _loaded(labels))
+        found = survey_array(np.asarray(source), _loaded(labels), reading)
     refuse_too_few(found.count, found.skipped, found.source, fewest)
     return found
 
@@ -85,7 +88,7 @@ def refuse_too_few(count: int, skipped: Sequence[tuple[str, str]], source: str, 
     )
 
 
-def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
+def _at_path(path: Path, source: str, labels: Labels | None, reading: Reading) -> Survey:
     try:
         exists = path.exists()
     except (OSError, ValueError) as error:
@@ -93,24 +96,24 @@ def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
     if not exists:
         raise _missing(path, source)
     if path.is_dir():
-        return _in_folder(path, source, labels)
+        return _in_folder(path, source, labels, reading)
     if not path.is_file():
         raise DataError(f"{source!r} is neither a file nor a folder.", do=FORMS)
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return survey_npy(path, source, _loaded(labels))
+        return survey_npy(path, source, _loaded(labels), reading)
     if suffix == ".npz":
         key = labels if labels is False or (isinstance(labels, str) and not Path(labels).is_file()) else None
-        return survey_npz(path, source, _loaded(labels) if key is None else key)
+        return survey_npz(path, source, _loaded(labels) if key is None else key, reading)
     if suffix == ".parquet":
-        return _in_parquet([path], source, labels)
+        return _in_parquet([path], source, labels, reading)
     if suffix == ".zip":
         _refuse_labels(labels, f"Labels were given for the folder {source!r}.", *UNSAFE)
-        return survey_zip(path, source, labelled=labels is None)
+        return survey_zip(path, source, reading, labelled=labels is None)
     if is_idx(path):
         held = path.with_name(path.name.replace("train", "t10k", 1))
         paths = [path, held] if held != path and held.is_file() else [path]
-        return survey_idx(paths, source, labels if labels is False else _loaded(labels))
+        return survey_idx(paths, source, labels if labels is False else _loaded(labels), reading)
     if suffix in SUFFIXES:
         raise DataError(
             f"{source!r} is a single picture.", f"At least {FEWEST} are needed.", "Give the folder that holds them."
@@ -118,23 +121,23 @@ def _at_path(path: Path, source: str, labels: Labels | None) -> Survey:
     raise DataError(f"{source!r} is not a kind of file that holds pictures for training.", do=FORMS)
 
 
-def _in_folder(folder: Path, source: str, labels: Labels | None) -> Survey:
+def _in_folder(folder: Path, source: str, labels: Labels | None, reading: Reading) -> Survey:
     try:
         if images := idx_images(folder):
-            return survey_idx(images, source, labels if labels is False else _loaded(labels))
+            return survey_idx(images, source, labels if labels is False else _loaded(labels), reading)
         parquet = sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
         if parquet and not any(path.suffix.lower() in SUFFIXES for path in folder.iterdir()):
-            return _in_parquet(parquet, source, labels)
+            return _in_parquet(parquet, source, labels, reading)
         _refuse_labels(labels, f"Labels were given for the folder {source!r}.", *UNSAFE)
-        return survey_folder(folder, source, labelled=labels is None)
+        return survey_folder(folder, source, reading, labelled=labels is None)
     except PermissionError as error:
         raise DataError(f"{source!r} may not be read.", str(error.strerror), "Check its permissions.") from error
 
 
-def _in_parquet(paths: Sequence[Path], source: str, labels: Labels | None) -> Survey:
+def _in_parquet(paths: Sequence[Path], source: str, labels: Labels | None, reading: Reading) -> Survey:
     from ganforge.kinds.pictures.reading.parquet import survey_parquet  # and pyarrow, only for Parquet
 
-    return survey_parquet(paths, source, _column(labels))
+    return survey_parquet(paths, source, _column(labels), reading)
 
 
 def _missing(path: Path, source: str) -> DataError:

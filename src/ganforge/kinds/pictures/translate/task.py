@@ -16,26 +16,27 @@ from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.image_to_image import load_map, results_of
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
-from ganforge.kinds.pictures.measures.judge import Judge, train_judge
+from ganforge.kinds.pictures.measures.judge import FLOOR_SHARE, Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, judge_translation, scores_of
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
-from ganforge.kinds.pictures.plan import Translation, model_description, refuse_misfits, target_size
+from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
+from ganforge.kinds.pictures.plan import Translation, model_description, target_size
 from ganforge.kinds.pictures.reading.feed import cache_folder
 from ganforge.kinds.pictures.translate.game import build_translation
-from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs, survey_sides
+from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs
 from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
+from ganforge.kinds.pictures.translate.sides import survey_sides
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
-from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Page
 from ganforge.run import Run
 
 SHOWN = 8  # cases in a group of the report, and in the grid of a look
 JUDGED = 1_000  # held-out pictures evaluated
 LEARNED = 5_000  # pictures of each side that the judge learns from
-FLOOR_SHARE = 5  # at most one training picture in so many is withheld from the judge, for the floor
 SCORES = (
     "PSNR in decibels and SSIM: higher is nearer to the truth. KID, the kernel distance: lower is more like real "
     "pictures of the other side. Kept: the share of the input's structure that is still there."
@@ -48,6 +49,7 @@ class Translate(Task):
     name: ClassVar[str] = "translate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: m.better for name, m in MEANINGS.items()}
     section: ClassVar[type[TaskSection] | None] = Translation
+    data: ClassVar[type[Data]] = PictureData
     page: ClassVar[Page] = Page(
         nouns="pictures",
         judged="pictures that it never saw",
@@ -61,7 +63,7 @@ class Translate(Task):
     def plan(self, request: Request, tell: Tell) -> TranslateJob:
         """Open the pictures and choose every setting not requested."""
         draft = Draft(request, Translate, absent=ABSENT)
-        sides = survey_sides(request.source, draft.pinned.get("translate.pairing"))
+        sides = survey_sides(request.source, draft.pinned.get("translate.pairing"), (reading_of(request),) * 2)
         size, why = target_size(sides.native_size, draft)
         tell("reading", count=sum(map(len, sides.names)), source=request.source)
         pairs = open_pairs(sides, size=size, device=draft.device)
@@ -69,7 +71,8 @@ class Translate(Task):
 
     def open(self, recipe: Recipe, tell: Tell) -> TranslateJob:
         """Recreate the job from its recipe."""
-        sides = survey_sides(recipe.data.source, recipe.section(Translation).pairing)
+        readings = reading_again(recipe), reading_again(recipe, "values_to")
+        sides = survey_sides(recipe.data.source, recipe.section(Translation).pairing, readings)
         _, height, width = recipe.data.shape
         refuse_misfits(recipe, (sides.channels, height, width))
         pairs = open_pairs(sides, size=(height, width), device=recipe.compute.device)

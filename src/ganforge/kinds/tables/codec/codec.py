@@ -8,7 +8,7 @@ Identifiers are generated when rows are written, constants are copied.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -18,26 +18,24 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
+from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps, gap_content, read_gap
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.codec.numbers import (
-    KNOTS,
     Codes,
-    GapUnit,
     Inside,
     NumberUnit,
-    SeenValues,
-    SmoothValues,
-    fit_gaps,
     fit_numbers,
+    numbers_content,
+    read_numbers,
 )
-from ganforge.kinds.tables.columns import LEARNED, MOST_DECIMALS, NUMBERS, Column, RowSettings
-from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_of
+from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
+from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column, RowSettings
+from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of
+from ganforge.kinds.tables.reading.numeric_dates import FORMS
 from ganforge.kinds.tables.rules.conditions import Condition, seen_in
 from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, daily, lowers_of, narrowed, parse_rules, rule_in_words
-from ganforge.kinds.tables.rules.values import ByDay
 
 Unit = NumberUnit | CategoryUnit | GapUnit
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +97,17 @@ class TableCodec:
         conditions: Mapping[int, tuple[Condition, ...]] | None = None,
         *,
         complete: bool = False,
+        given: Plain | None = None,
     ) -> Plain:
         """Decode plain rows of all columns but identifiers. Values within a code are drawn as training has them.
 
         Args: codes (N, U); conditions as `by_unit` gives them, which every row then meets; complete: no value of a
-            fixed combination may be missing.
+            fixed combination may be missing; given columns (N,) that are known already.
         """
-        plain: dict[str, NDArray[Any]] = {}
+        plain: dict[str, NDArray[Any]] = dict(given or {})
         for place, unit in enumerate(self.units):
+            if plain.keys() >= set(unit.columns):
+                continue
             mine, asked = codes[:, place], (conditions or {}).get(place, ())
             match unit:
                 case NumberUnit():
@@ -126,7 +127,7 @@ class TableCodec:
             place = self.unit_of(name)
             unit = self.units[place]
             if isinstance(unit, GapUnit):
-                ends = unit.gap.ends(codes[:, place], end) + self.bounds(codes, unit, end)
+                ends = unit.ends(codes[:, place], end, self.bounds(codes, unit, end))
             else:
                 assert isinstance(unit, NumberUnit)  # the rules guarantee it
                 ends = unit.ends(codes[:, place], end)
@@ -261,7 +262,9 @@ def _check_parts(codec: TableCodec) -> None:
         raise ValueError("its constants are not numbers or texts")
     for column in codec.columns:
         dtype_of(column)  # or rows could not be written
-        arrow_type(column.dtype)
+        kind = arrow_type(column.dtype)
+        if column.kind == "datetime" and base_of(kind) != "datetime" and column.format not in FORMS:
+            raise ValueError(f"the dates of {column.name!r} have the form {column.format!r}")
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
     for unit in codec.units:
@@ -275,17 +278,9 @@ def _check_parts(codec: TableCodec) -> None:
 def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
     match unit:
         case NumberUnit():
-            return {"kind": "numbers", **_numbers_content(unit, name, arrays)}
+            return {"kind": "numbers", **numbers_content(unit, name, arrays)}
         case GapUnit():
-            return {
-                "kind": "gap",
-                "lowers": list(unit.lowers),
-                "scales": [list(scale) for scale in unit.scales],
-                "upper": unit.upper,
-                "range": [unit.origin, unit.low, unit.high],
-                "gap": _numbers_content(unit.gap, name, arrays),
-                **({"days": [days and astuple(days) for days in unit.days]} if any(unit.days) else {}),
-            }
+            return {"kind": "gap", **gap_content(unit, name, arrays)}
         case CategoryUnit():
             arrays |= {f"{name}/counts": unit.counts, f"{name}/starts": unit.starts}
             texts = {column: values.tolist() for column, values in unit.values.items() if values.dtype == object}
@@ -294,100 +289,26 @@ def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
             return {"kind": "categories", "columns": list(unit.columns), "texts": texts, "numbers": list(numbers)}
 
 
-def _numbers_content(unit: NumberUnit, name: str, arrays: Arrays) -> dict[str, Any]:
-    arrays |= {f"{name}/least": unit.least, f"{name}/most": unit.most, f"{name}/means": unit.means}
-    match unit.inside:
-        case SeenValues(values, cumulative, starts):
-            kind, kept = "seen", {"seen": values, "cumulative": cumulative, "starts": starts}
-        case SmoothValues(knots):
-            kind, kept = "smooth", {"knots": knots}
-    arrays |= {f"{name}/{part}": array for part, array in kept.items()}
-    about = {"column": unit.column, "range": [unit.low, unit.high], "decimals": unit.decimals}
-    return {**about, "with_missing": unit.with_missing, "inside": kind}
-
-
 def _unit(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> Unit:
-    readers: dict[str, Callable[..., Unit]] = {"numbers": _numbers, "gap": _gap, "categories": _categories}
+    readers: dict[str, Callable[..., Unit]] = {"numbers": read_numbers, "gap": read_gap, "categories": _categories}
     if content["kind"] not in readers:
         raise ValueError(f"there is no unit of kind {content['kind']!r}")
     return readers[content["kind"]](content, name, arrays)
 
 
-def _gap(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> GapUnit:
-    origin, low, high = map(float, content["range"])
-    gap = _numbers(content["gap"], name, arrays)
-    lowers = tuple(content["lowers"])
-    scales = tuple((int(mine), int(theirs)) for mine, theirs in content["scales"])
-    days = tuple(ByDay(*each) if each else None for each in content.get("days", [None] * len(lowers)))
-    if not len(scales) == len(lowers) == len(days) or gap.column != content["upper"]:
-        raise ValueError(f"the parts of {content['upper']!r} do not fit each other")
-    return GapUnit(
-        lowers=lowers, scales=scales, upper=gap.column, origin=origin, low=low, high=high, gap=gap, days=days
-    )
-
-
-def _numbers(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> NumberUnit:
-    def listed(part: str, dtype: type[Any] = np.float64) -> NDArray[Any]:
-        return _listed(arrays, f"{name}/{part}", dtype)
-
-    least, most, means = map(listed, ("least", "most", "means"))
-    decimals, (low, high) = content["decimals"], map(float, content["range"])
-    inside: SeenValues | SmoothValues
-    if content["inside"] == "seen":
-        inside = SeenValues(listed("seen"), listed("cumulative"), listed("starts", np.int64))
-        fits = _climbing(inside.starts, len(inside.values)) and len(inside.starts) == len(least) + 1
-        fits = fits and len(inside.cumulative) == len(inside.values) + 1
-        fits = fits and _rising(inside.values) and _rising(inside.cumulative)
-    else:
-        inside = SmoothValues(arrays[f"{name}/knots"])
-        fits = inside.knots.shape == (len(least), KNOTS)
-    if not fits or not len(least) == len(most) == len(means) or not _rising(least) or (least > most).any():
-        raise ValueError(f"the spans of {content['column']!r} do not fit each other")
-    if decimals is not None and (not isinstance(decimals, int) or not 0 <= decimals <= MOST_DECIMALS):
-        raise ValueError(f"{content['column']!r} cannot have {decimals!r} decimals")
-    return NumberUnit(
-        column=str(content["column"]),
-        low=low,
-        high=high,
-        decimals=decimals,
-        with_missing=bool(content["with_missing"]),
-        least=least,
-        most=most,
-        means=means,
-        inside=inside,
-    )
-
-
 def _categories(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> CategoryUnit:
     columns = tuple(content["columns"])
-    counts, starts = _listed(arrays, f"{name}/counts", np.float64), _listed(arrays, f"{name}/starts", np.int64)
+    counts, starts = listed(arrays, f"{name}/counts", np.float64), listed(arrays, f"{name}/starts", np.int64)
     values: Arrays = {}
     for column in columns:
         if column in content["numbers"]:
-            values[column] = _listed(arrays, f"{name}/values/{column}", np.float64)
+            values[column] = listed(arrays, f"{name}/values/{column}", np.float64)
             continue
         texts = content["texts"][column]
         if not isinstance(texts, list) or not all(text is None or isinstance(text, str) for text in texts):
             raise ValueError(f"the values of {column!r} are not texts")
         values[column] = np.array(texts, dtype=object)
     lengths = {len(column) for column in values.values()}
-    if lengths != {len(counts)} or not _climbing(starts, len(counts)):
+    if lengths != {len(counts)} or not climbing(starts, len(counts)):
         raise ValueError(f"the values of {', '.join(columns)} do not fit each other")
     return CategoryUnit(columns=columns, values=values, counts=counts, starts=starts)
-
-
-def _listed(arrays: Mapping[str, NDArray[Any]], name: str, dtype: type[Any]) -> NDArray[Any]:
-    """Return an array (N,) of exactly this type. Raises: KeyError if it is missing, ValueError if it is another."""
-    array = arrays[name]
-    if array.ndim != 1 or array.dtype != dtype:
-        raise ValueError(f"{name} is of the type {array.dtype} and the shape {array.shape}")
-    return array
-
-
-def _rising(values: NDArray[Any]) -> bool:
-    return bool((np.diff(values) > 0).all())
-
-
-def _climbing(starts: NDArray[Any], end: int) -> bool:
-    """Return whether starts rise from 0 to `end`, without an empty span."""
-    return bool(len(starts) > 1 and starts[0] == 0 and starts[-1] == end and _rising(starts))

@@ -6,8 +6,8 @@ a span are not learned: they are drawn from its training values, or from a smoot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed, rising
+from ganforge.kinds.tables.columns import MOST_DECIMALS, Column
 from ganforge.kinds.tables.rules.conditions import Condition, all_of
-from ganforge.kinds.tables.rules.values import ByDay
 
 SPIKE = 0.03  # a value in more than this share of the rows gets a code of its own
 KEPT = 20_000  # distinct values kept of a column: beyond that their quantiles
@@ -223,120 +223,51 @@ def _kept(distinct: Numbers, cumulative: Numbers, starts: NDArray[np.int64]) -> 
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GapUnit:
-    """`upper` as its distance from the largest of `lowers`; from `origin` in rows where all of those are missing."""
-
-    lowers: tuple[str, ...]
-    scales: tuple[tuple[int, int], ...]  # for each of them: its unit and that of `upper`, in a common one
-    upper: str
-    origin: float
-    low: float  # the range of `upper`
-    high: float
-    gap: NumberUnit
-    days: tuple[ByDay | None, ...]  # for each of `lowers`: how it is compared by the day, if it is
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.upper,)
-
-    @property
-    def size(self) -> int:
-        return self.gap.size
-
-    @property
-    def complete(self) -> NDArray[np.bool_]:
-        """Return which codes stand for a value, (K,)."""
-        return self.gap.complete
-
-    @property
-    def by_day(self) -> list[tuple[str, str]]:
-        """Return the pairs of columns, lower and upper, that are compared by the day."""
-        return [(name, self.upper) for name, days in zip(self.lowers, self.days, strict=True) if days]
-
-    def encode(self, plain: Plain) -> Codes:
-        """Return (N,) codes; -1 for a missing value where training had none."""
-        return self.gap.encode_values(self.gaps(plain))
-
-    def gaps(self, plain: Plain) -> Numbers:
-        """Return how far the upper column is above its base, (N,), without the rounding noise of decimals."""
-        gaps = np.maximum(plain[self.upper] - self.base(plain), 0.0)
-        return self.gap.rounded(gaps, 0.0, np.inf)
-
-    def base(self, plain: Plain) -> Numbers:
-        """Return the base of the gap, (N,): the largest lower column that is not missing, else the origin.
-
-        It is moved up to what the upper column can hold: whole numbers above 2.5 begin at 3.
-        """
-        bases = []
-        for name, (mine, theirs), days in zip(self.lowers, self.scales, self.days, strict=True):
-            if days:
-                bases.append(days.least(plain[name]))
-            else:
-                bases.append(np.ceil(plain[name] * mine / theirs) if mine < theirs else plain[name] * (mine // theirs))
-        largest = np.fmax.reduce(bases)
-        return np.where(np.isnan(largest), self.origin, self.gap.lifted(largest))
-
-    def allowed(self, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
-        """Return which codes may stand for an allowed value above some value of the lower columns, (K,).
-
-        The row decides which of them do: see `allowed_above`.
-        """
-        asked = all_of(conditions, self.upper)
-        return np.where(self.complete, not asked.nothing, asked.missing)
-
-    def allowed_above(self, least: Numbers, most: Numbers, conditions: tuple[Condition, ...]) -> NDArray[np.bool_]:
-        """Return which codes lead from a base in least..most (N,) to a value that meets all conditions, (N, K)."""
-        asked = all_of(conditions, self.upper)
-        reach = np.stack([self.gap.least, self.gap.most])  # (2, K')
-        may = (least[:, None] + reach[0] <= asked.high) & (most[:, None] + reach[1] >= asked.low) & (not asked.nothing)
-        none = ~may.any(axis=1) & (not asked.nothing)  # no gap that was seen leads there: the nearest, and `decode`
-        may[none, np.argmin(np.abs(least[none, None] + reach[0] - asked.low), axis=1)] = True
-        missing = self.allowed(conditions)[: int(self.gap.with_missing)]
-        return np.concatenate([np.broadcast_to(missing, (len(may), len(missing))), may], axis=1)
-
-    def decode(
-        self, codes: Codes, conditions: tuple[Condition, ...], random: np.random.Generator, plain: Plain
-    ) -> dict[str, NDArray[Any]]:
-        """Draw a value (N,) for each code, not below `plain`'s lower columns, within all conditions, with certainty.
-
-        Where the lower columns leave none, it is missing: in training they are so high only in rows without a value.
-        """
-        base = self.base(plain)
-        asked = all_of(conditions, self.upper)
-        low, high = max(asked.low, self.low), min(asked.high, self.high)
-        gap = self.gap.decode(codes, (), random, np.maximum(low - base, 0.0), np.maximum(high - base, 0.0))[self.upper]
-        values = self.gap.rounded(base + gap, np.maximum(base, low), np.maximum(high, base))
-        named = asked.numbers
-        if named is not None and len(named):  # the nearest number that is named and not below
-            at = np.searchsorted(named, np.maximum(values, base), "left")
-            values = np.where(np.isnan(values), values, named[np.minimum(at, len(named) - 1)])
-        return {self.upper: np.where(base > high, np.nan, values) if self.gap.with_missing else values}
+# ---- as JSON and arrays, and back ---------------------------------------------------------------------------------
 
 
-def fit_gaps(
-    lowers: Sequence[Column],
-    column: Column,
-    plain: Plain,
-    rows: int,
-    spans: int,
-    inside: Inside,
-    days: Sequence[ByDay | None] | None = None,
-) -> GapUnit:
-    """Fit the unit.
+def numbers_content(unit: NumberUnit, name: str, arrays: Arrays) -> dict[str, Any]:
+    """Return a unit's JSON content, and add its arrays under this name."""
+    arrays |= {f"{name}/least": unit.least, f"{name}/most": unit.most, f"{name}/means": unit.means}
+    match unit.inside:
+        case SeenValues(values, cumulative, starts):
+            kind, kept = "seen", {"seen": values, "cumulative": cumulative, "starts": starts}
+        case SmoothValues(knots):
+            kind, kept = "smooth", {"knots": knots}
+    arrays |= {f"{name}/{part}": array for part, array in kept.items()}
+    about = {"column": unit.column, "range": [unit.low, unit.high], "decimals": unit.decimals}
+    return {**about, "with_missing": unit.with_missing, "inside": kind}
 
-    Args: plain training rows, in which the rule holds; days as GapUnit.days; the others as for `fit_numbers`.
-    """
-    values = plain[column.name]
-    distance = column.model_copy(update={"minimum": 0.0, "maximum": None})
-    unit = GapUnit(
-        lowers=tuple(lower.name for lower in lowers),
-        scales=tuple((lower.unit, column.unit) for lower in lowers),
-        upper=column.name,
-        origin=float(np.nanmin(values)) if not np.isnan(values).all() else 0.0,
-        low=-np.inf if column.minimum is None else column.minimum,
-        high=np.inf if column.maximum is None else column.maximum,
-        gap=fit_numbers(distance, np.zeros(1), rows, spans, inside),
-        days=tuple(days or [None] * len(lowers)),
+
+def read_numbers(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> NumberUnit:
+    """Build the unit from `numbers_content`'s output. Raises: ValueError, KeyError if its parts do not fit."""
+
+    def part(of: str, dtype: type[Any] = np.float64) -> NDArray[Any]:
+        return listed(arrays, f"{name}/{of}", dtype)
+
+    least, most, means = map(part, ("least", "most", "means"))
+    decimals, (low, high) = content["decimals"], map(float, content["range"])
+    inside: SeenValues | SmoothValues
+    if content["inside"] == "seen":
+        inside = SeenValues(part("seen"), part("cumulative"), part("starts", np.int64))
+        fits = climbing(inside.starts, len(inside.values)) and len(inside.starts) == len(least) + 1
+        fits = fits and len(inside.cumulative) == len(inside.values) + 1
+        fits = fits and rising(inside.values) and rising(inside.cumulative)
+    else:
+        inside = SmoothValues(arrays[f"{name}/knots"])
+        fits = inside.knots.shape == (len(least), KNOTS)
+    if not fits or not len(least) == len(most) == len(means) or not rising(least) or (least > most).any():
+        raise ValueError(f"the spans of {content['column']!r} do not fit each other")
+    if decimals is not None and (not isinstance(decimals, int) or not 0 <= decimals <= MOST_DECIMALS):
+        raise ValueError(f"{content['column']!r} cannot have {decimals!r} decimals")
+    return NumberUnit(
+        column=str(content["column"]),
+        low=low,
+        high=high,
+        decimals=decimals,
+        with_missing=bool(content["with_missing"]),
+        least=least,
+        most=most,
+        means=means,
+        inside=inside,
     )
-    return replace(unit, gap=fit_numbers(distance, unit.gaps(plain), rows, spans, inside))

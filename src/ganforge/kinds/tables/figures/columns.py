@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.format import short
-from ganforge.kinds.tables.columns import TIMES, Column
+from ganforge.kinds.tables.columns import TIMES, Column, learned
 from ganforge.kinds.tables.rules.values import moment, write_time
 
 REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that nobody confuses them; the page's own colours
@@ -32,6 +32,7 @@ DOTS = 150  # per inch
 SMALL, NORMAL = 8.5, 10.5  # points
 LETTERS = 18  # of a name before it is cut
 MOST_DRAWN = 20_000  # rows of each side
+DRAWN_AT_A_LOOK = 6  # columns
 SKEWED = 20.0  # high end over the median, from which on an axis is logarithmic
 
 Floats = NDArray[np.float64]
@@ -53,6 +54,11 @@ def legend(drawn: SubFigure, real: str = "real rows", made: str = "generated row
     """Add a legend of the colours."""
     keys = [Patch(color=REAL, label=real), Patch(color=GENERATED, label=made)]
     drawn.legend(handles=keys, loc="upper left", ncols=2, frameon=False, fontsize=NORMAL, labelcolor=INK)
+
+
+def learned_names(columns: Sequence[Column]) -> list[str]:
+    """Return the first learned columns: as many as a look can draw without delaying training."""
+    return [column.name for column in learned(columns)][:DRAWN_AT_A_LOOK]
 
 
 def plain_axes(axes: Axes, title: str, colour: str = INK) -> None:

@@ -19,8 +19,8 @@ from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, r
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
 from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
+from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
-from ganforge.kinds.tables.codec.numbers import GapUnit
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
 from ganforge.kinds.tables.generate.game import build_row_networks

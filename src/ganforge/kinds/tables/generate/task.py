@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from safetensors.numpy import load, save
 from torch import nn
 
-from ganforge.contracts import Batch, Feed, Game, Job, Plain, Task, Tell
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
-from ganforge.kinds.tables.columns import Column, RowSettings, TableData, columns_of, learned
-from ganforge.kinds.tables.figures.columns import draw_columns
+from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
+from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
 from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
-from ganforge.kinds.tables.measures.blocks import first_rows_block
+from ganforge.kinds.tables.linked.source import holds_several
+from ganforge.kinds.tables.linked.task import LinkedJob, join_tables, plan_tables, reopen_tables
+from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
-from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.rules import broken
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from ganforge.kinds.tables.impute import Impute
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
-SHOWN = 8  # rows that the report shows
-DRAWN = 6  # columns that a look draws
 
 
 class GenerateRows(Task):
@@ -64,16 +63,22 @@ class GenerateRows(Task):
         wide=True,
     )
 
-    def plan(self, request: Request, tell: Tell) -> RowsJob:
-        """Open the table and choose everything that the person did not. Raises: DataError, RecipeError."""
+    def plan(self, request: Request, tell: Tell) -> RowsJob | LinkedJob:
+        """Open the table, or two, and choose everything that the person did not. Raises: DataError, RecipeError."""
+        if holds_several(request.source):
+            return plan_tables(begin(request, GenerateRows), tell)
         return plan_job(begin(request, GenerateRows), tell, self)
 
-    def open(self, recipe: Recipe, tell: Tell) -> RowsJob:
+    def open(self, recipe: Recipe, tell: Tell) -> RowsJob | LinkedJob:
         """Open the job of a recipe again. Raises: DataError if the table is missing or has changed."""
+        if isinstance(recipe.data, TableData) and recipe.data.tables:
+            return reopen_tables(recipe, recipe.data, tell)
         return open_job(recipe, tell, self)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Build the game of two on the rows that were sent."""
+        if "children" in brief:
+            return join_tables(recipe, brief, examples)
         codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
         feed = TensorFeed(recipe.compute.device, **examples)
         return build_row_game(recipe, codec, feed), feed
@@ -98,7 +103,7 @@ class GenerateRows(Task):
         samples = job.model(product).draw(count, seed=2)
         label = None if job.recipe.ask.label == "none" else job.recipe.ask.label
         found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
-        first_rows = _as_text(samples, columns)
+        first_rows = first_rows_of(samples, columns)
         rules = broken(table.codec.rules, samples, table.train_rows, columns)
         worst = [column["name"] for column in found.facts["columns"]]
         write_whole(run.figure("columns"), draw_columns(table.train_rows, samples, columns, worst))
@@ -118,7 +123,9 @@ def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
     """Plan the job of a task on rows from its draft. Raises: DataError, RecipeError."""
     inspected = inspect_asked(draft.request)
     tell("reading", count=inspected.survey.rows, source=draft.request.source)
-    table = open_table(inspected, choose_rows(draft, inspected), draft.request.seed, draft.device)
+    table = open_table(
+        inspected, choose_rows(draft, inspected.rules, inspected.survey.rows), draft.request.seed, draft.device
+    )
     return RowsJob(plan_rows(draft, inspected, table, tell), table, tell, task)
 
 
@@ -198,11 +205,6 @@ class RowsJob(Job):
         return RowModel(whole, latent_size, self.table.codec, rows.candidates, self.recipe.task)
 
 
-def learned_names(columns: Sequence[Column]) -> list[str]:
-    """Return the first learned columns: as many as a look can draw without delaying training."""
-    return [column.name for column in learned(columns)][:DRAWN]
-
-
 def inspect_asked(request: Request) -> InspectedTable:
     """Inspect the requested table, with a person's corrections. Raises: as `inspect_table`."""
     plan = request.options.get("plan")
@@ -214,11 +216,3 @@ def inspect_asked(request: Request) -> InspectedTable:
             f"There is no column {request.label!r} in the table.", did_you_mean(str(request.label), names)
         )
     return inspected
-
-
-def _as_text(samples: Plain, columns: Sequence[Column]) -> dict[str, Any]:
-    """Format the first generated rows as they are written to a file."""
-    frame = from_plain({name: values[:SHOWN] for name, values in samples.items()}, columns)
-    texts = frame.astype(object).where(frame.notna(), "").astype(str).to_numpy()
-    rows = [[None if text == "" else text for text in row] for row in texts]
-    return {"columns": [column.name for column in columns], "rows": rows}

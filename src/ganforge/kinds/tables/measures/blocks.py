@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ganforge.contracts import Plain
+from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.measures.intervals import rival_rows, score
 from ganforge.records import Block, Content, Figure, Prose, Rows
 
 MOST_COLUMNS, MOST_PAIRS = 60, 15  # that are listed
+SHOWN = 8  # first rows
 HEADS = {
     "table_quality": "Quality",
     "column_shapes": "Columns",
@@ -45,6 +49,14 @@ def table_blocks(facts: Mapping[str, Any]) -> tuple[Block, ...]:
     if facts["pairs"]:
         blocks.append(_pairs(facts["pairs"]))
     return (*blocks, Block("Does it copy?", "", (Prose((str(facts["nearest"]),)),)))
+
+
+def first_rows_of(samples: Plain, columns: Sequence[Column]) -> dict[str, Any]:
+    """Format the first generated rows as they are written to a file: {columns, rows}."""
+    frame = from_plain({name: values[:SHOWN] for name, values in samples.items()}, columns)
+    texts = frame.astype(object).where(frame.notna(), "").astype(str).to_numpy()
+    rows = [[None if text == "" else text for text in row] for row in texts]
+    return {"columns": [column.name for column in columns], "rows": rows}
 
 
 def first_rows_block(first_rows: Mapping[str, Any]) -> Block:

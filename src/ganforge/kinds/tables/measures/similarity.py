@@ -164,7 +164,7 @@ def similarity(real: Coded, fake: Coded) -> Similarity:
             shapes[:, place] = 1 - kolmogorov_smirnov(real.numbers[name], fake.numbers[name], blocks)
         else:
             shapes[:, place] = 1 - total_variation(real.codes[name], fake.codes[name], real.sizes[name], blocks)
-    pairs, related = _pairs(names, real, fake, blocks)  # (B + 1, C, C)
+    pairs, related = compare_pairs(names, real, fake, blocks)  # (B + 1, C, C)
     shape_means, pair_means = shapes.mean(axis=1), None
     quality = shape_means
     if len(names) > 1:
@@ -181,8 +181,17 @@ def similarity(real: Coded, fake: Coded) -> Similarity:
     )
 
 
-def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return scores (blocks + 1, C, C), and which pairs count (C, C): the related ones, or all if none is related."""
+def compare_pairs(
+    names: tuple[str, ...],
+    real: Coded,
+    fake: Coded,
+    blocks: int,
+    least: tuple[float, float] = (RELATED_NUMBERS, RELATED),
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return scores (blocks + 1, C, C), and which pairs count (C, C): the related ones, or all if none is related.
+
+    Args: least the correlation of two numbers, and Cramer's V of other pairs, from which on they are related.
+    """
     scores = np.full((blocks + 1, len(names), len(names)), np.nan)
     related = np.zeros((len(names), len(names)), bool)
     numbers = [i for i, name in enumerate(names) if name in real.numbers]
@@ -194,7 +203,7 @@ def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tup
             both.append(correlations((given - centre) / scale, blocks))
         scores[np.ix_(range(blocks + 1), numbers, numbers)] = 1 - np.abs(both[0] - both[1]) / 2
         scores[:, numbers, numbers] = np.nan
-        related[np.ix_(numbers, numbers)] = np.abs(both[0][0]) >= RELATED_NUMBERS
+        related[np.ix_(numbers, numbers)] = np.abs(both[0][0]) >= least[0]
     mine, theirs = ([np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names] for side in (real, fake))
     sizes = [min(real.sizes[name], MOST_PAIR_VALUES + 2) for name in names]
     for i, j in combinations(range(len(names)), 2):
@@ -204,7 +213,7 @@ def _pairs(names: tuple[str, ...], real: Coded, fake: Coded, blocks: int) -> tup
         cells = block_shares(mine[i] * sizes[j] + mine[j], size, blocks)
         fake_cells = block_shares(theirs[i] * sizes[j] + theirs[j], size, blocks)
         scores[:, i, j] = scores[:, j, i] = 1 - np.abs(cells - fake_cells).sum(axis=1) / 2
-        related[i, j] = related[j, i] = cramers_v(cells[0].reshape(sizes[i], sizes[j]), real.count) >= RELATED
+        related[i, j] = related[j, i] = cramers_v(cells[0].reshape(sizes[i], sizes[j]), real.count) >= least[1]
     np.fill_diagonal(related, False)
     return scores, related if related.any() else ~np.eye(len(names), dtype=bool)
 

@@ -20,6 +20,7 @@ from ganforge.kinds.tables.columns import TIMES, Column
 from ganforge.kinds.tables.reading.date_format import parse_dates, write_dates
 from ganforge.kinds.tables.reading.intervals import edges_of, has_intervals, intervals
 from ganforge.kinds.tables.reading.number_format import ANY_NUMBER, is_plain, read_numbers, write_numbers
+from ganforge.kinds.tables.reading.numeric_dates import FORMS, moments_from, numbers_from
 from ganforge.kinds.tables.reading.time_format import parse_times, time_form, write_times
 
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
@@ -232,10 +233,10 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
-    if column.is_number and is_text(array.type):
+    if column.is_number and is_text(array.type) and column.format not in FORMS:
         array = parsed(array, column)
     if column.kind in TIMES:
-        moments = microseconds(array)
+        moments = microseconds(moments_from(array, column))
         counts = moments.fill_null(0).to_numpy(zero_copy_only=False)
         # exact: microseconds after 2255 are beyond a float's digits
         values = counts // column.unit + (counts % column.unit) / column.unit
@@ -287,6 +288,9 @@ def _numbers(values: NDArray[Any], column: Column) -> pa.Array:
 def _moments(values: NDArray[Any], column: Column) -> pa.Array:
     kind = arrow_type(column.dtype)
     values = values.astype(np.float64, copy=False)
+    if column.format in FORMS:
+        numbers = pa.array(numbers_from(values, column.format or ""), from_pandas=True)
+        return numbers.cast(pa.int64()).cast(kind)
     missing = np.isnan(values)
     counts = np.rint(np.where(missing, 0.0, values)).astype(np.int64) * column.unit
     array = pa.array(counts, pa.int64(), mask=missing)
@@ -318,6 +322,8 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
             return write_dates(microseconds(array), form, 3 if milliseconds else 6, column.zone)
         case "time" if column.kind in TIMES:
             return write_times(microseconds(array), time_form(column))
+        case "number" if column.format in FORMS:
+            return array.cast(pa.int64()).cast(pa.string())
         case "number":
             return write_numbers(array, column.format or "", whole=column.kind == "integer")
     return array.cast(pa.string())

@@ -24,6 +24,7 @@ from ganforge.kinds.tables.reading.arrays import (
     parsed,
 )
 from ganforge.kinds.tables.reading.number_format import NUMBER, WITH_ZEROS, is_plain
+from ganforge.kinds.tables.reading.numeric_dates import WRITTEN, moments_from
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.text_values import Meaning, decimals_of
 
@@ -71,6 +72,10 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
         about["zone"] = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else zone
     if profile.base in ("number", "datetime", "time") and values:
         about |= {"minimum": profile.minimum / unit, "maximum": profile.maximum / unit}
+    if kind == "datetime" and profile.base != "datetime":
+        form = profile.numeric_dates.form or ""
+        about |= {"format": form, "resolution": "D"}
+        about["minimum"], about["maximum"] = profile.numeric_dates.ends[form]
     if kind == "decimal":
         about["decimals"] = profile.decimals
     if kind == "identifier" and profile.base == "text":
@@ -133,6 +138,8 @@ def _kind_of_text(profile: Profile, categorical: bool) -> tuple[ColumnKind, str]
     of = f"{distinct_words(profile)} different texts in {values:,} rows"
     if categorical:
         return "category", f"a categorical: {of}"
+    if form := profile.numeric_dates.by_nature(profile.distinct.count):
+        return "datetime", f"texts that are calendar days ({form}): {of}"
     long_and_spaced = profile.letters >= LONG * profile.texts and 2 * profile.spaced >= profile.texts
     if long_and_spaced and share >= SENTENCES:
         return "identifier", f"sentences: {of}"
@@ -143,6 +150,8 @@ def _kind_of_text(profile: Profile, categorical: bool) -> tuple[ColumnKind, str]
 
 def _kind_of_number(profile: Profile) -> tuple[ColumnKind, str]:
     words = distinct_words(profile)
+    if form := profile.numeric_dates.by_nature(profile.distinct.count):
+        return "datetime", f"whole numbers that are calendar days ({form}): {words} different"
     if not profile.whole_type and not profile.whole:
         digits = "many digits" if profile.decimals is None else f"{profile.decimals} decimals"
         return "decimal", f"numbers with {digits}: {words} different"
@@ -183,7 +192,9 @@ def _does(kind: ColumnKind, profile: Profile, about: dict[str, Any]) -> str:
             does = f"never learned: placeholders such as {profile.pattern.placeholder}{1:0{example.count('0')}d}"
     if kind == "decimal" and profile.decimals is not None:
         does += f" with {profile.decimals} decimals"
-    if kind in TIMES and about["resolution"] != "us":
+    if kind == "datetime" and about["format"] in WRITTEN:
+        does += f", written as {WRITTEN[about['format']]}"
+    elif kind in TIMES and about["resolution"] != "us":
         does += f", to the {_UNIT_WORDS[about['resolution']]}"
     if kind == "datetime" and profile.finer:
         does += ", to the microsecond: the digits beyond are left out"
@@ -238,7 +249,7 @@ def _check_kind(source: TableSource, profile: Profile, dtype: Any, found: Column
         "constant": True,
         "identifier": text or profile.whole_type,
         "boolean": profile.base == "truth",
-        "datetime": profile.base == "datetime",
+        "datetime": profile.base == "datetime" or profile.numeric_dates.form is not None,
         "time": profile.base == "time",
         "duration": profile.base == "time",
         "integer": text or profile.base == "number",
@@ -349,6 +360,8 @@ def _arrays(source: TableSource, column: Column | Profile) -> Iterator[pa.Array]
     for frame in source.chunks():
         values = arrow_from(frame[column.name])
         values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        if isinstance(column, Column) and column.kind == "datetime":
+            values = moments_from(values, column)
         meant = isinstance(column, Column) and column.is_number and is_text(values.type)
         yield parsed(values, column) if meant else values
 

@@ -68,7 +68,7 @@ def notices_of(source: TableSource, profiles: Sequence[Profile], columns: Sequen
     words += [
         sentence for sentence in [not_learned([column.name for column in columns if column.is_made_up])] if sentence
     ]
-    return words + _longer_identifiers(profiles, columns)
+    return words + _nearly_dates(profiles, columns) + _longer_identifiers(profiles, columns)
 
 
 def _on_meaning(profile: Profile, meaning: Meaning | None) -> Iterator[str]:
@@ -94,6 +94,17 @@ def _on_meaning(profile: Profile, meaning: Meaning | None) -> Iterator[str]:
         known = f"as in {meaning.zone}, whose clocks new rows show"
         zone = known if meaning.zone != "UTC" else "which are of no zone that is known here: new rows are in UTC"
         yield f"The times of {name!r} have {meaning.several} offsets, {zone}."
+
+
+def _nearly_dates(profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
+    """Return a sentence for each column of whole numbers of which only some are not calendar days."""
+    pairs = [(column, profile.numeric_dates) for profile, column in zip(profiles, columns, strict=True)]
+    return [
+        f"Nearly all numbers of {column.name!r} are calendar days ({found[0]}), but {found[1]:.0f} is not: so they are "
+        "learned as whole numbers, and days that no calendar has are made. Leave a cell without a day empty."
+        for column, dates in pairs
+        if column.kind == "integer" and (found := dates.nearly(column.distinct))
+    ]
 
 
 def _longer_identifiers(profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:

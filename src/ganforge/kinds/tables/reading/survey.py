@@ -20,6 +20,7 @@ from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, MOST_DECIMALS, NU
 from ganforge.kinds.tables.reading.arrays import Base, arrow_from, base_of, is_text, microseconds, parsed
 from ganforge.kinds.tables.reading.column_types import as_asked, column_of, is_learned_as_values
 from ganforge.kinds.tables.reading.notices import notices_of
+from ganforge.kinds.tables.reading.numeric_dates import NumericDates
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.text_values import Meaning, Reading, without_missing
 
@@ -89,6 +90,7 @@ class Profile:
     letters: int = 0  # of the different texts of each chunk
     texts: int = 0
     spaced: int = 0  # texts with a blank
+    numeric_dates: NumericDates = field(default_factory=NumericDates)
 
     def update(self, array: pa.Array) -> None:
         """Args: array (N,), the column's next rows (dtypes.arrow_from). Raises: DataError for infinite values."""
@@ -117,6 +119,8 @@ class Profile:
         hashes = pd.util.hash_array(words.to_numpy(zero_copy_only=False), categorize=False)
         self.distinct.add(hashes, len(array) - array.null_count)
         self.pattern.update(words)
+        digits = len(words) if pc.all(pc.match_substring_regex(words, "^[0-9]{6,8}$")).as_py() else 0
+        self.numeric_dates.update(words.cast(pa.float64()).to_numpy() if digits else np.full(len(words), np.nan))
         self.texts += len(words)
         self.letters += pc.sum(pc.utf8_length(words)).as_py()
         self.spaced += pc.sum(pc.match_substring(words, " ").cast(pa.int64())).as_py()
@@ -138,6 +142,7 @@ class Profile:
         self.minimum, self.maximum = min(self.minimum, float(numbers.min())), max(self.maximum, float(numbers.max()))
         bits = exact.astype(np.int64) if self.whole_type else numbers + 0.0  # -0.0 becomes 0.0
         self.distinct.add(bits.view(np.uint64), len(exact))
+        self.numeric_dates.update(numbers)
         if self.whole_type:
             self._update_counters(array, exact, first_row)
         else:

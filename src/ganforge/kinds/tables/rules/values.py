@@ -269,7 +269,9 @@ def _by_format(text: str, form: str | None) -> _Dated | None:
             when = datetime.strptime(text, shorter)
         except ValueError:
             continue
-        unit = next((unit for part, unit in _UNITS if part in shorter), "D" if "%d" in shorter else "M")
+        if re.fullmatch(r"(%[A-Za-z])+", shorter) and when.strftime(shorter) != text:
+            continue  # strptime reads 202411 as the first of January
+        unit = next((unit for part, unit in _UNITS if part in shorter), "D" if re.search("%d|%j", shorter) else "M")
         return pd.Period(when.replace(tzinfo=None), freq=unit), when.tzinfo, Fraction(0)
     return None
 
