@@ -233,10 +233,10 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
-    if column.is_number and is_text(array.type) and column.format not in FORMS:
-        array = parsed(array, column)
+    if column.is_number:
+        array = parsed(array, column) if is_text(array.type) else moments_from(array, column)
     if column.kind in TIMES:
-        moments = microseconds(moments_from(array, column))
+        moments = microseconds(array)
         counts = moments.fill_null(0).to_numpy(zero_copy_only=False)
         # exact: microseconds after 2255 are beyond a float's digits
         values = counts // column.unit + (counts % column.unit) / column.unit
@@ -355,6 +355,8 @@ def parsed(texts: pa.Array, column: Column) -> pa.Array:
     """Return the values (N,) that texts mean in a column of numbers, moments or times, null for other texts."""
     texts = texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
     texts = pc.utf8_trim_whitespace(texts.cast(pa.string()))
+    if column.format in FORMS:
+        return moments_from(texts, column)
     if column.kind == "datetime":
         return parse_dates(texts, _date_form(column) or "").cast(pa.timestamp("us", column.zone))
     if column.kind in TIMES:

@@ -360,10 +360,9 @@ def _arrays(source: TableSource, column: Column | Profile) -> Iterator[pa.Array]
     for frame in source.chunks():
         values = arrow_from(frame[column.name])
         values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-        if isinstance(column, Column) and column.kind == "datetime":
-            values = moments_from(values, column)
-        meant = isinstance(column, Column) and column.is_number and is_text(values.type)
-        yield parsed(values, column) if meant else values
+        if isinstance(column, Column) and column.is_number:
+            values = parsed(values, column) if is_text(values.type) else moments_from(values, column)
+        yield values
 
 
 def _repeated() -> Offence:

@@ -73,9 +73,9 @@ class Meaning:
                 form = self.number_format
                 return form.parse(texts).null_count == 0 if form else bool(re.match(NUMBER, text))
             case "date":
-                return parse_dates(texts, self.form or "").null_count == 0
+                return bool(parse_dates(texts, self.form or "").null_count == 0)
             case "time" | "length":
-                return parse_times(texts, self.form or "").null_count == 0
+                return bool(parse_times(texts, self.form or "").null_count == 0)
         return False
 
     @property
@@ -225,7 +225,7 @@ class Reading:
         elif bare.endswith("z"):
             several = len(self.offsets)
             zone = zone_of_offsets(self.pairs[best]) if several > 1 else f"UTC{_with_colon(*self.offsets)}"
-            bare = bare if several > 1 else re.sub("%:?z$", *self.offsets, bare)
+            bare = bare if several > 1 else re.sub("%:?z$", "".join(self.offsets), bare)
         yield (
             self.fits[best],
             Meaning(
