@@ -24,7 +24,7 @@ FORMS = {
     "price": [f"${1000 + 37 * i % 900:,}.{i % 100:02d}" for i in COUNT],
     "share": [f"{i % 90 + 0.5:.1f}%" for i in COUNT],
     "balance": [f"({i * 17 % 3000:,})" if i % 3 else f"{i * 17 % 3000 + 1:,}" for i in COUNT],
-    "euro": [f"{i % 7}.{i % 900 + 100},{i % 90 + 10} €" for i in COUNT],
+    "euro": [f"{i % 7 + 1}.{i % 900 + 100},{i % 90 + 10} €" for i in COUNT],
     "weight": [f"{i % 60 + 1} kg" for i in COUNT],
     "opened": [f"{i % 24:02d}:{i * 7 % 60:02d}" for i in COUNT],
     "left": [f"{(i + 11) % 12 + 1}:{i % 60:02d} {'pm' if i % 2 else 'am'}" for i in COUNT],
@@ -66,13 +66,13 @@ def test_new_rows_have_the_forms_and_meet_conditions_in_them(run: Path, tmp_path
     out = sample(run, 100, out=tmp_path / "new.csv", where=where)
     made = pd.read_csv(out, dtype="str")
     for name in FORMS:
-        shape = FRAME[name].str.replace(r"\d+", "9", regex=True).str.replace("[A-Z][a-z]+", "A", regex=True)
-        assert set(made[name].str.replace(r"\d+", "9", regex=True).str.replace("[A-Z][a-z]+", "A", regex=True)) <= {
-            *shape
-        }
-    assert (made["opened"] >= "12:00").all() and (
-        made["price"].str.slice(1).str.replace(",", "").astype(float) >= 1500
-    ).all()
+        shapes = [
+            set(values.dropna().str.replace(r"\d+", "9", regex=True).str.replace("[A-Z][a-z]+", "A", regex=True))
+            for values in (made[name], FRAME[name])
+        ]
+        assert shapes[0] <= shapes[1]
+    assert (made["opened"] >= "12:00").all()
+    assert (made["price"].str.slice(1).str.replace(",", "").astype(float) >= 1500).all()
     assert (made["weight"].str.removesuffix(" kg").astype(int) <= 20).all()
 
 
@@ -81,7 +81,7 @@ def test_cells_that_mean_nothing_are_filled_and_others_stay_to_the_letter(run: P
     apply(run, run.parent / "t.csv", out)
     filled = pd.read_csv(out, dtype="str", keep_default_na=False)[list(FORMS)]
     strays = given.isin(["?", "#DIV/0!"])
-    assert (filled == given)[~strays].isna().sum().sum() == strays.sum().sum() == 2 * len(FORMS)
+    assert strays.sum().sum() == 2 * len(FORMS)
     assert not filled.isin(["?", "#DIV/0!", ""]).any().any() and (filled == given).mask(strays, True).all().all()
 
 

@@ -45,6 +45,7 @@ _SHAPES = {  # of each directive, in a text with a 9 for each digit
     "%B": "(?:January|February|March|April|May|June|July|August|September|October|November|December)",
     "%^b": "(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)",
 }  # fmt: skip
+_KNOWN = {*_SHAPES, "%y", "%m", "%d", "%H", "%I", "%M", "%S", "%j", "%-m", "%-d", "%-H", "%-I", "%z", "%:z"}
 _DIRECTIVE = re.compile(r"%[-^]?[A-Za-z]")
 _OFFSET_SHAPE = re.compile(r"(?P<offset>Z| ?[+-]99(?P<colon>:?)99)$")
 _OFFSET = re.compile(r" ?(?:Z|[+-]\d\d:?\d\d|%:?z)$")
@@ -134,7 +135,10 @@ def write_dates(moments: pa.Array, form: str, digits: int, zone: str | None) -> 
     """Format moments (N,), int64 microseconds since 1970 in UTC or on a clock without a zone, each distinct one once.
 
     Args: digits of a second behind the point, where the form has %f; zone whose clock is shown where the form has %z.
+    Raises: ValueError for a form with other directives, which may be a stranger's.
     """
+    if strange := set(re.findall(r"%[-^:]?.?", form)) - _KNOWN:
+        raise ValueError(f"{form!r} is not a form of dates: {min(strange)} means nothing")
     coded = moments.dictionary_encode()
     bare, offset = split_offset(form)
     clock, behind = coded.dictionary.cast(pa.timestamp("us")), pa.scalar(offset)
