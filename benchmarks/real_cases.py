@@ -100,6 +100,16 @@ def untold(words: str) -> Check:
     return check
 
 
+def recipe(*words: str) -> Check:
+    """The recipe of the run holds these words."""
+
+    def check(outcome: Outcome) -> str | None:
+        content = (outcome.run / "recipe.json").read_text("utf-8")
+        return next((f"the recipe has no {word!r}" for word in words if f'"{word}"' not in content), None)
+
+    return _checked(check)
+
+
 def form(column: str, pattern: str) -> Check:
     """Every cell that is there has this form (a regular expression for the whole cell)."""
 

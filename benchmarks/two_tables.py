@@ -79,6 +79,7 @@ def integrity(run: Path, children: int, per_parent: float, folder: Path) -> dict
     """Draw so many children at least, and count what is broken."""
     gf.sample(run, int(1.1 * children / per_parent), folder, seed=3)
     people, orders = (pd.read_csv(folder / f"{name}.csv") for name in ("customers", "orders"))
+    orders["day"] = pd.to_datetime(orders["ordered"])
     ordered = orders.sort_values(["customer_id", "ordered"], kind="stable")
     first = people.set_index("id")["since"].reindex(ordered["customer_id"]).to_numpy()
     return {
@@ -86,7 +87,7 @@ def integrity(run: Path, children: int, per_parent: float, folder: Path) -> dict
         "orphans": int((~orders["customer_id"].isin(people["id"])).sum()),
         "keys_twice": int(people["id"].duplicated().sum() + orders["number"].duplicated().sum()),
         "before_the_customer": int((ordered["ordered"].to_numpy() < first).sum()),
-        "out_of_order": int((orders["ordered"] < orders.groupby("customer_id")["ordered"].cummax()).sum()),
+        "out_of_order": int((orders["day"] < orders.groupby("customer_id")["day"].cummax()).sum()),
         "without_children": int((~people["id"].isin(orders["customer_id"])).sum()),
     }
 
@@ -102,12 +103,14 @@ def measure(seed: int, customers: int, examples: int, children: int, folder: Pat
     _, orders = shop(customers, seed)
     counted = integrity(run.folder, children, len(orders) / customers, folder / f"new{seed}")
     told = {measure["name"]: measure for measure in found["measures"]}
+    floors = found["floor_across"]
     for name in ("children_per_parent", "parent_child", "siblings", "parent_table_quality", "parent_detection",
                  "child_table_quality", "child_detection"):  # fmt: skip
         one = told[name]
+        real = "{:.3f} ({:.3f} to {:.3f})".format(*floors[name]) if name in floors else f"{one['floor']:.3f}"
         print(
             f"seed {seed}  {name:22} {one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})  "
-            f"real {one['floor']:.3f}  reference {one['reference']:.3f}"
+            f"real {real}  reference {one['reference']:.3f}"
         )
     print(f"seed {seed}  {counted}  {seconds:.0f} s  {found['verdict']['headline']}", flush=True)
     return {"seed": seed, "measures": told, "integrity": counted, "seconds": seconds, "verdict": found["verdict"]}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 from ganforge import TableGAN
 from ganforge.core.files import MANIFEST
 from ganforge.errors import DataError, InputError, RecipeError
+from ganforge.kinds.tables.generate import anomaly, predict
 from ganforge.table_gan import read_bundle, write_bundle
 
 RANDOM = np.random.default_rng(0)
@@ -94,6 +96,29 @@ def test_missing_cells_are_filled_and_others_are_left(fitted: TableGAN) -> None:
     there = holes["height"].notna()
     np.testing.assert_array_equal(filled["height"][there], holes["height"][there])
     assert set(filled["income"]) == {"low", "high"}
+
+
+def test_one_model_predicts_judges_and_draws_as_asked(fitted: TableGAN, saved: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(predict, "TAUGHT", 1_000)
+    monkeypatch.setattr(anomaly, "TAUGHT", 1_000)
+    monkeypatch.setattr(anomaly, "RANKED", 200)
+    answers, chances = fitted.predict(FRAME), fitted.predict_proba(FRAME)  # of y: the label
+    assert answers.shape == (ROWS,)
+    assert set(chances.columns) == {"high", "low"} and chances.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+    assert (chances.idxmax(axis=1).to_numpy() == answers).mean() > 0.99
+    assert np.array_equal(TableGAN.load(saved).predict(FRAME), answers)
+    numbers = fitted.predict(FRAME.assign(income=TARGET.to_numpy()), column="height")
+    assert np.isfinite(numbers).all() and 130 < numbers.mean() < 200
+    with pytest.raises(InputError, match="'height' is a number and has no classes"):
+        fitted.predict_proba(FRAME.assign(income=TARGET.to_numpy()), column="height")
+    scores = fitted.score_samples(FRAME.assign(income=TARGET.to_numpy()))
+    assert scores.shape == (ROWS,) and np.isfinite(scores).all()
+    assert (fitted.sample(100, balance={"income": {"high": 0.8}})["income"] == "high").sum() == 80
+    assert len(fitted.sample(given=FRAME[["sex", "start"]].head(30), temperature=0.8)) == 30
+    with pytest.raises(RecipeError, match="There is no option 'giving'"):
+        fitted.sample(5, giving=FRAME)
+    with pytest.raises(RecipeError, match="Only pictures have --label"):
+        fitted.sample(5, label="3")
 
 
 def test_the_evaluation_is_a_copy_that_judges_y(fitted: TableGAN) -> None:

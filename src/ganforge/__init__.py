@@ -27,6 +27,7 @@ from ganforge.errors import (
 )
 
 if TYPE_CHECKING:
+    from ganforge.api.compare import compare
     from ganforge.api.diagnose import diagnose
     from ganforge.api.profile import profile
     from ganforge.api.runs import runs
@@ -52,6 +53,7 @@ __all__ = [
     "__version__",
     "apply",
     "augment",
+    "compare",
     "diagnose",
     "evaluate",
     "interpolate",
@@ -68,6 +70,7 @@ __all__ = [
 
 
 HOMES = {
+    "ganforge.api.compare": ("compare",),
     "ganforge.api.diagnose": ("diagnose",),
     "ganforge.api.profile": ("profile",),
     "ganforge.api.runs": ("runs",),

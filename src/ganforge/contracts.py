@@ -389,5 +389,7 @@ class Kind:
     """Writes what a plan found into a file for a person to correct. True if the file holds just that now; False if it
     held something else and is not forced; None where there is nothing to correct. Raises: StorageError, InputError."""
     extra: str = ""  # the extra of pyproject.toml that it needs: "sounds"
+    compare: Callable[..., Evaluation] | None = None
+    """(real, made, run that takes figures, label=, held_out=, seed=): judges `made`, by any tool, beside real data."""
     applies_to: str = ""  # what the verb `apply` takes, for its help page: "a table with holes"
     writes: Mapping[str, str] = field(default_factory=dict)  # "sample", "apply" -> what --out may name: "a .csv file"

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -27,7 +28,7 @@ from sklearn.utils.validation import check_is_fitted
 from ganforge.api.train import train
 from ganforge.core.files import DAMAGED, MANIFEST, parse_json, refuse_taken, write_folder, write_through, write_whole
 from ganforge.errors import InputError
-from ganforge.kinds import recognise
+from ganforge.kinds import kind_named, read_options, recognise, refuse_of_others
 from ganforge.kinds.tables.generate.model import load_rows
 from ganforge.records import Record
 from ganforge.run import Run
@@ -90,6 +91,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         Raises: DataError, RecipeError, InputError.
         """
         source, target = _with_target(X, y)
+        self.label_ = target if self.label is None else self.label
         watch = _Watch(self.verbose)
         with tempfile.TemporaryDirectory(prefix="ganforge-") as place:
             asked: dict[str, Any] = {
@@ -98,7 +100,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
                 "examples": self.examples,
                 "size": self.size,
                 "seed": self.seed,
-                "label": target if self.label is None else self.label,
+                "label": self.label_,
                 "rules": tuple(self.rules),
                 "plan": _write_plan(Path(place, "plan.json"), self.columns),
                 "settings": _plain({"rows.values": self.values, **(self.settings or {})}),
@@ -111,14 +113,20 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
             warnings.warn(sentence, UserWarning, stacklevel=2)
         return self
 
-    def sample(self, n: int | None = None, where: Where = None, seed: int = 0) -> pd.DataFrame:
+    def sample(self, n: int | None = None, where: Where = None, seed: int = 0, **options: Any) -> pd.DataFrame:
         """Draw n new rows, by default as many as in training, with the table's dtypes, order and forms of columns.
 
         Args: where conditions that every row meets: {"sex": "Female", "age": (60, None)} or ["sex=Female", "age>=60"].
-        Raises: NotFittedError; InputError for an impossible condition or an invalid number.
+            options: given, a frame of some columns, to each of whose rows one is made, instead of n; balance, shares
+            of values of a column: {"income": {">50K": 0.5}}; fair, a column that is made independent of another one:
+            "income ~ sex"; temperature in 0.1..2, 1 as learned.
+        Raises: NotFittedError; InputError for an impossible condition, an invalid number or another option; DataError
+            for given cells that training never saw.
         """
         check_is_fitted(self)
-        return self.model_.sample(self.rows_ if n is None else n, {"where": where}, seed).value()
+        asked = read_options("sample", {**options, "where": where})
+        refuse_of_others(kind_named("tables"), "sample", asked, "a TableGAN draws rows")
+        return self.model_.sample(self.rows_ if n is None else n, asked, seed).value()
 
     def impute(self, X: Any, draw: bool = False, seed: int = 0) -> pd.DataFrame:  # noqa: N803
         """Fill every missing cell of a learned column; other cells stay as they are.
@@ -130,6 +138,46 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         filled: pd.DataFrame = self.model_.apply(X, None, {"draw": draw, "seed": seed}, ())
         return filled.set_index(X.index) if isinstance(X, pd.DataFrame) else filled
+
+    def predict(self, X: Any, column: str | None = None, seed: int = 0) -> NDArray[Any]:  # noqa: N803
+        """Predict a column from the others: (N,), by default the label.
+
+        Args: X a table with the other columns that were learned; what it holds in `column` is not looked at.
+        Raises: NotFittedError; InputError for a column that cannot be predicted; DataError if others are missing.
+        """
+        name = self._label(column)
+        found: NDArray[Any] = self._apply(X, predict=name, seed=seed)[f"{name}_predicted"].to_numpy()
+        return found
+
+    def predict_proba(self, X: Any, column: str | None = None, seed: int = 0) -> pd.DataFrame:  # noqa: N803
+        """Return how likely each class of a column is: a frame (N, K) with a column for each. As `predict`."""
+        name = self._label(column)
+        found = self._apply(X, predict=name, probabilities=True, seed=seed)
+        start = f"{name}_probability_"
+        chances = found[[each for each in found.columns if str(each).startswith(start)]]
+        if chances.empty:
+            raise InputError(f"{name!r} is a number and has no classes.", "", "Use: predict")
+        return chances.rename(columns=lambda each: str(each).removeprefix(start))
+
+    def score_samples(self, X: Any, seed: int = 0) -> NDArray[np.float64]:  # noqa: N803
+        """Return the log-likelihood of rows, (N,), as the model estimates it: the lower, the more unusual.
+
+        Args: X a table with the columns that were learned. Raises: NotFittedError; DataError if columns are missing.
+        """
+        scores: NDArray[np.float64] = -self._apply(X, score=True, seed=seed)["anomaly_score"].to_numpy()
+        return scores
+
+    def _apply(self, X: Any, **options: Any) -> pd.DataFrame:  # noqa: N803
+        check_is_fitted(self)
+        applied: pd.DataFrame = self.model_.apply(X, None, options, ())
+        return applied
+
+    def _label(self, column: str | None) -> str:
+        """Return the column to predict. Raises: InputError if there is none."""
+        check_is_fitted(self)
+        if column is None and self.label_ is None:
+            raise InputError("No column to predict was named.", "The model has no label.", 'Give column="...".')
+        return str(self.label_ if column is None else column)
 
     def evaluate(self) -> dict[str, Any]:
         """Return every measure with its floor and its rivals, and the verdict, as `fit` found them."""
@@ -143,7 +191,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         description = json.loads(self.files_["model.json"])
-        description["estimator"] = {"parameters": _plain(self.get_params()), "rows": self.rows_}
+        description["estimator"] = {"parameters": _plain(self.get_params()), "rows": self.rows_, "label": self.label_}
         members = {
             "model.json": (json.dumps(description, ensure_ascii=False) + "\n").encode(),
             "model.safetensors": self.files_["model.safetensors"],
@@ -165,6 +213,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
             model._take({name: members[name] for name in MODEL})
             model.evaluation_ = dict(parse_json(members["evaluation.json"]))
             model.rows_ = int(told["rows"])
+            model.label_ = None if told.get("label") is None else str(told["label"])
         except UNUSABLE as error:
             raise InputError(
                 f"{str(path)!r} is not a saved TableGAN: {type(error).__name__}: {error}.",

@@ -30,10 +30,12 @@ from ganforge.run import Run
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
 
-from make import numbers, people, people_with_holes, pictures, write_pictures
+from make import numbers, people, people_with_holes, pictures, visits, write_pictures
 
 pytestmark = pytest.mark.slow
 TASKS = [(kind, task) for kind in kinds.KINDS for task in kinds.kind_named(kind).tasks]
+FORMS = [*TASKS, ("tables", "generate", "two tables")]  # a task that keeps the contracts on data of another form too
+NAMES = ["-".join(form) for form in FORMS]
 OFTEN = {"records.every_steps": "2", "records.checkpoint_every_steps": "2", "records.marks": "[0, 1]"}
 Asked = Mapping[str, Any]
 
@@ -60,6 +62,13 @@ def _table(folder: Path) -> Path:
     return folder / "people.csv"
 
 
+def _two_tables(folder: Path) -> Path:
+    (folder / "clinic").mkdir()
+    people().drop(columns="start").to_csv(folder / "clinic" / "people.csv", index=False)
+    visits().to_csv(folder / "clinic" / "visits.csv", index=False)
+    return folder / "clinic"
+
+
 def _holes(folder: Path) -> Path:
     people_with_holes().to_csv(folder / "holes.csv", index=False)
     return folder / "holes.csv"
@@ -78,11 +87,12 @@ def _points(folder: Path) -> Path:
     return folder / "points.npy"
 
 
-TINY: dict[tuple[str, str], tuple[Callable[[Path], Path], Asked]] = {
+TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("pictures", "generate"): (_pictures, {"examples": 320}),
     ("pictures", "translate"): (_pairs, {"examples": 96, "settings": {"network.width": "4"}}),
     ("pictures", "enhance"): (_photos, {"examples": 128, "settings": {"task.degradation": "noise:25"}}),
     ("tables", "generate"): (_table, {"examples": 1_600}),
+    ("tables", "generate", "two tables"): (_two_tables, {"examples": 1_600}),
     ("tables", "impute"): (_holes, {"examples": 1_600}),
     ("tables", "regress"): (_numbers, {"examples": 2_000, "label": "y"}),
     ("points", "generate"): (_points, {"examples": 2_000}),
@@ -105,11 +115,11 @@ class Made:
         return task_of(recipe_of(self.run)).open(recipe_of(self.run), lambda *event, **content: None)
 
 
-@pytest.fixture(scope="module", params=TASKS, ids=["-".join(pair) for pair in TASKS])
+@pytest.fixture(scope="module", params=FORMS, ids=NAMES)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    kind, task = request.param
-    assert (kind, task) in TINY, f"the task {task} of {kind} has no tiny data in TINY: name some"
-    write, asked = TINY[kind, task]
+    kind, task, *_ = request.param
+    assert request.param in TINY, f"the task {task} of {kind} has no tiny data in TINY: name some"
+    write, asked = TINY[request.param]
     folder = tmp_path_factory.mktemp(f"{kind}-{task}")
     source = write(folder)
     asked = {"task": task, "size": "tiny", **asked, "settings": {**OFTEN, **asked.get("settings", {})}}
@@ -120,7 +130,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_entry_of_the_tiny_data_is_a_task() -> None:
-    assert set(TINY) == set(TASKS)
+    assert set(TINY) == set(FORMS)
 
 
 def test_the_data_is_recognised_and_the_plan_gives_a_reason_for_every_value(made: Made) -> None:
@@ -195,9 +205,14 @@ def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
             continue
         done += 1
         assert len(first) == len(again) > 0
-        same = first.equals(again) if isinstance(first, pd.DataFrame) else np.array_equal(first, again)
-        assert same  # the same seed, the same examples
+        assert _same(first, again)  # the same seed, the same examples
     assert done or made.task in ("regress", "translate", "enhance")  # those take files, or only predict
+
+
+def _same(first: Any, again: Any) -> bool:
+    if isinstance(first, dict):
+        return first.keys() == again.keys() and all(_same(value, again[name]) for name, value in first.items())
+    return first.equals(again) if isinstance(first, pd.DataFrame) else bool(np.array_equal(first, again))
 
 
 def test_the_evaluation_has_a_verdict_and_every_measure_its_floor_its_reference_and_an_interval(made: Made) -> None:
@@ -233,9 +248,10 @@ def test_the_game_is_the_same_in_a_process_that_is_sent_its_examples(made: Made)
         torch.testing.assert_close(sent.batch(indices)[name], tensor, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("kind", "task"), TASKS, ids=["-".join(pair) for pair in TASKS])
-def test_damaged_and_missing_data_gets_a_sentence(kind: str, task: str, tmp_path: Path) -> None:
-    write, asked = TINY[kind, task]
+@pytest.mark.parametrize("form", FORMS, ids=NAMES)
+def test_damaged_and_missing_data_gets_a_sentence(form: tuple[str, ...], tmp_path: Path) -> None:
+    kind, task, *_ = form
+    write, asked = TINY[form]
     source = write(tmp_path)
     for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
         if file.is_file():

@@ -35,7 +35,7 @@ from ganforge.kinds.tables.generate.model import load_rows
 from ganforge.kinds.tables.generate.task import GenerateRows
 from ganforge.kinds.tables.impute import Impute, by_means, filling_scores, mask_cells
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
-from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.rules.checks import broken
 from ganforge.run import Run
 
 TRUTH = known(200_000, seed=9)

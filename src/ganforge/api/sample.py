@@ -39,7 +39,9 @@ class TrainedRun:
         """Draw n examples: pictures as uint8 (n, C, H, W), the rows of a table as a data frame.
 
         Args: options of the kind of data. Of pictures: label, one of the labels' names; truncation in (0, 1]. Of rows:
-            where, conditions that every row meets: {"sex": "Female", "age": (60, None)} or ["sex=Female", "age>=60"].
+            where, conditions that every row meets: {"sex": "Female", "age": (60, None)} or ["sex=Female", "age>=60"];
+            given, a path or frame of some columns, to each of whose rows one is made, instead of n; balance, shares
+            of values of a column: {"income": {">50K": 0.5}}; fair, "income ~ sex"; temperature in 0.1..2.
         Raises: InputError for an unknown label, an impossible condition, an option of another kind of data, or a bad
             number.
         """
@@ -145,7 +147,8 @@ def apply(
     Args: source a table's path or frame with the columns that the model was trained on; or a picture, a folder of
         pictures, or one picture as uint8 (H, W) or (H, W, C). out the file or folder to write; None for a data frame or
         an array. options of the kind of data. Of tables: draw, a value drawn for each cell, with `seed`, instead of the
-        best guess. Of pictures: strength 0..1 of an enhancement: 0 faithful, 1 sharp. observers receive `applied`,
+        best guess; predict, a column (with probabilities), or score, how unusual each row is, which add columns instead
+        of filling. Of pictures: strength 0..1 of an enhancement: 0 faithful, 1 sharp. observers receive `applied`,
         `noted` and `skipped`.
     Raises: RunError, DataError if the data does not fit, InputError for an option of another kind of data, for a file
         that exists, or for a folder that holds files without `force`, which replaces files of the same names only.

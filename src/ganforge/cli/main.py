@@ -15,6 +15,7 @@ from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 import ganforge
+from ganforge.cli import compare as comparing
 from ganforge.cli import diagnose as diagnosing
 from ganforge.cli import errors as problems
 from ganforge.cli import next_steps as ending
@@ -180,6 +181,8 @@ app.command(
         "ganforge sample runs/digits-1 -n 10000 --out new.npz  one array x for a program",
         "ganforge sample runs/people-1 -n 10000 --out new.parquet  rows of a table",
         'ganforge sample runs/people-1 -n 500 --out new.csv --where sex=Female --where "age>=60"  only such rows',
+        'ganforge sample runs/people-1 -n 10000 --out new.csv --balance "income=>50K:0.5"  half of each income',
+        "ganforge sample runs/people-1 --given seeds.csv --out new.csv  one row for each given row",
     ),
 )(using.sample)
 
@@ -190,6 +193,8 @@ app.command(
         "ganforge apply runs/photos-1 cat.jpg --out cat.png --strength 0.5  between faithful (0) and sharp (1)",
         "ganforge apply runs/holes-1 holes.csv --out filled.csv  the best guess for every missing cell",
         "ganforge apply runs/holes-1 holes.csv --out filled.csv --draw  values that vary as real ones do",
+        "ganforge apply runs/people-1 new.csv --predict income --out predicted.csv  a column from the others",
+        "ganforge apply runs/people-1 new.csv --score --out scored.csv  how unusual each row is",
     ),
 )(using.apply)
 
@@ -228,6 +233,16 @@ def evaluate(
         print(json.dumps(evaluation, indent=2))
     else:
         tables.print_evaluation(evaluation, Console())
+
+
+app.command(
+    cls=_Verb,
+    epilog=_examples(
+        "ganforge compare real.csv made.csv  how good rows of any tool are, without a run",
+        "ganforge compare real.csv made.csv --out quality.html  also as a page",
+        "ganforge compare real.csv made.csv --json --at-least good  for scripts",
+    ),
+)(comparing.compare)
 
 
 @app.command(cls=_Verb, epilog=_examples("ganforge report runs/digits-1  then open the file in a browser"))
@@ -280,8 +295,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args: arguments the words after the program's name, by default those typed.
     Returns: the exit code: 0 done, 1 training or storage failed, 2 bad usage or input, 3 the target of --until was not
-        reached, 4 `diagnose --check` found something critical, 5 `apply` skipped files, 130 stopped by the person, 143
-        by a cluster's SIGTERM, 141 the reader of the output has left.
+        reached, 4 `diagnose --check` found something critical, 5 `apply` skipped files, 6 `compare --at-least` found
+        worse, 130 stopped by the person, 143 by a cluster's SIGTERM, 141 the reader of the output has left.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     traceback = "--traceback" in words

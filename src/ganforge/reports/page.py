@@ -21,7 +21,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.format import duration, number, title
 from ganforge.errors import RunError, refused
 from ganforge.events import kind_of, state_of
-from ganforge.records import Evaluation, Finding, History, Page, read_evaluation, read_page
+from ganforge.records import Evaluation, Finding, History, Page, Verdict, read_evaluation, read_page
 from ganforge.reports.blocks import longest, sections, standings
 from ganforge.reports.layers import player_flows
 from ganforge.reports.timeline import charts, guard_actions, moments
@@ -105,11 +105,7 @@ def _commands(run: Run, history: History) -> list[tuple[str, str]]:
 def _verdict(history: History, evaluation: Evaluation | None) -> dict[str, Any]:
     """Return the evaluation's verdict or, before there is one, the state of the run."""
     if evaluation is not None and evaluation.verdict.headline:
-        given = evaluation.verdict
-        tone = _TONES.get(str(given.grade).lower(), "fine")
-        rest = given.headline.removeprefix(f"{str(given.grade).capitalize()}: ")  # the grade is shown above it
-        words = rest[:1].upper() + rest[1:]
-        return {**asdict(given), "tone": tone, "words": words}
+        return verdict_words(evaluation.verdict)
     verdict: dict[str, Any] = {"grade": "", "tone": "fine"}
     if not history.records:
         sentence = "This page shows the plan. It fills up while training runs."
@@ -119,6 +115,13 @@ def _verdict(history: History, evaluation: Evaluation | None) -> dict[str, Any]:
     sentences = [done, "The samples and curves below show how far it has come."]
     words = "No verdict yet: the model has not been judged."
     return verdict | {"words": words, "headline": words, "sentences": sentences}
+
+
+def verdict_words(given: Verdict) -> dict[str, Any]:
+    """Return a verdict for display: its fields, `tone` and `words`."""
+    tone = _TONES.get(str(given.grade).lower(), "fine")
+    rest = given.headline.removeprefix(f"{str(given.grade).capitalize()}: ")  # the grade is shown above it
+    return {**asdict(given), "tone": tone, "words": rest[:1].upper() + rest[1:]}
 
 
 def run_facts(history: History, recipe: Mapping[str, Any], page: Page) -> list[tuple[str, str]]:

@@ -22,8 +22,8 @@ from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.complete import fill
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
+from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.rules.conditions import parse_where
-from ganforge.kinds.tables.rules.rules import broken
 from ganforge.kinds.tables.table import Table
 
 INSIDES = ("seen", "smooth")

@@ -8,8 +8,9 @@ import pytest
 
 from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.rules import discovery as module
+from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import check_rules, parse_rules, rule_in_words
+from ganforge.kinds.tables.rules.rules import parse_rules, rule_in_words
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", "nowhere"))
 Table = tuple[dict[str, Any], list[Column]]
@@ -56,7 +57,7 @@ def test_of_ordered_datetimes_only_neighbours_are_named() -> None:
 def test_an_order_is_kept_where_the_column_in_between_is_missing() -> None:
     rng = random()
     a = rng.uniform(0, 1e6, 500)
-    b, c = a + 1e5, a + rng.uniform(2e5, 3e5, 500)
+    b, c = a + rng.uniform(0, 1e5, 500), a + rng.uniform(2e5, 3e5, 500)
     b[:50] = np.nan
     assert found(table(a=("datetime", a), b=("datetime", b), c=("datetime", c))) == ["a <= b", "a <= c", "b <= c"]
 
@@ -65,18 +66,20 @@ def test_datetimes_that_are_equal_far_apart_or_rarely_both_there_are_not_ordered
     rng = random()
     a = rng.uniform(0, 1e6, 500)
     rare = np.where(np.arange(500) < 99, a + 1, np.nan)
-    assert found(table(a=("datetime", a), same=("datetime", a))) == []
-    assert found(table(a=("datetime", a), later=("datetime", a + 1e6))) == []  # the ranges alone say it
-    assert found(table(a=("datetime", a), rare=("datetime", rare))) == []
+    assert found(table(a=("datetime", a), same=("datetime", a))) == ["same = a"]
+    later = rng.uniform(1e6, 2e6, 500)
+    assert found(table(a=("datetime", a), later=("datetime", later))) == []  # the ranges alone say it
+    assert found(table(a=("datetime", a), rare=("datetime", rare))) == ["rare = a + 1"]
 
 
 def test_numbers_are_ordered_where_their_names_say_so_and_all_rows_agree() -> None:
     rng = random()
-    low = rng.integers(0, 50, 200)
-    high, wrong = low + rng.integers(0, 9, 200), low - (np.arange(200) == 77)
+    low, start = rng.integers(0, 50, 200), rng.integers(0, 50, 200)
+    high, wrong = low + rng.integers(0, 9, 200), start + np.where(np.arange(200) == 77, -1, rng.integers(0, 99, 200))
     columns: dict[str, tuple[ColumnKind, Any]] = {
-        "min_price": ("integer", low), "max_price": ("integer", high), "max_size": ("integer", high),
-        "startAge": ("decimal", low), "endAge": ("decimal", wrong), "x": ("integer", low), "y": ("integer", high),
+        "min_price": ("integer", low), "max_price": ("integer", high), "max_size": ("integer", (high + start) % 60),
+        "startAge": ("decimal", start), "endAge": ("decimal", wrong),
+        "x": ("integer", low * start % 49), "y": ("integer", 50 + high * start % 49),
     }  # fmt: skip
     assert found(table(**columns)) == ["min_price <= max_price"]
 
@@ -135,7 +138,7 @@ def test_what_independent_columns_could_look_like_is_no_rule() -> None:
         "group": ("category", words("g", np.where(np.arange(600) == 5, 99, rng.integers(0, 50, 600)))),
         "rare": ("boolean", rare),
         "nearly_unique": ("category", words("u", np.arange(600) // 2)),
-        "half": ("category", words("h", np.arange(600) // 2 % 7)),
+        "half": ("category", words("h", rng.integers(0, 7, 600))),
         "two": ("category", words("t", rng.integers(0, 2, 600))),
     }
     assert found(table(**columns)) == []
@@ -149,7 +152,7 @@ def test_found_rules_do_not_contradict_each_other() -> None:
         "min_age": ("integer", 10 * band),
         "max_age": ("integer", 10 * band + 15),
     }
-    assert found(table(**columns)) == ["band -> min_age", "band -> max_age"]
+    assert found(table(**columns)) == ["max_age = min_age + 15", "band -> min_age"]
 
 
 def test_identifiers_without_repeats_are_unique() -> None:
@@ -173,7 +176,7 @@ class Counted(np.ndarray[Any, Any]):
 def test_columns_that_do_not_decide_each_other_are_compared_on_a_thousand_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """So that fifty thousand rows of twenty columns cost a second: 240 pairs are looked at."""
+    """So that fifty thousand rows of twenty columns cost a second: 304 pairs are looked at."""
     codes_of = module._codes
     monkeypatch.setattr(module, "_codes", lambda values: codes_of(values).view(Counted))
     monkeypatch.setattr(Counted, "compared", 0)
@@ -186,7 +189,7 @@ def test_columns_that_do_not_decide_each_other_are_compared_on_a_thousand_rows(
         columns[f"when{i}"] = ("datetime", rng.uniform(0, 1e6, 50_000))
     big = table(**columns)
     assert found(big) == []
-    assert 100 * 1000 < Counted.compared <= 16 * 15 * 1000
+    assert 100 * 1000 < Counted.compared <= 16 * 19 * 1000
 
 
 @pytest.mark.shared

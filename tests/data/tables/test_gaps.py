@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
+from ganforge.kinds.tables.rules.checks import on_one_scale
 from ganforge.kinds.tables.rules.conditions import Condition, one_of
-from ganforge.kinds.tables.rules.rules import on_one_scale
 from ganforge.kinds.tables.rules.values import at_least
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.rules.checks import broken, check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import broken, check_rules, parse_rules, rule_in_words
+from ganforge.kinds.tables.rules.rules import parse_rules, rule_in_words
 
 
 @pytest.fixture(scope="module")

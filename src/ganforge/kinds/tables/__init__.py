@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ganforge.contracts import Claim, Kind, Model, Option
 
 if TYPE_CHECKING:
     from ganforge.recipe import Recipe
-    from ganforge.records import Rows
+    from ganforge.records import Evaluation, Rows
+    from ganforge.run import Run
 
 TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 ARROW = (".parquet", ".feather", ".arrow")
@@ -66,6 +67,13 @@ def load(folder: Path, task: str, device: str) -> Model:
     from ganforge.kinds.tables.linked.model import load_generator
 
     return cast(Model, load_generator(folder, device))
+
+
+def compare(real: str | Path, made: str | Path, run: Run, **asked: Any) -> Evaluation:
+    """Compare a table with a real one (contracts.Kind)."""
+    from ganforge.kinds.tables.compare import compare_tables
+
+    return compare_tables(real, made, run, **asked)
 
 
 def overview(recipe: Recipe) -> tuple[Rows, ...]:
@@ -152,9 +160,13 @@ KIND = Kind(
     keep=keep,
     load=load,
     applies_to="a table with the columns of the training data",
-    writes=dict.fromkeys(("sample", "apply"), "a .csv, .tsv (also .gz), .parquet or .feather file"),
+    writes={
+        "sample": "a .csv, .tsv (also .gz), .parquet or .feather file; of two tables a folder or .sqlite file",
+        "apply": "a .csv, .tsv (also .gz), .parquet or .feather file",
+    },
     overview=overview,
     write_plan=write_plan,
+    compare=compare,
     options=(
         Option(
             "plan", ("train",), str, "FILE",
@@ -163,7 +175,8 @@ KIND = Kind(
         Option(
             "rules", ("train",), str, "RULE",
             'What every generated row keeps, besides the rules that are found: "start <= end", "0 <= age <= 99", '
-            '"city -> country", "unique id", "seen store". As often as you like.',
+            '"city -> country", "unique id", "seen store"; of two tables their key, '
+            '"orders.customer_id -> customers.id". As often as you like.',
             '"start <= end"', flag="--rule", many=True,
         ),
         Option(
@@ -171,6 +184,37 @@ KIND = Kind(
             'What every row meets: sex=Female, "age>=60", "20<=age<30", "job in {cook, baker}". As often as you like.',
             "sex=Female", many=True,
         ),
+        Option(
+            "given", ("sample",), object, "FILE",
+            "Instead of N of them, one row for each row of a table of some columns, whose cells stay as they are.",
+            "seeds.csv",
+        ),
+        Option(
+            "balance", ("sample",), object, "SHARES",
+            'How many rows have which value of a column: "income=>50K:0.5", "job=cook:0.2,baker:0.3".',
+            '"income=>50K:0.5"',
+        ),
+        Option(
+            "fair", ("sample",), str, "PAIR",
+            'A column that is made independent of another one: "income ~ sex".', '"income ~ sex"',
+        ),
+        Option(
+            "temperature", ("sample",), float, "T",
+            "From 0.1, typical rows only, to 2, unusual ones as well; 1, as learned, when you say nothing.", "0.8",
+            within=(0.1, 2),
+        ),
         Option("draw", ("apply",), bool, "", "Draw each missing value, not the best guess.", ""),
+        Option(
+            "predict", ("apply",), str, "COLUMN", "Instead of filling holes, predict this column from the others.",
+            "income",
+        ),
+        Option(
+            "probabilities", ("apply",), bool, "",
+            "With --predict: also how likely each class is, or of a number the ends of its 90 % interval.", "",
+        ),
+        Option(
+            "score", ("apply",), bool, "",
+            "Instead of filling holes, say how unusual each row is: its negative log-likelihood by the model.", "",
+        ),
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables import TEXT, keep
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
+from ganforge.kinds.tables.codec.computed import ComputedUnit
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.numbers import Codes, NumberUnit
 from ganforge.kinds.tables.columns import LEARNED, TIMES, Column
@@ -34,6 +35,7 @@ from ganforge.kinds.tables.reading.arrays import (
     column_from,
     dtype_of,
     from_plain,
+    parsed,
     to_plain,
     whole_array,
 )
@@ -41,7 +43,7 @@ from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import ROWS_AT_ONCE, TableSource, open_source
 from ganforge.kinds.tables.reading.text_values import is_missing
 from ganforge.kinds.tables.reading.write import check_table_place, write_table
-from ganforge.kinds.tables.rules.conditions import one_of
+from ganforge.kinds.tables.rules.conditions import Condition, one_of
 from ganforge.kinds.tables.rules.values import number_text
 
 if TYPE_CHECKING:
@@ -62,26 +64,46 @@ def given_cells(codec: TableCodec, plain: Plain, codes: Codes) -> NDArray[np.boo
     return np.stack(there, axis=1)
 
 
-def fill(codec: TableCodec, plain: Plain, shares: Sequence[Shares], random: np.random.Generator | None) -> Plain:
+def fill(
+    codec: TableCodec,
+    plain: Plain,
+    shares: Sequence[Shares],
+    random: np.random.Generator | None,
+    asked: Mapping[int, tuple[Condition, ...]] | None = None,
+    *,
+    complete: bool = True,
+) -> Plain:
     """Fill every missing cell of the learned columns.
 
     Args: plain rows (N,) of all columns; shares for each unit (N, K) how likely each code is; random draws a value for
-        each missing cell, None takes the best guess: the mean of a number, the most likely category.
+        each missing cell, None takes the best guess: the mean of a number, the most likely category; asked conditions
+        by unit, on cells that are drawn; complete: False if what is drawn may be a missing value again.
     """
     filled = dict(plain)
     for place, unit in enumerate(codec.units):
-        rows = np.flatnonzero(np.any([pd.isna(plain[name]) for name in unit.columns], axis=0))
+        filled = dict(codec.solved(filled))
+        rows = np.flatnonzero(np.any([pd.isna(filled[name]) for name in unit.columns], axis=0))
         if not len(rows):
             continue
-        likely = shares[place][rows] * unit.complete
-        likely = np.where(likely.sum(axis=1, keepdims=True) > 0, likely, unit.complete.astype(np.float64))
+        conditions = (asked or {}).get(place, ())
+        may = (unit.complete if complete else np.ones(unit.size, bool)) & unit.allowed(conditions)
+        likely = shares[place][rows] * may
+        likely = np.where(likely.sum(axis=1, keepdims=True) > 0, likely, may.astype(np.float64))
         if isinstance(unit, CategoryUnit):
-            _fill_categories(unit, filled, rows, likely, random)
+            _fill_categories(unit, filled, rows, likely, random, conditions, complete=complete)
             continue
         here = {name: values[rows] for name, values in filled.items()}
+        if isinstance(unit, ComputedUnit):
+            filled[unit.column] = filled[unit.column].copy()
+            filled[unit.column][rows] = (
+                unit.expected(likely, here)
+                if random is None
+                else unit.decode(_drawn(likely, random), conditions, random, here)[unit.column]
+            )
+            continue
         ceiling = _ceiling(codec, unit.columns[0], here)
         filled[unit.columns[0]] = filled[unit.columns[0]].copy()
-        filled[unit.columns[0]][rows] = _numbers(unit, likely, here, ceiling, random)
+        filled[unit.columns[0]][rows] = _numbers(unit, likely, here, ceiling, random, conditions)
     return filled
 
 
@@ -91,16 +113,21 @@ def _numbers(
     here: Plain,
     ceiling: NDArray[np.float64],
     random: np.random.Generator | None,
+    conditions: tuple[Condition, ...],
 ) -> NDArray[np.float64]:
     """Return a value for each row, not above `ceiling` (N,)."""
     base = unit.base(here) if isinstance(unit, GapUnit) else np.zeros(len(likely))
     if random is not None:
-        codes = _drawn(likely, random)
         if isinstance(unit, GapUnit):
-            above = unit.decode(codes, (), random, here)[unit.upper]
+            if conditions:
+                likely = (likely + 1e-12) * unit.allowed_above(base, base, conditions)
+            codes = _drawn(likely, random)
+            above = unit.decode(codes, conditions, random, here)[unit.upper]
             filled: NDArray[np.float64] = np.fmax(base, np.minimum(above, ceiling))  # no room above: the base
-            return unit.fitting(filled, base, np.maximum(ceiling, base))
-        drawn: NDArray[np.float64] = unit.decode(codes, (), random, high=ceiling)[unit.column]
+            filled = unit.fitting(filled, base, np.maximum(ceiling, base))
+            return np.where(codes < unit.gap.with_missing, np.nan, filled)
+        codes = _drawn(likely, random)
+        drawn: NDArray[np.float64] = unit.decode(codes, conditions, random, high=ceiling)[unit.column]
         return drawn
     if isinstance(unit, GapUnit):
         return unit.fitting(unit.expected(likely, base), base, np.maximum(np.minimum(unit.high, ceiling), base))
@@ -115,6 +142,9 @@ def _fill_categories(
     rows: NDArray[np.int64],
     likely: Shares,
     random: np.random.Generator | None,
+    asked: tuple[Condition, ...],
+    *,
+    complete: bool,
 ) -> None:
     """Fill each group of rows that have the same parts of a combination with values that fit those parts."""
     columns = {name: filled[name][rows] for name in unit.columns}
@@ -122,18 +152,19 @@ def _fill_categories(
         filled[name] = filled[name].copy()
     patterns = pd.DataFrame(columns).groupby(list(unit.columns), dropna=False, sort=False).indices
     for mine in patterns.values():
-        conditions = tuple(
+        given = tuple(
             one_of(name, [values[mine[0]]]) for name, values in columns.items() if not pd.isna(values[mine[0]])
         )
-        may = likely[mine] * unit.allowed(conditions, complete=True)
+        conditions = (*asked, *given)
+        may = likely[mine] * unit.allowed(conditions, complete=complete)
         if not may.any():  # parts that training never saw together: missing ones are filled as if nothing was given
-            conditions, may = (), likely[mine]
-        may = np.where(may.sum(axis=1, keepdims=True) > 0, may, unit.allowed(conditions, complete=True) * 1.0)
+            conditions, may = asked, likely[mine]
+        may = np.where(may.sum(axis=1, keepdims=True) > 0, may, unit.allowed(conditions, complete=complete) * 1.0)
         codes = may.argmax(axis=1).astype(np.int32) if random is None else _drawn(may, random)
         made = (
             unit.most_frequent(codes, conditions)
             if random is None
-            else unit.decode(codes, conditions, random, complete=True)
+            else unit.decode(codes, conditions, random, complete=complete)
         )
         for name in unit.columns:
             there = ~pd.isna(columns[name][mine])
@@ -221,7 +252,7 @@ def with_filled(frame: pd.DataFrame, plain: Plain, filled: Plain, columns: Seque
         training had.
     Raises: DataError for a value that the learned dtype does not hold.
     """
-    written = [_exact(column) for column in columns]
+    written = [exact(column) for column in columns]
     decimals = [column.name for column in written if column.kind == "decimal"]
     cells = {name: np.where(np.isnan(plain[name]), filled[name], plain[name]) for name in decimals}
     whole: dict[str, pd.Series[Any]] = {}
@@ -240,7 +271,7 @@ def with_filled(frame: pd.DataFrame, plain: Plain, filled: Plain, columns: Seque
     return frame.assign(**whole)
 
 
-def _exact(column: Column) -> Column:
+def exact(column: Column) -> Column:
     """Return a column that writes all digits of its decimals."""
     if column.kind != "decimal":
         return column
@@ -253,7 +284,7 @@ def columns_like(source: TableSource, columns: Sequence[Column]) -> tuple[Column
 
     Raises: DataError if a learned column is missing.
     """
-    learned = {column.name: _exact(column) for column in columns if column.kind in LEARNED}
+    learned = {column.name: exact(column) for column in columns if column.kind in LEARNED}
     for name in learned:
         if name not in source.column_names:
             raise DataError(
@@ -279,8 +310,58 @@ def complete_table(
     """
     if out is not None:
         check_table_place(out, force=force)
-    with _on_disk(source) as path:
-        table = open_source(path)
+    with opened(source) as table:
+        columns = columns_like(table, model.codec.columns)
+        parts = _filled(model, table, draw, seed)
+        if out is None:
+            return as_objects(pd.concat(list(parts), ignore_index=True), columns)
+        return written_parts(table, parts, columns, out, force=force)
+
+
+def written_parts(
+    source: TableSource, parts: Iterator[pd.DataFrame], columns: Sequence[Column], out: Path, *, force: bool
+) -> Path:
+    """Write a source again, with its missing cells filled or with more columns: its own cells to the letter in text."""
+    if source.cells is None or not out.name.lower().endswith(TEXT):
+        return write_table(parts, out, columns, force=force)
+    texts = [Column(name=column.name, kind="category", dtype="str") for column in columns]
+    return write_table(_as_written(source, parts, columns), out, texts, force=force)
+
+
+def _as_written(
+    source: TableSource, parts: Iterator[pd.DataFrame], columns: Sequence[Column]
+) -> Iterator[pd.DataFrame]:
+    """Yield the parts of a text file as texts: what stands in the file, and other cells in its forms."""
+    assert source.cells is not None
+    for frame, cells in zip(parts, source.cells(ROWS_AT_ONCE), strict=True):
+        texts = {}
+        for column in columns:
+            form = source.formats.get(column.name)
+            own = form and column.kind in ("datetime", "boolean")  # the form of a number may have too few digits
+            filled = as_text(
+                arrow_from(frame[column.name]), column.model_copy(update={"format": form}) if own else column
+            )
+            filled = filled.dictionary_decode() if pa.types.is_dictionary(filled.type) else filled
+            if column.name not in source.column_names:
+                texts[column.name] = column_from(filled, pd.StringDtype(na_value=np.nan))
+                continue
+            raw = whole_array(cells.column(column.name))
+            there = pc.if_else(pc.equal(raw, ""), pa.scalar(None, pa.string()), raw)
+            known = column.model_copy(update={"format": form or column.format})
+            missing = parsed(raw, known).is_null() if column.is_number else is_missing(raw)
+            whole = pc.if_else(pc.and_(missing, filled.is_valid()), filled, there)
+            texts[column.name] = column_from(whole, pd.StringDtype(na_value=np.nan))
+        yield pd.DataFrame(texts, copy=False)
+
+
+@contextmanager
+def opened(source: object) -> Iterator[TableSource]:
+    """Open a table that is written again: a path, or a frame as a temporary file.
+
+    Raises: DataError if a line has another number of fields, and would be left out.
+    """
+    with tempfile.TemporaryDirectory(prefix="ganforge-") as folder:
+        table = open_source(source if isinstance(source, str | Path) else keep(source, Path(folder)))
         if lines := table.facts.get("first_ragged_lines"):
             where, fields = f"Line {lines[0]['line']} of {table.name!r}", lines[0]["fields"]
             raise DataError(
@@ -288,49 +369,11 @@ def complete_table(
                 "It cannot be filled, and would be missing in the filled table.",
                 "Mend it, or remove it.",
             )
-        columns = columns_like(table, model.codec.columns)
-        parts = _filled(model, table, draw, seed)
-        if out is None:
-            return as_objects(pd.concat([frame for frame, _ in parts], ignore_index=True), columns)
-        if table.cells is not None and out.name.lower().endswith(TEXT):
-            texts = [Column(name=column.name, kind="category", dtype="str") for column in columns]
-            return write_table(_as_written(table, parts, columns), out, texts, force=force)
-        return write_table((frame for frame, _ in parts), out, columns, force=force)
+        yield table
 
 
-def _as_written(
-    source: TableSource, parts: Iterator[tuple[pd.DataFrame, Plain]], columns: Sequence[Column]
-) -> Iterator[pd.DataFrame]:
-    """Yield the filled parts of a text file as texts: what stands in the file, and the filled cells in its forms."""
-    assert source.cells is not None
-    for (frame, plain), cells in zip(parts, source.cells(ROWS_AT_ONCE), strict=True):
-        texts = {}
-        for column in columns:
-            raw, form = whole_array(cells.column(column.name)), source.formats.get(column.name)
-            own = form and column.kind in ("datetime", "boolean")  # the form of a number may have too few digits
-            filled = as_text(
-                arrow_from(frame[column.name]), column.model_copy(update={"format": form}) if own else column
-            )
-            filled = filled.dictionary_decode() if pa.types.is_dictionary(filled.type) else filled
-            there = pc.if_else(pc.equal(raw, ""), pa.scalar(None, pa.string()), raw)
-            missing = pa.array(pd.isna(plain[column.name])) if column.name in plain else is_missing(raw)
-            whole = pc.if_else(pc.and_(missing, filled.is_valid()), filled, there)
-            texts[column.name] = column_from(whole, pd.StringDtype(na_value=np.nan))
-        yield pd.DataFrame(texts, copy=False)
-
-
-@contextmanager
-def _on_disk(source: object) -> Iterator[str | Path]:
-    """Yield a path for a table: its own, or that of a temporary file."""
-    if isinstance(source, str | Path):
-        yield source
-        return
-    with tempfile.TemporaryDirectory(prefix="ganforge-") as folder:
-        yield keep(source, Path(folder))
-
-
-def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[tuple[pd.DataFrame, Plain]]:
-    """Yield the table in parts, with its missing cells filled, and the plain rows of the learned columns before."""
+def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iterator[pd.DataFrame]:
+    """Yield the table in parts, with its missing cells filled."""
     learned = [
         column for column in model.codec.columns if any(column.name in unit.columns for unit in model.codec.units)
     ]
@@ -338,5 +381,5 @@ def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iter
     for number, frame in enumerate(source.chunks()):
         plain = plain_like(frame, learned, first_row)
         filled = model.complete(plain, draw=draw, seed=seed_for(seed, "filled rows", step=number))
-        yield with_filled(frame, plain, filled, learned), plain
+        yield with_filled(frame, plain, filled, learned)
         first_row += len(frame)

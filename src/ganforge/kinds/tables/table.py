@@ -27,8 +27,11 @@ from ganforge.kinds.tables.columns import NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
+from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import Ordered, Rule, check_rules, combined, read_rule, rule_in_words
+from ganforge.kinds.tables.rules.expressions import columns_of
+from ganforge.kinds.tables.rules.relations import listed
+from ganforge.kinds.tables.rules.rules import Computed, Ordered, Rule, combined, computed_of, read_rule, rule_in_words
 from ganforge.kinds.tables.rules.values import by_day
 
 CACHED_CELLS = 20_000_000
@@ -80,9 +83,14 @@ def inspect_table(
     opened = open_source(source)
     survey = survey_table(opened, asked)
     rows = _Rows(opened, survey)
-    sample = _sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS) if rules is None else None
+    sample = random_sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS) if rules is None else None
     kept = agree_rules((*(rules or ()), *more), sample, rows, survey.columns)
-    return InspectedTable(opened, survey, kept, rows)
+    does = {name: f"computed from {listed(columns_of(rule.expression))}" for name, rule in computed_of(kept).items()}
+    columns = tuple(
+        column.model_copy(update={"does": does[column.name]}) if column.name in does else column
+        for column in survey.columns
+    )
+    return InspectedTable(opened, replace(survey, columns=columns), kept, rows)
 
 
 def agree_rules(
@@ -113,7 +121,7 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
     survey, rows = inspected.survey, inspected.rows
     held_out = choose_held_out(survey.rows, seed)
     rules = combined(list(inspected.kept), survey.columns)
-    sample = _sample(rows, ~held_out, FITTED_ROWS)
+    sample = random_sample(rows, ~held_out, FITTED_ROWS)
     counts = count_values(rows, held_out, unit_columns(survey.columns, rules), survey.columns)
     codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
@@ -133,10 +141,16 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
         train=TensorFeed(device, x=torch.from_numpy(codes[~held_out])),
         held_out=TensorFeed(device, x=torch.from_numpy(codes[held_out])),
         train_rows=train_rows,
-        held_out_rows=_sample(rows, held_out, MOST_HELD_OUT),
+        held_out_rows=random_sample(rows, held_out, MOST_HELD_OUT),
         sha256=survey.sha256,
         passport=passport,
     )
+
+
+def split_rows(inspected: InspectedTable, seed: int) -> tuple[Plain, Plain]:
+    """Return plain rows to compare with, those that a run with this seed trains on and those that it holds out."""
+    held_out = choose_held_out(inspected.survey.rows, seed)
+    return random_sample(inspected.rows, ~held_out, SHOWN_ROWS), random_sample(inspected.rows, held_out, MOST_HELD_OUT)
 
 
 def check_identifiers(columns: Sequence[Column]) -> None:
@@ -199,7 +213,7 @@ def choose_held_out(rows: int, seed: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _sample(rows: _Rows, wanted: NDArray[np.bool_], most: int) -> Plain:
+def random_sample(rows: Iterable[tuple[int, Plain]], wanted: NDArray[np.bool_], most: int) -> Plain:
     """Return at most `most` of the wanted rows, (S,) in random order."""
     places = np.flatnonzero(wanted)
     random = np.random.default_rng(seed_for(0, "data/table/sample"))
@@ -222,7 +236,10 @@ def _kept_rules(
             try:
                 check_rules([rule], plain, columns, first + 1)
             except DataError:
-                if why != ASKED:
+                if why != ASKED and isinstance(rule, Computed):  # the sample had no row that breaks it
+                    near = replace(rule, exact=False)
+                    kept = {near if each == rule else each: reason for each, reason in kept.items()}
+                elif why != ASKED:
                     del kept[rule]
                 elif (
                     not isinstance(rule, Ordered) or rule.by_day or not by_day(by_name[rule.lower], by_name[rule.upper])

@@ -18,6 +18,13 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
+from ganforge.kinds.tables.codec.computed import (
+    ComputedUnit,
+    computed_content,
+    fit_computed,
+    read_computed,
+    rows_to_keep,
+)
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps, gap_content, read_gap
 from ganforge.kinds.tables.codec.identifiers import check_pattern
 from ganforge.kinds.tables.codec.numbers import (
@@ -32,10 +39,23 @@ from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
 from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column, RowSettings
 from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, from_plain
 from ganforge.kinds.tables.reading.numeric_dates import FORMS
-from ganforge.kinds.tables.rules.conditions import Condition, seen_in
-from ganforge.kinds.tables.rules.rules import Fixed, Rule, Seen, daily, lowers_of, narrowed, parse_rules, rule_in_words
+from ganforge.kinds.tables.rules.conditions import Condition, all_of, seen_in
+from ganforge.kinds.tables.rules.expressions import columns_of
+from ganforge.kinds.tables.rules.rules import (
+    Computed,
+    Fixed,
+    Rule,
+    Seen,
+    computed_of,
+    daily,
+    lowers_of,
+    narrowed,
+    parse_rules,
+    rule_in_words,
+)
 
-Unit = NumberUnit | CategoryUnit | GapUnit
+Unit = NumberUnit | CategoryUnit | GapUnit | ComputedUnit
+AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,7 @@ class TableCodec:
 
         Raises: InputError where conditions and rules leave no value.
         """
+        conditions = self._with_bases(conditions)
         ranges = narrowed(conditions, self.rules, self.columns)
         found: dict[int, tuple[Condition, ...]] = {}
         for condition in conditions:
@@ -89,6 +110,38 @@ class TableCodec:
             place = self.unit_of(name)
             found[place] = (*found.get(place, ()), Condition(name, *ranges[name], missing=True))
         return found
+
+    def _with_bases(self, conditions: Sequence[Condition]) -> list[Condition]:
+        """Return the conditions, with what those on computed columns leave to the columns they are computed from."""
+        found, by_name = list(conditions), {column.name: column for column in self.columns}
+        kept = [rule for rule in self.rules if isinstance(rule, Condition)]
+        for unit in reversed(self.computed):
+            if any(condition.column == unit.column for condition in found):
+                ranges = [all_of([*found, *kept], name) & seen_in(by_name[name]) for name in unit.bases]
+                ends = {range_.column: (range_.low, range_.high) for range_ in ranges}
+                found += unit.narrowed(all_of([*found, *kept], unit.column), ends)
+        return found
+
+    @property
+    def computed(self) -> tuple[ComputedUnit, ...]:
+        """Return the units of computed columns, each after those that it is computed from."""
+        return tuple(unit for unit in self.units if isinstance(unit, ComputedUnit))
+
+    def keeps(self, plain: Plain, asked: AskedByUnit) -> NDArray[np.bool_]:
+        """Return which decoded rows (N,) keep all rules and conditions on computed columns: others are drawn again.
+
+        Args: asked as `by_unit` gives it.
+        """
+        units = {place: unit for place, unit in enumerate(self.units) if isinstance(unit, ComputedUnit)}
+        return rows_to_keep(units, self.rules, plain, asked, {column.name: column for column in self.columns})
+
+    def solved(self, plain: Plain) -> Plain:
+        """Return the rows with each cell that an exact rule decides, from all the others of its rule, filled."""
+        filled, by_name = dict(plain), {column.name: column for column in self.columns}
+        for unit in (*self.computed, *reversed(self.computed)):
+            for name, values in unit.solved(filled, by_name):
+                filled[name] = values
+        return filled
 
     def decode(
         self,
@@ -114,7 +167,7 @@ class TableCodec:
                     plain |= unit.decode(mine, asked, random)
                 case CategoryUnit():
                     plain |= unit.decode(mine, asked, random, complete=complete)
-                case GapUnit():
+                case GapUnit() | ComputedUnit():
                     plain |= unit.decode(mine, asked, random, plain)
         count = len(codes)
         plain |= {name: np.full(count, value, dtype=type_of(value)) for name, value in self.constants.items()}
@@ -165,7 +218,7 @@ def fit_codec(
     spans, inside = settings.spans, settings.values
     columns = _within(columns, rules)
     by_name = {column.name: column for column in columns}
-    below = lowers_of(rules)
+    below, computed = lowers_of(rules), computed_of(rules)
     days = daily(rules, by_name)
     keys = {rule.column for rule in rules if isinstance(rule, Seen)}
     units: list[Unit] = []
@@ -173,6 +226,8 @@ def fit_codec(
         column, size = by_name[names[0]], len(sample[names[0]])
         if len(names) > 1 or not column.is_number:
             units.append(fit_categories(names, *counts[names]))
+        elif column.name in computed:
+            units.append(fit_computed(column, computed[column.name], sample, spans, inside))
         elif column.name in below:
             lowers = [by_name[name] for name in below[column.name]]
             compared = [days.get((lower.name, column.name)) for lower in lowers]
@@ -189,14 +244,15 @@ def fit_codec(
 
 
 def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple[str, ...]]:
-    """Return the columns of each unit, in an order of decoding: a lower column before its upper one."""
+    """Return the columns of each unit, in an order of decoding: lower columns and bases come first."""
     fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed) for name in rule.columns}
-    lowers = lowers_of(rules)
+    lowers, computed = lowers_of(rules), computed_of(rules)
     order: list[tuple[str, ...]] = []
 
     def add(name: str) -> None:
-        for lower in lowers.get(name, ()):
-            add(lower)
+        bases = columns_of(computed[name].expression) if name in computed else ()
+        for before in (*lowers.get(name, ()), *bases):
+            add(before)
         names = fixed.get(name, (name,))
         if names not in order:
             order.append(names)
@@ -239,7 +295,8 @@ def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     """Build the codec from `codec_content`'s output. Raises: RunError if parts are missing or do not fit each other."""
     try:
         columns = tuple(Column.model_validate(column) for column in content["columns"])
-        units = tuple(_unit(unit, f"unit{place}", arrays) for place, unit in enumerate(content["units"]))
+        computed = computed_of(parse_rules(content["rules"], columns))
+        units = tuple(_unit(unit, f"unit{place}", arrays, computed) for place, unit in enumerate(content["units"]))
         days = [pair for unit in units if isinstance(unit, GapUnit) for pair in unit.by_day]
         rules = parse_rules(content["rules"], columns, days)
         codec = TableCodec(columns, rules, units, dict(content["constants"]))
@@ -269,11 +326,13 @@ def _check_parts(codec: TableCodec) -> None:
             from_plain({column.name: np.zeros(1)}, (column,))
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
+    computed = computed_of(codec.rules)
     for unit in codec.units:
         name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMBERS
         lowers = lowers_of(codec.rules).get(name, ()) if numeric else ()
-        fits = isinstance(unit, GapUnit if lowers else NumberUnit if numeric else CategoryUnit)
-        if not fits or (isinstance(unit, GapUnit) and unit.lowers != lowers):
+        plain = ComputedUnit if name in computed else NumberUnit
+        right = isinstance(unit, GapUnit if lowers else plain if numeric else CategoryUnit)
+        if not right or (isinstance(unit, GapUnit) and unit.lowers != lowers):
             raise ValueError(f"the unit of {name!r} is of another kind than its column and rules")
 
 
@@ -281,6 +340,8 @@ def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
     match unit:
         case NumberUnit():
             return {"kind": "numbers", **numbers_content(unit, name, arrays)}
+        case ComputedUnit():
+            return {"kind": "computed", **computed_content(unit, name, arrays)}
         case GapUnit():
             return {"kind": "gap", **gap_content(unit, name, arrays)}
         case CategoryUnit():
@@ -291,7 +352,11 @@ def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
             return {"kind": "categories", "columns": list(unit.columns), "texts": texts, "numbers": list(numbers)}
 
 
-def _unit(content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]]) -> Unit:
+def _unit(
+    content: Mapping[str, Any], name: str, arrays: Mapping[str, NDArray[Any]], computed: Mapping[str, Computed]
+) -> Unit:
+    if content["kind"] == "computed":
+        return read_computed(content, name, arrays, computed)
     readers: dict[str, Callable[..., Unit]] = {"numbers": read_numbers, "gap": read_gap, "categories": _categories}
     if content["kind"] not in readers:
         raise ValueError(f"there is no unit of kind {content['kind']!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,16 @@ from ganforge.contracts import Observer, Plain
 from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
+from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
+from ganforge.kinds.tables.generate.anomaly import score_table
+from ganforge.kinds.tables.generate.balance import Part, balanced_parts, blocks_of_parts, fair_parts
 from ganforge.kinds.tables.generate.game import build_row_networks
+from ganforge.kinds.tables.generate.predict import predict_table
+from ganforge.kinds.tables.generate.seeds import SeededRows
 from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
@@ -36,13 +40,13 @@ if TYPE_CHECKING:
 
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
+MOST_EMPTY = 20  # blocks without a row whose computed columns meet their conditions
 POOL = 6  # latents drawn for each row under conditions, of which one is kept
 NEW_ROWS = {"sample RUN -n 1000 --out new.csv": "new rows"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps
     "generate": NEW_ROWS,
     "impute": {"apply RUN DATA --out filled.csv": "its missing cells filled", **NEW_ROWS},
 }
-AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,14 @@ class RowModel:
     codec: TableCodec
     candidates: int = 1  # drawn for each row where there is a referee, which takes one
     task: str = "generate"
+    temperature: float = 1.0  # of every softmax that codes are drawn from; below 1 the likely ones are more likely
 
     def conditions(self, where: str | Sequence[str] | Mapping[str, Any]) -> tuple[Condition, ...]:
         """Parse conditions in words or in Python. Raises: InputError for what no generated row could meet."""
-        conditions = parse_where(where, self.codec.columns, self.codec.known)
+        return self.possible(parse_where(where, self.codec.columns, self.codec.known))
+
+    def possible(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        """Return the conditions. Raises: InputError if no generated row could meet them together."""
         for place, asked in self.codec.by_unit(conditions).items():
             unit = self.codec.units[place]
             if not unit.allowed(asked).any():
@@ -73,15 +81,32 @@ class RowModel:
 
         The first rows do not depend on `count`. Raises: InputError where conditions and rules leave no value.
         """
-        asked = self.codec.by_unit(conditions)
-        for first in range(0, count, BLOCK):
-            codes = self._codes(asked, generator_for(seed, "sample rows", step=first))
-            random = np.random.default_rng(seed_for(seed, "sample values", step=first))
+        asked, done, step, empty = self.codec.by_unit(conditions), 0, 0, 0
+        while done < count:
+            codes = self._codes(asked, generator_for(seed, "sample rows", step=step))
+            random = np.random.default_rng(seed_for(seed, "sample values", step=step))
             plain = dict(self.codec.decode(codes, random, asked))
+            kept = np.flatnonzero(self.codec.keeps(plain, asked)) if self.codec.computed else np.arange(BLOCK)
+            step, empty = step + BLOCK, 0 if len(kept) else empty + 1
+            if empty == MOST_EMPTY:
+                raise self._unmet(conditions)
+            plain = dict(take(plain, kept))
             for column in self.codec.columns:
                 if column.kind == "identifier":
-                    plain[column.name] = fresh_identifiers(column, BLOCK, random, start=first)
-            yield take(plain, slice(0, count - first))
+                    plain[column.name] = fresh_identifiers(column, len(kept), random, start=done)
+            if len(kept):
+                yield take(plain, slice(0, count - done))
+            done += len(kept)
+
+    def _unmet(self, conditions: Sequence[Condition]) -> InputError:
+        """Return the error for conditions on computed columns that hardly any row meets."""
+        words = " and ".join(in_words(condition, self.codec.columns) for condition in conditions)
+        names = " and ".join(repr(unit.column) for unit in self.codec.computed)
+        return InputError(
+            f"None of {MOST_EMPTY * BLOCK:,} rows that were drawn meets {words}.",
+            f"The values of {names} are computed from other columns, so rows were drawn until some fit.",
+            "Widen a condition, or ask for the columns that they are computed from.",
+        )
 
     def draw(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Plain:
         """Return all rows at once."""
@@ -95,14 +120,14 @@ class RowModel:
         """
         parts = []
         for first in range(0, row_count(plain), BLOCK):
-            part = take(plain, slice(first, first + BLOCK))
-            shares = self._shares(part, 1 if draw else GUESSES, generator_for(seed, "complete rows", step=first))
+            part = self.codec.solved(take(plain, slice(first, first + BLOCK)))
+            shares = self.shares(part, 1 if draw else GUESSES, generator_for(seed, "complete rows", step=first))
             random = np.random.default_rng(seed_for(seed, "complete values", step=first)) if draw else None
             parts.append(fill(self.codec, part, shares, random))
         return joined(parts)
 
     @torch.no_grad()
-    def _shares(self, plain: Plain, passes: int, random: torch.Generator) -> list[NDArray[np.float64]]:
+    def shares(self, plain: Plain, passes: int, random: torch.Generator) -> list[NDArray[np.float64]]:
         """Return the probability of each code of each unit in rows (N,), given their cells: (N, K) for each unit."""
         device, layout = next(self.network.parameters()).device, self.layout
         codes = self.codec.encode(plain)
@@ -118,7 +143,7 @@ class RowModel:
         layout = self.layout
         latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
         shown = torch.cat([layout.one_hot(codes) * layout.spread(given), given], dim=1)
-        told: Tensor = self.network.generator(latent, shown)
+        told: Tensor = self.network.generator(latent, shown) / self.temperature
         return told
 
     @property
@@ -133,7 +158,7 @@ class RowModel:
         device = next(self.network.parameters()).device
         allowed = {place: torch.from_numpy(self.codec.units[place].allowed(asked[place])).to(device) for place in asked}
         bound = {place: codes for place, codes in allowed.items() if not codes.all() or self._is_gap(place)}
-        logits = self.network.generator(self._latents(bound, asked, random)) + self._forbidden(bound)
+        logits = self._whole(self._latents(bound, asked, random)) + self._forbidden(bound)
         count = self.candidates if referee is not None else 1
         rows = layout.draw_codes(logits, random, count)  # (count, B, U)
         for place in sorted(bound):
@@ -161,12 +186,17 @@ class RowModel:
         latents, weights = [], []
         for _ in range(POOL):
             latent = torch.randn(BLOCK, self.latent_size, generator=random).to(device)
-            logits = self.network.generator(latent)
+            logits = self._whole(latent)
             latents.append(latent)
             weights.append(self._log_likely(bound, asked, logits, random))
         likely = torch.softmax(torch.cat(weights).double(), dim=0).cpu()
         chosen = torch.multinomial(likely, BLOCK, replacement=True, generator=random).to(device)
         return torch.cat(latents)[chosen]
+
+    def _whole(self, latent: Tensor) -> Tensor:
+        """Return the logits (B, P) of whole rows. Args: latent (B, Z)."""
+        logits: Tensor = self.network.generator(latent) / self.temperature
+        return logits
 
     def _log_likely(
         self, bound: Mapping[int, Tensor], asked: AskedByUnit, logits: Tensor, random: torch.Generator
@@ -213,25 +243,43 @@ class RowModel:
 
     # ---- the methods of contracts.Model
 
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> RowSamples:
-        """Draw new rows. Args: asked where, as for `conditions`.
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> RowSamples | SeededRows:
+        """Draw new rows.
 
+        Args: asked where, as for `conditions`; temperature; and one of balance, fair (balance.py) and given (seeds.py),
+            whose rows are as many as are given, instead of `count`.
         Raises: InputError for a bad number, or what no generated row could meet.
         """
         if count < 1 or count != int(count):
             raise InputError(
                 f"{count} rows cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64."
             )
-        return RowSamples(self, int(count), self.conditions(asked.get("where") or ()), seed)
+        model = replace(self, temperature=asked.get("temperature", 1.0))
+        conditions = self.conditions(asked.get("where") or ())
+        _refuse_together(asked, ("given", "balance", "fair"))
+        if (given := asked.get("given")) is not None:
+            return SeededRows(model, given, conditions, seed)
+        parts: tuple[Part, ...] = ()
+        if asked.get("balance"):
+            parts = balanced_parts(model, int(count), asked["balance"], conditions)
+        elif asked.get("fair"):
+            parts = fair_parts(model, int(count), asked["fair"], conditions)
+        return RowSamples(model, int(count), conditions, seed, parts)
 
-    def write(self, samples: RowSamples, out: Path, *, force: bool) -> Path:
+    def write(self, samples: RowSamples | SeededRows, out: Path, *, force: bool) -> Path:
         """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
-        return write_table(samples.blocks(), out, self.codec.columns, force=force)
+        return samples.write(out, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Fill the missing cells of a table."""
-        draw, seed, force = bool(options.get("draw")), options.get("seed", 0), bool(options.get("force"))
-        return complete_table(self, source, out, draw=draw, seed=seed, force=force)
+        """Fill the missing cells of a table; with `predict` or `score` add columns to it (predict.py, anomaly.py)."""
+        _refuse_together(options, ("predict", "score", "draw"))
+        seed, force = options.get("seed", 0), bool(options.get("force"))
+        if options.get("predict") or options.get("probabilities"):
+            column, probabilities = options.get("predict"), bool(options.get("probabilities"))
+            return predict_table(self, source, out, column, probabilities=probabilities, seed=seed, force=force)
+        if options.get("score"):
+            return score_table(self, source, out, seed=seed, force=force)
+        return complete_table(self, source, out, draw=bool(options.get("draw")), seed=seed, force=force)
 
     def next_steps(self) -> Mapping[str, str]:
         """Return commands for a person who has this model (contracts.Model)."""
@@ -263,17 +311,33 @@ class RowSamples:
     count: int
     conditions: tuple[Condition, ...]
     seed: int
+    parts: tuple[Part, ...] = ()  # of asked sizes, with conditions of their own; none: all rows alike
 
     def blocks(self) -> Iterator[pd.DataFrame]:
         """Yield some thousand rows at a time, with the dtypes of the table."""
-        for plain in self.model.blocks(self.count, conditions=self.conditions, seed=self.seed):
+        for plain in self._plain():
             yield from_plain(plain, self.model.codec.columns)
 
     def value(self) -> pd.DataFrame:
         """Return all rows, with the dtypes, order and forms of the table's columns."""
         columns = self.model.codec.columns
-        plain = self.model.draw(self.count, conditions=self.conditions, seed=self.seed)
-        return as_objects(from_plain(plain, columns), columns)
+        return as_objects(from_plain(joined(list(self._plain())), columns), columns)
+
+    def write(self, out: Path, *, force: bool) -> Path:
+        """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
+        return write_table(self.blocks(), out, self.model.codec.columns, force=force)
+
+    def _plain(self) -> Iterator[Plain]:
+        if self.parts:
+            return blocks_of_parts(self.model, self.parts, self.seed)
+        return self.model.blocks(self.count, conditions=self.conditions, seed=self.seed)
+
+
+def _refuse_together(asked: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raises: InputError if more than one of these options was asked for."""
+    both = [f"--{name}" for name in names if asked.get(name) is not None and asked[name] is not False]
+    if len(both) > 1:
+        raise InputError(f"{' and '.join(both)} were given.", "They exclude each other.", f"Leave {both[-1]} out.")
 
 
 def load_rows(folder: Path, device: str = "cpu") -> RowModel:

@@ -19,7 +19,7 @@ from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
-from ganforge.kinds.tables.figures.pairs import draw_dependence, draw_pairs, score_matrix
+from ganforge.kinds.tables.figures.evaluation import write_figures
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.linked.source import holds_several
@@ -31,7 +31,7 @@ from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
-from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
@@ -105,13 +105,7 @@ class GenerateRows(Task):
         found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
         first_rows = first_rows_of(samples, columns)
         rules = broken(table.codec.rules, samples, table.train_rows, columns)
-        worst = [column["name"] for column in found.facts["columns"]]
-        write_whole(run.figure("columns"), draw_columns(table.train_rows, samples, columns, worst))
-        scores_of = {(pair["columns"][0], pair["columns"][1]): pair["score"] for pair in found.facts["pairs"]}
-        if scores_of:
-            write_whole(run.figure("pairs"), draw_pairs(table.train_rows, samples, columns, list(scores_of)))
-            matrix = score_matrix(scores_of, [column.name for column in columns])
-            write_whole(run.figure("dependence"), draw_dependence(*matrix))
+        write_figures(run, found, table.train_rows, samples, columns)
         return replace(
             found,
             facts={**found.facts, "first_rows": first_rows, "rules": rules},

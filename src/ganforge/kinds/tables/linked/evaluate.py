@@ -25,8 +25,8 @@ PARTS = ("parent", "child")  # before the names of the tables' own measures and 
 def evaluate_tables(relation: Relation, train: Families, held_out: Families, made: Families) -> Evaluation:
     """Compare generated families with real ones, and with children that are drawn independently of their parent.
 
-    The facts are those of each table under its name, and pairs (as `worst_pairs`), rivals and integrity
-    {children, orphans}.
+    The facts are those of each table under its name, pairs_across (as `worst_pairs`), rivals_across, floor_across
+    {measure: [value, low, high]} of real held-out families, and integrity_across {children, orphans}.
     """
     parents = evaluate_table(train.parents, held_out.parents, made.parents, relation.parents, label=None, seed=0)
     real, unseen, drawn = (with_gap(relation, families.children) for families in (train, held_out, made))
@@ -72,6 +72,7 @@ def evaluate_tables(relation: Relation, train: Families, held_out: Families, mad
             **{names[part]: dict(table.facts) for part, table in tables.items()},
             "pairs_across": pairs,
             "rivals_across": rivals,
+            "floor_across": {name: [its.value, its.low, its.high] for name, its in floor.items()},
             "integrity_across": {"children": len(made.owner), "orphans": 0},
         },
     )

@@ -94,7 +94,8 @@ class Judge:
         number = np.arange(len(families)) // max(size, 1)
         found = [self._score(families.chosen(number == group)) for group in range(groups)]
         scores = {name: _mean([one[name] for one in found]) for name in found[0]}
-        return {**scores, "integrity": of_share(len(families.owner), len(families.owner))}
+        children = len(families.owner)
+        return {**scores, "integrity": of_share(children, children) if children else Estimate(1.0, 1.0, 1.0)}
 
     def by_pair(self, families: Families) -> NDArray[np.float64]:
         """Return the score of every pair of columns (C, C)."""

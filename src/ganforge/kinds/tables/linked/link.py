@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
 from ganforge.kinds.tables.reading.arrays import arrow_from, is_text
+from ganforge.kinds.tables.reading.column_types import is_identifier_by_name
 from ganforge.kinds.tables.rules.syntax import quoted_name, unquoted
 from ganforge.kinds.tables.table import ASKED
 
@@ -74,6 +75,8 @@ def read_link(rule: str, frames: Frames) -> Link | None:
     if len(sides) != 2 or sides[0] is None or sides[1] is None or sides[0][0] == sides[1][0]:
         return None
     for table, column in (sides[0], sides[1]):
+        if column not in frames[table].columns and "," in column:
+            return None  # seen combinations of several columns
         if column not in frames[table].columns:
             raise RecipeError(
                 f"There is no column {column!r} in {table!r}.",
@@ -105,7 +108,7 @@ def find_link(frames: Frames) -> Link:
                     if theirs is not None and _refers(theirs, values):
                         found.append((Link(child, reference, parent, key), names_agree(reference, key, parent)))
     named = [link for link, agree in found if agree]
-    chosen = named or [link for link, _ in found if not _is_counter(frames[link.parent][link.key])]
+    chosen = named or [link for link, _ in found if _is_no_accident(link, frames)]
     if len(chosen) == 1:
         link = chosen[0]
         names = "and the names say so" if named else "and no other column is like that"
@@ -134,9 +137,14 @@ def _refers(references: NDArray[np.object_], values: NDArray[np.object_]) -> boo
     return inside > 0 and len(references) - inside <= MOST_ORPHANS * len(references)
 
 
-def _is_counter(column: pd.Series[Any]) -> bool:
-    """Return whether a key has whole numbers: those of any column may be among them by chance."""
-    return not is_text(arrow_from(column).type)
+def _is_no_accident(link: Link, frames: Frames) -> bool:
+    """Return whether values that fit suffice: texts, or numbers of a column whose name says that it refers to a row.
+
+    Small whole numbers of any column may be among those of a key by chance.
+    """
+    column = frames[link.child][link.reference]
+    is_name = is_text(arrow_from(frames[link.parent][link.key]).type)
+    return is_name or (is_identifier_by_name(link.reference) and not column.is_unique)
 
 
 def names_agree(reference: str, key: str, parent: str) -> bool:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 TOGETHER = 1_024  # families drawn at once: another number would give other rows for the same seed
 MOST_CHILDREN = 1_000_000  # of a parent
+REDRAWN = 10  # times that a child is drawn again whose computed columns break a rule
 PARTS = ("parents", "children")
 NEXT_STEPS = {"sample RUN -n 1000 --out new/": "a folder with both tables: 1,000 parents and their children"}
 
@@ -125,6 +126,20 @@ class LinkedModel:
     def _next(
         self, context: Plain, random: torch.Generator, values: np.random.Generator, device: torch.device
     ) -> Plain:
+        """Draw one child for each context (N,), again where a computed column breaks a rule."""
+        drawn = {name: column.copy() for name, column in self._draw(context, random, values, device).items()}
+        for _ in range(REDRAWN if self.children.codec.computed else 0):
+            again = np.flatnonzero(~self.children.codec.keeps(drawn, {}))
+            if not len(again):
+                break
+            other = self._draw(take(context, again), random, values, device)
+            for name, column in other.items():
+                drawn[name][again] = column
+        return drawn
+
+    def _draw(
+        self, context: Plain, random: torch.Generator, values: np.random.Generator, device: torch.device
+    ) -> Plain:
         """Draw one child for each context (N,): of several candidates the referee's choice, if there is one."""
         model, codec = self.children, self.children.codec
         known = context_units(self.relation, codec)
@@ -174,6 +189,11 @@ class LinkedModel:
             raise InputError(
                 f"{count} rows cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64."
             )
+        for name in asked:
+            if name != "where":
+                raise InputError(
+                    f"--{name} was given, and this run draws two tables.", "It is of single ones.", "Leave it out."
+                )
         where = asked.get("where") or ()
         for condition in [where] if isinstance(where, str) else where:
             if str(condition).strip("'\" ").startswith(f"{self.relation.child.name}."):

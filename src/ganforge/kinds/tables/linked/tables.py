@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -28,8 +29,9 @@ from ganforge.kinds.tables.linked.link import Link, choose_link, match_rows
 from ganforge.kinds.tables.linked.source import NamedTable, read_tables
 from ganforge.kinds.tables.reading.arrays import row_count, take, to_plain
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
+from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import Ordered, Rule, check_rules, combined, rule_columns, rule_in_words
+from ganforge.kinds.tables.rules.rules import Ordered, Rule, combined, rule_columns, rule_in_words
 from ganforge.kinds.tables.table import (
     FITTED_ROWS,
     Table,
@@ -148,12 +150,12 @@ def _inspected(
     while count in upper.frame.columns:
         count += "_"
     counts = np.bincount(owner[owner >= 0], minlength=len(upper.frame))
-    parent_frame = upper.frame.assign(**{count: counts})
+    parent_frame = _with_text(upper.frame, link.key).assign(**{count: counts})
     asked_of = {table.name: [c for c in table.columns if c.name != table.foreign_key] for table in known}
     forced = [Column(name=link.key, kind="identifier", dtype=""), Column(name=count, kind="integer", dtype="")]
     parent_survey = _survey(upper, parent_frame, asked_of.get(link.parent, forced))
     kept = np.flatnonzero(owner >= 0)
-    child_frame, owner = lower.frame.iloc[kept].reset_index(drop=True), owner[kept]
+    child_frame, owner = _with_text(lower.frame, link.reference).iloc[kept].reset_index(drop=True), owner[kept]
     child_survey = _survey(lower, child_frame, asked_of.get(link.child, [_text_of(link)]))
     order = next((c.name for c in child_survey.columns if c.kind == "datetime" and not c.missing), None)
     relation = _relation(upper, lower, link, parent_survey, child_survey, order)
@@ -181,6 +183,13 @@ def _inspected(
         "warnings": [*parent_survey.passport["warnings"], *child_survey.passport["warnings"], *warnings],
     }
     return InspectedTables(relation, _why(link, relation), families, parent_rules, child_rules, digest, passport)
+
+
+def _with_text(frame: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Return a frame whose key is not a categorical: new keys are not among its categories."""
+    return (
+        frame.assign(**{key: frame[key].astype("str")}) if isinstance(frame[key].dtype, pd.CategoricalDtype) else frame
+    )
 
 
 def _text_of(link: Link) -> Column:

@@ -35,7 +35,7 @@ from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_o
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import choose_rows, plan_learning
-from ganforge.kinds.tables.rules.rules import broken
+from ganforge.kinds.tables.rules.checks import broken
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, refuse_changed_data
 from ganforge.records import Block, Evaluation

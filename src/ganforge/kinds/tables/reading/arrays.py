@@ -355,15 +355,15 @@ def parsed(texts: pa.Array, column: Column) -> pa.Array:
     """Return the values (N,) that texts mean in a column of numbers, moments or times, null for other texts."""
     texts = texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
     texts = pc.utf8_trim_whitespace(texts.cast(pa.string()))
-    if column.format in FORMS:
-        return moments_from(texts, column)
-    if column.kind == "datetime":
-        return parse_dates(texts, _date_form(column) or "").cast(pa.timestamp("us", column.zone))
-    if column.kind in TIMES:
+    if column.kind in TIMES and column.format not in FORMS:
+        if column.kind == "datetime":
+            return parse_dates(texts, _date_form(column) or "").cast(pa.timestamp("us", column.zone))
         return parse_times(texts, time_form(column)).cast(pa.duration("us"))
     pattern = column.format or ""
-    if is_plain(pattern):
+    if is_plain(pattern) or pattern in FORMS:
         texts = pc.if_else(pc.match_substring_regex(texts, ANY_NUMBER), texts, pa.scalar(None, pa.string()))
+    if pattern in FORMS:
+        return moments_from(texts, column)
     return read_numbers(texts, pattern).cast(pa.float64())
 
 

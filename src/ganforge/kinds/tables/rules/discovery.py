@@ -14,13 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique, on_one_scale
+from ganforge.kinds.tables.columns import LEARNED, Column
+from ganforge.kinds.tables.rules.checks import on_one_scale
+from ganforge.kinds.tables.rules.relations import find_relations
+from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique
 
 FEWEST_ROWS = 100  # with both values, for a rule to be found at all
-FEWEST_EACH = 5  # rows for each value that decides another column, on average
-MOST_DECIDING = 5_000  # values
-MOST_WHOLE_NUMBERS = 1_000  # values of an integer column that decides or is decided
+FEWEST_EACH = 5  # rows for each value that decides another column, on average: where there are fewer, rows that are
+# once more in the table do not count
+MOST_DECIDING = 50_000  # values
+MOST_WHOLE_NUMBERS = 1_000  # values of an integer column that decides
 BY_CHANCE = -30.0  # natural logarithm of the probability that independent columns would look so
 LOW_WORDS = {  # words for a lower number -> for the upper one
     "min": "max", "minimum": "maximum", "low": "high", "lower": "upper", "lowest": "highest", "from": "to",
@@ -39,10 +42,15 @@ def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]
 
     Args: plain the training rows, or many of them, (N,) each.
     """
-    deciding = list(_deciding(plain, columns))
+    orders = list(_orders(plain, columns))
+    relations = find_relations(
+        plain, columns, frozenset(name for rule, _ in orders for name in (rule.lower, rule.upper))
+    )
+    computed = {rule.target for rule, _ in relations}
+    deciding = list(_deciding(plain, [column for column in columns if column.name not in computed]))
     fixed = {name for rule, _ in deciding for name in rule.columns}
-    orders = [(rule, why) for rule, why in _orders(plain, columns) if not {rule.lower, rule.upper} & fixed]
-    return [*orders, *deciding, *_identifiers(plain, columns)]
+    orders = [(rule, why) for rule, why in orders if not {rule.lower, rule.upper} & fixed]
+    return [*orders, *relations, *deciding, *_identifiers(plain, columns)]
 
 
 # ---- a <= b ---------------------------------------------------------------------------------------------------------
@@ -101,19 +109,21 @@ def _always_between(plain: Plain, lower: str, middle: str, upper: str) -> bool:
 
 
 def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, str]]:
-    codes = {
-        column.name: _codes(plain[column.name])
-        for column in columns
-        if column.kind in ("category", "boolean")
-        or (column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS)
-    }
+    codes = {column.name: _codes(plain[column.name]) for column in columns if column.kind in LEARNED}
     counts = {name: int(code.max(initial=-1)) + 1 for name, code in codes.items()}
     codes = {name: code for name, code in codes.items() if 2 <= counts[name] <= MOST_DECIDING}
+    repeated = pd.DataFrame(codes).duplicated().to_numpy() if codes else np.zeros(0, dtype=bool)
     decided: dict[str, list[str]] = {}
-    for deciding, code in codes.items():
-        there = code >= 0
-        if counts[deciding] >= 3 and there.sum() >= max(FEWEST_ROWS, FEWEST_EACH * counts[deciding]):
-            first = np.flatnonzero(there & ~pd.Series(code).duplicated())  # codes are numbered as they come
+    for column in columns:
+        deciding, whole = column.name, column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS
+        if deciding not in codes or not (whole or column.kind in ("category", "boolean")):
+            continue
+        there = codes[deciding] >= 0
+        if there.sum() < FEWEST_EACH * counts[deciding]:
+            there &= ~repeated
+        code = np.where(there, codes[deciding], -1)
+        if there.sum() >= FEWEST_ROWS + (counts[deciding] if there.sum() < FEWEST_EACH * counts[deciding] else 0):
+            first = np.flatnonzero(there & ~pd.Series(code).duplicated())
             others = [name for name in codes if name != deciding]
             decided[deciding] = [name for name in others if _decides(code, first, codes[name], counts[name])]
     # The columns that decide most come first, so that a chain hangs on its beginning: zip -> city, zip -> country.
@@ -138,9 +148,11 @@ def _codes(values: NDArray[np.generic]) -> Codes:
 
 def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:
     there = deciding >= 0
-    if (other[first[deciding[there][:1000]]] != other[there][:1000]).any():  # most pairs end here
+    one = np.full(int(deciding.max()) + 1, -1)  # for each value that decides, the other one in its first row
+    one[deciding[first]] = other[first]
+    if (one[deciding[there][:1000]] != other[there][:1000]).any():  # most pairs end here
         return False
-    if (other[first[deciding[there]]] != other[there]).any():
+    if (one[deciding[there]] != other[there]).any():
         return False
     return (
         _log_chance(np.bincount(deciding[there]), np.bincount(other[there] + 1, minlength=other_count + 1)) < BY_CHANCE

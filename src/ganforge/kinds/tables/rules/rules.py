@@ -1,22 +1,21 @@
-"""Rules that every generated row surely keeps: `start <= end`, `city -> country`, `unique id`, `0 <= age <= 99`."""
+"""Rules that every generated row surely keeps: `start <= end`, `city -> country`, `unique id`, `0 <= age <= 99`,
+`total = net + tax`."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from ganforge.contracts import Plain
-from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
+from ganforge.errors import InputError, RecipeError, did_you_mean
 from ganforge.kinds.tables.columns import LEARNED, MICROSECONDS, NUMBERS, Column
 from ganforge.kinds.tables.rules.conditions import Condition, ends_of, in_words, range_in_words, seen_in
+from ganforge.kinds.tables.rules.expressions import Expression, columns_of, expression_in_words, read_expression
 from ganforge.kinds.tables.rules.syntax import (
     Comparison,
     Typed,
@@ -26,9 +25,9 @@ from ganforge.kinds.tables.rules.syntax import (
     read_comparisons,
     starting_names,
 )
-from ganforge.kinds.tables.rules.values import ByDay, at_least, at_most, by_day, write_number
+from ganforge.kinds.tables.rules.values import ByDay, at_least, at_most, by_day
 
-FORMS = "A rule is like start <= end, 0 <= age <= 99, city -> country, unique id or seen store."
+FORMS = "A rule is like start <= end, 0 <= age <= 99, city -> country, total = net + tax, unique id or seen store."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +60,33 @@ class Seen:
     column: str
 
 
-Rule = Ordered | Condition | Fixed | Unique | Seen  # a condition as a rule is a range, or a missing value
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """`total = net + tax`, wherever all are present; not exact, `total ~ net + tax`: a small rest is learned."""
+
+    target: str
+    expression: Expression
+    exact: bool = True
+
+
+Rule = Ordered | Condition | Fixed | Unique | Seen | Computed  # a condition as a rule is a range, or a missing value
 Range = tuple[float, float]
 _KINDS = {  # the kinds of columns that can keep it, and why others cannot
     Ordered: (NUMBERS, "Only numbers and datetimes can be compared."),
     Condition: (NUMBERS, "A range is for numbers and datetimes."),
-    Fixed: (("category", "boolean", "integer"), "Combinations are of categories, booleans and whole numbers."),
+    Fixed: (LEARNED, "Combinations are of columns that are learned."),
     Unique: (("identifier",), "Only identifiers are made so that none comes twice."),
     Seen: ((*LEARNED, "constant"), "Identifiers are made anew, never taken from training rows."),
+    Computed: (NUMBERS, "Only numbers and datetimes can be computed."),
 }
 
 
 def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
     """Format a rule as a person would type it; `read_rule` reads it as exactly this rule."""
     by_name = {column.name: column for column in columns}
+    if isinstance(rule, Computed):
+        text = expression_in_words(rule.expression, by_name)
+        return f"{quoted_name(rule.target, by_name)} {'=' if rule.exact else '~'} {text}"
     *first, last = (quoted_name(name, by_name) for name in rule_columns(rule))
     if isinstance(rule, Condition):
         return range_in_words(rule, last, by_name[rule.column])
@@ -83,7 +95,9 @@ def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
 
 
 def rule_columns(rule: Rule) -> tuple[str, ...]:
-    """Return the columns of a rule."""
+    """Return the columns of a rule; of a computed column itself and those that it is computed from."""
+    if isinstance(rule, Computed):
+        return rule.target, *columns_of(rule.expression)
     if isinstance(rule, Ordered):
         return rule.lower, rule.upper
     return rule.columns if isinstance(rule, Fixed) else (rule.column,)
@@ -106,7 +120,10 @@ def read_rule(text: str, columns: Sequence[Column]) -> list[Rule]:
     if names := read_arrow(text, by_name):
         return [_checked(Fixed(tuple(dict.fromkeys(names))), text, by_name)]
     for pairs in read_comparisons(text, by_name):
-        return _with_shared_ranges([_compared(pair, text, by_name) for pair in pairs])
+        if not any(sign.startswith("=") for _, sign, _ in pairs):
+            return _with_shared_ranges([_compared(pair, text, by_name) for pair in pairs])
+    if computed := _read_computed(text, by_name):
+        return [computed]
     for name in columns_named(text[word.end() :] if word else text):
         if name not in by_name and name != text:
             raise RecipeError(
@@ -115,10 +132,24 @@ def read_rule(text: str, columns: Sequence[Column]) -> list[Rule]:
     raise RecipeError(f"The rule {text!r} cannot be read.", "It has none of the forms that a rule can have.", FORMS)
 
 
+def _read_computed(text: str, columns: Mapping[str, Column]) -> Rule | None:
+    """Parse `total = net + tax`; None if it is not of this form. Raises: as `read_rule`."""
+    unread: RecipeError | None = None
+    for name, rest in starting_names(text, columns):
+        if equation := re.fullmatch(r"\s*([=~])\s*(?!=)(.*)", rest, re.DOTALL):
+            try:
+                expression = read_expression(equation[2], columns)
+            except RecipeError as error:
+                unread = unread or error
+            else:
+                return _checked(Computed(name, expression, equation[1] == "="), text, columns)
+    if unread:
+        raise unread
+    return None
+
+
 def _compared(pair: Comparison, text: str, columns: Mapping[str, Column]) -> Rule:
     left, sign, right = pair
-    if sign.startswith("="):
-        raise RecipeError(f"The rule {text!r} cannot be kept.", "A rule does not set columns equal.", FORMS)
     if isinstance(left, Typed):
         raise RecipeError(f"The rule {text!r} compares two numbers.", "No column of the table is named in it.", FORMS)
     if isinstance(right, Typed):
@@ -142,6 +173,8 @@ def _checked(rule: Rule, text: str, columns: Mapping[str, Column]) -> Rule:
     for column in mine:
         if column.kind not in kinds:
             raise _wrong_kind(text, column, why)
+    if isinstance(rule, Computed):
+        _check_computed(rule, mine, text)
     if isinstance(rule, Ordered | Fixed) and len({column.name for column in mine}) == 1:
         raise RecipeError(f"The rule {text!r} names one column twice.", "Every row keeps it.", "Leave it out.")
     if isinstance(rule, Ordered):
@@ -160,6 +193,17 @@ def _checked(rule: Rule, text: str, columns: Mapping[str, Column]) -> Rule:
 def _wrong_kind(text: str, column: Column, why: str) -> RecipeError:
     what = f"The rule {text!r} cannot be kept: the kind of {column.name!r} is {column.kind}."
     return RecipeError(what, why, "Leave the rule out, or give the column another kind in the plan.")
+
+
+def _check_computed(rule: Computed, mine: Sequence[Column], text: str) -> None:
+    """Raises: RecipeError for a column computed from none or from itself, and datetimes on several scales."""
+    if len(mine) == 1 or rule.target in columns_of(rule.expression):
+        why = "A column is computed from other columns." if len(mine) == 1 else f"{rule.target!r} stands on both sides."
+        raise RecipeError(f"The rule {text!r} cannot be kept.", why, FORMS)
+    scales = {(column.resolution, column.zone) for column in mine if column.kind == "datetime"}
+    if len(scales) > 1:
+        why = "Its datetimes have several resolutions or zones."
+        raise RecipeError(f"The rule {text!r} cannot be kept.", why, "Give them one resolution in plan.json.")
 
 
 # ---- rules together -------------------------------------------------------------------------------------------------
@@ -212,14 +256,49 @@ def combined(rules: Sequence[Rule], columns: Sequence[Column]) -> tuple[Rule, ..
                     "Seen combinations and a comparison cannot both be kept with certainty.",
                     "Leave one of the two out.",
                 )
+    _refuse_computed(merged, whole_of.keys(), columns)
     return tuple(merged)
 
 
+def computed_of(rules: Iterable[Rule]) -> dict[str, Computed]:
+    """Return the rule of each computed column."""
+    return {rule.target: rule for rule in rules if isinstance(rule, Computed)}
+
+
+def _refuse_computed(merged: Iterable[Rule], fixed: Collection[str], columns: Sequence[Column]) -> None:
+    """Raises: RecipeError for a column that is computed twice, from itself, or is kept by a rule of seen values too."""
+    seen = {rule.column for rule in merged if isinstance(rule, Seen)}
+    computed: dict[str, Computed] = {}
+    for rule in merged:
+        if isinstance(rule, Computed):
+            words = rule_in_words(rule, columns)
+            if rule.target in computed or rule.target in fixed or rule.target in seen:
+                raise RecipeError(
+                    f"The column {rule.target!r} is in {words!r} and in another rule that decides its values.",
+                    "Both cannot be kept with certainty.",
+                    "Leave one of the two out.",
+                )
+            computed[rule.target] = rule
+    try:
+        TopologicalSorter({name: columns_of(rule.expression) for name, rule in computed.items()}).prepare()
+    except CycleError as error:
+        raise RecipeError(
+            f"The rules go round in a circle: {' is computed from '.join(reversed(error.args[1]))}.",
+            "One of these columns must be learned by itself.",
+            "Leave one of the rules out.",
+        ) from error
+
+
 def lowers_of(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
-    """Return the columns that may not be above each column that is the upper one of a rule."""
+    """Return the columns that may not be above each column that is the upper one of a rule.
+
+    Columns that are computed are left out: their rows are drawn again where the order does not hold.
+    """
     lowers: dict[str, tuple[str, ...]] = {}
+    rules = tuple(rules)
+    computed = computed_of(rules)
     for rule in rules:
-        if isinstance(rule, Ordered):
+        if isinstance(rule, Ordered) and not {rule.lower, rule.upper} & computed.keys():
             lowers[rule.upper] = (*lowers.get(rule.upper, ()), rule.lower)
     return lowers
 
@@ -322,72 +401,3 @@ def _converted(plain: float, column: Column, other: Column) -> Fraction:
     # 1.1 with one decimal is meant as that; among floating-point numbers it is a little more, and compared as such
     floating = other.kind == "decimal" and other.decimals is None
     return Fraction(plain) if floating else Fraction(repr(float(plain)))
-
-
-# ---- rules and rows -------------------------------------------------------------------------------------------------
-
-
-def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], first_row: int) -> None:
-    """Check that training rows keep the rules. Fixed and Seen are defined by the training rows, which keep them.
-
-    Args: plain the rows of one chunk, (N,) each; first_row the number of the first of them, where the table's is 1.
-        Values that come twice are found where both are in the chunk.
-    Raises: DataError naming the first rule that is broken, the first row that breaks it, and its values.
-    """
-    by_name = {column.name: column for column in columns}
-    for rule in rules:
-        rows = np.flatnonzero(_broken(rule, plain, None, by_name))
-        if len(rows):
-            cells = {name: plain[name][rows[0]] for name in rule_columns(rule)}
-            numbers = {name: by_name[name] for name in cells if by_name[name].is_number}
-            words = {n: write_number(v, numbers[n]) if n in numbers else repr(v) for n, v in cells.items()}
-            values = " and ".join(f"{name!r} is {word}" for name, word in words.items())
-            again = " for the second time" if isinstance(rule, Unique) else ""
-            more = f" Of the rows read so far {len(rows):,} do." if len(rows) > 1 else ""
-            raise DataError(
-                f"Row {first_row + rows[0]:,} breaks the rule {rule_in_words(rule, columns)!r}: {values}{again}.{more}",
-                "Generated rows keep a rule with certainty only where all training rows do.",
-                "Correct the data, or leave this rule out of the plan.",
-            )
-
-
-def broken(rules: Sequence[Rule], rows: Plain, train: Plain, columns: Sequence[Column]) -> dict[str, int]:
-    """Count the generated rows that break each rule.
-
-    Args: rows the generated ones, (N,) each; train the training rows, (M,) each.
-    Returns: rule in words -> rows, 0 for a rule that is kept.
-    """
-    by_name = {column.name: column for column in columns}
-    return {rule_in_words(rule, columns): int(_broken(rule, rows, train, by_name).sum()) for rule in rules}
-
-
-def on_one_scale(
-    lower: str, upper: str, plain: Plain, columns: Mapping[str, Column]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return two columns' plain numbers (N,) in one unit: datetimes in the finer of the two resolutions."""
-    units = [columns[name].unit for name in (lower, upper)]
-    finest = min(units)  # not microseconds: days of far years would not be whole numbers any more
-    return plain[lower] * (units[0] // finest), plain[upper] * (units[1] // finest)
-
-
-def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, Column]) -> NDArray[np.bool_]:
-    """Return which rows (N,) break a rule; without training rows as far as that can be seen."""
-    for (below, above), days in daily([rule], columns).items():
-        return np.asarray(days.least(rows[below]) > rows[above])
-    if isinstance(rule, Ordered):
-        lower, upper = on_one_scale(rule.lower, rule.upper, rows, columns)
-        return np.asarray(lower > upper)
-    if isinstance(rule, Condition):
-        return ~rule.holds(rows)
-    names = rule_columns(rule)
-    there = pd.notna(rows[names[0]])
-    known = _known(names, rows, train) if train else np.full(len(there), not isinstance(rule, Unique))
-    if isinstance(rule, Unique):
-        return np.asarray(there & (known | pd.Series(rows[names[0]]).duplicated()))
-    return np.asarray(~known & (there | isinstance(rule, Fixed)))
-
-
-def _known(names: Sequence[str], rows: Plain, train: Plain) -> NDArray[np.bool_]:
-    """Return which rows (N,) equal some training row in these columns; missing values are equal."""
-    made, real = (pd.MultiIndex.from_arrays([table[name] for name in names]) for table in (rows, train))
-    return np.asarray(real.unique().get_indexer(made) >= 0)

@@ -1,0 +1,224 @@
+"""Two linked tables, learned and drawn: nothing is broken in any row, and what depends on a parent is learned."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import ganforge as gf
+from ganforge.core.files import write_folder
+from ganforge.errors import InputError, RunError
+from ganforge.kinds.tables.columns import LinkedTable
+from ganforge.kinds.tables.linked.evaluate import lost
+from ganforge.kinds.tables.linked.families import Families, Relation
+from ganforge.kinds.tables.linked.judge import Judge, independent
+from ganforge.kinds.tables.linked.model import LinkedModel, load_generator, together
+from ganforge.kinds.tables.linked.parts import part_of
+from ganforge.kinds.tables.linked.tables import inspect_tables
+from ganforge.kinds.tables.linked.write import files_of
+from ganforge.kinds.tables.networks import RowGenerator, RowLayout
+from ganforge.run import Run
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from two_tables import write_shop
+
+CUSTOMERS = 400
+QUICK = {"compute.threads": "1", "compute.device": "cpu", "compute.precision": "float32", "records.marks": "[0, 1]"}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shop(tmp_path_factory.mktemp("shop"), CUSTOMERS, seed=0)
+
+
+@pytest.fixture(scope="module")
+def run(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    gf.train(source, run=folder, task="generate", size="tiny", examples=40_000, settings=QUICK)
+    return Run(folder)
+
+
+@pytest.fixture(scope="module")
+def model(run: Run) -> LinkedModel:
+    found = load_generator(run.model)
+    assert isinstance(found, LinkedModel)
+    return found
+
+
+@pytest.fixture(scope="module")
+def real(source: Path) -> tuple[Relation, Families]:
+    found = inspect_tables(str(source))
+    return found.relation, found.families
+
+
+def test_a_part_of_a_generator_computes_what_the_whole_one_does() -> None:
+    """The other units are absent and given: their cells are zeros, their flags ones."""
+    torch.manual_seed(0)
+    sizes, latent_size = (3, 9, 2, 5, 5, 30, 4), 6
+    whole = RowGenerator(sizes, latent_size, 16, 2)
+    whole.start_from(torch.rand(RowLayout(sizes).width))
+    for parameter in whole.parameters():
+        torch.nn.init.normal_(parameter)
+    for first, count in ((0, 3), (3, 4), (2, 2)):
+        mine = range(first, first + count)
+        part = part_of(whole, sizes, latent_size, first, count)
+        layouts = RowLayout(sizes), RowLayout(part_sizes := sizes[first : first + count])
+        codes = torch.stack([torch.randint(size, (8,)) for size in part_sizes], dim=1)
+        shown = torch.randint(0, 2, (8, count)).float()
+        latent = torch.randn(8, latent_size)
+        own = torch.cat([layouts[1].one_hot(codes) * layouts[1].spread(shown), shown], dim=1)
+        wide, flags = torch.full((8, len(sizes)), -1), torch.ones(8, len(sizes))
+        wide[:, list(mine)], flags[:, list(mine)] = codes, shown
+        given = torch.cat([layouts[0].one_hot(wide) * layouts[0].spread(flags), flags], dim=1)
+        expected, found = whole(latent, given), part(latent, own)
+        for unit in range(count):
+            here, there = layouts[1].unit_places(unit), layouts[0].unit_places(first + unit)
+            torch.testing.assert_close(found[:, here], expected[:, there], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_every_child_has_its_parent_and_every_rule_holds_in_every_row(
+    run: Run, real: tuple[Relation, Families]
+) -> None:
+    tables = gf.load(run.folder).sample(2_500, seed=1)
+    people, orders = tables["customers"], tables["orders"]
+    assert len(people) == 2_500 and len(orders) > 5_000
+    assert list(people) == ["id", "segment", "city", "age", "since"]
+    assert list(orders) == ["number", "customer_id", "ordered", "kind", "amount"]
+    assert orders["customer_id"].isin(people["id"]).all()
+    assert people["id"].is_unique and orders["number"].is_unique
+    assert not people["id"].isin(pd.Series(real[1].parents["customers.id"])).any()
+    assert (~people["id"].isin(orders["customer_id"])).sum() > 100  # parents without children too
+    days = pd.to_datetime(orders["ordered"]).astype("datetime64[s]")
+    assert (days >= days.groupby(orders["customer_id"]).cummax()).all()
+    since = people.set_index("id")["since"].reindex(orders["customer_id"]).to_numpy()
+    assert (orders["ordered"].to_numpy() >= since).all()  # found: customers.since <= orders.ordered
+    rules = json.loads(run.evaluation.read_text())["rules"]
+    assert "customers.since <= orders.ordered" in rules and not any(rules.values())
+
+
+@pytest.mark.slow
+def test_the_first_families_do_not_depend_on_how_many_are_drawn(model: LinkedModel) -> None:
+    few, many = model.draw(30, seed=2), together(list(model.families(1_500, seed=2)))
+    children = len(few.owner)
+    for one, other in ((few.parents, many.parents), (few.children, many.children)):
+        for name, values in one.items():
+            assert pd.Series(values).equals(pd.Series(other[name][: len(values)])), name
+    assert many.owner[children - 1] < 30 <= many.owner[children]
+    assert len(np.unique(many.children["orders.number"])) == len(many.owner)
+
+
+@pytest.mark.slow
+def test_conditions_on_parents_hold_and_those_on_children_are_refused(run: Run) -> None:
+    trained = gf.load(run.folder)
+    tables = trained.sample(200, where=["customers.city=Bonn", "customers.number of orders>=3"])
+    assert set(tables["customers"]["city"]) == {"Bonn"}
+    assert (tables["orders"].groupby("customer_id").size() >= 3).all()
+    assert tables["orders"]["customer_id"].nunique() == 200
+    none = trained.sample(40, where="customers.number of orders=0")
+    assert len(none["customers"]) == 40 and len(none["orders"]) == 0
+    assert list(none["orders"]) == list(tables["orders"])
+    for where, words in (("orders.amount>5", "Children are drawn after"), ("city=Bonn", "customers.city")):
+        with pytest.raises(InputError, match=words):
+            trained.sample(5, where=where)
+
+
+@pytest.mark.slow
+def test_tables_are_written_as_they_came_or_as_a_database(run: Run, tmp_path: Path) -> None:
+    drawn = gf.load(run.folder).sample(40, seed=3)
+    gf.sample(run.folder, 40, tmp_path / "new", seed=3)
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["customers.csv", "orders.csv"]
+    gf.sample(run.folder, 40, tmp_path / "new.sqlite", seed=3)
+    with closing(sqlite3.connect(tmp_path / "new.sqlite")) as database:
+        database.execute("PRAGMA foreign_keys = ON")
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        for name, frame in drawn.items():
+            text = pd.read_csv(tmp_path / "new" / f"{name}.csv")
+            stored = pd.read_sql_query(f"SELECT * FROM {name}", database)
+            assert stored.equals(text), name
+            assert len(text) == len(frame)
+    before = (tmp_path / "new" / "orders.csv").read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        gf.sample(run.folder, 5, tmp_path / "new")
+    (tmp_path / "new" / "mine.txt").write_text("keep me")
+    with pytest.raises(InputError, match="did not write"):
+        gf.sample(run.folder, 5, tmp_path / "new", force=True)
+    with pytest.raises(InputError, match=r"cannot be written as 'new\.csv'"):
+        gf.sample(run.folder, 5, tmp_path / "new.csv")
+    assert (tmp_path / "new" / "orders.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_model_whose_parts_do_not_fit_each_other_is_refused(run: Run, tmp_path: Path) -> None:
+    content = json.loads((run.model / "model.json").read_text())
+    weights = (run.model / "model.safetensors").read_bytes()
+
+    def changed(**update: Any) -> Path:
+        def fill(folder: Path) -> None:
+            (folder / "model.json").write_text(json.dumps({**content, **update}))
+            (folder / "model.safetensors").write_bytes(weights)
+
+        write_folder(tmp_path / "model", fill)
+        return tmp_path / "model"
+
+    customers, orders = content["tables"]
+    assert isinstance(load_generator(changed()), LinkedModel)
+    for tables in (
+        [customers],
+        [orders, customers],
+        [customers, {**orders, "foreign_key": "kind of"}],
+        [{**customers, "primary_key": "x"}, orders],
+        [{**customers, "ending": "/../.csv"}, orders],
+        [{**customers, "columns": customers["columns"][:-1]}, orders],
+        [customers, {**orders, "columns": orders["columns"][1:]}],
+        "customers",
+    ):
+        with pytest.raises(RunError):
+            load_generator(changed(tables=tables))
+    for part in ("parents", "children"):
+        for broken in ({"candidates": 0}, {"codec": content["children" if part == "parents" else "parents"]["codec"]}):
+            with pytest.raises(RunError):
+                load_generator(changed(**{part: {**content[part], **broken}}))
+
+
+def test_a_strangers_names_do_not_lead_out_of_the_folder(real: tuple[Relation, Families]) -> None:
+    told = [table.model_dump() for table in (real[0].parent, real[0].child)]
+    told[0]["name"], told[1]["name"], told[1]["parent"] = "../../etc/a", ".b/..", "../../etc/a"
+    files = files_of(Relation.of([LinkedTable.model_validate(table) for table in told]))
+    assert all(Path(file).name == file and not file.startswith(".") for file in files.values())
+
+
+def test_the_judge_sees_what_independent_children_lose(real: tuple[Relation, Families]) -> None:
+    relation, families = real
+    half = np.arange(len(families)) % 2 == 0
+    judge = Judge.prepare(relation, families.chosen(half))
+    unseen = judge.score(families.chosen(~half), CUSTOMERS // 2)
+    simple = judge.score(independent(relation, families.chosen(half), CUSTOMERS // 2), CUSTOMERS // 2)
+    for name in ("parent_child", "siblings"):
+        assert simple[name].high < unseen[name].low  # for certain
+    assert lost(unseen, unseen, simple) == 0
+    assert lost(simple, unseen, simple) == pytest.approx(1)
+
+
+def test_the_distance_of_the_numbers_of_children_is_that_of_the_distributions(real: tuple[Relation, Families]) -> None:
+    relation, families = real
+    judge = Judge.prepare(relation, families)
+    assert judge.score(families, len(families))["children_per_parent"].value == 0
+    none = families.parents | {relation.count: np.zeros(len(families))}
+    childless = Families(none, {name: values[:0] for name, values in families.children.items()}, families.owner[:0])
+    more = Families(
+        families.parents | {relation.count: families.parents[relation.count] + 50}, families.children, families.owner
+    )
+    assert judge.score(more, len(families))["children_per_parent"].value == 1
+    share = float((families.parents[relation.count] > 0).mean())
+    assert judge.score(childless, len(families))["children_per_parent"].value == pytest.approx(share)
