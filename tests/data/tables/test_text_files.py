@@ -218,6 +218,8 @@ def test_a_few_cells_that_mean_nothing_are_missing_and_named(folder: Path, name:
         ["02134", *(str(10_000 + i) for i in range(99))],  # a postal code with a leading zero
         ["C536379", *(str(536_000 + i) for i in range(99))],  # a cancelled order
         ["12345678901234567890", *(str(i) for i in range(99))],
+        [f"600 {i:03d} {i * 7:03d}" for i in range(100, 200)],  # telephones
+        ["020 123 456", *(f"{i} 123 456" for i in range(99))],
     ],
 )
 def test_codes_stay_texts_however_few_have_a_letter_or_a_leading_zero(folder: Path, codes: list[str]) -> None:

@@ -237,7 +237,7 @@ def find_number_format(shapes: Mapping[Shape, int]) -> FoundNumbers | None:
         negative=max(negatives, key=lambda sign: signs[sign]) if negatives else SIGNED[0],
         plus=plus,
     )
-    if form.most > MOST_DECIMALS:
+    if form.most > MOST_DECIMALS or _is_telephone(form, cells):
         return None
     return FoundNumbers(form, frozenset(cell.shape for cell in cells), ambiguous)
 
@@ -297,6 +297,12 @@ def _settled(
     if bare and zeros:
         return as_thousands, False
     return (as_thousands if mark == "," else as_decimals), True
+
+
+def _is_telephone(form: NumberFormat, cells: Sequence[_Cell]) -> bool:
+    """Return whether every cell is like 600 123 456: numbers would not all have as many digits."""
+    blanks = form.thousands and form.thousands in BLANKS
+    return bool(blanks) and len({cell.body for cell in cells}) == 1 and cells[0].body.count("9") > 6
 
 
 def _is_zero(cell: _Cell) -> bool:

@@ -303,13 +303,26 @@ _KINDS: dict[Sort, ColumnKind] = {
 
 
 def _shapes(words: pa.Array) -> tuple[NDArray[np.int64], list[Shape]]:
-    """Return the place of the shape of each word (N,), and the shapes."""
-    leading = pc.match_substring_regex(words, r"^[^0-9]*0[0-9.,]")
-    final = pc.match_substring_regex(words, r"0[^0-9]*$")
-    flags = pc.if_else(leading, pc.if_else(final, "3", "2"), pc.if_else(final, "1", "0"))
-    texts = pc.binary_join_element_wise(flags, pc.replace_substring_regex(words, "[0-9]", "9"), "").dictionary_encode()
-    known = [Shape(text[1:], text[0] in "23", text[0] in "13") for text in texts.dictionary.to_pylist()]
-    return texts.indices.to_numpy().astype(np.int64), known
+    """Return the place of the shape of each word (N,), and the shapes. Works on the bytes of all words at once."""
+    words = words.cast(pa.string())
+    _, offsets, content = words.buffers()
+    ends = np.frombuffer(offsets, np.int32)[words.offset : words.offset + len(words) + 1]
+    letters = np.frombuffer(content or b"", np.uint8)
+    is_digit = (letters >= ord("0")) & (letters <= ord("9"))
+    nines = np.where(is_digit, np.uint8(ord("9")), letters)
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(ends)), pa.py_buffer(nines)]
+    texts = pa.Array.from_buffers(pa.string(), len(words), buffers).dictionary_encode()
+    zeros = np.append(letters == ord("0"), [False])
+    marks = np.append(is_digit | np.isin(letters, list(b".,")), [False])
+    digits = np.append(np.flatnonzero(is_digit), len(letters))
+    begins, stops = np.searchsorted(digits, ends[:-1]), np.searchsorted(digits, ends[1:])
+    first, last = digits[begins], digits[stops - 1]  # of a word without digits: any other
+    leading = (stops > begins) & zeros[first] & (first + 1 < ends[1:]) & marks[np.minimum(first + 1, len(letters))]
+    final = (stops > begins) & zeros[last]
+    codes = texts.indices.to_numpy().astype(np.int64) * 4 + 2 * leading + final
+    known, places = np.unique(codes, return_inverse=True)
+    forms = texts.dictionary.to_pylist()
+    return places, [Shape(forms[code // 4], bool(code & 2), bool(code & 1)) for code in known.tolist()]
 
 
 def _decimal(shape: Shape) -> re.Match[str] | None:
@@ -325,8 +338,8 @@ def _is_integer(shape: Shape) -> bool:
 
 
 def _is_code(shape: Shape) -> bool:
-    """Return whether digits alone cannot be a number: they begin with a zero, or are too many."""
-    return bool(re.fullmatch(r"[+-]?9+", shape.text))
+    """Return whether digits alone cannot be a number: they are too many, or begin with a zero (020 123 456)."""
+    return bool(re.fullmatch(r"[+-]?9+", shape.text) or (shape.leading and re.fullmatch(r"9[9 ]+", shape.text)))
 
 
 def _plain_pattern(plain: Mapping[Shape, re.Match[str]]) -> str | None:
