@@ -14,6 +14,7 @@ from ganforge.api.train import train
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
+from ganforge.kinds.tables.reading.survey import survey_table
 from ganforge.kinds.tables.rules.conditions import parse_where
 from ganforge.kinds.tables.rules.values import read_span, write_number
 
@@ -61,6 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(place / "t.csv", run=place / "run", examples=600, size="tiny").folder
 
 
+@pytest.mark.slow
 def test_new_rows_have_the_forms_and_meet_conditions_in_them(run: Path, tmp_path: Path) -> None:
     where = ["price>=$1,500.00", "opened>=12:00", "took<=10:00:00", "weight<=20 kg"]
     out = sample(run, 100, out=tmp_path / "new.csv", where=where)
@@ -76,6 +78,7 @@ def test_new_rows_have_the_forms_and_meet_conditions_in_them(run: Path, tmp_path
     assert (made["weight"].str.removesuffix(" kg").astype(int) <= 20).all()
 
 
+@pytest.mark.slow
 def test_cells_that_mean_nothing_are_filled_and_others_stay_to_the_letter(run: Path, tmp_path: Path) -> None:
     given, out = with_strays(), tmp_path / "filled.csv"
     apply(run, run.parent / "t.csv", out)
@@ -85,6 +88,7 @@ def test_cells_that_mean_nothing_are_filled_and_others_stay_to_the_letter(run: P
     assert not filled.isin(["?", "#DIV/0!", ""]).any().any() and (filled == given).mask(strays, True).all().all()
 
 
+@pytest.mark.slow
 def test_what_is_not_learned_is_told_and_counts_in_the_verdict(run: Path) -> None:
     verdict = pd.read_json(run / "evaluation.json", typ="series")["verdict"]
     assert any("'note' is not learned: its values are made up" in sentence for sentence in verdict["sentences"])
@@ -124,8 +128,6 @@ def test_a_strangers_form_is_refused_before_any_row_is_drawn() -> None:
 
 
 def test_a_person_may_want_the_texts_themselves() -> None:
-    from ganforge.kinds.tables.reading.survey import survey_table
-
     asked = [Column(name="weight", kind="category", dtype="")]
     weight = {column.name: column for column in survey_table(source_of(FRAME), asked).columns}["weight"]
     assert weight.kind == "category" and weight.distinct == 60
@@ -134,6 +136,7 @@ def test_a_person_may_want_the_texts_themselves() -> None:
     assert price.minimum == 0 and price.format == "$#,##0.00"
 
 
+@pytest.mark.slow
 def test_a_frame_comes_back_as_it_came() -> None:
     given = pd.DataFrame(
         {
