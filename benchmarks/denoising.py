@@ -27,7 +27,7 @@ from skimage.restoration import denoise_bilateral, denoise_nl_means
 import ganforge
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
-from ganforge.kinds.pictures.picture_file import picture_paths
+from ganforge.kinds.pictures.picture_folder import list_pictures
 
 SIGMA = 25.0
 BY_BM3D = """
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--bm3d")
     asked = parser.parse_args()
-    truth = {path.stem: grey(path) for path in picture_paths(asked.set)}
+    truth = {path.stem: grey(path) for path in list_pictures(asked.set).pictures}
     given = {name: noisy(picture, number) for number, (name, picture) in enumerate(truth.items())}
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
@@ -103,7 +103,7 @@ def main() -> None:
         photos = scratch / "photos"
         photos.mkdir()
         for number, source in enumerate(asked.train):
-            for path in picture_paths(source):
+            for path in list_pictures(source).pictures:
                 Image.fromarray(grey(path)).save(photos / f"{number}-{path.stem}.png")
         found = []
         for seed in range(asked.first, asked.first + asked.seeds):

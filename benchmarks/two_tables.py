@@ -75,14 +75,29 @@ def write_shop(folder: Path, customers: int, seed: int) -> Path:
     return folder
 
 
-def integrity(run: Path, children: int, per_parent: float, folder: Path) -> dict[str, float]:
-    """Draw so many children at least, and count what is broken."""
+def law(people: pd.DataFrame, orders: pd.DataFrame) -> dict[str, float]:
+    """Return what the shop's law says: orders and spending by segment, and how amounts of one customer go together."""
+    segment = people.set_index("id")["segment"].reindex(orders["customer_id"]).to_numpy()
+    rows = orders.assign(segment=segment).sort_values(["customer_id", "ordered"], kind="stable")
+    spent = np.log(rows["amount"].clip(lower=0.01))
+    rest = (spent - spent.groupby(rows["segment"]).transform("mean")).to_numpy()
+    mine = rows["customer_id"].to_numpy()
+    found = {f"orders of {name}": (segment == name).sum() / (people["segment"] == name).sum() for name in SEGMENTS}
+    found |= {f"spent by {name}": spent[rows["segment"] == name].mean() for name in SEGMENTS}
+    for lag in (1, 2, 4):
+        same = mine[lag:] == mine[:-lag]
+        found[f"correlation of amounts {lag} apart"] = np.corrcoef(rest[lag:][same], rest[:-lag][same])[0, 1]
+    return {name: float(value) for name, value in found.items()}
+
+
+def integrity(run: Path, children: int, per_parent: float, folder: Path) -> tuple[dict[str, int], dict[str, float]]:
+    """Draw so many children at least. Returns: the counts of what is broken, and what their law is."""
     gf.sample(run, int(1.1 * children / per_parent), folder, seed=3)
     people, orders = (pd.read_csv(folder / f"{name}.csv") for name in ("customers", "orders"))
     orders["day"] = pd.to_datetime(orders["ordered"])
     ordered = orders.sort_values(["customer_id", "ordered"], kind="stable")
     first = people.set_index("id")["since"].reindex(ordered["customer_id"]).to_numpy()
-    return {
+    counted = {
         "children": len(orders),
         "orphans": int((~orders["customer_id"].isin(people["id"])).sum()),
         "keys_twice": int(people["id"].duplicated().sum() + orders["number"].duplicated().sum()),
@@ -90,6 +105,7 @@ def integrity(run: Path, children: int, per_parent: float, folder: Path) -> dict
         "out_of_order": int((orders["day"] < orders.groupby("customer_id")["day"].cummax()).sum()),
         "without_children": int((~people["id"].isin(orders["customer_id"])).sum()),
     }
+    return counted, law(people, orders)
 
 
 def measure(seed: int, customers: int, examples: int, children: int, folder: Path) -> dict[str, object]:
@@ -100,8 +116,8 @@ def measure(seed: int, customers: int, examples: int, children: int, folder: Pat
     seconds = perf_counter() - begun
     run = Run(folder / f"run{seed}")
     found = json.loads(run.evaluation.read_text())
-    _, orders = shop(customers, seed)
-    counted = integrity(run.folder, children, len(orders) / customers, folder / f"new{seed}")
+    people, orders = shop(customers, seed)
+    counted, drawn = integrity(run.folder, children, len(orders) / customers, folder / f"new{seed}")
     told = {measure["name"]: measure for measure in found["measures"]}
     floors = found["floor_across"]
     for name in ("children_per_parent", "parent_child", "siblings", "parent_table_quality", "parent_detection",
@@ -112,8 +128,17 @@ def measure(seed: int, customers: int, examples: int, children: int, folder: Pat
             f"seed {seed}  {name:22} {one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})  "
             f"real {real}  reference {one['reference']:.3f}"
         )
+    for name, real in law(people, orders).items():
+        print(f"seed {seed}  {name:30} {drawn[name]:.2f}  real {real:.2f}")
     print(f"seed {seed}  {counted}  {seconds:.0f} s  {found['verdict']['headline']}", flush=True)
-    return {"seed": seed, "measures": told, "integrity": counted, "seconds": seconds, "verdict": found["verdict"]}
+    return {
+        "seed": seed,
+        "measures": told,
+        "integrity": counted,
+        "law": drawn,
+        "seconds": seconds,
+        "verdict": found["verdict"],
+    }
 
 
 def main() -> int:

@@ -98,6 +98,7 @@ def test_missing_cells_are_filled_and_others_are_left(fitted: TableGAN) -> None:
     assert set(filled["income"]) == {"low", "high"}
 
 
+@pytest.mark.slow
 def test_one_model_predicts_judges_and_draws_as_asked(fitted: TableGAN, saved: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(predict, "TAUGHT", 1_000)
     monkeypatch.setattr(anomaly, "TAUGHT", 1_000)

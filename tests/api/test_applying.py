@@ -238,6 +238,40 @@ def test_the_other_pictures_of_a_file_are_said_to_be_left_out(suffix: str, tmp_p
         assert (tmp_path / "b.png").read_bytes() == (tmp_path / "c.png").read_bytes()
 
 
+def test_a_name_that_gets_too_long_costs_its_own_file_alone(tmp_path: Path) -> None:
+    long = "n" * 252
+    source = folder_with(tmp_path / "in", "a.png", f"{long}.bw", f"{long[1:]}.gif")
+    told = applied(source, tmp_path / "out")
+    assert sorted(told.made) == ["a.png", f"{long[1:]}.png"]
+    assert told.skipped.keys() == {f"{long}.bw"}
+    assert "File name too long" in told.skipped[f"{long}.bw"]
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = folder_with(tmp_path / "in", "a.png", "mine.png")
+    there = Path.open
+
+    def guarded(path: Path, *asked: Any, **more: Any) -> Any:  # whoever runs the tests may read everything
+        if path.name == "mine.png":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return there(path, *asked, **more)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    told = applied(source, tmp_path / "out")
+    assert told.made == ["a.png"]
+    assert "mine.png cannot be used: the system says: Permission denied." in told.skipped["mine.png"]
+
+
+def test_a_folder_may_have_the_name_of_a_picture_and_a_link_may_lead_nowhere(tmp_path: Path) -> None:
+    source = folder_with(tmp_path / "in.png", "a.png")
+    folder_with(source / "sub.jpg", "b.PGM")
+    assert sorted(applied(source, tmp_path / "out").made) == ["a.png", "b.png"]
+    assert (tmp_path / "out" / "sub.jpg" / "b.png").is_file()
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nothing.png")
+    with pytest.raises(DataError, match=r"nothing at .*gone.png'. It is a link that leads nowhere"):
+        applied(tmp_path / "gone.png", tmp_path / "b.png")
+
+
 def test_a_place_whose_name_is_too_long_is_an_error_in_words(tmp_path: Path) -> None:
     source = folder_with(tmp_path / "in", "a.png")
     with pytest.raises(StorageError, match="File name too long"):

@@ -129,3 +129,21 @@ def test_a_folder_keeps_its_files_and_gets_more_where_the_training_pictures_lie(
     with pytest.raises(InputError, match="did not write"):
         augment(run, data, out, force=True)
     assert (out / "train" / "mine.txt").is_file()
+
+
+def test_pictures_of_any_suffix_are_copied_and_what_is_skipped_is_told(
+    stripes_run: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganforge.kinds.pictures.augment.EXAMPLES", 64)
+    data, run = stripes_run
+    copied = tmp_path / "data"
+    for path in data.rglob("*.png"):
+        place = (copied / path.relative_to(data)).with_suffix(".pgm")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            image.save(place)
+    (copied / "train" / "gone.png").symlink_to(tmp_path / "nothing.png")
+    (copied / "train" / "notes.txt").write_text("hello")
+    found = augment(run, copied, tmp_path / "bigger", per_label=1)
+    assert len(list((tmp_path / "bigger").rglob("*.pgm"))) == 100
+    assert "2 files were skipped, the first: train/gone.png" in found.notes[-1]

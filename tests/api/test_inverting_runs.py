@@ -45,6 +45,24 @@ def drawn(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_every_file_of_a_folder_is_read_or_named(tmp_path: Path) -> None:
+    Image.new("L", (16, 16)).save(tmp_path / "a.pgm")
+    Image.new("L", (16, 16)).save(tmp_path / "b.JFIF", "JPEG")
+    Image.new("RGB", (16, 16)).save(tmp_path / "c.tga")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nothing.png")
+    for name in ("phone.heic", "README", "z.png"):
+        (tmp_path / name).write_text("hello")
+    names, pixels, skipped = inversion.loose_pictures([tmp_path], (1, 8, 8))
+    assert [Path(name).name for name in names] == ["a.pgm", "b.JFIF", "c.tga"]
+    assert len(pixels) == 3
+    assert {Path(name).name: reason for name, reason in skipped} == {
+        "gone.png": "is a link that leads nowhere",
+        "phone.heic": "is of a format that is not read",
+        "README": "not a picture file by its name",
+        "z.png": "not a picture, whatever its name says",
+    }
+
+
 def test_what_the_model_drew_is_found_again_beside_floor_and_references(
     digits: Path, drawn: Path, tmp_path: Path
 ) -> None:

@@ -87,7 +87,7 @@ def write_unusable(folder: Path) -> dict[str, list[str]]:
         "lists.parquet": ["column 'tags'", "holds lists"],
         "infinite.parquet": ["column 'weight'", "holds inf in row 42"],
         "infinite.csv": ["column 'weight'", "holds inf in row 42"],
-        "five.csv": ["has 5 rows", "At least 10"],
+        "five.csv": ["has 5 rows", "At least 20"],
         "constant.csv": ["nothing to learn"],
         "renamed": ["part-2.parquet", "lacks 'sex' and adds 'gender'"],
         "retyped": ["column 'age'", "string in the part 'part-2.parquet'", "int64 in 'part-1.parquet'"],

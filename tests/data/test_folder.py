@@ -1,5 +1,6 @@
 """Folders of picture files: every kind of file that people have, and every kind of broken one."""
 
+import io
 import struct
 import zipfile
 import zlib
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from ganforge.errors import DataError
+from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.reading import folder
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
@@ -51,12 +53,29 @@ def test_a_plain_folder_keeps_every_pixel(photos: Path, cache: Path) -> None:
         assert holds(pictures, np.asarray(Image.open(photos / f"{i:02d}.png")))
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "PNG"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_format_is_read(photos: Path, cache: Path, suffix: str) -> None:
-    Image.new("RGB", (16, 16), (200, 30, 40)).save(photos / f"extra.{suffix}")
+    if suffix in (".bw", ".pbm", ".pgm", ".pfm", ".rgba"):  # of other modes; their format is read under other names too
+        (photos / f"extra{suffix}").write_bytes(b"P6 16 16 255\n" + bytes((200, 30, 40)) * 256)
+    else:
+        Image.new("RGB", (16, 16), (200, 30, 40)).save(photos / f"extra{suffix}")
     pictures = opened(photos)
     assert pictures.passport["count"] == 25
-    assert holds(pictures, np.full((16, 16, 3), (200, 30, 40), np.uint8), tolerance=6)
+    assert holds(pictures, np.full((16, 16, 3), (200, 30, 40), np.uint8), tolerance=9)
+
+
+def test_a_format_without_a_signature_is_read_under_its_own_name_alone(photos: Path, tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (16, 16), (200, 30, 40)).save(content, "TGA")
+    for name in ("a.TGA", "b.png"):
+        (photos / name).write_bytes(content.getvalue())
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        for path in sorted(photos.iterdir()):
+            archive.write(path, path.name)
+    for source in (photos, tmp_path / "p.zip"):
+        found = survey(source)
+        assert found.count == 25
+        assert found.skipped == (("b.png", "not a picture, whatever its name says"),)
 
 
 def test_sixteen_bit_grey_is_scaled_and_not_clipped(tmp_path: Path, cache: Path) -> None:
@@ -178,17 +197,30 @@ def test_pictures_beside_subfolders_mean_no_labels(photos: Path) -> None:
         (photos / word).mkdir()
         Image.new("RGB", (16, 16)).save(photos / word / "x.png")
     found = survey(photos)
-    assert found.label_names == () and "beside" in found.notes[0]
+    assert found.label_names == () and "beside" in found.told[0]
 
 
-def test_a_label_with_one_picture_is_left_out_and_said(tmp_path: Path, cache: Path) -> None:
-    for word, count in (("a", 15), ("b", 15), ("rare", 1)):
+@pytest.mark.parametrize("rare", [1, 2, 3])
+def test_a_label_with_too_few_pictures_is_left_out_and_said(tmp_path: Path, cache: Path, rare: int) -> None:
+    for word, count in (("a", 15), ("b", 15), ("rare", rare)):
         (tmp_path / word).mkdir()
         for i in range(count):
             Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
     pictures = opened(tmp_path)
     assert pictures.label_names == ("a", "b") and pictures.passport["count"] == 30
-    assert any("left out" in note for note in pictures.passport["notes"])
+    assert (
+        f"{rare} pictures are left out, whose labels have fewer than 4 pictures: rare." in pictures.passport["warnings"]
+    )
+
+
+def test_a_label_with_few_training_pictures_is_told_with_their_number(tmp_path: Path, cache: Path) -> None:
+    for word, count in (("many", 60), ("few", 6)):
+        (tmp_path / word).mkdir()
+        for i in range(count):
+            Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
+    pictures = opened(tmp_path)
+    (few,) = [label["train"] for label in pictures.passport["labels"] if label["name"] == "few"]
+    assert any(f"whose samples may be copies of them: few ({few})." in told for told in pictures.passport["warnings"])
 
 
 def test_broken_files_are_skipped_counted_and_listed(photos: Path, cache: Path) -> None:
@@ -332,5 +364,5 @@ def test_labels_of_subfolders_can_be_left_out(tmp_path: Path, cache: Path) -> No
         for i in range(count):
             Image.fromarray(RNG.integers(0, 256, (16, 16), np.uint8)).save(tmp_path / word / f"{i}.png")
     found = survey(tmp_path, labels=False)
-    assert found.label_names == () and found.notes == ()
+    assert found.label_names == () and found.told == ()
     assert open_pictures(found, size=(16, 16)).passport["count"] == 31

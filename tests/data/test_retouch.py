@@ -9,7 +9,8 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from ganforge.errors import DataError, InputError
-from ganforge.kinds.pictures.picture_file import assemble, open_picture, picture_paths, places_for, write_picture
+from ganforge.kinds.pictures.picture_file import assemble, open_picture, places_for, write_picture
+from ganforge.kinds.pictures.picture_folder import list_pictures
 
 
 def coloured(height: int = 20, width: int = 30) -> np.ndarray:
@@ -127,7 +128,7 @@ def folder_of_pictures(folder: Path, *names: str) -> Path:
 def test_a_folder_keeps_its_names_and_subfolders(tmp_path: Path) -> None:
     source = folder_of_pictures(tmp_path / "in", "b.bmp", "sub/a.jpg")
     (source / "notes.txt").write_text("no picture")
-    found = picture_paths(source)
+    found = list_pictures(source).pictures
     places = [place for _, place in places_for(found, source, tmp_path / "out", force=False)]
     assert places == [tmp_path / "out" / "b.png", tmp_path / "out" / "sub" / "a.jpg"]
 
@@ -136,15 +137,17 @@ def test_a_folder_that_holds_files_is_refused_and_forced_it_loses_no_other_file(
     source = folder_of_pictures(tmp_path / "in", "a.png")
     out = folder_of_pictures(tmp_path / "out", "other.png")
     with pytest.raises(InputError, match="exists already"):
-        places_for(picture_paths(source), source, out, force=False)
-    assert list(places_for(picture_paths(source), source, out, force=True)) == [(source / "a.png", out / "a.png")]
+        places_for(list_pictures(source).pictures, source, out, force=False)
+    assert list(places_for(list_pictures(source).pictures, source, out, force=True)) == [
+        (source / "a.png", out / "a.png")
+    ]
     assert (out / "other.png").is_file()
 
 
 def test_originals_are_never_replaced(tmp_path: Path) -> None:
     source = folder_of_pictures(tmp_path / "in", "a.png")
     with pytest.raises(InputError, match="one of the pictures that are read"):
-        places_for(picture_paths(source), source, source, force=True)
+        places_for(list_pictures(source).pictures, source, source, force=True)
     with pytest.raises(InputError, match="one of the pictures that are read"):
         places_for([source / "a.png"], source / "a.png", source / "a.png", force=True)
 
@@ -152,7 +155,7 @@ def test_originals_are_never_replaced(tmp_path: Path) -> None:
 def test_two_pictures_that_would_become_one_file_are_refused(tmp_path: Path) -> None:
     source = folder_of_pictures(tmp_path / "in", "a.bmp", "a.png")
     with pytest.raises(InputError, match="would both become"):
-        places_for(picture_paths(source), source, tmp_path / "out", force=False)
+        places_for(list_pictures(source).pictures, source, tmp_path / "out", force=False)
 
 
 def test_a_single_picture_goes_into_a_file_or_a_folder(tmp_path: Path) -> None:
@@ -165,6 +168,6 @@ def test_a_single_picture_goes_into_a_file_or_a_folder(tmp_path: Path) -> None:
 
 def test_nothing_there_and_no_pictures_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing at"):
-        picture_paths(tmp_path / "missing")
+        list_pictures(tmp_path / "missing")
     with pytest.raises(DataError, match="holds no pictures"):
-        picture_paths(tmp_path)
+        list_pictures(tmp_path)

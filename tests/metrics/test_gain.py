@@ -46,7 +46,7 @@ def test_the_interval_holds_the_true_gain_as_often_as_it_says(reals: int, pairs:
     assert_intervals_hold([drawn(seed) for seed in range(200)])
 
 
-def judged(ahead: Estimate, gain: Estimate) -> dict[str, object]:
+def judged(ahead: Estimate, gain: Estimate, compared: int = 100) -> dict[str, object]:
     def scores(psnr: float, kid: float) -> dict[str, Estimate]:
         return {
             "psnr": Estimate(psnr, psnr - 3, psnr + 3),
@@ -55,7 +55,7 @@ def judged(ahead: Estimate, gain: Estimate) -> dict[str, object]:
         }
 
     ends = {FAITHFUL: scores(32, 0.2), SHARP: scores(31, 0.1)}
-    return judge_restoration(ends, {"bicubic": {"psnr": 32 - ahead.value}}, {"bicubic": ahead}, gain)
+    return judge_restoration(ends, {"bicubic": {"psnr": 32 - ahead.value}}, {"bicubic": ahead}, gain, compared)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,12 @@ def test_the_grade_follows_from_what_is_gained_picture_by_picture(ahead: Estimat
     assert verdict.adversarial_helps is True
     if grade == "failed":
         assert "bicubic, which is no network" in str(verdict.headline)
+
+
+def test_of_a_few_tiles_no_gain_is_certain() -> None:
+    verdict = judged(Estimate(2.5, 2.4, 2.6), Estimate(0.1, 0.05, 0.15), compared=11)
+    assert verdict.grade == "fair" and "not for certain" in verdict.headline
+    assert verdict.sentences[-1].startswith("Only 11 unseen parts")
 
 
 @pytest.mark.parametrize(

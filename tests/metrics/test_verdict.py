@@ -128,3 +128,15 @@ def test_a_target_is_reached_when_the_whole_interval_is_past_it(
 def test_a_target_that_cannot_be_meant_is_refused_in_words(text: str, part: str) -> None:
     with pytest.raises(RecipeError, match=part):
         parse_target(text, MEASURED)
+
+
+def test_few_unseen_pictures_and_labels_of_few_are_said() -> None:
+    measures = tuple(
+        measure(name, 0.5, 0.01, 0.9, 0.1)
+        for name in ("frechet_distance", "kid", "precision", "recall", "coverage", "diversity")
+    )
+    classes = {"missing": [], "few": ["owl", "emu"]}
+    few = judge_run(measures, HONEST, classes, False, compared=12).sentences
+    assert any(sentence.startswith('Fewer than 10 training pictures show "owl" and "emu"') for sentence in few)
+    assert few[-1].startswith("Only 12 unseen pictures could be compared: 12 others might lead to another grade.")
+    assert len(judge_run(measures, HONEST, None, False, compared=50).sentences) == len(few) - 2

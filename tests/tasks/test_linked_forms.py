@@ -91,6 +91,7 @@ FORMS: dict[str, Callable[[], Frames]] = {
     "nothing but a key": lambda: (base()[0][["id"]], base()[1]),
     "few columns of children": lambda: (base()[0], base()[1][["parent_id", "amount"]]),
     "nullable references": lambda: (base()[0], base()[1].astype({"parent_id": "Int64"})),
+    "references written as 1.0": lambda: (base()[0], base()[1].astype({"parent_id": "float64"})),
     "categories as keys": lambda: tuple(  # type: ignore[return-value]
         frame.assign(**{key: pd.Categorical("P" + frame[key].astype(str))})
         for frame, key in zip(base(), ("id", "parent_id"), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import sys
 from contextlib import closing
@@ -15,8 +16,10 @@ import pytest
 import torch
 
 import ganforge as gf
+from ganforge.api.request import task_of
+from ganforge.api.stored_run import recipe_of, with_source
 from ganforge.core.files import write_folder
-from ganforge.errors import InputError, RunError
+from ganforge.errors import ChangedDataError, DataError, InputError, RunError
 from ganforge.kinds.tables.columns import LinkedTable
 from ganforge.kinds.tables.linked.evaluate import lost
 from ganforge.kinds.tables.linked.families import Families, Relation
@@ -156,6 +159,26 @@ def test_tables_are_written_as_they_came_or_as_a_database(run: Run, tmp_path: Pa
     with pytest.raises(InputError, match=r"cannot be written as 'new\.csv'"):
         gf.sample(run.folder, 5, tmp_path / "new.csv")
     assert (tmp_path / "new" / "orders.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_tables_that_have_changed_since_are_refused_until_that_is_accepted(
+    run: Run, source: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(source, tmp_path / "shop")
+    recipe = with_source(recipe_of(run), str(tmp_path / "shop"))
+    opened = task_of(recipe).open(recipe, lambda kind, **content: None)
+    assert opened.recipe.data.hash == recipe.data.hash
+    orders = tmp_path / "shop" / "orders.csv"
+    lines = orders.read_text().splitlines()
+    orders.write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(ChangedDataError, match="are not the ones") as changed:
+        task_of(recipe).open(recipe, lambda kind, **content: None)
+    accepted = recipe.model_copy(update={"data": recipe.data.model_copy(update={"hash": changed.value.now})})
+    assert len(task_of(recipe).open(accepted, lambda kind, **content: None).feed) > 0
+    orders.unlink()
+    with pytest.raises(DataError, match="are not the ones this run was started with"):
+        task_of(recipe).open(recipe, lambda kind, **content: None)
 
 
 @pytest.mark.slow

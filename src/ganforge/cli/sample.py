@@ -269,6 +269,6 @@ def _print(found: Inversion, console: Console) -> None:
         )
     if found.skipped:
         name, reason = found.skipped[0]
-        tables.say(f"{len(found.skipped)} pictures were skipped, the first: {name}: {reason}.", console)
+        tables.say(f"{len(found.skipped)} files were skipped, the first: {name}: {reason}.", console)
     known = ", ".join(f"{name} (R2 {explained:.2f})" for name, explained in found.directions.items())
     tables.say(f"Directions for --edit: {known or 'none'}.", console)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from table_frames import column_of, source_of
 
 from ganforge.errors import InputError
-from ganforge.kinds.tables.codec.identifiers import SHORTEST_HEX, fresh_identifiers
+from ganforge.kinds.tables.codec.identifiers import SHORTEST_HEX, fresh_identifiers, read_ranges
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.survey import survey_table
 
@@ -98,27 +98,55 @@ def test_whatever_was_read_fresh_values_are_new(values: list[str], start: int) -
     assert len(set(made)) == 600 and not set(made) & set(values)
 
 
-@pytest.mark.parametrize("form", [str, int, "K-{:06d}".format])
-def test_a_code_whose_digits_run_out_is_told_before_training(form: Any) -> None:
+FORMS = [str, int, "K-{:06d}".format, "{:06d}/x".format]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_code_whose_digits_run_out_above_goes_on_between_those_that_were_read(form: Any) -> None:
     codes = np.random.default_rng(0).permutation(np.arange(100_000, 1_000_000, 7))[:2000]
     given = pd.DataFrame({"code_id": [form(code) for code in codes], "x": np.arange(2000) % 7})
-    left = 999_999 - codes.max()
+    survey = survey_table(source_of(given))
+    column, above = survey.columns[0], 999_999 - codes.max()
+    assert column.kind == "identifier" and column.unused and not survey.passport["warnings"]
+    made = fresh_identifiers(column, 200_000, np.random.default_rng()).tolist()
+    assert made[: above + 1] == [str(form(n)) for n in [*range(codes.max() + 1, 1_000_000), made_number(made[above])]]
+    assert len(set(made)) == 200_000 and not set(made) & {str(form(code)) for code in codes}
+    assert {len(value) for value in made} == {len(str(form(100_000)))}
+    assert fresh_identifiers(column, 500, np.random.default_rng(), start=1_000).tolist() == made[1_000:1_500]
+
+
+def made_number(text: str) -> int:
+    return int(re.sub("[^0-9]", "", text))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_code_whose_digits_run_out_altogether_is_told_before_training(form: Any) -> None:
+    few = np.random.default_rng(0).permutation(np.setdiff1d(np.arange(10, 100), [20, 21, 22, 50]))
+    given = pd.DataFrame({"code_id": [str(form(code)).replace("0000", "") for code in few], "x": np.arange(86) % 7})
     survey = survey_table(source_of(given))
     column = survey.columns[0]
-    said = f"only {left:,} numbers of 6 digits are above the largest, and further ones are longer"
-    assert column.kind == "identifier" and column.does.endswith(said) and left < 2000
+    said = "only 4 numbers of 2 digits are left unused, and further ones are longer"
+    assert column.kind == "identifier" and column.does.endswith(said)
     assert survey.passport["warnings"] == [
         f"Of the identifiers of 'code_id' {said}. If they must not be, generate fewer rows."
     ]
-    made = fresh_identifiers(column, int(left) + 1, np.random.default_rng())
-    assert len(made[0]) == len(made[-2]) == len(made[-1]) - 1
+    made = fresh_identifiers(column, 6, np.random.default_rng())
+    assert [made_number(value) for value in made] == [20, 21, 22, 50, 100, 101]
+
+
+@pytest.mark.parametrize(
+    "unused", ["5", "5-3", "5-9 7-12", "a-b", " ".join(f"{3 * n}-{3 * n + 1}" for n in range(1_001))]
+)
+def test_unused_numbers_that_a_stranger_wrote_are_checked(unused: str) -> None:
+    with pytest.raises(ValueError, match=r"order|invalid literal|reshape|inhomogeneous"):
+        read_ranges(unused)
 
 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([f"{i:02d}" for i in COUNT], "no number of 2 digits is above"),
-        ([f"A{i:02d}" for i in range(99)], "only one number of 2 digits is above"),
+        ([f"{i:02d}" for i in COUNT], "no number of 2 digits is left"),
+        ([f"A{i:02d}" for i in range(99)], "only one number of 2 digits is left"),
         ([f"C-{i:06d}" for i in COUNT], ""),
         ([f"user{i}" for i in COUNT], ""),
         (COUNT, ""),

@@ -183,6 +183,22 @@ def test_duplicate_keys_are_named(tmp_path: Path) -> None:
         inspect_tables(str(source), ["orders.customer_id -> customers.id"])
 
 
+def test_a_key_with_rows_without_a_value_is_refused() -> None:
+    people = customers()
+    people.loc[7, "id"] = None
+    frames = {"customers": people, "orders": orders()}
+    with pytest.raises(DataError, match="has rows without a value"):
+        match_rows(choose_link(frames, ["orders.customer_id -> customers.id"])[0], frames)
+
+
+def test_numbers_and_the_same_numbers_as_texts_are_one_key() -> None:
+    frames = {
+        "persons": pd.DataFrame({"id": np.arange(40), "age": 7}),
+        "visits": pd.DataFrame({"person_id": [str(number % 40) for number in range(90)]}),
+    }
+    assert match_rows(find_link(frames), frames)[0].tolist() == [number % 40 for number in range(90)]
+
+
 def test_the_same_tables_come_from_text_parquet_and_a_database(tmp_path: Path) -> None:
     tables = {"customers": customers(), "orders": orders()}
     sources = [shop(tmp_path), tmp_path / "parquet", tmp_path / "shop.db"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,57 @@ def test_columns_of_few_values_repeat_by_chance_as_often_as_they_do() -> None:
     yes_or_no = {name: random.integers(0, 2, 300).astype(float) for name in ("size", "age")}
     found = repeats({**yes_or_no, "kind": np.array(["a"] * 300, dtype=object)}, COLUMNS)
     assert found["duplicates"] == found["duplicates_by_chance"] == 296
+
+
+def few_temperatures(rows: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """398 possible values, and a second column that follows from them: shuffled columns would hardly repeat."""
+    size = np.round(10 + 4 * random.normal(size=rows), 1)
+    return {"size": size, "age": np.round(32 + 1.8 * size, 2), "kind": np.array(["a"] * rows, dtype=object)}
+
+
+def product_and_price(rows: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+    product = np.minimum(random.geometric(0.02, rows), 200).astype(float)
+    return {"size": product, "age": np.round(product**1.5, 2), "kind": np.array(["a"] * rows, dtype=object)}
+
+
+@pytest.mark.parametrize("made", [few_temperatures, product_and_price])
+def test_draws_from_few_combinations_repeat_by_chance(made: Callable[..., dict[str, np.ndarray]]) -> None:
+    found = repeats(made(2_700, np.random.default_rng(0)), COLUMNS)
+    assert found["duplicates"] == found["duplicates_by_chance"] > 2_000
+
+
+def k_times(k: int) -> dict[str, np.ndarray]:
+    return {name: np.tile(values, k) for name, values in rows(2_700 // k, 0).items()}
+
+
+def some_twice() -> dict[str, np.ndarray]:
+    once = rows(1_500, 0)
+    return {name: np.concatenate([values, values[:900]]) for name, values in once.items()}
+
+
+def drawn_with_replacement() -> dict[str, np.ndarray]:
+    places = np.random.default_rng(1).integers(0, 2_000, 2_000)
+    return {name: values[places] for name, values in rows(2_000, 0).items()}
+
+
+def thrice_with_a_tenth_held_out() -> dict[str, np.ndarray]:
+    whole, random = k_times(3), np.random.default_rng(0)
+    kept = random.random(len(whole["size"])) < 0.9
+    return {name: values[kept] for name, values in whole.items()}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: k_times(2),
+        lambda: k_times(3),
+        lambda: k_times(9),
+        some_twice,
+        drawn_with_replacement,
+        thrice_with_a_tenth_held_out,
+    ],
+)
+def test_rows_that_were_multiplied_are_no_chance(made: Callable[[], dict[str, np.ndarray]]) -> None:
+    found = repeats(made(), COLUMNS)
+    assert found["duplicates"] > 0.3 * found["rows_compared"]
+    assert found["duplicates_by_chance"] < 0.05 * found["rows_compared"]  # above which repeats mean nothing

@@ -13,7 +13,12 @@ from ganforge.errors import DataError, RecipeError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".jpe", ".mpo", ".apng", ".dib",
+    ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c", ".avif", ".avifs", ".qoi",
+    ".tga", ".icb", ".vda", ".vst", ".pcx", ".bw", ".rgb", ".rgba", ".sgi", ".ico",
+)  # fmt: skip
+"""Of the picture files that every verb reads."""
 ARRAYS = (".npy", ".npz")
 FOLDERS, FILES = 20, 50  # within a folder that are searched for a picture
 BUILT_IN = {

@@ -29,9 +29,8 @@ from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.networks.augmentation import augment as changed
 from ganforge.kinds.pictures.networks.augmentation import draw_changes
 from ganforge.kinds.pictures.networks.conv import ConvDiscriminator, ConvPair
-from ganforge.kinds.pictures.picture_file import picture_paths
 from ganforge.kinds.pictures.reading.feed import PictureFeed
-from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES
+from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES, listed_folder
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.write import array_bytes, image_bytes
@@ -134,6 +133,9 @@ def augment(
         if known == pictures.data_hash
         else ["This is not the data of the run: the generator may know held-out pictures."]
     )
+    if skipped := pictures.passport["skipped"]:
+        first, count = skipped[0], pictures.passport["skipped_count"]
+        notes.append(f"{count:,} files were skipped, the first: {first['name']}: {first['reason']}.")
     labels = np.repeat(np.arange(len(model.label_names)), per_label)
     model.refuse_impossible(len(labels), 1.0)
     drawn = Labelled(model.draw_pictures(len(labels), labels=labels, seed=seed), labels)
@@ -245,11 +247,10 @@ def _write(
     source = Path(data).expanduser()
 
     def fill(folder: Path) -> None:
-        if source.is_dir():
-            for path in picture_paths(source):
-                target = folder / path.relative_to(source)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
+        if source.is_dir() and pictures.passport["format"] == "folder":
+            for name in listed_folder(source, str(data)).names:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / name, folder / name)
         else:
             whole = _labelled(pictures.train).with_more(_labelled(pictures.held_out))
             _fill(folder, whole.pictures, whole.labels, names, "original")

@@ -25,11 +25,12 @@ from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.picture_file import (
     assemble,
     check_size,
-    list_pictures,
+    made_bytes,
     open_picture,
     places_for,
     write_picture,
 )
+from ganforge.kinds.pictures.picture_folder import list_pictures
 from ganforge.kinds.pictures.plan import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 from ganforge.kinds.pictures.reading.values import Range
@@ -37,7 +38,6 @@ from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings
 AT_ONCE = 2**20  # pixels in one pass
-MOST_NAMED = 5  # files that are not pictures
 TileFunction: TypeAlias = Callable[[Tensor], Tensor]
 """x (1, C, H, W) in -1..1 -> (1, C', factor * H, factor * W) in -1..1."""
 Progress: TypeAlias = Callable[[float], None]
@@ -65,26 +65,33 @@ def in_tiles(
         many times larger the result is.
     Returns: uint8 (factor * H, factor * W, C').
     """
-    height, width = picture.shape[:2]
-    padded = np.pad(picture, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="symmetric")
+    size = picture.shape[:2]
+    high, wide = (side + -side % multiple for side in size)
     around = -(-reach // multiple) * multiple  # so that every tile begins at a multiple, like the whole picture
     step = max(multiple, tile // multiple * multiple)
     result: NDArray[np.uint8] | None = None
-    places = [(top, left) for top in range(0, padded.shape[0], step) for left in range(0, padded.shape[1], step)]
+    places = [(top, left) for top in range(0, high, step) for left in range(0, wide, step)]
     for number, (top, left) in enumerate(places):
-        bottom, right = min(top + step, padded.shape[0]), min(left + step, padded.shape[1])
         first_row, first_column = max(0, top - around), max(0, left - around)
-        window = padded[first_row : bottom + around, first_column : right + around]
-        x = torch.from_numpy(np.ascontiguousarray(window.transpose(2, 0, 1)))[None].float().sub_(HALF).div_(HALF)
+        rows = _mirrored(first_row, min(top + step + around, high), size[0])
+        columns = _mirrored(first_column, min(left + step + around, wide), size[1])
+        window = picture[np.ix_(rows, columns)].transpose(2, 0, 1)
+        x = torch.from_numpy(np.ascontiguousarray(window))[None].float().sub_(HALF).div_(HALF)
         made = to_uint8(network(x))[0].cpu().numpy().transpose(1, 2, 0)
         if result is None:
-            result = np.empty((factor * padded.shape[0], factor * padded.shape[1], made.shape[2]), np.uint8)
-        rows = slice(factor * (top - first_row), factor * (bottom - first_row))
-        columns = slice(factor * (left - first_column), factor * (right - first_column))
-        result[factor * top : factor * bottom, factor * left : factor * right] = made[rows, columns]
+            result = np.empty((factor * size[0], factor * size[1], made.shape[2]), np.uint8)
+        here = result[factor * top : factor * (top + step), factor * left : factor * (left + step)]
+        inner = made[factor * (top - first_row) :, factor * (left - first_column) :]
+        here[:] = inner[: here.shape[0], : here.shape[1]]
         progress((number + 1) / len(places))
     assert result is not None  # a picture has at least one pixel
-    return result[: factor * height, : factor * width]
+    return result
+
+
+def _mirrored(first: int, last: int, size: int) -> NDArray[np.int64]:
+    """Return the rows first..last of an array of `size` rows that is mirrored beyond its end."""
+    places = np.arange(first, last) % (2 * size)
+    return np.minimum(places, 2 * size - 1 - places)
 
 
 @torch.no_grad()
@@ -180,9 +187,9 @@ class PictureMap:
             raise storage_error(place, error) from error
         count, reasons = len(pairs) + len(listing.left_out), []
         for number, (original, why) in enumerate(listing.left_out.items()):
-            _Tell(observers, original, number, count)("skipped", reason=why)
-        if listing.others:
-            _Tell(observers, path, 0, count)("noted", sentence=_left_alone(listing.others))
+            _Tell(observers, original, number, count)("skipped", reason=f"{original} {why}.")
+        if note := listing.note():
+            _Tell(observers, path, 0, count)("noted", sentence=note)
         for number, (original, target) in enumerate(pairs, len(listing.left_out)):
             tell = _Tell(observers, original, number, count)
             try:
@@ -207,10 +214,20 @@ class PictureMap:
     def _file(self, original: Path, target: Path, tell: _Tell) -> tuple[str, ...]:
         """Convert one file. Returns: what was changed in it."""
         lightness = self.task == "enhance" and self.keeps_grey
-        given = open_picture(original, self.channels, lightness=lightness, holes=self.fills, values=self.values)
+        given = open_picture(
+            original,
+            self.channels,
+            lightness=lightness,
+            holes=self.fills,
+            values=self.values,
+            made_bytes=self.factor**2 * made_bytes(target),
+        )
         check_size(target, self.factor * given.pixels.shape[1], self.factor * given.pixels.shape[0])
-        made = self(given.pixels, progress=lambda share: tell("applied", share=share, path=str(target)))
-        image = assemble(given, made, keep_grey=self.keeps_grey)
+        image = assemble(
+            given,
+            self(given.pixels, progress=lambda share: tell("applied", share=share, path=str(target))),
+            keep_grey=self.keeps_grey,
+        )
         return (*given.notes, *write_picture(image, target, given))
 
     def _array(self, picture: NDArray[Any]) -> NDArray[np.uint8]:
@@ -233,12 +250,6 @@ def _reason(picture: Path, error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"{picture} needs more memory than there is."
     return f"{picture} could not be used: {type(error).__name__}: {error}."
-
-
-def _left_alone(others: Sequence[Path]) -> str:
-    """Return a sentence on the files of a folder that are not pictures by their names."""
-    names = ", ".join(path.name for path in others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
-    return f"{len(others)} files were left alone, for their names are not those of pictures: {names}"
 
 
 class _Tell:

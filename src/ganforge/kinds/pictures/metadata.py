@@ -7,14 +7,15 @@ import re
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any
+from xml.etree import ElementTree
 
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, IptcImagePlugin
 from PIL.ExifTags import IFD
 from PIL.ExifTags import Base as Tag
 
 from ganforge.kinds.pictures.reading.decode import BROKEN
 
-MOST_EXIF = 65_533  # bytes, in a JPEG
+MOST_EXIF, MOST_XMP = 65_533, 65_502  # bytes, in a JPEG
 RESOLUTION = (Tag.XResolution, Tag.YResolution)
 KEPT = (
     Tag.DocumentName, Tag.ImageDescription, Tag.Make, Tag.Model, *RESOLUTION, Tag.ResolutionUnit, Tag.Software,
@@ -90,6 +91,66 @@ def fitting(exif: Image.Exif, most: float) -> tuple[Image.Exif, list[str]]:
         del part[tag]
         left_out.append(f"its {ExifTags.TAGS.get(tag, tag)} is too long for a JPEG and was left out")
     return exif, left_out
+
+
+# ---- XMP and IPTC ----------------------------------------------------------------------------------------------------
+
+
+RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+VOCABULARIES = {
+    "http://purl.org/dc/elements/1.1/": "dc",
+    "http://ns.adobe.com/xap/1.0/": "xmp",
+    "http://ns.adobe.com/xap/1.0/rights/": "xmpRights",
+    "http://ns.adobe.com/photoshop/1.0/": "photoshop",
+    "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/": "Iptc4xmpCore",
+    "http://iptc.org/std/Iptc4xmpExt/2008-02-29/": "Iptc4xmpExt",
+    "http://ns.useplus.org/ldf/xmp/1.0/": "plus",
+    "http://ns.adobe.com/lightroom/1.0/": "lr",
+    "http://creativecommons.org/ns#": "cc",
+}
+"""Of XMP, with their usual prefixes: who, when, where, what and with which rights. All else speaks of pixels."""
+STALE_PROPERTIES = (
+    "Thumbnails", "ImageRegion", "ColorMode", "ICCProfile", "TextLayers", "DocumentAncestors", "SidecarForExtension",
+    "LegacyIPTCDigest",
+)  # fmt: skip
+"""Of those vocabularies, and yet of the old file."""
+PACKET = (
+    '<?xpacket begin="\N{BYTE ORDER MARK}" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">%s'
+    '</x:xmpmeta><?xpacket end="r"?>'
+)
+for _address, _prefix in VOCABULARIES.items():
+    ElementTree.register_namespace(_prefix, _address)
+
+
+def kept_xmp(image: Image.Image) -> bytes | None:
+    """Return the XMP packet of what still holds when the pixels change; None if nothing does, or it is damaged."""
+    packet = image.info.get("xmp") or b""
+    packet = packet.encode() if isinstance(packet, str) else packet
+    if b"<!DOCTYPE" in packet:  # a packet has no entities; a bomb has
+        return None
+    try:
+        found = ElementTree.fromstring(packet.strip(b"\0 \n"))
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return None
+    kept = ElementTree.Element(f"{RDF}RDF")
+    for given in found.findall(f".//{RDF}RDF/{RDF}Description") + found.findall(f"./{RDF}Description"):
+        values = {name: value for name, value in given.attrib.items() if _holds(name)}
+        children = [child for child in given if _holds(child.tag)]
+        if values or children:
+            ElementTree.SubElement(kept, f"{RDF}Description", {f"{RDF}about": "", **values}).extend(children)
+    return (PACKET % ElementTree.tostring(kept, "unicode")).encode() if len(kept) else None
+
+
+def _holds(name: str) -> bool:
+    vocabulary, _, word = name.removeprefix("{").rpartition("}")
+    return vocabulary in VOCABULARIES and word not in STALE_PROPERTIES
+
+
+def has_iptc(image: Image.Image) -> bool:
+    """Return whether a file holds IPTC data of the old form, which Pillow cannot write."""
+    with suppress(*BROKEN):
+        return bool(IptcImagePlugin.getiptcinfo(image)) or "Raw profile type iptc" in image.info  # type: ignore[arg-type]
+    return False
 
 
 # ---- colour profiles -------------------------------------------------------------------------------------------------

@@ -8,38 +8,45 @@ from __future__ import annotations
 
 import io
 import math
-import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.ExifTags import Base as Tag
+from PIL.PngImagePlugin import PngInfo
 
-from ganforge.core.files import refuse_taken, write_whole
+from ganforge.core.files import refuse_taken, write_through
 from ganforge.errors import DataError, InputError
-from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.enhance.degradation import FILL
 from ganforge.kinds.pictures.metadata import (
     COLOUR_TAGS,
     MOST_EXIF,
+    MOST_XMP,
     TRANSPARENT,
     fitting,
+    has_iptc,
     kept_exif,
+    kept_xmp,
     space_of,
     space_of_mode,
     to_srgb,
 )
+from ganforge.kinds.pictures.picture_folder import why_unread
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
-    FORMATS,
+    READ_BYTES,
+    TooLargeError,
     on_white,
-    opened,
+    opened_by_person,
     plain,
     quiet_pillow,
     reason_of,
+    upright,
     with_channels,
 )
 from ganforge.kinds.pictures.reading.feed import HALF
@@ -48,12 +55,9 @@ from ganforge.kinds.pictures.reading.values import Range
 from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
 
 KINDS = {**GRIDS, ".jfif": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
-BY_CONTENT = (*FORMATS, "PPM", "JPEG2000", "AVIF", "QOI")  # are read under any name
-BY_NAME = ("TGA", "PCX", "SGI", "ICO", "MPO")  # other files begin like these: they are read under their own names
-UNREAD = (
-    ".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw", ".xcf",
-)  # fmt: skip
-"""Pictures that Pillow does not know. It knows more than are read here, such as EPS, which runs programs."""
+MOST_TIFF = 2**32 - 2**17  # bytes of pixels, so that what is said beside them fits too
+MADE_BYTES, MADE_WEBP_BYTES = 14, 48  # of memory for each pixel of a result, at most, until it is written
+ROWS = 256  # that are converted at once: so a large picture is in memory once, and not several times
 Pixels = NDArray[np.uint8]
 
 
@@ -68,113 +72,39 @@ class Opened:
     exif: Image.Exif
     dpi: tuple[float, float] | None
     profile: bytes | None
+    xmp: bytes | None
     notes: tuple[str, ...]
 
 
-def picture_paths(source: Path) -> list[Path]:
-    """List the picture files of a folder and its subfolders, sorted; of a file, itself.
-
-    Raises: DataError if the path does not exist, or has no picture by its name.
-    """
-    if not source.exists():
-        raise DataError(f"There is nothing at {str(source)!r}.", do="Give a picture or a folder of pictures.")
-    if source.is_file():
-        return [source]
-    found = sorted(
-        path
-        for path in source.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(source).parts)
-    )
-    if not found:
-        raise DataError(
-            f"The folder {str(source)!r} holds no pictures.",
-            f"A picture's name ends in {', '.join(SUFFIXES)}.",
-            "Give a picture or a folder of pictures.",
-        )
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The files of a folder and its subfolders, but for hidden ones."""
-
-    pictures: list[Path]
-    left_out: dict[Path, str]  # pictures by their names, links and folders that cannot be read, and why
-    others: list[Path]  # by their names
-
-
-def list_pictures(source: Path) -> Listing:
-    """List the files of a folder, sorted; of a file, itself.
-
-    Raises: DataError if the path does not exist, or has no picture that can be read.
-    """
-    if not source.is_dir():
-        return Listing(picture_paths(source), {}, [])
-    pictures: list[Path] = []
-    others: list[Path] = []
-    left_out: dict[Path, str] = {}
-
-    def unreadable(error: OSError) -> None:
-        left_out[Path(error.filename)] = f"{error.filename} cannot be opened: {error.strerror}."
-
-    for folder, folders, names in os.walk(source, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in (Path(folder, name) for name in (*folders, *names) if not name.startswith(".")):
-            if why := _why_not(path):
-                left_out[path] = f"{path} {why}."
-            elif path.name not in folders:
-                (pictures if _format_of(path) else others).append(path)
-    if not pictures:
-        raise DataError(
-            f"The folder {str(source)!r} holds no pictures that can be read.",
-            next(iter(left_out.values()), f"A picture's name ends in {', '.join(SUFFIXES)} and the like."),
-            "Give a picture or a folder of pictures.",
-        )
-    return Listing(sorted(pictures), dict(sorted(left_out.items())), sorted(others))
-
-
-def _why_not(path: Path) -> str | None:
-    """Return why an entry of a folder is not read although one might expect it."""
-    try:
-        if path.is_dir():
-            return "is a link to a folder, which is not followed" if path.is_symlink() else None
-        if not path.exists():
-            return "is a link that leads nowhere"
-        if _format_of(path):
-            return None if path.is_file() else "is not a file"
-    except OSError as error:
-        return f"cannot be opened: {error.strerror}"
-    named = Image.MIME.get(Image.registered_extensions().get(path.suffix.lower(), ""), "")
-    return "is of a format that is not read" if named.startswith("image/") or path.suffix.lower() in UNREAD else None
-
-
-def _format_of(path: Path) -> str | None:
-    """Return Pillow's name of the format of a file's suffix, if it is read."""
-    name = Image.registered_extensions().get(path.suffix.lower())
-    return name if name in (*BY_CONTENT, *BY_NAME) else None
-
-
 def open_picture(
-    path: Path, channels: int, *, lightness: bool, holes: bool = False, values: Range | None = None
+    path: Path,
+    channels: int,
+    *,
+    lightness: bool,
+    holes: bool = False,
+    values: Range | None = None,
+    made_bytes: int = 0,
 ) -> Opened:
     """Read a picture for a network of so many channels.
 
     Args: channels 1, 3 or 4; lightness whether a grey network works on the lightness of a coloured picture, whose
         colours are then kept, or on a grey version of it; holes whether fully transparent pixels are to be filled;
-        values of black and white, where the file has more than 8 bits (`decode.plain`).
+        values of black and white, where the file has more than 8 bits (`decode.plain`); made_bytes of memory that the
+        result will take for each pixel of the file.
     Raises: DataError if the file is not a picture that can be used, with the reason.
     """
+
+    def needed(pixels: int) -> int:
+        return max(READ_BYTES, channels + made_bytes) * pixels
+
     try:
-        own = _format_of(path)
-        formats = tuple(name for name in (*BY_CONTENT, own) if name in Image.OPEN)
-        with quiet_pillow(), path.open("rb") as file, opened(file, any_shape=True, formats=formats) as image:
+        with quiet_pillow(), opened_by_person(path, needed) as image:
             return _as_opened(image, channels, lightness, holes, values)
     except BROKEN as error:
-        unread = _why_not(path) if isinstance(error, UnidentifiedImageError) else None
+        unread = why_unread(path) if isinstance(error, UnidentifiedImageError) else None
         what = f"{path} {unread}." if unread else f"{path} cannot be used: {reason_of(error)}."
-        raise DataError(what, do="Save it as .png first." if unread else "Leave it out.") from error
+        do = "Cut it into parts." if isinstance(error, TooLargeError) else "Leave it out."
+        raise DataError(what, do="Save it as .png first." if unread else do) from error
 
 
 def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool, values: Range | None) -> Opened:
@@ -186,31 +116,45 @@ def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool, 
     if ExifTags.IFD.Exif in exif and (own in ("CMYK", "LAB") or profile != image.info.get("icc_profile")):
         for tag in COLOUR_TAGS:
             exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
+    xmp = kept_xmp(image)
+    lost = [name for name, gone in (("XMP", "xmp" in image.info and not xmp), ("IPTC", has_iptc(image))) if gone]
+    notes += [f"its {name} data were left out" for name in lost]
     if frames > 1:
         notes.append(f"only the first of its {frames} pictures was taken")
     transparent = eight.mode in TRANSPARENT or "transparency" in eight.info
-    alpha = eight.convert("RGBA").getchannel("A") if transparent and channels != 4 else None
-    opaque = eight.convert("RGBA").convert("RGB") if alpha else eight
+    alpha, opaque = None, eight
+    if transparent and channels != 4:
+        clear = eight if eight.mode == "RGBA" else eight.convert("RGBA")
+        alpha, opaque = clear.getchannel("A"), clear.convert("RGB")
+        del clear
     if alpha and holes and (hole := np.asarray(alpha) == 0).any():
         mask = Image.fromarray(hole)
         opaque.paste((round(HALF * (FILL + 1)),) * 3, mask=mask)
         alpha.paste(255, mask=mask)
         alpha = alpha if (np.asarray(alpha) < 255).any() else None
         notes.append("its transparent part was taken for a hole and filled")
-    grey = opaque.mode in ("1", "L") or kinds_of(np.asarray(opaque.convert("RGB"))[None]) == {"grey"}
+    grey = opaque.mode in ("1", "L") or all(
+        kinds_of(np.asarray(part.convert("RGB"))[None]) == {"grey"} for _, part in _in_bands(opaque)
+    )
     colours = None
     if channels == 1 and not grey and lightness:
-        light, blue, red = opaque.convert("RGB").convert("YCbCr").split()
-        colours, network_sees = (blue, red), light
+        opaque, blue, red = opaque.convert("RGB").convert("YCbCr").split()
+        colours = (blue, red)
         notes.append("the model is grey: it worked on the lightness, and the colours were kept")
-    else:
-        network_sees = with_channels(opaque, channels)
-        if channels == 1 and not grey:
-            notes.append("the model is grey: the picture was made grey")
-        elif channels > 1 and grey:
-            notes.append("the model is coloured and the picture grey: it was given as a coloured one")
-    pixels = np.asarray(network_sees).reshape(network_sees.height, network_sees.width, channels)
-    return Opened(pixels, grey, alpha, colours, exif, dpi, profile, tuple(notes))
+    elif channels == 1 and not grey:
+        notes.append("the model is grey: the picture was made grey")
+    elif channels > 1 and grey:
+        notes.append("the model is coloured and the picture grey: it was given as a coloured one")
+    pixels = np.empty((opaque.height, opaque.width, channels), np.uint8)
+    for rows, part in _in_bands(opaque):
+        pixels[rows] = np.asarray(with_channels(part, channels)).reshape(-1, opaque.width, channels)
+    return Opened(pixels, grey, alpha, colours, exif, dpi, profile, xmp, tuple(notes))
+
+
+def _in_bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    for top in range(0, image.height, ROWS):
+        rows = slice(top, min(top + ROWS, image.height))
+        yield rows, image.crop((0, rows.start, image.width, rows.stop))
 
 
 def _in_space(
@@ -226,9 +170,9 @@ def _in_space(
         why = f"is one of {space} and the picture {own}" if space else "cannot be read"
         notes.append(f"its colour profile {why}: it was left out")
         profile = None
-    upright = ImageOps.exif_transpose(image)
+    turned = upright(image)
     if own == "LAB" or (profile and own != wanted):
-        made = to_srgb(upright if own in ("CMYK", "LAB") else plain(upright, values), profile)
+        made = to_srgb(turned if own in ("CMYK", "LAB") else plain(turned, values), profile)
         if made is not None:
             return made, None, [*notes, f"{own} was converted to sRGB{' by its colour profile' if profile else ''}"]
         notes.append("its colour profile is damaged: it was left out")
@@ -238,7 +182,7 @@ def _in_space(
     elif image.mode.startswith(("I", "F")):
         read = f", {values[0]:g} as black and {values[1]:g} as white" if values else ""
         notes.append(f"{image.mode} was brought to 8 bits a channel{read}")
-    return plain(upright, values), profile, notes
+    return plain(turned, values), profile, notes
 
 
 def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:
@@ -274,12 +218,19 @@ def kind_for(name: Path) -> str:
     return kind
 
 
+def made_bytes(place: Path) -> int:
+    """Return the bytes of memory that each pixel of a result takes, at most, until it is written in this format."""
+    return MADE_WEBP_BYTES if kind_for(place) == "WEBP" else MADE_BYTES
+
+
 def check_size(place: Path, width: int, height: int) -> None:
     """Raise InputError for a picture that its format cannot hold, before it is made."""
     kind = kind_for(place)
+    what = f"{place} would have {width:,} x {height:,} pixels."
     if max(width, height) > (most := MOST_SIDE.get(kind, math.inf)):
-        what = f"{place} would have {width} x {height} pixels."
         raise InputError(what, f"{kind} holds {most:,} a side.", "Use .png.")
+    if kind == "TIFF" and 4 * width * height > MOST_TIFF:
+        raise InputError(what, "TIFF holds 4 GiB.", "Use .png.")
 
 
 def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, ...]:
@@ -295,6 +246,15 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
     with quiet_pillow():
         exif, left_out = fitting(given.exif, MOST_EXIF if kind == "JPEG" else math.inf)
     notes += left_out
+    if given.xmp and kind == "JPEG" and len(given.xmp) > MOST_XMP:
+        notes.append("its XMP data are too long for a JPEG and were left out")
+    elif given.xmp and kind == "TIFF":
+        exif[Tag.XMLPacket] = given.xmp
+    elif given.xmp and kind == "PNG":
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", given.xmp.decode())
+    elif given.xmp:
+        options["xmp"] = given.xmp
     if len(exif):
         options["exif"] = exif
     if given.dpi:
@@ -311,7 +271,7 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
     except BROKEN as error:
         why = f"{kind} does not take it: {str(error).strip() or type(error).__name__}."
         raise InputError(f"{place} could not be written.", why, "Use .png.") from error
-    write_whole(place, file.getvalue())
+    write_through(place, lambda target: target.write(file.getbuffer()))
     return tuple(notes)
 
 
@@ -334,7 +294,8 @@ def places_for(sources: list[Path], source: Path, out: Path, *, force: bool) -> 
         do = "Choose another folder, or --force to write into it: only files of the same name are replaced."
         refuse_taken(out, force=force, replaceable=Path.is_dir, do=do)
     for _, place in pairs:
-        refuse_taken(place, force=force)
+        with suppress(OSError):  # what cannot be looked for is not taken; its own writing says what is wrong
+            refuse_taken(place, force=force)
     return iter(pairs)
 
 

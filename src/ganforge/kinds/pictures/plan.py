@@ -18,7 +18,7 @@ from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.picture_data import choose_data
-from ganforge.kinds.pictures.reading.open import Pictures
+from ganforge.kinds.pictures.reading.open import Pictures, few_of_label
 from ganforge.networks import refuse_unbuildable_pair
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.compute import (
@@ -158,6 +158,8 @@ def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell
     choose_data(
         draft, (pictures.shape, size_reason), pictures.data_hash, pictures.label_names, {"values": pictures.values}
     )
+    if few := few_of_label(pictures.passport["labels"]):
+        draft.explain({"data.label_names": few[0]})
     choose_compute(draft)
     _choose_objective(draft, pictures)
     _choose_augmentation(draft, pictures)

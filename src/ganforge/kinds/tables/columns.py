@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ganforge.errors import RecipeError
 from ganforge.recipe import Data, Recipe, Section, TaskSection
@@ -16,6 +16,7 @@ LEARNED = (*NUMBERS, "category", "boolean")
 MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 MOST_DECIMALS = 15
 LISTED = 5  # columns in a sentence
+FEWEST_COMPARED = 10  # rows on either side of a comparison: so many are held out, and as many are left to learn from
 EXACT = 2**53  # whole numbers up to here are exact in float64
 ColumnKind = Literal[
     "integer", "decimal", "category", "boolean", "datetime", "time", "duration", "identifier", "constant"
@@ -36,8 +37,14 @@ class Column(Section):
     resolution: Literal["D", "h", "min", "s", "ms", "us"] | None = None  # of a datetime, time of day or duration
     zone: str | None = None  # of a datetime that has one
     format: str | None = None  # of a datetime, time or number written as text: how; of an identifier: its pattern
+    unused: str | None = None  # of an identifier: "100007-100044 ...", numbers that follow those above the maximum
     why: str = ""  # why it is of this kind
     does: str = ""  # what will be done with it
+
+    @model_serializer(mode="wrap")
+    def _content(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = handler(self)
+        return content if self.unused else {key: value for key, value in content.items() if key != "unused"}
 
     @property
     def is_number(self) -> bool:

@@ -7,10 +7,11 @@ the adversarial loss, because a filled table needs the best guess of each single
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from ganforge.kinds.tables.columns import LEARNED, Column, RowSettings, TableDat
 from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
 from ganforge.kinds.tables.generate.task import GenerateRows, RowsJob, open_job, plan_job
 from ganforge.kinds.tables.measures.blocks import filling_blocks
+from ganforge.kinds.tables.measures.similarity import by_frequency
 from ganforge.kinds.tables.plan import begin
 from ganforge.kinds.tables.reading.arrays import row_count
 from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
@@ -33,6 +35,8 @@ from ganforge.run import Run
 
 HIDDEN = 0.2  # share of the cells, as in the papers
 NEIGHBOURS, MOST_ROWS = 5, 5_000  # of k-nearest neighbours, and training rows that rivals learn from
+MOST_ONE_HOT = 20  # texts of a column that rivals distinguish; rarer ones they never fill in
+LEAST_ERROR = 1e-3  # below which errors are as good as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,40 +99,72 @@ def by_means(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
 
 
 def by_neighbours(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
-    """Fill with the mean, or the most frequent value, of the nearest training rows by the present numbers."""
+    """Fill with the mean, or the most frequent value, of the nearest training rows by the present cells."""
     from sklearn.impute import KNNImputer
 
-    return _by_numbers(KNNImputer(n_neighbors=NEIGHBOURS, keep_empty_features=True), train, rows, columns)
+    return _by_imputer(KNNImputer(n_neighbors=NEIGHBOURS, keep_empty_features=True), train, rows, columns)
 
 
 def by_regression(train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
-    """Fill each number from all others by linear regression, in rounds (iterative imputation)."""
+    """Fill each column from all others by ridge regression, in rounds (iterative imputation)."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it makes the next line possible
     from sklearn.impute import IterativeImputer
+    from sklearn.linear_model import Ridge
 
-    return _by_numbers(IterativeImputer(max_iter=10, tol=0.01, keep_empty_features=True), train, rows, columns)
+    imputer = IterativeImputer(Ridge(alpha=0.1), max_iter=10, tol=0.01, keep_empty_features=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last round is taken as it is
+        return _by_imputer(imputer, train, rows, columns)
 
 
-def _by_numbers(imputer: object, train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
-    """Fill numbers by an imputer of scikit-learn on columns scaled by their range; all others by `by_means`."""
-    numeric = [column for column in columns if column.is_number]
+def _by_imputer(imputer: object, train: Plain, rows: Plain, columns: Sequence[Column]) -> Plain:
+    """Fill by an imputer of scikit-learn for numbers: categories are one column of 0 and 1 for each frequent value, and
+    become the value whose column is filled with the most.
+    """
+    learned_ones = [column for column in columns if column.kind in LEARNED]
     filled = dict(by_means(train, rows, columns))
-    if not numeric:
-        return filled
-    low = np.array([column.minimum or 0.0 for column in numeric])
-    width = np.array([(column.maximum or 0.0) - (column.minimum or 0.0) or 1.0 for column in numeric])
     known, asked = (
-        (np.stack([table[column.name] for column in numeric], axis=1) - low) / width for table in (train, rows)
+        np.concatenate([_as_numbers(table[column.name], column, train) for column in learned_ones], axis=1)
+        for table in (train, rows)
     )
-    told = imputer.fit(known[:MOST_ROWS]).transform(asked) * width + low  # type: ignore[attr-defined]
-    return filled | {column.name: told[:, place] for place, column in enumerate(numeric)}
+    told, place = imputer.fit(known[:MOST_ROWS]).transform(asked), 0  # type: ignore[attr-defined]
+    for column in learned_ones:
+        values = rows[column.name]
+        if column.is_number:
+            low, width = _range(column)
+            filled[column.name], place = np.where(np.isnan(values), told[:, place] * width + low, values), place + 1
+            continue
+        texts = np.array(by_frequency(train[column.name])[:MOST_ONE_HOT], object)
+        if len(texts):
+            guess = texts[told[:, place : place + len(texts)].argmax(axis=1)]
+            filled[column.name] = np.where(pd.isna(values), guess, values)
+        place += len(texts)
+    return filled
+
+
+def _as_numbers(values: NDArray[Any], column: Column, train: Plain) -> NDArray[np.float64]:
+    """Return a column (N,) as numbers (N, D), NaN where missing: scaled by its range, or 0 and 1 for each text."""
+    if column.is_number:
+        low, width = _range(column)
+        return ((values - low) / width)[:, None]
+    texts = np.array(by_frequency(train[column.name])[:MOST_ONE_HOT], object)
+    codes: NDArray[np.float64] = (values[:, None] == texts[None, :]) / np.sqrt(2)  # different ones are one apart
+    codes[pd.isna(values)] = np.nan
+    return codes
+
+
+def _range(column: Column) -> tuple[float, float]:
+    """Return the least value and the width of a column of numbers; a width of 1 where all are equal."""
+    low = column.minimum or 0.0
+    return low, ((column.maximum or 0.0) - low) or 1.0
 
 
 SIMPLEST = "means and most frequent values"
 RIVALS: Mapping[str, tuple[Callable[..., Plain], str]] = {
     SIMPLEST: (by_means, "Every hole of a column gets the same value."),
-    "k-nearest neighbours": (by_neighbours, "The mean of the five training rows that are nearest by their numbers."),
-    "iterative linear regression": (by_regression, "Each number from all others, round after round."),
+    "k-nearest neighbours": (by_neighbours, "The mean of the five nearest training rows."),
+    "iterative linear regression": (by_regression, "Each column from all others, round after round."),
 }
 MEANINGS = {
     "rmse": Meaning("lower", "Typical error of a filled number, as a share of its column's range."),
@@ -237,18 +273,20 @@ def filling(scores: Mapping[str, Estimate]) -> Estimate:
 
 
 def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Estimate]]) -> Verdict:
-    """Judge in words whether the model fills better than each rival, by the first measure that the table has."""
-    name = next(iter(mine))
-    sign = 1.0 if name == "rmse" else -1.0
-    best = min(rivals, key=lambda rival: sign * rivals[rival][name].value)
-    ahead = sign * (rivals[best][name].value - mine[name].value)
-    sure = sign * (rivals[best][name].value - (mine[name].high if sign > 0 else mine[name].low)) > 0
+    """Judge in words whether the model fills better than each rival, by its errors in numbers and categories together.
+
+    They are compared by the mean of the logarithms of their ratios: half the error in one is worth twice that in the
+    other. A difference is certain if it is there at the worse end of the intervals too.
+    """
+    best = min(rivals, key=lambda name: _log_error(rivals[name], "value"))
+    ahead = _log_error(rivals[best], "value") - _log_error(mine, "value")
+    sure = _log_error(rivals[best], "value") > _log_error(mine, "worse")
     grade: Grade = "fair"
     if sure:
         grade, what = "good", f"hidden cells are filled better than by {best}, the best of the simple fillings."
     elif ahead > 0:
         what = f"hidden cells are filled as well as by {best}; a difference is not certain."
-    elif sign * (rivals[SIMPLEST][name].value - mine[name].value) > 0:
+    elif _log_error(rivals[SIMPLEST], "value") > _log_error(mine, "value"):
         what = f"better than {SIMPLEST}, but {best} fills hidden cells better: use it here."
     else:
         grade, what = "failed", f"{best} fills hidden cells better than this model."
@@ -256,4 +294,18 @@ def verdict(mine: Mapping[str, Estimate], rivals: Mapping[str, Mapping[str, Esti
     for measure, score in mine.items():
         others = ", ".join(f"{rival}: {told[measure].value:.3g}" for rival, told in rivals.items() if measure in told)
         sentences.append(f"The {WORDS[measure]} is {score.value:.3g} ({score.low:.3g} to {score.high:.3g}); {others}.")
+        behind = _log_error({measure: score}, "value") > _log_error({measure: rivals[best][measure]}, "value")
+        if len(mine) > 1 and behind == (ahead > 0):
+            sentences[-1] += f" In this alone {best} {'is better' if behind else 'is not better'}."
     return Verdict(grade, f"{grade.capitalize()}: {what}", tuple(sentences), None)
+
+
+def _log_error(scores: Mapping[str, Estimate], end: Literal["value", "worse"]) -> float:
+    """Return the mean logarithm of the errors: the rmse, and the share of wrong categories."""
+    worse = {"rmse": "high", "accuracy": "low"}
+    errors = [
+        value if name == "rmse" else 1 - value
+        for name, score in scores.items()
+        for value in [getattr(score, worse[name] if end == "worse" else "value")]
+    ]
+    return fmean(math.log(max(error, LEAST_ERROR)) for error in errors)

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from ganforge.contracts import Game, Task, Tell
+from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
+from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
+from ganforge.measures.intervals import of_share
 from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (
     Pace,
@@ -135,6 +139,31 @@ def choose_rows(draft: Draft, rules: Sequence[tuple[str, str]], count: int) -> R
     )
     draft.explain({f"rows.rules.{words}": why for words, why in rules})
     return rows
+
+
+def choose_values(draft: Draft, table: Table) -> bool:
+    """Choose a curve instead of seen values where those alone make training rows again; return whether it did.
+
+    Where one column is nearly unique, and the others follow from it or have few values, a row with any of its seen
+    values is a training row. Unseen rows tell: their codes are no training rows', but the values that are drawn for
+    these codes may be.
+    """
+    if draft.task.name != "generate" or draft[RowSettings].values == "smooth" or "rows.values" in draft.pinned:
+        return False
+    codes = table.held_out.tensors["x"].cpu().numpy().astype(np.int32)
+    codes = codes[(codes >= 0).all(axis=1)]
+    if not len(codes):
+        return False
+    drawn = table.codec.decode(codes, np.random.default_rng(seed_for(0, "rows/values")))
+    sides = (table.train_rows, table.held_out_rows, drawn)
+    train, unseen, made = (row_hashes(side, table.codec.columns) for side in sides)
+    before, after = (of_share(int(np.isin(side, train).sum()), len(side)) for side in (unseen, made))
+    if after.low <= before.high + MORE_COPIES:
+        return False
+    again, real = f"{after.value:.0%}", f"{before.value:.0%}"
+    why = f"of seen values {again} of the rows would be training rows again, where {real} of unseen real rows are"
+    draft.revise(RowSettings, values=("smooth", why))
+    return True
 
 
 def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell) -> Recipe:

@@ -23,7 +23,7 @@ from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, InputError, RecipeError
 from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
-from ganforge.kinds.tables.columns import NUMBERS, Column, RowSettings, learned
+from ganforge.kinds.tables.columns import FEWEST_COMPARED, NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
@@ -40,6 +40,8 @@ SHOWN_ROWS = 50_000  # training rows that samples are compared with
 MOST_HELD_OUT = 10_000
 ASKED = "you asked for it"
 MEASURED = 32_768  # generated rows, at most, that are compared with real ones: so many identifiers are needed
+NEW_COMBINATIONS = 0.02  # share of rows that come once, up to which the combinations count as known
+VARIES = 0.5  # times the mean of counts: the variance of independent draws is the mean itself
 FEWEST_HELD_OUT = 200  # as long as they are no more than a fifth of the rows
 
 
@@ -166,19 +168,32 @@ def check_identifiers(columns: Sequence[Column]) -> None:
 def repeats(rows: Plain, columns: Sequence[Column]) -> dict[str, Any]:
     """Return rows_compared, duplicates, and duplicates_by_chance: those of the same columns, each shuffled by itself.
 
-    Columns of few values repeat by chance, which is not a fault. Identifiers are left out: a copy of a row
-    usually has a new one.
+    Columns of few values repeat by chance, which is not a fault. Nor do rows that are drawn from few combinations,
+    though their columns depend on each other: then all are by chance (`_few_combinations`). Identifiers are left out:
+    a copy of a row usually has a new one.
 
     Args: rows (N,) of plain columns.
     """
     frame = pd.DataFrame({column.name: rows[column.name] for column in learned(columns)})
     random = np.random.default_rng(seed_for(0, "data/table/repeats"))
     shuffled = frame.apply(lambda values: random.permutation(values.to_numpy()))
+    duplicates, by_chance = int(frame.duplicated().sum()), int(shuffled.duplicated().sum())
+    natural = duplicates > by_chance and _few_combinations(frame)
     return {
         "rows_compared": len(frame),
-        "duplicates": int(frame.duplicated().sum()),
-        "duplicates_by_chance": int(shuffled.duplicated().sum()),
+        "duplicates": duplicates,
+        "duplicates_by_chance": duplicates if natural else by_chance,
     }
+
+
+def _few_combinations(frame: pd.DataFrame) -> bool:
+    """Return whether equal rows are what draws from few combinations bring, not copies of rows.
+
+    Then hardly a row comes once (the share that does estimates the probability of a new combination: Good 1953), and
+    how often each comes varies as independent draws do, or more; rows that were written k times all come k times.
+    """
+    counts = frame.groupby(list(frame.columns), dropna=False, sort=False).size().to_numpy()
+    return bool((counts == 1).sum() <= NEW_COMBINATIONS * len(frame) and counts.var() >= VARIES * counts.mean())
 
 
 class _Rows:
@@ -205,8 +220,8 @@ class _Rows:
 
 
 def choose_held_out(rows: int, seed: int) -> NDArray[np.bool_]:
-    """Choose the held-out rows, (N,): a tenth, within limits."""
-    count = min(max(round(0.1 * rows), min(round(0.2 * rows), FEWEST_HELD_OUT)), MOST_HELD_OUT)
+    """Choose the held-out rows, (N,): a tenth, within limits; of few rows up to half, so that they can be compared."""
+    count = min(max(round(0.1 * rows), min(round(0.2 * rows), FEWEST_HELD_OUT), FEWEST_COMPARED), MOST_HELD_OUT)
     chosen = np.random.default_rng(seed_for(seed, "data/table/held_out")).permutation(rows)[:count]
     mask = np.zeros(rows, dtype=bool)
     mask[chosen] = True

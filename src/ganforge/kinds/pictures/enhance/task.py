@@ -30,6 +30,7 @@ from ganforge.kinds.pictures.picture_data import PictureData, reading_again, rea
 from ganforge.kinds.pictures.plan import Enhancement, model_description
 from ganforge.kinds.pictures.reading.feed import PictureFeed, cache_folder, to_uint8
 from ganforge.kinds.pictures.reading.open import Pictures
+from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import Reading
 from ganforge.kinds.pictures.write import side_by_side, write_grid
@@ -198,6 +199,7 @@ class EnhanceJob(Job):
                 {name: told[name] for name in ways},
                 {name: _mean(psnr(truth, made[FAITHFUL]) - psnr(truth, made[name])) for name in ways},
                 kernel_gain(real, seen[FAITHFUL], seen[SHARP]),
+                compared=len(truth),
             ),
             samples=len(truth),
             held_out=len(self.photos.held_out),
@@ -251,7 +253,9 @@ class EnhanceJob(Job):
             train = self.photos.train
             tiles = train.pictures(subset(len(train), -(-LEARNED_FROM // 9), "enhance/judge"))
             name = f"patches{SIDE}-{self.photos.data_hash}"
-            self._judge = train_judge(cut_patches(tiles), None, data_hash=name, cache=cache_folder())
+            patches = cut_patches(tiles)
+            learns = len(patches) >= FEWEST_COMPARED
+            self._judge = train_judge(patches, None, data_hash=name, cache=cache_folder(), learns=learns)
         return self._judge
 
 

@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,8 @@ from ganforge.kinds.pictures.invert.directions import EXPLAINED, Direction, name
 from ganforge.kinds.pictures.invert.encoder import encoder_of
 from ganforge.kinds.pictures.invert.optimise import Inverted, invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.kinds.pictures.picture_file import picture_paths
-from ganforge.kinds.pictures.reading.decode import BROKEN, decode, quiet_pillow, reason_of
-from ganforge.kinds.pictures.reading.folder import open_in
+from ganforge.kinds.pictures.picture_folder import list_pictures
+from ganforge.kinds.pictures.reading.decode import BROKEN, fitted, opened_by_person, quiet_pillow, reason_of
 from ganforge.kinds.pictures.reading.part import Pixels, Target
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.neighbours import nearest_with_index
@@ -41,13 +39,17 @@ def loose_pictures(
     """Read pictures from files and folders, upright, resized to cover the shape and centre-cropped, as in training.
 
     Args: shape (C, H, W). Returns: their paths; uint8 (N, C, H, W); (path, reason) of those in folders that cannot be
-        used. Raises: DataError for a missing or damaged file, or for no usable picture or too many.
+        used, and of other files. Raises: DataError for a missing or damaged file, or for no usable picture or too many.
     """
     channels, height, width = shape
     names: list[str] = []
     kept: list[Pixels] = []
-    skipped: list[tuple[str, str]] = []
-    paths = [(path, Path(source).is_dir()) for source in sources for path in picture_paths(Path(source))]
+    listings = [list_pictures(Path(source)) for source in sources]
+    skipped = [(str(path), why) for it in listings for path, why in it.left_out.items()]
+    skipped += [(str(path), "not a picture file by its name") for it in listings for path in it.others]
+    paths = [
+        (path, Path(source).is_dir()) for source, it in zip(sources, listings, strict=True) for path in it.pictures
+    ]
     if len(paths) > MOST:
         raise DataError(
             f"There are {len(paths):,} pictures.", f"At most {MOST:,} are taken at once.", "Give some of them."
@@ -55,7 +57,8 @@ def loose_pictures(
     with quiet_pillow():
         for path, in_folder in paths:
             try:
-                pixels, _ = decode(partial(open_in, path.parent, path.name), Target(height, width, channels))
+                with opened_by_person(path) as image:
+                    pixels, _ = fitted(image, Target(height, width, channels))
             except BROKEN as error:
                 if not in_folder:
                     raise DataError(

@@ -17,7 +17,7 @@ from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.measures.gaussian import SENTENCE, GaussianReference
 from ganforge.kinds.pictures.measures.judge import Judge, prepare
 from ganforge.kinds.pictures.measures.verdict import judge_run
-from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED
+from ganforge.kinds.pictures.reading.part import FEW_OF_LABEL, FEWEST_COMPARED
 from ganforge.measures import labels as label_metrics
 from ganforge.measures.distances import diversity, frechet_distance, kernel_distance, kind_scores
 from ganforge.measures.intervals import Estimate, with_ends
@@ -167,6 +167,9 @@ def evaluate_pictures(  # noqa: PLR0913 - three sets of pictures, each with what
             np.random.default_rng(seed_for(0, "metrics/bootstrap")),
         )
         classes = label_metrics.class_table(readings, base_labels, label_names)
+        counts = np.bincount(base_labels, minlength=len(label_names))
+        if len(base_labels) == (train_count or len(train)) and (counts < FEW_OF_LABEL).any():
+            classes["few"] = [name for name, count in zip(label_names, counts, strict=False) if count < FEW_OF_LABEL]
     measures = tuple(
         Measure.of(name, its, MEANINGS[name], floor=floor, reference=reference)
         for name, (its, floor, reference) in table.items()

@@ -256,7 +256,7 @@ def train_judge(
         leaves its network as initialised, so that all of the pictures stay unseen ones; only its scale is theirs.
     Raises: DataError for pictures or labels that do not fit.
     """
-    classes = _check_data(pictures, labels) if learns else _check_data(pictures, None)
+    classes = _check_data(pictures, labels if learns else None, fewest=10 if learns else 2)
     how = "untrained" if not learns else "classes" if classes > 1 else "plain"
     kept = None if cache is None else cache / f"judge-v{VERSION}-{data_hash[:24]}-{how}"
     if kept is not None and kept.is_dir():
@@ -269,13 +269,9 @@ def train_judge(
     if learns:
         judge = _train(pictures, labels if classes > 1 else None, classes, data_hash)
     else:
-        _, channels, height, width = pictures.shape
-        judge = _untrained(
-            JudgeSettings(
-                kind="untrained", channels=channels, height=height, width=width,
-                outputs=1, accuracy=0.0, learned_from=0, data_hash=data_hash,
-            )
-        )  # fmt: skip
+        size = dict(zip(("channels", "height", "width"), pictures.shape[1:], strict=True))
+        nothing = JudgeSettings(kind="untrained", **size, outputs=1, accuracy=0.0, learned_from=0, data_hash=data_hash)
+        judge = _untrained(nothing)
         _scale(judge, pictures[:5000])
     if kept is not None:
         with suppress(StorageError):  # a full disk costs the next run some seconds, but does not end this one
@@ -283,12 +279,12 @@ def train_judge(
     return judge
 
 
-def _check_data(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> int:
+def _check_data(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, fewest: int) -> int:
     """Return the number of classes, 0 without labels."""
-    if pictures.ndim != 4 or pictures.dtype != np.uint8 or len(pictures) < 10:
+    if pictures.ndim != 4 or pictures.dtype != np.uint8 or len(pictures) < fewest:
         raise DataError(
             f"The judge cannot learn from {pictures.dtype} {pictures.shape}.",
-            "It needs at least 10 pictures, uint8 (N, C, H, W).",
+            f"It needs at least {fewest} pictures, uint8 (N, C, H, W).",
         )
     if labels is None:
         return 0

@@ -11,6 +11,8 @@ from PIL import Image
 from scipy.ndimage import convolve, median_filter
 from skimage.restoration import denoise_nl_means, inpaint_biharmonic
 
+from ganforge.kinds.pictures.measures.verdict import FEW
+from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED
 from ganforge.measures.intervals import Estimate
 from ganforge.records import Grade, Verdict
 
@@ -90,12 +92,14 @@ def judge_restoration(
     rivals: Mapping[str, Mapping[str, float]],
     ahead: Mapping[str, Estimate],
     gain: Estimate,
+    compared: int = FEW,
 ) -> Verdict:
     """Return the verdict in words.
 
     Args: ends faithful and sharp -> psnr, ssim, kid; rivals name -> the same, the reference first; ahead how many
         decibels the faithful end gains on each rival, picture by picture; gain the faithful end's kid less the sharp
-        end's (kernel.kernel_gain).
+        end's (kernel.kernel_gain); compared how many unseen tiles there are: of fewer than FEWEST_COMPARED an interval
+        says too little.
     Returns: adversarial_helps: whether the whole interval of the gain lies above 0.
     """
     faithful, sharp = ends[FAITHFUL], ends[SHARP]
@@ -105,7 +109,7 @@ def judge_restoration(
     if more.value <= 0:
         grade = "failed"
         headline = f"Failed: {best}, which is no network, comes nearer to the truth: use it here."
-    elif more.low <= 0:
+    elif more.low <= 0 or compared < FEWEST_COMPARED:
         grade = "fair"
         headline = f"Fair: nearer to the truth than {best}, but with so few pictures not for certain."
     else:
@@ -115,13 +119,15 @@ def judge_restoration(
             f"{more.value:.2f} dB ({more.low:.2f} to {more.high:.2f})."
         )
     told = ", ".join(f"{name} {measures['psnr']:.2f}" for name, measures in rivals.items())
-    sentences = (
+    sentences: tuple[str, ...] = (
         f"The faithful end comes within {faithful['psnr'].value:.2f} dB of the truth ({faithful['psnr'].low:.2f} to "
         f"{faithful['psnr'].high:.2f}; higher is better), the sharp end {sharp['psnr'].value:.2f}; {told}.",
         f"The structural similarity is {faithful['ssim'].value:.3f}, of the sharp end {sharp['ssim'].value:.3f}.",
         f"The distance of small patches to real ones is {faithful['kid'].value:.3g} for the faithful end and "
         f"{sharp['kid'].value:.3g} for the sharp one: {_worth(gain)}",
     )
+    if compared < FEWEST_COMPARED:
+        sentences += (f"Only {compared} unseen parts of pictures could be compared, whose intervals are too narrow.",)
     return Verdict(grade, headline, sentences, adversarial_helps=gain.low > 0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ganforge.kinds.pictures.measures.evaluate import small_pictures
 from ganforge.kinds.pictures.measures.judge import Judge
 from ganforge.kinds.pictures.measures.psnr_ssim import mean_of, psnr, ssim
+from ganforge.kinds.pictures.measures.verdict import few_compared
 from ganforge.measures.distances import kernel_distance, kernel_gain
 from ganforge.measures.intervals import Estimate, rival
 from ganforge.measures.neighbours import nearest_with_index
@@ -96,9 +97,10 @@ def judge_translation(
         rival(name, SENTENCES.get(name, ""), {measure: found.value for measure, found in scores.items()})
         for name, scores in {"this model": mine, **rivals}.items()
     ]
+    found = verdict(mine, rivals, ahead, closer, adversarial)
     return Evaluation(
         measures=measures,
-        verdict=verdict(mine, rivals, ahead, closer, adversarial),
+        verdict=replace(found, sentences=(*found.sentences, *few_compared(len(cases.given)))),
         samples=len(cases.made),
         held_out=len(cases.given),
         judge=judge.description,

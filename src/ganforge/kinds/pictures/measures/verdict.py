@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from ganforge.kinds.pictures.reading.part import FEW_OF_LABEL
 from ganforge.measures.neighbours import Copying
 from ganforge.records import GRADES, Grade, Measure, Verdict
 
@@ -47,17 +48,25 @@ def judge_run(
     return Verdict(
         grade,
         _headline(grade, gain, copies.suspected, collapsed, missing),
-        (*_sentences(by_name, copies, missing, conditional, gain), *_few(compared)),
+        (*_sentences(by_name, copies, missing, conditional, gain), *_few_of_label(classes), *few_compared(compared)),
         gain == "beats",
     )
 
 
-def _few(compared: int) -> tuple[str, ...]:
+def _few_of_label(classes: Mapping[str, Any] | None) -> tuple[str, ...]:
+    few = (classes or {}).get("few")
+    if not few:
+        return ()
+    return (f"Fewer than {FEW_OF_LABEL} training pictures show {_listed(few)}: samples of that may be copies.",)
+
+
+def few_compared(compared: int) -> tuple[str, ...]:
+    """Return the sentence on unseen pictures that are so few that they decide by chance; or none."""
     if compared >= FEW:
         return ()
     return (
-        f"Only {compared} unseen pictures could be compared, and as many of each other kind: {compared} others might "
-        "lead to another grade. Give more pictures to be sure.",
+        f"Only {compared} unseen pictures could be compared: {compared} others might lead to another grade. "
+        "Give more pictures to be sure.",
     )
 
 

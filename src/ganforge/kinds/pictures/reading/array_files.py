@@ -97,8 +97,8 @@ def survey_arrays(
         values=values,
         label_names=label_names,
         digest=digest if values is None else f"{digest} {values}",
-        notes=(f"Values are {scales[0].words}.", *notes),
-        told=(*channels.told, *([assumption(f"values {scales[0].words}")] if scales[0].assumed else [])),
+        notes=(f"Values are {scales[0].words}.",),
+        told=(*notes, *channels.told, *([assumption(f"values {scales[0].words}")] if scales[0].assumed else [])),
         parts=tuple(map(array_part, arrays, scales, places)),
     )
 

@@ -16,17 +16,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from ganforge.core.device import memory_bytes
 from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target, kinds_of
 from ganforge.kinds.pictures.reading.values import SIXTEEN_BITS, Range, levels
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF")  # never EPS and the like, which run programs
-MOST_PIXELS = 64_000_000  # of one file; more is a decompression bomb or useless at 256 x 256
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "QOI")
+"""By Pillow's names; read whatever a file is called. It knows more, such as EPS, which runs programs."""
+BY_NAME = {
+    ".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA", ".pcx": "PCX", ".bw": "SGI", ".rgb": "SGI",
+    ".rgba": "SGI", ".sgi": "SGI", ".ico": "ICO",
+}  # fmt: skip
+"""Other files begin like these: they are read under their own names alone."""
+MOST_PIXELS = 64_000_000  # of one file of a data set; more is a decompression bomb or useless at 256 x 256
+READ_BYTES = 22  # of memory for each pixel of a file, at most, while it is decoded and converted to 8 bits
 SLIMMEST = 20  # times as long as wide: nothing is left of it after a centre crop
 TINIEST = 4  # pixels of the shorter side
 GROUP = 32  # pictures that one worker decodes at a time
@@ -54,6 +63,10 @@ BROKEN = (
 
 class UnusableError(ValueError):
     """An error for a picture that can be read but not used; the text is the reason."""
+
+
+class TooLargeError(UnusableError):
+    """An error for a picture that a person named and that does not fit into memory."""
 
 
 class UnreadError(UnidentifiedImageError):
@@ -101,6 +114,8 @@ def reason_of(error: BaseException) -> str:
         return f"more than {MOST_PIXELS:,} pixels (a decompression bomb?)"
     if isinstance(error, UnidentifiedImageError):
         return "not a picture, whatever its name says"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"the system says: {error.strerror}"
     return f"damaged: {str(error).strip() or type(error).__name__}"
 
 
@@ -167,12 +182,18 @@ def decode(open_file: Callable[[], BinaryIO], target: Target, values: Range | No
     Args: values of black and white, of a deep picture. Raises: one of BROKEN if the file is damaged or cannot be used.
     """
     with open_file() as file, opened(file) as image:
-        side = 2 * max(target.height, target.width)
-        image.draft(image.mode, (side, side))  # JPEG can decode straight to a half, quarter or eighth
-        return fit(with_channels(plain(_upright(image), values), target.channels), target)
+        return fitted(image, target, values)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def fitted(image: Image.Image, target: Target, values: Range | None = None) -> tuple[Pixels, bool]:
+    """Decode an opened picture; see `decode`."""
+    side = 2 * max(target.height, target.width)
+    image.draft(image.mode, (side, side))  # JPEG can decode straight to a half, quarter or eighth
+    return fit(with_channels(plain(upright(image), values), target.channels), target)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turn a picture as its EXIF orientation says."""
     return ImageOps.exif_transpose(image) if image.getexif().get(ExifTags.Base.Orientation, 1) > 1 else image
 
 
@@ -187,7 +208,7 @@ def with_channels(image: Image.Image, channels: int) -> Image.Image:
 
 def on_white(image: Image.Image) -> Image.Image:
     """Composite a picture with transparency on white: RGB."""
-    image = image.convert("RGBA")
+    image = image if image.mode == "RGBA" else image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
@@ -255,7 +276,7 @@ def in_threads(todo: Iterable[T], work: Callable[[T], Done], at_once: int) -> It
 def _decode_native(item: Item, channels: int, values: Range | None) -> Native:
     try:
         with item.open() as file, opened(file) as image:
-            pixels = np.asarray(with_channels(plain(_upright(image), values), channels))
+            pixels = np.asarray(with_channels(plain(upright(image), values), channels))
             return Native(item.name, pixels.reshape(*pixels.shape[:2], channels))
     except BROKEN as error:
         return Native(item.name, None, reason_of(error))
@@ -277,27 +298,61 @@ def _decode_group(group: list[Item], target: Target, values: Range | None) -> Bl
     return Block(stacked, np.array(rows, np.int64), tuple(failed), enlarged)
 
 
-def opened(file: BinaryIO, *, any_shape: bool = False, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """Open an image and check its header; nothing is decoded yet.
+@contextmanager
+def opened_by_person(
+    path: Path, needed: Callable[[int], int] = lambda pixels: READ_BYTES * pixels
+) -> Iterator[Image.Image]:
+    """Open a picture that a person named: of any shape, and of any size that fits into half of this machine's memory.
 
-    Args: any_shape whether to accept extreme aspect ratios and tiny sizes, useless for training; formats by Pillow.
+    Not for several threads: Pillow's limit, which is meant for files of strangers, is one for all of them.
+
+    Args: needed the bytes of memory that so many pixels take. Raises: one of BROKEN if the file cannot be used.
     """
+    limit = Image.MAX_IMAGE_PIXELS
+    with path.open("rb") as file:
+        try:
+            if path.suffix.lower() != ".ico":  # which decodes a picture within it as soon as it is opened
+                Image.MAX_IMAGE_PIXELS = None
+            image = _identified(file)
+            pixels = image.width * image.height
+            takes, half = needed(pixels) / 2**30, memory_bytes() / 2**31
+            if takes > half:
+                raise TooLargeError(
+                    f"its {image.width:,} x {image.height:,} pixels take {takes:,.1f} GiB of memory, "
+                    f"and half of this machine's is {half:,.1f} GiB"
+                )
+            Image.MAX_IMAGE_PIXELS = max(limit or 0, pixels)  # for a picture within the file
+            with image:
+                yield image
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _identified(file: BinaryIO) -> Image.Image:
+    """Read the header of a picture file."""
     start = file.read(16)
     if not start:
         raise UnusableError("an empty file (0 bytes)")
     file.seek(0)
+    own = BY_NAME.get(PurePath(str(getattr(file, "name", ""))).suffix.lower())
     try:
-        image = Image.open(file, formats=formats)
+        return Image.open(file, formats=[*FORMATS, own] if own else FORMATS)
     except UnidentifiedImageError:
         named = [name for place, begin, name in BEGINNINGS if start[place:].startswith(begin)]
         if named:
             raise UnreadError(f"it begins as a {named[0]} does, and this version cannot read it") from None
         raise
+
+
+def opened(file: BinaryIO) -> Image.Image:
+    """Open a picture of a data set and check its header; nothing is decoded yet.
+
+    Args: file one with a `name` where the suffix matters.
+    """
+    image = _identified(file)
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise UnusableError(f"{width} x {height} is more than {MOST_PIXELS:,} pixels (a decompression bomb?)")
-    if any_shape:
-        return image
     if max(width, height) > SLIMMEST * min(width, height):
         raise UnusableError(f"{width} x {height} is a sliver, more than {SLIMMEST} times as long as wide")
     if min(width, height) < TINIEST:

@@ -115,7 +115,9 @@ def survey_zip(path: Path, source: str, reading: Reading, *, labelled: bool) -> 
 def _open_zipped(archive: zipfile.ZipFile, lock: Lock, name: str) -> BinaryIO:
     with lock:  # one file handle, many threads
         try:
-            return io.BytesIO(archive.read(name))
+            file = io.BytesIO(archive.read(name))
+            file.name = name
+            return file
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise OSError(str(error)) from error
 
@@ -282,8 +284,7 @@ def _surveyed(listing: Listing, labelled: bool, reading: Reading) -> Survey:
         label_names=label_names,
         skipped=tuple(sorted(listing.skipped)),
         digest=listing.digest if values is None else f"{listing.digest} {values}",
-        notes=(*notes, *more),
-        told=(*channels.told, *usable.losses.told(), *assumed),
+        told=(*notes, *more, *channels.told, *usable.losses.told(), *assumed),
         parts=tuple(parts),
         always_cached=True,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,11 @@ from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.reading.arrays import Array, MappedArray, chunks
 from ganforge.kinds.pictures.reading.feed import HALF, PictureFeed, Stored, store
 from ganforge.kinds.pictures.reading.part import (
+    FEW_OF_LABEL,
     FEWEST,
     FEWEST_COMPARED,
     LARGEST_SIDE,
+    LISTED_LABELS,
     SMALLEST_SIDE,
     Pixels,
     Survey,
@@ -313,10 +315,19 @@ def _warnings(
         seen = int(np.isin(kept[1].facts.hashes, kept[0].facts.hashes).sum())
         if seen:
             words.append(f"{seen:,} held-out pictures also lie in the training part.")
-    empty = [label["name"] for label in passport["labels"] if label["train"] == 0]
-    if empty:
-        words.append(f"Labels without a training picture: {', '.join(empty[:5])}.")
-    return words
+    return [*words, *few_of_label(passport["labels"])]
+
+
+def few_of_label(labels: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the sentence on labels with few training pictures, or none. Args: labels of the passport."""
+    few = sorted((label["train"], label["name"]) for label in labels if label["train"] < FEW_OF_LABEL)
+    if not few:
+        return []
+    named = ", ".join(f"{name} ({count})" for count, name in few[:LISTED_LABELS])
+    rest = ", ..." if len(few) > LISTED_LABELS else ""
+    return [
+        f"Labels with fewer than {FEW_OF_LABEL} training pictures, whose samples may be copies of them: {named}{rest}."
+    ]
 
 
 def _data_hash(passport: dict[str, Any], target: Target, kept: list[_Kept]) -> str:

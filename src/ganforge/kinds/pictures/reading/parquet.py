@@ -106,8 +106,7 @@ def survey_parquet(
         values=values,
         label_names=names,
         digest=digest_of_files(*paths) if values is None else f"{digest_of_files(*paths)} {values}",
-        notes=tuple(notes),
-        told=(*channels.told, *losses.told("sample pictures"), *assumed),
+        told=(*notes, *channels.told, *losses.told("sample pictures"), *assumed),
         parts=parts,
         always_cached=True,
     )

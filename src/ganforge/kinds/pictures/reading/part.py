@@ -158,7 +158,10 @@ class Channels:
         return cls(1, f"{'Nearly all' if told else 'All'} of {total} sample pictures are grey and opaque.", tuple(told))
 
 
-MOST_LEFT_OUT = 0.1  # share of the pictures that may be left out because their label has a single example
+MOST_LEFT_OUT = 0.1  # share of the pictures that may be left out because their labels have too few
+FEWEST_OF_LABEL = 4  # pictures, of which about a tenth are held out, in small sets half: fewer cannot be learned
+FEW_OF_LABEL = 10  # training pictures, below which a label is told to have few
+LISTED_LABELS = 5  # that a sentence names
 
 
 def check_labels(labels: NDArray[Any] | Sequence[Any], count: int, whose: str) -> NDArray[Any]:
@@ -199,8 +202,9 @@ def name_labels(
 ) -> tuple[tuple[str, ...], list[NDArray[np.int64] | None], list[str]]:
     """Name all labels, and index each part's labels in the names.
 
-    A label with a single training picture cannot be learned: the picture is left out (index -1), unless that would cost
-    more than a tenth of the pictures; then the labels are not used at all, nor is one label for all pictures.
+    A label with fewer than FEWEST_OF_LABEL training pictures, of which some are held out, cannot be learned: they are
+    left out (index -1), unless that would cost more than a tenth of the pictures; then the labels are not used at all,
+    nor is one label for all pictures.
     Args: parts the labels of each part, training first; names of the integers, if known.
     Returns: names; indices (count,) of each part, or None without labels; the decisions in words.
     """
@@ -211,10 +215,15 @@ def name_labels(
     values, counts = np.unique(train, return_counts=True)
     if len(values) == 1:
         return (), nothing, [f"All pictures have the label {values[0]!s}: trained without labels."]
-    kept, alone = values[counts > 1], int((counts == 1).sum())
-    if len(kept) < 2 or alone > MOST_LEFT_OUT * len(train):
-        return (), nothing, [f"{alone} of {len(values)} labels have a single picture: trained without labels."]
-    notes = [f"{alone} pictures are left out: each is the only one of its label."] if alone else []
+    enough = counts >= FEWEST_OF_LABEL
+    kept, rare, lost = values[enough], values[~enough], int(counts[~enough].sum())
+    fewer = f"have fewer than {FEWEST_OF_LABEL} pictures"
+    if len(kept) < 2 or lost > MOST_LEFT_OUT * len(train):
+        return (), nothing, [f"{len(rare)} of {len(values)} labels {fewer}: trained without labels."]
+    some = ", ".join(_name(value, names) for value in rare[:LISTED_LABELS]) + (
+        ", ..." if len(rare) > LISTED_LABELS else ""
+    )
+    notes = [f"{lost} pictures are left out, whose labels {fewer}: {some}."] if lost else []
 
     places: list[NDArray[np.int64] | None] = []
     for number, labels in enumerate(parts):

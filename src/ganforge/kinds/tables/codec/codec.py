@@ -26,7 +26,7 @@ from ganforge.kinds.tables.codec.computed import (
     rows_to_keep,
 )
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps, gap_content, read_gap
-from ganforge.kinds.tables.codec.identifiers import check_pattern
+from ganforge.kinds.tables.codec.identifiers import check_pattern, read_ranges
 from ganforge.kinds.tables.codec.numbers import (
     Codes,
     Inside,
@@ -115,11 +115,15 @@ class TableCodec:
         """Return the conditions, with what those on computed columns leave to the columns they are computed from."""
         found, by_name = list(conditions), {column.name: column for column in self.columns}
         kept = [rule for rule in self.rules if isinstance(rule, Condition)]
+
+        def asked(name: str) -> Condition:
+            return all_of([condition for condition in (*found, *kept) if condition.column == name], name)
+
         for unit in reversed(self.computed):
             if any(condition.column == unit.column for condition in found):
-                ranges = [all_of([*found, *kept], name) & seen_in(by_name[name]) for name in unit.bases]
+                ranges = [asked(name) & seen_in(by_name[name]) for name in unit.bases]
                 ends = {range_.column: (range_.low, range_.high) for range_ in ranges}
-                found += unit.narrowed(all_of([*found, *kept], unit.column), ends)
+                found += unit.narrowed(asked(unit.column), ends)
         return found
 
     @property
@@ -326,6 +330,7 @@ def _check_parts(codec: TableCodec) -> None:
             from_plain({column.name: np.zeros(1)}, (column,))
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
+        read_ranges(column.unused)
     computed = computed_of(codec.rules)
     for unit in codec.units:
         name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMBERS

@@ -167,7 +167,7 @@ class ComputedUnit:
         missing = asked.missing or self.alone is not None
         found = {name: Condition(name, missing=missing) for name in self.bases}
         for name, (low, high) in narrowed_by(self.rule.expression, wanted, ranges):
-            noise = 1e-9 * max(1.0, *(abs(end) for end in (low, high) if np.isfinite(end)))
+            noise = 1e-9 * max([1.0, *(abs(end) for end in (low, high) if np.isfinite(end))])
             found[name] &= Condition(name, low - noise, high + noise, missing=missing)
         return list(found.values())
 

@@ -2,7 +2,8 @@
 
 The pattern is Column.format: `C-{000000}` a counter of six digits between two texts, its largest number in
 Column.maximum; `uuid`, `UUID`, `hex:32` and `HEX:32` random digits; None for whole numbers, which go on after
-Column.maximum.
+Column.maximum. Where all have equally many digits and few such numbers are above the maximum, those between and below
+the ones that were read follow (Column.unused); only then do numbers get longer.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _HEX = re.compile(r"(uuid|UUID|hex:(\d+)|HEX:(\d+))")
 _UUID = "^[{0}]{{8}}-[{0}]{{4}}-[{0}]{{4}}-[{0}]{{4}}-[{0}]{{12}}$"
 _LOWER, _UPPER = "0-9a-f", "0-9A-F"
 SHORTEST_HEX = 24  # digits from which on random values are distinct
+MOST_RANGES = 1_000  # of unused numbers that are kept: the widest; their ends tell which numbers were read
+MOST_NUMBERS = 1_000_000  # of a column of texts that are remembered for it
 LONGEST_HEX = 1024  # digits: a pattern is a person's, or a stranger's, and each row takes its length in memory
 
 
@@ -31,8 +34,8 @@ def fresh_identifiers(column: Column, count: int, random: np.random.Generator, s
     """Return identifiers number start..start+count-1 of those that are not in the training rows: object (count,), text.
 
     Counters, and all whole numbers, go on after the largest one that was read (or before the smallest one, where the
-    type has no room above), so no value can be in the training rows, and ranges that do not overlap do not share
-    any. Other texts become placeholders that no training row can equal, see `Pattern`.
+    type has no room above) and through Column.unused, so no value can be in the training rows, and ranges that do not
+    overlap do not share any. Other texts become placeholders that no training row can equal, see `Pattern`.
 
     Hexadecimal digits are random, but for the last twelve, a mixed copy of the number in the range: so no value comes
     twice within 2**48. A training row can only equal the one fresh value with its last twelve digits, and does so by
@@ -56,8 +59,7 @@ def fresh_identifiers(column: Column, count: int, random: np.random.Generator, s
             "A pattern is uuid, UUID, hex:32, HEX:32, or text around zeros in braces, such as C-{000000}.",
             "Mend its format in plan.json.",
         )
-    first = int(column.maximum if column.maximum is not None else 0) + 1 + start
-    numbers = pa.array(np.arange(first, first + count)).cast(pa.string())
+    numbers = pa.array(_counted(column, int(column.maximum or 0), count, start, len(found["zeros"]))).cast(pa.string())
     digits = pc.utf8_lpad(numbers, width=len(found["zeros"]), padding="0")
     return _objects(pc.binary_join_element_wise(found["before"], digits, found["after"], ""))
 
@@ -81,6 +83,7 @@ class Pattern:
     widths: set[int] = field(default_factory=set)  # of the digits
     zeros: bool = False  # some number begins with one
     largest: int = 0
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))  # at most MOST_NUMBERS
     clashing: int = 0  # length of the longest text that begins as our placeholders do
 
     @property
@@ -117,12 +120,12 @@ class Pattern:
         return f"{self.placeholder}{{{'0' * width}}}", 0.0
 
     @property
-    def room(self) -> tuple[int, int] | None:
-        """Return how many digits every text has, and how many larger numbers have as many; None if that differs."""
+    def digits(self) -> tuple[int, int] | None:
+        """Return how many digits every text has, and the smallest number that has as many; None if that differs."""
         if self.hexadecimal or not self.counter or len(self.widths) != 1:
             return None
         width = max(self.widths)
-        return width, 10**width - 1 - self.largest
+        return width, 0 if self.zeros else 10 ** (width - 1)
 
     def _begin(self, text: str) -> None:
         self.first = False
@@ -142,7 +145,10 @@ class Pattern:
         lengths = pc.utf8_length(digits)
         self.widths |= set(pc.unique(lengths).to_pylist())
         self.zeros |= bool(pc.any(pc.and_(pc.starts_with(digits, "0"), pc.greater(lengths, 1))).as_py())
-        self.largest = max(self.largest, pc.max(digits.cast(pa.int64())).as_py())
+        numbers = digits.cast(pa.int64()).to_numpy()
+        self.largest = max(self.largest, int(numbers.max()))
+        if len(self.widths) == 1 and len(self.numbers) < MOST_NUMBERS:
+            self.numbers = np.concatenate([self.numbers, numbers])
 
 
 def _regex(pattern: str) -> str:
@@ -156,11 +162,45 @@ def _all(texts: pa.Array, regex: str) -> bool:
     return bool(pc.all(pc.match_substring_regex(texts, regex)).as_py())
 
 
+def unused_ranges(used: NDArray[np.int64], least: int) -> str | None:
+    """Return the widest ranges of numbers from `least` on that lie below and between the used ones (Column.unused)."""
+    ends = np.concatenate([[least - 1], np.unique(used)])
+    wide = np.diff(ends) - 1
+    places = np.sort(np.argsort(-wide, kind="stable")[:MOST_RANGES])
+    return " ".join(f"{ends[p] + 1}-{ends[p + 1] - 1}" for p in places if wide[p] > 0) or None
+
+
+def read_ranges(unused: str | None) -> NDArray[np.int64]:
+    """Return the ranges (R, 2) of Column.unused, the first and the last number of each. Raises: ValueError."""
+    ends = [tuple(map(int, part.split("-"))) for part in (unused or "").split()]
+    ranges = np.array(ends, np.int64).reshape(-1, 2)
+    if len(ranges) > MOST_RANGES or (np.diff(ranges.ravel()) < 0).any() or (ranges[1:, 0] <= ranges[:-1, 1]).any():
+        raise ValueError("its unused numbers are not in order")
+    return ranges
+
+
+def _counted(column: Column, largest: int, count: int, start: int, width: int = 0) -> NDArray[np.int64]:
+    """Return numbers start..start+count-1 of those above the largest, then of unused ones, then of longer ones."""
+    wanted = np.arange(start, start + count)
+    ranges = read_ranges(column.unused)
+    if not len(ranges):
+        return wanted + largest + 1
+    limit = 10 ** max(width, len(str(largest)))
+    sizes = np.concatenate([[limit - 1 - largest], ranges[:, 1] - ranges[:, 0] + 1])
+    before = np.concatenate([[0], np.cumsum(sizes)])
+    part = np.searchsorted(before, wanted, "right") - 1  # the last one is beyond all ranges
+    first = np.concatenate([[largest + 1], ranges[:, 0], [limit]])
+    numbers: NDArray[np.int64] = first[part] + wanted - before[part]
+    return numbers
+
+
 def _numbers(column: Column, kind: pa.DataType, count: int, start: int) -> NDArray[np.integer]:
     """Return whole numbers beyond all those read. A float of more than 2**53 is rounded, so the next one is taken."""
     bounds = np.iinfo(kind.to_pandas_dtype())
     high, low = column.maximum or 0.0, column.minimum or 0.0
     first = int(high if abs(high) < EXACT else np.nextafter(high, np.inf)) + 1 + start
+    if column.unused:
+        return _counted(column, first - 1 - start, count, start).astype(bounds.dtype)
     if first + count - 1 <= bounds.max:
         return np.arange(first, first + count, dtype=bounds.dtype)
     last = int(low if abs(low) < EXACT else np.nextafter(low, -np.inf)) - 1 - start

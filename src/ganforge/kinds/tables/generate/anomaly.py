@@ -80,7 +80,7 @@ class Anomaly:
 def _surprise(codes: NDArray[np.int32], size: int) -> Floats:
     """Return -log of the share of each code, and of an unseen value (size + 1,), each counted half a time more."""
     counts = np.bincount(codes[codes >= 0], minlength=size + 1)[: size + 1] + 0.5
-    return -np.log(counts / counts.sum())
+    return np.asarray(-np.log(counts / counts.sum()))
 
 
 def score_table(model: RowModel, source: object, out: Path | None, *, seed: int, force: bool) -> pd.DataFrame | Path:

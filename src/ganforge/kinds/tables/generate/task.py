@@ -28,7 +28,7 @@ from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_o
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
-from ganforge.kinds.tables.plan import begin, choose_rows, plan_rows
+from ganforge.kinds.tables.plan import begin, choose_rows, choose_values, plan_rows
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.checks import broken
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ganforge.kinds.tables.impute import Impute
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
+SMOOTHER = "Each value is drawn from the training values: --set rows.values=smooth takes a curve through them instead."
 
 
 class GenerateRows(Task):
@@ -106,8 +107,12 @@ class GenerateRows(Task):
         first_rows = first_rows_of(samples, columns)
         rules = broken(table.codec.rules, samples, table.train_rows, columns)
         write_figures(run, found, table.train_rows, samples, columns)
+        verdict = found.verdict
+        if found.facts["copying_suspected"] and job.recipe.section(RowSettings).values == "seen":
+            verdict = replace(verdict, sentences=(*verdict.sentences, SMOOTHER))
         return replace(
             found,
+            verdict=verdict,
             facts={**found.facts, "first_rows": first_rows, "rules": rules},
             blocks=(first_rows_block(first_rows), *found.blocks),
         )
@@ -117,9 +122,10 @@ def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
     """Plan the job of a task on rows from its draft. Raises: DataError, RecipeError."""
     inspected = inspect_asked(draft.request)
     tell("reading", count=inspected.survey.rows, source=draft.request.source)
-    table = open_table(
-        inspected, choose_rows(draft, inspected.rules, inspected.survey.rows), draft.request.seed, draft.device
-    )
+    settings = choose_rows(draft, inspected.rules, inspected.survey.rows)
+    table = open_table(inspected, settings, draft.request.seed, draft.device)
+    if choose_values(draft, table):
+        table = open_table(inspected, draft[RowSettings], draft.request.seed, draft.device)
     return RowsJob(plan_rows(draft, inspected, table, tell), table, tell, task)
 
 

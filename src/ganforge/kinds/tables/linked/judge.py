@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.linked.families import Families, Relation, previous
+from ganforge.kinds.tables.linked.families import Families, Relation, mean, previous
 from ganforge.kinds.tables.measures.similarity import BLOCKS, Coded, Coding, compare_pairs
 from ganforge.kinds.tables.reading.arrays import take
 from ganforge.measures.distributions import block_estimate, kolmogorov_smirnov
@@ -30,7 +30,7 @@ MEANINGS: dict[str, Meaning] = {
         "higher", "How alike a child's columns go together with its parent's, over the pairs that depend on each other."
     ),
     "siblings": Meaning(
-        "higher", "How alike a child's columns go together with those of the one before it; 1 is the same."
+        "higher", "How alike a child's columns go together with those of the one before it, and means of all before."
     ),
     "integrity": Meaning("higher", "Share of children whose parent is there, by its key."),
 }
@@ -75,7 +75,8 @@ class Judge:
         """Take at most MOST_PARENTS training parents."""
         train = train.chosen(np.arange(len(train)) < MOST_PARENTS)
         told, own = learned(relation.parents), measured(relation)
-        earlier = [c.model_copy(update={"name": previous(c.name)}) for c in learned(relation.children)]
+        known = {previous(c.name) for c in learned(relation.children)} | {mean(c.name) for c in relation.averaged}
+        earlier = [column for column in relation.context if column.name in known]
         rows = with_gap(relation, train.children)
         coding = Coding.fit(rows, (*told, *earlier, *own))
         coded = coding.code(rows)

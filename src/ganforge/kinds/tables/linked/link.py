@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
@@ -44,9 +45,14 @@ def _dotted(table: str, column: str) -> str:
 
 
 def keys(column: pd.Series[Any]) -> NDArray[np.object_] | None:
-    """Return the values (N,) as texts, None where missing; None for a column that cannot be a key."""
+    """Return the values (N,) as texts, None where missing; None for a column that cannot be a key.
+
+    Whole numbers with missing ones among them are often written as 1.0.
+    """
     array = arrow_from(column)
     array = array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
+    if pa.types.is_floating(array.type) and pc.all(pc.equal(array, pc.round(array))).as_py():
+        array = array.cast(pa.int64())
     if not is_text(array.type) and not pa.types.is_integer(array.type):
         return None
     return np.asarray(array.cast(pa.string()).to_numpy(zero_copy_only=False), object)

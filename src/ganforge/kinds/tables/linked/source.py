@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,8 +120,3 @@ def _table_of(database: sqlite3.Connection, name: str, file: Path) -> NamedTable
     except DataError as error:
         raise DataError(error.what.replace(repr(str(file)), repr(name)), error.why, error.do) from error
     return replace(table, source=replace(table.source, name=name))
-
-
-def frames_by_name(tables: list[NamedTable]) -> Mapping[str, pd.DataFrame]:
-    """Return the frames of tables by name."""
-    return {table.name: table.frame for table in tables}

@@ -13,10 +13,10 @@ from threadpoolctl import threadpool_limits
 
 from ganforge.contracts import Plain
 from ganforge.errors import DataError
-from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.columns import FEWEST_COMPARED, Column, learned
 from ganforge.kinds.tables.measures.blocks import table_blocks
 from ganforge.kinds.tables.measures.rivals import SENTENCE, rivals_of
-from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, Score, subset
+from ganforge.kinds.tables.measures.scoring import MOST_ROWS, Real, Score, subset
 from ganforge.kinds.tables.measures.verdict import (
     column_sentence,
     is_off,
@@ -236,9 +236,9 @@ def _refuse_too_few(train: Plain, held_out: Plain, samples: Plain, columns: Sequ
             "There is no column to measure.", "All are identifiers or constant.", "Give a table with others."
         )
     for name, table in (("training", train), ("held-out", held_out), ("generated", samples)):
-        if row_count(table) < FEWEST:
+        if row_count(table) < FEWEST_COMPARED:
             raise DataError(
                 f"There are only {row_count(table)} {name} rows.",
-                f"The measures need at least {FEWEST}.",
+                f"The measures need at least {FEWEST_COMPARED}.",
                 "Give more rows.",
             )

@@ -19,8 +19,8 @@ from scipy.special import ndtr, ndtri
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.measures.scoring import FEWEST, MOST_ROWS, Real, subset
+from ganforge.kinds.tables.columns import FEWEST_COMPARED, Column, learned
+from ganforge.kinds.tables.measures.scoring import MOST_ROWS, Real, subset
 from ganforge.kinds.tables.measures.similarity import by_frequency, ranks
 from ganforge.kinds.tables.reading.arrays import row_count, take
 
@@ -50,7 +50,7 @@ def rivals_of(real: Real, count: int) -> list[tuple[str, str, Plain]]:
     if real.label in classes and smote_available():
         mixed = smote_rows(take(base, slice(0, MOST_MIXED)), real.columns, str(real.label), count, real.seed)
         rows = subset(mixed, real.columns, count, real.seed, "smote") if mixed else {}
-        if row_count(rows) >= FEWEST:
+        if row_count(rows) >= FEWEST_COMPARED:
             found.append(("SMOTE", SMOTE_SENTENCE, rows))
     return found
 

@@ -14,7 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.columns import FEWEST_COMPARED, Column, learned
 from ganforge.kinds.tables.measures.copies import Copies, copies
 from ganforge.kinds.tables.measures.similarity import Coded, Coding, Similarity, by_frequency, ranks, similarity
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take
@@ -24,7 +24,6 @@ from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_s
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at
 MOST_TRAIN = 200_000  # training rows among which exact copies are searched
 MOST_DETECTED = 5_000  # rows of each kind that are compared
-FEWEST = 10  # rows of each kind
 MOST_GROUPS = 10  # of rows, each as many as are held out
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
 MOST_TARGETS = 8
@@ -296,7 +295,7 @@ def detection(coding: Coding, held_out: Plain, samples: Plain, random: np.random
     McNeil's for all rows.
     """
     n = min(MOST_DETECTED, row_count(held_out), row_count(samples))
-    if n < FEWEST:
+    if n < FEWEST_COMPARED:
         return None
     table = joined([take(held_out, slice(0, n)), take(samples, slice(0, n))])
     features, made = coding.features(table), np.arange(2 * n) >= n

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganforge.errors import DataError
-from ganforge.kinds.tables.codec.identifiers import check_pattern
+from ganforge.kinds.tables.codec.identifiers import MOST_NUMBERS, check_pattern, read_ranges, unused_ranges
 from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, TIMES, Column, ColumnKind
 from ganforge.kinds.tables.reading.arrays import (
     arrow_from,
@@ -80,6 +80,8 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
         about["decimals"] = profile.decimals
     if kind == "identifier" and profile.base == "text":
         about["format"], about["maximum"] = profile.pattern.result()
+    if kind == "identifier" and (left := unused_numbers(profile)):
+        about["unused"] = left[2]
     return Column(
         name=profile.name,
         kind=kind,
@@ -169,17 +171,33 @@ def distinct_words(profile: Profile) -> str:
     return f"{profile.distinct.count:,}{' or more' if profile.distinct.full else ''}"
 
 
-def few_left(profile: Profile, rows: int) -> str:
-    """Say that new identifiers with the digits that all have do not suffice for this many rows; "" if they do."""
-    room = profile.pattern.room
+def unused_numbers(profile: Profile) -> tuple[int, int, str | None] | None:
+    """Return the digits that all identifiers have, the unused numbers of as many, and Column.unused where few are
+    above the largest; None where they have no such number of digits.
+    """
+    digits, largest, used = profile.pattern.digits, profile.pattern.largest, profile.pattern.numbers
     if profile.whole_type and profile.minimum >= 0 and profile.maximum <= EXACT and profile.step is None:
         lengths = {len(f"{end:.0f}") for end in (profile.minimum, profile.maximum)}
-        room = (max(lengths), 10 ** max(lengths) - 1 - int(profile.maximum)) if len(lengths) == 1 else None
-    if room is None or room[0] == 1 or room[1] >= rows:
+        digits = (max(lengths), 10 ** (max(lengths) - 1)) if len(lengths) == 1 else None
+        largest, used = int(profile.maximum), profile.distinct.known.view(np.int64)
+    if digits is None or digits[0] == 1:
+        return None
+    above = 10 ** digits[0] - 1 - largest
+    if above >= max(profile.rows, MANY) or profile.distinct.full or len(used) >= MOST_NUMBERS:
+        return digits[0], above, None
+    unused = unused_ranges(used, digits[1])
+    ranges = read_ranges(unused)
+    return digits[0], above + int((ranges[:, 1] - ranges[:, 0] + 1).sum()), unused
+
+
+def few_left(profile: Profile, rows: int) -> str:
+    """Say that new identifiers with the digits that all have do not suffice for this many rows; "" if they do."""
+    found = unused_numbers(profile)
+    if found is None or found[1] >= rows:
         return ""
-    digits, left = room
+    digits, left, _ = found
     numbers = f"only {left:,} numbers" if left > 1 else "only one number" if left else "no number"
-    return f"{numbers} of {digits} digits {'are' if left > 1 else 'is'} above the largest, and further ones are longer"
+    return f"{numbers} of {digits} digits {'are' if left > 1 else 'is'} left unused, and further ones are longer"
 
 
 def _does(kind: ColumnKind, profile: Profile, about: dict[str, Any]) -> str:
@@ -314,7 +332,9 @@ def _with_pattern(column: Column, asked: Column) -> Column:
             f"Write one of these, or leave it at {column.format!r}.",
         )
     largest = asked.maximum if asked.maximum is not None else column.maximum
-    return column.model_copy(update={"format": asked.format, "maximum": largest, "does": DOES["identifier"]})
+    return column.model_copy(
+        update={"format": asked.format, "maximum": largest, "does": DOES["identifier"], "unused": None}
+    )
 
 
 def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: ColumnKind) -> Column:

@@ -27,7 +27,7 @@ def write_plan(
     Raises: StorageError; InputError if the place is a folder.
     """
     place = Path(path).expanduser()
-    listed = [column.model_dump(mode="json", exclude_none=True) for column in columns]
+    listed = [column.model_dump(mode="json", exclude_none=True, exclude={"unused"}) for column in columns]
     content = {"source": source, "columns": listed, "rules": list(rules)}
     whole = (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
     if place.is_dir():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
-from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, MOST_DECIMALS, NUMBERS, Column
+from ganforge.kinds.tables.columns import EXACT, FEWEST_COMPARED, MICROSECONDS, MOST_DECIMALS, NUMBERS, Column
 from ganforge.kinds.tables.reading.arrays import Base, arrow_from, base_of, is_text, microseconds, parsed
 from ganforge.kinds.tables.reading.column_types import as_asked, column_of, is_learned_as_values
 from ganforge.kinds.tables.reading.notices import notices_of
@@ -25,7 +25,7 @@ from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.text_values import Meaning, Reading, without_missing
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted
-FEWEST_ROWS = 10
+FEWEST_ROWS = 2 * FEWEST_COMPARED
 _FORMS_OF_PERIODS = {"period[M]": "%Y-%m", "period[Y-DEC]": "%Y"}  # others as the day on which they begin
 MEMORY = 50_000_000  # hashes of 8 bytes, of all columns together
 
@@ -228,7 +228,7 @@ def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurv
     """Read a table once, a part at a time, and find its columns.
 
     Args: asked columns of an edited plan.json; they override what is found.
-    Raises: DataError if the table has fewer than 10 rows, nothing to learn, infinite values or whole numbers beyond
+    Raises: DataError if the table has fewer than 20 rows, nothing to learn, infinite values or whole numbers beyond
         2**53 that mean something, or cannot be as `asked`; each names the column, and the row where there is one.
     """
     corrections = _by_name(source, asked)
@@ -236,7 +236,9 @@ def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurv
     rows = profiles[0].rows if profiles else 0
     if rows < FEWEST_ROWS:
         raise DataError(
-            f"{source.name!r} has {rows} rows.", f"At least {FEWEST_ROWS} are needed to learn from.", "Give more rows."
+            f"{source.name!r} has {rows} rows.",
+            f"At least {FEWEST_ROWS} are needed: {FEWEST_COMPARED} to learn from, and as many to measure with.",
+            "Give more rows.",
         )
     meant = _meant(source, profiles, dtypes, corrections)
     columns = []

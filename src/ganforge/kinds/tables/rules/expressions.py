@@ -251,8 +251,6 @@ def _range(sign: str, left: Range, right: Range) -> Range:
     """Return the interval of `left sign right`; any number where it cannot be said."""
     if (sign == "/" and right[0] <= 0 <= right[1]) or (sign == "^" and left[0] < 0):
         return ANY
-    if sign == "-":
-        return left[0] - right[1], left[1] - right[0]
     with np.errstate(all="ignore"):
         ends = [float(_apply(sign, np.float64(a), np.float64(b))) for a in left for b in right]
     return ANY if any(map(math.isnan, ends)) else (min(ends), max(ends))
