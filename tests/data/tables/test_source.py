@@ -135,7 +135,6 @@ def test_a_part_that_differs_is_named_with_its_columns(
         (pa.array([[1], [2]]), "lists"),
         (pa.array([{"a": 1}, {"a": 2}]), "dictionaries"),
         (pa.array([b"a", b"b"]), "bytes"),
-        (pa.array([1, 2], pa.duration("s")), "lengths of time"),
     ],
 )
 def test_columns_that_no_table_has_are_refused_by_name(tmp_path: Path, values: pa.Array, what: str) -> None:

@@ -155,7 +155,6 @@ def test_the_passport_warns_of_what_may_be_a_mistake(tmp_path: Path) -> None:
     passport = survey_table(open_source(tmp_path / "t.csv")).passport
     warnings = " ".join(passport["warnings"])
     assert "1 lines have too few or too many fields" in warnings and "line 52" in warnings
-    assert "numbers of '4' have commas" in warnings
     assert "could have the day or the month first" in warnings
     assert "'3' was taken for an identifier, though 1 of its 51 values come again" in warnings
     assert passport["rows"] == 51 and passport["kinds"]["datetime"] == 1

@@ -3,6 +3,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ def read(path: Path, rows: int = 65_536) -> pd.DataFrame:
 
 
 def dtype_of(folder: Path, *values: str) -> tuple[str, str | None]:
-    source = open_source(write(folder, "\n".join(["x,y", *(f"{value},1" for value in values)])))
+    source = open_source(write(folder, "\n".join(["x;y", *(f"{value};1" for value in values)])))
     return str(next(source.chunks())["x"].dtype), source.formats.get("x")
 
 
@@ -64,7 +65,36 @@ def dtype_of(folder: Path, *values: str) -> tuple[str, str | None]:
         (("2024-01-31T12:30:05.123", "2024-01-31T12:30:05.123456"), ("str", None)),
         (("2024-01-31T12:30:05Z", "2024-01-31T12:30:05Z"), ("datetime64[s, UTC]", "%Y-%m-%dT%H:%M:%SZ")),
         (("2024-01-31 12:30+02:00", ""), ("datetime64[s, UTC+02:00]", "%Y-%m-%d %H:%M+02:00")),
-        (("2024-01-31 12:30+02:00", "2024-01-31 12:30+01:00"), ("str", None)),
+        (("2024-01-31 12:30+02:00", "2024-01-31 12:30+01:00"), ("datetime64[s, UTC]", "%Y-%m-%d %H:%M%:z")),
+        (("2024-07-31 12:30+02:00", "2024-01-31 12:30+01:00"), ("datetime64[s, Europe/Berlin]", "%Y-%m-%d %H:%M%:z")),
+        (("2024-01-31 12:30:05 -0500", ""), ("datetime64[s, UTC-05:00]", "%Y-%m-%d %H:%M:%S -0500")),
+        (("1/31/2024 9:30 pm", "2/1/2024 12:05 am"), ("datetime64[s]", "%-m/%-d/%Y %-I:%M %P")),
+        (("01/31/2024, 09:30:05 PM", ""), ("datetime64[s]", "%m/%d/%Y, %I:%M:%S %p")),
+        (("3 March 2024", "12 May 2024"), ("datetime64[s]", "%-d %B %Y")),
+        (("Mar-24", "Dec-23"), ("datetime64[s]", "%b-%y")),
+        (("31-JAN-24", "01-FEB-24"), ("datetime64[s]", "%d-%^b-%y")),
+        (("Mar 5, 2024", "Apr 15, 2024"), ("datetime64[s]", "%b %-d, %Y")),
+        (("Sun, 03 Mar 2024 14:05:00", ""), ("datetime64[s]", "%a, %d %b %Y %H:%M:%S")),
+        (("2024-03", "2023-12"), ("datetime64[s]", "%Y-%m")),
+        (("$1,234.50", "-$3.00"), ("float64", "$#,##0.00")),
+        (("$1,234", ""), ("Int64", "$#,##0")),
+        (("12.5%", "3%"), ("float64", "0.#%")),
+        (("(1,200)", "900"), ("int64", "#,##0;(#,##0)")),
+        (("1.234,50 €", "3,00 €"), ("float64", "#.##0,00 €")),
+        (("3,14", "2"), ("float64", "0,##")),
+        (("5 kg", "12 kg"), ("int64", "0 kg")),
+        (("5 kg", "12 g"), ("str", None)),
+        (("5 m2", "12 m3"), ("str", None)),
+        (("1.230", "950"), ("int64", "#.##0")),
+        (("1.230", "0.950"), ("float64", "0.000")),
+        (("0,123", "1,234"), ("float64", "0,000")),
+        (("1'234.5", "2.5"), ("float64", "#'##0.0")),
+        (("1 234,5", "2,5"), ("float64", "# ##0,0")),
+        (("1,23,456.00", "2,345.00"), ("float64", "#,##,##0.00")),
+        (("+5", "-3", "0"), ("int64", "+0;-0")),
+        (("1200-", "7"), ("int64", "0;0-")),
+        (("C-12", "C-13"), ("str", None)),
+        (("14:05", "09:30"), ("str", None)),  # times are understood by the survey
     ],
 )
 def test_a_columns_type_is_what_every_value_says(
@@ -84,7 +114,9 @@ def test_no_chunk_decides_alone(folder: Path) -> None:
     rows = ["1,2024-01-01,true"] * 5000 + ["x,never,maybe"]
     path = write(folder, "\n".join(["a,b,c", *rows]))
     for chunk in open_source(path).chunks(1000):
-        assert set(map(str, chunk.dtypes)) == {"str"}
+        assert list(map(str, chunk.dtypes)) == ["Int64", "datetime64[s]", "str"]
+    mixed = write(folder, "\n".join(["a,b", *["1,2024-01-01"] * 940, *["x,never"] * 60]), "mixed.csv")
+    assert {str(dtype) for chunk in open_source(mixed).chunks(100) for dtype in chunk.dtypes} == {"str"}
     holes = write(folder, "\n".join(["a,b", *["1,2"] * 5000, ",2"]), "holes.csv")
     assert {str(chunk["a"].dtype) for chunk in open_source(holes).chunks(1000)} == {"Int64"}
 
@@ -149,12 +181,55 @@ def test_missing_words_are_known_and_told(folder: Path) -> None:
 def test_ambiguous_dates_and_columns_without_a_name_are_told(folder: Path) -> None:
     source = open_source(write(folder, ",when\n1,01/02/2024\n2,03/04/2024\n"))
     assert source.column_names == ("column_1", "when") and source.facts["unnamed_columns"] == 1
-    assert source.facts["day_or_month_first"] == {"when": "%m/%d/%Y"}
+    assert source.meanings["when"].ambiguous and source.formats["when"] == "%m/%d/%Y"
 
 
-def test_numbers_with_commas_are_text_and_told(folder: Path) -> None:
+def test_numbers_with_commas_are_numbers(folder: Path) -> None:
     write(folder, "a;b;c;d\n3,14;1.234,5;007;1\n2;7;123;2,x\n")
-    assert open_source(folder / "t.csv").facts["numbers_with_commas"] == ["a", "b"]
+    frame = read(folder / "t.csv")
+    assert frame["a"].tolist() == [3.14, 2] and frame["b"].tolist() == [1234.5, 7]
+    assert frame["c"].tolist() == ["007", "123"] and frame["d"].tolist() == ["1", "2,x"]
+
+
+STRAYS = {
+    "number": ([f"{i}.5" for i in range(98)], ["?", "#DIV/0!"], "float64"),
+    "whole": ([str(i) for i in range(98)], ["?", "n.d."], "Int64"),
+    "large": ([str(2**58 + i) for i in range(98)], ["-", "-"], "Int64"),
+    "money": ([f"${i:,}.50" for i in range(1000, 1098)], ["on request", "?"], "float64"),
+    "day": ([f"2024-03-{i % 28 + 1:02d}" for i in range(98)], ["2024-02-31", "soon"], "datetime64[s]"),
+}
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_a_few_cells_that_mean_nothing_are_missing_and_named(folder: Path, name: str) -> None:
+    values, strays, dtype = STRAYS[name]
+    path = write(folder, "\n".join(["x,y", *(f'"{value}",1' for value in [*values[:50], *strays, *values[50:]])]))
+    source = open_source(path)
+    frame = pd.concat(source.chunks(7), ignore_index=True)
+    assert str(frame["x"].dtype) == dtype and np.flatnonzero(frame["x"].isna()).tolist() == [50, 51]
+    clean = read(write(folder, "\n".join(["x,y", *(f'"{value}",1' for value in values)]), "clean.csv"))
+    assert frame["x"].dropna().tolist() == clean["x"].tolist()
+    assert sum(source.meanings["x"].strays.values()) == 2 and set(source.meanings["x"].strays) == set(strays)
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        ["02134", *(str(10_000 + i) for i in range(99))],  # a postal code with a leading zero
+        ["C536379", *(str(536_000 + i) for i in range(99))],  # a cancelled order
+        ["12345678901234567890", *(str(i) for i in range(99))],
+        [f"600 {i:03d} {i * 7:03d}" for i in range(100, 200)],  # telephones
+        ["020 123 456", *(f"{i} 123 456" for i in range(99))],
+    ],
+)
+def test_codes_stay_texts_however_few_have_a_letter_or_a_leading_zero(folder: Path, codes: list[str]) -> None:
+    assert read(write(folder, "\n".join(["x,y", *(f"{code},1" for code in codes)])))["x"].tolist() == codes
+
+
+def test_what_names_would_be_is_decided_without_tolerance(folder: Path) -> None:
+    assert open_source(write(folder, "price\n" + "1.5\n" * 99)).column_names == ("price",)
+    with pytest.raises(DataError, match="hold values, not names"):
+        open_source(write(folder, "14:05,$3\n" + "14:06,$4\n" * 99))
 
 
 NAMES = "name,age,born,colour\n"

@@ -10,14 +10,18 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from ganforge.errors import RecipeError
 from ganforge.recipe import Data, Recipe, Section, TaskSection
 
-NUMBERS = ("integer", "decimal", "datetime")  # kinds of values with an order and distances: float64 in contracts.Plain
+TIMES = ("datetime", "time", "duration")  # counted in their resolution
+NUMBERS = ("integer", "decimal", *TIMES)  # kinds of values with an order and distances: float64 in contracts.Plain
 LEARNED = (*NUMBERS, "category", "boolean")
 MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 MOST_DECIMALS = 15
 RARE = 50  # training rows with a value, below which what goes with it is hardly learned
+LISTED = 5  # columns in a sentence
 FEWEST_COMPARED = 10  # rows on either side of a comparison: so many are held out, and as many are left to learn from
 EXACT = 2**53  # whole numbers up to here are exact in float64
-ColumnKind = Literal["integer", "decimal", "category", "boolean", "datetime", "identifier", "constant"]
+ColumnKind = Literal[
+    "integer", "decimal", "category", "boolean", "datetime", "time", "duration", "identifier", "constant"
+]
 
 
 class Column(Section):
@@ -28,12 +32,12 @@ class Column(Section):
     dtype: str  # as pandas names it, of the table that is read and of the one that is written
     missing: int = Field(0, ge=0)  # rows without a value
     distinct: int = Field(0, ge=0)  # values; counted up to 1,000,000
-    minimum: float | None = None  # of numbers; of a datetime in its resolution since 1970
+    minimum: float | None = None  # of numbers; of a datetime in its resolution since 1970, of a time in its resolution
     maximum: float | None = None
     decimals: int | None = Field(None, ge=0, le=MOST_DECIMALS)  # digits behind the point, of a decimal
-    resolution: Literal["D", "h", "min", "s", "ms", "us"] | None = None  # of a datetime
+    resolution: Literal["D", "h", "min", "s", "ms", "us"] | None = None  # of a datetime, time of day or duration
     zone: str | None = None  # of a datetime that has one
-    format: str | None = None  # of a datetime or number written as text: how; of an identifier: its pattern
+    format: str | None = None  # of a datetime, time or number written as text: how; of an identifier: its pattern
     unused: str | None = None  # of an identifier: "100007-100044 ...", numbers that follow those above the maximum
     why: str = ""  # why it is of this kind
     does: str = ""  # what will be done with it
@@ -49,14 +53,29 @@ class Column(Section):
         return self.kind in NUMBERS
 
     @property
+    def is_made_up(self) -> bool:
+        """Return whether it holds texts without a pattern, such as names, in whose place there will be placeholders."""
+        return self.kind == "identifier" and not self.maximum and (self.format or "").startswith(f"{self.name}-{{")
+
+    @property
     def unit(self) -> int:
-        """Return the unit of a datetime in microseconds; 1 for other columns."""
-        return MICROSECONDS[self.resolution or "D"] if self.kind == "datetime" else 1
+        """Return the unit of a datetime or time in microseconds; 1 for other columns."""
+        return MICROSECONDS[self.resolution or "D"] if self.kind in TIMES else 1
 
 
 def learned(columns: Sequence[Column]) -> tuple[Column, ...]:
     """Return the columns that are learned and measured, in their order: all but identifiers and constants."""
     return tuple(column for column in columns if column.kind in LEARNED)
+
+
+def not_learned(names: Sequence[str]) -> str:
+    """Say that columns of texts are not learned; "" for none."""
+    if not names:
+        return ""
+    listed = ", ".join(map(repr, names[:LISTED])) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    if len(names) > 1:
+        return f"{listed} are not learned: their values are made up, since they are texts that hardly come twice."
+    return f"{listed} is not learned: its values are made up, since they are texts that hardly come twice."
 
 
 class LinkedTable(Section):

@@ -27,21 +27,22 @@ from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.computed import ComputedUnit
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.numbers import Codes, NumberUnit
-from ganforge.kinds.tables.columns import LEARNED, Column
+from ganforge.kinds.tables.columns import LEARNED, TIMES, Column
 from ganforge.kinds.tables.reading.arrays import (
-    OBJECTS,
     arrow_from,
     arrow_type,
     as_text,
     column_from,
     dtype_of,
     from_plain,
+    is_text,
+    parsed,
     to_plain,
     whole_array,
 )
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import ROWS_AT_ONCE, TableSource, open_source
-from ganforge.kinds.tables.reading.text_values import is_missing
+from ganforge.kinds.tables.reading.text_values import TOLERANCE, is_missing
 from ganforge.kinds.tables.reading.write import check_table_place, write_table
 from ganforge.kinds.tables.rules.conditions import Condition, one_of
 from ganforge.kinds.tables.rules.values import number_text
@@ -209,6 +210,8 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
     for column in columns:
         try:
             plain |= to_plain(frame, (column,))
+            if column.is_number:
+                _check_texts(arrow_from(frame[column.name]), plain[column.name])
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise DataError(
                 f"The column {column.name!r} of type {frame[column.name].dtype} is not {column.kind}: {error}.",
@@ -219,9 +222,18 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
     return plain
 
 
+def _check_texts(given: pa.Array, values: NDArray[np.float64]) -> None:
+    """Raises: ValueError if more texts (N,) than a few mean nothing in their column. Args: values what they mean."""
+    if is_text(given.type):
+        there = pc.fill_null(pc.invert(is_missing(given)), False).to_numpy(zero_copy_only=False)
+        strange = there & np.isnan(values)
+        if strange.sum() > (1 - TOLERANCE) * there.sum():
+            raise ValueError(f"it holds {given[int(np.argmax(strange))].as_py()!r}")
+
+
 def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
     """Raises: DataError for a value that could not be written again unchanged."""
-    if column.kind in ("integer", "datetime"):
+    if column.kind in ("integer", *TIMES):
         strange = ~np.isnan(values) & (values != np.rint(values))
         learned = "whole numbers" if column.kind == "integer" else f"moments in units of {column.resolution}"
     elif column.dtype == "category" and column.format:
@@ -237,7 +249,7 @@ def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
     if strange.any():
         row = int(np.argmax(strange))
         told = repr(values[row]) if values.dtype == object else number_text(float(f"{values[row]:.15g}"))
-        what = "a part of a unit" if column.kind == "datetime" else told
+        what = "a part of a unit" if column.kind in TIMES else told
         raise DataError(
             f"The column {column.name!r} holds {what} in row {first_row + row:,}.",
             f"The model learned {learned}, and no cell that is there is changed.",
@@ -245,15 +257,16 @@ def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:
         )
 
 
-def with_filled(frame: pd.DataFrame, filled: Plain, columns: Sequence[Column]) -> pd.DataFrame:
+def with_filled(frame: pd.DataFrame, plain: Plain, filled: Plain, columns: Sequence[Column]) -> pd.DataFrame:
     """Return the frame with the missing cells of learned columns filled; every other cell stays as it is.
 
-    Args: filled plain rows (N,), made of plain_like's. Decimals may have more digits than those of training had.
+    Args: plain rows (N,), of plain_like; filled the same, with every cell. Decimals may have more digits than those of
+        training had.
     Raises: DataError for a value that the learned dtype does not hold.
     """
     written = [exact(column) for column in columns]
-    decimals = to_plain(frame, [column for column in written if column.kind == "decimal"])
-    cells = {name: np.where(np.isnan(values), filled[name], values) for name, values in decimals.items()}
+    decimals = [column.name for column in written if column.kind == "decimal"]
+    cells = {name: np.where(np.isnan(plain[name]), filled[name], plain[name]) for name in decimals}
     whole: dict[str, pd.Series[Any]] = {}
     for column in written:
         name = column.name
@@ -265,7 +278,8 @@ def with_filled(frame: pd.DataFrame, filled: Plain, columns: Sequence[Column]) -
                 "The model learned it in this type, and no cell that is there is changed.",
                 "Correct it, or train again on a table that has such values.",
             ) from error
-        whole[name] = frame[name].where(frame[name].notna(), made) if frame[name].dtype == made.dtype else made
+        there = ~pd.isna(plain[name])  # a text that means nothing in the column is not
+        whole[name] = frame[name].where(there, made) if frame[name].dtype == made.dtype else made
     return frame.assign(**whole)
 
 
@@ -290,8 +304,7 @@ def columns_like(source: TableSource, columns: Sequence[Column]) -> tuple[Column
                 did_you_mean(name, source.column_names),
                 "Give a table like the one that it was trained on.",
             )
-    dtypes = {str(name): str(dtype) for name, dtype in next(source.chunks()).dtypes.items()}
-    dtypes |= {name: f"{OBJECTS}{dtypes[name]}]" for name in source.objects if dtypes[name] != "object"}
+    dtypes = {str(name): source.as_given(name, str(dtype)) for name, dtype in next(source.chunks()).dtypes.items()}
     return tuple(
         learned.get(name) or Column(name=name, kind="category", dtype=dtypes[name]) for name in source.column_names
     )
@@ -346,7 +359,9 @@ def _as_written(
                 continue
             raw = whole_array(cells.column(column.name))
             there = pc.if_else(pc.equal(raw, ""), pa.scalar(None, pa.string()), raw)
-            whole = pc.if_else(pc.and_(is_missing(raw), filled.is_valid()), filled, there)
+            known = column.model_copy(update={"format": form or column.format})
+            missing = parsed(raw, known).is_null() if column.is_number else is_missing(raw)
+            whole = pc.if_else(pc.and_(missing, filled.is_valid()), filled, there)
             texts[column.name] = column_from(whole, pd.StringDtype(na_value=np.nan))
         yield pd.DataFrame(texts, copy=False)
 
@@ -378,5 +393,5 @@ def _filled(model: RowModel, source: TableSource, draw: bool, seed: int) -> Iter
     for number, frame in enumerate(source.chunks()):
         plain = plain_like(frame, learned, first_row)
         filled = model.complete(plain, draw=draw, seed=seed_for(seed, "filled rows", step=number))
-        yield with_filled(frame, filled, learned)
+        yield with_filled(frame, plain, filled, learned)
         first_row += len(frame)

@@ -14,7 +14,7 @@ import torch
 from ganforge.contracts import Game, Task, Tell
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
-from ganforge.kinds.tables.columns import Column, RowSettings, TableData
+from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
 from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
@@ -64,7 +64,8 @@ def _columns(columns: Sequence[Column], caption: str = "") -> Rows:
             )
         )
     heads = ("column", "kind", "range", "missing", "distinct", "what will be done", "why")
-    return Rows(heads, tuple(rows), caption, numeric=(3, 4))
+    told = (caption, not_learned([column.name for column in columns if column.is_made_up]))
+    return Rows(heads, tuple(rows), " ".join(filter(None, told)), numeric=(3, 4))
 
 
 def _links(recipe: Recipe) -> Rows:

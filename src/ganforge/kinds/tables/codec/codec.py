@@ -37,7 +37,7 @@ from ganforge.kinds.tables.codec.numbers import (
 )
 from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
 from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column, RowSettings
-from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of
+from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, from_plain
 from ganforge.kinds.tables.reading.numeric_dates import FORMS
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, seen_in
 from ganforge.kinds.tables.rules.expressions import columns_of
@@ -324,8 +324,10 @@ def _check_parts(codec: TableCodec) -> None:
     for column in codec.columns:
         dtype_of(column)  # or rows could not be written
         kind = arrow_type(column.dtype)
-        if column.kind == "datetime" and base_of(kind) != "datetime" and column.format not in FORMS:
+        if column.kind == "datetime" and base_of(kind) == "number" and column.format not in FORMS:
             raise ValueError(f"the dates of {column.name!r} have the form {column.format!r}")
+        if column.is_number:
+            from_plain({column.name: np.zeros(1)}, (column,))
         if column.kind == "identifier" and column.format and not check_pattern(column.format):
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
         read_ranges(column.unused)

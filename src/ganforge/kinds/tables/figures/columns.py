@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.format import short
-from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.rules.values import moment
+from ganforge.kinds.tables.columns import TIMES, Column, learned
+from ganforge.kinds.tables.rules.values import moment, write_time
 
 REAL, GENERATED = "#b9b3a7", "#0f766e"  # light and dark, so that nobody confuses them; the page's own colours
 DARK_REAL = "#57534b"  # where the real ones are drawn as points or as the dark end of a scale
@@ -90,6 +90,8 @@ def tick(column: Column, value: float) -> str:
     """Format a value on an axis."""
     if column.kind == "datetime":
         return str(moment(value, column).astype("M8[D]"))
+    if column.kind in TIMES:
+        return write_time(value, column)
     if column.kind == "integer" and abs(value) < 10_000:
         return f"{value:.0f}"
     return short(value)

@@ -127,6 +127,7 @@ def evaluate_table(
             held_out=row_count(real.held_out),
             off=[*rare, *(column["sentence"] for column in listed_columns if column["sentence"])],
             lost=lost,
+            columns=columns,
             label=label,
         ),
         samples=row_count(rows),

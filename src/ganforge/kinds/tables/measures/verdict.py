@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.core.format import percent
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import TIMES, Column, learned, not_learned
 from ganforge.kinds.tables.measures.copies import Copies
 from ganforge.kinds.tables.measures.scoring import Score
 from ganforge.kinds.tables.measures.similarity import by_frequency, ranks
-from ganforge.kinds.tables.rules.values import moment
+from ganforge.kinds.tables.rules.values import moment, write_time
 from ganforge.measures.intervals import Estimate
 from ganforge.records import GRADES, Grade, Verdict
 
@@ -37,9 +37,10 @@ LEAST_SPAN = 0.05  # of quality between real rows and independent columns
 LOST = 0.02  # of a score that is more than chance with many rows
 CHANCE = 0.5  # times 1 / root of the rows: what a score of few rows loses by chance
 MOST_LETTERS = 40  # of a value in a sentence
+MADE_UP = (0.1, 0.5)  # of the columns, beyond which the grade is good at best, and fair at best
 
 
-def judge_table(
+def judge_table(  # noqa: PLR0913 - all that a verdict weighs
     mine: Score,
     real: Score,
     copula: Score,
@@ -48,6 +49,7 @@ def judge_table(
     held_out: int,
     off: Sequence[str] = (),
     lost: Sequence[str] = (),
+    columns: Sequence[Column] = (),
     label: str | None = None,
 ) -> Verdict:
     """Grade by what is lost against real rows, the mean of three shares (of two where nothing can be predicted):
@@ -55,28 +57,37 @@ def judge_table(
     quality: 0 at that of real rows, 1 at that of independent columns; skill: 1 - the share of it that is kept;
     disguise: 2 AUC - 1 of detection. Up to 0.12 excellent, 0.28 good, 0.5 fair, 0.8 poor, beyond it failed. Then the
     worst of these limits: copying suspected: poor at best; a common value lost, or worse than the copula: fair at best;
-    nearly all rows repeated: failed.
+    nearly all rows repeated: failed; more than a tenth of the columns not learned: good at best, more than half: fair.
 
     `adversarial_helps`: the model is significantly better than the copula in at least one of quality, skill and
     detection (beyond 1.5 times the 95 % interval of the difference), and significantly worse in none.
 
-    Args: held_out rows; off sentences on columns; lost sentences on values that never occur.
+    Args: held_out rows; off sentences on columns; lost sentences on values that never occur; columns all of
+        the table, of which texts may not be learned.
     """
     wins, losses = _against(mine.measures, copula.measures, max(1.0, math.sqrt(MANY / held_out)))
     gain: Gain = "mixed" if wins and losses else "beats" if wins else "none" if losses else "unproven"
     collapsed = mine.copies.repeats > max(0.5, mine.copies.real_repeats + 0.4)
     worst = sum(share_lost(mine, real, independent) > bound for bound in BOUNDS)
+    made_up = [column.name for column in columns if column.is_made_up]
+    of_columns = len(learned(columns)) + len(made_up)
+    limit = sum(len(made_up) > share * of_columns for share in MADE_UP)
+    without = f"{len(made_up)} of {of_columns} columns are not learned" if limit > worst else ""
+    worst = max(worst, limit)
     worst = max(worst, 2 if lost or gain == "none" else 0, 3 if mine.copies.suspected else 0, 4 if collapsed else 0)
     grade = GRADES[worst]
     sentences = [
         *_measured(mine.measures, real.measures, copula.measures, label),
         _gained(gain, wins, losses),
+        *([not_learned(made_up)] if made_up else []),
         *lost[:2],
         *off[:2],
         *_unproven(mine.measures, held_out),
         mine.copies.sentence,
     ]
-    return Verdict(grade, _headline(grade, gain, mine.copies, collapsed, lost), tuple(sentences), gain == "beats")
+    return Verdict(
+        grade, _headline(grade, gain, mine.copies, collapsed, lost, without), tuple(sentences), gain == "beats"
+    )
 
 
 def share_lost(mine: Score, real: Score, independent: Score) -> float:
@@ -105,18 +116,19 @@ def _against(mine: Mapping[str, Estimate], copula: Mapping[str, Estimate], fewer
     return wins, losses
 
 
-def _headline(grade: Grade, gain: Gain, copies: Copies, collapsed: bool, lost: Sequence[str]) -> str:
-    start = grade.capitalize()
-    if collapsed:
-        return f"{start}: the generator repeats nearly the same rows."
-    if copies.suspected:
-        return f"{start}: the generator returns rows that it was trained on."
-    if gain == "none":
-        return f"{start}: a Gaussian copula, which takes a second, does better here."
-    if lost:
-        return f"{start}: a value that is common in the real rows never occurs."
-    if gain == "unproven":
-        return f"{start}: as far as these rows can tell, a simple Gaussian copula does as well."
+def _headline(grade: Grade, gain: Gain, copies: Copies, collapsed: bool, lost: Sequence[str], without: str) -> str:
+    """Args: without a sentence on columns that are not learned, where they decided the grade."""
+    what = [
+        (collapsed, "the generator repeats nearly the same rows."),
+        (copies.suspected, "the generator returns rows that it was trained on."),
+        (gain == "none", "a Gaussian copula, which takes a second, does better here."),
+        (lost, "a value that is common in the real rows never occurs."),
+        (without, f"{without}, and their values are made up."),
+        (gain == "unproven", "as far as these rows can tell, a simple Gaussian copula does as well."),
+    ]
+    for true, words in what:
+        if true:
+            return f"{grade.capitalize()}: {words}"
     return {
         "excellent": "Excellent: the generated rows can hardly be told from real ones.",
         "good": "Good: the generated rows keep most of what the real ones hold.",
@@ -254,6 +266,8 @@ def _of_numbers(column: Column, real: NDArray[Any], made: NDArray[Any]) -> tuple
 def _value(column: Column, value: float) -> str:
     if column.kind == "datetime":
         return str(moment(value, column)).replace("T", " ")
+    if column.kind in TIMES:
+        return write_time(value, column)
     return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
 
 

@@ -16,11 +16,16 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.core.files import parse_json
-from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.columns import TIMES, Column
+from ganforge.kinds.tables.reading.date_format import parse_dates, write_dates
+from ganforge.kinds.tables.reading.intervals import edges_of, has_intervals, intervals
+from ganforge.kinds.tables.reading.number_format import ANY_NUMBER, is_plain, read_numbers, write_numbers
 from ganforge.kinds.tables.reading.numeric_dates import FORMS, moments_from, numbers_from
+from ganforge.kinds.tables.reading.time_format import parse_times, time_form, write_times
 
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
 OBJECTS = "object["  # before the dtype of a column that pandas holds as Python's objects: object[date32[day][pyarrow]]
+PERIODS = "period["  # before the frequency of a column of periods, which are held as the moments of their beginning
 _DECIMAL = re.compile(r"decimal128\((\d+), (-?\d+)\)\[pyarrow\]")
 
 
@@ -31,6 +36,9 @@ def dtype_named(name: str) -> Any:
     """
     if name.startswith(OBJECTS):
         return dtype_named(name[len(OBJECTS) : -1])
+    if name.startswith(PERIODS):
+        pd.PeriodDtype(name)  # or its error
+        return np.dtype("datetime64[s]")
     if name == "string[pyarrow]":  # pandas means its own type of texts, whose name is "string", by it
         return pd.ArrowDtype(pa.string())
     if found := _DECIMAL.fullmatch(name):
@@ -42,6 +50,8 @@ def dtype_of(column: Column) -> Any:
     """Return the pandas dtype of a column, with its categories if Column.format has them."""
     if column.dtype == "category" and column.format:
         about = parse_json(column.format)
+        if str(about.get("dtype", "")).startswith("interval["):
+            return pd.CategoricalDtype(intervals(about["categories"], about["dtype"]), ordered=about["ordered"])
         dtype = dtype_named(about["dtype"]) if "dtype" in about else None
         return pd.CategoricalDtype(pd.Index(about["categories"], dtype=dtype), ordered=about["ordered"])
     return dtype_named(column.dtype)
@@ -51,10 +61,19 @@ def categories_as_text(dtype: pd.CategoricalDtype) -> str | None:
     """Return the categories, in their order, as Column.format keeps them; None if they are too many."""
     if len(dtype.categories) > MOST_CATEGORIES:
         return None
-    about: dict[str, Any] = {"ordered": bool(dtype.ordered), "categories": dtype.categories.tolist()}
+    if has_intervals(dtype):
+        about = {"ordered": bool(dtype.ordered), "categories": edges_of(dtype), "dtype": str(dtype.categories.dtype)}
+        return json.dumps(about)
+    about = {"ordered": bool(dtype.ordered), "categories": dtype.categories.tolist()}
     if pd.Index(about["categories"]).dtype != dtype.categories.dtype:
         about["dtype"] = str(dtype.categories.dtype)
     return json.dumps(about, ensure_ascii=False)
+
+
+def _category_texts(dtype: pd.CategoricalDtype) -> pa.Array:
+    if has_intervals(dtype):
+        return pa.array([str(each) for each in dtype.categories], pa.string())
+    return pa.array(dtype.categories).cast(pa.string())
 
 
 def dtype_for(kind: pa.DataType, pandas_name: str | None, missing: bool) -> Any:
@@ -75,9 +94,10 @@ def dtype_for(kind: pa.DataType, pandas_name: str | None, missing: bool) -> Any:
         nullable = whole_with_holes or (pandas_name or "")[:1] in ("I", "U", "F")
         capital = f"UI{name[2:]}" if name.startswith("u") else name.capitalize()
         return dtype_named(capital) if nullable and name != "float16" else np.dtype(name)
-    if pa.types.is_timestamp(kind):
-        return pd.DatetimeTZDtype(kind.unit, kind.tz) if kind.tz else np.dtype(f"datetime64[{kind.unit}]")
-    return np.dtype(object) if pa.types.is_null(kind) else pd.ArrowDtype(kind)  # dates and exact decimals
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return pd.DatetimeTZDtype(kind.unit, kind.tz)
+    numpys = pa.types.is_timestamp(kind) or pa.types.is_duration(kind) or pa.types.is_null(kind)
+    return np.dtype(kind.to_pandas_dtype()) if numpys else pd.ArrowDtype(kind)  # dates, times and exact decimals
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -90,7 +110,8 @@ def column_from(array: pa.Array, dtype: Any) -> Any:
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
     if isinstance(dtype, pd.CategoricalDtype):
-        return _categorical(array, dtype, pa.array(dtype.categories).cast(array.type))
+        known = _category_texts(dtype) if has_intervals(dtype) else pa.array(dtype.categories)
+        return _categorical(array, dtype, known.cast(array.type))
     if isinstance(dtype, pd.ArrowDtype):
         array = pa.nulls(len(array)) if pa.types.is_null(dtype.pyarrow_dtype) else array
         return pd.arrays.ArrowExtensionArray(pa.chunked_array([array.cast(dtype.pyarrow_dtype)]))
@@ -118,6 +139,8 @@ def arrow_from(column: pd.Series[Any]) -> pa.Array:
 
     Raises: Arrow's errors on columns of several types.
     """
+    if has_intervals(column.dtype):
+        column = column.cat.rename_categories(str)
     array = whole_array(pa.Array.from_pandas(column))
     if isinstance(array, pa.DictionaryArray):
         words = array.dictionary.cast(pa.string())
@@ -149,7 +172,7 @@ def categorical_of_words(words: pa.Array, dtype: pd.CategoricalDtype) -> pd.Cate
     """
     if dtype.categories is None:
         dtype = pd.CategoricalDtype(pd.Index(sorted(pc.unique(words).drop_null().to_pylist()), dtype="str"))
-    texts = pa.array(dtype.categories).cast(pa.string())
+    texts = _category_texts(dtype)
     strange = pc.invert(pc.is_in(words.drop_null(), value_set=texts))
     if pc.any(strange).as_py():
         raise ValueError(f"{words.drop_null().filter(strange)[0].as_py()!r} is not a category")
@@ -162,7 +185,7 @@ def _categorical(values: pa.Array, dtype: pd.CategoricalDtype, known: pa.Array) 
     return pd.Categorical.from_codes(codes.to_numpy(zero_copy_only=False), dtype=dtype)
 
 
-Base = Literal["number", "truth", "datetime", "text"]
+Base = Literal["number", "truth", "datetime", "time", "text"]
 
 
 def base_of(kind: pa.DataType) -> Base:
@@ -171,26 +194,9 @@ def base_of(kind: pa.DataType) -> Base:
         return "truth"
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "datetime"
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):
+        return "time"
     return "text" if pa.types.is_dictionary(kind) or pa.types.is_null(kind) or is_text(kind) else "number"
-
-
-def dates_from(texts: pa.Array, form: str, offset: str) -> pa.Array | None:
-    """Parse texts of dates as timestamps in microseconds without a zone; None if one is not a date of this form.
-
-    With an offset they are in UTC, else in local clock time. Each distinct text is read once.
-    """
-    coded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
-    words = pd.Series(words_from(coded.dictionary), dtype=object)
-    zone = {"": "", "Z": "Z"}.get(offset, "%z")
-    when = pd.to_datetime(words, format=form.replace("%-", "%") + zone, errors="coerce", utc=bool(offset))
-    if when.isna().any():
-        return None
-    microseconds = when.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    return pa.array(microseconds).take(coded.indices)
-
-
-_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
-_EXACT = 1e15  # numbers up to here have all their digits written
 
 
 def row_count(table: Plain) -> int:
@@ -227,8 +233,10 @@ def from_plain(plain: Plain, columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
-    if column.kind == "datetime":
-        moments = microseconds(moments_from(array, column))
+    if column.is_number:
+        array = parsed(array, column) if is_text(array.type) else moments_from(array, column)
+    if column.kind in TIMES:
+        moments = microseconds(array)
         counts = moments.fill_null(0).to_numpy(zero_copy_only=False)
         # exact: microseconds after 2255 are beyond a float's digits
         values = counts // column.unit + (counts % column.unit) / column.unit
@@ -242,14 +250,18 @@ def _plain(array: pa.Array, column: Column) -> NDArray[Any]:
 
 
 def microseconds(array: pa.Array) -> pa.Array:
-    """Convert timestamps and dates (N,) to int64 since 1970, in UTC if they have a zone."""
+    """Convert timestamps and dates (N,) to int64 since 1970, in UTC if they have a zone; times to their length."""
+    if pa.types.is_duration(array.type):
+        return array.cast(pa.duration("us"), safe=False).cast(pa.int64())
+    if pa.types.is_time(array.type):
+        return array.cast(pa.time64("us"), safe=False).cast(pa.int64())
     return array.cast(pa.timestamp("us", getattr(array.type, "tz", None)), safe=False).cast(pa.int64())
 
 
 def _column(values: NDArray[Any], column: Column) -> Any:
     dtype = dtype_of(column)
     if column.is_number:
-        array = _moments(values, column) if column.kind == "datetime" else _numbers(values, column)
+        array = _moments(values, column) if column.kind in TIMES else _numbers(values, column)
     else:
         words = pa.array(values, pa.string())
         if isinstance(dtype, pd.CategoricalDtype):
@@ -270,19 +282,29 @@ def _numbers(values: NDArray[Any], column: Column) -> pa.Array:
         values[fractional] = np.round(values[fractional], column.decimals)
     array = pa.array(values, from_pandas=True)
     kind = arrow_type(column.dtype)
-    return numbers_as_text(array, column) if is_text(kind) else array.cast(kind)
+    return as_text(array, column) if is_text(kind) else array.cast(kind)
 
 
 def _moments(values: NDArray[Any], column: Column) -> pa.Array:
     kind = arrow_type(column.dtype)
     values = values.astype(np.float64, copy=False)
-    if base_of(kind) != "datetime":
+    if column.format in FORMS:
         numbers = pa.array(numbers_from(values, column.format or ""), from_pandas=True)
         return numbers.cast(pa.int64()).cast(kind)
     missing = np.isnan(values)
     counts = np.rint(np.where(missing, 0.0, values)).astype(np.int64) * column.unit
-    array = pa.array(counts, pa.int64(), mask=missing).cast(pa.timestamp("us", getattr(kind, "tz", None)))
-    return array.cast(kind, safe=False)
+    array = pa.array(counts, pa.int64(), mask=missing)
+    if pa.types.is_time(kind):
+        return array.cast(pa.time64("us")).cast(kind, safe=False)
+    array = array.cast(_microseconds_of(column, kind))
+    return as_text(array, column) if is_text(kind) else array.cast(kind, safe=False)
+
+
+def _microseconds_of(column: Column, kind: pa.DataType) -> pa.DataType:
+    """Return the Arrow type in which a column of moments or times is counted in microseconds."""
+    if column.kind != "datetime":
+        return pa.duration("us")
+    return pa.timestamp("us", getattr(kind, "tz", column.zone))
 
 
 # ---- values as a column writes them: dates in their form, booleans in their words ------------------------------------
@@ -294,49 +316,60 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
         case "truth":
             return pc.if_else(array, *_truths(column))
         case "datetime" if form := _date_form(column):
-            return _dates_as_text(array, form, column)
+            # a text's fraction has as many digits as its unit; of a text that was not read, as many as values need
+            typed = column.format is not None and "[" in column.dtype
+            milliseconds = "[ms" in column.dtype if typed else column.resolution != "us"
+            return write_dates(microseconds(array), form, 3 if milliseconds else 6, column.zone)
+        case "time" if column.kind in TIMES:
+            return write_times(microseconds(array), time_form(column))
         case "number" if column.format in FORMS:
             return array.cast(pa.int64()).cast(pa.string())
         case "number":
-            return numbers_as_text(array, column)
+            return write_numbers(array, column.format or "", whole=column.kind == "integer")
     return array.cast(pa.string())
 
 
 def from_text(texts: pa.Array, column: Column) -> pa.Array:
-    """Parse the values (N,) of texts as the column writes them, in the Arrow type of its dtype."""
+    """Parse texts (N,) as the column writes them, in the Arrow type of its dtype.
+
+    Raises: ValueError for a text that is something else.
+    """
     kind = arrow_type(column.dtype)
     match base_of(kind):
         case "truth":
             return pc.equal(texts, _truths(column)[0])
         case "datetime" if form := _date_form(column):
-            when = dates_from(texts, *_split(form))
-            if when is None:
-                raise ValueError(f"a text of the column {column.name!r} is not a date like {form}")
-            return when.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(kind, safe=False)
+            values = parse_dates(texts, form).cast(pa.timestamp("us", getattr(kind, "tz", None)))
+        case "time" if column.kind in TIMES:
+            values = parse_times(texts, time_form(column)).cast(pa.duration("us"))
         case "text":
             return texts
-    return pc.replace_substring_regex(texts, r"^\+", "").cast(kind)  # Arrow does not read a plus sign
+        case _:
+            values = read_numbers(texts, column.format or "")
+    if values.null_count > texts.null_count:
+        raise ValueError(f"a text of the column {column.name!r} is not like {column.format or column.dtype}")
+    return values.cast(kind, safe=base_of(kind) == "number")
 
 
-def numbers_as_text(array: pa.Array, column: Column) -> pa.Array:
-    """Format numbers like the column: Column.format "0.00" is two decimals in every row, "0.0#" at least one, "000"
-    leading zeros; else the shortest text that gives the same number."""
-    form = column.format or ""
-    floating = pa.types.is_floating(array.type)
-    small = floating and (pc.max(pc.abs(array)).as_py() or 0) < _EXACT
-    if small and (column.kind == "integer" and "." not in form):
-        return _padded(array.cast(pa.int64()).cast(pa.string()), form)
-    if small and re.fullmatch(r"0\.0+", form):
-        return array.cast(pa.float64()).cast(pa.decimal128(38, len(form) - 2)).cast(pa.string())
-    texts = array.cast(pa.string())
-    if form == "0.0#":
-        whole = pc.invert(pc.match_substring_regex(texts, r"[.e]"))
-        return pc.if_else(whole, pc.binary_join_element_wise(texts, ".0", ""), texts)
-    return _padded(texts, form)
+def parsed(texts: pa.Array, column: Column) -> pa.Array:
+    """Return the values (N,) that texts mean in a column of numbers, moments or times, null for other texts."""
+    texts = texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
+    texts = pc.utf8_trim_whitespace(texts.cast(pa.string()))
+    if column.kind in TIMES and column.format not in FORMS:
+        if column.kind == "datetime":
+            return parse_dates(texts, _date_form(column) or "").cast(pa.timestamp("us", column.zone))
+        return parse_times(texts, time_form(column)).cast(pa.duration("us"))
+    pattern = column.format or ""
+    if is_plain(pattern) or pattern in FORMS:
+        texts = pc.if_else(pc.match_substring_regex(texts, ANY_NUMBER), texts, pa.scalar(None, pa.string()))
+    if pattern in FORMS:
+        return moments_from(texts, column)
+    return read_numbers(texts, pattern).cast(pa.float64())
 
 
-def _padded(texts: pa.Array, form: str) -> pa.Array:
-    return pc.utf8_lpad(texts, width=len(form), padding="0") if re.fullmatch("0+", form) else texts
+def fitting(texts: pa.Array, column: Column) -> pa.Array:
+    """Return texts (N,), null in the place of those that mean nothing in the column."""
+    return pc.if_else(parsed(texts, column).is_valid(), texts, pa.scalar(None, pa.string()))
 
 
 def _truths(column: Column) -> tuple[str, str]:
@@ -354,29 +387,3 @@ def _date_form(column: Column) -> str | None:
         return "%Y-%m-%d"
     fraction = ".%f" if column.resolution in ("ms", "us") else ""
     return f"%Y-%m-%d %H:%M:%S{fraction}" if column.zone is None else f"%Y-%m-%dT%H:%M:%S{fraction}Z"
-
-
-def _split(form: str) -> tuple[str, str]:
-    found = _OFFSET.search(form)
-    return (form[: found.start()], found[1]) if found and "%H" in form else (form, "")
-
-
-def _dates_as_text(array: pa.Array, form: str, column: Column) -> pa.Array:
-    """Format dates, each distinct moment once."""
-    plain_form, offset = _split(form)
-    coded = microseconds(array).cast(pa.timestamp("us")).dictionary_encode()
-    moments = coded.dictionary
-    if offset not in ("", "Z"):
-        minutes = int(offset[0] + "1") * (60 * int(offset[1:3]) + int(offset[4:]))
-        moments = pc.add(moments, pa.scalar(minutes * 60_000_000, pa.duration("us")))
-    # a text's fraction has as many digits as its unit; without a text that was read, as many as the values need
-    milliseconds = "[ms" in column.dtype or (column.format is None and column.resolution == "ms")
-    unit = "s" if "%f" not in form else "ms" if milliseconds else "us"
-    moments = moments.cast(pa.timestamp(unit), safe=False)
-    texts = pc.strftime(moments, format=plain_form.replace("%S.%f", "%S").replace("%-", "%"))
-    if "%-" in form:
-        texts = pc.replace_substring_regex(texts, r"(^|[/.])0", r"\1")
-    return pc.binary_join_element_wise(texts, offset, "").take(coded.indices) if offset else texts.take(coded.indices)
-
-
-# ---- another table with the columns of one that was learned ---------------------------------------------------------

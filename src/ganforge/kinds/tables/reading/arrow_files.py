@@ -16,8 +16,16 @@ import pyarrow.parquet as pq
 
 from ganforge.core.files import parse_json
 from ganforge.errors import DataError
-from ganforge.kinds.tables.reading.arrays import column_from, dtype_for, dtype_named, is_text, whole_array
+from ganforge.kinds.tables.reading.arrays import (
+    PERIODS,
+    column_from,
+    dtype_for,
+    dtype_named,
+    is_text,
+    whole_array,
+)
 from ganforge.kinds.tables.reading.frames import CATEGORIES, check_type, note_of
+from ganforge.kinds.tables.reading.intervals import intervals
 from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
 
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls the row numbers that it writes as a column
@@ -50,21 +58,26 @@ def open_arrow(source: str, paths: Sequence[Path]) -> TableSource:
     parts = _parts(source, paths)
     pandas_names = _pandas_names(parts.schema)
     with_holes = _with_missing(parts)
-    note = note_of(parts.schema)
+    given = note_of(parts.schema)
+    note = given or {}
     own: dict[str, str] = note.get("dtypes", {})
     dtypes: dict[str, Any] = {}
-    objects = set[str]()
+    objects, periods = set[str](), dict[str, str]()
     for field in parts.schema:
         name = field.name
         pandas_name = pandas_names.get(name)
         dtypes[name] = dtype_for(_held(field.type), pandas_name, name in with_holes)
-        exact = pa.types.is_decimal(field.type) or pa.types.is_date(field.type)
+        exact = any(is_kind(field.type) for is_kind in (pa.types.is_decimal, pa.types.is_date, pa.types.is_time))
         if own.get(name) == "object" or (exact and pandas_name == "object" and name not in own):
             objects.add(name)
         elif name in own and not own[name].startswith(CATEGORIES):
             dtypes[name] = dtype_named(own[name])
+            if own[name].startswith(PERIODS):
+                periods[name] = own[name]
         if pa.types.is_dictionary(field.type) or pandas_name == "categorical":
-            categories = _categories(parts, name, own.get(name, "")[len(CATEGORIES) : -1])
+            dtype = own.get(name, "")[len(CATEGORIES) : -1]
+            edges = note.get("edges", {}).get(name)
+            categories = _categories(parts, name, dtype) if edges is None else intervals(edges, dtype)
             if categories is not None:
                 ordered = bool(pa.types.is_dictionary(field.type) and field.type.ordered)
                 dtypes[name] = pd.CategoricalDtype(categories, ordered=ordered)
@@ -80,7 +93,8 @@ def open_arrow(source: str, paths: Sequence[Path]) -> TableSource:
         facts["parts"] = len(paths)
     if "index" in note:
         facts["index_left_out"] = note["index"]
-    return TableSource(source, tuple(parts.schema.names), facts, read, objects=frozenset(objects))
+    name = source if given is None else "the table"  # the file of one that was given in Python means nothing to anybody
+    return TableSource(name, tuple(parts.schema.names), facts, read, objects=frozenset(objects), periods=periods)
 
 
 def _parts(source: str, paths: Sequence[Path]) -> Parts:

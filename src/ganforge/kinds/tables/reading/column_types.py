@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables.codec.identifiers import MOST_NUMBERS, check_pattern, read_ranges, unused_ranges
-from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, Column, ColumnKind
+from ganforge.kinds.tables.columns import EXACT, MICROSECONDS, TIMES, Column, ColumnKind
 from ganforge.kinds.tables.reading.arrays import (
     arrow_from,
     arrow_type,
@@ -21,10 +21,12 @@ from ganforge.kinds.tables.reading.arrays import (
     categories_as_text,
     is_text,
     microseconds,
+    parsed,
 )
+from ganforge.kinds.tables.reading.number_format import NUMBER, WITH_ZEROS, is_plain
 from ganforge.kinds.tables.reading.numeric_dates import WRITTEN, moments_from
 from ganforge.kinds.tables.reading.source import TableSource
-from ganforge.kinds.tables.reading.text_values import NUMBER, decimals_of
+from ganforge.kinds.tables.reading.text_values import Meaning, decimals_of
 
 if TYPE_CHECKING:
     from ganforge.kinds.tables.reading.survey import Profile  # which imports this file
@@ -33,7 +35,6 @@ NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they only identify
 SENTENCES = 0.5  # the same, of long texts with blanks
 LONG = 30  # letters of a text, on average
 MANY = 32_768  # new rows that a person may well ask for
-WITH_ZEROS = r"^[+-]?[0-9]{1,15}$"  # a whole number, perhaps with leading zeros
 _UNIT_WORDS = {"D": "day", "h": "hour", "min": "minute", "s": "second", "ms": "millisecond"}
 _NAME_OF_IDENTIFIER = re.compile(r"(^|[^a-z])(id|ids|key|number|no|nr|index|uuid|guid)([^a-z]|$)")
 
@@ -44,6 +45,8 @@ DOES: dict[ColumnKind, str] = {
     "category": "learned as a category",
     "boolean": "learned as true or false",
     "datetime": "learned as a moment in time",
+    "time": "learned as a time of day",
+    "duration": "learned as a length of time",
     "identifier": "never learned: new values that stand in no row",
     "constant": "copied into every row",
 }
@@ -62,11 +65,12 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
     if isinstance(dtype, pd.CategoricalDtype):
         about["format"] = categories_as_text(dtype)
     unit = 1
-    if profile.base == "datetime":
+    if profile.base in ("datetime", "time"):
         about["resolution"], unit = list(MICROSECONDS.items())[profile.finest]
-        zone = getattr(arrow_type(str(dtype)), "tz", None)
+    if profile.base == "datetime":
+        zone = profile.meaning.zone if profile.meaning else getattr(arrow_type(str(dtype)), "tz", None)
         about["zone"] = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else zone
-    if profile.base in ("number", "datetime") and values:
+    if profile.base in ("number", "datetime", "time") and values:
         about |= {"minimum": profile.minimum / unit, "maximum": profile.maximum / unit}
     if kind == "datetime" and profile.base != "datetime":
         form = profile.numeric_dates.form or ""
@@ -90,6 +94,20 @@ def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, 
     )
 
 
+def is_learned_as_values(profile: Profile, meaning: Meaning) -> bool:
+    """Return whether a column of texts is learned as the numbers or times that they mean.
+
+    Whole numbers that are held as texts are codes to whoever made the table. So are formatted ones of which none comes
+    twice and whose name says identifier.
+    """
+    if meaning.sort in ("text", "truth"):
+        return False
+    if meaning.sort == "integer":
+        named = profile.distinct.share == 1 and is_identifier_by_name(profile.name)
+        return not is_plain(meaning.form or "") and not named
+    return True
+
+
 def is_identifier_by_name(name: str) -> bool:
     """Return whether a name is that of an identifier: id, customer_id, CustomerID, order number; not "paid"."""
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
@@ -101,13 +119,20 @@ def _kind(profile: Profile, dtype: Any) -> tuple[ColumnKind, str]:
         return "constant", "no row has a value"
     if profile.distinct.count == 1:
         return ("constant", "one value in every row") if not profile.missing else ("category", "one value, or missing")
-    if profile.base == "truth":
-        return "boolean", "true and false"
-    if profile.base == "datetime":
-        return "datetime", f"dates: {distinct_words(profile)} different"
-    if profile.base == "number":
-        return _kind_of_number(profile)
-    return _kind_of_text(profile, isinstance(dtype, pd.CategoricalDtype))
+    match profile.base:
+        case "truth":
+            found: tuple[ColumnKind, str] = "boolean", "true and false"
+        case "datetime":
+            found = "datetime", f"dates: {distinct_words(profile)} different"
+        case "time":
+            clock = profile.meaning.sort == "time" if profile.meaning else pa.types.is_time(arrow_type(str(dtype)))
+            what = "times of day" if clock else "lengths of time"
+            found = "time" if clock else "duration", f"{what}: {distinct_words(profile)} different"
+        case "number":
+            found = _kind_of_number(profile)
+        case "text":
+            found = _kind_of_text(profile, isinstance(dtype, pd.CategoricalDtype))
+    return found
 
 
 def _kind_of_text(profile: Profile, categorical: bool) -> tuple[ColumnKind, str]:
@@ -187,11 +212,18 @@ def _does(kind: ColumnKind, profile: Profile, about: dict[str, Any]) -> str:
         does += f" with {profile.decimals} decimals"
     if kind == "datetime" and about["format"] in WRITTEN:
         does += f", written as {WRITTEN[about['format']]}"
-    elif kind == "datetime" and about["resolution"] != "us":
+    elif kind in TIMES and about["resolution"] != "us":
         does += f", to the {_UNIT_WORDS[about['resolution']]}"
     if kind == "datetime" and profile.finer:
         does += ", to the microsecond: the digits beyond are left out"
-    return does + (", and where it is missing" if profile.missing and kind not in ("identifier", "constant") else "")
+    if kind in ("integer", "decimal") and not is_plain(form := about["format"] or ""):
+        does += f", written like {form}"
+    if profile.missing and kind not in ("identifier", "constant"):
+        does += ", and where it is missing"
+    if profile.meaning and profile.meaning.strays:
+        example, count = next(iter(profile.meaning.strays)), sum(profile.meaning.strays.values())
+        does += f": {count:,} cells such as {example!r} count as missing"
+    return does
 
 
 # ---- corrected by a person: corrections win, and are refused where they do not fit the data --------------------------
@@ -209,9 +241,10 @@ def as_asked(source: TableSource, profile: Profile, dtype: Any, found: Column, a
         if profile.texts and asked.kind in ("integer", "decimal"):
             column = _number_as_text(source, profile, dtype, asked.kind)
         else:
-            column = described(profile, dtype, source.formats.get(found.name), asked.kind, "")
+            form = found.format if profile.meaning else source.formats.get(found.name)
+            column = described(profile, dtype, form, asked.kind, "")
         column = column.model_copy(update={"why": f"you asked for it (found: {found.kind})"})
-    if column.kind == "datetime" and asked.resolution not in (None, column.resolution):
+    if column.kind in TIMES and asked.resolution not in (None, column.resolution):
         factor = found.unit / asked.unit
         low, high = np.floor((column.minimum or 0) * factor), np.ceil((column.maximum or 0) * factor)
         ends = {"minimum": float(low), "maximum": float(high)}
@@ -235,6 +268,8 @@ def _check_kind(source: TableSource, profile: Profile, dtype: Any, found: Column
         "identifier": text or profile.whole_type,
         "boolean": profile.base == "truth",
         "datetime": profile.base == "datetime" or profile.numeric_dates.form is not None,
+        "time": profile.base == "time",
+        "duration": profile.base == "time",
         "integer": text or profile.base == "number",
         "decimal": text or profile.base == "number",
     }
@@ -319,8 +354,8 @@ def _number_as_text(source: TableSource, profile: Profile, dtype: Any, kind: Col
 
 
 def _numbers(values: pa.Array) -> pa.Array:
-    """Return numbers as they are, moments in microseconds since 1970."""
-    if base_of(values.type) == "datetime":
+    """Return numbers as they are, moments in microseconds since 1970, times in microseconds."""
+    if base_of(values.type) in ("datetime", "time"):
         return microseconds(values).cast(pa.float64(), safe=False)
     if is_text(values.type):
         values = pc.replace_substring_regex(values, r"^\+", "")
@@ -341,12 +376,13 @@ def _first(source: TableSource, column: Column, offends: Offence) -> tuple[int, 
 
 
 def _arrays(source: TableSource, column: Column | Profile) -> Iterator[pa.Array]:
-    """Yield the column, a part (N,) at a time."""
+    """Yield the column's values, a part (N,) at a time; of texts that mean numbers or times, what they mean."""
     for frame in source.chunks():
         values = arrow_from(frame[column.name])
-        if isinstance(column, Column) and column.kind == "datetime":
-            values = moments_from(values, column)
-        yield values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        if isinstance(column, Column) and column.is_number:
+            values = parsed(values, column) if is_text(values.type) else moments_from(values, column)
+        yield values
 
 
 def _repeated() -> Offence:

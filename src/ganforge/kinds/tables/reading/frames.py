@@ -13,7 +13,8 @@ import pyarrow as pa
 from ganforge.core.files import parse_json
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import OBJECTS, is_text
+from ganforge.kinds.tables.reading.arrays import OBJECTS, PERIODS, is_text
+from ganforge.kinds.tables.reading.intervals import edges_of, has_intervals
 from ganforge.kinds.tables.reading.source import check_names
 
 CATEGORIES = "category["  # before the dtype of categories, in the note: category[int8]
@@ -21,16 +22,15 @@ _NOTE = b"ganforge"  # in the metadata of a file that was made of a frame: {"dty
 _SIMPLE = {  # what pandas.api.types.infer_dtype calls objects, or categories, of one simple type
     "objects": (
         "string", "integer", "floating", "mixed-integer-float", "boolean", "decimal", "date", "datetime", "datetime64",
-        "empty",
+        "time", "timedelta", "timedelta64", "empty",
     ),
-    "categories": ("string", "integer", "floating", "boolean", "empty"),
+    "categories": ("string", "integer", "floating", "boolean", "interval", "empty"),
 }  # fmt: skip
 _TEXTS = "make texts of it (in pandas: .astype('str'))"
 _ODD = {  # what a column that cannot be read holds, and what to make of it
     "interval": ("intervals", _TEXTS),
     "period": ("periods", "make dates of it (in pandas: .dt.to_timestamp())"),
     "timedelta": ("lengths of time", "make a number of seconds of it (in pandas: .dt.total_seconds())"),
-    "time": ("times of day", _TEXTS),
     "list": ("lists", "make a column of each element"),
     "dict": ("dictionaries", "make a column of each key"),
     "bytes": ("bytes", "make texts of it (in pandas: .str.decode('utf-8'))"),
@@ -65,13 +65,12 @@ def _odd_type(kind: pa.DataType) -> str | None:
     if types.is_decimal128(kind) and kind.scale < 0:
         return "scale"
     simple = (types.is_integer, types.is_floating, types.is_boolean, types.is_timestamp, is_text)
-    if any(is_kind(kind) for is_kind in (*simple, types.is_date, types.is_decimal128, types.is_null)):
+    times = (types.is_date, types.is_time, types.is_duration)
+    if any(is_kind(kind) for is_kind in (*simple, *times, types.is_decimal128, types.is_null)):
         return None
     if isinstance(kind, pa.BaseExtensionType):
         return str(kind.extension_name.rpartition(".")[2])
     families = {
-        "timedelta": types.is_duration,
-        "time": types.is_time,
         "dict": lambda kind: types.is_struct(kind) or types.is_map(kind),
         "coded": types.is_dictionary,
         "list": types.is_nested,
@@ -84,9 +83,12 @@ def _odd_type(kind: pa.DataType) -> str | None:
 def _check_column(name: str, column: pd.Series[Any]) -> None:
     """Check a column of a pandas frame. Raises: DataError if its values are not simple."""
     dtype: Any = column.dtype
+    if isinstance(dtype, pd.PeriodDtype):
+        return
     if isinstance(dtype, pd.CategoricalDtype):
         found = pd.api.types.infer_dtype(dtype.categories)
-        if found not in _SIMPLE["categories"]:
+        of_others = found == "interval" and dtype.categories.dtype.subtype.kind not in "iuf"
+        if found not in _SIMPLE["categories"] or of_others:
             dates = {"datetime64": "dates", "datetime": "dates", "date": "dates", "decimal": "exact decimals"}
             what = dates.get(found) or _ODD.get(found.removesuffix("64"), _ODD["mixed"])[0]
             do = "make texts of the categories (in pandas: .cat.rename_categories(str))"
@@ -145,7 +147,7 @@ def as_arrow(value: Any) -> pa.Table:
     check_names("the table", table.column_names)
     for field in table.schema:
         check_type("", field.name, field.type)
-    return table
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), _NOTE: b"{}"})
 
 
 def _from_pandas(given: pd.DataFrame) -> pa.Table:
@@ -159,34 +161,57 @@ def _from_pandas(given: pd.DataFrame) -> pa.Table:
     check_names("the table", list(frame.columns))
     for name, column in frame.items():
         _check_column(str(name), column)
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    note: dict[str, Any] = {"dtypes": {name: own for name, dtype in frame.dtypes.items() if (own := _not_kept(dtype))}}
+    if edges := {name: edges_of(dtype) for name, dtype in frame.dtypes.items() if has_intervals(dtype)}:
+        note["edges"] = edges
+    table = pa.Table.from_pandas(storable(frame), preserve_index=False)
     for place, field in enumerate(table.schema):
         if pa.types.is_decimal128(field.type) and frame[field.name].dtype == object:  # as wide as the widest to come
             wide = pa.decimal128(38, field.type.scale)
             table = table.set_column(place, field.name, table.column(place).cast(wide))
-    note: dict[str, Any] = {"dtypes": {name: own for name, dtype in frame.dtypes.items() if (own := _not_kept(dtype))}}
     if isinstance(given.index, pd.MultiIndex) or any(given.index.names) or given.index.inferred_type != "integer":
         note["index"] = [str(name) for name in given.index.names if name is not None]
     return table.replace_schema_metadata({**(table.schema.metadata or {}), _NOTE: json.dumps(note).encode()})
+
+
+def storable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with periods as the moments of their beginning, and categories that are intervals as texts."""
+    made: dict[str, Any] = {}
+    for name, dtype in frame.dtypes.items():
+        if isinstance(dtype, pd.PeriodDtype):
+            made[str(name)] = frame[name].dt.to_timestamp().dt.as_unit("s")
+        elif has_intervals(dtype):
+            made[str(name)] = frame[name].cat.rename_categories(str)
+    return frame.assign(**made) if made else frame
 
 
 def _not_kept(dtype: Any) -> str | None:
     """Return the name of a dtype that pandas does not restore from Parquet; None for others."""
     if isinstance(dtype, pd.CategoricalDtype):
         return f"{CATEGORIES}{dtype.categories.dtype}]"
-    return str(dtype) if isinstance(dtype, pd.ArrowDtype) or dtype.kind == "M" or dtype == np.dtype(object) else None
+    kept = (
+        not isinstance(dtype, pd.ArrowDtype | pd.PeriodDtype) and dtype.kind not in "mM" and dtype != np.dtype(object)
+    )
+    return None if kept else str(dtype)
 
 
-def note_of(schema: pa.Schema) -> dict[str, Any]:
-    """Return what `as_arrow` noted of a frame: dtypes by name, and the names of an index that was left out."""
+def note_of(schema: pa.Schema) -> dict[str, Any] | None:
+    """Return what `as_arrow` noted of a frame: dtypes by name, and the names of an index that was left out.
+
+    None if the file was not made of a table that was given in Python.
+    """
     note = (schema.metadata or {}).get(_NOTE)
-    return dict(parse_json(note)) if note else {}
+    return dict(parse_json(note)) if note else None
 
 
 def as_objects(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """Return the frame with Python's objects, such as Decimal, in the columns that had them when they were read."""
-    names = [column.name for column in columns if column.dtype.startswith(OBJECTS)]
-    return frame.assign(**{name: _objects(frame[name]) for name in names}) if names else frame
+    """Return the frame with Python's objects, such as Decimal, and periods in the columns that had them when read."""
+    objects = [column.name for column in columns if column.dtype.startswith(OBJECTS)]
+    made = {name: _objects(frame[name]) for name in objects}
+    for column in columns:
+        if column.dtype.startswith(PERIODS):
+            made[column.name] = frame[column.name].dt.to_period(pd.PeriodDtype(column.dtype).freq)
+    return frame.assign(**made) if made else frame
 
 
 def _objects(values: pd.Series[Any]) -> pd.Series[Any]:

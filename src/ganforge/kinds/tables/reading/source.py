@@ -15,6 +15,8 @@ import pyarrow as pa
 from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables import ARROW, BUILT_IN, TEXT
+from ganforge.kinds.tables.reading.arrays import OBJECTS
+from ganforge.kinds.tables.reading.text_values import Meaning
 
 ROWS_AT_ONCE = 65_536
 UNREADABLE = (*DAMAGED, pa.ArrowException, csv.Error)
@@ -31,6 +33,16 @@ class TableSource:
     formats: Mapping[str, str] = field(default_factory=dict)  # of columns of text files: as in Column.format
     cells: Callable[[int], Iterator[pa.Table]] | None = None  # of text files: the parts of `read`, to the letter
     objects: frozenset[str] = frozenset()  # columns that pandas holds as Python's objects, such as Decimal
+    periods: Mapping[str, str] = field(
+        default_factory=dict
+    )  # columns of periods, which are read as moments: their dtype
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)  # of columns of text files that are not text
+
+    def as_given(self, name: str, dtype: str) -> str:
+        """Return Column.dtype of a column: that of the frame it came from. Args: dtype of what is read."""
+        if name in self.periods:
+            return self.periods[name]
+        return f"{OBJECTS}{dtype}]" if name in self.objects and dtype != "object" else dtype
 
     def chunks(self, rows: int = ROWS_AT_ONCE) -> Iterator[pd.DataFrame]:
         """Yield the table in parts of `rows` rows, the last one shorter, each with the same columns and dtypes.

@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.identifiers import Pattern
-from ganforge.kinds.tables.columns import EXACT, FEWEST_COMPARED, MICROSECONDS, MOST_DECIMALS, Column
-from ganforge.kinds.tables.reading.arrays import OBJECTS, Base, arrow_from, base_of, is_text, microseconds
-from ganforge.kinds.tables.reading.column_types import as_asked, column_of, few_left
+from ganforge.kinds.tables.columns import EXACT, FEWEST_COMPARED, MICROSECONDS, MOST_DECIMALS, NUMBERS, Column
+from ganforge.kinds.tables.reading.arrays import Base, arrow_from, base_of, is_text, microseconds, parsed
+from ganforge.kinds.tables.reading.column_types import as_asked, column_of, is_learned_as_values
+from ganforge.kinds.tables.reading.notices import notices_of
 from ganforge.kinds.tables.reading.numeric_dates import NumericDates
 from ganforge.kinds.tables.reading.source import TableSource
+from ganforge.kinds.tables.reading.text_values import Meaning, Reading, without_missing
 
 MOST_DISTINCT = 1_000_000  # values of a column that are counted
 FEWEST_ROWS = 2 * FEWEST_COMPARED
+_FORMS_OF_PERIODS = {"period[M]": "%Y-%m", "period[Y-DEC]": "%Y"}  # others as the day on which they begin
 MEMORY = 50_000_000  # hashes of 8 bytes, of all columns together
 
 
@@ -71,6 +74,8 @@ class Profile:
     whole_type: bool  # its Arrow type is of integers
     distinct: Distinct
     pattern: Pattern
+    meaning: Meaning | None = None  # of a column of texts, or of a text file, that are numbers or times
+    reading: Reading = field(default_factory=Reading)  # of a column of texts
     rows: int = 0
     missing: int = 0
     minimum: float = np.inf  # of a datetime in microseconds since 1970
@@ -96,7 +101,7 @@ class Profile:
             self._update_texts(array)
         elif self.base == "number":
             self._update_numbers(array, first_row)
-        elif self.base == "datetime":
+        elif self.base in ("datetime", "time"):
             self._update_moments(array)
         else:
             hashes = pc.unique(array).drop_null().cast(pa.uint8()).to_numpy().astype(np.uint64)
@@ -107,6 +112,7 @@ class Profile:
             used = pc.unique(array.indices).drop_null()
             words = pc.unique(array.dictionary.take(used)).drop_null()
         else:
+            self.reading.update(without_missing(pc.utf8_trim_whitespace(array.cast(pa.string()))))
             words = pc.unique(array).drop_null().cast(pa.string())
         if len(words) == 0:
             return
@@ -190,8 +196,9 @@ def hash_into(digest: Any, array: pa.Array) -> None:
         hash_into(digest, array.cast(pa.string()))
     elif not pa.types.is_null(array.type):
         wide = array.cast(pa.int32()).cast(pa.int64()) if pa.types.is_date32(array.type) else array
-        numbers = wide.cast(pa.int64()) if base_of(wide.type) == "datetime" else wide
-        digest.update(numbers.drop_null().to_numpy().tobytes())
+        if base_of(wide.type) in ("datetime", "time"):
+            wide = microseconds(wide) if pa.types.is_time(wide.type) else wide.cast(pa.int64())
+        digest.update(wide.drop_null().to_numpy().tobytes())
 
 
 def _decimals(values: NDArray[Any], known: int | None) -> int | None:
@@ -233,15 +240,15 @@ def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurv
             f"At least {FEWEST_ROWS} are needed: {FEWEST_COMPARED} to learn from, and as many to measure with.",
             "Give more rows.",
         )
+    meant = _meant(source, profiles, dtypes, corrections)
     columns = []
-    for profile in profiles:
-        dtype = dtypes[profile.name]
-        column = column_of(profile, dtype, source.formats.get(profile.name))
+    for texts in profiles:
+        dtype, profile = dtypes[texts.name], meant.get(texts.name, texts)
+        form = profile.meaning.form if profile.meaning else _FORMS_OF_PERIODS.get(source.periods.get(profile.name, ""))
+        column = column_of(profile, dtype, form)
         if profile.name in corrections:
             column = as_asked(source, profile, dtype, column, corrections[profile.name])
-        if profile.name in source.objects and column.dtype != "object":
-            column = column.model_copy(update={"dtype": f"{OBJECTS}{column.dtype}]"})
-        columns.append(column)
+        columns.append(column.model_copy(update={"dtype": source.as_given(profile.name, column.dtype)}))
         if profile.beyond and column.kind in ("integer", "decimal"):
             row, value = profile.beyond
             raise DataError(
@@ -262,7 +269,7 @@ def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurv
         "columns": len(columns),
         "kinds": dict(Counter(column.kind for column in columns)),
         "missing": {column.name: column.missing for column in columns if column.missing},
-        "warnings": _warnings(source, profiles, columns),
+        "warnings": notices_of(source, [meant.get(profile.name, profile) for profile in profiles], columns),
     }
     return TableSurvey(tuple(columns), rows, digest, passport)
 
@@ -278,6 +285,29 @@ def _by_name(source: TableSource, asked: Sequence[Column]) -> Mapping[str, Colum
     return {column.name: column for column in asked}
 
 
+def _meant(
+    source: TableSource, profiles: Sequence[Profile], dtypes: Mapping[str, Any], asked: Mapping[str, Column]
+) -> dict[str, Profile]:
+    """Return the profiles of the values of columns of texts that mean numbers or times, in one more pass.
+
+    Args: asked corrections: a column that a person wants as texts remains one.
+    """
+    stubs, meant = {}, {}
+    for profile in profiles:
+        name, meaning = profile.name, profile.reading.result()
+        if name in asked and asked[name].kind not in NUMBERS:
+            continue
+        if profile.base == "text" and is_learned_as_values(profile, meaning):
+            stub = {"kind": meaning.kind, "format": meaning.form, "zone": meaning.zone}
+            stubs[name] = Column(name=name, dtype=str(dtypes[name]), **stub)
+            base = base_of(meaning.values_type)
+            meant[name] = Profile(name, base, False, Distinct(profile.distinct.most), Pattern(name), meaning)
+    for frame in source.chunks() if meant else ():
+        for name, profile in meant.items():
+            profile.update(parsed(arrow_from(frame[name]), stubs[name]))
+    return meant
+
+
 def _read(source: TableSource) -> tuple[list[Profile], dict[str, Any], str]:
     """Read the table once: profiles in the table's order, dtypes by name, sha256."""
     digest = hashlib.sha256(repr(source.column_names).encode())
@@ -291,74 +321,10 @@ def _read(source: TableSource) -> tuple[list[Profile], dict[str, Any], str]:
             for name, array in arrays.items():
                 base = "text" if isinstance(dtypes[name], pd.CategoricalDtype) else base_of(array.type)
                 whole_type = base == "number" and pa.types.is_integer(array.type)
-                profiles.append(Profile(name, base, whole_type, Distinct(most), Pattern(name)))
+                meaning = source.meanings.get(name)
+                profiles.append(Profile(name, base, whole_type, Distinct(most), Pattern(name), meaning))
         for profile in profiles:
             array = arrays[profile.name]
             profile.update(array)
             hash_into(digest, array)
     return profiles, dtypes, digest.hexdigest()
-
-
-def _warnings(source: TableSource, profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
-    """Return warnings for the person, about what was done and what may be a mistake."""
-    facts, words = source.facts, []
-    if ragged := facts.get("ragged_lines"):
-        lines = ", ".join(str(line["line"]) for line in facts["first_ragged_lines"])
-        words.append(
-            f"{ragged:,} lines have too few or too many fields and were left out: line {lines}"
-            f"{' and more' if ragged > len(facts['first_ragged_lines']) else ''}."
-        )
-    for name, form in facts.get("day_or_month_first", {}).items():
-        words.append(f"The dates of {name!r} could have the day or the month first; they were read as {form}.")
-    if (index := facts.get("index_left_out")) is not None:
-        which = " and ".join(map(repr, index)) or "of texts or dates"
-        words.append(f"The frame's index {which} was left out; frame.reset_index() makes a column of it.")
-    for name in facts.get("numbers_with_commas", ()):
-        words.append(f"The numbers of {name!r} have commas and were read as text; write them like 1234.5.")
-    if inside := facts.get("rows_inside_cells"):
-        words.append(
-            f"{inside:,} lines that look like rows stand inside a cell: a quotation mark may be at a wrong place."
-        )
-    if comments := facts.get("comment_lines"):
-        words.append(f"{comments:,} lines at the beginning start with # and were left out as comments.")
-    for name in facts.get("names_as_values", ()):
-        words.append(f"The name {name!r} is also a value of its column: if the file has no line of names, add one.")
-    if unnamed := facts.get("unnamed_columns"):
-        words.append(f"{unnamed} columns have no name; they are called by their place, such as column_1.")
-    numbers = (
-        facts.get("numbers_as_names") or pd.to_numeric(pd.Series(source.column_names), errors="coerce").notna().all()
-    )
-    if numbers:
-        words.append("The names of the columns are numbers: if the file has no line of names, add one.")
-    for profile, column in zip(profiles, columns, strict=True):
-        values = profile.rows - profile.missing
-        repeated = 0 if profile.distinct.full else values - profile.distinct.count
-        if column.kind == "identifier" and repeated:
-            words.append(
-                f"{column.name!r} was taken for an identifier, though {repeated:,} of its "
-                f"{values:,} values come again; make it a category in plan.json to learn it."
-            )
-        if values == 0:
-            words.append(f"{column.name!r} has no value in any row.")
-    return words + _nearly_dates(profiles, columns) + _longer_identifiers(profiles, columns)
-
-
-def _nearly_dates(profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
-    """Return a sentence for each column of whole numbers of which only some are not calendar days."""
-    pairs = [(column, profile.numeric_dates) for profile, column in zip(profiles, columns, strict=True)]
-    return [
-        f"Nearly all numbers of {column.name!r} are calendar days ({found[0]}), but {found[1]:.0f} is not: so they are "
-        "learned as whole numbers, and days that no calendar has are made. Leave a cell without a day empty."
-        for column, dates in pairs
-        if column.kind == "integer" and (found := dates.nearly(column.distinct))
-    ]
-
-
-def _longer_identifiers(profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:
-    """Return a sentence for each identifier whose digits do not suffice for as many new rows as were read."""
-    pairs = [(column, few_left(profile, profile.rows)) for profile, column in zip(profiles, columns, strict=True)]
-    return [
-        f"Of the identifiers of {column.name!r} {few}. If they must not be, generate fewer rows."
-        for column, few in pairs
-        if column.kind == "identifier" and few and column.does.endswith(few)
-    ]

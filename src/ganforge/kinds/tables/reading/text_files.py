@@ -21,9 +21,9 @@ import pyarrow.csv
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import column_from, from_text
+from ganforge.kinds.tables.reading.arrays import column_from, fitting, from_text
 from ganforge.kinds.tables.reading.source import TableSource, check_names, no_rows, regrouped
-from ganforge.kinds.tables.reading.text_values import MISSING, Reading, is_missing
+from ganforge.kinds.tables.reading.text_values import MISSING, Meaning, Reading, without_missing
 
 DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|", ".txt": "\t,;|"}  # the first that fits
 BLOCK = 1 << 22  # bytes that are parsed at once; a longer row cannot be read
@@ -98,7 +98,7 @@ def open_text(source: str, path: Path) -> TableSource:
                 trimmed = pc.utf8_trim_whitespace(raw)
                 again[place] = again[place] or pc.index(trimmed, lines.names[place]).as_py() >= 0
                 stripped += pc.sum(pc.not_equal(trimmed, raw)).as_py() or 0
-                values = _without_missing(trimmed)
+                values = without_missing(trimmed)
                 if values.null_count:
                     missing_words.update(trimmed.filter(values.is_null()).to_pylist())
                 reading.update(values)
@@ -108,25 +108,33 @@ def open_text(source: str, path: Path) -> TableSource:
     if rows == 0:
         raise _only_ragged(source, lines) if lines.ragged else no_rows(source)
     _check_lost(source, lines, rows)
-    doubtful = _check_names(source, lines.names, readings, again)
-    settled = [reading.result() for reading in readings]
+    meanings = [reading.result() for reading in readings]
+    doubtful = _check_names(source, lines.names, meanings, again)
+    dtypes = [meaning.dtype(bool(reading.missing)) for meaning, reading in zip(meanings, readings, strict=True)]
+    # of times and lengths of time the texts themselves are the column's values
+    forms = [None if isinstance(d, pd.StringDtype) else m.form for m, d in zip(meanings, dtypes, strict=True)]
     written = [
-        Column(name=n, kind="category", dtype=str(t), format=f) for n, (t, f) in zip(names, settled, strict=True)
+        Column(name=name, kind=meaning.kind, dtype=str(dtype), format=form, zone=meaning.zone)
+        for name, meaning, dtype, form in zip(names, meanings, dtypes, forms, strict=True)
     ]
     formats = {column.name: column.format for column in written if column.format}
+    typed = [not isinstance(dtype, pd.StringDtype) for dtype in dtypes]
+    mended = [bool(meaning.strays) and known for meaning, known in zip(meanings, typed, strict=True)]
 
     def read(count: int) -> Iterator[pd.DataFrame]:
         for table in regrouped(_batches(source, path, lines.anew()), count):
-            texts = [_without_missing(pc.utf8_trim_whitespace(column.combine_chunks())) for column in table.columns]
-            typed = (from_text(text, column) for text, column in zip(texts, written, strict=True))
-            columns = [column_from(array, dtype) for array, (dtype, _) in zip(typed, settled, strict=True)]
+            columns = []
+            for raw, column, dtype, strays in zip(table.columns, written, dtypes, mended, strict=True):
+                texts = without_missing(pc.utf8_trim_whitespace(raw.combine_chunks()))
+                texts = fitting(texts, column) if strays else texts
+                columns.append(column_from(from_text(texts, column), dtype))
             yield pd.DataFrame(dict(zip(names, columns, strict=True)), copy=False)
 
     def cells(count: int) -> Iterator[pa.Table]:
         for table in regrouped(_batches(source, path, lines.anew()), count):
             yield table.rename_columns(names)
 
-    ambiguous = [name for name, reading in zip(names, readings, strict=True) if reading.ambiguous]
+    understood = {n: meaning for n, meaning, known in zip(names, meanings, typed, strict=True) if known}
     told = {
         "stripped_blanks": stripped,
         "missing_written_as": dict(missing_words.most_common(LISTED)),
@@ -136,12 +144,10 @@ def open_text(source: str, path: Path) -> TableSource:
         "comment_lines": lines.comments,
         **doubtful,
         "unnamed_columns": lines.names.count(""),
-        "numbers_with_commas": [n for n, reading in zip(names, readings, strict=True) if reading.numbers_with_commas],
-        "day_or_month_first": {name: formats[name] for name in ambiguous},
     }
     facts = {"source": source, "format": "text", "bytes": path.stat().st_size, "delimiter": lines.delimiter}
     facts |= {name: value for name, value in told.items() if value}
-    return TableSource(source, names, facts, read, formats, cells)
+    return TableSource(source, names, facts, read, formats, cells, meanings=understood)
 
 
 def _check_quotes(source: str, lines: Lines, swallowed: int) -> None:
@@ -155,10 +161,6 @@ def _check_quotes(source: str, lines: Lines, swallowed: int) -> None:
             "Every line from there on would be read as one single cell.",
             "Close it, or remove it.",
         )
-
-
-def _without_missing(texts: pa.Array) -> pa.Array:
-    return pc.if_else(is_missing(texts), pa.scalar(None, pa.string()), texts)
 
 
 def _batches(source: str, path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
@@ -297,7 +299,7 @@ def _names(source: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_names(
-    source: str, names: Sequence[str], readings: Sequence[Reading], again: Sequence[bool]
+    source: str, names: Sequence[str], meanings: Sequence[Meaning], again: Sequence[bool]
 ) -> dict[str, list[str]]:
     """Return the names that may be values, as facts. Raises: DataError if the first line seems to hold values.
 
@@ -305,13 +307,13 @@ def _check_names(
     years do; names of texts alone if half of them, and more than one, come again as values.
     """
     there = [place for place, name in enumerate(names) if name not in MISSING]
-    typed = [place for place in there if readings[place].is_typed]
-    fitting = [names[place] for place in typed if readings[place].would_take(names[place])]
+    typed = [place for place in there if meanings[place].sort != "text"]
+    like = [names[place] for place in typed if meanings[place].takes(names[place])]
     repeated = [names[place] for place in there if again[place]]
-    if len(fitting) < len(typed) or (not typed and 2 * len(repeated) < max(len(there), 1)):
+    if len(like) < len(typed) or (not typed and 2 * len(repeated) < max(len(there), 1)):
         return {}
-    if typed and _count(fitting):
-        return {"numbers_as_names": fitting}
+    if typed and _count(like):
+        return {"numbers_as_names": like}
     if not typed and len(repeated) == 1:
         return {"names_as_values": repeated}
     raise DataError(

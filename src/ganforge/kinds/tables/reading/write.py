@@ -20,7 +20,7 @@ from ganforge.core.files import refuse_taken, write_through
 from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import OBJECTS, arrow_from, arrow_type, as_text, from_plain
-from ganforge.kinds.tables.reading.frames import as_objects
+from ganforge.kinds.tables.reading.frames import as_objects, storable
 
 Frames = Iterable[pd.DataFrame]
 
@@ -112,7 +112,7 @@ def _tables(
 
     def table(frame: pd.DataFrame) -> pa.Table:
         chosen = as_objects(frame[names].astype(dict.fromkeys(texts, "str")), columns)
-        made = pa.Table.from_pandas(chosen, preserve_index=False)
+        made = pa.Table.from_pandas(storable(chosen), preserve_index=False)
         for place, column in enumerate(columns):
             if column.dtype.startswith(OBJECTS):  # of these Arrow guesses the type, in each part anew
                 made = made.set_column(place, column.name, made.column(place).cast(arrow_type(column.dtype)))

@@ -18,10 +18,14 @@ from zoneinfo import ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ganforge.errors import InputError
-from ganforge.kinds.tables.columns import MICROSECONDS, Column
+from ganforge.kinds.tables.columns import MICROSECONDS, TIMES, Column
+from ganforge.kinds.tables.reading.date_format import plain_form
+from ganforge.kinds.tables.reading.number_format import NumberFormat, is_plain
+from ganforge.kinds.tables.reading.time_format import parse_times, time_form, write_times
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 _ISO = re.compile(
@@ -29,7 +33,8 @@ _ISO = re.compile(
     r"([T ](?P<clock>\d{1,2}(:\d\d(:\d\d(\.\d{1,9})?)?)?)( ?(?P<offset>Z|[+-]\d\d(:?\d\d)?))?)?",
     re.ASCII,
 )
-_UNITS = (("%f", "us"), ("%S", "s"), ("%M", "min"), ("%H", "h"))  # of a format's finest part; without these a day
+# of a format's finest part; without these a day
+_UNITS = (("%f", "us"), ("%S", "s"), ("%M", "min"), ("%H", "h"), ("%I", "h"))
 _DAY = 86_400_000_000  # microseconds
 _EXACT = 1e15  # whole numbers below it are written without an exponent
 _Dated = tuple[pd.Period, tzinfo | None, Fraction]  # on the clock; where the text says it; more nanoseconds, in µs
@@ -42,7 +47,9 @@ def read_span(text: str, column: Column) -> tuple[Fraction, Fraction]:
     """
     if column.kind == "datetime":
         return read_datetime(text, column)
-    number = text.strip()
+    if column.kind in TIMES:
+        return _read_time(text, column)
+    number = _bare_number(text.strip(), column)
     if not _NUMBER.fullmatch(number) or math.isinf(_nearest(number, column)):
         swapped, bare = re.fullmatch(r"([<>])\s*(.+)", text), number.replace(",", "").replace(" ", "")
         if swapped:
@@ -78,7 +85,41 @@ def at_most(value: Fraction, column: Column, *, strict: bool) -> float:
 
 def write_number(plain: float, column: Column) -> str:
     """Format a number of the column's grid as the text that `read_span` reads as exactly this number."""
-    return write_datetime(plain, column) if column.kind == "datetime" else number_text(plain)
+    if column.kind in TIMES:
+        return write_datetime(plain, column) if column.kind == "datetime" else write_time(plain, column)
+    return number_text(plain)
+
+
+def write_time(plain: float, column: Column) -> str:
+    """Format a plain time of day or duration, rounded, as the column writes it."""
+    times = pa.array([round(plain) * column.unit], pa.int64())
+    return str(write_times(times, time_form(column))[0].as_py())
+
+
+def _read_time(text: str, column: Column) -> tuple[Fraction, Fraction]:
+    """Return the first and last moment of the minute, or second, that a text names, in plain units.
+
+    Raises: InputError if it is neither like the column's times nor like 14:05 or 1:23:45.
+    """
+    own = time_form(column)
+    for form in (own, "%-H:%M:%S", "%-H:%M", "%H:%M:%S", "%H:%M", "%-D days %H:%M:%S", "P[%-DD]T[%-HH][%-MM][%-SS]"):
+        read = parse_times(pa.array([text.strip()]), form)[0].as_py()
+        if read is not None:
+            period = 60_000_000 if "%M" in form and "%S" not in form and "[" not in form else 1
+            return Fraction(read, column.unit), Fraction(read + period - 1, column.unit)
+    raise InputError(
+        f"{text!r} is not a time for the column {column.name!r}.",
+        f"It holds {'times of day' if column.kind == 'time' else 'lengths of time'}.",
+        f"Write it like {write_time(column.minimum or 0, column)} or 14:05:00.",
+    )
+
+
+def _bare_number(text: str, column: Column) -> str:
+    """Return a number without the affixes and marks with which the column writes it; another text as it is."""
+    if is_plain(column.format or "") or _NUMBER.fullmatch(text) or column.kind not in ("integer", "decimal"):
+        return text
+    read = NumberFormat.of(column.format or "").parse(pa.array([text]))[0].as_py()
+    return text if read is None else number_text(read)
 
 
 def number_text(plain: float) -> str:
@@ -237,10 +278,9 @@ def _by_format(text: str, form: str | None) -> _Dated | None:
 
 def _shortened(form: str) -> Iterator[str]:
     """Yield a format, then without its offset, fraction, seconds and clock: a person seldom writes all of it."""
-    form = form.replace("%-", "%")  # strptime reads 1 and 01 alike
-    if form in ("%Y%m", "%Y%j"):
-        yield form
+    form = plain_form(form)  # strptime reads 1 and 01 alike
     if not all(part in form for part in ("%Y", "%m", "%d")):
+        yield form
         return
     without_offset = re.sub(r"(Z|%z|[+-]\d\d:?\d\d)$", "", form)
     if without_offset != form:
@@ -261,9 +301,7 @@ def _by_iso(text: str, column: Column) -> _Dated:
         offset = pd.Timestamp(f"2024-01-01T00:00{found['offset']}").tzinfo if found["offset"] else None
         return pd.Period(when[:26]), offset, Fraction(int(when[26:].ljust(3, "0")), 1000)
     except ValueError as error:
-        own = (
-            datetime(2024, 1, 31, 12, 30).strftime(column.format.replace("%-", "%")) if column.format else "2024-01-31"
-        )
+        own = datetime(2024, 1, 31, 12, 30).strftime(plain_form(column.format)) if column.format else "2024-01-31"
         raise InputError(
             f"{text!r} is not a date for the column {column.name!r}.",
             "It holds dates and times.",
