@@ -336,7 +336,7 @@ class Model(Protocol):
 
 
 class Samples(Protocol):
-    """New examples, drawn when they are requested."""
+    """New examples, drawn when they are requested. They may have `notes`: sentences about them."""
 
     def blocks(self) -> Iterator[Any]:
         """Yield a bounded number of examples at a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,25 @@ def test_pictures_of_any_suffix_are_copied_and_what_is_skipped_is_told(
         place.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(path) as image:
             image.save(place)
+    (copied / "test" / "down").rename(tmp_path / "elsewhere")
+    (copied / "test" / "down").symlink_to(tmp_path / "elsewhere")
     (copied / "train" / "gone.png").symlink_to(tmp_path / "nothing.png")
     (copied / "train" / "notes.txt").write_text("hello")
     found = augment(run, copied, tmp_path / "bigger", per_label=1)
     assert len(list((tmp_path / "bigger").rglob("*.pgm"))) == 100
     assert "2 files were skipped, the first: train/gone.png" in found.notes[-1]
+
+
+@pytest.mark.slow
+def test_a_folder_of_arrays_is_enlarged_as_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganforge.kinds.pictures.augment.EXAMPLES", 64)
+    made = stripes(100, 0)
+    (tmp_path / "idx").mkdir()
+    for name, array in (("train-images-idx3-ubyte", made.pictures[:, 0]), ("train-labels-idx1-ubyte", made.labels)):
+        header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+        (tmp_path / "idx" / name).write_bytes(header + array.astype(np.uint8).tobytes())
+    settings = {"compute.threads": "1", "records.marks": "[1.0]"}
+    run = gf.train(str(tmp_path / "idx"), examples=64, size="tiny", run=tmp_path / "run", settings=settings)
+    augment(run.folder, tmp_path / "idx", tmp_path / "bigger", per_label=2)
+    assert len(list((tmp_path / "bigger").rglob("original*.png"))) == 100
+    assert len(list((tmp_path / "bigger").rglob("generated*.png"))) == 4

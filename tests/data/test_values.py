@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+import ganforge as gf
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures import range_of_values
+from ganforge.kinds.pictures.generate.task import Generate
+from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.picture_file import open_picture
 from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import Range, Reading
 from ganforge.kinds.pictures.translate.sides import survey_sides
+from ganforge.recipe import read_recipe
 
 RNG = np.random.default_rng(5)
 TWELVE = RNG.integers(0, 4096, (30, 16, 16)).astype(np.uint16)
@@ -132,3 +138,26 @@ def test_values_that_are_no_range_are_refused(words: object) -> None:
     assert range_of_values("-1024..3071") == range_of_values((-1024, 3071)) == (-1024, 3071)
     with pytest.raises(RecipeError, match=r"not a range.*0\.\.4095"):
         range_of_values(words)
+
+
+def test_the_range_stands_in_the_recipe_and_a_run_is_opened_again_by_it(tmp_path: Path, cache: Path) -> None:
+    recipe = gf.plan(write(tmp_path / "d", TWELVE), examples=64, size="tiny")
+    assert isinstance(recipe.data, PictureData) and recipe.data.values == (0, 4095)
+    assert "--values" in recipe.reasons["data.values"]
+    again = read_recipe(json.loads(json.dumps(recipe.to_json())), Generate)
+    assert again == recipe and again.to_json()["data"]["values"] == [0, 4095]
+    assert Generate().open(again, lambda kind, **content: None).pictures.data_hash == recipe.data.hash
+    asked = gf.plan(tmp_path / "d", examples=64, size="tiny", values="0..65535")
+    assert isinstance(asked.data, PictureData) and asked.data.values == (0, 65535)
+    assert asked.data.hash != recipe.data.hash
+    assert "values" not in gf.plan(write(tmp_path / "e", WHITE), examples=64, size="tiny").to_json()["data"]
+
+
+@pytest.mark.slow
+def test_a_trained_model_keeps_the_range_for_apply(tmp_path: Path, cache: Path) -> None:
+    write(tmp_path / "d", TWELVE, "tif")
+    gf.train(tmp_path / "d", task="enhance", examples=32, size="tiny", run=tmp_path / "run")
+    assert load_map(tmp_path / "run" / "model").values == (0, 4095)
+    gf.apply(tmp_path / "run", tmp_path / "d" / "00.tif", out=tmp_path / "new.png")
+    with Image.open(tmp_path / "new.png") as made:
+        assert abs(float(np.asarray(made.convert("L")).mean()) - WHITE[0].mean()) < 20

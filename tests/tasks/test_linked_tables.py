@@ -131,6 +131,10 @@ def test_conditions_on_parents_hold_and_those_on_children_are_refused(run: Run) 
     none = trained.sample(40, where="customers.number of orders=0")
     assert len(none["customers"]) == 40 and len(none["orders"]) == 0
     assert list(none["orders"]) == list(tables["orders"])
+    with pytest.raises(InputError, match="--balance was given, and this run draws two tables"):
+        trained.sample(5, balance="customers.city=Bonn:0.5")
+    cold = trained.sample(400, temperature=0.2, seed=4)["orders"]
+    assert cold["amount"].std() < trained.sample(400, seed=4)["orders"]["amount"].std()
     for where, words in (("orders.amount>5", "Children are drawn after"), ("city=Bonn", "customers.city")):
         with pytest.raises(InputError, match=words):
             trained.sample(5, where=where)

@@ -317,3 +317,44 @@ def test_planted_anomalies_are_found_better_than_by_an_isolation_forest(rows: Tr
     assert usual.between(0, 100).all() and 40 < usual.mean() < 65  # real rows are ranked as generated ones
     far = gf.apply(run, table.assign(x=400).head(200), score=True)
     assert far["anomaly_percentile"].mean() > 90
+
+
+# ---- columns of every kind ------------------------------------------------------------------------------------------
+
+
+def test_cells_of_every_kind_are_given_balanced_and_made_fair(tmp_path: Path) -> None:
+    """A truth, a moment, a category, a whole number with holes, and a sum, whose third part two others decide."""
+    random = np.random.default_rng(0)
+    net, tax = random.integers(10, 90, 400), random.integers(1, 9, 400)
+    frame = pd.DataFrame(
+        {
+            "member": random.random(400) < 0.4,
+            "born": pd.Timestamp("1990-01-01") + pd.to_timedelta(random.integers(0, 9_000, 400), "D"),
+            "size": pd.Categorical(random.choice(["S", "M", "L"], 400)),
+            "net": net,
+            "tax": tax,
+            "total": net + tax,
+            "count": pd.array(np.where(random.random(400) < 0.2, None, random.integers(0, 3, 400)), "Int64"),
+        }
+    )
+    run = (
+        trained(frame, tmp_path, examples=640, options={"rules": ("total = net + tax",)})
+        .as_run(tmp_path / "run")
+        .folder
+    )
+    given = frame[["member", "born", "size", "count"]].head(60)
+    made = sampled(run, given=given)
+    there = given["count"].notna()
+    pd.testing.assert_frame_equal(made[["member", "born", "size"]], given[["member", "born", "size"]])
+    assert (made["count"][there] == given["count"][there]).all() and made.dtypes.equals(frame.dtypes)
+    assert (made["total"] == made["net"] + made["tax"]).all()
+    parts = sampled(run, given=pd.DataFrame({"net": [20, 30], "total": [25, 31]}))
+    assert parts["tax"].tolist() == [5, 1]
+    with pytest.raises(DataError, match="Row 1 breaks the rule 'total = net"):
+        sampled(run, given=pd.DataFrame({"net": [20], "tax": [3], "total": [29]}))
+    for column, value in {"member": True, "size": "L", "count": 2}.items():
+        assert (sampled(run, 100, balance={column: {value: 0.7}})[column] == value).sum() == 70
+    fair = sampled(run, 1_000, fair="count ~ member")
+    shares = pd.crosstab(fair["member"], fair["count"].fillna(-1), normalize="index")
+    assert (shares.loc[True] - shares.loc[False]).abs().max() < 0.01 and fair["count"].isna().any()
+    assert (sampled(run, 50, balance="member=True:0.5", where="total>=60")["total"] >= 60).all()

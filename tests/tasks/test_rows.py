@@ -42,9 +42,10 @@ TRUTH = known(200_000, seed=9)
 RULES = {"start <= end", "city -> country", "unique key"}
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return trained(known(1_800), tmp_path_factory.mktemp("rows"), examples=80_000)
+@pytest.fixture(scope="module", params=["autoregressive", pytest.param("rows", marks=pytest.mark.slow)])
+def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    settings = {"network.name": request.param}
+    return trained(known(1_800), tmp_path_factory.mktemp("rows"), examples=80_000, settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -188,10 +189,13 @@ def finished(job: Any, run: Run) -> dict[str, str]:
     return digests(run)
 
 
-@pytest.mark.parametrize("task", ["generate", "impute"])
-def test_a_run_that_is_killed_twice_ends_with_the_same_files(tmp_path: Path, task: str) -> None:
+@pytest.mark.parametrize(
+    ("task", "network"), [("generate", "autoregressive"), ("generate", "rows"), ("impute", "rows")]
+)
+def test_a_run_that_is_killed_twice_ends_with_the_same_files(tmp_path: Path, task: str, network: str) -> None:
     """With the referee, which learns after the game and has no checkpoints: it begins again and ends alike."""
     settings = {"records.every_steps": 5, "records.checkpoint_every_steps": 10, "optimiser.batch_size": 128}
+    settings |= {"network.name": network, **({"rows.referee": 1_280} if task == "generate" else {})}
     job = planned(known(600), tmp_path, task, examples=6_400, settings={k: str(v) for k, v in settings.items()})
     assert (job.recipe.section(RowSettings).referee > 0) is (task == "generate")
     straight = finished(job, Run(tmp_path / "straight"))

@@ -49,18 +49,31 @@ class TrainedRun:
         return model.sample(n, asked, seed).value()
 
 
-def sample(run: str | Path, n: int, out: str | Path, *, seed: int = 0, force: bool = False, **options: Any) -> Path:
+def sample(
+    run: str | Path,
+    n: int,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    force: bool = False,
+    observers: Sequence[Observer] = (),
+    **options: Any,
+) -> Path:
     """Draw n pictures into a .png (one grid), a folder (one file each), or .npz; or n rows into a table's file.
 
     A million rows need no more memory than a few thousand: they are written as they are drawn.
 
     Args: options of the kind of data, as for `TrainedRun.sample`; of pictures also interpolate, the number of pictures
-        that a film walks through instead.
+        that a film walks through instead. observers get an event `noted` for each sentence about what is drawn.
     Raises: RunError, InputError for an unknown label, suffix or condition, a bad number, more pictures than fit the
         memory or the grid, or something that exists; force replaces a file, and a folder of samples but no other.
     """
     model, asked = model_and_options(run, "sample", options)
-    return model.write(model.sample(n, asked, seed), Path(out), force=force)
+    samples = model.sample(n, asked, seed)
+    for sentence in getattr(samples, "notes", ()):
+        for observer in observers:
+            observer.event({"kind": "noted", "sentence": sentence, "count": n})
+    return model.write(samples, Path(out), force=force)
 
 
 def load(run: str | Path) -> TrainedRun:

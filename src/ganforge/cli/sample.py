@@ -51,8 +51,11 @@ def sample(
     asked: dict[str, Any],
 ) -> None:
     """Draw new examples from the trained model of RUN."""
-    written = ganforge.sample(run, number, out, seed=seed, force=force, **asked)
-    tables.say_path("Wrote", written, Console())
+    console = Console()
+    view = Applying(console)
+    written = ganforge.sample(run, number, out, seed=seed, force=force, observers=(view,), **asked)
+    view.tell_kept(console)
+    tables.say_path("Wrote", written, console)
 
 
 @options.asking("apply")
@@ -93,7 +96,7 @@ def apply(
 
 
 class Applying:
-    """An observer of pictures made from pictures: a progress bar; in a file only the notes."""
+    """An observer of what a model makes: of pictures from pictures a progress bar; in a file only the notes."""
 
     def __init__(self, console: Console) -> None:
         self._bar = Progress(

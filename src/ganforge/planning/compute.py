@@ -18,7 +18,7 @@ from ganforge.engine.profile import StepCost, cost_of_step
 from ganforge.errors import Interrupted
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.draft import Choice, Draft
-from ganforge.recipe import Adversary, Average, Compute, Length, Optimiser, Recipe, Records
+from ganforge.recipe import Average, Compute, Length, Optimiser, Recipe, Records
 from ganforge.records import Record
 
 TIMED_STEPS, TIMED_STRETCHES = 10, 4  # steps in a timed stretch; stretches, besides the one that warms up
@@ -151,9 +151,9 @@ def choose_pieces(draft: Draft, feed: Feed, *, build: Callable[[Recipe], Game]) 
     compute, batch = draft[Compute], draft[Optimiser].batch_size
     if compute.device != "cpu" or THREADS == 1 or {"compute.pieces", "compute.threads"} & set(draft.pinned):
         return
-    if OBJECTIVES[draft[Adversary].name].couples_examples:
-        return
     recipe, before = draft.recipe(), torch.get_num_threads()
+    if recipe.objective is not None and OBJECTIVES[recipe.objective.name].couples_examples:
+        return
     use(recipe.compute)
     settings = FitSettings(
         seed=recipe.seed, batch_size=batch, length_examples=batch, half_life_examples=1000, precision=compute.precision

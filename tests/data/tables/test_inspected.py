@@ -46,7 +46,7 @@ def test_a_found_rule_that_a_row_beyond_the_sample_breaks_is_dropped_and_one_ask
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = source.read_text().splitlines()
-    at = table._sample(inspect_table(source).rows, np.ones(400, dtype=bool), 300)  # the rows that rules are found on
+    at = table.random_sample(inspect_table(source).rows, np.ones(400, dtype=bool), 300)  # where rules are found
     seen = set(zip(*(at[name].astype(int) for name in FRAME), strict=True))
     unseen = next(i for i, row in enumerate(FRAME.itertuples(index=False)) if tuple(row) not in seen)
     text[1 + unseen] = "99,1,65"

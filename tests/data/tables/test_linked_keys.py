@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -142,6 +143,19 @@ def test_two_keys_for_two_tables_are_refused() -> None:
 def test_tables_without_a_key_are_refused_with_what_one_is() -> None:
     with pytest.raises(DataError, match="No column of 'a' or 'b' is a key"):
         find_link({"a": pd.DataFrame({"x": [1.5, 2.5]}), "b": pd.DataFrame({"y": ["u", "u"]})})
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"settings": {"network.name": "autoregressive"}}, "learned in one game"),
+        ({"label": "city"}, "--label city was given with two tables"),
+        ({"plan": "plan.json"}, "--plan was given with two tables"),
+    ],
+)
+def test_what_is_for_one_table_alone_is_refused(asked: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=words):
+        gf.plan(shop(tmp_path), task="generate", **asked)
 
 
 def test_a_few_orphans_are_told_and_left_out_and_many_are_refused(tmp_path: Path) -> None:

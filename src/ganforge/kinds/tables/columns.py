@@ -16,6 +16,7 @@ LEARNED = (*NUMBERS, "category", "boolean")
 MICROSECONDS = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 MOST_DECIMALS = 15
 LISTED = 5  # columns in a sentence
+RARE = 50  # training rows with a value, below which what goes with it is hardly learned
 FEWEST_COMPARED = 10  # rows on either side of a comparison: so many are held out, and as many are left to learn from
 EXACT = 2**53  # whole numbers up to here are exact in float64
 ColumnKind = Literal[
@@ -126,4 +127,7 @@ class RowSettings(TaskSection):
     whole: float | None = Field(None, ge=0, le=1)  # share of training rows that are generated whole, not from a part
     referee: int = Field(0, ge=0)  # examples from which a referee learns after the game; 0 for none
     candidates: int = Field(4, ge=1, le=MOST_CANDIDATES)  # drawn for each row, of which the referee takes one
+    unseen: float | None = Field(
+        None, ge=0
+    )  # a pair that never occurs is not drawn if so many rows were expected; 0: is
     reconstruction: float = Field(0.0, ge=0)  # weight of the cross-entropy of hidden cells in the generator's loss

@@ -103,6 +103,10 @@ class RowLayout:
         """Return the softmax over each unit's places, (B, P)."""
         return torch.cat([torch.softmax(bucket.cut(logits), dim=2).flatten(1) for bucket in self.buckets], dim=1)
 
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """Return the logarithm of the softmax over each unit's places, (B, P)."""
+        return torch.cat([torch.log_softmax(bucket.cut(logits), dim=2).flatten(1) for bucket in self.buckets], dim=1)
+
     def unit_places(self, unit: int) -> slice:
         """Return the places of the codes of one unit in x."""
         start = int(self.starts[unit])
@@ -190,9 +194,13 @@ class RowDiscriminator(nn.Module):
 class RowProduct(nn.Module):
     """The stored product of a game of rows: the generator, and the referee that chooses among its rows, if any."""
 
-    def __init__(self, generator: RowGenerator, referee: RowDiscriminator | None) -> None:
+    apart: Tensor | None
+
+    def __init__(self, generator: nn.Module, referee: RowDiscriminator | None, apart: Tensor | None = None) -> None:
+        """Args: apart (P, P) bool, symmetric: two codes that never stand in one drawn row; None for no such pairs."""
         super().__init__()
         self.generator, self.referee = generator, referee
+        self.register_buffer("apart", apart)
 
 
 def _buckets(sizes: tuple[int, ...]) -> tuple[Bucket, ...]:

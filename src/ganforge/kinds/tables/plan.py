@@ -13,8 +13,10 @@ import torch
 
 from ganforge.contracts import Game, Task, Tell
 from ganforge.core.seeds import seed_for
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
+from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
@@ -93,6 +95,7 @@ PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that
 REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _choose_referee
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
 STEADY_RATE = 20_000.0  # rows/s that space records and looks where examples were given, not minutes
+NO_REFEREE = "none: among rows drawn unit after unit it found hardly any to prefer (docs/log.md)"
 SIZES: dict[Size, Network] = {
     "tiny": Network(name="rows", latent_size=64, width=64, depth=2),
     "small": Network(name="rows", latent_size=128, width=128, depth=2),
@@ -130,7 +133,7 @@ def choose_rows(draft: Draft, rules: Sequence[tuple[str, str]], count: int) -> R
         ),
         values=("seen", "training values, each as often as it was seen (smooth keeps single values private)"),
         **({} if imputes else {"whole": half}),
-        referee=(0, "none: cells are filled with the best guess, not chosen among rows"),
+        referee=(0, "none: cells are filled with the best guess, not chosen among rows" if imputes else NO_REFEREE),
         candidates=(4, "a few are enough: eight gained nothing over four (docs/log.md)"),
         reconstruction=(
             float(imputes),
@@ -188,8 +191,18 @@ def plan_learning(draft: Draft, table: Table, tell: Tell) -> Recipe:
     asked = draft.request.task
     draft.explain({"task": ASKED if asked else "what can be made of a table: more rows like its own"})
     choose_compute(draft)
-    network = _choose_network(draft)
+    network = _choose_network(draft, table)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
+    if network.name == AUTOREGRESSIVE:
+        choose_learning_alone(draft, BATCH, len(table.train))
+    else:
+        _choose_game(draft, table)
+    _choose_length(draft, table, tell)
+    return draft.recipe()
+
+
+def _choose_game(draft: Draft, table: Table) -> None:
+    """Choose objective and optimiser of a game of two."""
     gamma = gamma_rule(table)
     choose_objective(
         draft,
@@ -203,11 +216,16 @@ def plan_learning(draft: Draft, table: Table, tell: Tell) -> Recipe:
         warmup=(0.0, "none: training begins at independent columns"),
         batch_size=(BATCH, f"from {len(table.train):,} training rows; fewer a step gained nothing, on few rows either"),
     )
-    _choose_length(draft, table, tell)
-    return draft.recipe()
 
 
-def _choose_network(draft: Draft) -> Network:
+def _choose_network(draft: Draft, table: Table) -> Network:
+    if draft.task.name == "generate":
+        alone, why = learns_alone(draft, table)
+        return choose_network_alone(draft, why) if alone else _choose_game_network(draft, why)
+    return _choose_game_network(draft, "residual layers that complete a row from whatever is given of it")
+
+
+def _choose_game_network(draft: Draft, why: str) -> Network:
     size = draft.request.size or ("base" if draft.task.name == "impute" else "small")
     sized = SIZES[size]
     width = (
@@ -217,7 +235,7 @@ def _choose_network(draft: Draft) -> Network:
     )
     return draft.choose(
         Network,
-        name=(sized.name, "residual layers that complete a row from whatever is given of it"),
+        name=(sized.name, why),
         latent_size=(sized.latent_size, "the same for all tables; not tuned"),
         width=(sized.width, ASKED if draft.request.size else width),
         depth=(sized.depth, "more layers gained nothing on Adult"),
@@ -267,22 +285,30 @@ def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
 
     tell("timing", size=draft.request.size or "small")
     choose_pieces(draft, table.train, build=build)
+    alone = draft[Network].name == AUTOREGRESSIVE
     if draft.examples is not None:
         span = for_examples(draft, draft.examples, measure)
-        _choose_referee(draft, table, span.examples)
+        if not alone:
+            _choose_referee(draft, table, span.examples)
+    elif alone:
+        span = enough(for_minutes(draft, PACE, measure), len(table.train))
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, table, span.examples)
         span = _without_referee(draft, span)
-    generates = draft.task.name == "generate"
+    measure_of_best = {
+        "likelihood": "how likely held-out rows are: on few rows the network soon knows the others by heart",
+        "table_quality": "columns and pairs together: the last rows of a run need not be its best",
+        "filling": "numbers and categories together: on few rows the network soon knows them by heart",
+    }
+    best_by = "table_quality" if draft.task.name == "generate" else "filling"
+    best_by = "likelihood" if alone else best_by
     choose_length(
         draft,
         PACE,
         span,
         look_samples=(4000, "as many held-out rows, or fewer, stand beside them"),
-        best_by=("table_quality", "columns and pairs together: the last rows of a run need not be its best")
-        if generates
-        else ("filling", "numbers and categories together: on few rows the network soon knows them by heart"),
+        best_by=(best_by, measure_of_best[best_by]),
         patience_looks=(
             PATIENCE_LOOKS,
             "so many looks without a better one are no chance: what is left would be wasted",

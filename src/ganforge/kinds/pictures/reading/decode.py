@@ -43,13 +43,14 @@ BEGINNINGS = (  # (place, bytes) of a file -> what it is
     (0, b"II*\0", "TIFF"), (0, b"MM\0*", "TIFF"), (0, b"II+\0", "TIFF"), (0, b"MM\0+", "TIFF"), (0, b"\x89PNG", "PNG"),
     (0, b"\xff\xd8\xff", "JPEG"), (0, b"GIF8", "GIF"), (8, b"WEBP", "WebP"), (0, b"BM", "BMP"), (4, b"ftyphei", "HEIC"),
     (4, b"ftypmif", "HEIC"), (4, b"ftypavif", "AVIF"), (0, b"8BPS", "Photoshop file"), (0, b"\xff\x0a", "JPEG XL"),
-    (4, b"JXL ", "JPEG XL"), (4, b"jP  ", "JPEG 2000"), (0, b"%PDF", "PDF"), (0, b"P5", "PGM"), (0, b"P6", "PPM"),
+    (4, b"JXL ", "JPEG XL"), (4, b"jP  ", "JPEG 2000"), (0, b"%PDF", "PDF"),
 )  # fmt: skip
-FRAMES, SIXTEEN, INKS = "several frames or pages", "16 bits a colour", "a colour space of its own"
+FRAMES, SIXTEEN = "several frames or pages", "16 bits a colour"
+SPACES = ("CMYK", "LAB", "HSV")  # modes that RGB is made of
 LOSSES = {  # what a file holds besides what is read of it -> what is read
     FRAMES: "only the first of them is read",
     SIXTEEN: "only the upper 8 are read",
-    INKS: "it is converted to RGB, without a colour profile",
+    **{f"{mode} colours": "converted to RGB, without a colour profile" for mode in SPACES},
 }
 T = TypeVar("T")
 Done = TypeVar("Done")
@@ -134,8 +135,8 @@ def _losses(image: Image.Image) -> Iterator[str]:
         yield FRAMES
     if not _is_deep(image) and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
         yield SIXTEEN
-    if image.mode in ("CMYK", "LAB", "HSV"):
-        yield INKS
+    if image.mode in SPACES:
+        yield f"{image.mode} colours"
 
 
 class Losses:

@@ -24,7 +24,7 @@ from ganforge.errors import DataError, RunError
 from ganforge.kinds.pictures.reading.arrays import CHUNK, IN_MEMORY, Array, MappedArray
 from ganforge.kinds.pictures.reading.part import Part, Pixels, Survey, Target
 
-VERSION = 1  # of decoded pictures in the cache: a new number invalidates old ones
+VERSION = 2  # of decoded pictures in the cache: a new number invalidates old ones
 
 
 def cache_folder() -> Path:

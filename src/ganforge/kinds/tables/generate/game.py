@@ -16,8 +16,11 @@ from torch import Tensor, nn
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import Draws, generator_for, seed_for
 from ganforge.engine.fit import FitSettings, fit
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.columns import RowSettings
+from ganforge.kinds.tables.generate.draw import Chain
+from ganforge.kinds.tables.generate.likelihood import likelihood_game
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import optimiser_settings
@@ -31,25 +34,35 @@ ROUNDS = 6  # of match_shares
 LATENTS, AT_ONCE = 32_768, 8_192  # latents over which shares are averaged; so many in one pass
 RAREST = 1e-6  # share below which a code is not moved: its logarithm would be noise
 REFEREE_RATE = 1e-3  # learning rate
+REFEREE_WIDTH, REFEREE_DEPTH = 256, 2  # of the referee of an autoregressive generator
 MEASURED_ROWS = 5_000  # held-out rows on which the referee's trust is measured
 TRUSTS = torch.linspace(0, 1, 11)
 
 
-def build_row_networks(network: Network, sizes: Sequence[int]) -> tuple[RowGenerator, RowDiscriminator]:
-    """Build generator and discriminator; the discriminator is twice as wide (docs/log.md)."""
+def build_row_networks(
+    network: Network, sizes: Sequence[int]
+) -> tuple[RowGenerator | AutoregressiveGenerator, RowDiscriminator]:
+    """Build generator and discriminator, which is twice as wide (docs/log.md); an autoregressive one has a referee."""
     units = tuple(sizes)
-    latent_size, width, depth = (network.need(dial) for dial in ("latent_size", "width", "depth"))
-    return RowGenerator(units, latent_size, width, depth), RowDiscriminator(units, 2 * width, depth)
+    width, depth = network.need("width"), network.need("depth")
+    if network.name == AUTOREGRESSIVE:
+        return AutoregressiveGenerator(units, width, depth), RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
+    return RowGenerator(units, network.need("latent_size"), width, depth), RowDiscriminator(units, 2 * width, depth)
 
 
 def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Feed | None = None) -> Game:
-    """Build networks from the recipe's seed, on its device, starting from independent columns."""
+    """Build networks from the recipe's seed, on its device, starting from independent columns.
+
+    An autoregressive generator learns alone, by likelihood; any other one against a discriminator.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
     generator.start_from(code_shares(codec, train))
     for network in (generator, discriminator):
         network.to(recipe.compute.device)
+    if isinstance(generator, AutoregressiveGenerator):
+        return likelihood_game(recipe, generator, RowLayout(codec.sizes, recipe.compute.device))
     return row_game(recipe, codec, generator, discriminator, held_out)
 
 
@@ -222,7 +235,7 @@ def _shares(
 
 
 def train_referee(
-    recipe: Recipe, codec: TableCodec, generator: RowGenerator, train: Feed, held_out: Feed
+    recipe: Recipe, codec: TableCodec, generator: nn.Module, train: Feed, held_out: Feed
 ) -> RowDiscriminator:
     """Train a discriminator after the game to distinguish generated rows from real ones.
 
@@ -240,7 +253,7 @@ def train_referee(
         _, referee = build_row_networks(recipe.network, codec.sizes)
     referee.to(device)
     objective = OBJECTIVES["nonsaturating"]()  # its discriminator's side is plain logistic regression
-    latent_size, units = recipe.network.need("latent_size"), len(codec.units)
+    latent_size, units = recipe.network.latent_size or 0, len(codec.units)
 
     def score_loss(turn: Turn) -> Loss:
         real = layout.one_hot(turn.batch["x"])
@@ -282,6 +295,8 @@ def _generated(
 
     Args: real (B, P); given (B, U) ones where a cell is given, or None.
     """
+    if isinstance(generator, AutoregressiveGenerator):
+        return layout.one_hot(Chain(generator, layout).draw(len(real), random)[0])
     latent = torch.randn(len(real), latent_size, generator=random, device=random.device)
     if given is None:
         return layout.one_hot(layout.draw_codes(generator(latent), random)[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +19,20 @@ from ganforge.contracts import Observer, Plain
 from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec, codec_content, restore_codec
-from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
 from ganforge.kinds.tables.generate.anomaly import score_table
 from ganforge.kinds.tables.generate.balance import Part, balanced_parts, blocks_of_parts, fair_parts
+from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.game import build_row_networks
+from ganforge.kinds.tables.generate.latents import LatentRows, allowed_codes
 from ganforge.kinds.tables.generate.predict import predict_table
+from ganforge.kinds.tables.generate.rare import rare_conditions
 from ganforge.kinds.tables.generate.seeds import SeededRows
-from ganforge.kinds.tables.networks import NEVER, RowLayout, RowProduct
+from ganforge.kinds.tables.networks import RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.write import write_table
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
 BLOCK = 8_192  # rows drawn at once: another number would give other rows for the same seed
 GUESSES = 16  # latents whose answers a best guess averages
 MOST_EMPTY = 20  # blocks without a row whose computed columns meet their conditions
-POOL = 6  # latents drawn for each row under conditions, of which one is kept
+ALMOST_NONE = 1e-6  # share of codes other than the drawn one, for where rules or conditions forbid that
 NEW_ROWS = {"sample RUN -n 1000 --out new.csv": "new rows"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps
     "generate": NEW_ROWS,
@@ -54,7 +58,7 @@ class RowModel:
     """A generator of rows of codes, and the codec that converts them to a table."""
 
     network: RowProduct
-    latent_size: int
+    latent_size: int  # 0 where the generator is autoregressive
     codec: TableCodec
     candidates: int = 1  # drawn for each row where there is a referee, which takes one
     task: str = "generate"
@@ -121,29 +125,56 @@ class RowModel:
         parts = []
         for first in range(0, row_count(plain), BLOCK):
             part = self.codec.solved(take(plain, slice(first, first + BLOCK)))
-            shares = self.shares(part, 1 if draw else GUESSES, generator_for(seed, "complete rows", step=first))
+            random_latents = generator_for(seed, "complete rows", step=first)
+            shares = self.drawn_shares(part, random_latents) if draw else self.shares(part, GUESSES, random_latents)
             random = np.random.default_rng(seed_for(seed, "complete values", step=first)) if draw else None
             parts.append(fill(self.codec, part, shares, random))
         return joined(parts)
 
     @torch.no_grad()
     def shares(self, plain: Plain, passes: int, random: torch.Generator) -> list[NDArray[np.float64]]:
-        """Return the probability of each code of each unit in rows (N,), given their cells: (N, K) for each unit."""
-        device, layout = next(self.network.parameters()).device, self.layout
-        codes = self.codec.encode(plain)
-        given = torch.from_numpy(given_cells(self.codec, plain, codes)).float().to(device)
-        known = torch.from_numpy(codes).long().clamp_min(0).to(device)
+        """Return the probability of each code of each unit in rows (N,), given their cells: (N, K) for each unit.
+
+        Args: passes latents that are averaged; an autoregressive generator has none, and takes one pass.
+        """
+        layout = self.layout
+        known, given = self._known(plain)
+        passes = 1 if self.chain else passes
         total = sum(layout.probabilities(self.logits(known, given, random)).double() for _ in range(passes))
         shares = (torch.as_tensor(total) / passes).cpu().numpy()
         return [shares[:, layout.unit_places(unit)] for unit in range(len(self.codec.units))]
 
     @torch.no_grad()
+    def drawn_shares(self, plain: Plain, random: torch.Generator) -> list[NDArray[np.float64]]:
+        """Return shares as `shares` does, from which cells that are drawn one by one fit each other all the same.
+
+        They are those of one latent; or almost 1 for codes that were drawn one after the other.
+        """
+        if not self.chain:
+            return self.shares(plain, 1, random)
+        known, given = self._known(plain)
+        drawn = self.chain.complete(torch.where(given > 0, known, -1), random)
+        chances = self.shares(plain, 1, random)
+        ones = [np.eye(size)[codes] for size, codes in zip(self.codec.sizes, drawn.T.cpu().numpy(), strict=True)]
+        return [one + ALMOST_NONE * chance for one, chance in zip(ones, chances, strict=True)]
+
+    def _known(self, plain: Plain) -> tuple[Tensor, Tensor]:
+        """Return the codes of rows (N,), at least 0, and ones where they are given, both (N, U)."""
+        device = next(self.network.parameters()).device
+        codes = self.codec.encode(plain)
+        given = torch.from_numpy(given_cells(self.codec, plain, codes)).float().to(device)
+        return torch.from_numpy(codes).long().clamp_min(0).to(device), given
+
+    @torch.no_grad()
     def logits(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
         """Return the generator's logits (B, P). Args: codes (B, U); given (B, U), the mask of those that count."""
         layout = self.layout
+        shown = layout.one_hot(codes) * layout.spread(given)
+        if self.chain:
+            completed: Tensor = self.chain.generator(shown, layout) / self.temperature
+            return completed
         latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
-        shown = torch.cat([layout.one_hot(codes) * layout.spread(given), given], dim=1)
-        told: Tensor = self.network.generator(latent, shown) / self.temperature
+        told: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1)) / self.temperature
         return told
 
     @property
@@ -151,20 +182,25 @@ class RowModel:
         """Return the layout of codes."""
         return RowLayout(self.codec.sizes, next(self.network.parameters()).device)
 
+    @property
+    def chain(self) -> Chain | None:
+        """Return how an autoregressive generator draws; None for another one."""
+        generator = self.network.generator
+        if not isinstance(generator, AutoregressiveGenerator):
+            return None
+        return Chain(generator, self.layout, self.network.apart, self.temperature)
+
     @torch.no_grad()
     def _codes(self, asked: AskedByUnit, random: torch.Generator) -> NDArray[np.int32]:
         """Draw codes (BLOCK, U) that meet the conditions: of several candidates for a row the referee's choice."""
-        referee, layout = self.network.referee, self.layout
-        device = next(self.network.parameters()).device
-        allowed = {place: torch.from_numpy(self.codec.units[place].allowed(asked[place])).to(device) for place in asked}
-        bound = {place: codes for place, codes in allowed.items() if not codes.all() or self._is_gap(place)}
-        logits = self._whole(self._latents(bound, asked, random)) + self._forbidden(bound)
+        referee, layout, chain = self.network.referee, self.layout, self.chain
         count = self.candidates if referee is not None else 1
-        rows = layout.draw_codes(logits, random, count)  # (count, B, U)
-        for place in sorted(bound):
-            if self._is_gap(place):
-                for row in rows:  # each a view
-                    row[:, place] = self._gap_codes(place, asked[place], row, logits, random)[0]
+        if chain:
+            restricted = {place: partial(allowed_codes, self.codec, place, asked[place]) for place in asked}
+            rows = chain.draw(BLOCK, random, restricted, count)
+        else:
+            by_latent = LatentRows(self.network.generator, self.layout, self.codec, self.latent_size, self.temperature)
+            rows = by_latent.draw(asked, count, BLOCK, random)
         if referee is None or count == 1:
             return rows[0].cpu().numpy().astype(np.int32)
         places = (rows + layout.starts).flatten(0, 1)  # (count * B, U)
@@ -172,74 +208,6 @@ class RowModel:
         taken = torch.multinomial(torch.softmax(scores, dim=1).cpu(), 1, generator=random)[:, 0]
         best = rows[taken.to(rows.device), torch.arange(BLOCK, device=rows.device)]
         return best.cpu().numpy().astype(np.int32)
-
-    def _latents(self, bound: Mapping[int, Tensor], asked: AskedByUnit, random: torch.Generator) -> Tensor:
-        """Draw latents (BLOCK, Z); under conditions those that make them likely.
-
-        Given its latent, a row's codes are independent, so the probability that it meets conditions is a product over
-        units. Latents are resampled in proportion to it (sampling importance resampling: Rubin 1987), which is the
-        generator's own conditional distribution: it includes whatever depends on a condition.
-        """
-        device = next(self.network.parameters()).device
-        if not bound:
-            return torch.randn(BLOCK, self.latent_size, generator=random).to(device)
-        latents, weights = [], []
-        for _ in range(POOL):
-            latent = torch.randn(BLOCK, self.latent_size, generator=random).to(device)
-            logits = self._whole(latent)
-            latents.append(latent)
-            weights.append(self._log_likely(bound, asked, logits, random))
-        likely = torch.softmax(torch.cat(weights).double(), dim=0).cpu()
-        chosen = torch.multinomial(likely, BLOCK, replacement=True, generator=random).to(device)
-        return torch.cat(latents)[chosen]
-
-    def _whole(self, latent: Tensor) -> Tensor:
-        """Return the logits (B, P) of whole rows. Args: latent (B, Z)."""
-        logits: Tensor = self.network.generator(latent) / self.temperature
-        return logits
-
-    def _log_likely(
-        self, bound: Mapping[int, Tensor], asked: AskedByUnit, logits: Tensor, random: torch.Generator
-    ) -> Tensor:
-        """Return the logarithm of the probability that rows of logits (B, P) meet all conditions, (B,)."""
-        total = torch.zeros(len(logits), device=logits.device)
-        drawn = self.layout.draw_codes(logits + self._forbidden(bound), random)[
-            0
-        ]  # where a gap begins, it must be drawn
-        for place, allowed in bound.items():
-            if self._is_gap(place):
-                total += self._gap_codes(place, asked[place], drawn, logits, random)[1]
-            else:
-                part = logits[:, self.layout.unit_places(place)]
-                total += torch.logsumexp(part[:, allowed], dim=1) - torch.logsumexp(part, dim=1)
-        return total
-
-    def _gap_codes(
-        self, place: int, conditions: tuple[Condition, ...], rows: Tensor, logits: Tensor, random: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Draw codes (B,) of a gap that lead to an allowed value above the lower columns of rows (B, U).
-
-        Also return the logarithm of the probability of these codes, (B,).
-        """
-        unit = self.codec.units[place]
-        assert isinstance(unit, GapUnit)
-        drawn = rows.cpu().numpy().astype(np.int32)
-        least, most = (self.codec.bounds(drawn, unit, end) for end in ("least", "most"))
-        may = torch.from_numpy(unit.allowed_above(least, most, conditions)).to(logits.device)
-        part = logits[:, self.layout.unit_places(place)]
-        shares = torch.softmax(part, dim=1) * may + 1e-12 * may
-        codes = torch.multinomial(shares.cpu(), 1, generator=random)[:, 0].to(logits.device)
-        return codes, shares.sum(dim=1).log()
-
-    def _forbidden(self, bound: Mapping[int, Tensor]) -> Tensor:
-        """Return what to add to logits (P,) so that no code is drawn that cannot meet a condition."""
-        forbidden = torch.zeros(self.layout.width, device=next(self.network.parameters()).device)
-        for place, allowed in bound.items():
-            forbidden[self.layout.unit_places(place)] = torch.where(allowed, 0.0, NEVER)
-        return forbidden
-
-    def _is_gap(self, place: int) -> bool:
-        return isinstance(self.codec.units[place], GapUnit)
 
     # ---- the methods of contracts.Model
 
@@ -323,6 +291,11 @@ class RowSamples:
         columns = self.model.codec.columns
         return as_objects(from_plain(joined(list(self._plain())), columns), columns)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know of these rows."""
+        return rare_conditions(self.model.codec, self.conditions)
+
     def write(self, out: Path, *, force: bool) -> Path:
         """Write a table's file as the rows are drawn. Raises: InputError, StorageError."""
         return write_table(self.blocks(), out, self.model.codec.columns, force=force)
@@ -358,7 +331,9 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
 
         def build() -> RowProduct:
             generator, referee = build_row_networks(network, codec.sizes)
-            return RowProduct(generator, referee if judged else None)
+            width = RowLayout(codec.sizes).width if network.name == AUTOREGRESSIVE else None
+            apart = torch.zeros(width, width, dtype=torch.bool) if width else None
+            return RowProduct(generator, referee if judged else None, apart)
 
         product = built(folder, build, "network/").to(device)
-    return RowModel(product, network.need("latent_size"), codec, candidates, content["task"])
+    return RowModel(product, network.latent_size or 0, codec, candidates, content["task"])

@@ -107,7 +107,7 @@ def rows_from(model: RowModel, given: Plain, conditions: Sequence[Condition], se
     candidates, weights = [], []
     some = asked or codec.computed or model.network.referee is not None
     for _ in range((1 + 3 * bool(codec.computed)) * CANDIDATES if some else 1):
-        shares = model.shares(whole, 1, random)
+        shares = model.drawn_shares(whole, random)
         candidates.append(fill(codec, whole, shares, values, asked, complete=False))
         kept = codec.keeps(candidates[-1], asked)  # of computed columns
         weights.append(_log_likely(model, whole, shares, asked) + _scores(model, candidates[-1]) - NEVER * ~kept)

@@ -16,11 +16,14 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
 from ganforge.kinds.tables.figures.evaluation import write_figures
+from ganforge.kinds.tables.generate.apart import pairs_apart
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
+from ganforge.kinds.tables.generate.likelihood import held_out_likelihood
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.linked.source import holds_several
 from ganforge.kinds.tables.linked.task import LinkedJob, join_tables, plan_tables, reopen_tables
@@ -33,6 +36,7 @@ from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
+from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Page
@@ -50,7 +54,8 @@ class GenerateRows(Task):
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
-        name: TABLE_MEANINGS[name].better for name in TABLE_QUICK
+        **{name: TABLE_MEANINGS[name].better for name in TABLE_QUICK},
+        "likelihood": "higher",
     }
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
@@ -59,8 +64,9 @@ class GenerateRows(Task):
         judged="generated rows",
         samples="Columns of generated rows",
         caption="How the values of generated rows are spread, over those of real rows",
-        story="Two networks learn against each other: the generator makes rows, the discriminator tells them from real "
-        "ones. Each chart shows rows that the generator made at that moment, over real rows that training never saw.",
+        story="The generator learns to write rows like the table's: unit after unit, by how likely the real ones are, "
+        "or in a game against a discriminator that tells its rows from real ones; recipe.json says which. Each chart "
+        "shows rows that the generator made at that moment, over real rows that training never saw.",
         wide=True,
     )
 
@@ -91,7 +97,11 @@ class GenerateRows(Task):
         drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
         write_whole(run.sample_grid(examples), drawn)
         job.tell("sampled", path=str(run.sample_grid(examples)))
-        return quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
+        quality = quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
+        if isinstance(product, AutoregressiveGenerator):
+            layout = RowLayout(job.table.codec.sizes, job.recipe.compute.device)
+            quality |= with_ends({"likelihood": held_out_likelihood(product, layout, job.table.held_out)})
+        return quality
 
     def evaluate(self, job: RowsJob, run: Run, product: nn.Module) -> Evaluation:
         """Return every measure with floor and rivals, and the verdict.
@@ -174,17 +184,20 @@ class RowsJob(Job):
 
     def finish(self, product: nn.Module) -> nn.Module:
         """Return the generator with its columns at their shares, and a referee, if the recipe asks for one."""
-        assert isinstance(product, RowGenerator)
+        assert isinstance(product, RowGenerator | AutoregressiveGenerator)
         self.tell("settling")
-        begun, table, referee = perf_counter(), self.table, None
-        if self.recipe.task == "generate":
+        begun, table, referee, apart = perf_counter(), self.table, None, None
+        if isinstance(product, RowGenerator) and self.recipe.task == "generate":
             layout = RowLayout(table.codec.sizes, self.recipe.compute.device)
             shares = code_shares(table.codec, table.train).to(self.recipe.compute.device)
             match_shares(product, layout, shares, self.recipe.network.need("latent_size"), self.recipe.seed)
         if self.recipe.section(RowSettings).referee:
             referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
+        if isinstance(product, AutoregressiveGenerator):
+            apart = pairs_apart(table.codec, table.train, self.recipe.section(RowSettings).need("unseen"))
+            apart = apart.to(self.recipe.compute.device)
         self.tell("settled", seconds=perf_counter() - begun)
-        return RowProduct(product, referee)
+        return RowProduct(product, referee, apart)
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """Write model.json and model.safetensors: all that `sample` needs."""
@@ -200,9 +213,11 @@ class RowsJob(Job):
 
     def model(self, product: nn.Module) -> RowModel:
         """Return the product as a model of rows."""
-        whole = product if isinstance(product, RowProduct) else RowProduct(product, None)  # type: ignore[arg-type]
-        latent_size, rows = self.recipe.network.need("latent_size"), self.recipe.section(RowSettings)
-        return RowModel(whole, latent_size, self.table.codec, rows.candidates, self.recipe.task)
+        whole = product if isinstance(product, RowProduct) else RowProduct(product, None)
+        rows = self.recipe.section(RowSettings)
+        return RowModel(
+            whole, self.recipe.network.latent_size or 0, self.table.codec, rows.candidates, self.recipe.task
+        )
 
 
 def inspect_asked(request: Request) -> InspectedTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from ganforge.kinds.tables.linked.source import DATABASE
 from ganforge.kinds.tables.linked.tables import context_units
 from ganforge.kinds.tables.linked.write import check_place, write_tables
 from ganforge.kinds.tables.networks import RowProduct
-from ganforge.kinds.tables.reading.arrays import from_plain, joined, take
+from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.rules.conditions import Condition
 from ganforge.recipe import Network, Recipe
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 TOGETHER = 1_024  # families drawn at once: another number would give other rows for the same seed
 MOST_CHILDREN = 1_000_000  # of a parent
+MOST_TRIES = 100  # to draw a child whose computed columns keep their rules
 REDRAWN = 10  # times that a child is drawn again whose computed columns break a rule
 PARTS = ("parents", "children")
 NEXT_STEPS = {"sample RUN -n 1000 --out new/": "a folder with both tables: 1,000 parents and their children"}
@@ -60,25 +61,18 @@ class LinkedModel:
     parents: RowModel
     children: RowModel
 
-    def families(
-        self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0, children: bool = True
-    ) -> Iterator[Families]:
+    def families(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Iterator[Families]:
         """Yield `count` parents with their children, TOGETHER at a time; the first do not depend on `count`.
 
-        Args: conditions on the parents; children whether they are drawn at all.
+        Args: conditions on the parents.
         """
-        whole, made, first = -(-count // TOGETHER) * TOGETHER, 0, 0
-        for block in self.parents.blocks(whole, conditions=conditions, seed=seed):
-            size = len(block[self.relation.count])
-            for begin in range(0, size, TOGETHER):
-                if first >= count:
-                    return
-                parents = take(block, slice(begin, begin + TOGETHER))
-                drawn = self._children(parents, seed, first, made) if children else Families(parents, {}, _NONE)
-                made += len(drawn.owner)
-                first += TOGETHER
-                wanted = np.arange(TOGETHER) < count - (first - TOGETHER)
-                yield drawn.chosen(wanted) if not wanted.all() else drawn
+        whole, made = -(-count // TOGETHER) * TOGETHER, 0
+        blocks = self.parents.blocks(whole, conditions=conditions, seed=seed)
+        for first, parents in zip(range(0, whole, TOGETHER), _regrouped(blocks), strict=True):
+            drawn = self._children(parents, seed, first, made)
+            made += len(drawn.owner)
+            wanted = np.arange(first, first + TOGETHER) < count
+            yield drawn if wanted.all() else drawn.chosen(wanted)
 
     def draw(self, count: int, *, seed: int = 0) -> Families:
         """Return all families at once."""
@@ -105,7 +99,7 @@ class LinkedModel:
             context |= {previous(column.name): last[column.name][rows] for column in own}
             with np.errstate(invalid="ignore"):
                 context |= {mean(c.name): sums[c.name][rows] / seen[c.name][rows] for c in relation.averaged}
-            drawn = self._next(context, random, values, device)
+            drawn = self._kept(context, random, values, device)
             for column in own:
                 last[column.name][rows] = drawn[column.name]
             for column in relation.averaged:
@@ -121,6 +115,29 @@ class LinkedModel:
             if column.kind == "identifier":
                 children[column.name] = fresh_identifiers(column, len(owner), values, start=made)
         return Families(parents, children, owner[order])
+
+    def _kept(
+        self, context: Plain, random: torch.Generator, values: np.random.Generator, device: torch.device
+    ) -> Plain:
+        """Draw one child for each context (N,), again where a computed column would break a rule or leave its range.
+
+        Raises: InputError for a context in which MOST_TRIES children do.
+        """
+        drawn = self._next(context, random, values, device)
+        if not self.children.codec.computed:
+            return drawn
+        for _ in range(MOST_TRIES):
+            off = np.flatnonzero(~self.children.codec.keeps(drawn, {}))
+            if not len(off):
+                return drawn
+            again = self._next(take(context, off), random, values, device)
+            for name, cells in drawn.items():
+                cells[off] = again[name]
+        raise InputError(
+            f"{len(off):,} rows of {self.relation.child.name} cannot be drawn.",
+            "In their families no row keeps all rules of its computed columns.",
+            "Use another seed, or train with fewer rules.",
+        )
 
     @torch.no_grad()
     def _next(
@@ -181,19 +198,18 @@ class LinkedModel:
     # ---- the methods of contracts.Model
 
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> LinkedSamples:
-        """Draw `count` parents and their children. Args: asked where, conditions on the parents.
+        """Draw `count` parents and their children. Args: asked where, conditions on the parents; temperature.
 
-        Raises: InputError for a bad number, or what no generated row could meet.
+        Raises: InputError for a bad number, what no generated row could meet, or an option for one table alone.
         """
         if count < 1 or count != int(count):
             raise InputError(
                 f"{count} rows cannot be drawn.", "It must be a whole number from 1 on.", "Draw, for example, 64."
             )
-        for name in asked:
-            if name != "where":
-                raise InputError(
-                    f"--{name} was given, and this run draws two tables.", "It is of single ones.", "Leave it out."
-                )
+        for name in asked.keys() - {"where", "temperature"}:
+            raise InputError(
+                f"--{name} was given, and this run draws two tables.", "It is of single ones so far.", "Leave it out."
+            )
         where = asked.get("where") or ()
         for condition in [where] if isinstance(where, str) else where:
             if str(condition).strip("'\" ").startswith(f"{self.relation.child.name}."):
@@ -202,12 +218,15 @@ class LinkedModel:
                     "Children are drawn after their parents, and conditions can be on those alone.",
                     f"Write one on {self.relation.parent.name}, or filter the rows.",
                 )
-        return LinkedSamples(self, int(count), self.parents.conditions(where), seed)
+        temperature = asked.get("temperature", 1.0)
+        parents, children = (replace(model, temperature=temperature) for model in (self.parents, self.children))
+        model = LinkedModel(self.relation, parents, children)
+        return LinkedSamples(model, int(count), parents.conditions(where), seed)
 
     def write(self, samples: LinkedSamples, out: Path, *, force: bool) -> Path:
         """Write a folder with a file for each table, or a SQLite database. Raises: InputError, StorageError."""
         check_place(out, samples.model.relation, force=force)
-        return write_tables(samples.blocks, out, samples.model.relation)
+        return write_tables(samples.blocks(), out, samples.model.relation)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Raise InputError: two tables are only drawn."""
@@ -244,6 +263,17 @@ class LinkedModel:
 
 
 _NONE: NDArray[np.int64] = np.empty(0, np.int64)
+
+
+def _regrouped(blocks: Iterator[Plain]) -> Iterator[Plain]:
+    """Regroup rows in parts of exactly TOGETHER."""
+    waiting: list[Plain] = []
+    for block in blocks:
+        rows = joined([*waiting, block])
+        count = row_count(rows)
+        for first in range(0, count - count % TOGETHER, TOGETHER):
+            yield take(rows, slice(first, first + TOGETHER))
+        waiting = [take(rows, slice(count - count % TOGETHER, count))]
 
 
 def together(parts: Sequence[Families]) -> Families:

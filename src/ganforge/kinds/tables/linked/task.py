@@ -19,6 +19,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.seeds import generator_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
 from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData
 from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
@@ -51,6 +52,12 @@ def plan_tables(draft: Draft, tell: Tell) -> LinkedJob:
     if request.options.get("plan") or request.label not in (None, "none"):
         given = "--plan" if request.options.get("plan") else f"--label {request.label}"
         raise RecipeError(f"{given} was given with two tables.", "It is for one table alone so far.", "Leave it out.")
+    if draft.pinned.get("network.name") == AUTOREGRESSIVE:
+        raise RecipeError(
+            f"The network {AUTOREGRESSIVE!r} was given with two tables.",
+            "Parents and children are learned in one game, which it does not play.",
+            "Leave it out.",
+        )
     inspected = inspect_tables(request.source, request.options.get("rules", ()))
     relation, families = inspected.relation, inspected.families
     tell("reading", count=len(families) + len(families.owner), source=request.source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from ganforge.kinds.tables.reading.write import write_table
 if TYPE_CHECKING:
     import pandas as pd
 
-Blocks = Callable[[], Iterator["dict[str, pd.DataFrame]"]]
+Blocks = Iterable["dict[str, pd.DataFrame]"]
 TYPES = {"integer": "INTEGER", "decimal": "REAL"}  # of SQLite; other columns are TEXT
 
 
@@ -54,7 +54,7 @@ def check_place(out: Path, relation: Relation, *, force: bool) -> None:
 
 
 def write_tables(blocks: Blocks, out: Path, relation: Relation) -> Path:
-    """Write both tables, whole or not at all. Args: blocks gives the same frames whenever it is called.
+    """Write both tables, whole or not at all. Args: blocks both tables by name, a part at a time.
 
     Raises: StorageError.
     """
@@ -62,10 +62,17 @@ def write_tables(blocks: Blocks, out: Path, relation: Relation) -> Path:
         write_through(out, lambda file: file.write(_database(blocks, relation)))
         return out
 
+    parents: list[pd.DataFrame] = []  # which are fewer, wait in memory until the children are written
+
+    def children() -> Iterator[pd.DataFrame]:
+        for frames in blocks:
+            parents.append(frames[relation.parent.name])
+            yield frames[relation.child.name]
+
     def fill(folder: Path) -> None:
-        for name, file in files_of(relation).items():
-            frames = (frames[name] for frames in blocks())
-            write_table(frames, folder / file, relation.written[name], force=True)
+        files, columns = files_of(relation), relation.written
+        for table, frames in ((relation.child.name, children()), (relation.parent.name, parents)):
+            write_table(frames, folder / files[table], columns[table], force=True)
 
     write_tree(out, fill)
     return out
@@ -77,7 +84,7 @@ def _database(blocks: Blocks, relation: Relation) -> bytes:
         for name, theirs in relation.written.items():
             listed = ", ".join(_declared(column, name, relation) for column in theirs)
             database.execute(f"CREATE TABLE {_quoted(name)} ({listed})")
-        for frames in blocks():
+        for frames in blocks:
             for name, theirs in relation.written.items():
                 marks = ", ".join("?" * len(theirs))
                 rows = zip(*(_cells(frames[name], column) for column in theirs), strict=True)

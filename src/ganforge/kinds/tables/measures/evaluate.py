@@ -15,6 +15,7 @@ from ganforge.contracts import Plain
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import FEWEST_COMPARED, Column, learned
 from ganforge.kinds.tables.measures.blocks import table_blocks
+from ganforge.kinds.tables.measures.rare_values import rare_sentences
 from ganforge.kinds.tables.measures.rivals import SENTENCE, rivals_of
 from ganforge.kinds.tables.measures.scoring import MOST_ROWS, Real, Score, subset
 from ganforge.kinds.tables.measures.verdict import (
@@ -99,6 +100,7 @@ def evaluate_table(
         for column in real.coding.columns
         for value in lost_values(column, real.train[column.name], rows[column.name])
     ]
+    rare = rare_sentences(real.train, rows, columns)[:1]
     facts = {
         "columns": listed_columns,
         "pairs": _pairs(real, rows, (mine, best, copula)),
@@ -123,7 +125,7 @@ def evaluate_table(
             copula,
             scores["independent columns"],
             held_out=row_count(real.held_out),
-            off=[column["sentence"] for column in listed_columns if column["sentence"]],
+            off=[*rare, *(column["sentence"] for column in listed_columns if column["sentence"])],
             lost=lost,
             columns=columns,
             label=label,

@@ -176,7 +176,7 @@ def unused_numbers(profile: Profile) -> tuple[int, int, str | None] | None:
     above the largest; None where they have no such number of digits.
     """
     digits, largest, used = profile.pattern.digits, profile.pattern.largest, profile.pattern.numbers
-    if profile.whole_type and 0 <= profile.minimum <= profile.maximum <= EXACT and profile.step is None:
+    if profile.whole_type and profile.step is None and 0 <= profile.minimum <= profile.maximum <= EXACT:
         lengths = {len(f"{end:.0f}") for end in (profile.minimum, profile.maximum)}
         digits = (max(lengths), 10 ** (max(lengths) - 1)) if len(lengths) == 1 else None
         largest, used = int(profile.maximum), profile.distinct.known.view(np.int64)

@@ -1,5 +1,4 @@
-"""Rules that every generated row surely keeps: `start <= end`, `city -> country`, `unique id`, `0 <= age <= 99`,
-`total = net + tax`."""
+"""Rules that every generated row surely keeps: `start <= end`, `city -> country`, `unique id`, `total = a + b`."""
 
 from __future__ import annotations
 
@@ -143,9 +142,9 @@ def _read_computed(text: str, columns: Mapping[str, Column]) -> Rule | None:
                 unread = unread or error
             else:
                 return _checked(Computed(name, expression, equation[1] == "="), text, columns)
-    if unread:
-        raise unread
-    return None
+    if unread is None:
+        return None
+    raise unread
 
 
 def _compared(pair: Comparison, text: str, columns: Mapping[str, Column]) -> Rule:
@@ -267,20 +266,19 @@ def computed_of(rules: Iterable[Rule]) -> dict[str, Computed]:
 
 def _refuse_computed(merged: Iterable[Rule], fixed: Collection[str], columns: Sequence[Column]) -> None:
     """Raises: RecipeError for a column that is computed twice, from itself, or is kept by a rule of seen values too."""
-    seen = {rule.column for rule in merged if isinstance(rule, Seen)}
-    computed: dict[str, Computed] = {}
-    for rule in merged:
-        if isinstance(rule, Computed):
+    computed = [rule for rule in merged if isinstance(rule, Computed)]
+    taken = {*fixed, *(rule.column for rule in merged if isinstance(rule, Seen))}
+    for rule in computed:
+        if rule.target in taken:
             words = rule_in_words(rule, columns)
-            if rule.target in computed or rule.target in fixed or rule.target in seen:
-                raise RecipeError(
-                    f"The column {rule.target!r} is in {words!r} and in another rule that decides its values.",
-                    "Both cannot be kept with certainty.",
-                    "Leave one of the two out.",
-                )
-            computed[rule.target] = rule
+            raise RecipeError(
+                f"The column {rule.target!r} is in {words!r} and in another rule that decides its values.",
+                "Both cannot be kept with certainty.",
+                "Leave one of the two out.",
+            )
+        taken.add(rule.target)
     try:
-        TopologicalSorter({name: columns_of(rule.expression) for name, rule in computed.items()}).prepare()
+        TopologicalSorter({rule.target: columns_of(rule.expression) for rule in computed}).prepare()
     except CycleError as error:
         raise RecipeError(
             f"The rules go round in a circle: {' is computed from '.join(reversed(error.args[1]))}.",
@@ -295,8 +293,7 @@ def lowers_of(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
     Columns that are computed are left out: their rows are drawn again where the order does not hold.
     """
     lowers: dict[str, tuple[str, ...]] = {}
-    rules = tuple(rules)
-    computed = computed_of(rules)
+    computed = computed_of(rules := tuple(rules))
     for rule in rules:
         if isinstance(rule, Ordered) and not {rule.lower, rule.upper} & computed.keys():
             lowers[rule.upper] = (*lowers.get(rule.upper, ()), rule.lower)

@@ -1,0 +1,95 @@
+"""The plan for a generator of rows that learns alone, by likelihood (likelihood.py), and which tables have one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ganforge.errors import RecipeError, did_you_mean
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
+from ganforge.kinds.tables.columns import RowSettings
+from ganforge.kinds.tables.networks import RowLayout
+from ganforge.kinds.tables.table import Table
+from ganforge.planning.compute import Span
+from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.game import choose_optimiser
+from ganforge.recipe import Network, Size
+
+PASSES, LEAST_EXAMPLES, UNSEEN = 20, 50_000, 20.0  # of a generator that learns alone: see docs/log.md
+FEWEST_ROWS = 1_000  # below, likelihood soon knows the rows by heart, and the game is better (docs/log.md)
+MOST_WEIGHTS = 8_000_000  # of its first layer: beyond, a step takes too long
+NO_ADVERSARY = "A generator that learns by likelihood has no opponent; --set network.name=rows has one."
+NO_LATENT = "A generator that draws unit after unit draws nothing from noise; --set network.name=rows does."
+ALONE: dict[Size, Network] = {
+    "tiny": Network(name=AUTOREGRESSIVE, width=32, depth=1),
+    "small": Network(name=AUTOREGRESSIVE, width=64, depth=1),
+    "medium": Network(name=AUTOREGRESSIVE, width=128, depth=1),
+    "base": Network(name=AUTOREGRESSIVE, width=128, depth=2),
+    "large": Network(name=AUTOREGRESSIVE, width=256, depth=2),
+}
+OF_A_GAME = ("objective.", "network.latent_size", "rows.reconstruction")  # settings that only a game of two has
+
+
+def learns_alone(draft: Draft, table: Table) -> tuple[bool, str]:
+    """Return whether the generator draws unit after unit and learns alone, by likelihood; and why, or why not."""
+    named = draft.pinned.get("network.name")
+    if named not in (None, "rows", AUTOREGRESSIVE):
+        raise RecipeError(f"There is no network {named!r} for rows.", did_you_mean(named, ("rows", AUTOREGRESSIVE)))
+    if named is not None:
+        return named == AUTOREGRESSIVE, ASKED
+    asked = next((name for name in draft.pinned for start in OF_A_GAME if name.startswith(start)), None)
+    if asked is not None:
+        return False, f"a game of two, which {asked} belongs to"
+    if "given" in table.train.tensors:
+        return False, "a game of two: parents and their children are learned in one"
+    if len(table.train) < FEWEST_ROWS:
+        return (
+            False,
+            f"a game of two: of {len(table.train):,} rows it learns more; from {FEWEST_ROWS:,} on, likelihood does",
+        )
+    width = draft.pinned.get("network.width", ALONE[draft.request.size or "small"].width)
+    weights = RowLayout(table.codec.sizes).width * len(table.codec.units) * width
+    if weights > MOST_WEIGHTS:
+        return False, f"a game of two: unit after unit, so many columns would take {weights / 1e6:,.0f} million weights"
+    return True, "draws unit after unit, learned by likelihood: better than the game in less time (docs/log.md)"
+
+
+def choose_network_alone(draft: Draft, why: str) -> Network:
+    """Choose the section `network`. Args: why there is no game of two."""
+    draft.leave_out({"objective": NO_ADVERSARY, "network.latent_size": NO_LATENT})
+    sized = ALONE[draft.request.size or "small"]
+    return draft.choose(
+        Network,
+        name=(sized.name, why),
+        width=(sized.width, ASKED if draft.request.size else "twice the width gained nothing on Adult"),
+        depth=(sized.depth, "more layers gained nothing on Adult"),
+    )
+
+
+def choose_learning_alone(draft: Draft, batch_size: int, rows: int) -> None:
+    """Choose the optimiser, and how rows are learned. Args: rows of the training part."""
+    draft.revise(
+        RowSettings,
+        whole=(0.5, "half of the steps teach to draw whole rows, half to complete them: one model does both"),
+        reconstruction=(0.0, "none: likelihood is all that it learns by"),
+        unseen=(
+            UNSEEN,
+            "pairs of categories that (almost) never occur, where chance would give so many rows, are not drawn",
+        ),
+    )
+    choose_optimiser(
+        draft,
+        kind=("adam", "a step size for each weight, which rare and frequent codes need"),
+        rate=(3e-3, "the best of those tried on Adult (docs/log.md); falls along a half cosine"),
+        warmup=(0.0, "none: training begins at independent columns"),
+        beta1=(0.9, "the paper's value: one player, whose task stays the same, may gather momentum"),
+        batch_size=(batch_size, f"from {rows:,} training rows; where there are fewer, some come twice"),
+    )
+
+
+def enough(span: Span, rows: int) -> Span:
+    """Return the part of the minutes after which a generator that learns alone gains nothing more."""
+    most = max(PASSES * rows, LEAST_EXAMPLES)
+    if span.examples <= most:
+        return span
+    passes = f"{most / rows:,.0f} passes over the rows are enough: more would teach it them by heart"
+    return replace(span, examples=most, why=passes, seconds=None)

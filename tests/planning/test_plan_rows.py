@@ -1,0 +1,63 @@
+"""Which tables are drawn unit after unit, and which by a game of two; and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ganforge as gf
+from ganforge.errors import RecipeError
+from ganforge.recipe import Recipe
+
+SMALL = {"compute.threads": "1", "compute.device": "cpu"}
+
+
+def table(rows: int, columns: int = 3) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    return pd.DataFrame({f"c{place}": random.normal(size=rows).round(3) for place in range(columns)})
+
+
+def planned(frame: pd.DataFrame, examples: int | None = 640, **more: Any) -> Recipe:
+    settings = SMALL | more.pop("settings", {})
+    return gf.plan(frame, examples=examples, settings=settings, size=more.pop("size", "tiny"), **more)
+
+
+@pytest.mark.parametrize(
+    ("frame", "more", "name", "why"),
+    [
+        (table(1_200), {}, "autoregressive", "learned by likelihood"),
+        (table(1_000), {}, "rows", "of 800 rows it learns more"),  # a fifth is held out
+        (table(1_200, columns=120), {}, "rows", "million weights"),
+        (table(1_200), {"objective": "hinge"}, "rows", "which objective.name belongs to"),
+        (table(1_200), {"settings": {"network.latent_size": "16"}}, "rows", "which network.latent_size belongs to"),
+        (table(1_200), {"settings": {"network.name": "rows"}}, "rows", "you asked for it"),
+        (table(600), {"settings": {"network.name": "autoregressive"}}, "autoregressive", "you asked for it"),
+        (table(1_200), {"task": "impute"}, "rows", "residual layers"),
+    ],
+)
+def test_a_table_is_drawn_unit_after_unit_where_that_is_better(
+    frame: pd.DataFrame, more: dict[str, Any], name: str, why: str
+) -> None:
+    recipe = planned(frame, **more)
+    assert recipe.network.name == name and why in recipe.reasons["network.name"]
+    assert (recipe.objective is None) is (name == "autoregressive")
+    assert (recipe.records.best_by == "likelihood") is (name == "autoregressive")
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    with pytest.raises(RecipeError, match="no network 'row' for rows"):
+        planned(table(200), settings={"network.name": "row"})
+    with pytest.raises(RecipeError, match=r"no opponent; --set network\.name=rows has one"):
+        planned(table(200), settings={"network.name": "autoregressive"}, objective="hinge")
+    with pytest.raises(RecipeError, match="draws nothing from noise"):
+        planned(table(200), settings={"network.name": "autoregressive", "network.latent_size": "8"})
+
+
+def test_minutes_end_where_more_passes_would_teach_the_rows_by_heart_and_examples_do_not() -> None:
+    recipe = planned(table(3_000), examples=None, minutes=600.0)
+    assert recipe.length.examples == 20 * 2_700 and "by heart" in recipe.reasons["length.examples"]
+    assert recipe.length.seconds_allowed is None
+    assert planned(table(3_000), examples=99_840).length.examples == 99_840
