@@ -77,7 +77,7 @@ def write_unusable(folder: Path) -> dict[str, list[str]]:
     FRAME.to_csv(folder / "no_names.csv", index=False, header=False)
     (folder / "lost_lines.csv").write_text(FRAME.to_csv(index=False) + "17,Female\n" * 9)
     (folder / "latin.csv").write_bytes(b"name,age\n" + b"Anna,3\n" * 20 + b"J\xfcrgen,3\n" * 20)
-    (folder / "utf16.csv").write_bytes("name,age\nAnna,3\n".encode("utf-16"))
+    (folder / "utf16.csv").write_bytes("name,age\nAnna,3\n".encode("utf-16-le"))
     (folder / "ragged_latin.csv").write_bytes(b"name,age\n" + b"Anna,3\n" * 20 + b"J\xfcrgen,3,4\n" * 2)
     (folder / "open_quote.csv").write_text('name,age\n"Anna,3\n' + "Otto,4\n" * 30)
     return {
@@ -94,7 +94,7 @@ def write_unusable(folder: Path) -> dict[str, list[str]]:
         "no_names.csv": ["seems to hold values, not names", "Add a line of names"],
         "lost_lines.csv": ["9 of ", "has 2 fields, and the names are 6"],
         "latin.csv": ["Line 22", "0xfc", "not UTF-8"],
-        "utf16.csv": ["Line 1", "not UTF-8"],
+        "utf16.csv": ["many of its bytes are zero", "UTF-16"],
         "ragged_latin.csv": ["Line 22", "0xfc", "not UTF-8"],
         "open_quote.csv": ["near line 2", "never closed"],
         "lost.csv": ["nothing at 'lost.csv'"],

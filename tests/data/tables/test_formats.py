@@ -103,6 +103,28 @@ def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
         NumberFormat.of(pattern)
 
 
+@pytest.mark.parametrize(
+    ("texts", "pattern"),
+    [
+        ([f"{n} day{'' if abs(n) == 1 else 's'}" for n in range(-3, 40)], "0 day(s)"),
+        ([f"{n} Tag{'' if n == 1 else 'e'}" for n in (0, 1, 1, 1, 1, 2)], "0 Tag(e)"),
+        (["1 box", "12 boxes", "1,200 boxes"], "#,##0 box(es)"),
+        (["12.5 m2", "0.4 m2"], "0.0 m2"),
+        (["350cm3", "1,200cm3"], "#,##0cm3"),
+    ],
+)
+def test_units_have_a_plural_and_squares(texts: list[str], pattern: str) -> None:
+    meaning = meaning_of(texts)
+    assert meaning.form == pattern and not meaning.strays
+    form = NumberFormat.of(pattern)
+    assert form.pattern == pattern and form.write(form.parse(pa.array(texts))).to_pylist() == texts
+
+
+@pytest.mark.parametrize("texts", [["5 item", "50 item", "7 items"], ["12 m2", "30 m3"], ["3 m", "20 ms"]])
+def test_units_that_differ_have_no_form_together(texts: list[str]) -> None:
+    assert meaning_of(texts).sort == "text"
+
+
 def test_codes_and_identifiers_have_no_form_of_numbers() -> None:
     for texts in (["C-12", "C-13"], ["007", "12"], ["A12", "A13"], ["1-2", "3-4"], ["10.0.0.1", "10.0.0.22"], ["#12"]):
         shapes = Counter(Shape(re.sub("[0-9]", "9", t), bool(re.match("0[0-9.,]", t)), t[-1] == "0") for t in texts)

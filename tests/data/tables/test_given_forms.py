@@ -14,6 +14,7 @@ from ganforge.api.train import train
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
+from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.reading.survey import survey_table
 from ganforge.kinds.tables.rules.conditions import parse_where
 from ganforge.kinds.tables.rules.values import read_span, write_number
@@ -86,6 +87,20 @@ def test_cells_that_mean_nothing_are_filled_and_others_stay_to_the_letter(run: P
     strays = given.isin(["?", "#DIV/0!"])
     assert strays.sum().sum() == 2 * len(FORMS)
     assert not filled.isin(["?", "#DIV/0!", ""]).any().any() and (filled == given).mask(strays, True).all().all()
+
+
+def test_a_form_that_could_be_several_is_the_learned_one(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=ROWS)
+    learned = pd.DataFrame({"day": days.strftime("%d/%m/%Y")})
+    learned["pay"] = [f"{x % 7 + 1}.{x % 900 + 100},50" for x in COUNT]
+    columns = columns_of(learned)
+    given = pd.DataFrame({"day": ["05/06/2024", "07/08/2024"], "pay": ["1.234", "2.345"]})
+    given.to_csv(tmp_path / "given.csv", index=False)
+    anew, known = (next(open_source(tmp_path / "given.csv", of).chunks()) for of in ((), columns))
+    assert anew["day"].dt.month.tolist() == [5, 7] and known["day"].dt.month.tolist() == [6, 8]
+    assert anew["pay"].tolist() == [1.234, 2.345] and known["pay"].tolist() == [1234, 2345]
+    (tmp_path / "given.csv").write_text("day\n2024-06-05\n2024-08-07\n")
+    assert next(open_source(tmp_path / "given.csv", columns).chunks())["day"].dt.month.tolist() == [6, 8]
 
 
 @pytest.mark.slow

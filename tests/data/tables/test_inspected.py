@@ -11,6 +11,7 @@ import pytest
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.tables import table
 from ganforge.kinds.tables.columns import RowSettings
+from ganforge.kinds.tables.rules import discovery
 from ganforge.kinds.tables.table import ASKED, inspect_table, open_table
 
 RANDOM = np.random.default_rng(0)
@@ -66,3 +67,14 @@ def test_every_kept_rule_is_in_the_opened_table(source: Path) -> None:
 def test_rules_that_contradict_each_other_are_refused_before_any_row_is_checked(source: Path) -> None:
     with pytest.raises(RecipeError, match="go round in a circle"):
         inspect_table(source, more=["start <= end", "end <= start"])
+
+
+def test_a_key_with_too_many_values_for_a_rule_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "MOST_DECIDING", 100)
+    key = np.arange(600) % 150
+    frame = pd.DataFrame({"shop": [f"shop {k * 7 % 150}" for k in key], "town": key % 9, "x": RANDOM.normal(size=600)})
+    frame.to_csv(tmp_path / "shops.csv", index=False)
+    inspected = inspect_table(tmp_path / "shops.csv")
+    assert inspected.rules == ()
+    told = [sentence for sentence in inspected.survey.passport["warnings"] if "decides" in sentence]
+    assert len(told) == 1 and told[0].startswith("'shop' decides town, but has more than 100 values")

@@ -149,3 +149,11 @@ def test_rows_that_are_once_more_in_a_table_do_not_make_a_key_of_a_nearly_unique
     frame = pd.DataFrame({"t": [f"t {n}" for n in rng.permutation(600)], "g": rng.integers(0, 9, 600)})
     twice = pd.concat([frame, frame.iloc[:300]])
     assert rules_of({name: twice[name].to_numpy() for name in twice}, tmp_path) == []
+
+
+def test_answers_from_one_to_five_that_are_alike_do_not_make_each_other(tmp_path: Path) -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        mood = rng.normal(size=100)
+        answers = {f"q{i}": (3 + mood + rng.normal(0, 0.2, 100)).round().clip(1, 5) for i in range(12)}
+        assert not rules_of(answers, tmp_path)

@@ -83,6 +83,13 @@ def test_what_is_missing_is_counted_and_a_categorical_stays_one(values: Any, exp
     assert {key: getattr(column, key) for key in expected} == expected
 
 
+def test_whole_numbers_that_cannot_be_learned_exactly_are_identifiers_where_none_comes_twice() -> None:
+    far = 2**60 + np.random.default_rng(3).permutation(ROWS) ** 2
+    survey = survey_table(source_of(pd.DataFrame({"tweet": far, "x": COUNT % 7})))
+    assert survey.columns[0].kind == "identifier"
+    assert any("'tweet' was taken for an identifier" in sentence for sentence in survey.passport["warnings"])
+
+
 def test_short_floats_and_nanoseconds_are_understood() -> None:
     half = column_of(pd.Series((COUNT % 50 / 4).astype("float16")))
     assert half.kind == "decimal" and half.decimals == 2 and half.dtype == "float16"

@@ -157,8 +157,28 @@ def test_another_encoding_is_said_with_its_line_and_byte(folder: Path, name: str
         path.write_bytes(gzip.compress(path.read_bytes()))
     with pytest.raises(DataError, match=r"Line 3 .* 0xe4.*Save the file as UTF-8"):
         open_source(path)
-    with pytest.raises(DataError, match="UTF-16"):
-        open_source(write(folder, "a,b\n1,2\n", "wide.csv", "utf-16"))
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_utf_16_is_read_by_its_mark_and_refused_without(folder: Path, order: str, ending: str) -> None:
+    rows = [f"{i},Käse {i % 7} 😀" for i in range(30_000)]
+    wide = "\n".join(["a,b", *rows, "1,2,3"]).encode(f"utf-16-{order}")
+    pack = gzip.compress if ending else bytes
+    path = folder / f"wide.csv{ending}"
+    path.write_bytes(pack("\ufeff".encode(f"utf-16-{order}") + wide))
+    source = open_source(path)
+    whole = pd.concat(source.chunks())
+    assert source.facts["first_ragged_lines"][0]["line"] == 30_002 and whole["a"].tolist() == list(range(30_000))
+    assert whole["b"].tolist() == [row.partition(",")[2] for row in rows]
+    path.write_bytes(pack(wide))
+    with pytest.raises(DataError, match=r"many of its bytes are zero.*without the mark.*UTF-8"):
+        open_source(path)
+    path.write_bytes(
+        pack("\ufeff".encode(f"utf-16-{order}") + wide + "\udc00\udc00".encode(f"utf-16-{order}", "surrogatepass"))
+    )
+    with pytest.raises(DataError, match=r"behind line .*UTF-16"):
+        open_source(path)
 
 
 def test_ragged_lines_are_counted_and_the_first_ones_listed(folder: Path) -> None:

@@ -43,7 +43,7 @@ def append_columns(
     """
     if out is not None:
         check_table_place(out, force=force)
-    with opened(source) as table:
+    with opened(source, model.codec.columns) as table:
         for column in columns:
             if column.name in table.column_names:
                 raise InputError(

@@ -47,8 +47,8 @@ def compare_tables(
     Raises: DataError if no column is common, one has values of another type, or there are too few rows.
     """
     inspected = inspect_table(real)
-    sources = [open_source(made), *([open_source(held_out)] if held_out is not None else [])]
     known = inspected.survey.columns
+    sources = [open_source(made, known), *([open_source(held_out, known)] if held_out is not None else [])]
     columns = tuple(column for column in known if all(column.name in source.column_names for source in sources))
     left_out = {
         "real": [column.name for column in known if column not in columns],

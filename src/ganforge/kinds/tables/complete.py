@@ -322,7 +322,7 @@ def complete_table(
     """
     if out is not None:
         check_table_place(out, force=force)
-    with opened(source) as table:
+    with opened(source, model.codec.columns) as table:
         columns = columns_like(table, model.codec.columns)
         parts = _filled(model, table, draw, seed)
         if out is None:
@@ -367,13 +367,14 @@ def _as_written(
 
 
 @contextmanager
-def opened(source: object) -> Iterator[TableSource]:
+def opened(source: object, known: Sequence[Column]) -> Iterator[TableSource]:
     """Open a table that is written again: a path, or a frame as a temporary file.
 
+    Args: known columns, as `open_source`.
     Raises: DataError if a line has another number of fields, and would be left out.
     """
     with tempfile.TemporaryDirectory(prefix="ganforge-") as folder:
-        table = open_source(source if isinstance(source, str | Path) else keep(source, Path(folder)))
+        table = open_source(source if isinstance(source, str | Path) else keep(source, Path(folder)), known)
         if lines := table.facts.get("first_ragged_lines"):
             where, fields = f"Line {lines[0]['line']} of {table.name!r}", lines[0]["fields"]
             raise DataError(

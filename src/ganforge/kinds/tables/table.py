@@ -28,7 +28,7 @@ from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_pla
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
 from ganforge.kinds.tables.rules.checks import check_rules
-from ganforge.kinds.tables.rules.discovery import find_rules
+from ganforge.kinds.tables.rules.discovery import find_large_keys, find_rules
 from ganforge.kinds.tables.rules.expressions import columns_of
 from ganforge.kinds.tables.rules.relations import listed
 from ganforge.kinds.tables.rules.rules import Computed, Ordered, Rule, combined, computed_of, read_rule, rule_in_words
@@ -87,12 +87,14 @@ def inspect_table(
     rows = _Rows(opened, survey)
     sample = random_sample(rows, np.ones(survey.rows, dtype=bool), FITTED_ROWS) if rules is None else None
     kept = agree_rules((*(rules or ()), *more), sample, rows, survey.columns)
+    large = find_large_keys(sample, survey.columns) if sample is not None else []
+    passport = {**survey.passport, "warnings": [*survey.passport["warnings"], *large]}
     does = {name: f"computed from {listed(columns_of(rule.expression))}" for name, rule in computed_of(kept).items()}
     columns = tuple(
         column.model_copy(update={"does": does[column.name]}) if column.name in does else column
         for column in survey.columns
     )
-    return InspectedTable(opened, replace(survey, columns=columns), kept, rows)
+    return InspectedTable(opened, replace(survey, columns=columns, passport=passport), kept, rows)
 
 
 def agree_rules(

@@ -52,7 +52,7 @@ class SeededRows:
 
     def blocks(self) -> Iterator[pd.DataFrame]:
         """Yield some thousand rows at a time, with the dtypes of the table."""
-        with opened(self.given) as source:
+        with opened(self.given, self.model.codec.columns) as source:
             yield from self._parts(source)
 
     def value(self) -> pd.DataFrame:
@@ -62,7 +62,7 @@ class SeededRows:
     def write(self, out: Path, *, force: bool) -> Path:
         """Write a table's file as the rows are drawn. Raises: InputError, DataError, StorageError."""
         check_table_place(out, force=force)
-        with opened(self.given) as source:
+        with opened(self.given, self.model.codec.columns) as source:
             return written_parts(source, self._parts(source), self._columns(source), out, force=force)
 
     def _columns(self, source: TableSource) -> list[Column]:

@@ -35,6 +35,7 @@ NEARLY_UNIQUE = 0.9  # different texts / texts, from which on they only identify
 SENTENCES = 0.5  # the same, of long texts with blanks
 LONG = 30  # letters of a text, on average
 MANY = 32_768  # new rows that a person may well ask for
+UNLIKE_NUMBERS = f"every value differs, and numbers beyond {EXACT:,} cannot be learned exactly"
 _UNIT_WORDS = {"D": "day", "h": "hour", "min": "minute", "s": "second", "ms": "millisecond"}
 _NAME_OF_IDENTIFIER = re.compile(r"(^|[^a-z])(id|ids|key|number|no|nr|index|uuid|guid)([^a-z]|$)")
 
@@ -161,8 +162,11 @@ def _kind_of_number(profile: Profile) -> tuple[ColumnKind, str]:
         dense = not profile.distinct.full and profile.maximum - profile.minimum + 1 == profile.rows
         if profile.step or dense:
             return "identifier", f"a running number: {profile.minimum:.0f} to {profile.maximum:.0f}, each once"
-        if is_identifier_by_name(profile.name):
-            return "identifier", "every value differs, and the name says identifier"
+        if profile.beyond or is_identifier_by_name(profile.name):
+            return (
+                "identifier",
+                UNLIKE_NUMBERS if profile.beyond else "every value differs, and the name says identifier",
+            )
     return "integer", f"whole numbers: {words} different"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ganforge.kinds.tables.columns import Column, not_learned
-from ganforge.kinds.tables.reading.column_types import few_left
+from ganforge.kinds.tables.reading.column_types import UNLIKE_NUMBERS, few_left
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.text_values import Meaning, Sort
 
@@ -63,6 +63,8 @@ def notices_of(source: TableSource, profiles: Sequence[Profile], columns: Sequen
                 f"{column.name!r} was taken for an identifier, though {repeated:,} of its "
                 f"{values:,} values come again; make it a category in plan.json to learn it."
             )
+        if column.why == UNLIKE_NUMBERS:
+            words.append(f"{column.name!r} was taken for an identifier: {UNLIKE_NUMBERS}.")
         if values == 0:
             words.append(f"{column.name!r} has no value in any row.")
     words += [

@@ -35,7 +35,7 @@ _CODES = (
     "RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
 )
 _PREFIX = rf"(?:[A-Z]{{0,3}}[{_SYMBOLS}]|{_CODES}|Rs\.?|kr\.?|Fr\.?|RM|~|≈)"
-_SUFFIX = rf"(?:[%‰°+{_SYMBOLS}]|[^\W\d_])[^\d;#,()]{{0,15}}"  # a unit has no digits: 5 m2 and 5 m3 are apart
+_SUFFIX = rf"(?:[%‰°+{_SYMBOLS}]|[^\W\d_])(?:[^\d;#,()]|(?<=m)[23]){{0,15}}"
 _PARTS = re.compile(
     rf"(?P<first>[-+{MINUS}(]?)(?P<prefix>{_PREFIX}[{BLANKS}]?)?(?P<second>[-+{MINUS}(]?)"
     rf"(?P<body>[.,]?9(?:[9.,'\u2019_{BLANKS}]*9)?)"
@@ -44,8 +44,10 @@ _PARTS = re.compile(
 _NEGATIVE = ("-", MINUS, "()")
 _PATTERN = re.compile(
     r"(?P<plus>\+?)(?P<prefix>[^0#;]*)(?:#(?P<mark>[^0#;])(?:(?P<lakh>##)(?P=mark))?##)?0"
-    r"(?:(?P<decimal>[.,])(?P<fixed>0*)(?P<free>#*))?(?P<suffix>(?![0#])[^;]*)"
+    r"(?:(?P<decimal>[.,])(?P<fixed>0*)(?P<free>#*))?(?P<suffix>(?![0#])[^;(]*)"
+    r"(?:\((?P<plural>[^;()]{1,3})\))?"
 )
+_PLURALS = ("s", "es", "e", "n", "en", "er")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class NumberFormat:
 
     prefix: str = ""  # with the blank behind it, if there is one
     suffix: str = ""
+    plural: str = ""  # behind the suffix unless the number is 1: 2 day(s)
     decimal: str = "."
     thousands: str = ""  # between groups of three digits
     lakh: bool = False  # beyond the first thousand, groups of two digits, as in India
@@ -73,6 +76,7 @@ class NumberFormat:
         form = cls(
             prefix=found["prefix"],
             suffix=found["suffix"],
+            plural=found["plural"] or "",
             thousands=found["mark"] or "",
             lakh=bool(found["lakh"]),
             decimal=found["decimal"] or ("," if found["mark"] == "." else "."),
@@ -130,8 +134,11 @@ class NumberFormat:
         free = "#" * (self.most - self.fewest)
         return f"{whole}{self.decimal}{'0' * self.fewest}{free}" if self.most else whole
 
-    def _around(self, digits: str, sign: str = "{0}{1}{2}") -> str:
-        return sign.format(self.prefix, digits, self.suffix)
+    def _around(self, digits: str, sign: str = "{0}{1}{2}", plural: str | None = None) -> str:
+        """Return digits with affixes and sign. Args: plural: None in a pattern."""
+        if plural is None and self.plural:
+            plural = f"({self.plural})"
+        return sign.format(self.prefix, digits, self.suffix + (plural or ""))
 
     def _regex(self) -> str:
         before, behind = (re.escape(affix.strip(BLANKS)) for affix in (self.prefix, self.suffix))
@@ -142,6 +149,7 @@ class NumberFormat:
             whole += rf"|[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}}){{1,4}}"
         point = re.escape(self.decimal)
         body = rf"{whole})(?:{point}[0-9]{{0,{MOST_READ}}})?|{point}[0-9]{{1,{MOST_READ}}}"
+        behind += f"(?:{re.escape(self.plural)})?" if self.plural else ""
         gap, sign = f"[{BLANKS}]*", f"[-+{MINUS}(]?"
         return rf"^(?P<a>{sign}){before}{gap}(?P<b>{sign})(?P<body>{body})(?P<c>[-)]?){gap}{behind}(?P<d>[-)]?)$"
 
@@ -156,9 +164,10 @@ class NumberFormat:
         if self.thousands:
             whole = self._grouped(whole)
         digits = f"{whole}{self.decimal}{rest}" if rest else whole
+        plural = "" if digits == "1" else self.plural
         if number < 0:
-            return self._around(digits, self.negative)
-        return ("+" if self.plus and number > 0 else "") + self._around(digits)
+            return self._around(digits, self.negative, plural)
+        return ("+" if self.plus and number > 0 else "") + self._around(digits, plural=plural)
 
     def _grouped(self, whole: str) -> str:
         if not self.lakh:
@@ -198,16 +207,21 @@ class _Cell:
     sign: str  # one of SIGNED, "+" or ""
 
 
-def find_number_format(shapes: Mapping[Shape, int]) -> FoundNumbers | None:
-    """Find the form of the most cells. Args: shapes of all cells of a column, with how many cells have each."""
+def find_number_format(shapes: Mapping[Shape, int], decimal: str | None = None) -> FoundNumbers | None:
+    """Find the form of the most cells.
+
+    Args: shapes of all cells of a column, with how many cells have each; decimal the mark that is preferred.
+    """
     cells = [cell for shape in shapes if (cell := _cell(shape))]
     if not cells:
         return None
     affixes = Counter[tuple[str, str]]()
     for cell in cells:
         affixes[cell.prefix.strip(BLANKS), cell.suffix.strip(BLANKS)] += shapes[cell.shape]
-    chosen = max(affixes, key=lambda pair: affixes[pair])
-    cells = [cell for cell in cells if (cell.prefix.strip(BLANKS), cell.suffix.strip(BLANKS)) == chosen]
+    prefix, suffix = max(affixes, key=lambda pair: affixes[pair])
+    one, plural = _singular(cells, suffix)
+    many = one + plural
+    cells = [cell for cell in cells if cell.prefix.strip(BLANKS) == prefix and cell.suffix.strip(BLANKS) in (one, many)]
     fits = {
         (*marks, lakh): [cell for cell in cells if _body_fits(cell, *marks, lakh)]
         for marks in MARKS
@@ -215,7 +229,10 @@ def find_number_format(shapes: Mapping[Shape, int]) -> FoundNumbers | None:
     }
     best = max(fits, key=lambda marks: _weight(fits[marks], shapes))  # the first of equals
     equal = [marks for marks in fits if _weight(fits[marks], shapes) == _weight(fits[best], shapes)]
-    best, ambiguous = _settled(best, equal, fits[best])
+    if as_asked := [marks for marks in equal if marks[0] == decimal]:
+        best, ambiguous = as_asked[0], False
+    else:
+        best, ambiguous = _settled(best, equal, fits[best])
     decimal, thousands, lakh = best
     cells = fits[best]
     if not cells:
@@ -228,7 +245,8 @@ def find_number_format(shapes: Mapping[Shape, int]) -> FoundNumbers | None:
     plus = signs["+"] > 0 and all(cell.sign or _is_zero(cell) for cell in cells)
     form = NumberFormat(
         prefix=_commonest(Counter(cell.prefix for cell in cells)),
-        suffix=_commonest(Counter(cell.suffix for cell in cells)),
+        suffix=_commonest(Counter(cell.suffix.removesuffix(plural) for cell in cells)),
+        plural=plural,
         decimal=decimal,
         thousands=thousands if any(thousands in cell.body for cell in cells) else "",
         lakh=lakh,
@@ -253,6 +271,21 @@ def _cell(shape: Shape) -> _Cell | None:
     elif sign not in ("", "+"):
         return None
     return _Cell(shape, *parts, sign)
+
+
+def _singular(cells: Sequence[_Cell], suffix: str) -> tuple[str, str]:
+    """Return a suffix as it stands behind 1, and what others have more: `day` and `s`; (suffix, "") if all are alike.
+
+    Only numbers of one digit have the shorter one.
+    """
+    bodies: dict[str, set[str]] = {}
+    for cell in cells:
+        bodies.setdefault(cell.suffix.strip(BLANKS), set()).add(cell.body)
+    for plural in _PLURALS:
+        for one in (suffix, suffix.removesuffix(plural)):
+            if len(one) > 1 and bodies.get(one) == {"9"} and one + plural in bodies:
+                return one, plural
+    return suffix, ""
 
 
 def _body_fits(cell: _Cell, decimal: str, thousands: str, lakh: bool) -> bool:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from ganforge.core.files import DAMAGED
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables import ARROW, BUILT_IN, TEXT
+from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import OBJECTS
 from ganforge.kinds.tables.reading.text_values import Meaning
 
@@ -99,22 +100,23 @@ def regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table
         yield pa.Table.from_batches(waiting)
 
 
-def open_source(source: str | Path) -> TableSource:
+def open_source(source: str | Path, known: Sequence[Column] = ()) -> TableSource:
     """Open a .csv, .tsv or .txt file (also .gz), .parquet, .feather or .arrow, a folder of Parquet parts, or a
     built-in table by its name. Text files and, without statistics, others are read once for the types.
 
+    Args: known columns as a model learned them: where a form could be several, it is theirs.
     Raises: DataError if the table does not exist, is empty, damaged, or has invalid columns.
     """
     if isinstance(source, str) and source in BUILT_IN:
         return _built_in(source)
     path, name = Path(source).expanduser(), str(source)
     try:
-        return _open(name, path)
+        return _open(name, path, known)
     except UNREADABLE as error:
         raise unreadable(name, error) from error
 
 
-def _open(name: str, path: Path) -> TableSource:
+def _open(name: str, path: Path, known: Sequence[Column]) -> TableSource:
     from ganforge.kinds.tables.reading.arrow_files import open_arrow  # which know TableSource
     from ganforge.kinds.tables.reading.text_files import open_text
 
@@ -134,7 +136,7 @@ def _open(name: str, path: Path) -> TableSource:
     if path.name.lower().endswith(ARROW):
         return open_arrow(name, [path])
     if path.name.lower().endswith(TEXT):
-        return open_text(name, path)
+        return open_text(name, path, known)
     endings = ", ".join(TEXT[:4] + ARROW)
     raise DataError(f"{name!r} is not a table by its name.", do=f"Give a file that ends with one of {endings}.")
 

@@ -254,7 +254,7 @@ def survey_table(source: TableSource, asked: Sequence[Column] = ()) -> TableSurv
             raise DataError(
                 f"The column {column.name!r} holds {value} in row {row}.",
                 f"Whole numbers beyond {EXACT:,} cannot be learned exactly.",
-                "If they only name the row, make the column an identifier in plan.json; else divide them.",
+                "Make the column a category in plan.json, or an identifier if none comes twice; else divide them.",
             )
     if all(column.kind in ("identifier", "constant") for column in columns):
         raise DataError(

@@ -49,6 +49,7 @@ class Lines:
     swallowed: int = 0  # ends of lines inside the row that was read last
     ends: int = 0  # of lines, in the bytes read so far
     marks: int = 0  # quotation marks in them
+    wide: bool = False  # UTF-16, with a mark at its beginning
 
     def skip(self, row: Any) -> str:
         """Skip and count a row with too few or too many fields, for pyarrow."""
@@ -64,7 +65,7 @@ class Lines:
 
     def anew(self) -> Lines:
         """Return the form of the lines without the counts."""
-        return Lines(self.delimiter, self.names, self.before)
+        return Lines(self.delimiter, self.names, self.before, wide=self.wide)
 
     def look_inside(self, cells: pa.Array) -> None:
         """Count whole rows inside cells (N,), which a quotation mark at the wrong place has swallowed."""
@@ -79,9 +80,10 @@ class Lines:
                 self.first_lost = f"{rows:,} of them stand inside one cell that begins with {cell[:20]!r}"
 
 
-def open_text(source: str, path: Path) -> TableSource:
+def open_text(source: str, path: Path, known: Sequence[Column]) -> TableSource:
     """Read a file once from end to end, and open it.
 
+    Args: known columns, as `source.open_source`.
     Raises: DataError as `source.open_source`; the libraries' errors on damaged files.
     """
     lines = _first_lines(source, path)
@@ -108,18 +110,19 @@ def open_text(source: str, path: Path) -> TableSource:
     if rows == 0:
         raise _only_ragged(source, lines) if lines.ragged else no_rows(source)
     _check_lost(source, lines, rows)
-    meanings = [reading.result() for reading in readings]
+    learned = {column.name: column for column in known}
+    meanings = [reading.result(learned.get(name)) for name, reading in zip(names, readings, strict=True)]
     doubtful = _check_names(source, lines.names, meanings, again)
     dtypes = [meaning.dtype(bool(reading.missing)) for meaning, reading in zip(meanings, readings, strict=True)]
     # of times and lengths of time the texts themselves are the column's values
-    forms = [None if isinstance(d, pd.StringDtype) else m.form for m, d in zip(meanings, dtypes, strict=True)]
+    found = [None if isinstance(d, pd.StringDtype) else m.form for m, d in zip(meanings, dtypes, strict=True)]
     written = [
         Column(name=name, kind=meaning.kind, dtype=str(dtype), format=form, zone=meaning.zone)
-        for name, meaning, dtype, form in zip(names, meanings, dtypes, forms, strict=True)
+        for name, meaning, dtype, form in zip(names, meanings, dtypes, found, strict=True)
     ]
     formats = {column.name: column.format for column in written if column.format}
     typed = [not isinstance(dtype, pd.StringDtype) for dtype in dtypes]
-    mended = [bool(meaning.strays) and known for meaning, known in zip(meanings, typed, strict=True)]
+    mended = [bool(meaning.strays) and as_values for meaning, as_values in zip(meanings, typed, strict=True)]
 
     def read(count: int) -> Iterator[pd.DataFrame]:
         for table in regrouped(_batches(source, path, lines.anew()), count):
@@ -134,7 +137,7 @@ def open_text(source: str, path: Path) -> TableSource:
         for table in regrouped(_batches(source, path, lines.anew()), count):
             yield table.rename_columns(names)
 
-    understood = {n: meaning for n, meaning, known in zip(names, meanings, typed, strict=True) if known}
+    understood = {n: meaning for n, meaning, as_values in zip(names, meanings, typed, strict=True) if as_values}
     told = {
         "stripped_blanks": stripped,
         "missing_written_as": dict(missing_words.most_common(LISTED)),
@@ -167,6 +170,7 @@ def _batches(source: str, path: Path, lines: Lines) -> Iterator[pa.RecordBatch]:
     """Yield the file's columns as text, without its first line."""
     columns = [f"column {i}" for i in range(len(lines.names))]  # names in the file may be empty
     stream = pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
+    stream = codecs.EncodedFile(stream, "utf-8", "utf-16") if lines.wide else stream
     with pa.PythonFile(_Decodable(source, stream, lines), mode="r") as file:
         reader = pa.csv.open_csv(
             file,
@@ -199,7 +203,14 @@ class _Decodable(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Raises: DataError."""
-        block: bytes = self._stream.read(size if size >= 0 else None)
+        try:
+            block: bytes = self._stream.read(size)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{self._source!r} cannot be read as text behind line {self._lines.ends}.",
+                "It begins as UTF-16, but its bytes do not go on as that.",
+                "Save it again as UTF-8; spreadsheets call it 'CSV UTF-8'.",
+            ) from error
         try:
             self._decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
@@ -228,8 +239,15 @@ def _first_lines(source: str, path: Path) -> Lines:
     """
     with _opened(path) as file:
         begin = file.read(1 << 16) + file.readline(BLOCK)
-    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise _not_utf8(source, 1, begin[:1], "It begins like UTF-16.")
+    wide = begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if wide:
+        begin = begin.decode("utf-16", errors="replace").encode()
+    elif 4 * begin.count(0) > len(begin) > 3:
+        raise DataError(
+            f"{source!r} cannot be read as text: many of its bytes are zero.",
+            "It looks like UTF-16 without the mark that begins such a file.",
+            "Save it as UTF-8; spreadsheets call it 'CSV UTF-8'.",
+        )
     text = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode(begin)
     if not text.strip():
         raise DataError(f"{source!r} cannot be read as a table: it is empty.", do="Give another file.")
@@ -250,7 +268,12 @@ def _first_lines(source: str, path: Path) -> Lines:
     names[0] = re.sub(r"^#\s+", "", names[0])
     marks = sum(line.count('"') for line in every[:before])  # that are no part of the table
     return Lines(
-        delimiter, tuple(name.strip() for name in names), before, comments if body.strip() else 0, marks=-marks
+        delimiter,
+        tuple(name.strip() for name in names),
+        before,
+        comments if body.strip() else 0,
+        marks=-marks,
+        wide=wide,
     )
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ganforge.kinds.tables.columns import ColumnKind
+from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.reading.date_format import (
     date_forms,
     offsets_of,
@@ -180,12 +180,16 @@ class Reading:
 
     # ---- what they mean
 
-    def result(self) -> Meaning:
-        """Choose the meaning that the most cells have; text if none has enough, or a code would be lost."""
+    def result(self, known: Column | None = None) -> Meaning:
+        """Choose the meaning that the most cells have; text if none has enough, or a code would be lost.
+
+        Args: known column as a model learned it: its order of day and month and its decimal mark are taken where
+            enough cells have them.
+        """
         total = self.shapes.total()
         if self.free or not total:
             return Meaning()
-        found = [*self._truths(), *self._numbers(), *self._dates(), *self._times()]
+        found = [*self._truths(), *self._numbers(known), *self._dates(known), *self._times()]
         best = max(found, key=lambda each: each[0], default=(0, Meaning()))  # the first of equals
         return best[1] if best[0] >= TOLERANCE * total else Meaning()
 
@@ -195,14 +199,15 @@ class Reading:
             if words <= set(form.split("/")):
                 yield self.shapes.total(), Meaning(sort="truth", form=None if form == TRUTHS[0] else form)
 
-    def _numbers(self) -> Iterator[tuple[int, Meaning]]:
+    def _numbers(self, known: Column | None) -> Iterator[tuple[int, Meaning]]:
         plain = {shape: found for shape in self.shapes if (found := _decimal(shape))}
         infinite = [shape for shape in self.shapes if re.match(INFINITE, shape.text)]
         others = [shape for shape in self.shapes if shape not in plain and shape not in infinite]
         whole = all(_is_integer(shape) for shape in plain)
         if any(_is_code(shape) for shape in others):
             return
-        cells, form = sum(self.shapes[shape] for shape in (*plain, *infinite)), find_number_format(self.shapes)
+        cells = sum(self.shapes[shape] for shape in (*plain, *infinite))
+        form = find_number_format(self.shapes, _decimal_mark(known))
         if form and not form.form.is_plain and (fitting := sum(self.shapes[s] for s in form.shapes)) >= cells:
             sort: Sort = "number" if form.form.most else "integer"
             strays = self._strays(form.shapes)
@@ -213,10 +218,13 @@ class Reading:
             pattern = None if sort == "integer" else _plain_pattern(plain)
             yield cells, Meaning(sort=sort, form=pattern, strays=strays, ambiguous=bool(form and form.ambiguous))
 
-    def _dates(self) -> Iterator[tuple[int, Meaning]]:
+    def _dates(self, known: Column | None) -> Iterator[tuple[int, Meaning]]:
         forms = [form for form in self.fits if _is_date(form)]
         if not forms:
             return
+        as_known = [form for form in forms if known and _order(form) == _order(known.format or "")]
+        if any(self.fits[form] >= TOLERANCE * self.shapes.total() for form in as_known):
+            forms = as_known
         best = min(forms, key=lambda form: (-self.fits[form], "%-" in form))  # the first of equals
         rivals = [form for form in forms if self.fits[form] == self.fits[best]]
         bare, zone, several = _without_digits(best), None, 0
@@ -309,6 +317,8 @@ def _shapes(words: pa.Array) -> tuple[NDArray[np.int64], list[Shape]]:
     ends = np.frombuffer(offsets, np.int32)[words.offset : words.offset + len(words) + 1]
     letters = np.frombuffer(content or b"", np.uint8)
     is_digit = (letters >= ord("0")) & (letters <= ord("9"))
+    last = ends[1:][np.diff(ends) > 2] - 1
+    is_digit[last[(letters[last - 1] == ord("m")) & np.isin(letters[last], list(b"23"))]] = False  # of m2 or cm3
     nines = np.where(is_digit, np.uint8(ord("9")), letters)
     buffers = [None, pa.py_buffer(np.ascontiguousarray(ends)), pa.py_buffer(nines)]
     texts = pa.Array.from_buffers(pa.string(), len(words), buffers).dictionary_encode()
@@ -356,6 +366,19 @@ def _plain_pattern(plain: Mapping[Shape, re.Match[str]]) -> str | None:
 
 def _is_date(form: str) -> bool:
     return any(directive in form for directive in ("%Y", "%y"))
+
+
+def _order(form: str) -> list[str]:
+    """Return the order of a date's parts in a form: m, d, Y."""
+    return re.findall("[Yymd]", same_reading(form).replace("%b", "%m"))
+
+
+def _decimal_mark(known: Column | None) -> str | None:
+    """Return the decimal mark of a learned column, None where it has none."""
+    if known is None or known.kind not in ("integer", "decimal"):
+        return None
+    form = number_format(known.format)
+    return form.decimal if form else "." if known.kind == "decimal" else None
 
 
 def _without_digits(form: str) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.rules.checks import on_one_scale
-from ganforge.kinds.tables.rules.relations import find_relations
+from ganforge.kinds.tables.rules.relations import find_relations, listed
 from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique
 
 FEWEST_ROWS = 100  # with both values, for a rule to be found at all
@@ -51,6 +51,27 @@ def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]
     fixed = {name for rule, _ in deciding for name in rule.columns}
     orders = [(rule, why) for rule, why in orders if not {rule.lower, rule.upper} & fixed]
     return [*orders, *relations, *deciding, *_identifiers(plain, columns)]
+
+
+def find_large_keys(plain: Plain, columns: Sequence[Column]) -> list[str]:
+    """Return a sentence for each category that decides other columns, and has too many values for a rule.
+
+    Args: plain as `find_rules`.
+    """
+    large = [column.name for column in columns if column.kind == "category" and column.distinct > MOST_DECIDING]
+    codes = {column.name: _codes(plain[column.name]) for column in columns if large and column.kind in LEARNED}
+    counts = {name: int(code.max(initial=-1)) + 1 for name, code in codes.items()}
+    sentences = []
+    for name in large:
+        first = np.flatnonzero((codes[name] >= 0) & ~pd.Series(codes[name]).duplicated())
+        others = [other for other in codes if other != name and counts[other] > 1]
+        decided = [other for other in others if _decides(codes[name], first, codes[other], counts[other])]
+        if decided:
+            sentences.append(
+                f"{name!r} decides {listed(decided)}, but has more than {MOST_DECIDING:,} values: new rows do not keep "
+                "this. Leave the column out and add it to new rows afterwards, or give its values groups."
+            )
+    return sentences
 
 
 # ---- a <= b ---------------------------------------------------------------------------------------------------------

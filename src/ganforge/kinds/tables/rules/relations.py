@@ -68,6 +68,8 @@ def find_relations(plain: Plain, columns: Sequence[Column], ordered: frozenset[s
 
     def keep(relation: _Found) -> bool:
         rule, why = _on_all_rows(relation.rule, plain, search.columns)
+        if not rule.exact and search.columns[rule.target].distinct <= FEW_VALUES:
+            return False  # such as answers from 1 to 5, which rounded means of others nearly always hit
         if relation.exact and not rule.exact:  # more rows tell its coefficients better
             mine = {name: search.columns[name] for name in rule_columns(rule)}
             better = _Search(mine, take(plain, slice(0, MOST_SEARCHED)), ordered).best(rule.target)
