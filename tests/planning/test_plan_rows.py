@@ -44,7 +44,8 @@ def test_a_table_is_drawn_unit_after_unit_where_that_is_better(
     recipe = planned(frame, **more)
     assert recipe.network.name == name and why in recipe.reasons["network.name"]
     assert (recipe.objective is None) is (name == "autoregressive")
-    assert (recipe.records.best_by == "likelihood") is (name == "autoregressive")
+    kept = (recipe.records.best_by, recipe.records.patience_looks, len(recipe.records.marks))
+    assert (kept == ("likelihood", 6, 11)) is (name == "autoregressive")
 
 
 def test_what_does_not_go_together_is_refused() -> None:
