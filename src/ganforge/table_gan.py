@@ -191,7 +191,9 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         description = json.loads(self.files_["model.json"])
-        description["estimator"] = {"parameters": _plain(self.get_params()), "rows": self.rows_, "label": self.label_}
+        description["estimator"] = {"parameters": _plain(self.get_params()), "rows": self.rows_}
+        if self.label_ is not None:
+            description["estimator"]["label"] = self.label_
         members = {
             "model.json": (json.dumps(description, ensure_ascii=False) + "\n").encode(),
             "model.safetensors": self.files_["model.safetensors"],

@@ -267,6 +267,9 @@ def test_a_folder_may_have_the_name_of_a_picture_and_a_link_may_lead_nowhere(tmp
     folder_with(source / "sub.jpg", "b.PGM")
     assert sorted(applied(source, tmp_path / "out").made) == ["a.png", "b.png"]
     assert (tmp_path / "out" / "sub.jpg" / "b.png").is_file()
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe.png' is not a file"):
+        applied(tmp_path / "pipe.png", tmp_path / "b.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nothing.png")
     with pytest.raises(DataError, match=r"nothing at .*gone.png'. It is a link that leads nowhere"):
         applied(tmp_path / "gone.png", tmp_path / "b.png")

@@ -97,7 +97,10 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("tables", "regress"): (_numbers, {"examples": 2_000, "label": "y"}),
     ("points", "generate"): (_points, {"examples": 2_000}),
 }
-ONLY_SOMETIMES = {("pictures", "translate"): {"kept"}}  # measures that need other data: folders without pairs
+ONLY_SOMETIMES = {  # measures that need other data: folders without pairs, and enough rows to learn by likelihood
+    ("pictures", "translate"): {"kept"},
+    ("tables", "generate"): {"likelihood"},
+}
 DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n"}
 
 

@@ -122,6 +122,14 @@ def test_the_first_families_do_not_depend_on_how_many_are_drawn(model: LinkedMod
 
 
 @pytest.mark.slow
+def test_a_condition_that_few_parents_met_is_told(model: LinkedModel, real: tuple[Relation, Families]) -> None:
+    oldest = int(real[1].parents["customers.age"].max())
+    (note,) = model.sample(5, {"where": f"customers.age>={oldest - 1}"}, seed=0).notes
+    assert "hardly learned" in note
+    assert model.sample(5, {"where": "customers.city=Bonn"}, seed=0).notes == ()
+
+
+@pytest.mark.slow
 def test_conditions_on_parents_hold_and_those_on_children_are_refused(run: Run) -> None:
     trained = gf.load(run.folder)
     tables = trained.sample(200, where=["customers.city=Bonn", "customers.number of orders>=3"])

@@ -40,8 +40,10 @@ def list_pictures(source: Path) -> Listing:
     """
     if why := _why_missing(source):
         raise DataError(f"There is nothing at {str(source)!r}.", why, "Give a picture or a folder of pictures.")
-    if not source.is_dir():
+    if source.is_file():
         return Listing([source], {}, [])
+    if not source.is_dir():
+        raise DataError(f"{str(source)!r} is not a file.", do="Give a picture or a folder of pictures.")
     pictures: list[Path] = []
     others: list[Path] = []
     left_out: dict[Path, str] = {}

@@ -225,7 +225,7 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
 def _check_texts(given: pa.Array, values: NDArray[np.float64]) -> None:
     """Raises: ValueError if more texts (N,) than a few mean nothing in their column. Args: values what they mean."""
     if is_text(given.type):
-        there = pc.fill_null(pc.invert(is_missing(given)), False).to_numpy(zero_copy_only=False)
+        there = pc.and_(given.is_valid(), pc.invert(is_missing(given))).to_numpy(zero_copy_only=False)
         strange = there & np.isnan(values)
         if strange.sum() > (1 - TOLERANCE) * there.sum():
             raise ValueError(f"it holds {given[int(np.argmax(strange))].as_py()!r}")

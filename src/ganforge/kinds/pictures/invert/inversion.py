@@ -62,7 +62,7 @@ def loose_pictures(
             except BROKEN as error:
                 if not in_folder:
                     raise DataError(
-                        f"{str(path)!r} cannot be used.", f"It is {reason_of(error)}.", "Give another picture."
+                        f"{str(path)!r} cannot be used: {reason_of(error)}.", do="Give another picture."
                     ) from error
                 skipped.append((str(path), reason_of(error)))
                 continue

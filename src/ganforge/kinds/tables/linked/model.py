@@ -24,6 +24,7 @@ from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import MOST_CANDIDATES, LinkedTable, learned
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
+from ganforge.kinds.tables.generate.rare import rare_conditions
 from ganforge.kinds.tables.linked.families import Families, Relation, mean, previous
 from ganforge.kinds.tables.linked.source import DATABASE
 from ganforge.kinds.tables.linked.tables import context_units
@@ -299,6 +300,11 @@ class LinkedSamples:
         """Yield both tables, by name, for some hundred parents at a time."""
         for families in self.model.families(self.count, conditions=self.conditions, seed=self.seed):
             yield self.model.frames(families)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know of these rows."""
+        return rare_conditions(self.model.parents.codec, self.conditions)
 
     def value(self) -> dict[str, pd.DataFrame]:
         """Return both tables by name."""
