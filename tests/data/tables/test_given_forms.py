@@ -103,6 +103,22 @@ def test_a_form_that_could_be_several_is_the_learned_one(tmp_path: Path) -> None
     assert next(open_source(tmp_path / "given.csv", columns).chunks())["day"].dt.month.tolist() == [6, 8]
 
 
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["-", "3", "4.5", "8"], "numbers, but 10 such as '-'"),
+        (["7 MB", "3 KB", "8 KB"], "numbers, but 14 such as '7 MB'"),
+        (["2024-01-01", "13/02/2024", "14/02/2024"], "dates, but 14 such as '2024-01-01'"),
+    ],
+)
+def test_a_column_of_which_most_cells_are_numbers_or_dates_and_too_many_are_not_is_told(
+    cells: list[str], words: str
+) -> None:
+    frame = pd.DataFrame({"v": (cells * 20)[:40], "w": (["a", "7", "bc", "x9"] * 20)[:40]})
+    (told,) = survey_table(source_of(frame)).passport["warnings"]
+    assert told.startswith(f"Most cells of 'v' can be read as {words} cannot")
+
+
 @pytest.mark.slow
 def test_what_is_not_learned_is_told_and_counts_in_the_verdict(run: Path) -> None:
     verdict = pd.read_json(run / "evaluation.json", typ="series")["verdict"]

@@ -62,9 +62,7 @@ def column_of(profile: Profile, dtype: Any, form: str | None) -> Column:
 def described(profile: Profile, dtype: Any, form: str | None, kind: ColumnKind, why: str) -> Column:
     """Return the column as one of a kind, with all fields of this kind."""
     values = profile.rows - profile.missing
-    about: dict[str, Any] = {"format": form}
-    if isinstance(dtype, pd.CategoricalDtype):
-        about["format"] = categories_as_text(dtype)
+    about: dict[str, Any] = {"format": categories_as_text(dtype) if isinstance(dtype, pd.CategoricalDtype) else form}
     unit = 1
     if profile.base in ("datetime", "time"):
         about["resolution"], unit = list(MICROSECONDS.items())[profile.finest]
@@ -162,11 +160,10 @@ def _kind_of_number(profile: Profile) -> tuple[ColumnKind, str]:
         dense = not profile.distinct.full and profile.maximum - profile.minimum + 1 == profile.rows
         if profile.step or dense:
             return "identifier", f"a running number: {profile.minimum:.0f} to {profile.maximum:.0f}, each once"
-        if profile.beyond or is_identifier_by_name(profile.name):
-            return (
-                "identifier",
-                UNLIKE_NUMBERS if profile.beyond else "every value differs, and the name says identifier",
-            )
+        if profile.beyond:
+            return "identifier", UNLIKE_NUMBERS
+        if is_identifier_by_name(profile.name):
+            return "identifier", "every value differs, and the name says identifier"
     return "integer", f"whole numbers: {words} different"
 
 
@@ -245,7 +242,7 @@ def as_asked(source: TableSource, profile: Profile, dtype: Any, found: Column, a
         if profile.texts and asked.kind in ("integer", "decimal"):
             column = _number_as_text(source, profile, dtype, asked.kind)
         else:
-            form = found.format if profile.meaning else source.formats.get(found.name)
+            form = profile.meaning.form if profile.meaning else source.formats.get(found.name)
             column = described(profile, dtype, form, asked.kind, "")
         column = column.model_copy(update={"why": f"you asked for it (found: {found.kind})"})
     if column.kind in TIMES and asked.resolution not in (None, column.resolution):

@@ -26,10 +26,13 @@ _NUMBERED = (
 _NAMED = (
     "%d {m} %Y", "%-d {m} %Y", "%-d. {m} %Y", "%d-{m}-%Y", "%-d-{m}-%Y", "%d-{m}-%y", "%-d-{m}-%y", "%d {m} %y",
     "{m} %d, %Y", "{m} %-d, %Y", "{m} %d %Y", "{m} %-d %Y", "%Y-{m}-%d", "%a, %d {m} %Y", "%a %d {m} %Y",
-    "{m}-%y", "{m} %y", "{m}-%Y", "{m} %Y", "%Y-{m}",
+    "%d/{m}/%Y", "%A, %d {m} %Y", "%A, {m} %d, %Y", "%A, {m} %-d, %Y", "{m}-%y", "{m} %y", "{m}-%Y", "{m} %Y", "%Y-{m}",
 )  # fmt: skip
 _NAMED_DAYS = (form.replace("{m}", month) for form in _NAMED for month in _MONTHS)
-DAYS = (*_NUMBERED, *(form for form in _NAMED_DAYS if not ("%a" in form and "%^" in form)))  # %^ is of the whole text
+DAYS = (
+    *_NUMBERED,
+    *(form for form in _NAMED_DAYS if "%^" not in form or not re.search("%[aA]", form)),
+)  # %^ is of the whole text
 _TWELVE = tuple(
     f"{hour}:%M{seconds}{gap}{half}"
     for hour in ("%I", "%-I")
@@ -38,9 +41,10 @@ _TWELVE = tuple(
     for half in ("%p", "%P")
 )
 CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%-H:%M", "%-H:%M:%S", *_TWELVE)
-_BETWEEN = (" ", "T", ", ")
+_BETWEEN = (" ", "T", ", ", ":")
 _SHAPES = {  # of each directive, in a text with a 9 for each digit
-    "%Y": "9999", "%f": "(?:999|999999)", "%a": "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", "%p": "(?:AM|PM)", "%P": "(?:am|pm)",
+    "%Y": "9999", "%f": "(?:999|999999)", "%a": "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", "%p": "(?:AM|PM)",
+    "%A": "(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)", "%P": "(?:am|pm)",
     "%b": "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)",
     "%B": "(?:January|February|March|April|May|June|July|August|September|October|November|December)",
     "%^b": "(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)",

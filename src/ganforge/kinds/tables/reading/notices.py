@@ -10,7 +10,7 @@ import pandas as pd
 from ganforge.kinds.tables.columns import Column, not_learned
 from ganforge.kinds.tables.reading.column_types import UNLIKE_NUMBERS, few_left
 from ganforge.kinds.tables.reading.source import TableSource
-from ganforge.kinds.tables.reading.text_values import Meaning, Sort
+from ganforge.kinds.tables.reading.text_values import TOLERANCE, Meaning, Sort
 
 if TYPE_CHECKING:
     from ganforge.kinds.tables.reading.survey import Profile  # which imports this file
@@ -70,6 +70,7 @@ def notices_of(source: TableSource, profiles: Sequence[Profile], columns: Sequen
     words += [
         sentence for sentence in [not_learned([column.name for column in columns if column.is_made_up])] if sentence
     ]
+    words += [sentence for profile in profiles for sentence in _on_text(profile)]
     return words + _nearly_dates(profiles, columns) + _longer_identifiers(profiles, columns)
 
 
@@ -96,6 +97,18 @@ def _on_meaning(profile: Profile, meaning: Meaning | None) -> Iterator[str]:
         known = f"as in {meaning.zone}, whose clocks new rows show"
         zone = known if meaning.zone != "UTC" else "which are of no zone that is known here: new rows are in UTC"
         yield f"The times of {name!r} have {meaning.several} offsets, {zone}."
+
+
+def _on_text(profile: Profile) -> Iterator[str]:
+    """Yield a sentence on a column of texts, most of which mean something, but not those of one other shape."""
+    strays = profile.nearly.strays if profile.nearly else {}
+    example, count = next(iter(strays.items()), ("", 0))
+    if profile.nearly and count > (1 - TOLERANCE) * (profile.rows - profile.missing):
+        yield (
+            f"Most cells of {profile.name!r} can be read as {_WHAT[profile.nearly.sort]}, but {count:,} such as "
+            f"{example!r} cannot: too many to count as missing, so all are taken as texts. Write all in one form, or "
+            "leave those empty that mean nothing."
+        )
 
 
 def _nearly_dates(profiles: Sequence[Profile], columns: Sequence[Column]) -> list[str]:

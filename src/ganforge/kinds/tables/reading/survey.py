@@ -76,6 +76,7 @@ class Profile:
     pattern: Pattern
     meaning: Meaning | None = None  # of a column of texts, or of a text file, that are numbers or times
     reading: Reading = field(default_factory=Reading)  # of a column of texts
+    nearly: Meaning | None = None  # of a column of texts: Meaning.nearly
     rows: int = 0
     missing: int = 0
     minimum: float = np.inf  # of a datetime in microseconds since 1970
@@ -295,6 +296,7 @@ def _meant(
     stubs, meant = {}, {}
     for profile in profiles:
         name, meaning = profile.name, profile.reading.result()
+        profile.nearly = meaning.nearly
         if name in asked and asked[name].kind not in NUMBERS:
             continue
         if profile.base == "text" and is_learned_as_values(profile, meaning):

@@ -42,6 +42,7 @@ TRUTHS = ("True/False", "true/false", "TRUE/FALSE")
 TOLERANCE = 0.95
 """Share of cells that have a column's meaning. Beyond a twentieth the others are too many to be slips: they are values
 of another kind, and without them the column would be spread in another way."""
+NEARLY = 0.5  # share of cells from which on a meaning that too few have is told
 MOST_SHAPES = 5_000  # of a column: more are free text
 MOST_PAIRS = 1_000  # of moments and their offsets that are kept of each chunk
 _INTEGER = re.compile(r"[+-]?9{1,18}")
@@ -62,6 +63,7 @@ class Meaning:
     strays: Mapping[str, int] = field(default_factory=dict)  # an example -> cells like it, which have no such meaning
     ambiguous: bool = False  # the form could be another one
     several: int = 0  # offsets of the dates, where there are more than one
+    nearly: Meaning | None = None  # of a text: what most cells mean, and too many others do not
 
     def takes(self, text: str) -> bool:
         """Return whether a text has this meaning."""
@@ -191,7 +193,9 @@ class Reading:
             return Meaning()
         found = [*self._truths(), *self._numbers(known), *self._dates(known), *self._times()]
         best = max(found, key=lambda each: each[0], default=(0, Meaning()))  # the first of equals
-        return best[1] if best[0] >= TOLERANCE * total else Meaning()
+        if best[0] >= TOLERANCE * total:
+            return best[1]
+        return Meaning(nearly=best[1] if best[0] >= NEARLY * total else None)
 
     def _truths(self) -> Iterator[tuple[int, Meaning]]:
         words = {shape.text for shape in self.shapes}
