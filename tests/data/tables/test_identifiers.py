@@ -90,7 +90,7 @@ def test_texts_without_a_pattern_become_placeholders_that_no_row_holds(values: l
 
 @settings(max_examples=100, deadline=None)
 @given(
-    values=st.lists(st.from_regex(r"(value-)?[a-c]{0,2}-?[0-9]{0,4}[a-c]?", fullmatch=True), min_size=12, unique=True),
+    values=st.lists(st.from_regex(r"(value-)?[a-c]{0,2}-?[0-9]{0,4}[a-c]?", fullmatch=True), min_size=20, unique=True),
     start=st.integers(0, 10_000),
 )
 def test_whatever_was_read_fresh_values_are_new(values: list[str], start: int) -> None:
