@@ -152,10 +152,16 @@ def test_originals_are_never_replaced(tmp_path: Path) -> None:
         places_for([source / "a.png"], source / "a.png", source / "a.png", force=True)
 
 
-def test_two_pictures_that_would_become_one_file_are_refused(tmp_path: Path) -> None:
-    source = folder_of_pictures(tmp_path / "in", "a.bmp", "a.png")
+def test_no_two_pictures_become_one_file(tmp_path: Path) -> None:
+    names = "a.bmp", "a.gif", "a.gif.png", "a.png", "b.gif", "b.ppm", "sub/a.gif"
+    source, out = folder_of_pictures(tmp_path / "in", *names), tmp_path / "out"
+    places = [place for _, place in places_for(list_pictures(source).pictures, source, out, force=False)]
+    made = "a.bmp.png", "a.gif.gif.png", "a.gif.png", "a.png", "b.png", "b.ppm.png", "sub/a.png"
+    assert places == [out / name for name in made]
+    out.mkdir()
+    (out / "b.png").symlink_to(out / "a.png")
     with pytest.raises(InputError, match="would both become"):
-        places_for(list_pictures(source).pictures, source, tmp_path / "out", force=False)
+        places_for(list_pictures(source).pictures, source, out, force=True)
 
 
 def test_a_single_picture_goes_into_a_file_or_a_folder(tmp_path: Path) -> None:

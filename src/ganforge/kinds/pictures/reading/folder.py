@@ -25,9 +25,7 @@ from ganforge.errors import DataError
 from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
-    Header,
     Item,
-    Losses,
     decoded,
     in_threads,
     look_of,
@@ -38,6 +36,7 @@ from ganforge.kinds.pictures.reading.decode import (
     values_of,
 )
 from ganforge.kinds.pictures.reading.decode import workers as worker_count
+from ganforge.kinds.pictures.reading.header import Header, Losses
 from ganforge.kinds.pictures.reading.part import (
     Block,
     Channels,
@@ -48,7 +47,7 @@ from ganforge.kinds.pictures.reading.part import (
     name_labels,
     spread,
 )
-from ganforge.kinds.pictures.reading.values import Range, Reading, range_of, refuse_no_deep
+from ganforge.kinds.pictures.reading.values import Range, Reading, range_of
 
 TRAIN_NAMES = frozenset({"train", "training"})
 HELD_OUT_NAMES = frozenset({"test", "testing", "val", "valid", "validation"})
@@ -251,12 +250,8 @@ class Usable:
 
         To find them all of these are decoded. One that is damaged is told when it is decoded again.
         """
-        if reading.given is not None:
-            refuse_no_deep(bool(self.deep), reading.given, listing.source)
-        if reading.given is not None or not reading.looks or not self.deep:
-            return reading.given, ()
         everything = in_threads(self.deep, partial(_or_none, values_of, listing.open), worker_count())
-        return range_of(everything, len(self.deep))
+        return range_of(everything, len(self.deep), reading, listing.source)
 
 
 def _surveyed(listing: Listing, labelled: bool, reading: Reading) -> Survey:

@@ -18,9 +18,7 @@ from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures.reading.array_files import digest_of_files
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
-    Header,
     Item,
-    Losses,
     decoded,
     in_threads,
     look_of,
@@ -30,6 +28,7 @@ from ganforge.kinds.pictures.reading.decode import (
     values_of,
     workers,
 )
+from ganforge.kinds.pictures.reading.header import Header, Losses
 from ganforge.kinds.pictures.reading.part import (
     SAMPLE,
     Block,
@@ -42,7 +41,7 @@ from ganforge.kinds.pictures.reading.part import (
     name_labels,
     spread,
 )
-from ganforge.kinds.pictures.reading.values import Range, Reading, range_of, refuse_no_deep
+from ganforge.kinds.pictures.reading.values import Range, Reading, range_of
 
 UNREADABLE = (*DAMAGED, pa.ArrowException)
 LABEL_COLUMNS = ("label", "labels", "class", "target", "y", "category", "fine_label")
@@ -79,13 +78,9 @@ def survey_parquet(
     for header, _ in sample:
         if header:
             losses.add(source, header)
-    values, assumed = reading.given, tuple[str, ...]()
-    deep = any(header.deep for header, _ in sample if header)
-    if values is not None:
-        refuse_no_deep(deep, values, source)
-    elif deep and reading.looks:
-        everything = (item for part in split for item in _items(part, image))
-        values, assumed = range_of(in_threads(everything, _values, workers()), sum(map(_count, paths)))
+    deep = sum(map(_count, paths)) if any(header.deep for header, _ in sample if header) else 0
+    everything = in_threads((item for part in split for item in _items(part, image)), _values, workers())
+    values, assumed = range_of(everything, deep, reading, source)
     parts = tuple(
         Part(
             count=sum(map(_count, part)),
