@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import ganforge as gf
+from ganforge.core.files import write_folder
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures import range_of_values
 from ganforge.kinds.pictures.generate.model import load_model
@@ -168,8 +169,7 @@ def test_a_trained_model_keeps_the_range_for_apply(tmp_path: Path, cache: Path) 
 def test_invert_and_augment_read_by_the_range_of_the_run(tmp_path: Path, cache: Path) -> None:
     source = write(tmp_path / "d", TWELVE)
     job = Generate().plan(Request(source=str(source), size="tiny", examples=64), lambda kind, **content: None)
-    (tmp_path / "model").mkdir()
-    job.write_model(tmp_path / "model", job.game().product_player.network)
+    write_folder(tmp_path / "model", lambda folder: job.write_model(folder, job.game().product_player.network))
     model = load_model(tmp_path / "model")
     assert model.values == (0, 4095)
     _, pixels, _ = loose_pictures([source / "00.png"], (1, 16, 16), model.values)
