@@ -10,7 +10,7 @@ import struct
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from PIL.ExifTags import Base as Tag
 
 from ganforge.core.device import memory_bytes
 from ganforge.kinds.pictures.reading.header import Header, is_deep, is_garbled, is_negative, kind_of_mode, losses_of
-from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target, kinds_of
+from ganforge.kinds.pictures.reading.part import Block, Native, Part, Pixels, Target, kinds_of
 from ganforge.kinds.pictures.reading.values import SIXTEEN_BITS, Range, levels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "QOI")
@@ -207,6 +207,21 @@ def _resized_with_alpha(image: Image.Image, size: tuple[int, int], box: tuple[fl
     done[..., :3] = np.where(seen, done[..., :3] * 255 / np.where(seen, done[..., 3:], 1), 0)
     resized: Pixels = np.rint(done).clip(0, 255).astype(np.uint8)
     return resized
+
+
+def encoded_part(
+    count: int,
+    labels: NDArray[np.int64] | None,
+    items: Callable[[Sequence[int] | None], Iterator[Item]],
+    values: Range | None,
+) -> Part:
+    """Return a part of encoded pictures. Args: items yields those at some places, in order; of None all."""
+    return Part(
+        count=count,
+        labels=labels,
+        blocks=lambda target: decoded(items(None), target, values),
+        native=lambda places, channels: natively(items(places), channels, values),
+    )
 
 
 def decoded(items: Iterable[Item], target: Target, values: Range | None = None) -> Iterator[Block]:
