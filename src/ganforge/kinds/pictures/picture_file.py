@@ -55,7 +55,8 @@ from ganforge.kinds.pictures.reading.part import kinds_of
 from ganforge.kinds.pictures.reading.values import SIXTEEN_BITS, Range
 from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
 
-KINDS = {**GRIDS, ".jfif": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+NETPBM = dict.fromkeys((".ppm", ".pgm", ".pnm"), "PPM")
+KINDS = {**GRIDS, ".jfif": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", **NETPBM}
 MOST_TIFF = 2**32 - 2**17  # bytes of pixels, so that what is said beside them fits too
 MADE_BYTES, MADE_WEBP_BYTES = 14, 48  # of memory for each pixel of a result, at most, until it is written
 ROWS = 256  # that are converted at once: so a large picture is in memory once, and not several times
@@ -237,15 +238,26 @@ def check_size(place: Path, width: int, height: int) -> None:
         raise InputError(what, "TIFF holds 4 GiB.", "Use .png.")
 
 
+def _in_format(image: Image.Image, kind: str, suffix: str) -> tuple[Image.Image, list[str]]:
+    """Return a picture in a mode that a format holds, and what was changed."""
+    notes = []
+    if kind in ("JPEG", "PPM") and image.mode in ("RGBA", "LA"):
+        image = on_white(image).convert("L" if image.mode == "LA" else "RGB")
+        notes.append(f"{kind} knows no transparency: it was laid on white")
+    if suffix == ".pgm" and image.mode != "L":
+        notes.append("a .pgm is grey: its colours make it a .ppm within, which most programs read")
+    return image.convert("RGB") if suffix == ".ppm" else image, notes
+
+
 def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, ...]:
     """Write one picture whole or not at all, with EXIF and colour profile. Returns: the changes this needed.
 
     Raises: InputError for what its format cannot hold; StorageError.
     """
-    kind, notes = kind_for(place), []
-    if kind == "JPEG" and image.mode in ("RGBA", "LA"):
-        image = on_white(image).convert("L" if image.mode == "LA" else "RGB")
-        notes.append("JPEG knows no transparency: it was laid on white")
+    kind = kind_for(place)
+    image, notes = _in_format(image, kind, place.suffix.lower())
+    if kind == "PPM" and (len(given.exif) or given.xmp):
+        notes.append("PPM holds no metadata: they were left out")
     options: dict[str, Any] = {**QUALITY.get(kind, {})}
     with quiet_pillow():
         exif, left_out = fitting(given.exif, MOST_EXIF if kind == "JPEG" else math.inf)
@@ -264,7 +276,9 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
     if given.dpi:
         options["dpi"] = given.dpi
     if given.profile:
-        if space_of(given.profile) == ("RGB" if kind == "WEBP" else space_of_mode(image.mode)):  # WebP knows no grey
+        if kind != "PPM" and space_of(given.profile) == (
+            "RGB" if kind == "WEBP" else space_of_mode(image.mode)
+        ):  # WebP knows no grey
             options["icc_profile"] = given.profile
         else:
             image = to_srgb(image, given.profile) or image
