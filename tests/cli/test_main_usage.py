@@ -20,6 +20,7 @@ VERBS = (
     "invert",
     "augment",
     "evaluate",
+    "compare",
     "report",
     "diagnose",
     "profile",
