@@ -48,7 +48,7 @@ class Facts:
 
     hashes: NDArray[np.uint64]
     constant: NDArray[np.bool_]
-    brightest: int  # value of a colour
+    brightest: int  # value; of an alpha channel too
     sha256: str
 
 
@@ -62,7 +62,7 @@ def facts_of(rows: Array) -> Facts:
         hashes[done : done + len(flat)] = hashes_of(flat)
         pixels = chunk.reshape(len(chunk), -1, chunk.shape[-1])
         constant[done : done + len(flat)] = (pixels == pixels[:, :1]).all(axis=(1, 2))
-        brightest = max(brightest, int(chunk[..., :3].max(initial=0)))
+        brightest = max(brightest, int(chunk.max(initial=0)))
         done += len(flat)
     return Facts(hashes, constant, brightest, whole.hexdigest())
 
