@@ -14,11 +14,14 @@ import tifffile
 from PIL import Image, ImageDraw
 
 from ganforge.errors import DataError
+from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.picture_file import open_picture
 from ganforge.kinds.pictures.reading.decode import fit
 from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.part import Channels, Target
 from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.kinds.pictures.translate.pairs import open_pairs
+from ganforge.kinds.pictures.translate.sides import survey_sides
 
 RNG = np.random.default_rng(9)
 
@@ -159,7 +162,22 @@ def test_nearly_black_pictures_are_told(tmp_path: Path, cache: Path) -> None:
     masks.mkdir()
     for number, classes in enumerate(RNG.integers(0, 4, (30, 16, 16), np.uint8)):
         Image.fromarray(classes).save(masks / f"{number}.png")
-    assert "No value is above 3 of 255: these pictures are nearly black, and samples will be too." in warnings(masks)
+    assert (
+        "No value is above 3 of 255: these pictures are nearly black, and what is made of them will be too."
+        in warnings(masks)
+    )
+    assert "3 of 255" in " ".join(open_photos(survey(masks)).passport["warnings"])
+    masks.rename(tmp_path / "B")
+    write(tmp_path / "A", 30)
+    told = open_pairs(survey_sides(str(tmp_path)), size=(16, 16)).passport["warnings"]
+    assert [one for one in told if "black" in one][0].startswith(
+        "No value is above 3 of 255: pictures of B are nearly black"
+    )
+
+
+def test_transparency_that_an_enhancement_leaves_out_is_told(tmp_path: Path, cache: Path) -> None:
+    root = write(tmp_path / "data", 30, channels=4)
+    assert "What is transparent was laid on white." in open_photos(survey(root)).passport["warnings"]
 
 
 @pytest.mark.parametrize(("most", "count"), [(255, 0), (1023, 1), (65535, 1)])

@@ -202,7 +202,7 @@ class PictureMap:
                 continue
             if target != place and target.suffix != original.suffix:
                 named = "" if target.stem == original.stem else f", named {target.name} beside another of its name"
-                notes = (*notes, f"{original.suffix} files are not written: it became a PNG{named}")
+                notes = (*notes, f"{original.suffix or 'nameless'} files are not written: it became a PNG{named}")
             for note in notes:
                 tell("noted", sentence=note)
             tell("applied", share=1.0, path=str(target))

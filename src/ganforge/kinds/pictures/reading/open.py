@@ -312,8 +312,7 @@ def _warnings(
         words.append(f"{passport['duplicates']:,} of {count:,} pictures are copies of another one.")
     if passport["constant"]:
         words.append(f"{passport['constant']:,} pictures are of a single colour.")
-    if (brightest := kept[0].facts.brightest) < DARK:
-        words.append(f"No value is above {brightest} of 255: these pictures are nearly black, and samples will be too.")
+    words += nearly_black(kept[0].facts.brightest, "these pictures")
     if passport["train"] < 500:
         words.append(f"{passport['train']:,} training pictures are few: the generator may copy them.")
     if len(kept) > 1:
@@ -321,6 +320,12 @@ def _warnings(
         if seen:
             words.append(f"{seen:,} held-out pictures also lie in the training part.")
     return [*words, *few_of_label(passport["labels"])]
+
+
+def nearly_black(brightest: int, whose: str) -> list[str]:
+    """Return the sentence on pictures none of whose values is bright, or none."""
+    what = f"No value is above {brightest} of 255: {whose} are nearly black, and what is made of them will be too."
+    return [what] if brightest < DARK else []
 
 
 def few_of_label(labels: Sequence[Mapping[str, Any]]) -> list[str]:

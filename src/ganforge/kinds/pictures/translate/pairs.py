@@ -19,7 +19,7 @@ from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.reading.decode import decoded
 from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.folder import items_of, open_in
-from ganforge.kinds.pictures.reading.open import LISTED, hashes_of, held_out, resize_words, skipped_told
+from ganforge.kinds.pictures.reading.open import LISTED, hashes_of, held_out, nearly_black, resize_words, skipped_told
 from ganforge.kinds.pictures.reading.part import FEWEST, LARGEST_SIDE, SMALLEST_SIDE, Pixels, Target
 from ganforge.kinds.pictures.reading.values import Range
 from ganforge.kinds.pictures.translate.sides import Pairing, Sides
@@ -113,12 +113,15 @@ def open_pairs(sides: Sides, *, size: tuple[int, int], device: torch.device | st
     digest = hashlib.sha256(f"{target} {sides.pairing}".encode())
     for found in hashes:
         digest.update(found.data)
+    passport = _passport(sides, target, masks, skipped, digest.hexdigest())
+    for folder, side in zip(sides.folders, pixels, strict=True):
+        passport["warnings"] += nearly_black(int(side.max()), f"pictures of {folder}")
     return Pairs(
         shape=(sides.channels, *size),
         pairing=sides.pairing,
         train=train,
         held_out=kept,
-        passport=_passport(sides, target, masks, skipped, digest.hexdigest()),
+        passport=passport,
         data_hash=digest.hexdigest(),
         values=dict(zip(("values", "values_to"), sides.values, strict=True)),
     )
