@@ -114,8 +114,8 @@ def open_pairs(sides: Sides, *, size: tuple[int, int], device: torch.device | st
     for found in hashes:
         digest.update(found.data)
     passport = _passport(sides, target, masks, skipped, digest.hexdigest())
-    for folder, side in zip(sides.folders, pixels, strict=True):
-        passport["warnings"] += nearly_black(int(side.max()), f"pictures of {folder}")
+    for folder, shown in zip(sides.folders, pixels, strict=True):
+        passport["warnings"] += nearly_black(int(shown.max()), f"pictures of {folder}")
     return Pairs(
         shape=(sides.channels, *size),
         pairing=sides.pairing,
