@@ -159,12 +159,15 @@ def test_whatever_picture_is_read_is_applied_alone_and_in_a_folder(name: str, tm
     suffix = Path(name).suffix.lower()
     mode = {".pgm": "L", ".pbm": "1"}.get(suffix, "RGB")
     picture(16, 16).convert(mode).save(source / name)
-    made = f"a{suffix}" if suffix in (".jfif", ".jpe") else "a.png"
-    assert applied(source, tmp_path / "out").made == [made]
+    forms = {**dict.fromkeys((".jfif", ".jpe"), "JPEG"), **dict.fromkeys((".pgm", ".ppm", ".pnm"), "PPM")}
+    made = name if suffix in forms else "a.png"
+    told = applied(source, tmp_path / "out")
+    assert told.made == [made]
+    assert (f"{suffix} files are not written: it became a PNG" in told.noted) == (suffix not in forms)
     assert applied(source / name, tmp_path / "one.png").made == ["one.png"]
     with Image.open(tmp_path / "out" / made) as image:
         assert image.size == (32, 32)
-        assert image.format == ("JPEG" if made != "a.png" else "PNG")
+        assert image.format == forms.get(suffix, "PNG")
 
 
 def test_pixels_of_sixteen_bits_and_of_floats_in_netpbm_files_are_read(tmp_path: Path) -> None:
@@ -193,7 +196,7 @@ def test_every_file_of_a_folder_is_made_or_told(tmp_path: Path, capsys: pytest.C
         (source / name).write_text("hello")
     os.mkfifo(source / "pipe.png")
     told = applied(source, tmp_path / "out")
-    assert sorted(told.made) == ["a.png", "b.png", "good.png"]
+    assert sorted(told.made) == ["a.png", "b.ppm", "good.png"]
     reasons = {
         "gone.png": "a link that leads nowhere", "loop.png": "cannot be opened|leads nowhere", "pipe.png": "not a file",
         "linked": "a link to a folder", "phone.heic": "not read", "layers.psd": "not read", "vector.svg": "not read",
@@ -265,8 +268,8 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest
 def test_a_folder_may_have_the_name_of_a_picture_and_a_link_may_lead_nowhere(tmp_path: Path) -> None:
     source = folder_with(tmp_path / "in.png", "a.png")
     folder_with(source / "sub.jpg", "b.PGM")
-    assert sorted(applied(source, tmp_path / "out").made) == ["a.png", "b.png"]
-    assert (tmp_path / "out" / "sub.jpg" / "b.png").is_file()
+    assert sorted(applied(source, tmp_path / "out").made) == ["a.png", "b.PGM"]
+    assert (tmp_path / "out" / "sub.jpg" / "b.PGM").is_file()
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(DataError, match=r"pipe.png' is not a file"):
         applied(tmp_path / "pipe.png", tmp_path / "b.png")

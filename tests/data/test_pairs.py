@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,25 @@ def test_marks_at_the_end_of_names_are_left_out(tmp_path: Path, marks: tuple[str
     sides = survey_sides(str(two_folders(tmp_path, *(numbered(30, suffix=f"{mark}.png") for mark in marks))))
     assert sides.pairing == "paired" and "but for marks" in sides.why
     assert [name[:3] for name in sides.names[0]] == [name[:3] for name in sides.names[1]]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("", ".png"), ("", "_mask.png")),
+        (("shot-", ".png"), ("truth ", ".bmp")),
+        (("IMG_", "_raw.png"), ("", "_gt.png")),
+    ],
+)
+def test_ends_that_all_names_share_are_a_hint_and_pairs_when_asked_for(
+    tmp_path: Path, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    root = str(two_folders(tmp_path, numbered(40, *one), numbered(40, *other)))
+    sides, asked = survey_sides(root), survey_sides(root, "paired")
+    assert sides.pairing == "unpaired" and "--set task.pairing=paired" in sides.told[0]
+    assert sides.why.endswith("A and B, and 40 are but for what all names of a folder begin or end with")
+    assert asked.pairing == "paired" and len(asked.names[0]) == 40
+    assert [re.findall(r"\d+", name) for name in asked.names[0]] == [re.findall(r"\d+", n) for n in asked.names[1]]
 
 
 def test_marks_at_the_beginning_too_and_other_words_are_no_marks(tmp_path: Path) -> None:

@@ -144,6 +144,23 @@ def test_a_folder_that_holds_files_is_refused_and_forced_it_loses_no_other_file(
     assert (out / "other.png").is_file()
 
 
+@pytest.mark.parametrize(
+    ("name", "mode", "start", "note"),
+    [
+        ("a.ppm", "RGBA", b"P6", "transparency"), ("a.ppm", "L", b"P6", ""), ("a.pnm", "L", b"P5", ""),
+        ("a.pgm", "L", b"P5", ""), ("a.pgm", "RGB", b"P6", "grey"),
+    ],
+)  # fmt: skip
+def test_netpbm_is_written_as_its_name_says(tmp_path: Path, name: str, mode: str, start: bytes, note: str) -> None:
+    Image.fromarray(coloured()).convert(mode).save(tmp_path / "in.png")
+    given = open_picture(tmp_path / "in.png", 3, lightness=False)
+    notes = write_picture(assemble(given, given.pixels, keep_grey=mode == "L"), tmp_path / name, given)
+    assert (tmp_path / name).read_bytes().startswith(start)
+    assert note in " ".join(notes) and bool(notes) == bool(note)
+    shown = Image.open(tmp_path / "in.png").convert("RGB")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / name).convert("RGB")), np.asarray(shown))
+
+
 def test_originals_are_never_replaced(tmp_path: Path) -> None:
     source = folder_of_pictures(tmp_path / "in", "a.png")
     with pytest.raises(InputError, match="one of the pictures that are read"):
@@ -152,10 +169,16 @@ def test_originals_are_never_replaced(tmp_path: Path) -> None:
         places_for([source / "a.png"], source / "a.png", source / "a.png", force=True)
 
 
-def test_two_pictures_that_would_become_one_file_are_refused(tmp_path: Path) -> None:
-    source = folder_of_pictures(tmp_path / "in", "a.bmp", "a.png")
+def test_no_two_pictures_become_one_file(tmp_path: Path) -> None:
+    names = "a.bmp", "a.gif", "a.gif.png", "a.png", "b.gif", "b.tga", "b.ppm", "sub/a.gif"
+    source, out = folder_of_pictures(tmp_path / "in", *names), tmp_path / "out"
+    places = [place for _, place in places_for(list_pictures(source).pictures, source, out, force=False)]
+    made = "a.bmp.png", "a.gif.gif.png", "a.gif.png", "a.png", "b.png", "b.ppm", "b.tga.png", "sub/a.png"
+    assert places == [out / name for name in made]
+    out.mkdir()
+    (out / "b.png").symlink_to(out / "a.png")
     with pytest.raises(InputError, match="would both become"):
-        places_for(list_pictures(source).pictures, source, tmp_path / "out", force=False)
+        places_for(list_pictures(source).pictures, source, out, force=True)
 
 
 def test_a_single_picture_goes_into_a_file_or_a_folder(tmp_path: Path) -> None:

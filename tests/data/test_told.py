@@ -10,13 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageDraw
 
 from ganforge.errors import DataError
+from ganforge.kinds.pictures.enhance.photos import open_photos
+from ganforge.kinds.pictures.picture_file import open_picture
 from ganforge.kinds.pictures.reading.decode import fit
 from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.part import Channels, Target
 from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.kinds.pictures.translate.pairs import open_pairs
+from ganforge.kinds.pictures.translate.sides import survey_sides
 
 RNG = np.random.default_rng(9)
 
@@ -147,9 +152,65 @@ def test_lost_bits_and_colour_spaces_are_told_once_each(tmp_path: Path, cache: P
     (root / "deep.png").write_bytes(deep_png(RNG.integers(0, 65536, (16, 16, 3))))
     Image.open(root / "00.png").convert("CMYK").save(root / "ink.jpg")
     told = warnings(root)
-    assert "1 pictures (deep.png) with 16 bits a colour: only the upper 8 are read." in told
+    assert "1 pictures (deep.png) with more than 8 bits a colour: only the upper 8 are read." in told
     assert "1 pictures (ink.jpg) with CMYK colours: converted to RGB, without a colour profile." in told
     assert warnings(write(tmp_path / "plain", 30)) == "18 training pictures are few: the generator may copy them."
+
+
+def test_nearly_black_pictures_are_told(tmp_path: Path, cache: Path) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for number, classes in enumerate(RNG.integers(0, 4, (30, 16, 16), np.uint8)):
+        Image.fromarray(classes).save(masks / f"{number}.png")
+    assert (
+        "No value is above 3 of 255: these pictures are nearly black, and what is made of them will be too."
+        in warnings(masks)
+    )
+    assert "3 of 255" in " ".join(open_photos(survey(masks)).passport["warnings"])
+    masks.rename(tmp_path / "B")
+    write(tmp_path / "A", 30)
+    told = open_pairs(survey_sides(str(tmp_path)), size=(16, 16)).passport["warnings"]
+    assert any(one.startswith("No value is above 3 of 255: pictures of B are nearly black") for one in told)
+
+
+def test_transparency_that_an_enhancement_leaves_out_is_told(tmp_path: Path, cache: Path) -> None:
+    root = write(tmp_path / "data", 30, channels=4)
+    assert "What is transparent was laid on white." in open_photos(survey(root)).passport["warnings"]
+
+
+@pytest.mark.parametrize(("most", "count"), [(255, 0), (1023, 1), (65535, 1)])
+def test_a_coloured_ppm_says_how_many_bits_it_loses(tmp_path: Path, cache: Path, most: int, count: int) -> None:
+    root = write(tmp_path / "data", 30)
+    values = RNG.integers(0, most + 1, (16, 16, 3)).astype(">u2" if most > 255 else "u1")
+    (root / "x.ppm").write_bytes(f"P6 16 16 {most}\n".encode() + values.tobytes())
+    assert warnings(root).count("(x.ppm) with more than 8 bits a colour") == count
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_planes_of_sixteen_bits_are_read_rightly_or_not_at_all(
+    tmp_path: Path, cache: Path, compression: str | None
+) -> None:
+    values = RNG.integers(0, 65536, (3, 16, 16)).astype(np.uint16)
+    tifffile.imwrite(
+        path := tmp_path / "x.tif", values, photometric="rgb", planarconfig="separate", compression=compression
+    )
+    if compression:
+        assert np.array_equal(open_picture(path, 3, lightness=False).pixels, values.transpose(1, 2, 0) >> 8)
+        assert open_picture(path, 3, lightness=False).notes == ("only the upper 8 of its bits a colour were read",)
+        return
+    with pytest.raises(DataError, match="planes of more than 8 bits"):
+        open_picture(path, 3, lightness=False)
+
+
+def test_a_negative_of_sixteen_bits_becomes_a_positive(tmp_path: Path, cache: Path) -> None:
+    values = RNG.integers(0, 65536, (30, 16, 16)).astype(np.uint16)
+    for folder, kind, shown in (("d", "minisblack", values), ("n", "miniswhite", 65535 - values)):
+        (tmp_path / folder).mkdir()
+        for number, picture in enumerate(shown):
+            tifffile.imwrite(tmp_path / folder / f"{number:02d}.tif", picture, photometric=kind)
+    plain, negative = (open_pictures(survey(tmp_path / name), size=(16, 16)) for name in ("d", "n"))
+    assert negative.data_hash == plain.data_hash
+    assert np.array_equal(*(open_picture(tmp_path / name / "00.tif", 1, lightness=False).pixels for name in ("d", "n")))
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,20 @@ import pytest
 from PIL import Image
 
 import ganforge as gf
+from ganforge.core.files import write_folder
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures import range_of_values
+from ganforge.kinds.pictures.generate.model import load_model
 from ganforge.kinds.pictures.generate.task import Generate
 from ganforge.kinds.pictures.image_to_image import load_map
+from ganforge.kinds.pictures.invert.inversion import loose_pictures
 from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.picture_file import open_picture
 from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import Range, Reading
 from ganforge.kinds.pictures.translate.sides import survey_sides
-from ganforge.recipe import read_recipe
+from ganforge.recipe import Request, read_recipe
 
 RNG = np.random.default_rng(5)
 TWELVE = RNG.integers(0, 4096, (30, 16, 16)).astype(np.uint16)
@@ -161,3 +164,24 @@ def test_a_trained_model_keeps_the_range_for_apply(tmp_path: Path, cache: Path) 
     gf.apply(tmp_path / "run", tmp_path / "d" / "00.tif", out=tmp_path / "new.png")
     with Image.open(tmp_path / "new.png") as made:
         assert abs(float(np.asarray(made.convert("L")).mean()) - WHITE[0].mean()) < 20
+
+
+def test_invert_and_augment_read_by_the_range_of_the_run(tmp_path: Path, cache: Path) -> None:
+    source = write(tmp_path / "d", TWELVE)
+    job = Generate().plan(Request(source=str(source), size="tiny", examples=64), lambda kind, **content: None)
+    write_folder(tmp_path / "model", lambda folder: job.write_model(folder, job.game().product_player.network))
+    model = load_model(tmp_path / "model")
+    assert model.values == (0, 4095)
+    _, pixels, _ = loose_pictures([source / "00.png"], (1, 16, 16), model.values)
+    assert np.array_equal(pixels[0, 0], WHITE[0])
+    eight = write(tmp_path / "e", WHITE)
+    assert learned(eight, Reading((0, 4095), looks=False))[0] == learned(eight)[0]  # 8 bits remain 8 bits
+
+
+def test_whole_numbers_beside_fractions_are_refused_unless_a_range_is_given(tmp_path: Path, cache: Path) -> None:
+    source = write(tmp_path / "d", TWELVE[:15], "tif")
+    for number, picture in enumerate(TWELVE[15:]):
+        Image.fromarray((picture / 4095).astype(np.float32)).save(source / f"x{number}.tif")
+    with pytest.raises(DataError, match=r"whole numbers up to 4095, others fractions up to 1\."):
+        survey(source)
+    assert survey(source, reading=Reading((0, 4095))).values == (0, 4095)

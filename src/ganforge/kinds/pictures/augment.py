@@ -33,6 +33,7 @@ from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES, listed_folder
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.kinds.pictures.reading.values import Reading
 from ganforge.kinds.pictures.write import array_bytes, image_bytes
 from ganforge.planning.game import initialised
 
@@ -126,7 +127,9 @@ def augment(
         raise InputError(f"{per_label} pictures for each label cannot be drawn.", do="Say, for example, 100.")
     _check_place(place, force=force)
     _, height, width = model.picture_shape()
-    pictures = open_pictures(survey(data), size=(height, width))
+    pictures = open_pictures(
+        survey(data, reading=Reading(model.values, looks=model.values is None)), size=(height, width)
+    )
     _refuse_misfits(model, pictures, str(data))
     notes = (
         []

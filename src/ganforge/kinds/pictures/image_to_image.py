@@ -200,6 +200,9 @@ class PictureMap:
                 reasons.append(_reason(original, error))
                 tell("skipped", reason=reasons[-1])
                 continue
+            if target != place and target.suffix != original.suffix:
+                named = "" if target.stem == original.stem else f", named {target.name} beside another of its name"
+                notes = (*notes, f"{original.suffix or 'nameless'} files are not written: it became a PNG{named}")
             for note in notes:
                 tell("noted", sentence=note)
             tell("applied", share=1.0, path=str(target))

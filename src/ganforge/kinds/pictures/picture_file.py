@@ -50,11 +50,13 @@ from ganforge.kinds.pictures.reading.decode import (
     with_channels,
 )
 from ganforge.kinds.pictures.reading.feed import HALF
+from ganforge.kinds.pictures.reading.header import loses_bits
 from ganforge.kinds.pictures.reading.part import kinds_of
-from ganforge.kinds.pictures.reading.values import Range
+from ganforge.kinds.pictures.reading.values import SIXTEEN_BITS, Range
 from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
 
-KINDS = {**GRIDS, ".jfif": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+NETPBM = dict.fromkeys((".ppm", ".pgm", ".pnm"), "PPM")
+KINDS = {**GRIDS, ".jfif": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", **NETPBM}
 MOST_TIFF = 2**32 - 2**17  # bytes of pixels, so that what is said beside them fits too
 MADE_BYTES, MADE_WEBP_BYTES = 14, 48  # of memory for each pixel of a result, at most, until it is written
 ROWS = 256  # that are converted at once: so a large picture is in memory once, and not several times
@@ -180,8 +182,11 @@ def _in_space(
     if own == "CMYK":
         notes.append("CMYK was converted to RGB without a colour profile")
     elif image.mode.startswith(("I", "F")):
-        read = f", {values[0]:g} as black and {values[1]:g} as white" if values else ""
+        black_white = values or (None if image.mode == "F" else SIXTEEN_BITS)
+        read = f", {black_white[0]:g} as black and {black_white[1]:g} as white" if black_white else ""
         notes.append(f"{image.mode} was brought to 8 bits a channel{read}")
+    elif loses_bits(image):
+        notes.append("only the upper 8 of its bits a colour were read")
     return plain(turned, values), profile, notes
 
 
@@ -233,15 +238,26 @@ def check_size(place: Path, width: int, height: int) -> None:
         raise InputError(what, "TIFF holds 4 GiB.", "Use .png.")
 
 
+def _in_format(image: Image.Image, kind: str, suffix: str) -> tuple[Image.Image, list[str]]:
+    """Return a picture in a mode that a format holds, and what was changed."""
+    notes = []
+    if kind in ("JPEG", "PPM") and image.mode in ("RGBA", "LA"):
+        image = on_white(image).convert("L" if image.mode == "LA" else "RGB")
+        notes.append(f"{kind} knows no transparency: it was laid on white")
+    if suffix == ".pgm" and image.mode != "L":
+        notes.append("a .pgm is grey: its colours make it a .ppm within, which most programs read")
+    return image.convert("RGB") if suffix == ".ppm" else image, notes
+
+
 def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, ...]:
     """Write one picture whole or not at all, with EXIF and colour profile. Returns: the changes this needed.
 
     Raises: InputError for what its format cannot hold; StorageError.
     """
-    kind, notes = kind_for(place), []
-    if kind == "JPEG" and image.mode in ("RGBA", "LA"):
-        image = on_white(image).convert("L" if image.mode == "LA" else "RGB")
-        notes.append("JPEG knows no transparency: it was laid on white")
+    kind = kind_for(place)
+    image, notes = _in_format(image, kind, place.suffix.lower())
+    if kind == "PPM" and (len(given.exif) or given.xmp):
+        notes.append("PPM holds no metadata: they were left out")
     options: dict[str, Any] = {**QUALITY.get(kind, {})}
     with quiet_pillow():
         exif, left_out = fitting(given.exif, MOST_EXIF if kind == "JPEG" else math.inf)
@@ -260,7 +276,9 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
     if given.dpi:
         options["dpi"] = given.dpi
     if given.profile:
-        if space_of(given.profile) == ("RGB" if kind == "WEBP" else space_of_mode(image.mode)):  # WebP knows no grey
+        if kind != "PPM" and space_of(given.profile) == (
+            "RGB" if kind == "WEBP" else space_of_mode(image.mode)
+        ):  # WebP knows no grey
             options["icc_profile"] = given.profile
         else:
             image = to_srgb(image, given.profile) or image
@@ -278,9 +296,9 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
 def places_for(sources: list[Path], source: Path, out: Path, *, force: bool) -> Iterator[tuple[Path, Path]]:
     """Pair each picture with its output file: for a folder, under the same name in the folder `out`.
 
-    Formats not written here, such as BMP and GIF, become PNG. Raises: InputError, before anything is written, for a
-    folder that holds files or a file that exists, without force; for the folder of the originals; for two pictures that
-    would become one file.
+    Formats not written here, such as BMP and GIF, become PNG; a.gif beside a.png becomes a.gif.png.
+    Raises: InputError, before anything is written, for a folder that holds files or a file that exists, without force;
+        for the folder of the originals; for two pictures that would become one file, by a link.
     """
     single = source.is_file() and out.suffix.lower() in KINDS and not out.is_dir()
     base = source.parent if source.is_file() else source
@@ -288,7 +306,8 @@ def places_for(sources: list[Path], source: Path, out: Path, *, force: bool) -> 
         kind_for(out)
     if source.is_dir() and (out.is_file() or out.suffix.lower() in KINDS):
         raise InputError(f"{str(out)!r} is the name of a file, and {str(source)!r} is a folder.", do="Name a folder.")
-    pairs = [(path, out if single else out / _named(path.relative_to(base))) for path in sources]
+    names = _names([path.relative_to(base) for path in sources])
+    pairs = [(path, out if single else out / name) for path, name in zip(sources, names, strict=True)]
     _refuse_originals(pairs)
     if not single and out.is_dir():
         do = "Choose another folder, or --force to write into it: only files of the same name are replaced."
@@ -299,8 +318,18 @@ def places_for(sources: list[Path], source: Path, out: Path, *, force: bool) -> 
     return iter(pairs)
 
 
-def _named(relative: Path) -> Path:
-    return relative if relative.suffix.lower() in KINDS else relative.with_suffix(".png")
+def _names(given: list[Path]) -> list[Path]:
+    """Return the names of the output files: what cannot be written in its own format becomes a PNG of a free name."""
+    taken = {name for name in given if name.suffix.lower() in KINDS}
+    names = []
+    for name in given:
+        place, ending = name, ".png"
+        if name not in taken:
+            while (place := name.with_suffix(ending)) in taken:
+                ending = name.suffix + ending
+        taken.add(place)
+        names.append(place)
+    return names
 
 
 def _refuse_originals(pairs: list[tuple[Path, Path]]) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.reading.feed import PictureFeed
-from ganforge.kinds.pictures.reading.open import Pictures, common_passport, skipped_told
+from ganforge.kinds.pictures.reading.open import Pictures, common_passport, nearly_black, skipped_told
 from ganforge.kinds.pictures.reading.part import Part, Pixels, Survey, spread
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
 
@@ -62,7 +62,7 @@ def open_photos(found: Survey, *, device: torch.device | str = "cpu") -> Picture
         "held_out": len(held_out),
         "split": how,
     }
-    passport["warnings"] = [*skipped_told(skipped), *found.told, *_warnings(passport)]
+    passport["warnings"] = [*skipped_told(skipped), *found.told, *_warnings(found, passport, train)]
     feeds = [PictureFeed(rows, None, None, device) for rows in (train, held_out)]
     return Pictures(
         shape=shape,
@@ -131,23 +131,21 @@ def _split(parts: list[_Read]) -> tuple[Pixels, Pixels, str]:
 
 def _passport(found: Survey, parts: list[_Read], skipped: tuple[tuple[str, str], ...], channels: int) -> dict[str, Any]:
     names = [name for part in parts for name in part.hashes]
-    notes = list(found.notes)
-    if found.channels == 4:
-        notes.append("What is transparent was laid on white.")
-    left_out = sum(max(0, part.count - MOST_PHOTOS) for part in found.parts)
-    if left_out:
-        notes.append(f"{left_out:,} pictures were left out: {MOST_PHOTOS:,} of each part, evenly spread, are read.")
     return {
         **common_passport(found, len(names), skipped, (TILE, TILE), channels),
         "duplicates": len(names) - len(set(names)),
         "resize": f"none: cut into tiles of {TILE} x {TILE} at their own resolution",
         "mirrored": sum(part.small for part in parts),
-        "notes": notes,
+        "notes": list(found.notes),
     }
 
 
-def _warnings(passport: dict[str, Any]) -> list[str]:
-    words = []
+def _warnings(found: Survey, passport: dict[str, Any], train: Pixels) -> list[str]:
+    words = nearly_black(int(train.max()), "these pictures")
+    if found.channels == 4:
+        words.append("What is transparent was laid on white.")
+    if left_out := sum(max(0, part.count - MOST_PHOTOS) for part in found.parts):
+        words.append(f"{left_out:,} pictures were left out: {MOST_PHOTOS:,} of each part, evenly spread, are read.")
     if passport["mirrored"]:
         words.append(f"{passport['mirrored']:,} pictures are smaller than {TILE} pixels and were mirrored to fill it.")
     if passport["duplicates"] > 0.1 * passport["count"]:

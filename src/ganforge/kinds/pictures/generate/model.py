@@ -22,6 +22,7 @@ from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.plan import NEXT_STEPS
 from ganforge.kinds.pictures.reading.feed import to_uint8
+from ganforge.kinds.pictures.reading.values import Range
 from ganforge.networks import network_pair
 from ganforge.recipe import Network
 
@@ -41,6 +42,7 @@ class PictureModel:
     latent_size: int
     label_names: tuple[str, ...]
     label_shares: tuple[float, ...]
+    values: Range | None = None  # of black and white in files of more than 8 bits, as those that were learned from
 
     def draw_pictures(
         self, count: int, *, labels: NDArray[np.int64] | None = None, seed: int = 0, truncation: float = 1.0
@@ -231,7 +233,7 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
             raise ValueError("its labels' shares do not fit its labels")
         pair = network_pair(network, data, PICTURE_PAIRS)
         generator = built(folder, pair.generator).to(device)
-    return PictureModel(generator, pair.latent_size, data.label_names, tuple(shares.tolist()))
+    return PictureModel(generator, pair.latent_size, data.label_names, tuple(shares.tolist()), data.values)
 
 
 def _shares(shares: NDArray[np.float64]) -> bool:

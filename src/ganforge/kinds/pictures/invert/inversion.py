@@ -26,6 +26,7 @@ from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.picture_folder import list_pictures
 from ganforge.kinds.pictures.reading.decode import BROKEN, fitted, opened_by_person, quiet_pillow, reason_of
 from ganforge.kinds.pictures.reading.part import Pixels, Target
+from ganforge.kinds.pictures.reading.values import Range
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.run import Run
@@ -34,12 +35,13 @@ MOST = 1_000  # pictures at once
 
 
 def loose_pictures(
-    sources: Sequence[str | Path], shape: tuple[int, int, int]
+    sources: Sequence[str | Path], shape: tuple[int, int, int], values: Range | None = None
 ) -> tuple[list[str], Pixels, list[tuple[str, str]]]:
     """Read pictures from files and folders, upright, resized to cover the shape and centre-cropped, as in training.
 
-    Args: shape (C, H, W). Returns: their paths; uint8 (N, C, H, W); (path, reason) of those in folders that cannot be
-        used, and of other files. Raises: DataError for a missing or damaged file, or for no usable picture or too many.
+    Args: shape (C, H, W); values of black and white of deep pictures (`decode.plain`).
+    Returns: their paths; uint8 (N, C, H, W); (path, reason) of what is skipped in folders.
+    Raises: DataError for a missing or damaged file, or for no usable picture or too many.
     """
     channels, height, width = shape
     names: list[str] = []
@@ -58,7 +60,7 @@ def loose_pictures(
         for path, in_folder in paths:
             try:
                 with opened_by_person(path) as image:
-                    pixels, _ = fitted(image, Target(height, width, channels))
+                    pixels, _ = fitted(image, Target(height, width, channels), values)
             except BROKEN as error:
                 if not in_folder:
                     raise DataError(
@@ -125,7 +127,7 @@ def invert(  # noqa: PLR0913 - what api.invert is given, and the run
     known = named_directions(model)
     way, other_label = _moves(edits, known, model)
     sources = [source] if isinstance(source, str | Path) else list(source)
-    names, given, skipped = loose_pictures(sources, model.picture_shape())
+    names, given, skipped = loose_pictures(sources, model.picture_shape(), model.values)
     found = encoder_of(run, model, observers=observers)
     inverted = invert_pictures(model, found.encoder, given, label=asked, seed=seed)
     edited = _edited(model, inverted, way, other_label) if edits else None

@@ -10,7 +10,7 @@ import struct
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +21,12 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base as Tag
 
 from ganforge.core.device import memory_bytes
-from ganforge.kinds.pictures.reading.part import Block, Native, Pixels, Target, kinds_of
+from ganforge.kinds.pictures.reading.header import Header, is_deep, is_garbled, is_negative, kind_of_mode, losses_of
+from ganforge.kinds.pictures.reading.part import Block, Native, Part, Pixels, Target, kinds_of
 from ganforge.kinds.pictures.reading.values import SIXTEEN_BITS, Range, levels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "QOI")
@@ -45,13 +47,6 @@ BEGINNINGS = (  # (place, bytes) of a file -> what it is
     (4, b"ftypmif", "HEIC"), (4, b"ftypavif", "AVIF"), (0, b"8BPS", "Photoshop file"), (0, b"\xff\x0a", "JPEG XL"),
     (4, b"JXL ", "JPEG XL"), (4, b"jP  ", "JPEG 2000"), (0, b"%PDF", "PDF"),
 )  # fmt: skip
-FRAMES, SIXTEEN = "several frames or pages", "16 bits a colour"
-SPACES = ("CMYK", "LAB", "HSV")  # modes that RGB is made of
-LOSSES = {  # what a file holds besides what is read of it -> what is read
-    FRAMES: "only the first of them is read",
-    SIXTEEN: "only the upper 8 are read",
-    **{f"{mode} colours": "converted to RGB, without a colour profile" for mode in SPACES},
-}
 T = TypeVar("T")
 Done = TypeVar("Done")
 
@@ -81,16 +76,6 @@ class Item:
     row: int
     name: str
     open: Callable[[], BinaryIO]
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """Facts from the header of a file: upright (H, W), and grey, colour or alpha by the mode."""
-
-    size: tuple[int, int]
-    kind: str
-    deep: bool  # whether its values are more than 8 bits each, of which none are lost
-    losses: tuple[str, ...]  # of LOSSES
 
 
 @contextmanager
@@ -125,44 +110,15 @@ def read_header(open_file: Callable[[], BinaryIO]) -> Header:
     with open_file() as file, opened(file) as image:
         width, height = image.size
         # TIFF reports its upright size; a PNG's late EXIF would need decoding, so only an early one counts.
-        if image.format != "TIFF" and "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
+        if image.format != "TIFF" and "exif" in image.info and image.getexif().get(Tag.Orientation, 1) >= 5:
             width, height = height, width
-        return Header((height, width), _kind_of_mode(image), _is_deep(image), tuple(_losses(image)))
-
-
-def _losses(image: Image.Image) -> Iterator[str]:
-    if image.format != "MPO" and getattr(image, "is_animated", False):  # a camera's MPO holds the picture and a preview
-        yield FRAMES
-    if not _is_deep(image) and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
-        yield SIXTEEN
-    if image.mode in SPACES:
-        yield f"{image.mode} colours"
-
-
-class Losses:
-    """What pictures hold that is not read: how many of each of LOSSES, and the name of the first."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, tuple[int, str]] = {}
-
-    def add(self, name: str, header: Header) -> None:
-        """Add one picture."""
-        for loss in header.losses:
-            count, first = self._found.get(loss, (0, name))
-            self._found[loss] = count + 1, first
-
-    def told(self, of: str = "pictures") -> tuple[str, ...]:
-        """Return a sentence for each. Args: of: what the counted ones are."""
-        return tuple(
-            f"{count:,} {of} ({first}{', ...' if count > 1 else ''}) with {loss}: {LOSSES[loss]}."
-            for loss, (count, first) in self._found.items()
-        )
+        return Header((height, width), kind_of_mode(image), is_deep(image), tuple(losses_of(image)))
 
 
 def look_of(open_file: Callable[[], BinaryIO]) -> set[str]:
     """Decode one picture and return those of grey, colour and alpha (partly transparent) that it is."""
     with open_file() as file, opened(file) as image:
-        if _kind_of_mode(image) == "grey":
+        if kind_of_mode(image) == "grey":
             return {"grey"}
         image.draft(image.mode, (64, 64))
         return kinds_of(np.asarray(plain(image).convert("RGBA"))[None])
@@ -171,7 +127,7 @@ def look_of(open_file: Callable[[], BinaryIO]) -> set[str]:
 def values_of(open_file: Callable[[], BinaryIO]) -> NDArray[Any]:
     """Decode the values of one picture that is deep (Header). Raises: one of BROKEN."""
     with open_file() as file, opened(file) as image:
-        values = np.asarray(image)
+        values = np.asarray(upright(image))
     if not np.isfinite(values).all():
         raise UnusableError("values that are not finite (NaN or infinite)")
     return values
@@ -194,15 +150,16 @@ def fitted(image: Image.Image, target: Target, values: Range | None = None) -> t
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turn a picture as its EXIF orientation says."""
-    return ImageOps.exif_transpose(image) if image.getexif().get(ExifTags.Base.Orientation, 1) > 1 else image
+    """Turn a picture as its EXIF orientation says, and a negative of 16 bits, which Pillow leaves, to a positive."""
+    turned = ImageOps.exif_transpose(image) if image.getexif().get(Tag.Orientation, 1) > 1 else image
+    return Image.fromarray(SIXTEEN_BITS[1] - np.asarray(turned)) if is_negative(image) else turned
 
 
 def with_channels(image: Image.Image, channels: int) -> Image.Image:
     """Convert to an 8-bit picture in mode L, RGB or RGBA. Removed transparency is composited on white."""
     if channels == 4:
         return image.convert("RGBA")
-    if _kind_of_mode(image) == "alpha":
+    if kind_of_mode(image) == "alpha":
         image = on_white(image)
     return image.convert("L" if channels == 1 else "RGB")
 
@@ -250,6 +207,21 @@ def _resized_with_alpha(image: Image.Image, size: tuple[int, int], box: tuple[fl
     done[..., :3] = np.where(seen, done[..., :3] * 255 / np.where(seen, done[..., 3:], 1), 0)
     resized: Pixels = np.rint(done).clip(0, 255).astype(np.uint8)
     return resized
+
+
+def encoded_part(
+    count: int,
+    labels: NDArray[np.int64] | None,
+    items: Callable[[Sequence[int] | None], Iterator[Item]],
+    values: Range | None,
+) -> Part:
+    """Return a part of encoded pictures. Args: items yields those at some places, in order; of None all."""
+    return Part(
+        count=count,
+        labels=labels,
+        blocks=lambda target: decoded(items(None), target, values),
+        native=lambda places, channels: natively(items(places), channels, values),
+    )
 
 
 def decoded(items: Iterable[Item], target: Target, values: Range | None = None) -> Iterator[Block]:
@@ -337,12 +309,15 @@ def _identified(file: BinaryIO) -> Image.Image:
     file.seek(0)
     own = BY_NAME.get(PurePath(str(getattr(file, "name", ""))).suffix.lower())
     try:
-        return Image.open(file, formats=[*FORMATS, own] if own else FORMATS)
+        image = Image.open(file, formats=[*FORMATS, own] if own else FORMATS)
     except UnidentifiedImageError:
         named = [name for place, begin, name in BEGINNINGS if start[place:].startswith(begin)]
         if named:
             raise UnreadError(f"it begins as a {named[0]} does, and this version cannot read it") from None
         raise
+    if is_garbled(image):
+        raise UnreadError("its colours are planes of more than 8 bits without compression, which are not read")
+    return image
 
 
 def opened(file: BinaryIO) -> Image.Image:
@@ -361,23 +336,13 @@ def opened(file: BinaryIO) -> Image.Image:
     return image
 
 
-def _kind_of_mode(image: Image.Image) -> str:
-    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
-        return "alpha"
-    return "grey" if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16") else "colour"
-
-
-def _is_deep(image: Image.Image) -> bool:
-    return image.mode in ("I", "F") or image.mode.startswith("I;16")
-
-
 def plain(image: Image.Image, black_white: Range | None = None) -> Image.Image:
     """Convert a picture to 8 bits and a mode that converts to L, RGB and RGBA.
 
     Args: black_white the values of black and white of a deep picture; None takes whole numbers for 16 bits, and others
         to lie in 0..1 or 0..255.
     """
-    if _is_deep(image):
+    if is_deep(image):
         values = np.asarray(image)
         if black_white is None:
             low, high = float(values.min()), float(values.max())

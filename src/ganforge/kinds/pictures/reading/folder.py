@@ -25,30 +25,24 @@ from ganforge.errors import DataError
 from ganforge.kinds.pictures import SUFFIXES
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
-    Header,
     Item,
-    Losses,
-    decoded,
+    encoded_part,
     in_threads,
     look_of,
-    natively,
     quiet_pillow,
     read_header,
     reason_of,
     values_of,
 )
 from ganforge.kinds.pictures.reading.decode import workers as worker_count
+from ganforge.kinds.pictures.reading.header import Header, Losses
 from ganforge.kinds.pictures.reading.part import (
-    Block,
     Channels,
-    Native,
-    Part,
     Survey,
-    Target,
     name_labels,
     spread,
 )
-from ganforge.kinds.pictures.reading.values import Range, Reading, range_of, refuse_no_deep
+from ganforge.kinds.pictures.reading.values import Range, Reading, range_of
 
 TRAIN_NAMES = frozenset({"train", "training"})
 HELD_OUT_NAMES = frozenset({"test", "testing", "val", "valid", "validation"})
@@ -251,12 +245,8 @@ class Usable:
 
         To find them all of these are decoded. One that is damaged is told when it is decoded again.
         """
-        if reading.given is not None:
-            refuse_no_deep(bool(self.deep), reading.given, listing.source)
-        if reading.given is not None or not reading.looks or not self.deep:
-            return reading.given, ()
         everything = in_threads(self.deep, partial(_or_none, values_of, listing.open), worker_count())
-        return range_of(everything, len(self.deep))
+        return range_of(everything, len(self.deep), reading, listing.source)
 
 
 def _surveyed(listing: Listing, labelled: bool, reading: Reading) -> Survey:
@@ -268,11 +258,6 @@ def _surveyed(listing: Listing, labelled: bool, reading: Reading) -> Survey:
     values, assumed = usable.values(listing, reading)
     split, words, notes = _labelled(usable.names, labelled)
     label_names, places, more = _named(words)
-    parts = []
-    for part_names, labels in zip(split, places, strict=True):
-        blocks = partial(_blocks, part_names, listing.open, values)
-        native = partial(_natively, part_names, listing.open, values)
-        parts.append(Part(count=len(part_names), labels=labels, blocks=blocks, native=native))
     return Survey(
         source=listing.source,
         format="folder",
@@ -285,7 +270,10 @@ def _surveyed(listing: Listing, labelled: bool, reading: Reading) -> Survey:
         skipped=tuple(sorted(listing.skipped)),
         digest=listing.digest if values is None else f"{listing.digest} {values}",
         told=(*notes, *more, *channels.told, *usable.losses.told(), *assumed),
-        parts=tuple(parts),
+        parts=tuple(
+            encoded_part(len(part), labels, partial(items_of, part, listing.open), values)
+            for part, labels in zip(split, places, strict=True)
+        ),
         always_cached=True,
     )
 
@@ -345,12 +333,7 @@ def _named(
     return name_labels([None if part is None else np.array([number[word] for word in part]) for part in words], known)
 
 
-def _blocks(names: Sequence[str], open_named: Opener, values: Range | None, target: Target) -> Iterator[Block]:
-    return decoded((Item(row, name, partial(open_named, name)) for row, name in enumerate(names)), target, values)
-
-
-def _natively(
-    names: Sequence[str], open_named: Opener, values: Range | None, places: list[int], channels: int
-) -> Iterator[Native]:
-    items = (Item(place, names[place], partial(open_named, names[place])) for place in places)
-    return natively(items, channels, values)
+def items_of(names: Sequence[str], open_named: Opener, places: Sequence[int] | None = None) -> Iterator[Item]:
+    """Yield the pictures at some places of a list of names, by default all."""
+    for place in range(len(names)) if places is None else places:
+        yield Item(place, names[place], partial(open_named, names[place]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from ganforge.kinds.pictures.reading.values import Range
 PAIRS = 2_000  # random pairs behind mean_squared_distance
 LISTED = 50  # skipped files that the passport names
 REASONS = 3  # for skipping that a sentence names
+DARK = 32  # of 255, which some value of some picture should reach
 
 # ---- split by content -----------------------------------------------------------------------------------------------
 #
@@ -47,21 +48,23 @@ class Facts:
 
     hashes: NDArray[np.uint64]
     constant: NDArray[np.bool_]
+    brightest: int  # value; of an alpha channel too
     sha256: str
 
 
 def facts_of(rows: Array) -> Facts:
     """Compute the facts in one pass with bounded memory."""
     hashes, constant = np.empty(len(rows), np.uint64), np.empty(len(rows), np.bool_)
-    whole, done = hashlib.sha256(), 0
+    whole, done, brightest = hashlib.sha256(), 0, 0
     for chunk in chunks(rows):
         flat = np.ascontiguousarray(chunk).reshape(len(chunk), -1)
         whole.update(flat.data)
         hashes[done : done + len(flat)] = hashes_of(flat)
         pixels = chunk.reshape(len(chunk), -1, chunk.shape[-1])
         constant[done : done + len(flat)] = (pixels == pixels[:, :1]).all(axis=(1, 2))
+        brightest = max(brightest, int(chunk.max(initial=0)))
         done += len(flat)
-    return Facts(hashes, constant, whole.hexdigest())
+    return Facts(hashes, constant, brightest, whole.hexdigest())
 
 
 def hashes_of(pixels: Pixels) -> NDArray[np.uint64]:
@@ -211,7 +214,7 @@ def _keep(stored: Stored, labels: NDArray[np.int64] | None) -> _Kept:
     if labels is None or (labels >= 0).all():
         return _Kept(stored, np.arange(len(stored.rows), dtype=np.uint32), labels, facts)
     places = np.flatnonzero(labels >= 0).astype(np.uint32)
-    facts = Facts(facts.hashes[places], facts.constant[places], facts.sha256)
+    facts = replace(facts, hashes=facts.hashes[places], constant=facts.constant[places])
     return _Kept(stored, places, labels[places], facts)
 
 
@@ -309,6 +312,7 @@ def _warnings(
         words.append(f"{passport['duplicates']:,} of {count:,} pictures are copies of another one.")
     if passport["constant"]:
         words.append(f"{passport['constant']:,} pictures are of a single colour.")
+    words += nearly_black(kept[0].facts.brightest, "these pictures")
     if passport["train"] < 500:
         words.append(f"{passport['train']:,} training pictures are few: the generator may copy them.")
     if len(kept) > 1:
@@ -316,6 +320,12 @@ def _warnings(
         if seen:
             words.append(f"{seen:,} held-out pictures also lie in the training part.")
     return [*words, *few_of_label(passport["labels"])]
+
+
+def nearly_black(brightest: int, whose: str) -> list[str]:
+    """Return the sentence on pictures none of whose values is bright, or none."""
+    what = f"No value is above {brightest} of 255: {whose} are nearly black, and what is made of them will be too."
+    return [what] if brightest < DARK else []
 
 
 def few_of_label(labels: Sequence[Mapping[str, Any]]) -> list[str]:

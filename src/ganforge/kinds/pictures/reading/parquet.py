@@ -18,31 +18,25 @@ from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures.reading.array_files import digest_of_files
 from ganforge.kinds.pictures.reading.decode import (
     BROKEN,
-    Header,
     Item,
-    Losses,
-    decoded,
+    encoded_part,
     in_threads,
     look_of,
-    natively,
     quiet_pillow,
     read_header,
     values_of,
     workers,
 )
+from ganforge.kinds.pictures.reading.header import Header, Losses
 from ganforge.kinds.pictures.reading.part import (
     SAMPLE,
-    Block,
     Channels,
-    Native,
-    Part,
     Survey,
-    Target,
     check_labels,
     name_labels,
     spread,
 )
-from ganforge.kinds.pictures.reading.values import Range, Reading, range_of, refuse_no_deep
+from ganforge.kinds.pictures.reading.values import Reading, range_of
 
 UNREADABLE = (*DAMAGED, pa.ArrowException)
 LABEL_COLUMNS = ("label", "labels", "class", "target", "y", "category", "fine_label")
@@ -79,20 +73,11 @@ def survey_parquet(
     for header, _ in sample:
         if header:
             losses.add(source, header)
-    values, assumed = reading.given, tuple[str, ...]()
-    deep = any(header.deep for header, _ in sample if header)
-    if values is not None:
-        refuse_no_deep(deep, values, source)
-    elif deep and reading.looks:
-        everything = (item for part in split for item in _items(part, image))
-        values, assumed = range_of(in_threads(everything, _values, workers()), sum(map(_count, paths)))
+    deep = sum(map(_count, paths)) if any(header.deep for header, _ in sample if header) else 0
+    everything = in_threads((item for part in split for item in _items(part, image)), _values, workers())
+    values, assumed = range_of(everything, deep, reading, source)
     parts = tuple(
-        Part(
-            count=sum(map(_count, part)),
-            labels=labels,
-            blocks=partial(_blocks, part, image, values),
-            native=partial(_natively, part, image, values),
-        )
+        encoded_part(sum(map(_count, part)), labels, partial(_items, part, image), values)
         for part, labels in zip(split, places, strict=True)
     )
     return Survey(
@@ -218,23 +203,12 @@ def _open(data: bytes | None) -> io.BytesIO:
     return io.BytesIO(data or b"")
 
 
-def _blocks(paths: Sequence[Path], column: str, values: Range | None, target: Target) -> Iterator[Block]:
-    return decoded(_items(paths, column), target, values)
-
-
-def _natively(
-    paths: Sequence[Path], column: str, values: Range | None, places: list[int], channels: int
-) -> Iterator[Native]:
-    wanted = set(places)
-    return natively((item for item in _items(paths, column) if item.row in wanted), channels, values)
-
-
-def _items(paths: Sequence[Path], column: str) -> Iterator[Item]:
-    row = 0
-    for path in paths:
-        for data in _rows(path, column):
+def _items(paths: Sequence[Path], column: str, places: Sequence[int] | None = None) -> Iterator[Item]:
+    wanted = None if places is None else set(places)
+    rows = ((path, data) for path in paths for data in _rows(path, column))
+    for row, (path, data) in enumerate(rows):
+        if wanted is None or row in wanted:
             yield Item(row, f"{path.name}, row {row}", partial(_open, data))
-            row += 1
 
 
 def _sample(paths: Sequence[Path], column: str) -> Iterator[Item]:

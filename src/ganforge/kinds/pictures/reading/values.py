@@ -33,7 +33,7 @@ class Reading:
     """How values of more than 8 bits are read: by the range that is given, else by that of the whole set."""
 
     given: Range | None = None
-    looks: bool = True  # False: without a range as version 0.1.0 did, which took whole numbers for 16 bits
+    looks: bool = True  # False, of a run: without a range as version 0.1.0 did, which took whole numbers for 16 bits
 
 
 BY_LOOKING = Reading()
@@ -93,15 +93,36 @@ def assumed_range(census: Census) -> tuple[Range, str]:
     return (first, last), f"{nearly}: black and white are the ends of that window, and what lies beyond is cut off"
 
 
-def range_of(pictures: Iterable[NDArray[Any] | None], count: int) -> tuple[Range | None, tuple[str, ...]]:
-    """Return the range to read pictures by, and a sentence that says so; None if none of them can be read.
+def range_of(
+    pictures: Iterable[NDArray[Any] | None], deep: int, reading: Reading, source: str
+) -> tuple[Range | None, tuple[str, ...]]:
+    """Return the range to read the deep pictures of a source by, as given or found, and a sentence on what was assumed.
 
-    Args: pictures their values, None of a damaged one; count how many they are, about.
+    Args: pictures the values of the deep ones, None of a damaged one; looked at only to find a range, which is None if
+        none of them can be read; deep how many they are, about.
+    Raises: DataError if a person gives a range and none is deep, or if some are whole numbers and others lie in 0..1.
     """
-    census = Census.for_pictures(count)
+    if reading.given is not None and reading.looks and not deep:
+        raise DataError(
+            f"The values {reading.given[0]:g} to {reading.given[1]:g} were given for {source!r}.",
+            "All its pictures have 8 bits, which are read as 0 to 255.",
+            "Leave out --values.",
+        )
+    if reading.given is not None or not reading.looks or not deep:
+        return reading.given, ()
+    census, greatest = Census.for_pictures(deep), dict[bool, float]()  # of whole numbers, and of others
     for values in pictures:
         if values is not None:
             census.add(values)
+            whole = values.dtype.kind != "f"
+            greatest[whole] = max(greatest.get(whole, -np.inf), float(values.max()))
+    if len(greatest) == 2 and greatest[False] <= 1 + SLACK < greatest[True]:
+        raise DataError(
+            f"Some pictures of {source!r} hold whole numbers up to {greatest[True]:g}, others fractions up to "
+            f"{greatest[False]:g}.",
+            "No range of black and white holds for both.",
+            "Save them alike, or say --values LOW..HIGH for all.",
+        )
     if census.low > census.high:
         return None, ()
     found, why = assumed_range(census)
@@ -111,16 +132,6 @@ def range_of(pictures: Iterable[NDArray[Any] | None], count: int) -> tuple[Range
 def assumption(why: str) -> str:
     """Return the sentence on the range that was assumed. Args: why as `assumed_range` gives it."""
     return f"{why[0].upper()}{why[1:]}. If that is wrong, say --values LOW..HIGH (black and white)."
-
-
-def refuse_no_deep(deep: bool, values: Range, source: str) -> None:
-    """Raise DataError if a range is given for pictures none of which is deep."""
-    if not deep:
-        raise DataError(
-            f"The values {values[0]:g} to {values[1]:g} were given for {source!r}.",
-            "All its pictures have 8 bits, which are read as 0 to 255.",
-            "Leave out --values.",
-        )
 
 
 def levels(values: NDArray[Any], black_white: Range) -> Pixels:

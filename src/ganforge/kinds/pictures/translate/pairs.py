@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ganforge.core.device import memory_bytes
 from ganforge.errors import DataError, RecipeError
-from ganforge.kinds.pictures.reading.decode import Item, decoded
+from ganforge.kinds.pictures.reading.decode import decoded
 from ganforge.kinds.pictures.reading.feed import PictureFeed
-from ganforge.kinds.pictures.reading.folder import open_in
-from ganforge.kinds.pictures.reading.open import LISTED, hashes_of, held_out, resize_words, skipped_told
+from ganforge.kinds.pictures.reading.folder import items_of, open_in
+from ganforge.kinds.pictures.reading.open import LISTED, hashes_of, held_out, nearly_black, resize_words, skipped_told
 from ganforge.kinds.pictures.reading.part import FEWEST, LARGEST_SIDE, SMALLEST_SIDE, Pixels, Target
 from ganforge.kinds.pictures.reading.values import Range
 from ganforge.kinds.pictures.translate.sides import Pairing, Sides
@@ -113,12 +113,15 @@ def open_pairs(sides: Sides, *, size: tuple[int, int], device: torch.device | st
     digest = hashlib.sha256(f"{target} {sides.pairing}".encode())
     for found in hashes:
         digest.update(found.data)
+    passport = _passport(sides, target, masks, skipped, digest.hexdigest())
+    for folder, shown in zip(sides.folders, pixels, strict=True):
+        passport["warnings"] += nearly_black(int(shown.max()), f"pictures of {folder}")
     return Pairs(
         shape=(sides.channels, *size),
         pairing=sides.pairing,
         train=train,
         held_out=kept,
-        passport=_passport(sides, target, masks, skipped, digest.hexdigest()),
+        passport=passport,
         data_hash=digest.hexdigest(),
         values=dict(zip(("values", "values_to"), sides.values, strict=True)),
     )
@@ -139,8 +142,7 @@ def _read(
     folder: Path, names: Sequence[str], target: Target, values: Range | None
 ) -> tuple[Pixels, NDArray[np.int64], list[tuple[str, str]]]:
     """Read pictures (n, H, W, C), their indices in the names (n,), and the failures."""
-    items = (Item(row, name, partial(open_in, folder, name)) for row, name in enumerate(names))
-    blocks = list(decoded(items, target, values))
+    blocks = list(decoded(items_of(names, partial(open_in, folder)), target, values))
     failed = [pair for block in blocks for pair in block.failed]
     return np.concatenate([block.pixels for block in blocks]), np.concatenate([block.rows for block in blocks]), failed
 

@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.reading.folder import Usable, listed_folder, usable_pictures
@@ -15,6 +16,7 @@ from ganforge.kinds.pictures.reading.part import FEWEST, Channels
 from ganforge.kinds.pictures.reading.values import BY_LOOKING, Range, Reading
 
 Pairing = Literal["paired", "unpaired"]
+Key: TypeAlias = Callable[[str], str]
 KNOWN = (  # names of the two folders, from -> to
     ("a", "b"), ("content", "style"), ("input", "target"), ("traina", "trainb"), ("source", "target"),
     ("before", "after"), ("real", "fake"), ("left", "right"), ("x", "y"), ("low", "high"), ("noisy", "clean"),
@@ -22,6 +24,8 @@ KNOWN = (  # names of the two folders, from -> to
 SPLITS = ("train", "training")  # a folder that holds the two, beside those of a split that is not read
 MARKS = "|".join(sorted({name for pair in KNOWN for name in pair}, key=len, reverse=True))
 MARK = re.compile(rf"(?i)^(?:({MARKS})[_\-. ])|(?:[_\-. ]({MARKS}))$")  # at one end of a file's name, as in 007_A
+ENDS = (re.compile(r"^[^_\-. ]+[_\-. ]"), re.compile(r"[_\-. ][^_\-. ]+$"))  # the first and the last word of a name
+SHARED = " but for what all names of a folder begin or end with"
 MATCHING = 0.9  # share of the smaller folder's names present in both, from which on they are pairs
 OFF = 0.02  # share of a side by which the sizes of a pair may differ: both are cut to the training size anyway
 MOST_MISFITS = 0.05  # share of the pairs that may be left out because their sizes differ by more; one always
@@ -77,8 +81,16 @@ def survey_sides(
     """
     folders, notes = _two_folders(Path(source).expanduser(), source)
     one, other = (_look_at(folder, reading) for folder, reading in zip(folders, readings, strict=True))
-    pairs, marked = _matched(one.pictures, other.pictures)
-    pairing, why = _pairing(len(pairs), marked, (one, other), asked)
+    plain, unmarked, alike = _matched(one.pictures, other.pictures)
+    smaller = min(len(one.pictures), len(other.pictures))
+    pairs, but = plain, ""
+    if len(plain) < MATCHING * smaller and len(unmarked) > len(plain):
+        pairs, but = unmarked, " but for marks such as _A and _B"
+    if asked == "paired" and len(alike) > len(pairs):
+        pairs, but = alike, SHARED
+    pairing, why = _pairing(len(pairs), but, (one, other), asked)
+    if asked is None and pairing == "unpaired" and len(alike) >= max(MATCHING * smaller, FEWEST):
+        why = f"{why}, and {len(alike)} are{SHARED}"
     told = [*one.channels.told, *other.channels.told, *one.told, *other.told]
     kept = (one.pictures, other.pictures)
     sizes = {picture.size for side in kept for picture in side}
@@ -89,7 +101,7 @@ def survey_sides(
         told += misfits
         kept = (tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs))
         sizes = {(min(a.size[0], b.size[0]), min(a.size[1], b.size[1])) for a, b in pairs}
-    elif asked is None and pairs:
+    elif asked is None and (pairs or SHARED in why):
         told.append(f"Taken for two crowds without pairs: {why}. For pairs say --set task.pairing=paired.")
     for folder, side in zip(folders, kept, strict=True):
         if len(side) < FEWEST:
@@ -160,29 +172,41 @@ def _look_at(folder: Path, reading: Reading) -> Looked:
     )
 
 
-def _matched(one: Sequence[Found], other: Sequence[Found]) -> tuple[list[tuple[Found, Found]], bool]:
-    """Return the pairs in the order of their names, and whether marks such as _A and _B had to be left out.
+def _matched(one: Sequence[Found], other: Sequence[Found]) -> list[list[tuple[Found, Found]]]:
+    """Return the pairs in the order of their names: without marks, with marks such as _A left out, and with all ends.
 
-    Pictures of one name are a pair, then those whose names differ in the ending alone, then in a mark; but a name that
-    two pictures of a side share says nothing.
+    Pictures of one name are a pair, then those whose names differ in the ending alone, then in a mark, then in what all
+    names of a side begin or end with; but a name that two pictures of a side share says nothing.
     """
-    keys: tuple[Callable[[str], str], ...] = (str, _stem, _unmarked)
+    ends = _without_ends(one), _without_ends(other)
+    keys: tuple[tuple[Key, Key], ...] = ((str, str), (_stem, _stem), (_unmarked, _unmarked), ends)
     found: list[list[tuple[Found, Found]]] = []
-    for known in (keys[:2], keys):
+    for known in (keys[:2], keys[:3], keys):
         pairs, rest = [], (list(one), list(other))
         for key in known:
-            named = [_by(key, side) for side in rest]
+            named = [_by(of_side, side) for of_side, side in zip(key, rest, strict=True)]
             matched = [(named[0][name], named[1][name]) for name in named[0] if name in named[1]]
             pairs += matched
             taken = [{pair[side] for pair in matched} for side in (0, 1)]
             rest = ([p for p in rest[0] if p not in taken[0]], [p for p in rest[1] if p not in taken[1]])
         found.append(sorted(pairs, key=lambda pair: _order(pair[0])))
-    plain, unmarked = found
-    marked = len(plain) < MATCHING * min(len(one), len(other)) and len(unmarked) > len(plain)
-    return (unmarked if marked else plain), marked
+    return found
 
 
-def _by(key: Callable[[str], str], pictures: Sequence[Found]) -> dict[str, Found]:
+def _without_ends(pictures: Sequence[Found]) -> Key:
+    """Return the name of a picture without what all names of its side begin and end with, as in 007_mask."""
+    stems = [PurePosixPath(picture.name).stem for picture in pictures]
+    shared = [end for end in ENDS if len({found and found[0] for found in map(end.search, stems)}) == 1]
+
+    def key(name: str) -> str:
+        path = PurePosixPath(_stem(name))
+        bare = reduce(lambda rest, end: end.sub("", rest), shared, path.name)
+        return path.with_name(bare or path.name).as_posix()
+
+    return key
+
+
+def _by(key: Key, pictures: Sequence[Found]) -> dict[str, Found]:
     """Return the pictures by their keys, without those that share one."""
     counted = Counter(key(picture.name) for picture in pictures)
     return {key(picture.name): picture for picture in pictures if counted[key(picture.name)] == 1}
@@ -201,11 +225,10 @@ def _unmarked(name: str) -> str:
     return path.with_name(MARK.sub("", path.name) or path.name).as_posix()
 
 
-def _pairing(count: int, marked: bool, sides: tuple[Looked, Looked], asked: Pairing | None) -> tuple[Pairing, str]:
-    """Return the pairing and the reason. Args: count of the pairs that were found, marked as of `_matched`."""
+def _pairing(count: int, but: str, sides: tuple[Looked, Looked], asked: Pairing | None) -> tuple[Pairing, str]:
+    """Return the pairing and the reason. Args: count of the pairs that were found, but for what."""
     (one, other), smaller = sides, min(len(side.pictures) for side in sides)
-    marks = " but for marks such as _A and _B" if marked else ""
-    counts = f"{count} of {smaller} names are found in both {one.folder.name} and {other.folder.name}{marks}"
+    counts = f"{count} of {smaller} names are found in both {one.folder.name} and {other.folder.name}{but}"
     if asked == "unpaired":
         return "unpaired", "you asked for it"
     if asked == "paired":
