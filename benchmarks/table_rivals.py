@@ -34,6 +34,8 @@ NEEDED = (
     "pyarrow",
 )
 MODULES = "import torch, ctgan, copulas, sdmetrics, imblearn, sklearn, pyarrow"
+PEER_NEEDED = ("torch==2.13.0", "mostlyai-engine==2.7.3")
+PEER_UNUSED = ("torchvision", "torchaudio")  # built for another torch they break the import of transformers
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,7 @@ class Rivals:
     @classmethod
     def at(cls, folder: str | Path) -> Rivals:
         """The environment in a folder; what is not there is installed."""
-        scripts, name = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
-        python = Path(folder).absolute() / scripts / name
-        if not python.exists():
-            venv.create(folder, with_pip=True)
+        python = _python_of(folder)
         if subprocess.run([python, "-c", MODULES], capture_output=True, check=False).returncode:
             print(f"installing the rivals into {folder}", file=sys.stderr, flush=True)
             subprocess.run([python, "-m", "pip", "install", "--quiet", *NEEDED], check=True)
@@ -72,6 +71,24 @@ class Rivals:
         )
         content: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return content
+
+
+def peer_at(folder: str | Path) -> Path:
+    """Return the interpreter of an environment with TabularARGN (3 GiB), which is made if it is not there."""
+    python = _python_of(folder)
+    if subprocess.run([python, "-c", "import mostlyai.engine"], capture_output=True, check=False).returncode:
+        print(f"installing TabularARGN into {folder}", file=sys.stderr, flush=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_NEEDED], check=True)
+        subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *PEER_UNUSED], check=True)
+    return python
+
+
+def _python_of(folder: str | Path) -> Path:
+    scripts, name = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
+    python = Path(folder).absolute() / scripts / name
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+    return python
 
 
 def write_plainly(frame: pd.DataFrame, path: Path) -> Path:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import ganforge as gf
+from ganforge.api.request import recipe_from
 from ganforge.errors import RecipeError
 from ganforge.recipe import Recipe
 
@@ -43,8 +44,11 @@ def test_a_table_is_drawn_unit_after_unit_where_that_is_better(
 ) -> None:
     recipe = planned(frame, **more)
     assert recipe.network.name == name and why in recipe.reasons["network.name"]
-    assert (recipe.objective is None) is (name == "autoregressive")
-    assert (recipe.records.best_by == "likelihood") is (name == "autoregressive")
+    alone = {"objective", "latent_size"} - {*recipe.to_json(), *recipe.network.content()}
+    assert alone == ({"objective", "latent_size"} if name == "autoregressive" else set())
+    assert recipe_from(recipe.to_json()) == recipe
+    kept = (recipe.records.best_by, recipe.records.patience_looks, len(recipe.records.marks))
+    assert (kept == ("likelihood", 6, 11)) is (name == "autoregressive")
 
 
 def test_what_does_not_go_together_is_refused() -> None:

@@ -24,7 +24,7 @@ def frame() -> pd.DataFrame:
     return pd.DataFrame({"height": height, "tall": np.where(height > 175, "yes", "no")})
 
 
-@pytest.mark.parametrize(("task", "expected"), [("generate", ("likelihood", 12)), ("impute", ("filling", 12))])
+@pytest.mark.parametrize(("task", "expected"), [("generate", ("table_quality", 12)), ("impute", ("filling", 12))])
 def test_the_best_model_is_kept_by_the_quality_of_its_task_and_it_is_said_why(
     task: str, expected: tuple[str | None, int], frame: pd.DataFrame
 ) -> None:

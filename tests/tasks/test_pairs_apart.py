@@ -9,16 +9,18 @@ import pandas as pd
 import pytest
 import torch
 
+import ganforge as gf
 from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.apart import pairs_apart, share_apart
 from ganforge.kinds.tables.networks import RowLayout
 from ganforge.kinds.tables.table import Table, inspect_table, open_table
+from ganforge.run import Run
 
 ROWS = 20_000
 
 
-def opened(folder: Path) -> Table:
+def written(folder: Path) -> Path:
     """Husbands are men but for two slips; a rare role never meets a rare town, of which chance expects five rows."""
     random = np.random.default_rng(0)
     sex = random.choice(["man", "woman"], ROWS)
@@ -30,7 +32,11 @@ def opened(folder: Path) -> Table:
     guild[(guild == "y") & (town == "C")] = "x"
     frame = pd.DataFrame({"sex": sex, "role": role, "town": town, "guild": guild, "age": random.integers(0, 9, ROWS)})
     frame.to_parquet(folder / "table.parquet", index=False)
-    return open_table(inspect_table(folder / "table.parquet", (), ()), RowSettings(), seed=0, device="cpu")
+    return folder / "table.parquet"
+
+
+def opened(folder: Path) -> Table:
+    return open_table(inspect_table(written(folder), (), ()), RowSettings(), seed=0, device="cpu")
 
 
 def named(table: Table, apart: torch.Tensor) -> set[frozenset[str]]:
@@ -60,3 +66,13 @@ def test_what_it_costs_is_the_share_of_real_rows_that_are_no_longer_drawn(tmp_pa
     apart = pairs_apart(table.codec, table.train, expected=20)
     rows = torch.cat([table.train.tensors["x"], table.held_out.tensors["x"]])
     assert share_apart(apart, table.codec, TensorFeed("cpu", x=rows)) == pytest.approx(2 / ROWS)
+
+
+@pytest.mark.slow
+def test_a_run_tells_how_many_pairs_it_does_not_draw_and_draws_none(tmp_path: Path) -> None:
+    settings = {"compute.threads": "1", "records.marks": "[1]", "network.width": "8"}
+    trained = gf.train(written(tmp_path), run=tmp_path / "run", examples=2_560, settings=settings)
+    told = [event["sentence"] for event in Run(trained.folder).read_events() if event["kind"] == "noted"]
+    assert len(told) == 1 and told[0].startswith("2 pairs of values that never occur are not drawn")
+    rows = trained.sample(8_192)
+    assert not ((rows["sex"] == "woman") & (rows["role"] == "husband")).any() and (rows["role"] == "husband").any()

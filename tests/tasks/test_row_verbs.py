@@ -70,7 +70,7 @@ def test_conditions_hold_for_the_cells_that_are_drawn(run: Path) -> None:
 @pytest.mark.parametrize("out", ["rows.csv", "rows.parquet"])
 def test_given_cells_of_a_file_are_written_to_the_letter(run: Path, tmp_path: Path, out: str) -> None:
     seeds = tmp_path / "seeds.csv"
-    seeds.write_text("z,key,y\n10.50,mine-1,b\n,mine-2,\n019.1,,c\n")
+    seeds.write_text("z,key,y\n10.50,mine-1,b\n,mine-2,\n19.10,,c\n")
     gf.sample(run, 1, tmp_path / out, given=seeds)
     if out.endswith(".csv"):
         cells = [line.split(",") for line in (tmp_path / out).read_text().splitlines()]
@@ -79,7 +79,7 @@ def test_given_cells_of_a_file_are_written_to_the_letter(run: Path, tmp_path: Pa
             "mine-1",
             "b",
         ]
-        assert cells[3][cells[0].index("z")] == "019.1"
+        assert cells[3][cells[0].index("z")] == "19.10"
     else:
         read = pd.read_parquet(tmp_path / out)
         assert read["z"].tolist()[::2] == [10.5, 19.1] and read["key"][1] == "mine-2" and read["y"][2] == "c"

@@ -91,6 +91,7 @@ SPANS, ROWS_FOR_A_SPAN = 32, 30
 GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 0.5
+LOOKS_ALONE, PATIENCE_ALONE = 10, 6  # of a generator that learns by likelihood, which hardly varies by chance
 PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that still improved (docs/log.md)
 REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _choose_referee
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
@@ -286,12 +287,13 @@ def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
     tell("timing", size=draft.request.size or "small")
     choose_pieces(draft, table.train, build=build)
     alone = draft[Network].name == AUTOREGRESSIVE
+    pace, patience = (PACE_ALONE, PATIENCE_ALONE) if alone else (PACE, PATIENCE_LOOKS)
     if draft.examples is not None:
         span = for_examples(draft, draft.examples, measure)
         if not alone:
             _choose_referee(draft, table, span.examples)
     elif alone:
-        span = enough(for_minutes(draft, PACE, measure), len(table.train))
+        span = enough(for_minutes(draft, pace, measure), len(table.train))
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, table, span.examples)
@@ -305,12 +307,12 @@ def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
     best_by = "likelihood" if alone else best_by
     choose_length(
         draft,
-        PACE,
+        pace,
         span,
         look_samples=(4000, "as many held-out rows, or fewer, stand beside them"),
         best_by=(best_by, measure_of_best[best_by]),
         patience_looks=(
-            PATIENCE_LOOKS,
+            patience,
             "so many looks without a better one are no chance: what is left would be wasted",
         ),
     )
@@ -351,4 +353,9 @@ PACE = Pace(
     most_steps=200,
     marks=_marks,
     why_marks="each look draws rows and compares columns and pairs, which takes half a second",
+)
+PACE_ALONE = replace(
+    PACE,
+    marks=lambda seconds: tuple(number / LOOKS_ALONE for number in range(LOOKS_ALONE + 1)),
+    why_marks="often enough to keep the model from before it knew the rows by heart",
 )

@@ -21,7 +21,7 @@ from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
 from ganforge.kinds.tables.figures.evaluation import write_figures
-from ganforge.kinds.tables.generate.apart import pairs_apart
+from ganforge.kinds.tables.generate.apart import pairs_apart, share_apart
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
 from ganforge.kinds.tables.generate.likelihood import held_out_likelihood
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
@@ -211,6 +211,13 @@ class RowsJob(Job):
             referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
         if isinstance(product, AutoregressiveGenerator):
             apart = pairs_apart(table.codec, table.train, self.recipe.section(RowSettings).need("unseen"))
+            if pairs := int(apart.sum()) // 2:
+                lost = share_apart(apart, table.codec, table.held_out)
+                self.tell(
+                    "noted",
+                    sentence=f"{pairs} pairs of values that never occur are not drawn; {lost:.2%} of "
+                    "the held-out rows have one. --set rows.unseen=0 draws all.",
+                )
             apart = apart.to(self.recipe.compute.device)
         self.tell("settled", seconds=perf_counter() - begun)
         return RowProduct(product, referee, apart)

@@ -43,7 +43,10 @@ class NamedTable:
 
 
 def holds_several(source: str | Path) -> bool:
-    """Return whether a source of tables holds several: a SQLite file, or a folder of files with different columns."""
+    """Return whether a source of tables holds several: a SQLite file, or a folder of files with different columns.
+
+    Parquet files that share most of their columns are parts of one table, some of them faulty.
+    """
     path = Path(source).expanduser()
     if path.is_file():
         return is_database(path)
@@ -51,9 +54,10 @@ def holds_several(source: str | Path) -> bool:
     if len(files) < 2 or any(file.suffix.lower() != ".parquet" for file in files):
         return len(files) > 1
     try:
-        return len({tuple(pq.read_schema(file).names) for file in files}) > 1  # else they are parts of one table
+        columns = [set(pq.read_schema(file).names) for file in files]
     except UNREADABLE:
         return False
+    return 2 * len(set.intersection(*columns)) < len(set.union(*columns))
 
 
 def read_tables(source: str | Path) -> list[NamedTable]:
