@@ -72,9 +72,11 @@ TABLES: tuple[Case, ...] = (
     one_column(
         "powers of ten",
         lambda r: [f"{x:.2e}" for x in r.lognormal(-9, 3, ROWS)],
-        form("x", r"\d(\.\d+)?e[+-]\d\d|[\d.]+"),
+        form("x", r"[\d.]+(e[+-]?\d+)?"),
     ),
-    one_column("a sign before each", lambda r: [f"{x:+.1f}" for x in r.normal(0, 5, ROWS)], form("x", r"[+-]\d+\.\d")),
+    one_column(
+        "a sign before each", lambda r: [f"{x:+.1f}" for x in r.normal(0, 5, ROWS)], form("x", r"[+-]\d+\.\d|\+?0\.0")
+    ),
     Case("infinity", csv_file(lambda r: {"x": some(amounts(r), "inf", 0.01, r)}), (refused("infinite"),)),
     one_column(
         "whole numbers with holes",
