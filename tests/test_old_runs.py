@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 import ganforge as gf
 from ganforge.core.files import sha256_of
-from ganforge.diagnosis import CHECKS
+from ganforge.diagnosis import checks_of
 from ganforge.run import Run
 
 from fixtures import arithmetic, make  # isort: skip
@@ -91,7 +91,9 @@ def test_every_old_run_is_listed_with_its_state_and_verdict() -> None:
 def test_an_old_run_is_diagnosed_and_its_report_is_written(old: Path) -> None:
     diagnosis = gf.diagnose(old)
     assert len(diagnosis.history.records) > 1 and not diagnosis.unread
-    assert {*diagnosis.healthy, *(finding.ailment for finding in diagnosis.findings)} == set(CHECKS)
+    assert {*diagnosis.healthy, *(finding.ailment for finding in diagnosis.findings)} == set(
+        checks_of(diagnosis.history)
+    )
     page = gf.report(old).read_text("utf-8")
     verdict = Run(old).read_json(Run(old).evaluation).get("verdict", {"headline": ""})
     assert verdict["headline"] in page and "data:image/png;base64" in page

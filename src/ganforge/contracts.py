@@ -250,6 +250,10 @@ class Task(Protocol):
     unguarded: ClassVar[str | None] = None  # why its runs have no guard, in words; None where they have one
     page: ClassVar[Page]  # its words for the pages about a run
 
+    def page_of(self, recipe: Recipe) -> Page:
+        """Return the words for the pages about the run of a recipe: by default those of every run."""
+        return self.page
+
     def plan(self, request: Request, tell: Tell) -> Job:
         """Open the data and choose everything the person did not. Raises: DataError, RecipeError."""
 
@@ -367,6 +371,7 @@ class Option:
     flag: str = ""  # "--rule" where it is not --NAME
     many: bool = False  # may be given several times: a tuple
     within: tuple[float, float] | None = None  # of a number: its least and greatest value
+    counts: bool = False  # of `sample`: says itself how many, so that -n cannot be given besides
     check: Callable[[Any], Any] | None = None  # value -> value as it is kept. Raises: RecipeError, InputError
 
 

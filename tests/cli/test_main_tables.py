@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ganforge.cli import output as tables
 from ganforge.recipe import Adversary, Data, Length, Network, Recipe, Request
+from ganforge.records import Rows
 
 
 def _console(width: int = 160) -> tuple[Console, io.StringIO]:
@@ -84,3 +85,14 @@ def test_commands_to_copy_are_never_wrapped() -> None:
     command = "ganforge sample " + "runs/a-long-name/" * 8 + " -n 64 --out new.png"
     tables.print_next({command: "new samples"}, Console(file=file, width=40))
     assert command in file.getvalue().splitlines()[0]
+
+
+def test_words_keep_room_beside_long_names_and_ranges() -> None:
+    heads = ("column", "kind", "range", "missing", "distinct", "what will be done", "why")
+    does = "learned as a moment in time, to the day"
+    found = ("the day of the order", "datetime", "2024-01-01 to 2025-05-14", "1,241", "2,500", does, "it is one")
+    console, file = _console(width=80)
+    tables._print_rows(Rows(heads, (found,), numeric=(3, 4)), console)
+    assert len(file.getvalue().splitlines()) < 12  # not a letter a line
+    words = " ".join(file.getvalue().split())
+    assert all(word in words for word in ("datetime", "moment", "2025-05-14", "1,241"))

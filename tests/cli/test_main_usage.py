@@ -83,6 +83,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("plan digits --minutes 2 --examples 9", ["--minutes 2 and --examples 9", "Give one"]),
         ("sample runs/x -n 5", ["ganforge sample needs --out"]),
         ("sample runs/x -n none --out a.png", ["-n cannot be 'none'"]),
+        ("sample runs/x -n 5 --given s.csv --out a.csv", ["-n and --given", "says itself how many", "Leave -n out"]),
+        ("sample runs/x -n 5 --interpolate 8 --out a.gif", ["-n and --interpolate", "Leave -n out"]),
         ("sample runs/x --out a.png --truncation low", ["--truncation cannot be 'low'"]),
     ],
 )

@@ -124,7 +124,7 @@ def diagnose(run: str | Path) -> Diagnosis:
             standing=tuple(_standing(state, history, holder, folder)),
             sentence=_sentence(history, findings),
             findings=findings,
-            healthy=tuple(name for name in checks.CHECKS if name not in ill),
+            healthy=tuple(name for name in checks.checks_of(history) if name not in ill),
             layers={flow.player: in_words(flow) for flow in flows(history.records)},
             happened=tuple(_happened(history)),
             unread=tuple(fault for fault in (recipe_fault, passport_fault, evaluation_fault, page_fault) if fault),

@@ -160,7 +160,7 @@ def evaluated(folder: Run, job: Job, product: nn.Module, step: int, examples: in
     """
     with library_threads(job.recipe.compute):
         content = {"step": step, "examples": examples, **job.evaluate(folder, product).to_json()}
-    folder.write_json(folder.page, asdict(task_of(job.recipe).page))  # a run of an older version has none
+    folder.write_json(folder.page, asdict(task_of(job.recipe).page_of(job.recipe)))  # older runs have none
     folder.write_json(folder.evaluation, content)
     return content
 
@@ -197,7 +197,7 @@ def _go(folder: Run, job: Job, tell: Teller, crew: Crew) -> TrainedRun:
     """
     try:
         remove_leftovers(folder.folder)
-        folder.write_json(folder.page, asdict(task_of(job.recipe).page))
+        folder.write_json(folder.page, asdict(task_of(job.recipe).page_of(job.recipe)))
         use(job.recipe.compute)
         with library_threads(job.recipe.compute):
             job.prepare()

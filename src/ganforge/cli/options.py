@@ -117,6 +117,18 @@ def asking(verb: str, *common: str) -> Callable[[Callable[..., None]], Callable[
     return decorate
 
 
+def refuse_number(flag: str, number: int | None, verb: str, asked: Iterable[str]) -> None:
+    """Raises: RecipeError if a number was given besides an option that says itself how many."""
+    for name in asked if number is not None else ():
+        _, option = options_of(verb)[name][0]
+        if option.counts:
+            raise RecipeError(
+                f"{flag} and {flag_of(option)} were given.",
+                f"{flag_of(option)} says itself how many are made.",
+                f"Leave {flag} out.",
+            )
+
+
 def _read(asked: dict[str, Any]) -> dict[str, Any]:
     """Convert typed values for `ganforge.train`. Raises: RecipeError, also if the length was given in two ways."""
     if {"minutes", "examples"} <= set(asked):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("data", "own", "network", "objective", "augmentation", "optimiser", "average", "length", "compute", "records")
 LONGEST = 24  # letters of a cell that is not broken
+LEAST_WORDS = 16  # letters that are left for those that are broken; else every cell may be
 FEW = 3  # columns that fit into any terminal
 WIDE = 120  # columns of a terminal from which on the meanings fit into the table
 COLOURS = {
@@ -63,8 +64,10 @@ def _print_rows(rows: Rows, console: Console) -> None:
         return
     shown = len(rows.heads) if console.width >= WIDE or len(rows.heads) <= FEW else len(rows.heads) - 1
     table = table_of(*rows.heads[:shown])
+    widths = [max(map(len, cells)) for cells in zip(rows.heads, *rows.rows, strict=True)][:shown]
+    room = console.width - sum(width + GAP for width in widths if width <= LONGEST)
     for number, column in enumerate(table.columns):
-        column.no_wrap = all(len(row[number]) <= LONGEST for row in rows.rows)
+        column.no_wrap = widths[number] <= LONGEST and room >= LEAST_WORDS
         column.justify = "right" if number in rows.numeric else "left"
     for row in rows.rows:
         add_row(table, *row[:shown])

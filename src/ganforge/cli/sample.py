@@ -22,6 +22,7 @@ from ganforge.records import Record
 if TYPE_CHECKING:
     from ganforge.kinds.pictures.invert.inversion import Inversion
 
+NUMBER = 64  # drawn when nothing is said
 MOST_TOLD = 10  # skipped pictures that are named
 SOME_SKIPPED = 5  # exit code of `apply`
 
@@ -43,17 +44,25 @@ def sample(
         ),
     ],
     number: Annotated[
-        int, typer.Option("-n", "--number", metavar="N", parser=options.whole_number("-n", 1, 64), help="How many.")
-    ] = 64,
+        int | None,
+        typer.Option(
+            "-n",
+            "--number",
+            metavar="N",
+            parser=options.whole_number("-n", 1, NUMBER),
+            help=f"How many; {NUMBER} when you say nothing.",
+        ),
+    ] = None,
     seed: Seed = 0,
     force: Force = False,
     *,
     asked: dict[str, Any],
 ) -> None:
     """Draw new examples from the trained model of RUN."""
+    options.refuse_number("-n", number, "sample", asked)
     console = Console()
     view = Applying(console)
-    written = ganforge.sample(run, number, out, seed=seed, force=force, observers=(view,), **asked)
+    written = ganforge.sample(run, number or NUMBER, out, seed=seed, force=force, observers=(view,), **asked)
     view.tell_kept(console)
     tables.say_path("Wrote", written, console)
 

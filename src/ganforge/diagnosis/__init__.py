@@ -46,10 +46,30 @@ CHECKS: Final[dict[str, Check]] = {
     "too_short": too_short,
 }
 
+OF_A_GAME: Final = frozenset(
+    {
+        "collapse",
+        "class_collapse",
+        "discriminator_wins",
+        "discriminator_blind",
+        "discriminator_overfits",
+        "oscillating",
+        "narrow",
+        "too_short",
+    }
+)
+"""Ailments of a game against a discriminator. A run without one cannot have them."""
+
 TIMED: Final = frozenset({"starved"})
 """Ailments that the clock decides. What steers a run must leave them out, or a resumed run would not repeat it."""
 
 _SEVERITIES = ("critical", "warning", "note")
+
+
+def checks_of(history: History) -> tuple[str, ...]:
+    """Return the names of the checks that a history can be asked: those of a game only where it has been one."""
+    alone = bool(history.records) and not history.discriminators
+    return tuple(name for name in CHECKS if not (alone and name in OF_A_GAME))
 
 
 def diagnose(history: History) -> tuple[Finding, ...]:
@@ -62,4 +82,4 @@ def diagnose(history: History) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity)))
 
 
-__all__ = ["CHECKS", "TIMED", "Trend", "diagnose", "trend"]
+__all__ = ["CHECKS", "OF_A_GAME", "TIMED", "Trend", "checks_of", "diagnose", "trend"]

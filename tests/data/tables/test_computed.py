@@ -111,6 +111,9 @@ def test_conditions_that_the_rules_do_not_leave_are_refused_in_words(
     with pytest.raises(InputError, match="No row can meet") as caught:
         model.draw(10, conditions=model.conditions(["f>=80", "c<=10"]))
     assert caught.value.why and caught.value.do
+    with pytest.raises(InputError, match="No row can meet") as caught:
+        model.draw(10, conditions=model.conditions(["amount>=101", "price<=2"]))
+    assert "price >= 13" in str(caught.value)  # 101 / 8, on the grid of whole numbers
     with pytest.raises(InputError, match=r"None of 16,384 rows.*amount=53") as caught:
         model.draw(10, conditions=model.conditions("amount=53"))  # a prime: no such product
     assert caught.value.why and caught.value.do

@@ -39,7 +39,7 @@ from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
 from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column, RowSettings
 from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, from_plain
 from ganforge.kinds.tables.reading.numeric_dates import FORMS
-from ganforge.kinds.tables.rules.conditions import Condition, all_of, seen_in
+from ganforge.kinds.tables.rules.conditions import Condition, all_of, on_grid, seen_in
 from ganforge.kinds.tables.rules.expressions import columns_of
 from ganforge.kinds.tables.rules.rules import (
     Computed,
@@ -123,7 +123,7 @@ class TableCodec:
             if any(condition.column == unit.column for condition in found):
                 ranges = [asked(name) & seen_in(by_name[name]) for name in unit.bases]
                 ends = {range_.column: (range_.low, range_.high) for range_ in ranges}
-                found += unit.narrowed(asked(unit.column), ends)
+                found += [on_grid(each, by_name[each.column]) for each in unit.narrowed(asked(unit.column), ends)]
         return found
 
     @property

@@ -1,4 +1,4 @@
-"""The task `generate` on a table: new rows like the given ones. A game of two: generator and discriminator."""
+"""The task `generate` on a table: new rows like the given ones, learned by likelihood alone or in a game of two."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
-from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
@@ -46,11 +46,25 @@ if TYPE_CHECKING:
     from ganforge.kinds.tables.impute import Impute
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
+ALONE = Page(
+    nouns="rows",
+    judged="generated rows",
+    samples="Columns of generated rows",
+    caption="How the values of generated rows are spread, over those of real rows",
+    story="The generator draws a row unit after unit, and learns to make the real rows as likely as it can: the simple "
+    "way, without an adversary, which was better than a game of two in less time where both were measured. Each chart "
+    "shows rows that it made at that moment, over real rows that training never saw.",
+    wide=True,
+)
+BY_LIKELIHOOD = (
+    "It learned by likelihood alone, without an adversary: that is simpler than a game of two, and was better in less "
+    "time where both were measured. --set network.name=rows plays the game."
+)
 SMOOTHER = "Each value is drawn from the training values: --set rows.values=smooth takes a curve through them instead."
 
 
 class GenerateRows(Task):
-    """The task of generating rows: a game of two on a table."""
+    """The task of generating rows like those of a table."""
 
     name: ClassVar[str] = "generate"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
@@ -59,16 +73,16 @@ class GenerateRows(Task):
     }
     section: ClassVar[type[TaskSection] | None] = RowSettings
     data: ClassVar[type[Data]] = TableData
-    page: ClassVar[Page] = Page(
-        nouns="rows",
-        judged="generated rows",
-        samples="Columns of generated rows",
-        caption="How the values of generated rows are spread, over those of real rows",
-        story="The generator learns to write rows like the table's: unit after unit, by how likely the real ones are, "
-        "or in a game against a discriminator that tells its rows from real ones; recipe.json says which. Each chart "
-        "shows rows that the generator made at that moment, over real rows that training never saw.",
-        wide=True,
+    page: ClassVar[Page] = replace(
+        ALONE,
+        story="The generator learns to write rows like the table's in a game against a discriminator, which learns to "
+        "tell its rows from real ones. Each chart shows rows that the generator made at that moment, over real rows "
+        "that training never saw.",
     )
+
+    def page_of(self, recipe: Recipe) -> Page:
+        """Return the words for a run: of a game of two, or of a generator that learns alone."""
+        return ALONE if recipe.network.name == AUTOREGRESSIVE else self.page
 
     def plan(self, request: Request, tell: Tell) -> RowsJob | LinkedJob:
         """Open the table, or two, and choose everything that the person did not. Raises: DataError, RecipeError."""
@@ -83,7 +97,7 @@ class GenerateRows(Task):
         return open_job(recipe, tell, self)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
-        """Build the game of two on the rows that were sent."""
+        """Build the game on the rows that were sent."""
         if "children" in brief:
             return join_tables(recipe, brief, examples)
         codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
@@ -120,6 +134,8 @@ class GenerateRows(Task):
         verdict = found.verdict
         if found.facts["copying_suspected"] and job.recipe.section(RowSettings).values == "seen":
             verdict = replace(verdict, sentences=(*verdict.sentences, SMOOTHER))
+        if job.recipe.network.name == AUTOREGRESSIVE and not job.recipe.section(RowSettings).referee:
+            verdict = replace(verdict, sentences=(*verdict.sentences, BY_LIKELIHOOD), adversarial_helps=None)
         return replace(
             found,
             verdict=verdict,
@@ -170,7 +186,7 @@ class RowsJob(Job):
         return self.table.train
 
     def game(self) -> Game:
-        """Build generator and discriminator, initialised from the seed; the discriminator plays first."""
+        """Build the game from the seed: of two, in which the discriminator plays first, or of the generator alone."""
         return build_row_game(self.recipe, self.table.codec, self.table.train, self.table.held_out)
 
     def brief(self) -> Mapping[str, bytes]:

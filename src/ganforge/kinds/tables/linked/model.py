@@ -209,7 +209,9 @@ class LinkedModel:
             )
         for name in asked.keys() - {"where", "temperature"}:
             raise InputError(
-                f"--{name} was given, and this run draws two tables.", "It is of single ones so far.", "Leave it out."
+                f"--{name} was given, and this run draws two tables.",
+                "It works for a run of one table so far.",
+                "Leave it out.",
             )
         where = asked.get("where") or ()
         for condition in [where] if isinstance(where, str) else where:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import from_plain
+from ganforge.kinds.tables.reading.arrays import arrow_from, as_text, from_plain
 from ganforge.measures.intervals import rival_rows, score
 from ganforge.records import Block, Content, Figure, Prose, Rows
 
@@ -54,9 +54,8 @@ def table_blocks(facts: Mapping[str, Any]) -> tuple[Block, ...]:
 def first_rows_of(samples: Plain, columns: Sequence[Column]) -> dict[str, Any]:
     """Format the first generated rows as they are written to a file: {columns, rows}."""
     frame = from_plain({name: values[:SHOWN] for name, values in samples.items()}, columns)
-    texts = frame.astype(object).where(frame.notna(), "").astype(str).to_numpy()
-    rows = [[None if text == "" else text for text in row] for row in texts]
-    return {"columns": [column.name for column in columns], "rows": rows}
+    texts = [as_text(arrow_from(frame[column.name]), column).to_pylist() for column in columns]
+    return {"columns": [column.name for column in columns], "rows": [list(row) for row in zip(*texts, strict=True)]}
 
 
 def first_rows_block(first_rows: Mapping[str, Any]) -> Block:

@@ -6,9 +6,10 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from functools import reduce
 from numbers import Number
 from operator import and_
@@ -125,6 +126,14 @@ def parse_where(
             condition = Condition(clause.column, condition.low, condition.high)
         found[clause.column] = (condition, said)
     return tuple(condition for condition, _ in found.values())
+
+
+def on_grid(condition: Condition, column: Column) -> Condition:
+    """Return a condition whose ends are moved inwards to values that its column can have; the same rows meet it."""
+    low, high = condition.low, condition.high
+    low = at_least(Fraction(low), column, strict=False) if math.isfinite(low) else low
+    high = at_most(Fraction(high), column, strict=False) if math.isfinite(high) else high
+    return replace(condition, low=low, high=high)
 
 
 def in_words(condition: Condition, columns: Sequence[Column]) -> str:
