@@ -105,6 +105,11 @@ def test_what_cannot_be_compared_is_refused(made: object, asked: dict[str, str],
         gf.compare(REAL, made, **asked)
 
 
+def test_a_column_that_was_never_made_is_compared() -> None:
+    made = table(400, 1).assign(a=np.nan)
+    assert gf.compare(REAL, made).to_json()["verdict"]["headline"]
+
+
 def test_a_kind_without_a_comparison_says_so() -> None:
     with pytest.raises(InputError, match=r"Pictures cannot be compared without a run.*ganforge evaluate RUN"):
         gf.compare("digits8", "digits8")

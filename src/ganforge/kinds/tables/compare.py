@@ -12,10 +12,11 @@ import pyarrow as pa
 from ganforge.contracts import Plain
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.columns import Column, learned
+from ganforge.kinds.tables.complete import check_texts
 from ganforge.kinds.tables.figures.evaluation import write_figures
 from ganforge.kinds.tables.measures.blocks import table_blocks
 from ganforge.kinds.tables.measures.evaluate import evaluate_table
-from ganforge.kinds.tables.reading.arrays import to_plain
+from ganforge.kinds.tables.reading.arrays import arrow_from, to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.rules.rules import rule_columns
@@ -87,6 +88,8 @@ def _rows(source: TableSource, columns: Sequence[Column], most: int) -> Plain:
             for column in columns:
                 try:
                     plain |= to_plain(frame, (column,))
+                    if column.is_number:
+                        check_texts(arrow_from(frame[column.name]), plain[column.name])
                 except (pa.ArrowException, ValueError, TypeError) as error:
                     raise DataError(
                         f"The column {column.name!r} of {source.name!r} is not {column.kind}: {error}.",

@@ -211,7 +211,7 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
         try:
             plain |= to_plain(frame, (column,))
             if column.is_number:
-                _check_texts(arrow_from(frame[column.name]), plain[column.name])
+                check_texts(arrow_from(frame[column.name]), plain[column.name])
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise DataError(
                 f"The column {column.name!r} of type {frame[column.name].dtype} is not {column.kind}: {error}.",
@@ -222,7 +222,7 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
     return plain
 
 
-def _check_texts(given: pa.Array, values: NDArray[np.float64]) -> None:
+def check_texts(given: pa.Array, values: NDArray[np.float64]) -> None:
     """Raises: ValueError if more texts (N,) than a few mean nothing in their column. Args: values what they mean."""
     if is_text(given.type):
         there = pc.and_(given.is_valid(), pc.invert(is_missing(given))).to_numpy(zero_copy_only=False)

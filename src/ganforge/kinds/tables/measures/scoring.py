@@ -45,6 +45,7 @@ def fit_tree(x: Floats, y: NDArray[Any], categorical: list[bool], *, classes: bo
     """
     model = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     leaf = min(LEAF, max(1, len(y) // 20))
+    x = np.where(np.isnan(x).all(axis=0), 0.0, x)  # scikit-learn bins no column that is wholly missing
     return model(random_state=0, categorical_features=categorical, min_samples_leaf=leaf).fit(x, y)
 
 
