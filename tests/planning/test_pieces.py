@@ -21,6 +21,8 @@ from ganforge.planning import compute
 from ganforge.planning.compute import FLOPS_PER_START, pieces_for
 from ganforge.recipe import Compute
 
+pytestmark = pytest.mark.slow
+
 SHORT = {"records.marks": [1.0], "records.every_steps": 2, "network.width": 8, "records.look_samples": 50}
 
 
