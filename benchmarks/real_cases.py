@@ -45,7 +45,7 @@ class Case:
     ending: str = ".csv"
 
 
-def _checked(check: Check) -> Check:
+def checked(check: Check) -> Check:
     """Turn an assertion that fails into what is wrong."""
 
     def asked(outcome: Outcome) -> str | None:
@@ -107,7 +107,7 @@ def recipe(*words: str) -> Check:
         content = (outcome.run / "recipe.json").read_text("utf-8")
         return next((f"the recipe has no {word!r}" for word in words if f'"{word}"' not in content), None)
 
-    return _checked(check)
+    return checked(check)
 
 
 def form(column: str, pattern: str) -> Check:
@@ -120,7 +120,7 @@ def form(column: str, pattern: str) -> Check:
             return f"{column}: {len(other)} of {len(cells)} cells are not like {pattern!r}: {other[:3]}"
         return None if any(cells) else f"{column}: all cells are empty"
 
-    return _checked(check)
+    return checked(check)
 
 
 def share(column: str, value: str, wanted: float, count: int = 300, real: int = 400) -> Check:
@@ -132,7 +132,7 @@ def share(column: str, value: str, wanted: float, count: int = 300, real: int = 
         good = abs(found - wanted) <= room
         return None if good else f"{column}: {value!r} in {found:.3f} of the rows, not {wanted:.3f} +- {room:.3f}"
 
-    return _checked(check)
+    return checked(check)
 
 
 def true(what: str, holds: Callable[[pd.DataFrame], object]) -> Check:
@@ -142,7 +142,7 @@ def true(what: str, holds: Callable[[pd.DataFrame], object]) -> Check:
         found = np.asarray(holds(outcome.rows()))
         return None if found.all() else f"not true: {what} ({found.mean():.1%})"
 
-    return _checked(check)
+    return checked(check)
 
 
 def only_seen(column: str) -> Check:
@@ -153,7 +153,7 @@ def only_seen(column: str) -> Check:
         new = set(outcome.rows()[column]) - seen
         return f"{column}: {len(new)} values were never seen: {sorted(new)[:3]}" if new else None
 
-    return _checked(check)
+    return checked(check)
 
 
 def columns(*names: str) -> Check:
@@ -163,4 +163,4 @@ def columns(*names: str) -> Check:
         found = list(outcome.rows().columns)
         return None if found == list(names) else f"the columns are {found}"
 
-    return _checked(check)
+    return checked(check)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from real_cases import Check, Outcome
+from real_cases import Check, Outcome, checked
 
 COUNT, SIDE = 96, 16
 Random = np.random.Generator
@@ -93,17 +93,14 @@ def sheet(what: str, holds: Callable[[Pixels], object]) -> Check:
     """A fact about the pixels of the generated sheet, (H, W) or (H, W, C)."""
 
     def check(outcome: Outcome) -> str | None:
-        try:
-            return None if holds(_generated(outcome)) else f"not true of the sheet: {what}"
-        except AssertionError as error:
-            return str(error)
+        return None if holds(_generated(outcome)) else f"not true of the sheet: {what}"
 
-    return check
+    return checked(check)
 
 
 def no_late_refusal(outcome: Outcome) -> str | None:
     """What cannot be judged is refused before it is trained."""
-    trained = (outcome.run / "model.json").exists() or "Judging" in outcome.said
+    trained = (outcome.run / "model" / "model.json").exists() or "Judging" in outcome.said
     return None if outcome.code == 0 or not trained else f"refused after training: ...{outcome.said[-200:]}"
 
 

@@ -70,6 +70,18 @@ def from_bootstrap(
 # ---- targets of training: `kid<0.02`, `recall>0.5` -------------------------------------------------------------------
 
 
+def mean_of_groups(estimates: Sequence[Estimate]) -> Estimate:
+    """Return the mean of independent groups, with half the mean width of their intervals over the root of their number.
+
+    Args: estimates of shares or scores, in 0..1.
+    """
+    value = float(np.mean([one.value for one in estimates]))
+    root = len(estimates) ** 0.5
+    low = value - float(np.mean([one.value - one.low for one in estimates])) / root
+    high = value + float(np.mean([one.high - one.value for one in estimates])) / root
+    return Estimate(value, max(0.0, low), min(1.0, max(value, high)))
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A target for a measure: below ("<") or above (">") a value."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from ganforge.contracts import Plain
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.columns import Column, learned
-from ganforge.kinds.tables.complete import check_texts
 from ganforge.kinds.tables.figures.evaluation import write_figures
 from ganforge.kinds.tables.measures.blocks import table_blocks
 from ganforge.kinds.tables.measures.evaluate import evaluate_table
-from ganforge.kinds.tables.reading.arrays import arrow_from, to_plain
+from ganforge.kinds.tables.reading.frames import values_of
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.rules.rules import rule_columns
@@ -84,13 +83,11 @@ def _rows(source: TableSource, columns: Sequence[Column], most: int) -> Plain:
     def parts() -> Iterator[tuple[int, Plain]]:
         first = 0
         for frame in source.chunks():
-            plain: dict[str, np.ndarray] = {}
+            plain: dict[str, Any] = {}
             for column in columns:
                 try:
-                    plain |= to_plain(frame, (column,))
-                    if column.is_number:
-                        check_texts(arrow_from(frame[column.name]), plain[column.name])
-                except (pa.ArrowException, ValueError, TypeError) as error:
+                    plain[column.name] = values_of(frame, column)
+                except ValueError as error:
                     raise DataError(
                         f"The column {column.name!r} of {source.name!r} is not {column.kind}: {error}.",
                         f"In the real table it is: {column.why or column.kind}.",

@@ -35,14 +35,12 @@ from ganforge.kinds.tables.reading.arrays import (
     column_from,
     dtype_of,
     from_plain,
-    is_text,
     parsed,
-    to_plain,
     whole_array,
 )
-from ganforge.kinds.tables.reading.frames import as_objects
+from ganforge.kinds.tables.reading.frames import as_objects, values_of
 from ganforge.kinds.tables.reading.source import ROWS_AT_ONCE, TableSource, open_source
-from ganforge.kinds.tables.reading.text_values import TOLERANCE, is_missing
+from ganforge.kinds.tables.reading.text_values import is_missing
 from ganforge.kinds.tables.reading.write import check_table_place, write_table
 from ganforge.kinds.tables.rules.conditions import Condition, one_of
 from ganforge.kinds.tables.rules.values import number_text
@@ -209,10 +207,8 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
     plain: dict[str, Any] = {}
     for column in columns:
         try:
-            plain |= to_plain(frame, (column,))
-            if column.is_number:
-                check_texts(arrow_from(frame[column.name]), plain[column.name])
-        except (pa.ArrowException, ValueError, TypeError) as error:
+            plain[column.name] = values_of(frame, column)
+        except ValueError as error:
             raise DataError(
                 f"The column {column.name!r} of type {frame[column.name].dtype} is not {column.kind}: {error}.",
                 f"The model learned it as {column.kind}.",
@@ -220,15 +216,6 @@ def plain_like(frame: pd.DataFrame, columns: Sequence[Column], first_row: int) -
             ) from error
         _refuse_strangers(plain[column.name], column, first_row)
     return plain
-
-
-def check_texts(given: pa.Array, values: NDArray[np.float64]) -> None:
-    """Raises: ValueError if more texts (N,) than a few mean nothing in their column. Args: values what they mean."""
-    if is_text(given.type):
-        there = pc.and_(given.is_valid(), pc.invert(is_missing(given))).to_numpy(zero_copy_only=False)
-        strange = there & np.isnan(values)
-        if strange.sum() > (1 - TOLERANCE) * there.sum():
-            raise ValueError(f"it holds {given[int(np.argmax(strange))].as_py()!r}")
 
 
 def _refuse_strangers(values: Any, column: Column, first_row: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ganforge.kinds.tables.linked.families import Families, Relation, mean, prev
 from ganforge.kinds.tables.measures.similarity import BLOCKS, Coded, Coding, compare_pairs
 from ganforge.kinds.tables.reading.arrays import take
 from ganforge.measures.distributions import block_estimate, kolmogorov_smirnov
-from ganforge.measures.intervals import Estimate, of_share
+from ganforge.measures.intervals import Estimate, mean_of_groups, of_share
 from ganforge.records import Meaning
 
 RELATED = (0.1, 0.1)  # correlation of two numbers, and Cramer's V of others, from which on a pair counts
@@ -94,7 +94,7 @@ class Judge:
         groups = min(MOST_GROUPS, max(1, len(families) // max(size, 1)))
         number = np.arange(len(families)) // max(size, 1)
         found = [self._score(families.chosen(number == group)) for group in range(groups)]
-        scores = {name: _mean([one[name] for one in found]) for name in found[0]}
+        scores = {name: mean_of_groups([one[name] for one in found]) for name in found[0]}
         children = len(families.owner)
         return {**scores, "integrity": of_share(children, children) if children else Estimate(1.0, 1.0, 1.0)}
 
@@ -146,15 +146,6 @@ def _kept(coded: Coded, rows: NDArray[np.bool_]) -> Coded:
         {name: values[rows] for name, values in coded.codes.items()},
         coded.sizes,
     )
-
-
-def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    """Return the mean of independent groups, with half the mean width of an interval over the root of their number."""
-    value = float(np.mean([one.value for one in estimates]))
-    root = len(estimates) ** 0.5
-    low = value - float(np.mean([one.value - one.low for one in estimates])) / root
-    high = value + float(np.mean([one.high - one.value for one in estimates])) / root
-    return Estimate(value, max(0.0, low), min(1.0, max(value, high)))
 
 
 def worst_pairs(judge: Judge, sides: Mapping[str, Families]) -> list[dict[str, Any]]:

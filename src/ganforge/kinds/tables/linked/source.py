@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import sqlite3
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from ganforge.errors import DataError
 from ganforge.kinds.tables import ARROW, TEXT, is_database, table_files
-from ganforge.kinds.tables.reading.source import UNREADABLE, TableSource, open_source, unreadable
+from ganforge.kinds.tables.reading.source import UNREADABLE, TableSource, open_source, reader_of, unreadable
 
 DATABASE = ".sqlite"  # the ending of a table that came in one
 
@@ -31,15 +30,9 @@ class NamedTable:
 
     def source_of(self, frame: pd.DataFrame) -> TableSource:
         """Return a source of rows of this table, which may have more columns or fewer."""
-
-        def read(rows: int) -> Iterator[pd.DataFrame]:
-            for first in range(0, len(frame), rows):
-                yield frame.iloc[first : first + rows].reset_index(drop=True)
-
         facts = {key: value for key, value in self.source.facts.items() if key in ("format", "delimiter")}
-        return replace(
-            self.source, name=self.name, column_names=tuple(map(str, frame.columns)), facts=facts, read=read, cells=None
-        )
+        names, read = tuple(map(str, frame.columns)), reader_of(frame)
+        return replace(self.source, name=self.name, column_names=names, facts=facts, read=read, cells=None)
 
 
 def holds_several(source: str | Path) -> bool:

@@ -18,7 +18,7 @@ from ganforge.kinds.tables.columns import FEWEST_COMPARED, Column, learned
 from ganforge.kinds.tables.measures.copies import Copies, copies
 from ganforge.kinds.tables.measures.similarity import Coded, Coding, Similarity, by_frequency, ranks, similarity
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take
-from ganforge.measures.intervals import Estimate, from_jackknife, from_standard_error
+from ganforge.measures.intervals import Estimate, from_jackknife, from_standard_error, mean_of_groups
 from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_squared
 
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at
@@ -274,19 +274,10 @@ def similar(coding: Coding, real: Coded, rows: Plain, size: int) -> Similarity:
         np.mean([one.by_column for one in found], axis=0),
         np.mean([one.by_pair for one in found], axis=0),
         found[0].related,
-        _mean([one.shapes for one in found]),
-        _mean(pairs) if pairs else None,
-        _mean([one.quality for one in found]),
+        mean_of_groups([one.shapes for one in found]),
+        mean_of_groups(pairs) if pairs else None,
+        mean_of_groups([one.quality for one in found]),
     )
-
-
-def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    """Return the mean of independent groups, and half the interval's mean width over the root of their number."""
-    value = float(np.mean([one.value for one in estimates]))
-    root = len(estimates) ** 0.5
-    low = value - float(np.mean([one.value - one.low for one in estimates])) / root
-    high = value + float(np.mean([one.high - one.value for one in estimates])) / root
-    return Estimate(value, max(0.0, low), min(1.0, max(value, high)))
 
 
 def detection(coding: Coding, held_out: Plain, samples: Plain, random: np.random.Generator) -> Estimate | None:

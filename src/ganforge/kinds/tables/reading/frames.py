@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ganforge.core.files import parse_json
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.reading.arrays import OBJECTS, PERIODS, is_text
+from ganforge.kinds.tables.reading.arrays import OBJECTS, PERIODS, arrow_from, is_text, to_plain
 from ganforge.kinds.tables.reading.intervals import edges_of, has_intervals
 from ganforge.kinds.tables.reading.source import check_names
+from ganforge.kinds.tables.reading.text_values import TOLERANCE, is_missing
 
 CATEGORIES = "category["  # before the dtype of categories, in the note: category[int8]
 _NOTE = b"ganforge"  # in the metadata of a file that was made of a frame: {"dtypes": {name: dtype}, "index": words}
@@ -217,3 +220,23 @@ def as_objects(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
 def _objects(values: pd.Series[Any]) -> pd.Series[Any]:
     cells = [None if missing else cell for cell, missing in zip(values.astype(object), values.isna(), strict=True)]
     return pd.Series(cells, values.index, dtype=object)
+
+
+def values_of(frame: pd.DataFrame, column: Column) -> NDArray[Any]:
+    """Return a column of a frame as a plain array (N,). Raises: ValueError if it holds values of another kind."""
+    try:
+        values: NDArray[Any] = to_plain(frame, (column,))[column.name]
+    except (pa.ArrowException, TypeError) as error:
+        raise ValueError(str(error)) from error
+    if column.is_number:
+        _check_texts(arrow_from(frame[column.name]), values)
+    return values
+
+
+def _check_texts(given: pa.Array, values: NDArray[np.float64]) -> None:
+    """Raises: ValueError if more texts (N,) than a few mean nothing in their column. Args: values what they mean."""
+    if is_text(given.type):
+        there = pc.and_(given.is_valid(), pc.invert(is_missing(given))).to_numpy(zero_copy_only=False)
+        strange = there & np.isnan(values)
+        if strange.sum() > (1 - TOLERANCE) * there.sum():
+            raise ValueError(f"it holds {given[int(np.argmax(strange))].as_py()!r}")

@@ -152,8 +152,15 @@ def _built_in(name: str) -> TableSource:
         words = [str(word) for word in bunch.target_names]
         frame["target"] = pd.Categorical.from_codes(frame["target"].to_numpy(), categories=words)
 
+    facts = {"source": name, "format": "built-in"}
+    return TableSource(name, tuple(map(str, frame.columns)), facts, reader_of(frame))
+
+
+def reader_of(frame: pd.DataFrame) -> Callable[[int], Iterator[pd.DataFrame]]:
+    """Return what reads a frame in memory, so many rows at a time (TableSource.read)."""
+
     def read(rows: int) -> Iterator[pd.DataFrame]:
         for first in range(0, len(frame), rows):
             yield frame.iloc[first : first + rows].reset_index(drop=True)
 
-    return TableSource(name, tuple(map(str, frame.columns)), {"source": name, "format": "built-in"}, read)
+    return read
