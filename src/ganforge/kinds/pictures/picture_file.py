@@ -276,9 +276,8 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
     if given.dpi:
         options["dpi"] = given.dpi
     if given.profile:
-        if kind != "PPM" and space_of(given.profile) == (
-            "RGB" if kind == "WEBP" else space_of_mode(image.mode)
-        ):  # WebP knows no grey
+        space = "RGB" if kind == "WEBP" else space_of_mode(image.mode)  # WebP knows no grey
+        if kind != "PPM" and space_of(given.profile) == space:
             options["icc_profile"] = given.profile
         else:
             image = to_srgb(image, given.profile) or image

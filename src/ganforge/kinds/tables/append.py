@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from ganforge.contracts import Plain
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.complete import columns_like, opened, plain_like, written_parts
-from ganforge.kinds.tables.reading.arrays import from_plain, joined, take
+from ganforge.kinds.tables.reading.arrays import blank, from_plain, joined, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.write import check_table_place
@@ -64,12 +63,7 @@ def _parts(
     """Yield the table in parts, with the added columns."""
     first_row = 1
     for frame in table.chunks():
-        plain: dict[str, Any] = {
-            column.name: np.full(
-                len(frame), np.nan if column.is_number else None, float if column.is_number else object
-            )
-            for column in known
-        }
+        plain: dict[str, Any] = {column.name: blank(column, len(frame)) for column in known}
         plain |= plain_like(frame, [column for column in known if column.name in table.column_names], first_row)
         blocks = [take(plain, slice(first, first + AT_ONCE)) for first in range(0, max(1, len(frame)), AT_ONCE)]
         added = from_plain(joined([compute(block) for block in blocks]), columns).set_index(frame.index)

@@ -127,7 +127,6 @@ class RowSettings(TaskSection):
     whole: float | None = Field(None, ge=0, le=1)  # share of training rows that are generated whole, not from a part
     referee: int = Field(0, ge=0)  # examples from which a referee learns after the game; 0 for none
     candidates: int = Field(4, ge=1, le=MOST_CANDIDATES)  # drawn for each row, of which the referee takes one
-    unseen: float | None = Field(
-        None, ge=0
-    )  # a pair that never occurs is not drawn if so many rows were expected; 0: is
+    # A pair of codes that never occurs is not drawn if so many rows were expected of it; 0: it is.
+    unseen: float | None = Field(None, ge=0)
     reconstruction: float = Field(0.0, ge=0)  # weight of the cross-entropy of hidden cells in the generator's loss

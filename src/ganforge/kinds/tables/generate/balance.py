@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,10 +56,8 @@ def balanced_parts(
     named = np.sum([condition.holds({column: values}) for condition, _ in shares], axis=0)  # (V,)
     if (named > 1).any():
         raise InputError(f"A value of {column!r} is named twice.", "It has one share.", "Name each once.")
-    rest, others = (
-        1 - sum(share for _, share in shares),
-        [None if pd.isna(each) else each for each in values[named == 0]],
-    )
+    rest = 1 - sum(share for _, share in shares)
+    others = [None if pd.isna(each) else each for each in values[named == 0]]
     if rest > 1e-9 and not others:
         raise InputError(
             f"The shares of {column!r} add up to {1 - rest:g}.", "It has no other values.", "Let them add up to 1."
@@ -89,13 +86,16 @@ def fair_parts(model: RowModel, count: int, asked: str, conditions: tuple[Condit
             f"Parity is kept for at most {MOST_PARTS} combinations.",
             "Choose columns of fewer values.",
         )
-    sizes = dict(zip(groups, rounded_counts(list(groups.values()), count), strict=True))
     parts = []
-    for group, value in product(groups, classes):
-        each = dict(zip(classes, rounded_counts(list(classes.values()), sizes[group]), strict=True))
-        if each[value]:
+    for group, size in zip(groups, rounded_counts(list(groups.values()), count), strict=True):
+        here = rounded_counts(list(classes.values()), size)
+        if size:
             one = _with(model, conditions, one_of(protected, [group]))
-            parts.append(Part(each[value], _with(model, one, one_of(target, [value]))))
+            parts += [
+                Part(each, _with(model, one, one_of(target, [value])))
+                for value, each in zip(classes, here, strict=True)
+                if each
+            ]
     return tuple(parts)
 
 

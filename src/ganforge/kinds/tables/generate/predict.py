@@ -83,9 +83,8 @@ class Predictor:
         codec = self.model.codec
         place = codec.unit_of(self.column.name)
         unit = codec.units[place]
-        if (
-            not isinstance(unit, CategoryUnit) or len(unit.columns) > 1
-        ):  # the others of a combination tell it to the tree
+        # The other columns of a combination tell the tree what the generator would say.
+        if not isinstance(unit, CategoryUnit) or len(unit.columns) > 1:
             return found
         hidden = {**plain, self.column.name: np.full(row_count(plain), None, object)}
         shares = self.model.shares(hidden, GUESSES, generator_for(0, "predicted classes"))[place]  # (N, codes)

@@ -24,7 +24,7 @@ from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.complete import exact, fill, opened, plain_like, written_parts
-from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
+from ganforge.kinds.tables.reading.arrays import blank, from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.write import check_table_place
@@ -99,8 +99,8 @@ def rows_from(model: RowModel, given: Plain, conditions: Sequence[Condition], se
     whole = dict(given)
     for column in codec.columns:
         if column.name not in whole:
-            number = column.is_number or isinstance(codec.constants.get(column.name), float)
-            whole[column.name] = np.full(count, np.nan) if number else np.full(count, None, object)
+            constant = isinstance(codec.constants.get(column.name), float)
+            whole[column.name] = np.full(count, np.nan) if constant else blank(column, count)
     whole, asked = dict(codec.solved(whole)), codec.by_unit(conditions)
     random = generator_for(seed, "seeded rows", step=start)
     values = np.random.default_rng(seed_for(seed, "seeded values", step=start))

@@ -30,7 +30,7 @@ from ganforge.kinds.tables.linked.source import DATABASE
 from ganforge.kinds.tables.linked.tables import context_units
 from ganforge.kinds.tables.linked.write import check_place, write_tables
 from ganforge.kinds.tables.networks import RowProduct
-from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
+from ganforge.kinds.tables.reading.arrays import blank, from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.rules.conditions import Condition
 from ganforge.recipe import Network, Recipe
@@ -90,7 +90,7 @@ class LinkedModel:
         size, device = len(counts), next(self.children.network.parameters()).device
         random = generator_for(seed, "sample children", step=first, device="cpu")
         values = np.random.default_rng(seed_for(seed, "sample children's values", step=first))
-        last = {c.name: np.full(size, None, object) if not c.is_number else np.full(size, np.nan) for c in own}
+        last = {column.name: blank(column, size) for column in own}
         sums, seen = ({c.name: np.zeros(size) for c in relation.averaged} for _ in range(2))
         owners, parts = [_NONE], []
         for place in range(int(counts.max(initial=0))):
@@ -178,7 +178,7 @@ class LinkedModel:
 
     def _none(self, values: np.random.Generator) -> dict[str, NDArray[Any]]:
         """Return the columns of no child at all."""
-        none = {c.name: np.empty(0, np.float64 if c.is_number else object) for c in self.relation.context}
+        none = {column.name: blank(column, 0) for column in self.relation.context}
         codes = np.empty((0, len(self.children.codec.units)), np.int32)
         return dict(self.children.codec.decode(codes, values, given=none))
 

@@ -204,6 +204,11 @@ def row_count(table: Plain) -> int:
     return len(next(iter(table.values()), ()))
 
 
+def blank(column: Column, count: int) -> NDArray[Any]:
+    """Return a plain column (N,) without a value."""
+    return np.full(count, np.nan) if column.is_number else np.full(count, None, object)
+
+
 def take(table: Plain, rows: NDArray[np.int64] | slice) -> Plain:
     """Return some rows of every column."""
     return {name: values[rows] for name, values in table.items()}
