@@ -21,6 +21,7 @@ KINDS = {
     "pictures": "ganforge.kinds.pictures",
     "tables": "ganforge.kinds.tables",
     "points": "ganforge.kinds.points",
+    "sounds": "ganforge.kinds.sounds",
 }
 
 

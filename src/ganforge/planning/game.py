@@ -104,20 +104,21 @@ def choose_objective(
     gamma_start: tuple[float, str],
     gamma_end: tuple[float, str],
     order: str = "each player answers the other's newest step",
+    name: tuple[str, str] = (DEFAULT_OBJECTIVE, "relativistic pairing with R1 and R2: converges"),
 ) -> Adversary:
     """Choose the section `objective`.
 
     Args: gamma_start, gamma_end the penalty's weight by a rule on the data, with its reason, for objectives whose paper
-    gives none; order the reason why the players step in turn.
+    gives none; order the reason why the players step in turn; name of the objective for such data, with its reason.
     """
-    name = draft.pinned.get("objective.name", DEFAULT_OBJECTIVE)
-    paper = OBJECTIVES[name].gamma
+    asked = draft.pinned.get("objective.name", name[0])
+    paper = OBJECTIVES[asked].gamma
     if paper is not None:
         gamma_start = (paper[0], "the paper's weight")
         gamma_end = (paper[1], "constant, as in the paper" if paper[0] == paper[1] else "as in the paper")
     return draft.choose(
         Adversary,
-        name=(name, "relativistic pairing with R1 and R2: converges"),
+        name=name,
         gamma_start=gamma_start,
         gamma_end=gamma_end,
         order=("alternating", order),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.cache import cache_folder
 from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.errors import RecipeError
@@ -28,7 +29,7 @@ from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
 from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, baselines, judge_restoration
 from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
 from ganforge.kinds.pictures.plan import Enhancement, model_description
-from ganforge.kinds.pictures.reading.feed import PictureFeed, cache_folder, to_uint8
+from ganforge.kinds.pictures.reading.feed import PictureFeed, to_uint8
 from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED
 from ganforge.kinds.pictures.reading.survey import survey

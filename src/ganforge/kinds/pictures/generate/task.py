@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.cache import cache_folder
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.game import build_game
@@ -29,7 +30,7 @@ from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
 from ganforge.kinds.pictures.measures.judge import FLOOR_SHARE, Judge, train_judge
 from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
 from ganforge.kinds.pictures.plan import model_description, plan_pictures, target_size
-from ganforge.kinds.pictures.reading.feed import PictureFeed, cache_folder
+from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED, Survey
 from ganforge.kinds.pictures.reading.survey import survey

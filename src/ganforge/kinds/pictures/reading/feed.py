@@ -5,9 +5,7 @@ The hot path of training on pictures. Decoded or unpacked data is kept in the ca
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganforge.core.cache import kept
 from ganforge.core.device import Carrier
 from ganforge.core.files import DAMAGED, check_folder, read_json_file, write_folder
 from ganforge.errors import DataError, RunError
@@ -27,25 +26,13 @@ from ganforge.kinds.pictures.reading.part import Part, Pixels, Survey, Target
 VERSION = 2  # of decoded pictures in the cache: a new number invalidates old ones
 
 
-def cache_folder() -> Path:
-    """Return the folder kept between runs: $GANFORGE_CACHE, $XDG_CACHE_HOME/ganforge or ~/.cache/ganforge."""
-    if own := os.environ.get("GANFORGE_CACHE"):
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "ganforge"
-
-
-def _kept(kind: str, words: str) -> Path:
-    return cache_folder() / kind / hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-
-
 def unpacked(packed: IO[bytes], digest: str, refusal: Callable[[object], DataError]) -> Path:
     """Unpack a compressed file into the cache, unless present, and return its path.
 
     Args: digest identifies its content. Raises: the error from `refusal` if it is damaged;
         StorageError if the cache cannot be written: no partial file remains.
     """
-    folder = _kept("arrays", digest)
+    folder = kept("arrays", digest)
 
     def fill(temporary: Path) -> None:
         with (temporary / "array").open("wb") as file:
@@ -86,7 +73,7 @@ def store(part: Part, number: int, survey: Survey, target: Target) -> Stored:
     if part.array is not None and part.array.shape[1:] == shape:
         return Stored(part.array, None, (), 0)
     if survey.always_cached or part.count * target.row_bytes > IN_MEMORY:
-        return _cached(part, target, _kept("pictures", f"{VERSION} {survey.digest} {number} {target}"))
+        return _cached(part, target, kept("pictures", f"{VERSION} {survey.digest} {number} {target}"))
     pixels = [np.empty((0, *shape), np.uint8)]
     rows, failed, enlarged = _decoded(part, target, pixels.append)
     return Stored(np.concatenate(pixels), rows, tuple(failed), enlarged)

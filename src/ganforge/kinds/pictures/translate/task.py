@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.cache import cache_folder
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.image_to_image import load_map, results_of
@@ -22,7 +23,6 @@ from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, j
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
 from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
 from ganforge.kinds.pictures.plan import Translation, model_description, target_size
-from ganforge.kinds.pictures.reading.feed import cache_folder
 from ganforge.kinds.pictures.translate.game import build_translation
 from ganforge.kinds.pictures.translate.pairs import PairFeed, Pairs, open_pairs
 from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation

@@ -1,0 +1,90 @@
+"""Sounds: the entry point of this kind of data. Heavy packages are imported on demand."""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ganforge.contracts import Claim, Kind, Model, Option
+from ganforge.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
+    ".wve", ".voc", ".sph", ".nist",
+)  # fmt: skip
+"""Of the sound files that every verb reads."""
+FOLDERS, FILES = 20, 50  # within a folder that are searched for a sound
+
+
+def recognises(source: object) -> Claim | None:
+    """Recognise sound files, folders of them, and a pair (waveform, sample rate)."""
+    if not isinstance(source, str | Path):
+        paired = isinstance(source, tuple) and len(source) == 2 and isinstance(source[1], int)
+        return Claim(2, "it is a pair of a waveform and its rate") if paired and _is_waveform(source) else None
+    path = Path(source).expanduser()
+    if path.is_dir():
+        entries = list(path.iterdir())
+        folders = [entry for entry in entries if entry.is_dir()]
+        within = (inside for entry in folders[:FOLDERS] for inside in islice(entry.iterdir(), FILES))
+        found = next((entry for entry in chain(entries, within) if entry.suffix.lower() in SUFFIXES), None)
+        return Claim(3, f"it holds {str(found.relative_to(path))!r}") if found is not None else None
+    return Claim(2, f"its name ends with {path.suffix}") if path.suffix.lower() in SUFFIXES else None
+
+
+def _is_waveform(source: tuple[Any, ...]) -> bool:
+    return getattr(source[0], "ndim", 0) in (1, 2) and not hasattr(source[0], "columns")
+
+
+def keep(value: object, folder: Path) -> Path:
+    """Write a pair of a waveform, (T,) or (T, C) in -1..1, and its sample rate. Raises: DataError if it is not one."""
+    import numpy as np
+    import soundfile
+
+    waveform: NDArray[Any] = np.asarray(cast(tuple[Any, int], value)[0])
+    if waveform.dtype.kind != "f" or waveform.ndim not in (1, 2) or not np.isfinite(waveform).all():
+        raise DataError(
+            f"An array of {waveform.dtype} and shape {waveform.shape} is not a waveform.",
+            "A waveform has finite floating-point numbers in -1..1, of shape (T,) or (T, C).",
+            "Give such an array and its sample rate.",
+        )
+    path = folder / "sound.wav"
+    soundfile.write(path, waveform, cast(tuple[Any, int], value)[1], subtype="FLOAT")
+    return path
+
+
+def load(folder: Path, task: str, device: str) -> Model:
+    """Load the model of a task, without the training data."""
+    from ganforge.kinds.sounds.vocode.model import load_vocoder
+
+    return cast(Model, load_vocoder(folder, device))
+
+
+KIND = Kind(
+    name="sounds",
+    noun="sound",
+    nouns="sounds",
+    forms="sounds (.wav, .flac, .mp3, .ogg)",
+    built_in={},
+    tasks={"vocode": "ganforge.kinds.sounds.vocode.task:Vocode"},
+    recognises=recognises,
+    keep=keep,
+    load=load,
+    options=(
+        Option(
+            name="rate",
+            verbs=("train",),
+            type=int,
+            metavar="HZ",
+            help="Samples a second that the model works at; others are converted.",
+            example="16000",
+            within=(1000, 192_000),
+        ),
+    ),
+    extra="sounds",
+    applies_to="a sound file or a folder of them",
+    writes={"apply": "a .wav, .flac, .ogg or .mp3 file, or a folder"},
+)

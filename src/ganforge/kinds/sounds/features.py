@@ -1,0 +1,156 @@
+"""Log-mel spectrograms for any sample rate, their pseudo-inverse, and Griffin and Lim's phases.
+
+Shape letters here: T samples, N frames, M mel bands, K = n_fft / 2 + 1 frequencies.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganforge.recipe import Section
+
+WINDOW_SECONDS = 0.032  # 256 samples at 8 kHz
+BANDS_AT_8_KHZ = 40  # of 129 frequencies: of 64 bands a spectrogram can be inverted nearly without loss (docs/log.md)
+FLOOR = 1e-5  # magnitude below which everything is silence: -100 dB of full scale
+LINEAR, LINEAR_HZ, LOG_STEP = 200.0 / 3.0, 1000.0, math.log(6.4) / 27.0  # of the mel scale
+
+
+class Mel(Section):
+    """How a waveform becomes a log-mel spectrogram, as other tools name it. In model.json, for their spectrograms.
+
+    Frames are centred (frame n at sample n * hop, zeros beyond the ends), the window is a periodic Hann one, magnitudes
+    are summed by area-normalised triangles on Slaney's mel scale from 0 Hz to rate / 2, and the natural logarithm of
+    max(., floor) is taken.
+    """
+
+    rate: Annotated[int, Field(ge=1000, le=384_000)]  # samples a second
+    n_fft: Annotated[int, Field(ge=16, le=8192)]
+    hop: Annotated[int, Field(ge=4, le=4096)]
+    bands: Annotated[int, Field(ge=4, le=512)]
+    floor: Annotated[float, Field(gt=0, le=1)] = FLOOR
+
+    @classmethod
+    def at(cls, rate: int) -> Mel:
+        """Derive the settings for a sample rate: a window of about 32 ms, and bands as wide as 40 are at 8 kHz."""
+        n_fft = 2 ** round(math.log2(WINDOW_SECONDS * rate))
+        bands = round(BANDS_AT_8_KHZ * mel_of(rate / 2) / mel_of(4000.0))
+        return cls(rate=rate, n_fft=n_fft, hop=n_fft // 4, bands=bands)
+
+    def frames_of(self, samples: int) -> int:
+        """Return the number of frames of a waveform."""
+        return 1 + samples // self.hop
+
+
+def mel_of(hertz: float) -> float:
+    """Return a frequency on Slaney's mel scale: linear below 1000 Hz, logarithmic above ("Auditory Toolbox", 1998)."""
+    if hertz < LINEAR_HZ:
+        return hertz / LINEAR
+    return LINEAR_HZ / LINEAR + math.log(hertz / LINEAR_HZ) / LOG_STEP
+
+
+def hertz_of(mel: float) -> float:
+    """Invert `mel_of`."""
+    knee = LINEAR_HZ / LINEAR
+    return mel * LINEAR if mel < knee else LINEAR_HZ * math.exp(LOG_STEP * (mel - knee))
+
+
+@lru_cache(maxsize=8)
+def filters_of(mel: Mel) -> Tensor:
+    """Return the triangles (M, K) float32: each rises and falls between its neighbours' centres, of area 1 in Hz."""
+    top = mel_of(mel.rate / 2)
+    edges = torch.tensor([hertz_of(top * k / (mel.bands + 1)) for k in range(mel.bands + 2)], dtype=torch.float64)
+    places = torch.linspace(0, mel.rate / 2, mel.n_fft // 2 + 1, dtype=torch.float64)
+    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    triangles = torch.minimum((places - low) / (centre - low), (high - places) / (high - centre)).clamp_(min=0)
+    return (triangles * 2 / (high - low)).float()
+
+
+class LogMel(nn.Module):
+    """A waveform (B, T) -> a log-mel spectrogram (B, M, N), and from it the magnitudes (B, K, N) of least squares."""
+
+    window: Tensor
+    filters: Tensor
+    inverse: Tensor
+
+    def __init__(self, mel: Mel) -> None:
+        super().__init__()
+        self.mel = mel
+        filters = filters_of(mel)
+        self.register_buffer("window", torch.hann_window(mel.n_fft), persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("inverse", torch.linalg.pinv(filters.double()).float(), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        magnitudes = stft(waveform, self.mel.n_fft, self.mel.hop, self.window).abs()
+        return torch.log((self.filters @ magnitudes).clamp(min=self.mel.floor))
+
+    def magnitudes(self, log_mel: Tensor) -> Tensor:
+        """Return magnitudes by the pseudo-inverse of the filters, at least the floor (Lv et al. 2024, "FreeV")."""
+        return (self.inverse @ log_mel.exp()).clamp(min=self.mel.floor)
+
+
+def stft(waveform: Tensor, n_fft: int, hop: int, window: Tensor) -> Tensor:
+    """Return the complex spectrogram (B, K, N) of waveforms (B, T), with zeros beyond the ends."""
+    return torch.stft(waveform, n_fft, hop, window=window, center=True, pad_mode="constant", return_complex=True)
+
+
+class InverseSTFT(nn.Module):
+    """A real and an imaginary part (B, K, N) -> the waveform (B, (N - 1) * hop).
+
+    Overlap-add by one transposed convolution with the windowed inverse Fourier transform, divided by the sum of the
+    squared windows: equal to torch.istft, but it exports to ONNX.
+    """
+
+    basis: Tensor
+    squared: Tensor
+
+    def __init__(self, n_fft: int, hop: int) -> None:
+        super().__init__()
+        self.n_fft, self.hop = n_fft, hop
+        window = torch.hann_window(n_fft, dtype=torch.float64)
+        angle = 2 * math.pi / n_fft * torch.outer(torch.arange(n_fft // 2 + 1), torch.arange(n_fft)).double()
+        twice = torch.full((n_fft // 2 + 1, 1), 2.0, dtype=torch.float64)
+        twice[0], twice[-1] = 1.0, 1.0  # all others stand for a pair of conjugates
+        waves = torch.cat([twice * angle.cos(), -twice * angle.sin()]) * window / n_fft  # (2K, n_fft)
+        self.register_buffer("basis", waves[:, None].float(), persistent=False)
+        self.register_buffer("squared", window.square()[None, None].float(), persistent=False)
+
+    def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
+        added = nn.functional.conv_transpose1d(torch.cat([real, imaginary], 1), self.basis, stride=self.hop)
+        ones = torch.ones_like(real[:1, :1])
+        weight = nn.functional.conv_transpose1d(ones, self.squared, stride=self.hop)
+        half = self.n_fft // 2
+        inside = slice(half, half + (real.shape[2] - 1) * self.hop)
+        waveform: Tensor = (added[..., inside] / weight[..., inside].clamp(min=1e-11))[:, 0]
+        return waveform
+
+
+@torch.no_grad()
+def griffin_lim(log_mel: Tensor, features: LogMel, iterations: int = 60, momentum: float = 0.99) -> Tensor:
+    """Return a waveform (B, (N - 1) * hop) whose spectrogram is near the one given, without any training.
+
+    The phases start random, from a fixed seed. Source: Griffin and Lim 1984; momentum: Perraudin, Balazs and
+    Sondergaard 2013.
+    """
+    mel = features.mel
+    magnitudes = features.magnitudes(log_mel)
+    random = torch.Generator(magnitudes.device).manual_seed(0)
+    angles = torch.empty_like(magnitudes).uniform_(-math.pi, math.pi, generator=random)
+    phases, before = torch.polar(torch.ones_like(angles), angles), torch.zeros_like(angles, dtype=torch.complex64)
+    length = (log_mel.shape[2] - 1) * mel.hop
+
+    def waveform_of(phases: Tensor) -> Tensor:
+        made = magnitudes * phases
+        return torch.istft(made, mel.n_fft, mel.hop, window=features.window, center=True, length=length)
+
+    for _ in range(iterations):
+        now = stft(waveform_of(phases), mel.n_fft, mel.hop, features.window)
+        phases = now + momentum / (1 + momentum) * (now - before) if momentum else now
+        phases, before = phases / phases.abs().clamp(min=1e-16), now
+    return waveform_of(phases)

@@ -1,0 +1,133 @@
+"""Networks for waveforms: a vocoder that works frame by frame, and discriminators of periods and spectrograms.
+
+Shape letters: T samples, N frames, M mel bands, K = n_fft / 2 + 1 frequencies, P scores of an example.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganforge.core.device import widened
+from ganforge.kinds.sounds.features import InverseSTFT, LogMel, Mel, stft
+
+KERNEL = 7  # frames that a block sees
+GROWTH = 3  # of a block's hidden layer
+PERIODS = (2, 3, 5)  # of the discriminators; Kong et al. 2020, "HiFi-GAN", have 7 and 11 too
+WINDOWS = (512, 256)  # samples of the spectrograms that discriminators see, at 8 kHz
+SLOPE = 0.1
+
+
+class ConvNeXt(nn.Module):
+    """x (B, W, N) + a depthwise convolution over frames, normalised, and two linear layers (Liu et al. 2022)."""
+
+    def __init__(self, width: int, scale: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.grow, self.shrink = nn.Linear(width, GROWTH * width), nn.Linear(GROWTH * width, width)
+        self.scale = nn.Parameter(torch.full((width,), scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside = self.norm(self.depthwise(x).transpose(1, 2))
+        changed = self.shrink(F.gelu(self.grow(inside))) * self.scale
+        return x + changed.transpose(1, 2)
+
+
+class Vocoder(nn.Module):
+    """A log-mel spectrogram (B, M, N) -> a waveform (B, (N - 1) * hop), at the rate of frames throughout.
+
+    The network predicts what the pseudo-inverse of the mel filters lacks: the logarithm of a factor for each magnitude,
+    and the phase; an inverse STFT follows. Sources: Siuzdak 2023, "Vocos"; Lv et al. 2024, "FreeV".
+    """
+
+    def __init__(self, mel: Mel, width: int, depth: int) -> None:
+        super().__init__()
+        self.features, self.inverse = LogMel(mel), InverseSTFT(mel.n_fft, mel.hop)
+        frequencies = mel.n_fft // 2 + 1
+        self.reach = (depth + 1) * (KERNEL // 2) + mel.n_fft // mel.hop  # frames that a sample depends on, to each side
+        self.first = nn.Conv1d(mel.bands, width, KERNEL, padding=KERNEL // 2)
+        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.Sequential(*(ConvNeXt(width, 1 / depth) for _ in range(depth)))
+        self.last_norm = nn.LayerNorm(width)
+        self.last = nn.Linear(width, 2 * frequencies)
+        nn.init.trunc_normal_(self.last.weight, std=0.02)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        x = self.norm(self.first(log_mel).transpose(1, 2)).transpose(1, 2)
+        x = self.blocks(x)
+        predicted = widened(self.last(self.last_norm(x.transpose(1, 2)))).transpose(1, 2)
+        factor, phase = predicted.chunk(2, dim=1)
+        magnitude = torch.exp(self.features.magnitudes(log_mel).log() + factor.clamp(max=8.0))
+        waveform: Tensor = self.inverse(magnitude * phase.cos(), magnitude * phase.sin())
+        return waveform
+
+
+class PeriodDiscriminator(nn.Module):
+    """A waveform (B, T) -> scores (B, P) and features: every p-th sample side by side (Kong et al. 2020)."""
+
+    def __init__(self, period: int, width: int) -> None:
+        super().__init__()
+        self.period = period
+        widths = [1, width, 2 * width, 4 * width]
+        self.layers = nn.ModuleList(
+            nn.Conv2d(into, out, (5, 1), (3, 1), padding=(2, 0)) for into, out in pairwise(widths)
+        )
+        self.score = nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
+        missing = -waveform.shape[1] % self.period
+        x = F.pad(waveform, (0, missing)).reshape(len(waveform), 1, -1, self.period)
+        return _scored(x, self.layers, self.score)
+
+
+class SpectrogramDiscriminator(nn.Module):
+    """A waveform (B, T) -> scores (B, P) and features: its complex spectrogram as a picture (Jang et al. 2021)."""
+
+    window: Tensor
+
+    def __init__(self, n_fft: int, width: int) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        widths = [2, width, width, 2 * width]
+        self.layers = nn.ModuleList(
+            nn.Conv2d(into, out, (5, 3), (2, 2) if place else (2, 1), padding=(2, 1))
+            for place, (into, out) in enumerate(pairwise(widths))
+        )
+        self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
+        spectrum = stft(waveform, self.n_fft, self.n_fft // 4, self.window)
+        return _scored(torch.stack([spectrum.real, spectrum.imag], 1), self.layers, self.score)
+
+
+def _scored(x: Tensor, layers: nn.ModuleList, score: nn.Module) -> tuple[Tensor, list[Tensor]]:
+    features: list[Tensor] = []
+    for layer in layers:
+        x = F.leaky_relu(layer(x), SLOPE)
+        features.append(x)
+    scores: Tensor = score(x)
+    return scores.flatten(1), features
+
+
+class Discriminators(nn.Module):
+    """A waveform (B, T) -> the scores (B, P) of each discriminator, and all of their features."""
+
+    def __init__(self, rate: int, width: int) -> None:
+        super().__init__()
+        grown = 2 ** max(0, round(torch.log2(torch.tensor(rate / 8000)).item()))
+        self.parts = nn.ModuleList(
+            [
+                *(PeriodDiscriminator(period, width) for period in PERIODS),
+                *(SpectrogramDiscriminator(n_fft * grown, width) for n_fft in WINDOWS),
+            ]
+        )
+
+    def forward(self, waveform: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        judged = [part(waveform) for part in self.parts]
+        return [scores for scores, _ in judged], [one for _, features in judged for one in features]

@@ -1,0 +1,291 @@
+"""Opening of sounds: which files, at which rate, with which labels; two parts, a passport, and one flat cache.
+
+Every file is decoded once, into one channel at one rate, into a flat array of float32 in the cache. Long recordings and
+a hundred thousand short ones are both read from there in pieces, so memory stays flat.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.core.cache import kept
+from ganforge.core.files import check_folder, read_json_file, write_folder
+from ganforge.errors import DataError, RunError
+from ganforge.kinds.sounds import SUFFIXES
+from ganforge.kinds.sounds.sound_file import CONTAINERS, SMALLEST, Header, blocks_of, read_header
+
+VERSION = 1  # of decoded sounds in the cache: a new number invalidates old ones
+MOST_NAMED = 20  # files that are named with the reason why they were skipped
+HELD_OUT = 0.1  # share of the files, or of each one where they are few
+ENOUGH_TO_SPARE = 10  # files from which on whole ones are held out
+FULL_SCALE = 0.999  # at least this: the loudest value that integers have
+CLIPPED = 1e-4  # share of such samples from which a file is called clipped
+SILENCE = 1e-3  # of full scale (-60 dB): quieter frames are silence
+FRAME_SECONDS = 0.02  # in which level is measured
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The sound files below a folder."""
+
+    files: tuple[Path, ...]  # by their names
+    labels: tuple[str, ...]  # of each, the name of its first folder; all "" where the files are not in subfolders
+    others: tuple[str, ...]  # files that might be meant and are not read, each with the reason
+
+
+def list_sounds(source: Path) -> Listing:
+    """List the sound files of a folder and its subfolders, but for hidden ones; of a file, itself.
+
+    Raises: DataError if there is none.
+    """
+    if source.is_file():
+        return Listing((source,), ("",), ())
+    found: list[Path] = []
+    others: list[str] = []
+    for folder, folders, names in os.walk(source, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
+            if path.suffix.lower() in SUFFIXES:
+                found.append(path)
+            elif path.suffix.lower() in CONTAINERS:
+                others.append(f"{path}: a video or a format that is not read")
+    if not found:
+        raise DataError(
+            f"{str(source)!r} holds no sounds that can be read.",
+            others[0] + "." if others else f"A sound's name ends in {', '.join(SUFFIXES[:6])} and the like.",
+            "Give a sound file or a folder of them.",
+        )
+    inside = [path.relative_to(source).parts for path in found]
+    labels = [parts[0] if len(parts) > 1 else "" for parts in inside]
+    return Listing(tuple(found), tuple(labels), tuple(others))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Sounds of one part: stretches of a flat array."""
+
+    samples: Samples  # (all,) of both parts, in memory or mapped
+    starts: NDArray[np.int64]  # (N,) of each sound in it
+    lengths: NDArray[np.int64]  # (N,)
+    labels: NDArray[np.int64] | None  # (N,) in label_names
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, place: int) -> Samples:
+        start = int(self.starts[place])
+        return np.array(self.samples[start : start + int(self.lengths[place])])
+
+    @property
+    def seconds_at(self) -> int:
+        """Return the samples of all sounds together."""
+        return int(self.lengths.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """Sounds opened for training: one channel, one rate."""
+
+    rate: int
+    train: Part
+    held_out: Part
+    label_names: tuple[str, ...]
+    sha256: str  # of all samples, names of files and labels
+    passport: Mapping[str, Any]
+
+
+def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False) -> Sounds:
+    """Decode all sounds, or find them in the cache, and hold some out.
+
+    Args: rate to work at, None for the one that most seconds have; labelled whether the first subfolders are labels.
+    Raises: DataError if nothing can be read or everything is silent; StorageError if the cache cannot be written.
+    """
+    listing = list_sounds(Path(source).expanduser())
+    headers, skipped = _headers(listing.files)
+    if not headers:
+        raise DataError(f"None of the {len(listing.files)} sounds of {source!r} can be read.", skipped[0] + ".")
+    rates: Counter[int] = Counter()
+    for header in headers.values():
+        rates[header.rate] += max(1, int(header.seconds))
+    chosen = rate or max(rates, key=lambda one: (rates[one], one))
+    folder = kept("sounds", f"{VERSION} {chosen} {_fingerprint(headers)}")
+    try:
+        check_folder(folder)
+    except RunError:  # absent, half-written or damaged
+        write_folder(folder, lambda temporary: _decode(temporary, list(headers), chosen))
+    told = read_json_file(folder / "header.json", most_bytes=2**30)
+    samples = np.memmap(folder / "samples", np.float32, "r") if told["files"] else np.zeros(0, np.float32)
+    skipped += told["skipped"]
+    files = told["files"]
+    usable = [number for number, one in enumerate(files) if one["peak"] > SILENCE]
+    skipped += [f"{one['name']}: silence only" for one in files if one["peak"] <= SILENCE]
+    if not usable:
+        raise DataError(
+            f"The sounds of {source!r} are silence only.", skipped[0] + ".", "Give sounds that can be heard."
+        )
+    label_of = {str(path): label for path, label in zip(listing.files, listing.labels, strict=True)}
+    names = tuple(sorted({label_of[files[number]["name"]] for number in usable})) if labelled else ()
+    train, held_out, how = _split([files[number] for number in usable], samples, label_of if names else None, names)
+    passport = {
+        "source": source,
+        "sounds": len(usable),
+        "seconds": sum(files[number]["length"] for number in usable) / chosen,
+        "rate": chosen,
+        "rates": {str(one): count for one, count in Counter(header.rate for header in headers.values()).items()},
+        "channels": {str(one): count for one, count in Counter(header.channels for header in headers.values()).items()},
+        "clipped": sum(files[number]["clipped"] > CLIPPED for number in usable),
+        "silent_share": float(np.mean([files[number]["silent"] for number in usable])),
+        "offset": float(max((abs(files[number]["offset"]) for number in usable), default=0.0)),
+        "noise_floor_db": float(np.median([files[number]["noise_db"] for number in usable])),
+        "copies": len(usable) - len({files[number]["sha256"] for number in usable}),
+        "train": len(train),
+        "held_out": len(held_out),
+        "split": how,
+        "skipped": skipped[:MOST_NAMED],
+        "skipped_count": len(skipped),
+    }
+    passport["warnings"] = [*_warnings(passport, chosen), *listing.others[:MOST_NAMED]]
+    digest = hashlib.sha256(json.dumps([chosen, [[one["name"], one["sha256"]] for one in files]]).encode()).hexdigest()
+    return Sounds(chosen, train, held_out, names, digest, passport)
+
+
+def _headers(files: tuple[Path, ...]) -> tuple[dict[Path, Header], list[str]]:
+    """Read all headers. Returns: those that can be used, and the others with the reason."""
+    found: dict[Path, Header] = {}
+    skipped: list[str] = []
+    for path in files:
+        try:
+            header = read_header(path)
+        except DataError as error:
+            skipped.append(f"{path}: {error.what}")
+            continue
+        if header.samples < SMALLEST:
+            skipped.append(f"{path}: {header.samples} samples are too few to hear")
+        else:
+            found[path] = header
+    return found, skipped
+
+
+def _fingerprint(headers: Mapping[Path, Header]) -> str:
+    states = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in headers]
+    return hashlib.sha256(json.dumps(states).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _decode(folder: Path, files: list[Path], rate: int) -> None:
+    """Write all sounds, mixed to one channel, into `samples`, and what was measured of each into header.json."""
+    told: list[dict[str, Any]] = []
+    skipped: list[str] = []
+    with (folder / "samples").open("wb") as sink:
+        for path in files:
+            start = sink.tell()
+            level = _Level(rate)
+            try:
+                for block in blocks_of(path, rate):
+                    mixed = np.nan_to_num(block.mean(axis=1, dtype=np.float32), posinf=0.0, neginf=0.0)
+                    level.take(mixed)
+                    sink.write(mixed.tobytes())
+            except DataError as error:
+                sink.seek(start)
+                sink.truncate()
+                skipped.append(f"{path}: {error.what}")
+                continue
+            told.append({"name": str(path), "start": start // 4, **level.told()})
+    (folder / "header.json").write_text(json.dumps({"files": told, "skipped": skipped}), "utf-8")
+
+
+class _Level:
+    """Peak, clipping, offset, silence and noise floor of a sound that comes in blocks."""
+
+    def __init__(self, rate: int) -> None:
+        self.frame, self.length, self.peak, self.full, self.sum = max(1, int(FRAME_SECONDS * rate)), 0, 0.0, 0, 0.0
+        self.rms: list[NDArray[np.float64]] = []
+        self.digest = hashlib.sha256()
+
+    def take(self, block: Samples) -> None:
+        size = np.abs(block)
+        self.length += len(block)
+        self.peak = max(self.peak, float(size.max(initial=0.0)))
+        self.full += int((size >= FULL_SCALE).sum())
+        self.sum += float(block.sum(dtype=np.float64))
+        whole = len(block) // self.frame * self.frame
+        self.rms.append(np.sqrt(np.square(block[:whole].astype(np.float64)).reshape(-1, self.frame).mean(axis=1)))
+        self.digest.update(block.tobytes())
+
+    def told(self) -> dict[str, Any]:
+        rms = np.concatenate(self.rms) if self.rms else np.zeros(0)
+        quiet = float(np.quantile(rms, 0.05)) if len(rms) else 0.0
+        return {
+            "length": self.length,
+            "peak": self.peak,
+            "clipped": self.full / max(1, self.length),
+            "offset": self.sum / max(1, self.length),
+            "silent": float((rms < SILENCE).mean()) if len(rms) else 1.0,
+            "noise_db": 20 * float(np.log10(max(quiet, 1e-6))),
+            "sha256": self.digest.hexdigest(),
+        }
+
+
+def _split(
+    files: list[dict[str, Any]], samples: Samples, label_of: Mapping[str, str] | None, names: tuple[str, ...]
+) -> tuple[Part, Part, str]:
+    """Hold out a tenth of the files by their content, copies together; of fewer than ten, the end of each."""
+    starts, lengths = (np.array([one[key] for one in files], np.int64) for key in ("start", "length"))
+    places = {name: place for place, name in enumerate(names)}
+    labels = np.array([places[label_of[one["name"]]] for one in files], np.int64) if label_of is not None else None
+    digests = [one["sha256"] for one in files]
+    if len(set(digests)) < ENOUGH_TO_SPARE:
+        cut = np.maximum(1, np.round((1 - HELD_OUT) * lengths)).astype(np.int64)
+        ends = Part(samples, starts + cut, lengths - cut, labels)
+        how = f"the last {HELD_OUT:.0%} of each sound: {len(set(digests))} are too few to spare whole ones"
+        return Part(samples, starts, cut, labels), ends, how
+    spared: set[str] = set()
+    for label in range(len(names) or 1):
+        own = sorted({one for place, one in enumerate(digests) if labels is None or labels[place] == label})
+        spared |= set(own[: max(1, round(HELD_OUT * len(own)))] if len(own) > 1 else ())
+    held = np.array([one in spared for one in digests])
+
+    def part(chosen: NDArray[np.bool_]) -> Part:
+        return Part(samples, starts[chosen], lengths[chosen], None if labels is None else labels[chosen])
+
+    how = f"{int(held.sum()):,} whole sounds, chosen by their content, so that copies are in one part"
+    return part(~held), part(held), how
+
+
+def _warnings(passport: Mapping[str, Any], rate: int) -> list[str]:
+    words: list[str] = []
+    if len(passport["rates"]) > 1:
+        told = ", ".join(f"{count:,} of {one} Hz" for one, count in passport["rates"].items())
+        words.append(f"The sounds have several rates ({told}): all are converted to {rate} Hz. --rate says otherwise.")
+    if any(one != "1" for one in passport["channels"]):
+        words.append("Sounds of several channels are mixed to one, which is learned; apply treats each by itself.")
+    if passport["clipped"]:
+        words.append(f"{passport['clipped']:,} of {passport['sounds']:,} sounds are clipped: that is learned too.")
+    if passport["offset"] > 0.05:
+        words.append(f"A sound is off centre by {passport['offset']:.2f} of full scale (DC offset).")
+    if passport["copies"]:
+        words.append(f"{passport['copies']:,} of {passport['sounds']:,} sounds are copies of another one.")
+    if passport["skipped_count"]:
+        words.append(f"{passport['skipped_count']:,} sounds were skipped, such as {passport['skipped'][0]}.")
+    return words
+
+
+def segments_of(part: Part, length: int, step: int) -> Iterator[tuple[int, int]]:
+    """Yield (first sample, samples that are there) of overlapping stretches that cover every sound of a part.
+
+    The last stretch of a sound ends with it; a shorter sound is one stretch, which is filled up with silence.
+    """
+    for start, whole in zip(part.starts.tolist(), part.lengths.tolist(), strict=True):
+        last = max(0, whole - length)
+        for first in [*range(0, last, step), last]:
+            yield start + first, min(length, whole - first)

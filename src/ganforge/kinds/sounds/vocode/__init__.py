@@ -1,0 +1,1 @@
+"""The verb `vocode`: a spectrogram becomes a waveform."""

@@ -1,0 +1,123 @@
+"""The plan for a vocoder: features, network, length, and when the adversary joins."""
+
+from __future__ import annotations
+
+from ganforge.contracts import Tell
+from ganforge.kinds.sounds.features import Mel
+from ganforge.kinds.sounds.feed import SegmentFeed
+from ganforge.kinds.sounds.reading import Sounds
+from ganforge.kinds.sounds.vocode.game import Vocoding, build_game
+from ganforge.planning.compute import (
+    Pace,
+    Span,
+    choose_compute,
+    choose_length,
+    choose_pieces,
+    for_examples,
+    for_minutes,
+    measure_rate,
+)
+from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.game import choose_objective, choose_optimiser
+from ganforge.recipe import Data, Network, Recipe, Size
+
+BATCH = 12
+FRAMES = 64  # of an example: half a second at 8 kHz
+OVERLAP = 4  # examples that hold a given sample
+MARKS = (0.0, 0.05, 0.2, 0.5, 0.7, 0.85, 1.0)
+SECONDS_PER_LOOK = 2.0
+SIZES: dict[Size, Network] = {
+    "tiny": Network(name="vocoder", width=32, depth=2),
+    "small": Network(name="vocoder", width=128, depth=6),
+    "medium": Network(name="vocoder", width=192, depth=6),
+    "base": Network(name="vocoder", width=256, depth=8),
+    "large": Network(name="vocoder", width=512, depth=8),
+}
+ABSENT = {
+    "augmentation": "Examples are cut anywhere and heard at random levels.",
+    "network.latent_size": "Nothing is drawn from noise.",
+    "records.look_samples": "A look takes the same held-out sounds each time.",
+}
+PACE = Pace(
+    examples="examples",
+    looks="looks",
+    seconds_per_look=SECONDS_PER_LOOK,
+    steady_rate=50.0,
+    half_life_share=0.01,
+    most_steps=50,
+    marks=lambda seconds: MARKS,
+    why_marks=f"few: a look at results takes about {SECONDS_PER_LOOK:g} seconds",
+)
+
+
+def feed_of(sounds: Sounds, chosen: Vocoding, device: str) -> SegmentFeed:
+    """Return the training examples: stretches of a fixed number of frames."""
+    length = (chosen.frames - 1) * chosen.mel.hop
+    return SegmentFeed.of(sounds.train, length, max(1, length // OVERLAP), device)
+
+
+def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
+    """Choose every setting, with its reason; times a few steps of both phases on this machine.
+
+    Raises: RecipeError for settings that do not fit.
+    """
+    draft.explain({"task": ASKED})
+    mel = Mel.at(sounds.rate)
+    draft.choose(
+        Data,
+        source=(draft.request.source, "you gave it"),
+        kind=("sounds", "found there"),
+        shape=((mel.bands, FRAMES), f"{mel.bands} mel bands, and frames of which one comes every {mel.hop} samples"),
+        hash=(sounds.sha256, ""),
+    )
+    choose_compute(draft)
+    chosen = draft.choose(
+        Vocoding,
+        mel=(mel, f"for {sounds.rate:,} Hz: a window of about 32 ms, and bands as wide as 40 are at 8 kHz"),
+        frames=(FRAMES, "what a batch of this machine's speed holds"),
+        sharp_from=(0.7, "the spectral distance first: what it has learned is where the sharp one begins"),
+        adversarial=(0.05, "small beside the spectral distance (docs/log.md)"),
+        matching=(0.1, "small beside the spectral distance (docs/log.md)"),
+        sharp_rate=(5e-4, "found on speech (docs/log.md)"),
+    )
+    size = draft.request.size or ("small" if draft.device == "cpu" else "large")
+    draft.choose(
+        Network,
+        name=("vocoder", "works frame by frame, with an inverse STFT at the end"),
+        width=(SIZES[size].width, f"size {size}"),
+        depth=(SIZES[size].depth, f"size {size}: so many blocks"),
+    )
+    choose_objective(
+        draft,
+        (0.0, "none: discriminators of many scores are held by their margin"),
+        (0.0, "none"),
+        name=("hinge", "each of many scores has a margin, beyond which it is left alone"),
+        order="the players follow each other; nothing else is possible where one network holds another",
+    )
+    choose_optimiser(
+        draft,
+        rate=(1e-3, "found on speech (docs/log.md); falls along a half cosine"),
+        warmup=(0.02, "the first steps are small, until the size of the gradients is known"),
+        beta1=(0.8, "as in HiFi-GAN"),
+        batch_size=(BATCH, f"{BATCH} examples of {FRAMES} frames each"),
+    )
+    feed = feed_of(sounds, chosen, draft.device)
+    tell("timing", size=size)
+    choose_pieces(draft, feed, build=build_game)
+    choose_length(draft, PACE, _span(draft, feed))
+    return draft.recipe()
+
+
+def _span(draft: Draft, feed: SegmentFeed) -> Span:
+    """Choose the length from the rates of both phases."""
+    chosen = draft[Vocoding]
+
+    def phase(recipe: Recipe, sharp_from: float) -> Recipe:
+        return recipe.model_copy(update={"own": chosen.model_copy(update={"sharp_from": sharp_from})})
+
+    def measure(recipe: Recipe, steps: int) -> float:
+        """Measure examples/s over both phases, weighted by their shares of the examples."""
+        alone, together = (measure_rate(phase(recipe, at), feed, steps, build=build_game) for at in (1.0, 0.0))
+        return 1 / (chosen.sharp_from / alone + (1 - chosen.sharp_from) / together)
+
+    return for_minutes(draft, PACE, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)

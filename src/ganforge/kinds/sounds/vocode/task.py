@@ -1,0 +1,244 @@
+"""The task `vocode`: a spectrogram becomes a waveform. Both ends are compared with Griffin and Lim's phases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.files import write_through, write_whole
+from ganforge.core.model_files import built, read_description, write_model_files
+from ganforge.core.seeds import subset
+from ganforge.errors import DataError
+from ganforge.kinds.sounds.features import LogMel, griffin_lim
+from ganforge.kinds.sounds.feed import SegmentFeed
+from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
+from ganforge.kinds.sounds.spectrogram import picture_of
+from ganforge.kinds.sounds.vocode.game import BothEnds, Vocoding, build_game, initial_ends
+from ganforge.kinds.sounds.vocode.measures import MEANINGS, Scores, estimates
+from ganforge.kinds.sounds.vocode.model import NEXT_STEPS
+from ganforge.kinds.sounds.vocode.plan import ABSENT, feed_of, plan_vocoder
+from ganforge.kinds.sounds.vocode.stream import Stream
+from ganforge.kinds.sounds.vocode.verdict import judge_vocoder, prefers_sharp
+from ganforge.measures.intervals import rival, rival_rows, with_ends
+from ganforge.planning.draft import Draft
+from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.records import Block, Evaluation, Figure, Measure, Page, Sound
+from ganforge.run import Run
+
+LOOKED_AT, JUDGED = 6, 48  # held-out sounds
+MOST_SECONDS = 6  # of each that is judged
+HEARD, HEARD_SECONDS = 3, 4  # sounds of the page
+FAITHFUL, SHARP, PHASES, UNTRAINED = "faithful", "sharp", "Griffin-Lim", "untrained"
+SENTENCES = {
+    FAITHFUL: "Learned from spectrograms alone.",
+    SHARP: "Judged by discriminators too.",
+    PHASES: "60 iterations of Griffin and Lim's method: no training.",
+    UNTRAINED: "The same network before its first step.",
+}
+
+
+class Vocode(Task):
+    """The task `vocode`: a three-player game on stretches of sound."""
+
+    name: ClassVar[str] = "vocode"
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
+        "spectral_distance": "lower",
+        "sharp_spectral_distance": "lower",
+    }
+    section: ClassVar[type[TaskSection] | None] = Vocoding
+    unguarded: ClassVar[str | None] = "the faithful end has no opponent, and the better end is chosen when all is done"
+    page: ClassVar[Page] = Page(
+        nouns="stretches of sound",
+        judged="sounds that it never heard",
+        samples="Spectrograms",
+        caption="Sounds that the model has never heard. In each row: the true spectrogram, the faithful end's, the "
+        "sharp one's",
+        story="First one network learns to make waveforms whose spectrograms are right. A copy of it goes on against "
+        "discriminators, which tell its sounds from real ones. Below are the same sounds at each moment.",
+    )
+
+    def plan(self, request: Request, tell: Tell) -> VocodeJob:
+        """Decode the sounds and choose every setting not requested. Raises: DataError, RecipeError."""
+        draft = Draft(request, Vocode, absent=ABSENT)
+        tell("reading", count=0, source=request.source)
+        sounds = open_sounds(request.source, request.options.get("rate"))
+        return VocodeJob(plan_vocoder(draft, sounds, tell), sounds, tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> VocodeJob:
+        """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
+        sounds = open_sounds(recipe.data.source, recipe.section(Vocoding).mel.rate)
+        refuse_changed_data(recipe, sounds.sha256, "The sounds")
+        return VocodeJob(recipe, sounds, tell)
+
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """Return the game and a feed of the stretches received."""
+        return build_game(recipe), SegmentFeed.of_raw(examples, recipe.compute.device)
+
+
+@dataclass(slots=True)
+class VocodeJob(Job):
+    """A job with its sounds and its complete recipe."""
+
+    recipe: Recipe
+    sounds: Sounds
+    tell: Tell
+    _phases: dict[int, list[Samples]] = field(default_factory=dict)  # Griffin-Lim's, by how many
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.sounds.passport
+
+    @property
+    def feed(self) -> Feed:
+        return feed_of(self.sounds, self.recipe.section(Vocoding), self.recipe.compute.device)
+
+    def game(self) -> Game:
+        """Build faithful, discriminators and sharp from the seed."""
+        return build_game(self.recipe)
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """Make held-out sounds again, the same each time; draw their spectrograms, and measure both ends."""
+        truth = self._held_out(LOOKED_AT)
+        made = {name: _made(end, truth) for name, end in _ends(product).items()}
+        shown = [[truth[row], made[FAITHFUL][row], made[SHARP][row]] for row in range(min(HEARD, len(truth)))]
+        write_whole(run.sample_grid(examples), picture_of(shown, self._features))
+        self.tell("sampled", path=str(run.sample_grid(examples)))
+        scores = {name: estimates(self._scores.of(truth, own))["spectral_distance"] for name, own in made.items()}
+        return with_ends({"spectral_distance": scores[FAITHFUL], "sharp_spectral_distance": scores[SHARP]})
+
+    def finish(self, product: nn.Module) -> nn.Module:
+        """Choose the end that `apply` uses: the sharp one where it is certainly less smooth and not further off."""
+        assert isinstance(product, BothEnds)
+        truth = self._held_out(JUDGED)[1::2] or self._held_out(JUDGED)
+        own = {name: self._scores.of(truth, _made(end, truth)) for name, end in _ends(product).items()}
+        product.strength.fill_(float(prefers_sharp(own[FAITHFUL], own[SHARP])))
+        return product
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """Write model.json and model.safetensors with both ends, all that `apply` needs."""
+        assert isinstance(product, BothEnds)
+        content = {
+            "ganforge": self.recipe.ganforge,
+            "kind": "sounds",
+            "task": "vocode",
+            "next_steps": NEXT_STEPS,
+            "network": self.recipe.network.content(),
+            "mel": self.recipe.section(Vocoding).mel.content(),
+        }
+        write_model_files(folder, product, content)
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """Load both ends, as `write_model` wrote them."""
+        read_description(folder)
+        return built(folder, lambda: initial_ends(self.recipe)).to(self.recipe.compute.device)
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Compare both ends with Griffin and Lim's phases on held-out sounds, and let them be heard."""
+        assert isinstance(product, BothEnds)
+        self.tell("judging")
+        truth = self._held_out(JUDGED)
+        truth = truth[::2] or truth
+        made = {name: _made(end, truth) for name, end in _ends(product).items()}
+        made[PHASES] = _phases(truth, self._features)
+        made[UNTRAINED] = _made(initial_ends(self.recipe).faithful, truth)
+        values = {name: self._scores.of(truth, own) for name, own in made.items()}
+        scored = {name: estimates(own) for name, own in values.items()}
+        default = SHARP if product.strength > 0 else FAITHFUL
+        told = [
+            rival(name, SENTENCES[name], {key: one.value for key, one in own.items()}) for name, own in scored.items()
+        ]
+        measures = tuple(
+            Measure.of(name, scored[default][name], meaning, floor=0.0, reference=scored[PHASES][name].value)
+            for name, meaning in MEANINGS.items()
+        )
+        return Evaluation(
+            measures=measures,
+            verdict=judge_vocoder(values, default, self.sounds.passport),
+            samples=len(truth),
+            held_out=len(self.sounds.held_out),
+            judge={"kind": "none", "sentence": "Spectra are compared; no network judges."},
+            floor="The floor is what the true sounds get: 0.",
+            reference="The reference is Griffin and Lim's method on the same spectrograms, which needs no training.",
+            best="the true sounds",
+            simplest="Griffin and Lim's method",
+            blocks=(
+                self._listen(run, truth, made, default),
+                Block(
+                    "Beside other methods",
+                    "The same measures for methods without an adversary, or without a network.",
+                    (rival_rows(told, {name: name.replace("_", " ") for name in MEANINGS}),),
+                ),
+            ),
+            facts={"rivals": told, "default": default},
+        )
+
+    def _listen(self, run: Run, truth: list[Samples], made: Mapping[str, list[Samples]], default: str) -> Block:
+        """Write what the page plays and shows."""
+        contents: list[Sound | Figure] = []
+        rate, most = self.sounds.rate, HEARD_SECONDS * self.sounds.rate
+        for row in range(min(HEARD, len(truth))):
+            heard = {"as recorded": truth[row], default: made[default][row], PHASES: made[PHASES][row]}
+            for name, samples in heard.items():
+                path = run.figure(f"sound-{row + 1}-{name.replace(' ', '-').lower()}").with_suffix(".flac")
+                write_through(path, lambda file, x=samples: _write(file, x[:most], rate))  # type: ignore[misc]
+                contents.append(Sound(f"pictures/{path.name}", f"{row + 1}: {name}"))
+        shown = [[truth[row], made[default][row], made[PHASES][row]] for row in range(min(HEARD, len(truth)))]
+        write_whole(run.figure("spectrograms"), picture_of(shown, self._features))
+        contents.append(
+            Figure("pictures/spectrograms.png", "Spectrograms", f"As recorded, {default}, {PHASES}.", wide=True)
+        )
+        return Block("Listen", "Sounds that training never heard, and what they became.", tuple(contents), first=True)
+
+    @property
+    def _features(self) -> LogMel:
+        return LogMel(self.recipe.section(Vocoding).mel)
+
+    @property
+    def _scores(self) -> Scores:
+        return Scores(self._features)
+
+    def _held_out(self, most: int) -> list[Samples]:
+        """Return held-out sounds, the same each time, of at most MOST_SECONDS, each a whole number of frames."""
+        part, hop = self.sounds.held_out, self.recipe.section(Vocoding).mel.hop
+        chosen = [part[int(place)] for place in subset(len(part), most, "sounds/held out")]
+        cut = [x[: min(len(x), MOST_SECONDS * self.sounds.rate) // hop * hop] for x in chosen]
+        usable = [x for x in cut if np.abs(x).max(initial=0.0) > 1e-3]
+        if not usable:
+            raise DataError(
+                f"No held-out sound of {self.recipe.data.source!r} can be heard.",
+                f"Of {len(part)} that were held out all are silent or shorter than {hop} samples.",
+                "Give more or longer recordings.",
+            )
+        return usable
+
+
+def _ends(product: nn.Module) -> dict[str, nn.Module]:
+    assert isinstance(product, BothEnds)
+    return {FAITHFUL: product.faithful, SHARP: product.sharp}
+
+
+def _made(network: Any, truth: Sequence[Samples]) -> list[Samples]:
+    """Return what a network makes of each sound's spectrogram."""
+    made: list[Samples] = []
+    for samples in truth:
+        stream = Stream(network)
+        made.append(np.concatenate([stream.push(samples), stream.end()]))
+    return made
+
+
+@torch.no_grad()
+def _phases(truth: Sequence[Samples], features: LogMel) -> list[Samples]:
+    return [griffin_lim(features(torch.from_numpy(x)[None]), features)[0, : len(x)].numpy() for x in truth]
+
+
+def _write(file: Any, samples: NDArray[np.float32], rate: int) -> None:
+    soundfile.write(file, samples.clip(-1, 1), rate, format="FLAC", subtype="PCM_16")
