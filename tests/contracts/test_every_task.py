@@ -82,6 +82,17 @@ def _numbers(folder: Path) -> Path:
     return folder / "t.csv"
 
 
+def _sounds(folder: Path) -> Path:
+    import soundfile
+
+    random, time = np.random.default_rng(0), np.arange(8_000) / 8_000
+    (folder / "notes").mkdir()
+    for number in range(12):
+        sound = 0.3 * np.sin(2 * np.pi * 220 * 2 ** (number / 12) * time) + 0.02 * random.standard_normal(len(time))
+        soundfile.write(folder / "notes" / f"{number:02d}.wav", sound, 8_000)
+    return folder / "notes"
+
+
 def _points(folder: Path) -> Path:
     np.save(folder / "points.npy", np.random.default_rng(0).normal(size=(400, 2)))
     return folder / "points.npy"
@@ -96,12 +107,13 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("tables", "impute"): (_holes, {"examples": 1_600}),
     ("tables", "regress"): (_numbers, {"examples": 2_000, "label": "y"}),
     ("points", "generate"): (_points, {"examples": 2_000}),
+    ("sounds", "vocode"): (_sounds, {"examples": 240}),
 }
 ONLY_SOMETIMES = {  # measures that need other data: folders without pairs, and enough rows to learn by likelihood
     ("pictures", "translate"): {"kept"},
     ("tables", "generate"): {"likelihood"},
 }
-DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n"}
+DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound"}
 
 
 @dataclass(frozen=True)
@@ -209,7 +221,7 @@ def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
         done += 1
         assert len(first) == len(again) > 0
         assert _same(first, again)  # the same seed, the same examples
-    assert done or made.task in ("regress", "translate", "enhance")  # those take files, or only predict
+    assert done or made.task in ("regress", "translate", "enhance", "vocode")  # those take files, or only predict
 
 
 def _same(first: Any, again: Any) -> bool:

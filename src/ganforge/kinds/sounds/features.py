@@ -6,7 +6,6 @@ Shape letters here: T samples, N frames, M mel bands, K = n_fft / 2 + 1 frequenc
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Annotated
 
 import torch
@@ -60,7 +59,6 @@ def hertz_of(mel: float) -> float:
     return mel * LINEAR if mel < knee else LINEAR_HZ * math.exp(LOG_STEP * (mel - knee))
 
 
-@lru_cache(maxsize=8)
 def filters_of(mel: Mel) -> Tensor:
     """Return the triangles (M, K) float32: each rises and falls between its neighbours' centres, of area 1 in Hz."""
     top = mel_of(mel.rate / 2)

@@ -169,6 +169,6 @@ def load_vocoder(folder: Path, device: str = "cpu") -> SoundMap:
 
         ends = built(folder, lambda: BothEnds(vocoder(), vocoder()))
         states = (ends.faithful.state_dict(), ends.sharp.state_dict())
-        found = SoundMap(ends.faithful, states).at(float(ends.strength.clamp(0, 1)))
+        found = SoundMap(vocoder(), states).at(float(ends.strength.clamp(0, 1)))
     found.network.to(device)
     return found

@@ -42,7 +42,7 @@ class Stream:
         ready, last = [NOTHING], -(-self._given // self.hop)
         while self._made < last:
             upto = min(self._made + self.chunk, last)
-            ready.append(self._piece(upto, max(self._given, (upto + 1) * self.hop)))
+            ready.append(self._piece(upto, (last + 1) * self.hop))
         return np.concatenate(ready)
 
     @torch.no_grad()

@@ -139,7 +139,9 @@ class VocodeJob(Job):
     def read_product(self, folder: Path) -> nn.Module:
         """Load both ends, as `write_model` wrote them."""
         read_description(folder)
-        return built(folder, lambda: initial_ends(self.recipe)).to(self.recipe.compute.device)
+        ends = initial_ends(self.recipe)  # with its windows and filters, which are computed, not stored
+        ends.load_state_dict(built(folder, lambda: initial_ends(self.recipe)).state_dict())
+        return ends.to(self.recipe.compute.device)
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Compare both ends with Griffin and Lim's phases on held-out sounds, and let them be heard."""
