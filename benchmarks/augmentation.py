@@ -27,11 +27,11 @@ from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.task import Generate, GenerateJob
-from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.reading.feed import to_uint8
 from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.measures.distances import frechet_distance, kernel_distance
+from ganforge.measures.judge import Judge, train_judge
 from ganforge.measures.neighbours import neighbour_scores
 from ganforge.recipe import Request, read_recipe
 

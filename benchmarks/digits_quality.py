@@ -29,10 +29,10 @@ from engine_speed import BATCH, Pictures, TutorialDiscriminator, TutorialGenerat
 from figures import Figures
 
 import ganforge as gf
-from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
 from ganforge.kinds.pictures.reading.feed import to_uint8
 from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.measures.gaussian import gaussian_reference
 from ganforge.run import Run
 
 SAMPLES = 10_000

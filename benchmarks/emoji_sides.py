@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
 from ganforge.measures.distances import kernel_distance
+from ganforge.measures.judge import Judge, train_judge
 
 LEFT_OUT = ("Flags", "Symbols")
 SHARE = 5  # one emoji of so many is tested

@@ -25,9 +25,9 @@ import numpy as np
 
 import ganforge
 from ganforge.diagnosis import diagnose
-from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
-from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.measures.distances import kernel_distance
+from ganforge.measures.gaussian import gaussian_reference
+from ganforge.measures.judge import Judge, train_judge
 from ganforge.run import Run
 
 SAMPLES = 2_000

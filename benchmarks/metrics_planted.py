@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from planted_faults import FAULTS, grows_worse, noise
 
-from ganforge.kinds.pictures.measures.evaluate import MEANINGS, feature_scores, quick_quality, small_pictures
-from ganforge.kinds.pictures.measures.judge import LEARNED, Judge, train_judge
+from ganforge.measures.generated import MEANINGS, feature_scores, quick_quality, small_versions
+from ganforge.measures.judge import LEARNED, Judge, train_judge
 from ganforge.measures.neighbours import Space, copying
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
@@ -124,11 +124,11 @@ def copies(judge: Judge, train: NDArray[np.uint8], real: NDArray[np.uint8], unse
         "1 in 10 copied": tenth,
     }
     kinds["blurred unseen"] = FAULTS["blur"].plant(unseen, none, 2, random)
-    seen, pixels = judge.features(train), small_pictures(train)
+    seen, pixels = judge.features(train), small_versions(train)
     for kind, pictures in kinds.items():
         spaces = [
             Space(seen, judge.features(real), judge.features(pictures)),
-            Space(pixels, small_pictures(real), small_pictures(pictures)),
+            Space(pixels, small_versions(real), small_versions(pictures)),
         ]
         found = copying(spaces)
         share, z = found.share.value, found.z

@@ -21,11 +21,11 @@ from sklearn.datasets import load_sample_image
 
 import ganforge
 from ganforge.kinds.pictures.image_to_image import load_map, results_of
-from ganforge.kinds.pictures.measures.judge import train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import ssim
 from ganforge.kinds.pictures.measures.translation import recoloured
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.measures.distances import kernel_distance
+from ganforge.measures.judge import train_judge
 
 SIDE, STEP = 32, 8  # pixels of a tile, and from one to the next
 HORSE, DEER = 7, 4

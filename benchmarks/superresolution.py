@@ -26,10 +26,10 @@ from PIL import Image
 import ganforge
 from ganforge.kinds.pictures.enhance.task import cut_patches, patch_features
 from ganforge.kinds.pictures.image_to_image import load_map
-from ganforge.kinds.pictures.measures.judge import train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.picture_folder import list_pictures
 from ganforge.measures.distances import kernel_distance
+from ganforge.measures.judge import train_judge
 
 PUBLISHED = {2: 36.66, 4: 30.48}
 BARS = {2: 35.6, 4: 29.6}

@@ -20,8 +20,8 @@ from emoji_sides import Emoji, Scale, read_emoji, write_side
 
 import ganforge
 from ganforge.kinds.pictures.image_to_image import load_map, results_of
-from ganforge.kinds.pictures.measures.evaluate import small_pictures
 from ganforge.kinds.pictures.write import grid, png_bytes
+from ganforge.measures.generated import small_versions
 from ganforge.measures.neighbours import nearest_with_index
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -57,7 +57,7 @@ def main() -> None:
     scale = Scale(emoji)
     scale.floor()
     copied = scale("the input, copied", emoji.test_a)
-    _, nearest = nearest_with_index(small_pictures(emoji.test_a), small_pictures(emoji.a), k=1)
+    _, nearest = nearest_with_index(small_versions(emoji.test_a), small_versions(emoji.a), k=1)
     neighbour = scale("the nearest training pair", emoji.b[nearest[:, 0]])
     rows = []
     with tempfile.TemporaryDirectory() as scratch:

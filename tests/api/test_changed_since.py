@@ -15,7 +15,7 @@ from ganforge.core.files import MANIFEST
 from ganforge.engine.checkpoint import list_checkpoints
 from ganforge.errors import ChangedDataError, DataError, Interrupted, RunError
 from ganforge.kinds.pictures.generate import task as generate
-from ganforge.kinds.pictures.measures import judge
+from ganforge.measures import judge
 from ganforge.run import Run
 
 SETTINGS = {

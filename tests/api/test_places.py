@@ -17,7 +17,7 @@ from ganforge.errors import DataError, InputError, Interrupted, RecipeError, Run
 from ganforge.kinds import lasting
 from ganforge.kinds.pictures.generate import model
 from ganforge.kinds.pictures.generate import task as generate
-from ganforge.kinds.pictures.measures import judge
+from ganforge.measures import judge
 from ganforge.planning import draft as drafting
 from ganforge.records import Evaluation, Record, Verdict
 from ganforge.run import Run

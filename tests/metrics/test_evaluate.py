@@ -10,10 +10,11 @@ from metrics_world import World
 from numpy.typing import NDArray
 
 from ganforge.errors import StorageError
-from ganforge.kinds.pictures.measures.evaluate import evaluate_pictures, quick_quality
-from ganforge.kinds.pictures.measures.gaussian import GaussianReference
-from ganforge.kinds.pictures.measures.judge import train_judge
+from ganforge.kinds.pictures.measures.evaluate import INCEPTION, evaluate_pictures
+from ganforge.measures.gaussian import GaussianReference
+from ganforge.measures.generated import quick_quality
 from ganforge.measures.intervals import Z95
+from ganforge.measures.judge import train_judge
 from ganforge.measures.labels import Readings, class_table
 from ganforge.measures.neighbours import Space, copying
 from ganforge.records import Evaluation, Measure
@@ -116,7 +117,7 @@ def test_another_ruler_gives_a_measure_beside_its_own_floor_and_reference(digits
 
     dark = digits.other[500:] // 2
     found = evaluate(
-        digits, dark, digits.other_labels[500:], rulers={"inception_frechet_distance": mean_and_spread}
+        digits, dark, digits.other_labels[500:], rulers={"inception_frechet_distance": (mean_and_spread, INCEPTION)}
     ).measure("inception_frechet_distance")
     assert found.value > 10 * found.floor
 
@@ -146,7 +147,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Any, mo
     def full(*_: object) -> None:
         raise StorageError("The cache could not be written.", "The disk is full.", "Free some space.")
 
-    monkeypatch.setattr("ganforge.kinds.pictures.measures.judge.write_folder", full)
+    monkeypatch.setattr("ganforge.measures.judge.write_folder", full)
     pictures = np.random.default_rng(0).integers(0, 255, (60, 1, 8, 8), np.uint8)
     assert train_judge(pictures, None, data_hash="x", cache=tmp_path).settings.learned_from > 0
     assert list(tmp_path.iterdir()) == []

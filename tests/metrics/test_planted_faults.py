@@ -7,8 +7,8 @@ import pytest
 from metrics_world import World
 from planted_faults import FAULTS, grows_worse, noise
 
-from ganforge.kinds.pictures.measures.evaluate import MEANINGS, feature_scores, small_pictures
-from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
+from ganforge.measures.gaussian import gaussian_reference
+from ganforge.measures.generated import MEANINGS, feature_scores, small_versions
 from ganforge.measures.intervals import Estimate
 from ganforge.measures.neighbours import Space, copying
 
@@ -60,7 +60,7 @@ def test_unseen_real_pictures_score_better_than_a_gaussian_everywhere(world: Wor
 
 
 def _copying(world: World, pictures: np.ndarray) -> tuple[bool, float, float]:
-    see, small = world.judge.features, small_pictures
+    see, small = world.judge.features, small_versions
     result = copying(
         [
             Space(see(world.train), see(world.real), see(pictures)),

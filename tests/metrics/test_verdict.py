@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ganforge.errors import RecipeError
-from ganforge.kinds.pictures.measures.evaluate import MEANINGS
-from ganforge.kinds.pictures.measures.verdict import judge_run, position
+from ganforge.measures.generated import MEANINGS
 from ganforge.measures.intervals import Estimate, parse_target
 from ganforge.measures.neighbours import Copying
+from ganforge.measures.verdict import judge_run, position
 from ganforge.records import GRADES, Measure, Verdict
 
 HONEST = Copying(Estimate(0.01, 0.0, 0.02), 0.01, 0.0, False, "There is no sign of copying.")

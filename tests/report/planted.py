@@ -18,10 +18,11 @@ from PIL import Image
 
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.pictures.generate.task import Generate
-from ganforge.kinds.pictures.measures.evaluate import MEANINGS, generated_blocks
+from ganforge.kinds.pictures.measures.evaluate import generated_blocks
 from ganforge.kinds.pictures.write import grid, png_bytes
 from ganforge.kinds.tables.measures.blocks import solution_block
 from ganforge.kinds.tables.regress.task import Regress
+from ganforge.measures.generated import MEANINGS
 from ganforge.records import Evaluation, Finding, Measure, Verdict
 from ganforge.run import Run
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import ganforge as gf
-from ganforge.kinds.pictures.measures.judge import Judge, train_judge
+from ganforge.measures.judge import Judge, train_judge
 
 RNG = np.random.default_rng(11)
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ganforge.measures.intervals import Estimate, from_bootstrap, of_share
 
+FEW_OF_LABEL = 10  # training examples, below which a label is told to have few
 MISSING = 0.1  # of its training share: a label with less counts as missing
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Labels that the judge predicts in held-out pictures, samples and the reference's pictures: (N,) each."""
+    """Labels that the judge predicts in held-out examples, samples and the reference's samples: (N,) each."""
 
     held_out: NDArray[np.int64]
     samples: NDArray[np.int64]

@@ -14,6 +14,7 @@ from scipy import stats
 from ganforge.measures.intervals import Estimate, from_standard_error, of_share
 
 K = 5  # neighbours that define a radius, as Naeem et al. 2020
+FEWEST_COMPARED = 2 * K + 2  # different examples on each side of a comparison
 NUMBERS = 2**19  # of a distance matrix held at a time, however many pictures are compared
 
 

@@ -24,19 +24,19 @@ from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
 from ganforge.kinds.pictures.image_to_image import results_of
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
-from ganforge.kinds.pictures.measures.judge import Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
 from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, baselines, judge_restoration
 from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
 from ganforge.kinds.pictures.plan import Enhancement, model_description
 from ganforge.kinds.pictures.reading.feed import PictureFeed, to_uint8
 from ganforge.kinds.pictures.reading.open import Pictures
-from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import Reading
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.distances import kernel_distance, kernel_gain
 from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
+from ganforge.measures.judge import Judge, train_judge
+from ganforge.measures.neighbours import FEWEST_COMPARED
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Meaning, Measure, Page
 from ganforge.run import Run

@@ -19,24 +19,23 @@ from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.model import PictureModel, load_model
 from ganforge.kinds.pictures.measures.evaluate import (
-    MEANINGS,
-    QUICK,
+    INCEPTION,
     evaluate_pictures,
     inception_available,
     inception_features,
-    quick_quality,
 )
-from ganforge.kinds.pictures.measures.gaussian import gaussian_reference
-from ganforge.kinds.pictures.measures.judge import FLOOR_SHARE, Judge, train_judge
 from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
 from ganforge.kinds.pictures.plan import model_description, plan_pictures, target_size
 from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
-from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED, Survey
+from ganforge.kinds.pictures.reading.part import Survey
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import BY_LOOKING, Reading
 from ganforge.kinds.pictures.write import side_by_side, write_grid
-from ganforge.measures.neighbours import nearest_with_index
+from ganforge.measures.gaussian import gaussian_reference
+from ganforge.measures.generated import MEANINGS, QUICK, quick_quality
+from ganforge.measures.judge import FLOOR_SHARE, Judge, train_judge
+from ganforge.measures.neighbours import FEWEST_COMPARED, nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, refuse_changed_data
 from ganforge.records import Evaluation, Page
@@ -155,7 +154,7 @@ class GenerateJob(Job):
             train_labels=train_labels,
             sample_labels=labels,
             label_names=self.recipe.data.label_names,
-            rulers={"inception_frechet_distance": inception_features} if inception_available()[0] else {},
+            rulers={"inception_frechet_distance": (inception_features, INCEPTION)} if inception_available()[0] else {},
         )
         write_grid(run.figure("real"), seen[:GRID])
         write_grid(run.figure("reference"), gaussian_reference(seen, train_labels, GRID, 0))

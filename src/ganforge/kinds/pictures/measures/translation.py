@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.kinds.pictures.measures.evaluate import small_pictures
-from ganforge.kinds.pictures.measures.judge import Judge
 from ganforge.kinds.pictures.measures.psnr_ssim import mean_of, psnr, ssim
-from ganforge.kinds.pictures.measures.verdict import few_compared
 from ganforge.measures.distances import kernel_distance, kernel_gain
+from ganforge.measures.generated import small_versions
 from ganforge.measures.intervals import Estimate, rival
+from ganforge.measures.judge import Judge
 from ganforge.measures.neighbours import nearest_with_index
+from ganforge.measures.verdict import few_compared
 from ganforge.records import Evaluation, Grade, Meaning, Measure, Verdict
 
 Pictures = NDArray[np.uint8]
@@ -77,7 +77,7 @@ def judge_translation(
     mine = scores_of(cases, cases.made, real, made)
     results = {COPYING: cases.given}
     if cases.truth is not None:
-        _, nearest = nearest_with_index(small_pictures(cases.given), small_pictures(train[0]), k=1)
+        _, nearest = nearest_with_index(small_versions(cases.given), small_versions(train[0]), k=1)
         results[NEAREST] = train[1][nearest[:, 0]]
     else:
         results[RECOLOURED] = recoloured(cases.given, *train)

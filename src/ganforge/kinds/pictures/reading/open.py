@@ -16,9 +16,7 @@ from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.reading.arrays import Array, MappedArray, chunks
 from ganforge.kinds.pictures.reading.feed import HALF, PictureFeed, Stored, store
 from ganforge.kinds.pictures.reading.part import (
-    FEW_OF_LABEL,
     FEWEST,
-    FEWEST_COMPARED,
     LARGEST_SIDE,
     LISTED_LABELS,
     SMALLEST_SIDE,
@@ -28,6 +26,8 @@ from ganforge.kinds.pictures.reading.part import (
 )
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
 from ganforge.kinds.pictures.reading.values import Range
+from ganforge.measures.labels import FEW_OF_LABEL
+from ganforge.measures.neighbours import FEWEST_COMPARED
 
 PAIRS = 2_000  # random pairs behind mean_squared_distance
 LISTED = 50  # skipped files that the passport names

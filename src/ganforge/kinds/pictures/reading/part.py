@@ -18,12 +18,11 @@ from ganforge.errors import DataError
 if TYPE_CHECKING:
     from ganforge.kinds.pictures.reading.arrays import Array
     from ganforge.kinds.pictures.reading.values import Range
-
+from ganforge.measures.neighbours import FEWEST_COMPARED
 
 Pixels = NDArray[np.uint8]
 Format = Literal["folder", "array", "idx", "parquet", "built-in"]
 
-FEWEST_COMPARED = 12  # different pictures on each side of a comparison, which needs 2 K + 2 (measures/neighbours.py)
 FEWEST = 2 * FEWEST_COMPARED  # different usable pictures: fewer cannot be learned from and measured with
 SMALLEST_SIDE, LARGEST_SIDE = 8, 256  # pixels of a training picture
 SAMPLE = 200  # pictures examined to decide on the channels
@@ -160,7 +159,6 @@ class Channels:
 
 MOST_LEFT_OUT = 0.1  # share of the pictures that may be left out because their labels have too few
 FEWEST_OF_LABEL = 4  # pictures, of which about a tenth are held out, in small sets half: fewer cannot be learned
-FEW_OF_LABEL = 10  # training pictures, below which a label is told to have few
 LISTED_LABELS = 5  # that a sentence names
 
 

@@ -17,7 +17,6 @@ from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.image_to_image import load_map, results_of
 from ganforge.kinds.pictures.measures.cases import draw_cases, made_blocks
-from ganforge.kinds.pictures.measures.judge import FLOOR_SHARE, Judge, train_judge
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.measures.translation import MEANINGS, Translated, judge_translation, scores_of
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, TranslatorGenerator
@@ -29,6 +28,7 @@ from ganforge.kinds.pictures.translate.plan import ABSENT, plan_translation
 from ganforge.kinds.pictures.translate.sides import survey_sides
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.intervals import with_ends
+from ganforge.measures.judge import FLOOR_SHARE, Judge, train_judge
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Page

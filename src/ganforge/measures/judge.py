@@ -1,4 +1,6 @@
-"""The judge: the feature extractor of the measures, trained on the user's pictures. Nothing is downloaded.
+"""The judge: the feature extractor of the measures, trained on the user's own examples. Nothing is downloaded.
+
+Examples are uint8 arrays (N, C, H, W): pictures, or anything else on a grid, such as spectrograms.
 
 Design and alternatives: docs/decisions/002-judge.md.
 """
@@ -26,24 +28,24 @@ from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, RunError, StorageError
 
 VERSION = 3  # of the training procedure: part of the cache's name, so that older judges are never mixed with this one
-MOST_PICTURES = 15_000  # that it learns from
-MOST_PIXELS = 36_000_000  # shown in training: 45,000 pictures of 28x28, which takes about 10 s on 2 cores
-FEWEST_PICTURES, MOST_EPOCHS = 4_000, 40
+MOST_EXAMPLES = 15_000  # that it learns from
+MOST_PIXELS = 36_000_000  # shown in training: 45,000 examples of 28x28, which takes about 10 s on 2 cores
+FEWEST_EXAMPLES, MOST_EPOCHS = 4_000, 40
 BATCH = 100
 CLUSTERS = 24  # kinds that it tells apart if no labels are given
-CHUNK = 500  # pictures in memory at a time when features are computed
-LARGEST = 64  # pixels; larger pictures are averaged down for the judge
+CHUNK = 500  # examples in memory at a time when features are computed
+LARGEST = 64  # pixels; larger examples are averaged down for the judge
 LEARNED = 64  # features of the trained network
 RANDOM = 32  # features of the random one
-FLOOR_SHARE = 5  # at most one training picture in so many is withheld from the judge, for the floor, if they are many
+FLOOR_SHARE = 5  # at most one training example in so many is withheld from the judge, for the floor, if they are many
 
 
 # ---- networks --------------------------------------------------------------------------------------------------------
 
 
-def prepare(pictures: NDArray[np.uint8], largest: int = LARGEST) -> Tensor:
+def prepare(examples: NDArray[np.uint8], largest: int = LARGEST) -> Tensor:
     """Convert uint8 (N, C, H, W) to float32 (N, C, h, w) in -1..1, area-averaged to at most `largest` pixels a side."""
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).float().div_(127.5).sub_(1)
+    x = torch.from_numpy(np.ascontiguousarray(examples)).float().div_(127.5).sub_(1)
     longer = max(x.shape[2:])
     if longer > largest:
         size = [max(1, round(side * largest / longer)) for side in x.shape[2:]]
@@ -52,9 +54,9 @@ def prepare(pictures: NDArray[np.uint8], largest: int = LARGEST) -> Tensor:
 
 
 class Trunk(nn.Module):
-    """Picture (B, C, h, w) -> features (B, LEARNED): four convolutions that halve the picture down to about 4 pixels.
+    """Example (B, C, h, w) -> features (B, LEARNED): four convolutions that halve the example down to about 4 pixels.
 
-    The features keep positions (flattened, not averaged over the picture), so that exchanged parts differ.
+    The features keep positions (flattened, not averaged over the example), so that exchanged parts differ.
     """
 
     def __init__(self, channels: int, height: int, width: int) -> None:
@@ -82,7 +84,7 @@ class Trunk(nn.Module):
 
 
 class RandomFilters(nn.Module):
-    """Picture (B, C, h, w) -> features (B, RANDOM): mean responses of random filters, never trained.
+    """Example (B, C, h, w) -> features (B, RANDOM): mean responses of random filters, never trained.
 
     A trained classifier learns to ignore what does not separate classes: brightness, noise, sharpness. These
     filters do not (Naeem et al. 2020 and 2208.09218 found random features usable and complementary).
@@ -105,7 +107,7 @@ class RandomFilters(nn.Module):
 
 
 def orient(x: Tensor, orientation: Tensor) -> Tensor:
-    """Leave each picture (B, C, h, w) (0), mirror (1), flip (2) or half turn it (3), by orientation (B,)."""
+    """Leave each example (B, C, h, w) (0), mirror (1), flip (2) or half turn it (3), by orientation (B,)."""
     mirrored = (orientation % 2 == 1)[:, None, None, None]
     turned = (orientation >= 2)[:, None, None, None]
     x = torch.where(mirrored, x.flip(3), x)
@@ -130,10 +132,10 @@ class JudgeSettings:
 
     kind: Literal["classifier", "self_supervised", "untrained"]
     channels: int
-    height: int  # of the pictures as given
+    height: int  # of the examples as given
     width: int
     outputs: int  # classes, or clusters
-    accuracy: float  # on held-out pictures, 0..1
+    accuracy: float  # on held-out examples, 0..1
     learned_from: int
     data_hash: str
     version: int = VERSION
@@ -157,27 +159,27 @@ class Judge:
         s = self.settings
         own = "Its scale is its own: never compare it with another data set's or with an Inception FID."
         if s.kind == "untrained":
-            why = "a network that learned nothing, for too few training pictures could be spared, and random filters"
+            why = "a network that learned nothing, for too few training examples could be spared, and random filters"
             return {"kind": s.kind, "sentence": f"The judge is {why}. {own}", "accuracy": None}
         if s.kind == "classifier":
-            right = f"({s.accuracy:.1%} right on pictures it had not seen)"
+            right = f"({s.accuracy:.1%} right on examples it had not seen)"
             how = f"a small network that learned to tell the {s.outputs} labels apart {right}"
         else:
-            kinds = f"{s.outputs} kinds of pictures and their orientation"
+            kinds = f"{s.outputs} kinds of examples and their orientation"
             how = f"a small network that learned, without labels, to tell {kinds}"
         sentence = (
             f"The judge is {how}, and fixed random filters that see noise, blur and brightness; "
-            f"from {s.learned_from:,} training pictures. {own}"
+            f"from {s.learned_from:,} training examples. {own}"
         )
         return {"kind": s.kind, "sentence": sentence, "accuracy": s.accuracy if s.kind == "classifier" else None}
 
     @torch.no_grad()
-    def features(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Map uint8 (N, C, H, W) to (N, D), each feature with mean 0 and deviation 1 over the training pictures."""
-        self._check(pictures)
-        features = torch.empty(len(pictures), LEARNED + RANDOM)
-        for start in range(0, len(pictures), CHUNK):
-            x = prepare(pictures[start : start + CHUNK]).contiguous(memory_format=torch.channels_last)
+    def features(self, examples: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Map uint8 (N, C, H, W) to (N, D), each feature with mean 0 and deviation 1 over the training examples."""
+        self._check(examples)
+        features = torch.empty(len(examples), LEARNED + RANDOM)
+        for start in range(0, len(examples), CHUNK):
+            x = prepare(examples[start : start + CHUNK]).contiguous(memory_format=torch.channels_last)
             seen = torch.cat([self.trunk(x), self.filters(x)], dim=1)
             features[start : start + CHUNK] = (seen - self.centre) / self.scale
         return features.numpy()
@@ -229,18 +231,18 @@ class Judge:
     def _tensors(self) -> dict[str, Tensor]:
         return {**self._networks().state_dict(), "centre": self.centre, "scale": self.scale}
 
-    def _check(self, pictures: NDArray[np.uint8]) -> None:
+    def _check(self, examples: NDArray[np.uint8]) -> None:
         s = self.settings
-        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[1:] != (s.channels, s.height, s.width):
+        if examples.dtype != np.uint8 or examples.ndim != 4 or examples.shape[1:] != (s.channels, s.height, s.width):
             raise DataError(
-                f"The judge received {pictures.dtype} pictures of shape {pictures.shape}.",
+                f"The judge received {examples.dtype} examples of shape {examples.shape}.",
                 f"It was made for uint8 (N, {s.channels}, {s.height}, {s.width}).",
-                "Give pictures of the training data's size.",
+                "Give examples of the training data's size.",
             )
 
 
 def train_judge(
-    pictures: NDArray[np.uint8],
+    examples: NDArray[np.uint8],
     labels: NDArray[np.int64] | None,
     *,
     data_hash: str,
@@ -251,12 +253,12 @@ def train_judge(
 
     It does not depend on the run's seed: all runs on one data set are measured with the same judge.
 
-    Args: pictures uint8 (N, C, H, W), N >= 10, or a memory map; at most 15,000 are read. labels (N,) 0..classes-1
+    Args: examples uint8 (N, C, H, W), N >= 10, or a memory map; at most 15,000 are read. labels (N,) 0..classes-1
         or None. data_hash identifies the training split. cache: a folder that keeps judges by data hash. learns: False
-        leaves its network as initialised, so that all of the pictures stay unseen ones; only its scale is theirs.
-    Raises: DataError for pictures or labels that do not fit.
+        leaves its network as initialised, so that all of the examples stay unseen ones; only its scale is theirs.
+    Raises: DataError for examples or labels that do not fit.
     """
-    classes = _check_data(pictures, labels if learns else None, fewest=10 if learns else 2)
+    classes = _check_data(examples, labels if learns else None, fewest=10 if learns else 2)
     how = "untrained" if not learns else "classes" if classes > 1 else "plain"
     kept = None if cache is None else cache / f"judge-v{VERSION}-{data_hash[:24]}-{how}"
     if kept is not None and kept.is_dir():
@@ -267,47 +269,47 @@ def train_judge(
         except RunError:
             pass  # a damaged cache is rebuilt below
     if learns:
-        judge = _train(pictures, labels if classes > 1 else None, classes, data_hash)
+        judge = _train(examples, labels if classes > 1 else None, classes, data_hash)
     else:
-        size = dict(zip(("channels", "height", "width"), pictures.shape[1:], strict=True))
+        size = dict(zip(("channels", "height", "width"), examples.shape[1:], strict=True))
         nothing = JudgeSettings(kind="untrained", **size, outputs=1, accuracy=0.0, learned_from=0, data_hash=data_hash)
         judge = _untrained(nothing)
-        _scale(judge, pictures[:5000])
+        _scale(judge, examples[:5000])
     if kept is not None:
         with suppress(StorageError):  # a full disk costs the next run some seconds, but does not end this one
             judge.save(kept)
     return judge
 
 
-def _check_data(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, fewest: int) -> int:
+def _check_data(examples: NDArray[np.uint8], labels: NDArray[np.int64] | None, fewest: int) -> int:
     """Return the number of classes, 0 without labels."""
-    if pictures.ndim != 4 or pictures.dtype != np.uint8 or len(pictures) < fewest:
+    if examples.ndim != 4 or examples.dtype != np.uint8 or len(examples) < fewest:
         raise DataError(
-            f"The judge cannot learn from {pictures.dtype} {pictures.shape}.",
-            f"It needs at least {fewest} pictures, uint8 (N, C, H, W).",
+            f"The judge cannot learn from {examples.dtype} {examples.shape}.",
+            f"It needs at least {fewest} examples, uint8 (N, C, H, W).",
         )
     if labels is None:
         return 0
-    if len(labels) != len(pictures) or labels.min() < 0:
+    if len(labels) != len(examples) or labels.min() < 0:
         raise DataError(
-            f"{len(labels)} labels for {len(pictures)} pictures.", "Each picture needs one label, 0 or more."
+            f"{len(labels)} labels for {len(examples)} examples.", "Each example needs one label, 0 or more."
         )
-    # With fewer than about 5 pictures a label, classifying labels does not generalise.
+    # With fewer than about 5 examples a label, classifying labels does not generalise.
     classes = int(labels.max()) + 1
     return classes if len(np.unique(labels)) > 1 and len(labels) >= 5 * classes else 0
 
 
-def _train(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, classes: int, data_hash: str) -> Judge:
-    order = np.random.default_rng(seed_for(0, "judge/subset")).permutation(len(pictures))[:MOST_PICTURES]
+def _train(examples: NDArray[np.uint8], labels: NDArray[np.int64] | None, classes: int, data_hash: str) -> Judge:
+    order = np.random.default_rng(seed_for(0, "judge/subset")).permutation(len(examples))[:MOST_EXAMPLES]
     checked = max(1, len(order) // 10)
     order = np.concatenate([np.sort(order[:checked]), np.sort(order[checked:])])
-    x = torch.cat([prepare(pictures[part]) for part in np.array_split(order, max(1, len(order) // CHUNK))])
+    x = torch.cat([prepare(examples[part]) for part in np.array_split(order, max(1, len(order) // CHUNK))])
     kinds = torch.from_numpy(labels[order].astype(np.int64)) if labels is not None else _clusters(x)
     settings = JudgeSettings(
         kind="classifier" if labels is not None else "self_supervised",
-        channels=pictures.shape[1],
-        height=pictures.shape[2],
-        width=pictures.shape[3],
+        channels=examples.shape[1],
+        height=examples.shape[2],
+        width=examples.shape[3],
         outputs=classes if labels is not None else int(kinds.max()) + 1,
         accuracy=0.0,
         learned_from=len(order) - checked,
@@ -318,13 +320,13 @@ def _train(pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, classe
     with torch.no_grad():
         accuracy = float((judge.head(judge.trunk(x[:checked])).argmax(1) == kinds[:checked]).float().mean())
     trained = Judge(JudgeSettings(**{**asdict(settings), "accuracy": accuracy}), judge.trunk, judge.head, judge.filters)
-    _scale(trained, pictures[np.sort(order[checked:][:5000])])
+    _scale(trained, examples[np.sort(order[checked:][:5000])])
     return trained
 
 
-def _scale(judge: Judge, pictures: NDArray[np.uint8]) -> None:
-    """Set the scale of the features by pictures (N, C, H, W)."""
-    features = torch.from_numpy(judge.features(pictures))
+def _scale(judge: Judge, examples: NDArray[np.uint8]) -> None:
+    """Set the scale of the features by examples (N, C, H, W)."""
+    features = torch.from_numpy(judge.features(examples))
     spread = features.std(0)
     # A feature that never fires would be divided by zero: it keeps a tenth of the usual scale.
     judge.centre, judge.scale = features.mean(0), spread.clamp_min(0.1 * float(spread.mean()) + 1e-6)
@@ -349,7 +351,7 @@ def _untrained(settings: JudgeSettings) -> Judge:
 
 
 def _clusters(x: Tensor) -> Tensor:
-    """Cluster unlabelled pictures: k-means on small versions (DeepCluster's first round, Caron 2018)."""
+    """Cluster unlabelled examples: k-means on small versions (DeepCluster's first round, Caron 2018)."""
     from sklearn.cluster import KMeans
 
     small = F.adaptive_avg_pool2d(x, (min(16, x.shape[2]), min(16, x.shape[3]))).flatten(1).numpy()
@@ -361,7 +363,7 @@ def _clusters(x: Tensor) -> Tensor:
 def _fit(judge: Judge, x: Tensor, kinds: Tensor) -> None:
     """Fit by Adam with warm-up and decay. Without labels every second batch is turned, and the turn is predicted."""
     pixels = x.shape[2] * x.shape[3]
-    shown = int(min(MOST_EPOCHS * len(x), max(FEWEST_PICTURES, MOST_PIXELS / pixels)))
+    shown = int(min(MOST_EPOCHS * len(x), max(FEWEST_EXAMPLES, MOST_PIXELS / pixels)))
     steps = max(1, shown // BATCH)
     orientation_head = None
     if judge.settings.kind == "self_supervised":

@@ -1,4 +1,4 @@
-"""The reference that every generator must beat: a Gaussian fitted to the training pictures. It is not a GAN."""
+"""The reference that every generator must beat: a Gaussian fitted to the training examples. It is not a GAN."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from ganforge.core.seeds import seed_for
 
 COMPONENTS = 150  # principal components, at most
-NUMBERS = 60_000_000  # float32 numbers held while fitting: bounds memory for large pictures
-AT_ONCE = 2**20  # float32 numbers of pictures drawn at a time
+NUMBERS = 60_000_000  # float32 numbers held while fitting: bounds memory for large examples
+AT_ONCE = 2**20  # float32 numbers of examples drawn at a time
 SENTENCE = (
-    "The reference is not a GAN: pictures drawn from a Gaussian fitted to the training pictures' mean and principal "
+    "The reference is not a GAN: examples drawn from a Gaussian fitted to the training examples' mean and principal "
     "components (for each label, where there are labels)."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class GaussianReference:
-    """A mean picture, principal components, and for each class a mean and covariance root of the components."""
+    """A mean example, principal components, and for each class a mean and covariance root of the components."""
 
     shape: tuple[int, int, int]  # C, H, W
     mean: NDArray[np.float32]  # (P,), P = C * H * W
@@ -32,15 +32,15 @@ class GaussianReference:
 
     @classmethod
     def fit(
-        cls, pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, label_count: int = 1
+        cls, examples: NDArray[np.uint8], labels: NDArray[np.int64] | None, label_count: int = 1
     ) -> GaussianReference:
-        """Fit to a bounded share of the pictures.
+        """Fit to a bounded share of the examples.
 
-        Args: pictures uint8 (N, C, H, W), N >= 2, in random order; labels (N,) or None; label_count the
+        Args: examples uint8 (N, C, H, W), N >= 2, in random order; labels (N,) or None; label_count the
             least number of labels: a rare one may be absent here, and gets the mean and covariance of all.
         """
-        size = int(np.prod(pictures.shape[1:]))
-        x = np.asarray(pictures[: max(100, min(10_000, NUMBERS // size))], np.float32).reshape(-1, size)
+        size = int(np.prod(examples.shape[1:]))
+        x = np.asarray(examples[: max(100, min(10_000, NUMBERS // size))], np.float32).reshape(-1, size)
         kinds = np.zeros(len(x), np.int64) if labels is None else labels[: len(x)]
         mean = x.mean(0)
         x -= mean
@@ -50,30 +50,30 @@ class GaussianReference:
         means, roots, count = [], [], max(label_count, int(kinds.max()) + 1)
         for kind in range(count):
             part = codes[kinds == kind]
-            # A class of few pictures gets the covariance of all: its own would be singular.
+            # A class of few examples gets the covariance of all: its own would be singular.
             weight = len(part) / (len(part) + codes.shape[1])
             own = _covariance(part) if len(part) > 1 else whole
             means.append(part.mean(0) if len(part) else codes.mean(0))
             roots.append(_root(weight * own + (1 - weight) * whole) if count > 1 else _root(whole))
         shares = np.bincount(kinds, minlength=count) / len(kinds)
-        c, h, w = pictures.shape[1:]
+        c, h, w = examples.shape[1:]
         return cls(
             (c, h, w), mean, components, np.stack(means).astype(np.float32), np.stack(roots).astype(np.float32), shares
         )
 
     def sample(self, labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.uint8]:
-        """Sample one picture per label (N,): uint8 (N, C, H, W), clipped to 0..255."""
+        """Sample one example per label (N,): uint8 (N, C, H, W), clipped to 0..255."""
         noise = random.standard_normal((len(labels), len(self.components)), np.float32)
         codes = np.empty_like(noise)
         for kind in np.unique(labels):
             mine = labels == kind
             codes[mine] = noise[mine] @ self.class_roots[kind] + self.class_means[kind]  # the root is symmetric
-        pictures = np.empty((len(labels), *self.shape), np.uint8)
+        examples = np.empty((len(labels), *self.shape), np.uint8)
         rows = max(1, AT_ONCE // len(self.mean))
         for start in range(0, len(labels), rows):
             x = codes[start : start + rows] @ self.components + self.mean  # (rows, P)
-            pictures[start : start + rows] = np.clip(np.rint(x), 0, 255).reshape(-1, *self.shape)
-        return pictures
+            examples[start : start + rows] = np.clip(np.rint(x), 0, 255).reshape(-1, *self.shape)
+        return examples
 
     def draw_labels(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
         """Draw labels (count,) with the training shares."""
@@ -81,13 +81,13 @@ class GaussianReference:
 
 
 def gaussian_reference(
-    pictures: NDArray[np.uint8], labels: NDArray[np.int64] | None, n: int, seed: int
+    examples: NDArray[np.uint8], labels: NDArray[np.int64] | None, n: int, seed: int
 ) -> NDArray[np.uint8]:
-    """Sample n pictures uint8 (n, C, H, W) from the Gaussian fitted to `pictures` (N, C, H, W), with training shares.
+    """Sample n examples uint8 (n, C, H, W) from the Gaussian fitted to `examples` (N, C, H, W), with training shares.
 
-    For many large pictures, fit once and sample in parts: `GaussianReference`.
+    For many large examples, fit once and sample in parts: `GaussianReference`.
     """
-    fitted = GaussianReference.fit(pictures, labels)
+    fitted = GaussianReference.fit(examples, labels)
     random = np.random.default_rng(seed_for(seed, "metrics/reference"))
     return fitted.sample(fitted.draw_labels(n, random), random)
 

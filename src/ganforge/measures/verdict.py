@@ -1,4 +1,4 @@
-"""The verdict in words, for users new to GANs."""
+"""The verdict on generated examples of any kind, in words, for users new to GANs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from ganforge.kinds.pictures.reading.part import FEW_OF_LABEL
+from ganforge.measures.labels import FEW_OF_LABEL
 from ganforge.measures.neighbours import Copying
 from ganforge.records import GRADES, Grade, Measure, Verdict
 
@@ -21,16 +21,17 @@ def judge_run(
     classes: Mapping[str, Any] | None,
     conditional: bool,
     compared: int = FEW,
+    nouns: str = "pictures",
 ) -> Verdict:
     """Grade by the position of the Frechet distance between floor and reference.
 
-    The position is log(distance / floor) / log(reference / floor): 0 is as good as real pictures, 1 as bad as the
+    The position is log(distance / floor) / log(reference / floor): 0 is as good as real examples, 1 as bad as the
     Gaussian. Up to 0.25 excellent, 0.55 good, 0.85 fair, 1.15 poor, beyond it failed. Then the worst of these limits:
     copying suspected: poor at best; a label missing, coverage under a quarter of the floor's, or no gain over the
     Gaussian: fair at best; diversity under 0.3: failed. The logarithm, because quality is felt in factors: 40 -> 20 is
     a step like 20 -> 10.
 
-    Args: compared, pictures on each side.
+    Args: compared, examples on each side; nouns for several of them.
     `adversarial_helps`: the 95 % intervals of BOTH the Frechet and the kernel distance lie wholly below the reference.
     """
     by_name = {measure.name: measure for measure in measures}
@@ -47,31 +48,35 @@ def judge_run(
     grade = GRADES[worst]
     return Verdict(
         grade,
-        _headline(grade, gain, copies.suspected, collapsed, missing),
-        (*_sentences(by_name, copies, missing, conditional, gain), *_few_of_label(classes), *few_compared(compared)),
+        _headline(grade, gain, copies.suspected, collapsed, missing, nouns),
+        (
+            *_sentences(by_name, copies, missing, conditional, gain, nouns),
+            *_few_of_label(classes, nouns),
+            *few_compared(compared, nouns),
+        ),
         gain == "beats",
     )
 
 
-def _few_of_label(classes: Mapping[str, Any] | None) -> tuple[str, ...]:
+def _few_of_label(classes: Mapping[str, Any] | None, nouns: str) -> tuple[str, ...]:
     few = (classes or {}).get("few")
     if not few:
         return ()
-    return (f"Fewer than {FEW_OF_LABEL} training pictures show {_listed(few)}: samples of that may be copies.",)
+    return (f"Fewer than {FEW_OF_LABEL} training {nouns} are of {_listed(few)}: samples of that may be copies.",)
 
 
-def few_compared(compared: int) -> tuple[str, ...]:
-    """Return the sentence on unseen pictures that are so few that they decide by chance; or none."""
+def few_compared(compared: int, nouns: str = "pictures") -> tuple[str, ...]:
+    """Return the sentence on unseen examples that are so few that they decide by chance; or none."""
     if compared >= FEW:
         return ()
     return (
-        f"Only {compared} unseen pictures could be compared: {compared} others might lead to another grade. "
-        "Give more pictures to be sure.",
+        f"Only {compared} unseen {nouns} could be compared: {compared} others might lead to another grade. "
+        f"Give more {nouns} to be sure.",
     )
 
 
 def _gain(frechet: Measure, kid: Measure) -> Gain:
-    """Return whether samples are nearer to real pictures than the Gaussian's, by both distances."""
+    """Return whether samples are nearer to real examples than the Gaussian's, by both distances."""
     if frechet.high < frechet.reference and kid.high < kid.reference:
         return "beats"
     return "unproven" if frechet.value < frechet.reference and kid.value < kid.reference else "none"
@@ -82,16 +87,16 @@ def position(measure: Measure) -> float:
     tiny = 1e-6
     floor, value, reference = (max(v, tiny) for v in (measure.floor, measure.value, measure.reference))
     span = math.log(reference / floor)
-    if span <= 0.05:  # the Gaussian is as good as real pictures: only the distance to the floor is informative
+    if span <= 0.05:  # the Gaussian is as good as real examples: only the distance to the floor is informative
         return max(0.0, math.log(value / floor))
     return math.log(value / floor) / span
 
 
-def _headline(grade: Grade, gain: Gain, copied: bool, collapsed: bool, missing: Sequence[str]) -> str:
+def _headline(grade: Grade, gain: Gain, copied: bool, collapsed: bool, missing: Sequence[str], nouns: str) -> str:
     if collapsed:
-        return "Failed: the generator repeats nearly the same picture."
+        return "Failed: the generator repeats nearly the same over and over."
     if copied:
-        return f"{grade.capitalize()}: the generator returns pictures that it was trained on."
+        return f"{grade.capitalize()}: the generator returns {nouns} that it was trained on."
     if gain == "none":
         return f"{grade.capitalize()}: the adversarial training does not beat a simple Gaussian here."
     if missing:
@@ -99,10 +104,10 @@ def _headline(grade: Grade, gain: Gain, copied: bool, collapsed: bool, missing: 
             f"{grade.capitalize()}: {_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing from the samples."
         )
     if gain == "unproven":
-        return f"{grade.capitalize()}: better than a simple Gaussian, but with so few unseen pictures not for certain."
+        return f"{grade.capitalize()}: better than a simple Gaussian, but with so few unseen {nouns} not for certain."
     return {
-        "excellent": "Excellent: the samples are almost as close to unseen real pictures as other real pictures are.",
-        "good": "Good: the samples are much closer to real pictures than a simple Gaussian gets.",
+        "excellent": f"Excellent: the samples are almost as close to unseen real {nouns} as other real {nouns} are.",
+        "good": f"Good: the samples are much closer to real {nouns} than a simple Gaussian gets.",
         "fair": "Fair: the samples are clearly better than a simple Gaussian, and clearly not real yet.",
         "poor": "Poor: the samples are hardly better than those of a simple Gaussian.",
         "failed": "Failed: the samples are worse than those of a simple Gaussian.",
@@ -110,14 +115,14 @@ def _headline(grade: Grade, gain: Gain, copied: bool, collapsed: bool, missing: 
 
 
 def _sentences(
-    by_name: Mapping[str, Measure], copies: Copying, missing: Sequence[str], conditional: bool, gain: Gain
+    by_name: Mapping[str, Measure], copies: Copying, missing: Sequence[str], conditional: bool, gain: Gain, nouns: str
 ) -> tuple[str, ...]:
     frechet, kid, precision, recall = (by_name[name] for name in ("frechet_distance", "kid", "precision", "recall"))
     words = [
-        f"The distance to real pictures is {_number(frechet.value)} "
-        f"({_number(frechet.low)} to {_number(frechet.high)}); real pictures among themselves get "
+        f"The distance to real {nouns} is {_number(frechet.value)} "
+        f"({_number(frechet.low)} to {_number(frechet.high)}); real {nouns} among themselves get "
         f"{_number(frechet.floor)}, and a simple Gaussian, which is not a GAN, gets {_number(frechet.reference)}.",
-        f"{precision.value:.0%} of the samples look like some real picture (real ones: {precision.floor:.0%}, "
+        f"{precision.value:.0%} of the samples look like real {nouns} (real ones: {precision.floor:.0%}, "
         f"the Gaussian: {precision.reference:.0%}), and {recall.value:.0%} of the real variety is covered "
         f"(real ones: {recall.floor:.0%}, the Gaussian: {recall.reference:.0%}).",
     ]
