@@ -21,7 +21,6 @@ from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
 from ganforge.measures.intervals import of_share
-from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (
     Pace,
     Span,
@@ -33,7 +32,7 @@ from ganforge.planning.compute import (
     measure_rate,
 )
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser
+from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
 from ganforge.records import Rows
 
