@@ -24,6 +24,10 @@ from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Network, Recipe
 from ganforge.records import Estimate
 
+WAVES = 4  # that stand for the ordered codes of a number in the context, where one for each code learns less from few
+MORE_LAYERS = 1  # of a child's networks than of a parent's: the context comes in through the first (docs/log.md)
+SCALE = 0.3  # of the context's first weights: at first a child's own units decide
+
 
 @dataclass(frozen=True, slots=True)
 class FamilySizes:
@@ -31,6 +35,7 @@ class FamilySizes:
 
     parents: tuple[int, ...]
     context: tuple[int, ...]  # of a child
+    unordered: tuple[int, ...]  # of the context's codes: so many, the first ones, have no order
     own: tuple[int, ...]  # units of a child, which are drawn
 
 
@@ -39,13 +44,28 @@ class ChildGenerator(nn.Module):
 
     def __init__(self, sizes: FamilySizes, width: int, depth: int) -> None:
         super().__init__()
-        self.rows = AutoregressiveGenerator(sizes.own, width, depth)
-        places = RowLayout(sizes.context).width
-        self.context = nn.Parameter(torch.randn(places, len(sizes.own), width) / len(sizes.context) ** 0.5)
+        self.rows = AutoregressiveGenerator(sizes.own, width, depth + MORE_LAYERS)
+        shape = features(sizes).shape[1], len(sizes.own), width
+        self.context = nn.Parameter(SCALE * torch.randn(shape) / len(sizes.context) ** 0.5)
 
     def told(self, context: Tensor) -> Tensor:
-        """Return what the networks of the units are told of the context, (B, U, W). Args: context (B, P) one-hots."""
+        """Return what the networks of the units are told of the context, (B, U, W). Args: context (B, F)."""
         return (context @ self.context.flatten(1)).view(len(context), *self.context.shape[1:])
+
+
+def features(sizes: FamilySizes) -> Tensor:
+    """Return what stands for each code of the context, (P, F): one-hots, and waves over the codes of a number.
+
+    The waves are cos(pi k r) of the rank r in 0..1, k = 0..WAVES-1: what depends on a number is smooth in it.
+    """
+    layout, parts = RowLayout(sizes.context), []
+    for unit, (size, unordered) in enumerate(zip(sizes.context, sizes.unordered, strict=True)):
+        rank = (torch.arange(size - unordered) + 0.5) / max(size - unordered, 1)
+        waves = torch.cos(torch.pi * rank[:, None] * torch.arange(WAVES if size > unordered else 0))
+        part = torch.zeros(layout.width, unordered + waves.shape[1])
+        part[layout.unit_places(unit)] = torch.block_diag(torch.eye(unordered), waves)
+        parts.append(part)
+    return torch.cat(parts, dim=1)
 
 
 class FamilyGenerator(nn.Module):
@@ -65,12 +85,17 @@ class FamilyLayout:
         self.parents, self.context, self.own = (
             RowLayout(part, device) for part in (sizes.parents, sizes.context, sizes.own)
         )
+        self.features = features(sizes).to(device)  # (P, F)
         self.before = torch.ones(len(sizes.own), len(sizes.own), device=device).triu(1)
+
+    def told(self, generator: ChildGenerator, codes: Tensor) -> Tensor:
+        """Return what the networks of a child's units are told of its context (B, U, W). Args: codes (B, C)."""
+        return generator.told(self.context.one_hot(codes) @ self.features)
 
     def of_children(self, generator: ChildGenerator, codes: Tensor) -> Tensor:
         """Return the log-likelihood (B,) of children given their context. Args: codes (B, C + U), -1 for unknown."""
         known = len(self.context.sizes)
-        told, x = generator.told(self.context.one_hot(codes[:, :known])), self.own.one_hot(codes[:, known:])
+        told, x = self.told(generator, codes[:, :known]), self.own.one_hot(codes[:, known:])
         return log_likelihood(self.own, generator.rows(x, self.own, self.before, told), x)
 
 

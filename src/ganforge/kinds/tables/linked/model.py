@@ -63,10 +63,10 @@ class ChildModel:
         """
         known, device = len(self.layout.context.sizes), self.layout.context.starts.device
         told = np.stack([unit.encode(context) for unit in self.codec.units[:known]], axis=1)
-        x = self.layout.context.one_hot(torch.from_numpy(told).long().to(device))
-        layout = self.layout.own
-        chain = Chain(self.generator.rows, layout, None, self.temperature, self.generator.told(x))
-        codes = torch.full((len(x), len(layout.sizes)), -1, device=device)
+        layout, count = self.layout.own, len(told)
+        context_told = self.layout.told(self.generator, torch.from_numpy(told).long().to(device))
+        chain = Chain(self.generator.rows, layout, None, self.temperature, context_told)
+        codes = torch.full((count, len(layout.sizes)), -1, device=device)
         plain = dict(context)
         for place, unit in enumerate(self.codec.units[known:]):
             logits = chain.logits(place, codes)
@@ -74,7 +74,7 @@ class ChildModel:
                 logits = torch.where(torch.from_numpy(unit.reachable(plain)).to(device), logits, NEVER)
             codes[:, place] = drawn(logits, random)
             plain |= decode_unit(unit, codes[:, place].cpu().numpy().astype(np.int32), (), values, plain)
-        plain |= {name: np.full(len(x), value, type_of(value)) for name, value in self.codec.constants.items()}
+        plain |= {name: np.full(count, value, type_of(value)) for name, value in self.codec.constants.items()}
         return plain
 
     def keeping_rules(self, context: Plain, random: torch.Generator, values: np.random.Generator) -> Plain:

@@ -18,6 +18,7 @@ from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
+from ganforge.kinds.tables.codec.numbers import NumberUnit
 from ganforge.kinds.tables.columns import Column, LinkedTable, OtherReference, RowSettings, learned
 from ganforge.kinds.tables.linked.families import Families, Relation, previous
 from ganforge.kinds.tables.linked.likelihood import FamilySizes
@@ -36,6 +37,8 @@ from ganforge.kinds.tables.table import (
     count_values,
 )
 
+FEW_CODES = 8  # of a number, up to which each is learned by itself
+FEWEST_STEPS = 30  # from a child to the next, from which on a number that never falls is no accident
 FEWEST_PARENTS = 20  # of which a tenth are held out
 
 
@@ -84,7 +87,11 @@ def sizes_of(relation: Relation, parents: TableCodec, children: TableCodec) -> F
     """Return how many codes each unit has: the first units of children stand for their context."""
     names = {column.name for column in relation.context}
     known = sum(names >= set(unit.columns) for unit in children.units)
-    return FamilySizes(parents.sizes, children.sizes[:known], children.sizes[known:])
+    unordered = [
+        int(unit.with_missing) if isinstance(unit, NumberUnit) and unit.size > FEW_CODES else unit.size
+        for unit in children.units[:known]
+    ]
+    return FamilySizes(parents.sizes, children.sizes[:known], tuple(unordered), children.sizes[known:])
 
 
 def inspect_tables(
@@ -127,7 +134,7 @@ def inspect_tables(
     kept = np.flatnonzero(owner >= 0)
     child_frame, owner = lower.frame.iloc[kept].reset_index(drop=True), owner[kept]
     child_frame, child_survey = _children(lower, child_frame, link, others, known)
-    order = next((c.name for c in child_survey.columns if c.kind == "datetime" and not c.missing), None)
+    order = _order(child_frame, child_survey.columns, owner)
     relation = Relation.of(
         (
             LinkedTable(name=upper.name, ending=upper.ending, columns=parent_survey.columns, primary_key=link.key),
@@ -207,6 +214,25 @@ def _as_text(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 def _survey(table: NamedTable, frame: Any, asked: Sequence[Column]) -> TableSurvey:
     return survey_table(table.source_of(frame), [column for column in asked if column.name in frame.columns])
+
+
+def _order(frame: pd.DataFrame, columns: Sequence[Column], owner: NDArray[np.int64]) -> str | None:
+    """Return the column in whose order siblings stand: the first with a date, or a number that never falls in the file.
+
+    Args: owner (M,) the parent's row of each child.
+    """
+    full = [column for column in columns if column.is_number and not column.missing]
+    dates = [column.name for column in full if column.kind == "datetime"]
+    if dates:
+        return dates[0]
+    rows = np.argsort(owner, kind="stable")
+    siblings = owner[rows][1:] == owner[rows][:-1]
+    plain = to_plain(frame, columns)
+    for column in full:
+        steps = np.diff(plain[column.name][rows])[siblings]
+        if len(steps) >= FEWEST_STEPS and (steps >= 0).all() and (steps > 0).mean() > 0.5:
+            return column.name
+    return None
 
 
 def _families(
