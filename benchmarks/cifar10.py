@@ -32,7 +32,7 @@ from ganforge.api.train import fit_settings
 from ganforge.contracts import Game, OptimiserSettings, Schedule
 from ganforge.engine.fit import fit
 from ganforge.kinds.pictures.generate.task import Generate, GenerateJob
-from ganforge.kinds.pictures.networks.resnet import Block
+from ganforge.networks.resnet import Block
 from ganforge.planning.compute import use
 from ganforge.recipe import Request
 from ganforge.records import Measure

@@ -42,8 +42,8 @@ from ganforge.api.train import plan
 from ganforge.contracts import Game, Job
 from ganforge.core.world import ALONE, World, joined, meet
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.kinds.pictures.networks.conv import ConvPair
-from ganforge.kinds.pictures.networks.resnet import ResnetPair
+from ganforge.networks.conv import ConvPair
+from ganforge.networks.resnet import ResnetPair
 from ganforge.records import Record
 
 GRADIENT_BYTES = 4  # float32, whatever precision the network computes in

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ganforge.core.seeds import generator_for
-from ganforge.kinds.pictures.networks.resnet import Block, ResnetPair
 from ganforge.kinds.tables.regress.model import LinearRegressor, MlpRegressor
 from ganforge.networks.mlp import LinearPair, hidden_layers
+from ganforge.networks.resnet import Block, ResnetPair
 
 
 def test_the_linear_discriminator_is_w_x_plus_b() -> None:

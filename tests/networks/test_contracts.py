@@ -12,10 +12,10 @@ from ganforge.contracts import NetworkPair
 from ganforge.core.seeds import generator_for
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
-from ganforge.kinds.pictures.networks.conv import bounded
-from ganforge.kinds.pictures.networks.resnet import ResnetPair
 from ganforge.kinds.points.networks import POINT_PAIRS
 from ganforge.networks import Pairs
+from ganforge.networks.conv import bounded
+from ganforge.networks.resnet import ResnetPair
 from ganforge.objectives import squared_slope
 from ganforge.planning.game import network_pair, refuse_unbuildable_pair
 from ganforge.recipe import Data, Network

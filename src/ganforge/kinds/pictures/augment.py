@@ -28,13 +28,13 @@ from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.networks.augmentation import augment as changed
 from ganforge.kinds.pictures.networks.augmentation import draw_changes
-from ganforge.kinds.pictures.networks.conv import ConvDiscriminator, ConvPair
 from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES, listed_folder
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import Reading
 from ganforge.kinds.pictures.write import array_bytes, image_bytes
+from ganforge.networks.conv import ConvDiscriminator, ConvPair
 from ganforge.planning.game import initialised
 
 SEEDS = 5  # classifiers trained with and without, each pair from the same initial weights

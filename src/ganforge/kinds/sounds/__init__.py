@@ -58,6 +58,10 @@ def keep(value: object, folder: Path) -> Path:
 
 def load(folder: Path, task: str, device: str) -> Model:
     """Load the model of a task, without the training data."""
+    if task == "generate":
+        from ganforge.kinds.sounds.generate.model import load_generator
+
+        return cast(Model, load_generator(folder, device))
     from ganforge.kinds.sounds.vocode.model import load_vocoder
 
     return cast(Model, load_vocoder(folder, device))
@@ -69,7 +73,10 @@ KIND = Kind(
     nouns="sounds",
     forms="sounds (.wav, .flac, .mp3, .ogg)",
     built_in={},
-    tasks={"vocode": "ganforge.kinds.sounds.vocode.task:Vocode"},
+    tasks={
+        "generate": "ganforge.kinds.sounds.generate.task:Generate",
+        "vocode": "ganforge.kinds.sounds.vocode.task:Vocode",
+    },
     recognises=recognises,
     keep=keep,
     load=load,
@@ -83,8 +90,12 @@ KIND = Kind(
             example="16000",
             within=(1000, 192_000),
         ),
+        Option("label", ("sample",), object, "L", "Only this label, by its name.", "7", check=str),
     ),
     extra="sounds",
     applies_to="a sound file or a folder of them",
-    writes={"apply": "a .wav, .flac, .ogg or .mp3 file, or a folder"},
+    writes={
+        "sample": "a folder, or a .wav or .flac file with all in a row",
+        "apply": "a .wav, .flac, .ogg or .mp3 file, or a folder",
+    },
 )

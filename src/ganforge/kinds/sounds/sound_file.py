@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import soundfile
@@ -127,6 +127,6 @@ def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int,
     return written
 
 
-def describe(header: Header) -> dict[str, Any]:
-    """Return a header for a passport."""
-    return {"rate": header.rate, "channels": header.channels, "seconds": header.seconds, "subtype": header.subtype}
+def write_flac(file: IO[bytes], waveform: NDArray[np.float32], rate: int) -> None:
+    """Write a waveform (T,) as FLAC of 16 bits, for a page."""
+    soundfile.write(file, waveform.clip(-1, 1), rate, format="FLAC", subtype="PCM_16")

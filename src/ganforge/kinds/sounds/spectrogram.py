@@ -1,4 +1,4 @@
-"""Spectrograms as a picture: a row for each sound, its versions side by side."""
+"""Spectrograms as pictures: a row for each sound with its versions side by side, or a grid of many."""
 
 from __future__ import annotations
 
@@ -31,6 +31,20 @@ def picture_of(rows: Sequence[Sequence[NDArray[np.float32]]], features: LogMel) 
             levels = np.clip(1 + (log_mel[::-1] - top) / RANGE, 0, 1)
             tile = Image.fromarray((colours(levels)[..., :3] * 255).astype(np.uint8)).resize((WIDTH, HEIGHT))
             picture[y * (HEIGHT + GAP) :, x * (WIDTH + GAP) :][:HEIGHT, :WIDTH] = np.asarray(tile)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def grid_of_levels(levels: NDArray[np.uint8]) -> bytes:
+    """Draw spectrograms as levels (n, M, N) in a grid, as PNG."""
+    columns = int(np.ceil(np.sqrt(len(levels))))
+    coloured = (matplotlib.colormaps["magma"](levels[:, ::-1])[..., :3] * 255).astype(np.uint8)
+    count, high, wide, _ = coloured.shape
+    picture = np.full((-(-count // columns) * (high + 2) - 2, columns * (wide + 2) - 2, 3), 255, np.uint8)
+    for place, tile in enumerate(coloured):
+        y, x = place // columns * (high + 2), place % columns * (wide + 2)
+        picture[y : y + high, x : x + wide] = tile
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG", optimize=True)
     return file.getvalue()

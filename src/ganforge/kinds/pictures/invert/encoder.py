@@ -23,7 +23,7 @@ from ganforge.errors import RunError, StorageError, refused
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.optimise import invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
-from ganforge.kinds.pictures.networks.conv import SLOPE, halvings, lowest_size, pad_to_stages, stages_of
+from ganforge.networks.conv import SLOPE, halvings, lowest_size, pad_to_stages, stages_of
 from ganforge.planning.game import initialised
 from ganforge.run import Run
 

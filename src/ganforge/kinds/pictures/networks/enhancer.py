@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.core.device import widened
-from ganforge.kinds.pictures.networks.conv import SLOPE, halvings
+from ganforge.networks.conv import SLOPE, halvings
 from ganforge.recipe import Data, Network
 
 FOLD = 2  # how far pictures are folded if nothing is enlarged

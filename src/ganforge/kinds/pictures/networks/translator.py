@@ -13,7 +13,7 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.kinds.pictures.networks.conv import SLOPE, bounded, halvings, pad_to_stages
+from ganforge.networks.conv import SLOPE, bounded, halvings, pad_to_stages
 from ganforge.recipe import Data, Network
 
 FEATURES = 64  # of a patch, in contrastive translation

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import soundfile
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
@@ -21,6 +19,7 @@ from ganforge.errors import DataError
 from ganforge.kinds.sounds.features import LogMel, griffin_lim
 from ganforge.kinds.sounds.feed import SegmentFeed
 from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
+from ganforge.kinds.sounds.sound_file import write_flac
 from ganforge.kinds.sounds.spectrogram import picture_of
 from ganforge.kinds.sounds.vocode.game import BothEnds, Vocoding, build_game, initial_ends
 from ganforge.kinds.sounds.vocode.measures import MEANINGS, Scores, estimates
@@ -191,7 +190,7 @@ class VocodeJob(Job):
             heard = {"as recorded": truth[row], default: made[default][row], PHASES: made[PHASES][row]}
             for name, samples in heard.items():
                 path = run.figure(f"sound-{row + 1}-{name.replace(' ', '-').lower()}").with_suffix(".flac")
-                write_through(path, lambda file, x=samples: _write(file, x[:most], rate))  # type: ignore[misc]
+                write_through(path, lambda file, x=samples: write_flac(file, x[:most], rate))  # type: ignore[misc]
                 contents.append(Sound(f"pictures/{path.name}", f"{row + 1}: {name}"))
         shown = [[truth[row], made[default][row], made[PHASES][row]] for row in range(min(HEARD, len(truth)))]
         write_whole(run.figure("spectrograms"), picture_of(shown, self._features))
@@ -240,7 +239,3 @@ def _made(network: Any, truth: Sequence[Samples]) -> list[Samples]:
 @torch.no_grad()
 def _phases(truth: Sequence[Samples], features: LogMel) -> list[Samples]:
     return [griffin_lim(features(torch.from_numpy(x)[None]), features)[0, : len(x)].numpy() for x in truth]
-
-
-def _write(file: Any, samples: NDArray[np.float32], rate: int) -> None:
-    soundfile.write(file, samples.clip(-1, 1), rate, format="FLAC", subtype="PCM_16")

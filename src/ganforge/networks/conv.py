@@ -1,4 +1,4 @@
-"""The default pair for pictures on a CPU, and parts shared by all convolutional networks here.
+"""The default pair for examples on a grid, such as pictures, on a CPU, and parts shared by convolutional networks.
 
 The pair has few, cheap convolutions, and no wide one at full resolution.
 

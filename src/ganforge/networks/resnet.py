@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.errors import RecipeError
-from ganforge.kinds.pictures.networks.conv import (
+from ganforge.networks.conv import (
     SLOPE,
     bounded,
     crop,

@@ -1,0 +1,1 @@
+"""The verb `generate`: new sounds like those of the data."""

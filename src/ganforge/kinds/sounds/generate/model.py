@@ -1,0 +1,144 @@
+"""A trained generator of sounds, and its loading. Nothing here opens the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ganforge.contracts import Observer
+from ganforge.core.files import refuse_taken, write_tree
+from ganforge.core.labels import Labels
+from ganforge.core.model_files import built, read_description
+from ganforge.core.seeds import generator_for
+from ganforge.errors import InputError, refused
+from ganforge.kinds.sounds.features import LogMel
+from ganforge.kinds.sounds.generate.grid import HALF, Grid, Levels, to_waveform
+from ganforge.kinds.sounds.networks import SPECTROGRAM_PAIRS
+from ganforge.kinds.sounds.reading import Samples
+from ganforge.kinds.sounds.sound_file import check_suffix, write_sound
+from ganforge.planning.game import network_pair
+from ganforge.recipe import Data, Network
+
+BLOCK = 500  # latents drawn at once: another number would give other sounds for the same seed
+AT_ONCE = 64  # spectrograms in one pass through the network
+PEAK = 0.9  # of full scale
+PAUSE = 0.25  # seconds between sounds in a row
+NEXT_STEPS = {"sample RUN -n 20 --out new/": "new sounds, a file each", "sample RUN -n 20 --out new.wav": "in a row"}
+
+
+@dataclass(frozen=True, slots=True)
+class SoundModel:
+    """A generator: latents in, spectrograms out, and from these waveforms."""
+
+    network: nn.Module
+    latent_size: int
+    labels: Labels
+    grid: Grid
+
+    def draw(self, count: int, labels: NDArray[np.int64] | None, seed: int) -> Levels:
+        """Draw spectrograms as levels (count, 1, M, N). The first ones do not depend on `count`."""
+        return np.concatenate([*self.blocks(count, labels, seed)])
+
+    @torch.no_grad()
+    def blocks(self, count: int, labels: NDArray[np.int64] | None, seed: int) -> Iterator[Levels]:
+        """Yield the spectrograms of `draw`, at most AT_ONCE at a time."""
+        device = next(self.network.parameters()).device
+        for block in range(0, count, BLOCK):
+            random = generator_for(seed, "sample sounds", step=block)
+            latents = torch.randn(BLOCK, self.latent_size, generator=random)[: count - block]
+            for first in range(0, len(latents), AT_ONCE):
+                some = latents[first : first + AT_ONCE].to(device)
+                place = slice(block + first, block + first + len(some))
+                label = torch.from_numpy(labels[place]).to(device) if labels is not None else None
+                x = self.network(some, label).float().cpu().numpy()
+                yield np.rint(x * HALF + HALF).clip(0, 255).astype(np.uint8)
+
+    # ---- contracts.Model
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> SoundSamples:
+        """Sample sounds. Args: asked: label. Raises: InputError."""
+        if count < 1:
+            raise InputError(f"{count} sounds cannot be drawn.", "It must be a whole number from 1 on.")
+        label = asked.get("label")
+        labels = self.labels.draw(count, seed) if label is None else np.full(count, self.labels.index(label))
+        return SoundSamples(self, count, labels, seed)
+
+    def write(self, samples: SoundSamples, out: Path, *, force: bool) -> Path:
+        """Write a folder with a file for each sound, named by its label; or one file with all in a row.
+
+        Raises: InputError, StorageError.
+        """
+        rate = self.grid.mel.rate
+        if out.suffix:
+            check_suffix(out)
+            refuse_taken(out, force=force)
+            pause = np.zeros((int(PAUSE * rate), 1), np.float32)
+            write_sound(out, (part for sound in samples.blocks() for part in (sound[:, None], pause)), rate, 1)
+            return out
+        refuse_taken(out, force=force)
+
+        def fill(folder: Path) -> None:
+            for number, sound in enumerate(samples.blocks()):
+                name = self.labels.names[samples.labels[number]] + "-" if samples.labels is not None else ""
+                write_sound(folder / f"{name.replace('/', '_')}{number:05d}.wav", [sound[:, None]], rate, 1, "PCM_16")
+
+        write_tree(out, fill)
+        return out
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Raise InputError: a generator takes no input."""
+        raise InputError(
+            "This run draws sounds from nothing.",
+            "There is nothing that it could be applied to.",
+            "Use: ganforge sample RUN --out new.wav",
+        )
+
+    def next_steps(self) -> Mapping[str, str]:
+        """Commands to use this model (contracts.Model)."""
+        return NEXT_STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class SoundSamples:
+    """Sounds drawn on demand (contracts.Samples)."""
+
+    model: SoundModel
+    count: int
+    labels: NDArray[np.int64] | None  # (count,)
+    seed: int
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield one waveform (T,) after the other, with a peak of PEAK."""
+        features = LogMel(self.model.grid.mel)
+        for levels in self.model.blocks(self.count, self.labels, self.seed):
+            for one in levels:
+                waveform = to_waveform(one[0], self.model.grid, features)
+                yield waveform * (PEAK / max(float(np.abs(waveform).max(initial=0.0)), PEAK * 1e-3))
+
+    def value(self) -> list[Samples]:
+        """All waveforms, each (T,)."""
+        return list(self.blocks())
+
+
+def load_generator(folder: Path, device: str = "cpu") -> SoundModel:
+    """Load the generator of a run, which may be untrusted; see core/model_files.py.
+
+    Raises: RunError if it is missing or damaged.
+    """
+    content = read_description(folder)
+    with refused(f"The model at {str(folder)!r}"):
+        data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
+        grid = Grid.model_validate(content["grid"])
+        if data.shape != (1, grid.mel.bands, grid.frames) or grid.frames > 4096:
+            raise ValueError(f"its spectrograms have the shape {data.shape}")
+        labels = Labels(data.label_names, tuple(content["label_shares"]))
+        pair = network_pair(network, data, SPECTROGRAM_PAIRS)
+        generator = built(folder, pair.generator).to(device)
+    return SoundModel(generator, pair.latent_size, labels, grid)

@@ -1,0 +1,217 @@
+"""The task `generate` on sounds: a two-player game on spectrograms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
+from ganforge.core.cache import cache_folder
+from ganforge.core.files import write_through, write_whole
+from ganforge.core.labels import Labels
+from ganforge.core.model_files import write_model_files
+from ganforge.core.seeds import subset
+from ganforge.kinds.sounds.features import LogMel
+from ganforge.kinds.sounds.generate.grid import Levels, Spectrograms, grid_for, spectrograms_of, to_waveform
+from ganforge.kinds.sounds.generate.model import NEXT_STEPS, SoundModel, load_generator
+from ganforge.kinds.sounds.generate.plan import ABSENT, LevelFeed, Spectral, build_game, plan_sounds
+from ganforge.kinds.sounds.reading import Sounds, open_sounds
+from ganforge.kinds.sounds.sound_file import write_flac
+from ganforge.kinds.sounds.spectrogram import grid_of_levels
+from ganforge.measures.gaussian import gaussian_reference
+from ganforge.measures.generated import MEANINGS, QUICK, evaluate_samples, quick_quality
+from ganforge.measures.judge import FLOOR_SHARE, Judge, train_judge
+from ganforge.measures.neighbours import FEWEST_COMPARED, nearest_with_index
+from ganforge.planning.draft import Draft
+from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
+from ganforge.records import Block, Content, Evaluation, Figure, Page, Sound
+from ganforge.run import Run
+
+SHOWN = 36  # spectrograms of a look
+JUDGED = 2_000  # samples of an evaluation
+MOST_TRAIN = 10_000  # training spectrograms that samples are compared with
+HEARD = 6  # sounds of the page
+
+
+class Generate(Task):
+    """The task `generate` on sounds."""
+
+    name: ClassVar[str] = "generate"
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
+    section: ClassVar[type[TaskSection] | None] = Spectral
+    page: ClassVar[Page] = Page(
+        nouns="sounds",
+        judged="generated sounds",
+        samples="Spectrograms of generated sounds",
+        caption="Every spectrogram here was made by the model: low sounds below, time to the right",
+        note="None was chosen by hand.",
+        story="Two networks learn against each other: the generator makes spectrograms, the discriminator tells them from "
+        "those of real sounds. Below is what the generator made of the same random numbers at each moment.",
+    )
+
+    def plan(self, request: Request, tell: Tell) -> GenerateJob:
+        """Decode the sounds and choose every setting not requested. Raises: DataError, RecipeError."""
+        draft = Draft(request, Generate, absent=ABSENT)
+        tell("reading", count=0, source=request.source)
+        sounds = open_sounds(request.source, request.options.get("rate"), labelled=request.label != "none")
+        found = spectrograms_of(sounds, grid_for(sounds))
+        return GenerateJob(plan_sounds(draft, sounds, found, tell), sounds, found, tell)
+
+    def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
+        """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
+        grid = recipe.section(Spectral).grid
+        sounds = open_sounds(recipe.data.source, grid.mel.rate, labelled=recipe.ask.label != "none")
+        refuse_changed_data(recipe, sounds.sha256, "The sounds")
+        return GenerateJob(recipe, sounds, spectrograms_of(sounds, grid), tell)
+
+    def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
+        """Return the game and a feed of the spectrograms received."""
+        label = examples.get("label")
+        labels = None if label is None else label.numpy()
+        return build_game(recipe), LevelFeed(examples["levels"].numpy(), labels, recipe.compute.device)
+
+
+@dataclass(slots=True)
+class GenerateJob(Job):
+    """A job with its sounds and its complete recipe."""
+
+    recipe: Recipe
+    sounds: Sounds
+    found: Spectrograms
+    tell: Tell
+    _judge: Judge | None = None
+
+    @property
+    def passport(self) -> Mapping[str, Any]:
+        return self.sounds.passport
+
+    @property
+    def feed(self) -> Feed:
+        return LevelFeed(self.found.train, self.found.train_labels, self.recipe.compute.device)
+
+    def game(self) -> Game:
+        """Build generator and discriminator, initialised from the seed; the discriminator plays first."""
+        held_out = LevelFeed(self.found.held_out, self.found.held_out_labels, self.recipe.compute.device)
+        return build_game(self.recipe, held_out)
+
+    def prepare(self) -> None:
+        """Train or load the judge before the clock of training starts."""
+        self._the_judge()
+
+    def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
+        """Draw spectrograms from a fixed set of latents, and measure quickly."""
+        model = self._model(product)
+        names = self.recipe.data.label_names
+        shown = model.draw(SHOWN, np.arange(SHOWN) % len(names) if names else None, seed=self.recipe.seed)
+        write_whole(run.sample_grid(examples), grid_of_levels(shown[:, 0]))
+        self.tell("sampled", path=str(run.sample_grid(examples)))
+        count = self.recipe.records.need("look_samples")
+        samples = model.draw(count, model.labels.draw(count, seed=1), seed=1)
+        judge = self._the_judge()
+        return quick_quality(judge, judge.features(self._some(self.found.held_out, count, "look/held_out")), samples)
+
+    def write_model(self, folder: Path, product: nn.Module) -> None:
+        """Write model.json and model.safetensors, all that `sample` needs."""
+        content = {
+            "ganforge": self.recipe.ganforge,
+            "kind": "sounds",
+            "task": "generate",
+            "next_steps": NEXT_STEPS,
+            "data": self.recipe.data.content(),
+            "network": self.recipe.network.content(),
+            "grid": self.recipe.section(Spectral).grid.content(),
+            "label_shares": self._labels.shares,
+        }
+        write_model_files(folder, product, content)
+
+    def read_product(self, folder: Path) -> nn.Module:
+        """Load the generator that `write_model` wrote."""
+        return load_generator(folder, self.recipe.compute.device).network
+
+    def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
+        """Compare every measure with other real sounds and a Gaussian of each label; let samples be heard."""
+        model, judge, names = self._model(product), self._the_judge(), self.recipe.data.label_names
+        labels = model.labels.draw(JUDGED, seed=2)
+        samples = model.draw(JUDGED, labels, seed=2)
+        chosen = subset(len(self.found.train), MOST_TRAIN, "evaluation/train")
+        seen = np.ascontiguousarray(self.found.train[chosen])
+        train_labels = None if self.found.train_labels is None else self.found.train_labels[chosen]
+        grid, figures = self.recipe.section(Spectral).grid, {}
+        _, nearest = nearest_with_index(judge.features(samples[:HEARD]), judge.features(seen), k=1)
+        drawn = gaussian_reference(seen, train_labels, SHOWN, 0)
+        figures = {"real": seen[:SHOWN], "reference": drawn, "nearest": seen[nearest[:, 0]]}
+        for name, levels in figures.items():
+            write_whole(run.figure(name), grid_of_levels(levels[:, 0]))
+        heard: list[Content] = []
+        features = LogMel(grid.mel)
+        for place in range(HEARD):
+            of = f" ({names[labels[place]]})" if labels is not None else ""
+            for what, levels in (("made", samples[place]), ("nearest training sound", figures["nearest"][place])):
+                path = run.figure(f"sound-{place + 1}-{what.replace(' ', '-')}").with_suffix(".flac")
+                waveform = to_waveform(levels[0], grid, features)
+                write_through(path, lambda file, x=waveform: write_flac(file, x, grid.mel.rate))  # type: ignore[misc]
+                heard.append(Sound(f"pictures/{path.name}", f"{place + 1}: {what}{of}"))
+        return evaluate_samples(
+            judge,
+            seen,
+            self._some(self.found.held_out, JUDGED, "evaluation/held_out"),
+            samples,
+            unlearned=np.ascontiguousarray(self.found.train[self._unlearned()]),
+            train_count=len(self.found.train),
+            train_labels=train_labels,
+            sample_labels=labels,
+            label_names=names,
+            nouns="sounds",
+            blocks=lambda facts: _blocks(facts, tuple(heard)),
+        )
+
+    def _model(self, product: nn.Module) -> SoundModel:
+        latent_size = self.recipe.network.need("latent_size")
+        return SoundModel(product, latent_size, self._labels, self.recipe.section(Spectral).grid)
+
+    @property
+    def _labels(self) -> Labels:
+        return Labels.counted(self.recipe.data.label_names, self.found.train_labels)
+
+    def _some(self, levels: Levels, most: int, purpose: str) -> Levels:
+        return np.ascontiguousarray(levels[subset(len(levels), most, purpose)])
+
+    def _unlearned(self) -> NDArray[np.int64]:
+        """Return indices of training sounds withheld from the judge, used as unseen ones for the floor."""
+        train = len(self.found.train)
+        return subset(
+            train, min(JUDGED, len(self.found.held_out), max(train // FLOOR_SHARE, FEWEST_COMPARED)), "judge/train"
+        )
+
+    def _the_judge(self) -> Judge:
+        if self._judge is None:
+            self.tell("judging")
+            kept_back = len(self._unlearned())
+            chosen = subset(len(self.found.train), kept_back + MOST_TRAIN, "judge/train")
+            if learns := len(chosen) >= kept_back + FEWEST_COMPARED:
+                chosen = chosen[kept_back:]
+            labels = None if self.found.train_labels is None else self.found.train_labels[chosen]
+            grid = self.recipe.section(Spectral).grid
+            digest = f"{self.sounds.sha256[:16]}{grid.frames:04d}{grid.mel.bands:04d}"
+            levels = np.ascontiguousarray(self.found.train[chosen])
+            self._judge = train_judge(levels, labels, data_hash=digest, cache=cache_folder(), learns=learns)
+        return self._judge
+
+
+def _blocks(facts: Mapping[str, Any], heard: tuple[Content, ...]) -> tuple[Block, ...]:
+    """Return the report blocks: sounds to hear, each beside the nearest training sound, and copies."""
+    real = Figure("pictures/real.png", "Spectrograms of real sounds", "Real sounds of the training data.")
+    simple = Figure("pictures/reference.png", "Spectrograms drawn from a Gaussian", "Drawn from a simple Gaussian.")
+    return (
+        Block(
+            "Listen", "Generated sounds, each followed by the training sound that is nearest to it.", heard, first=True
+        ),
+        Block("Does it copy?", str(facts["nearest"]), ()),
+        Block("Real sounds, and the simplest alternative", "Samples should be taken for the first.", (real, simple)),
+    )
