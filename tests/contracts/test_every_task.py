@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 
 import ganforge as gf
@@ -82,15 +83,18 @@ def _numbers(folder: Path) -> Path:
     return folder / "t.csv"
 
 
-def _sounds(folder: Path) -> Path:
-    import soundfile
-
-    random, time = np.random.default_rng(0), np.arange(8_000) / 8_000
-    (folder / "notes").mkdir()
-    for number in range(12):
+def _sounds(folder: Path, count: int = 12, seconds: float = 1.0) -> Path:
+    random, time = np.random.default_rng(0), np.arange(int(8_000 * seconds)) / 8_000
+    for number in range(count):
         sound = 0.3 * np.sin(2 * np.pi * 220 * 2 ** (number / 12) * time) + 0.02 * random.standard_normal(len(time))
-        soundfile.write(folder / "notes" / f"{number:02d}.wav", sound, 8_000)
+        path = folder / "notes" / ("low" if number < count / 2 else "high") / f"{number:02d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, sound, 8_000)
     return folder / "notes"
+
+
+def _notes(folder: Path) -> Path:
+    return _sounds(folder, count=80, seconds=0.25)
 
 
 def _points(folder: Path) -> Path:
@@ -107,6 +111,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("tables", "impute"): (_holes, {"examples": 1_600}),
     ("tables", "regress"): (_numbers, {"examples": 2_000, "label": "y"}),
     ("points", "generate"): (_points, {"examples": 2_000}),
+    ("sounds", "generate"): (_notes, {"examples": 320}),
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
 }
 ONLY_SOMETIMES = {  # measures that need other data: folders without pairs, and enough rows to learn by likelihood

@@ -23,8 +23,7 @@ FOLDERS, FILES = 20, 50  # within a folder that are searched for a sound
 def recognises(source: object) -> Claim | None:
     """Recognise sound files, folders of them, and a pair (waveform, sample rate)."""
     if not isinstance(source, str | Path):
-        paired = isinstance(source, tuple) and len(source) == 2 and isinstance(source[1], int)
-        return Claim(2, "it is a pair of a waveform and its rate") if paired and _is_waveform(source) else None
+        return Claim(3, "it is a pair of a waveform and its rate") if _is_pair(source) else None
     path = Path(source).expanduser()
     if path.is_dir():
         entries = list(path.iterdir())
@@ -35,7 +34,9 @@ def recognises(source: object) -> Claim | None:
     return Claim(2, f"its name ends with {path.suffix}") if path.suffix.lower() in SUFFIXES else None
 
 
-def _is_waveform(source: tuple[Any, ...]) -> bool:
+def _is_pair(source: object) -> bool:
+    if not isinstance(source, tuple) or len(source) != 2 or not isinstance(source[1], int):
+        return False
     return getattr(source[0], "ndim", 0) in (1, 2) and not hasattr(source[0], "columns")
 
 

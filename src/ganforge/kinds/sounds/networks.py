@@ -36,7 +36,7 @@ class ConvNeXt(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         inside = self.norm(self.depthwise(x).transpose(1, 2))
-        changed = self.shrink(F.gelu(self.grow(inside))) * self.scale
+        changed: Tensor = self.shrink(F.gelu(self.grow(inside))) * self.scale
         return x + changed.transpose(1, 2)
 
 

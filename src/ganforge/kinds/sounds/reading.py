@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -105,11 +106,13 @@ class Sounds:
     passport: Mapping[str, Any]
 
 
-def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False) -> Sounds:
+def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False, fewest: int = 0) -> Sounds:
     """Decode all sounds, or find them in the cache, and hold some out.
 
-    Args: rate to work at, None for the one that most seconds have; labelled whether the first subfolders are labels.
-    Raises: DataError if nothing can be read or everything is silent; StorageError if the cache cannot be written.
+    Args: rate to work at, None for the one that most seconds have; labelled whether the first subfolders are labels;
+        fewest whole sounds that are held out, and left to learn from; 0: the end of each is held out, if few.
+    Raises: DataError if nothing can be read, all is silent, or they are too few; StorageError if the cache cannot be
+        written.
     """
     listing = list_sounds(Path(source).expanduser())
     headers, skipped = _headers(listing.files)
@@ -136,7 +139,16 @@ def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False)
         )
     label_of = {str(path): label for path, label in zip(listing.files, listing.labels, strict=True)}
     names = tuple(sorted({label_of[files[number]["name"]] for number in usable})) if labelled else ()
-    train, held_out, how = _split([files[number] for number in usable], samples, label_of if names else None, names)
+    different = len({files[number]["sha256"] for number in usable})
+    if different < 2 * fewest:
+        raise DataError(
+            f"{source!r} holds {different} different sounds that can be used.",
+            f"At least {2 * fewest} are needed: {fewest} to learn from, and as many to measure with.",
+            "Give more sounds.",
+        )
+    names = names if len(names) > 1 else ()
+    chosen_files = [files[number] for number in usable]
+    train, held_out, how = _split(chosen_files, samples, label_of if names else None, names, fewest)
     passport = {
         "source": source,
         "sounds": len(usable),
@@ -237,22 +249,27 @@ class _Level:
 
 
 def _split(
-    files: list[dict[str, Any]], samples: Samples, label_of: Mapping[str, str] | None, names: tuple[str, ...]
+    files: list[dict[str, Any]],
+    samples: Samples,
+    label_of: Mapping[str, str] | None,
+    names: tuple[str, ...],
+    fewest: int,
 ) -> tuple[Part, Part, str]:
-    """Hold out a tenth of the files by their content, copies together; of fewer than ten, the end of each."""
+    """Hold out a tenth of the files by their content, at least `fewest`, copies together; of few, the end of each."""
     starts, lengths = (np.array([one[key] for one in files], np.int64) for key in ("start", "length"))
     places = {name: place for place, name in enumerate(names)}
     labels = np.array([places[label_of[one["name"]]] for one in files], np.int64) if label_of is not None else None
     digests = [one["sha256"] for one in files]
-    if len(set(digests)) < ENOUGH_TO_SPARE:
+    if not fewest and len(set(digests)) < ENOUGH_TO_SPARE:
         cut = np.maximum(1, np.round((1 - HELD_OUT) * lengths)).astype(np.int64)
         ends = Part(samples, starts + cut, lengths - cut, labels)
         how = f"the last {HELD_OUT:.0%} of each sound: {len(set(digests))} are too few to spare whole ones"
         return Part(samples, starts, cut, labels), ends, how
     spared: set[str] = set()
+    share = fewest / len(set(digests))
     for label in range(len(names) or 1):
         own = sorted({one for place, one in enumerate(digests) if labels is None or labels[place] == label})
-        spared |= set(own[: max(1, round(HELD_OUT * len(own)))] if len(own) > 1 else ())
+        spared |= set(own[: max(1, round(HELD_OUT * len(own)), math.ceil(share * len(own)))] if len(own) > 1 else ())
     held = np.array([one in spared for one in digests])
 
     def part(chosen: NDArray[np.bool_]) -> Part:

@@ -1,13 +1,14 @@
 """Sounds as log-mel spectrograms of one size, in 256 levels, and the way back to a waveform.
 
-Every sound is scaled to a peak of 1, so that one range of levels suits all, and filled up with silence, which is the lowest
-level: else each recording's own noise would fill the rest of its spectrogram.
+Every sound is scaled to a peak of 1, so that one range of levels suits all, and filled up with silence, which is the
+lowest level: else each recording's own noise would fill the rest of its spectrogram.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -81,9 +82,9 @@ def levels_of(part: Part, grid: Grid, digest: str) -> Levels:
     shape = (len(part), 1, grid.mel.bands, grid.frames)
     folder = kept("spectrograms", f"1 {digest} {len(part)} {json.dumps(grid.content(), sort_keys=True)}")
 
-    def fill(temporary: object) -> None:
+    def fill(temporary: Path) -> None:
         features = LogMel(grid.mel)
-        with open(f"{temporary}/levels", "wb") as file:  # noqa: PTH123 - a path of write_folder
+        with (temporary / "levels").open("wb") as file:
             for place in range(len(part)):
                 file.write(to_levels(_log_mel(part[place], grid, features), grid).tobytes())
 
@@ -125,5 +126,6 @@ class Spectrograms:
 
 def spectrograms_of(sounds: Sounds, grid: Grid) -> Spectrograms:
     """Return both parts of sounds as levels."""
-    parts = [levels_of(part, grid, f"{sounds.sha256} {name}") for name, part in (("train", sounds.train), ("held out", sounds.held_out))]  # fmt: skip
-    return Spectrograms(grid, *parts, sounds.train.labels, sounds.held_out.labels)
+    train = levels_of(sounds.train, grid, f"{sounds.sha256} train")
+    held_out = levels_of(sounds.held_out, grid, f"{sounds.sha256} held out")
+    return Spectrograms(grid, train, held_out, sounds.train.labels, sounds.held_out.labels)

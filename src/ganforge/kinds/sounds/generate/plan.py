@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -33,6 +35,7 @@ from ganforge.planning.game import (
 from ganforge.recipe import Data, Network, Recipe, Size, TaskSection
 
 BATCH = 64
+MEASURED = 10_000  # spectrograms from which their distance is measured
 GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.01, 0.1  # as for pictures (kinds/pictures/plan.py)
 SECONDS_PER_LOOK = 2.0
 SIZES: dict[Size, Network] = {
@@ -59,7 +62,7 @@ PACE = Pace(
 class Spectral(TaskSection):
     """The settings of spectrograms that are generated."""
 
-    key = "sound"
+    key: ClassVar[str] = "sound"
 
     grid: Grid
 
@@ -120,14 +123,14 @@ def plan_sounds(draft: Draft, sounds: Sounds, found: Spectrograms, tell: Tell) -
         kind=("sounds", "found there"),
         shape=(
             (1, grid.mel.bands, grid.frames),
-            f"{grid.mel.bands} mel bands and {grid.frames} frames: {seconds:.2f} s",
+            f"mel bands and frames, for {seconds:.2f} s",
         ),
         **labelled,
         hash=(sounds.sha256, ""),
     )
     draft.choose(Spectral, grid=(grid, f"for {sounds.rate:,} Hz, and as long as 95 % of the sounds"))
     choose_compute(draft)
-    distance = 2 * float((found.train[: 4 * AT_MOST].astype(np.float32) / HALF).var(axis=0).sum())
+    distance = 2 * float((found.train[:MEASURED].astype(np.float32) / HALF).var(axis=0).sum())
     gamma = float(f"{GAMMA_PER_SQUARED_DISTANCE * distance:.2g}")
     choose_objective(
         draft,
@@ -162,6 +165,3 @@ def plan_sounds(draft: Draft, sounds: Sounds, found: Spectrograms, tell: Tell) -
     span = for_minutes(draft, PACE, measure) if asked is None else for_examples(draft, asked, measure)
     choose_length(draft, PACE, span, look_samples=(500, "enough for a trend; the evaluation at the end draws more"))
     return draft.recipe()
-
-
-AT_MOST = 2_500  # spectrograms, times four, from which their distance is measured

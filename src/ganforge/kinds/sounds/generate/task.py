@@ -51,22 +51,26 @@ class Generate(Task):
         samples="Spectrograms of generated sounds",
         caption="Every spectrogram here was made by the model: low sounds below, time to the right",
         note="None was chosen by hand.",
-        story="Two networks learn against each other: the generator makes spectrograms, the discriminator tells them from "
-        "those of real sounds. Below is what the generator made of the same random numbers at each moment.",
+        story="Two networks learn against each other: the generator makes spectrograms, the discriminator tells them "
+        "from those of real sounds. Below is what the generator made of the same random numbers at each moment.",
     )
 
     def plan(self, request: Request, tell: Tell) -> GenerateJob:
         """Decode the sounds and choose every setting not requested. Raises: DataError, RecipeError."""
         draft = Draft(request, Generate, absent=ABSENT)
         tell("reading", count=0, source=request.source)
-        sounds = open_sounds(request.source, request.options.get("rate"), labelled=request.label != "none")
+        sounds = open_sounds(
+            request.source, request.options.get("rate"), labelled=request.label != "none", fewest=FEWEST_COMPARED
+        )
         found = spectrograms_of(sounds, grid_for(sounds))
         return GenerateJob(plan_sounds(draft, sounds, found, tell), sounds, found, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
         """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
         grid = recipe.section(Spectral).grid
-        sounds = open_sounds(recipe.data.source, grid.mel.rate, labelled=recipe.ask.label != "none")
+        sounds = open_sounds(
+            recipe.data.source, grid.mel.rate, labelled=recipe.ask.label != "none", fewest=FEWEST_COMPARED
+        )
         refuse_changed_data(recipe, sounds.sha256, "The sounds")
         return GenerateJob(recipe, sounds, spectrograms_of(sounds, grid), tell)
 
@@ -75,6 +79,10 @@ class Generate(Task):
         label = examples.get("label")
         labels = None if label is None else label.numpy()
         return build_game(recipe), LevelFeed(examples["levels"].numpy(), labels, recipe.compute.device)
+
+
+def _open(request: Request, rate: int | None) -> Sounds:
+    return open_sounds(request.source, rate, labelled=request.label != "none", fewest=FEWEST_COMPARED)
 
 
 @dataclass(slots=True)
@@ -209,9 +217,7 @@ def _blocks(facts: Mapping[str, Any], heard: tuple[Content, ...]) -> tuple[Block
     real = Figure("pictures/real.png", "Spectrograms of real sounds", "Real sounds of the training data.")
     simple = Figure("pictures/reference.png", "Spectrograms drawn from a Gaussian", "Drawn from a simple Gaussian.")
     return (
-        Block(
-            "Listen", "Generated sounds, each followed by the training sound that is nearest to it.", heard, first=True
-        ),
+        Block("Listen", "Generated sounds, each followed by the training sound nearest to it.", heard, first=True),
         Block("Does it copy?", str(facts["nearest"]), ()),
         Block("Real sounds, and the simplest alternative", "Samples should be taken for the first.", (real, simple)),
     )

@@ -24,9 +24,9 @@ NEIGHBOURS = 5  # frequencies of a median
 LOUD = 35.0  # dB below the loudest frame: quieter ones are not judged
 Samples = NDArray[np.float32]
 MEANINGS = {
-    "spectral_distance": Meaning("lower", "how far log spectra are from the true ones, at four resolutions"),
-    "cepstral_distance": Meaning("lower", "how far the shape of spectra is from the true one, in dB"),
-    "fine_structure": Meaning("lower", "how far the roughness of spectra is from the true one, such as by smoothing"),
+    "spectral_distance": Meaning("lower", "How far log spectra are from the true ones, at four resolutions."),
+    "cepstral_distance": Meaning("lower", "How far the shape of spectra is from the true one, in dB."),
+    "fine_structure": Meaning("lower", "How far the roughness of spectra is from the true one, such as by smoothing."),
 }
 
 

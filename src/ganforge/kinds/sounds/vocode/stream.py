@@ -92,4 +92,5 @@ def converter(rate: int, to: int) -> Callable[[Samples, bool], Samples]:
     if rate == to:
         return lambda samples, last: samples
     stream = soxr.ResampleStream(rate, to, 1, dtype="float32", quality="HQ")
-    return stream.resample_chunk
+    convert: Callable[[Samples, bool], Samples] = stream.resample_chunk
+    return convert
