@@ -59,18 +59,14 @@ class Generate(Task):
         """Decode the sounds and choose every setting not requested. Raises: DataError, RecipeError."""
         draft = Draft(request, Generate, absent=ABSENT)
         tell("reading", count=0, source=request.source)
-        sounds = open_sounds(
-            request.source, request.options.get("rate"), labelled=request.label != "none", fewest=FEWEST_COMPARED
-        )
+        sounds = _open(request, request.options.get("rate"))
         found = spectrograms_of(sounds, grid_for(sounds))
         return GenerateJob(plan_sounds(draft, sounds, found, tell), sounds, found, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
         """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
         grid = recipe.section(Spectral).grid
-        sounds = open_sounds(
-            recipe.data.source, grid.mel.rate, labelled=recipe.ask.label != "none", fewest=FEWEST_COMPARED
-        )
+        sounds = _open(recipe.ask, grid.mel.rate)
         refuse_changed_data(recipe, sounds.sha256, "The sounds")
         return GenerateJob(recipe, sounds, spectrograms_of(sounds, grid), tell)
 
