@@ -33,6 +33,7 @@ from ganforge.kinds.tables.linked.model import LinkedModel, LinkedProduct, load_
 from ganforge.kinds.tables.linked.parts import part_of
 from ganforge.kinds.tables.linked.tables import OpenTables, inspect_tables, open_tables
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
+from ganforge.kinds.tables.measures.kept_back import with_kept_back
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import choose_rows, plan_learning
@@ -221,7 +222,8 @@ class LinkedJob(Job):
         rules = broken(tables.parents.rules, first.parents, train.parents, tables.parents.columns)
         rules |= broken(tables.children.rules, first.children, train.children, tables.children.columns)
         blocks = (*self._first_rows(made), *found.blocks)
-        return replace(found, facts={**found.facts, "rules": rules}, blocks=blocks)
+        found = replace(found, facts={**found.facts, "rules": rules}, blocks=blocks)
+        return with_kept_back(found, tables.table.protection, self.recipe.section(RowSettings).rare or 0)
 
     def _first_rows(self, made: Families) -> list[Block]:
         """Show the first parents, and the first children."""
