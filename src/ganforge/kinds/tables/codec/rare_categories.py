@@ -7,7 +7,7 @@ the codes, each in proportion to how likely it makes the row's other codes (naiv
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ RARE = "(rare)"  # the word for rare values where they are so many that frequent
 MOST_REPLACED = 0.1  # share of the rows up to which rare values become frequent ones
 MOST_LOST = 0.5  # share of the rows that frequent values may not have, if there is no word for the rare ones
 PRIOR = 10.0  # rows with the usual codes that each frequent value is thought to have besides its own
+AT_ONCE = 20_000  # rare values
 Counts = NDArray[np.float64]
 
 
@@ -66,19 +67,30 @@ def fit_rare(
 
     Args: place of the unit; hidden (R,) rare values, and their rows; sample training rows (N,) of codes (N, U).
     """
-    found = RareCategories(place, hidden, counts, np.zeros(len(counts), np.int32))
-    word = unit.encode({name: np.array([RARE], object) for name in unit.columns}) if len(unit.columns) == 1 else [-1]
-    if word[0] >= 0:
-        return replace(found, codes=np.full(len(counts), word[0], np.int32))
-    chances = np.log(_chances(unit, hidden)) + _likelihood(place, unit, found, sample, codes)
-    random = np.random.default_rng(seed)
-    return replace(found, codes=(chances + random.gumbel(size=chances.shape)).argmax(axis=1).astype(np.int32))
+    if len(unit.columns) == 1 and RARE in unit.values[unit.columns[0]]:
+        word = unit.encode({unit.columns[0]: np.array([RARE], object)})
+        return RareCategories(place, hidden, counts, np.repeat(word, len(counts)))
+    random, ratios = np.random.default_rng(seed), _log_ratios(place, unit, codes)
+    which = places_of(unit.columns, hidden, {name: sample[name] for name in unit.columns})
+    chosen = []
+    for first in range(0, len(counts), AT_ONCE):
+        part = {name: values[first : first + AT_ONCE] for name, values in hidden.items()}
+        logits = np.log(_rows_alike(unit, part))  # (R', K)
+        rows = np.flatnonzero((which >= first) & (which < first + len(logits)))
+        goes = np.zeros((len(rows), unit.size))
+        for other, ratio in ratios.items():
+            mine = codes[rows, other]
+            goes += np.where(mine[:, None] >= 0, ratio[:, np.maximum(mine, 0)].T, 0.0)
+        times = np.bincount(which[rows] - first, minlength=len(logits))
+        np.add.at(logits, which[rows] - first, goes / times[which[rows] - first, None])
+        chosen.append((logits + random.gumbel(size=logits.shape)).argmax(axis=1).astype(np.int32))
+    return RareCategories(place, hidden, counts, np.concatenate(chosen))
 
 
-def _chances(unit: CategoryUnit, hidden: Plain) -> Counts:
-    """Return how many rows each code (R, K) has with the rare value's parts: its city, else its country, else any."""
+def _rows_alike(unit: CategoryUnit, hidden: Plain) -> Counts:
+    """Return how many rows each code has with a rare value's part, (R, K): its city, else its country, else any."""
     code = np.repeat(np.arange(unit.size), np.diff(unit.starts))
-    rows = np.tile(np.bincount(code, weights=unit.counts), (len(next(iter(hidden.values()))), 1))
+    rows = np.tile(np.bincount(code, weights=unit.counts), (len(hidden[unit.columns[0]]), 1))
     for name in sorted(unit.columns, key=lambda name: len(pd.unique(unit.values[name]))):  # the finest part last
         places, parts = pd.factorize(unit.values[name], use_na_sentinel=False)
         table = np.zeros((len(parts), unit.size))
@@ -88,25 +100,16 @@ def _chances(unit: CategoryUnit, hidden: Plain) -> Counts:
     return rows + 1e-9
 
 
-def _likelihood(
-    place: int, unit: CategoryUnit, rare: RareCategories, sample: Plain, codes: NDArray[np.int32]
-) -> Counts:
-    """Return the mean logarithm of how likely each code (R, K) makes the other codes of a rare value's rows."""
-    which = places_of(unit.columns, rare.values, {name: sample[name] for name in unit.columns})
-    theirs, known = np.flatnonzero(which >= 0), codes[:, place] >= 0
-    total = np.zeros((len(theirs), unit.size))
+def _log_ratios(place: int, unit: CategoryUnit, codes: NDArray[np.int32]) -> dict[int, Counts]:
+    """Return for each other unit how much likelier its codes are with each code of this one, as logarithms (K, C)."""
+    found = {}
     for other in range(codes.shape[1]):
-        if other == place or (codes[:, other] < 0).all():
+        both = (codes[:, place] >= 0) & (codes[:, other] >= 0)
+        if other == place or not both.any():
             continue
         size = int(codes[:, other].max()) + 1
-        both = known & (codes[:, other] >= 0)
         pairs = codes[both, place].astype(np.int64) * size + codes[both, other]
         table = np.bincount(pairs, minlength=unit.size * size).reshape(unit.size, size).astype(np.float64)
         usual = (table.sum(axis=0) + 1e-3) / (table.sum() + 1e-3 * size)
-        ratio = np.log((table + PRIOR * usual) / (table.sum(axis=1, keepdims=True) + PRIOR) / usual)
-        mine = codes[theirs, other]
-        total += np.where(mine[:, None] >= 0, ratio[:, np.maximum(mine, 0)].T, 0.0)
-    rows = np.bincount(which[theirs], minlength=len(rare.counts))[:, None]
-    sums = np.zeros((len(rare.counts), unit.size))
-    np.add.at(sums, which[theirs], total)
-    return np.asarray(sums / np.maximum(rows, 1))
+        found[other] = np.log((table + PRIOR * usual) / (table.sum(axis=1, keepdims=True) + PRIOR) / usual)
+    return found

@@ -74,7 +74,7 @@ def _reach(distinct: Numbers) -> Numbers:
     """Return how far each number (V,) may move: to the nearer neighbour, or as far as those around it lie apart."""
     gaps = np.diff(distinct)
     nearer = np.minimum(np.append(np.inf, gaps), np.append(gaps, np.inf))
-    around = np.pad(gaps, AROUND, mode="edge")
+    around = np.pad(gaps, AROUND, mode="reflect")
     usual = np.median(np.lib.stride_tricks.sliding_window_view(around, 2 * AROUND), axis=1)
     return np.maximum(nearer, usual)
 

@@ -76,7 +76,9 @@ class RowModel:
                 mine = [condition for condition in conditions if condition.column in unit.columns]
                 words = " and ".join(in_words(condition, self.codec.columns) for condition in mine)
                 raise InputError(
-                    f"No row can meet {words}.", "The training rows have no such combination.", "Leave one out."
+                    f"No row can meet {words}.",
+                    "The training rows have no such combination, or fewer than rows.rare.",
+                    "Leave one out.",
                 )
         return conditions
 

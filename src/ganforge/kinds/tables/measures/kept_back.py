@@ -28,11 +28,7 @@ def with_kept_back(found: Evaluation, protection: Protection, fewest: int) -> Ev
 
 
 def _sentence(kept: tuple[KeptBack, ...], fewest: int) -> str:
-    most = max(kept, key=lambda each: each.share)
-    names = ", ".join("+".join(each.columns) for each in kept[:LISTED])
-    more = f" and {len(kept) - LISTED} more" if len(kept) > LISTED else ""
+    names = ", ".join(f"{'+'.join(each.columns)} ({each.share:.2%} of them)" for each in kept[:LISTED])
+    more = f" and {len(kept) - LISTED} more columns" if len(kept) > LISTED else ""
     few = "only one training row has" if fewest == 2 else f"fewer than {fewest} training rows have"
-    return (
-        f"Values that {few} are kept back, in {names}{more}: {most.share:.1%} of the rows have one in "
-        f"{'+'.join(most.columns)}{', more than in any other' * (len(kept) > 1)}."
-    )
+    return f"Values that {few} are kept back, or drawn near: in {names}{more}."
