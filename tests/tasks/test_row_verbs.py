@@ -201,6 +201,9 @@ def test_fair_rows_have_the_same_shares_in_every_group_and_the_rest_as_it_was(ru
         sampled(run, 10, fair="y")
     with pytest.raises(InputError, match="'start' has too many values"):
         sampled(run, 10, fair="y ~ start")
+    for with_identifier in ("key ~ y", "y ~ key"):
+        with pytest.raises(InputError, match="'key' is an identifier, which has no shares"):
+            sampled(run, 10, fair=with_identifier)
 
 
 # ---- temperature ----------------------------------------------------------------------------------------------------

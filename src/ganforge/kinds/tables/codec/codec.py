@@ -160,14 +160,7 @@ class TableCodec:
         for place, unit in enumerate(self.units):
             if plain.keys() >= set(unit.columns):
                 continue
-            mine, asked = codes[:, place], (conditions or {}).get(place, ())
-            match unit:
-                case NumberUnit():
-                    plain |= unit.decode(mine, asked, random)
-                case CategoryUnit():
-                    plain |= unit.decode(mine, asked, random, complete=complete)
-                case GapUnit() | ComputedUnit():
-                    plain |= unit.decode(mine, asked, random, plain)
+            plain |= decode_unit(unit, codes[:, place], (conditions or {}).get(place, ()), random, plain, complete)
         count = len(codes)
         plain |= {name: np.full(count, value, dtype=type_of(value)) for name, value in self.constants.items()}
         return plain
@@ -193,6 +186,24 @@ class TableCodec:
             unit = self.units[self.unit_of(name)]
             found |= self._all_below(unit) if isinstance(unit, GapUnit) else set()
         return found
+
+
+def decode_unit(
+    unit: Unit,
+    codes: Codes,
+    asked: tuple[Condition, ...],
+    random: np.random.Generator,
+    plain: Plain,
+    complete: bool = False,
+) -> dict[str, NDArray[Any]]:
+    """Decode the columns of one unit. Args: codes (N,); plain the columns (N,) that are decoded; others as `decode`."""
+    match unit:
+        case NumberUnit():
+            return unit.decode(codes, asked, random)
+        case CategoryUnit():
+            return unit.decode(codes, asked, random, complete=complete)
+        case GapUnit() | ComputedUnit():
+            return unit.decode(codes, asked, random, plain)
 
 
 def type_of(value: object) -> Any:

@@ -154,6 +154,11 @@ class GapUnit:
         missing = self.allowed(conditions)[: int(self.gap.with_missing)]
         return np.concatenate([np.broadcast_to(missing, (len(may), len(missing))), may], axis=1)
 
+    def reachable(self, plain: Plain) -> NDArray[np.bool_]:
+        """Return which codes lead above the lower columns (N,) of decoded rows to a value in its range, (N, K)."""
+        base = self.base(plain)
+        return self.allowed_above(base, base, (Condition(self.upper, high=self.high, missing=True),))
+
     def ends(self, codes: Codes, end: Literal["least", "most"], base: Numbers) -> Numbers:
         """Return the smallest, or largest, value (N,) that codes stand for above a base (N,); NaN for a missing one."""
         values = self.gap.ends(np.minimum(codes, self.gap.size - 1), end) + base
