@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, RunError
+from ganforge.kinds.tables.codec.breaks import cuts_of_rare, rare_categories
 from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
 from ganforge.kinds.tables.codec.computed import (
     ComputedUnit,
@@ -240,6 +241,12 @@ def fit_codec(
             drawn: Inside = "seen" if column.name in keys else inside
             units.append(fit_numbers(column, sample[column.name], size, spans, drawn))
     codes = np.stack([unit.encode(sample) for unit in units], axis=1)
+    rare = rare_categories([codes[:, place] for place, unit in enumerate(units) if isinstance(unit, CategoryUnit)])
+    for place, unit in enumerate(units):
+        if isinstance(unit, NumberUnit) and len(cuts := cuts_of_rare(sample[unit.column], codes[:, place], rare)):
+            column, drawn = by_name[unit.column], "seen" if unit.column in keys else inside
+            units[place] = fit_numbers(column, sample[column.name], len(codes), spans, drawn, cuts)
+            codes[:, place] = units[place].encode(sample)
     for place, unit in enumerate(units):
         if isinstance(unit, CategoryUnit):
             units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
