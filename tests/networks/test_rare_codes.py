@@ -43,7 +43,7 @@ def generator_of(frauds: int) -> tuple[AutoregressiveGenerator, RowLayout, torch
     feed, layout = TensorFeed("cpu", x=codes), RowLayout(codec.sizes)
     torch.manual_seed(0)
     generator = AutoregressiveGenerator(codec.sizes, 8, 1)
-    generator.start_from(code_shares(codec, feed), *rare_codes(codec, feed))
+    generator.start_from(code_shares(codec.sizes, feed), *rare_codes(codec, feed))
     with torch.no_grad():
         generator.weights.zero_()  # the shares and counts alone
     return generator, layout, codes
@@ -57,7 +57,7 @@ def test_before_training_18_frauds_have_what_goes_with_them_in_both_directions()
     assert kinds[codes[0, 1]] > 0.9
     ages = torch.softmax(generator.logits_of(2, given, layout), dim=1)[0]
     shares = torch.bincount(codes[:, 2]) / ROWS
-    assert torch.allclose(ages, shares, atol=1e-5)  # does not depend on it: as in all rows
+    assert torch.allclose(ages, shares, atol=1e-5)  # as in all rows
     back = torch.softmax(generator.logits_of(0, torch.tensor([[-1, int(codes[0, 1]), -1]]), layout), dim=1)[
         0, rare
     ].detach()

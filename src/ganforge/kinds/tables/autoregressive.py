@@ -43,17 +43,19 @@ class AutoregressiveGenerator(nn.Module):
         self.register_buffer("rare", torch.zeros(rare or 0, dtype=torch.int64), persistent=rare is not None)
         self.register_buffer("told", torch.zeros(rare or 0, places), persistent=rare is not None)
 
-    def forward(self, x: Tensor, layout: RowLayout, before: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, layout: RowLayout, before: Tensor | None = None, told: Tensor | None = None) -> Tensor:
         """Return logits (B, P) of each unit given the others that come before it.
 
         Args: x (B, P) the given units as one-hots, zeros for the others; before (U, U) ones at [i, j] where unit i
-            comes before unit j; None: every given unit is before all others.
+            comes before unit j; None: every given unit is before all others; told (B, U, W) what each unit's network
+            is told besides, in its first layer.
         """
         columns: Tensor = self.columns
         if before is not None:
             columns = columns * before.index_select(0, layout.unit_of)[:, :, None]
         units, width = self.bias.shape
         hidden = (x @ columns.flatten(1)).view(len(x), units, width).transpose(0, 1) + self.bias[:, None]  # (U, B, W)
+        hidden = hidden if told is None else hidden + told.transpose(0, 1)
         hidden = self._hidden(hidden, slice(None))
         parts = []
         for bucket in layout.buckets:
@@ -62,11 +64,15 @@ class AutoregressiveGenerator(nn.Module):
             parts.append(part.transpose(0, 1).flatten(1))
         return self._finished(torch.cat(parts, dim=1) + self._counted(x, layout, before), slice(None))
 
-    def logits_of(self, unit: int, codes: Tensor, layout: RowLayout) -> Tensor:
-        """Return logits (B, K) of one unit's codes, given those of others. Args: codes (B, U), -1 where not given."""
+    def logits_of(self, unit: int, codes: Tensor, layout: RowLayout, told: Tensor | None = None) -> Tensor:
+        """Return logits (B, K) of one unit's codes, given those of others.
+
+        Args: codes (B, U), -1 where not given; told as for `forward`.
+        """
         columns = F.pad(self.columns[:, unit], (0, 0, 0, 1))  # (P + 1, W) zeros for what is not given
         places = torch.where(codes >= 0, codes + layout.starts, len(columns) - 1)
         hidden = F.embedding_bag(places, columns, mode="sum") + self.bias[unit]
+        hidden = hidden if told is None else hidden + told[:, unit]
         hidden = self._hidden(hidden[None], slice(unit, unit + 1))[0]
         mine = layout.unit_places(unit)
         pairs = torch.zeros(len(columns), mine.stop - mine.start, device=hidden.device)

@@ -44,8 +44,10 @@ def rare_codes(codec: TableCodec, train: Feed) -> tuple[Tensor, Tensor]:
                 if other != unit and len(usual) > 1:
                     strength, gain = _strength(counts, usual)
                     if gain >= EVIDENCE:
-                        places, evidence = layout.unit_places(other), evidence + gain
-                        told[places] = np.log((counts + strength * usual) / (counts.sum() + strength) / usual)
+                        evidence += gain
+                        told[layout.unit_places(other)] = np.log(
+                            (counts + strength * usual) / (counts.sum() + strength) / usual
+                        )
             if evidence:
                 found.append((evidence, int(layout.starts[unit]) + int(code), told))
     found = sorted(found, key=lambda each: (-each[0], each[1]))[:MOST_CODES]
