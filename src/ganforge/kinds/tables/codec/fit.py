@@ -9,11 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.codec.breaks import cuts_of_rare, rare_categories
 from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
 from ganforge.kinds.tables.codec.codec import TableCodec, Unit, unit_columns
 from ganforge.kinds.tables.codec.computed import fit_computed
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
-from ganforge.kinds.tables.codec.numbers import NumberUnit, fit_numbers
+from ganforge.kinds.tables.codec.numbers import Inside, NumberUnit, fit_numbers
 from ganforge.kinds.tables.codec.protection import KeptBack, Protection, kept_categories, kept_numbers
 from ganforge.kinds.tables.codec.rare_categories import fit_rare, without_rare
 from ganforge.kinds.tables.codec.rare_numbers import ends_kept
@@ -68,6 +69,12 @@ def fit_codec(
         if isinstance(units[-1], NumberUnit | GapUnit) and column.name not in keys:
             kept += kept_numbers(column.name, sample[column.name], rare)
     codes = np.stack([unit.encode(sample) for unit in units], axis=1)
+    groups = rare_categories([codes[:, place] for place, unit in enumerate(units) if isinstance(unit, CategoryUnit)])
+    for place, unit in enumerate(units):
+        if isinstance(unit, NumberUnit) and len(cuts := cuts_of_rare(sample[unit.column], codes[:, place], groups)):
+            how: tuple[Inside, int] = ("seen", 0) if unit.column in keys else (inside, rare)
+            units[place] = fit_numbers(by_name[unit.column], sample[unit.column], len(codes), spans, *how, cuts)
+            codes[:, place] = units[place].encode(sample)
     for place, unit in enumerate(units):
         if isinstance(unit, CategoryUnit):
             units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)

@@ -346,13 +346,21 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
         network, candidates = Network.model_validate(content["network"]), content["candidates"]
         if not isinstance(candidates, int) or not 1 <= candidates <= MOST_CANDIDATES:
             raise ValueError(f"it draws {candidates!r} candidates for each row")
-        judged = any(name.startswith("network/referee.") for name in read_declared(folder / WEIGHTS))
+        declared = read_declared(folder / WEIGHTS)
+        judged = any(name.startswith("network/referee.") for name in declared)
+        counted = declared.get("network/generator.rare")
+        rare = next(iter(counted.shape), None) if counted else None
 
         def build() -> RowProduct:
-            generator, referee = build_row_networks(network, codec.sizes)
+            generator, referee = build_row_networks(network, codec.sizes, rare)
             width = RowLayout(codec.sizes).width if network.name == AUTOREGRESSIVE else None
             apart = torch.zeros(width, width, dtype=torch.bool) if width else None
             return RowProduct(generator, referee if judged else None, apart)
 
         product = built(folder, build, "network/").to(device)
+        generator = product.generator
+        if isinstance(generator, AutoregressiveGenerator) and not bool(
+            ((generator.rare >= 0) & (generator.rare < generator.told.shape[1])).all()
+        ):
+            raise ValueError("its rare codes are not among those of its columns")
     return RowModel(product, network.latent_size or 0, codec, candidates, content["task"])
