@@ -84,7 +84,9 @@ class RowModel:
                 mine = [condition for condition in conditions if condition.column in unit.columns]
                 words = " and ".join(in_words(condition, self.codec.columns) for condition in mine)
                 raise InputError(
-                    f"No row can meet {words}.", "The training rows have no such combination.", "Leave one out."
+                    f"No row can meet {words}.",
+                    "The training rows have no such combination, or fewer than rows.rare.",
+                    "Leave one out.",
                 )
         by_name = {column.name: column for column in self.codec.columns}
         if impossible := unreachable(self.codec.units, by_unit, by_name):
@@ -344,13 +346,21 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
         network, candidates = Network.model_validate(content["network"]), content["candidates"]
         if not isinstance(candidates, int) or not 1 <= candidates <= MOST_CANDIDATES:
             raise ValueError(f"it draws {candidates!r} candidates for each row")
-        judged = any(name.startswith("network/referee.") for name in read_declared(folder / WEIGHTS))
+        declared = read_declared(folder / WEIGHTS)
+        judged = any(name.startswith("network/referee.") for name in declared)
+        counted = declared.get("network/generator.rare")
+        rare = next(iter(counted.shape), None) if counted else None
 
         def build() -> RowProduct:
-            generator, referee = build_row_networks(network, codec.sizes)
+            generator, referee = build_row_networks(network, codec.sizes, rare)
             width = RowLayout(codec.sizes).width if network.name == AUTOREGRESSIVE else None
             apart = torch.zeros(width, width, dtype=torch.bool) if width else None
             return RowProduct(generator, referee if judged else None, apart)
 
         product = built(folder, build, "network/").to(device)
+        generator = product.generator
+        if isinstance(generator, AutoregressiveGenerator) and not bool(
+            ((generator.rare >= 0) & (generator.rare < generator.told.shape[1])).all()
+        ):
+            raise ValueError("its rare codes are not among those of its columns")
     return RowModel(product, network.latent_size or 0, codec, candidates, content["task"])
