@@ -137,6 +137,6 @@ def test_few_unseen_pictures_and_labels_of_few_are_said() -> None:
     )
     classes = {"missing": [], "few": ["owl", "emu"]}
     few = judge_run(measures, HONEST, classes, False, compared=12).sentences
-    assert any(sentence.startswith('Fewer than 10 training pictures show "owl" and "emu"') for sentence in few)
+    assert any(sentence.startswith('Fewer than 10 training pictures are of "owl" and "emu"') for sentence in few)
     assert few[-1].startswith("Only 12 unseen pictures could be compared: 12 others might lead to another grade.")
     assert len(judge_run(measures, HONEST, None, False, compared=50).sentences) == len(few) - 2
