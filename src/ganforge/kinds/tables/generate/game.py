@@ -21,6 +21,7 @@ from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.likelihood import likelihood_game
+from ganforge.kinds.tables.low_rank import UNIT_AFTER_UNIT, LowRankGenerator
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import optimiser_settings
@@ -45,8 +46,9 @@ def build_row_networks(
     """Build generator and discriminator, which is twice as wide (docs/log.md); an autoregressive one has a referee."""
     units = tuple(sizes)
     width, depth = network.need("width"), network.need("depth")
-    if network.name == AUTOREGRESSIVE:
-        return AutoregressiveGenerator(units, width, depth), RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
+    if network.name in UNIT_AFTER_UNIT:
+        made = AutoregressiveGenerator if network.name == AUTOREGRESSIVE else LowRankGenerator
+        return made(units, width, depth), RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
     return RowGenerator(units, network.need("latent_size"), width, depth), RowDiscriminator(units, 2 * width, depth)
 
 

@@ -19,7 +19,7 @@ from ganforge.contracts import Observer, Plain
 from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
@@ -327,11 +327,12 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
         network, candidates = Network.model_validate(content["network"]), content["candidates"]
         if not isinstance(candidates, int) or not 1 <= candidates <= MOST_CANDIDATES:
             raise ValueError(f"it draws {candidates!r} candidates for each row")
-        judged = any(name.startswith("network/referee.") for name in read_declared(folder / WEIGHTS))
+        declared = read_declared(folder / WEIGHTS)
+        judged, bound = any(name.startswith("network/referee.") for name in declared), "network/apart" in declared
 
         def build() -> RowProduct:
             generator, referee = build_row_networks(network, codec.sizes)
-            width = RowLayout(codec.sizes).width if network.name == AUTOREGRESSIVE else None
+            width = RowLayout(codec.sizes).width if bound else None
             apart = torch.zeros(width, width, dtype=torch.bool) if width else None
             return RowProduct(generator, referee if judged else None, apart)
 
