@@ -28,6 +28,7 @@ class Chain:
     layout: RowLayout
     apart: Tensor | None = None  # (P, P) bool: two codes that never stand in one row
     temperature: float = 1.0  # of every softmax
+    told: Tensor | None = None  # (B, U, W) what the generator is told of each row besides
 
     @torch.no_grad()
     def draw(
@@ -63,7 +64,7 @@ class Chain:
         given = self.generator.given(codes, self.layout)
         for unit in sorted(range(len(self.layout.sizes)), key=lambda unit: unit not in restricted):
             empty = codes[:, unit] < 0
-            logits = self._logits(unit, codes, given)
+            logits = self.logits(unit, codes, given)
             if unit in restricted:
                 logits = torch.where(restricted[unit](codes), logits, NEVER)
             made = drawn(logits, random)
@@ -77,12 +78,13 @@ class Chain:
         parts = torch.split(codes, AT_ONCE)
         return torch.cat([likelihood_of(self.generator, self.layout, part, self.temperature) for part in parts])
 
-    def _logits(self, unit: int, codes: Tensor, given: Tensor) -> Tensor:
+    def logits(self, unit: int, codes: Tensor, given: Tensor | None = None) -> Tensor:
         """Return logits (B, K) of one unit, very low where a code may not stand with one of codes (B, U).
 
-        Args: given what the generator knows of these codes.
+        Args: given what the generator keeps of these codes, if it is there already.
         """
-        logits = self.generator.logits_of(unit, given, self.layout) / self.temperature
+        given = self.generator.given(codes, self.layout) if given is None else given
+        logits = self.generator.logits_of(unit, given, self.layout, self.told) / self.temperature
         if self.apart is None:
             return logits
         against = F.pad(self.apart[:, self.layout.unit_places(unit)].to(logits.dtype), (0, 0, 0, 1))  # (P + 1, K)

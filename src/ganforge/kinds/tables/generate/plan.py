@@ -41,8 +41,6 @@ def learns_alone(draft: Draft, table: Table) -> tuple[bool, str]:
     asked = next((name for name in draft.pinned for start in OF_A_GAME if name.startswith(start)), None)
     if asked is not None:
         return False, f"a game of two, which {asked} belongs to"
-    if "given" in table.train.tensors:
-        return False, "a game of two: parents and their children are learned in one"
     if len(table.train) < FEWEST_ROWS:
         return (
             False,
@@ -51,23 +49,22 @@ def learns_alone(draft: Draft, table: Table) -> tuple[bool, str]:
     return True, "draws unit after unit, learned by likelihood: better than the game in less time (docs/log.md)"
 
 
-def choose_network_alone(draft: Draft, table: Table, why: str) -> Network:
-    """Choose the section `network`. Args: why there is no game of two."""
+def choose_network_alone(draft: Draft, why: str, sizes: tuple[int, ...] = ()) -> Network:
+    """Choose the section `network`.
+
+    Args: why there is no game of two; sizes of the units, for which units may share what they see; none: they do not.
+    """
     draft.leave_out({"objective": NO_ADVERSARY, "network.latent_size": NO_LATENT})
-    sized = ALONE[draft.request.size or "small"]
-    name = draft.pinned.get("network.name", AUTOREGRESSIVE)
-    wide = "twice the width gained nothing on Adult"
-    weights = (
-        RowLayout(table.codec.sizes).width * len(table.codec.units) * draft.pinned.get("network.width", sized.width)
-    )
-    if "network.name" not in draft.pinned and weights > MOST_WEIGHTS:
-        name = LOW_RANK
-        why += f"; units share what they see, which would be {weights / 1e6:,.0f} million weights"
-    if name == LOW_RANK and not draft.request.size:
-        sized, wide = sized.model_copy(update={"width": SHARED_WIDTH}), "of many columns each has a network"
+    sized, wide = ALONE[draft.request.size or "small"], "twice the width gained nothing on Adult"
+    weights = RowLayout(sizes).width * len(sizes) * draft.pinned.get("network.width", sized.width)
+    chosen = LOW_RANK if weights > MOST_WEIGHTS else AUTOREGRESSIVE
+    if draft.pinned.get("network.name", chosen) == LOW_RANK:
+        why += f"; units share what they see: to each its own would take {weights / 1e6:,.0f} million weights"
+        if not draft.request.size:
+            sized, wide = sized.model_copy(update={"width": SHARED_WIDTH}), "small: each of many columns has a network"
     return draft.choose(
         Network,
-        name=(name, why),
+        name=(chosen, why),
         width=(sized.width, ASKED if draft.request.size else wide),
         depth=(sized.depth, "more layers gained nothing on Adult"),
     )
