@@ -79,11 +79,11 @@ class Feed(Protocol):
 
 
 class Objective(Protocol):
-    """The losses of a discriminator and a generator: pure mathematics, no data, logging, devices or ranks."""
+    """The losses of a discriminator and a generator: pure mathematics, no data, devices or ranks. To be subclassed."""
 
-    generator_reads_real: ClassVar[bool]  # relativistic losses do; this matters for privacy
-    couples_examples: ClassVar[bool]  # whether the loss of one example depends on the others of its batch
-    gamma: ClassVar[tuple[float, float] | None]  # the paper's, at the start and the end; None: a rule on the data
+    generator_reads_real: ClassVar[bool] = False  # relativistic losses do; this matters for privacy
+    couples_examples: ClassVar[bool] = False  # whether the loss of one example depends on the others of its batch
+    gamma: ClassVar[tuple[float, float] | None] = None  # the paper's, from start to end; None: a rule on the data
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws

@@ -15,6 +15,7 @@ from torch import nn
 from ganforge.contracts import Feed, Game, Task, Tell
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
+from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
 from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
@@ -22,7 +23,6 @@ from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
 from ganforge.measures.intervals import of_share
-from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (
     Pace,
     Span,
@@ -34,7 +34,7 @@ from ganforge.planning.compute import (
     measure_rate,
 )
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser
+from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
 from ganforge.records import Rows
 
@@ -45,8 +45,8 @@ def overview_of(recipe: Recipe) -> tuple[Rows, ...]:
         return ()
     if recipe.data.tables:
         each = [_columns(table.columns, f"The columns of {table.name}.") for table in recipe.data.tables]
-        return (*each, _links(recipe), _rules(recipe))
-    return _columns(recipe.data.columns), _rules(recipe)
+        return (*each, _links(recipe), *_rare(recipe), _rules(recipe))
+    return _columns(recipe.data.columns), *_rare(recipe), _rules(recipe)
 
 
 def _columns(columns: Sequence[Column], caption: str = "") -> Rows:
@@ -80,6 +80,12 @@ def _links(recipe: Recipe) -> Rows:
     return Rows(heads, tuple(rows))
 
 
+def _rare(recipe: Recipe) -> tuple[Rows, ...]:
+    """Return what is kept back of the training rows, by column; nothing where no value is."""
+    named = [(name.removeprefix(KEPT_BACK), why) for name, why in recipe.reasons.items() if name.startswith(KEPT_BACK)]
+    return (Rows(("rare values of", "what becomes of them"), tuple(named)),) if named else ()
+
+
 def _rules(recipe: Recipe) -> Rows:
     rules, reasons = recipe.section(RowSettings).rules, recipe.reasons
     none = "No rules: none was found that is no accident. Ask for one with --rule."
@@ -87,6 +93,8 @@ def _rules(recipe: Recipe) -> Rows:
     return Rows(("every row keeps", "why"), tuple(found), caption="" if rules else none)
 
 
+KEPT_BACK = "rows.rare."  # before a column's name: what becomes of its rare values, among the reasons of a recipe
+RARE, RARE_SHARE = 5, 0.01  # rows from which on a value is drawn as it is; at most so many of a small table
 BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
 SPANS, ROWS_FOR_A_SPAN = 32, 30
 GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
@@ -133,7 +141,11 @@ def choose_rows(draft: Draft, rules: Sequence[tuple[str, str]], count: int) -> R
             min(SPANS, max(8, count // ROWS_FOR_A_SPAN)),
             f"at most {SPANS}, and at least {ROWS_FOR_A_SPAN} rows for each",
         ),
-        values=("seen", "training values, each as often as it was seen (smooth keeps single values private)"),
+        values=("seen", "training values, each as often as it was seen; near them where they are rare"),
+        rare=(
+            min(RARE, max(2, int(RARE_SHARE * count))),
+            f"a value of fewer than {RARE} rows, or of {RARE_SHARE:.0%} of a small table, could tell of one person",
+        ),
         **({} if imputes else {"whole": half}),
         referee=(0, "none: cells are filled with the best guess, not chosen among rows" if imputes else NO_REFEREE),
         candidates=(4, "a few are enough: eight gained nothing over four (docs/log.md)"),
@@ -171,6 +183,11 @@ def choose_values(draft: Draft, table: Table) -> bool:
     return True
 
 
+def explain_kept_back(draft: Draft, protection: Protection) -> None:
+    """Add to the reasons what becomes of each column's rare values."""
+    draft.explain({f"{KEPT_BACK}{'+'.join(each.columns)}": each.sentence for each in protection.kept})
+
+
 def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell) -> Recipe:
     """Choose everything, each choice with its reason; time a few steps on this machine.
 
@@ -185,6 +202,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
         columns=(columns, ""),
         hash=(inspected.survey.sha256, ""),
     )
+    explain_kept_back(draft, table.protection)
     _begin_learning(draft)
     network = _choose_network(draft, table)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))

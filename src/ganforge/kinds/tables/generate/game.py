@@ -21,6 +21,7 @@ from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.likelihood import likelihood_game
+from ganforge.kinds.tables.generate.rare_codes import rare_codes
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import optimiser_settings
@@ -40,13 +41,16 @@ TRUSTS = torch.linspace(0, 1, 11)
 
 
 def build_row_networks(
-    network: Network, sizes: Sequence[int]
+    network: Network, sizes: Sequence[int], rare: int | None = None
 ) -> tuple[RowGenerator | AutoregressiveGenerator, RowDiscriminator]:
-    """Build generator and discriminator, which is twice as wide (docs/log.md); an autoregressive one has a referee."""
+    """Build generator and discriminator, which is twice as wide (docs/log.md); an autoregressive one has a referee.
+
+    Args: rare the number of codes that an autoregressive generator has counts of.
+    """
     units = tuple(sizes)
     width, depth = network.need("width"), network.need("depth")
     if network.name == AUTOREGRESSIVE:
-        return AutoregressiveGenerator(units, width, depth), RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
+        return AutoregressiveGenerator(units, width, depth, rare), RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
     return RowGenerator(units, network.need("latent_size"), width, depth), RowDiscriminator(units, 2 * width, depth)
 
 
@@ -58,7 +62,10 @@ def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Fee
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
-    generator.start_from(code_shares(codec.sizes, train))
+    if isinstance(generator, AutoregressiveGenerator):
+        generator.start_from(code_shares(codec.sizes, train), *rare_codes(codec, train))
+    else:
+        generator.start_from(code_shares(codec.sizes, train))
     for network in (generator, discriminator):
         network.to(recipe.compute.device)
     if isinstance(generator, AutoregressiveGenerator):

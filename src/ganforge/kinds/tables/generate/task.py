@@ -29,6 +29,7 @@ from ganforge.kinds.tables.linked.source import holds_several
 from ganforge.kinds.tables.linked.task import LinkedJob, join_tables, plan_tables, reopen_tables
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
+from ganforge.kinds.tables.measures.kept_back import with_kept_back
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import begin, choose_rows, choose_values, plan_rows
@@ -231,8 +232,9 @@ class RowsJob(Job):
         return load_rows(folder, self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """Evaluate the model, as the task does."""
-        return self.task.evaluate(self, run, product)
+        """Evaluate the model, as the task does, and say what it keeps back of the rows."""
+        found = self.task.evaluate(self, run, product)
+        return with_kept_back(found, self.table.protection, self.recipe.section(RowSettings).rare or 0)
 
     def model(self, product: nn.Module) -> RowModel:
         """Return the product as a model of rows."""

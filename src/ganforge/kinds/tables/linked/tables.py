@@ -17,8 +17,10 @@ from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError
-from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
+from ganforge.kinds.tables.codec.codec import TableCodec, unit_columns
+from ganforge.kinds.tables.codec.fit import fit_codec
 from ganforge.kinds.tables.codec.numbers import NumberUnit
+from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, LinkedTable, OtherReference, RowSettings, learned
 from ganforge.kinds.tables.linked.families import Families, Relation, previous
 from ganforge.kinds.tables.linked.likelihood import FamilySizes
@@ -76,6 +78,7 @@ class OpenTables:
     train: Families
     held_out: Families
     passport: Mapping[str, Any]
+    protection: Protection
 
     @property
     def sizes(self) -> FamilySizes:
@@ -330,10 +333,14 @@ def open_tables(inspected: InspectedTables, settings: RowSettings, seed: int, de
     siblings = [Ordered(previous(relation.order), relation.order)] if relation.order else []
     child_rules = [*siblings, *inspected.child_rules]
     child_columns = (*relation.context, *relation.children)
-    parents = _fit(relation.parents, list(inspected.parent_rules), families.parents, held_out, settings, seed)
-    children = _fit(child_columns, child_rules, families.children, held_out[families.owner], settings, seed)
-    codes = _tensor(parents.encode(families.parents)), _tensor(children.encode(families.children))
-    held, theirs = torch.from_numpy(held_out), torch.from_numpy(held_out[families.owner])
+    owned, mine = held_out[families.owner], list(inspected.parent_rules)
+    parents, of_parents = _fit(relation.parents, mine, families.parents, held_out, settings, seed)
+    children, of_children = _fit(child_columns, child_rules, families.children, owned, settings, seed)
+    codes = (
+        _tensor(of_parents.encode(parents, families.parents)),
+        _tensor(of_children.encode(children, families.children)),
+    )
+    held, theirs = torch.from_numpy(held_out), torch.from_numpy(owned)
     rows = max(int((~held).sum()), int((~theirs).sum()))
     train = {"parents": _padded(codes[0][~held], rows), "x": _padded(codes[1][~theirs], rows)}
     families_of = families.chosen(~held_out), families.chosen(held_out)
@@ -351,6 +358,7 @@ def open_tables(inspected: InspectedTables, settings: RowSettings, seed: int, de
             "held_out": len(families_of[1]),
             "rules": [words for words, _ in inspected.rules],
         },
+        protection=_protection(relation, of_parents, of_children),
     )
 
 
@@ -361,11 +369,18 @@ def _fit(
     held_out: NDArray[np.bool_],
     settings: RowSettings,
     seed: int,
-) -> TableCodec:
+) -> tuple[TableCodec, Protection]:
     agreed = combined(rules, columns)
     counts = count_values([(0, rows)], held_out, unit_columns(columns, agreed), columns)
     sample = _sample(take(rows, np.flatnonzero(~held_out)), FITTED_ROWS)
     return fit_codec(columns, agreed, sample, counts, settings, seed)
+
+
+def _protection(relation: Relation, parents: Protection, children: Protection) -> Protection:
+    """Return what is kept back of both tables: a child's context is its parent's and its sibling's."""
+    context = {column.name for column in relation.context}
+    own = [each for each in children.kept if not context >= set(each.columns)]
+    return Protection(kept=(*parents.kept, *own))
 
 
 def _tensor(codes: NDArray[np.int32]) -> torch.Tensor:

@@ -34,8 +34,9 @@ from ganforge.kinds.tables.linked.likelihood import (
 from ganforge.kinds.tables.linked.model import LinkedModel, load_families, model_of
 from ganforge.kinds.tables.linked.tables import OpenTables, inspect_tables, open_tables
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
+from ganforge.kinds.tables.measures.kept_back import with_kept_back
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
-from ganforge.kinds.tables.plan import choose_rows, plan_alone
+from ganforge.kinds.tables.plan import choose_rows, explain_kept_back, plan_alone
 from ganforge.kinds.tables.rules.checks import broken
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
@@ -76,6 +77,7 @@ def plan_tables(draft: Draft, tell: Tell) -> LinkedJob:
         tables=((relation.parent, relation.child), inspected.why),
         hash=(inspected.sha256, ""),
     )
+    explain_kept_back(draft, opened.protection)
     recipe = plan_alone(
         draft,
         opened.feed,
@@ -191,7 +193,8 @@ class LinkedJob(Job):
         rules = broken(tables.parents.rules, first.parents, train.parents, tables.parents.columns)
         rules |= broken(tables.children.rules, first.children, train.children, tables.children.columns)
         blocks = (*self._first_rows(made), *found.blocks)
-        return replace(found, facts={**facts, "rules": rules}, blocks=blocks)
+        found = replace(found, facts={**facts, "rules": rules}, blocks=blocks)
+        return with_kept_back(found, tables.protection, self.recipe.section(RowSettings).rare or 0)
 
     def _first_rows(self, made: Families) -> list[Block]:
         """Show the first parents, and the first children."""
