@@ -64,7 +64,7 @@ from ganforge.core.files import (
 from ganforge.errors import RunError
 from ganforge.records import History, Record
 
-STEP = re.compile(r"(sample|apply|invert|augment)( (?!--force)(?!\S*\.\.)[\w.-][\w./-]*)+", re.ASCII)
+STEP = re.compile(r"(sample|apply|compare|invert|augment)( (?!--force)(?!\S*\.\.)[\w.-][\w./-]*)+", re.ASCII)
 REQUIRED = ("step", "examples", "progress", "seconds")  # numbers of every record
 
 

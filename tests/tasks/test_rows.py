@@ -173,7 +173,8 @@ def test_a_combination_that_was_never_seen_is_refused(rows: Trained) -> None:
     with pytest.raises(InputError) as raised:
         rows.model.conditions(["city=P", "country=B"])
     assert str(raised.value) == (
-        "No row can meet city=P and country=B. The training rows have no such combination. Leave one out."
+        "No row can meet city=P and country=B. "
+        "The training rows have no such combination, or fewer than rows.rare. Leave one out."
     )
     with pytest.raises(InputError, match=r"nothing is left for 'start'.*Generated rows keep 'start <= end'"):
         rows.model.conditions(["start>=60", "end<=50"])

@@ -22,8 +22,11 @@ class AutoregressiveGenerator(nn.Module):
     """The given units of a row -> logits of every code of every unit, by one small network for each unit."""
 
     never: Tensor
+    rare: Tensor
+    told: Tensor
 
-    def __init__(self, sizes: tuple[int, ...], width: int, depth: int) -> None:
+    def __init__(self, sizes: tuple[int, ...], width: int, depth: int, rare: int | None = None) -> None:
+        """Args: rare the number of rare codes that were counted (generate/rare_codes.py); None: they were not."""
         super().__init__()
         layout = RowLayout(sizes)
         units, places = len(sizes), layout.width
@@ -37,34 +40,54 @@ class AutoregressiveGenerator(nn.Module):
         self.weights = _uniform(places, width)  # of the logit of each code, from its unit's network
         self.logits_bias = nn.Parameter(torch.zeros(places))
         self.register_buffer("never", torch.where(layout.real, 0.0, NEVER), persistent=False)
+        self.register_buffer("rare", torch.zeros(rare or 0, dtype=torch.int64), persistent=rare is not None)
+        self.register_buffer("told", torch.zeros(rare or 0, places), persistent=rare is not None)
 
-    def forward(self, x: Tensor, layout: RowLayout, before: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, layout: RowLayout, before: Tensor | None = None, told: Tensor | None = None) -> Tensor:
         """Return logits (B, P) of each unit given the others that come before it.
 
         Args: x (B, P) the given units as one-hots, zeros for the others; before (U, U) ones at [i, j] where unit i
-            comes before unit j; None: every given unit is before all others.
+            comes before unit j; None: every given unit is before all others; told (B, U, W) what each unit's network
+            is told besides, in its first layer.
         """
         columns: Tensor = self.columns
         if before is not None:
             columns = columns * before.index_select(0, layout.unit_of)[:, :, None]
         units, width = self.bias.shape
         hidden = (x @ columns.flatten(1)).view(len(x), units, width).transpose(0, 1) + self.bias[:, None]  # (U, B, W)
+        hidden = hidden if told is None else hidden + told.transpose(0, 1)
         hidden = self._hidden(hidden, slice(None))
         parts = []
         for bucket in layout.buckets:
             weights = self.weights[bucket.places].view(len(bucket.units), bucket.size, width).transpose(1, 2)
             part = torch.bmm(hidden[list(bucket.units)], weights)  # (units, B, size)
             parts.append(part.transpose(0, 1).flatten(1))
-        return self._finished(torch.cat(parts, dim=1), slice(None))
+        return self._finished(torch.cat(parts, dim=1) + self._counted(x, layout, before), slice(None))
 
-    def logits_of(self, unit: int, codes: Tensor, layout: RowLayout) -> Tensor:
-        """Return logits (B, K) of one unit's codes, given those of others. Args: codes (B, U), -1 where not given."""
+    def logits_of(self, unit: int, codes: Tensor, layout: RowLayout, told: Tensor | None = None) -> Tensor:
+        """Return logits (B, K) of one unit's codes, given those of others.
+
+        Args: codes (B, U), -1 where not given; told as for `forward`.
+        """
         columns = F.pad(self.columns[:, unit], (0, 0, 0, 1))  # (P + 1, W) zeros for what is not given
         places = torch.where(codes >= 0, codes + layout.starts, len(columns) - 1)
         hidden = F.embedding_bag(places, columns, mode="sum") + self.bias[unit]
+        hidden = hidden if told is None else hidden + told[:, unit]
         hidden = self._hidden(hidden[None], slice(unit, unit + 1))[0]
         mine = layout.unit_places(unit)
-        return self._finished(hidden @ self.weights[mine].T, mine)
+        pairs = torch.zeros(len(columns), mine.stop - mine.start, device=hidden.device)
+        here = (self.rare >= mine.start) & (self.rare < mine.stop)
+        pairs[:-1, self.rare[here] - mine.start] = self.told[here].T
+        pairs[self.rare] = self.told[:, mine]
+        return self._finished(hidden @ self.weights[mine].T + F.embedding_bag(places, pairs, mode="sum"), mine)
+
+    def _counted(self, x: Tensor, layout: RowLayout, before: Tensor | None) -> Tensor:
+        """Return what rare codes in x (B, P) add to the logits of all others, and others to theirs, (B, P)."""
+        there, back = self.told, self.told.T.index_fill(0, self.rare, 0.0)  # (R, P), (P, R): a pair counts once
+        if before is not None:
+            mine, theirs = layout.unit_of[self.rare], layout.unit_of
+            there, back = there * before[mine][:, theirs], back * before[theirs][:, mine]
+        return (x[:, self.rare] @ there).index_add(1, self.rare, x @ back)
 
     def _hidden(self, hidden: Tensor, units: slice) -> Tensor:
         """Return what the last layer sees, (U', B, W), from the first layer's sums."""
@@ -76,12 +99,15 @@ class AutoregressiveGenerator(nn.Module):
         return (widened(logits) + self.logits_bias[places]).clamp(-MOST_LOGIT, MOST_LOGIT) + self.never[places]
 
     @torch.no_grad()
-    def start_from(self, shares: Tensor) -> None:
+    def start_from(self, shares: Tensor, rare: Tensor | None = None, told: Tensor | None = None) -> None:
         """Initialise to independent columns: the bias of each code's logit is the logarithm of its share.
 
-        Args: shares (P,) of each code in its unit, 0 where padded.
+        Args: shares (P,) of each code in its unit, 0 where padded; rare (R,), told (R, P) as `rare_codes` gives them.
         """
         self.logits_bias.copy_(shares.clamp_min(1e-6).log())
+        if rare is not None and told is not None and len(rare):
+            self.register_buffer("rare", rare)
+            self.register_buffer("told", told)
         self.weights.mul_(0.3)  # so that at first the shares decide
 
 

@@ -28,6 +28,7 @@ class Chain:
     layout: RowLayout
     apart: Tensor | None = None  # (P, P) bool: two codes that never stand in one row
     temperature: float = 1.0  # of every softmax
+    told: Tensor | None = None  # (B, U, W) what the generator is told of each row besides
 
     @torch.no_grad()
     def draw(
@@ -62,7 +63,7 @@ class Chain:
         codes, likely = codes.clone(), torch.zeros(len(codes), device=codes.device)
         for unit in sorted(range(len(self.layout.sizes)), key=lambda unit: unit not in restricted):
             empty = codes[:, unit] < 0
-            logits = self._logits(unit, codes)
+            logits = self.logits(unit, codes)
             if unit in restricted:
                 logits = torch.where(restricted[unit](codes), logits, NEVER)
             made = drawn(logits, random)
@@ -75,9 +76,9 @@ class Chain:
         parts = torch.split(codes, AT_ONCE)
         return torch.cat([likelihood_of(self.generator, self.layout, part, self.temperature) for part in parts])
 
-    def _logits(self, unit: int, codes: Tensor) -> Tensor:
+    def logits(self, unit: int, codes: Tensor) -> Tensor:
         """Return logits (B, K) of one unit, very low where a code may not stand with one of codes (B, U)."""
-        logits = self.generator.logits_of(unit, codes, self.layout) / self.temperature
+        logits = self.generator.logits_of(unit, codes, self.layout, self.told) / self.temperature
         if self.apart is None:
             return logits
         against = F.pad(self.apart[:, self.layout.unit_places(unit)].to(logits.dtype), (0, 0, 0, 1))  # (P + 1, K)

@@ -39,8 +39,6 @@ def learns_alone(draft: Draft, table: Table) -> tuple[bool, str]:
     asked = next((name for name in draft.pinned for start in OF_A_GAME if name.startswith(start)), None)
     if asked is not None:
         return False, f"a game of two, which {asked} belongs to"
-    if "given" in table.train.tensors:
-        return False, "a game of two: parents and their children are learned in one"
     if len(table.train) < FEWEST_ROWS:
         return (
             False,

@@ -178,7 +178,7 @@ def refuse_unseen(model: RowModel, given: Plain, conditions: Sequence[Condition]
         column, there = by_name[name], ~pd.isna(values)
         if column.is_number:
             strange = there & ~seen_in(column).holds({name: values})
-            known = f"Training saw {seen_range(column)}."
+            known = f"It is drawn from {seen_range(column)}."
         elif column.kind == "identifier":
             continue
         else:
@@ -188,7 +188,9 @@ def refuse_unseen(model: RowModel, given: Plain, conditions: Sequence[Condition]
             row = int(np.argmax(strange))
             word = write_number(values[row], column) if column.is_number else repr(values[row])
             raise DataError(
-                f"The column {name!r} holds {word} in row {first_row + row:,}.", "Training never saw it.", known
+                f"The column {name!r} holds {word} in row {first_row + row:,}.",
+                "Training never saw it, or in fewer rows than rows.rare.",
+                known,
             )
     for condition in conditions:
         if condition.column in given:
@@ -216,7 +218,7 @@ def _refuse_combinations(model: RowModel, given: Plain, first_row: int) -> None:
                 words = " and ".join(f"{name}={cell}" for name, cell in parts)
                 raise DataError(
                     f"Row {first_row + min(rows):,} has {words}.",
-                    "The training rows have no such combination.",
+                    "The training rows have no such combination, or fewer than rows.rare.",
                     "Leave one of these cells empty, or correct it.",
                 )
 

@@ -29,6 +29,7 @@ from ganforge.kinds.tables.linked.source import holds_several
 from ganforge.kinds.tables.linked.task import LinkedJob, join_tables, plan_tables, reopen_tables
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
+from ganforge.kinds.tables.measures.kept_back import with_kept_back
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import begin, choose_rows, choose_values, plan_rows
@@ -98,7 +99,7 @@ class GenerateRows(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Build the game on the rows that were sent."""
-        if "children" in brief:
+        if "families" in brief:
             return join_tables(recipe, brief, examples)
         codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
         feed = TensorFeed(recipe.compute.device, **examples)
@@ -130,7 +131,7 @@ class GenerateRows(Task):
         found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
         first_rows = first_rows_of(samples, columns)
         rules = broken(table.codec.rules, samples, table.train_rows, columns)
-        write_figures(run, found, table.train_rows, samples, columns)
+        write_figures(run, found.facts, table.train_rows, samples, columns)
         verdict = found.verdict
         if found.facts["copying_suspected"] and job.recipe.section(RowSettings).values == "seen":
             verdict = replace(verdict, sentences=(*verdict.sentences, SMOOTHER))
@@ -205,7 +206,7 @@ class RowsJob(Job):
         begun, table, referee, apart = perf_counter(), self.table, None, None
         if isinstance(product, RowGenerator) and self.recipe.task == "generate":
             layout = RowLayout(table.codec.sizes, self.recipe.compute.device)
-            shares = code_shares(table.codec, table.train).to(self.recipe.compute.device)
+            shares = code_shares(table.codec.sizes, table.train).to(self.recipe.compute.device)
             match_shares(product, layout, shares, self.recipe.network.need("latent_size"), self.recipe.seed)
         if self.recipe.section(RowSettings).referee:
             referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
@@ -231,8 +232,9 @@ class RowsJob(Job):
         return load_rows(folder, self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """Evaluate the model, as the task does."""
-        return self.task.evaluate(self, run, product)
+        """Evaluate the model, as the task does, and say what it keeps back of the rows."""
+        found = self.task.evaluate(self, run, product)
+        return with_kept_back(found, self.table.protection, self.recipe.section(RowSettings).rare or 0)
 
     def model(self, product: nn.Module) -> RowModel:
         """Return the product as a model of rows."""

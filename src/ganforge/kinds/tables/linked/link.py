@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
+from ganforge.kinds.tables.columns import OtherReference
 from ganforge.kinds.tables.reading.arrays import arrow_from, is_text
 from ganforge.kinds.tables.reading.column_types import is_identifier_by_name
 from ganforge.kinds.tables.rules.syntax import quoted_name, unquoted
@@ -203,3 +204,24 @@ def match_rows(link: Link, frames: Frames) -> tuple[NDArray[np.int64], str]:
         )
     said = f"{orphans:,} rows of {link.child} belong to no row of {link.parent} ({named}) and were left out."
     return rows, said if orphans else ""
+
+
+def other_references(link: Link, frames: Frames, owner: NDArray[np.int64]) -> dict[str, OtherReference]:
+    """Return the other columns of the child whose values are keys of the parent, by name or since they cannot be else.
+
+    Args: owner (M,) the parent's row of each row of the child, -1 for an orphan.
+    """
+    values = keys(frames[link.parent][link.key])
+    assert values is not None
+    index, found = pd.Index(values), {}
+    for name in frames[link.child].columns.drop(link.reference):
+        other = Link(link.child, str(name), link.parent, link.key)
+        theirs = keys(frames[link.child][name])
+        if theirs is None or not _refers(theirs, values):
+            continue
+        if names_agree(other.reference, link.key, link.parent) or _is_no_accident(other, frames):
+            rows = index.get_indexer(pd.Index(theirs))
+            there = ~pd.isna(theirs)
+            same = float((rows == owner)[there].mean()) if there.any() else 0.0
+            found[other.reference] = OtherReference(missing=float(1 - there.mean()), same=same)
+    return found
