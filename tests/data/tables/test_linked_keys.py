@@ -148,7 +148,9 @@ def test_tables_without_a_key_are_refused_with_what_one_is() -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"settings": {"network.name": "autoregressive"}}, "learned in one game"),
+        ({"settings": {"network.name": "rows"}}, "learned by likelihood"),
+        ({"settings": {"rows.referee": "1000"}}, "no referee chooses"),
+        ({"settings": {"objective.name": "r3gan"}}, "has no opponent"),
         ({"label": "city"}, "--label city was given with two tables"),
         ({"plan": "plan.json"}, "--plan was given with two tables"),
     ],

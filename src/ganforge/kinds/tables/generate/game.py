@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import Draws, generator_for, seed_for
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.likelihood import likelihood_game
 from ganforge.kinds.tables.generate.rare_codes import rare_codes
+from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT, LowRankGenerator
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import optimiser_settings
@@ -49,8 +50,10 @@ def build_row_networks(
     """
     units = tuple(sizes)
     width, depth = network.need("width"), network.need("depth")
-    if network.name == AUTOREGRESSIVE:
-        return AutoregressiveGenerator(units, width, depth, rare), RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
+    if network.name in UNIT_AFTER_UNIT:
+        shared = network.name == LOW_RANK
+        alone = LowRankGenerator(units, width, depth) if shared else AutoregressiveGenerator(units, width, depth, rare)
+        return alone, RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
     return RowGenerator(units, network.need("latent_size"), width, depth), RowDiscriminator(units, 2 * width, depth)
 
 
@@ -62,10 +65,11 @@ def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Fee
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
-    if isinstance(generator, AutoregressiveGenerator):
-        generator.start_from(code_shares(codec.sizes, train), *rare_codes(codec, train))
+    shares = code_shares(codec.sizes, train)
+    if isinstance(generator, AutoregressiveGenerator) and not isinstance(generator, LowRankGenerator):
+        generator.start_from(shares, *rare_codes(codec, train))
     else:
-        generator.start_from(code_shares(codec.sizes, train))
+        generator.start_from(shares)
     for network in (generator, discriminator):
         network.to(recipe.compute.device)
     if isinstance(generator, AutoregressiveGenerator):
