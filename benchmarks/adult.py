@@ -19,7 +19,7 @@ ADULT.csv is UCI's `adult.data` with a line of names.
 from __future__ import annotations
 
 import argparse
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -69,10 +69,17 @@ def wrong_rows(frame: pd.DataFrame) -> dict[str, int]:
 
 def cpu_seconds(*words: object) -> float:
     """Run a process. Returns: its CPU seconds from start to end."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu_and_memory(*words)[0]
+
+
+def cpu_and_memory(*words: object) -> tuple[float, float]:
+    """Run a process. Returns: its CPU seconds from start to end, and the most memory that it held, in GiB."""
+    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+    pid = os.posix_spawn(str(words[0]), [str(word) for word in words], os.environ, file_actions=silent)
+    _, status, usage = os.wait4(pid, 0)
+    if status:
+        raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), [str(word) for word in words])
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
 
 
 def train_in_a_process(table: Path, run: Path, seconds: float, seed: int, values: str) -> float:

@@ -59,10 +59,21 @@ class Rivals:
         return float(self._call("rival_models.py", rival, str(train), str(out), *named)["seconds"])
 
     def score(
-        self, train: Path, test: Path, generated: Path, *, label: str | None = None, only_quality: bool = False
+        self,
+        train: Path,
+        test: Path,
+        generated: Path,
+        *,
+        label: str | None = None,
+        only_quality: bool = False,
+        large: bool = False,
     ) -> dict[str, float]:
-        """The scores of table_scores.py. Args: label as COLUMN=VALUE, the value that counts as positive."""
-        more = [*(["--label", label] if label else []), *(["--quality"] if only_quality else [])]
+        """The scores of table_scores.py, of a large table on a part of it.
+
+        Args: label a column of numbers, or COLUMN=VALUE, the value that counts as positive.
+        """
+        asked = {"--quality": only_quality, "--large": large}
+        more = [*(["--label", label] if label else []), *(name for name, wanted in asked.items() if wanted)]
         return self._call("table_scores.py", str(train), str(test), str(generated), *more)
 
     def _call(self, script: str, *arguments: str) -> dict[str, Any]:
