@@ -19,15 +19,13 @@ ADULT.csv is UCI's `adult.data` with a line of names.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pandas as pd
 from table_results import Bar, conclude, folder_at, tell, training_seconds
-from table_rivals import Rivals, peer_at, write_plainly
+from table_rivals import Rivals, cpu_seconds, peer_at, write_plainly
 
 import ganforge as gf
 
@@ -65,21 +63,6 @@ def split(path: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 def wrong_rows(frame: pd.DataFrame) -> dict[str, int]:
     """How many rows hold a pair of values that nobody has."""
     return {name: int(((frame["relationship"] == a) & (frame["sex"] == b)).sum()) for name, (a, b) in WRONG.items()}
-
-
-def cpu_seconds(*words: object) -> float:
-    """Run a process. Returns: its CPU seconds from start to end."""
-    return cpu_and_memory(*words)[0]
-
-
-def cpu_and_memory(*words: object) -> tuple[float, float]:
-    """Run a process. Returns: its CPU seconds from start to end, and the most memory that it held, in GiB."""
-    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
-    pid = os.posix_spawn(str(words[0]), [str(word) for word in words], os.environ, file_actions=silent)
-    _, status, usage = os.wait4(pid, 0)
-    if status:
-        raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), [str(word) for word in words])
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
 
 
 def train_in_a_process(table: Path, run: Path, seconds: float, seed: int, values: str) -> float:

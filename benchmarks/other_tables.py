@@ -30,11 +30,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from adult import cpu_and_memory
 from more_tables import diamonds, penguins, ratings
 from seeded_tables import trips_table, wide_table
 from table_results import folder_at, tell
-from table_rivals import Rivals, peer_at, write_plainly
+from table_rivals import Rivals, cpu_and_memory, peer_at, write_plainly
 
 HELD_OUT = 20_000  # rows of the large table
 FEWEST_SECONDS = 5.0  # of the peer's training

@@ -32,7 +32,7 @@ def planned(frame: pd.DataFrame, examples: int | None = 640, **more: Any) -> Rec
     [
         (table(1_200), {}, "autoregressive", "learned by likelihood"),
         (table(1_000), {}, "rows", "of 800 rows it learns more"),  # a fifth is held out
-        (table(1_200, columns=120), {}, "low_rank", "million weights"),
+        pytest.param(table(1_200, columns=120), {}, "low_rank", "million weights", marks=pytest.mark.slow),
         (table(600), {"settings": {"network.name": "low_rank"}}, "low_rank", "you asked for it"),
         (table(1_200), {"objective": "hinge"}, "rows", "which objective.name belongs to"),
         (table(1_200), {"settings": {"network.latent_size": "16"}}, "rows", "which network.latent_size belongs to"),
