@@ -31,7 +31,7 @@ def planned(frame: pd.DataFrame, examples: int | None = 640, **more: Any) -> Rec
     [
         (table(1_200), {}, "autoregressive", "learned by likelihood"),
         (table(1_000), {}, "rows", "of 800 rows it learns more"),  # a fifth is held out
-        (table(1_200, columns=120), {}, "rows", "million weights"),
+        pytest.param(table(1_200, columns=120), {}, "rows", "million weights", marks=pytest.mark.slow),
         (table(1_200), {"objective": "hinge"}, "rows", "which objective.name belongs to"),
         (table(1_200), {"settings": {"network.latent_size": "16"}}, "rows", "which network.latent_size belongs to"),
         (table(1_200), {"settings": {"network.name": "rows"}}, "rows", "you asked for it"),

@@ -14,11 +14,11 @@ from torch import nn
 
 from ganforge.contracts import Feed, Game, Task, Tell
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
 from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
 from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
+from ganforge.kinds.tables.low_rank import UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
@@ -206,7 +206,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     _begin_learning(draft)
     network = _choose_network(draft, table)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
-    if network.name == AUTOREGRESSIVE:
+    if network.name in UNIT_AFTER_UNIT:
         choose_learning_alone(draft, BATCH, len(table.train))
     else:
         _choose_game(draft, table)
@@ -262,7 +262,7 @@ def _choose_game(draft: Draft, table: Table) -> None:
 def _choose_network(draft: Draft, table: Table) -> Network:
     if draft.task.name == "generate":
         alone, why = learns_alone(draft, table)
-        return choose_network_alone(draft, why) if alone else _choose_game_network(draft, why)
+        return choose_network_alone(draft, why, table.codec.sizes) if alone else _choose_game_network(draft, why)
     return _choose_game_network(draft, "residual layers that complete a row from whatever is given of it")
 
 
@@ -306,7 +306,7 @@ def _choose_length(draft: Draft, train: Feed, tell: Tell, build: Callable[[Recip
 
     tell("timing", size=draft.request.size or "small")
     choose_pieces(draft, train, build=build)
-    alone = draft[Network].name == AUTOREGRESSIVE
+    alone = draft[Network].name in UNIT_AFTER_UNIT
     pace, patience = (PACE_ALONE, PATIENCE_ALONE) if alone else (PACE, PATIENCE_LOOKS)
     if draft.examples is not None:
         span = for_examples(draft, draft.examples, measure)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.breaks import cuts_of_rare, rare_categories
-from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
+from ganforge.kinds.tables.codec.categories import MOST, CategoryUnit, fit_categories, grouped
 from ganforge.kinds.tables.codec.codec import TableCodec, Unit, unit_columns
 from ganforge.kinds.tables.codec.computed import fit_computed
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
@@ -76,7 +76,7 @@ def fit_codec(
             units[place] = fit_numbers(by_name[unit.column], sample[unit.column], len(codes), spans, *how, cuts)
             codes[:, place] = units[place].encode(sample)
     for place, unit in enumerate(units):
-        if isinstance(unit, CategoryUnit):
+        if isinstance(unit, CategoryUnit) and len(unit.counts) > MOST:
             units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
     codes = np.stack([unit.encode(sample) for unit in units], axis=1)
     found = [
