@@ -26,7 +26,7 @@ from ganforge.records import Estimate
 
 WAVES = 4  # that stand for the ordered codes of a number in the context, where one for each code learns less from few
 MORE_LAYERS = 1  # of a child's networks than of a parent's: the context comes in through the first (docs/log.md)
-PRIOR = 3.0  # of the squared weights of a generator, in nats for all rows: few rows are soon known by heart
+PRIOR = 5.0  # of the squared weights of a generator, in nats for all rows: few rows are soon known by heart
 SCALE = 0.3  # of the context's first weights: at first a child's own units decide
 
 
