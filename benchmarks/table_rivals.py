@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import venv
@@ -60,10 +59,21 @@ class Rivals:
         return float(self._call("rival_models.py", rival, str(train), str(out), *named)["seconds"])
 
     def score(
-        self, train: Path, test: Path, generated: Path, *, label: str | None = None, only_quality: bool = False
+        self,
+        train: Path,
+        test: Path,
+        generated: Path,
+        *,
+        label: str | None = None,
+        only_quality: bool = False,
+        large: bool = False,
     ) -> dict[str, float]:
-        """The scores of table_scores.py. Args: label as COLUMN=VALUE, the value that counts as positive."""
-        more = [*(["--label", label] if label else []), *(["--quality"] if only_quality else [])]
+        """The scores of table_scores.py, of a large table on a part of it.
+
+        Args: label a column of numbers, or COLUMN=VALUE, the value that counts as positive.
+        """
+        asked = {"--quality": only_quality, "--large": large}
+        more = [*(["--label", label] if label else []), *(name for name, wanted in asked.items() if wanted)]
         return self._call("table_scores.py", str(train), str(test), str(generated), *more)
 
     def _call(self, script: str, *arguments: str) -> dict[str, Any]:
@@ -76,10 +86,17 @@ class Rivals:
 
 def cpu_seconds(*words: object) -> float:
     """Run a process. Returns: its CPU seconds from start to end."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu_and_memory(*words)[0]
+
+
+def cpu_and_memory(*words: object) -> tuple[float, float]:
+    """Run a process. Returns: its CPU seconds from start to end, and the most memory that it held, in GiB."""
+    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+    pid = os.posix_spawn(str(words[0]), [str(word) for word in words], os.environ, file_actions=silent)
+    _, status, usage = os.wait4(pid, 0)
+    if status:
+        raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), [str(word) for word in words])
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
 
 
 def peer_at(folder: str | Path) -> Path:

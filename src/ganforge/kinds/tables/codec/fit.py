@@ -45,17 +45,17 @@ def fit_codec(
     by_name = {column.name: column for column in columns}
     days = daily(rules, by_name)
     units: list[Unit] = []
-    hidden: dict[int, tuple[Plain, NDArray[np.float64]]] = {}
+    hidden: dict[int, Plain] = {}
     kept: list[KeptBack] = []
     for names in unit_columns(columns, rules):
         column, size = by_name[names[0]], len(sample[names[0]])
         if len(names) > 1 or not column.is_number:
             word = len(names) == 1 and column.name not in keys and _holds_words(column)
-            values, rows, *apart = without_rare(*counts[names], rare, has_word=word)
+            values, rows, theirs, their_rows = without_rare(*counts[names], rare, has_word=word)
+            if len(their_rows):
+                hidden[len(units)] = theirs
             units.append(fit_categories(names, values, rows))
-            kept += kept_categories(names, values, rows, apart[1], rare)
-            if len(apart[1]):
-                hidden[len(units) - 1] = apart[0], apart[1]
+            kept += kept_categories(names, values, rows, their_rows, rare)
         elif column.name in computed:
             units.append(fit_computed(column, computed[column.name], sample, spans, inside, rare))
         elif column.name in below:
@@ -78,9 +78,9 @@ def fit_codec(
     for place, unit in enumerate(units):
         if isinstance(unit, CategoryUnit) and len(unit.counts) > MOST:
             units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
-    codes = np.stack([unit.encode(sample) for unit in units], axis=1)
+    codes = np.stack([unit.encode(sample) for unit in units], axis=1) if hidden else codes
     found = [
-        fit_rare(place, unit, *hidden[place], sample, codes, seed)
+        fit_rare(place, unit, hidden[place], sample, codes, seed)
         for place, unit in enumerate(units)
         if isinstance(unit, CategoryUnit) and place in hidden
     ]

@@ -12,8 +12,8 @@ from torch import Tensor
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.generate.likelihood import likelihood_of
 from ganforge.kinds.tables.networks import NEVER, RowLayout
+from ganforge.kinds.tables.reading.arrays import AT_ONCE
 
-AT_ONCE = 8_192  # rows whose likelihood is computed in one pass
 POOL = 8  # completed rows for each one under conditions or with given cells, of which one is kept
 
 Allowed = Callable[[Tensor], Tensor]

@@ -24,6 +24,7 @@ from ganforge.kinds.tables.generate.likelihood import likelihood_game
 from ganforge.kinds.tables.generate.rare_codes import rare_codes
 from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT, LowRankGenerator
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
+from ganforge.kinds.tables.reading.arrays import AT_ONCE
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Network, Recipe
@@ -33,7 +34,7 @@ FEW = 0.25  # half of the rows from a part are given at most this share of their
 MOST_HIDDEN = 0.6  # of the cells of a row, in the task impute: a fifth to a third are usually missing
 WATCHED = 256  # held-out rows that the discriminator scores at each look
 ROUNDS = 6  # of match_shares
-LATENTS, AT_ONCE = 32_768, 8_192  # latents over which shares are averaged; so many in one pass
+LATENTS = 32_768  # over which shares are averaged
 RAREST = 1e-6  # share below which a code is not moved: its logarithm would be noise
 REFEREE_RATE = 1e-3  # learning rate
 REFEREE_WIDTH, REFEREE_DEPTH = 256, 2  # of the referee of an autoregressive generator
