@@ -132,7 +132,7 @@ def evaluate_samples(  # noqa: PLR0913 - three sets of examples, each with what 
     other = _View.of(judge, rivals if rival_examples is None else [rival_examples])
 
     scores = [feature_scores(real_view.features, view.features) for view in (mine, floor, other)]
-    copies = [_copies(seen, real_view, view, train_count) for view in (mine, other)]
+    copies = [_copies(seen, real_view, view, train_count, nouns) for view in (mine, other)]
     table = {name: (scores[0][name], scores[1][name].value, scores[2][name].value) for name in scores[0]}
     table["copying"] = (copies[0].share, copies[0].unseen, copies[1].share.value)
     meanings = {**MEANINGS, **{name: meaning for name, (_, meaning) in (rulers or {}).items()}}
@@ -197,7 +197,7 @@ class _View:
         return cls(features, pixels, judge.classes(features))
 
 
-def _copies(train: _View, real: _View, view: _View, train_count: int | None) -> Copying:
+def _copies(train: _View, real: _View, view: _View, train_count: int | None, nouns: str) -> Copying:
     """Search the first 2,000 for copies; held-out examples calibrate."""
     cut = slice(0, MOST_COPIES)
     return copying(
@@ -206,6 +206,7 @@ def _copies(train: _View, real: _View, view: _View, train_count: int | None) -> 
             Space(train.pixels, real.pixels[cut], view.pixels[cut]),
         ],
         train_count,
+        nouns,
     )
 
 

@@ -111,16 +111,16 @@ def _share(marks: NDArray[np.bool_], alone: NDArray[np.int64]) -> Estimate:
 
 
 FAR = 10  # the neighbour whose distance measures local density
-RARE = 0.01  # the share of unseen real pictures that may look like copies
+RARE = 0.01  # the share of unseen real examples that may look like copies
 SUSPICIOUS = 0.05  # the share of samples from which on copying is suspected
 
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """The result of `copying`. `share`: samples nearer to one training picture than 99 % of unseen real ones."""
+    """The result of `copying`. `share`: samples nearer to one training example than 99 % of unseen real ones."""
 
     share: Estimate
-    unseen: float  # the same share among unseen real pictures, each half judged by the other
+    unseen: float  # the same share among unseen real examples, each half judged by the other
     z: float  # Meehan's C_T in the first space; far below 0 if samples as a whole lie too near
     suspected: bool
     sentence: str
@@ -128,25 +128,25 @@ class Copying:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Pictures as vectors of one kind (judge features, or small pixels): (N, D), (H, D), (M, D)."""
+    """Examples as vectors of one kind (judge features, or small pixels): (N, D), (H, D), (M, D)."""
 
     train: NDArray[np.floating]
     held_out: NDArray[np.floating]
     samples: NDArray[np.floating]
 
 
-def copying(spaces: Sequence[Space], train_count: int | None = None) -> Copying:
-    """Search the samples for copies of training pictures.
+def copying(spaces: Sequence[Space], train_count: int | None = None, nouns: str = "examples") -> Copying:
+    """Search the samples for copies of training examples.
 
-    Args: spaces hold the training pictures that are searched; train_count how many the generator was trained on, by
-        default those. Where only a part is searched, only that part of the copies can be found.
+    Args: spaces hold the training examples that are searched; train_count how many the generator was trained on, by
+        default those; nouns for several of them. Where only a part is searched, only copies of that can be found.
 
-    A picture's closeness is d1 / d10: the distance to its nearest training picture relative to its tenth nearest. A
+    An example's closeness is d1 / d10: the distance to its nearest training example relative to its tenth nearest. A
     plain distance is also small for blurred or simple samples, which are near to everything; a copy is near
-    to ONE picture. (Carlini et al. 2023 normalise likewise.) In each space the threshold is the closeness below which
-    RARE / len(spaces) of the unseen real pictures lie; a sample that is below it in any space counts. Suspected, when
+    to ONE example. (Carlini et al. 2023 normalise likewise.) In each space the threshold is the closeness below which
+    RARE / len(spaces) of the unseen real examples lie; a sample that is below it in any space counts. Suspected, when
     the share's lower end is above what the calibration leaves possible and the share is at least SUSPICIOUS, times the
-    part of the training pictures that was searched.
+    part of the training examples that was searched.
     """
     unseen = [_closeness(space.held_out, space.train) for space in spaces]
     fake = [_closeness(space.samples, space.train) for space in spaces]
@@ -166,36 +166,38 @@ def copying(spaces: Sequence[Space], train_count: int | None = None) -> Copying:
     z = mann_whitney_z(
         nearest(spaces[0].samples, spaces[0].train, 1)[:, 0], nearest(spaces[0].held_out, spaces[0].train, 1)[:, 0]
     )
-    return Copying(share, floor, z, suspected, _sentence(share, floor, suspected, searched, train_count or searched))
+    return Copying(
+        share, floor, z, suspected, _sentence(share, floor, suspected, searched, train_count or searched, nouns)
+    )
 
 
 def mann_whitney_z(fake_distances: NDArray[np.floating], unseen_distances: NDArray[np.floating]) -> float:
-    """Return C_T of Meehan et al. 2020: the standardised rank sum of distances to the training pictures.
-    It is above 0 (farther: underfitting) or below 0 (nearer: copying) relative to unseen real pictures."""
+    """Return C_T of Meehan et al. 2020: the standardised rank sum of distances to the training examples.
+    It is above 0 (farther: underfitting) or below 0 (nearer: copying) relative to unseen real examples."""
     m, n = len(fake_distances), len(unseen_distances)
     u = float(stats.mannwhitneyu(fake_distances, unseen_distances, method="asymptotic").statistic)
     return (u - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12)
 
 
-def _closeness(pictures: NDArray[np.floating], train: NDArray[np.floating]) -> NDArray[np.float64]:
-    distances = nearest(pictures, train, FAR).astype(np.float64)
+def _closeness(examples: NDArray[np.floating], train: NDArray[np.floating]) -> NDArray[np.float64]:
+    distances = nearest(examples, train, FAR).astype(np.float64)
     return distances[:, 0] / np.maximum(distances[:, -1], 1e-12)
 
 
-def _rare(unseen: Sequence[NDArray[np.float64]], pictures: Sequence[NDArray[np.float64]]) -> NDArray[np.bool_]:
-    """Return which pictures are at or below the threshold in any space; at, because repeats have distance 0."""
-    marks = np.zeros(len(pictures[0]), dtype=bool)
-    for u, p in zip(unseen, pictures, strict=True):
+def _rare(unseen: Sequence[NDArray[np.float64]], examples: Sequence[NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """Return which examples are at or below the threshold in any space; at, because repeats have distance 0."""
+    marks = np.zeros(len(examples[0]), dtype=bool)
+    for u, p in zip(unseen, examples, strict=True):
         marks |= p <= np.quantile(u, RARE / len(unseen), method="lower")
     return marks
 
 
-def _sentence(share: Estimate, floor: float, suspected: bool, searched: int, train_count: int) -> str:
+def _sentence(share: Estimate, floor: float, suspected: bool, searched: int, train_count: int, nouns: str) -> str:
     among = f" (among {searched:,} of the {train_count:,} that it was trained on)" if searched < train_count else ""
     numbers = (
-        f"{share.value:.1%} of the samples lie unusually close to one training picture{among}; "
-        f"of real pictures that were never shown, {floor:.1%} do."
+        f"{share.value:.1%} of the samples lie unusually close to one of the training {nouns}{among}; "
+        f"of real {nouns} that were never shown, {floor:.1%} do."
     )
     if suspected:
-        return numbers + " That is far more than chance: the generator returns training pictures."
-    return numbers + " There is no sign that training pictures are copied."
+        return f"{numbers} That is far more than chance: the generator returns training {nouns}."
+    return f"{numbers} There is no sign that training {nouns} are copied."

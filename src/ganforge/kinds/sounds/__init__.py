@@ -17,6 +17,7 @@ SUFFIXES = (
     ".wve", ".voc", ".sph", ".nist",
 )  # fmt: skip
 """Of the sound files that every verb reads."""
+BUILT_IN = {"instruments": "600 sounds of three synthetic instruments, half a second each"}
 FOLDERS, FILES = 20, 50  # within a folder that are searched for a sound
 
 
@@ -73,7 +74,7 @@ KIND = Kind(
     noun="sound",
     nouns="sounds",
     forms="sounds (.wav, .flac, .mp3, .ogg)",
-    built_in={},
+    built_in=BUILT_IN,
     tasks={
         "generate": "ganforge.kinds.sounds.generate.task:Generate",
         "vocode": "ganforge.kinds.sounds.vocode.task:Vocode",

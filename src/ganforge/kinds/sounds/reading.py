@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from ganforge.core.cache import kept
 from ganforge.core.files import check_folder, read_json_file, write_folder
 from ganforge.errors import DataError, RunError
-from ganforge.kinds.sounds import SUFFIXES
+from ganforge.kinds.sounds import BUILT_IN, SUFFIXES
+from ganforge.kinds.sounds.instruments import instruments
 from ganforge.kinds.sounds.sound_file import CONTAINERS, SMALLEST, Header, blocks_of, read_header
 
 VERSION = 1  # of decoded sounds in the cache: a new number invalidates old ones
@@ -114,7 +115,8 @@ def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False,
     Raises: DataError if nothing can be read, all is silent, or they are too few; StorageError if the cache cannot be
         written.
     """
-    listing = list_sounds(Path(source).expanduser())
+    root = instruments() if source in BUILT_IN else Path(source).expanduser()
+    listing = list_sounds(root)
     headers, skipped = _headers(listing.files)
     if not headers:
         raise DataError(f"None of the {len(listing.files)} sounds of {source!r} can be read.", skipped[0] + ".")
@@ -168,7 +170,8 @@ def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False,
         "skipped_count": len(skipped),
     }
     passport["warnings"] = [*_warnings(passport, chosen), *listing.others[:MOST_NAMED]]
-    digest = hashlib.sha256(json.dumps([chosen, [[one["name"], one["sha256"]] for one in files]]).encode()).hexdigest()
+    inside = [[os.path.relpath(one["name"], root), one["sha256"]] for one in files]
+    digest = hashlib.sha256(json.dumps([chosen, inside]).encode()).hexdigest()
     return Sounds(chosen, train, held_out, names, digest, passport)
 
 
