@@ -26,6 +26,7 @@ from ganforge.kinds.tables.codec.computed import (
 )
 from ganforge.kinds.tables.codec.gaps import GapUnit, gap_content, read_gap
 from ganforge.kinds.tables.codec.identifiers import check_pattern, read_ranges
+from ganforge.kinds.tables.codec.joint import JointUnit, joint_content, read_joint
 from ganforge.kinds.tables.codec.numbers import (
     Codes,
     NumberUnit,
@@ -38,18 +39,20 @@ from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, 
 from ganforge.kinds.tables.reading.numeric_dates import FORMS
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, on_grid, seen_in
 from ganforge.kinds.tables.rules.expressions import columns_of
+from ganforge.kinds.tables.rules.narrowing import narrowed
 from ganforge.kinds.tables.rules.rules import (
     Computed,
     Fixed,
+    Joint,
     Rule,
     computed_of,
+    joint_of,
     lowers_of,
-    narrowed,
     parse_rules,
     rule_in_words,
 )
 
-Unit = NumberUnit | CategoryUnit | GapUnit | ComputedUnit
+Unit = NumberUnit | CategoryUnit | GapUnit | ComputedUnit | JointUnit
 AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
@@ -198,7 +201,7 @@ def decode_unit(
 ) -> dict[str, NDArray[Any]]:
     """Decode the columns of one unit. Args: codes (N,); plain the columns (N,) that are decoded; others as `decode`."""
     match unit:
-        case NumberUnit():
+        case NumberUnit() | JointUnit():
             return unit.decode(codes, asked, random)
         case CategoryUnit():
             return unit.decode(codes, asked, random, complete=complete)
@@ -213,7 +216,7 @@ def type_of(value: object) -> Any:
 
 def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple[str, ...]]:
     """Return the columns of each unit, in an order of decoding: lower columns and bases come first."""
-    fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed) for name in rule.columns}
+    fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed | Joint) for name in rule.columns}
     lowers, computed = lowers_of(rules), computed_of(rules)
     order: list[tuple[str, ...]] = []
 
@@ -284,11 +287,13 @@ def _check_parts(codec: TableCodec) -> None:
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
         read_ranges(column.unused)
     computed = computed_of(codec.rules)
+    joint = joint_of(codec.rules)
     for unit in codec.units:
         name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMBERS
         lowers = lowers_of(codec.rules).get(name, ()) if numeric else ()
         plain = ComputedUnit if name in computed else NumberUnit
-        right = isinstance(unit, GapUnit if lowers else plain if numeric else CategoryUnit)
+        joined = JointUnit if unit.columns in joint else CategoryUnit
+        right = isinstance(unit, GapUnit if lowers else plain if numeric else joined)
         if not right or (isinstance(unit, GapUnit) and unit.lowers != lowers):
             raise ValueError(f"the unit of {name!r} is of another kind than its column and rules")
 
@@ -299,6 +304,8 @@ def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
             return {"kind": "numbers", **numbers_content(unit, name, arrays)}
         case ComputedUnit():
             return {"kind": "computed", **computed_content(unit, name, arrays)}
+        case JointUnit():
+            return {"kind": "joint", **joint_content(unit, name, arrays)}
         case GapUnit():
             return {"kind": "gap", **gap_content(unit, name, arrays)}
         case CategoryUnit():
@@ -314,7 +321,12 @@ def _unit(
 ) -> Unit:
     if content["kind"] == "computed":
         return read_computed(content, name, arrays, computed)
-    readers: dict[str, Callable[..., Unit]] = {"numbers": read_numbers, "gap": read_gap, "categories": _categories}
+    readers: dict[str, Callable[..., Unit]] = {
+        "numbers": read_numbers,
+        "gap": read_gap,
+        "categories": _categories,
+        "joint": read_joint,
+    }
     if content["kind"] not in readers:
         raise ValueError(f"there is no unit of kind {content['kind']!r}")
     return readers[content["kind"]](content, name, arrays)

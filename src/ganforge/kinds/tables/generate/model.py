@@ -29,7 +29,7 @@ from ganforge.kinds.tables.generate.anomaly import score_table
 from ganforge.kinds.tables.generate.balance import Part, balanced_parts, blocks_of_parts, fair_parts
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.game import build_row_networks
-from ganforge.kinds.tables.generate.latents import LatentRows, allowed_codes
+from ganforge.kinds.tables.generate.latents import LatentRows, shares_met
 from ganforge.kinds.tables.generate.predict import predict_table
 from ganforge.kinds.tables.generate.rare import rare_conditions
 from ganforge.kinds.tables.generate.seeds import SeededRows
@@ -215,7 +215,7 @@ class RowModel:
         referee, layout, chain = self.network.referee, self.layout, self.chain
         count = self.candidates if referee is not None else 1
         if chain:
-            restricted = {place: partial(allowed_codes, self.codec, place, asked[place]) for place in asked}
+            restricted = {place: partial(shares_met, self.codec, place, asked[place]) for place in asked}
             rows = chain.draw(BLOCK, random, restricted, count)
         else:
             by_latent = LatentRows(self.network.generator, self.layout, self.codec, self.latent_size, self.temperature)

@@ -30,12 +30,14 @@ from ganforge.kinds.tables.linked.task import LinkedJob, join_tables, plan_table
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
 from ganforge.kinds.tables.measures.kept_back import with_kept_back
+from ganforge.kinds.tables.measures.places import with_places
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import begin, choose_rows, choose_values, plan_rows
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.checks import broken
+from ganforge.kinds.tables.rules.rules import joint_of
 from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
@@ -129,6 +131,8 @@ class GenerateRows(Task):
         samples = job.model(product).draw(count, seed=2)
         label = None if job.recipe.ask.label == "none" else job.recipe.ask.label
         found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
+        sides = table.train_rows, table.held_out_rows, samples
+        found = with_places(found, run, *sides, columns, joint_of(table.codec.rules))
         first_rows = first_rows_of(samples, columns)
         rules = broken(table.codec.rules, samples, table.train_rows, columns)
         write_figures(run, found.facts, table.train_rows, samples, columns)

@@ -1,12 +1,11 @@
 """Rules that hold in every training row and are worth keeping: found, not asked for.
 
 Only rules that hardly hold by chance are named: an order of datetimes, or of numbers with such names; a category that
-determines another one, unlike independent columns; identifiers that never occur twice.
+determines another one, unlike independent columns; coordinates; identifiers that never occur twice.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.rules.checks import on_one_scale
+from ganforge.kinds.tables.rules.coordinates import find_coordinates, words_of
 from ganforge.kinds.tables.rules.relations import find_relations, listed
 from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique
 
@@ -43,14 +43,18 @@ def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]
     Args: plain the training rows, or many of them, (N,) each.
     """
     orders = list(_orders(plain, columns))
-    relations = find_relations(
-        plain, columns, frozenset(name for rule, _ in orders for name in (rule.lower, rule.upper))
-    )
+    ordered = frozenset(name for rule, _ in orders for name in (rule.lower, rule.upper))
+    joint = find_coordinates(plain, columns)
+    placed = {name for rule, _ in joint for name in rule.columns}
+    relations = [
+        (rule, why) for rule, why in find_relations(plain, columns, ordered) if rule.exact or rule.target not in placed
+    ]
     computed = {rule.target for rule, _ in relations}
     deciding = list(_deciding(plain, [column for column in columns if column.name not in computed]))
     fixed = {name for rule, _ in deciding for name in rule.columns}
     orders = [(rule, why) for rule, why in orders if not {rule.lower, rule.upper} & fixed]
-    return [*orders, *relations, *deciding, *_identifiers(plain, columns)]
+    joint = [(rule, why) for rule, why in joint if not {*rule.columns} & (computed | fixed | ordered)]
+    return [*orders, *relations, *deciding, *joint, *_identifiers(plain, columns)]
 
 
 def find_large_keys(plain: Plain, columns: Sequence[Column]) -> list[str]:
@@ -101,14 +105,9 @@ def _comparable(lower: Column, upper: Column) -> bool:
         return (lower.zone is None) == (upper.zone is None)
     if lower.kind not in ("integer", "decimal") or upper.kind not in ("integer", "decimal"):
         return False
-    low, high = _words_of(lower.name), _words_of(upper.name)
+    low, high = words_of(lower.name), words_of(upper.name)
     changed = [(a, b) for a, b in zip(low, high, strict=False) if a != b]
     return len(low) == len(high) and len(changed) == 1 and LOW_WORDS.get(changed[0][0]) == changed[0][1]
-
-
-def _words_of(name: str) -> list[str]:
-    """Split a name: `StartAge`, `start_age` and `start age` are all [start, age]."""
-    return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
 
 def _rows_in_order(plain: Plain, lower: str, upper: str, columns: Mapping[str, Column]) -> int:
