@@ -2,14 +2,14 @@
 
 Neither was made with a method in mind; what they hold is what tables of surveys, sensors and trips hold.
 
-wide_table    hidden factors, one for every twelve columns; each column hangs on three of them, and every fourth one also
-              on the column before it. Of twenty columns eleven are numbers (normal, log-normal with cents, counts, mostly
-              zero, or heavy-tailed), six are categories of 2 to 30 words, one is a truth, one a day and one an hour of
-              some day. A third of the columns miss cells, the more the higher a factor. The first column is `label`,
-              yes or no.
-trips_table   a fleet's trips: a moment with rush hours and seasons, two of 260 zones, distance, minutes, fare, tip, and how
-              it was paid. Distance hangs on both zones, minutes on distance and hour, the fare on both, the tip on the
-              fare and on how it was paid.
+wide_table    hidden factors, one for every twelve columns; each column hangs on three of them, and every fourth one on
+              the column before it as well. Of twenty columns eleven are numbers (normal, log-normal with cents, counts,
+              mostly zero, or heavy-tailed), six are categories of 2 to 30 words, one is a truth, one a day and one a
+              moment. A third of the columns miss cells, the more the higher a factor. The first column is `label`, yes
+              or no.
+trips_table   a fleet's trips: a moment with rush hours and seasons, two of 260 zones, distance, minutes, fare, tip, and
+              how it was paid. Distance hangs on both zones, minutes on distance and hour, the fare on both, the tip on
+              the fare and on how it was paid.
 
     python benchmarks/seeded_tables.py wide OUT.parquet ROWS COLUMNS [SEED]
     python benchmarks/seeded_tables.py trips OUT.parquet ROWS [SEED]

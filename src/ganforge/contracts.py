@@ -201,9 +201,7 @@ class Game:
     def __post_init__(self) -> None:
         names = [player.name for player in self.players]
         if len(set(names)) != len(names) or self.product not in names:
-            raise ValueError(
-                f"players need distinct names, one of them the product: received {names}, {self.product!r}"
-            )
+            raise ValueError(f"players need distinct names, one of them the product: {names}, {self.product!r}")
 
     @property
     def product_player(self) -> Player:
@@ -227,11 +225,13 @@ class NetworkPair(Protocol):
 
 
 class Observer(Protocol):
-    """An observer of a run, which never changes it."""
+    """An observer of a run, which never changes it. A subclass of this hears what it has a method for."""
 
-    def record(self, record: Record) -> None: ...
+    def record(self, record: Record) -> None:
+        return
 
-    def event(self, event: Mapping[str, Any]) -> None: ...
+    def event(self, event: Mapping[str, Any]) -> None:
+        return
 
 
 # ---- task -----------------------------------------------------------------------------------------------------------

@@ -95,6 +95,7 @@ def test_a_batch_whose_examples_are_tied_together_is_not_split() -> None:
         refuse_coupled("r3gan", **way)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("average")
 def test_pieces_are_refused_while_planning_and_processes_before_anything_is_written() -> None:
     with pytest.raises(RecipeError, match="pieces is 2"):

@@ -97,7 +97,7 @@ def same(one: Plain, other: Plain) -> bool:
     return one.keys() == other.keys() and all(pd.Series(one[name]).equals(pd.Series(other[name])) for name in one)
 
 
-@pytest.mark.parametrize("where", [(), ("y=b", "start<=50")])
+@pytest.mark.parametrize("where", [(), pytest.param(("y=b", "start<=50"), marks=pytest.mark.slow)])
 def test_the_first_rows_do_not_depend_on_how_many_are_drawn(rows: Trained, where: tuple[str, ...]) -> None:
     model = rows.model
     conditions = model.conditions(where)

@@ -83,7 +83,7 @@ def _train(
         crew.check(job.recipe)
         with founded(run, request.source, force=force) as folder:
             _write_beginning(folder, job, given=None if isinstance(source, str | Path) else Path(request.source))
-            tell.begin(folder, _observers(folder, observers, tensorboard))
+            tell.observers, tell.run = _observers(folder, observers, tensorboard), folder  # the job keeps this one
             for sentence in job.passport.get("warnings", ()):
                 tell("warned", sentence=sentence)
             return _go(folder, job, tell, crew)

@@ -25,7 +25,7 @@ from ganforge.diagnosis.diversity import (
 from ganforge.diagnosis.gradients import exploding, not_finite, starved, too_short, vanishing
 from ganforge.diagnosis.history import Trend, trend
 from ganforge.errors import refused
-from ganforge.records import Check, Finding, History
+from ganforge.records import SEVERITIES, Check, Finding, History
 
 CHECKS: Final[dict[str, Check]] = {
     "not_finite": not_finite,
@@ -61,8 +61,6 @@ OF_A_GAME: Final = frozenset(
 )
 """Ailments of a game against a discriminator. A run without one cannot have them."""
 
-_SEVERITIES = ("critical", "warning", "note")
-
 
 def checks_of(history: History) -> tuple[str, ...]:
     """Return the names of the checks that a history can be asked: those of a game only where it has been one."""
@@ -78,7 +76,7 @@ def diagnose(history: History, asked: Collection[str] = CHECKS) -> tuple[Finding
     with refused("The history of the run"):
         found = [check(history) for name, check in CHECKS.items() if name in asked]
         findings = [finding for finding in found if finding is not None]
-    return tuple(sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity)))
+    return tuple(sorted(findings, key=lambda finding: list(SEVERITIES).index(finding.severity)))
 
 
 __all__ = ["CHECKS", "OF_A_GAME", "Trend", "checks_of", "diagnose", "trend"]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from ganforge.contracts import Levers
 from ganforge.engine.checkpoint import State
 from ganforge.engine.guard_ladders import IN_EVERY_RECORD, LADDERS, SHAPELESS, UNMISTAKABLE, Memory, Rung, Trial
+from ganforge.recipe import MOST_AUGMENTATION
 from ganforge.records import Finding, History, Record
 
 WAIT_LOOKS = 2  # until an action is judged: the first look after it may still show what was before
@@ -29,7 +30,7 @@ EXAMINED = 20  # how often the diagnosis reads the first records, and each doubl
 SLOWEST, WEAKEST, STRONGEST = 1e-3, 1e-3, 64.0  # how far levers go
 LONGEST_AVERAGE = 0.2  # of the run
 SHORTEST_AVERAGE = 0.05  # of the run, once it is made longer: what the plans give
-MOST_AUGMENTATION, AUGMENTATION_STEP = 0.8, 0.1
+AUGMENTATION_STEP = 0.1
 TARGET = 0.5  # of how far unseen real data falls towards fake: see `_memorised`
 TIMES = {"seconds": 0.0, "examples_per_second": 1.0, "waiting": 0.0, "attempt": 0}  # what must not affect any decision
 

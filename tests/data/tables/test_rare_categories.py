@@ -144,3 +144,17 @@ def test_a_small_table_keeps_its_categories(rows: int, tmp_path: Path) -> None:
     table = table_of(frame, tmp_path, rare=2)
     counts: Any = pd.Series(table.train_rows["a"]).value_counts()
     assert set(counts[counts > 1].index) <= set(drawn_from(table, 5_000)["a"]) <= {*counts[counts > 1].index, RARE}
+
+
+def test_a_value_that_is_the_word_already_takes_the_rare_ones(tmp_path: Path) -> None:
+    frame = people()
+    frame.loc[:1_199, "job"] = [f"job {n // 3}" for n in range(1_200)]
+    frame.loc[1_200:1_399, "job"] = RARE
+    drawn = drawn_from(table_of(frame, tmp_path, rare=5), DRAWN)["job"]
+    assert np.mean(drawn == RARE) == pytest.approx(1_400 / ROWS, abs=0.015)
+
+
+def test_a_number_of_rows_that_no_value_has_leaves_the_word(tmp_path: Path) -> None:
+    frame = people().assign(yes=np.arange(ROWS) % 3 == 0)
+    drawn = drawn_from(table_of(frame, tmp_path, rare=10**9), 2_000)
+    assert set(drawn["job"]) == {RARE} and len(set(drawn["yes"])) == 1 and len(set(drawn["z"])) <= 2

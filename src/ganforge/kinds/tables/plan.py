@@ -14,11 +14,11 @@ from torch import nn
 
 from ganforge.contracts import Feed, Game, Task, Tell
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
 from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
 from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
+from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
@@ -101,6 +101,7 @@ GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 0.5
 LOOKS_ALONE, PATIENCE_ALONE = 10, 6  # of a generator that learns by likelihood, which hardly varies by chance
+LOOKS_SHARED, SECONDS_PER_COLUMN = 5, 0.01  # of one of many columns, of which each look takes the more
 PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that still improved (docs/log.md)
 REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _choose_referee
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
@@ -206,7 +207,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     _begin_learning(draft)
     network = _choose_network(draft, table)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
-    if network.name == AUTOREGRESSIVE:
+    if network.name in UNIT_AFTER_UNIT:
         choose_learning_alone(draft, BATCH, len(table.train))
     else:
         _choose_game(draft, table)
@@ -262,7 +263,7 @@ def _choose_game(draft: Draft, table: Table) -> None:
 def _choose_network(draft: Draft, table: Table) -> Network:
     if draft.task.name == "generate":
         alone, why = learns_alone(draft, table)
-        return choose_network_alone(draft, why) if alone else _choose_game_network(draft, why)
+        return choose_network_alone(draft, why, table.codec.sizes) if alone else _choose_game_network(draft, why)
     return _choose_game_network(draft, "residual layers that complete a row from whatever is given of it")
 
 
@@ -306,8 +307,12 @@ def _choose_length(draft: Draft, train: Feed, tell: Tell, build: Callable[[Recip
 
     tell("timing", size=draft.request.size or "small")
     choose_pieces(draft, train, build=build)
-    alone = draft[Network].name == AUTOREGRESSIVE
+    alone = draft[Network].name in UNIT_AFTER_UNIT
     pace, patience = (PACE_ALONE, PATIENCE_ALONE) if alone else (PACE, PATIENCE_LOOKS)
+    if draft[Network].name == LOW_RANK:
+        pace = replace(
+            PACE_SHARED, seconds_per_look=SECONDS_PER_LOOK + SECONDS_PER_COLUMN * train.tensors["x"].shape[1]
+        )
     if draft.examples is not None:
         span = for_examples(draft, draft.examples, measure)
         if not alone:
@@ -378,4 +383,9 @@ PACE_ALONE = replace(
     PACE,
     marks=lambda seconds: tuple(number / LOOKS_ALONE for number in range(LOOKS_ALONE + 1)),
     why_marks="often enough to keep the model from before it knew the rows by heart",
+)
+PACE_SHARED = replace(
+    PACE_ALONE,
+    marks=lambda seconds: tuple(number / LOOKS_SHARED for number in range(LOOKS_SHARED + 1)),
+    why_marks="a few: each draws, measures and compares all of many columns",
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.breaks import cuts_of_rare, rare_categories
-from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
+from ganforge.kinds.tables.codec.categories import MOST, CategoryUnit, fit_categories, grouped
 from ganforge.kinds.tables.codec.codec import TableCodec, Unit, unit_columns
 from ganforge.kinds.tables.codec.computed import fit_computed
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
@@ -47,7 +47,7 @@ def fit_codec(
     by_name = {column.name: column for column in columns}
     days = daily(rules, by_name)
     units: list[Unit] = []
-    hidden: dict[int, tuple[Plain, NDArray[np.float64]]] = {}
+    hidden: dict[int, Plain] = {}
     kept: list[KeptBack] = []
     for names in unit_columns(columns, rules):
         column, size = by_name[names[0]], len(sample[names[0]])
@@ -55,11 +55,11 @@ def fit_codec(
             units.append(fit_joint((column, by_name[names[1]]), sample, spans, rare, seed))
         elif len(names) > 1 or not column.is_number:
             word = len(names) == 1 and column.name not in keys and _holds_words(column)
-            values, rows, *apart = without_rare(*counts[names], rare, has_word=word)
+            values, rows, theirs, their_rows = without_rare(*counts[names], rare, has_word=word)
+            if len(their_rows):
+                hidden[len(units)] = theirs
             units.append(fit_categories(names, values, rows))
-            kept += kept_categories(names, values, rows, apart[1], rare)
-            if len(apart[1]):
-                hidden[len(units) - 1] = apart[0], apart[1]
+            kept += kept_categories(names, values, rows, their_rows, rare)
         elif column.name in computed:
             units.append(fit_computed(column, computed[column.name], sample, spans, inside, rare))
         elif column.name in below:
@@ -72,10 +72,10 @@ def fit_codec(
             units.append(fit_numbers(column, sample[column.name], size, spans, inside, rare))
         if isinstance(units[-1], NumberUnit | GapUnit) and column.name not in keys:
             kept += kept_numbers(column.name, sample[column.name], rare)
-    _fit_again(units, by_name, sample, settings, keys, seed)
-    codes = np.stack([unit.encode(sample) for unit in units], axis=1)
+    codes = _fit_again(units, by_name, sample, settings, keys, seed)
+    codes = np.stack([unit.encode(sample) for unit in units], axis=1) if hidden else codes
     found = [
-        fit_rare(place, unit, *hidden[place], sample, codes, seed)
+        fit_rare(place, unit, hidden[place], sample, codes, seed)
         for place, unit in enumerate(units)
         if isinstance(unit, CategoryUnit) and place in hidden
     ]
@@ -86,8 +86,11 @@ def fit_codec(
 
 def _fit_again(
     units: list[Unit], columns: Mapping[str, Column], sample: Plain, settings: RowSettings, keys: set[str], seed: int
-) -> None:
-    """Fit again what depends on the codes of other units: spans around rare categories, and groups of categories."""
+) -> NDArray[np.int32]:
+    """Fit again what depends on the codes of other units: spans around rare categories, and groups of categories.
+
+    Returns: the codes (N, U) of the sample before categories were grouped.
+    """
     codes = np.stack([unit.encode(sample) for unit in units], axis=1)
     groups = rare_categories([codes[:, place] for place, unit in enumerate(units) if isinstance(unit, CategoryUnit)])
     for place, unit in enumerate(units):
@@ -97,8 +100,9 @@ def _fit_again(
             units[place] = fit_numbers(column, values, len(codes), settings.spans, *how, cuts)
             codes[:, place] = units[place].encode(sample)
     for place, unit in enumerate(units):
-        if isinstance(unit, CategoryUnit):
+        if isinstance(unit, CategoryUnit) and len(unit.counts) > MOST:
             units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
+    return codes
 
 
 def _within(columns: Sequence[Column], rules: Sequence[Rule]) -> list[Column]:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.codec.categories import CategoryUnit, places_of
 
 RARE = "(rare)"  # the word for rare values where they are so many that frequent ones would become too frequent
@@ -30,7 +31,6 @@ class RareCategories:
 
     unit: int
     values: Plain
-    counts: Counts  # (R,) training rows of each
     codes: NDArray[np.int32]
 
     def into(self, codes: NDArray[np.int32], columns: tuple[str, ...], plain: Plain) -> None:
@@ -46,34 +46,35 @@ def without_rare(values: Plain, counts: Counts, rare: int, *, has_word: bool) ->
     Where rare values have more rows than MOST_REPLACED, RARE is one of the values, if the column can hold the word. If
     not, at least half of the rows keep their value: fewer values count as rare, or none. A missing one never does.
     """
-    gone = np.all([pd.isna(column) for column in values.values()], axis=0)
+    gone, total = np.all([pd.isna(column) for column in values.values()], axis=0), counts.sum()
+    if not has_word:
+        sizes, times = np.unique(counts[~gone], return_counts=True)
+        bearable = sizes[np.cumsum(sizes * times) <= MOST_LOST * total]
+        rare = min(rare, int(bearable.max(initial=0)) + 1)
     few = (counts < rare) & ~gone
-    total = counts.sum()
-    while not has_word and few.any() and counts[few].sum() > MOST_LOST * total:
-        rare -= 1
-        few = (counts < rare) & ~gone
     kept, hidden = ({name: column[mask] for name, column in values.items()} for mask in (~few, few))
     mine, theirs = counts[~few], counts[few]
-    if has_word and theirs.sum() > MOST_REPLACED * total:
+    if has_word and theirs.sum() > MOST_REPLACED * total and not any(RARE in column for column in kept.values()):
         kept = {name: np.append(column, np.array([RARE], object)) for name, column in kept.items()}
         mine = np.append(mine, theirs.sum())
     return kept, mine, hidden, theirs
 
 
 def fit_rare(
-    place: int, unit: CategoryUnit, hidden: Plain, counts: Counts, sample: Plain, codes: NDArray[np.int32], seed: int
+    place: int, unit: CategoryUnit, hidden: Plain, sample: Plain, codes: NDArray[np.int32], seed: int
 ) -> RareCategories:
     """Choose the code that stands for each rare value.
 
-    Args: place of the unit; hidden (R,) rare values, and their rows; sample training rows (N,) of codes (N, U).
+    Args: place of the unit; hidden (R,) rare values; sample training rows (N,), and their codes (N, U).
     """
+    count = len(hidden[unit.columns[0]])
     if len(unit.columns) == 1 and RARE in unit.values[unit.columns[0]]:
         word = unit.encode({unit.columns[0]: np.array([RARE], object)})
-        return RareCategories(place, hidden, counts, np.repeat(word, len(counts)))
-    random, ratios = np.random.default_rng(seed), _log_ratios(place, unit, codes)
+        return RareCategories(place, hidden, np.repeat(word, count))
+    random, ratios = np.random.default_rng(seed_for(seed, "data/table/rare")), _log_ratios(place, unit, codes)
     which = places_of(unit.columns, hidden, {name: sample[name] for name in unit.columns})
     chosen = []
-    for first in range(0, len(counts), AT_ONCE):
+    for first in range(0, count, AT_ONCE):
         part = {name: values[first : first + AT_ONCE] for name, values in hidden.items()}
         logits = np.log(_rows_alike(unit, part))  # (R', K)
         rows = np.flatnonzero((which >= first) & (which < first + len(logits)))
@@ -84,7 +85,7 @@ def fit_rare(
         times = np.bincount(which[rows] - first, minlength=len(logits))
         np.add.at(logits, which[rows] - first, goes / times[which[rows] - first, None])
         chosen.append((logits + random.gumbel(size=logits.shape)).argmax(axis=1).astype(np.int32))
-    return RareCategories(place, hidden, counts, np.concatenate(chosen))
+    return RareCategories(place, hidden, np.concatenate(chosen))
 
 
 def _rows_alike(unit: CategoryUnit, hidden: Plain) -> Counts:

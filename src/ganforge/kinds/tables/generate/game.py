@@ -16,13 +16,15 @@ from torch import Tensor, nn
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import Draws, generator_for, seed_for
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.likelihood import likelihood_game
 from ganforge.kinds.tables.generate.rare_codes import rare_codes
+from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT, LowRankGenerator
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
+from ganforge.kinds.tables.reading.arrays import AT_ONCE
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Network, Recipe
@@ -32,7 +34,7 @@ FEW = 0.25  # half of the rows from a part are given at most this share of their
 MOST_HIDDEN = 0.6  # of the cells of a row, in the task impute: a fifth to a third are usually missing
 WATCHED = 256  # held-out rows that the discriminator scores at each look
 ROUNDS = 6  # of match_shares
-LATENTS, AT_ONCE = 32_768, 8_192  # latents over which shares are averaged; so many in one pass
+LATENTS = 32_768  # over which shares are averaged
 RAREST = 1e-6  # share below which a code is not moved: its logarithm would be noise
 REFEREE_RATE = 1e-3  # learning rate
 REFEREE_WIDTH, REFEREE_DEPTH = 256, 2  # of the referee of an autoregressive generator
@@ -49,8 +51,10 @@ def build_row_networks(
     """
     units = tuple(sizes)
     width, depth = network.need("width"), network.need("depth")
-    if network.name == AUTOREGRESSIVE:
-        return AutoregressiveGenerator(units, width, depth, rare), RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
+    if network.name in UNIT_AFTER_UNIT:
+        shared = network.name == LOW_RANK
+        alone = LowRankGenerator(units, width, depth) if shared else AutoregressiveGenerator(units, width, depth, rare)
+        return alone, RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
     return RowGenerator(units, network.need("latent_size"), width, depth), RowDiscriminator(units, 2 * width, depth)
 
 
@@ -62,10 +66,11 @@ def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Fee
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
-    if isinstance(generator, AutoregressiveGenerator):
-        generator.start_from(code_shares(codec.sizes, train), *rare_codes(codec, train))
+    shares = code_shares(codec.sizes, train)
+    if isinstance(generator, AutoregressiveGenerator) and not isinstance(generator, LowRankGenerator):
+        generator.start_from(shares, *rare_codes(codec, train))
     else:
-        generator.start_from(code_shares(codec.sizes, train))
+        generator.start_from(shares)
     for network in (generator, discriminator):
         network.to(recipe.compute.device)
     if isinstance(generator, AutoregressiveGenerator):

@@ -19,7 +19,7 @@ from ganforge.contracts import Observer, Plain
 from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.computed import unreachable
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
@@ -347,20 +347,20 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
         if not isinstance(candidates, int) or not 1 <= candidates <= MOST_CANDIDATES:
             raise ValueError(f"it draws {candidates!r} candidates for each row")
         declared = read_declared(folder / WEIGHTS)
-        judged = any(name.startswith("network/referee.") for name in declared)
+        judged, bound = any(name.startswith("network/referee.") for name in declared), "network/apart" in declared
         counted = declared.get("network/generator.rare")
         rare = next(iter(counted.shape), None) if counted else None
 
         def build() -> RowProduct:
             generator, referee = build_row_networks(network, codec.sizes, rare)
-            width = RowLayout(codec.sizes).width if network.name == AUTOREGRESSIVE else None
+            width = RowLayout(codec.sizes).width if bound else None
             apart = torch.zeros(width, width, dtype=torch.bool) if width else None
             return RowProduct(generator, referee if judged else None, apart)
 
         product = built(folder, build, "network/").to(device)
         generator = product.generator
         if isinstance(generator, AutoregressiveGenerator) and not bool(
-            ((generator.rare >= 0) & (generator.rare < generator.told.shape[1])).all()
+            ((generator.rare >= 0) & (generator.rare < generator.ratios.shape[1])).all()
         ):
             raise ValueError("its rare codes are not among those of its columns")
     return RowModel(product, network.latent_size or 0, codec, candidates, content["task"])

@@ -24,7 +24,7 @@ from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.complete import exact, fill, opened, plain_like, written_parts
-from ganforge.kinds.tables.reading.arrays import blank, from_plain, joined, row_count, take
+from ganforge.kinds.tables.reading.arrays import AT_ONCE, blank, from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.write import check_table_place
@@ -36,7 +36,6 @@ from ganforge.kinds.tables.rules.values import seen_range, write_number
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
 
-AT_ONCE = 8_192  # rows
 NEVER = 1e6  # taken from the score of a row that breaks a rule
 CANDIDATES = 6  # completed rows of which conditions and the referee take one
 

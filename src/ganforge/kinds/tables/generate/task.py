@@ -16,7 +16,7 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
@@ -27,6 +27,7 @@ from ganforge.kinds.tables.generate.likelihood import held_out_likelihood
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.linked.source import holds_several
 from ganforge.kinds.tables.linked.task import LinkedJob, join_tables, plan_tables, reopen_tables
+from ganforge.kinds.tables.low_rank import UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
 from ganforge.kinds.tables.measures.kept_back import with_kept_back
@@ -85,7 +86,7 @@ class GenerateRows(Task):
 
     def page_of(self, recipe: Recipe) -> Page:
         """Return the words for a run: of a game of two, or of a generator that learns alone."""
-        return ALONE if recipe.network.name == AUTOREGRESSIVE else self.page
+        return ALONE if recipe.network.name in UNIT_AFTER_UNIT else self.page
 
     def plan(self, request: Request, tell: Tell) -> RowsJob | LinkedJob:
         """Open the table, or two, and choose everything that the person did not. Raises: DataError, RecipeError."""
@@ -139,7 +140,7 @@ class GenerateRows(Task):
         verdict = found.verdict
         if found.facts["copying_suspected"] and job.recipe.section(RowSettings).values == "seen":
             verdict = replace(verdict, sentences=(*verdict.sentences, SMOOTHER))
-        if job.recipe.network.name == AUTOREGRESSIVE and not job.recipe.section(RowSettings).referee:
+        if job.recipe.network.name in UNIT_AFTER_UNIT and not job.recipe.section(RowSettings).referee:
             verdict = replace(verdict, sentences=(*verdict.sentences, BY_LIKELIHOOD), adversarial_helps=None)
         return replace(
             found,
@@ -214,8 +215,9 @@ class RowsJob(Job):
             match_shares(product, layout, shares, self.recipe.network.need("latent_size"), self.recipe.seed)
         if self.recipe.section(RowSettings).referee:
             referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
-        if isinstance(product, AutoregressiveGenerator):
-            apart = pairs_apart(table.codec, table.train, self.recipe.section(RowSettings).need("unseen"))
+        unseen = self.recipe.section(RowSettings).unseen
+        if isinstance(product, AutoregressiveGenerator) and unseen:
+            apart = pairs_apart(table.codec, table.train, unseen)
             if pairs := int(apart.sum()) // 2:
                 lost = share_apart(apart, table.codec, table.held_out)
                 self.tell(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,7 @@ def find_link(frames: Frames) -> Link:
         why = f"found: {link.key} names each row of {link.parent}, every {link.reference} of {link.child} is one of "
         return Link(link.child, link.reference, link.parent, link.key, f"{why}them, {names}")
     if not found:
+        _refuse_several_columns(frames)
         first, second = list(frames)[:2]
         raise DataError(
             f"No column of {first!r} or {second!r} is a key of the other.",
@@ -135,6 +137,22 @@ def find_link(frames: Frames) -> Link:
         f"{len(several)} pairs of columns could be it." if len(several) > 1 else "The values fit, the names do not.",
         f"Say which: {listed}{' or another' if len(several) > 4 else ''}.",
     )
+
+
+def _refuse_several_columns(frames: Frames) -> None:
+    """Raises: DataError if columns of one name in both tables are together a key of one of them."""
+    for parent, child in permutations(frames, 2):
+        names = [name for name in frames[parent] if name in frames[child] and keys(frames[parent][name]) is not None]
+        whole = frames[parent][names]
+        if len(names) < 2 or whole.duplicated().any():
+            continue
+        if len(frames[child][names].merge(whole)) >= (1 - MOST_ORPHANS) * len(frames[child]):
+            listed = " and ".join(map(repr, names))
+            raise DataError(
+                f"The key of {parent!r} is {listed} together.",
+                "A key is one column so far.",
+                "Join these columns into one in both tables.",
+            )
 
 
 def _refers(references: NDArray[np.object_], values: NDArray[np.object_]) -> bool:

@@ -31,7 +31,7 @@ from ganforge.kinds.tables.linked.source import DATABASE
 from ganforge.kinds.tables.linked.tables import sizes_of
 from ganforge.kinds.tables.linked.write import check_place, write_tables
 from ganforge.kinds.tables.networks import NEVER, RowLayout
-from ganforge.kinds.tables.reading.arrays import blank, from_plain, joined, row_count, take
+from ganforge.kinds.tables.reading.arrays import blank, from_plain, joined, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.rules.conditions import Condition
 from ganforge.recipe import Network, Recipe
@@ -113,9 +113,9 @@ class LinkedModel:
         Args: conditions on the parents.
         """
         whole, made = -(-count // TOGETHER) * TOGETHER, 0
-        blocks = self.parents.blocks(whole, conditions=conditions, seed=seed)
-        for first, parents in zip(range(0, whole, TOGETHER), _regrouped(blocks), strict=True):
-            drawn = self._children(parents, seed, first, made)
+        parents = self.parents.draw(whole, conditions=conditions, seed=seed)  # which `write` keeps in memory as well
+        for first in range(0, whole, TOGETHER):
+            drawn = self._children(take(parents, slice(first, first + TOGETHER)), seed, first, made)
             made += len(drawn.owner)
             wanted = np.arange(first, first + TOGETHER) < count
             yield drawn if wanted.all() else drawn.chosen(wanted)
@@ -246,17 +246,6 @@ class LinkedModel:
             tensors |= {f"{part}/{name}": tensor for name, tensor in kept.items()}
         (folder / WEIGHTS).write_bytes(save(tensors))
         (folder / "model.json").write_text(json.dumps(content, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _regrouped(blocks: Iterator[Plain]) -> Iterator[Plain]:
-    """Regroup rows in parts of exactly TOGETHER."""
-    waiting: list[Plain] = []
-    for block in blocks:
-        rows = joined([*waiting, block])
-        count = row_count(rows)
-        for first in range(0, count - count % TOGETHER, TOGETHER):
-            yield take(rows, slice(first, first + TOGETHER))
-        waiting = [take(rows, slice(count - count % TOGETHER, count))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def inspect_tables(
             ),
         )
     )
-    families = _families(relation, parent_frame, child_frame, owner)
+    families = families_of(relation, {upper.name: parent_frame, lower.name: child_frame}, owner)
     parent_rules, child_rules = _rules(relation, families, rules, find=find)
     digest = hashlib.sha256(f"{parent_survey.sha256} {child_survey.sha256} {link}".encode()).hexdigest()
     passport = {
@@ -238,18 +238,21 @@ def _order(frame: pd.DataFrame, columns: Sequence[Column], owner: NDArray[np.int
     return None
 
 
-def _families(
-    relation: Relation, parent_frame: pd.DataFrame, child_frame: pd.DataFrame, owner: NDArray[np.int64]
-) -> Families:
-    """Return the families, siblings in their order. Args: owner (M,) the parent's row of each child."""
+def families_of(relation: Relation, frames: Mapping[str, pd.DataFrame], owner: NDArray[np.int64]) -> Families:
+    """Return the families of two tables, by name, siblings in their order.
+
+    Args: owner (M,) the row of each child's parent.
+    """
+    counts = np.bincount(owner, minlength=len(frames[relation.parent.name])).astype(np.float64)
     plain = [
-        {f"{table.name}.{name}": values for name, values in to_plain(frame, table.columns).items()}
-        for table, frame in ((relation.parent, parent_frame), (relation.child, child_frame))
+        {f"{name}.{column}": values for column, values in to_plain(frames[name], columns).items()}
+        for name, columns in relation.written.items()
     ]
     children = {column.name: plain[1][column.name] for column in relation.children}
     when = children[relation.order] if relation.order else np.zeros(len(owner))
     rows = np.lexsort((np.arange(len(owner)), when, owner))
-    return Families(plain[0], relation.with_context(plain[0], take(children, rows), owner[rows]), owner[rows])
+    parents = {**plain[0], relation.count: counts}
+    return Families(parents, relation.with_context(parents, take(children, rows), owner[rows]), owner[rows])
 
 
 # ---- rules of two tables --------------------------------------------------------------------------------------------

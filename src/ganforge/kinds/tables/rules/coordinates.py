@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -52,9 +53,10 @@ def is_latitude(name: str) -> bool:
     return any(word in (*NAMES[0], *LETTERS[0]) for word in words_of(name))
 
 
-def words_of(name: str) -> list[str]:
-    """Split a name: `StartAge`, `start_age` and `start age` are all [start, age]."""
-    return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+@lru_cache(10_000)  # every name is compared with every other one
+def words_of(name: str) -> tuple[str, ...]:
+    """Split a name: `StartAge`, `start_age` and `start age` are all (start, age)."""
+    return tuple(re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
 
 
 def _named(lat: str, lon: str) -> int | None:
