@@ -293,7 +293,8 @@ def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
         if not alone:
             _choose_referee(draft, table, span.examples)
     elif alone:
-        span = enough(for_minutes(draft, pace, measure), len(table.train))
+        span = with_verdict(for_minutes(draft, pace, measure), draft[Optimiser].batch_size)
+        span = enough(span, len(table.train))
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, table, span.examples)
