@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import venv
@@ -47,7 +48,7 @@ class Rivals:
     @classmethod
     def at(cls, folder: str | Path) -> Rivals:
         """The environment in a folder; what is not there is installed."""
-        python = _python_of(folder)
+        python = python_of(folder)
         if subprocess.run([python, "-c", MODULES], capture_output=True, check=False).returncode:
             print(f"installing the rivals into {folder}", file=sys.stderr, flush=True)
             subprocess.run([python, "-m", "pip", "install", "--quiet", *NEEDED], check=True)
@@ -73,9 +74,17 @@ class Rivals:
         return content
 
 
+def cpu_seconds(*words: object) -> float:
+    """Run a process. Returns: its CPU seconds from start to end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def peer_at(folder: str | Path) -> Path:
     """Return the interpreter of an environment with TabularARGN (3 GiB), which is made if it is not there."""
-    python = _python_of(folder)
+    python = python_of(folder)
     if subprocess.run([python, "-c", "import mostlyai.engine"], capture_output=True, check=False).returncode:
         print(f"installing TabularARGN into {folder}", file=sys.stderr, flush=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_NEEDED], check=True)
@@ -83,7 +92,7 @@ def peer_at(folder: str | Path) -> Path:
     return python
 
 
-def _python_of(folder: str | Path) -> Path:
+def python_of(folder: str | Path) -> Path:
     scripts, name = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
     python = Path(folder).absolute() / scripts / name
     if not python.exists():

@@ -29,6 +29,7 @@ LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows
 # Of scikit-learn's 100 trees of 31 leaves at rate 0.1, a seventh of the time learns more of 5,000 rows (docs/log.md).
 QUICK: dict[str, Any] = {"learning_rate": 0.2, "max_iter": 40, "max_leaf_nodes": 15}
 MOST_TARGETS = 8
+MOST_FEATURES = 100  # that a split of a tree chooses among: of more columns some by chance
 MOST_CLASSES, MOST_OTHER_CLASSES = 10, 4  # of the label and of other columns; the rarer ones count as one
 FEW_VALUES = 10  # an integer of so many values is predicted as classes
 MOST_OTHER_ROWS = 5_000  # that a tree learns from for a column that is not the label
@@ -48,7 +49,9 @@ def fit_tree(x: Floats, y: NDArray[Any], categorical: list[bool], *, classes: bo
     model = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     leaf = min(LEAF, max(1, len(y) // 20))
     x = np.where(np.isnan(x).all(axis=0), 0.0, x)  # scikit-learn bins no column that is wholly missing
-    return model(random_state=0, categorical_features=categorical, min_samples_leaf=leaf, **QUICK).fit(x, y)
+    features = min(1.0, MOST_FEATURES / max(1, x.shape[1]))
+    settings = {"categorical_features": categorical, "min_samples_leaf": leaf, "max_features": features, **QUICK}
+    return model(random_state=0, **settings).fit(x, y)
 
 
 @dataclass(frozen=True, slots=True)
