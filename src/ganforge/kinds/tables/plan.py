@@ -17,7 +17,14 @@ from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
-from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
+from ganforge.kinds.tables.generate.plan import (
+    choose_learning_alone,
+    choose_network_alone,
+    choose_weight_decay,
+    enough,
+    learns_alone,
+    with_verdict,
+)
 from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.values import seen_range
@@ -209,6 +216,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
     if network.name in UNIT_AFTER_UNIT:
         choose_learning_alone(draft, BATCH, len(table.train))
+        choose_weight_decay(draft, len(table.train))
     else:
         _choose_game(draft, table)
     _choose_length(
@@ -318,7 +326,8 @@ def _choose_length(draft: Draft, train: Feed, tell: Tell, build: Callable[[Recip
         if not alone:
             _choose_referee(draft, train, span.examples)
     elif alone:
-        span = enough(for_minutes(draft, pace, measure), len(train))
+        span = with_verdict(for_minutes(draft, pace, measure), draft[Optimiser].batch_size)
+        span = enough(span, len(train))
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, train, span.examples)
