@@ -60,8 +60,8 @@ class NumberUnits:
     def of(cls, pattern: str) -> NumberUnits:
         """Read a pattern, which may be a stranger's. Raises: ValueError if it is not one."""
         first, *rest = pattern.split("|")
-        below, rest = (first, rest) if _LIMIT.fullmatch(first) else ("", [first, *rest])
-        above = rest.pop() if len(rest) > 1 and _LIMIT.fullmatch(rest[-1]) else ""
+        below, rest = (first, rest) if _LIMIT.fullmatch(first) and first[0] in "<≤" else ("", [first, *rest])
+        above = rest.pop() if len(rest) > 1 and _LIMIT.fullmatch(rest[-1]) and rest[-1][0] in ">≥" else ""
         suffixes = ["" if is_plain(part) else NumberFormat.of(part).suffix.strip(BLANKS) for part in rest]
         factors = _factors(suffixes) if len(rest) > 1 else [1.0]
         if factors is None or factors != sorted(set(factors)) or len(rest) + bool(below) + bool(above) < 2:

@@ -168,10 +168,14 @@ def _codes(values: NDArray[np.generic]) -> Codes:
 
 
 def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:
-    there = deciding >= 0
     one = np.full(int(deciding.max()) + 1, -1)  # for each value that decides, the other one in its first row
     one[deciding[first]] = other[first]
-    if (one[deciding[there][:1000]] != other[there][:1000]).any():  # most pairs end here
+    there = deciding >= 0
+    if (other[there] < 0).any() and (one[deciding[there]] != other[there]).any():
+        # a value that is missing here and there is decided by where it is not
+        there &= other >= 0
+        one[deciding[there][::-1]] = other[there][::-1]
+    if not there.any() or (one[deciding[there][:1000]] != other[there][:1000]).any():  # most pairs end here
         return False
     if (one[deciding[there]] != other[there]).any():
         return False
