@@ -233,8 +233,9 @@ class Reading:
         limited = with_limits(best.form or "", marks) if best.sort in ("integer", "number") else None
         if limited is None:
             return best
-        strays = {text: count for text, count in best.strays.items() if text not in marks}
-        return replace(best, sort="number", form=limited, strays=strays)
+        pattern, limits = limited
+        strays = {text: count for text, count in best.strays.items() if text not in limits}
+        return replace(best, sort="number", form=pattern, strays=strays)
 
     def _truths(self) -> Iterator[tuple[int, Meaning]]:
         words = {shape.text for shape in self.shapes}
@@ -253,11 +254,9 @@ class Reading:
         mark = _decimal_mark(known)
         for units in (find_powers(self.shapes), find_units(self.shapes, mark)):
             if units:
-                strays = self._strays(units.shapes)
-                yield (
-                    sum(self.shapes[s] for s in units.shapes),
-                    Meaning(sort="number", form=units.form.pattern, strays=strays),
-                )
+                pattern, fitted = units
+                count = sum(self.shapes[shape] for shape in fitted)
+                yield count, Meaning(sort="number", form=pattern, strays=self._strays(fitted))
         form = find_number_format(self.shapes, mark)
         if form and not form.form.is_plain and (fitting := sum(self.shapes[s] for s in form.shapes)) >= cells:
             sort: Sort = "number" if form.form.most else "integer"

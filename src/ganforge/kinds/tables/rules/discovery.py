@@ -97,7 +97,7 @@ def _orders(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Ordered, 
 
 def _comparable(lower: Column, upper: Column) -> bool:
     """Return whether an order of the two is unlikely to be a coincidence: datetimes, or numbers with such names."""
-    if lower.kind == upper.kind == "datetime":
+    if lower.kind == upper.kind and lower.kind in ("datetime", "time"):
         return (lower.zone is None) == (upper.zone is None)
     if lower.kind not in ("integer", "decimal") or upper.kind not in ("integer", "decimal"):
         return False

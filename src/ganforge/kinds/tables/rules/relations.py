@@ -166,7 +166,7 @@ class _Search:
                     break
             if best and best.exact:
                 break
-        if best is None or not best.exact:
+        if (best is None or not best.exact) and self.columns[target].kind != "datetime":
             found = self._curve(target)
             best = found if found and (best is None or found.exact or found.left < best.left) else best
         if best is None or (not best.exact and not self._may_be_near(best.rule)):
