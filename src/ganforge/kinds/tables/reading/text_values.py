@@ -254,9 +254,9 @@ class Reading:
         mark = _decimal_mark(known)
         for units in (find_powers(self.shapes), find_units(self.shapes, mark)):
             if units:
-                pattern, fitted = units
+                written, fitted = units
                 count = sum(self.shapes[shape] for shape in fitted)
-                yield count, Meaning(sort="number", form=pattern, strays=self._strays(fitted))
+                yield count, Meaning(sort="number", form=written, strays=self._strays(fitted))
         form = find_number_format(self.shapes, mark)
         if form and not form.form.is_plain and (fitting := sum(self.shapes[s] for s in form.shapes)) >= cells:
             sort: Sort = "number" if form.form.most else "integer"
