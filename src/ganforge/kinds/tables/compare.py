@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def _described(
         found = replace(found, judge=SPLIT, floor=FLOOR)
     blocks = [*table_blocks(facts)]
     if counts:
-        listed = tuple((rule, f"{count:,}") for rule, count in counts.items())
+        listed = tuple((shorten(rule, 120, placeholder=" ..."), f"{count:,}") for rule, count in counts.items())
         lead = f"Rules that every real row keeps, and how many of {rows:,} rows break them."
         blocks.append(Block("Rules", lead, (Rows(("Rule", "Rows that break it"), listed, numeric=(1,)),)))
     if left_out["real"] or left_out["made"]:

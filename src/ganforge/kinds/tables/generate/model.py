@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class RowModel:
         by_name = {column.name: column for column in self.codec.columns}
         if impossible := unreachable(self.codec.units, by_unit, by_name):
             words = " and ".join(in_words(condition, self.codec.columns) for condition in conditions)
-            rule = rule_in_words(impossible.rule, self.codec.columns)
+            rule = shorten(rule_in_words(impossible.rule, self.codec.columns), 120, placeholder=" ...")
             raise InputError(
                 f"No row can meet {words}.",
                 f"In every row {rule}, and no values of these columns that were seen lead there.",
