@@ -80,7 +80,7 @@ def fit_codec(
         if isinstance(unit, CategoryUnit) and place in hidden
     ]
     constants = {column.name: sample[column.name][0] for column in columns if column.kind == "constant"}
-    codec = TableCodec(tuple(columns), tuple(rules), tuple(units), constants)
+    codec = TableCodec(tuple(columns), tuple(rules), tuple(units), constants, rare)
     return codec, Protection(tuple(found), tuple(kept))
 
 
