@@ -47,7 +47,8 @@ def test_class_folders_that_are_links_are_labels(tmp_path: Path, cache: Path) ->
         (tmp_path / "data").mkdir(exist_ok=True)
         (tmp_path / "data" / word).symlink_to(tmp_path / "store" / word)
     found = survey(tmp_path / "data")
-    assert found.label_names == ("cat", "dog") and found.label_counts == (15, 15) and not found.skipped
+    assert found.label_names == ("cat", "dog") and not found.skipped
+    assert np.bincount(found.parts[0].labels).tolist() == [15, 15]
     (tmp_path / "other").symlink_to(tmp_path / "data")
     assert survey(tmp_path / "other").label_names == ("cat", "dog")
 
@@ -57,7 +58,7 @@ def test_one_linked_class_beside_a_plain_one_and_linked_files(tmp_path: Path, ca
     write(tmp_path / "data" / "dog", 14)
     (tmp_path / "data" / "cat").symlink_to("../store")
     (tmp_path / "data" / "dog" / "one.png").symlink_to(tmp_path / "store" / "00.png")
-    assert survey(tmp_path / "data").label_counts == (15, 15)
+    assert np.bincount(survey(tmp_path / "data").parts[0].labels).tolist() == [15, 15]
 
 
 def test_circles_are_told_and_end(tmp_path: Path, cache: Path) -> None:

@@ -114,6 +114,7 @@ def test_conditions_that_the_rules_do_not_leave_are_refused_in_words(
     with pytest.raises(InputError, match="No row can meet") as caught:
         model.draw(10, conditions=model.conditions(["amount>=101", "price<=2"]))
     assert "price >= 13" in str(caught.value)  # 101 / 8, on the grid of whole numbers
+    monkeypatch.setattr(model_module, "unreachable", lambda *_: None)
     with pytest.raises(InputError, match=r"None of 16,384 rows.*amount=53") as caught:
         model.draw(10, conditions=model.conditions("amount=53"))  # a prime: no such product
     assert caught.value.why and caught.value.do
@@ -150,3 +151,23 @@ def test_a_stored_codec_is_the_same_and_a_damaged_one_is_refused(table: Table) -
     for rules in (content["rules"][1:], [*content["rules"][1:], "f = 1.8 * cc + 32"]):
         with pytest.raises(RunError, match="damaged"):
             restore_codec({**content, "rules": rules}, arrays)
+
+
+def test_a_value_that_no_seen_values_lead_to_is_refused_before_any_row_is_drawn(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    quantity, price = rng.integers(1, 9, 400), rng.choice([4.5, 9.99, 12.0, 33.25], 400)
+    frame = pd.DataFrame({"quantity": quantity, "price": price, "amount": (quantity * price).round(2)})
+    model = model_of(table_of(frame, tmp_path, ["amount = quantity * price"], spans=32).codec)
+    monkeypatch.setattr(RowModel, "_codes", None)  # nothing can be drawn
+    reached = sorted({round(each * one, 2) for each in range(1, 9) for one in (4.5, 9.99, 12.0, 33.25)})
+    for value in (4.51, 13.0, 28.5, 100.0):
+        assert value not in reached
+        with pytest.raises(InputError, match=r"In every row amount = (price \* quantity|quantity \* price), and no"):
+            model.conditions([f"amount={value}"])
+    for value in reached:
+        assert model.conditions([f"amount={value}"])
+    assert model.conditions(["13 <= amount <= 14"])  # 13.5
+    with pytest.raises(InputError, match="No row can meet 13.6 <= amount"):
+        model.conditions(["13.6 <= amount <= 17.9"])

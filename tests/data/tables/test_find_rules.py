@@ -202,3 +202,23 @@ def test_in_adult_the_one_rule_there_is_is_found() -> None:
         str(name): ("integer" if frame[name].dtype.kind == "i" else "category", frame[name]) for name in frame
     }
     assert found(table(**columns)) == ["education -> education-num"]
+
+
+def test_numbers_of_thousands_of_students_decide_their_year_and_hardly_anything_else() -> None:
+    rng = random()
+    student = rng.integers(1, 3_001, 30_000)
+    year, mark = rng.integers(1, 5, 3_001)[student], rng.integers(1, 6, 30_000)
+    assert found(table(student=("integer", student), year=("integer", year), mark=("integer", mark))) == [
+        "student -> year"
+    ]
+
+
+def test_a_column_that_is_first_broken_in_a_late_row_is_not_decided() -> None:
+    rng = random()
+    key = rng.integers(0, 20, 5_000)
+    late = words("v", key % 7)
+    late[4_990] = "other"
+    rules = found(
+        table(key=("category", words("k", key)), kept=("category", words("v", key % 7)), late=("category", late))
+    )
+    assert rules == ["key -> kept"]

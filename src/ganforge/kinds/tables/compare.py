@@ -71,7 +71,7 @@ def compare_tables(
         train = random_sample(inspected.rows, np.ones(inspected.survey.rows, bool), SHOWN_ROWS)
         unseen = _rows(sources[1], columns, MOST_HELD_OUT)
     found = evaluate_table(train, unseen, samples, columns, label=label, seed=seed)
-    write_figures(run, found, train, samples, columns)
+    write_figures(run, found.facts, train, samples, columns)
     rules = [rule for rule in inspected.kept if set(rule_columns(rule)) <= {column.name for column in columns}]
     counts = broken(rules, samples, train, columns)
     return _described(found, sources[0].name, counts, left_out, len(next(iter(samples.values()))), held_out is not None)

@@ -21,8 +21,10 @@ from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, InputError, RecipeError
-from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
+from ganforge.kinds.tables.codec.codec import TableCodec, unit_columns
+from ganforge.kinds.tables.codec.fit import fit_codec
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
+from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import FEWEST_COMPARED, NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
@@ -56,6 +58,7 @@ class Table:
     held_out_rows: Plain
     sha256: str
     passport: dict[str, Any]
+    protection: Protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,10 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
     rules = combined(list(inspected.kept), survey.columns)
     sample = random_sample(rows, ~held_out, FITTED_ROWS)
     counts = count_values(rows, held_out, unit_columns(survey.columns, rules), survey.columns)
-    codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)
+    codec, protection = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
     for first, plain in rows:
-        part = codec.encode(plain)
+        part = protection.encode(codec, plain)
         codes[first : first + len(part)] = part
     train_rows = take(sample, slice(0, SHOWN_ROWS))
     passport = {
@@ -148,6 +151,7 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
         held_out_rows=random_sample(rows, held_out, MOST_HELD_OUT),
         sha256=survey.sha256,
         passport=passport,
+        protection=protection,
     )
 
 

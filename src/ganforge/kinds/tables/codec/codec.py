@@ -17,26 +17,23 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, RunError
-from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
+from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.computed import (
     ComputedUnit,
     computed_content,
-    fit_computed,
     read_computed,
     rows_to_keep,
 )
-from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps, gap_content, read_gap
+from ganforge.kinds.tables.codec.gaps import GapUnit, gap_content, read_gap
 from ganforge.kinds.tables.codec.identifiers import check_pattern, read_ranges
 from ganforge.kinds.tables.codec.numbers import (
     Codes,
-    Inside,
     NumberUnit,
-    fit_numbers,
     numbers_content,
     read_numbers,
 )
 from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
-from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column, RowSettings
+from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
 from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, from_plain
 from ganforge.kinds.tables.reading.numeric_dates import FORMS
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, on_grid, seen_in
@@ -45,9 +42,7 @@ from ganforge.kinds.tables.rules.rules import (
     Computed,
     Fixed,
     Rule,
-    Seen,
     computed_of,
-    daily,
     lowers_of,
     narrowed,
     parse_rules,
@@ -165,14 +160,7 @@ class TableCodec:
         for place, unit in enumerate(self.units):
             if plain.keys() >= set(unit.columns):
                 continue
-            mine, asked = codes[:, place], (conditions or {}).get(place, ())
-            match unit:
-                case NumberUnit():
-                    plain |= unit.decode(mine, asked, random)
-                case CategoryUnit():
-                    plain |= unit.decode(mine, asked, random, complete=complete)
-                case GapUnit() | ComputedUnit():
-                    plain |= unit.decode(mine, asked, random, plain)
+            plain |= decode_unit(unit, codes[:, place], (conditions or {}).get(place, ()), random, plain, complete)
         count = len(codes)
         plain |= {name: np.full(count, value, dtype=type_of(value)) for name, value in self.constants.items()}
         return plain
@@ -200,51 +188,27 @@ class TableCodec:
         return found
 
 
+def decode_unit(
+    unit: Unit,
+    codes: Codes,
+    asked: tuple[Condition, ...],
+    random: np.random.Generator,
+    plain: Plain,
+    complete: bool = False,
+) -> dict[str, NDArray[Any]]:
+    """Decode the columns of one unit. Args: codes (N,); plain the columns (N,) that are decoded; others as `decode`."""
+    match unit:
+        case NumberUnit():
+            return unit.decode(codes, asked, random)
+        case CategoryUnit():
+            return unit.decode(codes, asked, random, complete=complete)
+        case GapUnit() | ComputedUnit():
+            return unit.decode(codes, asked, random, plain)
+
+
 def type_of(value: object) -> Any:
     """Return the type of plain arrays: float64 for numbers, object for texts."""
     return np.float64 if isinstance(value, float) else object
-
-
-def fit_codec(
-    columns: Sequence[Column],
-    rules: Sequence[Rule],
-    sample: Plain,
-    counts: Mapping[tuple[str, ...], tuple[Plain, NDArray[np.float64]]],
-    settings: RowSettings,
-    seed: int,
-) -> TableCodec:
-    """Fit the units on training rows.
-
-    Args: sample of the training rows (S,); counts of all of them: columns of a unit of categories -> its distinct
-        values, and the number of rows of each; settings the number of codes for numbers, and how a value
-        within a span is drawn.
-    """
-    spans, inside = settings.spans, settings.values
-    columns = _within(columns, rules)
-    by_name = {column.name: column for column in columns}
-    below, computed = lowers_of(rules), computed_of(rules)
-    days = daily(rules, by_name)
-    keys = {rule.column for rule in rules if isinstance(rule, Seen)}
-    units: list[Unit] = []
-    for names in unit_columns(columns, rules):
-        column, size = by_name[names[0]], len(sample[names[0]])
-        if len(names) > 1 or not column.is_number:
-            units.append(fit_categories(names, *counts[names]))
-        elif column.name in computed:
-            units.append(fit_computed(column, computed[column.name], sample, spans, inside))
-        elif column.name in below:
-            lowers = [by_name[name] for name in below[column.name]]
-            compared = [days.get((lower.name, column.name)) for lower in lowers]
-            units.append(fit_gaps(lowers, column, sample, size, spans, inside, compared))
-        else:
-            drawn: Inside = "seen" if column.name in keys else inside
-            units.append(fit_numbers(column, sample[column.name], size, spans, drawn))
-    codes = np.stack([unit.encode(sample) for unit in units], axis=1)
-    for place, unit in enumerate(units):
-        if isinstance(unit, CategoryUnit):
-            units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
-    constants = {column.name: sample[column.name][0] for column in columns if column.kind == "constant"}
-    return TableCodec(tuple(columns), tuple(rules), tuple(units), constants)
 
 
 def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple[str, ...]]:
@@ -265,18 +229,6 @@ def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple
         if column.kind in LEARNED:
             add(column.name)
     return order
-
-
-def _within(columns: Sequence[Column], rules: Sequence[Rule]) -> list[Column]:
-    """Return the columns with the ranges that rules require."""
-    asked = {rule.column: rule for rule in rules if isinstance(rule, Condition)}
-    cut = {column.name: seen_in(column) & asked[column.name] for column in columns if column.name in asked}
-    return [
-        column.model_copy(update={"minimum": float(cut[column.name].low), "maximum": float(cut[column.name].high)})
-        if column.name in cut
-        else column
-        for column in columns
-    ]
 
 
 # ---- as JSON and arrays, and back ---------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.numbers import (
     Codes,
     Inside,
@@ -35,11 +36,13 @@ from ganforge.kinds.tables.rules.expressions import (
     columns_of,
     evaluate,
     narrowed_by,
+    range_of,
     solve,
     times_named,
 )
 from ganforge.kinds.tables.rules.rules import Computed, Ordered, Rule
 
+MOST_BOXES = 100_000  # combinations of spans that are looked at
 FEWEST_KEPT = 0.1  # of drawn rows: where fewer have computed values within the ranges seen, others are kept too
 
 
@@ -162,14 +165,38 @@ class ComputedUnit:
 
         Args: ranges of these columns.
         """
-        half = 0.0 if self.rest.decimals is None else 0.5 * 10.0**-self.rest.decimals
-        wanted = asked.low - self.rest.most[-1] - half, asked.high - self.rest.least[0] + half
+        wanted = self._wanted(asked.low, asked.high)
         missing = asked.missing or self.alone is not None
         found = {name: Condition(name, missing=missing) for name in self.bases}
         for name, (low, high) in narrowed_by(self.rule.expression, wanted, ranges):
             noise = 1e-9 * max([1.0, *(abs(end) for end in (low, high) if np.isfinite(end))])
             found[name] &= Condition(name, low - noise, high + noise, missing=missing)
         return list(found.values())
+
+    def reaches(self, asked: Condition, spans: Mapping[str, Range]) -> bool:
+        """Return whether interval arithmetic leaves it open that a value meets `asked`.
+
+        Args: spans of each column that it is computed from, (K,) lows and highs: every combination is looked at.
+        """
+        if asked.missing or self.alone is not None:
+            return True
+        while np.prod([len(low) for low, _ in spans.values()]) > MOST_BOXES:
+            widest = max(spans, key=lambda name: len(spans[name][0]))
+            low, high = spans[widest]
+            spans = {**spans, widest: (low.min(keepdims=True), high.max(keepdims=True))}
+        grid = np.meshgrid(*(np.arange(len(low)) for low, _ in spans.values()), indexing="ij")
+        places = {name: each.ravel() for name, each in zip(spans, grid, strict=True)}
+        boxes = {name: (low[places[name]], high[places[name]]) for name, (low, high) in spans.items()}
+        least, most = range_of(self.rule.expression, boxes)
+        ends = [(asked.low, asked.high)] if asked.numbers is None else [(value, value) for value in asked.numbers]
+        noise = 1e-9 * np.maximum(1.0, np.maximum(np.abs(least), np.abs(most)))
+        wanted = [self._wanted(low, high) for low, high in ends]
+        return any(bool(((least - noise <= high) & (most + noise >= low)).any()) for low, high in wanted)
+
+    def _wanted(self, low: float, high: float) -> Range:
+        """Return what must be computed for a value within low..high, before it is rounded and a rest is added."""
+        half = 0.0 if self.rest.decimals is None else 0.5 * 10.0**-self.rest.decimals
+        return low - self.rest.most[-1] - half, high - self.rest.least[0] + half
 
 
 def _mean(likely: NDArray[np.floating], means: Numbers) -> Numbers:
@@ -179,7 +206,9 @@ def _mean(likely: NDArray[np.floating], means: Numbers) -> Numbers:
     return np.asarray(values, np.float64)
 
 
-def fit_computed(column: Column, rule: Computed, plain: Plain, spans: int, inside: Inside) -> ComputedUnit:
+def fit_computed(
+    column: Column, rule: Computed, plain: Plain, spans: int, inside: Inside, rare: int = 0
+) -> ComputedUnit:
     """Fit the unit. Args: plain training rows (N,); the others as for `fit_numbers`."""
     values, rows = plain[column.name], len(plain[column.name])
     free = column.model_copy(update={"minimum": None, "maximum": None})
@@ -194,9 +223,9 @@ def fit_computed(column: Column, rule: Computed, plain: Plain, spans: int, insid
     computed = empty.computed(plain)
     left = empty.left(values, computed)
     alone = ~np.isnan(values) & np.isnan(computed)
-    apart = fit_numbers(column.model_copy(update={"missing": 0}), values[alone], rows, spans, inside)
+    apart = fit_numbers(column.model_copy(update={"missing": 0}), values[alone], rows, spans, inside, rare)
     # a value that stands alone is not a missing rest, so it is not counted as one
-    rest = fit_numbers(free, left[~alone], rows, spans, inside)
+    rest = fit_numbers(free, left[~alone], rows, spans, inside, rare)
     return ComputedUnit(rule=rule, low=empty.low, high=empty.high, rest=rest, alone=apart if alone.any() else None)
 
 
@@ -226,6 +255,35 @@ def rows_to_keep(
         elif isinstance(rule, Condition) and rule.column in computed:
             kept &= rule.holds(plain)
     return kept & within if (kept & within).mean() >= FEWEST_KEPT * kept.mean() else kept
+
+
+def unreachable(
+    units: Sequence[Any], asked: Mapping[int, tuple[Condition, ...]], columns: Mapping[str, Column]
+) -> ComputedUnit | None:
+    """Return a computed column whose conditions no values of the columns that it is computed from lead to.
+
+    Args: units of the codec; asked the conditions on the columns of each unit.
+    """
+    places = {name: place for place, unit in enumerate(units) for name in unit.columns}
+
+    def spans(name: str) -> Range:
+        unit, conditions = units[places[name]], asked.get(places[name], ())
+        within = all_of(conditions, name) & seen_in(columns[name])
+        if isinstance(unit, NumberUnit):
+            may = unit.allowed(conditions)[int(unit.with_missing) :]
+            return unit.least[may].clip(within.low, within.high), unit.most[may].clip(within.low, within.high)
+        if isinstance(unit, CategoryUnit):
+            values = np.unique(unit.values[name][all_of(conditions, name).holds(unit.values)])
+            return values, values
+        return np.array([within.low]), np.array([within.high])
+
+    for place, conditions in asked.items():
+        unit = units[place]
+        if isinstance(unit, ComputedUnit):
+            wanted = all_of(conditions, unit.column)
+            if not unit.reaches(wanted, {name: spans(name) for name in unit.bases}):
+                return unit
+    return None
 
 
 def _storable(values: Numbers, column: Column) -> NDArray[np.bool_]:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.codec.breaks import cut_at_gaps
+from ganforge.kinds.tables.codec.rare_numbers import with_stand_ins
 from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed, rising
 from ganforge.kinds.tables.columns import MOST_DECIMALS, Column
 from ganforge.kinds.tables.rules.conditions import Condition, all_of
@@ -160,17 +162,29 @@ class NumberUnit:
         return named[first + (random.random(len(codes)) * (last - first)).astype(np.int64)]
 
 
-def fit_numbers(column: Column, values: Numbers, rows: int, spans: int, inside: Inside) -> NumberUnit:
+def fit_numbers(
+    column: Column,
+    values: Numbers,
+    rows: int,
+    spans: int,
+    inside: Inside,
+    rare: int = 0,
+    cuts: Numbers | None = None,
+) -> NumberUnit:
     """Fit the codes of a column of numbers or datetimes.
 
     Args: values (N,) training values, a sample of them where there are very many; rows how many rows a frequent value
-        is a share of; spans how many codes numbers are cut into, besides the frequent ones.
+        is a share of; spans how many codes numbers are cut into, besides the frequent ones; rare the rows from which on
+        a value is drawn as it is (rare_numbers.py); cuts (C,) numbers at which a span begins as well (breaks.py).
     """
     there = np.sort(values[~np.isnan(values)])
     distinct, counts = np.unique(there, return_counts=True)
     if len(distinct) == 0:
         distinct, counts = np.array([column.minimum or 0.0]), np.array([1])
+    distinct, counts = with_stand_ins(column, distinct, counts, rare)
     first = _first_of_spans(distinct, counts, max(rows, 1), spans)
+    if cuts is not None:
+        first = np.union1d(first, np.minimum(np.searchsorted(distinct, cuts), len(distinct) - 1))
     starts = np.append(first, len(distinct))
     cumulative = np.concatenate([[0.0], np.cumsum(counts)])
     sums = np.concatenate([[0.0], np.cumsum(distinct * counts)])
@@ -207,7 +221,7 @@ def _first_of_spans(distinct: Numbers, counts: NDArray[np.int64], rows: int, spa
     span = np.minimum((share * spans).astype(np.int64), spans - 1)
     begins = np.ones(len(distinct), dtype=bool)
     begins[1:] = (span[1:] != span[:-1]) | alone[1:] | alone[:-1]
-    return np.flatnonzero(begins)
+    return cut_at_gaps(np.flatnonzero(begins), distinct, counts)
 
 
 def _kept(distinct: Numbers, cumulative: Numbers, starts: NDArray[np.int64]) -> SeenValues:

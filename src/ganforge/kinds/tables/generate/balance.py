@@ -21,14 +21,13 @@ from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import NumberUnit
-from ganforge.kinds.tables.reading.arrays import joined, row_count, take
+from ganforge.kinds.tables.reading.arrays import AT_ONCE, joined, row_count, take
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, in_words, one_of, parse_where
 from ganforge.kinds.tables.rules.syntax import QUOTED, quoted_name, starting_names
 
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
 
-AT_ONCE = 8_192  # rows
 COUNTED = 32_768  # generated rows whose shares of values are counted
 MOST_PARTS = 200
 EXAMPLE = 'For example: --balance "income=>50K:0.5"'
@@ -78,8 +77,10 @@ def fair_parts(model: RowModel, count: int, asked: str, conditions: tuple[Condit
     Args: asked "income ~ sex". Raises: InputError for anything else, or columns that cannot be counted.
     """
     target, protected = _pair(asked, [column.name for column in model.codec.columns])
+    for column in (target, protected):
+        _values(model, column)
     counted = model.draw(COUNTED, conditions=conditions, seed=0)
-    groups, classes = (_counted(model, counted, column) for column in (protected, target))
+    groups, classes = (_counted(counted[column]) for column in (protected, target))
     if len(groups) * len(classes) > MOST_PARTS:
         raise InputError(
             f"{target!r} and {protected!r} have {len(classes)} and {len(groups)} values.",
@@ -205,6 +206,12 @@ def _values(model: RowModel, column: str) -> NDArray[Any]:
     """
     codec = model.codec
     about = next(each for each in codec.columns if each.name == column)
+    if about.kind == "identifier":
+        raise InputError(
+            f"{column!r} is an identifier, which has no shares.",
+            "Its values are made anew for each row, so none comes twice.",
+            "Choose a column whose values come again.",
+        )
     if not about.is_number:
         return np.array([*codec.known.get(column, ()), *([None] if about.missing else [])], object)
     unit = codec.units[codec.unit_of(column)]
@@ -219,10 +226,9 @@ def _values(model: RowModel, column: str) -> NDArray[Any]:
     return np.array([*unit.least, *([np.nan] if unit.with_missing else [])])
 
 
-def _counted(model: RowModel, rows: Plain, column: str) -> dict[Any, float]:
-    """Return the share of each value of a column in rows, the most frequent first."""
-    _values(model, column)
-    shares = pd.Series(rows[column]).value_counts(normalize=True, dropna=False)
+def _counted(values: NDArray[Any]) -> dict[Any, float]:
+    """Return the share of each value of a column (N,), the most frequent first."""
+    shares = pd.Series(values).value_counts(normalize=True, dropna=False)
     return {None if pd.isna(value) else value: float(share) for value, share in shares.items()}
 
 

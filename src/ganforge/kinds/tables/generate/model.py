@@ -19,8 +19,9 @@ from ganforge.contracts import Observer, Plain
 from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec, codec_content, restore_codec
+from ganforge.kinds.tables.codec.computed import unreachable
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
 from ganforge.kinds.tables.complete import complete_table, fill, given_cells
@@ -37,6 +38,7 @@ from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, 
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.write import write_table
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
+from ganforge.kinds.tables.rules.rules import rule_in_words
 from ganforge.recipe import Network, Recipe
 
 if TYPE_CHECKING:
@@ -48,7 +50,12 @@ MOST_EMPTY = 20  # blocks without a row whose computed columns meet their condit
 ALMOST_NONE = 1e-6  # share of codes other than the drawn one, for where rules or conditions forbid that
 NEW_ROWS = {"sample RUN -n 1000 --out new.csv": "new rows"}
 NEXT_STEPS = {  # by task: contracts.Model.next_steps
-    "generate": NEW_ROWS,
+    "generate": {
+        **NEW_ROWS,
+        "apply RUN DATA --out filled.csv": "its missing cells filled",
+        "apply RUN DATA --score --out scored.csv": "how unusual each of its rows is",
+        "compare DATA new.csv --out quality.html": "how good the new rows are, on a page",
+    },
     "impute": {"apply RUN DATA --out filled.csv": "its missing cells filled", **NEW_ROWS},
 }
 
@@ -70,14 +77,26 @@ class RowModel:
 
     def possible(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
         """Return the conditions. Raises: InputError if no generated row could meet them together."""
-        for place, asked in self.codec.by_unit(conditions).items():
+        by_unit = self.codec.by_unit(conditions)
+        for place, asked in by_unit.items():
             unit = self.codec.units[place]
             if not unit.allowed(asked).any():
                 mine = [condition for condition in conditions if condition.column in unit.columns]
                 words = " and ".join(in_words(condition, self.codec.columns) for condition in mine)
                 raise InputError(
-                    f"No row can meet {words}.", "The training rows have no such combination.", "Leave one out."
+                    f"No row can meet {words}.",
+                    "The training rows have no such combination, or fewer than rows.rare.",
+                    "Leave one out.",
                 )
+        by_name = {column.name: column for column in self.codec.columns}
+        if impossible := unreachable(self.codec.units, by_unit, by_name):
+            words = " and ".join(in_words(condition, self.codec.columns) for condition in conditions)
+            rule = rule_in_words(impossible.rule, self.codec.columns)
+            raise InputError(
+                f"No row can meet {words}.",
+                f"In every row {rule}, and no values of these columns that were seen lead there.",
+                "Widen a condition, or ask for the columns that it is computed from.",
+            )
         return conditions
 
     def blocks(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Iterator[Plain]:
@@ -327,13 +346,21 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
         network, candidates = Network.model_validate(content["network"]), content["candidates"]
         if not isinstance(candidates, int) or not 1 <= candidates <= MOST_CANDIDATES:
             raise ValueError(f"it draws {candidates!r} candidates for each row")
-        judged = any(name.startswith("network/referee.") for name in read_declared(folder / WEIGHTS))
+        declared = read_declared(folder / WEIGHTS)
+        judged, bound = any(name.startswith("network/referee.") for name in declared), "network/apart" in declared
+        counted = declared.get("network/generator.rare")
+        rare = next(iter(counted.shape), None) if counted else None
 
         def build() -> RowProduct:
-            generator, referee = build_row_networks(network, codec.sizes)
-            width = RowLayout(codec.sizes).width if network.name == AUTOREGRESSIVE else None
+            generator, referee = build_row_networks(network, codec.sizes, rare)
+            width = RowLayout(codec.sizes).width if bound else None
             apart = torch.zeros(width, width, dtype=torch.bool) if width else None
             return RowProduct(generator, referee if judged else None, apart)
 
         product = built(folder, build, "network/").to(device)
+        generator = product.generator
+        if isinstance(generator, AutoregressiveGenerator) and not bool(
+            ((generator.rare >= 0) & (generator.rare < generator.told.shape[1])).all()
+        ):
+            raise ValueError("its rare codes are not among those of its columns")
     return RowModel(product, network.latent_size or 0, codec, candidates, content["task"])

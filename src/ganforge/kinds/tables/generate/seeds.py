@@ -24,7 +24,7 @@ from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.complete import exact, fill, opened, plain_like, written_parts
-from ganforge.kinds.tables.reading.arrays import blank, from_plain, joined, row_count, take
+from ganforge.kinds.tables.reading.arrays import AT_ONCE, blank, from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.write import check_table_place
@@ -36,7 +36,6 @@ from ganforge.kinds.tables.rules.values import seen_range, write_number
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
 
-AT_ONCE = 8_192  # rows
 NEVER = 1e6  # taken from the score of a row that breaks a rule
 CANDIDATES = 6  # completed rows of which conditions and the referee take one
 
@@ -178,7 +177,7 @@ def refuse_unseen(model: RowModel, given: Plain, conditions: Sequence[Condition]
         column, there = by_name[name], ~pd.isna(values)
         if column.is_number:
             strange = there & ~seen_in(column).holds({name: values})
-            known = f"Training saw {seen_range(column)}."
+            known = f"It is drawn from {seen_range(column)}."
         elif column.kind == "identifier":
             continue
         else:
@@ -188,7 +187,9 @@ def refuse_unseen(model: RowModel, given: Plain, conditions: Sequence[Condition]
             row = int(np.argmax(strange))
             word = write_number(values[row], column) if column.is_number else repr(values[row])
             raise DataError(
-                f"The column {name!r} holds {word} in row {first_row + row:,}.", "Training never saw it.", known
+                f"The column {name!r} holds {word} in row {first_row + row:,}.",
+                "Training never saw it, or in fewer rows than rows.rare.",
+                known,
             )
     for condition in conditions:
         if condition.column in given:
@@ -216,7 +217,7 @@ def _refuse_combinations(model: RowModel, given: Plain, first_row: int) -> None:
                 words = " and ".join(f"{name}={cell}" for name, cell in parts)
                 raise DataError(
                     f"Row {first_row + min(rows):,} has {words}.",
-                    "The training rows have no such combination.",
+                    "The training rows have no such combination, or fewer than rows.rare.",
                     "Leave one of these cells empty, or correct it.",
                 )
 

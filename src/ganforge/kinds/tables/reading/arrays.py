@@ -19,10 +19,12 @@ from ganforge.core.files import parse_json
 from ganforge.kinds.tables.columns import TIMES, Column
 from ganforge.kinds.tables.reading.date_format import parse_dates, write_dates
 from ganforge.kinds.tables.reading.intervals import edges_of, has_intervals, intervals
-from ganforge.kinds.tables.reading.number_format import ANY_NUMBER, is_plain, read_numbers, write_numbers
+from ganforge.kinds.tables.reading.number_format import ANY_NUMBER, is_plain
+from ganforge.kinds.tables.reading.number_units import read_column, write_column
 from ganforge.kinds.tables.reading.numeric_dates import FORMS, moments_from, numbers_from
 from ganforge.kinds.tables.reading.time_format import parse_times, time_form, write_times
 
+AT_ONCE = 8_192  # rows that are computed in one pass
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
 OBJECTS = "object["  # before the dtype of a column that pandas holds as Python's objects: object[date32[day][pyarrow]]
 PERIODS = "period["  # before the frequency of a column of periods, which are held as the moments of their beginning
@@ -330,7 +332,7 @@ def as_text(array: pa.Array, column: Column) -> pa.Array:
         case "number" if column.format in FORMS:
             return array.cast(pa.int64()).cast(pa.string())
         case "number":
-            return write_numbers(array, column.format or "", whole=column.kind == "integer")
+            return write_column(array, column.format or "", whole=column.kind == "integer")
     return array.cast(pa.string())
 
 
@@ -350,7 +352,7 @@ def from_text(texts: pa.Array, column: Column) -> pa.Array:
         case "text":
             return texts
         case _:
-            values = read_numbers(texts, column.format or "")
+            values = read_column(texts, column.format or "")
     if values.null_count > texts.null_count:
         raise ValueError(f"a text of the column {column.name!r} is not like {column.format or column.dtype}")
     return values.cast(kind, safe=base_of(kind) == "number")
@@ -369,7 +371,7 @@ def parsed(texts: pa.Array, column: Column) -> pa.Array:
         texts = pc.if_else(pc.match_substring_regex(texts, ANY_NUMBER), texts, pa.scalar(None, pa.string()))
     if pattern in FORMS:
         return moments_from(texts, column)
-    return read_numbers(texts, pattern).cast(pa.float64())
+    return read_column(texts, pattern).cast(pa.float64())
 
 
 def fitting(texts: pa.Array, column: Column) -> pa.Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ _ODD = {  # what a column that cannot be read holds, and what to make of it
     "uuid": ("identifiers in binary form", _TEXTS),
     "coded": ("values that are stored as codes", "make a categorical of it (in pandas: .astype('category'))"),
     "width": ("exact decimals of another width than 128 bits", "convert it to decimal128"),
+    "moments": ("days and moments", "make moments of all (in pandas: pd.to_datetime(column))"),
     "zones": ("moments with a zone and others without", "give all of them a zone, or none"),
     "view": ("texts in a form that Arrow computes little with", _TEXTS),
     "scale": ("exact decimals without the digits before the point", "convert it to decimal128(38, 0)"),
@@ -102,13 +104,7 @@ def _check_column(name: str, column: pd.Series[Any]) -> None:
     elif isinstance(dtype, pd.SparseDtype):
         odd = "sparse"
     elif dtype.kind in "cmMO":
-        found = pd.api.types.infer_dtype(column)
-        odd = None if found in _SIMPLE["objects"] else found.removesuffix("64")
-        if odd == "mixed" and (first := column.dropna().head(1).tolist()):
-            nested = dict.fromkeys(("list", "tuple", "set", "frozenset", "ndarray"), "list")
-            odd = {**nested, "dict": "dict", "UUID": "uuid"}.get(type(first[0]).__name__, odd)
-        elif found in ("datetime", "datetime64") and len({each.tzinfo is None for each in column.dropna()}) > 1:
-            odd = "zones"
+        odd = _odd_objects(column)
     else:
         odd = None
     if odd:
@@ -120,6 +116,18 @@ def _check_column(name: str, column: pd.Series[Any]) -> None:
         raise _refusal(name, str(dtype), f"{_ODD['mixed'][0]} ({words})", _ODD["mixed"][1]) from error
     if odd := _odd_type(kind):
         raise _refusal(name, str(dtype), *_ODD.get(odd, _ODD["mixed"]))
+
+
+def _odd_objects(column: pd.Series[Any]) -> str | None:
+    """Return the key in _ODD of Python's objects that are not all of one simple type."""
+    found = pd.api.types.infer_dtype(column)
+    odd = None if found in _SIMPLE["objects"] else found.removesuffix("64")
+    if odd == "mixed" and (first := column.dropna().head(1).tolist()):
+        nested = dict.fromkeys(("list", "tuple", "set", "frozenset", "ndarray"), "list")
+        return {**nested, "dict": "dict", "UUID": "uuid"}.get(type(first[0]).__name__, odd)
+    if found in ("datetime", "datetime64") and len({each.tzinfo is None for each in column.dropna()}) > 1:
+        return "zones"
+    return "moments" if found == "date" and any(isinstance(each, datetime) for each in column) else odd
 
 
 def _refusal(name: str, dtype: str, what: str, do: str, source: str = "") -> DataError:

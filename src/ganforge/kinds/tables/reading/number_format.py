@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganforge.kinds.tables.columns import MOST_DECIMALS
+from ganforge.kinds.tables.reading.shapes import Shape
 
 MINUS = "\u2212"  # the mathematical one
 SIGNED = (
@@ -35,7 +36,7 @@ _CODES = (
     "RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
 )
 _PREFIX = rf"(?:[A-Z]{{0,3}}[{_SYMBOLS}]|{_CODES}|Rs\.?|kr\.?|Fr\.?|RM|~|≈)"
-_SUFFIX = rf"(?:[%‰°+{_SYMBOLS}]|[^\W\d_])(?:[^\d;#,()]|(?<=m)[23]){{0,15}}"
+_SUFFIX = rf"(?:[,.]-|[%‰°+{_SYMBOLS}]|[^\W\d_])(?:[^\d;#,()]|(?<=m)[23]){{0,15}}"
 _PARTS = re.compile(
     rf"(?P<first>[-+{MINUS}(]?)(?P<prefix>{_PREFIX}[{BLANKS}]?)?(?P<second>[-+{MINUS}(]?)"
     rf"(?P<body>[.,]?9(?:[9.,'\u2019_{BLANKS}]*9)?)"
@@ -44,7 +45,7 @@ _PARTS = re.compile(
 _NEGATIVE = ("-", MINUS, "()")
 _PATTERN = re.compile(
     r"(?P<plus>\+?)(?P<prefix>[^0#;]*)(?:#(?P<mark>[^0#;])(?:(?P<lakh>##)(?P=mark))?##)?0"
-    r"(?:(?P<decimal>[.,])(?P<fixed>0*)(?P<free>#*))?(?P<suffix>(?![0#])[^;(]*)"
+    r"(?:(?P<decimal>[.,])(?P<fixed>0*)(?P<free>#*)(?<=[0#]))?(?P<suffix>(?![0#])[^;(]*)"
     r"(?:\((?P<plural>[^;()]{1,3})\))?"
 )
 _PLURALS = ("s", "es", "e", "n", "en", "er")
@@ -181,15 +182,6 @@ class NumberFormat:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """A text with a 9 in the place of each digit, and what must be known of its zeros."""
-
-    text: str
-    leading: bool  # the first digit is a zero, and a digit or a mark follows
-    final: bool  # the last digit is a zero
-
-
-@dataclass(frozen=True, slots=True)
 class FoundNumbers:
     """The form that most cells have."""
 
@@ -212,13 +204,14 @@ def find_number_format(shapes: Mapping[Shape, int], decimal: str | None = None) 
 
     Args: shapes of all cells of a column, with how many cells have each; decimal the mark that is preferred.
     """
-    cells = [cell for shape in shapes if (cell := _cell(shape))]
+    cells = [cell for shape in shapes if (cell := cell_of(shape))]
     if not cells:
         return None
     affixes = Counter[tuple[str, str]]()
     for cell in cells:
         affixes[cell.prefix.strip(BLANKS), cell.suffix.strip(BLANKS)] += shapes[cell.shape]
     prefix, suffix = max(affixes, key=lambda pair: affixes[pair])
+    decimal = suffix[0] if suffix[:2] in (",-", ".-") else decimal  # 1.200,- is without cents
     one, plural = _singular(cells, suffix)
     many = one + plural
     cells = [cell for cell in cells if cell.prefix.strip(BLANKS) == prefix and cell.suffix.strip(BLANKS) in (one, many)]
@@ -260,7 +253,8 @@ def find_number_format(shapes: Mapping[Shape, int], decimal: str | None = None) 
     return FoundNumbers(form, frozenset(cell.shape for cell in cells), ambiguous)
 
 
-def _cell(shape: Shape) -> _Cell | None:
+def cell_of(shape: Shape) -> _Cell | None:
+    """Return the parts of a number with affixes; None for another text."""
     found = _PARTS.fullmatch(shape.text)
     if found is None:
         return None

@@ -20,6 +20,10 @@ from ganforge.kinds.tables.reading.arrays import OBJECTS
 from ganforge.kinds.tables.reading.text_values import Meaning
 
 ROWS_AT_ONCE = 65_536
+_READERS = {  # of pandas, of files that must be converted
+    ".xlsx": "read_excel", ".xls": "read_excel", ".ods": "read_excel", ".json": "read_json", ".dta": "read_stata",
+    ".sav": "read_spss", ".sas7bdat": "read_sas", ".orc": "read_orc", ".html": "read_html", ".xml": "read_xml",
+}  # fmt: skip
 UNREADABLE = (*DAMAGED, pa.ArrowException, csv.Error)
 
 
@@ -138,7 +142,10 @@ def _open(name: str, path: Path, known: Sequence[Column]) -> TableSource:
     if path.name.lower().endswith(TEXT):
         return open_text(name, path, known)
     endings = ", ".join(TEXT[:4] + ARROW)
-    raise DataError(f"{name!r} is not a table by its name.", do=f"Give a file that ends with one of {endings}.")
+    reader = _READERS.get(path.suffix.lower())
+    do = f" In Python: pandas.{reader}({name!r}).to_parquet('table.parquet')." if reader else ""
+    do = " Unpack it first." if path.suffix.lower() in (".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar") else do
+    raise DataError(f"{name!r} is not a table by its name.", do=f"Give a file that ends with one of {endings}.{do}")
 
 
 def _built_in(name: str) -> TableSource:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,19 +21,32 @@ from numpy.typing import NDArray
 
 from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.reading.date_format import (
+    DIGITS,
     date_forms,
     offsets_of,
     parse_dates,
+    plain_form,
     same_reading,
+    write_dates,
     zone_of_offsets,
 )
+from ganforge.kinds.tables.reading.month_names import split_names
 from ganforge.kinds.tables.reading.number_format import (
     INFINITE,
     NUMBER,
     NumberFormat,
-    Shape,
     find_number_format,
     is_plain,
+)
+from ganforge.kinds.tables.reading.number_units import NumberForm, find_powers, find_units, form_of, with_limits
+from ganforge.kinds.tables.reading.shapes import (
+    CODE,
+    Shape,
+    is_code,
+    is_integer,
+    plain_number,
+    plain_pattern,
+    shapes_of,
 )
 from ganforge.kinds.tables.reading.time_format import DAY, is_length, parse_times, restored, time_forms
 
@@ -42,12 +55,12 @@ TRUTHS = ("True/False", "true/false", "TRUE/FALSE")
 TOLERANCE = 0.95
 """Share of cells that have a column's meaning. Beyond a twentieth the others are too many to be slips: they are values
 of another kind, and without them the column would be spread in another way."""
+COMMON = 0.01  # share of cells from which on a word may stand for a missing value, or a limit such as <5
+MOST_MARKS = 3  # such words of a column whose other cells all have one meaning
+FEW_WORDS = 100  # different ones: a column of so few is learned as words, each of which comes back
 NEARLY = 0.5  # share of cells from which on a meaning that too few have is told
 MOST_SHAPES = 5_000  # of a column: more are free text
 MOST_PAIRS = 1_000  # of moments and their offsets that are kept of each chunk
-_INTEGER = re.compile(r"[+-]?9{1,18}")
-_DECIMAL = re.compile(r"[+-]?(?P<whole>9{1,18}(?P<point>\.(?P<digits>9*))?|\.(?P<only>9+))(?P<power>[eE][+-]?9{1,3})?")
-_CODE = re.compile(r"[A-Za-z]{1,3}[- ]?9{2,}[A-Za-z]?|9{2,}[- ]?[A-Za-z]{1,2}")  # beside whole numbers: C536379
 
 Sort = Literal["text", "truth", "integer", "number", "date", "time", "length"]
 
@@ -92,7 +105,7 @@ class Meaning:
         return _KINDS[self.sort]
 
     @property
-    def number_format(self) -> NumberFormat | None:
+    def number_format(self) -> NumberForm | None:
         """Return the form of numbers, None where it is that of programs."""
         return number_format(self.form) if self.sort in ("integer", "number") else None
 
@@ -107,7 +120,7 @@ class Meaning:
             case "number":
                 return np.dtype("float64")
             case "date":
-                unit: Any = {0: "s", 3: "ms", 6: "us"}[self.digits]
+                unit: Any = "s" if self.digits == 0 else "ms" if self.digits <= 3 else "us"
                 return pd.DatetimeTZDtype(unit, self.zone) if self.zone else np.dtype(f"datetime64[{unit}]")
         return pd.StringDtype(na_value=np.nan)
 
@@ -117,6 +130,8 @@ class Reading:
     """The shapes of a column's cells, and how many have each form of dates and times."""
 
     shapes: Counter[Shape] = field(default_factory=Counter)
+    common: Counter[str] = field(default_factory=Counter)  # words that are more than COMMON of a chunk
+    different: int = 0  # words, of the chunk that has most
     examples: dict[Shape, str] = field(default_factory=dict)
     forms: dict[Shape, tuple[str, ...]] = field(default_factory=dict)  # of dates and times, that a shape may have
     fits: Counter[str] = field(default_factory=Counter)  # cells, of each form
@@ -135,7 +150,10 @@ class Reading:
         values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
         counted = pc.value_counts(values.drop_null())
         words, counts = counted.field("values"), counted.field("counts").to_numpy()
-        places, known = _shapes(words)
+        self.different = max(self.different, len(words))
+        for place in np.flatnonzero(counts > COMMON * counts.sum()):
+            self.common[words[int(place)].as_py()] += int(counts[place])
+        places, known = shapes_of(words)
         for shape, cells in zip(known, np.bincount(places, weights=counts), strict=True):
             self.shapes[shape] += int(cells)
         if len(self.shapes) > MOST_SHAPES:
@@ -175,7 +193,7 @@ class Reading:
                 self._keep_offsets(form, texts.filter(parsed.is_valid()), parsed.drop_null())
 
     def _keep_offsets(self, form: str, texts: pa.Array, moments: pa.Array) -> None:
-        ends = pc.extract_regex(texts, r"(?P<offset>[+-][0-9]{2}:?[0-9]{2})$")
+        ends = pc.extract_regex(texts, r"(?P<offset>[+-][0-9]{2}(?::?[0-9]{2})?)$")
         self.offsets |= set(pc.unique(pc.struct_field(ends, "offset")).to_pylist())
         some = pa.array(np.unique(np.linspace(0, len(texts) - 1, MOST_PAIRS).astype(int)))
         self.pairs[form] = self.pairs.get(form, frozenset()) | offsets_of(texts.take(some), moments.take(some))
@@ -192,10 +210,17 @@ class Reading:
         if self.free or not total:
             return Meaning()
         found = [*self._truths(), *self._numbers(known), *self._dates(known), *self._times()]
-        best = max(found, key=lambda each: each[0], default=(0, Meaning()))  # the first of equals
-        if best[0] >= TOLERANCE * total:
-            return best[1]
-        return Meaning(nearly=best[1] if best[0] >= NEARLY * total else None)
+        # the first of equals, but 20240131123000 is a moment where all are
+        cells, best = max(found, key=lambda each: (each[0], each[1].form in DIGITS), default=(0, Meaning()))
+        marks = {word: count for word, count in self.common.items() if not best.takes(word)}
+        marked = self.different > FEW_WORDS and len(marks) <= MOST_MARKS and cells >= NEARLY * total
+        if cells < TOLERANCE * total and not (marked and cells + sum(marks.values()) >= TOLERANCE * total):
+            return Meaning(nearly=best if cells >= NEARLY * total else None)
+        limited = with_limits(best.form or "", marks) if best.sort in ("integer", "number") else None
+        if limited is None:
+            return best
+        strays = {text: count for text, count in best.strays.items() if text not in marks}
+        return replace(best, sort="number", form=limited, strays=strays)
 
     def _truths(self) -> Iterator[tuple[int, Meaning]]:
         words = {shape.text for shape in self.shapes}
@@ -204,22 +229,30 @@ class Reading:
                 yield self.shapes.total(), Meaning(sort="truth", form=None if form == TRUTHS[0] else form)
 
     def _numbers(self, known: Column | None) -> Iterator[tuple[int, Meaning]]:
-        plain = {shape: found for shape in self.shapes if (found := _decimal(shape))}
+        plain = {shape: found for shape in self.shapes if (found := plain_number(shape))}
         infinite = [shape for shape in self.shapes if re.match(INFINITE, shape.text)]
         others = [shape for shape in self.shapes if shape not in plain and shape not in infinite]
-        whole = all(_is_integer(shape) for shape in plain)
-        if any(_is_code(shape) for shape in others):
+        whole = all(is_integer(shape) for shape in plain)
+        if any(is_code(shape) for shape in others):
             return
         cells = sum(self.shapes[shape] for shape in (*plain, *infinite))
-        form = find_number_format(self.shapes, _decimal_mark(known))
+        mark = _decimal_mark(known)
+        for units in (find_powers(self.shapes), find_units(self.shapes, mark)):
+            if units:
+                strays = self._strays(units.shapes)
+                yield (
+                    sum(self.shapes[s] for s in units.shapes),
+                    Meaning(sort="number", form=units.form.pattern, strays=strays),
+                )
+        form = find_number_format(self.shapes, mark)
         if form and not form.form.is_plain and (fitting := sum(self.shapes[s] for s in form.shapes)) >= cells:
             sort: Sort = "number" if form.form.most else "integer"
             strays = self._strays(form.shapes)
             yield fitting, Meaning(sort=sort, form=form.form.pattern, strays=strays, ambiguous=form.ambiguous)
-        elif plain and not (whole and any(_CODE.fullmatch(shape.text) for shape in others)):
+        elif plain and not (whole and any(CODE.fullmatch(shape.text) for shape in others)):
             sort = "integer" if whole and not infinite else "number"
             strays = self._strays({*plain, *infinite})
-            pattern = None if sort == "integer" else _plain_pattern(plain)
+            pattern = None if sort == "integer" else plain_pattern(plain)
             yield cells, Meaning(sort=sort, form=pattern, strays=strays, ambiguous=bool(form and form.ambiguous))
 
     def _dates(self, known: Column | None) -> Iterator[tuple[int, Meaning]]:
@@ -230,22 +263,32 @@ class Reading:
         if any(self.fits[form] >= TOLERANCE * self.shapes.total() for form in as_known):
             forms = as_known
         best = min(forms, key=lambda form: (-self.fits[form], "%-" in form))  # the first of equals
-        rivals = [form for form in forms if self.fits[form] == self.fits[best]]
+        rivals = [form for form in forms if self.fits[form] == self.fits[best] and _names(form) == _names(best)]
+        rivals.sort(key=lambda form: "%-" in form)
+        best = max((form for form in rivals if same_reading(form) == same_reading(best)), key=self._restored)
         bare, zone, several = _without_digits(best), None, 0
-        if bare.endswith("Z"):
+        alike = [form for form in forms if _without_fraction(form) == _without_fraction(best)]
+        digits = max(int(form[-2]) if form.endswith("}") else 0 for form in alike)
+        if digits and len(alike) > 1:  # as many digits of a second as each needs
+            bare = re.sub(r"%S(?:[.,]%f)?", f"%S{',' if ',%f' in bare else '.'}%*f", bare)
+        elif digits not in (0, 3, 6):
+            bare = bare.replace("%f", f"%{digits}f")
+        if bare.endswith(("Z", "UTC", "GMT")):
             zone = "UTC"
         elif bare.endswith("z"):
             several = len(self.offsets)
             zone = zone_of_offsets(self.pairs[best]) if several > 1 else f"UTC{_with_colon(*self.offsets)}"
-            bare = bare if several > 1 else re.sub("%:?z$", "".join(self.offsets), bare)
+            bare = bare if several > 1 else re.sub("%[:-]?z$", "".join(self.offsets), bare)
         yield (
-            self.fits[best],
+            sum(self.fits[form] for form in alike),
             Meaning(
                 sort="date",
                 form=bare,
-                digits=int(best[-2]) if best.endswith("}") else 0,
+                digits=digits,
                 zone=zone,
-                strays=self._strays({shape for shape, may in self.forms.items() if best in may}, self.wrong.get(best)),
+                strays=self._strays(
+                    {shape for shape, may in self.forms.items() if {*alike} & {*may}}, self.wrong.get(best)
+                ),
                 ambiguous=len({same_reading(form) for form in rivals}) > 1,
                 several=several if several > 1 else 0,
             ),
@@ -267,6 +310,14 @@ class Reading:
     def _examples_of(self, form: str) -> list[str]:
         return [self.examples[shape] for shape, may in self.forms.items() if form in may]
 
+    def _restored(self, form: str) -> int:
+        """Return how many examples come back to the letter; 0 where these are not looked at, as of several offsets."""
+        if form.endswith(("z", "}")):
+            return 0
+        given = pa.array(self._examples_of(form), pa.string())
+        again = write_dates(parse_dates(given, form).cast(pa.int64()), form, 0, None)
+        return pc.sum(pc.equal(again, given)).as_py() or 0
+
     def _with_fraction(self, form: str) -> str:
         """Return a form of times with the digits of a second that its cells have."""
         ends = (re.search(r"\.([0-9]{1,6})[^0-9]*$", example) for example in self._examples_of(form))
@@ -282,9 +333,9 @@ class Reading:
         return dict(found.most_common())
 
 
-def number_format(form: str | None) -> NumberFormat | None:
+def number_format(form: str | None) -> NumberForm | None:
     """Return the form of numbers in Column.format; None where they are written as programs do."""
-    return None if is_plain(form or "") else NumberFormat.of(form or "")
+    return None if is_plain(form or "") else form_of(form or "")
 
 
 def is_missing(texts: pa.Array) -> pa.Array:
@@ -314,67 +365,13 @@ _KINDS: dict[Sort, ColumnKind] = {
 }
 
 
-def _shapes(words: pa.Array) -> tuple[NDArray[np.int64], list[Shape]]:
-    """Return the place of the shape of each word (N,), and the shapes. Works on the bytes of all words at once."""
-    words = words.cast(pa.string())
-    _, offsets, content = words.buffers()
-    ends = np.frombuffer(offsets, np.int32)[words.offset : words.offset + len(words) + 1]
-    letters = np.frombuffer(content or b"", np.uint8)
-    is_digit = (letters >= ord("0")) & (letters <= ord("9"))
-    last = ends[1:][np.diff(ends) > 2] - 1
-    is_digit[last[(letters[last - 1] == ord("m")) & np.isin(letters[last], list(b"23"))]] = False  # of m2 or cm3
-    nines = np.where(is_digit, np.uint8(ord("9")), letters)
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(ends)), pa.py_buffer(nines)]
-    texts = pa.Array.from_buffers(pa.string(), len(words), buffers).dictionary_encode()
-    zeros = np.append(letters == ord("0"), [False])
-    marks = np.append(is_digit | np.isin(letters, list(b".,")), [False])
-    digits = np.append(np.flatnonzero(is_digit), len(letters))
-    begins, stops = np.searchsorted(digits, ends[:-1]), np.searchsorted(digits, ends[1:])
-    first, last = digits[begins], digits[stops - 1]  # of a word without digits: any other
-    leading = (stops > begins) & zeros[first] & (first + 1 < ends[1:]) & marks[np.minimum(first + 1, len(letters))]
-    final = (stops > begins) & zeros[last]
-    codes = texts.indices.to_numpy().astype(np.int64) * 4 + 2 * leading + final
-    known, places = np.unique(codes, return_inverse=True)
-    forms = texts.dictionary.to_pylist()
-    return places, [Shape(forms[code // 4], bool(code & 2), bool(code & 1)) for code in known.tolist()]
-
-
-def _decimal(shape: Shape) -> re.Match[str] | None:
-    """Return the parts of a number as programs write it; None for other shapes."""
-    found = _DECIMAL.fullmatch(shape.text)
-    zeros = found and shape.leading and found["only"] is None and len(found["whole"].partition(".")[0]) > 1
-    return None if zeros else found
-
-
-def _is_integer(shape: Shape) -> bool:
-    zero = shape.final and shape.text in ("+9", "-9")
-    return bool(_INTEGER.fullmatch(shape.text)) and not shape.leading and not zero
-
-
-def _is_code(shape: Shape) -> bool:
-    """Return whether digits alone cannot be a number: they are too many, or begin with a zero (020 123 456)."""
-    return bool(re.fullmatch(r"[+-]?9+", shape.text) or (shape.leading and re.fullmatch(r"9[9 ]+", shape.text)))
-
-
-def _plain_pattern(plain: Mapping[Shape, re.Match[str]]) -> str | None:
-    """Return the pattern of numbers as programs write them: all with as many decimals, or at least one."""
-    digits = [len(found["only"] or found["digits"] or "") for found in plain.values()]
-    if max(digits) == 0 or any(found["power"] for found in plain.values()):
-        return None
-    if min(digits) == max(digits):
-        return "0." + "0" * max(digits)
-    padded = any(s.text.endswith(".") or (s.final and count > 1) for s, count in zip(plain, digits, strict=True))
-    pointed = any(s.final and count == 1 for s, count in zip(plain, digits, strict=True))
-    return "0.0#" if pointed and not padded else None
-
-
 def _is_date(form: str) -> bool:
-    return any(directive in form for directive in ("%Y", "%y"))
+    return any(directive in form for directive in ("%Y", "%y", "%G"))
 
 
 def _order(form: str) -> list[str]:
     """Return the order of a date's parts in a form: m, d, Y."""
-    return re.findall("[Yymd]", same_reading(form).replace("%b", "%m"))
+    return re.findall("[Yymd]", plain_form(form).replace("%b", "%m").replace("%B", "%m"))
 
 
 def _decimal_mark(known: Column | None) -> str | None:
@@ -382,12 +379,22 @@ def _decimal_mark(known: Column | None) -> str | None:
     if known is None or known.kind not in ("integer", "decimal"):
         return None
     form = number_format(known.format)
-    return form.decimal if form else "." if known.kind == "decimal" else None
+    if form is None:
+        return "." if known.kind == "decimal" else None
+    return form.decimal if isinstance(form, NumberFormat) else None
 
 
 def _without_digits(form: str) -> str:
     return re.sub(r"\{\d\}$", "", form)
 
 
+def _without_fraction(form: str) -> str:
+    return re.sub("[.,]%f", "", _without_digits(form))
+
+
+def _names(form: str) -> str:
+    return split_names(form)[0]
+
+
 def _with_colon(offset: str) -> str:
-    return offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
+    return offset if ":" in offset else f"{offset[:3]}:{offset[3:] or '00'}"

@@ -28,26 +28,29 @@ class TimeForm:
     length: bool = False  # of lengths of time; else of times of day, if none is beyond 24 hours
 
 
-def _clock(hours: str, seconds: bool) -> TimeForm:
-    regex = rf"(?P<n>-?)(?P<h>{'[0-9]{2,9}' if hours == '02' else '[1-9][0-9]{1,8}|[0-9]'}):(?P<m>[0-5][0-9])"
+def _clock(hours: str, seconds: bool, mark: str = ":", plus: str = "", end: str = "") -> TimeForm:
+    regex = rf"(?P<n>-{'|[+]' if plus else '?'})(?P<h>{'[0-9]{2,9}' if hours == '02' else '[1-9][0-9]{1,8}|[0-9]'})"
+    regex += rf"{mark}(?P<m>[0-5][0-9])"
     regex += r":(?P<s>[0-5][0-9])(?:\.(?P<f>[0-9]{1,6}))?" if seconds else ""
+    regex += end
 
     def write(time: int, digits: int) -> str:
-        sign, left = ("-", -time) if time < 0 else ("", time)
-        text = f"{sign}{left // HOUR:{hours}d}:{left % HOUR // MINUTE:02d}"
-        return f"{text}:{_seconds(left % MINUTE, digits)}" if seconds else text
+        sign, left = ("-", -time) if time < 0 else (plus, time)
+        text = f"{sign}{left // HOUR:{hours}d}{mark}{left % HOUR // MINUTE:02d}"
+        return f"{text}:{_seconds(left % MINUTE, digits)}{end}" if seconds else f"{text}{end}"
 
     return TimeForm(regex, write, length=seconds and not hours)
 
 
-def _halves(hours: str, seconds: bool, gap: str, halves: tuple[str, str]) -> TimeForm:
-    regex = rf"(?P<h>{'0[1-9]|1[0-2]' if hours == '02' else '1[0-2]|[1-9]'}):(?P<m>[0-5][0-9])"
+def _halves(hours: str, seconds: bool, gap: str, halves: tuple[str, str], *, minutes: bool = True) -> TimeForm:
+    regex = rf"(?P<h>{'0[1-9]|1[0-2]' if hours == '02' else '1[0-2]|[1-9]'})"
+    regex += ":(?P<m>[0-5][0-9])" if minutes else ""
     regex += ":(?P<s>[0-5][0-9])" if seconds else ""
     regex += f"{gap}(?P<p>{'|'.join(map(re.escape, halves))})"
 
     def write(time: int, digits: int) -> str:
         hour = time // HOUR % 24
-        text = f"{(hour + 11) % 12 + 1:{hours}d}:{time % HOUR // MINUTE:02d}"
+        text = f"{(hour + 11) % 12 + 1:{hours}d}" + (f":{time % HOUR // MINUTE:02d}" if minutes else "")
         text += f":{time % MINUTE // SECOND:02d}" if seconds else ""
         return f"{text}{gap}{halves[hour >= 12]}"
 
@@ -69,9 +72,12 @@ def _of_days(between: str, hours: str, always: bool) -> TimeForm:
     return TimeForm(f"{days}{clock}" if always else f"(?:{days})?{clock}", write, length=True)
 
 
-def _in_words(words: Sequence[tuple[str, str]], gap: str, *, days: bool = False, always: bool = False) -> TimeForm:
+def _in_words(
+    words: Sequence[tuple[str, str]], gap: str, *, days: bool = False, always: bool = False, padded: bool = False
+) -> TimeForm:
     """Args: words of days, hours, minutes, seconds, of one and of many; gap between two parts; days: counted apart from
-    hours; always: hours and minutes, and nothing else, are written even where they are zero."""
+    hours; always: hours and minutes, and nothing else, are written even where they are zero; padded: all but the first
+    part have two digits."""
     sized = list(zip("dhms", words, (DAY, HOUR, MINUTE, SECOND), strict=True))
     sized = sized[1:3] if always else sized[0 if days else 1 :]
     parts = []
@@ -84,7 +90,8 @@ def _in_words(words: Sequence[tuple[str, str]], gap: str, *, days: bool = False,
         left, texts = abs(time), []
         for _, (one, many), size in sized:
             count, left = divmod(left, size)
-            texts += [f"{count}{one if count == 1 else many}"] if count or always else []
+            digits = f"{count:02d}" if padded and texts else str(count)
+            texts += [f"{digits}{one if count == 1 else many}"] if count or always or (padded and texts) else []
         return ("-" if time < 0 else "") + (gap.join(texts) or f"0{words[2][1]}")
 
     return TimeForm(rf"(?P<n>-?){f'{gap}?'.join(parts)}", write, length=True)
@@ -110,13 +117,23 @@ def _iso(days: bool, always: bool) -> TimeForm:
     return TimeForm(regex, write, length=True)
 
 
-def _lap() -> TimeForm:
-    """Minutes and seconds of a race: 1:23.4."""
-    regex = r"(?P<n>-?)(?P<m>[1-9][0-9]{1,8}|[0-9]):(?P<s>[0-5][0-9])\.(?P<f>[0-9]{1,6})"
+def _iso_seconds() -> TimeForm:
+    """Seconds alone as in ISO 8601: PT7265S."""
+
+    def write(time: int, digits: int) -> str:
+        return f"{'-' if time < 0 else ''}PT{_seconds(abs(time), digits, '')}S"
+
+    return TimeForm(r"(?P<n>-?)PT(?P<s>[0-9]{1,9})(?:\.(?P<f>[0-9]{1,9}))?S", write, length=True)
+
+
+def _lap(minutes: str) -> TimeForm:
+    """Minutes and seconds of a race: 1:23.4. Args: minutes: "02" for 01:23.4."""
+    regex = rf"(?P<n>-?)(?P<m>{'[0-9]{2,9}' if minutes else '[1-9][0-9]{1,8}|[0-9]'}):(?P<s>[0-5][0-9])"
+    regex += r"\.(?P<f>[0-9]{1,6})"
 
     def write(time: int, digits: int) -> str:
         left = abs(time)
-        return f"{'-' if time < 0 else ''}{left // MINUTE}:{_seconds(left % MINUTE, digits)}"
+        return f"{'-' if time < 0 else ''}{left // MINUTE:{minutes}d}:{_seconds(left % MINUTE, digits)}"
 
     return TimeForm(regex, write, length=True)
 
@@ -131,6 +148,9 @@ def _bracketed(words: Sequence[tuple[str, str]], days: bool, gap: str) -> str:
     return "".join(f"[{part}{gap}]" for part in first[0 if days else 1 :]) + f"[{last}]"
 
 
+_HALVES = (
+    ("%p", ("AM", "PM")), ("%P", ("am", "pm")), ("%P.", ("a.m.", "p.m.")), ("%p.", ("A.M.", "P.M.")),
+)  # fmt: skip
 _DIRECTIVES = ("%-D", "%-H", "%-M", "%-S")
 _WORDS = (
     (("d", "d"), ("h", "h"), ("m", "m"), ("s", "s")),
@@ -149,14 +169,26 @@ FORMS: dict[str, TimeForm] = {
         for directive, hours in (("%I", "02"), ("%-I", ""))
         for seconds in (False, True)
         for gap in (" ", "")
-        for half, halves in (("%p", ("AM", "PM")), ("%P", ("am", "pm")))
+        for half, halves in _HALVES
+    },
+    **{
+        f"%-I{gap}{half}": _halves("", False, gap, halves, minutes=False)
+        for gap in (" ", "")
+        for half, halves in _HALVES
     },
     "%-D days %H:%M:%S": _of_days(" ", "02", always=True),
     "[%-D days, ]%-H:%M:%S": _of_days(", ", "", always=False),
     "PT[%-HH][%-MM][%-SS]": _iso(days=False, always=False),
     "P[%-DD]T[%-HH][%-MM][%-SS]": _iso(days=True, always=False),
     "P%-DDT%-HH%-MM%-SS": _iso(days=True, always=True),
-    "%-M:%S": _lap(),
+    "PT%-SS": _iso_seconds(),
+    "%-M:%S": _lap(""),
+    "%M:%S": _lap("02"),
+    "%-Hh%M": _clock("", seconds=False, mark="h"),
+    "%Hh%M": _clock("02", seconds=False, mark="h"),
+    "+%H:%M": _clock("02", seconds=False, plus="+"),
+    "+%-H:%M": _clock("", seconds=False, plus="+"),
+    **{f"%{pad}H:%M Uhr": _clock(hours, seconds=False, end=" Uhr") for pad, hours in (("", "02"), ("-", ""))},
     **{
         _bracketed(words, days, gap): _in_words(words, gap, days=days)
         for words in _WORDS
@@ -164,6 +196,14 @@ FORMS: dict[str, TimeForm] = {
         for gap in (" ", "")
     },
     **{f"%-H{w[1][1]}{gap}%-M{w[2][1]}": _in_words(w, gap, always=True) for w in _WORDS for gap in (" ", "")},
+    **{
+        _bracketed(words, days, gap).replace("%-M", "%M").replace("%-S", "%S"): _in_words(
+            words, gap, days=days, padded=True
+        )
+        for words in _WORDS[:3]
+        for days in (False, True)
+        for gap in (" ", "")
+    },
 }
 _REGEXES = {form: re.compile(known.regex) for form, known in FORMS.items()}
 
@@ -198,7 +238,7 @@ def parse_times(texts: pa.Array, form: str) -> pa.Array:
         if name in groups:
             count = _counts(pc.struct_field(parts, name))
             if name == "h" and "p" in groups:
-                afternoon = pc.equal(pc.utf8_lower(pc.struct_field(parts, "p")), "pm")
+                afternoon = pc.match_substring_regex(pc.struct_field(parts, "p"), "^[pP]")
                 count = pc.if_else(pc.equal(count, 12), 0, count)
                 count = pc.if_else(afternoon, pc.add(count, 12), count)
             total = pc.add(total, pc.multiply(count, pa.scalar(size, pa.int64())))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,8 @@ FEWEST_ROWS = 100  # with both values, for a rule to be found at all
 FEWEST_EACH = 5  # rows for each value that decides another column, on average: where there are fewer, rows that are
 # once more in the table do not count
 MOST_DECIDING = 50_000  # values
-MOST_WHOLE_NUMBERS = 1_000  # values of an integer column that decides
+MOST_WHOLE_NUMBERS = 5_000  # values of an integer column that decides, such as the number of a student
+FIRST_LOOK = 1_000  # rows on which most columns show that they are not decided
 BY_CHANCE = -30.0  # natural logarithm of the probability that independent columns would look so
 LOW_WORDS = {  # words for a lower number -> for the upper one
     "min": "max", "minimum": "maximum", "low": "high", "lower": "upper", "lowest": "highest", "from": "to",
@@ -106,9 +108,10 @@ def _comparable(lower: Column, upper: Column) -> bool:
     return len(low) == len(high) and len(changed) == 1 and LOW_WORDS.get(changed[0][0]) == changed[0][1]
 
 
-def _words_of(name: str) -> list[str]:
-    """Split a name: `StartAge`, `start_age` and `start age` are all [start, age]."""
-    return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+@lru_cache(10_000)  # every name is compared with every other one
+def _words_of(name: str) -> tuple[str, ...]:
+    """Split a name: `StartAge`, `start_age` and `start age` are all (start, age)."""
+    return tuple(re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
 
 
 def _rows_in_order(plain: Plain, lower: str, upper: str, columns: Mapping[str, Column]) -> int:
@@ -135,6 +138,7 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
     codes = {name: code for name, code in codes.items() if 2 <= counts[name] <= MOST_DECIDING}
     repeated = pd.DataFrame(codes).duplicated().to_numpy() if codes else np.zeros(0, dtype=bool)
     decided: dict[str, list[str]] = {}
+    heads = np.stack([code[:FIRST_LOOK] for code in codes.values()]) if codes else np.zeros((0, 0), np.int64)
     for column in columns:
         deciding, whole = column.name, column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS
         if deciding not in codes or not (whole or column.kind in ("category", "boolean")):
@@ -145,7 +149,8 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
         code = np.where(there, codes[deciding], -1)
         if there.sum() >= FEWEST_ROWS + (counts[deciding] if there.sum() < FEWEST_EACH * counts[deciding] else 0):
             first = np.flatnonzero(there & ~pd.Series(code).duplicated())
-            others = [name for name in codes if name != deciding]
+            may = dict(zip(codes, _may_be_decided(code[:FIRST_LOOK], heads), strict=True))
+            others = [name for name in codes if name != deciding and may[name]]
             decided[deciding] = [name for name in others if _decides(code, first, codes[name], counts[name])]
     # The columns that decide most come first, so that a chain hangs on its beginning: zip -> city, zip -> country.
     order = sorted(decided, key=lambda name: (-len(decided[name]), counts[name]))
@@ -167,12 +172,18 @@ def _codes(values: NDArray[np.generic]) -> Codes:
     return np.asarray(pd.factorize(values)[0], np.int64)
 
 
+def _may_be_decided(deciding: Codes, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which other columns (C, N) have one value for each value (N,) that decides, where there is one."""
+    there = np.flatnonzero(deciding >= 0)
+    _, first, group = np.unique(deciding[there], return_index=True, return_inverse=True)
+    found: NDArray[np.bool_] = (others[:, there] == others[:, there[first[group]]]).all(axis=1)
+    return found
+
+
 def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:
     there = deciding >= 0
     one = np.full(int(deciding.max()) + 1, -1)  # for each value that decides, the other one in its first row
     one[deciding[first]] = other[first]
-    if (one[deciding[there][:1000]] != other[there][:1000]).any():  # most pairs end here
-        return False
     if (one[deciding[there]] != other[there]).any():
         return False
     return (

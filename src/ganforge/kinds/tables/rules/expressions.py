@@ -22,7 +22,7 @@ from ganforge.kinds.tables.rules.syntax import columns_named, quoted_name, start
 from ganforge.kinds.tables.rules.values import number_text
 
 Numbers = NDArray[np.float64]
-Range = tuple[float, float]
+Range = tuple[Any, Any]  # the ends of an interval, or of many, (N,) each
 ANY: Range = (-math.inf, math.inf)
 LONGEST = 4_000  # letters of an expression
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
@@ -249,8 +249,12 @@ def narrowed_by(expression: Expression, wanted: Range, ranges: Mapping[str, Rang
 
 def _range(sign: str, left: Range, right: Range) -> Range:
     """Return the interval of `left sign right`; any number where it cannot be said."""
-    if (sign == "/" and right[0] <= 0 <= right[1]) or (sign == "^" and left[0] < 0):
-        return ANY
     with np.errstate(all="ignore"):
-        ends = [float(_apply(sign, np.float64(a), np.float64(b))) for a in left for b in right]
-    return ANY if any(map(math.isnan, ends)) else (min(ends), max(ends))
+        ends = [np.asarray(_apply(sign, np.float64(a), np.float64(b))) for a in left for b in right]
+        low, high = np.min(ends, axis=0), np.max(ends, axis=0)
+    unknown = np.isnan(low)
+    if sign == "/":
+        unknown |= (np.asarray(right[0]) <= 0) & (np.asarray(right[1]) >= 0)
+    elif sign == "^":
+        unknown |= np.asarray(left[0]) < 0
+    return np.where(unknown, -np.inf, low)[()], np.where(unknown, np.inf, high)[()]

@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import MICROSECONDS, TIMES, Column
 from ganforge.kinds.tables.reading.date_format import plain_form
-from ganforge.kinds.tables.reading.number_format import NumberFormat, is_plain
+from ganforge.kinds.tables.reading.month_names import in_english, split_names
+from ganforge.kinds.tables.reading.number_format import is_plain
+from ganforge.kinds.tables.reading.number_units import form_of
 from ganforge.kinds.tables.reading.time_format import parse_times, time_form, write_times
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
@@ -118,7 +120,7 @@ def _bare_number(text: str, column: Column) -> str:
     """Return a number without the affixes and marks with which the column writes it; another text as it is."""
     if is_plain(column.format or "") or _NUMBER.fullmatch(text) or column.kind not in ("integer", "decimal"):
         return text
-    read = NumberFormat.of(column.format or "").parse(pa.array([text]))[0].as_py()
+    read = form_of(column.format or "").parse(pa.array([text]))[0].as_py()
     return text if read is None else number_text(read)
 
 
@@ -264,14 +266,20 @@ def by_day(lower: Column, upper: Column) -> ByDay | None:
 
 def _by_format(text: str, form: str | None) -> _Dated | None:
     """Parse a text in the column's own format, or in its beginning; None if it is not."""
+    key, _ = split_names(form or "")
+    text = in_english(text, key) if key else text
     for shorter in _shortened(form or ""):
+        week = "%V" in shorter and "%u" not in shorter
         try:
-            when = datetime.strptime(text, shorter)
+            when = datetime.strptime(text + "-1" * week, shorter + "-%u" * week)
         except ValueError:
             continue
         if re.fullmatch(r"(%[A-Za-z])+", shorter) and when.strftime(shorter) != text:
             continue  # strptime reads 202411 as the first of January
-        unit = next((unit for part, unit in _UNITS if part in shorter), "D" if re.search("%d|%j", shorter) else "M")
+        longest = "W" if week else "Q" if key.startswith("quarter") else "M"
+        unit = next(
+            (unit for part, unit in _UNITS if part in shorter), "D" if re.search("%d|%j|%u", shorter) else longest
+        )
         return pd.Period(when.replace(tzinfo=None), freq=unit), when.tzinfo, Fraction(0)
     return None
 
@@ -282,7 +290,7 @@ def _shortened(form: str) -> Iterator[str]:
     if not all(part in form for part in ("%Y", "%m", "%d")):
         yield form
         return
-    without_offset = re.sub(r"(Z|%z|[+-]\d\d:?\d\d)$", "", form)
+    without_offset = re.sub(r"( ?(?:Z|UTC|GMT)|%z|[+-]\d\d(?::?\d\d)?)$", "", form)
     if without_offset != form:
         yield without_offset + "%z"
     yield without_offset
