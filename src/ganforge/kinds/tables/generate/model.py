@@ -31,6 +31,7 @@ from ganforge.kinds.tables.generate.balance import Part, balanced_parts, blocks_
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.generate.latents import LatentRows, shares_met
+from ganforge.kinds.tables.generate.likelihood import MOST_PLACES
 from ganforge.kinds.tables.generate.predict import predict_table
 from ganforge.kinds.tables.generate.rare import rare_conditions
 from ganforge.kinds.tables.generate.seeds import SeededRows
@@ -188,14 +189,16 @@ class RowModel:
     @torch.no_grad()
     def logits(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
         """Return the generator's logits (B, P). Args: codes (B, U); given (B, U), the mask of those that count."""
-        layout = self.layout
+        layout, chain = self.layout, self.chain
+        if chain:
+            rows = max(1, MOST_PLACES // layout.width)
+            parts = zip(codes.split(rows), given.split(rows), strict=True)
+            told = [chain.generator(layout.one_hot(part) * layout.spread(theirs), layout) for part, theirs in parts]
+            return torch.cat(told) / self.temperature
         shown = layout.one_hot(codes) * layout.spread(given)
-        if self.chain:
-            completed: Tensor = self.chain.generator(shown, layout) / self.temperature
-            return completed
         latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
-        told: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1)) / self.temperature
-        return told
+        completed: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1)) / self.temperature
+        return completed
 
     @property
     def layout(self) -> RowLayout:
