@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganforge.contracts import Feed, Game, Task, Tell
+from ganforge.contracts import Game, Task, Tell
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
@@ -232,7 +233,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
 
 def plan_alone(
     draft: Draft,
-    train: Feed,
+    train: TensorFeed,
     tell: Tell,
     networks: Callable[[Network], Sequence[nn.Module]],
     build: Callable[[Recipe], Game],
@@ -312,7 +313,7 @@ def gamma_rule(table: Table) -> float:
     return float(f"{max(GAMMA_PER_SQUARED_DISTANCE * distance, 0.01):.2g}")
 
 
-def _choose_length(draft: Draft, train: Feed, tell: Tell, build: Callable[[Recipe], Game]) -> None:
+def _choose_length(draft: Draft, train: TensorFeed, tell: Tell, build: Callable[[Recipe], Game]) -> None:
     """Choose the length of the game, and of the referee's training after it."""
 
     def measure(recipe: Recipe, steps: int) -> float:
@@ -357,7 +358,7 @@ def _choose_length(draft: Draft, train: Feed, tell: Tell, build: Callable[[Recip
     )
 
 
-def _choose_referee(draft: Draft, train: Feed, examples: int) -> None:
+def _choose_referee(draft: Draft, train: TensorFeed, examples: int) -> None:
     """Choose the length of the referee's training after the game. Args: examples that the whole run can show."""
     if draft.task.name != "generate":
         return

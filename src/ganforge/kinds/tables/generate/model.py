@@ -192,7 +192,7 @@ class RowModel:
         layout, chain = self.layout, self.chain
         if chain:
             rows = max(1, MOST_PLACES // layout.width)
-            parts = zip(codes.split(rows), given.split(rows), strict=True)
+            parts = zip(torch.split(codes, rows), torch.split(given, rows), strict=True)
             told = [chain.generator(layout.one_hot(part) * layout.spread(theirs), layout) for part, theirs in parts]
             return torch.cat(told) / self.temperature
         shown = layout.one_hot(codes) * layout.spread(given)
