@@ -132,12 +132,16 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class OptimiserSettings:
-    """A player's optimiser. `adam` is Kingma and Ba 2015; `sgd` is the textbook's theta <- theta - alpha dL/dtheta."""
+    """A player's optimiser. `adam` is Kingma and Ba 2015; `sgd` is the textbook's theta <- theta - alpha dL/dtheta.
+
+    weight_decay: with adam, each step also takes the learning rate times this share off every weight.
+    """
 
     learning_rate: Schedule
     kind: Literal["adam", "sgd"] = "adam"
     beta1: float = 0.0
     beta2: float = 0.99
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

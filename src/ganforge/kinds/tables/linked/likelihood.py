@@ -64,7 +64,7 @@ def features(sizes: FamilySizes) -> Tensor:
         rank = (torch.arange(size - unordered) + 0.5) / max(size - unordered, 1)
         waves = torch.cos(torch.pi * rank[:, None] * torch.arange(WAVES if size > unordered else 0))
         part = torch.zeros(layout.width, unordered + waves.shape[1])
-        part[layout.unit_places(unit)] = torch.block_diag(torch.eye(unordered), waves)
+        part[layout.unit_places(unit)] = torch.block_diag(torch.eye(unordered), waves)  # type: ignore[no-untyped-call]
         parts.append(part)
     return torch.cat(parts, dim=1)
 

@@ -158,7 +158,7 @@ def _scores(sides: Sides, target: Target) -> Floats:
     values = sides.rows[target.name]
     use = np.flatnonzero(~pd.isna(values))[: target.rows]
     others = [place for place, column in enumerate(sides.coding.columns) if column.name != target.name]
-    learn, test = sides.learn[np.ix_(use, others)], sides.test[np.ix_(target.there, others)]
+    learn, test = sides.learn[use][:, others], sides.test[target.there][:, others]
     categorical = sides.coding.categorical(target.name)
     every = np.arange(target.there.sum())
     kept = [every, *[every[every % BLOCKS != block] for block in range(BLOCKS)]]
