@@ -11,8 +11,8 @@ from PIL import Image
 from scipy.ndimage import convolve, median_filter
 from skimage.restoration import denoise_nl_means, inpaint_biharmonic
 
-from ganforge.kinds.pictures.reading.part import FEWEST_COMPARED
 from ganforge.measures.intervals import Estimate
+from ganforge.measures.neighbours import FEWEST_COMPARED
 from ganforge.measures.verdict import FEW
 from ganforge.records import Grade, Verdict
 
