@@ -141,7 +141,7 @@ MOMENTS = pd.date_range("2019-02-03 00:05:07", "2025-11-29 23:59:59", periods=97
 def forms_of_dates() -> Iterator[Any]:
     """Every day with every clock; `make check` takes it alone and with one clock, each clock in its turn."""
     for place, day in enumerate(DAYS):
-        quick = (day,)
+        quick: tuple[str, ...] = (day,)
         if day.endswith(("%d", "%Y", "%y")):
             forms = [f"{day} {clock}" for clock in CLOCKS]
             quick += (forms.pop(place % len(forms)),)
@@ -149,7 +149,7 @@ def forms_of_dates() -> Iterator[Any]:
         yield pytest.param(quick, id=day)
 
 
-@pytest.mark.parametrize("forms", forms_of_dates())
+@pytest.mark.parametrize("forms", list(forms_of_dates()))
 def test_every_form_of_dates_is_written_as_it_is_read(forms: tuple[str, ...]) -> None:
     for form in forms:
         texts = write_dates(pa.array(MOMENTS.as_unit("us").asi8), form, 6, None)
