@@ -19,15 +19,13 @@ ADULT.csv is UCI's `adult.data` with a line of names.
 from __future__ import annotations
 
 import argparse
-import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pandas as pd
 from table_results import Bar, conclude, folder_at, tell, training_seconds
-from table_rivals import Rivals, peer_at, write_plainly
+from table_rivals import Rivals, cpu_seconds, peer_at, write_plainly
 
 import ganforge as gf
 
@@ -65,14 +63,6 @@ def split(path: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 def wrong_rows(frame: pd.DataFrame) -> dict[str, int]:
     """How many rows hold a pair of values that nobody has."""
     return {name: int(((frame["relationship"] == a) & (frame["sex"] == b)).sum()) for name, (a, b) in WRONG.items()}
-
-
-def cpu_seconds(*words: object) -> float:
-    """Run a process. Returns: its CPU seconds from start to end."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def train_in_a_process(table: Path, run: Path, seconds: float, seed: int, values: str) -> float:

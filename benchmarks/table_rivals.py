@@ -47,7 +47,7 @@ class Rivals:
     @classmethod
     def at(cls, folder: str | Path) -> Rivals:
         """The environment in a folder; what is not there is installed."""
-        python = _python_of(folder)
+        python = python_of(folder)
         if subprocess.run([python, "-c", MODULES], capture_output=True, check=False).returncode:
             print(f"installing the rivals into {folder}", file=sys.stderr, flush=True)
             subprocess.run([python, "-m", "pip", "install", "--quiet", *NEEDED], check=True)
@@ -59,10 +59,21 @@ class Rivals:
         return float(self._call("rival_models.py", rival, str(train), str(out), *named)["seconds"])
 
     def score(
-        self, train: Path, test: Path, generated: Path, *, label: str | None = None, only_quality: bool = False
+        self,
+        train: Path,
+        test: Path,
+        generated: Path,
+        *,
+        label: str | None = None,
+        only_quality: bool = False,
+        large: bool = False,
     ) -> dict[str, float]:
-        """The scores of table_scores.py. Args: label as COLUMN=VALUE, the value that counts as positive."""
-        more = [*(["--label", label] if label else []), *(["--quality"] if only_quality else [])]
+        """The scores of table_scores.py, of a large table on a part of it.
+
+        Args: label a column of numbers, or COLUMN=VALUE, the value that counts as positive.
+        """
+        asked = {"--quality": only_quality, "--large": large}
+        more = [*(["--label", label] if label else []), *(name for name, wanted in asked.items() if wanted)]
         return self._call("table_scores.py", str(train), str(test), str(generated), *more)
 
     def _call(self, script: str, *arguments: str) -> dict[str, Any]:
@@ -73,9 +84,24 @@ class Rivals:
         return content
 
 
+def cpu_seconds(*words: object) -> float:
+    """Run a process. Returns: its CPU seconds from start to end."""
+    return cpu_and_memory(*words)[0]
+
+
+def cpu_and_memory(*words: object) -> tuple[float, float]:
+    """Run a process. Returns: its CPU seconds from start to end, and the most memory that it held, in GiB."""
+    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+    pid = os.posix_spawn(str(words[0]), [str(word) for word in words], os.environ, file_actions=silent)
+    _, status, usage = os.wait4(pid, 0)
+    if status:
+        raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), [str(word) for word in words])
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
+
+
 def peer_at(folder: str | Path) -> Path:
     """Return the interpreter of an environment with TabularARGN (3 GiB), which is made if it is not there."""
-    python = _python_of(folder)
+    python = python_of(folder)
     if subprocess.run([python, "-c", "import mostlyai.engine"], capture_output=True, check=False).returncode:
         print(f"installing TabularARGN into {folder}", file=sys.stderr, flush=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_NEEDED], check=True)
@@ -83,7 +109,7 @@ def peer_at(folder: str | Path) -> Path:
     return python
 
 
-def _python_of(folder: str | Path) -> Path:
+def python_of(folder: str | Path) -> Path:
     scripts, name = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
     python = Path(folder).absolute() / scripts / name
     if not python.exists():

@@ -1,14 +1,17 @@
 """Scores of generated rows that anybody can compute, in the rivals' environment: without ganforge, with SDMetrics.
 
 quality     SDMetrics' quality report of training rows and generated rows, and its two halves: shapes, pairs
-auc         a boosted tree trained on generated rows, tested on held-out ones: area under the curve for one label
+auc         a boosted tree trained on generated rows, tested on held-out ones: area under the curve for one label,
+r2          or the share of a number's variance that it explains
 detection   can a boosted tree tell generated rows from held-out ones? 0.5 is perfect, 1.0 means always
 nearer      share of generated rows nearer to a training row than to a held-out one, among as many of both
 
-The boosted tree is scikit-learn's HistGradientBoostingClassifier at its defaults, seed 0. Called by table_rivals.py;
-alone it needs only Parquet files of the same columns. It prints one JSON object.
+The boosted tree is scikit-learn's HistGradientBoostingClassifier, or Regressor, at its defaults, seed 0. Called by
+table_rivals.py; alone it needs only Parquet files of the same columns. It prints one JSON object. --large bounds the
+time for large tables: the first ROWS rows of each, quality of COLUMNS columns only, and no search for copies.
 
-    python benchmarks/table_scores.py TRAIN TEST GENERATED [--label "income=>50K"] [--quality]
+    python benchmarks/table_scores.py TRAIN TEST GENERATED [--label "income=>50K" | --label price] [--quality]
+                                      [--large]
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sdmetrics.reports.single_table import QualityReport
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import roc_auc_score
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.neighbors import NearestNeighbors
+
+ROWS, COLUMNS = 20_000, 40  # of a large table
 
 
 def is_number(column: pd.Series[Any]) -> bool:
@@ -70,6 +75,13 @@ def area_under_curve(generated: pd.DataFrame, test: pd.DataFrame, label: str, po
     return float(roc_auc_score(held_out[label] == positive, told))
 
 
+def explained_variance(generated: pd.DataFrame, test: pd.DataFrame, label: str) -> float:
+    """How well a tree that saw generated rows only predicts a number of real ones: R^2, at most 1."""
+    train, held_out = with_categories([generated.dropna(subset=label), test.dropna(subset=label)])
+    tree = HistGradientBoostingRegressor(random_state=0).fit(train.drop(columns=label), train[label])
+    return float(r2_score(held_out[label], tree.predict(held_out.drop(columns=label))))
+
+
 def detection(generated: pd.DataFrame, test: pd.DataFrame) -> float:
     """How well a tree tells generated rows from as many real ones, on rows that it has not seen, about 0.5 to 1."""
     count = min(len(generated), len(test))
@@ -90,12 +102,13 @@ def nearer_to_training(generated: pd.DataFrame, train: pd.DataFrame, test: pd.Da
     count = min(len(test), len(generated))
     chosen = [train.sample(count, random_state=0), test, generated.sample(count, random_state=0)]
     numbers = [name for name in train if is_number(train[name])]
+    texts = [name for name in train if name not in numbers]
     centre, spread = train[numbers].mean(), train[numbers].std()
     near, far, mine = (
         np.hstack(
             [
                 ((frame[numbers] - centre) / spread).to_numpy(np.float64),
-                pd.get_dummies(frame.drop(columns=numbers)).to_numpy(np.float64) * np.sqrt(0.5),
+                *(pd.get_dummies(frame[name]).to_numpy(np.float64) * np.sqrt(0.5) for name in texts),
             ]
         ).astype(np.float32)
         for frame in with_categories(chosen)
@@ -107,17 +120,27 @@ def nearer_to_training(generated: pd.DataFrame, train: pd.DataFrame, test: pd.Da
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("tables", nargs=3)
-    parser.add_argument("--label", help="the column to predict and its positive value, as COLUMN=VALUE")
+    parser.add_argument("--label", help="the column to predict: a number's name, or COLUMN=VALUE, the positive value")
     parser.add_argument("--quality", action="store_true", help="only SDMetrics' quality")
+    parser.add_argument("--large", action="store_true", help="bound the time: fewer rows and columns, and no copies")
     asked = parser.parse_args()
     train, test, generated = (pd.read_parquet(table) for table in asked.tables)
-    generated = generated[list(train)]
-    scores = quality(train, generated)
+    generated, compared = generated[list(train)], list(train)
+    if asked.large:
+        train, test, generated = (frame.head(ROWS) for frame in (train, test, generated))
+        chosen = np.random.default_rng(0).permutation(len(compared))[:COLUMNS]
+        compared = [compared[place] for place in sorted(chosen)]
+    scores = quality(train[compared], generated[compared])
     if not asked.quality:
         scores["detection"] = detection(generated, test)
-        scores["nearer"] = nearer_to_training(generated, train, test)
+        if not asked.large:
+            scores["nearer"] = nearer_to_training(generated, train, test)
     if asked.label:
-        scores["auc"] = area_under_curve(generated, test, *asked.label.split("=", 1))
+        label, _, positive = asked.label.partition("=")
+        if positive:
+            scores["auc"] = area_under_curve(generated, test, label, positive)
+        else:
+            scores["r2"] = explained_variance(generated, test, label)
     print(json.dumps(scores))
 
 

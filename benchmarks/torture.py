@@ -27,10 +27,9 @@ import numpy as np
 from torture_victims import CREATES, Accident, Ended, Victims
 
 from ganforge.core.files import check_folder, sha256_of
-from ganforge.core.run_folder import held_by
 from ganforge.engine.checkpoint import list_checkpoints
 from ganforge.errors import GanforgeError
-from ganforge.run import Run
+from ganforge.run import Run, held_by
 
 TINY = (
     "--size", "tiny", "--examples", "1600", "--set", "optimiser.batch_size=16", "--set", "records.every_steps=10",

@@ -91,11 +91,16 @@ def serve() -> None:
     import ganforge.cli
     import ganforge.cli.live  # noqa: F401
     from ganforge.kinds import every_kind, task_of
+    from ganforge.kinds.tables.figures.columns import figure, png
+    from ganforge.reports.page import environment
 
     for kind in every_kind():
         for name in kind.tasks:
             task_of(kind, name)  # imports what it needs
     Image.preinit()
+    for name in environment().list_templates(extensions=["jinja"]):
+        environment().get_template(name)
+    png(figure(1.0))  # reads the fonts
     torch.set_num_threads(1)
     for line in sys.stdin:
         request = json.loads(line)

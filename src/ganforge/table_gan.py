@@ -54,7 +54,7 @@ class TableGAN(BaseEstimator):  # type: ignore[misc]
         columns: name -> kind, to override the kind that is found: integer, decimal, category, boolean,
             datetime, identifier or constant.
         label: the column whose prediction the evaluation judges, besides others; by default the y of `fit`.
-        values: "seen" draws numbers from training values, "smooth" keeps single values private.
+        values: "seen" draws numbers from training values, and near rare ones, "smooth" from a curve through them.
         settings: any other choice of the plan, "section.key" -> value.
         verbose: prints how good the rows are while it trains.
     """

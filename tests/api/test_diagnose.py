@@ -14,10 +14,9 @@ import pytest
 
 import ganforge as gf
 from ganforge.api.diagnose import Diagnosis
-from ganforge.core.run_folder import held_by
 from ganforge.diagnosis import CHECKS
 from ganforge.errors import InputError, RunError
-from ganforge.run import Run
+from ganforge.run import Run, held_by
 
 TRAIN = ["train", "digits8", "--examples", "960", "--set", "records.every_steps=1"]
 TRAINER = """

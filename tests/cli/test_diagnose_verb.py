@@ -18,9 +18,8 @@ from rich.console import Console
 from ganforge.cli import main
 from ganforge.cli.diagnose import LEAST_PAUSE, follow
 from ganforge.cli.diagnosis_view import BARS, NOT_FINITE, WIDE, spark
-from ganforge.core.run_folder import hold
 from ganforge.core.stop import Terminated
-from ganforge.run import Run
+from ganforge.run import Run, hold
 
 LENGTH = 40  # records of a whole run
 

@@ -19,7 +19,7 @@ from ganforge import __version__
 from ganforge.api.runs import RunSummary
 from ganforge.cli import main
 from ganforge.cli import output as tables
-from ganforge.core.run_folder import held_by
+from ganforge.run import held_by
 
 TRAIN = ["train", "diabetes", "--task", "regress", "--label", "target", "--examples", "640", "--run"]
 

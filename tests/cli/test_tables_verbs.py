@@ -98,6 +98,7 @@ def test_plan_writes_no_file_for_pictures(here: Path, capsys: pytest.CaptureFixt
     assert [path.name for path in here.iterdir()] == ["people.csv"]
 
 
+@pytest.mark.slow
 def test_every_row_meets_every_condition_in_every_kind_of_file(impute_run: Path, here: Path) -> None:
     where = ["--where", "sex=Female", "--where", "age>=60", "--where", "income=>50K"]
     for name, read in {"new.csv": pd.read_csv, "new.parquet": pd.read_parquet, "new.tsv.gz": pd.read_table}.items():

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from ganforge.api.runs import summary
-from ganforge.core.run_folder import founded, refuse_existing
 from ganforge.errors import RunError
-from ganforge.run import Run
+from ganforge.run import Run, founded, refuse_existing
 
 
 def test_two_that_begin_at_once_get_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

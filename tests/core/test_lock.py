@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.core import run_folder as module
-from ganforge.core.run_folder import held_by, hold
+from ganforge import run as module
 from ganforge.errors import RunError
+from ganforge.run import held_by, hold
 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from ganforge.core.run_folder import hold
+from ganforge.run import hold
 
 with hold(Path(sys.argv[1])):
     print("held", flush=True)

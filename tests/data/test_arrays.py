@@ -138,7 +138,8 @@ def test_labels_may_be_words_or_a_file_of_their_own(tmp_path: Path) -> None:
     np.save(tmp_path / "labels.npy", words)
     np.save(tmp_path / "x.npy", GREY)
     for found in (survey((GREY, words)), survey(tmp_path / "x.npy", labels=str(tmp_path / "labels.npy"))):
-        assert found.label_names == ("nine", "one", "zero") and found.label_counts == (20, 20, 20)
+        assert found.label_names == ("nine", "one", "zero")
+        assert np.bincount(found.parts[0].labels).tolist() == [20, 20, 20]
     with pytest.raises(DataError, match="labels 'absent' cannot be read"):
         survey(tmp_path / "x.npy", labels="absent")
 
@@ -181,7 +182,7 @@ def test_train_and_test_arrays_of_an_npz_file_are_the_two_parts(tmp_path: Path) 
 
 def test_another_key_of_labels_can_be_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=GREY, y=np.arange(60) % 2, season=LABELS)
-    assert survey(tmp_path / "a.npz", labels="season").label_counts == (20, 20, 20)
+    assert np.bincount(survey(tmp_path / "a.npz", labels="season").parts[0].labels).tolist() == [20, 20, 20]
     with pytest.raises(DataError, match="Did you mean 'season'"):
         survey(tmp_path / "a.npz", labels="seasons")
 

@@ -149,12 +149,17 @@ def test_marks_at_the_beginning_too_and_other_words_are_no_marks(tmp_path: Path)
     assert (marked.pairing, words.pairing) == ("paired", "unpaired")
 
 
+ALPHABET = "From 'drawings' to 'photos', in the order of the alphabet: A and B say it better."
+
+
 @pytest.mark.parametrize(
     ("folders", "found", "rest"),
     [
         (["trainA", "trainB", "testA", "testB"], ("trainA", "trainB"), ("Not read: testA, testB.",)),
         (["train/A", "train/B", "test/A"], ("train/A", "train/B"), ("Not read: test.",)),
         (["all/left", "all/right"], ("all/left", "all/right"), ()),
+        (["gt", "lq"], ("lq", "gt"), ()),
+        (["photos", "drawings"], ("drawings", "photos"), (ALPHABET,)),
     ],
 )
 def test_the_usual_layouts_are_found(tmp_path: Path, folders: list[str], found: object, rest: object) -> None:
@@ -163,7 +168,7 @@ def test_the_usual_layouts_are_found(tmp_path: Path, folders: list[str], found: 
         for place, name in enumerate(numbered(24)):
             picture(100 * number + place).save(tmp_path / folder / name)
     sides = survey_sides(str(tmp_path))
-    assert (sides.folders, sides.notes, sides.pairing) == (found, rest, "paired")
+    assert (sides.folders, sides.told, sides.pairing) == (found, rest, "paired")
     assert len(open_pairs(sides, size=(16, 16)).train) == 12
 
 
@@ -171,6 +176,12 @@ def test_marked_files_in_one_folder_get_a_hint(tmp_path: Path) -> None:
     for name in ("001_A.png", "001_B.png"):
         picture(1).save(tmp_path / name)
     with pytest.raises(DataError, match=r"Move files such as '001_A.png' into one of the two"):
+        survey_sides(str(tmp_path))
+
+
+def test_files_that_hold_both_sides_get_a_hint(tmp_path: Path) -> None:
+    picture(1).save(tmp_path / "001.png")
+    with pytest.raises(DataError, match=r"Cut files that hold both side by side in two"):
         survey_sides(str(tmp_path))
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tifffile
 from PIL import Image, ImageDraw
 
 from ganforge.errors import DataError
+from ganforge.kinds import recognise
 from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.picture_file import open_picture
 from ganforge.kinds.pictures.reading.decode import fit
@@ -46,7 +47,8 @@ def test_class_folders_that_are_links_are_labels(tmp_path: Path, cache: Path) ->
         (tmp_path / "data").mkdir(exist_ok=True)
         (tmp_path / "data" / word).symlink_to(tmp_path / "store" / word)
     found = survey(tmp_path / "data")
-    assert found.label_names == ("cat", "dog") and found.label_counts == (15, 15) and not found.skipped
+    assert found.label_names == ("cat", "dog") and not found.skipped
+    assert np.bincount(found.parts[0].labels).tolist() == [15, 15]
     (tmp_path / "other").symlink_to(tmp_path / "data")
     assert survey(tmp_path / "other").label_names == ("cat", "dog")
 
@@ -56,7 +58,7 @@ def test_one_linked_class_beside_a_plain_one_and_linked_files(tmp_path: Path, ca
     write(tmp_path / "data" / "dog", 14)
     (tmp_path / "data" / "cat").symlink_to("../store")
     (tmp_path / "data" / "dog" / "one.png").symlink_to(tmp_path / "store" / "00.png")
-    assert survey(tmp_path / "data").label_counts == (15, 15)
+    assert np.bincount(survey(tmp_path / "data").parts[0].labels).tolist() == [15, 15]
 
 
 def test_circles_are_told_and_end(tmp_path: Path, cache: Path) -> None:
@@ -70,6 +72,7 @@ def test_circles_are_told_and_end(tmp_path: Path, cache: Path) -> None:
     assert found.count == 30 and dict(found.skipped) == {
         "self": "the same folder as '.', by a link",
         "deep/up": "the same folder as '.', by a link",
+        "deep": "a folder without a usable picture",
         "a": "a link that leads nowhere",
         "b": "a link that leads nowhere",
     }
@@ -101,7 +104,24 @@ def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, cache: Path, monk
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    assert survey(root).skipped == (("shut", "not readable: Permission denied"),)
+    assert dict(survey(root).skipped)["shut"] == "not readable: Permission denied"
+
+
+def test_a_folder_that_may_not_be_read_does_not_hide_what_the_others_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "data" / "open", 30)
+    (tmp_path / "data" / "a").mkdir()
+    listed = os.listdir
+
+    def listdir(path: str) -> list[str]:
+        if str(path).endswith("data/a"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    kind, claim = recognise(str(tmp_path / "data"))
+    assert kind.name == "pictures" and "open" in claim.why
 
 
 def test_a_link_to_a_run_is_left_out_as_a_run_is(tmp_path: Path, cache: Path) -> None:
@@ -125,18 +145,6 @@ def test_a_link_in_a_zip_file_is_told(tmp_path: Path, cache: Path) -> None:
 # ---- frames, bits, colour spaces, files that cannot be read ---------------------------------------------------------
 
 
-def deep_png(pixels: np.ndarray) -> bytes:
-    """A PNG of 16 bits a colour, which Pillow does not write. Args: pixels (H, W, 3)."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    height, width, _ = pixels.shape
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
 def test_frames_and_pages_that_are_not_read_are_told(tmp_path: Path, cache: Path, suffix: str) -> None:
     root = write(tmp_path / "data", 30)
@@ -149,10 +157,10 @@ def test_frames_and_pages_that_are_not_read_are_told(tmp_path: Path, cache: Path
 
 def test_lost_bits_and_colour_spaces_are_told_once_each(tmp_path: Path, cache: Path) -> None:
     root = write(tmp_path / "data", 30)
-    (root / "deep.png").write_bytes(deep_png(RNG.integers(0, 65536, (16, 16, 3))))
+    (root / "deep.ppm").write_bytes(b"P6 16 16 65535\n" + RNG.integers(0, 256, 16 * 16 * 6, np.uint8).tobytes())
     Image.open(root / "00.png").convert("CMYK").save(root / "ink.jpg")
     told = warnings(root)
-    assert "1 pictures (deep.png) with more than 8 bits a colour: only the upper 8 are read." in told
+    assert "1 pictures (deep.ppm) with more than 8 bits a colour: only the upper 8 are read." in told
     assert "1 pictures (ink.jpg) with CMYK colours: converted to RGB, without a colour profile." in told
     assert warnings(write(tmp_path / "plain", 30)) == "18 training pictures are few: the generator may copy them."
 
@@ -275,3 +283,51 @@ def test_the_fewest_are_told_where_a_link_leads_out_of_nothing(tmp_path: Path, c
     (tmp_path / "data" / "cat").symlink_to("/nowhere")
     with pytest.raises(DataError, match=r"holds no usable picture.*cat: a link that leads nowhere"):
         survey(tmp_path / "data")
+
+
+# ---- what lies beside the pictures ----------------------------------------------------------------------------------
+
+
+def test_class_folders_without_a_picture_are_told(tmp_path: Path, cache: Path) -> None:
+    for word in ("cat", "dog"):
+        write(tmp_path / "data" / word)
+    (tmp_path / "data" / "bird" / "young").mkdir(parents=True)
+    (tmp_path / "data" / "fish").mkdir()
+    (tmp_path / "data" / "fish" / "1.HEIC").write_bytes(b"x")
+    found = survey(tmp_path / "data")
+    assert found.label_names == ("cat", "dog") and dict(found.skipped) == {
+        "bird": "a folder without a usable picture",
+        "fish": "a folder without a usable picture",
+        "fish/1.HEIC": "of a format that is not read: save it as .png",
+    }
+    assert "a folder without a usable picture (bird, ...)" in warnings(tmp_path / "data")
+
+
+def test_folders_of_archives_and_servers_are_no_labels(tmp_path: Path, cache: Path) -> None:
+    for word in ("cat", "dog", "@eaDir", "__MACOSX"):
+        write(tmp_path / "data" / word)
+    assert survey(tmp_path / "data").label_names == ("cat", "dog")
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as archive:
+        for path in (tmp_path / "data").rglob("*.png"):
+            archive.write(path, f"../{path.relative_to(tmp_path)}")
+    assert survey(tmp_path / "d.zip").label_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif"])
+def test_a_single_file_of_many_pages_is_refused_with_the_reason(tmp_path: Path, cache: Path, suffix: str) -> None:
+    frames = [Image.fromarray(one) for one in RNG.integers(0, 256, (30, 16, 16, 3), np.uint8)]
+    (tmp_path / "data").mkdir()
+    frames[0].save(tmp_path / "data" / f"x.{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(DataError, match=rf"x.{suffix}\) with several frames or pages: only the first of them is read"):
+        survey(tmp_path / "data")
+
+
+def test_arrays_and_columns_that_are_not_read_are_told(tmp_path: Path, cache: Path) -> None:
+    x = RNG.integers(0, 256, (30, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "x.npz", x, np.arange(30) % 2)
+    assert survey(tmp_path / "x.npz").told == (f"Not read of {str(tmp_path / 'x.npz')!r}: arr_1.",)
+    np.savez(tmp_path / "y.npz", x=x, y=np.arange(30) % 2, x_test=x, y_test=np.arange(30) % 2, label_names=["a", "b"])
+    assert survey(tmp_path / "y.npz").told == ()
+    files = [(write(tmp_path / "data", 30) / f"{number:02d}.png").read_bytes() for number in [0]] * 30
+    pq.write_table(pa.table({"image": files, "mask": files}), tmp_path / "z.parquet")
+    assert survey(tmp_path / "z.parquet").told[0].endswith("z.parquet': mask, which hold pictures too.")

@@ -47,7 +47,7 @@ def while_fast(ailment: str, above: float = 0.005, since: int = 60) -> Diagnose:
 
 
 def guarded(diagnose: Diagnose, **more: Any) -> Guard:
-    return Guard(diagnose, {"score": "higher"}, **more)
+    return Guard(lambda history, asked: diagnose(history), {"score": "higher"}, **more)
 
 
 def scored(value: Callable[[State], float]) -> Callable[[nn.Module, State], Mapping[str, float]]:

@@ -101,7 +101,8 @@ def test_what_looks_alone_can_show_is_found_again_at_the_next_look_and_not_at_th
 
 
 def test_lower_can_be_better() -> None:
-    guard, state = Guard(always("oscillating"), {"kid": "lower"}), state_at(0.2, guard=Memory(tried=("oscillating 0",)))
+    guard = Guard(lambda history, asked: always("oscillating")(history), {"kid": "lower"})
+    state = state_at(0.2, guard=Memory(tried=("oscillating 0",)))
     for progress, kid, kinds in ((0.2, 0.5, []), (0.3, 0.5, ["guarded"]), (0.4, 0.5, []), (0.5, 0.3, ["guard_helped"])):
         seen = {"kid": kid, "kid_low": kid - 0.1, "kid_high": kid + 0.1}
         assert [event["kind"] for event in one_step(guard, state, record(progress, quality=seen))] == kinds

@@ -172,7 +172,7 @@ def test_logistic_dirac_gan_diverges_in_simultaneous_play(objective: str) -> Non
 @pytest.mark.parametrize("objective", ["minimax", "nonsaturating", "r3gan"])
 @pytest.mark.parametrize("order", ["simultaneous", "alternating"])
 def test_the_gradient_penalty_makes_the_dirac_gan_converge(objective: str, order: str) -> None:
-    theta, psi = play_dirac((0.5, 0.5), 800, objective=objective, order=order, rate=0.1, gamma=0.5)
+    theta, psi = play_dirac((0.5, 0.5), 300, objective=objective, order=order, rate=0.1, gamma=0.5)
     assert np.hypot(theta, psi) < 1e-3
 
 

@@ -15,8 +15,9 @@ from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.networks.conv import bounded
 from ganforge.kinds.pictures.networks.resnet import ResnetPair
 from ganforge.kinds.points.networks import POINT_PAIRS
-from ganforge.networks import Pairs, network_pair, refuse_unbuildable_pair
+from ganforge.networks import Pairs
 from ganforge.objectives import squared_slope
+from ganforge.planning.game import network_pair, refuse_unbuildable_pair
 from ganforge.recipe import Data, Network
 
 ALL: Pairs = {**PICTURE_PAIRS, **POINT_PAIRS}

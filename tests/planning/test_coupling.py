@@ -16,7 +16,8 @@ from ganforge.contracts import BoundDiscriminator, Dial, Loss, Objective
 from ganforge.core.seeds import Draws, generator_for
 from ganforge.core.world import World
 from ganforge.errors import RecipeError
-from ganforge.objectives import OBJECTIVES, refuse_coupled
+from ganforge.objectives import OBJECTIVES
+from ganforge.planning.draft import refuse_coupled
 
 BATCH = 5
 
@@ -87,13 +88,14 @@ def average(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("average")
 def test_a_batch_whose_examples_are_tied_together_is_not_split() -> None:
     refuse_coupled("average")
-    ways: tuple[dict[str, Any], ...] = ({"pieces": 2}, {"processes": 2}, {"private": True})
+    ways: tuple[dict[str, Any], ...] = ({"pieces": 2}, {"processes": 2})
     for way in ways:
         with pytest.raises(RecipeError, match="depends on all others of the batch"):
             refuse_coupled("average", **way)
         refuse_coupled("r3gan", **way)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("average")
 def test_pieces_are_refused_while_planning_and_processes_before_anything_is_written() -> None:
     with pytest.raises(RecipeError, match="pieces is 2"):

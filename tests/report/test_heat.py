@@ -120,6 +120,7 @@ def test_of_a_long_run_each_number_is_read_once_and_no_wider_picture_is_drawn() 
     assert {drawing.size for player in drawn for drawing in player.maps} == {(COLUMNS, 30)}
 
 
+@pytest.mark.slow
 def test_the_report_gains_the_section_and_little_weight(tmp_path: Path) -> None:
     run = plant_run(tmp_path / "run")
     before = len(write_report(run, ()).read_bytes())

@@ -128,14 +128,16 @@ def test_the_time_of_a_grid_lies_between_its_records() -> None:
     assert time_at([], 5) == ""
 
 
-def test_skipped_files_are_counted_by_reason_however_they_are_written() -> None:
-    by_pair = passport_facts({"skipped": [["a.png", "cut short"], ["b.png", "cut short"], ["c.txt", "not a picture"]]})
-    by_object = passport_facts({"skipped": [{"name": "a.png", "reason": "cut short"}], "skipped_count": 80})
-    assert by_pair is not None
-    assert by_pair.skipped == (("cut short", 2, "a.png, b.png"), ("not a picture", 1, "c.txt"))
-    assert by_pair.skipped_count == 3
-    assert by_object is not None
-    assert by_object.skipped_count == 80
+def test_skipped_files_and_lines_are_counted_by_reason() -> None:
+    files = [("a.png", "cut short"), ("b.png", "cut short"), ("c.txt", "not a picture")]
+    told = passport_facts({"skipped": [{"name": name, "reason": reason} for name, reason in files]})
+    assert told is not None
+    assert told.skipped == (("cut short", 2, "a.png, b.png"), ("not a picture", 1, "c.txt"))
+    assert told.skipped_count == 3
+    lines = passport_facts({"skipped": ["line 1: 'x'", "line 7: 'y'"], "skipped_count": 80})
+    assert lines is not None
+    assert lines.skipped == (("skipped", 2, "line 1: 'x', line 7: 'y'"),)
+    assert lines.skipped_count == 80
 
 
 def test_a_fact_is_shown_with_its_reason_and_labels_with_their_counts() -> None:

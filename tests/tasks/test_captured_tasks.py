@@ -103,7 +103,8 @@ JOBS: dict[str, Callable[[dict[str, Path], Path], Any]] = {
 }
 
 
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if "enhance" in name else name for name in JOBS]
+SLOW = ("translate, cycle", "enhance", "enhance, hole and grey")
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in JOBS]
 
 
 @pytest.mark.slow

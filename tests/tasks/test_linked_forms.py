@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +13,11 @@ import pandas as pd
 import pytest
 
 from ganforge.kinds.tables.columns import RowSettings
-from ganforge.kinds.tables.generate.game import build_row_networks, code_shares
-from ganforge.kinds.tables.generate.model import RowModel
-from ganforge.kinds.tables.linked.model import LinkedModel
-from ganforge.kinds.tables.linked.parts import part_of
+from ganforge.kinds.tables.linked.likelihood import FamilyGenerator
+from ganforge.kinds.tables.linked.model import LinkedModel, model_of
 from ganforge.kinds.tables.linked.tables import inspect_tables, open_tables
 from ganforge.kinds.tables.linked.write import write_tables
-from ganforge.kinds.tables.networks import RowProduct
-from ganforge.kinds.tables.plan import SIZES
+from ganforge.recipe import Network
 
 PARENTS, CHILDREN = 80, 300
 Frames = tuple[pd.DataFrame, pd.DataFrame]
@@ -79,6 +78,22 @@ def with_its_own_count() -> Frames:
     return parents.assign(**{"number of children": 3 + parents["age"] % 2}), children
 
 
+def senders_and_receivers() -> Frames:
+    parents, children = base()
+    random = np.random.default_rng(4)
+    receiver = pd.array(random.integers(1, PARENTS + 1, CHILDREN), dtype="Int64")
+    receiver[random.random(CHILDREN) < 0.25] = pd.NA
+    return parents, children.assign(other_parent_id=receiver)
+
+
+def visits_by_number() -> Frames:
+    """Siblings stand in the file in the order of a number, as visits do in that of the days since the first."""
+    parents, children = base()
+    children = children.sort_values("parent_id", kind="stable").reset_index(drop=True)
+    days = np.random.default_rng(5).integers(1, 90, CHILDREN)
+    return parents, children.assign(day=pd.Series(days).groupby(children["parent_id"]).cumsum())
+
+
 def _total(frame: pd.DataFrame) -> pd.Series:
     return (frame["amount"] + frame["tax"]).round(2)
 
@@ -95,6 +110,9 @@ FORMS: dict[str, Callable[[], Frames]] = {
     "nothing but a key": lambda: (base()[0][["id"]], base()[1]),
     "few columns of children": lambda: (base()[0], base()[1][["parent_id", "amount"]]),
     "nullable references": lambda: (base()[0], base()[1].astype({"parent_id": "Int64"})),
+    "a second reference": senders_and_receivers,
+    "an order by numbers": visits_by_number,
+    "a parent with a thousand children": lambda: (base()[0], pd.concat([base()[1], base()[1].assign(parent_id=3)] * 4)),
     "sums": lambda: (base()[0], base()[1].assign(tax=lambda t: np.round(t["amount"] / 5) + 1, total=_total)),
     "references written as 1.0": lambda: (base()[0], base()[1].astype({"parent_id": "float64"})),
     "categories as keys": lambda: tuple(  # type: ignore[return-value]
@@ -106,15 +124,8 @@ FORMS: dict[str, Callable[[], Frames]] = {
 
 def untrained(source: Path) -> LinkedModel:
     opened = open_tables(inspect_tables(str(source)), RowSettings(spans=8), seed=0, device="cpu")
-    network, sizes = SIZES["tiny"], opened.table.codec.sizes
-    whole, _ = build_row_networks(network, sizes)
-    whole.start_from(code_shares(opened.table.codec, opened.table.train))
-    models, first = [], 0
-    for codec in (opened.parents, opened.children):
-        part = part_of(whole, sizes, network.need("latent_size"), first, len(codec.units))
-        models.append(RowModel(RowProduct(part, None), network.need("latent_size"), codec))
-        first += len(codec.units)
-    return LinkedModel(opened.relation, *models)
+    generator = FamilyGenerator(Network(name="autoregressive", width=16, depth=1), opened.sizes)
+    return model_of(opened.relation, opened.parents, opened.children, generator, "cpu")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -145,6 +156,17 @@ def test_both_tables_come_back_as_they_came(form: str, tmp_path: Path) -> None:
     if "total" in frames["children"]:
         assert model.children.codec.computed  # found: total = amount + tax
         assert (_total(made["children"]) == made["children"]["total"]).all()
+    assert set(relation.child.others) == ({"other_parent_id"} if form == "a second reference" else set())
+    for name, other in relation.child.others.items():
+        told = made["children"][name]
+        assert told.dropna().isin(made["parents"]["id"]).all()
+        assert abs(told.isna().mean() - other.missing) < 0.1
+    if relation.child.others:
+        blocks = (model.frames(families) for families in model.families(40, seed=1))
+        with closing(sqlite3.connect(write_tables(blocks, tmp_path / "out.sqlite", relation))) as database:
+            assert len(database.execute("PRAGMA foreign_key_list(children)").fetchall()) == 2
+            assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert relation.child.order == {"an order by numbers": "day"}.get(form, relation.child.order)
     if relation.child.order:
         when = made["children"][relation.child.order]
         assert (when >= when.groupby(made["children"]["parent_id"], observed=True).cummax()).all()

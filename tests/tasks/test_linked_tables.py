@@ -22,13 +22,14 @@ from ganforge.core.files import write_folder
 from ganforge.errors import ChangedDataError, DataError, InputError, RunError
 from ganforge.kinds.tables.columns import LinkedTable
 from ganforge.kinds.tables.linked.evaluate import lost
-from ganforge.kinds.tables.linked.families import Families, Relation
+from ganforge.kinds.tables.linked.families import Families, Relation, together
 from ganforge.kinds.tables.linked.judge import Judge, independent
-from ganforge.kinds.tables.linked.model import LinkedModel, load_generator, together
-from ganforge.kinds.tables.linked.parts import part_of
+from ganforge.kinds.tables.linked.likelihood import WAVES, FamilyGenerator, FamilyLayout, FamilySizes, features
+from ganforge.kinds.tables.linked.model import LinkedModel, load_generator
 from ganforge.kinds.tables.linked.tables import inspect_tables
 from ganforge.kinds.tables.linked.write import files_of
-from ganforge.kinds.tables.networks import RowGenerator, RowLayout
+from ganforge.kinds.tables.networks import RowLayout
+from ganforge.recipe import Network
 from ganforge.run import Run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
@@ -64,29 +65,33 @@ def real(source: Path) -> tuple[Relation, Families]:
     return found.relation, found.families
 
 
-def test_a_part_of_a_generator_computes_what_the_whole_one_does() -> None:
-    """The other units are absent and given: their cells are zeros, their flags ones."""
+def test_a_child_is_told_of_its_context_and_of_its_units_before_and_of_nothing_else() -> None:
     torch.manual_seed(0)
-    sizes, latent_size = (3, 9, 2, 5, 5, 30, 4), 6
-    whole = RowGenerator(sizes, latent_size, 16, 2)
-    whole.start_from(torch.rand(RowLayout(sizes).width))
-    for parameter in whole.parameters():
-        torch.nn.init.normal_(parameter)
-    for first, count in ((0, 3), (3, 4), (2, 2)):
-        mine = range(first, first + count)
-        part = part_of(whole, sizes, latent_size, first, count)
-        layouts = RowLayout(sizes), RowLayout(part_sizes := sizes[first : first + count])
-        codes = torch.stack([torch.randint(size, (8,)) for size in part_sizes], dim=1)
-        shown = torch.randint(0, 2, (8, count)).float()
-        latent = torch.randn(8, latent_size)
-        own = torch.cat([layouts[1].one_hot(codes) * layouts[1].spread(shown), shown], dim=1)
-        wide, flags = torch.full((8, len(sizes)), -1), torch.ones(8, len(sizes))
-        wide[:, list(mine)], flags[:, list(mine)] = codes, shown
-        given = torch.cat([layouts[0].one_hot(wide) * layouts[0].spread(flags), flags], dim=1)
-        expected, found = whole(latent, given), part(latent, own)
-        for unit in range(count):
-            here, there = layouts[1].unit_places(unit), layouts[0].unit_places(first + unit)
-            torch.testing.assert_close(found[:, here], expected[:, there], rtol=1e-4, atol=1e-3)
+    sizes = FamilySizes(parents=(3, 2), context=(4, 12, 9), unordered=(4, 1, 0), own=(5, 3, 4))
+    assert features(sizes).shape == (RowLayout(sizes.context).width, 4 + (1 + WAVES) + WAVES)
+    layout, generator = FamilyLayout(sizes), FamilyGenerator(Network(width=8, depth=1), sizes).child
+    codes = torch.stack([torch.randint(size, (6,)) for size in (*sizes.context, *sizes.own)], dim=1)
+
+    def logits(codes: torch.Tensor) -> torch.Tensor:
+        told = layout.told(generator, codes[:, :3])
+        return generator.rows(layout.own.one_hot(codes[:, 3:]), layout.own, layout.before, told)
+
+    for changed in range(6):
+        other = codes.clone()
+        other[:, changed] = (other[:, changed] + 1) % (*sizes.context, *sizes.own)[changed]
+        differs = (logits(codes) - logits(other)).abs().amax(dim=0) > 1e-6
+        for unit in range(3):
+            here = bool(differs[layout.own.unit_places(unit)].any())
+            assert here is (changed < 3 or unit > changed - 3), (changed, unit)
+
+
+def test_likelihood_adds_up_to_one_over_all_children() -> None:
+    torch.manual_seed(0)
+    sizes = FamilySizes(parents=(2,), context=(3, 9), unordered=(3, 0), own=(3, 4, 2))
+    layout, generator = FamilyLayout(sizes), FamilyGenerator(Network(width=8, depth=1), sizes).child
+    every = torch.cartesian_prod(*(torch.arange(size) for size in sizes.own))
+    codes = torch.cat([torch.tensor([[1, 7]]).expand(len(every), 2), every], dim=1)
+    assert float(layout.of_children(generator, codes).exp().sum()) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.slow
@@ -104,6 +109,8 @@ def test_every_child_has_its_parent_and_every_rule_holds_in_every_row(
     assert (~people["id"].isin(orders["customer_id"])).sum() > 100  # parents without children too
     days = pd.to_datetime(orders["ordered"]).astype("datetime64[s]")
     assert (days >= days.groupby(orders["customer_id"]).cummax()).all()
+    latest = pd.Series(real[1].children["orders.ordered"]).max()
+    assert (days.astype("int64") // 86_400 == latest).mean() < 0.005  # no distance leads beyond the range
     since = people.set_index("id")["since"].reindex(orders["customer_id"]).to_numpy()
     assert (orders["ordered"].to_numpy() >= since).all()  # found: customers.since <= orders.ordered
     rules = json.loads(run.evaluation.read_text())["rules"]
@@ -125,7 +132,7 @@ def test_the_first_families_do_not_depend_on_how_many_are_drawn(model: LinkedMod
 def test_a_condition_that_few_parents_met_is_told(model: LinkedModel, real: tuple[Relation, Families]) -> None:
     oldest = int(real[1].parents["customers.age"].max())
     (note,) = model.sample(5, {"where": f"customers.age>={oldest - 1}"}, seed=0).notes
-    assert "hardly learned" in note
+    assert "rests on these few" in note
     assert model.sample(5, {"where": "customers.city=Bonn"}, seed=0).notes == ()
 
 
@@ -220,10 +227,16 @@ def test_a_model_whose_parts_do_not_fit_each_other_is_refused(run: Run, tmp_path
     ):
         with pytest.raises(RunError):
             load_generator(changed(tables=tables))
-    for part in ("parents", "children"):
-        for broken in ({"candidates": 0}, {"codec": content["children" if part == "parents" else "parents"]["codec"]}):
-            with pytest.raises(RunError):
-                load_generator(changed(**{part: {**content[part], **broken}}))
+    network = content["network"]
+    for update in (
+        {"parents": content["children"]},
+        {"children": content["parents"]},
+        {"children": {**content["children"], "units": []}},
+        {"network": {**network, "name": "rows", "latent_size": 8}},
+        {"network": {**network, "width": 10**9}},
+    ):
+        with pytest.raises(RunError):
+            load_generator(changed(**update))
 
 
 def test_a_strangers_names_do_not_lead_out_of_the_folder(real: tuple[Relation, Families]) -> None:

@@ -158,6 +158,7 @@ def test_columns_that_repeat_each_other_do_no_harm(tmp_path: Path) -> None:
     assert np.isfinite(closed_form(job.table)).all()
 
 
+@pytest.mark.slow
 def test_a_large_table_is_drawn_from(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     random = np.random.default_rng(0)

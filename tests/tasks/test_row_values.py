@@ -12,6 +12,7 @@ from rows_world import SMALL, known, planned
 
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.task import SMOOTHER
+from ganforge.kinds.tables.measures.copies import row_hashes
 from ganforge.run import Run
 
 ROWS = 600
@@ -35,9 +36,17 @@ NEW = {
 
 @pytest.mark.parametrize("name", COPYING)
 def test_a_curve_where_every_seen_value_would_make_a_training_row(name: str, tmp_path: Path) -> None:
-    recipe = planned(pd.DataFrame(COPYING[name]), tmp_path).recipe
+    recipe = planned(pd.DataFrame(COPYING[name]), tmp_path, settings={"rows.rare": "0"}).recipe
     assert recipe.section(RowSettings).values == "smooth"
     assert "of the rows would be training rows again" in recipe.reasons["rows.values"]
+
+
+def test_none_where_rare_values_are_kept_back_anyway(tmp_path: Path) -> None:
+    job = planned(pd.DataFrame(COPYING["a column and a label"]), tmp_path)
+    assert job.recipe.section(RowSettings).values == "seen"
+    drawn = job.model(job.game().players[1].network).draw(500)
+    made, real = (row_hashes(rows, job.table.codec.columns) for rows in (drawn, job.table.train_rows))
+    assert not np.isin(made, real).any()
 
 
 @pytest.mark.parametrize("name", NEW)
@@ -50,7 +59,7 @@ def test_seen_values_where_rows_of_them_are_new_or_repeat_by_nature(name: str, t
 def judged(tmp_path: Path) -> Callable[[str], tuple[str, ...]]:
     def judge(values: str) -> tuple[str, ...]:
         frame = pd.DataFrame(COPYING["a column and a label"])
-        job = planned(frame, tmp_path, settings={"rows.values": values, **SMALL})
+        job = planned(frame, tmp_path, settings={"rows.values": values, "rows.rare": "0", **SMALL})
         run = Run(tmp_path / "run")
         found = job.evaluate(run, job.game().players[1].network)
         return found.verdict.sentences

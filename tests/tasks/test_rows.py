@@ -97,7 +97,7 @@ def same(one: Plain, other: Plain) -> bool:
     return one.keys() == other.keys() and all(pd.Series(one[name]).equals(pd.Series(other[name])) for name in one)
 
 
-@pytest.mark.parametrize("where", [(), ("y=b", "start<=50")])
+@pytest.mark.parametrize("where", [(), pytest.param(("y=b", "start<=50"), marks=pytest.mark.slow)])
 def test_the_first_rows_do_not_depend_on_how_many_are_drawn(rows: Trained, where: tuple[str, ...]) -> None:
     model = rows.model
     conditions = model.conditions(where)
@@ -173,7 +173,8 @@ def test_a_combination_that_was_never_seen_is_refused(rows: Trained) -> None:
     with pytest.raises(InputError) as raised:
         rows.model.conditions(["city=P", "country=B"])
     assert str(raised.value) == (
-        "No row can meet city=P and country=B. The training rows have no such combination. Leave one out."
+        "No row can meet city=P and country=B. "
+        "The training rows have no such combination, or fewer than rows.rare. Leave one out."
     )
     with pytest.raises(InputError, match=r"nothing is left for 'start'.*Generated rows keep 'start <= end'"):
         rows.model.conditions(["start>=60", "end<=50"])

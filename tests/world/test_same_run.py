@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from processes import BAR, SOURCES, apart, losses
 
-STEPS = 40  # `python benchmarks/processes.py` takes 200
+STEPS = 20  # `python benchmarks/processes.py` takes 200
 
 
 @pytest.mark.slow

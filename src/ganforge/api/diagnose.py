@@ -13,12 +13,11 @@ from typing import Any, Literal, TypeAlias
 
 from ganforge import diagnosis as checks
 from ganforge.core.files import refuse_taken
-from ganforge.core.run_folder import held_by
 from ganforge.errors import InputError, RunError, refused
 from ganforge.events import kind_of, sentence, state_of
 from ganforge.records import Finding, History, Page, read_page
 from ganforge.reports import Said, flows, in_words, late, write_diagnosis
-from ganforge.run import Run
+from ganforge.run import Run, held_by
 
 State: TypeAlias = Literal["planned", "training", "stopped", "failed", "finished"]
 

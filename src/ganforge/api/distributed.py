@@ -23,8 +23,8 @@ from ganforge.core.stop import StopRequest
 from ganforge.core.world import AT_ONCE_BYTES, World, leave, meet, stretch
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import Interrupted, WorldError
-from ganforge.objectives import refuse_coupled
 from ganforge.planning.compute import use
+from ganforge.planning.draft import refuse_coupled
 from ganforge.recipe import Recipe
 
 

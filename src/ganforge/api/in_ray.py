@@ -25,10 +25,9 @@ from typing import Any
 from ganforge.api.request import asked_of, request_of, task_for
 from ganforge.api.stored_run import recipe_of
 from ganforge.api.train import resume, train
-from ganforge.core.run_folder import held_by
 from ganforge.errors import GanforgeError, InputError, Preempted, RunError
 from ganforge.recipe import Request
-from ganforge.run import Run
+from ganforge.run import Run, held_by
 
 RELEASE_SECONDS = 120.0  # a worker that is cut off ends within that time; until then it holds its run
 CACHE_NAME = "GANFORGE_CACHE"

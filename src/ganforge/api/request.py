@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ganforge import kinds
 from ganforge.contracts import Kind, Task
-from ganforge.errors import RecipeError, did_you_mean
+from ganforge.errors import DataError, RecipeError, did_you_mean
 from ganforge.kinds import lasting, on_disk, options_of, read_options, recognise, refuse_of_others
 from ganforge.measures.intervals import parse_target
 from ganforge.recipe import FORMER_KINDS, Recipe, Request, in_words, read_recipe
@@ -35,8 +35,15 @@ def requested(source: object, asked: Mapping[str, Any]) -> Iterator[Request]:
         yield request_of(path, {**asked, "kind": found.name})
 
 
+def refuse_nameless(source: object) -> None:
+    """Raise DataError for an empty name, as of a shell's variable that is not set: it would mean this folder."""
+    if isinstance(source, str) and not source.strip():
+        raise DataError("No data were named.", "The name that was given is empty.", "Say . for this folder.")
+
+
 def request_of(source: str | Path, asked: Mapping[str, Any]) -> Request:
-    """Return the request, validated as far as possible without the data. Raises: RecipeError."""
+    """Return the request, validated as far as possible without the data. Raises: RecipeError, DataError."""
+    refuse_nameless(source)
     more = {name: value for name, value in asked.items() if name not in COMMON}
     unknown = sorted(set(more) - set(options_of("train")))
     if unknown:

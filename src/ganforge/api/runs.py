@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganforge.core.run_folder import held_by
 from ganforge.errors import RunError
-from ganforge.run import Run
+from ganforge.run import Run, held_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganforge import kinds
+from ganforge.api.request import refuse_nameless
 from ganforge.api.stored_run import on_this_machine, recipe_of, reopened
 from ganforge.contracts import Kind, Model, Observer
 from ganforge.core.files import read_json_file
@@ -167,6 +168,7 @@ def apply(
         that exists, or for a folder that holds files without `force`, which replaces files of the same names only.
     """
     model, asked = model_and_options(run, "apply", options)
+    refuse_nameless(source)
     place = None if out is None else Path(out)
     return model.apply(source, place, {**asked, "seed": seed, "force": force}, observers)
 

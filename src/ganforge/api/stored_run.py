@@ -8,34 +8,26 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from ganforge import __version__
 from ganforge.api.request import recipe_from, task_of
-from ganforge.contracts import Job, Observer, Tell
+from ganforge.contracts import Job, Tell
 from ganforge.core.device import devices_here, survey_machine
+from ganforge.engine.control import Journal
 from ganforge.errors import ChangedDataError, RecipeError, RunError
 from ganforge.recipe import Recipe
 from ganforge.run import Run
 
 
-class Teller:
-    """A log of events to the observers and, once there is a run folder, to its log first."""
-
-    def __init__(self, observers: Sequence[Observer], folder: Run | None = None) -> None:
-        self.observers, self._folder = observers, folder
-
-    def begin(self, folder: Run, observers: Sequence[Observer]) -> None:
-        """Set the run folder."""
-        self.observers, self._folder = observers, folder
+class Teller(Journal):
+    """A log of events before and after training (contracts.Tell)."""
 
     def __call__(self, kind: str, **content: Any) -> None:
-        event = self._folder.add_event(kind, 0, **content) if self._folder else {"kind": kind, "step": 0, **content}
-        for observer in self.observers:
-            observer.event(event)
+        self.event(kind, 0, **content)
 
 
 _FACTS = {

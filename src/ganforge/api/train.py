@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from ganforge.api.sample import TrainedRun, load
 from ganforge.api.stored_run import Teller, environment, on_this_machine, recipe_of, reopened, tell_changes, with_source
 from ganforge.contracts import Job, Observer
 from ganforge.core.files import remove_leftovers, storage_error, write_folder
-from ganforge.core.run_folder import founded, hold, refuse_existing, refuse_in_use
 from ganforge.core.stop import StopRequest, Terminated
 from ganforge.core.world import World, joined, restarted
 from ganforge.diagnosis import diagnose
@@ -30,7 +29,7 @@ from ganforge.planning.compute import library_threads, use
 from ganforge.recipe import MOST_AUGMENTATION, Recipe
 from ganforge.records import Finding, History
 from ganforge.reports import TensorBoard, write_report
-from ganforge.run import Run
+from ganforge.run import Run, founded, hold, refuse_existing, refuse_in_use
 
 
 def train(
@@ -84,7 +83,7 @@ def _train(
         crew.check(job.recipe)
         with founded(run, request.source, force=force) as folder:
             _write_beginning(folder, job, given=None if isinstance(source, str | Path) else Path(request.source))
-            tell.begin(folder, _observers(folder, observers, tensorboard))
+            tell.observers, tell.run = _observers(folder, observers, tensorboard), folder  # the job keeps this one
             for sentence in job.passport.get("warnings", ()):
                 tell("warned", sentence=sentence)
             return _go(folder, job, tell, crew)
@@ -333,5 +332,5 @@ def guard_for(recipe: Recipe) -> Guard | None:
     return Guard(_find, task_of(recipe).measured, augments=recipe.augmentation is not None)
 
 
-def _find(history: History) -> tuple[Finding, ...]:
-    return (*early_signs(history), *diagnose(history))
+def _find(history: History, asked: Collection[str]) -> tuple[Finding, ...]:
+    return (*early_signs(history), *diagnose(history, asked))

@@ -13,7 +13,7 @@ from rich.text import Text
 from ganforge.cli.output import plain as _text
 from ganforge.diagnosis import trend
 from ganforge.diagnosis.history import leading_quality, series
-from ganforge.records import Finding
+from ganforge.records import SEVERITIES, Finding
 
 if TYPE_CHECKING:
     from ganforge.api.diagnose import Diagnosis
@@ -23,7 +23,6 @@ NOT_FINITE = "!"
 WIDE = 36  # letters of a curve: with its name and number it fits a terminal of 80
 LATEST = 6  # of what happened on the way
 COLOURS = {"critical": "bold red", "warning": "yellow", "note": "cyan"}
-HEADS = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
 
 
 def picture(found: Diagnosis, *, wrapped: bool) -> RenderableType:
@@ -107,7 +106,7 @@ def _curves(found: Diagnosis) -> Table:
 
 def _finding(finding: Finding, wrapped: bool) -> Iterator[RenderableType]:
     name = finding.ailment.replace("_", " ")
-    yield _text(f"{HEADS[finding.severity]}: {name}", COLOURS[finding.severity])
+    yield _text(f"{SEVERITIES[finding.severity]}: {name}", COLOURS[finding.severity])
     parts = {"Seen": finding.evidence, "Why": finding.cause, "What to do": finding.remedy}
     if not wrapped:
         yield from (_text(f"  {head}: {words}") for head, words in parts.items())

@@ -15,6 +15,7 @@ from rich.text import Text
 import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
+from ganforge.contracts import Observer
 from ganforge.events import kind_of
 
 if TYPE_CHECKING:
@@ -23,14 +24,11 @@ if TYPE_CHECKING:
 BAR = 30  # letters of a whole step
 
 
-class _Spinner:
+class _Spinner(Observer):
     """An observer that shows the current activity."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
-
-    def record(self, record: Mapping[str, Any]) -> None:
-        pass
 
     def event(self, event: Mapping[str, Any]) -> None:
         if phase := kind_of(event).phase:

@@ -16,8 +16,8 @@ import ganforge
 from ganforge.cli import options
 from ganforge.cli import output as tables
 from ganforge.cli.options import Force, RunFolder, Seed
+from ganforge.contracts import Observer
 from ganforge.kinds import every_kind
-from ganforge.records import Record
 
 if TYPE_CHECKING:
     from ganforge.kinds.pictures.invert.inversion import Inversion
@@ -104,7 +104,7 @@ def apply(
         raise typer.Exit(SOME_SKIPPED)
 
 
-class Applying:
+class Applying(Observer):
     """An observer of what a model makes: of pictures from pictures a progress bar; in a file only the notes."""
 
     def __init__(self, console: Console) -> None:
@@ -128,9 +128,6 @@ class Applying:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
-
-    def record(self, record: Record) -> None:
-        """Do nothing: nothing is trained."""
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Show what happens to one of several pictures."""
@@ -163,7 +160,7 @@ class Applying:
 MOST_SHOWN = 20  # pictures, line by line
 
 
-class _Learning:
+class _Learning(Observer):
     """An observer that shows the progress of the encoder's training."""
 
     def __init__(self, progress: Progress) -> None:
@@ -175,19 +172,13 @@ class _Learning:
             self._task = self._progress.add_task("Learning the way back from pictures (once)", total=1.0)
         self._progress.update(self._task, completed=float(record["progress"]))
 
-    def event(self, event: Mapping[str, Any]) -> None:
-        pass
 
-
-class _Comparing:
+class _Comparing(Observer):
     """An observer that shows how many pairs of classifiers have been compared."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("Teaching classifiers with and without", total=None)
-
-    def record(self, record: Mapping[str, Any]) -> None:
-        pass
 
     def event(self, event: Mapping[str, Any]) -> None:
         self._progress.update(self._task, completed=event["number"], total=event["count"])

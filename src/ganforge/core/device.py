@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 import torch
 from numpy.typing import NDArray
@@ -183,21 +183,15 @@ if hasattr(os, "register_at_fork"):
 
 Part: TypeAlias = Literal["data", "forward", "penalty", "backward", "optimiser", "average"]
 PREFIX = "ganforge."
-_NOTHING = nullcontext()
-_named = False
-
-
-def span(part: Part) -> AbstractContextManager[Any]:
-    """Assign what happens inside to `part`."""
-    return record_function(PREFIX + part) if _named else _NOTHING
+SPANS: dict[Part, AbstractContextManager[Any]] = dict.fromkeys(get_args(Part), nullcontext())
+"""What happens inside `with SPANS[part]` belongs to that part."""
 
 
 @contextmanager
 def named() -> Iterator[None]:
     """Write spans into torch's profile inside the context."""
-    global _named  # noqa: PLW0603 - one switch for the process, as torch's profiler is one for the process
-    _named = True
+    SPANS.update({part: record_function(PREFIX + part) for part in SPANS})
     try:
         yield
     finally:
-        _named = False
+        SPANS.update(dict.fromkeys(SPANS, nullcontext()))

@@ -7,6 +7,7 @@ of GANs say nothing; the few absolute thresholds have their reason beside them.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from ganforge.diagnosis.balance import discriminator_blind, discriminator_wins, oscillating
@@ -24,7 +25,7 @@ from ganforge.diagnosis.diversity import (
 from ganforge.diagnosis.gradients import exploding, not_finite, starved, too_short, vanishing
 from ganforge.diagnosis.history import Trend, trend
 from ganforge.errors import refused
-from ganforge.records import Check, Finding, History
+from ganforge.records import SEVERITIES, Check, Finding, History
 
 CHECKS: Final[dict[str, Check]] = {
     "not_finite": not_finite,
@@ -60,11 +61,6 @@ OF_A_GAME: Final = frozenset(
 )
 """Ailments of a game against a discriminator. A run without one cannot have them."""
 
-TIMED: Final = frozenset({"starved"})
-"""Ailments that the clock decides. What steers a run must leave them out, or a resumed run would not repeat it."""
-
-_SEVERITIES = ("critical", "warning", "note")
-
 
 def checks_of(history: History) -> tuple[str, ...]:
     """Return the names of the checks that a history can be asked: those of a game only where it has been one."""
@@ -72,14 +68,15 @@ def checks_of(history: History) -> tuple[str, ...]:
     return tuple(name for name in CHECKS if not (alone and name in OF_A_GAME))
 
 
-def diagnose(history: History) -> tuple[Finding, ...]:
+def diagnose(history: History, asked: Collection[str] = CHECKS) -> tuple[Finding, ...]:
     """Return the findings on a history, most severe first; equally severe ones in the order of CHECKS.
 
-    Raises: RunError if the history is malformed.
+    Args: asked the names of the checks. Raises: RunError if the history is malformed.
     """
     with refused("The history of the run"):
-        findings = [finding for check in CHECKS.values() if (finding := check(history)) is not None]
-    return tuple(sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity)))
+        found = [check(history) for name, check in CHECKS.items() if name in asked]
+        findings = [finding for finding in found if finding is not None]
+    return tuple(sorted(findings, key=lambda finding: list(SEVERITIES).index(finding.severity)))
 
 
-__all__ = ["CHECKS", "OF_A_GAME", "TIMED", "Trend", "checks_of", "diagnose", "trend"]
+__all__ = ["CHECKS", "OF_A_GAME", "Trend", "checks_of", "diagnose", "trend"]

@@ -96,6 +96,14 @@ class State:
     accounts: dict[str, OpenAccount] = field(default_factory=dict)  # of the seats; none at a record step
     guard: Memory | None = None  # what the guard remembers; None before its first record, and where there is none
 
+    def go_on_from(self, later: State) -> None:
+        """Take over from a later state of the run what a rewind to this one does not take back."""
+        self.attempt, self.seconds, self.skipped = later.attempt + 1, later.seconds, later.skipped
+        self.looks, self.look_seconds = later.looks, later.look_seconds
+        self.levers, self.guard = later.levers, later.guard
+        if later.standing:
+            self.standing = later.standing.rewound(self.standing or Standing())
+
     def as_json(self) -> dict[str, Any]:
         """Return the object for state.json."""
         return {name: value for name, value in asdict(self).items() if value is not None}

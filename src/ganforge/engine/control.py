@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganforge.contracts import Levers, Observer
 from ganforge.core.world import ALONE, World
-from ganforge.engine.best import Best, Standing
+from ganforge.engine.best import Best
 from ganforge.engine.checkpoint import State, fitting_length, go_back, load_checkpoint, save_checkpoint
 from ganforge.engine.ema import MovingAverage
 from ganforge.engine.step import Seat, learning_rate, settle
@@ -154,12 +154,9 @@ def return_to_healthy(
     back = load_checkpoint(path, seats, average)
     given_up = state.clock.examples - back.clock.examples
     back.clock.set_length(max(state.clock.length - given_up, back.clock.examples + 1))
-    back.attempt, back.seconds, back.skipped = state.attempt + 1, state.seconds, state.skipped
-    back.levers, back.guard = state.levers, replace(state.guard, given_up=state.guard.given_up + given_up)
+    back.go_on_from(state)
+    back.guard = replace(state.guard, given_up=state.guard.given_up + given_up)
     back.looked = max(back.looked, 0.0)  # the checkpoint before the first step was written before the look at it
-    back.looks, back.look_seconds = state.looks, state.look_seconds
-    if state.standing:
-        back.standing = state.standing.rewound(back.standing or Standing())
     save_checkpoint(folder, back, seats, average, best)
     return back
 
@@ -170,18 +167,18 @@ def return_to_healthy(
 class Journal:
     """A log that writes each record and event to the run folder first, then passes it to the observers."""
 
-    def __init__(self, run: Run | None, observers: Sequence[Observer]) -> None:
-        self._run, self._observers = run, observers
+    def __init__(self, observers: Sequence[Observer], run: Run | None = None) -> None:
+        self.observers, self.run = observers, run
 
     def record(self, record: Record) -> None:
-        if self._run:
-            self._run.add_record(record)
-        for observer in self._observers:
+        if self.run:
+            self.run.add_record(record)
+        for observer in self.observers:
             observer.record(record)
 
     def event(self, kind: str, step: int, **content: Any) -> None:
-        event = self._run.add_event(kind, step, **content) if self._run else {"kind": kind, "step": step, **content}
-        for observer in self._observers:
+        event = self.run.add_event(kind, step, **content) if self.run else {"kind": kind, "step": step, **content}
+        for observer in self.observers:
             observer.event(event)
 
 

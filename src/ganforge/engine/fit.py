@@ -101,7 +101,7 @@ def fit(  # noqa: PLR0913 - the one loop: everything that a run may have is name
     seats = [sit_down(player, world) for player in game.players]
     average = MovingAverage(game.product_player.network, settings.half_life_examples)
     best = Best(settings.best_by) if settings.best_by and world.leads else None
-    sitting = _Sitting(seats, average, best, settings, run, Journal(run, observers), look, target, world, guard)
+    sitting = _Sitting(seats, average, best, settings, run, Journal(observers, run), look, target, world, guard)
     state = _begin(sitting)
     step = _step(game, feed, sitting, state)
     if guard and run:
@@ -305,18 +305,10 @@ def _one_before(sitting: _Sitting, state: State) -> State:
             "Lower the learning rate or raise gamma.",
         )
     back = load_checkpoint(newest, sitting.seats, sitting.average)  # the best product is kept, whenever it was found
-    back.attempt, back.seconds, back.skipped = state.attempt + 1, state.seconds, state.skipped
+    back.go_on_from(state)
     back.levers = replace(state.levers, learning_rate=0.5 * state.levers.learning_rate)
-    back.looks, back.look_seconds, back.guard = state.looks, state.look_seconds, state.guard
-    if state.standing:
-        back.standing = state.standing.rewound(back.standing or Standing())
-    sitting.journal.event(
-        "rewound",
-        state.step,
-        to_step=back.step,
-        attempt=back.attempt,
-        learning_rate_scale=back.levers.learning_rate,
-    )
+    scale = back.levers.learning_rate
+    sitting.journal.event("rewound", state.step, to_step=back.step, attempt=back.attempt, learning_rate_scale=scale)
     return back
 
 

@@ -8,13 +8,14 @@ leads to the next rung of its ladder (guard_ladders.py). After some looks the le
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ganforge.contracts import Levers
 from ganforge.engine.checkpoint import State
 from ganforge.engine.guard_ladders import IN_EVERY_RECORD, LADDERS, SHAPELESS, UNMISTAKABLE, Memory, Rung, Trial
+from ganforge.recipe import MOST_AUGMENTATION
 from ganforge.records import Finding, History, Record
 
 WAIT_LOOKS = 2  # until an action is judged: the first look after it may still show what was before
@@ -29,11 +30,12 @@ EXAMINED = 20  # how often the diagnosis reads the first records, and each doubl
 SLOWEST, WEAKEST, STRONGEST = 1e-3, 1e-3, 64.0  # how far levers go
 LONGEST_AVERAGE = 0.2  # of the run
 SHORTEST_AVERAGE = 0.05  # of the run, once it is made longer: what the plans give
-MOST_AUGMENTATION, AUGMENTATION_STEP = 0.8, 0.1
+AUGMENTATION_STEP = 0.1
 TARGET = 0.5  # of how far unseen real data falls towards fake: see `_memorised`
 TIMES = {"seconds": 0.0, "examples_per_second": 1.0, "waiting": 0.0, "attempt": 0}  # what must not affect any decision
 
-Diagnose = Callable[[History], Sequence[Finding]]
+Diagnose = Callable[[History, Collection[str]], Sequence[Finding]]
+"""(history, ailments that are asked for) -> findings, worst first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Guard:
         product: str = "generator",
         augments: bool = False,
     ) -> None:
-        """Args: diagnose gives a history's findings, worst first; measured what looks give, the leading one first;
+        """Args: diagnose gives a history's findings; measured what looks give, the leading one first;
         product the player whose network is the product; augments whether the discriminator can see through
         augmentation."""
         self._diagnose, self._measured, self._product, self._augments = diagnose, dict(measured), product, augments
@@ -119,8 +121,7 @@ class Guard:
     def _found_again(self, memory: Memory, looked: bool) -> tuple[list[Finding], tuple[str, ...]]:
         """Return what is found now and was found before, at two looks or, where every record shows it, at two records;
         and all findings. A finding at a look holds until the next one."""
-        found = [one for one in self._find() if one.severity != "note" and one.ailment in LADDERS]
-        found = [one for one in found if looked or one.ailment in IN_EVERY_RECORD]
+        found = self._find(LADDERS if looked else IN_EVERY_RECORD)
         learned = self._has_learned(memory) and SHAPELESS.isdisjoint(one.ailment for one in found)
         found = [one for one in found if one.ailment not in UNMISTAKABLE or not learned]
         again = [one for one in found if one.ailment in memory.seen]
@@ -139,9 +140,11 @@ class Guard:
         more to read."""
         return len(self._records) % max(1, len(self._records) // EXAMINED) == 0
 
-    def _find(self) -> Sequence[Finding]:
+    def _find(self, asked: Collection[str]) -> list[Finding]:
+        """Return the findings that are more than a note. Args: asked the ailments to look for."""
         started = {"kind": "started", "step": 0, "measured": self._measured}
-        return self._diagnose(History(records=tuple(self._records), events=(started,)))
+        found = self._diagnose(History(records=tuple(self._records), events=(started,)), asked)
+        return [one for one in found if one.severity != "note" and one.ailment in asked]
 
     def _quality(self, record: Record) -> _Quality | None:
         """Return the leading measure of a look; None if the record lacks it. Not a number counts as the worst."""
@@ -303,7 +306,7 @@ class Guard:
     def _judge(self, state: State, memory: Memory, trial: Trial, now: _Quality) -> tuple[Memory, Mapping[str, Any]]:
         """Keep an action that helped: the measure is better by more than its interval, or the ailment is gone and the
         measure no worse than its interval. Undo others."""
-        gone = all(one.ailment != trial.ailment or one.severity == "note" for one in self._find())
+        gone = not self._find((trial.ailment,))
         helped = now.score > trial.high or (gone and now.score >= trial.low)
         reached = getattr(state.levers, trial.lever)
         if not helped:

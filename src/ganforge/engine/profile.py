@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter, process_time
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import flop_registry
 
 from ganforge.contracts import Feed, Game
-from ganforge.core.device import PREFIX, Part, in_order, named, threads_for
+from ganforge.core.device import PREFIX, SPANS, in_order, named, threads_for
 from ganforge.core.world import ALONE
 from ganforge.engine.checkpoint import Clock, State
 from ganforge.engine.control import Pace
@@ -82,7 +82,7 @@ def _fastest(work: Callable[[], object], device: torch.device) -> float:
 WARM, TIMED, WATCHED = 5, 3, 4  # steps before anything is measured; stretches that are timed; steps that are watched
 ROUNDS = 3  # in which variants are compared
 OTHER = "other"
-PARTS: tuple[str, ...] = (*get_args(Part), OTHER)
+PARTS: tuple[str, ...] = (*SPANS, OTHER)
 LATE = 0.9  # progress at which steps are profiled: every player plays by then
 LENGTH = 10**9  # examples of a run that does not move on meanwhile
 BACKWARD = "autograd::engine::evaluate_function"

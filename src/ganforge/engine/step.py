@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Batch, Dial, Feed, Game, Levers, Loss, OptimiserSettings, Player, Turn
-from ganforge.core.device import side_by_side, span, widened
+from ganforge.core.device import SPANS, side_by_side, widened
 from ganforge.core.seeds import Draws, seed_for
 from ganforge.core.world import ALONE, World
 from ganforge.engine.allreduce import Averaging
@@ -60,11 +60,21 @@ class Seat:
 
 
 def build_optimiser(settings: OptimiserSettings, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """Build a fused optimiser whose learning rate is a tensor that is set before every step."""
+    """Build a fused optimiser whose learning rate is a tensor that is set before every step.
+
+    Weight decay is decoupled from the gradient (AdamW, Loshchilov and Hutter 2019), and spares vectors: biases and the
+    like, whose size says nothing of how much was learned by heart.
+    """
     start = torch.tensor(settings.learning_rate.start)
     if settings.kind == "sgd":
         return torch.optim.SGD(parameters, lr=start, fused=True)
     betas = (float(settings.beta1), float(settings.beta2))
+    if settings.weight_decay:
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in parameters if (p.dim() < 2) is vectors], "weight_decay": share}
+            for vectors, share in ((True, 0.0), (False, settings.weight_decay))
+        ]
+        return torch.optim.AdamW(groups, lr=start, betas=betas, fused=True, capturable=parameters[0].is_cuda)
     return torch.optim.Adam(parameters, lr=start, betas=betas, fused=True, capturable=parameters[0].is_cuda)
 
 
@@ -101,7 +111,7 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
         return tuple(told)
     for piece in _cut(turn, pieces):
         loss, total = _loss(seat, piece, precision)
-        with span("backward"):
+        with SPANS["backward"]:
             # For these alone: an input that a penalty differentiates by wants no gradient of its own.
             (total / pieces).backward(inputs=seat.parameters)  # type: ignore[no-untyped-call]
         told |= dict.fromkeys(_account(seat, loss, pieces))
@@ -111,7 +121,7 @@ def find_gradients(seat: Seat, others: Sequence[Seat], turn: Turn, precision: st
 def _loss(seat: Seat, turn: Turn, precision: str) -> tuple[Loss, Tensor]:
     """Return the player's loss on a turn, and the mean over its examples of the sum of its terms."""
     device = turn.random.device
-    with span("forward"), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+    with SPANS["forward"], torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         loss = seat.player.loss(turn)
         return loss, sum(loss.terms.values(), start=torch.zeros((), device=device)).mean()
 
@@ -121,7 +131,7 @@ def _side_by_side(seat: Seat, turn: Turn, precision: str, pieces: int) -> list[L
 
     def work(piece: Turn) -> tuple[Loss, tuple[Tensor | None, ...]]:
         loss, total = _loss(seat, piece, precision)
-        with span("backward"):
+        with SPANS["backward"]:
             return loss, torch.autograd.grad(total / pieces, seat.parameters, allow_unused=True)
 
     cut = [Turn(piece.batch, turn.random.piece(place), turn.dials) for place, piece in enumerate(_cut(turn, pieces))]
@@ -157,7 +167,7 @@ def begin_step(seat: Seat, learning_rate: Tensor | float, world: World = ALONE) 
             group["lr"] = learning_rate
         seat.optimiser.grad_scale = None  # type: ignore[attr-defined]
         seat.optimiser.found_inf = bad  # type: ignore[attr-defined]
-        with span("optimiser"):
+        with SPANS["optimiser"]:
             seat.optimiser.step()
         seat.sums[NORM] += torch.nan_to_num(norm, 0.0, 0.0, 0.0)  # only the account: the step was skipped whole
         seat.sums[SKIPPED] += bad
@@ -326,7 +336,7 @@ class Step:
                 "Each piece counts as much as any other.",
                 f"Use --set optimiser.batch_size={-(-settings.batch_size // pieces) * pieces}, or other pieces.",
             )
-        self._choosing = Draws(torch.Generator(), self._world)
+        self._choosing, self._examples, self._resident = Draws(torch.Generator(), self._world), len(feed), feed.resident
         device = seats[0].random.device.type
         # Fused optimisers read their rate as float32 on a GPU, and as float64 on a processor; mps has no float64.
         self._rates = torch.float64 if device == "cpu" else torch.float32
@@ -347,11 +357,11 @@ class Step:
             numbers += [value for value in found.values() if value != 0]
             rates.append(learning_rate(seat, progress, state.levers, self._game.product))
             self._choosing.begin(seed_for(seed, f"{seat.player.name}/batch", 0, step, attempt))
-            indices = self._choosing.examples(len(self._feed), batch_size)
-            if self._feed.resident:
+            indices = self._choosing.examples(self._examples, batch_size)
+            if self._resident:
                 places.append(indices.to(self._places))
             else:
-                with pace.batch(), span("data"):
+                with pace.batch(), SPANS["data"]:
                     batches.append(self._feed.batch(indices))
             seat.random.begin(seed_for(seed, f"{seat.player.name}/random", 0, step, attempt))
         shown = state.clock.examples + batch_size
@@ -384,7 +394,7 @@ class Step:
                 steps[kin].finish()
             seat = self._seats[place]
             standing: dict[str, Dial] = {name: next(numbers) if on else 0.0 for name, on in dials}
-            with span("data"):
+            with SPANS["data"]:
                 seen = self._feed.batch(batch.long()) if isinstance(batch, Tensor) else batch
             turn = Turn(seen, seat.random, standing)
             precision, pieces = self._settings.precision, self._settings.pieces
@@ -394,6 +404,6 @@ class Step:
                 steps[place].finish_before_use_of(seat.player.network)
         for step in steps.values():
             step.finish()
-        with span("average"):
+        with SPANS["average"]:
             self._average.follow(weight)
         return tuple(told)

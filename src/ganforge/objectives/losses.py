@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganforge.contracts import BoundDiscriminator, Dial, Loss, is_on
-from ganforge.core.device import span, widened
+from ganforge.contracts import BoundDiscriminator, Dial, Loss, Objective, is_on
+from ganforge.core.device import SPANS, widened
 from ganforge.core.seeds import Draws
 
 
@@ -51,7 +51,7 @@ def squared_slope(score: Tensor, x: Tensor) -> Tensor:
     Returns: (B,) float32, in score^2 / input^2, with a graph.
     Source: Mescheder, Geiger and Nowozin 2018, equation 9.
     """
-    with span("penalty"):
+    with SPANS["penalty"]:
         (slope,) = torch.autograd.grad(score.sum(), x, create_graph=True)
         return widened(slope).square().sum(dim=tuple(range(1, slope.dim())))
 
@@ -70,16 +70,11 @@ def _two_sided(
     return Loss(terms, discriminator_notes(score.real, score.fake, score.slope_real, score.slope_fake))
 
 
-@dataclass(frozen=True, slots=True)
-class Minimax:
+class Minimax(Objective):
     """The minimax loss: D maximises mean[log D(x) + log(1 - D(G(z)))], G minimises the same second term.
 
     Source: Goodfellow et al. 2014, equation 1. It saturates: if D rejects every fake, G gets no gradient.
     """
-
-    generator_reads_real: ClassVar[bool] = False
-    couples_examples: ClassVar[bool] = False
-    gamma: ClassVar[tuple[float, float] | None] = None
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -90,30 +85,15 @@ class Minimax:
         return Loss({"adversarial": -F.softplus(widened(discriminator(fake)))})  # log(1 - sigmoid(s)) = -softplus(s)
 
 
-@dataclass(frozen=True, slots=True)
-class Nonsaturating:
+class Nonsaturating(Minimax):
     """The minimax loss for D; G maximises mean log D(G(z)). Source: Goodfellow et al. 2014, section 3."""
-
-    generator_reads_real: ClassVar[bool] = False
-    couples_examples: ClassVar[bool] = False
-    gamma: ClassVar[tuple[float, float] | None] = None
-
-    def discriminator_loss(
-        self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
-    ) -> Loss:
-        return _two_sided(discriminator, real, fake, gamma, lambda s: F.softplus(-s), F.softplus)
 
     def generator_loss(self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor) -> Loss:
         return Loss({"adversarial": F.softplus(-widened(discriminator(fake)))})
 
 
-@dataclass(frozen=True, slots=True)
-class LeastSquares:
+class LeastSquares(Objective):
     """Squared distance of scores to 1 on real and 0 on fake. Source: Mao et al. 2017, equation 9 (a = 0, b = c = 1)."""
-
-    generator_reads_real: ClassVar[bool] = False
-    couples_examples: ClassVar[bool] = False
-    gamma: ClassVar[tuple[float, float] | None] = None
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -126,13 +106,8 @@ class LeastSquares:
         return Loss({"adversarial": 0.5 * (widened(discriminator(fake)) - 1).square()})
 
 
-@dataclass(frozen=True, slots=True)
-class Hinge:
+class Hinge(Objective):
     """Hinge loss of scores with a margin of 1. Source: Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17."""
-
-    generator_reads_real: ClassVar[bool] = False
-    couples_examples: ClassVar[bool] = False
-    gamma: ClassVar[tuple[float, float] | None] = None
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws
@@ -143,16 +118,13 @@ class Hinge:
         return Loss({"adversarial": -widened(discriminator(fake))})
 
 
-@dataclass(frozen=True, slots=True)
-class Wasserstein:
+class Wasserstein(Objective):
     """The Wasserstein loss; the gradient penalty keeps the slope at 1 between real and fake.
 
     Here gamma is the penalty's weight (the paper's lambda, 10).
     Source: Gulrajani et al. 2017, equation 3.
     """
 
-    generator_reads_real: ClassVar[bool] = False
-    couples_examples: ClassVar[bool] = False
     gamma: ClassVar[tuple[float, float] | None] = (10.0, 10.0)  # the paper's lambda, constant
 
     def discriminator_loss(
@@ -173,8 +145,7 @@ class Wasserstein:
 # ---- r3gan, the default: relativistic pairing with both gradient penalties -------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class R3GAN:
+class R3GAN(Objective):
     """The relativistic loss: D ranks each real example against a paired fake one; R1 and R2 at every step.
 
     D minimises softplus(-(D(x) - D(G(z)))) + gamma/2 (|dD(x)/dx|^2 + |dD(G(z))/dG(z)|^2);
@@ -184,8 +155,6 @@ class R3GAN:
     """
 
     generator_reads_real: ClassVar[bool] = True
-    couples_examples: ClassVar[bool] = False
-    gamma: ClassVar[tuple[float, float] | None] = None
 
     def discriminator_loss(
         self, discriminator: BoundDiscriminator, real: Tensor, fake: Tensor, gamma: Dial, random: Draws

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from threadpoolctl import threadpool_limits
 
-from ganforge.contracts import Feed, Game
+from ganforge.contracts import Feed, Game, Observer
 from ganforge.core.device import THREADS, survey_machine
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.engine.profile import StepCost, cost_of_step
@@ -35,17 +35,14 @@ def steps_per_record(examples: int, batch: int, rate: float | None, steady_rate:
     return max(1, min(round(pace / batch), examples // batch // 20))
 
 
-@dataclass(slots=True)
-class _Rates:
+@dataclass
+class _Rates(Observer):
     """An observer that stores the rate of each record."""
 
     seen: list[float]
 
     def record(self, record: Record) -> None:
         self.seen.append(record["examples_per_second"])
-
-    def event(self, event: Any) -> None:
-        pass
 
 
 def measure_rate(recipe: Recipe, feed: Feed, steps: int = TIMED_STEPS, *, build: Callable[[Recipe], Game]) -> float:

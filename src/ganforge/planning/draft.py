@@ -22,7 +22,7 @@ from ganforge import __version__
 from ganforge.contracts import Task
 from ganforge.core.device import devices_here, survey_machine
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.objectives import OBJECTIVES, refuse_coupled
+from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import RENAMED, SECTIONS, Length, Optimiser, Recipe, Request, Section, in_words, validated
 
 ASKED = "you asked for it"
@@ -177,6 +177,23 @@ def _refuse_two_lengths(request: Request) -> None:
     names = [f"{name} {value}" for name, value in given.items() if value is not None]
     if len(names) > 1:
         raise RecipeError(f"Both {' and '.join(names)} were given.", "They say the same thing twice.", "Give one.")
+
+
+def refuse_coupled(name: str, *, pieces: int = 1, processes: int = 1) -> None:
+    """Refuse to split a batch whose examples the objective `name` couples, because that would change the loss.
+
+    Args: pieces into which a batch is split; processes that share it. Raises: RecipeError.
+    """
+    if not OBJECTIVES[name].couples_examples:
+        return
+    splits = {f"compute.pieces is {pieces}": pieces > 1, f"{processes} processes train together": processes > 1}
+    for split, happens in splits.items():
+        if happens:
+            raise RecipeError(
+                f"The objective {name!r} cannot be trained so: {split}.",
+                "Its loss of one example depends on all others of the batch, which are not together then.",
+                "Choose another --objective, or train the batch as a whole in one process.",
+            )
 
 
 def _own_name(typed: str, own: str | None, task: str) -> str:

@@ -9,7 +9,8 @@ A new kind of data has its game in three lines:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import TypeAlias, TypeVar
 
 import torch
@@ -22,17 +23,19 @@ from ganforge.contracts import (
     Game,
     Levers,
     Loss,
+    NetworkPair,
     OptimiserSettings,
     Player,
     Schedule,
     Turn,
 )
-from ganforge.core.device import widened
+from ganforge.core.device import memory_bytes, widened
 from ganforge.core.seeds import Draws, generator_for, seed_for
-from ganforge.networks import Pairs, dials_of, network_pair
+from ganforge.errors import RecipeError, did_you_mean
+from ganforge.networks import Pairs
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.draft import DEFAULT_OBJECTIVE, Choice, Draft
-from ganforge.recipe import Adversary, Network, Optimiser, Recipe
+from ganforge.recipe import Adversary, Data, Network, Optimiser, Recipe
 
 NO_DIAL = {
     "latent_size": "The network {name!r} draws nothing from noise.",
@@ -57,11 +60,73 @@ def choose_network(draft: Draft, sized: Network, pairs: Pairs, **why: str) -> Ne
     return draft.choose(Network, name=(name, why["name"]), **choices)
 
 
+TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32
+
+
+def dials_of(name: str, pairs: Pairs) -> tuple[str, ...]:
+    """Return those of latent_size, width and depth that a pair has. Raises: RecipeError for an unknown name."""
+    if name not in pairs:
+        raise RecipeError(f"There is no network {name!r}.", did_you_mean(name, pairs))
+    takes = signature(pairs[name]).parameters
+    return tuple(dial for dial in ("latent_size", "width", "depth") if dial in takes)
+
+
+def network_pair(network: Network, data: Data, pairs: Pairs) -> NetworkPair:
+    """Return the pair of `pairs` that a recipe names. Raises: RecipeError for an unknown or unsuitable one."""
+    dials = {dial: getattr(network, dial) for dial in dials_of(network.name, pairs)}
+    given = {dial: value for dial, value in dials.items() if value is not None}
+    return pairs[network.name](shape=data.shape, labels=len(data.label_names), **given)
+
+
+def refuse_unbuildable(network: Network, build: Callable[[], Sequence[nn.Module]]) -> None:
+    """Call `build` on torch's meta device, where tensors have shapes but neither memory nor values.
+
+    Raises: RecipeError, before anything is timed or written, if that fails, or if training the modules that it returns
+        needs more memory than this machine has.
+    """
+    try:
+        with torch.device("meta"):
+            modules = build()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise RecipeError(
+            f"The network {_described(network)} cannot be built.",
+            f"torch says: {str(error).splitlines()[0].rstrip('.')}.",
+            "Choose other values, or leave them to the plan.",
+        ) from error
+    needed = TRAINED_BYTES * sum(weight.numel() for module in modules for weight in module.parameters())
+    there = memory_bytes()
+    if needed > there:
+        raise RecipeError(
+            f"The network {_described(network)} is too large.",
+            f"Its weights take {needed / 1e9:,.0f} GB in training, and this machine has {there / 1e9:,.0f} GB.",
+            "Choose a smaller width or depth, or leave them to the plan.",
+        )
+
+
+def _described(network: Network) -> str:
+    dials = {"width": network.width, "depth": network.depth}
+    said = " and ".join(f"{name} {value}" for name, value in dials.items() if value is not None)
+    return f"{network.name!r}{f' of {said}' if said else ''}"
+
+
+def refuse_unbuildable_pair(network: Network, data: Data, pairs: Pairs) -> None:
+    """Build the pair that a recipe names and send one example through it, as above. Raises: RecipeError."""
+    pair = network_pair(network, data, pairs)
+
+    def build() -> Sequence[nn.Module]:
+        generator, discriminator = pair.generator(), pair.discriminator()
+        label = torch.zeros(1, dtype=torch.int64) if data.label_names else None
+        discriminator(generator(torch.zeros(1, pair.latent_size), label), label)
+        return generator, discriminator
+
+    refuse_unbuildable(network, build)
+
+
 KIND = ("adam", "a step size for each weight, which layers of different scale need")
 BETA1 = (0.0, "no momentum: each step of one player changes the other's task")
 BETA2 = (0.99, "a memory of about 100 steps for the size of the gradients")
 RATE_END = (0.0, "the last steps settle what was learned")
-PLAIN = "Plain steps, which `sgd` takes, have no moments."
+PLAIN = "Plain steps, which `sgd` takes, have no moments and no weight decay."
 
 
 def choose_optimiser(
@@ -75,10 +140,10 @@ def choose_optimiser(
     beta1: Choice = BETA1,
     beta2: Choice = BETA2,
 ) -> Optimiser:
-    """Choose the section `optimiser`; plain steps (sgd) have no betas."""
+    """Choose the section `optimiser`; plain steps (sgd) have neither betas nor weight decay, which a plan may add."""
     plain = draft.pinned.get("optimiser.kind", kind[0]) == "sgd"
     if plain:
-        draft.leave_out({"optimiser.beta1": PLAIN, "optimiser.beta2": PLAIN})
+        draft.leave_out({f"optimiser.{name}": PLAIN for name in ("beta1", "beta2", "weight_decay")})
     moments: dict[str, Choice] = {} if plain else {"beta1": beta1, "beta2": beta2}
     return draft.choose(
         Optimiser,
@@ -95,8 +160,9 @@ def optimiser_settings(recipe: Recipe) -> OptimiserSettings:
     """Return a player's optimiser settings: its learning rate moves along a half cosine."""
     chosen = recipe.optimiser
     rate = Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup)
-    betas = {"beta1": chosen.beta1, "beta2": chosen.beta2}
-    return OptimiserSettings(rate, chosen.kind, **{name: beta for name, beta in betas.items() if beta is not None})
+    moments = {"beta1": chosen.beta1, "beta2": chosen.beta2, "weight_decay": chosen.weight_decay}
+    given = {name: value for name, value in moments.items() if value is not None}
+    return OptimiserSettings(rate, chosen.kind, **given)
 
 
 def choose_objective(

@@ -6,17 +6,14 @@ import base64
 import io
 import math
 import re
-import struct
-import warnings
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from ganforge.core.format import number, title
+from ganforge.core.pillow import BROKEN, quiet_pillow
 from ganforge.records import Bars, Block, Cases, Content, Evaluation, Figure, Group, Measure, Sound, type_of
 from ganforge.run import Run
 
@@ -25,10 +22,6 @@ _LEAST_SIDE = 160  # pixels: smaller shows nothing, whatever its bytes
 _MOST_BYTES, _MOST_PIXELS = 2**26, 2**26  # of a file: a run writes none larger
 _MOST_SOUND = 2**20  # bytes of a sound file: about half a minute of speech
 SOUNDS = {".wav": "audio/wav", ".flac": "audio/flac", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
-_BROKEN = (  # what Pillow's decoders raise on damaged files
-    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError,
-    struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +66,14 @@ def picture(path: Path, side: int = 1200, most_bytes: int = 200_000) -> Picture 
         if path.stat().st_size > _MOST_BYTES:
             return None
         content = path.read_bytes()
-        with _quiet(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with quiet_pillow(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > _MOST_PIXELS:
                 return None
             image.load()
             if len(content) <= most_bytes and (image.format == "PNG" or getattr(image, "is_animated", False)):
                 return Picture(_uri(content, f"image/{str(image.format).lower()}"), *image.size)
             full = image.convert("RGBA" if "A" in image.getbands() else "RGB")
-    except _BROKEN:
+    except BROKEN:
         return None
     while True:
         lighter = full.copy()
@@ -90,15 +83,6 @@ def picture(path: Path, side: int = 1200, most_bytes: int = 200_000) -> Picture 
         if file.tell() <= most_bytes or side <= _LEAST_SIDE:
             return Picture(_uri(file.getvalue(), "image/webp"), *lighter.size)
         side = round(0.8 * min(side, max(full.size)))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Pillow's warnings about large pictures, which are handled here."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
 
 
 def _uri(content: bytes, kind: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -21,7 +22,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.format import duration, number, title
 from ganforge.errors import RunError, refused
 from ganforge.events import kind_of, state_of
-from ganforge.records import Evaluation, Finding, History, Page, Verdict, read_evaluation, read_page
+from ganforge.records import SEVERITIES, Evaluation, Finding, History, Page, Verdict, read_evaluation, read_page
 from ganforge.reports.blocks import longest, sections, standings
 from ganforge.reports.layers import player_flows
 from ganforge.reports.timeline import charts, guard_actions, moments
@@ -29,7 +30,6 @@ from ganforge.run import Run
 
 _HERE = Path(__file__).parent
 _TONES = {"fair": "care", "poor": "bad", "failed": "bad"}
-SEVERITIES = {"critical": "Needs action", "warning": "Worth a look", "note": "Good to know"}
 
 
 def write_report(run: Run, findings: Sequence[Finding]) -> Path:
@@ -48,6 +48,7 @@ def write_report(run: Run, findings: Sequence[Finding]) -> Path:
     return run.report
 
 
+@cache
 def environment() -> jinja2.Environment:
     """Return the environment of this folder's templates, with autoescaping."""
     found = jinja2.Environment(
@@ -140,38 +141,23 @@ def run_facts(history: History, recipe: Mapping[str, Any], page: Page) -> list[t
         facts.append(("Best model, which is kept", f"after {number(int(kept[-1]['best_examples']))} examples"))
     notes = [str(event.get("sentence", "")) for event in history.events if kind_of(event).change]
     facts += [("Note", sentence) for sentence in dict.fromkeys(notes)]
-    device = find([recipe], ["device"])
-    if isinstance(device, str):
-        facts.append(("Trained on", ", ".join(filter(None, (device, _precision(recipe), _repeated(history))))))
+    if compute := recipe.get("compute"):
+        repeated = any(event.get("kind") == "captured" for event in history.events)
+        words = (compute.get("device"), compute.get("precision"), "steps repeated from a recording" * repeated)
+        facts.append(("Trained on", ", ".join(filter(None, words))))
     if evaluation.get("samples"):
         facts.append(("Judged on", f"{number(evaluation['samples'])} {page.judged}"))
     return facts
 
 
-def _precision(recipe: Mapping[str, Any]) -> str:
-    found = find([recipe], ["precision"])
-    return found if isinstance(found, str) else ""
-
-
-def _repeated(history: History) -> str:
-    """Return a note if a GPU repeated its steps from a recording."""
-    kinds = [event.get("kind") for event in history.events]
-    return "steps repeated from a recording" if "captured" in kinds else ""
-
-
 def footer(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the provenance of page, model and data."""
-    sources = [recipe, history.passport, *history.events]
     facts = [("Report by", f"ganforge {version('ganforge')}")]
     if recipe.get("ganforge"):
-        versions = find(sources, ["versions"]) or {}
-        others = [f"{name} {release}" for name, release in versions.items() if name != "ganforge"]
-        facts.append(("Trained with", ", ".join([f"ganforge {recipe['ganforge']}", *others])))
-    seed = find(sources, ["seed"])
-    if seed is not None:
-        facts.append(("Seed", str(seed)))
-    digest = find([history.passport, recipe], DIGESTS)
-    if digest is not None:
+        facts.append(("Trained with", f"ganforge {recipe['ganforge']}"))
+    if "seed" in recipe:
+        facts.append(("Seed", str(recipe["seed"])))
+    if digest := history.passport.get("sha256") or recipe.get("data", {}).get("hash"):
         facts.append(("Data", f"sha256 {str(digest)[:16]}"))
     if history.events and (date := _date(str(history.events[-1].get("time", "")))):
         facts.append(("Last event", date))
@@ -225,8 +211,7 @@ def write_diagnosis(
 
 
 _APART = ("skipped", "skipped_count", "warnings", "notes", "labels", "label_names")  # shown in their own way
-_TECHNICAL = ("sizes_sampled", "mean_squared_distance", "on_disk")  # facts for the plan, not for display
-DIGESTS = ("sha256", "data_hash", "hash", "digest", "fingerprint")  # shown in the footer
+_TECHNICAL = ("sizes_sampled", "mean_squared_distance", "on_disk", "sha256")  # not for display, or in the footer
 _MOST = 12  # names listed before "and so on"
 
 
@@ -249,28 +234,18 @@ def passport_facts(passport: Mapping[str, Any]) -> Passport | None:
     facts = [
         (title(key), text, str(passport.get(f"{key}_why", "")))
         for key, value in passport.items()
-        if key not in (*_APART, *DIGESTS, *_TECHNICAL) and not key.endswith("_why") and (text := value_text(value))
+        if key not in (*_APART, *_TECHNICAL) and not key.endswith("_why") and (text := value_text(value))
     ]
     labels = passport.get("labels") or passport.get("label_names")
-    skipped = tuple(_skipped(passport.get("skipped")))
+    skipped = tuple(_skipped(passport.get("skipped") or ()))
     return Passport(
         facts=tuple(facts),
         labels=_listed(labels),
         skipped=skipped,
         skipped_count=int(passport.get("skipped_count") or sum(count for _, count, _ in skipped)),
-        warnings=tuple(_strings(passport.get("warnings"))),
-        notes=tuple(_strings(passport.get("notes"))),
+        warnings=tuple(map(str, passport.get("warnings") or ())),
+        notes=tuple(map(str, passport.get("notes") or ())),
     )
-
-
-def find(sources: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Any:
-    """Return the first value under one of `names`, at the top of a source or in a section; None if absent."""
-    for name in names:
-        for source in sources:
-            for place in (source, *(value for value in source.values() if isinstance(value, Mapping))):
-                if place.get(name) not in (None, "", {}):
-                    return place[name]
-    return None
 
 
 def value_text(value: Any) -> str:
@@ -301,34 +276,12 @@ def _listed(values: Any) -> str:
     return ", ".join(names[:_MOST]) + more
 
 
-def _skipped(skipped: Any) -> Iterable[tuple[str, int, str]]:
-    """Group skipped files by reason, from any of: {reason: count}, [[name, reason], ...], [{name, reason}, ...]."""
-    if isinstance(skipped, Mapping):
-        for reason, what in skipped.items():
-            names = list(what) if isinstance(what, list) else []
-            yield str(reason), len(names) if names else int(what or 0), _listed(names[:4])
-        return
-    if not isinstance(skipped, list):
-        return
-    pairs = [_name_and_reason(item) for item in skipped]
-    for reason, count in Counter(reason for _, reason in pairs).most_common():
-        names = [name for name, other in pairs if other == reason and name]
+def _skipped(skipped: Sequence[Any]) -> Iterable[tuple[str, int, str]]:
+    """Group what was skipped by reason. Args: skipped names with reasons, or texts that say both."""
+    pairs = [(one["name"], one["reason"]) if isinstance(one, Mapping) else (one, "skipped") for one in skipped]
+    for reason, count in Counter(str(reason) for _, reason in pairs).most_common():
+        names = [str(name) for name, other in pairs if str(other) == reason]
         yield reason, count, _listed(names[:4]) + (" …" if len(names) > 4 else "")
-
-
-def _name_and_reason(item: Any) -> tuple[str, str]:
-    if isinstance(item, Mapping):
-        name = item.get("name") or item.get("file") or item.get("path") or ""
-        return str(name), str(item.get("reason") or item.get("why") or "skipped")
-    if isinstance(item, list) and len(item) == 2:
-        return str(item[0]), str(item[1])
-    return str(item), "skipped"
-
-
-def _strings(values: Any) -> list[str]:
-    if isinstance(values, str):
-        return [values]
-    return [str(value) for value in values] if isinstance(values, list) else []
 
 
 _NOT_SHOWN = ("data.hash", "data.label_names", "data.shape", "length.seconds_allowed")  # shown elsewhere
@@ -359,7 +312,7 @@ def plan_sections(recipe: Mapping[str, Any]) -> list[Section]:
     groups = {"run": top, **{key: value for key, value in recipe.items() if isinstance(value, Mapping)}}
     sections = []
     for name, settings in groups.items():
-        if name in ("ask", "reasons", "versions") or not settings:
+        if name in ("ask", "reasons") or not settings:
             continue
         chosen: list[Choice] = []
         rest: list[Choice] = []

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ganforge.contracts import Plain
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.numbers import Inside
 from ganforge.kinds.tables.columns import RowSettings
@@ -19,11 +20,24 @@ RULES = (*ORDERED, "city -> country", "0 <= age <= 60")
 
 
 def table_of(
-    frame: pd.DataFrame, folder: Path, rules: Sequence[str] | None = (), *, spans: int = 8, inside: Inside = "seen"
+    frame: pd.DataFrame,
+    folder: Path,
+    rules: Sequence[str] | None = (),
+    *,
+    spans: int = 8,
+    inside: Inside = "seen",
+    rare: int | None = None,
 ) -> Table:
     path = folder / "table.parquet"
     frame.to_parquet(path, index=False)
-    return open_table(inspect_table(path, (), rules), RowSettings(spans=spans, values=inside), seed=0, device="cpu")
+    settings = RowSettings(spans=spans, values=inside, rare=rare)
+    return open_table(inspect_table(path, (), rules), settings, seed=0, device="cpu")
+
+
+def drawn_from(table: Table, count: int, seed: int = 0) -> Plain:
+    """Rows (count,) of the codes of training rows: what a generator that has learned them by heart would draw."""
+    random, codes = np.random.default_rng(seed), table.train.tensors["x"].numpy()
+    return table.codec.decode(codes[random.integers(0, len(codes), count)].astype(np.int32), random)
 
 
 def orders(rows: int = 1_500, seed: int = 0) -> pd.DataFrame:

@@ -88,6 +88,7 @@ def test_texts_without_a_pattern_become_placeholders_that_no_row_holds(values: l
     assert all(value.startswith("value-") for value in made)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     values=st.lists(st.from_regex(r"(value-)?[a-c]{0,2}-?[0-9]{0,4}[a-c]?", fullmatch=True), min_size=20, unique=True),

@@ -145,10 +145,25 @@ def test_tables_without_a_key_are_refused_with_what_one_is() -> None:
         find_link({"a": pd.DataFrame({"x": [1.5, 2.5]}), "b": pd.DataFrame({"y": ["u", "u"]})})
 
 
+def test_a_key_of_several_columns_is_refused_in_words() -> None:
+    people = pd.DataFrame({"country": ["DE", "FR"] * 20, "no": np.arange(40) // 2, "age": np.arange(40) % 7})
+    bought = people.iloc[np.arange(90) % 40][["country", "no"]].assign(amount=1.5)
+    with pytest.raises(DataError, match="The key of 'people' is 'country' and 'no' together"):
+        find_link({"people": people, "bought": bought})
+
+
+def test_children_without_a_column_to_learn_are_refused(tmp_path: Path) -> None:
+    bare = orders()[["id", "customer_id"]]
+    with pytest.raises(DataError, match="'orders' has no column that can be learned"):
+        inspect_tables(str(written(tmp_path / "shop", customers=customers(), orders=bare)))
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"settings": {"network.name": "autoregressive"}}, "learned in one game"),
+        ({"settings": {"network.name": "rows"}}, "learned by likelihood"),
+        ({"settings": {"rows.referee": "1000"}}, "no referee chooses"),
+        ({"settings": {"objective.name": "r3gan"}}, "has no opponent"),
         ({"label": "city"}, "--label city was given with two tables"),
         ({"plan": "plan.json"}, "--plan was given with two tables"),
     ],

@@ -97,8 +97,13 @@ def test_the_copula_itself_is_told_to_be_as_good() -> None:
     [
         ("town", lambda v: np.where(v == "Bremen", "Aachen", v), 'town: none of the rows have "Bremen", 2'),
         ("gain", lambda v: np.where(v > 0, 0.0, v), "gain: none of the rows lie above 0, "),
-        ("hours", lambda v: np.where(np.isnan(v), 30.0, v), "hours: none of the rows have no value, 1"),
-        ("age", lambda v: v + 12, "age: "),
+        pytest.param(
+            "hours",
+            lambda v: np.where(np.isnan(v), 30.0, v),
+            "hours: none of the rows have no value, 1",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("age", lambda v: v + 12, "age: ", marks=pytest.mark.slow),
         ("seen", lambda v: v + 300, "seen: "),
     ],
 )
@@ -117,6 +122,7 @@ def test_a_column_that_is_off_is_named_with_numbers(name: str, spoil, sentence: 
         assert "20" in found.facts["columns"][0]["sentence"].split("above ")[-1][:4]  # a date, not a number of days
 
 
+@pytest.mark.slow
 def test_one_row_again_and_again_has_failed() -> None:
     one = {name: np.repeat(values[:1], 1500) for name, values in people(10, 3).items()}
     found = judge(one, chosen("age", "hours", "town"), label=None)
@@ -126,7 +132,14 @@ def test_one_row_again_and_again_has_failed() -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [("age",), ("town",), ("age", "hours", "gain"), ("town", "rich"), ("seen",), ("gain", "town")],
+    [
+        ("age",),
+        ("town",),
+        pytest.param(("age", "hours", "gain"), marks=pytest.mark.slow),
+        ("town", "rich"),
+        ("seen",),
+        ("gain", "town"),
+    ],
     ids="-".join,
 )
 def test_any_part_of_a_table_can_be_judged(names: tuple[str, ...]) -> None:
@@ -136,6 +149,7 @@ def test_any_part_of_a_table_can_be_judged(names: tuple[str, ...]) -> None:
     json.dumps(found.to_json(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_tiny_table_is_judged_and_what_cannot_be_proved_is_said() -> None:
     train, held_out, samples = people(136, 0), people(34, 1), people(500, 2)
     found = evaluate_table(train, held_out, samples, COLUMNS, label="rich", seed=0)

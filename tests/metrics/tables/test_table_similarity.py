@@ -11,6 +11,7 @@ from scipy import stats
 from tables_world import COLUMNS, chosen, people, permuted
 
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.measures import similarity as module
 from ganforge.kinds.tables.measures.similarity import (
     BINS,
     MISSING,
@@ -176,3 +177,22 @@ def test_a_look_at_one_column_has_no_pairs() -> None:
     found = quick_table_quality(people(100, 0), people(100, 1), chosen("town", "id"))
     assert "column_pairs" not in found
     assert found["table_quality"] == found["column_shapes"]
+
+
+@pytest.mark.parametrize("shuffled", [False, True], ids=["related", "independent"])
+def test_of_very_many_pairs_some_are_compared_and_the_others_do_not_count(
+    monkeypatch: pytest.MonkeyPatch, shuffled: bool
+) -> None:
+    table = people(2_000, 0)
+    if shuffled:  # no pair is related: all that were compared count
+        random = np.random.default_rng(0)
+        table = {name: random.permutation(values) for name, values in table.items()}
+    coded = Coding.fit(table, COLUMNS).code(table)
+    whole = similarity(coded, coded)
+    monkeypatch.setattr(module, "MOST_COUNTED_PAIRS", 3)
+    found = similarity(coded, coded)
+    numbers = [name in coded.numbers for name in found.names]
+    both = np.outer(numbers, numbers)
+    assert int((~np.isnan(found.by_pair)).sum()) == 2 * 3 + int(both.sum()) - sum(numbers)
+    assert found.quality.value == pytest.approx(whole.quality.value) == pytest.approx(1.0)
+    assert not (found.related & np.isnan(found.by_pair)).any() and found.related.any()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -106,13 +108,18 @@ def _folder(folder: Path) -> Claim:
     """Claim a folder, which may hold pictures at any depth: the reader searches all subfolders."""
     entries = list(folder.iterdir())
     folders = [entry for entry in entries if entry.is_dir()]
-    within = (inside for entry in folders[:FOLDERS] for inside in islice(entry.iterdir(), FILES))
+    within = (inside for entry in folders[:FOLDERS] for inside in islice(_entries(entry), FILES))
     found = next((entry for entry in chain(entries, within) if entry.suffix.lower() in SUFFIXES or is_idx(entry)), None)
     if found is not None:
         return Claim(3, f"it holds {str(found.relative_to(folder))!r}")
     parts = sorted(entry for entry in entries if entry.suffix == ".parquet")
     claim = _parquet(parts[0]) if parts else None
     return claim or (Claim(2, "it holds folders") if folders else Claim(1, "it is a folder"))
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    with suppress(PermissionError):  # the reader says so
+        yield from folder.iterdir()
 
 
 def _parquet(path: Path) -> Claim | None:

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageCms, IptcImagePlugin
 from PIL.ExifTags import IFD
 from PIL.ExifTags import Base as Tag
 
-from ganforge.kinds.pictures.reading.decode import BROKEN
+from ganforge.core.pillow import BROKEN
 
 MOST_EXIF, MOST_XMP = 65_533, 65_502  # bytes, in a JPEG
 RESOLUTION = (Tag.XResolution, Tag.YResolution)
@@ -151,6 +151,14 @@ def has_iptc(image: Image.Image) -> bool:
     with suppress(*BROKEN):
         return bool(IptcImagePlugin.getiptcinfo(image)) or "Raw profile type iptc" in image.info  # type: ignore[arg-type]
     return False
+
+
+def has_text(image: Image.Image) -> bool:
+    """Return whether a file holds a comment, or a PNG texts besides those that are read otherwise."""
+    texts = [
+        name for name in getattr(image, "text", {}) if not name.startswith(("XML:com.adobe.xmp", "Raw profile type"))
+    ]
+    return bool(texts or image.info.get("comment"))
 
 
 # ---- colour profiles -------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from PIL.ExifTags import Base as Tag
 from PIL.PngImagePlugin import PngInfo
 
 from ganforge.core.files import refuse_taken, write_through
+from ganforge.core.pillow import BROKEN, quiet_pillow
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.enhance.degradation import FILL
 from ganforge.kinds.pictures.metadata import (
@@ -30,6 +31,7 @@ from ganforge.kinds.pictures.metadata import (
     TRANSPARENT,
     fitting,
     has_iptc,
+    has_text,
     kept_exif,
     kept_xmp,
     space_of,
@@ -38,19 +40,17 @@ from ganforge.kinds.pictures.metadata import (
 )
 from ganforge.kinds.pictures.picture_folder import why_unread
 from ganforge.kinds.pictures.reading.decode import (
-    BROKEN,
     READ_BYTES,
     TooLargeError,
     on_white,
     opened_by_person,
     plain,
-    quiet_pillow,
     reason_of,
     upright,
     with_channels,
 )
 from ganforge.kinds.pictures.reading.feed import HALF
-from ganforge.kinds.pictures.reading.header import loses_bits
+from ganforge.kinds.pictures.reading.header import is_deep, loses_bits
 from ganforge.kinds.pictures.reading.part import kinds_of
 from ganforge.kinds.pictures.reading.values import SIXTEEN_BITS, Range
 from ganforge.kinds.pictures.write import GRIDS, MOST_SIDE, QUALITY
@@ -111,15 +111,17 @@ def open_picture(
 
 def _as_opened(image: Image.Image, channels: int, lightness: bool, holes: bool, values: Range | None) -> Opened:
     frames = getattr(image, "n_frames", 1)
-    exif, dpi = kept_exif(image)
     own = space_of_mode(image.mode)
     wanted = "L" if channels == 1 and (own == "L" or not lightness) else "RGB"
+    said = kept_exif(image) if image.format == "TIFF" else None  # it is turned while it is decoded
     eight, profile, notes = _in_space(image, own, wanted, values)
+    exif, dpi = said or kept_exif(image)  # those of a PNG may come after its pixels
     if ExifTags.IFD.Exif in exif and (own in ("CMYK", "LAB") or profile != image.info.get("icc_profile")):
         for tag in COLOUR_TAGS:
             exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
     xmp = kept_xmp(image)
-    lost = [name for name, gone in (("XMP", "xmp" in image.info and not xmp), ("IPTC", has_iptc(image))) if gone]
+    gone = {"XMP": "xmp" in image.info and not xmp, "IPTC": has_iptc(image), "text": has_text(image)}
+    lost = [name for name in gone if gone[name]]
     notes += [f"its {name} data were left out" for name in lost]
     if frames > 1:
         notes.append(f"only the first of its {frames} pictures was taken")
@@ -172,22 +174,24 @@ def _in_space(
         why = f"is one of {space} and the picture {own}" if space else "cannot be read"
         notes.append(f"its colour profile {why}: it was left out")
         profile = None
-    turned = upright(image)
+    deep = is_deep(image) and (own == "L" or values is not None)
+    loses = not deep and (loses_bits(image) or is_deep(image))
+    turned = upright(image) if own in ("CMYK", "LAB") else plain(image, values)
     if own == "LAB" or (profile and own != wanted):
-        made = to_srgb(turned if own in ("CMYK", "LAB") else plain(turned, values), profile)
+        made = to_srgb(turned, profile)
         if made is not None:
             return made, None, [*notes, f"{own} was converted to sRGB{' by its colour profile' if profile else ''}"]
         notes.append("its colour profile is damaged: it was left out")
         profile = None
     if own == "CMYK":
         notes.append("CMYK was converted to RGB without a colour profile")
-    elif image.mode.startswith(("I", "F")):
+    elif deep:
         black_white = values or (None if image.mode == "F" else SIXTEEN_BITS)
         read = f", {black_white[0]:g} as black and {black_white[1]:g} as white" if black_white else ""
         notes.append(f"{image.mode} was brought to 8 bits a channel{read}")
-    elif loses_bits(image):
+    elif loses:
         notes.append("only the upper 8 of its bits a colour were read")
-    return plain(turned, values), profile, notes
+    return plain(turned), profile, notes
 
 
 def assemble(given: Opened, made: Pixels, *, keep_grey: bool) -> Image.Image:

@@ -13,9 +13,13 @@ from ganforge.kinds.pictures import SUFFIXES
 
 MOST_NAMED = 5  # files that are not pictures
 UNREAD = (
-    ".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw", ".xcf",
+    ".heic", ".heif", ".hif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw",
+    ".pef", ".srw", ".xcf", ".exr", ".hdr", ".dds", ".pam", ".dcm", ".nii", ".fits",
 )  # fmt: skip
 """Pictures that Pillow does not know. It knows more than are read here, such as EPS, which runs programs."""
+
+
+SYSTEM = ("__MACOSX", "@eaDir")  # folders of an archive and of a file server
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,8 @@ def list_pictures(source: Path) -> Listing:
         left_out[Path(error.filename)] = f"cannot be opened: {error.strerror}"
 
     for folder, folders, names in os.walk(source, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in (Path(folder, name) for name in (*folders, *names) if not name.startswith(".")):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        for path in (Path(folder, name) for name in (*folders, *names) if not is_hidden(name)):
             if why := why_unread(path):
                 left_out[path] = why
             elif path.name not in folders:
@@ -91,5 +95,15 @@ def why_unread(path: Path) -> str | None:
             return None if path.is_file() else "is not a file"
     except OSError as error:
         return f"cannot be opened: {error.strerror}"
+    return "is of a format that is not read" if is_unread(suffix) else None
+
+
+def is_unread(suffix: str) -> bool:
+    """Return whether files with this ending, in lower case, hold pictures of a format that is not read."""
     named = Image.MIME.get(Image.registered_extensions().get(suffix, ""), "")
-    return "is of a format that is not read" if named.startswith("image/") or suffix in UNREAD else None
+    return suffix in UNREAD or (named.startswith("image/") and suffix not in SUFFIXES)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of this name is not meant for people."""
+    return name in SYSTEM or (name.startswith(".") and name.strip(".") != "")

@@ -19,7 +19,6 @@ from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.picture_data import choose_data
 from ganforge.kinds.pictures.reading.open import Pictures, few_of_label
-from ganforge.networks import refuse_unbuildable_pair
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.compute import (
     DEFAULT_MINUTES,
@@ -33,7 +32,7 @@ from ganforge.planning.compute import (
     measure_rate,
 )
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_network, choose_objective, choose_optimiser
+from ganforge.planning.game import choose_network, choose_objective, choose_optimiser, refuse_unbuildable_pair
 from ganforge.recipe import (
     Adversary,
     Augmentation,

@@ -20,7 +20,7 @@ from ganforge.core.seeds import generator_for
 from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.kinds.points import DIMENSIONS, cloud
 from ganforge.kinds.points.networks import POINT_PAIRS
-from ganforge.networks import network_pair
+from ganforge.planning.game import network_pair
 from ganforge.recipe import Data, Network
 
 BLOCK = 8_192  # points drawn at once: another number would give other points for the same seed

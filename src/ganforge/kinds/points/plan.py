@@ -5,7 +5,6 @@ from __future__ import annotations
 from ganforge.contracts import Feed, Game
 from ganforge.kinds.points.networks import POINT_PAIRS
 from ganforge.kinds.points.reading import Points
-from ganforge.networks import refuse_unbuildable_pair
 from ganforge.planning.compute import (
     Pace,
     choose_compute,
@@ -16,7 +15,14 @@ from ganforge.planning.compute import (
     measure_rate,
 )
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import adversarial_game, build_pair, choose_network, choose_objective, choose_optimiser
+from ganforge.planning.game import (
+    adversarial_game,
+    build_pair,
+    choose_network,
+    choose_objective,
+    choose_optimiser,
+    refuse_unbuildable_pair,
+)
 from ganforge.recipe import Data, Network, Recipe, Size
 
 ABSENT = {"augmentation": "A point has nothing around it that a change could leave as it is."}

@@ -12,15 +12,13 @@ from ganforge.contracts import Plain
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.complete import columns_like, opened, plain_like, written_parts
-from ganforge.kinds.tables.reading.arrays import blank, from_plain, joined, take
+from ganforge.kinds.tables.reading.arrays import AT_ONCE, blank, from_plain, joined, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.write import check_table_place
 
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
-
-AT_ONCE = 8_192  # rows that are computed
 
 
 def append_columns(

@@ -78,6 +78,13 @@ def not_learned(names: Sequence[str]) -> str:
     return f"{listed} is not learned: its values are made up, since they are texts that hardly come twice."
 
 
+class OtherReference(Section):
+    """A column that refers to rows of the parent's table, besides the one by which its row is a child of its parent."""
+
+    missing: float = Field(0.0, ge=0, le=1)  # share of rows without a value
+    same: float = Field(0.0, ge=0, le=1)  # share of rows that refer to their own parent; the others to any other row
+
+
 class LinkedTable(Section):
     """One of several tables, whose rows belong to those of another one or have such rows themselves."""
 
@@ -87,7 +94,13 @@ class LinkedTable(Section):
     primary_key: str | None = None  # the column that names its rows for the tables that belong to it
     parent: str | None = None  # the table whose rows its own belong to
     foreign_key: str | None = None  # the column that holds the parent's key
+    others: dict[str, OtherReference] = Field(default_factory=dict)  # by column
     order: str | None = None  # the column in whose order the rows of one parent follow each other; None: as they came
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Return the columns that refer to rows of the parent's table."""
+        return (*filter(None, [self.foreign_key]), *self.others)
 
 
 class TableData(Data):
@@ -124,6 +137,8 @@ class RowSettings(TaskSection):
     rules: tuple[str, ...] = ()  # that every generated row keeps, such as "start <= end"
     spans: int = Field(32, ge=2, le=1000)  # into how many codes a column of numbers is cut
     values: Literal["seen", "smooth"] = "seen"  # within a span: training values, or from a curve through them
+    # training rows from which on a value is drawn as it is: rarer ones are kept back; 0, 1: none is
+    rare: int | None = Field(None, ge=0)
     whole: float | None = Field(None, ge=0, le=1)  # share of training rows that are generated whole, not from a part
     referee: int = Field(0, ge=0)  # examples from which a referee learns after the game; 0 for none
     candidates: int = Field(4, ge=1, le=MOST_CANDIDATES)  # drawn for each row, of which the referee takes one

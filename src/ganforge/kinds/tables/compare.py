@@ -16,10 +16,11 @@ from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.figures.evaluation import write_figures
 from ganforge.kinds.tables.measures.blocks import table_blocks
 from ganforge.kinds.tables.measures.evaluate import evaluate_table
+from ganforge.kinds.tables.measures.places import with_places
 from ganforge.kinds.tables.reading.frames import values_of
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.rules.checks import broken
-from ganforge.kinds.tables.rules.rules import rule_columns
+from ganforge.kinds.tables.rules.rules import joint_of, rule_columns
 from ganforge.kinds.tables.table import MOST_HELD_OUT, SHOWN_ROWS, inspect_table, random_sample, split_rows
 from ganforge.records import Block, Evaluation, Prose, Rows
 from ganforge.run import Run
@@ -72,10 +73,13 @@ def compare_tables(
         train = random_sample(inspected.rows, np.ones(inspected.survey.rows, bool), SHOWN_ROWS)
         unseen = _rows(sources[1], columns, MOST_HELD_OUT)
     found = evaluate_table(train, unseen, samples, columns, label=label, seed=seed)
-    write_figures(run, found, train, samples, columns)
-    rules = [rule for rule in inspected.kept if set(rule_columns(rule)) <= {column.name for column in columns}]
+    write_figures(run, found.facts, train, samples, columns)
+    both = {column.name for column in columns}
+    rules = [rule for rule in inspected.kept if set(rule_columns(rule)) <= both]
     counts = broken(rules, samples, train, columns)
-    return _described(found, sources[0].name, counts, left_out, len(next(iter(samples.values()))), held_out is not None)
+    pairs = [pair for pair in joint_of(inspected.kept) if both >= set(pair)]
+    told = _described(found, sources[0].name, counts, left_out, len(next(iter(samples.values()))), held_out is not None)
+    return with_places(told, run, train, unseen, samples, columns, pairs)
 
 
 def _rows(source: TableSource, columns: Sequence[Column], most: int) -> Plain:

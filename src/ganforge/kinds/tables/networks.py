@@ -58,7 +58,7 @@ class RowLayout:
         for bucket in self.buckets:
             self.unit_of[bucket.places] = torch.tensor(bucket.units, device=device).repeat_interleave(bucket.size)
         together = [unit for bucket in self.buckets for unit in bucket.units]
-        self._to_units = torch.tensor(together, device=device).argsort()  # from the buckets' order to the units'
+        self.to_units = torch.tensor(together, device=device).argsort()  # from the buckets' order to the units'
 
     def one_hot(self, codes: Tensor) -> Tensor:
         """Encode codes (B, U) int64 -> x (B, P) float32; the code -1 gives zeros."""
@@ -97,7 +97,7 @@ class RowLayout:
             aim = aims[:, first : first + len(bucket.units)] * rising[:, :, -1:]  # (B, units, count)
             codes.append(torch.searchsorted(rising, aim, right=True).clamp_max_(bucket.size - 1))
             first += len(bucket.units)
-        return torch.cat(codes, dim=1).index_select(1, self._to_units).permute(2, 0, 1)
+        return torch.cat(codes, dim=1).index_select(1, self.to_units).permute(2, 0, 1)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the softmax over each unit's places, (B, P)."""

@@ -5,24 +5,33 @@ The rules were found on Adult and tried on other tables unchanged; docs/log.md s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from textwrap import shorten
 
 import numpy as np
 import torch
+from torch import nn
 
 from ganforge.contracts import Game, Task, Tell
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE
+from ganforge.engine.feed import TensorFeed
+from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
-from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
+from ganforge.kinds.tables.generate.plan import (
+    choose_learning_alone,
+    choose_network_alone,
+    choose_weight_decay,
+    enough,
+    learns_alone,
+    with_verdict,
+)
+from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
 from ganforge.measures.intervals import of_share
-from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (
     Pace,
     Span,
@@ -34,7 +43,7 @@ from ganforge.planning.compute import (
     measure_rate,
 )
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser
+from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
 from ganforge.records import Rows
 
@@ -45,8 +54,8 @@ def overview_of(recipe: Recipe) -> tuple[Rows, ...]:
         return ()
     if recipe.data.tables:
         each = [_columns(table.columns, f"The columns of {table.name}.") for table in recipe.data.tables]
-        return (*each, _links(recipe), _rules(recipe))
-    return _columns(recipe.data.columns), _rules(recipe)
+        return (*each, _links(recipe), *_rare(recipe), _rules(recipe))
+    return _columns(recipe.data.columns), *_rare(recipe), _rules(recipe)
 
 
 def _columns(columns: Sequence[Column], caption: str = "") -> Rows:
@@ -80,6 +89,12 @@ def _links(recipe: Recipe) -> Rows:
     return Rows(heads, tuple(rows))
 
 
+def _rare(recipe: Recipe) -> tuple[Rows, ...]:
+    """Return what is kept back of the training rows, by column; nothing where no value is."""
+    named = [(name.removeprefix(KEPT_BACK), why) for name, why in recipe.reasons.items() if name.startswith(KEPT_BACK)]
+    return (Rows(("rare values of", "what becomes of them"), tuple(named)),) if named else ()
+
+
 def _rules(recipe: Recipe) -> Rows:
     rules, reasons = recipe.section(RowSettings).rules, recipe.reasons
     none = "No rules: none was found that is no accident. Ask for one with --rule."
@@ -90,6 +105,8 @@ def _rules(recipe: Recipe) -> Rows:
     return Rows(("every row keeps", "why"), tuple(found), caption="" if rules else none)
 
 
+KEPT_BACK = "rows.rare."  # before a column's name: what becomes of its rare values, among the reasons of a recipe
+RARE, RARE_SHARE = 5, 0.01  # rows from which on a value is drawn as it is; at most so many of a small table
 SHOWN = 120  # letters of a rule that are shown; plan.json has all
 BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
 SPANS, ROWS_FOR_A_SPAN = 32, 30
@@ -97,6 +114,7 @@ GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 0.5
 LOOKS_ALONE, PATIENCE_ALONE = 10, 6  # of a generator that learns by likelihood, which hardly varies by chance
+LOOKS_SHARED, SECONDS_PER_COLUMN = 5, 0.01  # of one of many columns, of which each look takes the more
 PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that still improved (docs/log.md)
 REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _choose_referee
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
@@ -137,7 +155,11 @@ def choose_rows(draft: Draft, rules: Sequence[tuple[str, str]], count: int) -> R
             min(SPANS, max(8, count // ROWS_FOR_A_SPAN)),
             f"at most {SPANS}, and at least {ROWS_FOR_A_SPAN} rows for each",
         ),
-        values=("seen", "training values, each as often as it was seen (smooth keeps single values private)"),
+        values=("seen", "training values, each as often as it was seen; near them where they are rare"),
+        rare=(
+            min(RARE, max(2, int(RARE_SHARE * count))),
+            f"a value of fewer than {RARE} rows, or of {RARE_SHARE:.0%} of a small table, could tell of one person",
+        ),
         **({} if imputes else {"whole": half}),
         referee=(0, "none: cells are filled with the best guess, not chosen among rows" if imputes else NO_REFEREE),
         candidates=(4, "a few are enough: eight gained nothing over four (docs/log.md)"),
@@ -175,6 +197,11 @@ def choose_values(draft: Draft, table: Table) -> bool:
     return True
 
 
+def explain_kept_back(draft: Draft, protection: Protection) -> None:
+    """Add to the reasons what becomes of each column's rare values."""
+    draft.explain({f"{KEPT_BACK}{'+'.join(each.columns)}": each.sentence for each in protection.kept})
+
+
 def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell) -> Recipe:
     """Choose everything, each choice with its reason; time a few steps on this machine.
 
@@ -189,22 +216,45 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
         columns=(columns, ""),
         hash=(inspected.survey.sha256, ""),
     )
-    return plan_learning(draft, table, tell)
+    explain_kept_back(draft, table.protection)
+    _begin_learning(draft)
+    network = _choose_network(draft, table)
+    refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
+    if network.name in UNIT_AFTER_UNIT:
+        choose_learning_alone(draft, BATCH, len(table.train))
+        choose_weight_decay(draft, len(table.train))
+    else:
+        _choose_game(draft, table)
+    _choose_length(
+        draft, table.train, tell, lambda recipe: build_row_game(recipe, table.codec, table.train, table.held_out)
+    )
+    return draft.recipe()
 
 
-def plan_learning(draft: Draft, table: Table, tell: Tell) -> Recipe:
-    """Choose everything besides the sections `data` and `rows`, as `plan_rows` does."""
+def plan_alone(
+    draft: Draft,
+    train: TensorFeed,
+    tell: Tell,
+    networks: Callable[[Network], Sequence[nn.Module]],
+    build: Callable[[Recipe], Game],
+    why: str,
+) -> Recipe:
+    """Choose everything besides the sections `data` and `rows` for a game of one, which `build` builds. Args: why so.
+
+    Raises: RecipeError for networks that cannot be built.
+    """
+    _begin_learning(draft)
+    network = choose_network_alone(draft, why)
+    refuse_unbuildable(network, lambda: networks(network))
+    choose_learning_alone(draft, BATCH, len(train))
+    _choose_length(draft, train, tell, build)
+    return draft.recipe()
+
+
+def _begin_learning(draft: Draft) -> None:
     asked = draft.request.task
     draft.explain({"task": ASKED if asked else "what can be made of a table: more rows like its own"})
     choose_compute(draft)
-    network = _choose_network(draft, table)
-    refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
-    if network.name == AUTOREGRESSIVE:
-        choose_learning_alone(draft, BATCH, len(table.train))
-    else:
-        _choose_game(draft, table)
-    _choose_length(draft, table, tell)
-    return draft.recipe()
 
 
 def _choose_game(draft: Draft, table: Table) -> None:
@@ -227,7 +277,7 @@ def _choose_game(draft: Draft, table: Table) -> None:
 def _choose_network(draft: Draft, table: Table) -> Network:
     if draft.task.name == "generate":
         alone, why = learns_alone(draft, table)
-        return choose_network_alone(draft, why) if alone else _choose_game_network(draft, why)
+        return choose_network_alone(draft, why, table.codec.sizes) if alone else _choose_game_network(draft, why)
     return _choose_game_network(draft, "residual layers that complete a row from whatever is given of it")
 
 
@@ -252,56 +302,41 @@ def gamma_rule(table: Table) -> float:
     """Return the penalty's weight at the start, from the mean squared distance S of two training rows as one-hots.
 
     S is the sum over units of 2 (1 - sum of squared shares). gamma = 0.06 S: the weight carries the scale of x, as for
-    pictures (kinds/pictures/plan.py); on Adult a factor of five changes little (docs/log.md). Cells that are always
-    given are the same in both rows.
+    pictures (kinds/pictures/plan.py); on Adult a factor of five changes little (docs/log.md).
     """
-    codes, given = table.train.tensors["x"][:100_000].cpu(), table.train.tensors.get("given")
-    if given is not None:
-        return _of_distance(_distance_of_drawn(table.train.tensors["x"].cpu(), given.cpu()))
+    codes = table.train.tensors["x"][:100_000].cpu()
     squares = [
         torch.bincount(codes[:, unit].clamp_min(0).long()).div(len(codes)).square().sum()
         for unit in range(codes.shape[1])
     ]
-    return _of_distance(2 * (len(squares) - float(sum(squares))))
-
-
-def _distance_of_drawn(codes: torch.Tensor, given: torch.Tensor) -> float:
-    """Return the mean squared distance of two rows in the cells that the generator draws. Args: both (N, U)."""
-    total = 0.0
-    for unit in range(codes.shape[1]):
-        drawn = codes[given[:, unit] == 0, unit]
-        if len(drawn):
-            shares = torch.bincount(drawn.clamp_min(0).long()).div(len(drawn))
-            total += 2 * (1 - float(shares.square().sum())) * len(drawn) / len(codes)
-    return total
-
-
-def _of_distance(distance: float) -> float:
+    distance = 2 * (len(squares) - float(sum(squares)))
     return float(f"{max(GAMMA_PER_SQUARED_DISTANCE * distance, 0.01):.2g}")
 
 
-def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
+def _choose_length(draft: Draft, train: TensorFeed, tell: Tell, build: Callable[[Recipe], Game]) -> None:
     """Choose the length of the game, and of the referee's training after it."""
 
-    def build(recipe: Recipe) -> Game:
-        return build_row_game(recipe, table.codec, table.train, table.held_out)
-
     def measure(recipe: Recipe, steps: int) -> float:
-        return measure_rate(recipe, table.train, steps, build=build)
+        return measure_rate(recipe, train, steps, build=build)
 
     tell("timing", size=draft.request.size or "small")
-    choose_pieces(draft, table.train, build=build)
-    alone = draft[Network].name == AUTOREGRESSIVE
+    choose_pieces(draft, train, build=build)
+    alone = draft[Network].name in UNIT_AFTER_UNIT
     pace, patience = (PACE_ALONE, PATIENCE_ALONE) if alone else (PACE, PATIENCE_LOOKS)
+    if draft[Network].name == LOW_RANK:
+        pace = replace(
+            PACE_SHARED, seconds_per_look=SECONDS_PER_LOOK + SECONDS_PER_COLUMN * train.tensors["x"].shape[1]
+        )
     if draft.examples is not None:
         span = for_examples(draft, draft.examples, measure)
         if not alone:
-            _choose_referee(draft, table, span.examples)
+            _choose_referee(draft, train, span.examples)
     elif alone:
-        span = enough(for_minutes(draft, pace, measure), len(table.train))
+        span = with_verdict(for_minutes(draft, pace, measure), draft[Optimiser].batch_size)
+        span = enough(span, len(train))
     else:
         span = for_minutes(draft, PACE, measure)
-        _choose_referee(draft, table, span.examples)
+        _choose_referee(draft, train, span.examples)
         span = _without_referee(draft, span)
     measure_of_best = {
         "likelihood": "how likely held-out rows are: on few rows the network soon knows the others by heart",
@@ -323,13 +358,13 @@ def _choose_length(draft: Draft, table: Table, tell: Tell) -> None:
     )
 
 
-def _choose_referee(draft: Draft, table: Table, examples: int) -> None:
+def _choose_referee(draft: Draft, train: TensorFeed, examples: int) -> None:
     """Choose the length of the referee's training after the game. Args: examples that the whole run can show."""
     if draft.task.name != "generate":
         return
     most = {f"{REFEREE_SHARE:.0%} of the run": REFEREE_SHARE * examples, "enough": float(MOST_REFEREE)}
     passes = f"{REFEREE_PASSES} passes over the rows: more would teach it them by heart"
-    most[passes] = REFEREE_PASSES * len(table.train)
+    most[passes] = REFEREE_PASSES * len(train)
     why = min(most, key=lambda reason: most[reason])
     draft.revise(RowSettings, referee=(int(most[why]), why))
 
@@ -363,4 +398,9 @@ PACE_ALONE = replace(
     PACE,
     marks=lambda seconds: tuple(number / LOOKS_ALONE for number in range(LOOKS_ALONE + 1)),
     why_marks="often enough to keep the model from before it knew the rows by heart",
+)
+PACE_SHARED = replace(
+    PACE_ALONE,
+    marks=lambda seconds: tuple(number / LOOKS_SHARED for number in range(LOOKS_SHARED + 1)),
+    why_marks="a few: each draws, measures and compares all of many columns",
 )

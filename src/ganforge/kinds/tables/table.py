@@ -21,8 +21,10 @@ from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, InputError, RecipeError
-from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
+from ganforge.kinds.tables.codec.codec import TableCodec, unit_columns
+from ganforge.kinds.tables.codec.fit import fit_codec
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
+from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import FEWEST_COMPARED, NUMBERS, Column, RowSettings, learned
 from ganforge.kinds.tables.reading.arrays import joined, row_count, take, to_plain
 from ganforge.kinds.tables.reading.source import TableSource, open_source
@@ -31,7 +33,16 @@ from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_large_keys, find_rules
 from ganforge.kinds.tables.rules.expressions import columns_of
 from ganforge.kinds.tables.rules.relations import listed
-from ganforge.kinds.tables.rules.rules import Computed, Ordered, Rule, combined, computed_of, read_rule, rule_in_words
+from ganforge.kinds.tables.rules.rules import (
+    Computed,
+    Ordered,
+    Rule,
+    combined,
+    computed_of,
+    joint_of,
+    read_rule,
+    rule_in_words,
+)
 from ganforge.kinds.tables.rules.values import by_day
 
 CACHED_CELLS = 20_000_000
@@ -56,6 +67,7 @@ class Table:
     held_out_rows: Plain
     sha256: str
     passport: dict[str, Any]
+    protection: Protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +138,12 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
     held_out = choose_held_out(survey.rows, seed)
     rules = combined(list(inspected.kept), survey.columns)
     sample = random_sample(rows, ~held_out, FITTED_ROWS)
-    counts = count_values(rows, held_out, unit_columns(survey.columns, rules), survey.columns)
-    codec = fit_codec(survey.columns, rules, sample, counts, settings, seed)
+    units = [names for names in unit_columns(survey.columns, rules) if names not in joint_of(rules)]
+    counts = count_values(rows, held_out, units, survey.columns)
+    codec, protection = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
     for first, plain in rows:
-        part = codec.encode(plain)
+        part = protection.encode(codec, plain)
         codes[first : first + len(part)] = part
     train_rows = take(sample, slice(0, SHOWN_ROWS))
     passport = {
@@ -148,6 +161,7 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
         held_out_rows=random_sample(rows, held_out, MOST_HELD_OUT),
         sha256=survey.sha256,
         passport=passport,
+        protection=protection,
     )
 
 

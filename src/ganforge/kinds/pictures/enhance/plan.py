@@ -13,7 +13,6 @@ from ganforge.kinds.pictures.enhance.photos import TILE
 from ganforge.kinds.pictures.picture_data import choose_data
 from ganforge.kinds.pictures.plan import Enhancement
 from ganforge.kinds.pictures.reading.open import Pictures
-from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (
     Pace,
     Span,
@@ -25,7 +24,7 @@ from ganforge.planning.compute import (
     measure_rate,
 )
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser
+from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Network, Recipe, Request, Size
 
 BATCH = 16

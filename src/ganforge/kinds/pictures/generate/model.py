@@ -23,7 +23,7 @@ from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.plan import NEXT_STEPS
 from ganforge.kinds.pictures.reading.feed import to_uint8
 from ganforge.kinds.pictures.reading.values import Range
-from ganforge.networks import network_pair
+from ganforge.planning.game import network_pair
 from ganforge.recipe import Network
 
 if TYPE_CHECKING:

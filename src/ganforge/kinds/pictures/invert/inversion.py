@@ -17,6 +17,7 @@ from torch import Tensor
 from ganforge import __version__
 from ganforge.contracts import Observer
 from ganforge.core.files import check_folder, refuse_taken, write_folder
+from ganforge.core.pillow import BROKEN, quiet_pillow
 from ganforge.errors import DataError, InputError, RunError, did_you_mean
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.directions import EXPLAINED, Direction, named_directions
@@ -24,7 +25,7 @@ from ganforge.kinds.pictures.invert.encoder import encoder_of
 from ganforge.kinds.pictures.invert.optimise import Inverted, invert_pictures
 from ganforge.kinds.pictures.measures.psnr_ssim import psnr
 from ganforge.kinds.pictures.picture_folder import list_pictures
-from ganforge.kinds.pictures.reading.decode import BROKEN, fitted, opened_by_person, quiet_pillow, reason_of
+from ganforge.kinds.pictures.reading.decode import fitted, opened_by_person, reason_of
 from ganforge.kinds.pictures.reading.part import Pixels, Target
 from ganforge.kinds.pictures.reading.values import Range
 from ganforge.kinds.pictures.write import grid, png_bytes

@@ -193,9 +193,11 @@ def survey_npz(path: Path, source: str, labels: Labels | str | Literal[False] | 
     size = sum(member.file_size for member in members.values())
     facts = sorted((name, member.CRC, member.file_size) for name, member in members.items())
     digest = hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
-    return survey_arrays(
+    found = survey_arrays(
         arrays, all_labels, source=source, format="array", digest=digest, size=size, names=names, reading=reading
     )
+    rest = sorted(set(members) - {key, label_key, "label_names", *(("x_test", "y_test") if len(arrays) > 1 else ())})
+    return replace(found, told=(*found.told, f"Not read of {source!r}: {', '.join(rest)}.")) if rest else found
 
 
 def _npz_member(path: Path, member: zipfile.ZipInfo, source: str) -> Array:

@@ -6,9 +6,6 @@ Headers are checked before anything is decoded, so that a decompression bomb can
 from __future__ import annotations
 
 import os
-import struct
-import warnings
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +22,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
 
 from ganforge.core.device import memory_bytes
-from ganforge.kinds.pictures.reading.header import Header, is_deep, is_garbled, is_negative, kind_of_mode, losses_of
+from ganforge.core.pillow import BROKEN, quiet_pillow
+from ganforge.kinds.pictures.reading.header import (
+    Header,
+    is_deep,
+    is_deep_grey,
+    is_negative,
+    is_unsigned,
+    kind_of_mode,
+    losses_of,
+    tiles_of_low_bytes,
+    why_garbled,
+)
 from ganforge.kinds.pictures.reading.part import Block, Native, Part, Pixels, Target, kinds_of
 from ganforge.kinds.pictures.reading.values import SIXTEEN_BITS, Range, levels
 
@@ -50,12 +58,6 @@ BEGINNINGS = (  # (place, bytes) of a file -> what it is
 T = TypeVar("T")
 Done = TypeVar("Done")
 
-# What Pillow's decoders raise on damaged files.
-BROKEN = (
-    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError, OverflowError,
-    struct.error, zlib.error, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning,
-)  # fmt: skip
-
 
 class UnusableError(ValueError):
     """An error for a picture that can be read but not used; the text is the reason."""
@@ -76,15 +78,6 @@ class Item:
     row: int
     name: str
     open: Callable[[], BinaryIO]
-
-
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """Turn Pillow's warnings into reasons or suppress them; entered once around the workers, not inside them."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
 
 
 def workers() -> int:
@@ -127,10 +120,7 @@ def look_of(open_file: Callable[[], BinaryIO]) -> set[str]:
 def values_of(open_file: Callable[[], BinaryIO]) -> NDArray[Any]:
     """Decode the values of one picture that is deep (Header). Raises: one of BROKEN."""
     with open_file() as file, opened(file) as image:
-        values = np.asarray(upright(image))
-    if not np.isfinite(values).all():
-        raise UnusableError("values that are not finite (NaN or infinite)")
-    return values
+        return np.stack(_deep_bands(image)[0])
 
 
 def decode(open_file: Callable[[], BinaryIO], target: Target, values: Range | None = None) -> tuple[Pixels, bool]:
@@ -146,7 +136,7 @@ def fitted(image: Image.Image, target: Target, values: Range | None = None) -> t
     """Decode an opened picture; see `decode`."""
     side = 2 * max(target.height, target.width)
     image.draft(image.mode, (side, side))  # JPEG can decode straight to a half, quarter or eighth
-    return fit(with_channels(plain(upright(image), values), target.channels), target)
+    return fit(with_channels(plain(image, values), target.channels), target)
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -249,7 +239,7 @@ def in_threads(todo: Iterable[T], work: Callable[[T], Done], at_once: int) -> It
 def _decode_native(item: Item, channels: int, values: Range | None) -> Native:
     try:
         with item.open() as file, opened(file) as image:
-            pixels = np.asarray(with_channels(plain(upright(image), values), channels))
+            pixels = np.asarray(with_channels(plain(image, values), channels))
             return Native(item.name, pixels.reshape(*pixels.shape[:2], channels))
     except BROKEN as error:
         return Native(item.name, None, reason_of(error))
@@ -315,8 +305,8 @@ def _identified(file: BinaryIO) -> Image.Image:
         if named:
             raise UnreadError(f"it begins as a {named[0]} does, and this version cannot read it") from None
         raise
-    if is_garbled(image):
-        raise UnreadError("its colours are planes of more than 8 bits without compression, which are not read")
+    if why := why_garbled(image):
+        raise UnreadError(f"{why}, which are not read")
     return image
 
 
@@ -336,23 +326,46 @@ def opened(file: BinaryIO) -> Image.Image:
     return image
 
 
+def _deep_bands(image: Image.Image) -> tuple[list[NDArray[Any]], Image.Image | None]:
+    """Decode a deep picture, upright: the values (H, W) of grey, or of red, green and blue; and its transparency."""
+    if tiles := tiles_of_low_bytes(image):
+        with Image.open(image.fp, formats=[image.format or ""]) as twin:  # type: ignore[attr-defined]
+            twin.tile = tiles
+            lower = upright(twin).split()
+        upper = upright(image).split()
+        bands = [
+            np.asarray(high).astype(np.uint16) << 8 | np.asarray(low) for high, low in zip(upper, lower, strict=True)
+        ]
+        return bands[:3], upper[3] if len(upper) > 3 else None
+    values = np.asarray(upright(image))
+    values = values.view(np.uint32) if is_unsigned(image) else values
+    if not np.isfinite(values).all():
+        raise UnusableError("values that are not finite (NaN or infinite)")
+    return [values], None
+
+
 def plain(image: Image.Image, black_white: Range | None = None) -> Image.Image:
-    """Convert a picture to 8 bits and a mode that converts to L, RGB and RGBA.
+    """Convert a picture to 8 bits, upright, in a mode that converts to L, RGB and RGBA.
 
     Args: black_white the values of black and white of a deep picture; None takes whole numbers for 16 bits, and others
         to lie in 0..1 or 0..255.
     """
-    if is_deep(image):
-        values = np.asarray(image)
+    if is_deep_grey(image) or (black_white is not None and is_deep(image)):
+        bands, alpha = _deep_bands(image)
         if black_white is None:
-            low, high = float(values.min()), float(values.max())
+            low, high = float(bands[0].min()), float(bands[0].max())
             most = 255 if image.mode == "F" else SIXTEEN_BITS[1]
-            if not (low >= 0 and high <= most):  # also catches not-a-number
+            if low < 0 or high > most:
                 expected = "0 to 1 or 0 to 255" if image.mode == "F" else "16-bit (0 to 65,535)"
                 what = "floating-point" if image.mode == "F" else "32-bit"
                 raise UnusableError(f"{what} values from {low:g} to {high:g}, expected {expected}")
             black_white = SIXTEEN_BITS if image.mode != "F" else (0, 1 if high <= 1 else 255)
-        return Image.fromarray(levels(values, black_white))
+        made = [Image.fromarray(levels(band, black_white)) for band in bands]
+        whole = made[0] if len(made) == 1 else Image.merge("RGB", made)
+        if alpha:
+            whole.putalpha(alpha)
+        return whole
+    image = upright(image)
     if image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         return image
     return image.convert("RGBA" if image.mode in ("RGBa", "La") else "RGB")

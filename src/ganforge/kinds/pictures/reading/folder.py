@@ -21,15 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.core.files import DAMAGED, read_json_file
+from ganforge.core.pillow import BROKEN, quiet_pillow
 from ganforge.errors import DataError
 from ganforge.kinds.pictures import SUFFIXES
+from ganforge.kinds.pictures.picture_folder import is_hidden, is_unread
 from ganforge.kinds.pictures.reading.decode import (
-    BROKEN,
     Item,
     encoded_part,
     in_threads,
     look_of,
-    quiet_pillow,
     read_header,
     reason_of,
     values_of,
@@ -69,6 +69,7 @@ class Listing:
     digest: str
     open: Opener
     skipped: list[tuple[str, str]]  # (name, reason)
+    folders: list[str] = field(default_factory=list)  # those that were read
 
 
 def survey_folder(folder: Path, source: str, reading: Reading, *, labelled: bool) -> Survey:
@@ -88,10 +89,10 @@ def survey_zip(path: Path, source: str, reading: Reading, *, labelled: bool) -> 
         raise DataError(f"{source!r} cannot be opened as a zip file: {error}.", do="Pack it again.") from error
     names, skipped, size, digest = [], [], 0, hashlib.sha256()
     for info in sorted(archive.infolist(), key=lambda info: info.filename):
-        if info.is_dir() or _hidden(info.filename):
+        if info.is_dir() or any(map(is_hidden, PurePosixPath(info.filename).parts)):
             continue
         if not info.filename.lower().endswith(SUFFIXES):
-            skipped.append((info.filename, "not a picture file by its name"))
+            skipped.append((info.filename, _why_unread(info.filename)))
         elif S_ISLNK(info.external_attr >> 16):
             skipped.append((info.filename, "a link, which is not followed in a zip file"))
         elif info.file_size > LARGEST_ENTRY or info.flag_bits & 1:
@@ -127,7 +128,8 @@ def listed_folder(folder: Path, source: str) -> Listing:
     names: list[str] = []
     skipped: list[tuple[str, str]] = []
     size, digest = 0, hashlib.sha256()
-    for path in _walked(folder, skipped):
+    folders: list[str] = []
+    for path in _walked(folder, folders, skipped):
         name = path.relative_to(folder).as_posix()
         try:
             stat = path.stat()
@@ -136,7 +138,7 @@ def listed_folder(folder: Path, source: str) -> Listing:
             skipped.append((name, "a link that leads nowhere" if leads_nowhere else f"not readable: {error.strerror}"))
             continue
         if not name.lower().endswith(SUFFIXES):
-            skipped.append((name, "not a picture file by its name"))
+            skipped.append((name, _why_unread(name)))
         elif not S_ISREG(stat.st_mode):
             skipped.append((name, "not a file that can be read"))
         else:
@@ -146,14 +148,14 @@ def listed_folder(folder: Path, source: str) -> Listing:
     names.sort()
     _refuse_empty(names or skipped, source)
     opener = partial(open_in, folder)
-    return Listing(source, names=names, bytes=size, digest=digest.hexdigest(), open=opener, skipped=skipped)
+    return Listing(source, names, size, digest.hexdigest(), opener, skipped, folders)
 
 
-def _walked(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
+def _walked(folder: Path, read: list[str], skipped: list[tuple[str, str]]) -> Iterator[Path]:
     """Yield the files below a folder that are not hidden, those of runs left out. Links to folders are followed.
 
-    A folder is read once, however many links lead to it: also one that lies above itself. What is not read is added to
-    `skipped`.
+    A folder is read once, however many links lead to it: also one that lies above itself. Folders are added to `read`,
+    and what is not read to `skipped`.
     """
 
     def unreadable(error: OSError) -> None:
@@ -164,7 +166,8 @@ def _walked(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
         if RECIPE in files and _is_run(Path(root)):  # its pictures are generated, and more of them as training proceeds
             folders.clear()
             continue
-        inside, folders[:] = sorted(name for name in folders if not name.startswith(".")), []
+        read.append(Path(root).relative_to(folder).as_posix())
+        inside, folders[:] = sorted(name for name in folders if not is_hidden(name)), []
         for path in (Path(root, name) for name in inside):
             name = path.relative_to(folder).as_posix()
             first = places.setdefault(path.stat()[1:3], name)
@@ -172,7 +175,12 @@ def _walked(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
                 folders.append(path.name)
             else:
                 skipped.append((name, f"the same folder as {first!r}, by a link"))
-        yield from (Path(root, file) for file in sorted(files) if not file.startswith("."))
+        yield from (Path(root, file) for file in sorted(files) if not is_hidden(file))
+
+
+def _why_unread(name: str) -> str:
+    unread = is_unread(PurePosixPath(name.lower()).suffix)
+    return "of a format that is not read: save it as .png" if unread else "not a picture file by its name"
 
 
 def _refuse_empty(found: Sequence[object], source: str) -> None:
@@ -196,10 +204,6 @@ def _is_run(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(recipe, dict) and "ganforge" in recipe
-
-
-def _hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 def usable_pictures(listing: Listing) -> Iterator[tuple[str, Header]]:
@@ -254,6 +258,8 @@ def _surveyed(listing: Listing, labelled: bool, reading: Reading) -> Survey:
     for name, header in usable_pictures(listing):
         usable.add(name, header)
         sizes[header.size] += 1
+    empty = _empty(listing.folders, usable.names)
+    listing.skipped.extend((name, "a folder without a usable picture") for name in empty)
     channels = usable.channels(listing)
     values, assumed = usable.values(listing, reading)
     split, words, notes = _labelled(usable.names, labelled)
@@ -276,6 +282,13 @@ def _surveyed(listing: Listing, labelled: bool, reading: Reading) -> Survey:
         ),
         always_cached=True,
     )
+
+
+def _empty(folders: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the folders in which no picture lies, at any depth, without those within them."""
+    nearest = {PurePosixPath(name.rpartition("/")[0]) for name in names}
+    filled = {above.as_posix() for one in nearest for above in (one, *one.parents)}
+    return [name for name in folders if name not in filled and PurePosixPath(name).parent.as_posix() in filled]
 
 
 def _header(open_named: Opener, name: str) -> Header | str:

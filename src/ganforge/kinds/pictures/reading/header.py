@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -44,10 +46,33 @@ def loses_bits(image: Image.Image) -> bool:
     return not is_deep(image) and _bits(image) > 8
 
 
-def is_garbled(image: Image.Image) -> bool:
-    """Return whether a picture is a TIFF of colours in planes of 16 bits, not compressed, which Pillow takes for 8."""
+def tiles_of_low_bytes(image: Image.Image) -> list[Any]:
+    """Return the tiles with which Pillow decodes the lower bytes of colours of 16 bits, for it takes the upper ones.
+
+    Its names for the order of two bytes say which of them it takes. [] if the picture is of another form, or decoded.
+    """
+    tiles = []
+    for tile in [] if _tiff_tag(image, Tag.PlanarConfiguration) == 2 else getattr(image, "tile", []):
+        name, *rest = tile.args if isinstance(tile.args, tuple) and tile.args else (tile.args,)
+        if found := re.fullmatch(r"(RGBA?;16)([LBN])", str(name)):
+            upper = found[2].replace("N", sys.byteorder[0].upper())
+            tiles.append(tile._replace(args=(found[1] + ("B" if upper == "L" else "L"), *rest)))
+    return tiles
+
+
+def why_garbled(image: Image.Image) -> str | None:
+    """Return what a TIFF holds that Pillow takes for bytes: planes of 16 bits without compression, or signed bytes."""
+    if image.mode == "L" and _tiff_tag(image, Tag.SampleFormat) == (2,):
+        return "its values are bytes with a sign"
     planes = image.mode in ("RGB", "RGBA") and _tiff_tag(image, Tag.PlanarConfiguration) == 2
-    return planes and _bits(image) > 8 and bool(cast(TiffImageFile, image).tile[0].codec_name == "raw")
+    raw = planes and _bits(image) > 8 and cast(TiffImageFile, image).tile[0].codec_name == "raw"
+    return "its colours are planes of more than 8 bits without compression" if raw else None
+
+
+def is_unsigned(image: Image.Image) -> bool:
+    """Return whether a picture is a TIFF of whole numbers of 32 bits from 0 on, which Pillow takes for signed ones."""
+    of_32 = image.mode == "I" and _tiff_tag(image, Tag.BitsPerSample) == (32,)
+    return of_32 and _tiff_tag(image, Tag.SampleFormat) in (None, (1,))
 
 
 def is_negative(image: Image.Image) -> bool:
@@ -93,9 +118,14 @@ def kind_of_mode(image: Image.Image) -> str:
     """Return grey, colour or alpha."""
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         return "alpha"
-    return "grey" if image.mode in ("1", "L") or is_deep(image) else "colour"
+    return "grey" if image.mode in ("1", "L") or is_deep_grey(image) else "colour"
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Return whether Pillow reads more than 8 bits of each value."""
+    """Return whether the values of a picture that is not decoded yet are read in a range: of more than 8 bits."""
+    return is_deep_grey(image) or bool(tiles_of_low_bytes(image))
+
+
+def is_deep_grey(image: Image.Image) -> bool:
+    """Return whether a picture is grey and its values have more than 8 bits."""
     return image.mode in ("I", "F") or image.mode.startswith("I;16")

@@ -14,15 +14,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ganforge.core.files import DAMAGED, parse_json
+from ganforge.core.pillow import BROKEN, quiet_pillow
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures.reading.array_files import digest_of_files
 from ganforge.kinds.pictures.reading.decode import (
-    BROKEN,
     Item,
     encoded_part,
     in_threads,
     look_of,
-    quiet_pillow,
     read_header,
     values_of,
     workers,
@@ -58,7 +57,8 @@ def survey_parquet(
     split = [[path for path in paths if path not in given], given] if 0 < len(given) < len(paths) else [list(paths)]
     schema = _opened(split[0][0]).schema_arrow  # of the training part: test files often lack the labels
     features = _features(schema)
-    image = _image_column(schema, source)
+    image, *others = _image_columns(schema, source)
+    left_out = f"Not read of {source!r}: {', '.join(others)}, which hold pictures too."
     column = None if label is False else _label_column(schema, features, label)
 
     for path in paths:
@@ -91,7 +91,7 @@ def survey_parquet(
         values=values,
         label_names=names,
         digest=digest_of_files(*paths) if values is None else f"{digest_of_files(*paths)} {values}",
-        told=(*notes, *channels.told, *losses.told("sample pictures"), *assumed),
+        told=(*([left_out] if others else []), *notes, *channels.told, *losses.told("sample pictures"), *assumed),
         parts=parts,
         always_cached=True,
     )
@@ -135,13 +135,12 @@ def _features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
     return {name: about for name, about in features.items() if isinstance(about, dict)}
 
 
-def _image_column(schema: pa.Schema, source: str) -> str:
-    for field in schema:
-        if pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0:
-            return str(field.name)
-    for field in schema:
-        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
-            return str(field.name)
+def _image_columns(schema: pa.Schema, source: str) -> list[str]:
+    """Return the columns of encoded pictures: first those that say so by the field bytes, which is read."""
+    structs = [one.name for one in schema if pa.types.is_struct(one.type) and one.type.get_field_index("bytes") >= 0]
+    plain = [one.name for one in schema if pa.types.is_binary(one.type) or pa.types.is_large_binary(one.type)]
+    if structs or plain:
+        return [*structs, *plain]
     raise DataError(
         f"{source!r} has no column of pictures: its columns are {', '.join(schema.names)}.",
         "Pictures are encoded bytes, or a struct with the field bytes.",

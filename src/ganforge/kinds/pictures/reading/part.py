@@ -100,14 +100,6 @@ class Survey:
         return sum(part.count for part in self.parts)
 
     @property
-    def label_counts(self) -> tuple[int, ...]:
-        """Pictures per label of the training part, in the order of label_names."""
-        labels = self.parts[0].labels
-        return (
-            () if labels is None else tuple(np.bincount(labels[labels >= 0], minlength=len(self.label_names)).tolist())
-        )
-
-    @property
     def native_size(self) -> tuple[int, int] | None:
         """(H, W) if all pictures share one size."""
         return next(iter(self.sizes)) if len(self.sizes) == 1 else None

@@ -22,6 +22,7 @@ from ganforge.kinds.pictures.reading.array_files import (
     survey_npz,
 )
 from ganforge.kinds.pictures.reading.folder import survey_folder, survey_zip
+from ganforge.kinds.pictures.reading.header import FRAMES
 from ganforge.kinds.pictures.reading.part import FEWEST, Survey
 from ganforge.kinds.pictures.reading.values import BY_LOOKING, Reading
 
@@ -68,17 +69,24 @@ def survey(
         found = _at_path(Path(source).expanduser(), str(source), labels, reading)
     else:
         found = survey_array(np.asarray(source), _loaded(labels), reading)
-    refuse_too_few(found.count, found.skipped, found.source, fewest)
+    refuse_too_few(found.count, found.skipped, found.source, fewest, found.told)
     return found
 
 
-def refuse_too_few(count: int, skipped: Sequence[tuple[str, str]], source: str, fewest: int = FEWEST) -> None:
-    """Raise DataError if there are fewer than so many usable pictures, with the first reasons."""
+def refuse_too_few(
+    count: int, skipped: Sequence[tuple[str, str]], source: str, fewest: int = FEWEST, told: Sequence[str] = ()
+) -> None:
+    """Raise DataError if there are fewer than so many usable pictures, with the first reasons.
+
+    Args: told sentences on the usable ones, such as that of several pages only the first is read.
+    """
     if count >= fewest:
         return
     reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
     more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
-    why = f"Skipped: {reasons}{more}." if skipped else ""
+    why = " ".join(
+        [*([f"Skipped: {reasons}{more}."] if skipped else []), *(words for words in told if FRAMES in words)]
+    )
     if count == 0:
         raise DataError(f"{source!r} holds no usable picture.", why, FORMS)
     raise DataError(

@@ -188,6 +188,5 @@ def _passport(
         "sha256": digest,
         "resize": resize_words(sides.native_size, target),
         "split": "by content: the pixels decide, so that copies of a picture land in the same part",
-        "notes": list(sides.notes),
         "warnings": warnings,
     }

@@ -14,7 +14,6 @@ from ganforge.kinds.pictures.plan import GAMMA_DECAY, PACE, SECONDS_PER_LOOK, Tr
 from ganforge.kinds.pictures.reading.feed import HALF
 from ganforge.kinds.pictures.translate.game import build_networks, build_translation
 from ganforge.kinds.pictures.translate.pairs import Pairs
-from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import (
     Pace,
     Span,
@@ -26,7 +25,7 @@ from ganforge.planning.compute import (
     measure_rate,
 )
 from ganforge.planning.draft import ASKED, Choice, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser
+from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Augmentation, Network, Optimiser, Recipe, Size
 
 BATCH = 16

@@ -20,7 +20,10 @@ Key: TypeAlias = Callable[[str], str]
 KNOWN = (  # names of the two folders, from -> to
     ("a", "b"), ("content", "style"), ("input", "target"), ("traina", "trainb"), ("source", "target"),
     ("before", "after"), ("real", "fake"), ("left", "right"), ("x", "y"), ("low", "high"), ("noisy", "clean"),
+    ("in", "out"), ("input", "output"), ("input", "gt"), ("noisy", "gt"), ("lq", "gt"), ("lr", "hr"), ("src", "dst"),
+    ("blur", "sharp"),
 )  # fmt: skip
+HALVES = " Cut files that hold both side by side in two."
 SPLITS = ("train", "training")  # a folder that holds the two, beside those of a split that is not read
 MARKS = "|".join(sorted({name for pair in KNOWN for name in pair}, key=len, reverse=True))
 MARK = re.compile(rf"(?i)^(?:({MARKS})[_\-. ])|(?:[_\-. ]({MARKS}))$")  # at one end of a file's name, as in 007_A
@@ -65,7 +68,6 @@ class Sides:
     native_size: tuple[int, int] | None  # (H, W) if all pictures have the same
     values: tuple[Range | None, Range | None]  # of black and white (Survey)
     skipped: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
     told: tuple[str, ...]  # sentences on what is left out or assumed, for the terminal too
 
 
@@ -91,7 +93,7 @@ def survey_sides(
     pairing, why = _pairing(len(pairs), but, (one, other), asked)
     if asked is None and pairing == "unpaired" and len(alike) >= max(MATCHING * smaller, FEWEST):
         why = f"{why}, and {len(alike)} are{SHARED}"
-    told = [*one.channels.told, *other.channels.told, *one.told, *other.told]
+    told = [*notes, *one.channels.told, *other.channels.told, *one.told, *other.told]
     kept = (one.pictures, other.pictures)
     sizes = {picture.size for side in kept for picture in side}
     if pairing == "paired":
@@ -121,7 +123,6 @@ def survey_sides(
         native_size=next(iter(sizes)) if len(sizes) == 1 else None,
         values=(one.values, other.values),
         skipped=(*one.skipped, *other.skipped),
-        notes=tuple(notes),
         told=tuple(told),
     )
 
@@ -149,7 +150,7 @@ def _two_folders(root: Path, source: str) -> tuple[list[Path], list[str]]:
         raise DataError(
             f"{source!r} holds {len(there)} folders: {names}.",
             "Translation needs two: what pictures come from, and what they become.",
-            f"Call them A and B, content and style, or input and target.{hint}",
+            f"Call them A and B, content and style, or input and target.{hint or HALVES}",
         )
     one, other = there.values()
     return [one, other], [f"From {one.name!r} to {other.name!r}, in the order of the alphabet: A and B say it better."]

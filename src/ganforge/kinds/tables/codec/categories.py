@@ -44,7 +44,7 @@ class CategoryUnit:
 
     def encode(self, plain: Plain) -> Codes:
         """Return (N,) codes; -1 for values that training did not have."""
-        places = _places(self.columns, self.values, plain)
+        places = places_of(self.columns, self.values, plain)
         codes = np.searchsorted(self.starts, places, "right") - 1
         return np.where(places < 0, -1, codes).astype(np.int32)
 
@@ -111,7 +111,7 @@ def grouped(unit: CategoryUnit, plain: Plain, others: NDArray[np.int32], seed: i
     rare = len(unit.counts) - OWN
     if len(unit.counts) <= MOST or others.shape[1] == 0:
         return unit
-    places = _places(unit.columns, unit.values, plain)
+    places = places_of(unit.columns, unit.values, plain)
     mine = places >= OWN
     profile = _profiles(places[mine] - OWN, rare, others[mine], others)
     clusters = MiniBatchKMeans(
@@ -146,7 +146,7 @@ def _profiles(
     return np.concatenate(parts, axis=1)
 
 
-def _places(columns: tuple[str, ...], values: Plain, plain: Plain) -> NDArray[np.int64]:
+def places_of(columns: tuple[str, ...], values: Plain, plain: Plain) -> NDArray[np.int64]:
     """Return for each row (N,) the place of its combination among the values, -1 where it is not one of them."""
     known, asked = (pd.MultiIndex.from_arrays([table[name] for name in columns]) for table in (values, plain))
     places: NDArray[np.int64] = known.get_indexer(asked)

@@ -17,44 +17,42 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, RunError
-from ganforge.kinds.tables.codec.categories import CategoryUnit, fit_categories, grouped
+from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.computed import (
     ComputedUnit,
     computed_content,
-    fit_computed,
     read_computed,
     rows_to_keep,
 )
-from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps, gap_content, read_gap
+from ganforge.kinds.tables.codec.gaps import GapUnit, gap_content, read_gap
 from ganforge.kinds.tables.codec.identifiers import check_pattern, read_ranges
+from ganforge.kinds.tables.codec.joint import JointUnit, joint_content, read_joint
 from ganforge.kinds.tables.codec.numbers import (
     Codes,
-    Inside,
     NumberUnit,
-    fit_numbers,
     numbers_content,
     read_numbers,
 )
 from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
-from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column, RowSettings
+from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
 from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, from_plain
 from ganforge.kinds.tables.reading.numeric_dates import FORMS
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, on_grid, seen_in
 from ganforge.kinds.tables.rules.expressions import columns_of
+from ganforge.kinds.tables.rules.narrowing import narrowed
 from ganforge.kinds.tables.rules.rules import (
     Computed,
     Fixed,
+    Joint,
     Rule,
-    Seen,
     computed_of,
-    daily,
+    joint_of,
     lowers_of,
-    narrowed,
     parse_rules,
     rule_in_words,
 )
 
-Unit = NumberUnit | CategoryUnit | GapUnit | ComputedUnit
+Unit = NumberUnit | CategoryUnit | GapUnit | ComputedUnit | JointUnit
 AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
@@ -66,6 +64,7 @@ class TableCodec:
     rules: tuple[Rule, ...]
     units: tuple[Unit, ...]
     constants: Mapping[str, Any]  # name -> the value of every row
+    rare: int = 0  # training rows of a value that is drawn as it is: rarer ones are kept back (protection.py)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -165,14 +164,7 @@ class TableCodec:
         for place, unit in enumerate(self.units):
             if plain.keys() >= set(unit.columns):
                 continue
-            mine, asked = codes[:, place], (conditions or {}).get(place, ())
-            match unit:
-                case NumberUnit():
-                    plain |= unit.decode(mine, asked, random)
-                case CategoryUnit():
-                    plain |= unit.decode(mine, asked, random, complete=complete)
-                case GapUnit() | ComputedUnit():
-                    plain |= unit.decode(mine, asked, random, plain)
+            plain |= decode_unit(unit, codes[:, place], (conditions or {}).get(place, ()), random, plain, complete)
         count = len(codes)
         plain |= {name: np.full(count, value, dtype=type_of(value)) for name, value in self.constants.items()}
         return plain
@@ -200,56 +192,32 @@ class TableCodec:
         return found
 
 
+def decode_unit(
+    unit: Unit,
+    codes: Codes,
+    asked: tuple[Condition, ...],
+    random: np.random.Generator,
+    plain: Plain,
+    complete: bool = False,
+) -> dict[str, NDArray[Any]]:
+    """Decode the columns of one unit. Args: codes (N,); plain the columns (N,) that are decoded; others as `decode`."""
+    match unit:
+        case NumberUnit() | JointUnit():
+            return unit.decode(codes, asked, random)
+        case CategoryUnit():
+            return unit.decode(codes, asked, random, complete=complete)
+        case GapUnit() | ComputedUnit():
+            return unit.decode(codes, asked, random, plain)
+
+
 def type_of(value: object) -> Any:
     """Return the type of plain arrays: float64 for numbers, object for texts."""
     return np.float64 if isinstance(value, float) else object
 
 
-def fit_codec(
-    columns: Sequence[Column],
-    rules: Sequence[Rule],
-    sample: Plain,
-    counts: Mapping[tuple[str, ...], tuple[Plain, NDArray[np.float64]]],
-    settings: RowSettings,
-    seed: int,
-) -> TableCodec:
-    """Fit the units on training rows.
-
-    Args: sample of the training rows (S,); counts of all of them: columns of a unit of categories -> its distinct
-        values, and the number of rows of each; settings the number of codes for numbers, and how a value
-        within a span is drawn.
-    """
-    spans, inside = settings.spans, settings.values
-    columns = _within(columns, rules)
-    by_name = {column.name: column for column in columns}
-    below, computed = lowers_of(rules), computed_of(rules)
-    days = daily(rules, by_name)
-    keys = {rule.column for rule in rules if isinstance(rule, Seen)}
-    units: list[Unit] = []
-    for names in unit_columns(columns, rules):
-        column, size = by_name[names[0]], len(sample[names[0]])
-        if len(names) > 1 or not column.is_number:
-            units.append(fit_categories(names, *counts[names]))
-        elif column.name in computed:
-            units.append(fit_computed(column, computed[column.name], sample, spans, inside))
-        elif column.name in below:
-            lowers = [by_name[name] for name in below[column.name]]
-            compared = [days.get((lower.name, column.name)) for lower in lowers]
-            units.append(fit_gaps(lowers, column, sample, size, spans, inside, compared))
-        else:
-            drawn: Inside = "seen" if column.name in keys else inside
-            units.append(fit_numbers(column, sample[column.name], size, spans, drawn))
-    codes = np.stack([unit.encode(sample) for unit in units], axis=1)
-    for place, unit in enumerate(units):
-        if isinstance(unit, CategoryUnit):
-            units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
-    constants = {column.name: sample[column.name][0] for column in columns if column.kind == "constant"}
-    return TableCodec(tuple(columns), tuple(rules), tuple(units), constants)
-
-
 def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple[str, ...]]:
     """Return the columns of each unit, in an order of decoding: lower columns and bases come first."""
-    fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed) for name in rule.columns}
+    fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed | Joint) for name in rule.columns}
     lowers, computed = lowers_of(rules), computed_of(rules)
     order: list[tuple[str, ...]] = []
 
@@ -267,18 +235,6 @@ def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple
     return order
 
 
-def _within(columns: Sequence[Column], rules: Sequence[Rule]) -> list[Column]:
-    """Return the columns with the ranges that rules require."""
-    asked = {rule.column: rule for rule in rules if isinstance(rule, Condition)}
-    cut = {column.name: seen_in(column) & asked[column.name] for column in columns if column.name in asked}
-    return [
-        column.model_copy(update={"minimum": float(cut[column.name].low), "maximum": float(cut[column.name].high)})
-        if column.name in cut
-        else column
-        for column in columns
-    ]
-
-
 # ---- as JSON and arrays, and back ---------------------------------------------------------------------------------
 
 
@@ -292,7 +248,7 @@ def codec_content(codec: TableCodec) -> tuple[dict[str, Any], Arrays]:
         "constants": dict(codec.constants),
         "units": units,
     }
-    return content, arrays
+    return content | ({"rare": codec.rare} if codec.rare else {}), arrays
 
 
 def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TableCodec:
@@ -303,7 +259,7 @@ def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
         units = tuple(_unit(unit, f"unit{place}", arrays, computed) for place, unit in enumerate(content["units"]))
         days = [pair for unit in units if isinstance(unit, GapUnit) for pair in unit.by_day]
         rules = parse_rules(content["rules"], columns, days)
-        codec = TableCodec(columns, rules, units, dict(content["constants"]))
+        codec = TableCodec(columns, rules, units, dict(content["constants"]), content.get("rare", 0))
         _check_parts(codec)
         return codec
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError) as error:
@@ -319,6 +275,8 @@ def _check_parts(codec: TableCodec) -> None:
         raise ValueError(f"its units do not stand for the columns {', '.join(map('+'.join, expected))}")
     if set(codec.constants) != {name for name, kind in kinds.items() if kind == "constant"}:
         raise ValueError("its constants are not those of its columns")
+    if not isinstance(codec.rare, int):
+        raise ValueError(f"its values have {codec.rare!r} rows")
     if not all(value is None or isinstance(value, str | int | float) for value in codec.constants.values()):
         raise ValueError("its constants are not numbers or texts")
     for column in codec.columns:
@@ -332,11 +290,13 @@ def _check_parts(codec: TableCodec) -> None:
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
         read_ranges(column.unused)
     computed = computed_of(codec.rules)
+    joint = joint_of(codec.rules)
     for unit in codec.units:
         name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMBERS
         lowers = lowers_of(codec.rules).get(name, ()) if numeric else ()
         plain = ComputedUnit if name in computed else NumberUnit
-        right = isinstance(unit, GapUnit if lowers else plain if numeric else CategoryUnit)
+        joined = JointUnit if unit.columns in joint else CategoryUnit
+        right = isinstance(unit, GapUnit if lowers else plain if numeric else joined)
         if not right or (isinstance(unit, GapUnit) and unit.lowers != lowers):
             raise ValueError(f"the unit of {name!r} is of another kind than its column and rules")
 
@@ -347,6 +307,8 @@ def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
             return {"kind": "numbers", **numbers_content(unit, name, arrays)}
         case ComputedUnit():
             return {"kind": "computed", **computed_content(unit, name, arrays)}
+        case JointUnit():
+            return {"kind": "joint", **joint_content(unit, name, arrays)}
         case GapUnit():
             return {"kind": "gap", **gap_content(unit, name, arrays)}
         case CategoryUnit():
@@ -362,7 +324,12 @@ def _unit(
 ) -> Unit:
     if content["kind"] == "computed":
         return read_computed(content, name, arrays, computed)
-    readers: dict[str, Callable[..., Unit]] = {"numbers": read_numbers, "gap": read_gap, "categories": _categories}
+    readers: dict[str, Callable[..., Unit]] = {
+        "numbers": read_numbers,
+        "gap": read_gap,
+        "categories": _categories,
+        "joint": read_joint,
+    }
     if content["kind"] not in readers:
         raise ValueError(f"there is no unit of kind {content['kind']!r}")
     return readers[content["kind"]](content, name, arrays)

@@ -206,7 +206,9 @@ def _mean(likely: NDArray[np.floating], means: Numbers) -> Numbers:
     return np.asarray(values, np.float64)
 
 
-def fit_computed(column: Column, rule: Computed, plain: Plain, spans: int, inside: Inside) -> ComputedUnit:
+def fit_computed(
+    column: Column, rule: Computed, plain: Plain, spans: int, inside: Inside, rare: int = 0
+) -> ComputedUnit:
     """Fit the unit. Args: plain training rows (N,); the others as for `fit_numbers`."""
     values, rows = plain[column.name], len(plain[column.name])
     free = column.model_copy(update={"minimum": None, "maximum": None})
@@ -221,9 +223,9 @@ def fit_computed(column: Column, rule: Computed, plain: Plain, spans: int, insid
     computed = empty.computed(plain)
     left = empty.left(values, computed)
     alone = ~np.isnan(values) & np.isnan(computed)
-    apart = fit_numbers(column.model_copy(update={"missing": 0}), values[alone], rows, spans, inside)
+    apart = fit_numbers(column.model_copy(update={"missing": 0}), values[alone], rows, spans, inside, rare)
     # a value that stands alone is not a missing rest, so it is not counted as one
-    rest = fit_numbers(free, left[~alone], rows, spans, inside)
+    rest = fit_numbers(free, left[~alone], rows, spans, inside, rare)
     return ComputedUnit(rule=rule, low=empty.low, high=empty.high, rest=rest, alone=apart if alone.any() else None)
 
 

@@ -22,6 +22,7 @@ from ganforge.kinds.tables.codec.numbers import (
     numbers_content,
     read_numbers,
 )
+from ganforge.kinds.tables.codec.rare_numbers import ends_kept
 from ganforge.kinds.tables.codec.stored import Arrays, listed, rising
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.conditions import Condition, all_of
@@ -153,6 +154,11 @@ class GapUnit:
         missing = self.allowed(conditions)[: int(self.gap.with_missing)]
         return np.concatenate([np.broadcast_to(missing, (len(may), len(missing))), may], axis=1)
 
+    def reachable(self, plain: Plain) -> NDArray[np.bool_]:
+        """Return which codes lead above the lower columns (N,) of decoded rows to a value in its range, (N, K)."""
+        base = self.base(plain)
+        return self.allowed_above(base, base, (Condition(self.upper, high=self.high, missing=True),))
+
     def ends(self, codes: Codes, end: Literal["least", "most"], base: Numbers) -> Numbers:
         """Return the smallest, or largest, value (N,) that codes stand for above a base (N,); NaN for a missing one."""
         values = self.gap.ends(np.minimum(codes, self.gap.size - 1), end) + base
@@ -236,6 +242,7 @@ def fit_gaps(
     spans: int,
     inside: Inside,
     days: Sequence[ByDay | None] | None = None,
+    rare: int = 0,
 ) -> GapUnit:
     """Fit the unit.
 
@@ -247,22 +254,22 @@ def fit_gaps(
         lowers=tuple(lower.name for lower in lowers),
         scales=tuple((lower.unit, column.unit) for lower in lowers),
         upper=column.name,
-        origin=float(np.nanmin(values)) if not np.isnan(values).all() else 0.0,
+        origin=ends_kept(values, rare)[0] if not np.isnan(values).all() else 0.0,
         low=-np.inf if column.minimum is None else column.minimum,
         high=np.inf if column.maximum is None else column.maximum,
         gap=fit_numbers(distance, np.zeros(1), rows, spans, inside),
         days=tuple(days or [None] * len(lowers)),
     )
     gaps, lower = unit.gaps(plain), unit._largest(plain)
-    own = _own_values(column, values, lower, gaps, rows, spans, inside)
+    own = _own_values(column, values, lower, gaps, rows, spans, inside, rare)
     rest = np.ones(len(values), dtype=bool) if own is None else ~own.of(values, lower)
-    gap = fit_numbers(distance, gaps[rest], rows, spans, inside)
-    seen = _all_seen(values[rest], gap) if inside == "seen" else None
+    gap = fit_numbers(distance, gaps[rest], rows, spans, inside, rare)
+    seen = _all_seen(values[rest], gap, rare) if inside == "seen" else None
     return replace(unit, gap=gap, own=own, seen=seen)
 
 
 def _own_values(
-    column: Column, values: Numbers, base: Numbers, gaps: Numbers, rows: int, spans: int, inside: Inside
+    column: Column, values: Numbers, base: Numbers, gaps: Numbers, rows: int, spans: int, inside: Inside, rare: int
 ) -> OwnValues | None:
     """Return the values that are described better by themselves than by their gaps; None if there are none.
 
@@ -273,16 +280,16 @@ def _own_values(
     distinct, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     _, gap_places, gap_counts = np.unique(gaps, return_inverse=True, return_counts=True)
     telling = np.bincount(places, counts[places] > gap_counts[gap_places], minlength=len(distinct))
-    often = (counts > max(SPIKE * rows, FEWEST)) & (counts > MORE_OFTEN * _neighbours(counts))
+    often = (counts > max(SPIKE * rows, FEWEST, rare)) & (counts > MORE_OFTEN * _neighbours(counts))
     frequent = distinct[often & (2 * telling > counts)]
     rest = ~np.isin(values, frequent)
-    bases = _bases_apart(base[rest], gaps[rest], rows)
+    bases = _bases_apart(base[rest], gaps[rest], max(SPIKE * rows, FEWEST, rare))
     mine = ~rest | np.isin(base, bases)
     if not mine.any():
         return None
     others = values if mine.all() else values[~mine]
-    unit = fit_numbers(column.model_copy(update={"missing": 0}), values[mine], rows, spans, inside)
-    return OwnValues(unit, frequent, bases, (float(others.min()), float(others.max())))
+    unit = fit_numbers(column.model_copy(update={"missing": 0}), values[mine], rows, spans, inside, rare)
+    return OwnValues(unit, frequent, bases, ends_kept(others, rare))
 
 
 def _neighbours(counts: NDArray[np.int64]) -> Numbers:
@@ -292,10 +299,10 @@ def _neighbours(counts: NDArray[np.int64]) -> Numbers:
     return np.nan_to_num(np.nanmedian(shifted, axis=0)) if len(counts) > 1 else np.zeros(len(counts))
 
 
-def _bases_apart(base: Numbers, gaps: Numbers, rows: int) -> Numbers:
-    """Return the frequent bases whose gaps are far beyond all others: a date that means "unknown", a missing one."""
+def _bases_apart(base: Numbers, gaps: Numbers, fewest: float) -> Numbers:
+    """Return the bases of more than `fewest` rows whose gaps are far beyond all others: a date that means "unknown"."""
     distinct, places, counts = np.unique(base, return_inverse=True, return_counts=True)
-    often = np.flatnonzero(counts > max(SPIKE * rows, FEWEST))
+    often = np.flatnonzero(counts > fewest)
     found: list[int] = []
     for place in sorted(often, key=lambda place: -float(np.median(gaps[places == place]))):
         others = gaps[~np.isin(places, np.array([*found, place]))]
@@ -305,7 +312,7 @@ def _bases_apart(base: Numbers, gaps: Numbers, rows: int) -> Numbers:
     return distinct[sorted(found)]
 
 
-def _all_seen(values: Numbers, unit: NumberUnit) -> SeenValues | None:
+def _all_seen(values: Numbers, unit: NumberUnit, rare: int) -> SeenValues | None:
     """Return the training values in one span where they lie apart and a new row hardly brings another; else None.
 
     The share of rows whose value comes once estimates the probability of a new one (Good 1953).
@@ -315,6 +322,9 @@ def _all_seen(values: Numbers, unit: NumberUnit) -> SeenValues | None:
         return None
     step = 0.0 if unit.decimals is None else 10.0**-unit.decimals
     if np.median(np.diff(distinct)) < 1.5 * step:  # most values that can be were seen: there is nothing to keep
+        return None
+    distinct, counts = distinct[counts >= rare], counts[counts >= rare]
+    if len(distinct) < 2:
         return None
     cumulative = np.concatenate([[0.0], np.cumsum(counts)])
     return SeenValues(distinct, cumulative, np.array([0, len(distinct)]))

@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.kinds.tables.codec.breaks import cut_at_gaps
+from ganforge.kinds.tables.codec.rare_numbers import with_stand_ins
 from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed, rising
 from ganforge.kinds.tables.columns import MOST_DECIMALS, Column
 from ganforge.kinds.tables.rules.conditions import Condition, all_of
 
 SPIKE = 0.03  # a value in more than this share of the rows gets a code of its own
 KEPT = 20_000  # distinct values kept of a column: beyond that their quantiles
+LEAST_SHARE = 1e-3  # of a code's values that can meet a condition, though no training value of it did
 KNOTS = 9  # quantiles of a span that a smooth curve goes through
 Numbers = NDArray[np.float64]
 Codes = NDArray[np.int32]
@@ -46,6 +49,12 @@ class SeenValues:
         drawn: Numbers = self.values[np.clip(place, first, last - 1)]
         return drawn
 
+    def between(self, low: float, high: float) -> Numbers:
+        """Return the share of each span's rows whose value lies in low..high, (K,)."""
+        first, last = np.searchsorted(self.values, low, "left"), np.searchsorted(self.values, high, "right")
+        rows = np.diff(self.cumulative[np.clip(self.starts, first, max(first, last))])
+        return np.asarray(rows / np.diff(self.cumulative[self.starts]))
+
 
 @dataclass(frozen=True, slots=True)
 class SmoothValues:
@@ -62,6 +71,13 @@ class SmoothValues:
         least, most = np.maximum(self.knots[spans, 0], low), np.minimum(self.knots[spans, -1], high)
         again = np.minimum(least, most) + random.random(len(spans)) * np.maximum(most - least, 0.0)
         return np.where((values < low) | (values > high), again, values)
+
+    def between(self, low: float, high: float) -> Numbers:
+        """Return the share of each span's curve that lies in low..high, (K,)."""
+        share = np.linspace(0, 1, KNOTS)
+        met = [np.diff(np.interp([low, high], knots, share))[0] for knots in self.knots]
+        flat = (self.knots[:, 0] == self.knots[:, -1]) & (self.knots[:, 0] >= low) & (self.knots[:, 0] <= high)
+        return np.where(flat, 1.0, met)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +128,15 @@ class NumberUnit:
             spans[max(0, int(np.searchsorted(self.least, asked.low, "right")) - 1)] = True
         return np.concatenate([np.full(int(self.with_missing), asked.missing), spans])
 
+    def meeting(self, conditions: tuple[Condition, ...]) -> Numbers:
+        """Return which share of each code's training values meets all conditions, (K,): above 0 where `allowed`."""
+        allowed, asked = self.allowed(conditions), all_of(conditions, self.column)
+        if asked.numbers is not None:
+            return allowed.astype(np.float64)
+        met = self.inside.between(asked.low, asked.high)
+        shares = np.concatenate([np.ones(int(self.with_missing)), np.clip(met, LEAST_SHARE, 1.0)])
+        return np.where(allowed, shares, 0.0)
+
     def decode(
         self,
         codes: Codes,
@@ -160,17 +185,29 @@ class NumberUnit:
         return named[first + (random.random(len(codes)) * (last - first)).astype(np.int64)]
 
 
-def fit_numbers(column: Column, values: Numbers, rows: int, spans: int, inside: Inside) -> NumberUnit:
+def fit_numbers(
+    column: Column,
+    values: Numbers,
+    rows: int,
+    spans: int,
+    inside: Inside,
+    rare: int = 0,
+    cuts: Numbers | None = None,
+) -> NumberUnit:
     """Fit the codes of a column of numbers or datetimes.
 
     Args: values (N,) training values, a sample of them where there are very many; rows how many rows a frequent value
-        is a share of; spans how many codes numbers are cut into, besides the frequent ones.
+        is a share of; spans how many codes numbers are cut into, besides the frequent ones; rare the rows from which on
+        a value is drawn as it is (rare_numbers.py); cuts (C,) numbers at which a span begins as well (breaks.py).
     """
     there = np.sort(values[~np.isnan(values)])
     distinct, counts = np.unique(there, return_counts=True)
     if len(distinct) == 0:
         distinct, counts = np.array([column.minimum or 0.0]), np.array([1])
+    distinct, counts = with_stand_ins(column, distinct, counts, rare)
     first = _first_of_spans(distinct, counts, max(rows, 1), spans)
+    if cuts is not None:
+        first = np.union1d(first, np.minimum(np.searchsorted(distinct, cuts), len(distinct) - 1))
     starts = np.append(first, len(distinct))
     cumulative = np.concatenate([[0.0], np.cumsum(counts)])
     sums = np.concatenate([[0.0], np.cumsum(distinct * counts)])
@@ -207,7 +244,7 @@ def _first_of_spans(distinct: Numbers, counts: NDArray[np.int64], rows: int, spa
     span = np.minimum((share * spans).astype(np.int64), spans - 1)
     begins = np.ones(len(distinct), dtype=bool)
     begins[1:] = (span[1:] != span[:-1]) | alone[1:] | alone[:-1]
-    return np.flatnonzero(begins)
+    return cut_at_gaps(np.flatnonzero(begins), distinct, counts)
 
 
 def _kept(distinct: Numbers, cumulative: Numbers, starts: NDArray[np.int64]) -> SeenValues:

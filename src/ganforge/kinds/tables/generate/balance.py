@@ -21,14 +21,13 @@ from ganforge.errors import InputError, did_you_mean
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.codec.numbers import NumberUnit
-from ganforge.kinds.tables.reading.arrays import joined, row_count, take
+from ganforge.kinds.tables.reading.arrays import AT_ONCE, joined, row_count, take
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, in_words, one_of, parse_where
 from ganforge.kinds.tables.rules.syntax import QUOTED, quoted_name, starting_names
 
 if TYPE_CHECKING:
     from ganforge.kinds.tables.generate.model import RowModel
 
-AT_ONCE = 8_192  # rows
 COUNTED = 32_768  # generated rows whose shares of values are counted
 MOST_PARTS = 200
 EXAMPLE = 'For example: --balance "income=>50K:0.5"'

@@ -12,12 +12,12 @@ from torch import Tensor
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.generate.likelihood import likelihood_of
 from ganforge.kinds.tables.networks import NEVER, RowLayout
+from ganforge.kinds.tables.reading.arrays import AT_ONCE
 
-AT_ONCE = 8_192  # rows whose likelihood is computed in one pass
 POOL = 8  # completed rows for each one under conditions or with given cells, of which one is kept
 
 Allowed = Callable[[Tensor], Tensor]
-"""codes (B, U), those of units before this one -> which of its codes may be drawn, (B, K) or (K,) bool."""
+"""codes (B, U), those of units before this one -> which share of each code's values may be drawn, (B, K) or (K,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Chain:
     layout: RowLayout
     apart: Tensor | None = None  # (P, P) bool: two codes that never stand in one row
     temperature: float = 1.0  # of every softmax
+    told: Tensor | None = None  # (B, U, W) what the generator is told of each row besides
 
     @torch.no_grad()
     def draw(
@@ -60,14 +61,18 @@ class Chain:
     ) -> tuple[Tensor, Tensor]:
         """Draw the codes of rows (B, U) that are -1, and return the logarithm of the chance of those, (B,)."""
         codes, likely = codes.clone(), torch.zeros(len(codes), device=codes.device)
+        given = self.generator.given(codes, self.layout)
         for unit in sorted(range(len(self.layout.sizes)), key=lambda unit: unit not in restricted):
             empty = codes[:, unit] < 0
-            logits = self._logits(unit, codes)
-            if unit in restricted:
-                logits = torch.where(restricted[unit](codes), logits, NEVER)
+            logits = self.logits(unit, codes, given)
+            met = restricted[unit](codes).to(logits.dtype).log().clamp_min(NEVER) if unit in restricted else None
+            logits = logits if met is None else logits + met
             made = drawn(logits, random)
             codes[:, unit] = torch.where(empty, made, codes[:, unit])
-            likely += empty * torch.log_softmax(logits, dim=1).gather(1, made[:, None])[:, 0]
+            given = self.generator.with_unit(given, unit, codes[:, unit], empty, self.layout)
+            chance = torch.log_softmax(logits, dim=1)
+            chance = chance if met is None else chance - met  # all rows that are compared meet the conditions
+            likely += empty * chance.gather(1, made[:, None])[:, 0]
         return codes, likely
 
     def _whole(self, codes: Tensor) -> Tensor:
@@ -75,9 +80,13 @@ class Chain:
         parts = torch.split(codes, AT_ONCE)
         return torch.cat([likelihood_of(self.generator, self.layout, part, self.temperature) for part in parts])
 
-    def _logits(self, unit: int, codes: Tensor) -> Tensor:
-        """Return logits (B, K) of one unit, very low where a code may not stand with one of codes (B, U)."""
-        logits = self.generator.logits_of(unit, codes, self.layout) / self.temperature
+    def logits(self, unit: int, codes: Tensor, given: Tensor | None = None) -> Tensor:
+        """Return logits (B, K) of one unit, very low where a code may not stand with one of codes (B, U).
+
+        Args: given what the generator keeps of these codes, if it is there already.
+        """
+        given = self.generator.given(codes, self.layout) if given is None else given
+        logits = self.generator.logits_of(unit, given, self.layout, self.told) / self.temperature
         if self.apart is None:
             return logits
         against = F.pad(self.apart[:, self.layout.unit_places(unit)].to(logits.dtype), (0, 0, 0, 1))  # (P + 1, K)

@@ -16,12 +16,15 @@ from torch import Tensor, nn
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import Draws, generator_for, seed_for
 from ganforge.engine.fit import FitSettings, fit
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.likelihood import likelihood_game
+from ganforge.kinds.tables.generate.rare_codes import rare_codes
+from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT, LowRankGenerator
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
+from ganforge.kinds.tables.reading.arrays import AT_ONCE
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import optimiser_settings
 from ganforge.recipe import Network, Recipe
@@ -31,7 +34,7 @@ FEW = 0.25  # half of the rows from a part are given at most this share of their
 MOST_HIDDEN = 0.6  # of the cells of a row, in the task impute: a fifth to a third are usually missing
 WATCHED = 256  # held-out rows that the discriminator scores at each look
 ROUNDS = 6  # of match_shares
-LATENTS, AT_ONCE = 32_768, 8_192  # latents over which shares are averaged; so many in one pass
+LATENTS = 32_768  # over which shares are averaged
 RAREST = 1e-6  # share below which a code is not moved: its logarithm would be noise
 REFEREE_RATE = 1e-3  # learning rate
 REFEREE_WIDTH, REFEREE_DEPTH = 256, 2  # of the referee of an autoregressive generator
@@ -40,13 +43,18 @@ TRUSTS = torch.linspace(0, 1, 11)
 
 
 def build_row_networks(
-    network: Network, sizes: Sequence[int]
+    network: Network, sizes: Sequence[int], rare: int | None = None
 ) -> tuple[RowGenerator | AutoregressiveGenerator, RowDiscriminator]:
-    """Build generator and discriminator, which is twice as wide (docs/log.md); an autoregressive one has a referee."""
+    """Build generator and discriminator, which is twice as wide (docs/log.md); an autoregressive one has a referee.
+
+    Args: rare the number of codes that an autoregressive generator has counts of.
+    """
     units = tuple(sizes)
     width, depth = network.need("width"), network.need("depth")
-    if network.name == AUTOREGRESSIVE:
-        return AutoregressiveGenerator(units, width, depth), RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
+    if network.name in UNIT_AFTER_UNIT:
+        shared = network.name == LOW_RANK
+        alone = LowRankGenerator(units, width, depth) if shared else AutoregressiveGenerator(units, width, depth, rare)
+        return alone, RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
     return RowGenerator(units, network.need("latent_size"), width, depth), RowDiscriminator(units, 2 * width, depth)
 
 
@@ -58,7 +66,11 @@ def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Fee
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
-    generator.start_from(code_shares(codec, train))
+    shares = code_shares(codec.sizes, train)
+    if isinstance(generator, AutoregressiveGenerator) and not isinstance(generator, LowRankGenerator):
+        generator.start_from(shares, *rare_codes(codec, train))
+    else:
+        generator.start_from(shares)
     for network in (generator, discriminator):
         network.to(recipe.compute.device)
     if isinstance(generator, AutoregressiveGenerator):
@@ -80,8 +92,6 @@ def row_game(
 ) -> Game:
     """Build the game: discriminator first, then generator. In the task `impute` missing cells are not shown or learned.
 
-    A batch may say in `given` (B, U) which cells are never drawn, besides those that chance gives (linked/tables.py).
-
     held_out: as in planning/game.py.
     """
     rows, device = recipe.section(RowSettings), recipe.compute.device
@@ -96,8 +106,6 @@ def row_game(
         codes = turn.batch["x"]
         if not imputes:
             shown = draw_given(len(codes), len(codec.units), rows.need("whole"), turn.random)
-            if "given" in turn.batch:
-                shown = torch.maximum(shown, turn.batch["given"].float())
             return _Hidden(layout.one_hot(codes), shown, shown)
         shown = draw_most(len(codes), len(codec.units), turn.random)
         missing = (~there[codes.clamp_min(0) + firsts]).float()
@@ -139,9 +147,8 @@ def row_game(
     def score_held_out(dials: Mapping[str, float]) -> dict[str, Tensor]:
         assert held_out is not None
         chosen = torch.randperm(len(held_out), generator=generator_for(0, "held out"))[:WATCHED]
-        batch = held_out.batch(chosen)
-        given = batch.get("given", torch.zeros_like(batch["x"])).float()
-        score: Tensor = discriminator(layout.one_hot(batch["x"]), given)
+        codes = held_out.batch(chosen)["x"]
+        score: Tensor = discriminator(layout.one_hot(codes), torch.zeros_like(codes).float())
         return {"score_held_out": score.float()}
 
     steps = optimiser_settings(recipe)
@@ -184,27 +191,20 @@ def cross_entropy(layout: RowLayout, logits: Tensor, real: Tensor, hidden: Tenso
     return mean
 
 
-def code_shares(codec: TableCodec, train: Feed) -> Tensor:
-    """Return the share of each code, (P,), in at most half a million random training rows."""
-    layout = RowLayout(codec.sizes)
+def code_shares(sizes: tuple[int, ...], train: Feed) -> Tensor:
+    """Return the share of each code, (P,), in at most half a million random training rows. Args: sizes of the units."""
+    layout = RowLayout(sizes)
     shares = torch.zeros(layout.width)
     chosen = torch.randperm(len(train), generator=generator_for(0, "row shares"))[:500_000]
     codes = train.batch(chosen)["x"].cpu()
-    for unit, size in enumerate(codec.sizes):
+    for unit, size in enumerate(sizes):
         mine = codes[:, unit]
         shares[layout.unit_places(unit)] = torch.bincount(mine[mine >= 0], minlength=size) / len(mine)
     return shares
 
 
 @torch.no_grad()
-def match_shares(
-    generator: RowGenerator,
-    layout: RowLayout,
-    wanted: Tensor,
-    latent_size: int,
-    seed: int,
-    given: Tensor | None = None,
-) -> None:
+def match_shares(generator: RowGenerator, layout: RowLayout, wanted: Tensor, latent_size: int, seed: int) -> None:
     """Match the generator's columns to their shares in the training rows, after the game and in place.
 
     A game learns the dependence of columns, but only approximates the frequency of each value. Given its
@@ -212,25 +212,21 @@ def match_shares(
     its share there, and the dependence on the latent stays (like iterative proportional fitting; Deming and
     Stephan 1940).
 
-    Args: wanted (P,) the share of each code in its unit; given (LATENTS, P + U) what the generator is given, if it
-        never draws whole rows.
+    Args: wanted (P,) the share of each code in its unit.
     """
     for number in range(ROUNDS):
-        present = _shares(generator, layout, latent_size, seed, number, given)
+        present = _shares(generator, layout, latent_size, seed, number)
         step = wanted.clamp_min(RAREST).log() - present.clamp_min(RAREST).log()
         generator.logits.bias.add_(torch.where(layout.real, step, 0.0))
 
 
-def _shares(
-    generator: RowGenerator, layout: RowLayout, latent_size: int, seed: int, number: int, given: Tensor | None
-) -> Tensor:
+def _shares(generator: RowGenerator, layout: RowLayout, latent_size: int, seed: int, number: int) -> Tensor:
     """Return the mean probability of each code over latents, (P,)."""
     device, total = layout.starts.device, torch.zeros(layout.width, device=layout.starts.device)
     for first in range(0, LATENTS, AT_ONCE):
         random = generator_for(seed, f"shares of round {number}", step=first)
         latent = torch.randn(AT_ONCE, latent_size, generator=random).to(device)
-        here = None if given is None else given[first : first + AT_ONCE]
-        total += layout.probabilities(generator(latent, here)).sum(dim=0)
+        total += layout.probabilities(generator(latent)).sum(dim=0)
     return total / LATENTS
 
 
@@ -257,7 +253,7 @@ def train_referee(
 
     def score_loss(turn: Turn) -> Loss:
         real = layout.one_hot(turn.batch["x"])
-        fake = _generated(generator, layout, real, turn.batch.get("given"), latent_size, turn.random.generator)
+        fake = _generated(generator, layout, len(real), latent_size, turn.random.generator)
 
         def score(x: Tensor) -> Tensor:
             told: Tensor = referee(x, torch.zeros(len(x), units, device=x.device))
@@ -284,25 +280,13 @@ def train_referee(
 
 @torch.no_grad()
 def _generated(
-    generator: nn.Module,
-    layout: RowLayout,
-    real: Tensor,
-    given: Tensor | None,
-    latent_size: int,
-    random: torch.Generator,
+    generator: nn.Module, layout: RowLayout, count: int, latent_size: int, random: torch.Generator
 ) -> Tensor:
-    """Draw rows (B, P) as one-hots: whole ones, as many as the real ones; where cells are given, with those of them.
-
-    Args: real (B, P); given (B, U) ones where a cell is given, or None.
-    """
+    """Draw whole rows (count, P) as one-hots."""
     if isinstance(generator, AutoregressiveGenerator):
-        return layout.one_hot(Chain(generator, layout).draw(len(real), random)[0])
-    latent = torch.randn(len(real), latent_size, generator=random, device=random.device)
-    if given is None:
-        return layout.one_hot(layout.draw_codes(generator(latent), random)[0])
-    spread = layout.spread(given.float())
-    logits = generator(latent, torch.cat([real * spread, given.float()], dim=1))
-    return torch.where(spread > 0, real, layout.one_hot(layout.draw_codes(logits, random)[0]))
+        return layout.one_hot(Chain(generator, layout).draw(count, random)[0])
+    latent = torch.randn(count, latent_size, generator=random, device=random.device)
+    return layout.one_hot(layout.draw_codes(generator(latent), random)[0])
 
 
 @torch.no_grad()
@@ -312,10 +296,9 @@ def _trust(
     """Find the factor in 0..1 by which scores predict best on rows that the referee has not seen; 0: not at all."""
     random = generator_for(0, "referee trust", device=layout.starts.device)
     chosen = torch.randperm(len(held_out), generator=generator_for(0, "referee rows"))[:MEASURED_ROWS]
-    batch = held_out.batch(chosen)
-    real = layout.one_hot(batch["x"])
+    real = layout.one_hot(held_out.batch(chosen)["x"])
     none = torch.zeros(len(real), len(layout.sizes), device=real.device)
-    fake = _generated(generator, layout, real, batch.get("given"), latent_size, random)
+    fake = _generated(generator, layout, len(real), latent_size, random)
     real_score, fake_score = referee(real, none), referee(fake, none)
     centre = torch.cat([real_score, fake_score]).median()  # only differences between candidates count later
     losses = [

@@ -17,6 +17,7 @@ from ganforge.records import Estimate
 
 FEW = 0.25  # of the steps that give some units, half give at most this share of them: as conditions do
 MEASURED_ROWS = 5_000
+MOST_PLACES = 2**24  # of all rows whose likelihood is computed in one pass
 
 
 def likelihood_game(recipe: Recipe, generator: AutoregressiveGenerator, layout: RowLayout) -> Game:
@@ -58,9 +59,13 @@ def likelihood_of(
     generator: AutoregressiveGenerator, layout: RowLayout, codes: Tensor, temperature: float = 1.0
 ) -> Tensor:
     """Return the log-likelihood of rows of codes (B, U) in nats, (B,); a code -1 counts as unknown, and as certain."""
-    x, units = layout.one_hot(codes), len(layout.sizes)
-    before = torch.ones(units, units, device=x.device).triu(1)
-    return log_likelihood(layout, generator(x, layout, before) / temperature, x)
+    units = len(layout.sizes)
+    before = torch.ones(units, units, device=codes.device).triu(1)
+    found = []
+    for part in torch.split(codes, max(1, MOST_PLACES // layout.width)):
+        x = layout.one_hot(part)
+        found.append(log_likelihood(layout, generator(x, layout, before) / temperature, x))
+    return torch.cat(found)
 
 
 def held_out_likelihood(generator: AutoregressiveGenerator, layout: RowLayout, held_out: Feed) -> Estimate:

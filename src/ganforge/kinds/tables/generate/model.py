@@ -20,7 +20,7 @@ from ganforge.contracts import Observer, Plain
 from ganforge.core.model_files import WEIGHTS, built, parts_of, read_declared, read_description, read_tensors
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.computed import unreachable
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
@@ -30,7 +30,8 @@ from ganforge.kinds.tables.generate.anomaly import score_table
 from ganforge.kinds.tables.generate.balance import Part, balanced_parts, blocks_of_parts, fair_parts
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.game import build_row_networks
-from ganforge.kinds.tables.generate.latents import LatentRows, allowed_codes
+from ganforge.kinds.tables.generate.latents import LatentRows, shares_met
+from ganforge.kinds.tables.generate.likelihood import MOST_PLACES
 from ganforge.kinds.tables.generate.predict import predict_table
 from ganforge.kinds.tables.generate.rare import rare_conditions
 from ganforge.kinds.tables.generate.seeds import SeededRows
@@ -85,7 +86,9 @@ class RowModel:
                 mine = [condition for condition in conditions if condition.column in unit.columns]
                 words = " and ".join(in_words(condition, self.codec.columns) for condition in mine)
                 raise InputError(
-                    f"No row can meet {words}.", "The training rows have no such combination.", "Leave one out."
+                    f"No row can meet {words}.",
+                    "The training rows have no such combination, or fewer than rows.rare.",
+                    "Leave one out.",
                 )
         by_name = {column.name: column for column in self.codec.columns}
         if impossible := unreachable(self.codec.units, by_unit, by_name):
@@ -186,14 +189,16 @@ class RowModel:
     @torch.no_grad()
     def logits(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
         """Return the generator's logits (B, P). Args: codes (B, U); given (B, U), the mask of those that count."""
-        layout = self.layout
+        layout, chain = self.layout, self.chain
+        if chain:
+            rows = max(1, MOST_PLACES // layout.width)
+            parts = zip(torch.split(codes, rows), torch.split(given, rows), strict=True)
+            told = [chain.generator(layout.one_hot(part) * layout.spread(theirs), layout) for part, theirs in parts]
+            return torch.cat(told) / self.temperature
         shown = layout.one_hot(codes) * layout.spread(given)
-        if self.chain:
-            completed: Tensor = self.chain.generator(shown, layout) / self.temperature
-            return completed
         latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
-        told: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1)) / self.temperature
-        return told
+        completed: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1)) / self.temperature
+        return completed
 
     @property
     def layout(self) -> RowLayout:
@@ -214,7 +219,7 @@ class RowModel:
         referee, layout, chain = self.network.referee, self.layout, self.chain
         count = self.candidates if referee is not None else 1
         if chain:
-            restricted = {place: partial(allowed_codes, self.codec, place, asked[place]) for place in asked}
+            restricted = {place: partial(shares_met, self.codec, place, asked[place]) for place in asked}
             rows = chain.draw(BLOCK, random, restricted, count)
         else:
             by_latent = LatentRows(self.network.generator, self.layout, self.codec, self.latent_size, self.temperature)
@@ -345,13 +350,21 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
         network, candidates = Network.model_validate(content["network"]), content["candidates"]
         if not isinstance(candidates, int) or not 1 <= candidates <= MOST_CANDIDATES:
             raise ValueError(f"it draws {candidates!r} candidates for each row")
-        judged = any(name.startswith("network/referee.") for name in read_declared(folder / WEIGHTS))
+        declared = read_declared(folder / WEIGHTS)
+        judged, bound = any(name.startswith("network/referee.") for name in declared), "network/apart" in declared
+        counted = declared.get("network/generator.rare")
+        rare = next(iter(counted.shape), None) if counted else None
 
         def build() -> RowProduct:
-            generator, referee = build_row_networks(network, codec.sizes)
-            width = RowLayout(codec.sizes).width if network.name == AUTOREGRESSIVE else None
+            generator, referee = build_row_networks(network, codec.sizes, rare)
+            width = RowLayout(codec.sizes).width if bound else None
             apart = torch.zeros(width, width, dtype=torch.bool) if width else None
             return RowProduct(generator, referee if judged else None, apart)
 
         product = built(folder, build, "network/").to(device)
+        generator = product.generator
+        if isinstance(generator, AutoregressiveGenerator) and not bool(
+            ((generator.rare >= 0) & (generator.rare < generator.ratios.shape[1])).all()
+        ):
+            raise ValueError("its rare codes are not among those of its columns")
     return RowModel(product, network.latent_size or 0, codec, candidates, content["task"])

@@ -1,4 +1,4 @@
-"""Conditions that few training rows met: what goes with them is hardly learned, and that is said."""
+"""Conditions that few training rows met: what goes with them rests on these rows alone, and that is said."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rare_conditions(codec: TableCodec, conditions: Sequence[Condition]) -> tuple
     """
     found = [(condition, rows_meeting(codec, condition)) for condition in conditions]
     return tuple(
-        f"{rows:,} training rows met {in_words(condition, codec.columns)}: what goes with it is hardly learned"
+        f"{rows:,} training rows met {in_words(condition, codec.columns)}: what goes with it rests on these few"
         for condition, rows in found
         if rows is not None and rows < RARE
     )

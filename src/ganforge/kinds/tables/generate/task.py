@@ -16,7 +16,7 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError, did_you_mean
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator
+from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.columns import RowSettings, TableData, columns_of
 from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
@@ -27,14 +27,18 @@ from ganforge.kinds.tables.generate.likelihood import held_out_likelihood
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.linked.source import holds_several
 from ganforge.kinds.tables.linked.task import LinkedJob, join_tables, plan_tables, reopen_tables
+from ganforge.kinds.tables.low_rank import UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
+from ganforge.kinds.tables.measures.kept_back import with_kept_back
+from ganforge.kinds.tables.measures.places import with_places
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import begin, choose_rows, choose_values, plan_rows
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.checks import broken
+from ganforge.kinds.tables.rules.rules import joint_of
 from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from ganforge.kinds.tables.impute import Impute
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
+PICTURES = 6  # of a run that learns alone, about
 ALONE = Page(
     nouns="rows",
     judged="generated rows",
@@ -82,7 +87,7 @@ class GenerateRows(Task):
 
     def page_of(self, recipe: Recipe) -> Page:
         """Return the words for a run: of a game of two, or of a generator that learns alone."""
-        return ALONE if recipe.network.name == AUTOREGRESSIVE else self.page
+        return ALONE if recipe.network.name in UNIT_AFTER_UNIT else self.page
 
     def plan(self, request: Request, tell: Tell) -> RowsJob | LinkedJob:
         """Open the table, or two, and choose everything that the person did not. Raises: DataError, RecipeError."""
@@ -98,7 +103,7 @@ class GenerateRows(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Build the game on the rows that were sent."""
-        if "children" in brief:
+        if "families" in brief:
             return join_tables(recipe, brief, examples)
         codec = restore_codec(json.loads(brief["codec"]), load(brief["arrays"]))
         feed = TensorFeed(recipe.compute.device, **examples)
@@ -108,9 +113,10 @@ class GenerateRows(Task):
         """Draw the columns, and measure the similarity of columns and pairs to those of held-out rows."""
         samples = job.model(product).draw(job.recipe.records.need("look_samples"), seed=1)
         columns = job.table.codec.columns
-        drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
-        write_whole(run.sample_grid(examples), drawn)
-        job.tell("sampled", path=str(run.sample_grid(examples)))
+        if not isinstance(product, AutoregressiveGenerator) or to_draw(run, examples, job.recipe.length.examples):
+            drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
+            write_whole(run.sample_grid(examples), drawn)
+            job.tell("sampled", path=str(run.sample_grid(examples)))
         quality = quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
         if isinstance(product, AutoregressiveGenerator):
             layout = RowLayout(job.table.codec.sizes, job.recipe.compute.device)
@@ -128,13 +134,15 @@ class GenerateRows(Task):
         samples = job.model(product).draw(count, seed=2)
         label = None if job.recipe.ask.label == "none" else job.recipe.ask.label
         found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
+        sides = table.train_rows, table.held_out_rows, samples
+        found = with_places(found, run, *sides, columns, joint_of(table.codec.rules))
         first_rows = first_rows_of(samples, columns)
         rules = broken(table.codec.rules, samples, table.train_rows, columns)
-        write_figures(run, found, table.train_rows, samples, columns)
+        write_figures(run, found.facts, table.train_rows, samples, columns)
         verdict = found.verdict
         if found.facts["copying_suspected"] and job.recipe.section(RowSettings).values == "seen":
             verdict = replace(verdict, sentences=(*verdict.sentences, SMOOTHER))
-        if job.recipe.network.name == AUTOREGRESSIVE and not job.recipe.section(RowSettings).referee:
+        if job.recipe.network.name in UNIT_AFTER_UNIT and not job.recipe.section(RowSettings).referee:
             verdict = replace(verdict, sentences=(*verdict.sentences, BY_LIKELIHOOD), adversarial_helps=None)
         return replace(
             found,
@@ -142,6 +150,13 @@ class GenerateRows(Task):
             facts={**found.facts, "first_rows": first_rows, "rules": rules},
             blocks=(first_rows_block(first_rows), *found.blocks),
         )
+
+
+def to_draw(run: Run, examples: int, length: int) -> bool:
+    """Return whether this look at a generator that learns alone is drawn: a picture takes longer than all the rest."""
+    drawn = [int(path.stem) for path in run.samples.glob("*.png")]
+    last = max((at for at in drawn if at < examples), default=None)
+    return last is None or examples >= length or examples - last >= length / PICTURES
 
 
 def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:
@@ -205,12 +220,13 @@ class RowsJob(Job):
         begun, table, referee, apart = perf_counter(), self.table, None, None
         if isinstance(product, RowGenerator) and self.recipe.task == "generate":
             layout = RowLayout(table.codec.sizes, self.recipe.compute.device)
-            shares = code_shares(table.codec, table.train).to(self.recipe.compute.device)
+            shares = code_shares(table.codec.sizes, table.train).to(self.recipe.compute.device)
             match_shares(product, layout, shares, self.recipe.network.need("latent_size"), self.recipe.seed)
         if self.recipe.section(RowSettings).referee:
             referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
-        if isinstance(product, AutoregressiveGenerator):
-            apart = pairs_apart(table.codec, table.train, self.recipe.section(RowSettings).need("unseen"))
+        unseen = self.recipe.section(RowSettings).unseen
+        if isinstance(product, AutoregressiveGenerator) and unseen:
+            apart = pairs_apart(table.codec, table.train, unseen)
             if pairs := int(apart.sum()) // 2:
                 lost = share_apart(apart, table.codec, table.held_out)
                 self.tell(
@@ -231,8 +247,9 @@ class RowsJob(Job):
         return load_rows(folder, self.recipe.compute.device).network
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
-        """Evaluate the model, as the task does."""
-        return self.task.evaluate(self, run, product)
+        """Evaluate the model, as the task does, and say what it keeps back of the rows."""
+        found = self.task.evaluate(self, run, product)
+        return with_kept_back(found, self.table.protection, self.recipe.section(RowSettings).rare or 0)
 
     def model(self, product: nn.Module) -> RowModel:
         """Return the product as a model of rows."""

@@ -99,10 +99,6 @@ def _verdict(
     grades = [GRADES.index(table.verdict.grade) for table in tables.values()]
     grade = GRADES[max(together, *grades)]
     parent, child = relation.parent.name, relation.child.name
-    helps = all(
-        mine[name].low > simple[name].value for name in ("parent_child", "siblings") if _tells(name, floor, simple)
-    )
-    proved = any(_tells(name, floor, simple) for name in ("parent_child", "siblings"))
     if together >= max(grades):
         what = "belong together as real ones do" if together == 0 else "belong together in part"
         headline = f"{grade.capitalize()}: {parent} and {child} {what}."
@@ -114,13 +110,9 @@ def _verdict(
         *(_sentence(name, words, mine, floor, simple) for name, words in _words(parent, child).items()),
         *(f"{name}: {table.verdict.headline}" for name, table in zip((parent, child), tables.values(), strict=True)),
     ]
-    if not proved:
+    if all(floor[name].value - simple[name].value <= LEAST_WAY for name in ("parent_child", "siblings")):
         sentences.append(f"In the real rows {child} hardly depend on {parent}: independent children do as well.")
-    return Verdict(grade, headline, tuple(sentences), helps if proved else None)
-
-
-def _tells(name: str, floor: Scores, simple: Scores) -> bool:
-    return floor[name].value - simple[name].value > LEAST_WAY
+    return Verdict(grade, headline, tuple(sentences), None)
 
 
 def _words(parent: str, child: str) -> dict[str, str]:

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.errors import DataError
-from ganforge.kinds.tables.columns import Column, LinkedTable, learned
-from ganforge.kinds.tables.reading.arrays import row_count, take
+from ganforge.kinds.tables.columns import Column, LinkedTable, OtherReference, learned
+from ganforge.kinds.tables.reading.arrays import joined, row_count, take
 
 Rows = NDArray[np.int64]
 
@@ -40,9 +41,8 @@ class Relation:
             )
         found = cls(*tables)
         names = {column.name for column in found.child.columns}
-        if (
-            found.parent.primary_key not in {column.name for column in found.parent.columns}
-            or found.child.foreign_key not in names
+        if found.parent.primary_key not in {column.name for column in found.parent.columns} or not names.issuperset(
+            found.child.references
         ):
             raise DataError("The tables are not linked.", "A key, or the column that refers to it, is missing.")
         return found
@@ -54,8 +54,8 @@ class Relation:
 
     @cached_property
     def children(self) -> tuple[Column, ...]:
-        """Return the child's own columns: all but the reference to its parent."""
-        mine = (column for column in self.child.columns if column.name != self.child.foreign_key)
+        """Return the child's own columns: all but those that refer to rows of its parent's table."""
+        mine = (column for column in self.child.columns if column.name not in self.child.references)
         return tuple(in_table(column, self.child.name) for column in mine)
 
     @property
@@ -157,6 +157,24 @@ class Families:
             take(self.children, np.flatnonzero(mine)),
             (np.cumsum(wanted) - 1)[self.owner[mine]],
         )
+
+
+def together(parts: Sequence[Families]) -> Families:
+    """Concatenate families."""
+    firsts = np.cumsum([0, *(len(part) for part in parts)])
+    return Families(
+        joined([part.parents for part in parts]),
+        joined([part.children for part in parts]),
+        np.concatenate([part.owner + first for part, first in zip(parts, firsts, strict=False)]),
+    )
+
+
+def other_keys(other: OtherReference, keys: NDArray[Any], owner: Rows, random: np.random.Generator) -> NDArray[Any]:
+    """Draw what other column refers to for children (M,): their own parent, or any other one. Args: keys (N,)."""
+    another = (owner + random.integers(1, max(len(keys), 2), len(owner))) % max(len(keys), 1)
+    drawn: NDArray[Any] = keys[np.where(random.random(len(owner)) < other.same, owner, another)].astype(object)
+    drawn[random.random(len(owner)) < other.missing] = None
+    return drawn
 
 
 def in_table(column: Column, table: str) -> Column:

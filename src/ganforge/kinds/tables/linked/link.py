@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
+from ganforge.kinds.tables.columns import OtherReference
 from ganforge.kinds.tables.reading.arrays import arrow_from, is_text
 from ganforge.kinds.tables.reading.column_types import is_identifier_by_name
 from ganforge.kinds.tables.rules.syntax import quoted_name, unquoted
@@ -121,6 +123,7 @@ def find_link(frames: Frames) -> Link:
         why = f"found: {link.key} names each row of {link.parent}, every {link.reference} of {link.child} is one of "
         return Link(link.child, link.reference, link.parent, link.key, f"{why}them, {names}")
     if not found:
+        _refuse_several_columns(frames)
         first, second = list(frames)[:2]
         raise DataError(
             f"No column of {first!r} or {second!r} is a key of the other.",
@@ -134,6 +137,22 @@ def find_link(frames: Frames) -> Link:
         f"{len(several)} pairs of columns could be it." if len(several) > 1 else "The values fit, the names do not.",
         f"Say which: {listed}{' or another' if len(several) > 4 else ''}.",
     )
+
+
+def _refuse_several_columns(frames: Frames) -> None:
+    """Raises: DataError if columns of one name in both tables are together a key of one of them."""
+    for parent, child in permutations(frames, 2):
+        names = [name for name in frames[parent] if name in frames[child] and keys(frames[parent][name]) is not None]
+        whole = frames[parent][names]
+        if len(names) < 2 or whole.duplicated().any():
+            continue
+        if len(frames[child][names].merge(whole)) >= (1 - MOST_ORPHANS) * len(frames[child]):
+            listed = " and ".join(map(repr, names))
+            raise DataError(
+                f"The key of {parent!r} is {listed} together.",
+                "A key is one column so far.",
+                "Join these columns into one in both tables.",
+            )
 
 
 def _refers(references: NDArray[np.object_], values: NDArray[np.object_]) -> bool:
@@ -203,3 +222,24 @@ def match_rows(link: Link, frames: Frames) -> tuple[NDArray[np.int64], str]:
         )
     said = f"{orphans:,} rows of {link.child} belong to no row of {link.parent} ({named}) and were left out."
     return rows, said if orphans else ""
+
+
+def other_references(link: Link, frames: Frames, owner: NDArray[np.int64]) -> dict[str, OtherReference]:
+    """Return the other columns of the child whose values are keys of the parent, by name or since they cannot be else.
+
+    Args: owner (M,) the parent's row of each row of the child, -1 for an orphan.
+    """
+    values = keys(frames[link.parent][link.key])
+    assert values is not None
+    index, found = pd.Index(values), {}
+    for name in frames[link.child].columns.drop(link.reference):
+        other = Link(link.child, str(name), link.parent, link.key)
+        theirs = keys(frames[link.child][name])
+        there = ~pd.isna(theirs) if theirs is not None else np.zeros(0, bool)
+        if theirs is None or not _refers(theirs[there], values):
+            continue
+        if names_agree(other.reference, link.key, link.parent) or _is_no_accident(other, frames):
+            rows = index.get_indexer(pd.Index(theirs))
+            same = float((rows == owner)[there].mean())
+            found[other.reference] = OtherReference(missing=float(1 - there.mean()), same=same)
+    return found

@@ -1,16 +1,11 @@
-"""Two tables opened for training: linked, split by parents, and held as one matrix of codes.
-
-A row of codes has a cell for every unit of the parents, then for every unit of the children with their context. The row
-of a parent has none of the child's cells, that of a child none of the parent's, and `given` says which cells are not
-drawn: absent ones, and a child's context. So one game learns both (generate/game.py).
-"""
+"""Two tables opened for training: linked, split by parents, and held as codes."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,25 +17,30 @@ from ganforge.contracts import Plain
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import DataError, RecipeError
-from ganforge.kinds.tables.codec.codec import TableCodec, fit_codec, unit_columns
-from ganforge.kinds.tables.columns import Column, LinkedTable, RowSettings, learned
+from ganforge.kinds.tables.codec.codec import TableCodec, unit_columns
+from ganforge.kinds.tables.codec.fit import fit_codec
+from ganforge.kinds.tables.codec.numbers import NumberUnit
+from ganforge.kinds.tables.codec.protection import Protection
+from ganforge.kinds.tables.columns import Column, LinkedTable, OtherReference, RowSettings, learned
 from ganforge.kinds.tables.linked.families import Families, Relation, previous
-from ganforge.kinds.tables.linked.link import Link, choose_link, match_rows
+from ganforge.kinds.tables.linked.likelihood import FamilySizes
+from ganforge.kinds.tables.linked.link import Link, choose_link, match_rows, other_references
 from ganforge.kinds.tables.linked.source import NamedTable, read_tables
 from ganforge.kinds.tables.reading.arrays import row_count, take, to_plain
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
 from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import Ordered, Rule, combined, rule_columns, rule_in_words
+from ganforge.kinds.tables.rules.rules import Ordered, Rule, combined, joint_of, rule_columns, rule_in_words
 from ganforge.kinds.tables.table import (
     FITTED_ROWS,
-    Table,
     agree_rules,
     check_identifiers,
     choose_held_out,
     count_values,
 )
 
+FEW_CODES = 8  # of a number, up to which each is learned by itself
+FEWEST_STEPS = 30  # from a child to the next, from which on a number that never falls is no accident
 FEWEST_PARENTS = 20  # of which a tenth are held out
 
 
@@ -68,31 +68,33 @@ class InspectedTables:
 
 @dataclass(frozen=True, slots=True)
 class OpenTables:
-    """Two tables ready for training: as one table of codes, and each by itself."""
+    """Two tables ready for training."""
 
     relation: Relation
     parents: TableCodec
     children: TableCodec  # of its context and its own columns
-    table: Table  # what the game and its plan see
-    parent_feeds: tuple[TensorFeed, TensorFeed]  # x (N, U): training and held-out rows of the parents alone
-    child_feeds: tuple[TensorFeed, TensorFeed]  # x (M, V) and given (M, V)
+    feed: TensorFeed  # what `family_game` learns from: x (L, C + V) and parents (L, U), -1 where there are fewer
+    held_out_codes: Mapping[str, torch.Tensor]  # the same of the held-out rows, as many as there are
     train: Families
     held_out: Families
+    passport: Mapping[str, Any]
+    protection: Protection
 
     @property
-    def drawn(self) -> int:
-        """Return the place of the first unit of children that is not context."""
-        return context_units(self.relation, self.children)
+    def sizes(self) -> FamilySizes:
+        """Return how many codes each unit has."""
+        return sizes_of(self.relation, self.parents, self.children)
 
 
-def context_units(relation: Relation, children: TableCodec) -> int:
-    """Return the number of units of children that stand for their context: the first ones."""
-    return unit_count(children.units, {column.name for column in relation.context})
-
-
-def unit_count(units: Sequence[Any], names: set[str]) -> int:
-    """Return how many units stand for these columns."""
-    return sum(names >= set(unit.columns) for unit in units)
+def sizes_of(relation: Relation, parents: TableCodec, children: TableCodec) -> FamilySizes:
+    """Return how many codes each unit has: the first units of children stand for their context."""
+    names = {column.name for column in relation.context}
+    known = sum(names >= set(unit.columns) for unit in children.units)
+    unordered = [
+        int(unit.with_missing) if isinstance(unit, NumberUnit) and unit.size > FEW_CODES else unit.size
+        for unit in children.units[:known]
+    ]
+    return FamilySizes(parents.sizes, children.sizes[:known], tuple(unordered), children.sizes[known:])
 
 
 def inspect_tables(
@@ -115,30 +117,13 @@ def inspect_tables(
     if known:
         relation = Relation.of(known)
         parent, child = relation.parent, relation.child
-        link, others = Link(child.name, str(child.foreign_key), parent.name, str(parent.primary_key)), tuple(rules)
-        _refuse_others(source, frames, link)
+        link = Link(child.name, str(child.foreign_key), parent.name, str(parent.primary_key))
+        for table, column in ((link.parent, link.key), (link.child, link.reference)):
+            if table not in frames or column not in frames[table].columns:
+                raise DataError(f"{source!r} has no column {table}.{column} any more.", "The tables were changed.")
     else:
-        link, others = choose_link(frames, rules)
+        link, rules = choose_link(frames, rules)
     owner, orphans = match_rows(link, frames)
-    return _inspected(tables, link, owner, others, known, find, [orphans] if orphans else [])
-
-
-def _refuse_others(source: str, frames: Mapping[str, Any], link: Link) -> None:
-    for table, column in ((link.parent, link.key), (link.child, link.reference)):
-        if table not in frames or column not in frames[table].columns:
-            raise DataError(f"{source!r} has no column {table}.{column} any more.", "The tables were changed.")
-
-
-def _inspected(
-    tables: Mapping[str, NamedTable],
-    link: Link,
-    owner: NDArray[np.int64],
-    asked: Sequence[str],
-    known: Sequence[LinkedTable],
-    find: bool,
-    warnings: list[str],
-) -> InspectedTables:
-    """Args: owner (M,) the parent's row of each row of the child, -1 for an orphan."""
     upper, lower = tables[link.parent], tables[link.child]
     if len(upper.frame) < FEWEST_PARENTS:
         raise DataError(
@@ -146,87 +131,128 @@ def _inspected(
             f"At least {FEWEST_PARENTS} are needed to learn how many {link.child} belong to each.",
             "Give more rows.",
         )
-    count = f"number of {link.child}"
-    while count in upper.frame.columns:
-        count += "_"
     counts = np.bincount(owner[owner >= 0], minlength=len(upper.frame))
-    parent_frame = _with_text(upper.frame, link.key).assign(**{count: counts})
-    asked_of = {table.name: [c for c in table.columns if c.name != table.foreign_key] for table in known}
-    forced = [Column(name=link.key, kind="identifier", dtype=""), Column(name=count, kind="integer", dtype="")]
-    parent_survey = _survey(upper, parent_frame, asked_of.get(link.parent, forced))
+    parent_frame, parent_survey = _parents(upper, link, counts, known)
+    others = other_references(link, frames, owner)
     kept = np.flatnonzero(owner >= 0)
-    child_frame, owner = _with_text(lower.frame, link.reference).iloc[kept].reset_index(drop=True), owner[kept]
-    child_survey = _survey(lower, child_frame, asked_of.get(link.child, [_text_of(link)]))
-    order = next((c.name for c in child_survey.columns if c.kind == "datetime" and not c.missing), None)
-    relation = _relation(upper, lower, link, parent_survey, child_survey, order)
-    parents = _named(to_plain(parent_frame, parent_survey.columns), link.parent)
-    children = _named(to_plain(child_frame, child_survey.columns), link.child)
-    children.pop(f"{link.child}.{link.reference}")
-    when = children[relation.order] if relation.order else np.zeros(len(owner))
-    sorted_rows = np.lexsort((np.arange(len(owner)), when, owner))
-    children, owner = dict(take(children, sorted_rows)), owner[sorted_rows]
-    families = Families(parents, relation.with_context(parents, children, owner), owner)
-    parent_rules, child_rules = _rules(relation, families, asked, find=find)
+    child_frame, owner = lower.frame.iloc[kept].reset_index(drop=True), owner[kept]
+    child_frame, child_survey = _children(lower, child_frame, link, others, known)
+    order = _order(child_frame, child_survey.columns, owner)
+    relation = Relation.of(
+        (
+            LinkedTable(name=upper.name, ending=upper.ending, columns=parent_survey.columns, primary_key=link.key),
+            LinkedTable(
+                name=lower.name,
+                ending=lower.ending,
+                columns=child_survey.columns,
+                parent=upper.name,
+                foreign_key=link.reference,
+                others=others,
+                order=order,
+            ),
+        )
+    )
+    families = families_of(relation, {upper.name: parent_frame, lower.name: child_frame}, owner)
+    parent_rules, child_rules = _rules(relation, families, rules, find=find)
     digest = hashlib.sha256(f"{parent_survey.sha256} {child_survey.sha256} {link}".encode()).hexdigest()
     passport = {
         "source": str(upper.source.facts.get("source", "")) or upper.name,
         "format": f"two tables ({upper.ending}, {lower.ending})",
-        "tables": [
-            f"{name}: {rows:,} rows"
-            for name, rows in ((link.parent, len(parents[relation.count])), (link.child, len(owner)))
-        ],
+        "tables": [f"{name}: {rows:,} rows" for name, rows in ((link.parent, len(counts)), (link.child, len(owner)))],
         "rows": len(counts) + len(owner),
         "link": str(link),
         "without_children": int((counts == 0).sum()),
         "most_children": int(counts.max()),
         "missing": {c.name: c.missing for c in (*relation.parents, *relation.children) if c.missing},
-        "warnings": [*parent_survey.passport["warnings"], *child_survey.passport["warnings"], *warnings],
+        "warnings": [*parent_survey.passport["warnings"], *child_survey.passport["warnings"], *filter(None, [orphans])],
     }
-    return InspectedTables(relation, _why(link, relation), families, parent_rules, child_rules, digest, passport)
+    told = f"{order} gives their order" if order else "their order is that of the file"
+    why = f"{link.why}; {told}" if link.why else told
+    return InspectedTables(relation, why, families, parent_rules, child_rules, digest, passport)
 
 
-def _with_text(frame: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Return a frame whose key is not a categorical: new keys are not among its categories."""
-    return (
-        frame.assign(**{key: frame[key].astype("str")}) if isinstance(frame[key].dtype, pd.CategoricalDtype) else frame
-    )
+def _parents(
+    table: NamedTable, link: Link, counts: NDArray[np.int64], known: Sequence[LinkedTable]
+) -> tuple[pd.DataFrame, TableSurvey]:
+    """Return the rows of the parents with their numbers of children (N,) as the last column, and their survey."""
+    count = f"number of {link.child}"
+    while count in table.frame.columns:
+        count += "_"
+    forced = [Column(name=link.key, kind="identifier", dtype=""), Column(name=count, kind="integer", dtype="")]
+    asked = next((each.columns for each in known if each.name == link.parent), forced)
+    frame = _as_text(table.frame, [link.key]).assign(**{count: counts})
+    return frame, _survey(table, frame, asked)
 
 
-def _text_of(link: Link) -> Column:
-    return Column(name=link.reference, kind="category", dtype="")
+def _children(
+    table: NamedTable,
+    frame: pd.DataFrame,
+    link: Link,
+    others: Mapping[str, OtherReference],
+    known: Sequence[LinkedTable],
+) -> tuple[pd.DataFrame, TableSurvey]:
+    """Return the rows of the children and their survey, in which references are copies of keys."""
+    does = dict.fromkeys(others, f"the {link.key} of a row of {link.parent}, drawn by chance")
+    does[link.reference] = f"the {link.key} of its row of {link.parent}"
+    columns = next((each.columns for each in known if each.name == link.child), ())
+    asked = [column for column in columns if column.name not in does]
+    frame = _as_text(frame, list(does))
+    survey = _survey(table, frame, [*asked, *(Column(name=name, kind="category", dtype="") for name in does)])
+    why = {"kind": "identifier", "why": "it refers to the key"}
+    told = [c.model_copy(update={**why, "does": does[c.name]}) if c.name in does else c for c in survey.columns]
+    if not learned(told):
+        raise DataError(
+            f"{link.child!r} has no column that can be learned.",
+            f"Besides what refers to {link.parent!r} it has only names, numbers that count, or one value.",
+            f"Train on {link.parent!r} alone.",
+        )
+    return frame, replace(survey, columns=tuple(told))
+
+
+def _as_text(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return a frame whose keys are not categoricals: new keys are not among their categories."""
+    texts = {key: frame[key].astype("str") for key in keys if isinstance(frame[key].dtype, pd.CategoricalDtype)}
+    return frame.assign(**texts)
 
 
 def _survey(table: NamedTable, frame: Any, asked: Sequence[Column]) -> TableSurvey:
     return survey_table(table.source_of(frame), [column for column in asked if column.name in frame.columns])
 
 
-def _relation(
-    upper: NamedTable, lower: NamedTable, link: Link, parent: TableSurvey, child: TableSurvey, order: str | None
-) -> Relation:
-    does = {"kind": "identifier", "does": f"the {link.key} of its row of {link.parent}", "why": "it refers to the key"}
-    columns = tuple(c.model_copy(update=does) if c.name == link.reference else c for c in child.columns)
-    return Relation.of(
-        (
-            LinkedTable(name=upper.name, ending=upper.ending, columns=parent.columns, primary_key=link.key),
-            LinkedTable(
-                name=lower.name,
-                ending=lower.ending,
-                columns=columns,
-                parent=upper.name,
-                foreign_key=link.reference,
-                order=order,
-            ),
-        )
-    )
+def _order(frame: pd.DataFrame, columns: Sequence[Column], owner: NDArray[np.int64]) -> str | None:
+    """Return the column in whose order siblings stand: the first with a date, or a number that never falls in the file.
+
+    Args: owner (M,) the parent's row of each child.
+    """
+    full = [column for column in columns if column.is_number and not column.missing]
+    dates = [column.name for column in full if column.kind == "datetime"]
+    if dates:
+        return dates[0]
+    rows = np.argsort(owner, kind="stable")
+    siblings = owner[rows][1:] == owner[rows][:-1]
+    plain = to_plain(frame, columns)
+    for column in full:
+        steps = np.diff(plain[column.name][rows])[siblings]
+        if len(steps) >= FEWEST_STEPS and (steps >= 0).all() and (steps > 0).mean() > 0.5:
+            return column.name
+    return None
 
 
-def _why(link: Link, relation: Relation) -> str:
-    order = f"{relation.child.order} gives their order" if relation.child.order else "their order is that of the file"
-    return f"{link.why}; {order}" if link.why else order
+def families_of(relation: Relation, frames: Mapping[str, pd.DataFrame], owner: NDArray[np.int64]) -> Families:
+    """Return the families of two tables, by name, siblings in their order.
 
-
-def _named(plain: Plain, table: str) -> dict[str, NDArray[Any]]:
-    return {f"{table}.{name}": values for name, values in plain.items()}
+    Args: owner (M,) the row of each child's parent.
+    """
+    counts = np.bincount(owner, minlength=len(frames[relation.parent.name])).astype(np.float64)
+    plain = [
+        {f"{name}.{column}": values for column, values in to_plain(frames[name], columns).items()}
+        for name, columns in relation.written.items()
+    ]
+    children = {column.name: plain[1][column.name] for column in relation.children}
+    when = children[relation.order] if relation.order else np.zeros(len(owner))
+    rows = np.lexsort((np.arange(len(owner)), when, owner))
+    parents = {**plain[0], relation.count: counts}
+    return Families(parents, relation.with_context(parents, take(children, rows), owner[rows]), owner[rows])
 
 
 # ---- rules of two tables --------------------------------------------------------------------------------------------
@@ -307,43 +333,32 @@ def open_tables(inspected: InspectedTables, settings: RowSettings, seed: int, de
     siblings = [Ordered(previous(relation.order), relation.order)] if relation.order else []
     child_rules = [*siblings, *inspected.child_rules]
     child_columns = (*relation.context, *relation.children)
-    parents = _fit(relation.parents, list(inspected.parent_rules), families.parents, held_out, settings, seed)
-    children = _fit(child_columns, child_rules, families.children, held_out[families.owner], settings, seed)
-    parent_codes, child_codes = parents.encode(families.parents), children.encode(families.children)
-    context = context_units(relation, children)
-    given = np.broadcast_to(np.arange(len(children.units)) < context, child_codes.shape).astype(np.uint8)
-    masks = {"train": (~held_out, ~held_out[families.owner]), "held_out": (held_out, held_out[families.owner])}
-    feeds = {
-        part: (
-            TensorFeed(device, x=_tensor(parent_codes[rows])),
-            TensorFeed(device, x=_tensor(child_codes[own]), given=torch.from_numpy(given[own])),
-        )
-        for part, (rows, own) in masks.items()
-    }
-    train, unseen = families.chosen(~held_out), families.chosen(held_out)
-    table = Table(
-        codec=TableCodec((), (), (*parents.units, *children.units), {}),
-        train=_both(*feeds["train"], device, even=True),
-        held_out=_both(*feeds["held_out"], device, even=False),
-        train_rows=train.children,
-        held_out_rows=unseen.children,
-        sha256=inspected.sha256,
-        passport={
-            **inspected.passport,
-            "train": len(train),
-            "held_out": len(unseen),
-            "rules": [words for words, _ in inspected.rules],
-        },
+    owned, mine = held_out[families.owner], list(inspected.parent_rules)
+    parents, of_parents = _fit(relation.parents, mine, families.parents, held_out, settings, seed)
+    children, of_children = _fit(child_columns, child_rules, families.children, owned, settings, seed)
+    codes = (
+        _tensor(of_parents.encode(parents, families.parents)),
+        _tensor(of_children.encode(children, families.children)),
     )
+    held, theirs = torch.from_numpy(held_out), torch.from_numpy(owned)
+    rows = max(int((~held).sum()), int((~theirs).sum()))
+    train = {"parents": _padded(codes[0][~held], rows), "x": _padded(codes[1][~theirs], rows)}
+    families_of = families.chosen(~held_out), families.chosen(held_out)
     return OpenTables(
         relation=relation,
         parents=parents,
         children=children,
-        table=table,
-        parent_feeds=(feeds["train"][0], feeds["held_out"][0]),
-        child_feeds=(feeds["train"][1], feeds["held_out"][1]),
-        train=train,
-        held_out=unseen,
+        feed=TensorFeed(device, **train),
+        held_out_codes={"parents": codes[0][held].to(device), "x": codes[1][theirs].to(device)},
+        train=families_of[0],
+        held_out=families_of[1],
+        passport={
+            **inspected.passport,
+            "train": len(families_of[0]),
+            "held_out": len(families_of[1]),
+            "rules": [words for words, _ in inspected.rules],
+        },
+        protection=_protection(relation, of_parents, of_children),
     )
 
 
@@ -354,25 +369,24 @@ def _fit(
     held_out: NDArray[np.bool_],
     settings: RowSettings,
     seed: int,
-) -> TableCodec:
+) -> tuple[TableCodec, Protection]:
     agreed = combined(rules, columns)
-    counts = count_values([(0, rows)], held_out, unit_columns(columns, agreed), columns)
+    units = [names for names in unit_columns(columns, agreed) if names not in joint_of(agreed)]
+    counts = count_values([(0, rows)], held_out, units, columns)
     sample = _sample(take(rows, np.flatnonzero(~held_out)), FITTED_ROWS)
     return fit_codec(columns, agreed, sample, counts, settings, seed)
+
+
+def _protection(relation: Relation, parents: Protection, children: Protection) -> Protection:
+    """Return what is kept back of both tables: a child's context is its parent's and its sibling's."""
+    context = {column.name for column in relation.context}
+    own = [each for each in children.kept if not context >= set(each.columns)]
+    return Protection(kept=(*parents.kept, *own))
 
 
 def _tensor(codes: NDArray[np.int32]) -> torch.Tensor:
     return torch.from_numpy(codes.astype(np.int16))
 
 
-def _both(parents: TensorFeed, children: TensorFeed, device: str, *, even: bool) -> TensorFeed:
-    """Return both tables as one of codes. Args: even repeats the smaller one until it is about a third of the rows."""
-    rows, own, given = parents.tensors["x"], children.tensors["x"], children.tensors["given"]
-    sizes = len(rows), len(own)
-    times = [max(1, round(max(sizes) / (2 * size))) if even and size else 1 for size in sizes]
-    rows, own, given = rows.repeat(times[0], 1), own.repeat(times[1], 1), given.repeat(times[1], 1)
-    x = torch.full((len(rows) + len(own), rows.shape[1] + own.shape[1]), -1, dtype=torch.int16, device=device)
-    told = torch.ones(x.shape, dtype=torch.uint8, device=device)
-    x[: len(rows), : rows.shape[1]], x[len(rows) :, rows.shape[1] :] = rows, own
-    told[: len(rows), : rows.shape[1]], told[len(rows) :, rows.shape[1] :] = 0, given
-    return TensorFeed(device, x=x, given=told)
+def _padded(codes: torch.Tensor, rows: int) -> torch.Tensor:
+    return torch.nn.functional.pad(codes, (0, 0, 0, rows - len(codes)), value=-1)

@@ -26,7 +26,10 @@ MOST_TRAIN = 200_000  # training rows among which exact copies are searched
 MOST_DETECTED = 5_000  # rows of each kind that are compared
 MOST_GROUPS = 10  # of rows, each as many as are held out
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
+# Of scikit-learn's 100 trees of 31 leaves at rate 0.1, a seventh of the time learns more of 5,000 rows (docs/log.md).
+QUICK: dict[str, Any] = {"learning_rate": 0.2, "max_iter": 40, "max_leaf_nodes": 15}
 MOST_TARGETS = 8
+MOST_FEATURES = 100  # that a split of a tree chooses among: of more columns some by chance
 MOST_CLASSES, MOST_OTHER_CLASSES = 10, 4  # of the label and of other columns; the rarer ones count as one
 FEW_VALUES = 10  # an integer of so many values is predicted as classes
 MOST_OTHER_ROWS = 5_000  # that a tree learns from for a column that is not the label
@@ -38,7 +41,7 @@ Floats = NDArray[np.float64]
 
 
 def fit_tree(x: Floats, y: NDArray[Any], categorical: list[bool], *, classes: bool) -> Any:
-    """Fit a boosted tree with scikit-learn's settings.
+    """Fit fewer, smaller boosted trees than by scikit-learn's settings.
 
     Args: y (N,) classes of at least two kinds, or numbers without missing ones; categorical which columns of x (N, F)
         are codes.
@@ -46,7 +49,9 @@ def fit_tree(x: Floats, y: NDArray[Any], categorical: list[bool], *, classes: bo
     model = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     leaf = min(LEAF, max(1, len(y) // 20))
     x = np.where(np.isnan(x).all(axis=0), 0.0, x)  # scikit-learn bins no column that is wholly missing
-    return model(random_state=0, categorical_features=categorical, min_samples_leaf=leaf).fit(x, y)
+    features = min(1.0, MOST_FEATURES / max(1, x.shape[1]))
+    settings = {"categorical_features": categorical, "min_samples_leaf": leaf, "max_features": features, **QUICK}
+    return model(random_state=0, **settings).fit(x, y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +91,12 @@ def find_targets(coding: Coding, train: Plain, held_out: Plain, label: str | Non
     found: list[Target] = []
     if len(coding.columns) < 2:
         return found
+    sides = Sides.of(coding, train, held_out)
     for column in [*first, *rest]:
         if len(found) == MOST_TARGETS:
             break
         most = (MOST_ROWS, MOST_CLASSES) if column.name == label else (MOST_OTHER_ROWS, MOST_OTHER_CLASSES)
-        target = _target(coding, column, train, held_out, most)
+        target = _target(sides, column, most)
         if target is not None and estimate(target.skill(target.real)).low > CLEAR:
             found.append(target)
     return found
@@ -107,36 +113,53 @@ def utility(coding: Coding, targets: Sequence[Target], rows: Plain, held_out: Pl
 
     A skill below 0 counts as 0, so that one bad column does not outweigh all others.
     """
-    scores = {target.name: _scores(coding, target, rows, held_out) for target in targets}
+    sides = Sides.of(coding, rows, held_out) if targets else None
+    scores = {target.name: _scores(sides, target) for target in targets if sides is not None}
     skills = [(target.skill(scores[target.name]), target.skill(target.real)) for target in targets]
     kept = [np.maximum(mine, 0) / np.maximum(real, 1e-6) for mine, real in skills]
     told = {name: estimate(values) for name, values in scores.items()}
     return Utility(estimate(np.mean(kept, axis=0)) if kept else None, told)
 
 
-def _target(coding: Coding, column: Column, train: Plain, held_out: Plain, most: tuple[int, int]) -> Target | None:
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Rows that trees learn from, and those that they are tested on, with the features of both."""
+
+    coding: Coding
+    rows: Plain
+    held_out: Plain
+    learn: Floats  # (N, F)
+    test: Floats  # (H, F)
+
+    @classmethod
+    def of(cls, coding: Coding, rows: Plain, held_out: Plain) -> Sides:
+        return cls(coding, rows, held_out, coding.features(rows), coding.features(held_out))
+
+
+def _target(sides: Sides, column: Column, most: tuple[int, int]) -> Target | None:
     """Return a target; None if there are too few values or classes. Args: most rows to learn from, and classes."""
-    (rows, kinds), values, classes = most, held_out[column.name], None
+    (rows, kinds), values, classes = most, sides.held_out[column.name], None
     there = ~pd.isna(values)
     if column.is_number and not 0 < column.distinct <= FEW_VALUES:
         truth: NDArray[np.generic] = values[there]
         varied = len(truth) > 0 and bool((truth != truth[0]).any())
     else:
-        classes = by_frequency(_texts(train[column.name]))[:kinds]
+        classes = by_frequency(_texts(sides.rows[column.name]))[:kinds]
         truth = _codes(classes, values[there])
         varied = len(np.unique(truth)) > 1
     if there.sum() < FEWEST_ROWS or not varied:
         return None
     target = Target(column.name, classes, rows, truth, there, np.zeros(BLOCKS + 1))
-    return replace(target, real=_scores(coding, target, train, held_out))
+    return replace(target, real=_scores(sides, target))
 
 
-def _scores(coding: Coding, target: Target, rows: Plain, held_out: Plain) -> Floats:
+def _scores(sides: Sides, target: Target) -> Floats:
     """Return scores (BLOCKS + 1,): on all held-out rows, then without each block; chance if nothing can be learned."""
-    values = rows[target.name]
+    values = sides.rows[target.name]
     use = np.flatnonzero(~pd.isna(values))[: target.rows]
-    learn, test = coding.features(take(rows, use), target.name), coding.features(held_out, target.name)[target.there]
-    categorical = coding.categorical(target.name)
+    others = [place for place, column in enumerate(sides.coding.columns) if column.name != target.name]
+    learn, test = sides.learn[use][:, others], sides.test[target.there][:, others]
+    categorical = sides.coding.categorical(target.name)
     every = np.arange(target.there.sum())
     kept = [every, *[every[every % BLOCKS != block] for block in range(BLOCKS)]]
     if target.classes is None:
@@ -215,8 +238,8 @@ class Real:
         found = next((target for target in self.targets if target.name == self.label), None)
         column = next((column for column in self.coding.columns if column.name == self.label), None)
         if found is None and column is not None and len(self.coding.columns) > 1:
-            train = take(self.train, slice(0, MOST_ROWS))
-            found = _target(self.coding, column, train, self.held_out, (MOST_ROWS, MOST_CLASSES))
+            sides = Sides.of(self.coding, take(self.train, slice(0, MOST_ROWS)), self.held_out)
+            found = _target(sides, column, (MOST_ROWS, MOST_CLASSES))
         return estimate(found.skill(found.real)) if found is not None else None
 
     def score(self, rows: Plain, purpose: str) -> Score:

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
+from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.reading.arrays import row_count, take
 from ganforge.measures.distances import kind_scores
@@ -41,6 +42,7 @@ MISSING = 0  # the code of a missing value, in every column
 BLOCKS = 10  # of the jackknife
 RELATED_NUMBERS, RELATED = 0.4, 0.3  # |correlation| and Cramer's V from which on a pair counts, as in SDMetrics
 MOST_PAIR_VALUES = 100  # of a category that are distinguished in a pair of columns
+MOST_COUNTED_PAIRS = 2_000  # of columns that are not both numbers: of more some by chance
 MOST_QUICK = 5_000  # rows of each side
 FEWEST_VARIED = 10  # rows of each side, from which on neighbours are meaningful
 MOST_VARIED = 1_000  # rows of each side whose neighbours are searched
@@ -190,32 +192,37 @@ def compare_pairs(
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Return scores (blocks + 1, C, C), and which pairs count (C, C): the related ones, or all if none is related.
 
+    Of very many columns not all pairs are compared: the scores of the others are NaN, and they do not count.
+
     Args: least the correlation of two numbers, and Cramer's V of other pairs, from which on they are related.
     """
     scores = np.full((blocks + 1, len(names), len(names)), np.nan)
     related = np.zeros((len(names), len(names)), bool)
-    numbers = [i for i, name in enumerate(names) if name in real.numbers]
+    is_number = [name in real.numbers for name in names]
+    numbers = list(np.flatnonzero(is_number))
     if len(numbers) > 1:
         both = []
         centre, scale = _scale(np.stack([real.numbers[names[i]] for i in numbers], axis=1))
         for side in (real, fake):
             given = np.stack([side.numbers[names[i]] for i in numbers], axis=1)
             both.append(correlations((given - centre) / scale, blocks))
-        scores[np.ix_(range(blocks + 1), numbers, numbers)] = 1 - np.abs(both[0] - both[1]) / 2
+        scores[:, np.array(numbers)[:, None], numbers] = 1 - np.abs(both[0] - both[1]) / 2
         scores[:, numbers, numbers] = np.nan
         related[np.ix_(numbers, numbers)] = np.abs(both[0][0]) >= least[0]
     mine, theirs = ([np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names] for side in (real, fake))
     sizes = [min(real.sizes[name], MOST_PAIR_VALUES + 2) for name in names]
-    for i, j in combinations(range(len(names)), 2):
-        if names[i] in real.numbers and names[j] in real.numbers:
-            continue
+    counted = [pair for pair in combinations(range(len(names)), 2) if not all(is_number[i] for i in pair)]
+    if len(counted) > MOST_COUNTED_PAIRS:
+        chosen = np.random.default_rng(seed_for(0, "metrics/tables/pairs")).permutation(len(counted))
+        counted = [counted[place] for place in np.sort(chosen[:MOST_COUNTED_PAIRS])]
+    for i, j in counted:
         size = sizes[i] * sizes[j]
         cells = block_shares(mine[i] * sizes[j] + mine[j], size, blocks)
         fake_cells = block_shares(theirs[i] * sizes[j] + theirs[j], size, blocks)
         scores[:, i, j] = scores[:, j, i] = 1 - np.abs(cells - fake_cells).sum(axis=1) / 2
         related[i, j] = related[j, i] = cramers_v(cells[0].reshape(sizes[i], sizes[j]), real.count) >= least[1]
     np.fill_diagonal(related, False)
-    return scores, related if related.any() else ~np.eye(len(names), dtype=bool)
+    return scores, related if related.any() else ~np.isnan(scores[0])
 
 
 def _scale(columns: Floats) -> tuple[Floats, Floats]:

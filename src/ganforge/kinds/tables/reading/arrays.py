@@ -24,6 +24,7 @@ from ganforge.kinds.tables.reading.number_units import read_column, write_column
 from ganforge.kinds.tables.reading.numeric_dates import FORMS, moments_from, numbers_from
 from ganforge.kinds.tables.reading.time_format import parse_times, time_form, write_times
 
+AT_ONCE = 8_192  # rows that are computed in one pass
 MOST_CATEGORIES = 1_000  # of a pandas categorical that are remembered in Column.format
 OBJECTS = "object["  # before the dtype of a column that pandas holds as Python's objects: object[date32[day][pyarrow]]
 PERIODS = "period["  # before the frequency of a column of periods, which are held as the moments of their beginning

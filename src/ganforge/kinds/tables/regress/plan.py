@@ -11,10 +11,9 @@ from ganforge.contracts import Game, Task, Tell
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.tables.regress.model import REGRESSORS, build_game, build_regressor
 from ganforge.kinds.tables.regress.numeric import NumericTable, with_ones
-from ganforge.networks import refuse_unbuildable
 from ganforge.planning.compute import WHOLE, measure_rate
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_optimiser
+from ganforge.planning.game import choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Average, Compute, Data, Length, Network, Optimiser, Recipe, Records, Request
 
 WHOLE_TABLE = 10_000  # rows up to which every step shows all of them, as the textbook's sum does

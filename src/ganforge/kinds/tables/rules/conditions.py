@@ -267,7 +267,7 @@ def _refuse_unseen(condition: Condition, clause: Clause, column: Column) -> Cond
     if (condition & seen_in(column)).nothing:
         raise InputError(
             f"The condition {clause.said!r} cannot be met.",
-            f"In training {column.name!r} went from {seen_range(column)}.",
+            f"{column.name!r} is drawn from {seen_range(column)}.",
             "Ask for values within that range.",
         )
     return condition
@@ -289,7 +289,9 @@ def _word(value: Typed, clause: Clause, column: Column, known: Sequence[str]) ->
     else:
         do = _near(value.text, known)
     raise InputError(
-        f"The condition {clause.said!r} cannot be met.", f"In training {column.name!r} is never {value.text!r}.", do
+        f"The condition {clause.said!r} cannot be met.",
+        f"In training {column.name!r} is never {value.text!r}, or in fewer rows than rows.rare.",
+        do,
     )
 
 

@@ -1,12 +1,11 @@
 """Rules that hold in every training row and are worth keeping: found, not asked for.
 
 Only rules that hardly hold by chance are named: an order of datetimes, or of numbers with such names; a category that
-determines another one, unlike independent columns; identifiers that never occur twice.
+determines another one, unlike independent columns; coordinates; identifiers that never occur twice.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.rules.checks import on_one_scale
+from ganforge.kinds.tables.rules.coordinates import find_coordinates, words_of
 from ganforge.kinds.tables.rules.relations import find_relations, listed
 from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique
 
@@ -23,7 +23,8 @@ FEWEST_ROWS = 100  # with both values, for a rule to be found at all
 FEWEST_EACH = 5  # rows for each value that decides another column, on average: where there are fewer, rows that are
 # once more in the table do not count
 MOST_DECIDING = 50_000  # values
-MOST_WHOLE_NUMBERS = 1_000  # values of an integer column that decides
+MOST_WHOLE_NUMBERS = 5_000  # values of an integer column that decides, such as the number of a student
+FIRST_LOOK = 1_000  # rows on which most columns show that they are not decided
 BY_CHANCE = -30.0  # natural logarithm of the probability that independent columns would look so
 LOW_WORDS = {  # words for a lower number -> for the upper one
     "min": "max", "minimum": "maximum", "low": "high", "lower": "upper", "lowest": "highest", "from": "to",
@@ -43,14 +44,18 @@ def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]
     Args: plain the training rows, or many of them, (N,) each.
     """
     orders = list(_orders(plain, columns))
-    relations = find_relations(
-        plain, columns, frozenset(name for rule, _ in orders for name in (rule.lower, rule.upper))
-    )
+    ordered = frozenset(name for rule, _ in orders for name in (rule.lower, rule.upper))
+    joint = find_coordinates(plain, columns)
+    placed = {name for rule, _ in joint for name in rule.columns}
+    relations = [
+        (rule, why) for rule, why in find_relations(plain, columns, ordered) if rule.exact or rule.target not in placed
+    ]
     computed = {rule.target for rule, _ in relations}
     deciding = list(_deciding(plain, [column for column in columns if column.name not in computed]))
     fixed = {name for rule, _ in deciding for name in rule.columns}
     orders = [(rule, why) for rule, why in orders if not {rule.lower, rule.upper} & fixed]
-    return [*orders, *relations, *deciding, *_identifiers(plain, columns)]
+    joint = [(rule, why) for rule, why in joint if not {*rule.columns} & (computed | fixed | ordered)]
+    return [*orders, *relations, *deciding, *joint, *_identifiers(plain, columns)]
 
 
 def find_large_keys(plain: Plain, columns: Sequence[Column]) -> list[str]:
@@ -101,14 +106,9 @@ def _comparable(lower: Column, upper: Column) -> bool:
         return (lower.zone is None) == (upper.zone is None)
     if lower.kind not in ("integer", "decimal") or upper.kind not in ("integer", "decimal"):
         return False
-    low, high = _words_of(lower.name), _words_of(upper.name)
+    low, high = words_of(lower.name), words_of(upper.name)
     changed = [(a, b) for a, b in zip(low, high, strict=False) if a != b]
     return len(low) == len(high) and len(changed) == 1 and LOW_WORDS.get(changed[0][0]) == changed[0][1]
-
-
-def _words_of(name: str) -> list[str]:
-    """Split a name: `StartAge`, `start_age` and `start age` are all [start, age]."""
-    return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
 
 def _rows_in_order(plain: Plain, lower: str, upper: str, columns: Mapping[str, Column]) -> int:
@@ -135,6 +135,7 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
     codes = {name: code for name, code in codes.items() if 2 <= counts[name] <= MOST_DECIDING}
     repeated = pd.DataFrame(codes).duplicated().to_numpy() if codes else np.zeros(0, dtype=bool)
     decided: dict[str, list[str]] = {}
+    heads = np.stack([code[:FIRST_LOOK] for code in codes.values()]) if codes else np.zeros((0, 0), np.int64)
     for column in columns:
         deciding, whole = column.name, column.kind == "integer" and column.distinct <= MOST_WHOLE_NUMBERS
         if deciding not in codes or not (whole or column.kind in ("category", "boolean")):
@@ -145,7 +146,8 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
         code = np.where(there, codes[deciding], -1)
         if there.sum() >= FEWEST_ROWS + (counts[deciding] if there.sum() < FEWEST_EACH * counts[deciding] else 0):
             first = np.flatnonzero(there & ~pd.Series(code).duplicated())
-            others = [name for name in codes if name != deciding]
+            may = dict(zip(codes, _may_be_decided(code[:FIRST_LOOK], heads), strict=True))
+            others = [name for name in codes if name != deciding and may[name]]
             decided[deciding] = [name for name in others if _decides(code, first, codes[name], counts[name])]
     # The columns that decide most come first, so that a chain hangs on its beginning: zip -> city, zip -> country.
     order = sorted(decided, key=lambda name: (-len(decided[name]), counts[name]))
@@ -167,6 +169,15 @@ def _codes(values: NDArray[np.generic]) -> Codes:
     return np.asarray(pd.factorize(values)[0], np.int64)
 
 
+def _may_be_decided(deciding: Codes, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which other columns (C, N) have one value, or none, for each value (N,) that decides."""
+    there = np.flatnonzero(deciding >= 0)
+    _, first, group = np.unique(deciding[there], return_index=True, return_inverse=True)
+    own, expected = others[:, there], others[:, there[first[group]]]
+    found: NDArray[np.bool_] = ((own == expected) | (own < 0) | (expected < 0)).all(axis=1)
+    return found
+
+
 def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:
     one = np.full(int(deciding.max()) + 1, -1)  # for each value that decides, the other one in its first row
     one[deciding[first]] = other[first]
@@ -175,7 +186,7 @@ def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_coun
         # a value that is missing here and there is decided by where it is not
         there &= other >= 0
         one[deciding[there][::-1]] = other[there][::-1]
-    if not there.any() or (one[deciding[there][:1000]] != other[there][:1000]).any():  # most pairs end here
+    if not there.any():
         return False
     if (one[deciding[there]] != other[there]).any():
         return False
