@@ -73,10 +73,10 @@ def compare_tables(
         unseen = _rows(sources[1], columns, MOST_HELD_OUT)
     found = evaluate_table(train, unseen, samples, columns, label=label, seed=seed)
     write_figures(run, found.facts, train, samples, columns)
-    names = {column.name for column in columns}
-    rules = [rule for rule in inspected.kept if set(rule_columns(rule)) <= names]
+    common = {column.name for column in columns}
+    rules = [rule for rule in inspected.kept if set(rule_columns(rule)) <= common]
     counts = broken(rules, samples, train, columns)
-    pairs = [pair for pair in joint_of(inspected.kept) if names >= set(pair)]
+    pairs = [pair for pair in joint_of(inspected.kept) if common >= set(pair)]
     told = _described(found, sources[0].name, counts, left_out, len(next(iter(samples.values()))), held_out is not None)
     return with_places(told, run, train, unseen, samples, columns, pairs)
 
