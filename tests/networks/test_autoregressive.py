@@ -103,7 +103,8 @@ def test_under_conditions_rows_follow_the_conditional_distribution_of_whole_rows
         assert rows.shape == (2, 500, len(SIZES)) and allowed[rows[:, :, 2]].all()
         return float((shares_of(rows.flatten(0, 1)) - exact).abs().sum() / 2)
 
-    assert off(1) > 0.5 > 1.2 * off(8) and off(300) < 0.2
+    first = off(1)
+    assert first > 0.35 and first > 1.2 * off(8) and off(300) < 0.2
 
 
 def test_pairs_that_are_kept_apart_are_never_drawn(generator: AutoregressiveGenerator) -> None:

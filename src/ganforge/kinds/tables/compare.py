@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -73,10 +74,10 @@ def compare_tables(
         unseen = _rows(sources[1], columns, MOST_HELD_OUT)
     found = evaluate_table(train, unseen, samples, columns, label=label, seed=seed)
     write_figures(run, found.facts, train, samples, columns)
-    common = {column.name for column in columns}
-    rules = [rule for rule in inspected.kept if set(rule_columns(rule)) <= common]
+    both = {column.name for column in columns}
+    rules = [rule for rule in inspected.kept if set(rule_columns(rule)) <= both]
     counts = broken(rules, samples, train, columns)
-    pairs = [pair for pair in joint_of(inspected.kept) if common >= set(pair)]
+    pairs = [pair for pair in joint_of(inspected.kept) if both >= set(pair)]
     told = _described(found, sources[0].name, counts, left_out, len(next(iter(samples.values()))), held_out is not None)
     return with_places(told, run, train, unseen, samples, columns, pairs)
 
@@ -127,7 +128,7 @@ def _described(
         found = replace(found, judge=SPLIT, floor=FLOOR)
     blocks = [*table_blocks(facts)]
     if counts:
-        listed = tuple((rule, f"{count:,}") for rule, count in counts.items())
+        listed = tuple((shorten(rule, 120, placeholder=" ..."), f"{count:,}") for rule, count in counts.items())
         lead = f"Rules that every real row keeps, and how many of {rows:,} rows break them."
         blocks.append(Block("Rules", lead, (Rows(("Rule", "Rows that break it"), listed, numeric=(1,)),)))
     if left_out["real"] or left_out["made"]:

@@ -64,6 +64,7 @@ class TableCodec:
     rules: tuple[Rule, ...]
     units: tuple[Unit, ...]
     constants: Mapping[str, Any]  # name -> the value of every row
+    rare: int = 0  # training rows of a value that is drawn as it is: rarer ones are kept back (protection.py)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -247,7 +248,7 @@ def codec_content(codec: TableCodec) -> tuple[dict[str, Any], Arrays]:
         "constants": dict(codec.constants),
         "units": units,
     }
-    return content, arrays
+    return content | ({"rare": codec.rare} if codec.rare else {}), arrays
 
 
 def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TableCodec:
@@ -258,7 +259,7 @@ def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
         units = tuple(_unit(unit, f"unit{place}", arrays, computed) for place, unit in enumerate(content["units"]))
         days = [pair for unit in units if isinstance(unit, GapUnit) for pair in unit.by_day]
         rules = parse_rules(content["rules"], columns, days)
-        codec = TableCodec(columns, rules, units, dict(content["constants"]))
+        codec = TableCodec(columns, rules, units, dict(content["constants"]), content.get("rare", 0))
         _check_parts(codec)
         return codec
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError) as error:
@@ -274,6 +275,8 @@ def _check_parts(codec: TableCodec) -> None:
         raise ValueError(f"its units do not stand for the columns {', '.join(map('+'.join, expected))}")
     if set(codec.constants) != {name for name, kind in kinds.items() if kind == "constant"}:
         raise ValueError("its constants are not those of its columns")
+    if not isinstance(codec.rare, int):
+        raise ValueError(f"its values have {codec.rare!r} rows")
     if not all(value is None or isinstance(value, str | int | float) for value in codec.constants.values()):
         raise ValueError("its constants are not numbers or texts")
     for column in codec.columns:

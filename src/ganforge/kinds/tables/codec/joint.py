@@ -245,7 +245,8 @@ def _drawn(weights: NDArray[np.floating[Any]], random: np.random.Generator) -> N
     """Draw a place (N,) in proportion to weights (N, K)."""
     rising = np.cumsum(weights, axis=1)
     aim = random.random((len(weights), 1)) * rising[:, -1:]
-    return np.asarray(np.minimum((rising <= aim).sum(axis=1), weights.shape[1] - 1))
+    places: NDArray[np.int64] = np.minimum((rising <= aim).sum(axis=1), weights.shape[1] - 1)
+    return places
 
 
 def fit_joint(columns: tuple[Column, Column], plain: Plain, spans: int, rare: int, seed: int) -> JointUnit:

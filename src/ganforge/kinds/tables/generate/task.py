@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ganforge.kinds.tables.impute import Impute
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
+PICTURES = 6  # of a run that learns alone, about
 ALONE = Page(
     nouns="rows",
     judged="generated rows",
@@ -112,9 +113,10 @@ class GenerateRows(Task):
         """Draw the columns, and measure the similarity of columns and pairs to those of held-out rows."""
         samples = job.model(product).draw(job.recipe.records.need("look_samples"), seed=1)
         columns = job.table.codec.columns
-        drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
-        write_whole(run.sample_grid(examples), drawn)
-        job.tell("sampled", path=str(run.sample_grid(examples)))
+        if not isinstance(product, AutoregressiveGenerator) or to_draw(run, examples, job.recipe.length.examples):
+            drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
+            write_whole(run.sample_grid(examples), drawn)
+            job.tell("sampled", path=str(run.sample_grid(examples)))
         quality = quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
         if isinstance(product, AutoregressiveGenerator):
             layout = RowLayout(job.table.codec.sizes, job.recipe.compute.device)
@@ -148,6 +150,13 @@ class GenerateRows(Task):
             facts={**found.facts, "first_rows": first_rows, "rules": rules},
             blocks=(first_rows_block(first_rows), *found.blocks),
         )
+
+
+def to_draw(run: Run, examples: int, length: int) -> bool:
+    """Return whether this look at a generator that learns alone is drawn: a picture takes longer than all the rest."""
+    drawn = [int(path.stem) for path in run.samples.glob("*.png")]
+    last = max((at for at in drawn if at < examples), default=None)
+    return last is None or examples >= length or examples - last >= length / PICTURES
 
 
 def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:

@@ -80,7 +80,8 @@ def _scores(
 def _points(plain: Plain, pair: Pair) -> Floats:
     """Return at most COMPARED points (N, 2) without missing parts."""
     points = np.stack([plain[name] for name in pair], axis=1)
-    return np.asarray(points[~np.isnan(points).any(axis=1)][:COMPARED])
+    there: Floats = points[~np.isnan(points).any(axis=1)][:COMPARED]
+    return there
 
 
 def _sentence(pair: Pair, mine: Estimate, real: Estimate, copula: Estimate) -> str:

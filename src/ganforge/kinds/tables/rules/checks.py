@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,8 @@ def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], 
             again = " for the second time" if isinstance(rule, Unique) else ""
             more = f" Of the rows read so far {len(rows):,} do." if len(rows) > 1 else ""
             raise DataError(
-                f"Row {first_row + rows[0]:,} breaks the rule {rule_in_words(rule, columns)!r}: {values}{again}.{more}",
+                f"Row {first_row + rows[0]:,} breaks the rule "
+                f"{shorten(rule_in_words(rule, columns), 120, placeholder=' ...')!r}: {values}{again}.{more}",
                 "Generated rows keep a rule with certainty only where all training rows do.",
                 "Correct the data, or leave this rule out of the plan.",
             )

@@ -102,7 +102,7 @@ def _orders(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Ordered, 
 
 def _comparable(lower: Column, upper: Column) -> bool:
     """Return whether an order of the two is unlikely to be a coincidence: datetimes, or numbers with such names."""
-    if lower.kind == upper.kind == "datetime":
+    if lower.kind == upper.kind and lower.kind in ("datetime", "time"):
         return (lower.zone is None) == (upper.zone is None)
     if lower.kind not in ("integer", "decimal") or upper.kind not in ("integer", "decimal"):
         return False
@@ -170,17 +170,24 @@ def _codes(values: NDArray[np.generic]) -> Codes:
 
 
 def _may_be_decided(deciding: Codes, others: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which other columns (C, N) have one value for each value (N,) that decides, where there is one."""
+    """Return which other columns (C, N) have one value, or none, for each value (N,) that decides."""
     there = np.flatnonzero(deciding >= 0)
     _, first, group = np.unique(deciding[there], return_index=True, return_inverse=True)
-    found: NDArray[np.bool_] = (others[:, there] == others[:, there[first[group]]]).all(axis=1)
+    own, expected = others[:, there], others[:, there[first[group]]]
+    found: NDArray[np.bool_] = ((own == expected) | (own < 0) | (expected < 0)).all(axis=1)
     return found
 
 
 def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:
-    there = deciding >= 0
     one = np.full(int(deciding.max()) + 1, -1)  # for each value that decides, the other one in its first row
     one[deciding[first]] = other[first]
+    there = deciding >= 0
+    if (other[there] < 0).any() and (one[deciding[there]] != other[there]).any():
+        # a value that is missing here and there is decided by where it is not
+        there &= other >= 0
+        one[deciding[there][::-1]] = other[there][::-1]
+    if not there.any():
+        return False
     if (one[deciding[there]] != other[there]).any():
         return False
     return (

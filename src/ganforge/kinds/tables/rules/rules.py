@@ -291,8 +291,9 @@ def _refuse_decided_twice(merged: Iterable[Rule], fixed: Collection[str], column
     computed = [rule for rule in merged if isinstance(rule, Computed)]
     taken = {*fixed, *(rule.column for rule in merged if isinstance(rule, Seen))}
     ordered = {name for rule in merged if isinstance(rule, Ordered) for name in (rule.lower, rule.upper)}
-    joint = [(rule, name) for rule in merged if isinstance(rule, Joint) for name in rule.columns]
-    deciding: list[tuple[Rule, str]] = [*joint, *((rule, rule.target) for rule in computed)]
+    joint = [rule for rule in merged if isinstance(rule, Joint)]
+    deciding: list[tuple[Joint | Computed, str]] = [(rule, name) for rule in joint for name in rule.columns]
+    deciding += [(rule, rule.target) for rule in computed]
     for rule, name in deciding:
         if name in taken or (isinstance(rule, Joint) and name in ordered):
             words = rule_in_words(rule, columns)
