@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image, ImageDraw
 
 from ganforge.errors import DataError
+from ganforge.kinds import recognise
 from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.picture_file import open_picture
 from ganforge.kinds.pictures.reading.decode import fit
@@ -103,7 +104,24 @@ def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, cache: Path, monk
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    assert survey(root).skipped == (("shut", "not readable: Permission denied"),)
+    assert dict(survey(root).skipped)["shut"] == "not readable: Permission denied"
+
+
+def test_a_folder_that_may_not_be_read_does_not_hide_what_the_others_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "data" / "open", 30)
+    (tmp_path / "data" / "a").mkdir()
+    listed = os.listdir
+
+    def listdir(path: str) -> list[str]:
+        if str(path).endswith("data/a"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    kind, claim = recognise(str(tmp_path / "data"))
+    assert kind.name == "pictures" and "open" in claim.why
 
 
 def test_a_link_to_a_run_is_left_out_as_a_run_is(tmp_path: Path, cache: Path) -> None:
