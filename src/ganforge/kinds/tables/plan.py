@@ -160,6 +160,7 @@ def choose_rows(draft: Draft, rules: Sequence[tuple[str, str]], count: int) -> R
             min(RARE, max(2, int(RARE_SHARE * count))),
             f"a value of fewer than {RARE} rows, or of {RARE_SHARE:.0%} of a small table, could tell of one person",
         ),
+        rare_classes=(True, "what few rows have in common, such as 18 frauds, has codes of its own and is counted"),
         **({} if imputes else {"whole": half}),
         referee=(0, "none: cells are filled with the best guess, not chosen among rows" if imputes else NO_REFEREE),
         candidates=(4, "a few are enough: eight gained nothing over four (docs/log.md)"),
