@@ -108,9 +108,9 @@ class LinkedModel:
     children: ChildModel
 
     def families(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Iterator[Families]:
-        """Yield `count` parents with their children, TOGETHER at a time; the first do not depend on `count`, but for other references.
+        """Yield `count` parents with their children, TOGETHER at a time.
 
-        Args: conditions on the parents.
+        The first do not depend on `count`, but for other references in them. Args: conditions on the parents.
         """
         whole, made = -(-count // TOGETHER) * TOGETHER, 0
         parents = self.parents.draw(whole, conditions=conditions, seed=seed)  # which `write` keeps in memory as well
