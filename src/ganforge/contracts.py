@@ -33,8 +33,8 @@ Batch: TypeAlias = "Mapping[str, Tensor]"
 """Named tensors that share their first dimension B: `x` (B, ...) always, `label` (B,) int64 where there are labels."""
 
 Plain: TypeAlias = "Mapping[str, NDArray[Any]]"
-"""A table as plain arrays (N,), one for each column by its name. Numbers are float64 with NaN for what is missing; so
-is a datetime, in units of its resolution since 1970; every other kind is object: text, None for what is missing."""
+"""A table as plain arrays (N,), one for each column by its name. Numbers are float64, NaN for what is missing; so is
+a datetime, in units of its resolution since 1970; every other kind is object: text, and None for what is missing."""
 
 BoundDiscriminator: TypeAlias = "Callable[[Tensor], Tensor]"
 """x (B, ...) or (2B, ...) -> score (B,) or (2B,), labels and augmentation already bound."""
