@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from textwrap import shorten
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from ganforge.kinds.tables.generate.plan import (
 )
 from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
+from ganforge.kinds.tables.rules.expressions import shown
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
 from ganforge.measures.intervals import of_share
@@ -98,16 +98,12 @@ def _rare(recipe: Recipe) -> tuple[Rows, ...]:
 def _rules(recipe: Recipe) -> Rows:
     rules, reasons = recipe.section(RowSettings).rules, recipe.reasons
     none = "No rules: none was found that is no accident. Ask for one with --rule."
-    found = [
-        (shorten(rule, SHOWN, placeholder=" ..."), reasons.get(f"rows.rules.{rule}", reasons.get("rows.rules", "")))
-        for rule in rules
-    ]
+    found = [(shown(rule), reasons.get(f"rows.rules.{rule}", reasons.get("rows.rules", ""))) for rule in rules]
     return Rows(("every row keeps", "why"), tuple(found), caption="" if rules else none)
 
 
 KEPT_BACK = "rows.rare."  # before a column's name: what becomes of its rare values, among the reasons of a recipe
 RARE, RARE_SHARE = 5, 0.01  # rows from which on a value is drawn as it is; at most so many of a small table
-SHOWN = 120  # letters of a rule that are shown; plan.json has all
 BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
 SPANS, ROWS_FOR_A_SPAN = 32, 30
 GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
