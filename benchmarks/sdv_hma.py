@@ -34,6 +34,10 @@ def main() -> None:
         table, column = date.split(".")
         tables[table][column] = pd.to_datetime(tables[table][column])
     metadata = Metadata.detect_from_dataframes(tables, infer_keys=None)
+    for table, about in metadata.to_dict()["tables"].items():
+        for column, found in about["columns"].items():
+            if found["sdtype"] not in ("numerical", "categorical", "datetime", "boolean", "id"):
+                metadata.update_column(table_name=table, column_name=column, sdtype="categorical")  # a city stays one
     for table, column in ((parent, key), (child, reference)):
         metadata.update_column(table_name=table, column_name=column, sdtype="id")
     metadata.set_primary_key(table_name=parent, column_name=key)

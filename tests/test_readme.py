@@ -24,7 +24,18 @@ def _blocks(page: Path) -> list[tuple[str, str]]:
     return BLOCK.findall(page.read_text("utf-8"))
 
 
-CASES = {f"{page.stem}-{number}-{block[0]}": block for page in PAGES for number, block in enumerate(_blocks(page))}
+def _cases() -> dict[str, tuple[str, str]]:
+    """Every block by its place, except those with which a longer one begins: that one is tested."""
+    found = {f"{page.stem}-{number}-{block[0]}": block for page in PAGES for number, block in enumerate(_blocks(page))}
+    texts = [text for _, text in found.values()]
+    return {
+        place: block
+        for place, block in found.items()
+        if not any(text != block[1] and text.startswith(block[1]) for text in texts)
+    }
+
+
+CASES = _cases()
 
 
 def test_the_readme_has_tested_commands_and_python() -> None:

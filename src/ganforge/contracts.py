@@ -33,9 +33,8 @@ Batch: TypeAlias = "Mapping[str, Tensor]"
 """Named tensors that share their first dimension B: `x` (B, ...) always, `label` (B,) int64 where there are labels."""
 
 Plain: TypeAlias = "Mapping[str, NDArray[Any]]"
-"""A table as plain arrays (N,), one for each column by its name. Numbers (integer, decimal) are float64 with NaN for
-what is missing; a datetime is float64 too, in units of its resolution since 1970; every other kind is object: text, and
-None for what is missing."""
+"""A table as plain arrays (N,), one for each column by its name. Numbers are float64, NaN for what is missing; so is
+a datetime, in units of its resolution since 1970; every other kind is object: text, and None for what is missing."""
 
 BoundDiscriminator: TypeAlias = "Callable[[Tensor], Tensor]"
 """x (B, ...) or (2B, ...) -> score (B,) or (2B,), labels and augmentation already bound."""
@@ -138,6 +137,7 @@ class OptimiserSettings:
     kind: Literal["adam", "sgd"] = "adam"
     beta1: float = 0.0
     beta2: float = 0.99
+    weight_decay: float = 0.0  # of adam: times the learning rate it is taken off each weight at each step
 
 
 @dataclass(frozen=True, slots=True)

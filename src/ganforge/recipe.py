@@ -146,6 +146,7 @@ class Optimiser(Section):
     warmup: float = Field(0.0, ge=0, lt=1)  # share of the run
     beta1: float | None = Field(None, ge=0, lt=1)  # of adam; absent: contracts.OptimiserSettings says it
     beta2: float | None = Field(None, ge=0, lt=1)
+    weight_decay: float | None = Field(None, ge=0)  # of adam, times the learning rate: off each weight at each step
     batch_size: int = Field(64, gt=0)
 
 

@@ -63,6 +63,24 @@ def test_what_does_not_go_together_is_refused() -> None:
         planned(table(200), settings={"network.name": "autoregressive", "network.latent_size": "8"})
 
 
+def test_weights_decay_the_less_the_more_rows_there_are_and_only_in_learning_alone() -> None:
+    few, more = planned(table(1_200)), planned(table(20_000))
+    assert (few.optimiser.weight_decay, more.optimiser.weight_decay) == (1.0, 0.44)  # of 18,000 rows
+    assert planned(table(300)).optimiser.weight_decay is None
+    assert planned(table(1_200), settings={"optimiser.weight_decay": "0.1"}).optimiser.weight_decay == 0.1
+    plain = {"optimiser.kind": "sgd"}
+    assert planned(table(1_200), settings=plain).optimiser.weight_decay is None
+    with pytest.raises(RecipeError, match="no weight decay"):
+        planned(table(1_200), settings=plain | {"optimiser.weight_decay": "0.1"})
+
+
+def test_minutes_leave_time_for_the_verdict() -> None:
+    recipe = planned(table(60_000), examples=None, minutes=0.05)
+    assert recipe.length.seconds_allowed == pytest.approx(0.7 * 3)
+    assert recipe.length.examples <= 0.7 * 3 * recipe.length.need("examples_per_second")
+    assert recipe.reasons["length.examples"].endswith("and of the verdict")
+
+
 def test_minutes_end_where_more_passes_would_teach_the_rows_by_heart_and_examples_do_not() -> None:
     recipe = planned(table(3_000), examples=None, minutes=600.0)
     assert recipe.length.examples == 20 * 2_700 and "by heart" in recipe.reasons["length.examples"]

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from rows_world import planned, trained
 
+from ganforge.errors import DataError
 from ganforge.kinds.tables import overview
 from ganforge.kinds.tables.columns import RowSettings
 from ganforge.kinds.tables.generate.model import load_rows
@@ -60,7 +61,7 @@ def test_plan_verdict_and_page_say_what_is_kept_back(run: Any, tmp_path: Path) -
     assert fewest == (2 if len(run.job.table.train) < 300 else 5)
     told = next(rows for rows in overview(run.recipe) if rows.heads[0] == "rare values of")
     kept = {"+".join(each.columns): each.sentence for each in run.job.table.protection.kept}
-    assert dict(told.rows) == kept and "lowest and highest rows are left out" in kept["income"]
+    assert {row[0]: row[1] for row in told.rows} == kept and "lowest and highest rows are left out" in kept["income"]
     found = run.job.evaluate(Run(tmp_path / "run"), run.product)
     assert any("kept back, or drawn near" in sentence for sentence in found.verdict.sentences)
     assert any(block.title == "What is kept back" for block in found.blocks)
@@ -82,3 +83,14 @@ def test_a_person_s_number_is_kept_and_0_keeps_nothing_back(tmp_path: Path) -> N
         assert ("lion tamer" in job.table.codec.known["job"]) == (asked == 0)
         assert bool(job.table.protection.kept) == (asked > 0)
         assert (len(overview(job.recipe)) == 2) == (asked == 0)
+
+
+def test_a_cell_beyond_what_is_drawn_can_be_given_unless_it_is_far_off(tmp_path: Path) -> None:
+    job = planned(planted(1_200), tmp_path, options={"rules": ("0 <= age <= 90",)})
+    model = job.model(job.game().players[0].network)
+    most = model.codec.columns[1].maximum
+    rows = model.sample(2, {"given": pd.DataFrame({"income": [int(most) + 10, 40_000]})}, 0).value()
+    assert list(rows["income"]) == [most + 10, 40_000]
+    for cells, words in (({"income": [90_000_000]}, "90000000.*is drawn from"), ({"age": [91]}, "holds 91")):
+        with pytest.raises(DataError, match=words):
+            model.sample(1, {"given": pd.DataFrame(cells)}, 0).value()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +161,11 @@ def test_both_tables_come_back_as_they_came(form: str, tmp_path: Path) -> None:
         told = made["children"][name]
         assert told.dropna().isin(made["parents"]["id"]).all()
         assert abs(told.isna().mean() - other.missing) < 0.1
+    if relation.child.others:
+        blocks = (model.frames(families) for families in model.families(40, seed=1))
+        with closing(sqlite3.connect(write_tables(blocks, tmp_path / "out.sqlite", relation))) as database:
+            assert len(database.execute("PRAGMA foreign_key_list(children)").fetchall()) == 2
+            assert database.execute("PRAGMA foreign_key_check").fetchall() == []
     assert relation.child.order == {"an order by numbers": "day"}.get(form, relation.child.order)
     if relation.child.order:
         when = made["children"][relation.child.order]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from rows_world import trained
 
-from ganforge.kinds.tables.generate.task import BY_LIKELIHOOD, GenerateRows
+from ganforge.kinds.tables.generate.task import BY_LIKELIHOOD, GenerateRows, to_draw
 from ganforge.run import Run
 
 
@@ -29,3 +29,14 @@ def test_verdict_and_page_say_how_it_learned_and_dates_are_as_they_are_written(t
     assert (evaluation.verdict.adversarial_helps is None) == alone
     assert not any("discriminator" in sentence for sentence in evaluation.verdict.sentences)
     assert all(len(day) == len("2024-01-01") for day, _ in evaluation.facts["first_rows"]["rows"])
+
+
+def test_of_eleven_looks_six_are_drawn_and_the_same_six_where_a_run_was_stopped(tmp_path: Path) -> None:
+    run, drawn = Run(tmp_path), []
+    run.samples.mkdir()
+    for stopped_at in (0, 6):
+        for look in range(stopped_at, 11):
+            if to_draw(run, 100 * look, 1_000):
+                run.sample_grid(100 * look).touch()
+                drawn.append(look)
+    assert drawn == [0, 2, 4, 6, 8, 10, 6, 8, 10]

@@ -126,7 +126,7 @@ KIND = ("adam", "a step size for each weight, which layers of different scale ne
 BETA1 = (0.0, "no momentum: each step of one player changes the other's task")
 BETA2 = (0.99, "a memory of about 100 steps for the size of the gradients")
 RATE_END = (0.0, "the last steps settle what was learned")
-PLAIN = "Plain steps, which `sgd` takes, have no moments."
+PLAIN = "Plain steps, which `sgd` takes, have no moments and no weight decay."
 
 
 def choose_optimiser(
@@ -140,10 +140,10 @@ def choose_optimiser(
     beta1: Choice = BETA1,
     beta2: Choice = BETA2,
 ) -> Optimiser:
-    """Choose the section `optimiser`; plain steps (sgd) have no betas."""
+    """Choose the section `optimiser`; plain steps (sgd) have neither betas nor weight decay, which a plan may add."""
     plain = draft.pinned.get("optimiser.kind", kind[0]) == "sgd"
     if plain:
-        draft.leave_out({"optimiser.beta1": PLAIN, "optimiser.beta2": PLAIN})
+        draft.leave_out({f"optimiser.{name}": PLAIN for name in ("beta1", "beta2", "weight_decay")})
     moments: dict[str, Choice] = {} if plain else {"beta1": beta1, "beta2": beta2}
     return draft.choose(
         Optimiser,
@@ -160,8 +160,9 @@ def optimiser_settings(recipe: Recipe) -> OptimiserSettings:
     """Return a player's optimiser settings: its learning rate moves along a half cosine."""
     chosen = recipe.optimiser
     rate = Schedule(chosen.learning_rate_start, chosen.learning_rate_end, "cosine", chosen.warmup)
-    betas = {"beta1": chosen.beta1, "beta2": chosen.beta2}
-    return OptimiserSettings(rate, chosen.kind, **{name: beta for name, beta in betas.items() if beta is not None})
+    moments = {"beta1": chosen.beta1, "beta2": chosen.beta2, "weight_decay": chosen.weight_decay}
+    given = {name: value for name, value in moments.items() if value is not None}
+    return OptimiserSettings(rate, chosen.kind, **given)
 
 
 def choose_objective(

@@ -169,5 +169,5 @@ def test_a_value_that_no_seen_values_lead_to_is_refused_before_any_row_is_drawn(
     for value in reached:
         assert model.conditions([f"amount={value}"])
     assert model.conditions(["13 <= amount <= 14"])  # 13.5
-    with pytest.raises(InputError, match="No row can meet 13.6 <= amount"):
+    with pytest.raises(InputError, match=r"No row can meet 13\.6 <= amount"):
         model.conditions(["13.6 <= amount <= 17.9"])

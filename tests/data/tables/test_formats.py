@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -138,20 +137,11 @@ def test_codes_and_identifiers_have_no_form_of_numbers() -> None:
 MOMENTS = pd.date_range("2019-02-03 00:05:07", "2025-11-29 23:59:59", periods=97).floor("s")
 
 
-def forms_of_dates() -> Iterator[Any]:
-    """Every day with every clock; `make check` takes it alone and with one clock, each clock in its turn."""
-    for place, day in enumerate(DAYS):
-        quick = (day,)
-        if day.endswith(("%d", "%Y", "%y")):
-            forms = [f"{day} {clock}" for clock in CLOCKS]
-            quick += (forms.pop(place % len(forms)),)
-            yield pytest.param(tuple(forms), marks=pytest.mark.slow, id=f"{day} and other clocks")
-        yield pytest.param(quick, id=day)
-
-
-@pytest.mark.parametrize("forms", forms_of_dates())
-def test_every_form_of_dates_is_written_as_it_is_read(forms: tuple[str, ...]) -> None:
-    for form in forms:
+@pytest.mark.parametrize("day", DAYS)
+def test_every_form_of_dates_is_written_as_it_is_read(day: str) -> None:
+    some = CLOCKS if day in DAYS[:4] else CLOCKS[DAYS.index(day) % 4 :: 4]
+    clocks = ("", *(f" {clock}" for clock in some)) if day.endswith(("%d", "%Y", "%y")) else ("",)
+    for form in (f"{day}{clock}" for clock in clocks):
         texts = write_dates(pa.array(MOMENTS.as_unit("us").asi8), form, 6, None)
         moments = parse_dates(texts, form)
         assert moments.null_count == 0 and write_dates(moments.cast(pa.int64()), form, 6, None).equals(texts)
@@ -169,7 +159,7 @@ LENGTHS = [0, 1, 59, 60, 61, 3599, 3600, 3661, 86_399, 86_400, 90_061, 200_000, 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("digits", [0, 3])
 def test_every_form_of_times_is_written_as_it_is_read(form: str, digits: int) -> None:
-    form = f"{form}.%{digits or 1}f" if digits or form == "%-M:%S" else form
+    form = f"{form}.%{digits or 1}f" if digits or form in ("%-M:%S", "%M:%S") else form
     seconds = pa.array([second * 1_000_000 + 125_000 * bool(digits) for second in LENGTHS], pa.int64())
     texts = write_times(seconds, form)
     times = parse_times(texts, form)

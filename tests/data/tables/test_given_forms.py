@@ -107,7 +107,7 @@ def test_a_form_that_could_be_several_is_the_learned_one(tmp_path: Path) -> None
     ("cells", "words"),
     [
         (["-", "3", "4.5", "8"], "numbers, but 10 such as '-'"),
-        (["7 MB", "3 KB", "8 KB"], "numbers, but 14 such as '7 MB'"),
+        (["7 St.", "3 kg", "8 kg"], "numbers, but 14 such as '7 St.'"),
         (["2024-01-01", "13/02/2024", "14/02/2024"], "dates, but 14 such as '2024-01-01'"),
     ],
 )

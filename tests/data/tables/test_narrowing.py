@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ganforge.errors import InputError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.conditions import Condition, one_of
-from ganforge.kinds.tables.rules.rules import Fixed, Ordered, narrowed
+from ganforge.kinds.tables.rules.narrowing import narrowed
+from ganforge.kinds.tables.rules.rules import Fixed, Ordered
 
 
 def integer(name: str, low: float = 0, high: float = 9, missing: int = 0) -> Column:

@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 
 from ganforge.errors import DataError
+from ganforge.kinds.tables.rules.curves import find_curve
+from ganforge.kinds.tables.rules.expressions import Curve, evaluate, narrowed_by, range_of
+from ganforge.kinds.tables.rules.rules import Computed, parse_rules, rule_in_words
 from ganforge.kinds.tables.table import inspect_table
 
 Columns = dict[str, Any]
@@ -157,3 +160,81 @@ def test_answers_from_one_to_five_that_are_alike_do_not_make_each_other(tmp_path
         mood = rng.normal(size=100)
         answers = {f"q{i}": (3 + mood + rng.normal(0, 0.2, 100)).round().clip(1, 5) for i in range(12)}
         assert not rules_of(answers, tmp_path)
+
+
+def bins(x: np.ndarray) -> np.ndarray:
+    return np.digitize(x, [5, 10, 20, 40, 80])
+
+
+CURVES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "y = log(x)": (np.log, "="),
+    "y = log10(x)": (lambda x: np.log10(x).round(4), "="),
+    "y = exp(x)": (lambda x: np.exp(-x / 10).round(6), "~"),
+    "y = curve(x, ": (bins, "="),
+    "y = 0.5 * log(x) + 3": (lambda x: (3 + np.log(x) / 2).round(3), "="),
+    "y ~ curve(x, ": (lambda x: (1 / (1 + np.exp(1 - x / 20))).round(5), "~"),
+    "y ~ curve(x, -": (lambda x: -np.cbrt(x), "~"),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_a_monotone_function_of_another_column_is_found_and_holds(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.lognormal(3, 1, 900).round(2)
+    made, sign = CURVES[name]
+    (rule,) = rules_of({"x": x, "y": made(x), "free": rng.normal(size=900).round(2)}, tmp_path)
+    if sign == "=":
+        assert rule.startswith(name)
+    assert f" {sign} " in rule and len(rule) < 8_000
+    columns = inspect_table(tmp_path / "table.csv", rules=[rule]).survey.columns
+    (computed,) = parse_rules([rule], columns)
+    assert isinstance(computed, Computed) and rule_in_words(computed, columns) == rule
+    rows = {"x": x, "y": made(x).astype(float)}
+    assert np.corrcoef(evaluate(computed.expression, rows), rows["y"])[0, 1] > 0.9999
+    low, high = range_of(computed.expression, {"x": (5.0, 50.0)})
+    inside = rows["y"][(x >= 5) & (x <= 50)]
+    assert low <= inside.min() + 1e-2 and high >= inside.max() - 1e-2
+    ((_, before),) = narrowed_by(computed.expression, (low, high), {"x": (0.1, 9e3)})
+    assert before[0] <= 5.01 and before[1] >= 49.9
+
+
+def test_columns_that_are_nearly_or_hardly_a_function_of_another_are_no_curves() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200).round(2)
+    assert find_curve("x", x, x**2, np.full(200, 0.005)) is None
+    assert find_curve("x", x, np.exp(x) + rng.normal(size=200), np.full(200, 0.005)) is None
+    assert find_curve("x", x, np.ones(200), np.full(200, 0.005)) is None
+    with pytest.raises(ValueError, match="ascending"):
+        Curve("x", (1.0, 1.0), (0.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted"),
+    [
+        (lambda a, b: {"c": a, "k": (a + 273.15).round(2)}, "k = c + 273.15"),  # not c = k - 273.1, halfway everywhere
+        (lambda a, b: {"a": a, "b": b, "mean": ((a + b) / 2).round(1)}, "mean = 0.5 * a + 0.5 * b"),
+        (lambda a, b: {"a": a, "b": b, "m": ((a + b) / 3).round(1)}, "m = a / 3 + b / 3"),
+        (lambda a, b: {"km": np.rint(a), "miles": np.rint(np.rint(a) / 1.609344)}, "miles = 0.6214 * km"),
+    ],
+)
+def test_coefficients_are_those_that_all_rows_agree_with_to_the_digit(
+    made: Callable[[Any, Any], Columns], wanted: str, tmp_path: Path
+) -> None:
+    a, b = np.random.default_rng(1).gamma(4, 20, (2, 900)).round(1)
+    assert rules_of(made(a, b), tmp_path) == [wanted]
+
+
+def test_what_is_halfway_in_every_row_is_not_decided_by_a_rule(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    born = rng.integers(1930, 2010, 900)
+    (rule,) = rules_of({"born": born, "age": 2024 - born - rng.integers(0, 2, 900)}, tmp_path)
+    assert " ~ " in rule
+
+
+def test_a_key_decides_a_column_that_is_missing_here_and_there(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    product = rng.integers(0, 60, 900)
+    price = np.where(rng.random(900) < 0.1, np.nan, rng.gamma(2, 20, 60).round(2)[product])
+    name = np.where(rng.random(900) < 0.1, None, np.array([f"tea {k}" for k in range(60)], object)[product])
+    code = np.where(rng.random(900) < 0.1, None, np.array([f"P{k:03}" for k in range(60)], object)[product])
+    assert set(rules_of({"code": code, "name": name, "price": price}, tmp_path)) == {"code -> name", "code -> price"}

@@ -23,7 +23,7 @@ class AutoregressiveGenerator(nn.Module):
 
     never: Tensor
     rare: Tensor
-    told: Tensor
+    ratios: Tensor
 
     def __init__(
         self, sizes: tuple[int, ...], width: int, depth: int, rare: int | None = None, *, columns: bool = True
@@ -48,7 +48,7 @@ class AutoregressiveGenerator(nn.Module):
         self.logits_bias = nn.Parameter(torch.zeros(places))
         self.register_buffer("never", torch.where(layout.real, 0.0, NEVER), persistent=False)
         self.register_buffer("rare", torch.zeros(rare or 0, dtype=torch.int64), persistent=rare is not None)
-        self.register_buffer("told", torch.zeros(rare or 0, places), persistent=rare is not None)
+        self.register_buffer("ratios", torch.zeros(rare or 0, places), persistent=rare is not None)
 
     def forward(self, x: Tensor, layout: RowLayout, before: Tensor | None = None, told: Tensor | None = None) -> Tensor:
         """Return logits (B, P) of each unit given the others that come before it.
@@ -105,13 +105,13 @@ class AutoregressiveGenerator(nn.Module):
         """Return what `_counted` does for one unit, (B, K). Args: mine its places."""
         pairs = torch.zeros(layout.width + 1, mine.stop - mine.start, device=given.device)
         here = (self.rare >= mine.start) & (self.rare < mine.stop)
-        pairs[:-1, self.rare[here] - mine.start] = self.told[here].T
-        pairs[self.rare] = self.told[:, mine]
+        pairs[:-1, self.rare[here] - mine.start] = self.ratios[here].T
+        pairs[self.rare] = self.ratios[:, mine]
         return F.embedding_bag(_places(given, layout), pairs, mode="sum")
 
     def _counted(self, x: Tensor, layout: RowLayout, before: Tensor | None) -> Tensor:
         """Return what rare codes in x (B, P) add to the logits of all others, and others to theirs, (B, P)."""
-        there, back = self.told, self.told.T.index_fill(0, self.rare, 0.0)  # (R, P), (P, R): a pair counts once
+        there, back = self.ratios, self.ratios.T.index_fill(0, self.rare, 0.0)  # (R, P), (P, R): a pair counts once
         if before is not None:
             mine, theirs = layout.unit_of[self.rare], layout.unit_of
             there, back = there * before[mine][:, theirs], back * before[theirs][:, mine]
@@ -127,15 +127,15 @@ class AutoregressiveGenerator(nn.Module):
         return (widened(logits) + self.logits_bias[places]).clamp(-MOST_LOGIT, MOST_LOGIT) + self.never[places]
 
     @torch.no_grad()
-    def start_from(self, shares: Tensor, rare: Tensor | None = None, told: Tensor | None = None) -> None:
+    def start_from(self, shares: Tensor, rare: Tensor | None = None, ratios: Tensor | None = None) -> None:
         """Initialise to independent columns: the bias of each code's logit is the logarithm of its share.
 
-        Args: shares (P,) of each code in its unit, 0 where padded; rare (R,), told (R, P) as `rare_codes` gives them.
+        Args: shares (P,) of each code in its unit, 0 where padded; rare (R,), ratios (R, P) as `rare_codes` gives them.
         """
         self.logits_bias.copy_(shares.clamp_min(1e-6).log())
-        if rare is not None and told is not None and len(rare):
+        if rare is not None and ratios is not None and len(rare):
             self.register_buffer("rare", rare)
-            self.register_buffer("told", told)
+            self.register_buffer("ratios", ratios)
         self.weights.mul_(0.3)  # so that at first the shares decide
 
 

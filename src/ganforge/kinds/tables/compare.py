@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from ganforge.kinds.tables.columns import Column, learned
 from ganforge.kinds.tables.figures.evaluation import write_figures
 from ganforge.kinds.tables.measures.blocks import table_blocks
 from ganforge.kinds.tables.measures.evaluate import evaluate_table
+from ganforge.kinds.tables.measures.places import with_places
 from ganforge.kinds.tables.reading.frames import values_of
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.rules.checks import broken
-from ganforge.kinds.tables.rules.rules import rule_columns
+from ganforge.kinds.tables.rules.rules import joint_of, rule_columns
 from ganforge.kinds.tables.table import MOST_HELD_OUT, SHOWN_ROWS, inspect_table, random_sample, split_rows
 from ganforge.records import Block, Evaluation, Prose, Rows
 from ganforge.run import Run
@@ -72,9 +74,12 @@ def compare_tables(
         unseen = _rows(sources[1], columns, MOST_HELD_OUT)
     found = evaluate_table(train, unseen, samples, columns, label=label, seed=seed)
     write_figures(run, found.facts, train, samples, columns)
-    rules = [rule for rule in inspected.kept if set(rule_columns(rule)) <= {column.name for column in columns}]
+    both = {column.name for column in columns}
+    rules = [rule for rule in inspected.kept if set(rule_columns(rule)) <= both]
     counts = broken(rules, samples, train, columns)
-    return _described(found, sources[0].name, counts, left_out, len(next(iter(samples.values()))), held_out is not None)
+    pairs = [pair for pair in joint_of(inspected.kept) if both >= set(pair)]
+    told = _described(found, sources[0].name, counts, left_out, len(next(iter(samples.values()))), held_out is not None)
+    return with_places(told, run, train, unseen, samples, columns, pairs)
 
 
 def _rows(source: TableSource, columns: Sequence[Column], most: int) -> Plain:
@@ -123,7 +128,7 @@ def _described(
         found = replace(found, judge=SPLIT, floor=FLOOR)
     blocks = [*table_blocks(facts)]
     if counts:
-        listed = tuple((rule, f"{count:,}") for rule, count in counts.items())
+        listed = tuple((shorten(rule, 120, placeholder=" ..."), f"{count:,}") for rule, count in counts.items())
         lead = f"Rules that every real row keeps, and how many of {rows:,} rows break them."
         blocks.append(Block("Rules", lead, (Rows(("Rule", "Rows that break it"), listed, numeric=(1,)),)))
     if left_out["real"] or left_out["made"]:

@@ -26,6 +26,7 @@ from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.computed import ComputedUnit
 from ganforge.kinds.tables.codec.gaps import GapUnit
+from ganforge.kinds.tables.codec.joint import JointUnit
 from ganforge.kinds.tables.codec.numbers import Codes, NumberUnit
 from ganforge.kinds.tables.columns import LEARNED, TIMES, Column
 from ganforge.kinds.tables.reading.arrays import (
@@ -92,6 +93,13 @@ def fill(
             _fill_categories(unit, filled, rows, likely, random, conditions, complete=complete)
             continue
         here = {name: values[rows] for name, values in filled.items()}
+        if isinstance(unit, JointUnit):
+            given = np.stack([filled[name][rows] for name in unit.columns], axis=1)
+            made = unit.filled(given, likely, conditions, random)
+            for axis, name in enumerate(unit.columns):
+                filled[name] = filled[name].copy()
+                filled[name][rows] = made[:, axis]
+            continue
         if isinstance(unit, ComputedUnit):
             filled[unit.column] = filled[unit.column].copy()
             filled[unit.column][rows] = (

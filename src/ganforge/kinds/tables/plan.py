@@ -7,17 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from textwrap import shorten
 
 import numpy as np
 import torch
 from torch import nn
 
-from ganforge.contracts import Feed, Game, Task, Tell
+from ganforge.contracts import Game, Task, Tell
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
-from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
+from ganforge.kinds.tables.generate.plan import (
+    choose_learning_alone,
+    choose_network_alone,
+    choose_weight_decay,
+    enough,
+    learns_alone,
+    with_verdict,
+)
 from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.values import seen_range
@@ -89,12 +98,16 @@ def _rare(recipe: Recipe) -> tuple[Rows, ...]:
 def _rules(recipe: Recipe) -> Rows:
     rules, reasons = recipe.section(RowSettings).rules, recipe.reasons
     none = "No rules: none was found that is no accident. Ask for one with --rule."
-    found = [(rule, reasons.get(f"rows.rules.{rule}", reasons.get("rows.rules", ""))) for rule in rules]
+    found = [
+        (shorten(rule, SHOWN, placeholder=" ..."), reasons.get(f"rows.rules.{rule}", reasons.get("rows.rules", "")))
+        for rule in rules
+    ]
     return Rows(("every row keeps", "why"), tuple(found), caption="" if rules else none)
 
 
 KEPT_BACK = "rows.rare."  # before a column's name: what becomes of its rare values, among the reasons of a recipe
 RARE, RARE_SHARE = 5, 0.01  # rows from which on a value is drawn as it is; at most so many of a small table
+SHOWN = 120  # letters of a rule that are shown; plan.json has all
 BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
 SPANS, ROWS_FOR_A_SPAN = 32, 30
 GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
@@ -209,6 +222,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
     if network.name in UNIT_AFTER_UNIT:
         choose_learning_alone(draft, BATCH, len(table.train))
+        choose_weight_decay(draft, len(table.train))
     else:
         _choose_game(draft, table)
     _choose_length(
@@ -219,7 +233,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
 
 def plan_alone(
     draft: Draft,
-    train: Feed,
+    train: TensorFeed,
     tell: Tell,
     networks: Callable[[Network], Sequence[nn.Module]],
     build: Callable[[Recipe], Game],
@@ -233,6 +247,7 @@ def plan_alone(
     network = choose_network_alone(draft, why)
     refuse_unbuildable(network, lambda: networks(network))
     choose_learning_alone(draft, BATCH, len(train))
+    choose_weight_decay(draft, len(train))
     _choose_length(draft, train, tell, build)
     return draft.recipe()
 
@@ -299,7 +314,7 @@ def gamma_rule(table: Table) -> float:
     return float(f"{max(GAMMA_PER_SQUARED_DISTANCE * distance, 0.01):.2g}")
 
 
-def _choose_length(draft: Draft, train: Feed, tell: Tell, build: Callable[[Recipe], Game]) -> None:
+def _choose_length(draft: Draft, train: TensorFeed, tell: Tell, build: Callable[[Recipe], Game]) -> None:
     """Choose the length of the game, and of the referee's training after it."""
 
     def measure(recipe: Recipe, steps: int) -> float:
@@ -318,7 +333,8 @@ def _choose_length(draft: Draft, train: Feed, tell: Tell, build: Callable[[Recip
         if not alone:
             _choose_referee(draft, train, span.examples)
     elif alone:
-        span = enough(for_minutes(draft, pace, measure), len(train))
+        span = with_verdict(for_minutes(draft, pace, measure), draft[Optimiser].batch_size)
+        span = enough(span, len(train))
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, train, span.examples)
@@ -343,7 +359,7 @@ def _choose_length(draft: Draft, train: Feed, tell: Tell, build: Callable[[Recip
     )
 
 
-def _choose_referee(draft: Draft, train: Feed, examples: int) -> None:
+def _choose_referee(draft: Draft, train: TensorFeed, examples: int) -> None:
     """Choose the length of the referee's training after the game. Args: examples that the whole run can show."""
     if draft.task.name != "generate":
         return

@@ -33,7 +33,16 @@ from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_large_keys, find_rules
 from ganforge.kinds.tables.rules.expressions import columns_of
 from ganforge.kinds.tables.rules.relations import listed
-from ganforge.kinds.tables.rules.rules import Computed, Ordered, Rule, combined, computed_of, read_rule, rule_in_words
+from ganforge.kinds.tables.rules.rules import (
+    Computed,
+    Ordered,
+    Rule,
+    combined,
+    computed_of,
+    joint_of,
+    read_rule,
+    rule_in_words,
+)
 from ganforge.kinds.tables.rules.values import by_day
 
 CACHED_CELLS = 20_000_000
@@ -129,7 +138,8 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
     held_out = choose_held_out(survey.rows, seed)
     rules = combined(list(inspected.kept), survey.columns)
     sample = random_sample(rows, ~held_out, FITTED_ROWS)
-    counts = count_values(rows, held_out, unit_columns(survey.columns, rules), survey.columns)
+    units = [names for names in unit_columns(survey.columns, rules) if names not in joint_of(rules)]
+    counts = count_values(rows, held_out, units, survey.columns)
     codec, protection = fit_codec(survey.columns, rules, sample, counts, settings, seed)
     codes = np.empty((survey.rows, len(codec.units)), np.int16)
     for first, plain in rows:

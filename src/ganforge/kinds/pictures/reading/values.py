@@ -137,7 +137,8 @@ def assumption(why: str) -> str:
 def levels(values: NDArray[Any], black_white: Range) -> Pixels:
     """Convert values to 0..255, rounded and clipped."""
     if values.dtype == np.uint16 and values.size > 2**16:
-        return levels(np.arange(2**16), black_white)[values]
+        table = levels(np.arange(2**16), black_white)
+        return np.take(table, values)
     black, white = black_white
     gain = 255 / (white - black)
     converted: Pixels = np.rint(values.astype(np.float32) * gain - black * gain).clip(0, 255).astype(np.uint8)

@@ -26,6 +26,7 @@ from ganforge.kinds.tables.codec.computed import (
 )
 from ganforge.kinds.tables.codec.gaps import GapUnit, gap_content, read_gap
 from ganforge.kinds.tables.codec.identifiers import check_pattern, read_ranges
+from ganforge.kinds.tables.codec.joint import JointUnit, joint_content, read_joint
 from ganforge.kinds.tables.codec.numbers import (
     Codes,
     NumberUnit,
@@ -38,18 +39,20 @@ from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, 
 from ganforge.kinds.tables.reading.numeric_dates import FORMS
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, on_grid, seen_in
 from ganforge.kinds.tables.rules.expressions import columns_of
+from ganforge.kinds.tables.rules.narrowing import narrowed
 from ganforge.kinds.tables.rules.rules import (
     Computed,
     Fixed,
+    Joint,
     Rule,
     computed_of,
+    joint_of,
     lowers_of,
-    narrowed,
     parse_rules,
     rule_in_words,
 )
 
-Unit = NumberUnit | CategoryUnit | GapUnit | ComputedUnit
+Unit = NumberUnit | CategoryUnit | GapUnit | ComputedUnit | JointUnit
 AskedByUnit = Mapping[int, tuple[Condition, ...]]  # unit -> the conditions on its columns
 
 
@@ -61,6 +64,7 @@ class TableCodec:
     rules: tuple[Rule, ...]
     units: tuple[Unit, ...]
     constants: Mapping[str, Any]  # name -> the value of every row
+    rare: int = 0  # training rows of a value that is drawn as it is: rarer ones are kept back (protection.py)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -198,7 +202,7 @@ def decode_unit(
 ) -> dict[str, NDArray[Any]]:
     """Decode the columns of one unit. Args: codes (N,); plain the columns (N,) that are decoded; others as `decode`."""
     match unit:
-        case NumberUnit():
+        case NumberUnit() | JointUnit():
             return unit.decode(codes, asked, random)
         case CategoryUnit():
             return unit.decode(codes, asked, random, complete=complete)
@@ -213,7 +217,7 @@ def type_of(value: object) -> Any:
 
 def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple[str, ...]]:
     """Return the columns of each unit, in an order of decoding: lower columns and bases come first."""
-    fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed) for name in rule.columns}
+    fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed | Joint) for name in rule.columns}
     lowers, computed = lowers_of(rules), computed_of(rules)
     order: list[tuple[str, ...]] = []
 
@@ -244,7 +248,7 @@ def codec_content(codec: TableCodec) -> tuple[dict[str, Any], Arrays]:
         "constants": dict(codec.constants),
         "units": units,
     }
-    return content, arrays
+    return content | ({"rare": codec.rare} if codec.rare else {}), arrays
 
 
 def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TableCodec:
@@ -255,7 +259,7 @@ def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
         units = tuple(_unit(unit, f"unit{place}", arrays, computed) for place, unit in enumerate(content["units"]))
         days = [pair for unit in units if isinstance(unit, GapUnit) for pair in unit.by_day]
         rules = parse_rules(content["rules"], columns, days)
-        codec = TableCodec(columns, rules, units, dict(content["constants"]))
+        codec = TableCodec(columns, rules, units, dict(content["constants"]), content.get("rare", 0))
         _check_parts(codec)
         return codec
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError) as error:
@@ -271,6 +275,8 @@ def _check_parts(codec: TableCodec) -> None:
         raise ValueError(f"its units do not stand for the columns {', '.join(map('+'.join, expected))}")
     if set(codec.constants) != {name for name, kind in kinds.items() if kind == "constant"}:
         raise ValueError("its constants are not those of its columns")
+    if not isinstance(codec.rare, int):
+        raise ValueError(f"its values have {codec.rare!r} rows")
     if not all(value is None or isinstance(value, str | int | float) for value in codec.constants.values()):
         raise ValueError("its constants are not numbers or texts")
     for column in codec.columns:
@@ -284,11 +290,13 @@ def _check_parts(codec: TableCodec) -> None:
             raise ValueError(f"the identifiers of {column.name!r} have the pattern {column.format!r}")
         read_ranges(column.unused)
     computed = computed_of(codec.rules)
+    joint = joint_of(codec.rules)
     for unit in codec.units:
         name, numeric = unit.columns[0], len(unit.columns) == 1 and kinds[unit.columns[0]] in NUMBERS
         lowers = lowers_of(codec.rules).get(name, ()) if numeric else ()
         plain = ComputedUnit if name in computed else NumberUnit
-        right = isinstance(unit, GapUnit if lowers else plain if numeric else CategoryUnit)
+        joined = JointUnit if unit.columns in joint else CategoryUnit
+        right = isinstance(unit, GapUnit if lowers else plain if numeric else joined)
         if not right or (isinstance(unit, GapUnit) and unit.lowers != lowers):
             raise ValueError(f"the unit of {name!r} is of another kind than its column and rules")
 
@@ -299,6 +307,8 @@ def _unit_content(unit: Unit, name: str, arrays: Arrays) -> dict[str, Any]:
             return {"kind": "numbers", **numbers_content(unit, name, arrays)}
         case ComputedUnit():
             return {"kind": "computed", **computed_content(unit, name, arrays)}
+        case JointUnit():
+            return {"kind": "joint", **joint_content(unit, name, arrays)}
         case GapUnit():
             return {"kind": "gap", **gap_content(unit, name, arrays)}
         case CategoryUnit():
@@ -314,7 +324,12 @@ def _unit(
 ) -> Unit:
     if content["kind"] == "computed":
         return read_computed(content, name, arrays, computed)
-    readers: dict[str, Callable[..., Unit]] = {"numbers": read_numbers, "gap": read_gap, "categories": _categories}
+    readers: dict[str, Callable[..., Unit]] = {
+        "numbers": read_numbers,
+        "gap": read_gap,
+        "categories": _categories,
+        "joint": read_joint,
+    }
     if content["kind"] not in readers:
         raise ValueError(f"there is no unit of kind {content['kind']!r}")
     return readers[content["kind"]](content, name, arrays)

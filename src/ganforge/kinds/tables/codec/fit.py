@@ -14,6 +14,7 @@ from ganforge.kinds.tables.codec.categories import MOST, CategoryUnit, fit_categ
 from ganforge.kinds.tables.codec.codec import TableCodec, Unit, unit_columns
 from ganforge.kinds.tables.codec.computed import fit_computed
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
+from ganforge.kinds.tables.codec.joint import JointUnit, fit_joint
 from ganforge.kinds.tables.codec.numbers import Inside, NumberUnit, fit_numbers
 from ganforge.kinds.tables.codec.protection import KeptBack, Protection, kept_categories, kept_numbers
 from ganforge.kinds.tables.codec.rare_categories import fit_rare, without_rare
@@ -21,7 +22,7 @@ from ganforge.kinds.tables.codec.rare_numbers import ends_kept
 from ganforge.kinds.tables.columns import Column, RowSettings
 from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_named, is_text
 from ganforge.kinds.tables.rules.conditions import Condition, seen_in
-from ganforge.kinds.tables.rules.rules import Rule, Seen, computed_of, daily, lowers_of
+from ganforge.kinds.tables.rules.rules import Rule, Seen, computed_of, daily, joint_of, lowers_of
 
 
 def fit_codec(
@@ -41,6 +42,7 @@ def fit_codec(
     spans, inside, rare = settings.spans, settings.values, settings.rare or 0
     below, computed = lowers_of(rules), computed_of(rules)
     keys = {rule.column for rule in rules if isinstance(rule, Seen)}
+    joint = joint_of(rules)
     columns = _without_ends(_within(columns, rules), keys, sample, rare)
     by_name = {column.name: column for column in columns}
     days = daily(rules, by_name)
@@ -49,7 +51,9 @@ def fit_codec(
     kept: list[KeptBack] = []
     for names in unit_columns(columns, rules):
         column, size = by_name[names[0]], len(sample[names[0]])
-        if len(names) > 1 or not column.is_number:
+        if names in joint:
+            units.append(fit_joint((column, by_name[names[1]]), sample, spans, rare, seed))
+        elif len(names) > 1 or not column.is_number:
             word = len(names) == 1 and column.name not in keys and _holds_words(column)
             values, rows, theirs, their_rows = without_rare(*counts[names], rare, has_word=word)
             if len(their_rows):
@@ -66,18 +70,9 @@ def fit_codec(
             units.append(fit_numbers(column, sample[column.name], size, spans, "seen"))
         else:
             units.append(fit_numbers(column, sample[column.name], size, spans, inside, rare))
-        if isinstance(units[-1], NumberUnit | GapUnit) and column.name not in keys:
-            kept += kept_numbers(column.name, sample[column.name], rare)
-    codes = np.stack([unit.encode(sample) for unit in units], axis=1)
-    groups = rare_categories([codes[:, place] for place, unit in enumerate(units) if isinstance(unit, CategoryUnit)])
-    for place, unit in enumerate(units):
-        if isinstance(unit, NumberUnit) and len(cuts := cuts_of_rare(sample[unit.column], codes[:, place], groups)):
-            how: tuple[Inside, int] = ("seen", 0) if unit.column in keys else (inside, rare)
-            units[place] = fit_numbers(by_name[unit.column], sample[unit.column], len(codes), spans, *how, cuts)
-            codes[:, place] = units[place].encode(sample)
-    for place, unit in enumerate(units):
-        if isinstance(unit, CategoryUnit) and len(unit.counts) > MOST:
-            units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
+        if isinstance(units[-1], NumberUnit | GapUnit | JointUnit) and column.name not in keys:
+            kept += kept_numbers(names, sample, rare)
+    codes = _fit_again(units, by_name, sample, settings, keys, seed)
     codes = np.stack([unit.encode(sample) for unit in units], axis=1) if hidden else codes
     found = [
         fit_rare(place, unit, hidden[place], sample, codes, seed)
@@ -85,8 +80,29 @@ def fit_codec(
         if isinstance(unit, CategoryUnit) and place in hidden
     ]
     constants = {column.name: sample[column.name][0] for column in columns if column.kind == "constant"}
-    codec = TableCodec(tuple(columns), tuple(rules), tuple(units), constants)
+    codec = TableCodec(tuple(columns), tuple(rules), tuple(units), constants, rare)
     return codec, Protection(tuple(found), tuple(kept))
+
+
+def _fit_again(
+    units: list[Unit], columns: Mapping[str, Column], sample: Plain, settings: RowSettings, keys: set[str], seed: int
+) -> NDArray[np.int32]:
+    """Fit again what depends on the codes of other units: spans around rare categories, and groups of categories.
+
+    Returns: the codes (N, U) of the sample before categories were grouped.
+    """
+    codes = np.stack([unit.encode(sample) for unit in units], axis=1)
+    groups = rare_categories([codes[:, place] for place, unit in enumerate(units) if isinstance(unit, CategoryUnit)])
+    for place, unit in enumerate(units):
+        if isinstance(unit, NumberUnit) and len(cuts := cuts_of_rare(sample[unit.column], codes[:, place], groups)):
+            column, values = columns[unit.column], sample[unit.column]
+            how: tuple[Inside, int] = ("seen", 0) if unit.column in keys else (settings.values, settings.rare or 0)
+            units[place] = fit_numbers(column, values, len(codes), settings.spans, *how, cuts)
+            codes[:, place] = units[place].encode(sample)
+    for place, unit in enumerate(units):
+        if isinstance(unit, CategoryUnit) and len(unit.counts) > MOST:
+            units[place] = grouped(unit, sample, np.delete(codes, place, axis=1), seed)
+    return codes
 
 
 def _within(columns: Sequence[Column], rules: Sequence[Rule]) -> list[Column]:

@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ganforge.contracts import Plain
-from ganforge.kinds.tables.codec.numbers import Codes, Numbers, NumberUnit, fit_numbers, numbers_content, read_numbers
+from ganforge.kinds.tables.codec.numbers import (
+    LEAST_SHARE,
+    Codes,
+    Numbers,
+    NumberUnit,
+    fit_numbers,
+    numbers_content,
+    read_numbers,
+)
 from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.conditions import Condition, all_of
@@ -121,6 +129,14 @@ class JointUnit:
         alone = [self.axes[axis].allowed((asked[axis],)) & asked[1 - axis].missing for axis, _ in self._codes_alone()]
         both = np.full(int(self.with_missing), asked[0].missing and asked[1].missing)
         return np.concatenate([both, cells, *alone])
+
+    def meeting(self, conditions: Sequence[Condition]) -> Numbers:
+        """Return which share of the training rows of each code meets all conditions, (K,): above 0 where `allowed`."""
+        met = np.where(self._meeting(self._asked(conditions)), self.counts, 0.0)
+        cells = np.add.reduceat(met, self.starts[:-1]) / np.add.reduceat(self.counts, self.starts[:-1])
+        shares = np.ones(self.size)
+        shares[int(self.with_missing) : self._first_alone] = np.maximum(cells, LEAST_SHARE)
+        return np.where(self.allowed(conditions), shares, 0.0)
 
     def decode(self, codes: Codes, conditions: Sequence[Condition], random: np.random.Generator) -> dict[str, Numbers]:
         """Draw a point for each code (N,) that meets all conditions, with certainty."""
@@ -229,7 +245,8 @@ def _drawn(weights: NDArray[np.floating[Any]], random: np.random.Generator) -> N
     """Draw a place (N,) in proportion to weights (N, K)."""
     rising = np.cumsum(weights, axis=1)
     aim = random.random((len(weights), 1)) * rising[:, -1:]
-    return np.minimum((rising <= aim).sum(axis=1), weights.shape[1] - 1)
+    places: NDArray[np.int64] = np.minimum((rising <= aim).sum(axis=1), weights.shape[1] - 1)
+    return places
 
 
 def fit_joint(columns: tuple[Column, Column], plain: Plain, spans: int, rare: int, seed: int) -> JointUnit:
@@ -247,7 +264,9 @@ def fit_joint(columns: tuple[Column, Column], plain: Plain, spans: int, rare: in
         )
         for axis, column in enumerate(columns)
     ]
+    ends = np.array([[axis.low, axis.high] for axis in axes])
     there = values[~gone.any(axis=1)]
+    there = there[((there >= ends[:, 0]) & (there <= ends[:, 1])).all(axis=1)]
     points, counts = np.unique(there, axis=0, return_counts=True)
     if len(points) > KEPT:
         kept = np.random.default_rng(seed).choice(len(points), KEPT, replace=False, p=counts / counts.sum())

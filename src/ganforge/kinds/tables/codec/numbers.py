@@ -23,6 +23,7 @@ from ganforge.kinds.tables.rules.conditions import Condition, all_of
 
 SPIKE = 0.03  # a value in more than this share of the rows gets a code of its own
 KEPT = 20_000  # distinct values kept of a column: beyond that their quantiles
+LEAST_SHARE = 1e-3  # of a code's values that can meet a condition, though no training value of it did
 KNOTS = 9  # quantiles of a span that a smooth curve goes through
 Numbers = NDArray[np.float64]
 Codes = NDArray[np.int32]
@@ -48,6 +49,12 @@ class SeenValues:
         drawn: Numbers = self.values[np.clip(place, first, last - 1)]
         return drawn
 
+    def between(self, low: float, high: float) -> Numbers:
+        """Return the share of each span's rows whose value lies in low..high, (K,)."""
+        first, last = np.searchsorted(self.values, low, "left"), np.searchsorted(self.values, high, "right")
+        rows = np.diff(self.cumulative[np.clip(self.starts, first, max(first, last))])
+        return np.asarray(rows / np.diff(self.cumulative[self.starts]))
+
 
 @dataclass(frozen=True, slots=True)
 class SmoothValues:
@@ -64,6 +71,13 @@ class SmoothValues:
         least, most = np.maximum(self.knots[spans, 0], low), np.minimum(self.knots[spans, -1], high)
         again = np.minimum(least, most) + random.random(len(spans)) * np.maximum(most - least, 0.0)
         return np.where((values < low) | (values > high), again, values)
+
+    def between(self, low: float, high: float) -> Numbers:
+        """Return the share of each span's curve that lies in low..high, (K,)."""
+        share = np.linspace(0, 1, KNOTS)
+        met = [np.diff(np.interp([low, high], knots, share))[0] for knots in self.knots]
+        flat = (self.knots[:, 0] == self.knots[:, -1]) & (self.knots[:, 0] >= low) & (self.knots[:, 0] <= high)
+        return np.where(flat, 1.0, met)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +127,15 @@ class NumberUnit:
         elif not asked.nothing and not spans.any():  # between two: the nearer lends its code, and `decode` the value
             spans[max(0, int(np.searchsorted(self.least, asked.low, "right")) - 1)] = True
         return np.concatenate([np.full(int(self.with_missing), asked.missing), spans])
+
+    def meeting(self, conditions: tuple[Condition, ...]) -> Numbers:
+        """Return which share of each code's training values meets all conditions, (K,): above 0 where `allowed`."""
+        allowed, asked = self.allowed(conditions), all_of(conditions, self.column)
+        if asked.numbers is not None:
+            return allowed.astype(np.float64)
+        met = self.inside.between(asked.low, asked.high)
+        shares = np.concatenate([np.ones(int(self.with_missing)), np.clip(met, LEAST_SHARE, 1.0)])
+        return np.where(allowed, shares, 0.0)
 
     def decode(
         self,

@@ -98,7 +98,7 @@ def _rows_alike(unit: CategoryUnit, hidden: Plain) -> Counts:
         np.add.at(table, (places, code), unit.counts)
         mine = pd.Index(parts).get_indexer(pd.Index(hidden[name]))
         rows = np.where((mine >= 0)[:, None], table[mine], rows)
-    return rows + 1e-9
+    return np.asarray(rows + 1e-9, np.float64)
 
 
 def _log_ratios(place: int, unit: CategoryUnit, codes: NDArray[np.int32]) -> dict[int, Counts]:

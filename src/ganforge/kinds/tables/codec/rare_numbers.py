@@ -76,7 +76,7 @@ def _reach(distinct: Numbers) -> Numbers:
     nearer = np.minimum(np.append(np.inf, gaps), np.append(gaps, np.inf))
     around = np.pad(gaps, AROUND, mode="reflect")
     usual = np.median(np.lib.stride_tricks.sliding_window_view(around, 2 * AROUND), axis=1)
-    return np.maximum(nearer, usual)
+    return np.asarray(np.maximum(nearer, usual), np.float64)
 
 
 def _steps(column: Column, distinct: Numbers, counts: NDArray[np.int64], few: NDArray[np.bool_]) -> Numbers:

@@ -17,7 +17,7 @@ from ganforge.kinds.tables.reading.arrays import AT_ONCE
 POOL = 8  # completed rows for each one under conditions or with given cells, of which one is kept
 
 Allowed = Callable[[Tensor], Tensor]
-"""codes (B, U), those of units before this one -> which of its codes may be drawn, (B, K) or (K,) bool."""
+"""codes (B, U), those of units before this one -> which share of each code's values may be drawn, (B, K) or (K,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,14 @@ class Chain:
         for unit in sorted(range(len(self.layout.sizes)), key=lambda unit: unit not in restricted):
             empty = codes[:, unit] < 0
             logits = self.logits(unit, codes, given)
-            if unit in restricted:
-                logits = torch.where(restricted[unit](codes), logits, NEVER)
+            met = restricted[unit](codes).to(logits.dtype).log().clamp_min(NEVER) if unit in restricted else None
+            logits = logits if met is None else logits + met
             made = drawn(logits, random)
             codes[:, unit] = torch.where(empty, made, codes[:, unit])
             given = self.generator.with_unit(given, unit, codes[:, unit], empty, self.layout)
-            likely += empty * torch.log_softmax(logits, dim=1).gather(1, made[:, None])[:, 0]
+            chance = torch.log_softmax(logits, dim=1)
+            chance = chance if met is None else chance - met  # all rows that are compared meet the conditions
+            likely += empty * chance.gather(1, made[:, None])[:, 0]
         return codes, likely
 
     def _whole(self, codes: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec
 from ganforge.kinds.tables.codec.gaps import GapUnit
+from ganforge.kinds.tables.codec.joint import JointUnit
+from ganforge.kinds.tables.codec.numbers import NumberUnit
 from ganforge.kinds.tables.networks import NEVER, RowLayout
 from ganforge.kinds.tables.rules.conditions import Condition
 
@@ -104,6 +106,14 @@ class LatentRows:
 
     def _is_gap(self, place: int) -> bool:
         return isinstance(self.codec.units[place], GapUnit)
+
+
+def shares_met(codec: TableCodec, place: int, conditions: tuple[Condition, ...], rows: Tensor) -> Tensor:
+    """Return the share of each code's values that meets the conditions of a unit, as `allowed_codes` where unknown."""
+    unit = codec.units[place]
+    if isinstance(unit, NumberUnit | JointUnit):
+        return torch.from_numpy(unit.meeting(conditions)).to(rows.device)
+    return allowed_codes(codec, place, conditions, rows)
 
 
 def allowed_codes(codec: TableCodec, place: int, conditions: tuple[Condition, ...], rows: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,8 @@ from ganforge.kinds.tables.generate.anomaly import score_table
 from ganforge.kinds.tables.generate.balance import Part, balanced_parts, blocks_of_parts, fair_parts
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.game import build_row_networks
-from ganforge.kinds.tables.generate.latents import LatentRows, allowed_codes
+from ganforge.kinds.tables.generate.latents import LatentRows, shares_met
+from ganforge.kinds.tables.generate.likelihood import MOST_PLACES
 from ganforge.kinds.tables.generate.predict import predict_table
 from ganforge.kinds.tables.generate.rare import rare_conditions
 from ganforge.kinds.tables.generate.seeds import SeededRows
@@ -91,7 +93,7 @@ class RowModel:
         by_name = {column.name: column for column in self.codec.columns}
         if impossible := unreachable(self.codec.units, by_unit, by_name):
             words = " and ".join(in_words(condition, self.codec.columns) for condition in conditions)
-            rule = rule_in_words(impossible.rule, self.codec.columns)
+            rule = shorten(rule_in_words(impossible.rule, self.codec.columns), 120, placeholder=" ...")
             raise InputError(
                 f"No row can meet {words}.",
                 f"In every row {rule}, and no values of these columns that were seen lead there.",
@@ -187,14 +189,16 @@ class RowModel:
     @torch.no_grad()
     def logits(self, codes: Tensor, given: Tensor, random: torch.Generator) -> Tensor:
         """Return the generator's logits (B, P). Args: codes (B, U); given (B, U), the mask of those that count."""
-        layout = self.layout
+        layout, chain = self.layout, self.chain
+        if chain:
+            rows = max(1, MOST_PLACES // layout.width)
+            parts = zip(torch.split(codes, rows), torch.split(given, rows), strict=True)
+            told = [chain.generator(layout.one_hot(part) * layout.spread(theirs), layout) for part, theirs in parts]
+            return torch.cat(told) / self.temperature
         shown = layout.one_hot(codes) * layout.spread(given)
-        if self.chain:
-            completed: Tensor = self.chain.generator(shown, layout) / self.temperature
-            return completed
         latent = torch.randn(len(codes), self.latent_size, generator=random).to(given.device)
-        told: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1)) / self.temperature
-        return told
+        completed: Tensor = self.network.generator(latent, torch.cat([shown, given], dim=1)) / self.temperature
+        return completed
 
     @property
     def layout(self) -> RowLayout:
@@ -215,7 +219,7 @@ class RowModel:
         referee, layout, chain = self.network.referee, self.layout, self.chain
         count = self.candidates if referee is not None else 1
         if chain:
-            restricted = {place: partial(allowed_codes, self.codec, place, asked[place]) for place in asked}
+            restricted = {place: partial(shares_met, self.codec, place, asked[place]) for place in asked}
             rows = chain.draw(BLOCK, random, restricted, count)
         else:
             by_latent = LatentRows(self.network.generator, self.layout, self.codec, self.latent_size, self.temperature)
@@ -360,7 +364,7 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
         product = built(folder, build, "network/").to(device)
         generator = product.generator
         if isinstance(generator, AutoregressiveGenerator) and not bool(
-            ((generator.rare >= 0) & (generator.rare < generator.told.shape[1])).all()
+            ((generator.rare >= 0) & (generator.rare < generator.ratios.shape[1])).all()
         ):
             raise ValueError("its rare codes are not among those of its columns")
     return RowModel(product, network.latent_size or 0, codec, candidates, content["task"])

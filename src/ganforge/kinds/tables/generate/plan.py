@@ -13,12 +13,14 @@ from ganforge.kinds.tables.table import Table
 from ganforge.planning.compute import Span
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_optimiser
-from ganforge.recipe import Network, Size
+from ganforge.recipe import Network, Optimiser, Size
 
 PASSES, LEAST_EXAMPLES, UNSEEN = 20, 50_000, 20.0  # of a generator that learns alone: see docs/log.md
 FEWEST_ROWS = 1_000  # below, likelihood soon knows the rows by heart, and the game is better (docs/log.md)
 MOST_WEIGHTS = 8_000_000  # of its first layer: beyond, a step takes too long, and units share what they see
 SHARED_WIDTH, SHARED_BATCH, SHARED_RATE = 32, 128, 1e-2  # of a generator whose units share it (docs/log.md)
+DECAY_ROWS, MOST_DECAY = 8_000, 1.0  # more, and pairs are no longer sharp; less, and more is learned by heart
+VERDICT_SECONDS, MOST_VERDICT = 20.0, 0.3  # of one core, for 30,000 rows of 15 columns; share of the minutes, at most
 NO_ADVERSARY = "A generator that learns by likelihood has no opponent; --set network.name=rows has one."
 NO_LATENT = "A generator that draws unit after unit draws nothing from noise; --set network.name=rows does."
 ALONE: dict[Size, Network] = {
@@ -98,6 +100,23 @@ def choose_learning_alone(draft: Draft, batch_size: int, rows: int) -> None:
         if shared
         else (batch_size, share),
     )
+
+
+def choose_weight_decay(draft: Draft, rows: int) -> None:
+    """Choose how fast weights decay, where units have first layers of their own. Args: rows of the training part."""
+    if draft[Optimiser].kind == "adam" and draft[Network].name == AUTOREGRESSIVE:
+        decay = float(f"{min(MOST_DECAY, DECAY_ROWS / rows):.2g}")
+        why = f"{DECAY_ROWS:,} / rows, {MOST_DECAY:g} at most: the fewer rows, the sooner they are known by heart"
+        draft.revise(Optimiser, weight_decay=(decay, why))
+
+
+def with_verdict(span: Span, batch_size: int) -> Span:
+    """Return the part of the minutes that leaves time for the verdict and the report after training."""
+    if span.seconds is None:
+        return span
+    seconds = span.seconds - min(VERDICT_SECONDS, MOST_VERDICT * span.seconds)
+    examples = max(batch_size, int(span.examples * seconds / span.seconds))
+    return replace(span, examples=examples, why=f"{span.why} and of the verdict", seconds=seconds)
 
 
 def enough(span: Span, rows: int) -> Span:

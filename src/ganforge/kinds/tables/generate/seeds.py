@@ -20,6 +20,7 @@ from ganforge.contracts import Plain
 from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.categories import CategoryUnit
+from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import Column
@@ -29,7 +30,7 @@ from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import TableSource
 from ganforge.kinds.tables.reading.write import check_table_place
 from ganforge.kinds.tables.rules.checks import check_rules
-from ganforge.kinds.tables.rules.conditions import Condition, in_words, one_of, seen_in
+from ganforge.kinds.tables.rules.conditions import Condition, all_of, in_words, one_of, seen_in
 from ganforge.kinds.tables.rules.rules import rule_columns
 from ganforge.kinds.tables.rules.values import seen_range, write_number
 
@@ -176,7 +177,7 @@ def refuse_unseen(model: RowModel, given: Plain, conditions: Sequence[Condition]
     for name, values in given.items():
         column, there = by_name[name], ~pd.isna(values)
         if column.is_number:
-            strange = there & ~seen_in(column).holds({name: values})
+            strange = there & ~_givable(column, codec).holds({name: values})
             known = f"It is drawn from {seen_range(column)}."
         elif column.kind == "identifier":
             continue
@@ -201,6 +202,17 @@ def refuse_unseen(model: RowModel, given: Plain, conditions: Sequence[Condition]
         rule for rule in codec.rules if set(rule_columns(rule)) <= set(given) and not isinstance(rule, Condition)
     ]
     check_rules(ordered, given, codec.columns, first_row)  # ranges were checked above, where a cell is there
+
+
+def _givable(column: Column, codec: TableCodec) -> Condition:
+    """Return the range of numbers that can be given: that of training rows, which is wider than what is drawn."""
+    drawn = seen_in(column)
+    if codec.rare < 2:
+        return drawn
+    width = drawn.high - drawn.low
+    wider = Condition(column.name, drawn.low - width, drawn.high + width, missing=True)
+    ranges = [rule for rule in codec.rules if isinstance(rule, Condition) and rule.column == column.name]
+    return all_of([wider, *ranges], column.name)
 
 
 def _refuse_combinations(model: RowModel, given: Plain, first_row: int) -> None:

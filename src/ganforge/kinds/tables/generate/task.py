@@ -31,12 +31,14 @@ from ganforge.kinds.tables.low_rank import UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
 from ganforge.kinds.tables.measures.kept_back import with_kept_back
+from ganforge.kinds.tables.measures.places import with_places
 from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.networks import RowGenerator, RowLayout, RowProduct
 from ganforge.kinds.tables.plan import begin, choose_rows, choose_values, plan_rows
 from ganforge.kinds.tables.reading.plan_file import read_plan
 from ganforge.kinds.tables.reading.source import open_source
 from ganforge.kinds.tables.rules.checks import broken
+from ganforge.kinds.tables.rules.rules import joint_of
 from ganforge.kinds.tables.table import InspectedTable, Table, inspect_table, open_table
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from ganforge.kinds.tables.impute import Impute
 
 JUDGED = 30_000  # rows in an evaluation, at most: as many as train
+PICTURES = 6  # of a run that learns alone, about
 ALONE = Page(
     nouns="rows",
     judged="generated rows",
@@ -110,9 +113,10 @@ class GenerateRows(Task):
         """Draw the columns, and measure the similarity of columns and pairs to those of held-out rows."""
         samples = job.model(product).draw(job.recipe.records.need("look_samples"), seed=1)
         columns = job.table.codec.columns
-        drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
-        write_whole(run.sample_grid(examples), drawn)
-        job.tell("sampled", path=str(run.sample_grid(examples)))
+        if not isinstance(product, AutoregressiveGenerator) or to_draw(run, examples, job.recipe.length.examples):
+            drawn = draw_columns(job.table.held_out_rows, samples, columns, learned_names(columns))
+            write_whole(run.sample_grid(examples), drawn)
+            job.tell("sampled", path=str(run.sample_grid(examples)))
         quality = quick_table_quality(job.table.held_out_rows, samples, columns, job.recipe.ask.label)
         if isinstance(product, AutoregressiveGenerator):
             layout = RowLayout(job.table.codec.sizes, job.recipe.compute.device)
@@ -130,6 +134,8 @@ class GenerateRows(Task):
         samples = job.model(product).draw(count, seed=2)
         label = None if job.recipe.ask.label == "none" else job.recipe.ask.label
         found = evaluate_table(table.train_rows, table.held_out_rows, samples, columns, label=label, seed=0)
+        sides = table.train_rows, table.held_out_rows, samples
+        found = with_places(found, run, *sides, columns, joint_of(table.codec.rules))
         first_rows = first_rows_of(samples, columns)
         rules = broken(table.codec.rules, samples, table.train_rows, columns)
         write_figures(run, found.facts, table.train_rows, samples, columns)
@@ -144,6 +150,13 @@ class GenerateRows(Task):
             facts={**found.facts, "first_rows": first_rows, "rules": rules},
             blocks=(first_rows_block(first_rows), *found.blocks),
         )
+
+
+def to_draw(run: Run, examples: int, length: int) -> bool:
+    """Return whether this look at a generator that learns alone is drawn: a picture takes longer than all the rest."""
+    drawn = [int(path.stem) for path in run.samples.glob("*.png")]
+    last = max((at for at in drawn if at < examples), default=None)
+    return last is None or examples >= length or examples - last >= length / PICTURES
 
 
 def plan_job(draft: Draft, tell: Tell, task: GenerateRows | Impute) -> RowsJob:

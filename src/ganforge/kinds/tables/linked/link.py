@@ -235,11 +235,11 @@ def other_references(link: Link, frames: Frames, owner: NDArray[np.int64]) -> di
     for name in frames[link.child].columns.drop(link.reference):
         other = Link(link.child, str(name), link.parent, link.key)
         theirs = keys(frames[link.child][name])
-        if theirs is None or not _refers(theirs, values):
+        there = ~pd.isna(theirs) if theirs is not None else np.zeros(0, bool)
+        if theirs is None or not _refers(theirs[there], values):
             continue
         if names_agree(other.reference, link.key, link.parent) or _is_no_accident(other, frames):
             rows = index.get_indexer(pd.Index(theirs))
-            there = ~pd.isna(theirs)
-            same = float((rows == owner)[there].mean()) if there.any() else 0.0
+            same = float((rows == owner)[there].mean())
             found[other.reference] = OtherReference(missing=float(1 - there.mean()), same=same)
     return found

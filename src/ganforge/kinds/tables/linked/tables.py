@@ -30,7 +30,7 @@ from ganforge.kinds.tables.reading.arrays import row_count, take, to_plain
 from ganforge.kinds.tables.reading.survey import TableSurvey, survey_table
 from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import Ordered, Rule, combined, rule_columns, rule_in_words
+from ganforge.kinds.tables.rules.rules import Ordered, Rule, combined, joint_of, rule_columns, rule_in_words
 from ganforge.kinds.tables.table import (
     FITTED_ROWS,
     agree_rules,
@@ -371,7 +371,8 @@ def _fit(
     seed: int,
 ) -> tuple[TableCodec, Protection]:
     agreed = combined(rules, columns)
-    counts = count_values([(0, rows)], held_out, unit_columns(columns, agreed), columns)
+    units = [names for names in unit_columns(columns, agreed) if names not in joint_of(agreed)]
+    counts = count_values([(0, rows)], held_out, units, columns)
     sample = _sample(take(rows, np.flatnonzero(~held_out)), FITTED_ROWS)
     return fit_codec(columns, agreed, sample, counts, settings, seed)
 

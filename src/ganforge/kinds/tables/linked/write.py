@@ -98,7 +98,7 @@ def _declared(column: Column, table: str, relation: Relation) -> str:
     words = f"{_quoted(column.name)} {kind}"
     if table == relation.parent.name and column.name == relation.parent.primary_key:
         return f"{words} PRIMARY KEY"
-    if table == relation.child.name and column.name == relation.child.foreign_key:
+    if table == relation.child.name and column.name in relation.child.references:
         return f"{words} REFERENCES {_quoted(relation.parent.name)}({_quoted(str(relation.parent.primary_key))})"
     return words
 

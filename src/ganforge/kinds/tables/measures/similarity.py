@@ -206,7 +206,7 @@ def compare_pairs(
         for side in (real, fake):
             given = np.stack([side.numbers[names[i]] for i in numbers], axis=1)
             both.append(correlations((given - centre) / scale, blocks))
-        scores[np.ix_(range(blocks + 1), numbers, numbers)] = 1 - np.abs(both[0] - both[1]) / 2
+        scores[:, np.array(numbers)[:, None], numbers] = 1 - np.abs(both[0] - both[1]) / 2
         scores[:, numbers, numbers] = np.nan
         related[np.ix_(numbers, numbers)] = np.abs(both[0][0]) >= least[0]
     mine, theirs = ([np.minimum(side.codes[name], MOST_PAIR_VALUES + 1) for name in names] for side in (real, fake))

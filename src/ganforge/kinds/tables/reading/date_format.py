@@ -39,7 +39,7 @@ _NAMED = (
 _NAMED_DAYS = (form.replace("{m}", month) for form in _NAMED for month in _MONTHS)
 DAYS = (
     *_NUMBERED,
-    *(form for form in _NAMED_DAYS if "%^" not in form or not re.search("%[aA]", form)),
+    *(form for form in _NAMED_DAYS if "%^" not in form or not re.search("%[aA]| de ", form)),
 )  # %^ is of the whole text
 _TWELVE = tuple(
     f"{hour}:%M{seconds}{gap}{half}"
@@ -107,15 +107,7 @@ _WHOLE_SHAPES = {form: re.compile(shape_regex(form)) for form in _WHOLE}
 def date_forms(shape: str) -> list[str]:
     """Return the forms that a text of this shape may have, an offset being `Z`, `%z` or `%:z`; of seconds with digits
     behind the point the form ends with their number in braces."""
-    if "9" not in shape or len(shape) > 60:
-        return []
-    named = ((key, form) for key, text in shapes_in_english(shape) for form in _forms(text) if "%B" in form)
-    return [*_forms(shape), *(f"[{key}]{form}" for key, form in named)]
-
-
-def _forms(shape: str) -> list[str]:
-    """Return the forms of a shape with English names."""
-    if "99" not in shape:
+    if "99" not in shape or len(shape) > 60:
         return []
     forms = []
     for whole, regex in _WHOLE_SHAPES.items():
@@ -131,6 +123,12 @@ def _forms(shape: str) -> list[str]:
         elif day.endswith(("%d", "%Y", "%y", "%-d.", "日", "일")):
             forms += [f"{day}{clock}" for clock in _clocks(rest)]
     return forms
+
+
+def named_forms(shape: str) -> list[str]:
+    """Return the forms with names of months that are not the usual English ones (month_names.py)."""
+    found = shapes_in_english(shape) if "9" in shape and len(shape) <= 60 else []
+    return [f"[{key}]{form}" for key, english in found for form in date_forms(english) if "%B" in form]
 
 
 def _clocks(rest: str) -> Iterable[str]:
@@ -226,7 +224,7 @@ def write_dates(moments: pa.Array, form: str, digits: int, zone: str | None) -> 
         named = [None if text is None else from_english(text, key) for text in known.dictionary.to_pylist()]
         texts = pa.array(named, pa.string()).take(known.indices)
     if "%^" in bare:
-        texts = pc.utf8_upper(texts)
+        texts = pc.replace_substring(pc.utf8_upper(texts), " UHR", " Uhr")
     if "%P" in bare:
         texts = pc.replace_substring(pc.replace_substring(texts, "AM", "am"), "PM", "pm")
     return (pc.binary_join_element_wise(texts, behind, "") if offset else texts).take(coded.indices)
@@ -291,3 +289,23 @@ def offsets_of(texts: pa.Array, moments: pa.Array) -> frozenset[tuple[int, int]]
     known = {offset: 0 if offset == "Z" else _minutes(offset) for offset in set(found) if offset}
     pairs = zip(seconds, found, strict=True)
     return frozenset((at, known[offset]) for at, offset in pairs if offset and at is not None)
+
+
+def is_date(form: str) -> bool:
+    """Return whether a form is that of dates, not of times."""
+    return any(directive in form for directive in ("%Y", "%y", "%G"))
+
+
+def without_digits(form: str) -> str:
+    """Return a form of `date_forms` without the number of digits of a second."""
+    return re.sub(r"\{\d\}$", "", form)
+
+
+def without_fraction(form: str) -> str:
+    """Return a form of `date_forms` without parts of a second."""
+    return re.sub("[.,]%f", "", without_digits(form))
+
+
+def with_colon(offset: str) -> str:
+    """Return an offset such as +0100 or +01 as +01:00."""
+    return offset if ":" in offset else f"{offset[:3]}:{offset[3:] or '00'}"

@@ -120,10 +120,10 @@ def _check_column(name: str, column: pd.Series[Any]) -> None:
 
 def _odd_objects(column: pd.Series[Any]) -> str | None:
     """Return the key in _ODD of Python's objects that are not all of one simple type."""
-    found = pd.api.types.infer_dtype(column)
+    found: str = pd.api.types.infer_dtype(column)
     odd = None if found in _SIMPLE["objects"] else found.removesuffix("64")
     if odd == "mixed" and (first := column.dropna().head(1).tolist()):
-        nested = dict.fromkeys(("list", "tuple", "set", "frozenset", "ndarray"), "list")
+        nested: dict[str, str] = dict.fromkeys(("list", "tuple", "set", "frozenset", "ndarray"), "list")
         return {**nested, "dict": "dict", "UUID": "uuid"}.get(type(first[0]).__name__, odd)
     if found in ("datetime", "datetime64") and len({each.tzinfo is None for each in column.dropna()}) > 1:
         return "zones"

@@ -77,7 +77,7 @@ def from_english(text: str, key: str) -> str:
 
 def shapes_in_english(shape: str) -> list[tuple[str, str]]:
     """Return the keys of names that a shape has, a text with a 9 for each digit, each with the shape in English."""
-    if not re.search(r"[^\W\d_]", shape):
+    if not _ANY.search(shape):
         return []
     quarters = {"quarter": re.sub("Q9(?!9)", "Q1", shape), "quarter-first": re.sub("(?<!9)9Q", "1Q", shape)}
     found = [(key, in_english(quarters.get(key, shape), key)) for key in NAMES]
@@ -92,3 +92,4 @@ def _reader(key: str) -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 _ENGLISH = re.compile("|".join(ENGLISH))
+_ANY = re.compile("|".join(sorted({re.escape(re.sub("[0-9]", "9", n)) for names in NAMES.values() for n in names})))

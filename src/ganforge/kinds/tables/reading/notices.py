@@ -115,7 +115,7 @@ def _nearly_dates(profiles: Sequence[Profile], columns: Sequence[Column]) -> lis
     """Return a sentence for each column of whole numbers of which only some are not calendar days."""
     pairs = [(column, profile.numeric_dates) for profile, column in zip(profiles, columns, strict=True)]
     return [
-        f"Nearly all numbers of {column.name!r} are calendar days ({found[0]}), but {found[1]:.0f} is not: so they are "
+        f"Most numbers of {column.name!r} are calendar days ({found[0]}), but {found[1]:.0f} is not: so they are "
         "learned as whole numbers, and days that no calendar has are made. Leave a cell without a day empty."
         for column, dates in pairs
         if column.kind == "integer" and (found := dates.nearly(column.distinct))

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ganforge.kinds.tables.columns import MOST_DECIMALS
 from ganforge.kinds.tables.reading.number_format import (
     ANY_NUMBER,
     BLANKS,
-    FoundNumbers,
     NumberFormat,
     cell_of,
     find_number_format,
@@ -60,8 +60,8 @@ class NumberUnits:
     def of(cls, pattern: str) -> NumberUnits:
         """Read a pattern, which may be a stranger's. Raises: ValueError if it is not one."""
         first, *rest = pattern.split("|")
-        below, rest = (first, rest) if _LIMIT.fullmatch(first) else ("", [first, *rest])
-        above = rest.pop() if len(rest) > 1 and _LIMIT.fullmatch(rest[-1]) else ""
+        below, rest = (first, rest) if _LIMIT.fullmatch(first) and first[0] in "<≤" else ("", [first, *rest])
+        above = rest.pop() if len(rest) > 1 and _LIMIT.fullmatch(rest[-1]) and rest[-1][0] in ">≥" else ""
         suffixes = ["" if is_plain(part) else NumberFormat.of(part).suffix.strip(BLANKS) for part in rest]
         factors = _factors(suffixes) if len(rest) > 1 else [1.0]
         if factors is None or factors != sorted(set(factors)) or len(rest) + bool(below) + bool(above) < 2:
@@ -161,8 +161,11 @@ def write_column(numbers: pa.Array, pattern: str, *, whole: bool) -> pa.Array:
 # ---- found in the cells of a column ----------------------------------------------------------------------------------
 
 
-def find_units(shapes: Mapping[Shape, int], decimal: str | None) -> FoundNumbers | None:
-    """Find the forms of a column in which the most cells have one of several units. Args: as `find_number_format`."""
+def find_units(shapes: Mapping[Shape, int], decimal: str | None) -> tuple[str, frozenset[Shape]] | None:
+    """Find the pattern of a column in which the most cells have one of several units, and the shapes that it fits.
+
+    Args: as `find_number_format`.
+    """
     by_suffix: dict[str, dict[Shape, int]] = {}
     for shape, count in shapes.items():
         if (cell := cell_of(shape)) and "|" not in shape.text:
@@ -181,14 +184,15 @@ def find_units(shapes: Mapping[Shape, int], decimal: str | None) -> FoundNumbers
     fitting = frozenset(shape for form in found.values() for shape in form.shapes)
     pattern = "|".join(form.form.pattern for form in found.values())
     try:
-        return FoundNumbers(NumberUnits.of(pattern), fitting)
+        return NumberUnits.of(pattern).pattern, fitting
     except ValueError:
         return None
 
 
-def find_powers(shapes: Mapping[Shape, int]) -> FoundNumbers | None:
-    """Find the form of a column whose numbers have a power of ten each, and as many digits."""
+def find_powers(shapes: Mapping[Shape, int]) -> tuple[str, frozenset[Shape]] | None:
+    """Find the pattern of a column whose numbers have a power of ten each, and as many digits; and its shapes."""
     known = {shape: found for shape in shapes if (found := _POWER.fullmatch(shape.text))}
+    known = {shape: found for shape, found in known.items() if len(found["digits"] or "") <= MOST_DECIMALS}
     forms = Counter[str]()
     for shape, found in known.items():
         plus = "+" if found["sign"] == "+" else ""
@@ -198,21 +202,15 @@ def find_powers(shapes: Mapping[Shape, int]) -> FoundNumbers | None:
         )
     if not forms or len({(found["mark"], len(found["digits"] or "")) for found in known.values()}) > 1:
         return None
-    return FoundNumbers(PowerFormat.of(max(forms, key=lambda form: forms[form])), frozenset(known))
+    return max(forms, key=lambda form: forms[form]), frozenset(known)
 
 
-def with_limits(pattern: str, texts: Collection[str]) -> str | None:
-    """Return a form of numbers with the limits among these texts; None unless all are, at most one on each side."""
-    limits = [found for text in texts if (found := _LIMIT.fullmatch(text))]
-    below, above = ([each[0] for each in limits if each["sign"] in signs] for signs in ("<≤", ">≥"))
-    if (
-        len(limits) < max(len(texts), 1)
-        or max(len(below), len(above)) > 1
-        or "|" in pattern
-        or _PATTERN.fullmatch(pattern)
-    ):
+def with_limits(pattern: str, texts: Collection[str]) -> tuple[str, list[str]] | None:
+    """Return a pattern of numbers with the limits among these texts, and those; None if it can have none."""
+    below, above = ([text for text in texts if _LIMIT.fullmatch(text) and text[0] in signs] for signs in ("<≤", ">≥"))
+    if not (below or above) or max(len(below), len(above)) > 1 or "|" in pattern or _PATTERN.fullmatch(pattern):
         return None
-    return NumberUnits.of("|".join([*below, pattern, *above])).pattern
+    return NumberUnits.of("|".join([*below, pattern, *above])).pattern, [*below, *above]
 
 
 def _rests(suffixes: Mapping[str, int]) -> set[str]:

@@ -15,7 +15,7 @@ WRITTEN = {"%Y%m%d": "a number like 20240131", "%Y%m": "its month, like 202401",
 FIRST_YEAR, LAST_YEAR = 1800, 2199
 LARGEST = 10**9
 OPEN_YEAR = 9999  # of a day that means "no end"
-NEARLY = 0.9  # share of days from which on the other numbers are told
+NEARLY = 0.5  # share of days from which on the other numbers are told
 Days = NDArray[np.float64]  # (N,) since 1970
 
 

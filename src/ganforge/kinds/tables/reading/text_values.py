@@ -23,10 +23,15 @@ from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.reading.date_format import (
     DIGITS,
     date_forms,
+    is_date,
+    named_forms,
     offsets_of,
     parse_dates,
     plain_form,
     same_reading,
+    with_colon,
+    without_digits,
+    without_fraction,
     write_dates,
     zone_of_offsets,
 )
@@ -80,18 +85,21 @@ class Meaning:
 
     def takes(self, text: str) -> bool:
         """Return whether a text has this meaning."""
-        texts = pa.array([text], pa.string())
+        return bool(self.taken(pa.array([text], pa.string()))[0].as_py())
+
+    def taken(self, texts: pa.Array) -> pa.Array:
+        """Return which texts (N,) have this meaning."""
         match self.sort:
             case "truth":
-                return text in (self.form or TRUTHS[0]).split("/")
+                return pc.is_in(texts, pa.array((self.form or TRUTHS[0]).split("/")))
             case "integer" | "number":
                 form = self.number_format
-                return form.parse(texts).null_count == 0 if form else bool(re.match(NUMBER, text))
+                return form.parse(texts).is_valid() if form else pc.match_substring_regex(texts, NUMBER)
             case "date":
-                return bool(parse_dates(texts, self.form or "").null_count == 0)
+                return parse_dates(texts, self.form or "").is_valid()
             case "time" | "length":
-                return bool(parse_times(texts, self.form or "").null_count == 0)
-        return False
+                return parse_times(texts, self.form or "").is_valid()
+        return pa.array(np.zeros(len(texts), bool))
 
     @property
     def values_type(self) -> pa.DataType:
@@ -160,10 +168,13 @@ class Reading:
             self.free = True
             return
         firsts = np.unique(places, return_index=True)[1]
-        for shape, first in zip(known, firsts, strict=True):
-            if shape not in self.forms:
-                self.examples[shape] = words[int(first)].as_py()
-                self.forms[shape] = (*date_forms(shape.text), *time_forms(shape.text.replace("9", "1")))
+        new = {shape: int(first) for shape, first in zip(known, firsts, strict=True) if shape not in self.forms}
+        dates = {shape: date_forms(shape.text) for shape in new}
+        if not all(dates.values()):  # else they have the usual names, and others would be the same
+            dates = {shape: [*forms, *named_forms(shape.text)] for shape, forms in dates.items()}
+        for shape, first in new.items():
+            self.examples[shape] = words[first].as_py()
+            self.forms[shape] = (*dates[shape], *time_forms(shape.text.replace("9", "1")))
         self._count_forms(words, counts, places, known)
 
     def _count_forms(
@@ -175,8 +186,8 @@ class Reading:
         for form in forms:
             mask = np.array([form in self.forms[shape] for shape in known])[places]
             texts, weights = words.filter(pa.array(mask)), counts[mask]
-            bare = _without_digits(form)
-            as_date = _is_date(form)
+            bare = without_digits(form)
+            as_date = is_date(form)
             key = (same_reading(bare) if as_date else bare), mask.tobytes()
             if key not in read:
                 read[key] = parse_dates(texts, bare) if as_date else parse_times(texts, bare)
@@ -212,15 +223,19 @@ class Reading:
         found = [*self._truths(), *self._numbers(known), *self._dates(known), *self._times()]
         # the first of equals, but 20240131123000 is a moment where all are
         cells, best = max(found, key=lambda each: (each[0], each[1].form in DIGITS), default=(0, Meaning()))
-        marks = {word: count for word, count in self.common.items() if not best.takes(word)}
+        if cells >= TOLERANCE * total and best.sort not in ("integer", "number"):
+            return best
+        common = pa.array(self.common, pa.string())
+        marks = {word: self.common[word] for word in common.filter(pc.invert(best.taken(common))).to_pylist()}
         marked = self.different > FEW_WORDS and len(marks) <= MOST_MARKS and cells >= NEARLY * total
         if cells < TOLERANCE * total and not (marked and cells + sum(marks.values()) >= TOLERANCE * total):
             return Meaning(nearly=best if cells >= NEARLY * total else None)
         limited = with_limits(best.form or "", marks) if best.sort in ("integer", "number") else None
         if limited is None:
             return best
-        strays = {text: count for text, count in best.strays.items() if text not in marks}
-        return replace(best, sort="number", form=limited, strays=strays)
+        pattern, limits = limited
+        strays = {text: count for text, count in best.strays.items() if text not in limits}
+        return replace(best, sort="number", form=pattern, strays=strays)
 
     def _truths(self) -> Iterator[tuple[int, Meaning]]:
         words = {shape.text for shape in self.shapes}
@@ -239,11 +254,9 @@ class Reading:
         mark = _decimal_mark(known)
         for units in (find_powers(self.shapes), find_units(self.shapes, mark)):
             if units:
-                strays = self._strays(units.shapes)
-                yield (
-                    sum(self.shapes[s] for s in units.shapes),
-                    Meaning(sort="number", form=units.form.pattern, strays=strays),
-                )
+                written, fitted = units
+                count = sum(self.shapes[shape] for shape in fitted)
+                yield count, Meaning(sort="number", form=written, strays=self._strays(fitted))
         form = find_number_format(self.shapes, mark)
         if form and not form.form.is_plain and (fitting := sum(self.shapes[s] for s in form.shapes)) >= cells:
             sort: Sort = "number" if form.form.most else "integer"
@@ -256,18 +269,22 @@ class Reading:
             yield cells, Meaning(sort=sort, form=pattern, strays=strays, ambiguous=bool(form and form.ambiguous))
 
     def _dates(self, known: Column | None) -> Iterator[tuple[int, Meaning]]:
-        forms = [form for form in self.fits if _is_date(form)]
+        forms = [form for form in self.fits if is_date(form)]
         if not forms:
             return
         as_known = [form for form in forms if known and _order(form) == _order(known.format or "")]
         if any(self.fits[form] >= TOLERANCE * self.shapes.total() for form in as_known):
             forms = as_known
         best = min(forms, key=lambda form: (-self.fits[form], "%-" in form))  # the first of equals
-        rivals = [form for form in forms if self.fits[form] == self.fits[best] and _names(form) == _names(best)]
+        rivals = [
+            form
+            for form in forms
+            if self.fits[form] == self.fits[best] and split_names(form)[0] == split_names(best)[0]
+        ]
         rivals.sort(key=lambda form: "%-" in form)
         best = max((form for form in rivals if same_reading(form) == same_reading(best)), key=self._restored)
-        bare, zone, several = _without_digits(best), None, 0
-        alike = [form for form in forms if _without_fraction(form) == _without_fraction(best)]
+        bare, zone, several = without_digits(best), None, 0
+        alike = [form for form in forms if without_fraction(form) == without_fraction(best)]
         digits = max(int(form[-2]) if form.endswith("}") else 0 for form in alike)
         if digits and len(alike) > 1:  # as many digits of a second as each needs
             bare = re.sub(r"%S(?:[.,]%f)?", f"%S{',' if ',%f' in bare else '.'}%*f", bare)
@@ -277,7 +294,7 @@ class Reading:
             zone = "UTC"
         elif bare.endswith("z"):
             several = len(self.offsets)
-            zone = zone_of_offsets(self.pairs[best]) if several > 1 else f"UTC{_with_colon(*self.offsets)}"
+            zone = zone_of_offsets(self.pairs[best]) if several > 1 else f"UTC{with_colon(*self.offsets)}"
             bare = bare if several > 1 else re.sub("%[:-]?z$", "".join(self.offsets), bare)
         yield (
             sum(self.fits[form] for form in alike),
@@ -312,10 +329,11 @@ class Reading:
 
     def _restored(self, form: str) -> int:
         """Return how many examples come back to the letter; 0 where these are not looked at, as of several offsets."""
-        if form.endswith(("z", "}")):
+        bare, digits = without_digits(form), int(form[-2]) if form.endswith("}") else 0
+        if bare.endswith("z"):
             return 0
         given = pa.array(self._examples_of(form), pa.string())
-        again = write_dates(parse_dates(given, form).cast(pa.int64()), form, 0, None)
+        again = write_dates(parse_dates(given, bare).cast(pa.int64()), bare, digits, None)
         return pc.sum(pc.equal(again, given)).as_py() or 0
 
     def _with_fraction(self, form: str) -> str:
@@ -365,10 +383,6 @@ _KINDS: dict[Sort, ColumnKind] = {
 }
 
 
-def _is_date(form: str) -> bool:
-    return any(directive in form for directive in ("%Y", "%y", "%G"))
-
-
 def _order(form: str) -> list[str]:
     """Return the order of a date's parts in a form: m, d, Y."""
     return re.findall("[Yymd]", plain_form(form).replace("%b", "%m").replace("%B", "%m"))
@@ -382,19 +396,3 @@ def _decimal_mark(known: Column | None) -> str | None:
     if form is None:
         return "." if known.kind == "decimal" else None
     return form.decimal if isinstance(form, NumberFormat) else None
-
-
-def _without_digits(form: str) -> str:
-    return re.sub(r"\{\d\}$", "", form)
-
-
-def _without_fraction(form: str) -> str:
-    return re.sub("[.,]%f", "", _without_digits(form))
-
-
-def _names(form: str) -> str:
-    return split_names(form)[0]
-
-
-def _with_colon(offset: str) -> str:
-    return offset if ":" in offset else f"{offset[:3]}:{offset[3:] or '00'}"

@@ -87,11 +87,11 @@ def _in_words(
         parts.append(part if always else f"(?:{part})?")
 
     def write(time: int, digits: int) -> str:
-        left, texts = abs(time), []
+        left, texts = abs(time), list[str]()
         for _, (one, many), size in sized:
             count, left = divmod(left, size)
-            digits = f"{count:02d}" if padded and texts else str(count)
-            texts += [f"{digits}{one if count == 1 else many}"] if count or always or (padded and texts) else []
+            number = f"{count:02d}" if padded and texts else str(count)
+            texts += [f"{number}{one if count == 1 else many}"] if count or always or (padded and texts) else []
         return ("-" if time < 0 else "") + (gap.join(texts) or f"0{words[2][1]}")
 
     return TimeForm(rf"(?P<n>-?){f'{gap}?'.join(parts)}", write, length=True)

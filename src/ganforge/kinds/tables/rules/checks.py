@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from ganforge.kinds.tables.rules.expressions import evaluate
 from ganforge.kinds.tables.rules.rules import (
     Computed,
     Fixed,
+    Joint,
     Ordered,
     Rule,
     Unique,
@@ -27,7 +29,7 @@ from ganforge.kinds.tables.rules.values import write_number
 
 
 def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], first_row: int) -> None:
-    """Check that training rows keep the rules. Fixed and Seen are defined by the training rows, which keep them.
+    """Check that training rows keep the rules. Fixed, Seen and Joint are defined by the training rows, which keep them.
 
     Args: plain the rows of one chunk, (N,) each; first_row the number of the first of them, where the table's is 1.
         Values that come twice are found where both are in the chunk.
@@ -35,6 +37,8 @@ def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], 
     """
     by_name = {column.name: column for column in columns}
     for rule in rules:
+        if isinstance(rule, Joint):
+            continue
         rows = np.flatnonzero(_broken(rule, plain, None, by_name))
         if len(rows):
             cells = {name: plain[name][rows[0]] for name in rule_columns(rule)}
@@ -44,7 +48,8 @@ def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], 
             again = " for the second time" if isinstance(rule, Unique) else ""
             more = f" Of the rows read so far {len(rows):,} do." if len(rows) > 1 else ""
             raise DataError(
-                f"Row {first_row + rows[0]:,} breaks the rule {rule_in_words(rule, columns)!r}: {values}{again}.{more}",
+                f"Row {first_row + rows[0]:,} breaks the rule "
+                f"{shorten(rule_in_words(rule, columns), 120, placeholder=' ...')!r}: {values}{again}.{more}",
                 "Generated rows keep a rule with certainty only where all training rows do.",
                 "Correct the data, or leave this rule out of the plan.",
             )
@@ -54,10 +59,11 @@ def broken(rules: Sequence[Rule], rows: Plain, train: Plain, columns: Sequence[C
     """Count the generated rows that break each rule.
 
     Args: rows the generated ones, (N,) each; train the training rows, (M,) each.
-    Returns: rule in words -> rows, 0 for a rule that is kept.
+    Returns: rule in words -> rows, 0 for a rule that is kept; without those that say how columns are learned.
     """
     by_name = {column.name: column for column in columns}
-    return {rule_in_words(rule, columns): int(_broken(rule, rows, train, by_name).sum()) for rule in rules}
+    counted = [rule for rule in rules if not isinstance(rule, Joint)]
+    return {rule_in_words(rule, columns): int(_broken(rule, rows, train, by_name).sum()) for rule in counted}
 
 
 def on_one_scale(

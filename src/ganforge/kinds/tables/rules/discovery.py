@@ -1,14 +1,12 @@
 """Rules that hold in every training row and are worth keeping: found, not asked for.
 
 Only rules that hardly hold by chance are named: an order of datetimes, or of numbers with such names; a category that
-determines another one, unlike independent columns; identifiers that never occur twice.
+determines another one, unlike independent columns; coordinates; identifiers that never occur twice.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.rules.checks import on_one_scale
+from ganforge.kinds.tables.rules.coordinates import find_coordinates, words_of
 from ganforge.kinds.tables.rules.relations import find_relations, listed
 from ganforge.kinds.tables.rules.rules import Fixed, Ordered, Rule, Unique
 
@@ -45,14 +44,18 @@ def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]
     Args: plain the training rows, or many of them, (N,) each.
     """
     orders = list(_orders(plain, columns))
-    relations = find_relations(
-        plain, columns, frozenset(name for rule, _ in orders for name in (rule.lower, rule.upper))
-    )
+    ordered = frozenset(name for rule, _ in orders for name in (rule.lower, rule.upper))
+    joint = find_coordinates(plain, columns)
+    placed = {name for rule, _ in joint for name in rule.columns}
+    relations = [
+        (rule, why) for rule, why in find_relations(plain, columns, ordered) if rule.exact or rule.target not in placed
+    ]
     computed = {rule.target for rule, _ in relations}
     deciding = list(_deciding(plain, [column for column in columns if column.name not in computed]))
     fixed = {name for rule, _ in deciding for name in rule.columns}
     orders = [(rule, why) for rule, why in orders if not {rule.lower, rule.upper} & fixed]
-    return [*orders, *relations, *deciding, *_identifiers(plain, columns)]
+    joint = [(rule, why) for rule, why in joint if not {*rule.columns} & (computed | fixed | ordered)]
+    return [*orders, *relations, *deciding, *joint, *_identifiers(plain, columns)]
 
 
 def find_large_keys(plain: Plain, columns: Sequence[Column]) -> list[str]:
@@ -99,19 +102,13 @@ def _orders(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Ordered, 
 
 def _comparable(lower: Column, upper: Column) -> bool:
     """Return whether an order of the two is unlikely to be a coincidence: datetimes, or numbers with such names."""
-    if lower.kind == upper.kind == "datetime":
+    if lower.kind == upper.kind and lower.kind in ("datetime", "time"):
         return (lower.zone is None) == (upper.zone is None)
     if lower.kind not in ("integer", "decimal") or upper.kind not in ("integer", "decimal"):
         return False
-    low, high = _words_of(lower.name), _words_of(upper.name)
+    low, high = words_of(lower.name), words_of(upper.name)
     changed = [(a, b) for a, b in zip(low, high, strict=False) if a != b]
     return len(low) == len(high) and len(changed) == 1 and LOW_WORDS.get(changed[0][0]) == changed[0][1]
-
-
-@lru_cache(10_000)  # every name is compared with every other one
-def _words_of(name: str) -> tuple[str, ...]:
-    """Split a name: `StartAge`, `start_age` and `start age` are all (start, age)."""
-    return tuple(re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
 
 
 def _rows_in_order(plain: Plain, lower: str, upper: str, columns: Mapping[str, Column]) -> int:
@@ -173,17 +170,24 @@ def _codes(values: NDArray[np.generic]) -> Codes:
 
 
 def _may_be_decided(deciding: Codes, others: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which other columns (C, N) have one value for each value (N,) that decides, where there is one."""
+    """Return which other columns (C, N) have one value, or none, for each value (N,) that decides."""
     there = np.flatnonzero(deciding >= 0)
     _, first, group = np.unique(deciding[there], return_index=True, return_inverse=True)
-    found: NDArray[np.bool_] = (others[:, there] == others[:, there[first[group]]]).all(axis=1)
+    own, expected = others[:, there], others[:, there[first[group]]]
+    found: NDArray[np.bool_] = ((own == expected) | (own < 0) | (expected < 0)).all(axis=1)
     return found
 
 
 def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:
-    there = deciding >= 0
     one = np.full(int(deciding.max()) + 1, -1)  # for each value that decides, the other one in its first row
     one[deciding[first]] = other[first]
+    there = deciding >= 0
+    if (other[there] < 0).any() and (one[deciding[there]] != other[there]).any():
+        # a value that is missing here and there is decided by where it is not
+        there &= other >= 0
+        one[deciding[there][::-1]] = other[there][::-1]
+    if not there.any():
+        return False
     if (one[deciding[there]] != other[there]).any():
         return False
     return (

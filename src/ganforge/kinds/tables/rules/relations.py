@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,16 @@ from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import take
 from ganforge.kinds.tables.rules.checks import apart, slack
-from ganforge.kinds.tables.rules.expressions import Expression, Operation, columns_of
+from ganforge.kinds.tables.rules.curves import find_curve
+from ganforge.kinds.tables.rules.expressions import (
+    FUNCTIONS,
+    Expression,
+    Function,
+    Operation,
+    columns_of,
+    evaluate,
+)
+from ganforge.kinds.tables.rules.regression import DIGITS, FEWEST_ROWS, correlations, rounded, trimmed, within
 from ganforge.kinds.tables.rules.rules import Computed, rule_columns, rule_in_words
 
 SEARCHED = 3_000  # rows that relations are searched on; they are checked on all
@@ -27,16 +36,16 @@ MOST_SEARCHED = 50_000  # rows that the coefficients of one are fitted on, where
 MOST_COLUMNS = 150  # of numbers, that are searched
 MOST_BASES = 16  # columns that one is computed from
 MOST_NEAR = 1  # the same, where the relation is not exact: errors of several add up (docs/log.md)
-FEWEST_ROWS = 30
 TRIED_ROWS = 12  # on which all sums of two columns are compared with all columns
-CUT = 0.05  # of the values of a column at each end count as the innermost of them, in correlations
 NEAR = 0.1  # spread of what is left, in spreads of the column, up to which a relation counts that is not exact
 FEW_VALUES = 32  # of a column that is learned just as well by itself, unless its relation is exact
 HOLDING = 0.95  # share of the rows that must keep an exact relation, for the others to be exceptions
+LEAST_ALIKE = 0.4  # correlation of columns of which one may be a function of the other
+LARGEST = 1e100  # value of exp(x) that is looked at
+MOST_TIES = 0.6  # share of rows whose value is halfway between two of its last digits
 PROMISING = 0.3  # spread of what is left in a regression that exceptions may have spoilt
 BY_CHANCE = -30.0  # natural logarithm of the probability that an independent column would look so
 POWERS = np.array([1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0])
-DIGITS = 8  # of rounded coefficients
 Numbers = NDArray[np.float64]
 
 
@@ -48,6 +57,7 @@ class _Found:
     holding: float
     left: float
     product: bool
+    turns: bool = True  # whether it can be solved for another of its columns
 
     @property
     def exact(self) -> bool:
@@ -94,7 +104,7 @@ def _on_all_rows(rule: Computed, plain: Plain, columns: Mapping[str, Column]) ->
     """Return the relation as all rows keep it, and why it was found; "" if it is not worth keeping."""
     far = apart(rule, plain)
     there = ~np.isnan(far)
-    broken = int((far[there] > slack(rule, plain, columns)[there]).sum())
+    broken = int(there.sum() - _holding(far, slack(rule, plain, columns)).sum())
     names = listed(columns_of(rule.expression))
     if broken == 0:
         return rule, f"computed from {names}: it holds in all {there.sum():,} rows that have all of them"
@@ -119,7 +129,7 @@ class _Search:
             logs = np.where(values == 0, np.nan, np.log(np.abs(values)))
         moments = [column.kind == "datetime" for column in columns.values()]
         logs[:, moments] = np.nan
-        self._spaces = [_correlations(values), _correlations(logs)]
+        self._spaces = [correlations(values), correlations(logs)]
         self._values, self._logs = values, logs
 
     def sums_of_two(self) -> Iterator[_Found]:
@@ -157,35 +167,38 @@ class _Search:
                     break
             if best and best.exact:
                 break
+        if (best is None or not best.exact) and self.columns[target].kind != "datetime":
+            found = self._curve(target)
+            best = found if found and (best is None or found.exact or found.left < best.left) else best
         if best is None or (not best.exact and not self._may_be_near(best.rule)):
             return None
-        return self._turned(best)
+        return self._turned(best) if best.turns else best
 
     def _may_be_near(self, rule: Computed) -> bool:
         target = self.columns[rule.target]
         return target.distinct > FEW_VALUES and target.kind != "datetime" and not self._ordered & {*rule_columns(rule)}
 
-    def _chosen(self, correlations: Numbers, target: int) -> Iterator[list[str]]:
+    def _chosen(self, related: Numbers, target: int) -> Iterator[list[str]]:
         """Yield sets of columns that explain the target, each with one more column than the last."""
         chosen: list[int] = []
         free = [
             place
             for place, name in enumerate(self._names)
-            if place != target and name not in self.computed and np.isfinite(correlations[place, target])
+            if place != target and name not in self.computed and np.isfinite(related[place, target])
         ]
         while free and len(chosen) < MOST_BASES:
-            theirs = correlations[np.ix_(chosen, free)]
-            inverse = np.linalg.pinv(correlations[np.ix_(chosen, chosen)], hermitian=True)
+            theirs = related[np.ix_(chosen, free)]
+            inverse = np.linalg.pinv(related[np.ix_(chosen, chosen)], hermitian=True)
             weights = inverse @ theirs
             new = 1 - (theirs * weights).sum(axis=0)  # what of each free column the chosen ones do not explain
-            gain = (correlations[target, free] - correlations[target, chosen] @ weights) ** 2
+            gain = (related[target, free] - related[target, chosen] @ weights) ** 2
             gain = np.where(new > 1e-9, gain / np.maximum(new, 1e-9), 0.0)
             place = int(np.argmax(gain))
             if gain[place] <= 1e-12:
                 return
             chosen.append(free.pop(place))
-            explained = correlations[target, chosen]
-            left = 1 - explained @ np.linalg.pinv(correlations[np.ix_(chosen, chosen)], hermitian=True) @ explained
+            explained = related[target, chosen]
+            left = 1 - explained @ np.linalg.pinv(related[np.ix_(chosen, chosen)], hermitian=True) @ explained
             if left <= PROMISING**2:
                 yield [self._names[place] for place in sorted(chosen)]
 
@@ -207,7 +220,7 @@ class _Search:
         there = np.isfinite(y) & np.isfinite(x).all(axis=1)
         if there.sum() < max(FEWEST_ROWS, 5 * (len(chosen) + 1)):
             return None
-        beta = _trimmed(np.column_stack([x, np.ones(len(y))])[there], y[there])
+        beta = trimmed(np.column_stack([x, np.ones(len(y))])[there], y[there])
         powers = [float(POWERS[np.argmin(np.abs(POWERS - found))]) for found in beta[:-1]]
         if any(abs(power - found) > 0.1 for power, found in zip(powers, beta, strict=False)):
             return None
@@ -219,6 +232,33 @@ class _Search:
             if trial and (found is None or trial.holding > found.holding):
                 found = trial
         return found
+
+    def _function(self, target: str, base: str) -> _Found | None:
+        """Return a column as a function with a name, such as log, of another one, where that holds exactly."""
+        exact = []
+        for name in FUNCTIONS:
+            function = Function(name, base)
+            values = evaluate(function, self._plain)
+            values = np.where(np.abs(values) < LARGEST, values, np.nan)
+            fitted = self._fitted(target, [base], values[:, None], self._plain[target])
+            found = self._judged(Computed(target, _linear([function], fitted[:1], fitted[1]))) if fitted else None
+            exact += [found] if found and found.exact else []
+        return min(exact, key=lambda found: len(repr(found.rule)), default=None)
+
+    def _curve(self, target: str) -> _Found | None:
+        """Return the best relation of a column that is a monotone function of another one."""
+        y, fewest = self._plain[target], self.columns[target].distinct
+        alike = np.abs(self._spaces[0][self._names.index(target)]) >= LEAST_ALIKE
+        free = (n for n, may in zip(self._names, alike, strict=True) if may and n not in {target, *self.computed})
+        curves = []
+        for name in free:
+            if self.columns[name].distinct >= fewest:
+                rows = {name: self._plain[name], target: y}
+                loose = slack(Computed(target, name), rows, self.columns)
+                curve = find_curve(name, rows[name], y, loose) if np.isfinite(loose).sum() >= FEWEST_ROWS else None
+                curves += [self._function(target, name) or self._judged(Computed(target, curve))] if curve else []
+        best = max((found for found in curves if found), key=lambda found: (found.exact, -found.left), default=None)
+        return replace(best, turns=False) if best else None
 
     def _balanced(self, target: str, chosen: Sequence[str], factors: Sequence[float]) -> bool:
         """Return whether datetimes add up: a datetime is another one and numbers, a number has as many on each side."""
@@ -240,15 +280,16 @@ class _Search:
             return None
         rows = {name: self._plain[name][there] for name in (target, *chosen)}
         loose = slack(Computed(target, _linear(chosen, [1.0] * len(chosen), 0.0)), rows, self.columns)
-        beta = _trimmed(x, y)
+        beta = trimmed(x, y)
         near = np.abs(y - x @ beta) <= 1.5 * loose
         exact = near.mean() >= HOLDING
         if exact:
-            beta = np.asarray(np.linalg.lstsq(x[near], y[near], rcond=None)[0], np.float64)
             x, y, loose = x[near], y[near], loose[near]
+            beta = within(x, y, loose)
         spread = np.maximum(x.std(axis=0), 1e-300)
         order = [*sorted(range(len(chosen)), key=lambda place: -abs(beta[place]) * spread[place]), len(chosen)]
-        return _rounded(x, y, beta, order, loose) if exact else [float(f"{value:.6g}") for value in beta]
+        decimals = self.columns[target].decimals if self.columns[target].kind == "decimal" else 0
+        return rounded(x, y, beta, order, loose, decimals) if exact else [float(f"{value:.6g}") for value in beta]
 
     def _judged(self, rule: Computed, *, product: bool = False) -> _Found | None:
         """Return a relation with how well it fits; None if it fits badly, or independent columns might look so."""
@@ -256,7 +297,7 @@ class _Search:
         there = ~np.isnan(far)
         if there.sum() < FEWEST_ROWS:
             return None
-        holding = float((far[there] <= slack(rule, self._plain, self.columns)[there]).mean())
+        holding = float(_holding(far, slack(rule, self._plain, self.columns))[there].mean())
         values = self._plain[rule.target][there]
         kept = np.sort(far[there])[: math.ceil(HOLDING * there.sum())]
         spread = float(np.std(values))
@@ -295,77 +336,31 @@ class _Search:
         return max(there, key=lambda each: float(np.nanstd(values[:, self._names.index(each.rule.target)])))
 
 
-def _correlations(values: Numbers) -> Numbers:
-    """Return the correlations (P, P) of columns of values (N, P), each pair over the rows that have both.
-
-    Values at the ends are cut, so that single errors do not hide a relation. NaN where too few rows have both.
-    """
-    there = np.isfinite(values)
-    known = np.zeros_like(values)
-    for column, present, cut in zip(values.T, there.T, known.T, strict=True):
-        if present.sum() >= FEWEST_ROWS:
-            inner = np.clip(column[present], *np.quantile(column[present], [CUT, 1 - CUT]))
-            cut[present] = (inner - inner.mean()) / (inner.std() or 1.0)
-    both = there.astype(np.float64).T @ there.astype(np.float64)
-    with np.errstate(all="ignore"):
-        mean = known.T @ there / both  # of the first column, over the rows that have the second one too
-        spread = np.sqrt((known**2).T @ there / both - mean**2)
-        found = (known.T @ known / both - mean * mean.T) / (spread * spread.T)
-    return np.where(both >= FEWEST_ROWS, np.clip(found, -1.0, 1.0), np.nan)
+def _holding(far: Numbers, loose: Numbers) -> NDArray[np.bool_]:
+    """Return which rows (N,) keep a relation, of how far they are and may be: none that could be rounded either way
+    where these are most, since then something else decides it."""
+    within_, ties = far <= loose, np.abs(far - loose) <= 1e-6 * loose
+    return np.asarray(within_ & ~ties if ties.sum() > MOST_TIES * within_.sum() else within_)
 
 
-def _trimmed(x: Numbers, y: Numbers) -> Numbers:
-    """Return the least-squares coefficients (P,) of x (N, P) on y (N,), over the nine tenths that fit best."""
-    kept = np.ones(len(y), dtype=bool)
-    scale = np.maximum(np.abs(x).max(axis=0), 1e-300)
-    for _ in range(8):
-        beta = np.linalg.lstsq(x[kept] / scale, y[kept], rcond=None)[0] / scale
-        off = np.abs(y - x @ beta)
-        now = off <= np.quantile(off, 0.9)
-        if (now == kept).all():
-            break
-        kept = now
-    return np.asarray(beta)
-
-
-def _rounded(x: Numbers, y: Numbers, beta: Numbers, order: Sequence[int], loose: Numbers) -> list[float]:
-    """Return the coefficients (P,), each with as few digits as leave as many rows within `loose`, one after the other.
-
-    Those that are rounded to nothing are 0.
-    """
-    beta, fixed = beta.copy(), np.zeros(len(beta), dtype=bool)
-    best = int((np.abs(y - x @ beta) <= loose).sum())
-    for place in order:
-        for digits in range(DIGITS + 1):
-            trial, now = beta.copy(), fixed.copy()
-            trial[place], now[place] = round(float(beta[place]), digits), True
-            if not now.all():
-                rest = y - x[:, now] @ trial[now]
-                trial[~now] = np.linalg.lstsq(x[:, ~now], rest, rcond=None)[0]
-            holding = int((np.abs(y - x @ trial) <= loose).sum())
-            if holding >= best:
-                beta, fixed, best = trial, now, holding
-                break
-        else:
-            fixed[place] = True
-    return [float(value) + 0.0 for value in beta]
-
-
-def _linear(names: Sequence[str], factors: Sequence[float], constant: float) -> Expression:
+def _linear(names: Sequence[Expression], factors: Sequence[float], constant: float) -> Expression:
     """Return `2 * a - b + 1`, the terms with a plus first."""
     terms: list[tuple[float, Expression]] = []
     for name, factor in zip(names, factors, strict=True):
         if factor:
-            terms.append((factor, name if abs(factor) == 1 else Operation("*", abs(factor), name)))
+            part = round(1 / abs(factor)) if abs(factor) < 1 else 1
+            whole: Expression = name if abs(factor) == 1 else Operation("*", abs(factor), name)
+            third = part > 1 and 1 / part == abs(factor) and len(repr(factor)) > DIGITS + 3
+            terms.append((factor, Operation("/", name, float(part)) if third else whole))
     if constant or not terms:
         terms.append((constant, abs(constant)))
     terms.sort(key=lambda term: term[0] < 0)
-    (sign, whole), *rest = terms
+    (sign, found), *rest = terms
     if sign < 0:
-        whole = Operation("-", 0.0, whole)
+        found = Operation("-", 0.0, found)
     for sign, term in rest:
-        whole = Operation("-" if sign < 0 else "+", whole, term)
-    return whole
+        found = Operation("-" if sign < 0 else "+", found, term)
+    return found
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,19 +1,16 @@
-"""Rules that every generated row surely keeps: `start <= end`, `city -> country`, `unique id`, `total = a + b`."""
+"""Rules that every generated row surely keeps: `start <= end`, `city -> country`, `unique id`, `total = a + b`,
+`joint lat, lon`."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from graphlib import CycleError, TopologicalSorter
-
-import numpy as np
 
 from ganforge.errors import InputError, RecipeError, did_you_mean
 from ganforge.kinds.tables.columns import LEARNED, MICROSECONDS, NUMBERS, Column
-from ganforge.kinds.tables.rules.conditions import Condition, ends_of, in_words, range_in_words, seen_in
+from ganforge.kinds.tables.rules.conditions import Condition, ends_of, range_in_words
 from ganforge.kinds.tables.rules.expressions import Expression, columns_of, expression_in_words, read_expression
 from ganforge.kinds.tables.rules.syntax import (
     Comparison,
@@ -24,9 +21,12 @@ from ganforge.kinds.tables.rules.syntax import (
     read_comparisons,
     starting_names,
 )
-from ganforge.kinds.tables.rules.values import ByDay, at_least, at_most, by_day
+from ganforge.kinds.tables.rules.values import ByDay, by_day
 
-FORMS = "A rule is like start <= end, 0 <= age <= 99, city -> country, total = net + tax, unique id or seen store."
+FORMS = (
+    "A rule is like start <= end, 0 <= age <= 99, city -> country, total = net + tax, unique id, seen store or "
+    "joint lat, lon."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,13 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Joint:
+    """`joint lat, lon`: two numbers that are learned as one, and drawn near points of the training rows."""
+
+    columns: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Computed:
     """`total = net + tax`, wherever all are present; not exact, `total ~ net + tax`: a small rest is learned."""
 
@@ -68,7 +75,8 @@ class Computed:
     exact: bool = True
 
 
-Rule = Ordered | Condition | Fixed | Unique | Seen | Computed  # a condition as a rule is a range, or a missing value
+# a condition as a rule is a range, or a missing value
+Rule = Ordered | Condition | Fixed | Unique | Seen | Joint | Computed
 Range = tuple[float, float]
 _KINDS = {  # the kinds of columns that can keep it, and why others cannot
     Ordered: (NUMBERS, "Only numbers and datetimes can be compared."),
@@ -76,6 +84,7 @@ _KINDS = {  # the kinds of columns that can keep it, and why others cannot
     Fixed: (LEARNED, "Combinations are of columns that are learned."),
     Unique: (("identifier",), "Only identifiers are made so that none comes twice."),
     Seen: ((*LEARNED, "constant"), "Identifiers are made anew, never taken from training rows."),
+    Joint: (("integer", "decimal"), "A point has two numbers."),
     Computed: (NUMBERS, "Only numbers and datetimes can be computed."),
 }
 
@@ -87,6 +96,8 @@ def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
         text = expression_in_words(rule.expression, by_name)
         return f"{quoted_name(rule.target, by_name)} {'=' if rule.exact else '~'} {text}"
     *first, last = (quoted_name(name, by_name) for name in rule_columns(rule))
+    if isinstance(rule, Joint):
+        return f"joint {first[0]}, {last}"
     if isinstance(rule, Condition):
         return range_in_words(rule, last, by_name[rule.column])
     signs = {Ordered: " <= ", Fixed: " -> ", Unique: "unique ", Seen: "seen "}
@@ -99,7 +110,7 @@ def rule_columns(rule: Rule) -> tuple[str, ...]:
         return rule.target, *columns_of(rule.expression)
     if isinstance(rule, Ordered):
         return rule.lower, rule.upper
-    return rule.columns if isinstance(rule, Fixed) else (rule.column,)
+    return rule.columns if isinstance(rule, Fixed | Joint) else (rule.column,)
 
 
 # ---- one rule as it is typed ----------------------------------------------------------------------------------------
@@ -111,11 +122,9 @@ def read_rule(text: str, columns: Sequence[Column]) -> list[Rule]:
     Raises: RecipeError for another form, an unknown column, or a kind of column that cannot keep the rule.
     """
     text, by_name = text.strip(), {column.name: column for column in columns}
-    word = re.match(r"(unique|seen)\s+", text)
-    if word:
-        for name, rest in starting_names(text[word.end() :], by_name):
-            if not rest.strip():
-                return [_checked(Unique(name) if word[1] == "unique" else Seen(name), text, by_name)]
+    word = re.match(r"(unique|seen|joint)\s+", text)
+    if word and (rule := _named(word[1], text[word.end() :], by_name)):
+        return [_checked(rule, text, by_name)]
     if names := read_arrow(text, by_name):
         return [_checked(Fixed(tuple(dict.fromkeys(names))), text, by_name)]
     for pairs in read_comparisons(text, by_name):
@@ -129,6 +138,18 @@ def read_rule(text: str, columns: Sequence[Column]) -> list[Rule]:
                 f"There is no column {name!r}.", f"The rule {text!r} names it.", did_you_mean(name, by_name)
             )
     raise RecipeError(f"The rule {text!r} cannot be read.", "It has none of the forms that a rule can have.", FORMS)
+
+
+def _named(word: str, text: str, columns: Mapping[str, Column]) -> Unique | Seen | Joint | None:
+    """Parse the columns after the word that a rule begins with; None if there are not as many as it needs."""
+    for name, rest in starting_names(text, columns):
+        if word != "joint" and not rest.strip():
+            return Unique(name) if word == "unique" else Seen(name)
+        if word == "joint" and rest.lstrip().startswith(","):
+            for second, end in starting_names(rest.strip(" ,"), columns):
+                if not end.strip():
+                    return Joint((name, second))
+    return None
 
 
 def _read_computed(text: str, columns: Mapping[str, Column]) -> Rule | None:
@@ -174,7 +195,7 @@ def _checked(rule: Rule, text: str, columns: Mapping[str, Column]) -> Rule:
             raise _wrong_kind(text, column, why)
     if isinstance(rule, Computed):
         _check_computed(rule, mine, text)
-    if isinstance(rule, Ordered | Fixed) and len({column.name for column in mine}) == 1:
+    if isinstance(rule, Ordered | Fixed | Joint) and len({column.name for column in mine}) == 1:
         raise RecipeError(f"The rule {text!r} names one column twice.", "Every row keeps it.", "Leave it out.")
     if isinstance(rule, Ordered):
         lower, upper = mine
@@ -255,7 +276,7 @@ def combined(rules: Sequence[Rule], columns: Sequence[Column]) -> tuple[Rule, ..
                     "Seen combinations and a comparison cannot both be kept with certainty.",
                     "Leave one of the two out.",
                 )
-    _refuse_computed(merged, whole_of.keys(), columns)
+    _refuse_decided_twice(merged, whole_of.keys(), columns)
     return tuple(merged)
 
 
@@ -264,19 +285,24 @@ def computed_of(rules: Iterable[Rule]) -> dict[str, Computed]:
     return {rule.target: rule for rule in rules if isinstance(rule, Computed)}
 
 
-def _refuse_computed(merged: Iterable[Rule], fixed: Collection[str], columns: Sequence[Column]) -> None:
-    """Raises: RecipeError for a column that is computed twice, from itself, or is kept by a rule of seen values too."""
+def _refuse_decided_twice(merged: Iterable[Rule], fixed: Collection[str], columns: Sequence[Column]) -> None:
+    """Raises: RecipeError for a column that is computed twice, from itself, or learned jointly with another one, and is
+    kept by a rule of seen values or, if it is learned jointly, an order too."""
     computed = [rule for rule in merged if isinstance(rule, Computed)]
     taken = {*fixed, *(rule.column for rule in merged if isinstance(rule, Seen))}
-    for rule in computed:
-        if rule.target in taken:
+    ordered = {name for rule in merged if isinstance(rule, Ordered) for name in (rule.lower, rule.upper)}
+    joint = [rule for rule in merged if isinstance(rule, Joint)]
+    deciding: list[tuple[Joint | Computed, str]] = [(rule, name) for rule in joint for name in rule.columns]
+    deciding += [(rule, rule.target) for rule in computed]
+    for rule, name in deciding:
+        if name in taken or (isinstance(rule, Joint) and name in ordered):
             words = rule_in_words(rule, columns)
             raise RecipeError(
-                f"The column {rule.target!r} is in {words!r} and in another rule that decides its values.",
+                f"The column {name!r} is in {words!r} and in another rule that decides its values.",
                 "Both cannot be kept with certainty.",
                 "Leave one of the two out.",
             )
-        taken.add(rule.target)
+        taken.add(name)
     try:
         TopologicalSorter({rule.target: columns_of(rule.expression) for rule in computed}).prepare()
     except CycleError as error:
@@ -285,6 +311,11 @@ def _refuse_computed(merged: Iterable[Rule], fixed: Collection[str], columns: Se
             "One of these columns must be learned by itself.",
             "Leave one of the rules out.",
         ) from error
+
+
+def joint_of(rules: Iterable[Rule]) -> list[tuple[str, str]]:
+    """Return the pairs of columns that are learned as one."""
+    return [rule.columns for rule in rules if isinstance(rule, Joint)]
 
 
 def lowers_of(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
@@ -345,56 +376,3 @@ def _refuse_contradictions(merged: Iterable[Rule], rules: Sequence[Rule], column
                 f"{start.column!r} begins above the end of {name!r}.",
                 "Leave one of them out, or change its range.",
             )
-
-
-def narrowed(conditions: Sequence[Condition], rules: Sequence[Rule], columns: Sequence[Column]) -> dict[str, Range]:
-    """Return the lowest and highest value of each column of numbers or datetimes under conditions and rules.
-
-    `start >= 2024` and `start <= end` bind `end` too: else a value could fit its own condition
-    and leave none for another column. Whatever value one column takes from its range, the others can keep their ranges
-    and the rules; a list of numbers has the smallest and the largest that it then leaves. A range does not concern
-    missing values: where low > high, the column can only be missing. Only columns that are never missing, or are asked
-    for, bind others.
-
-    Args: rules as combined gives them. Returns: ends in plain units.
-    Raises: InputError if the conditions leave no value to a column that must have one.
-    """
-    by_name = {column.name: column for column in columns if column.is_number}
-    left = {name: seen_in(column) for name, column in by_name.items()}
-    for condition in (*conditions, *(rule for rule in rules if isinstance(rule, Condition))):
-        if condition.column in left:
-            left[condition.column] &= condition
-    orders = [rule for rule in rules if isinstance(rule, Ordered)]
-    before: dict[str, Condition] = {}
-    while left != before:  # each pass moves ends inwards, along the chains of rules and the numbers of lists
-        before = dict(left)
-        for order in orders:
-            lower, upper = by_name[order.lower], by_name[order.upper]
-            days = daily([order], by_name).get((lower.name, upper.name))
-            if not left[lower.name].missing and math.isfinite(low := left[lower.name].low):
-                least = at_least(_converted(low, lower, upper), upper, strict=False)
-                least = float(days.least(np.array([low]))[0]) if days else least
-                left[upper.name] &= Condition(upper.name, low=least, missing=True)
-            if not left[upper.name].missing and math.isfinite(high := left[upper.name].high):
-                most = at_most(_converted(high, upper, lower), lower, strict=False)
-                most = float(days.most(np.array([high]))[0]) if days else most
-                left[lower.name] &= Condition(lower.name, high=most, missing=True)
-    for name, condition in left.items():
-        if condition.low > condition.high and not condition.missing:
-            asked = " and ".join(repr(in_words(condition, columns)) for condition in conditions) or "no condition"
-            kept = " and ".join(repr(rule_in_words(order, columns)) for order in orders) or "the columns' ranges"
-            raise InputError(
-                f"No row can meet {asked}: nothing is left for {name!r}.",
-                f"Generated rows keep {kept}, and the values seen in training.",
-                "Leave a condition out, or widen one.",
-            )
-    return {name: (condition.low, condition.high) for name, condition in left.items()}
-
-
-def _converted(plain: float, column: Column, other: Column) -> Fraction:
-    """Convert a column's number to the units of the other one."""
-    if column.kind == "datetime":
-        return Fraction(int(plain)) * column.unit / other.unit
-    # 1.1 with one decimal is meant as that; among floating-point numbers it is a little more, and compared as such
-    floating = other.kind == "decimal" and other.decimals is None
-    return Fraction(plain) if floating else Fraction(repr(float(plain)))

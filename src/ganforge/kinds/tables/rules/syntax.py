@@ -127,7 +127,9 @@ def unquoted(text: str) -> str:
 
 def quoted_name(name: str, names: Collection[str]) -> str:
     """Format a column's name as typed: in quotes if it could be read differently without them."""
-    plain = re.fullmatch(r"[^\W\d]([\w.\- ]*[\w.])?", name) and not re.search(r"\s(in|is|not)\b|^(unique|seen) ", name)
+    plain = re.fullmatch(r"[^\W\d]([\w.\- ]*[\w.])?", name) and not re.search(
+        r"\s(in|is|not)\b|^(unique|seen|joint) ", name
+    )
     longer = any(
         re.match(r"\s*(->|[<>=!,]|\Z)|\s+(in|is|not)\b", other[len(name) :])
         for other in names
