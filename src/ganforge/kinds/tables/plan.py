@@ -247,6 +247,7 @@ def plan_alone(
     network = choose_network_alone(draft, why)
     refuse_unbuildable(network, lambda: networks(network))
     choose_learning_alone(draft, BATCH, len(train))
+    choose_weight_decay(draft, len(train))
     _choose_length(draft, train, tell, build)
     return draft.recipe()
 

@@ -267,12 +267,16 @@ def _apply(sign: str, left: Any, right: Any) -> Any:
 def solve(expression: Expression, column: str, value: Numbers, plain: Plain) -> Numbers:
     """Return the values (N,) of a column, named once, for which the expression has the given values (N,); else NaN.
 
-    Of a power the root that is not negative; of a curve that is level anywhere none.
+    Of a power the root that is not negative; of a level part of a curve the middle.
     """
     if isinstance(expression, Curve):
-        x, y = (np.array(ends)[:: expression.sign or 1] for ends in (expression.x, expression.y))
-        known = bool((np.diff(y) > 0).all())
-        return np.interp(value, y, x, left=np.nan, right=np.nan) if known else np.full_like(value, np.nan)
+        if not expression.sign:
+            return np.full_like(value, np.nan)
+        x, y = (np.array(ends)[:: expression.sign] for ends in (expression.x, expression.y))
+        levels, places = np.unique(y, return_inverse=True)
+        near = np.minimum(np.searchsorted(levels, value), len(levels) - 1)
+        middles = (np.bincount(places, x) / np.bincount(places))[near]
+        return np.where(levels[near] == value, middles, np.interp(value, y, x, left=np.nan, right=np.nan))
     if isinstance(expression, Function):
         with np.errstate(all="ignore"):
             inner = FUNCTIONS[expression.name][1](value)

@@ -40,6 +40,7 @@ TRIED_ROWS = 12  # on which all sums of two columns are compared with all column
 NEAR = 0.1  # spread of what is left, in spreads of the column, up to which a relation counts that is not exact
 FEW_VALUES = 32  # of a column that is learned just as well by itself, unless its relation is exact
 HOLDING = 0.95  # share of the rows that must keep an exact relation, for the others to be exceptions
+LEAST_ALIKE = 0.4  # correlation of columns of which one may be a function of the other
 LARGEST = 1e100  # value of exp(x) that is looked at
 MOST_TIES = 0.6  # share of rows whose value is halfway between two of its last digits
 PROMISING = 0.3  # spread of what is left in a regression that exceptions may have spoilt
@@ -247,7 +248,8 @@ class _Search:
     def _curve(self, target: str) -> _Found | None:
         """Return the best relation of a column that is a monotone function of another one."""
         y, fewest = self._plain[target], self.columns[target].distinct
-        free = (name for name in self._names if name not in {target, *self.computed})
+        alike = np.abs(self._spaces[0][self._names.index(target)]) >= LEAST_ALIKE
+        free = (n for n, may in zip(self._names, alike, strict=True) if may and n not in {target, *self.computed})
         curves = []
         for name in free:
             if self.columns[name].distinct >= fewest:
