@@ -18,14 +18,7 @@ from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
-from ganforge.kinds.tables.generate.plan import (
-    choose_learning_alone,
-    choose_network_alone,
-    choose_weight_decay,
-    enough,
-    learns_alone,
-    with_verdict,
-)
+from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
 from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
 from ganforge.kinds.tables.rules.expressions import shown
@@ -219,7 +212,6 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
     if network.name in UNIT_AFTER_UNIT:
         choose_learning_alone(draft, BATCH, len(table.train))
-        choose_weight_decay(draft, len(table.train))
     else:
         _choose_game(draft, table)
     _choose_length(
@@ -244,7 +236,6 @@ def plan_alone(
     network = choose_network_alone(draft, why)
     refuse_unbuildable(network, lambda: networks(network))
     choose_learning_alone(draft, BATCH, len(train))
-    choose_weight_decay(draft, len(train))
     _choose_length(draft, train, tell, build)
     return draft.recipe()
 
@@ -330,8 +321,7 @@ def _choose_length(draft: Draft, train: TensorFeed, tell: Tell, build: Callable[
         if not alone:
             _choose_referee(draft, train, span.examples)
     elif alone:
-        span = with_verdict(for_minutes(draft, pace, measure), draft[Optimiser].batch_size)
-        span = enough(span, len(train))
+        span = enough(for_minutes(draft, pace, measure), len(train), draft[Optimiser].batch_size)
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, train, span.examples)
