@@ -233,13 +233,14 @@ def imputer(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A table in which every column tells of the others, with holes of its own."""
     random = np.random.default_rng(0)
     hidden = random.normal(size=1_500)
+    told = hidden + np.random.default_rng(1).normal(0, 0.1, 1_500)  # so that `low` does not decide `word`
     start = np.round(20 + 5 * hidden).astype(float)
     frame = pd.DataFrame(
         {
             "low": start,
             "high": start + random.integers(0, 4, 1_500),
             "size": np.round(2 * hidden + random.normal(0, 0.3, 1_500), 2),
-            "word": np.where(hidden > 0.7, "big", np.where(hidden < -0.7, "little", "middle")),
+            "word": np.where(told > 0.7, "big", np.where(told < -0.7, "little", "middle")),
         }
     )
     for name in frame:
@@ -258,7 +259,7 @@ def test_holes_are_filled_what_is_there_stays_and_rules_are_kept(imputer: Traine
         assert not pd.isna(filled[name]).any() and not there.all()
         np.testing.assert_array_equal(filled[name][there], values[there])
         np.testing.assert_array_equal(pd.isna(holes[name]), ~there)  # what was given is not written into
-    assert broken(model.codec.rules, filled, table.train_rows, model.codec.columns) == {"low -> word": 0, "low <= high": 0}
+    assert broken(model.codec.rules, filled, table.train_rows, model.codec.columns) == {"low <= high": 0}
     assert same(filled, model.complete(holes, draw=draw))
 
 
