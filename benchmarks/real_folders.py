@@ -151,7 +151,7 @@ def class_folders(*counts: int) -> Any:
 
 
 def add_empty_class(folder: Path, random: Random) -> Path:
-    source = class_folders(40, 40)(folder, random)
+    source: Path = class_folders(40, 40)(folder, random)
     (source / "class 2").mkdir()
     return source
 
