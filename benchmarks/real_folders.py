@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 from real_cases import Check, Outcome, checked
@@ -82,6 +83,24 @@ def scaled_to(random: Random, top: int, dtype: Any = np.uint16) -> Any:
     return (_grey(random).astype(np.float64) / 255 * top).astype(dtype)
 
 
+def tiff_folder(make: Callable[[Random], Any], **options: Any) -> Any:
+    """Return what writes values of any type, one picture a file."""
+
+    def written(folder: Path, random: Random) -> Path:
+        (folder / "in").mkdir()
+        for name, values in zip(_names(".tif", COUNT), make(random), strict=True):
+            tifffile.imwrite(folder / "in" / name, values, **options)
+        return folder / "in"
+
+    return written
+
+
+def not_numbers_in_three(random: Random) -> Pixels:
+    values = (_grey(random) / 255).astype(np.float32)
+    values[:3, 2, 2] = np.nan
+    return values
+
+
 def _generated(outcome: Outcome) -> Pixels:
     """Return the sheet of generated pictures (one file)."""
     assert outcome.new.exists(), f"nothing was written (exit code {outcome.code}): ...{outcome.said[-300:]}"
@@ -129,6 +148,21 @@ def class_folders(*counts: int) -> Any:
         return folder / "in"
 
     return written
+
+
+def add_empty_class(folder: Path, random: Random) -> Path:
+    source: Path = class_folders(40, 40)(folder, random)
+    (source / "class 2").mkdir()
+    return source
+
+
+def beside_folders(folder: Path, random: Random) -> Path:
+    """Return pairs in `gt` and `lq`, whose direction the alphabet turns round, and a third folder."""
+    for number, picture in enumerate(draw_discs(random)):
+        for name, pixels in (("lq", picture // 2), ("gt", picture), ("test", picture)):
+            (folder / "in" / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / "in" / name / f"{number}.png")
+    return folder / "in"
 
 
 def two_sides(first: Callable[[int], str], second: Callable[[int], str], wrong: int = 0) -> Any:
@@ -242,6 +276,17 @@ def folder_for_apply(folder: Path, random: Random) -> Path:
 def add_damaged(folder: Path, random: Random) -> None:
     (folder / "cut.jpg").write_bytes((folder / "picture-0001.jpg").read_bytes()[:200])
     (folder / "empty.jpg").write_bytes(b"")
+
+
+def add_phone_pictures(folder: Path, random: Random) -> None:
+    for number in range(3):
+        (folder / f"IMG_{number}.HEIC").write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(200))
+
+
+def pages_in_one_file(folder: Path, random: Random) -> Path:
+    (folder / "in").mkdir()
+    tifffile.imwrite(folder / "in" / "stack.tif", draw_discs(random), photometric="rgb")
+    return folder / "in"
 
 
 def add_system_files(folder: Path, random: Random) -> None:

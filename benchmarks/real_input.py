@@ -1,4 +1,4 @@
-"""Is what people really have read rightly? 90 awkward tables, 60 awkward folders of pictures, and what must come back.
+"""Is what people really have read rightly? 90 awkward tables, 68 awkward folders of pictures, and what must come back.
 
 Every case is made from a seed, given to the command line as a person would (`train`, then `sample` or `apply`), and
 checked by what it must give: cells in the form of the real ones, shares and relations within their sampling error, a

@@ -1,4 +1,4 @@
-"""60 awkward folders of pictures: how people's folders really look."""
+"""68 awkward folders of pictures: how people's folders really look."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from real_cases import Case, Check, done, recipe, refused, told, untold
 from real_folders import (
     COUNT,
     add_damaged,
+    add_empty_class,
+    add_phone_pictures,
     add_system_files,
     applied,
     array_file,
+    beside_folders,
     bright_above,
     class_folders,
     draw_discs,
@@ -21,14 +24,17 @@ from real_folders import (
     link_classes,
     no_dark_edge,
     no_late_refusal,
+    not_numbers_in_three,
     of_shapes,
     one_odd_mode,
     oriented,
+    pages_in_one_file,
     save_all,
     scaled_to,
     sheet,
     spoiled,
     sticker_folder,
+    tiff_folder,
     two_sides,
     with_frames,
 )
@@ -101,6 +107,27 @@ PICTURES: tuple[Case, ...] = (
         done(),
         sheet("bright discs", lambda pixels: pixels.max() > 120),
     ),
+    _case(
+        "12 bits in colour",
+        tiff_folder(lambda r: draw_discs(r).astype(np.uint16) * 16, photometric="rgb", compression="zlib"),
+        done(),
+        told("12 bits"),
+        sheet("bright discs", lambda pixels: pixels.max() > 120),
+    ),
+    _case(
+        "32 bits without a sign",
+        tiff_folder(lambda r: scaled_to(r, 2**32 - 1, np.uint32)),
+        done(),
+        told("4\\.\\d+e\\+09"),
+        sheet("bright discs", lambda pixels: pixels.max() > 120),
+    ),
+    _case(
+        "not a number in three of them",
+        tiff_folder(not_numbers_in_three),
+        done(),
+        told("3 files were skipped.*not finite"),
+        untold("RuntimeWarning"),
+    ),
     _case("0 to 1", array_file(lambda r: (draw_discs(r) / 255).astype(np.float32)), done()),
     _case("-1 to 1", array_file(lambda r: (draw_discs(r) / 127.5 - 1).astype(np.float32)), done()),
     _case("channels first", array_file(lambda r: draw_discs(r).transpose(0, 3, 1, 2)), done()),
@@ -109,6 +136,12 @@ PICTURES: tuple[Case, ...] = (
     ),
     _case(
         "not a number", array_file(lambda r: np.full((COUNT, 16, 16), np.nan, np.float32)), refused("NaN|nan|finite")
+    ),
+    _case(
+        "pictures and masks",
+        array_file(lambda r: {"images": (discs := draw_discs(r)), "masks": discs[..., 0] > 90}, "in.npz"),
+        done(),
+        told("Not read.*masks"),
     ),
     _case("stickers", sticker_folder, done(), no_dark_edge),
     _case(
@@ -128,7 +161,10 @@ PICTURES: tuple[Case, ...] = (
     _case("a moving GIF", with_frames(".gif"), done(), told("frame")),
     _case("a moving WebP", with_frames(".webp"), done(), told("frame")),
     _case("a TIFF of pages", with_frames(".tif"), done(), told("page|frame")),
+    _case("all pages in one file", pages_in_one_file, refused("several frames or pages")),
     # folders
+    _case("an empty class", add_empty_class, done(), told("without a usable picture \\(class 2\\)")),
+    _case("pictures of a phone", spoiled(add_phone_pictures), done(), told("format that is not read \\(IMG_0.HEIC")),
     _case("class folders that are links", link_classes, done(), recipe("one", "two")),
     _case(
         "a link to the folder",
@@ -204,6 +240,16 @@ PICTURES: tuple[Case, ...] = (
     _case("panoramas", of_shapes((300, 20)), done()),
     _case("smaller than the model", of_shapes((5, 5)), no_late_refusal),
     # pairs, and what a model is applied to
+    _case(
+        "folders beside the two",
+        beside_folders,
+        done(),
+        recipe("lq", "gt"),
+        told("Not read: test"),
+        untold("in the order of the alphabet"),
+        options=("--task", "translate"),
+        use=(),
+    ),
     _case(
         "pairs by endings",
         two_sides(lambda k: f"{k}_A.png", lambda k: f"{k}_B.png"),

@@ -33,9 +33,8 @@ Batch: TypeAlias = "Mapping[str, Tensor]"
 """Named tensors that share their first dimension B: `x` (B, ...) always, `label` (B,) int64 where there are labels."""
 
 Plain: TypeAlias = "Mapping[str, NDArray[Any]]"
-"""A table as plain arrays (N,), one for each column by its name. Numbers (integer, decimal) are float64 with NaN for
-what is missing; a datetime is float64 too, in units of its resolution since 1970; every other kind is object: text, and
-None for what is missing."""
+"""A table as plain arrays (N,), one for each column by its name. Numbers are float64, NaN for what is missing; so is
+a datetime, in units of its resolution since 1970; every other kind is object: text, and None for what is missing."""
 
 BoundDiscriminator: TypeAlias = "Callable[[Tensor], Tensor]"
 """x (B, ...) or (2B, ...) -> score (B,) or (2B,), labels and augmentation already bound."""
@@ -132,16 +131,13 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class OptimiserSettings:
-    """A player's optimiser. `adam` is Kingma and Ba 2015; `sgd` is the textbook's theta <- theta - alpha dL/dtheta.
-
-    weight_decay: with adam, each step also takes the learning rate times this share off every weight.
-    """
+    """A player's optimiser. `adam` is Kingma and Ba 2015; `sgd` is the textbook's theta <- theta - alpha dL/dtheta."""
 
     learning_rate: Schedule
     kind: Literal["adam", "sgd"] = "adam"
     beta1: float = 0.0
     beta2: float = 0.99
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # of adam: times the learning rate it is taken off each weight at each step
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ganforge.contracts import OptimiserSettings, Schedule
-from ganforge.engine.step import build_optimiser
+from ganforge.engine.optimiser import build_optimiser
 
 
 def stepped(decay: float, gradient: float) -> list[torch.Tensor]:

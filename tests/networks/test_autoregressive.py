@@ -49,14 +49,15 @@ def test_the_chances_of_all_rows_sum_to_one(generator: AutoregressiveGenerator) 
     assert float(chances.max()) > 3 / len(ROWS)  # and they are not all alike
 
 
-def test_a_unit_sees_those_before_it_alone(generator: AutoregressiveGenerator) -> None:
-    ranks = torch.tensor([2, 0, 3, 1])
+@pytest.mark.parametrize("seen_by_others", [{0, 1, 2, 3}, {1, 3}], ids=["in an order", "those that are given"])
+def test_a_unit_sees_those_before_it_alone(generator: AutoregressiveGenerator, seen_by_others: set[int]) -> None:
+    ranks, given = torch.tensor([2, 0, 3, 1]), torch.tensor([unit in seen_by_others for unit in range(4)])
     x = LAYOUT.one_hot(ROWS[:1]).requires_grad_()
-    logits = generator(x, LAYOUT, (ranks[:, None] < ranks).float())
+    logits = generator(x, LAYOUT, ((ranks[:, None] < ranks) & given[:, None]).float())
     for unit in range(len(SIZES)):
         (slope,) = torch.autograd.grad(logits[0, LAYOUT.unit_places(unit)].square().sum(), x, retain_graph=True)
         seen = {other for other in range(len(SIZES)) if slope[0, LAYOUT.unit_places(other)].any()}
-        assert seen == {other for other in range(len(SIZES)) if ranks[other] < ranks[unit]}
+        assert seen == {other for other in seen_by_others if ranks[other] < ranks[unit]}
 
 
 @pytest.mark.parametrize("given", [[], [2], [3, 0, 2]])

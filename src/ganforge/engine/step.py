@@ -15,17 +15,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import Batch, Dial, Feed, Game, Levers, Loss, OptimiserSettings, Player, Turn
+from ganforge.contracts import Batch, Dial, Feed, Game, Levers, Loss, Player, Turn
 from ganforge.core.device import SPANS, side_by_side, widened
 from ganforge.core.seeds import Draws, seed_for
 from ganforge.core.world import ALONE, World
 from ganforge.engine.allreduce import Averaging
 from ganforge.engine.ema import MovingAverage
+from ganforge.engine.optimiser import build_optimiser
 from ganforge.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -57,25 +58,6 @@ class Seat:
         """Count one more turn, which reported `names`."""
         self.turns += 1
         self.heard |= dict.fromkeys(names)
-
-
-def build_optimiser(settings: OptimiserSettings, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """Build a fused optimiser whose learning rate is a tensor that is set before every step.
-
-    Weight decay is decoupled from the gradient (AdamW, Loshchilov and Hutter 2019), and spares vectors: biases and the
-    like, whose size says nothing of how much was learned by heart.
-    """
-    start = torch.tensor(settings.learning_rate.start)
-    if settings.kind == "sgd":
-        return torch.optim.SGD(parameters, lr=start, fused=True)
-    betas = (float(settings.beta1), float(settings.beta2))
-    if settings.weight_decay:
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in parameters if (p.dim() < 2) is vectors], "weight_decay": share}
-            for vectors, share in ((True, 0.0), (False, settings.weight_decay))
-        ]
-        return torch.optim.AdamW(groups, lr=start, betas=betas, fused=True, capturable=parameters[0].is_cuda)
-    return torch.optim.Adam(parameters, lr=start, betas=betas, fused=True, capturable=parameters[0].is_cuda)
 
 
 def sit_down(player: Player, world: World = ALONE) -> Seat:

@@ -30,15 +30,37 @@ def auc_standard_error(area: float, positives: int, negatives: int) -> float:
     return float(np.sqrt(max(variance, 0.0) / (positives * negatives)))
 
 
-def macro_auc(truth: NDArray[np.int64], scores: Floats, rows: NDArray[np.int64]) -> float:
-    """Return the mean one-vs-rest `auc` over the classes that occur in some but not all of `rows`.
+def macro_auc(truth: NDArray[np.int64], scores: Floats, blocks: int) -> Floats:
+    """Return the mean one-vs-rest `auc` over classes, of all rows and then without each block: (blocks + 1,).
+
+    Row i is in block i modulo `blocks`. Classes count that occur in some but not all of the rows; 0.5 where none does.
+    A pair of rows counts in every area but those without one of its blocks: it is counted once, for its two blocks.
 
     Args: truth (N,) codes 0..K-1; scores (N, K).
     """
-    kinds = [k for k in np.unique(truth[rows]) if (truth[rows] != k).any()]
+    block, kinds = np.arange(len(truth)) % blocks, np.unique(truth)
     if len(kinds) == 2 and scores.shape[1] == 2:
         kinds = kinds[1:]  # of two classes, each is the other's rest
-    return float(np.mean([auc(truth[rows] == k, scores[rows, k]) for k in kinds])) if kinds else 0.5
+    areas = np.full((len(kinds), blocks + 1), np.nan)
+    for area, kind in zip(areas, kinds, strict=True):
+        _, rank = np.unique(scores[:, kind], return_inverse=True)
+        size = int(rank.max()) + 1
+        positive, negative = (
+            np.bincount(rank[side] * blocks + block[side], minlength=size * blocks).reshape(size, blocks).astype(float)
+            for side in (truth == kind, truth != kind)
+        )
+        won = positive.T @ (np.cumsum(negative, axis=0) - negative / 2)  # (blocks, blocks) pairs, ties counting half
+        there = np.outer(positive.sum(axis=0), negative.sum(axis=0))
+        np.divide(_without_each(won), _without_each(there), out=area, where=_without_each(there) > 0)
+    known = ~np.isnan(areas)
+    means: Floats = np.nansum(areas, axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(known.any(axis=0), means, 0.5)
+
+
+def _without_each(pairs: Floats) -> Floats:
+    """Sum pairs of blocks (B, B): all, then all but those of each block, (B + 1,)."""
+    left = pairs.sum() - pairs.sum(axis=0) - pairs.sum(axis=1) + np.diag(pairs)
+    return np.concatenate([[pairs.sum()], left])
 
 
 def rmse(measured: Floats, predicted: Floats) -> float:

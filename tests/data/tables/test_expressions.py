@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from ganforge.errors import RecipeError
 from ganforge.kinds.tables.rules.expressions import (
+    Curve,
     Expression,
     Operation,
     evaluate,
@@ -89,3 +90,24 @@ def test_an_expression_is_solved_for_a_column(text: str) -> None:
     tree = read_expression(text, NAMES)
     plain = {name: np.random.default_rng(0).uniform(1, 5, 20) for name in NAMES}
     assert np.allclose(solve(tree, "c", evaluate(tree, plain), {**plain, "c": np.full(20, np.nan)}), plain["c"])
+
+
+def test_a_curve_is_solved_and_of_a_level_part_the_middle() -> None:
+    rising = Curve("x", (0.0, 4.0, 6.0, 9.0), (0.0, 0.0, 1.0, 1.0))
+    falling = Curve("x", (0.0, 4.0, 6.0, 9.0), (5.0, 5.0, 4.0, 2.0))
+    for curve, wanted, expected in (
+        (rising, [0.0, 0.25, 1.0, 2.0], [2.0, 4.5, 7.5, np.nan]),
+        (falling, [5.0, 4.5, 3.0, 1.0], [2.0, 5.0, 7.5, np.nan]),
+        (Curve("x", (0.0, 1.0, 2.0), (0.0, 1.0, 0.0)), [0.5], [np.nan]),
+    ):
+        solved = solve(curve, "x", np.array(wanted), {})
+        np.testing.assert_allclose(solved, expected)
+        there = ~np.isnan(solved)
+        np.testing.assert_allclose(evaluate(curve, {"x": solved})[there], np.array(wanted)[there])
+    function = read_expression("2 * log10(x + 1) - 3", ["x"])
+    found = solve(function, "x", evaluate(function, {"x": np.array([0.0, 9.0, 99.0])}), {})
+    np.testing.assert_allclose(found, [0.0, 9.0, 99.0], atol=1e-9)
+    assert expression_in_words(function, ["x"]) == "2 * log10(x + 1) - 3"
+    for text in ("curve(x)", "curve(x, 1: 2)", "curve(x, 2: 1, 1: 2)", "log(x", "curve(y, 1: 2, 3: 4)"):
+        with pytest.raises(RecipeError):
+            read_expression(text, ["x"])

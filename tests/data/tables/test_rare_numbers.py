@@ -149,3 +149,17 @@ def test_rules_hold_and_a_stored_codec_is_the_same(tmp_path: Path) -> None:
         if codec.columns[[each.name for each in codec.columns].index(name)].is_number:
             low, high = (end(table.train_rows[name]) for end in (np.nanmin, np.nanmax))
             assert low <= np.nanmin(values) and np.nanmax(values) <= high
+
+
+def test_what_is_kept_back_of_numbers_and_of_points_is_counted(tmp_path: Path) -> None:
+    place = RANDOM.integers(0, 40, ROWS) / 8
+    frame = pd.DataFrame({"lat": 50 + place, "lon": 8 + place**2, "x": RANDOM.integers(0, 10, ROWS)})
+    frame.loc[:2, ["lat", "lon"]], frame.loc[:2, "x"] = [[60.5, 9.5], [41.5, 5.5], [44.5, 19.5]], [-70, 80, 90]
+    table = table_of(frame, tmp_path, ["joint lat, lon"], rare=5)
+    for each in table.protection.kept:
+        rows = pd.DataFrame({name: table.train_rows[name] for name in each.columns})
+        few = rows.value_counts()
+        few = few[few < 5]
+        assert each.values == len(few) and each.share == few.sum() / len(rows)
+        assert "lowest and highest rows are left out" in each.sentence
+    assert {each.columns for each in table.protection.kept} == {("lat", "lon"), ("x",)}

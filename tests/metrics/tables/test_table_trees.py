@@ -35,10 +35,16 @@ def test_the_standard_error_of_an_area_is_the_spread_of_repetitions() -> None:
 
 def test_the_macro_area_and_the_explained_share_are_scikit_learns() -> None:
     random = np.random.default_rng(1)
-    truth, rows = random.integers(0, 3, 300), np.arange(300)
-    scores = random.random((300, 3)) + np.eye(3)[truth]
+    truth, block = random.integers(0, 3, 300), np.arange(300) % 7
+    scores = random.random((300, 3)).round(1) + np.eye(3)[truth]  # rounded, so that there are ties
     scores /= scores.sum(axis=1, keepdims=True)
-    assert macro_auc(truth, scores, rows) == pytest.approx(roc_auc_score(truth, scores, multi_class="ovr"))
+    for kept, found in zip([block >= 0, *(block != b for b in range(7))], macro_auc(truth, scores, 7), strict=True):
+        assert found == pytest.approx(roc_auc_score(truth[kept], scores[kept], multi_class="ovr"))
+    once = np.arange(300) == 5  # a class of one row, which a block takes along
+    two = macro_auc(once.astype(np.int64), np.stack([1 - scores[:, 0], scores[:, 0]], axis=1), 7)
+    assert two[1 + 5] == 0.5
+    assert two[0] == pytest.approx(roc_auc_score(once, scores[:, 0]))
+    assert (macro_auc(np.zeros(9, np.int64), np.ones((9, 2)), 3) == 0.5).all()
     y = random.normal(size=300)
     assert r_squared(y[:50], y[:50] + 0.1) == pytest.approx(r2_score(y[:50], y[:50] + 0.1))
     assert r_squared(np.ones(5), np.zeros(5)) == 0

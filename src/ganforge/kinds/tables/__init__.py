@@ -175,7 +175,7 @@ KIND = Kind(
         Option(
             "rules", ("train",), str, "RULE",
             'What every generated row keeps, besides the rules that are found: "start <= end", "0 <= age <= 99", '
-            '"city -> country", "unique id", "seen store"; of two tables their key, '
+            '"city -> country", "unique id", "seen store", "joint lat, lon"; of two tables their key, '
             '"orders.customer_id -> customers.id". As often as you like.',
             '"start <= end"', flag="--rule", many=True,
         ),

@@ -14,7 +14,7 @@ from ganforge.kinds.tables.codec.categories import MOST, CategoryUnit, fit_categ
 from ganforge.kinds.tables.codec.codec import TableCodec, Unit, unit_columns
 from ganforge.kinds.tables.codec.computed import fit_computed
 from ganforge.kinds.tables.codec.gaps import GapUnit, fit_gaps
-from ganforge.kinds.tables.codec.joint import fit_joint
+from ganforge.kinds.tables.codec.joint import JointUnit, fit_joint
 from ganforge.kinds.tables.codec.numbers import Inside, NumberUnit, fit_numbers
 from ganforge.kinds.tables.codec.protection import KeptBack, Protection, kept_categories, kept_numbers
 from ganforge.kinds.tables.codec.rare_categories import fit_rare, without_rare
@@ -69,9 +69,10 @@ def fit_codec(
         elif column.name in keys:
             units.append(fit_numbers(column, sample[column.name], size, spans, "seen"))
         else:
-            units.append(fit_numbers(column, sample[column.name], size, spans, inside, rare))
-        if isinstance(units[-1], NumberUnit | GapUnit) and column.name not in keys:
-            kept += kept_numbers(column.name, sample[column.name], rare)
+            cuts = np.zeros(0) if settings.rare_classes else None
+            units.append(fit_numbers(column, sample[column.name], size, spans, inside, rare, cuts))
+        if isinstance(units[-1], NumberUnit | GapUnit | JointUnit) and column.name not in keys:
+            kept += kept_numbers(names, sample, rare)
     codes = _fit_again(units, by_name, sample, settings, keys, seed)
     codes = np.stack([unit.encode(sample) for unit in units], axis=1) if hidden else codes
     found = [
@@ -92,7 +93,8 @@ def _fit_again(
     Returns: the codes (N, U) of the sample before categories were grouped.
     """
     codes = np.stack([unit.encode(sample) for unit in units], axis=1)
-    groups = rare_categories([codes[:, place] for place, unit in enumerate(units) if isinstance(unit, CategoryUnit)])
+    categories = [codes[:, place] for place, unit in enumerate(units) if isinstance(unit, CategoryUnit)]
+    groups = rare_categories(categories) if settings.rare_classes else []
     for place, unit in enumerate(units):
         if isinstance(unit, NumberUnit) and len(cuts := cuts_of_rare(sample[unit.column], codes[:, place], groups)):
             column, values = columns[unit.column], sample[unit.column]

@@ -71,13 +71,17 @@ def kept_categories(
     return found
 
 
-def kept_numbers(name: str, values: NDArray[np.float64], fewest: int) -> list[KeptBack]:
-    """Return what becomes of the rare numbers of a column. Args: values (N,) of training rows."""
-    counts = np.unique(values[~np.isnan(values)], return_counts=True)[1]
+def kept_numbers(columns: tuple[str, ...], sample: Plain, fewest: int) -> list[KeptBack]:
+    """Return what becomes of the rare numbers of a column, or of the rare points of two that are learned as one.
+
+    Args: sample training rows (N,).
+    """
+    values = pd.DataFrame({name: sample[name] for name in columns})
+    counts = values.value_counts().to_numpy()  # of rows without a missing number
     few = counts < fewest
     if not few.any():
         return []
-    low, high = ends_kept(values, fewest)
-    beyond = int(((values < low) | (values > high)).sum())
+    ends = [ends_kept(sample[name], fewest) for name in columns]
+    beyond = ((values < [low for low, _ in ends]) | (values > [high for _, high in ends])).any(axis=1).sum()
     without = f"; the {beyond} lowest and highest rows are left out" if beyond else ""
-    return [KeptBack((name,), int(few.sum()), float(counts[few].sum() / len(values)), NEAR + without)]
+    return [KeptBack(columns, int(few.sum()), float(counts[few].sum() / len(values)), NEAR + without)]

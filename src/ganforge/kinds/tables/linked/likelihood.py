@@ -26,7 +26,6 @@ from ganforge.records import Estimate
 
 WAVES = 4  # that stand for the ordered codes of a number in the context, where one for each code learns less from few
 MORE_LAYERS = 1  # of a child's networks than of a parent's: the context comes in through the first (docs/log.md)
-PRIOR = 5.0  # of the squared weights of a generator, in nats for all rows: few rows are soon known by heart
 SCALE = 0.3  # of the context's first weights: at first a child's own units decide
 
 
@@ -116,11 +115,6 @@ def family_game(recipe: Recipe, sizes: FamilySizes, train: TensorFeed) -> Game:
     children.rows.start_from(code_shares(sizes.own, TensorFeed(x=train.tensors["x"][:, len(sizes.context) :])))
     generator.to(recipe.compute.device)
     whole: float = recipe.section(RowSettings).need("whole")
-    rows = {name: int((train.tensors[name][:, -1] >= 0).sum()) for name in ("parents", "x")}
-
-    def prior() -> Tensor:
-        """Return minus the logarithm of a normal density of the weights, for each row (Bishop 2006, section 1.2.5)."""
-        return PRIOR * (_squared(parents) / rows["parents"] + _squared(children) / rows["x"])
 
     def loss(turn: Turn) -> Loss:
         x = layout.parents.one_hot(turn.batch["parents"])
@@ -129,18 +123,11 @@ def family_game(recipe: Recipe, sizes: FamilySizes, train: TensorFeed) -> Game:
             {
                 "parents": -log_likelihood(layout.parents, told, x),
                 "children": -layout.of_children(children, turn.batch["x"]),
-                "prior": prior().expand(len(x)),
             }
         )
 
     player = Player("generator", generator, loss, optimiser_settings(recipe))
     return Game((player,), product="generator")
-
-
-def _squared(generator: nn.Module) -> Tensor:
-    """Return the sum of the squares of all weights but those that stand alone in a sum."""
-    weights = [w for name, w in generator.named_parameters() if "bias" not in name and "shifts" not in name]
-    return torch.stack([w.square().sum() for w in weights]).sum()
 
 
 @torch.no_grad()

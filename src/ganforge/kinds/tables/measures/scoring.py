@@ -26,7 +26,7 @@ MOST_TRAIN = 200_000  # training rows among which exact copies are searched
 MOST_DETECTED = 5_000  # rows of each kind that are compared
 MOST_GROUPS = 10  # of rows, each as many as are held out
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
-# Of scikit-learn's 100 trees of 31 leaves at rate 0.1, a seventh of the time learns more of 5,000 rows (docs/log.md).
+# Instead of scikit-learn's 100 trees of 31 leaves at rate 0.1: a fifth of the leaves learns as much (docs/log.md).
 QUICK: dict[str, Any] = {"learning_rate": 0.2, "max_iter": 40, "max_leaf_nodes": 15}
 MOST_TARGETS = 8
 MOST_FEATURES = 100  # that a split of a tree chooses among: of more columns some by chance
@@ -160,13 +160,13 @@ def _scores(sides: Sides, target: Target) -> Floats:
     others = [place for place, column in enumerate(sides.coding.columns) if column.name != target.name]
     learn, test = sides.learn[use][:, others], sides.test[target.there][:, others]
     categorical = sides.coding.categorical(target.name)
-    every = np.arange(target.there.sum())
-    kept = [every, *[every[every % BLOCKS != block] for block in range(BLOCKS)]]
     if target.classes is None:
         truth = np.asarray(target.truth, np.float64)
         if len(use) < FEWEST_ROWS:
             return np.zeros(BLOCKS + 1)
         predicted = fit_tree(learn, values[use], categorical, classes=False).predict(test)
+        every = np.arange(len(truth))
+        kept = [every, *[every[every % BLOCKS != block] for block in range(BLOCKS)]]
         return np.array([r_squared(truth[rows], predicted[rows]) for rows in kept])
     codes, truth_codes = _codes(target.classes, values[use]), np.asarray(target.truth, np.int64)
     if len(use) < FEWEST_ROWS or len(np.unique(codes)) < 2:
@@ -176,7 +176,7 @@ def _scores(sides: Sides, target: Target) -> Floats:
     chances[:, model.classes_] = model.predict_proba(test)
     if len(target.classes) == 2 and not (truth_codes == 2).any():
         chances = chances[:, :2]
-    return np.array([macro_auc(truth_codes, chances, rows) for rows in kept])
+    return macro_auc(truth_codes, chances, BLOCKS)
 
 
 def _codes(classes: pd.Index[str], values: NDArray[np.generic]) -> NDArray[np.int64]:

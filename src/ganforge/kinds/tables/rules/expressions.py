@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ Numbers = NDArray[np.float64]
 Range = tuple[Any, Any]  # the ends of an interval, or of many, (N,) each
 ANY: Range = (-math.inf, math.inf)
 LONGEST = 8_000  # letters of an expression
+SHOWN = 120  # of these that people are shown
 MOST_KNOTS = 128  # of a curve
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
 _KNOT = re.compile(r"\s*,\s*(-?\d[^\s:,)]*)\s*:\s*(-?\d[^\s:,)]*)", re.ASCII)
@@ -120,6 +122,11 @@ def expression_in_words(expression: Expression, names: Collection[str]) -> str:
     if _precedence(expression.right) <= mine or right.startswith("-"):
         right = f"({right})"
     return f"{left} {expression.sign} {right}"
+
+
+def shown(text: str) -> str:
+    """Return an expression or a rule as people are shown it: of a long curve the beginning; plan.json has all of it."""
+    return shorten(text, SHOWN, placeholder=" ...")
 
 
 def _precedence(expression: Expression) -> int:
@@ -267,12 +274,16 @@ def _apply(sign: str, left: Any, right: Any) -> Any:
 def solve(expression: Expression, column: str, value: Numbers, plain: Plain) -> Numbers:
     """Return the values (N,) of a column, named once, for which the expression has the given values (N,); else NaN.
 
-    Of a power the root that is not negative; of a curve that is level anywhere none.
+    Of a power the root that is not negative; of a level part of a curve the middle.
     """
     if isinstance(expression, Curve):
-        x, y = (np.array(ends)[:: expression.sign or 1] for ends in (expression.x, expression.y))
-        known = bool((np.diff(y) > 0).all())
-        return np.interp(value, y, x, left=np.nan, right=np.nan) if known else np.full_like(value, np.nan)
+        if not expression.sign:
+            return np.full_like(value, np.nan)
+        x, y = (np.array(ends)[:: expression.sign] for ends in (expression.x, expression.y))
+        levels, places = np.unique(y, return_inverse=True)
+        near = np.minimum(np.searchsorted(levels, value), len(levels) - 1)
+        middles = (np.bincount(places, x) / np.bincount(places))[near]
+        return np.where(levels[near] == value, middles, np.interp(value, y, x, left=np.nan, right=np.nan))
     if isinstance(expression, Function):
         with np.errstate(all="ignore"):
             inner = FUNCTIONS[expression.name][1](value)

@@ -40,6 +40,7 @@ TRIED_ROWS = 12  # on which all sums of two columns are compared with all column
 NEAR = 0.1  # spread of what is left, in spreads of the column, up to which a relation counts that is not exact
 FEW_VALUES = 32  # of a column that is learned just as well by itself, unless its relation is exact
 HOLDING = 0.95  # share of the rows that must keep an exact relation, for the others to be exceptions
+LEAST_ALIKE = 0.4  # correlation of columns of which one may be a function of the other
 LARGEST = 1e100  # value of exp(x) that is looked at
 MOST_TIES = 0.6  # share of rows whose value is halfway between two of its last digits
 PROMISING = 0.3  # spread of what is left in a regression that exceptions may have spoilt
@@ -166,9 +167,10 @@ class _Search:
                     break
             if best and best.exact:
                 break
-        if (best is None or not best.exact) and self.columns[target].kind != "datetime":
-            found = self._curve(target)
-            best = found if found and (best is None or found.exact or found.left < best.left) else best
+        if (best is None or best.holding < 1) and self.columns[target].kind != "datetime":
+            curve = self._curve(target)
+            both = [each for each in (best, curve) if each]
+            best = max(both, key=lambda each: (each.exact, each.holding if each.exact else -each.left), default=None)
         if best is None or (not best.exact and not self._may_be_near(best.rule)):
             return None
         return self._turned(best) if best.turns else best
@@ -238,7 +240,8 @@ class _Search:
         for name in FUNCTIONS:
             function = Function(name, base)
             values = evaluate(function, self._plain)
-            values = np.where(np.abs(values) < LARGEST, values, np.nan)
+            if ((np.abs(values) < LARGEST) != np.isfinite(self._plain[base])).any():
+                continue  # of zero, a negative number, or a very large one
             fitted = self._fitted(target, [base], values[:, None], self._plain[target])
             found = self._judged(Computed(target, _linear([function], fitted[:1], fitted[1]))) if fitted else None
             exact += [found] if found and found.exact else []
@@ -247,7 +250,8 @@ class _Search:
     def _curve(self, target: str) -> _Found | None:
         """Return the best relation of a column that is a monotone function of another one."""
         y, fewest = self._plain[target], self.columns[target].distinct
-        free = (name for name in self._names if name not in {target, *self.computed})
+        alike = np.abs(self._spaces[0][self._names.index(target)]) >= LEAST_ALIKE
+        free = (n for n, may in zip(self._names, alike, strict=True) if may and n not in {target, *self.computed})
         curves = []
         for name in free:
             if self.columns[name].distinct >= fewest:
