@@ -30,8 +30,9 @@ LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
 DOORS = {"__init__": ("api", "errors", "table_gan"), "__main__": ("cli",)}  # what the package's own files may name
 MOST_LINES = 400
 KIND_LINES, TASK_LINES = 1_000, 500  # of a kind of data, and more for each of its tasks
-# From before there was a budget: a new feature may raise these, nothing else.
-LARGE_KINDS = {"pictures": 10_530, "tables": 20_000}
+# From before there was a budget; of sounds, files, features and streams serve every verb, and three more are to come.
+# A new feature may raise these, nothing else.
+LARGE_KINDS = {"pictures": 10_530, "tables": 20_000, "sounds": 2_700}
 
 
 def faults_of_layers(package: Path) -> Iterator[str]:
