@@ -51,7 +51,7 @@ class Kind:
 
 
 TABLES = {
-    "penguins": Kind(penguins, "species=Gentoo", 0.25, 15.0),
+    "penguins": Kind(penguins, "species=Gentoo", 0.5, 15.0),
     "diamonds": Kind(diamonds, "price", 0.5, 17.0),
     "ratings": Kind(ratings, "y", 0.5, 17.0),
     "columns100": Kind(lambda data: wide_table(25_000, 100), "label=yes", 1.0, 30.0, large=True),
