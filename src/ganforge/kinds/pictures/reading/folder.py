@@ -165,6 +165,8 @@ def _walked(folder: Path, read: list[str], skipped: list[tuple[str, str]]) -> It
     for root, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
         if RECIPE in files and _is_run(Path(root)):  # its pictures are generated, and more of them as training proceeds
             folders.clear()
+            above = Path(root).relative_to(folder).parents  # such as runs/: no folder that lacks pictures
+            read[:] = [name for name in read if Path(name) not in above]
             continue
         read.append(Path(root).relative_to(folder).as_posix())
         inside, folders[:] = sorted(name for name in folders if not is_hidden(name)), []
