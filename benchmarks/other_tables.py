@@ -51,12 +51,12 @@ class Kind:
 
 
 TABLES = {
-    "penguins": Kind(penguins, "species=Gentoo", 0.5, 15.0),
-    "diamonds": Kind(diamonds, "price", 0.5, 18.0),
-    "ratings": Kind(ratings, "y", 0.5, 20.0),
-    "columns100": Kind(lambda data: wide_table(25_000, 100), "label=yes", 1.5, 60.0, large=True),
-    "columns1000": Kind(lambda data: wide_table(10_000, 1_000), "label=yes", 3.0, 150.0, large=True),
-    "rows2000000": Kind(lambda data: trips_table(2_000_000 + HELD_OUT), "fare", 2.0, 120.0, large=True),
+    "penguins": Kind(penguins, "species=Gentoo", 0.25, 15.0),
+    "diamonds": Kind(diamonds, "price", 0.5, 17.0),
+    "ratings": Kind(ratings, "y", 0.5, 17.0),
+    "columns100": Kind(lambda data: wide_table(25_000, 100), "label=yes", 1.0, 30.0, large=True),
+    "columns1000": Kind(lambda data: wide_table(10_000, 1_000), "label=yes", 3.0, 90.0, large=True),
+    "rows2000000": Kind(lambda data: trips_table(2_000_000 + HELD_OUT), "fare", 1.5, 100.0, large=True),
 }
 
 

@@ -28,6 +28,8 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 ROWS, COLUMNS = 20_000, 40  # of a large table
+MOST_LEVELS = 255  # of a category, for scikit-learn's trees
+EPOCH = pd.Timestamp(0)
 
 
 def is_number(column: pd.Series[Any]) -> bool:
@@ -36,14 +38,21 @@ def is_number(column: pd.Series[Any]) -> bool:
 
 
 def with_categories(frames: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """The same rows, text as categories that all frames share."""
+    """The same rows, text as categories that all frames share: the most frequent, as many as a tree can have."""
     made = [frame.copy() for frame in frames]
     for name in frames[0]:
         if not is_number(frames[0][name]):
-            levels = sorted(set().union(*(set(frame[name].astype(str)) for frame in frames)))
+            counts = pd.concat([frame[name].astype(str) for frame in frames]).value_counts()
+            levels = sorted(counts.index[:MOST_LEVELS])
             for frame in made:
                 frame[name] = pd.Categorical(frame[name].astype(str), levels)
     return made
+
+
+def with_seconds(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows, dates as numbers of seconds."""
+    dates = {name: frame[name] for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name])}
+    return frame.assign(**{name: (dates[name] - EPOCH).dt.total_seconds() for name in dates})
 
 
 def quality(train: pd.DataFrame, generated: pd.DataFrame) -> dict[str, float]:
@@ -131,6 +140,7 @@ def main() -> None:
         chosen = np.random.default_rng(0).permutation(len(compared))[:COLUMNS]
         compared = [compared[place] for place in sorted(chosen)]
     scores = quality(train[compared], generated[compared])
+    train, test, generated = (with_seconds(frame) for frame in (train, test, generated))
     if not asked.quality:
         scores["detection"] = detection(generated, test)
         if not asked.large:

@@ -1,6 +1,6 @@
 """Two linked tables: a shop whose law is known and, from R's nycflights13, planes and their flights of a month.
 
-    python benchmarks/two_tables.py [--customers 2000] [--examples 150000] [--seeds 0 1 2] [--children 100000]
+    python benchmarks/two_tables.py [--customers 2000] [--examples 200000] [--seeds 0 1 2] [--children 100000]
                                     [--peer DIR] [--data shop flights] [--out FILE]
 
 Customers have a segment, a city and an age; a segment decides how many orders are usual (Poisson), how much is spent
@@ -223,7 +223,7 @@ def main() -> int:
     """Measure every seed. Returns: the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--customers", type=int, default=2_000)
-    parser.add_argument("--examples", type=int, default=150_000)
+    parser.add_argument("--examples", type=int, default=200_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--children", type=int, default=100_000)
     parser.add_argument("--peer", metavar="DIR", help="an environment for SDV's HMA, which is run in turn")

@@ -31,7 +31,7 @@ DOORS = {"__init__": ("api", "errors", "table_gan"), "__main__": ("cli",)}  # wh
 MOST_LINES = 400
 KIND_LINES, TASK_LINES = 1_000, 500  # of a kind of data, and more for each of its tasks
 # From before there was a budget: a new feature may raise these, nothing else.
-LARGE_KINDS = {"pictures": 10_430, "tables": 17_400}
+LARGE_KINDS = {"pictures": 10_530, "tables": 20_000}
 
 
 def faults_of_layers(package: Path) -> Iterator[str]:

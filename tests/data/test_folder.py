@@ -243,7 +243,7 @@ def test_broken_files_are_skipped_counted_and_listed(photos: Path, cache: Path) 
     wanted = {
         "cut.png": "damaged", "cut.jpg": "damaged", "text.png": "not a picture", "empty.png": "0 bytes",
         "bomb.png": "bomb", "sliver.png": "sliver", "dot.png": "smaller", "notes.csv": "by its name",
-        "folder.png": "a folder without a usable picture",
+        "folder.png": "without a usable picture",
     }  # fmt: skip
     assert set(reasons) == set(wanted) and pictures.passport["skipped_count"] == len(wanted)
     for name, words in wanted.items():

@@ -107,9 +107,10 @@ def test_every_recipe_is_read_back_as_it_was(recipes: dict[str, Recipe]) -> None
 
 
 def test_the_overview_of_a_table_is_its_columns_and_rules(recipes: dict[str, Recipe]) -> None:
-    columns, rules = kind_named("tables").overview(recipes["rows"])
+    columns, kept_back, rules = kind_named("tables").overview(recipes["rows"])
     assert columns.heads[0] == "column" and "alcohol" in [row[0] for row in columns.rows]
     assert rules.heads[0] == "every row keeps"
+    assert kept_back.heads[0] == "rare values of" and "alcohol" in [row[0] for row in kept_back.rows]
     assert kind_named("pictures").overview(recipes["pictures"]) == ()
 
 

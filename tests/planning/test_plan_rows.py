@@ -50,7 +50,7 @@ def test_a_table_is_drawn_unit_after_unit_where_that_is_better(
     assert alone == ({"objective", "latent_size"} if name in UNIT_AFTER_UNIT else set())
     assert recipe_from(recipe.to_json()) == recipe
     kept = (recipe.records.best_by, recipe.records.patience_looks, len(recipe.records.marks))
-    looks = {"autoregressive": 11, "low_rank": 6}
+    looks = {"autoregressive": 11, "low_rank": 4}
     assert (kept == ("likelihood", 6, looks.get(name))) is (name in UNIT_AFTER_UNIT)
 
 

@@ -69,7 +69,10 @@ def test_a_child_is_told_of_its_context_and_of_its_units_before_and_of_nothing_e
     torch.manual_seed(0)
     sizes = FamilySizes(parents=(3, 2), context=(4, 12, 9), unordered=(4, 1, 0), own=(5, 3, 4))
     assert features(sizes).shape == (RowLayout(sizes.context).width, 4 + (1 + WAVES) + WAVES)
-    layout, generator = FamilyLayout(sizes), FamilyGenerator(Network(width=8, depth=1), sizes).child
+    layout, generator = (
+        FamilyLayout(sizes),
+        FamilyGenerator(Network(name="autoregressive", width=8, depth=1), sizes).child,
+    )
     codes = torch.stack([torch.randint(size, (6,)) for size in (*sizes.context, *sizes.own)], dim=1)
 
     def logits(codes: torch.Tensor) -> torch.Tensor:
@@ -88,10 +91,13 @@ def test_a_child_is_told_of_its_context_and_of_its_units_before_and_of_nothing_e
 def test_likelihood_adds_up_to_one_over_all_children() -> None:
     torch.manual_seed(0)
     sizes = FamilySizes(parents=(2,), context=(3, 9), unordered=(3, 0), own=(3, 4, 2))
-    layout, generator = FamilyLayout(sizes), FamilyGenerator(Network(width=8, depth=1), sizes).child
+    layout, generator = (
+        FamilyLayout(sizes),
+        FamilyGenerator(Network(name="autoregressive", width=8, depth=1), sizes).child,
+    )
     every = torch.cartesian_prod(*(torch.arange(size) for size in sizes.own))
     codes = torch.cat([torch.tensor([[1, 7]]).expand(len(every), 2), every], dim=1)
-    assert float(layout.of_children(generator, codes).exp().sum()) == pytest.approx(1, abs=1e-5)
+    assert float(layout.of_children(generator, codes).detach().exp().sum()) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.slow
@@ -129,8 +135,10 @@ def test_the_first_families_do_not_depend_on_how_many_are_drawn(model: LinkedMod
 
 
 @pytest.mark.slow
-def test_a_condition_that_few_parents_met_is_told(model: LinkedModel, real: tuple[Relation, Families]) -> None:
-    oldest = int(real[1].parents["customers.age"].max())
+def test_a_condition_that_few_parents_met_is_told(model: LinkedModel) -> None:
+    (age,) = (column for column in model.parents.codec.columns if column.name == "customers.age")
+    assert age.maximum is not None
+    oldest = int(age.maximum)
     (note,) = model.sample(5, {"where": f"customers.age>={oldest - 1}"}, seed=0).notes
     assert "rests on these few" in note
     assert model.sample(5, {"where": "customers.city=Bonn"}, seed=0).notes == ()

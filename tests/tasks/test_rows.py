@@ -233,13 +233,14 @@ def imputer(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A table in which every column tells of the others, with holes of its own."""
     random = np.random.default_rng(0)
     hidden = random.normal(size=1_500)
+    told = hidden + np.random.default_rng(1).normal(0, 0.1, 1_500)  # so that `low` does not decide `word`
     start = np.round(20 + 5 * hidden).astype(float)
     frame = pd.DataFrame(
         {
             "low": start,
             "high": start + random.integers(0, 4, 1_500),
             "size": np.round(2 * hidden + random.normal(0, 0.3, 1_500), 2),
-            "word": np.where(hidden > 0.7, "big", np.where(hidden < -0.7, "little", "middle")),
+            "word": np.where(told > 0.7, "big", np.where(told < -0.7, "little", "middle")),
         }
     )
     for name in frame:

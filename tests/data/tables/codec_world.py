@@ -30,7 +30,7 @@ def table_of(
 ) -> Table:
     path = folder / "table.parquet"
     frame.to_parquet(path, index=False)
-    settings = RowSettings(spans=spans, values=inside, rare=rare)
+    settings = RowSettings(spans=spans, values=inside, rare=rare, rare_classes=True)
     return open_table(inspect_table(path, (), rules), settings, seed=0, device="cpu")
 
 

@@ -17,7 +17,7 @@ USUAL = RANDOM.gamma(2, 20, 4_982).round(2)
 
 
 def spans_of(values: np.ndarray, cuts: np.ndarray | None = None) -> list[tuple[float, float]]:
-    unit = fit_numbers(AMOUNT, values, len(values), 32, "seen", cuts=cuts)
+    unit = fit_numbers(AMOUNT, values, len(values), 32, "seen", cuts=np.zeros(0) if cuts is None else cuts)
     return list(zip(unit.least.tolist(), unit.most.tolist(), strict=True))
 
 

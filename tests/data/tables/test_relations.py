@@ -238,3 +238,11 @@ def test_a_key_decides_a_column_that_is_missing_here_and_there(tmp_path: Path) -
     name = np.where(rng.random(900) < 0.1, None, np.array([f"tea {k}" for k in range(60)], object)[product])
     code = np.where(rng.random(900) < 0.1, None, np.array([f"P{k:03}" for k in range(60)], object)[product])
     assert set(rules_of({"code": code, "name": name, "price": price}, tmp_path)) == {"code -> name", "code -> price"}
+
+
+def test_bands_of_a_column_are_a_curve_though_rounded_sums_hit_most_of_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.lognormal(6.5, 0.8, 400).round(2)
+    columns: Columns = {"x": x, "root": np.sqrt(x).round(3), "band": np.digitize(x, [200, 500, 1000])}
+    found = {rule.split(" ")[0]: rule for rule in rules_of(columns, tmp_path)}
+    assert found["band"].startswith("band = curve(")

@@ -139,6 +139,8 @@ class RowSettings(TaskSection):
     values: Literal["seen", "smooth"] = "seen"  # within a span: training values, or from a curve through them
     # training rows from which on a value is drawn as it is: rarer ones are kept back; 0, 1: none is
     rare: int | None = Field(None, ge=0)
+    # whether spans end at gaps and around rare categories, and what goes with rare codes is counted; None: an old run
+    rare_classes: bool | None = None
     whole: float | None = Field(None, ge=0, le=1)  # share of training rows that are generated whole, not from a part
     referee: int = Field(0, ge=0)  # examples from which a referee learns after the game; 0 for none
     candidates: int = Field(4, ge=1, le=MOST_CANDIDATES)  # drawn for each row, of which the referee takes one

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from ganforge.kinds.tables.measures.places import with_places
 from ganforge.kinds.tables.reading.frames import values_of
 from ganforge.kinds.tables.reading.source import TableSource, open_source
 from ganforge.kinds.tables.rules.checks import broken
+from ganforge.kinds.tables.rules.expressions import shown
 from ganforge.kinds.tables.rules.rules import joint_of, rule_columns
 from ganforge.kinds.tables.table import MOST_HELD_OUT, SHOWN_ROWS, inspect_table, random_sample, split_rows
 from ganforge.records import Block, Evaluation, Prose, Rows
@@ -128,7 +128,7 @@ def _described(
         found = replace(found, judge=SPLIT, floor=FLOOR)
     blocks = [*table_blocks(facts)]
     if counts:
-        listed = tuple((shorten(rule, 120, placeholder=" ..."), f"{count:,}") for rule, count in counts.items())
+        listed = tuple((shown(rule), f"{count:,}") for rule, count in counts.items())
         lead = f"Rules that every real row keeps, and how many of {rows:,} rows break them."
         blocks.append(Block("Rules", lead, (Rows(("Rule", "Rows that break it"), listed, numeric=(1,)),)))
     if left_out["real"] or left_out["made"]:

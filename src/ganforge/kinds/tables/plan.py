@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from textwrap import shorten
 
 import numpy as np
 import torch
@@ -19,16 +18,10 @@ from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.tables.codec.protection import Protection
 from ganforge.kinds.tables.columns import Column, RowSettings, TableData, not_learned
 from ganforge.kinds.tables.generate.game import build_row_game, build_row_networks
-from ganforge.kinds.tables.generate.plan import (
-    choose_learning_alone,
-    choose_network_alone,
-    choose_weight_decay,
-    enough,
-    learns_alone,
-    with_verdict,
-)
+from ganforge.kinds.tables.generate.plan import choose_learning_alone, choose_network_alone, enough, learns_alone
 from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT
 from ganforge.kinds.tables.measures.copies import MORE_COPIES, row_hashes
+from ganforge.kinds.tables.rules.expressions import shown
 from ganforge.kinds.tables.rules.values import seen_range
 from ganforge.kinds.tables.table import InspectedTable, Table
 from ganforge.measures.intervals import of_share
@@ -98,23 +91,19 @@ def _rare(recipe: Recipe) -> tuple[Rows, ...]:
 def _rules(recipe: Recipe) -> Rows:
     rules, reasons = recipe.section(RowSettings).rules, recipe.reasons
     none = "No rules: none was found that is no accident. Ask for one with --rule."
-    found = [
-        (shorten(rule, SHOWN, placeholder=" ..."), reasons.get(f"rows.rules.{rule}", reasons.get("rows.rules", "")))
-        for rule in rules
-    ]
+    found = [(shown(rule), reasons.get(f"rows.rules.{rule}", reasons.get("rows.rules", ""))) for rule in rules]
     return Rows(("every row keeps", "why"), tuple(found), caption="" if rules else none)
 
 
 KEPT_BACK = "rows.rare."  # before a column's name: what becomes of its rare values, among the reasons of a recipe
 RARE, RARE_SHARE = 5, 0.01  # rows from which on a value is drawn as it is; at most so many of a small table
-SHOWN = 120  # letters of a rule that are shown; plan.json has all
 BATCH = 512  # rows a step; where there are fewer, some come twice (docs/log.md)
 SPANS, ROWS_FOR_A_SPAN = 32, 30
 GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.06, 0.3  # see gamma_rule
 HALF_LIFE_SHARE = 0.05  # of the run
 SECONDS_PER_LOOK = 0.5
 LOOKS_ALONE, PATIENCE_ALONE = 10, 6  # of a generator that learns by likelihood, which hardly varies by chance
-LOOKS_SHARED, SECONDS_PER_COLUMN = 5, 0.01  # of one of many columns, of which each look takes the more
+LOOKS_SHARED, SECONDS_PER_COLUMN = 3, 0.01  # of one of many columns, of which each look takes the more
 PATIENCE_LOOKS = 12  # of at most twenty: with six, chance alone ended runs that still improved (docs/log.md)
 REFEREE_SHARE, REFEREE_PASSES, MOST_REFEREE = 0.2, 40, 2_000_000  # see _choose_referee
 REFEREE_COST = 0.4  # of a row shown to the referee, in rows shown in the game
@@ -160,6 +149,7 @@ def choose_rows(draft: Draft, rules: Sequence[tuple[str, str]], count: int) -> R
             min(RARE, max(2, int(RARE_SHARE * count))),
             f"a value of fewer than {RARE} rows, or of {RARE_SHARE:.0%} of a small table, could tell of one person",
         ),
+        rare_classes=(True, "what few rows have in common, such as 18 frauds, has codes of its own and is counted"),
         **({} if imputes else {"whole": half}),
         referee=(0, "none: cells are filled with the best guess, not chosen among rows" if imputes else NO_REFEREE),
         candidates=(4, "a few are enough: eight gained nothing over four (docs/log.md)"),
@@ -222,7 +212,6 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
     if network.name in UNIT_AFTER_UNIT:
         choose_learning_alone(draft, BATCH, len(table.train))
-        choose_weight_decay(draft, len(table.train))
     else:
         _choose_game(draft, table)
     _choose_length(
@@ -247,7 +236,6 @@ def plan_alone(
     network = choose_network_alone(draft, why)
     refuse_unbuildable(network, lambda: networks(network))
     choose_learning_alone(draft, BATCH, len(train))
-    choose_weight_decay(draft, len(train))
     _choose_length(draft, train, tell, build)
     return draft.recipe()
 
@@ -333,8 +321,7 @@ def _choose_length(draft: Draft, train: TensorFeed, tell: Tell, build: Callable[
         if not alone:
             _choose_referee(draft, train, span.examples)
     elif alone:
-        span = with_verdict(for_minutes(draft, pace, measure), draft[Optimiser].batch_size)
-        span = enough(span, len(train))
+        span = enough(for_minutes(draft, pace, measure), len(train), draft[Optimiser].batch_size)
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, train, span.examples)

@@ -163,12 +163,12 @@ def _walked(folder: Path, read: list[str], skipped: list[tuple[str, str]]) -> It
 
     places = {folder.stat()[1:3]: "."}  # (inode, device) -> the name by which it is read
     for root, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
-        here = Path(root).relative_to(folder).as_posix()
         if RECIPE in files and _is_run(Path(root)):  # its pictures are generated, and more of them as training proceeds
             folders.clear()
-            read[:] = [above for above in read if not here.startswith(f"{above}/")]  # runs/ is no class
+            above = Path(root).relative_to(folder).parents  # such as runs/: no folder that lacks pictures
+            read[:] = [name for name in read if Path(name) not in above]
             continue
-        read.append(here)
+        read.append(Path(root).relative_to(folder).as_posix())
         inside, folders[:] = sorted(name for name in folders if not is_hidden(name)), []
         for path in (Path(root, name) for name in inside):
             name = path.relative_to(folder).as_posix()

@@ -69,7 +69,8 @@ def fit_codec(
         elif column.name in keys:
             units.append(fit_numbers(column, sample[column.name], size, spans, "seen"))
         else:
-            units.append(fit_numbers(column, sample[column.name], size, spans, inside, rare))
+            cuts = np.zeros(0) if settings.rare_classes else None
+            units.append(fit_numbers(column, sample[column.name], size, spans, inside, rare, cuts))
         if isinstance(units[-1], NumberUnit | GapUnit | JointUnit) and column.name not in keys:
             kept += kept_numbers(names, sample, rare)
     codes = _fit_again(units, by_name, sample, settings, keys, seed)
@@ -92,7 +93,8 @@ def _fit_again(
     Returns: the codes (N, U) of the sample before categories were grouped.
     """
     codes = np.stack([unit.encode(sample) for unit in units], axis=1)
-    groups = rare_categories([codes[:, place] for place, unit in enumerate(units) if isinstance(unit, CategoryUnit)])
+    categories = [codes[:, place] for place, unit in enumerate(units) if isinstance(unit, CategoryUnit)]
+    groups = rare_categories(categories) if settings.rare_classes else []
     for place, unit in enumerate(units):
         if isinstance(unit, NumberUnit) and len(cuts := cuts_of_rare(sample[unit.column], codes[:, place], groups)):
             column, values = columns[unit.column], sample[unit.column]

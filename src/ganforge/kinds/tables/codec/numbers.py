@@ -198,7 +198,8 @@ def fit_numbers(
 
     Args: values (N,) training values, a sample of them where there are very many; rows how many rows a frequent value
         is a share of; spans how many codes numbers are cut into, besides the frequent ones; rare the rows from which on
-        a value is drawn as it is (rare_numbers.py); cuts (C,) numbers at which a span begins as well (breaks.py).
+        a value is drawn as it is (rare_numbers.py); cuts (C,) numbers at which a span begins as well, besides
+        at gaps (breaks.py); None for neither.
     """
     there = np.sort(values[~np.isnan(values)])
     distinct, counts = np.unique(there, return_counts=True)
@@ -207,7 +208,8 @@ def fit_numbers(
     distinct, counts = with_stand_ins(column, distinct, counts, rare)
     first = _first_of_spans(distinct, counts, max(rows, 1), spans)
     if cuts is not None:
-        first = np.union1d(first, np.minimum(np.searchsorted(distinct, cuts), len(distinct) - 1))
+        more = np.minimum(np.searchsorted(distinct, cuts), len(distinct) - 1)
+        first = np.union1d(cut_at_gaps(first, distinct, counts), more)
     starts = np.append(first, len(distinct))
     cumulative = np.concatenate([[0.0], np.cumsum(counts)])
     sums = np.concatenate([[0.0], np.cumsum(distinct * counts)])
@@ -244,7 +246,7 @@ def _first_of_spans(distinct: Numbers, counts: NDArray[np.int64], rows: int, spa
     span = np.minimum((share * spans).astype(np.int64), spans - 1)
     begins = np.ones(len(distinct), dtype=bool)
     begins[1:] = (span[1:] != span[:-1]) | alone[1:] | alone[:-1]
-    return cut_at_gaps(np.flatnonzero(begins), distinct, counts)
+    return np.flatnonzero(begins)
 
 
 def _kept(distinct: Numbers, cumulative: Numbers, starts: NDArray[np.int64]) -> SeenValues:

@@ -67,7 +67,11 @@ def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Fee
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
     shares = code_shares(codec.sizes, train)
-    if isinstance(generator, AutoregressiveGenerator) and not isinstance(generator, LowRankGenerator):
+    if (
+        isinstance(generator, AutoregressiveGenerator)
+        and not isinstance(generator, LowRankGenerator)
+        and recipe.section(RowSettings).rare_classes
+    ):
         generator.start_from(shares, *rare_codes(codec, train))
     else:
         generator.start_from(shares)

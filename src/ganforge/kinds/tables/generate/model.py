@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +39,7 @@ from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, 
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.write import write_table
 from ganforge.kinds.tables.rules.conditions import Condition, in_words, parse_where
+from ganforge.kinds.tables.rules.expressions import shown
 from ganforge.kinds.tables.rules.rules import rule_in_words
 from ganforge.recipe import Network, Recipe
 
@@ -93,7 +93,7 @@ class RowModel:
         by_name = {column.name: column for column in self.codec.columns}
         if impossible := unreachable(self.codec.units, by_unit, by_name):
             words = " and ".join(in_words(condition, self.codec.columns) for condition in conditions)
-            rule = shorten(rule_in_words(impossible.rule, self.codec.columns), 120, placeholder=" ...")
+            rule = shown(rule_in_words(impossible.rule, self.codec.columns))
             raise InputError(
                 f"No row can meet {words}.",
                 f"In every row {rule}, and no values of these columns that were seen lead there.",

@@ -100,17 +100,13 @@ def choose_learning_alone(draft: Draft, batch_size: int, rows: int) -> None:
         if shared
         else (batch_size, share),
     )
-
-
-def choose_weight_decay(draft: Draft, rows: int) -> None:
-    """Choose how fast weights decay, where units have first layers of their own. Args: rows of the training part."""
-    if draft[Optimiser].kind == "adam" and draft[Network].name == AUTOREGRESSIVE:
+    if draft[Optimiser].kind == "adam" and not shared:
         decay = float(f"{min(MOST_DECAY, DECAY_ROWS / rows):.2g}")
         why = f"{DECAY_ROWS:,} / rows, {MOST_DECAY:g} at most: the fewer rows, the sooner they are known by heart"
         draft.revise(Optimiser, weight_decay=(decay, why))
 
 
-def with_verdict(span: Span, batch_size: int) -> Span:
+def _with_verdict(span: Span, batch_size: int) -> Span:
     """Return the part of the minutes that leaves time for the verdict and the report after training."""
     if span.seconds is None:
         return span
@@ -119,8 +115,9 @@ def with_verdict(span: Span, batch_size: int) -> Span:
     return replace(span, examples=examples, why=f"{span.why} and of the verdict", seconds=seconds)
 
 
-def enough(span: Span, rows: int) -> Span:
-    """Return the part of the minutes after which a generator that learns alone gains nothing more."""
+def enough(span: Span, rows: int, batch_size: int) -> Span:
+    """Return the part of the minutes before the verdict, or that after which a generator alone gains nothing more."""
+    span = _with_verdict(span, batch_size)
     most = max(PASSES * rows, LEAST_EXAMPLES)
     if span.examples <= most:
         return span

@@ -108,9 +108,9 @@ class LinkedModel:
     children: ChildModel
 
     def families(self, count: int, *, conditions: Sequence[Condition] = (), seed: int = 0) -> Iterator[Families]:
-        """Yield `count` parents with their children, TOGETHER at a time; the first do not depend on `count`.
+        """Yield `count` parents with their children, TOGETHER at a time.
 
-        Args: conditions on the parents.
+        The first do not depend on `count`, but for other references in them. Args: conditions on the parents.
         """
         whole, made = -(-count // TOGETHER) * TOGETHER, 0
         parents = self.parents.draw(whole, conditions=conditions, seed=seed)  # which `write` keeps in memory as well
@@ -118,7 +118,7 @@ class LinkedModel:
             drawn = self._children(take(parents, slice(first, first + TOGETHER)), seed, first, made)
             made += len(drawn.owner)
             wanted = np.arange(first, first + TOGETHER) < count
-            yield drawn if wanted.all() else drawn.chosen(wanted)
+            yield self._with_others(drawn if wanted.all() else drawn.chosen(wanted), seed, first)
 
     def draw(self, count: int, *, seed: int = 0) -> Families:
         """Return all families at once."""
@@ -159,11 +159,17 @@ class LinkedModel:
         for column in relation.children:
             if column.kind == "identifier":
                 children[column.name] = fresh_identifiers(column, len(owner), values, start=made)
-        owner = owner[order]
-        keys = parents[relation.key]
-        for name, other in relation.child.others.items():
-            children[f"{relation.child.name}.{name}"] = other_keys(other, keys, owner, values)
-        return Families(parents, children, owner)
+        return Families(parents, children, owner[order])
+
+    def _with_others(self, families: Families, seed: int, first: int) -> Families:
+        """Add what other columns refer to: rows of these parents, so that they too are there whatever the count."""
+        values = np.random.default_rng(seed_for(seed, "sample other references", step=first))
+        keys, child = families.parents[self.relation.key], self.relation.child
+        others = {
+            f"{child.name}.{name}": other_keys(other, keys, families.owner, values)
+            for name, other in child.others.items()
+        }
+        return replace(families, children={**families.children, **others})
 
     def frames(self, families: Families) -> dict[str, pd.DataFrame]:
         """Return both tables as they came."""

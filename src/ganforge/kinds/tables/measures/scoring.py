@@ -26,7 +26,7 @@ MOST_TRAIN = 200_000  # training rows among which exact copies are searched
 MOST_DETECTED = 5_000  # rows of each kind that are compared
 MOST_GROUPS = 10  # of rows, each as many as are held out
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
-# Of scikit-learn's 100 trees of 31 leaves at rate 0.1, a seventh of the time learns more of 5,000 rows (docs/log.md).
+# Instead of scikit-learn's 100 trees of 31 leaves at rate 0.1: a fifth of the leaves learns as much (docs/log.md).
 QUICK: dict[str, Any] = {"learning_rate": 0.2, "max_iter": 40, "max_leaf_nodes": 15}
 MOST_TARGETS = 8
 MOST_FEATURES = 100  # that a split of a tree chooses among: of more columns some by chance

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import shorten
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from ganforge.contracts import Plain
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.conditions import Condition
-from ganforge.kinds.tables.rules.expressions import evaluate
+from ganforge.kinds.tables.rules.expressions import evaluate, shown
 from ganforge.kinds.tables.rules.rules import (
     Computed,
     Fixed,
@@ -49,7 +48,7 @@ def check_rules(rules: Sequence[Rule], plain: Plain, columns: Sequence[Column], 
             more = f" Of the rows read so far {len(rows):,} do." if len(rows) > 1 else ""
             raise DataError(
                 f"Row {first_row + rows[0]:,} breaks the rule "
-                f"{shorten(rule_in_words(rule, columns), 120, placeholder=' ...')!r}: {values}{again}.{more}",
+                f"{shown(rule_in_words(rule, columns))!r}: {values}{again}.{more}",
                 "Generated rows keep a rule with certainty only where all training rows do.",
                 "Correct the data, or leave this rule out of the plan.",
             )

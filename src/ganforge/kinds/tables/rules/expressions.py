@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ Numbers = NDArray[np.float64]
 Range = tuple[Any, Any]  # the ends of an interval, or of many, (N,) each
 ANY: Range = (-math.inf, math.inf)
 LONGEST = 8_000  # letters of an expression
+SHOWN = 120  # of these that people are shown
 MOST_KNOTS = 128  # of a curve
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
 _KNOT = re.compile(r"\s*,\s*(-?\d[^\s:,)]*)\s*:\s*(-?\d[^\s:,)]*)", re.ASCII)
@@ -120,6 +122,11 @@ def expression_in_words(expression: Expression, names: Collection[str]) -> str:
     if _precedence(expression.right) <= mine or right.startswith("-"):
         right = f"({right})"
     return f"{left} {expression.sign} {right}"
+
+
+def shown(text: str) -> str:
+    """Return an expression or a rule as people are shown it: of a long curve the beginning; plan.json has all of it."""
+    return shorten(text, SHOWN, placeholder=" ...")
 
 
 def _precedence(expression: Expression) -> int:

@@ -167,9 +167,10 @@ class _Search:
                     break
             if best and best.exact:
                 break
-        if (best is None or not best.exact) and self.columns[target].kind != "datetime":
-            found = self._curve(target)
-            best = found if found and (best is None or found.exact or found.left < best.left) else best
+        if (best is None or best.holding < 1) and self.columns[target].kind != "datetime":
+            curve = self._curve(target)
+            both = [each for each in (best, curve) if each]
+            best = max(both, key=lambda each: (each.exact, each.holding if each.exact else -each.left), default=None)
         if best is None or (not best.exact and not self._may_be_near(best.rule)):
             return None
         return self._turned(best) if best.turns else best
@@ -239,7 +240,8 @@ class _Search:
         for name in FUNCTIONS:
             function = Function(name, base)
             values = evaluate(function, self._plain)
-            values = np.where(np.abs(values) < LARGEST, values, np.nan)
+            if ((np.abs(values) < LARGEST) != np.isfinite(self._plain[base])).any():
+                continue  # of zero, a negative number, or a very large one
             fitted = self._fitted(target, [base], values[:, None], self._plain[target])
             found = self._judged(Computed(target, _linear([function], fitted[:1], fitted[1]))) if fitted else None
             exact += [found] if found and found.exact else []
