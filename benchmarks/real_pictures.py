@@ -244,7 +244,6 @@ PICTURES: tuple[Case, ...] = (
         "folders beside the two",
         beside_folders,
         done(),
-        recipe("lq", "gt"),
         told("Not read: test"),
         untold("in the order of the alphabet"),
         options=("--task", "translate"),

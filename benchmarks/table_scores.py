@@ -116,7 +116,7 @@ def nearer_to_training(generated: pd.DataFrame, train: pd.DataFrame, test: pd.Da
     near, far, mine = (
         np.hstack(
             [
-                ((frame[numbers] - centre) / spread).to_numpy(np.float64),
+                ((frame[numbers] - centre) / spread).fillna(0.0).to_numpy(np.float64),  # missing: as the mean
                 *(pd.get_dummies(frame[name]).to_numpy(np.float64) * np.sqrt(0.5) for name in texts),
             ]
         ).astype(np.float32)

@@ -28,7 +28,7 @@ MOST_GROUPS = 10  # of rows, each as many as are held out
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
 # Instead of scikit-learn's 100 trees of 31 leaves at rate 0.1: a fifth of the leaves learns as much (docs/log.md).
 QUICK: dict[str, Any] = {"learning_rate": 0.2, "max_iter": 40, "max_leaf_nodes": 15}
-MOST_TARGETS = 8
+MOST_TARGETS, OF_MANY = 8, 3  # columns that are predicted; of more than 2 * MOST_FEATURES columns, each takes long
 MOST_FEATURES = 100  # that a split of a tree chooses among: of more columns some by chance
 MOST_CLASSES, MOST_OTHER_CLASSES = 10, 4  # of the label and of other columns; the rarer ones count as one
 FEW_VALUES = 10  # an integer of so many values is predicted as classes
@@ -85,7 +85,7 @@ class Utility:
 
 
 def find_targets(coding: Coding, train: Plain, held_out: Plain, label: str | None) -> list[Target]:
-    """Find the columns that real rows predict clearly better than chance, the label first, at most eight."""
+    """Find the columns that real rows predict clearly better than chance, the label first: at most eight, or three."""
     first = [column for column in coding.columns if column.name == label]
     rest = [column for column in coding.columns if column.name != label and column.kind != "datetime"]
     found: list[Target] = []
@@ -93,7 +93,7 @@ def find_targets(coding: Coding, train: Plain, held_out: Plain, label: str | Non
         return found
     sides = Sides.of(coding, train, held_out)
     for column in [*first, *rest]:
-        if len(found) == MOST_TARGETS:
+        if len(found) == (MOST_TARGETS if len(coding.columns) <= 2 * MOST_FEATURES else OF_MANY):
             break
         most = (MOST_ROWS, MOST_CLASSES) if column.name == label else (MOST_OTHER_ROWS, MOST_OTHER_CLASSES)
         target = _target(sides, column, most)
