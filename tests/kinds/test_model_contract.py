@@ -69,7 +69,12 @@ def test_samples_in_blocks_are_the_samples_as_a_value(name: str) -> None:
             {"where": ["a=1"]},
             "--where a=1 was .* of pictures. Only tables have",
         ),
-        ("generate-table", "sample", {"label": "3"}, "--label 3 was given, .* run of tables. Only pictures and sounds have"),
+        (
+            "generate-table",
+            "sample",
+            {"label": "3"},
+            "--label 3 was given, .* run of tables. Only pictures and sounds have",
+        ),
         ("generate-table", "sample", {"interpolate": 3}, "Only pictures have --interpolate"),
         ("impute-table", "apply", {"strength": 0.5}, "Only pictures and sounds have --strength"),
         ("enhance-pictures", "apply", {"draw": True}, "Only tables have --draw"),
