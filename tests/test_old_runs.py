@@ -104,6 +104,9 @@ def test_an_old_model_draws_fills_or_predicts_as_it_did(old: Path) -> None:
     assert_alike(make.draw(old, old.name), drawn_then(old.name))
 
 
+OTHER_TREES = ("utility", "label_score", "detection")  # fewer and smaller ones judge since (kinds/tables/measures)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("old", [name for name in FINISHED if name not in WITHOUT_DATA], indirect=True)
 def test_an_old_run_is_measured_again_on_its_own_data(old: Path) -> None:
@@ -112,8 +115,9 @@ def test_an_old_run_is_measured_again_on_its_own_data(old: Path) -> None:
     now = gf.evaluate(old)
     assert [measure["name"] for measure in now["measures"]] == [measure["name"] for measure in then["measures"]]
     for one, other in zip(now["measures"], then["measures"], strict=True):
-        if SAME_BITS:
-            assert json.dumps(one) == json.dumps(other)  # as text, for a floor that is unknown is no number
+        if SAME_BITS and one["name"] not in OTHER_TREES:
+            said, known = ({**each, "meaning": ""} for each in (one, other))
+            assert json.dumps(said) == json.dumps(known)  # as text, for a floor that is unknown is no number
         else:
             width = other["high"] - other["low"]
             assert one["value"] == pytest.approx(other["value"], abs=max(width, 1e-3))

@@ -34,7 +34,7 @@ def _quick_judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generate, "JUDGED", 100)
         patch.setattr(judge, "MOST_PIXELS", 10_000)
-        patch.setattr(judge, "FEWEST_PICTURES", 100)
+        patch.setattr(judge, "FEWEST_EXAMPLES", 100)
         patch.setenv("GANFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 

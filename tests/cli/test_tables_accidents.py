@@ -161,7 +161,10 @@ def test_a_wish_that_cannot_be_met_is_said_before_anything_is_written(
         (["--where", "age>=60", "--where", "age<20"], ["cannot both hold"]),
         (["--where", "sex"], ["'sex'"]),
         (["--where", "country=Peru"], ["never 'Peru'", "Chile"]),
-        (["--label", "Female"], ["--label Female was given", "is a run of tables", "Only pictures have --label"]),
+        (
+            ["--label", "Female"],
+            ["--label Female was given", "run of tables", "Only pictures and sounds have --label"],
+        ),
         (["--truncation", "0.5"], ["truncation"]),
         (["--out", "new.png"], ["cannot be written as 'new.png'", ".csv"]),
         (["--out", "there.csv"], ["'there.csv' exists already", "--force"]),

@@ -103,7 +103,7 @@ def test_the_sections_of_the_tasks_are_read_as_theirs() -> None:
         ({"task": "regress"}, "no section 'rows'"),
         ({"task": "juggle"}, "no task 'juggle'"),
         ({"data": 5}, "no kind of data"),
-        ({"data": {"kind": "sounds"}}, "no kind of data 'sounds'"),
+        ({"data": {"kind": "smells"}}, "no kind of data 'smells'"),
     ],
 )
 def test_a_recipe_that_is_none_is_refused_in_words(change: dict[str, Any], word: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -29,10 +31,15 @@ def recognises(source: object) -> Claim | None:
     if path.is_dir():
         entries = list(path.iterdir())
         folders = [entry for entry in entries if entry.is_dir()]
-        within = (inside for entry in folders[:FOLDERS] for inside in islice(entry.iterdir(), FILES))
+        within = (inside for entry in folders[:FOLDERS] for inside in islice(_entries(entry), FILES))
         found = next((entry for entry in chain(entries, within) if entry.suffix.lower() in SUFFIXES), None)
         return Claim(3, f"it holds {str(found.relative_to(path))!r}") if found is not None else None
     return Claim(2, f"its name ends with {path.suffix}") if path.suffix.lower() in SUFFIXES else None
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    with suppress(PermissionError):  # the reader says so
+        yield from folder.iterdir()
 
 
 def _is_pair(source: object) -> bool:
