@@ -51,8 +51,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout, lock_descriptor
-
 from ganforge.core.files import (
     append_line,
     read_json_file,
@@ -300,6 +298,8 @@ def hold(lock: Path) -> Iterator[None]:
 
     Raises: RunError naming the process that holds it now; StorageError if the file cannot be written.
     """
+    from filelock import FileLock, Timeout  # here: `ganforge --help` imports this module, and locks nothing
+
     handles: list[int] = []
     own = FileLock(lock, PATIENCE, poll_interval=PATIENCE / 10, fallback_to_soft=False, on_acquired=handles.append)
     try:
@@ -324,6 +324,8 @@ def hold(lock: Path) -> Iterator[None]:
 
 def held_by(lock: Path) -> str | None:
     """Return who holds a run now, such as "process 4711", or None."""
+    from filelock import lock_descriptor  # here: see `hold`
+
     give_up = time.monotonic() + PATIENCE
     try:
         with lock.open("r+b" if os.access(lock, os.W_OK) else "rb") as file:
