@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from real_cases import Case, Check, done, untold
+from real_cases import Case, Check, columns, done, form, untold
 
 ROWS = 400
 MADE_UP = r"not learned|made up"
@@ -58,6 +58,13 @@ def random_days(random: Random, first: str = "2021-01-01", days: int = 900, coun
 
 def random_moments(random: Random) -> Any:
     return random_days(random) + pd.to_timedelta(random.integers(0, 86_400, ROWS), unit="s")
+
+
+def moments(
+    name: str, layout: str, pattern: str, *checks: Check, make: Callable[[Random], Any] = random_moments
+) -> Case:
+    """Return a case of one column of moments, or of what `make` gives, that are written as strftime's `layout` says."""
+    return one_column(name, lambda random: make(random).strftime(layout), form("x", pattern), *checks)
 
 
 def offsets(random: Random) -> list[str]:
@@ -168,3 +175,9 @@ def parquet_file(folder: Path, random: Random) -> Path:
 def gzip_file(folder: Path, random: Random) -> Path:
     (folder / "people.csv.gz").write_bytes(gzip.compress(("n,x,g\n" + number_lines(random)).encode()))
     return folder / "people.csv.gz"
+
+
+def delimited(name: str, mark: str, before: str = "", file: str = "people.csv", encoding: str = "utf-8") -> Case:
+    """Return a case of a small table with a mark between cells, and with lines before the names of its columns."""
+    write = text_file(lambda random: before + f"n{mark}x{mark}g\n" + number_lines(random, mark), file, encoding)
+    return Case(name, write, (done(), columns("n", "x", "g")))

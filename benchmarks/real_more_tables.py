@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
-from real_cases import Case, columns, done, form, refused, told, true
+from real_cases import Case, done, form, refused, told, true
 from real_columns import (
     ROWS,
     amounts,
     csv_file,
+    delimited,
+    moments,
     number_lines,
     numbers_of,
     one_column,
@@ -50,8 +55,22 @@ MOIS = [
 ]
 
 
-def scaled(value: float, large: str, small: str) -> str:
-    return large.format(value / 1e6) if value >= 1e6 else small.format(value / 1e3)
+def two_units(name: str, unit: float, small: str, large: str, pattern: str, mean: float, spread: float) -> Case:
+    """Return a case of log-normal amounts in a unit, or in the thousandfold one where they reach it."""
+
+    def written(amount: float) -> str:
+        return large.format(amount / (1e3 * unit)) if amount >= 1e3 * unit else small.format(amount / unit)
+
+    return one_column(name, lambda r: [written(x) for x in r.lognormal(mean, spread, ROWS)], form("x", pattern))
+
+
+def months(name: str, words: Sequence[str], mark: str = "") -> Case:
+    """Return a case of days such as 3 mai 2021, with the months in words and a mark after the day."""
+    return one_column(
+        name,
+        lambda r: [f"{day.day}{mark} {words[day.month - 1]} {day.year}" for day in random_days(r)],
+        form("x", rf"\d{{1,2}}{re.escape(mark)} ({'|'.join(words)}) 202\d"),
+    )
 
 
 def functions(random: np.random.Generator) -> dict[str, object]:
@@ -100,21 +119,9 @@ def hours(random: np.random.Generator) -> dict[str, object]:
 
 
 MORE_TABLES: tuple[Case, ...] = (
-    one_column(
-        "thousands and millions",
-        lambda r: [scaled(x, "{:.1f}M", "{:.0f}k") for x in r.lognormal(13.5, 1.5, ROWS)],
-        form("x", r"\d+\.\dM|\d{1,3}k"),
-    ),
-    one_column(
-        "megabytes among kilobytes",
-        lambda r: [scaled(x, "{:.1f} MB", "{:.0f} KB") for x in r.lognormal(13.5, 1.5, ROWS)],
-        form("x", r"\d+\.\d MB|\d{1,4} KB"),
-    ),
-    one_column(
-        "metres and kilometres",
-        lambda r: [f"{x / 1e3:.1f} km" if x >= 1e3 else f"{x:.0f} m" for x in r.lognormal(6.5, 1, ROWS)],
-        form("x", r"\d+\.\d km|\d{1,4} m"),
-    ),
+    two_units("thousands and millions", 1e3, "{:.0f}k", "{:.1f}M", r"\d+\.\dM|\d{1,3}k", 13.5, 1.5),
+    two_units("megabytes among kilobytes", 1e3, "{:.0f} KB", "{:.1f} MB", r"\d+\.\d MB|\d{1,4} KB", 13.5, 1.5),
+    two_units("metres and kilometres", 1, "{:.0f} m", "{:.1f} km", r"\d+\.\d km|\d{1,4} m", 6.5, 1),
     one_column(
         "powers of ten in capitals", lambda r: [f"{x:.2E}" for x in amounts(r)], form("x", r"\d\.\d\dE[+-]\d\d")
     ),
@@ -133,16 +140,8 @@ MORE_TABLES: tuple[Case, ...] = (
     one_column(
         "errors in a tenth", lambda r: some(amounts(r), "#WERT!", 0.1, r), told("#WERT!"), form("x", r"\d+\.\d{1,2}")
     ),
-    one_column(
-        "months in German",
-        lambda r: [f"{day.day}. {MONTHS[day.month - 1]} {day.year}" for day in random_days(r)],
-        form("x", rf"\d{{1,2}}\. ({'|'.join(MONTHS)}) 202\d"),
-    ),
-    one_column(
-        "months in French",
-        lambda r: [f"{day.day} {MOIS[day.month - 1]} {day.year}" for day in random_days(r)],
-        form("x", rf"\d{{1,2}} ({'|'.join(MOIS)}) 202\d"),
-    ),
+    months("months in German", MONTHS, "."),
+    months("months in French", MOIS),
     one_column(
         "days in Japanese",
         lambda r: [f"{day.year}年{day.month}月{day.day}日" for day in random_days(r)],
@@ -154,26 +153,14 @@ MORE_TABLES: tuple[Case, ...] = (
         form("x", r"202\d-W[0-5]\d"),
     ),
     one_column("quarters", lambda r: [f"{d.year}Q{d.quarter}" for d in random_days(r)], form("x", r"202\dQ[1-4]")),
-    one_column(
-        "moments without marks",
-        lambda r: random_moments(r).strftime("%Y%m%dT%H%M%SZ"),
-        form("x", r"202\d[01]\d[0-3]\dT[0-2]\d[0-5]\d[0-5]\dZ"),
-    ),
+    moments("moments without marks", "%Y%m%dT%H%M%SZ", r"202\d[01]\d[0-3]\dT[0-2]\d[0-5]\d[0-5]\dZ"),
     one_column(
         "moments as one number",
         lambda r: random_moments(r).strftime("%Y%m%d%H%M%S"),
         true("moments", lambda rows: pd.to_datetime(rows["x"], format="%Y%m%d%H%M%S", errors="coerce").notna()),
     ),
-    one_column(
-        "moments of a log",
-        lambda r: random_moments(r).strftime("%a %b %d %H:%M:%S %Y"),
-        form("x", r"\w{3} \w{3} .* 202\d"),
-    ),
-    one_column(
-        "hours before days",
-        lambda r: random_moments(r).strftime("%H:%M %d/%m/%Y"),
-        form("x", r"\d\d:\d\d \d\d/\d\d/202\d"),
-    ),
+    moments("moments of a log", "%a %b %d %H:%M:%S %Y", r"\w{3} \w{3} .* 202\d"),
+    moments("hours before days", "%H:%M %d/%m/%Y", r"\d\d:\d\d \d\d/\d\d/202\d"),
     one_column(
         "moments of Postgres",
         lambda r: [
@@ -222,10 +209,8 @@ MORE_TABLES: tuple[Case, ...] = (
         (done(), true("one price each", lambda rows: one_each("product", "price")(rows[rows["price"] != ""]))),
     ),
     Case("hours of opening", csv_file(hours), (done(), true("in order", rising("from", "to")))),
-    Case("carets", text_file(lambda r: "n^x^g\n" + number_lines(r, "^")), (done(), columns("n", "x", "g"))),
-    Case(
-        "UTF-32", text_file(lambda r: "n,x,g\n" + number_lines(r), encoding="utf-32"), (done(), columns("n", "x", "g"))
-    ),
+    delimited("carets", "^"),
+    delimited("UTF-32", ",", encoding="utf-32"),
     Case(
         "a title", text_file(lambda r: "Sales 2024,,\n,,\nn,x,g\n" + number_lines(r)), (refused("names for 3 columns"),)
     ),

@@ -13,7 +13,9 @@ from real_columns import (
     bill,
     chain,
     csv_file,
+    delimited,
     gzip_file,
+    moments,
     number_lines,
     numbers_of,
     offsets,
@@ -23,7 +25,6 @@ from real_columns import (
     prices,
     purchases,
     random_days,
-    random_moments,
     rising,
     some,
     states,
@@ -100,22 +101,14 @@ TABLES: tuple[Case, ...] = (
         lambda r: [f"{k // 60}:{k % 60:02}" for k in r.integers(0, 1440, ROWS)],
         form("x", r"([01]?\d|2[0-3]):[0-5]\d"),
     ),
-    one_column(
-        "times with pm",
-        lambda r: [moment.strftime("%I:%M %p") for moment in random_moments(r)],
-        form("x", r"(0\d|1[0-2]):[0-5]\d [AP]M"),
-    ),
-    one_column(
-        "moments with pm",
-        lambda r: random_moments(r).strftime("%m/%d/%Y %I:%M %p"),
-        form("x", r"[01]\d/[0-3]\d/202\d (0\d|1[0-2]):[0-5]\d [AP]M"),
-    ),
+    moments("times with pm", "%I:%M %p", r"(0\d|1[0-2]):[0-5]\d [AP]M"),
+    moments("moments with pm", "%m/%d/%Y %I:%M %p", r"[01]\d/[0-3]\d/202\d (0\d|1[0-2]):[0-5]\d [AP]M"),
     one_column(
         "months by name",
         lambda r: [f"{day.day} {day:%B %Y}" for day in random_days(r)],
         form("x", r"\d{1,2} [A-Z][a-z]+ 202\d"),
     ),
-    one_column("months alone", lambda r: random_days(r, days=2000).strftime("%b-%y"), form("x", r"[A-Z][a-z]{2}-\d\d")),
+    moments("months alone", "%b-%y", r"[A-Z][a-z]{2}-\d\d", make=lambda r: random_days(r, days=2000)),
     one_column("a change of clocks", offsets, form("x", r"202\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+0[12]:00|Z)")),
     one_column(
         "durations",
@@ -132,17 +125,15 @@ TABLES: tuple[Case, ...] = (
         lambda r: [f"PT{k // 60}H{k % 60}M" for k in r.integers(1, 900, ROWS)],
         form("x", r"PT(\d+H)?(\d+M)?(\d+S)?"),
     ),
-    one_column(
-        "days as whole numbers",
-        lambda r: random_days(r).strftime("%Y%m%d"),
-        form("x", r"\d{8}"),
-        true("every number is a day", valid_days("x")),
+    moments(
+        "days as whole numbers", "%Y%m%d", r"\d{8}", true("every number is a day", valid_days("x")), make=random_days
     ),
-    one_column("years of two digits", lambda r: random_days(r).strftime("%m/%d/%y"), form("x", r"[01]\d/[0-3]\d/2\d")),
-    one_column(
+    moments("years of two digits", "%m/%d/%y", r"[01]\d/[0-3]\d/2\d", make=random_days),
+    moments(
         "days before 1900",
-        lambda r: random_days(r, "1788-03-01", 40_000).strftime("%Y-%m-%d"),
-        form("x", r"1[78]\d\d-\d\d-\d\d"),
+        "%Y-%m-%d",
+        r"1[78]\d\d-\d\d-\d\d",
+        make=lambda r: random_days(r, "1788-03-01", 40_000),
     ),
     Case(
         "ends that are open",
@@ -246,29 +237,17 @@ TABLES: tuple[Case, ...] = (
         "a comma in the cells", lambda r: r.choice(["Bonn, Rhein", 'the "old" one', "two\nlines"], ROWS), only_seen("x")
     ),
     # files
-    Case(
-        "a line for Excel",
-        text_file(lambda r: "sep=;\nn;x;g\n" + number_lines(r, ";")),
-        (done(), columns("n", "x", "g")),
-    ),
-    Case(
-        "remarks first",
-        text_file(lambda r: "# exported 2024\n# by hand\nn,x,g\n" + number_lines(r)),
-        (done(), columns("n", "x", "g")),
-    ),
+    delimited("a line for Excel", ";", "sep=;\n"),
+    delimited("remarks first", ",", "# exported 2024\n# by hand\n"),
     Case("no header", text_file(number_lines), (refused("line of names"),)),
-    Case(
-        "UTF-16",
-        text_file(lambda r: "n\tx\tg\n" + number_lines(r, "\t"), encoding="utf-16"),
-        (done(), columns("n", "x", "g")),
-    ),
+    delimited("UTF-16", "\t", encoding="utf-16"),
     Case("Latin 1", text_file(lambda r: "n,größe,g\n" + number_lines(r), encoding="latin-1"), (refused("UTF-8"),)),
     Case(
         "a comma in decimals",
         text_file(lambda r: "n;x;g\n" + number_lines(r, ";", ",")),
         (done(), form("x", r"\d+,\d{1,2}")),
     ),
-    Case("bars", text_file(lambda r: "n|x|g\n" + number_lines(r, "|"), "people.txt"), (done(), columns("n", "x", "g"))),
+    delimited("bars", "|", file="people.txt"),
     Case(
         "a comma at the end",
         text_file(lambda r: "n,x,g,\n" + number_lines(r, end=",")),
