@@ -113,6 +113,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("points", "generate"): (_points, {"examples": 2_000}),
     ("sounds", "generate"): (_notes, {"examples": 320}),
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
+    ("sounds", "convert"): (_sounds, {"examples": 240}),
 }
 ONLY_SOMETIMES = {  # measures that need other data: folders without pairs, and enough rows to learn by likelihood
     ("pictures", "translate"): {"kept"},
@@ -226,7 +227,8 @@ def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
         done += 1
         assert len(first) == len(again) > 0
         assert _same(first, again)  # the same seed, the same examples
-    assert done or made.task in ("regress", "translate", "enhance", "vocode")  # those take files, or only predict
+    # the others take files, or only predict
+    assert done or made.task in ("regress", "translate", "enhance", "vocode", "convert")
 
 
 def _same(first: Any, again: Any) -> bool:

@@ -6,8 +6,9 @@ judged by discriminators too. Both are kept: which of them sounds better is meas
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -28,10 +29,8 @@ WINDOWS = (64, 128, 256, 512, 1024)  # samples, at 8 kHz, of the spectrograms th
 LEAST = 1e-3  # magnitude below which a difference of logarithms is not counted
 
 
-class Vocoding(TaskSection):
-    """The settings of a vocoder."""
-
-    key: ClassVar[str] = "vocode"
+class TwoEnds(TaskSection):
+    """The settings of a faithful and a sharp network whose results are waveforms."""
 
     mel: Mel
     frames: Annotated[int, Field(ge=16, le=1024)] = 64  # of an example
@@ -41,18 +40,24 @@ class Vocoding(TaskSection):
     sharp_rate: Annotated[float, Field(gt=0)] = 5e-4  # learning rate of both, falling linearly to 0 at the end
 
 
+class Vocoding(TwoEnds):
+    """The settings of a vocoder."""
+
+    key: ClassVar[str] = "vocode"
+
+
 class BothEnds(nn.Module):
     """Both vocoders. forward returns the faithful one's result."""
 
     strength: Tensor  # of the end that is used: 0 faithful, 1 sharp
 
-    def __init__(self, faithful: Vocoder, sharp: Vocoder) -> None:
+    def __init__(self, faithful: nn.Module, sharp: nn.Module) -> None:
         super().__init__()
         self.faithful, self.sharp = faithful, sharp
         self.register_buffer("strength", torch.zeros(()))
 
-    def forward(self, log_mel: Tensor) -> Tensor:
-        made: Tensor = self.faithful(log_mel)
+    def forward(self, given: Any) -> Tensor:
+        made: Tensor = self.faithful(given)
         return made
 
 
@@ -94,15 +99,13 @@ class SpectralDistance(nn.Module):
         return {"mel": mel, "convergence": convergence / len(self.windows), "logarithm": logarithm / len(self.windows)}
 
 
+Examples = Callable[[Turn], tuple[Tensor, Any]]
+"""A turn -> true waveforms (B, T), and what a network makes them of."""
+
+
 def build_game(recipe: Recipe) -> Game:
     """Build networks on the recipe's device, with their losses. Examples are heard at random levels."""
-    chosen, device = recipe.section(Vocoding), recipe.compute.device
-    ends = initial_ends(recipe).to(device)
-    width = max(4, recipe.network.need("width") // 8)
-    critic = initialised(seed_for(recipe.seed, "networks/critic"), lambda: Discriminators(chosen.mel.rate, width))
-    critic.to(device)
-    distance = SpectralDistance(chosen.mel).to(device)
-    objective = OBJECTIVES[recipe.adversary.name]()
+    features = LogMel(recipe.section(Vocoding).mel).to(recipe.compute.device)
 
     def examples(turn: Turn) -> tuple[Tensor, Tensor]:
         truth = turn.batch["x"]
@@ -110,7 +113,20 @@ def build_game(recipe: Recipe) -> Game:
         peak = truth.abs().amax(dim=1, keepdim=True).clamp(min=1e-4)
         truth = truth * torch.minimum(level, PEAK / peak)
         with torch.no_grad():
-            return truth, distance.features(truth)
+            return truth, features(truth)
+
+    return game_of_ends(recipe, initial_ends(recipe), examples)
+
+
+def game_of_ends(recipe: Recipe, ends: BothEnds, examples: Examples) -> Game:
+    """Build the game of any two networks with the same initial weights, whose results are waveforms."""
+    chosen, device = recipe.section(TwoEnds), recipe.compute.device
+    ends.to(device)
+    width = max(4, recipe.network.need("width") // 8)
+    critic = initialised(seed_for(recipe.seed, "networks/critic"), lambda: Discriminators(chosen.mel.rate, width))
+    critic.to(device)
+    distance = SpectralDistance(chosen.mel).to(device)
+    objective = OBJECTIVES[recipe.adversary.name]()
 
     def of_examples(terms: Tensor, count: int) -> Tensor:
         return terms.reshape(count, -1).mean(1)  # scores of an example's patches follow each other
