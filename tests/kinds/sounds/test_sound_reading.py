@@ -90,7 +90,7 @@ def test_subfolders_are_labels_and_each_is_in_both_parts(tmp_path: Path) -> None
     ("fill", "words"),
     [
         (lambda folder: None, "holds no sounds"),
-        (lambda folder: (folder / "a.mp4").write_bytes(b"0"), "a video or a format that is not read"),
+        (lambda folder: (folder / "a.mp4").write_bytes(b"0"), "a.mp4 is of a format that is not read"),
         (lambda folder: (folder / "a.wav").write_bytes(b"RIFF"), "None of the 1 sounds"),
         (lambda folder: _write(folder, "a.wav", np.zeros(9_000)), "silence only"),
     ],

@@ -12,7 +12,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.core.cache import kept
+from ganforge.core.conversion import Sought, list_files
 from ganforge.core.files import check_folder, read_json_file, write_folder
 from ganforge.errors import DataError, RunError
 from ganforge.kinds.sounds import BUILT_IN, SUFFIXES
@@ -37,8 +38,11 @@ FRAME_SECONDS = 0.02  # in which level is measured
 Samples = NDArray[np.float32]
 
 
+SOUNDS = Sought("sound", "sounds", SUFFIXES, lambda suffix: suffix in CONTAINERS)
+
+
 @dataclass(frozen=True, slots=True)
-class Listing:
+class SoundFiles:
     """The sound files below a folder."""
 
     files: tuple[Path, ...]  # by their names
@@ -46,31 +50,18 @@ class Listing:
     others: tuple[str, ...]  # files that might be meant and are not read, each with the reason
 
 
-def list_sounds(source: Path) -> Listing:
+def list_sounds(source: Path) -> SoundFiles:
     """List the sound files of a folder and its subfolders, but for hidden ones; of a file, itself.
 
     Raises: DataError if there is none.
     """
+    listing = list_files(source, replace(SOUNDS, follows=True))
     if source.is_file():
-        return Listing((source,), ("",), ())
-    found: list[Path] = []
-    others: list[str] = []
-    for folder, folders, names in os.walk(source, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
-            if path.suffix.lower() in SUFFIXES:
-                found.append(path)
-            elif path.suffix.lower() in CONTAINERS:
-                others.append(f"{path}: a video or a format that is not read")
-    if not found:
-        raise DataError(
-            f"{str(source)!r} holds no sounds that can be read.",
-            others[0] + "." if others else f"A sound's name ends in {', '.join(SUFFIXES[:6])} and the like.",
-            "Give a sound file or a folder of them.",
-        )
-    inside = [path.relative_to(source).parts for path in found]
+        return SoundFiles((source,), ("",), ())
+    inside = [path.relative_to(source).parts for path in listing.found]
     labels = [parts[0] if len(parts) > 1 else "" for parts in inside]
-    return Listing(tuple(found), tuple(labels), tuple(others))
+    others = tuple(f"{path} {why}" for path, why in listing.left_out.items())
+    return SoundFiles(tuple(listing.found), tuple(labels), others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from ganforge.core.conversion import Written
 from ganforge.core.files import write_through
 from ganforge.errors import DataError, InputError, did_you_mean
 
@@ -19,7 +20,7 @@ Waveform = NDArray[np.float32]  # (T, C) in -1..1
 BLOCK_SECONDS = 10
 KNEE = 0.9  # of full scale: larger values are pressed together below 1 when integers are written
 SMALLEST = 3 * 16  # samples: fewer cannot be heard
-WRITTEN = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".aif": "AIFF", ".caf": "CAF"}
+FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".aif": "AIFF", ".caf": "CAF"}
 """Formats of files that are written, by suffix."""
 FLOATS = ("FLOAT", "DOUBLE")
 CONTAINERS = (".mp4", ".m4a", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".m4v", ".aac", ".wma", ".amr")
@@ -98,11 +99,14 @@ def limited(waveform: Waveform) -> Waveform:
 
 def check_suffix(out: Path) -> str:
     """Return the format of a file's suffix. Raises: InputError for one that cannot be written."""
-    name = WRITTEN.get(out.suffix.lower())
+    name = FORMATS.get(out.suffix.lower())
     if name is None:
-        near = did_you_mean(out.suffix, WRITTEN)
-        raise InputError(f"Sounds cannot be written as {out.name!r}.", near, f"Use one of {', '.join(WRITTEN)}.")
+        near = did_you_mean(out.suffix, FORMATS)
+        raise InputError(f"Sounds cannot be written as {out.name!r}.", near, f"Use one of {', '.join(FORMATS)}.")
     return name
+
+
+WRITTEN = Written(FORMATS, ".wav", check_suffix)
 
 
 def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int, subtype: str | None = None) -> int:
