@@ -26,8 +26,9 @@ def read_mel(path: Path, mel: Mel) -> Array:
     Raises: DataError if it cannot be read; InputError if it is not one for this model.
     """
     try:
-        found = np.load(path, allow_pickle=False)
-        held = {"": found} if isinstance(found, np.ndarray) else dict(found)
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            held = {"": found} if isinstance(found, np.ndarray) else dict(found)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{str(path)!r} cannot be read: {error}.", "It is damaged, or not an array.") from error
     told = {name: held.pop(name) for name in ("rate", "n_fft", "hop", "bands", "floor") if name in held}

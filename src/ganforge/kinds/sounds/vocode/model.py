@@ -19,10 +19,10 @@ from ganforge.contracts import Observer
 from ganforge.core.conversion import TellOf, convert_files, list_files, places_for
 from ganforge.core.files import storage_error
 from ganforge.core.model_files import built, read_description
-from ganforge.errors import InputError, RunError, refused
+from ganforge.errors import DataError, InputError, RunError, refused
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.networks import Vocoder
-from ganforge.kinds.sounds.reading import SOUNDS
+from ganforge.kinds.sounds.reading import ENDS_EARLY, LOUDEST, SOUNDS
 from ganforge.kinds.sounds.sound_file import WRITTEN, Waveform, blocks_of, read_header, write_sound
 from ganforge.kinds.sounds.vocode.game import BothEnds
 from ganforge.kinds.sounds.vocode.mel_file import SUFFIXES, checked, read_mel
@@ -135,10 +135,26 @@ class SoundMap:
             waveform = self.synthesise(torch.from_numpy(read_mel(file, self.mel)))[0].numpy()
             write_sound(place, [waveform[:, None]], self.mel.rate, 1)
             return ()
-        header = read_header(file)
+        header, bad = read_header(file), 0
+        if not header.samples:
+            raise DataError(f"{str(file)!r} holds no samples.", "It has a header alone.", "Leave it out.")
+
+        def finite() -> Iterator[Waveform]:
+            nonlocal bad
+            for block in blocks_of(file):
+                bad += int((~np.isfinite(block)).sum())
+                given = np.nan_to_num(block, posinf=0.0, neginf=0.0)
+                if (most := float(np.abs(given).max(initial=0.0))) > LOUDEST:
+                    raise DataError(f"{str(file)!r} has values up to {most:.3g}.", "Those of a sound lie in -1..1.")
+                yield given
+
         subtype = header.subtype if place.suffix.lower() == file.suffix.lower() else None
-        write_sound(place, self.blocks(blocks_of(file), header.rate), header.rate, header.channels, subtype)
-        return ()
+        samples = write_sound(place, self.blocks(finite(), header.rate), header.rate, header.channels, subtype)
+        notes = [f"{bad:,} values that are not finite were taken as 0"] if bad else []
+        if samples < ENDS_EARLY * header.samples:
+            there = f"{samples / header.rate:.1f} of the {header.seconds:.1f} s"
+            notes.append(f"a file was cut off: it holds {there} that its header says")
+        return notes
 
     def blocks(self, given: Iterable[Waveform], rate: int) -> Iterator[Waveform]:
         """Convert blocks (n, C) at `rate`, one channel after the other, and yield as many samples as were given.

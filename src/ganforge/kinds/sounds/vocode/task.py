@@ -205,7 +205,7 @@ class VocodeJob(Job):
             for name, samples in heard.items():
                 path = run.figure(f"sound-{row + 1}-{name.replace(' ', '-').lower()}").with_suffix(".flac")
                 write_through(path, lambda file, x=samples: write_flac(file, x[:most], rate))  # type: ignore[misc]
-                contents.append(Sound(f"pictures/{path.name}", f"{row + 1}: {name}"))
+                contents.append(Sound(f"pictures/{path.name}", name, f"Sound {row + 1}"))
         shown = [[truth[row], made[default][row], made[PHASES][row]] for row in range(min(HEARD, len(truth)))]
         write_whole(run.figure("spectrograms"), picture_of(shown, self._features))
         contents.append(
