@@ -62,10 +62,8 @@ def _network() -> SourceFilter:
 
 
 def _model() -> VoiceMap:
-    network = _network()
-    state = network.state_dict()
     targets = {name: _voice(*about).target(MEL, 4) for name, about in (("low", (110, 1.0)), ("high", (190, 1.2)))}
-    return VoiceMap(network, (state, state), targets)
+    return VoiceMap(_network(), targets)
 
 
 # ---- pitch and pulses ------------------------------------------------------------------------------------------------
@@ -132,7 +130,7 @@ def test_neighbours_give_the_targets_pitch_and_keep_the_order_of_vowels() -> Non
     target, hearing = high.target(MEL, 4), Hearing(MEL)
     given = _spoken(110, 1.0, seed=50)
     truth = _spoken(190, 1.2, seed=50)  # the same vowels
-    source = Source.of_waveform(given, hearing)
+    source = Source.of(given, hearing)
     made = target.convert(hearing.frames(torch.from_numpy(given)).values, low.target(MEL, 4).voice)
     assert 2 ** median_pitch(made) == pytest.approx(190, rel=0.1)  # that of the voice, as far as its vowels move
     expected, copied = (hearing.frames(torch.from_numpy(x)).values[:-2] for x in (truth, given))
@@ -159,7 +157,7 @@ def test_stretches_are_beside_their_frames_and_every_voice_is_there() -> None:
 def test_a_stream_in_pieces_equals_the_whole() -> None:
     model, hearing = _model(), Hearing(MEL)
     x = np.concatenate([_spoken(110, 1.0, seed) for seed in range(4)])
-    source = Source.of_waveform(x, hearing)
+    source = Source.of(x, hearing)
 
     def made(chunk: int, step: int) -> np.ndarray:
         stream = VoiceStream(model.network, hearing, source, model.targets["high"], 1, chunk=chunk)
@@ -246,7 +244,7 @@ def _found(target: float, source: float, words: float) -> Conversions:
 def test_a_converter_that_gives_back_its_input_is_said_to() -> None:
     def judge(mine: Conversions) -> tuple[str, str]:
         found = {"faithful": mine, "plain": _found(0.8, 0.1, 0.5)}
-        verdict = judge_converter(found, "faithful", "plain", 1.0, {}, False)
+        verdict = judge_converter(found, "faithful", "plain", 1.0, {})
         return verdict.grade, verdict.headline
 
     grade, headline = judge(_found(0.0, 1.0, 0.0))

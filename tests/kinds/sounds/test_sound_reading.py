@@ -56,7 +56,13 @@ def test_planted_faults_are_told(tmp_path: Path) -> None:
     (folder / "film.mp4").write_bytes(b"0")
     passport = open_sounds(str(folder)).passport
     told = " ".join(passport["warnings"])
-    for words in ("1 of 16 sounds are clipped", "off centre by 0.2", "several channels", "copies", "film.mp4"):
+    for words in (
+        "clipped.wav has clipped",
+        "an offset of up to 0.2",
+        "stereo.wav has several channels",
+        "copies",
+        "film.mp4",
+    ):
         assert words in told, words
     skipped = " ".join(passport["skipped"])
     assert passport["skipped_count"] == 3
@@ -90,9 +96,9 @@ def test_subfolders_are_labels_and_each_is_in_both_parts(tmp_path: Path) -> None
     ("fill", "words"),
     [
         (lambda folder: None, "holds no sounds"),
-        (lambda folder: (folder / "a.mp4").write_bytes(b"0"), "a video or a format that is not read"),
+        (lambda folder: (folder / "a.mp4").write_bytes(b"0"), "a.mp4 is of a format that is not read"),
         (lambda folder: (folder / "a.wav").write_bytes(b"RIFF"), "None of the 1 sounds"),
-        (lambda folder: _write(folder, "a.wav", np.zeros(9_000)), "silence only"),
+        (lambda folder: _write(folder, "a.wav", np.zeros(9_000)), "a.wav: silence only"),
     ],
 )
 def test_what_cannot_be_learned_is_refused_with_the_file(tmp_path: Path, fill, words: str) -> None:  # type: ignore[no-untyped-def]

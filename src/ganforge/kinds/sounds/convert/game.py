@@ -15,12 +15,12 @@ from ganforge.core.seeds import seed_for
 from ganforge.kinds.sounds.convert.corpus import Heard
 from ganforge.kinds.sounds.convert.network import SourceFilter, Spoken
 from ganforge.kinds.sounds.convert.voices import LEVEL, Target
-from ganforge.kinds.sounds.vocode.game import BothEnds, TwoEnds, game_of_ends
+from ganforge.kinds.sounds.vocode.game import BothEnds, Waveforms, game_of_waveforms
 from ganforge.planning.game import initialised
 from ganforge.recipe import Recipe
 
 
-class Converting(TwoEnds):
+class Converting(Waveforms):
     """The settings of a voice converter: of its two ends, and of its neighbours."""
 
     key: ClassVar[str] = "convert"
@@ -95,16 +95,17 @@ class ReceivedFeed:
         return {name: tensor[first:last].cpu() for name, tensor in self._examples.items()}
 
 
-def speaker_for(recipe: Recipe) -> SourceFilter:
-    """Build a new network for a recipe."""
+def initial_network(recipe: Recipe) -> SourceFilter:
+    """Build a new network from the recipe's seed."""
     chosen, network = recipe.section(Converting), recipe.network
-    return SourceFilter(chosen.mel, network.need("width"), network.need("depth"), len(recipe.data.label_names))
+    sizes = network.need("width"), network.need("depth"), len(recipe.data.label_names)
+    return initialised(seed_for(recipe.seed, "networks"), lambda: SourceFilter(chosen.mel, *sizes))
 
 
-def initial_ends(recipe: Recipe) -> BothEnds:
-    """Build both ends with the same initial weights, from the recipe's seed."""
-    seed = seed_for(recipe.seed, "networks")
-    return BothEnds(*(initialised(seed, lambda: speaker_for(recipe)) for _ in range(2)))
+def initial_product(recipe: Recipe) -> SourceFilter | BothEnds:
+    """Build the network, or both ends with the same initial weights where there is an adversary."""
+    network = initial_network(recipe)
+    return network if recipe.objective is None else BothEnds(network, initial_network(recipe))
 
 
 def build_game(recipe: Recipe) -> Game:
@@ -115,4 +116,4 @@ def build_game(recipe: Recipe) -> Game:
         turns = turn.random.uniform(len(batch["x"]), 1)[:, 0].double()
         return batch["x"], Spoken(batch["frames"], batch["voice"], batch["first"], turns)
 
-    return game_of_ends(recipe, initial_ends(recipe), examples)
+    return game_of_waveforms(recipe, initial_product(recipe), examples)

@@ -17,6 +17,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing, cosines
 from ganforge.kinds.sounds.reading import Samples
+from ganforge.kinds.sounds.vocode.verdict import SHARP
 from ganforge.records import GRADES, Meaning, Verdict
 
 ORDER = 20  # cepstral coefficients whose means and deviations tell voices apart
@@ -97,13 +98,11 @@ def judge_converter(
     plain: str,
     known: float,
     told: Mapping[str, float],
-    helps: bool,
 ) -> Verdict:
     """Return the verdict.
 
     Args: found by each method; default the method used; plain the one of neighbours without a trained network; known
-        share of real sounds that the classifier knows; told seconds of each voice that has too few; helps whether the
-        adversary does.
+        share of real sounds that the classifier knows; told seconds of each voice that has too few.
     """
     mine, simple = found[default], found[plain]
     target, source = float(mine.target.mean()), float(mine.source.mean())
@@ -124,10 +123,14 @@ def judge_converter(
         f"{float(simple.target.mean()):.0%} for the target.",
         f"What is said is {mine.words.mean():.2f} from the source, with plain pulses {simple.words.mean():.2f}; "
         "1.4 would be unrelated.",
-        "The adversary makes spectra less smooth at hardly a price, so the sharp end is used."
-        if helps
-        else "The adversary does not make it certainly better: the end without it is used; --strength 1 is the other.",
     ]
+    helps = default == SHARP
+    if SHARP in found:
+        sentences.append(
+            "The adversary makes spectra less smooth at hardly a price, so the sharp end is used."
+            if helps
+            else "The adversary makes it not certainly better: the end without it is used, and --strength 1 is sharp."
+        )
     if known < SURE:
         level = max(level, 2)
         sentences.append("The classifier knows too few real sounds for its word to count much: listen yourself.")

@@ -15,7 +15,7 @@ from ganforge.core.device import widened
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.sounds.convert.voices import LEVEL
 from ganforge.kinds.sounds.features import InverseSTFT, Mel, mel_of, stft
-from ganforge.kinds.sounds.networks import KERNEL, ConvNeXt
+from ganforge.kinds.sounds.networks import KERNEL, ConvNeXt, FrameConv
 
 NOISE = 2**17 - 1  # samples, after which the noise is the same again
 REFERENCE = math.log2(120.0)  # of the logarithm of a pitch in Hz
@@ -45,14 +45,13 @@ class SourceFilter(nn.Module):
 
     def __init__(self, mel: Mel, width: int, depth: int, voices: int) -> None:
         super().__init__()
-        self.sizes = (width, depth, voices)
         self.mel, self.inverse = mel, InverseSTFT(mel.n_fft, mel.hop)
         frequencies = mel.n_fft // 2 + 1
         self.reach = (depth + 1) * (KERNEL // 2) + mel.n_fft // mel.hop
-        self.first = nn.Conv1d(mel.bands + 2, width, KERNEL, padding=KERNEL // 2)
+        self.first = FrameConv(mel.bands + 2, width, KERNEL // 2)
         self.voices = nn.Embedding(voices, width)
         self.norm = nn.LayerNorm(width)
-        self.blocks = nn.Sequential(*(ConvNeXt(width, 1 / depth) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(ConvNeXt(width, 1 / depth, KERNEL // 2) for _ in range(depth)))
         self.last_norm = nn.LayerNorm(width)
         self.last = nn.Linear(width, 3 * frequencies)
         nn.init.trunc_normal_(self.last.weight, std=0.01)

@@ -7,10 +7,10 @@ from ganforge.kinds.sounds.convert.corpus import ALL_SECONDS, ENOUGH_SECONDS
 from ganforge.kinds.sounds.convert.game import Converting, build_game
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.reading import Sounds
-from ganforge.kinds.sounds.vocode.plan import ABSENT, BATCH, FRAMES, PACE
-from ganforge.planning.compute import choose_compute, choose_length, choose_pieces, for_two_phases
+from ganforge.kinds.sounds.vocode.plan import ABSENT, AGAINST, FRAMES, PACE, choose_adversary, span_of
+from ganforge.planning.compute import choose_compute, choose_length, choose_pieces
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser
+from ganforge.planning.game import choose_optimiser
 from ganforge.recipe import Data, Network, Recipe, Size
 
 SIZES: dict[Size, Network] = {
@@ -20,6 +20,8 @@ SIZES: dict[Size, Network] = {
     "base": Network(name="source-filter", width=256, depth=8),
     "large": Network(name="source-filter", width=512, depth=8),
 }
+BATCH = 12
+NO_ADVERSARY = "Nothing judges the network but the spectral distance: --set convert.sharp_from=0.7 adds an adversary."
 NOT_HERE = {**ABSENT, "augmentation": "Examples are cut anywhere."}
 
 
@@ -36,14 +38,15 @@ def choose_features(draft: Draft, sounds: Sounds) -> Converting:
         hash=(sounds.sha256, ""),
     )
     choose_compute(draft)
+    adversary = draft.pinned.get("convert.sharp_from", 1.0) < 1
+    if not adversary:
+        draft.leave_out(dict.fromkeys(("objective", *(f"convert.{name}" for name in AGAINST)), NO_ADVERSARY))
     return draft.choose(
         Converting,
         mel=(mel, f"for {sounds.rate:,} Hz: a window of about 32 ms, and bands as wide as 40 are at 8 kHz"),
         frames=(FRAMES, "what a batch of this machine's speed holds"),
-        sharp_from=(0.7, "the spectral distance first: what it has learned is where the sharp one begins"),
-        adversarial=(0.05, "small beside the spectral distance (docs/log.md)"),
-        matching=(0.1, "small beside the spectral distance (docs/log.md)"),
-        sharp_rate=(5e-4, "found on speech (docs/log.md)"),
+        sharp_from=(1.0, "no adversary: in the same time it makes nothing certainly better (docs/log.md)"),
+        **(AGAINST if adversary else {}),
         neighbours=(4, "fewer jump from frame to frame, more are over-smoothed (Baas et al. 2023)"),
         seconds=(
             min(1.2 * ENOUGH_SECONDS, max(ENOUGH_SECONDS / 5, ALL_SECONDS / count)),
@@ -61,13 +64,8 @@ def plan_converter(draft: Draft, feed: Feed, tell: Tell) -> Recipe:
         width=(SIZES[size].width, f"size {size}"),
         depth=(SIZES[size].depth, f"size {size}: so many blocks"),
     )
-    choose_objective(
-        draft,
-        (0.0, "none: discriminators of many scores are held by their margin"),
-        (0.0, "none"),
-        name=("hinge", "each of many scores has a margin, beyond which it is left alone"),
-        order="the players follow each other; nothing else is possible where one network holds another",
-    )
+    if (sharp_from := draft[Converting].sharp_from) < 1:
+        choose_adversary(draft)
     choose_optimiser(
         draft,
         rate=(1e-3, "found on speech (docs/log.md); falls along a half cosine"),
@@ -77,6 +75,5 @@ def plan_converter(draft: Draft, feed: Feed, tell: Tell) -> Recipe:
     )
     tell("timing", size=size)
     choose_pieces(draft, feed, build=build_game)
-    sharp_from = draft[Converting].sharp_from
-    choose_length(draft, PACE, for_two_phases(draft, PACE, feed, sharp_from, build=build_game))
+    choose_length(draft, PACE, span_of(draft, feed, sharp_from, build_game))
     return draft.recipe()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +12,10 @@ from torch import Tensor
 from ganforge.kinds.sounds.convert.network import SourceFilter, Spoken
 from ganforge.kinds.sounds.convert.voices import AROUND, LEVEL, Hearing, Target, Voice, median_pitch
 from ganforge.kinds.sounds.reading import Samples
+from ganforge.kinds.sounds.vocode.stream import NOTHING, Channel, Stream, converter
 
 CHUNK = 512  # frames that are made at once
 HEARD_SECONDS = 360.0  # of a recording, from which its voice is known
-NOTHING = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +26,7 @@ class Source:
     loudness: float
 
     @classmethod
-    def of(cls, blocks: Iterable[Samples], hearing: Hearing) -> Source:
-        """Hear the first minutes of blocks (n,) of one recording."""
-        heard, left = [], HEARD_SECONDS * hearing.mel.rate
-        for block in blocks:
-            heard.append(block[: math.ceil(left)])
-            left -= len(block)
-            if left <= 0:
-                break
-        return cls.of_waveform(np.concatenate(heard) if heard else NOTHING, hearing)
-
-    @classmethod
-    def of_waveform(cls, samples: Samples, hearing: Hearing) -> Source:
+    def of(cls, samples: Samples, hearing: Hearing) -> Source:
         """Hear samples (T,): first everywhere, then around the median pitch."""
         x = torch.from_numpy(np.pad(samples, (0, max(0, hearing.mel.n_fft - len(samples)))))
         first = hearing.frames(x)
@@ -46,57 +34,41 @@ class Source:
         return cls(Voice(found.values), found.loudness)
 
 
-class VoiceStream:
+class VoiceStream(Stream):
     """Samples in, samples of another voice out: equal to one pass over the whole, up to the rounding of sums."""
 
     def __init__(
         self, network: SourceFilter, hearing: Hearing, source: Source, target: Target, label: int, chunk: int = CHUNK
     ) -> None:
         """Args: label of the target among the network's voices; chunk frames that are made at once."""
-        self.network, self.hearing, self.source, self.target, self.label = network, hearing, source, target, label
+        self.speaker, self.hearing, self.source, self.target, self.label = network, hearing, source, target, label
         mel = hearing.mel
         seen = max(seconds for seconds, _ in AROUND) * mel.rate / mel.hop  # and pitch, medians and smoothing
-        self.chunk, self.hop, self.around = chunk, mel.hop, network.reach + math.ceil(seen) + 2 * mel.n_fft // mel.hop
+        self.chunk, self.hop = chunk, mel.hop
+        self.behind = self.ahead = network.reach + math.ceil(seen) + 2 * mel.n_fft // mel.hop
         self._held = NOTHING  # samples from frame `_begins` on
         self._begins, self._made, self._given = 0, 0, 0  # frames, frames, samples
         self._turns = 0.0  # the phase at frame `_made`, in periods
 
-    def push(self, samples: Samples) -> Samples:
-        """Take samples (n,) float32 at the network's rate, and return those that are ready."""
-        self._held, self._given = np.concatenate([self._held, samples]), self._given + len(samples)
-        ready = [NOTHING]
-        while (self._made + self.chunk + self.around) * self.hop <= self._given:
-            ready.append(self._piece(self._made + self.chunk, self._made + self.chunk + self.around))
-        return np.concatenate(ready)
-
-    def end(self) -> Samples:
-        """Return the rest: as many samples in all as were given."""
-        ready, last = [NOTHING], -(-self._given // self.hop)
-        while self._made < last:
-            upto = min(self._made + self.chunk, last)
-            ready.append(self._piece(upto, min(upto + self.around, last + self.around)))
-        return np.concatenate(ready)
-
-    @torch.no_grad()
     def _piece(self, upto: int, end: int) -> Samples:
-        """Make the frames up to `upto` from the samples up to frame `end`, of which missing ones are silence."""
-        given = self._held[: (end - self._begins) * self.hop]
-        x = torch.from_numpy(np.pad(given, (0, (end - self._begins) * self.hop - len(given))))
+        """Make the frames up to `upto` from the samples up to `end`, of which missing ones are silence."""
+        given = self._held[: end - self._begins * self.hop]
+        x = torch.from_numpy(np.pad(given, (0, end - self._begins * self.hop - len(given))))
         heard = self.hearing.frames(x, float(self.source.voice.pitch), self.source.loudness)
         frames = self.target.convert(heard.values, self.source.voice)
         turns = self._turns - self._passed(frames, self._begins, self._made)
-        waveform = spoken(self.network, frames, self.label, self._begins * self.hop, turns)
+        waveform = spoken(self.speaker, frames, self.label, self._begins * self.hop, turns)
         last = min(upto * self.hop, self._given) - self._begins * self.hop
         made: Samples = waveform[(self._made - self._begins) * self.hop : last] * math.exp(self.source.loudness - LEVEL)
         self._turns = (self._turns + self._passed(frames, self._made, upto)) % 1.0
-        keep = max(self._begins, upto - self.around)
+        keep = max(self._begins, upto - self.behind)
         self._made, self._held, self._begins = upto, self._held[(keep - self._begins) * self.hop :], keep
         return made
 
     def _passed(self, frames: Tensor, first: int, last: int) -> float:
         """Return the periods between two frames."""
         inside = frames[None, -2, first - self._begins : last - self._begins + 1]
-        return float(self.network.periods(inside.to(self.network.noise.device)).double().sum())
+        return float(self.speaker.periods(inside.to(self.speaker.noise.device)).double().sum())
 
 
 @torch.no_grad()
@@ -109,3 +81,17 @@ def spoken(network: SourceFilter, frames: Tensor, label: int, first: int = 0, tu
     )
     waveform: Samples = network(given)[0].cpu().numpy()
     return waveform
+
+
+class VoiceChannel(Channel):
+    """One channel on its way: converted to the network's rate, to another voice, and back."""
+
+    def __init__(
+        self, network: SourceFilter, hearing: Hearing, target: Target, label: int, heard: Samples, rate: int
+    ) -> None:
+        """Args: label of the target; heard the first minutes of the channel (T,), at its own rate."""
+        own = hearing.mel.rate
+        source = Source.of(converter(rate, own)(heard, True), hearing)
+        self._stream = VoiceStream(network, hearing, source, target, label)
+        self._inward, self._outward = converter(rate, own), converter(own, rate)
+        self._given, self._returned = 0, 0

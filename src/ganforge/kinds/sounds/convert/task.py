@@ -13,10 +13,17 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_through, write_whole
-from ganforge.core.model_files import write_model_files
+from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.sounds.convert.corpus import ENOUGH_SECONDS, Corpus, Heard, open_voices, seconds_of
-from ganforge.kinds.sounds.convert.game import Converting, ReceivedFeed, SpokenFeed, build_game, initial_ends
+from ganforge.kinds.sounds.convert.game import (
+    Converting,
+    ReceivedFeed,
+    SpokenFeed,
+    build_game,
+    initial_network,
+    initial_product,
+)
 from ganforge.kinds.sounds.convert.measures import (
     MEANINGS,
     Conversions,
@@ -24,7 +31,7 @@ from ganforge.kinds.sounds.convert.measures import (
     distances_of_words,
     judge_converter,
 )
-from ganforge.kinds.sounds.convert.model import NEXT_STEPS, Stored, load_converter
+from ganforge.kinds.sounds.convert.model import NEXT_STEPS, Stored
 from ganforge.kinds.sounds.convert.network import SourceFilter
 from ganforge.kinds.sounds.convert.plan import NOT_HERE, choose_features, plan_converter
 from ganforge.kinds.sounds.convert.stream import Source, VoiceStream
@@ -34,7 +41,7 @@ from ganforge.kinds.sounds.sound_file import write_flac
 from ganforge.kinds.sounds.spectrogram import picture_of
 from ganforge.kinds.sounds.vocode.game import BothEnds
 from ganforge.kinds.sounds.vocode.measures import Scores, estimates
-from ganforge.kinds.sounds.vocode.verdict import prefers_sharp
+from ganforge.kinds.sounds.vocode.verdict import FAITHFUL, SHARP, prefers_sharp
 from ganforge.measures.intervals import rival, rival_rows, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
@@ -44,7 +51,7 @@ from ganforge.run import Run
 LOOKED_AT, JUDGED = 6, 24  # held-out sounds that are made again, of all voices
 PAIRS, EACH = 6, 10  # ordered pairs of voices that are judged, and sounds of each
 HEARD = 3  # pairs that the page plays
-FAITHFUL, SHARP, PLAIN, COPY = "faithful", "sharp", "neighbours", "copy"
+PLAIN, COPY = "neighbours", "copy"
 SENTENCES = {
     FAITHFUL: "The network that learned from spectrograms alone.",
     SHARP: "Judged by discriminators too.",
@@ -57,18 +64,15 @@ class Convert(Task):
     """The task `convert`: a three-player game on stretches of speech that neighbours have rebuilt."""
 
     name: ClassVar[str] = "convert"
-    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
-        "spectral_distance": "lower",
-        "sharp_spectral_distance": "lower",
-    }
+    measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"spectral_distance": "lower"}
     section: ClassVar[type[TaskSection] | None] = Converting
-    unguarded: ClassVar[str | None] = "the faithful end has no opponent, and the better end is chosen when all is done"
+    unguarded: ClassVar[str | None] = "the network has no opponent; of two ends the better is chosen when all is done"
     page: ClassVar[Page] = Page(
         nouns="stretches of speech",
         judged="sounds that it never heard",
         samples="Spectrograms",
         caption="Sounds that the model has never heard, made of the most similar moments of the same voice's others. "
-        "In each row: the true spectrogram, the faithful end's, the sharp one's",
+        "In each row: the true spectrogram, then what was made of it",
         story="Every moment of a recording is replaced by the mean of the target's most similar ones. A network learns "
         "to speak the result, from recordings that are treated so with their own voice's others. Below are the same "
         "sounds at each moment.",
@@ -118,7 +122,7 @@ class Voices:
 
     def rebuilt(self, label: int, samples: Samples, network: SourceFilter) -> Samples:
         """Return a held-out sound, made of its own voice's frames and spoken by a network."""
-        source = Source.of_waveform(samples, self.hearing)
+        source = Source.of(samples, self.hearing)
         return self.spoken(network, samples, Source(self.targets[label].voice, source.loudness), label)
 
     def spoken(self, network: SourceFilter, samples: Samples, source: Source, label: int) -> Samples:
@@ -155,24 +159,22 @@ class ConvertJob(Job):
         """Make held-out sounds again, the same each time; draw their spectrograms, and measure both ends."""
         truth = self._held_out(LOOKED_AT)
         made = {name: self._made(end, truth) for name, end in _ends(product).items()}
-        shown = [[x, made[FAITHFUL][row], made[SHARP][row]] for row, (_, x) in enumerate(truth[:HEARD])]
+        shown = [[x, *(own[row] for own in made.values())] for row, (_, x) in enumerate(truth[:HEARD])]
         write_whole(run.sample_grid(examples), picture_of(shown, self.voices.hearing.features))
         self.tell("sampled", path=str(run.sample_grid(examples)))
         scores = {name: estimates(self._scores(truth, own))["spectral_distance"] for name, own in made.items()}
-        return with_ends({"spectral_distance": scores[FAITHFUL], "sharp_spectral_distance": scores[SHARP]})
+        return with_ends({f"{'sharp_' * (name == SHARP)}spectral_distance": own for name, own in scores.items()})
 
     def finish(self, product: nn.Module) -> nn.Module:
         """Choose the end that `apply` uses: the sharp one where it is certainly less smooth and not further off."""
-        assert isinstance(product, BothEnds)
-        truth = self._held_out(JUDGED)
-        truth = truth[1::2] or truth
-        own = {name: self._scores(truth, self._made(end, truth)) for name, end in _ends(product).items()}
-        product.strength.fill_(float(prefers_sharp(own[FAITHFUL], own[SHARP])))
+        if isinstance(product, BothEnds):
+            truth = self._held_out(JUDGED)[1::2] or self._held_out(JUDGED)
+            own = {name: self._scores(truth, self._made(end, truth)) for name, end in _ends(product).items()}
+            product.strength.fill_(float(prefers_sharp(own[FAITHFUL], own[SHARP])))
         return product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """Write model.json and model.safetensors with both ends and the frames of each voice."""
-        assert isinstance(product, BothEnds)
+        """Write model.json and model.safetensors with the network and the frames of each voice."""
         frames = [target.voice.frames.half() for target in self.voices.targets]
         kept = zip(self.voices.corpus.names, frames, strict=True)
         content = {
@@ -187,21 +189,19 @@ class ConvertJob(Job):
         write_model_files(folder, Stored(product, frames), content)
 
     def read_product(self, folder: Path) -> nn.Module:
-        """Load both ends, as `write_model` wrote them."""
-        ends, found = initial_ends(self.recipe), load_converter(folder)
-        for end, state in zip((ends.faithful, ends.sharp), found.ends, strict=True):
-            end.load_state_dict(dict(state))
-        ends.strength.fill_(found.strength)
-        return ends.to(self.recipe.compute.device)
+        """Load the network, or both ends, that `write_model` wrote."""
+        read_description(folder)
+        product = initial_product(self.recipe)  # with its windows and filters, which are computed, not stored
+        stored = built(folder, lambda: initial_product(self.recipe), prefix="product.")
+        product.load_state_dict(stored.state_dict())
+        return product.to(self.recipe.compute.device)
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Convert held-out sounds between pairs of voices by every method, and let them be heard."""
-        assert isinstance(product, BothEnds)
         self.tell("judging")
-        ends, plain = _ends(product), initial_ends(self.recipe).faithful
-        assert isinstance(plain, SourceFilter)
+        ends, plain = _ends(product), initial_network(self.recipe)
         plain.silence()
-        default = SHARP if product.strength > 0 else FAITHFUL
+        default = SHARP if isinstance(product, BothEnds) and product.strength > 0 else FAITHFUL
         speakers = Speakers(self.voices.corpus.learned, self.voices.hearing)
         pairs = self._pairs()
         made = {name: [self._converted(end, *pair) for pair in pairs] for name, end in {**ends, PLAIN: plain}.items()}
@@ -226,7 +226,7 @@ class ConvertJob(Job):
                 Measure.of(name, scored[default][name], MEANINGS[name], floor=floors[name], reference=own.value)
                 for name, own in scored[PLAIN].items()
             ),
-            verdict=judge_converter(found, default, PLAIN, known, few, default == SHARP),
+            verdict=judge_converter(found, default, PLAIN, known, few),
             samples=len(found[default].words),
             held_out=len(real),
             judge={"kind": "voices", "sentence": f"A linear classifier, which knows {known:.0%} of real sounds."},
@@ -251,15 +251,12 @@ class ConvertJob(Job):
         names, rows = self.voices.corpus.names, []
         for row, ((source, target), own) in enumerate(zip(pairs[:HEARD], made, strict=False)):
             given, real = self._takes(source), self._takes(target)
-            heard = {
-                f"{names[source]}, as recorded": np.concatenate(given[:4]),
-                f"in the voice of {names[target]}": np.concatenate(own[:4]),
-                f"{names[target]}, a real recording": np.concatenate(real[:4]),
-            }
+            heard = {"as recorded": given, "converted": own, f"{names[target]}, a real recording": real}
             for place, (name, samples) in enumerate(heard.items()):
                 path = run.figure(f"sound-{row + 1}-{place + 1}").with_suffix(".flac")
-                write_through(path, lambda file, x=samples: write_flac(file, x, self.sounds.rate))  # type: ignore[misc]
-                contents.append(Sound(f"pictures/{path.name}", f"{row + 1}: {name}"))
+                joined = np.concatenate(samples[:4])
+                write_through(path, lambda file, x=joined: write_flac(file, x, self.sounds.rate))  # type: ignore[misc]
+                contents.append(Sound(f"pictures/{path.name}", name, f"{row + 1}: {names[source]} to {names[target]}"))
             rows.append([given[0], own[0], real[0]])
         write_whole(run.figure("spectrograms"), picture_of(rows, self.voices.hearing.features))
         about = "The source, converted, and a real recording of the target, which says something else."
@@ -277,7 +274,7 @@ class ConvertJob(Job):
     def _converted(self, network: nn.Module, label: int, to: int) -> list[Samples]:
         assert isinstance(network, SourceFilter)
         known = self.voices.targets[label].voice
-        sources = [Source(known, Source.of_waveform(x, self.voices.hearing).loudness) for x in self._takes(label)]
+        sources = [Source(known, Source.of(x, self.voices.hearing).loudness) for x in self._takes(label)]
         return [self.voices.spoken(network, x, of, to) for x, of in zip(self._takes(label), sources, strict=True)]
 
     def _conversions(
@@ -309,5 +306,6 @@ class ConvertJob(Job):
 
 
 def _ends(product: nn.Module) -> dict[str, nn.Module]:
-    assert isinstance(product, BothEnds)
-    return {FAITHFUL: product.faithful, SHARP: product.sharp}
+    if isinstance(product, BothEnds):
+        return {FAITHFUL: product.faithful, SHARP: product.sharp}
+    return {FAITHFUL: product}

@@ -159,7 +159,7 @@ class GenerateJob(Job):
                 path = run.figure(f"sound-{place + 1}-{what.replace(' ', '-')}").with_suffix(".flac")
                 waveform = to_waveform(levels[0], grid, features)
                 write_through(path, lambda file, x=waveform: write_flac(file, x, grid.mel.rate))  # type: ignore[misc]
-                heard.append(Sound(f"pictures/{path.name}", f"{place + 1}: {what}{of}"))
+                heard.append(Sound(f"pictures/{path.name}", what, f"Sound {place + 1}{of}"))
         return evaluate_samples(
             judge,
             seen,
