@@ -51,8 +51,8 @@ class Protection:
     def warnings(self) -> list[str]:
         """Return a sentence for each column in most rows of which the word for rare values stands."""
         return [
-            f"In {each.share:.0%} of the rows {RARE} stands for a value of {each.columns[0]!r}, since its values hardly "
-            "come again: hardly anything of it is learned. --set rows.rare=0 draws them as they are."
+            f"In {each.share:.0%} of the rows {RARE} stands for a value of {each.columns[0]!r}, since its values "
+            "hardly come again: hardly anything of it is learned. --set rows.rare=0 draws them as they are."
             for each in self.kept
             if each.instead == WORD and each.share > MOSTLY
         ]
