@@ -248,6 +248,7 @@ class Task(Protocol):
     section: ClassVar[type[TaskSection] | None] = None  # its own section of a recipe, which `--set task.KEY` means
     data: ClassVar[type[Data]] = Data  # the section `data` of its recipes, perhaps with what its kind of data adds
     unguarded: ClassVar[str | None] = None  # why its runs have no guard, in words; None where they have one
+    labels: ClassVar[str | None] = "It has no use for labels."  # why --label cannot name any; None where it can
     page: ClassVar[Page]  # its words for the pages about a run
 
     def page_of(self, recipe: Recipe) -> Page:

@@ -10,8 +10,9 @@ import hashlib
 import json
 import math
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Listing:
     """The sound files below a folder."""
 
     files: tuple[Path, ...]  # by their names
-    labels: tuple[str, ...]  # of each, the name of its first folder; all "" where the files are not in subfolders
+    labels: tuple[str, ...]  # of each, the name of its subfolder (NFC); all "" where files lie beside the subfolders
     others: tuple[str, ...]  # files that might be meant and are not read, each with the reason
 
 
@@ -68,9 +69,17 @@ def list_sounds(source: Path) -> Listing:
             others[0] + "." if others else f"A sound's name ends in {', '.join(SUFFIXES[:6])} and the like.",
             "Give a sound file or a folder of them.",
         )
-    inside = [path.relative_to(source).parts for path in found]
-    labels = [parts[0] if len(parts) > 1 else "" for parts in inside]
+    labels = _labels_of([path.relative_to(source).parts for path in found])
+    if "" in labels and set(labels) != {""}:
+        labels = [""] * len(found)
+        others.append("Sounds lie beside the subfolders, so the subfolders are not used as labels.")
     return Listing(tuple(found), tuple(labels), tuple(others))
+
+
+def _labels_of(inside: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the first folder of each path below those that all share; "" where there is none."""
+    shared = len(os.path.commonprefix([parts[:-1] for parts in inside]))
+    return [unicodedata.normalize("NFC", parts[shared]) if len(parts) > shared + 1 else "" for parts in inside]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +283,12 @@ def _split(
         own = sorted({one for place, one in enumerate(digests) if labels is None or labels[place] == label})
         spared |= set(own[: max(1, round(HELD_OUT * len(own)), math.ceil(share * len(own)))] if len(own) > 1 else ())
     held = np.array([one in spared for one in digests])
+    if len(spared) < fewest:
+        raise DataError(
+            f"{len(spared)} of {len(files)} sounds can be spared to measure with.",
+            f"At least {fewest} are needed, and of a label with one sound none is.",
+            "Give more sounds of each label, or say --label none.",
+        )
 
     def part(chosen: NDArray[np.bool_]) -> Part:
         return Part(samples, starts[chosen], lengths[chosen], None if labels is None else labels[chosen])

@@ -43,6 +43,9 @@ class Generate(Task):
     """The task `generate` on sounds."""
 
     name: ClassVar[str] = "generate"
+    labels: ClassVar[str | None] = (
+        "The subfolders are the labels: all are learned, and `sample --label` draws one. --label none ignores them."
+    )
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
     section: ClassVar[type[TaskSection] | None] = Spectral
     page: ClassVar[Page] = Page(
