@@ -67,6 +67,11 @@ def from_bootstrap(
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 
+def mean_by_bootstrap(values: NDArray[np.float64], random: np.random.Generator) -> Estimate:
+    """Return the mean of values (N,) with the percentile interval of its bootstrap samples."""
+    return from_bootstrap(lambda chosen: float(values[chosen].mean()), len(values), random)
+
+
 # ---- targets of training: `kid<0.02`, `recall>0.5` -------------------------------------------------------------------
 
 

@@ -34,6 +34,7 @@ from ganforge.kinds.pictures.picture_folder import list_pictures
 from ganforge.kinds.pictures.plan import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 from ganforge.kinds.pictures.reading.values import Range
+from ganforge.networks.interpolation import interpolated_weights
 from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings
@@ -265,14 +266,6 @@ class _Tell:
     def __call__(self, kind: str, **content: Any) -> None:
         for observer in self._observers:
             observer.event({"kind": kind, **self._about, **content})
-
-
-def interpolated_weights(faithful: Weights, sharp: Weights, strength: float) -> Any:
-    """Interpolate the weights of two networks from one start: (1 - strength) faithful + strength sharp.
-
-    Args: strength 0..1. Source: Wang et al. 2018 (ESRGAN), section 3.4, network interpolation.
-    """
-    return {name: torch.lerp(weight, sharp[name], strength) for name, weight in faithful.items()}
 
 
 def load_map(folder: Path, strength: float | None = None, device: str = "cpu") -> PictureMap:

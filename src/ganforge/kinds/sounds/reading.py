@@ -98,11 +98,6 @@ class Part:
         start = int(self.starts[place])
         return np.array(self.samples[start : start + int(self.lengths[place])])
 
-    @property
-    def seconds_at(self) -> int:
-        """Return the samples of all sounds together."""
-        return int(self.lengths.sum())
-
 
 @dataclass(frozen=True, slots=True)
 class Sounds:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
@@ -25,8 +24,8 @@ from ganforge.kinds.sounds.reading import Sounds, open_sounds
 from ganforge.kinds.sounds.sound_file import write_flac
 from ganforge.kinds.sounds.spectrogram import grid_of_levels
 from ganforge.measures.gaussian import gaussian_reference
-from ganforge.measures.generated import MEANINGS, QUICK, evaluate_samples, quick_quality
-from ganforge.measures.judge import FLOOR_SHARE, Judge, train_judge
+from ganforge.measures.generated import MEANINGS, QUICK, JudgeSplit, evaluate_samples, quick_quality
+from ganforge.measures.judge import Judge, train_judge
 from ganforge.measures.neighbours import FEWEST_COMPARED, nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
@@ -169,7 +168,7 @@ class GenerateJob(Job):
             seen,
             self._some(self.found.held_out, JUDGED, "evaluation/held_out"),
             samples,
-            unlearned=np.ascontiguousarray(self.found.train[self._unlearned()]),
+            unlearned=np.ascontiguousarray(self.found.train[self._split.unlearned]),
             train_count=len(self.found.train),
             train_labels=train_labels,
             sample_labels=labels,
@@ -189,25 +188,19 @@ class GenerateJob(Job):
     def _some(self, levels: Levels, most: int, purpose: str) -> Levels:
         return np.ascontiguousarray(levels[subset(len(levels), most, purpose)])
 
-    def _unlearned(self) -> NDArray[np.int64]:
-        """Return indices of training sounds withheld from the judge, used as unseen ones for the floor."""
-        train = len(self.found.train)
-        return subset(
-            train, min(JUDGED, len(self.found.held_out), max(train // FLOOR_SHARE, FEWEST_COMPARED)), "judge/train"
-        )
+    @property
+    def _split(self) -> JudgeSplit:
+        return JudgeSplit.of(len(self.found.train), len(self.found.held_out), MOST_TRAIN, JUDGED)
 
     def _the_judge(self) -> Judge:
         if self._judge is None:
             self.tell("judging")
-            kept_back = len(self._unlearned())
-            chosen = subset(len(self.found.train), kept_back + MOST_TRAIN, "judge/train")
-            if learns := len(chosen) >= kept_back + FEWEST_COMPARED:
-                chosen = chosen[kept_back:]
-            labels = None if self.found.train_labels is None else self.found.train_labels[chosen]
+            split = self._split
+            labels = None if self.found.train_labels is None else self.found.train_labels[split.learned]
             grid = self.recipe.section(Spectral).grid
             digest = f"{self.sounds.sha256[:16]}{grid.frames:04d}{grid.mel.bands:04d}"
-            levels = np.ascontiguousarray(self.found.train[chosen])
-            self._judge = train_judge(levels, labels, data_hash=digest, cache=cache_folder(), learns=learns)
+            levels = np.ascontiguousarray(self.found.train[split.learned])
+            self._judge = train_judge(levels, labels, data_hash=digest, cache=cache_folder(), learns=split.learns)
         return self._judge
 
 

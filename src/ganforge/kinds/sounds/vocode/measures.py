@@ -6,7 +6,7 @@ PESQ, STOI and DNSMOS, which need packages of their own, are in benchmarks/vocod
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.sounds.features import LogMel, stft
-from ganforge.measures.intervals import Estimate, from_bootstrap
+from ganforge.measures.intervals import Estimate, mean_by_bootstrap
 from ganforge.records import Meaning
 
 WINDOWS = (128, 256, 512, 1024)  # samples at 8 kHz
@@ -63,12 +63,8 @@ class Scores:
 
 def estimates(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Estimate]:
     """Return the mean of each measure over sounds, with a bootstrap interval."""
-    return {name: _mean(own) for name, own in values.items()}
-
-
-def _mean(values: NDArray[np.float64]) -> Estimate:
-    mean: Callable[[NDArray[np.int64]], float] = lambda chosen: float(values[chosen].mean())  # noqa: E731
-    return from_bootstrap(mean, len(values), np.random.default_rng(seed_for(0, "sounds/bootstrap")))
+    seed = seed_for(0, "sounds/bootstrap")
+    return {name: mean_by_bootstrap(own, np.random.default_rng(seed)) for name, own in values.items()}
 
 
 def _logarithms(x: torch.Tensor, size: int) -> torch.Tensor:

@@ -22,6 +22,7 @@ from ganforge.kinds.sounds.reading import Samples, list_sounds
 from ganforge.kinds.sounds.sound_file import Waveform, blocks_of, check_suffix, read_header, write_sound
 from ganforge.kinds.sounds.vocode.game import BothEnds
 from ganforge.kinds.sounds.vocode.stream import Channel
+from ganforge.networks.interpolation import interpolated_weights
 from ganforge.recipe import Network
 
 NEXT_STEPS = {"apply RUN sounds/ --out made/": "your own sounds, through their spectrograms and back"}
@@ -42,8 +43,7 @@ class SoundMap:
     def at(self, strength: float) -> SoundMap:
         """Return the vocoder at a strength between faithful (0) and sharp (1): its weights are interpolated."""
         network = deepcopy(self.network)
-        faithful, sharp = self.ends
-        network.load_state_dict({name: torch.lerp(weight, sharp[name], strength) for name, weight in faithful.items()})
+        network.load_state_dict(interpolated_weights(*self.ends, strength))
         return SoundMap(network, self.ends)
 
     @torch.no_grad()

@@ -9,13 +9,10 @@ from ganforge.kinds.sounds.reading import Sounds
 from ganforge.kinds.sounds.vocode.game import Vocoding, build_game
 from ganforge.planning.compute import (
     Pace,
-    Span,
     choose_compute,
     choose_length,
     choose_pieces,
-    for_examples,
-    for_minutes,
-    measure_rate,
+    for_two_phases,
 )
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
@@ -104,20 +101,5 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
     feed = feed_of(sounds, chosen, draft.device)
     tell("timing", size=size)
     choose_pieces(draft, feed, build=build_game)
-    choose_length(draft, PACE, _span(draft, feed))
+    choose_length(draft, PACE, for_two_phases(draft, PACE, feed, chosen.sharp_from, build=build_game))
     return draft.recipe()
-
-
-def _span(draft: Draft, feed: SegmentFeed) -> Span:
-    """Choose the length from the rates of both phases."""
-    chosen = draft[Vocoding]
-
-    def phase(recipe: Recipe, sharp_from: float) -> Recipe:
-        return recipe.model_copy(update={"own": chosen.model_copy(update={"sharp_from": sharp_from})})
-
-    def measure(recipe: Recipe, steps: int) -> float:
-        """Measure examples/s over both phases, weighted by their shares of the examples."""
-        alone, together = (measure_rate(phase(recipe, at), feed, steps, build=build_game) for at in (1.0, 0.0))
-        return 1 / (chosen.sharp_from / alone + (1 - chosen.sharp_from) / together)
-
-    return for_minutes(draft, PACE, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -90,7 +90,6 @@ class VocodeJob(Job):
     recipe: Recipe
     sounds: Sounds
     tell: Tell
-    _phases: dict[int, list[Samples]] = field(default_factory=dict)  # Griffin-Lim's, by how many
 
     @property
     def passport(self) -> Mapping[str, Any]:
