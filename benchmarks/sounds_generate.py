@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,16 @@ from torch import Tensor, nn
 
 import ganforge as gf
 from ganforge.kinds.sounds.features import LogMel, Mel
-from ganforge.kinds.sounds.generate.grid import Spectrograms, grid_for, spectrograms_of, to_waveform
+from ganforge.kinds.sounds.generate.grid import (
+    Spectrograms,
+    grid_for,
+    log_mel_of,
+    spectrograms_of,
+    to_levels,
+    to_waveform,
+)
+from ganforge.kinds.sounds.generate.mixture import Refiner
+from ganforge.kinds.sounds.generate.model import load_generator
 from ganforge.kinds.sounds.reading import open_sounds
 from ganforge.kinds.sounds.sound_file import read_sound
 from ganforge.measures.distances import frechet_distance, kernel_distance
@@ -89,7 +99,7 @@ class Judge(nn.Module):
         super().__init__()
         widths = (1, 24, 48, 64, 64)
         self.layers = nn.Sequential()
-        for into, out in zip(widths, widths[1:], strict=False):
+        for into, out in pairwise(widths):
             self.layers += nn.Sequential(nn.Conv2d(into, out, 3, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU())
         self.last = nn.Linear(64 * -(-BANDS // 16) * -(-FRAMES // 16), FEATURES)
         self.head = nn.Linear(FEATURES, labels)
@@ -189,8 +199,8 @@ def mixed(x: NDArray[np.float32], labels: NDArray[np.int64], asked: NDArray[np.i
     return (1 - part) * x[pairs[:, 0]] + part * x[pairs[:, 1]]
 
 
-def untrained_rivals(found: Spectrograms, asked: NDArray[np.int64]) -> dict[str, Callable[[], Takes]]:
-    """Return what needs no network, as takes made through the same levels and phases."""
+def untrained_rivals(found: Spectrograms, asked: NDArray[np.int64], kept: Takes) -> dict[str, Callable[[], Takes]]:
+    """Return what needs no network, as takes made through the same levels and phases. Args: kept held-out takes."""
     labels = found.train_labels if found.train_labels is not None else np.zeros(len(found.train), np.int64)
     x = np.asarray(found.train, np.float32).reshape(len(found.train), -1)
     features = LogMel(found.grid.mel)
@@ -199,9 +209,12 @@ def untrained_rivals(found: Spectrograms, asked: NDArray[np.int64]) -> dict[str,
         levels = np.rint(drawn.clip(0, 255)).astype(np.uint8).reshape(-1, *found.train.shape[2:])
         return Takes([to_waveform(one, found.grid, features) for one in levels], of)
 
-    seen = np.random.default_rng(2).permutation(len(x))[: len(asked)]
+    def through() -> Takes:
+        levels = [to_levels(log_mel_of(one, found.grid, features), found.grid).reshape(-1) for one in kept.sounds]
+        return heard(np.stack(levels).astype(np.float32), kept.labels)
+
     return {
-        "training takes, through levels": lambda: heard(x[seen], labels[seen]),
+        "held-out takes, through levels": through,
         **{
             f"Gaussian a label, {count} components": lambda count=count: heard(gaussian(x, labels, asked, count), asked)  # type: ignore[misc]
             for count in (10, 30, 100)
@@ -211,7 +224,9 @@ def untrained_rivals(found: Spectrograms, asked: NDArray[np.int64]) -> dict[str,
 
 
 def report(name: str, told: dict[str, float], seconds: float) -> None:
-    print(f"{name:32}", " ".join(f"{key} {value:.3f}" for key, value in told.items()), f"CPU {seconds:.0f} s", flush=True)
+    print(
+        f"{name:44}", " ".join(f"{key} {value:.3f}" for key, value in told.items()), f"CPU {seconds:.0f} s", flush=True
+    )
 
 
 def main() -> None:
@@ -243,23 +258,26 @@ def main() -> None:
         print(f"{len(train.labels)} takes to learn from, {len(kept.labels)} held out", flush=True)
         wanted = np.random.default_rng(0).choice(train.labels, asked.count)
         if not asked.no_rivals:
-            for name, make in untrained_rivals(spectrograms_of(sounds, grid_for(sounds)), wanted).items():
+            found = spectrograms_of(sounds, grid_for(sounds))
+            for name, make in untrained_rivals(found, wanted, kept.of(scores.floor)).items():
                 start = time.process_time()
                 report(name, scores.of(make()), time.process_time() - start)
         settings = dict(one.split("=", 1) for one in asked.set)
         for seed in asked.seeds:
-            for side in ("untrained", "ganforge"):
-                length = {"examples": 1} if side == "untrained" else {"minutes": asked.minutes}
-                if side == "ganforge" and asked.examples:
-                    length = {"examples": asked.examples}
-                start = time.process_time()
-                run = gf.train(folder, run=Path(scratch) / f"{side}{seed}", seed=seed, settings=settings, **length)
-                spent = time.process_time() - start
+            length = {"examples": asked.examples} if asked.examples else {"minutes": asked.minutes}
+            start = time.process_time()
+            run = gf.train(folder, run=Path(scratch) / f"run{seed}", seed=seed, settings=settings, **length)
+            spent = time.process_time() - start
+            model = load_generator(run.folder / "model")
+            assert isinstance(model.network, Refiner)
+            chosen = float(model.network.strength)
+            for strength, side in ((0.0, "mixture alone"), (1.0, "refined")):
+                model.network.strength.fill_(strength)
                 made: list[Sound] = []
-                for label in range(len(names)):
-                    count = int((wanted == label).sum())
-                    made += run.sample(count, label=names[label], seed=seed) if count else []
-                report(f"{side}, seed {seed}", scores.of(Takes(made, np.sort(wanted))), spent)
+                for label in np.unique(wanted):
+                    made += model.sample(int((wanted == label).sum()), {"label": names[label]}, seed).value()
+                mark = ", which `sample` draws" if strength == chosen else ""
+                report(f"seed {seed}: {side}{mark}", scores.of(Takes(made, np.sort(wanted))), spent)
             print(f"   {run.verdict}", flush=True)
 
 

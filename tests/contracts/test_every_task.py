@@ -172,7 +172,7 @@ def test_the_data_is_recognised_and_the_plan_gives_a_reason_for_every_value(made
 
 def test_labels_that_are_not_there_are_refused(made: Made) -> None:
     request = request_of(made.source, {**made.asked, "label": "no such label"})
-    with pytest.raises((DataError, RecipeError), match="[Ll]abel"):
+    with pytest.raises((DataError, RecipeError), match=r"[Ll]abel"):
         task_for(request).plan(request, lambda *event, **content: None)
 
 

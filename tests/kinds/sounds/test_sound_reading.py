@@ -1,5 +1,6 @@
 """Opening of sounds: what is told of them, what is refused, and how they are split."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import soundfile
 
 from ganforge.errors import DataError
-from ganforge.kinds.sounds.reading import open_sounds, segments_of
+from ganforge.kinds.sounds.reading import list_sounds, open_sounds, segments_of
 from ganforge.kinds.sounds.sound_file import limited, read_header, read_sound, write_sound
 
 
@@ -143,3 +144,22 @@ def test_the_limiter_leaves_what_is_below_its_knee_and_stays_in_order() -> None:
     quiet = np.abs(x) <= 0.9
     assert (pressed[quiet] == x[quiet]).all()
     assert (np.diff(pressed[:, 0]) >= 0).all() and np.abs(pressed).max() <= 1
+
+
+def test_labels_begin_below_the_folders_that_all_share_and_in_one_form_of_unicode(tmp_path: Path) -> None:
+    for form in ("NFC", "NFD"):
+        for number in range(3):
+            name = unicodedata.normalize(form, "größe")
+            _write(tmp_path / "s", f"wrapped/{name}/{number}{form}.wav", _noise(0.1))
+    _write(tmp_path / "s", "wrapped/kick/deeper/a.wav", _noise(0.1))
+    assert set(list_sounds(tmp_path / "s").labels) == {"größe", "kick"}
+    _write(tmp_path / "s", "wrapped/beside.wav", _noise(0.1))
+    listing = list_sounds(tmp_path / "s")
+    assert set(listing.labels) == {""} and any("beside the subfolders" in words for words in listing.others)
+
+
+def test_labels_of_one_sound_each_leave_nothing_to_measure_with(tmp_path: Path) -> None:
+    for number in range(30):
+        _write(tmp_path / "s", f"{number}/a.wav", _noise(0.1, seed=number))
+    with pytest.raises(DataError, match="0 of 30 sounds can be spared"):
+        open_sounds(str(tmp_path / "s"), labelled=True, fewest=12)

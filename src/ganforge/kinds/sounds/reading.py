@@ -14,6 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def list_sounds(source: Path) -> Listing:
 
 def _labels_of(inside: Sequence[tuple[str, ...]]) -> list[str]:
     """Return the first folder of each path below those that all share; "" where there is none."""
-    shared = len(os.path.commonprefix([parts[:-1] for parts in inside]))
+    folders = [parts[:-1] for parts in inside]
+    shared = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False)))
     return [unicodedata.normalize("NFC", parts[shared]) if len(parts) > shared + 1 else "" for parts in inside]
 
 
