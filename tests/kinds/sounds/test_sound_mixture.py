@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from ganforge.api.request import request_of, task_for
@@ -24,7 +25,13 @@ def _levels(means: list[float], each: int, spread: float = 8.0) -> np.ndarray:
 
 def _drawn(mixture: Mixture, label: int) -> torch.Tensor:
     latent = torch.randn(DRAWN, PICK + OWN + len(mixture.shared), generator=torch.Generator().manual_seed(1))
-    return mixture(latent, torch.full((DRAWN,), label))
+    made: torch.Tensor = mixture(latent, torch.full((DRAWN,), label))
+    return made
+
+
+def _add(refiner: Refiner, value: float) -> None:
+    assert refiner.add.bias is not None
+    torch.nn.init.constant_(refiner.add.bias, value)
 
 
 def test_each_label_gets_its_own_sorts_with_their_mean_spread_and_share() -> None:
@@ -58,15 +65,16 @@ def test_an_untrained_refiner_draws_its_mixture_and_its_strength_leaves_out_what
     latent = torch.randn(16, PICK + OWN + 8)
     drawn = refiner.mixture(latent)
     torch.testing.assert_close(refiner(latent), drawn.clamp(-1, 1))
-    torch.nn.init.constant_(refiner.add.bias, 0.25)
+    _add(refiner, 0.25)
     torch.testing.assert_close(refiner(latent), (drawn + 0.25).clamp(-1, 1))
     refiner.strength.fill_(0.0)
     torch.testing.assert_close(refiner(latent), drawn.clamp(-1, 1))
 
 
 def test_the_discriminator_sees_real_and_made_moved_alike_and_silence_follows() -> None:
+    assert _moved(0) is None
     view = _moved(3)
-    assert view is not None and _moved(0) is None
+    assert view is not None
     moved = view({}, 50, Draws(generator_for(0, "test")))
     x = torch.linspace(0, 1, 16).expand(50, *SHAPE).contiguous()
     real, made = moved(torch.cat([x, x])).chunk(2)
@@ -79,10 +87,14 @@ def test_the_discriminator_sees_real_and_made_moved_alike_and_silence_follows() 
 def test_a_refiner_that_leads_away_from_real_sounds_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path))
-    request = request_of("instruments", {"examples": 64, "size": "tiny"})
+    monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "notes").mkdir()
+    for number in range(60):
+        tone = 0.3 * np.sin(2 * np.pi * 220 * 2 ** (number / 24) * np.arange(1_200) / 8_000)
+        soundfile.write(tmp_path / "notes" / f"{number}.wav", tone, 8_000)
+    request = request_of(tmp_path / "notes", {"examples": 64, "size": "tiny"})
     job = task_for(request).plan(request, lambda *event, **content: None)
     product = job.game().product_player.network
     assert isinstance(product, Refiner)
-    torch.nn.init.constant_(product.add.bias, 0.5)
+    _add(product, 0.5)
     assert float(job.finish(product).strength) == 0.0  # type: ignore[arg-type]

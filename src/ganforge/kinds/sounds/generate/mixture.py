@@ -115,7 +115,7 @@ class Mixture(nn.Module):
 
 
 def _sorted(codes: NDArray[np.float64], members: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
-    """Divide a label's spectrograms into sorts by k-means. Returns: the rows of each; where they are copies, of none."""
+    """Divide a label's spectrograms into sorts by k-means. Returns: the rows of each, none for those too many."""
     different = min(count, len(np.unique(codes[members].round(6), axis=0)))
     sort = np.zeros(len(members), np.int64)
     if different > 1:
@@ -142,8 +142,9 @@ class Refiner(nn.Module):
         self.embed = nn.Embedding(pair.labels, pair.width) if pair.labels else None
         self.blocks = nn.ModuleList(nn.Conv2d(pair.width, pair.width, 3, padding=1) for _ in range(2 * BLOCKS))
         self.add = nn.ConvTranspose2d(pair.width, 1, REACH, PATCH, edge)
-        nn.init.zeros_(self.add.weight)
-        nn.init.zeros_(self.add.bias)
+        with torch.no_grad():
+            for weights in self.add.parameters():
+                weights.zero_()
         self.register_buffer("strength", torch.ones(()))  # 0 where training did not bring the samples nearer
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:

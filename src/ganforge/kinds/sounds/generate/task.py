@@ -222,7 +222,7 @@ class GenerateJob(Job):
             write_through(path, lambda file, x=waveform: write_flac(file, x, grid.mel.rate))  # type: ignore[misc]
             title = names[row] if names else f"Sounds {row + 1}"
             alt = f"Spectrograms of {len(own)} generated sounds, and of the training sound nearest to the first"
-            shown += [Figure(f"pictures/heard-{row}.png", alt, wide=True), Sound(f"pictures/{path.name}", title)]
+            shown += [Figure(f"pictures/heard-{row}.png", alt, title, wide=True), Sound(f"pictures/{path.name}", "")]
         return tuple(shown)
 
     def _model(self, product: nn.Module) -> SoundModel:
