@@ -152,7 +152,7 @@ def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False,
         raise DataError(
             f"{source!r} holds {different} different sounds that can be used.",
             f"At least {2 * fewest} are needed: {fewest} to learn from, and as many to measure with.",
-            "Give more sounds.",
+            f"Give more sounds. {len(skipped):,} were skipped: {skipped[0]}." if skipped else "Give more sounds.",
         )
     names = names if len(names) > 1 else ()
     chosen_files = [files[number] for number in usable]
