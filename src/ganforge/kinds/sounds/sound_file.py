@@ -110,7 +110,8 @@ def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int,
 
     Args: subtype of libsndfile; None, and where the format does not have it, for the format's usual one. Values beyond
     full scale are pressed below it, but in floating-point files.
-    Raises: InputError for a suffix that cannot be written; StorageError.
+    Raises: InputError for a suffix that cannot be written, and for a rate or channels that its format does not have;
+        StorageError.
     """
     form = check_suffix(out)
     kept = subtype if subtype and soundfile.check_format(form, subtype) else None
@@ -118,7 +119,15 @@ def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int,
 
     def fill(file: IO[bytes]) -> None:
         nonlocal written
-        with soundfile.SoundFile(file, "w", rate, channels, kept, format=form) as sink:
+        try:
+            opened = soundfile.SoundFile(file, "w", rate, channels, kept, format=form)
+        except soundfile.LibsndfileError as error:
+            raise InputError(
+                f"{out.name!r} cannot have {rate:,} samples a second and {channels} channels.",
+                f"{error.error_string.rstrip('.')}.",
+                "Write a .wav file.",
+            ) from error
+        with opened as sink:
             for block in blocks:
                 sink.write(block if sink.subtype in FLOATS else limited(block))
                 written += len(block)
