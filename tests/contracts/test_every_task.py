@@ -114,9 +114,10 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "generate"): (_notes, {"examples": 320}),
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
 }
-ONLY_SOMETIMES = {  # measures that need other data: folders without pairs, and enough rows to learn by likelihood
+ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},
     ("tables", "generate"): {"likelihood"},
+    ("sounds", "vocode"): {"sharp_spectral_distance"},
 }
 DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound"}
 
