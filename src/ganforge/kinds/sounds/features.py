@@ -152,3 +152,11 @@ def griffin_lim(log_mel: Tensor, features: LogMel, iterations: int = 60, momentu
         phases = now + momentum / (1 + momentum) * (now - before) if momentum else now
         phases, before = phases / phases.abs().clamp(min=1e-16), now
     return waveform_of(phases)
+
+
+def cosines(bands: int, order: int) -> Tensor:
+    """Return the first rows (order, M) of the orthonormal discrete cosine transform: log-mel bands -> cepstra."""
+    place = torch.arange(bands) + 0.5
+    rows = torch.stack([(math.pi * k / bands * place).cos() for k in range(order)]) * math.sqrt(2 / bands)
+    rows[0] /= math.sqrt(2)
+    return rows
