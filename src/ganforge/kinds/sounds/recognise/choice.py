@@ -17,7 +17,7 @@ from ganforge.kinds.sounds.generate.grid import Levels
 from ganforge.kinds.sounds.recognise.game import FULL, LINEAR, METHODS, Recogniser
 from ganforge.kinds.sounds.recognise.labelled import EVERY, Labelled
 from ganforge.kinds.sounds.recognise.networks import Linear, summary_of
-from ganforge.measures.intervals import Estimate, mean_by_bootstrap
+from ganforge.measures.intervals import Estimate, mean_by_bootstrap, of_share
 
 AT_ONCE = 256  # sounds in one pass
 INVERSE_PENALTY = 0.1  # of the linear model: best of .01 to 10 on spoken digits
@@ -83,11 +83,13 @@ class Crossed:
 
     def accuracy(self, method: str) -> Estimate:
         """Return the share of labels that were found, with its interval over sounds."""
-        return mean_by_bootstrap(self.right(method), _random())
+        right = self.right(method)
+        return of_share(int(right.sum()), len(right))
 
     def gain(self, method: str, over: str) -> Estimate:
         """Return the difference of two accuracies, with its interval over pairs."""
-        return mean_by_bootstrap(self.right(method) - self.right(over), _random())
+        random = np.random.default_rng(seed_for(0, "recognise/bootstrap"))
+        return mean_by_bootstrap(self.right(method) - self.right(over), random)
 
     def certainties(self, method: str) -> Scores:
         """Return certainties (n, K), each fold's with the temperature that fits the other folds."""
@@ -99,10 +101,6 @@ class Crossed:
                 self.scores[method][own] / temperature_of(self.scores[method][rest], self.labels[rest])
             )
         return found
-
-
-def _random() -> np.random.Generator:
-    return np.random.default_rng(seed_for(0, "recognise/bootstrap"))
 
 
 def crossed(product: Recogniser, found: Labelled, methods: Sequence[str] | None = None) -> Crossed | None:

@@ -184,7 +184,7 @@ def build_game(recipe: Recipe) -> Game:
                     own = {name: chosen.adversarial * term for name, term in judged.terms.items()}
                 own["labels"] = of_labels(student, member, turn, x)
                 assert isinstance(student, Classifier)
-                own |= _learned_from(teacher, student, clear, found[0][: len(other)], chosen.share)
+                own |= learned_from(teacher, student, clear, found[0][: len(other)], chosen.share)
                 terms.append(own)
             return Loss({name: _mean(own[name] for own in terms) for name in terms[0]})
 
@@ -231,7 +231,7 @@ def build_game(recipe: Recipe) -> Game:
     return Game(tuple(players), product=SUPERVISED if chosen.student_from == 1 else STUDENT)
 
 
-def _learned_from(
+def learned_from(
     teacher: nn.Module, student: Classifier, clear: Tensor, scores: Tensor, share: float
 ) -> dict[str, Tensor]:
     """Return the losses (B,) on examples to which a teacher gives labels, and of the certainty from which they count.
