@@ -10,9 +10,10 @@ import soundfile
 import torch
 
 import ganforge as gf
-from ganforge.contracts import Turn
+from ganforge.contracts import Player, Turn
 from ganforge.core.files import write_folder
 from ganforge.core.seeds import Draws, generator_for
+from ganforge.core.world import World
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.generate.grid import Grid
@@ -354,3 +355,22 @@ def test_a_recogniser_uses_the_method_and_the_temperature_that_were_chosen() -> 
 def test_settings_of_a_run_say_how_many_networks_each_method_has() -> None:
     grid = Grid(mel=Mel.at(RATE), frames=32, top=0.0)
     assert [Recognising(grid=grid, folds=folds).members for folds in (0, 1, 3)] == [1, 1, 4]
+
+
+def test_two_processes_find_the_gradient_of_one_for_every_player(tmp_path: Path) -> None:
+    recipe = planned(write_labels(tmp_path), recognise__adversarial="1")
+    game = build_game(recipe)
+    batch = open_labelled(str(tmp_path), None, 3).feed("cpu").batch(torch.arange(8))
+
+    def gradient(player: Player, rank: int, size: int) -> torch.Tensor:
+        own = {name: tensor.chunk(size)[rank] for name, tensor in batch.items()}
+        draws = Draws(generator_for(0, player.name), World(rank, size))
+        player.network.requires_grad_(True).zero_grad()
+        loss = player.loss(Turn(own, draws, {"gamma": 0.0}))
+        sum(loss.terms.values()).mean().backward()
+        return torch.cat([weight.grad.flatten() for weight in player.network.parameters() if weight.grad is not None])
+
+    assert [player.name for player in game.players] == [SUPERVISED, STUDENT, ADVERSARIAL, "generator"]
+    for player in game.players:
+        halves = torch.stack([gradient(player, rank, 2) for rank in range(2)])
+        torch.testing.assert_close(halves.mean(0), gradient(player, 0, 1), rtol=1e-3, atol=1e-6)

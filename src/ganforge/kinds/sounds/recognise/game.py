@@ -68,13 +68,19 @@ class Recogniser(nn.Module):
             }
         )
         self.register_buffer("temperature", torch.ones(()))
-        self.register_buffer("chosen", torch.tensor(METHODS.index(self.methods[-1])))
+        self.register_buffer(
+            "chosen", torch.tensor(METHODS.index(STUDENT if STUDENT in self.methods else self.methods[-1]))
+        )
 
     def of(self, method: str) -> nn.ModuleList:
         """Return the networks of a method: of all labels, then of each fold."""
         networks = self.learned[method]
         assert isinstance(networks, nn.ModuleList)
         return networks
+
+    def classifiers(self, method: str) -> list[Classifier]:
+        """Return the networks of a method that is learned step by step."""
+        return [one for one in self.of(method) if isinstance(one, Classifier)]
 
     @property
     def method(self) -> str:
@@ -150,11 +156,11 @@ def build_game(recipe: Recipe) -> Game:
     """Build networks on the recipe's device, with their losses."""
     chosen, device = recipe.section(Recognising), recipe.compute.device
     all_methods = initial_recogniser(recipe).to(device)
-    supervised = all_methods.of(SUPERVISED)
+    supervised = all_methods.classifiers(SUPERVISED)
 
-    def of_labels(network: nn.Module, member: int, turn: Turn, x: Tensor) -> Tensor:
+    def of_labels(network: Classifier, member: int, turn: Turn, x: Tensor) -> Tensor:
         """Return the loss on labelled examples: 0 for a fold that the network must not see."""
-        scores = widened(network(x, turn.random))
+        scores = widened(network(x, network.kept(len(x), turn.random)))
         return F.cross_entropy(scores, turn.batch["label"], reduction="none") * (turn.batch["fold"] != member - 1)
 
     def supervised_loss(turn: Turn) -> Loss:
@@ -162,16 +168,18 @@ def build_game(recipe: Recipe) -> Game:
         return Loss({"labels": _mean(of_labels(one, member, turn, x) for member, one in enumerate(supervised))})
 
     def student_loss(method: str, generators: nn.ModuleList | None = None) -> Callable[[Turn], Loss]:
-        students = all_methods.of(method)
+        students = all_methods.classifiers(method)
 
         def loss(turn: Turn) -> Loss:
             x, other = changed(turn.batch["x"], turn.random), changed(turn.batch["other"], turn.random)
             clear, terms = turn.batch["other"] / FULL, list[dict[str, Tensor]]()
             for member, (teacher, student) in enumerate(zip(supervised, students, strict=True)):
-                found = list[Tensor]()
+                kept, found = student.kept(len(other), turn.random), list[Tensor]()
 
-                def score(x: Tensor, student: nn.Module = student, found: list[Tensor] = found) -> Tensor:
-                    found.append(widened(student(x, turn.random)))
+                def score(
+                    x: Tensor, student: Classifier = student, kept: Tensor = kept, found: list[Tensor] = found
+                ) -> Tensor:
+                    found.append(widened(student(x, kept)))
                     return found[-1].logsumexp(1)
 
                 own = {}
@@ -183,7 +191,6 @@ def build_game(recipe: Recipe) -> Game:
                     judged = objective.discriminator_loss(score, other, fake, turn.dials["gamma"], turn.random)
                     own = {name: chosen.adversarial * term for name, term in judged.terms.items()}
                 own["labels"] = of_labels(student, member, turn, x)
-                assert isinstance(student, Classifier)
                 own |= learned_from(teacher, student, clear, found[0][: len(other)], chosen.share)
                 terms.append(own)
             return Loss({name: _mean(own[name] for own in terms) for name in terms[0]})
@@ -194,7 +201,7 @@ def build_game(recipe: Recipe) -> Game:
         return widened(generator(turn.random.normal(len(turn.batch["x"]), recipe.network.need("latent_size"))))
 
     first, later = (_staged(optimiser_settings(recipe), *ends) for ends in _stages(chosen))
-    whole = all_methods if chosen.student_from == 1 else supervised
+    whole = all_methods if chosen.student_from == 1 else all_methods.of(SUPERVISED)
 
     def is_late(progress: float) -> bool:
         return progress >= chosen.student_from
@@ -210,10 +217,11 @@ def build_game(recipe: Recipe) -> Game:
             seed_for(recipe.seed, "networks/generator"),
             lambda: nn.ModuleList(Generator(*size, width) for _ in range(chosen.members)),
         ).to(device)
-        critics = all_methods.of(ADVERSARIAL)
+        critics = all_methods.classifiers(ADVERSARIAL)
 
         def bound(member: int, turn: Turn) -> BoundDiscriminator:
-            return lambda x: widened(critics[member](x, turn.random)).logsumexp(1)
+            kept = critics[member].kept(len(turn.batch["other"]), turn.random)
+            return lambda x: widened(critics[member](x, kept)).logsumexp(1)
 
         def generator_loss(turn: Turn) -> Loss:
             other = changed(turn.batch["other"], turn.random)
@@ -225,7 +233,7 @@ def build_game(recipe: Recipe) -> Game:
 
         against = student_loss(ADVERSARIAL, generators)
         players += [
-            Player(ADVERSARIAL, critics, against, later, is_late, dials=dials),
+            Player(ADVERSARIAL, all_methods.of(ADVERSARIAL), against, later, is_late, dials=dials),
             Player("generator", generators, generator_loss, later, is_late, dials=dials),
         ]
     return Game(tuple(players), product=SUPERVISED if chosen.student_from == 1 else STUDENT)

@@ -32,12 +32,17 @@ class Classifier(nn.Module):
         self.out = nn.Linear(4 * width * CELLS * CELLS, labels)
         self.threshold = nn.Parameter(torch.full((labels,), 0.5))  # certainty of a teacher, for the best share of each
 
-    def forward(self, x: Tensor, random: Draws | None = None) -> Tensor:
-        """Args: random numbers for dropout, in training."""
+    def kept(self, examples: int, random: Draws) -> Tensor:
+        """Draw which of the last features examples keep in training (B, F), each so much larger."""
+        drawn = random.uniform(examples, self.out.in_features)
+        return (drawn >= DROPPED) / (1 - DROPPED)
+
+    def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Args: kept (B, F) of x (B, ...) or, for real and generated examples alike, of x (2B, ...)."""
         maps = self.layers(x)
         cells = maps.unflatten(3, (CELLS, -1)).mean(4).unflatten(2, (CELLS, -1)).mean(3).flatten(1)
-        if random is not None:
-            cells = cells * (random.uniform(*cells.shape) >= DROPPED) / (1 - DROPPED)
+        if kept is not None:
+            cells = cells * kept.repeat(len(x) // len(kept), 1)
         scores: Tensor = self.out(cells)
         return scores
 
