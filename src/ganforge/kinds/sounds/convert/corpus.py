@@ -27,14 +27,8 @@ def open_voices(source: str, rate: int | None) -> Sounds:
     if not sounds.label_names:
         raise DataError(
             f"{source!r} holds one voice only.",
-            "Each subfolder is a voice, and one voice is converted to another.",
+            "Each subfolder is a voice, and sounds beside the subfolders make all of them one.",
             "Put the recordings of each voice into a subfolder of its own.",
-        )
-    if "" in sounds.label_names:
-        raise DataError(
-            f"Some sounds of {source!r} lie beside the subfolders.",
-            "Each subfolder is a voice: nothing says whose voice these are.",
-            "Put them into a subfolder, or take them away.",
         )
     words = list(sounds.passport["warnings"])
     for name, seconds in seconds_of(sounds).items():
