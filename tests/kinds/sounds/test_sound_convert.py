@@ -196,7 +196,7 @@ def test_one_voice_alone_sounds_beside_the_folders_and_too_little_get_a_sentence
         open_voices(str(_folder(tmp_path / "one", A=4)), None)
     beside = _folder(tmp_path / "beside", A=4, B=4)
     soundfile.write(beside / "x.wav", _spoken(110, 1.0, 90), RATE)
-    with pytest.raises(DataError, match="one voice only.*beside the subfolders"):
+    with pytest.raises(DataError, match=r"one voice only.*beside the subfolders"):
         open_voices(str(beside), None)
     short = _folder(tmp_path / "short", A=4)
     (short / "B").mkdir()
