@@ -347,9 +347,9 @@ def test_a_model_from_a_stranger_is_checked(run, name: str, value: object, tmp_p
 
 def test_a_recogniser_uses_the_method_and_the_temperature_that_were_chosen() -> None:
     product = Recogniser((LINEAR, SUPERVISED), 1, 3, 8)
-    levels = torch.randint(0, 256, (2, 1, 32, 32), dtype=torch.uint8)
+    levels = torch.rand(2, 1, 32, 32)
     product.choose(SUPERVISED, 2.0)
-    torch.testing.assert_close(product(levels), product.of(SUPERVISED)[0](levels / 255) / 2)
+    torch.testing.assert_close(product(levels), product.of(SUPERVISED)[0](levels) / 2)
 
 
 def test_settings_of_a_run_say_how_many_networks_each_method_has() -> None:

@@ -92,9 +92,13 @@ class Recogniser(nn.Module):
         self.chosen.fill_(METHODS.index(method))
         self.temperature.fill_(temperature)
 
-    def forward(self, levels: Tensor) -> Tensor:
-        """Args: levels uint8 (B, 1, M, N). Returns: scores (B, K), whose softmax are the certainties."""
-        scores: Tensor = self.of(self.method)[0](levels / FULL) / self.temperature
+    @property
+    def device(self) -> torch.device:
+        return self.temperature.device
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Args: levels in 0..1 (B, 1, M, N). Returns: scores (B, K), whose softmax are the certainties."""
+        scores: Tensor = self.of(self.method)[0](x) / self.temperature
         return scores
 
 
