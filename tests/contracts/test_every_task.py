@@ -25,7 +25,7 @@ from ganforge.api.stored_run import recipe_of
 from ganforge.contracts import Job
 from ganforge.core.files import MANIFEST
 from ganforge.core.seeds import generator_for
-from ganforge.errors import GanforgeError, InputError, Interrupted
+from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RecipeError
 from ganforge.records import GRADES
 from ganforge.run import Run
 
@@ -124,9 +124,10 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
     ("sounds", "recognise"): (_few_labels, {"examples": 320}),
 }
-ONLY_SOMETIMES = {  # measures that need other data: folders without pairs, and enough rows to learn by likelihood
+ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},
     ("tables", "generate"): {"likelihood"},
+    ("sounds", "vocode"): {"sharp_spectral_distance"},
 }
 DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound"}
 
@@ -178,6 +179,12 @@ def test_the_data_is_recognised_and_the_plan_gives_a_reason_for_every_value(made
     ]
     assert set(silent) <= {"data.hash", "data.columns", "length.seconds_allowed"}
     assert not [reason for reason in recipe.reasons.values() if reason.startswith("not used")]
+
+
+def test_labels_that_are_not_there_are_refused(made: Made) -> None:
+    request = request_of(made.source, {**made.asked, "label": "no such label"})
+    with pytest.raises((DataError, RecipeError), match=r"[Ll]abel"):
+        task_for(request).plan(request, lambda *event, **content: None)
 
 
 def test_opened_again_it_is_the_same_data(made: Made) -> None:

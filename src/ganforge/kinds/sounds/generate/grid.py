@@ -49,9 +49,7 @@ class Grid(Section):
 def grid_for(sounds: Sounds) -> Grid:
     """Choose bands, frames and levels for sounds. Raises: DataError if they are too short for two frames."""
     base, longest = Mel.at(sounds.rate), longest_of(sounds)
-    hop = base.hop
-    while longest / hop > MOST_FRAMES and hop < base.n_fft // 2:
-        hop *= 2
+    hop = base.n_fft // 2
     frames = min(MOST_FRAMES, max(MULTIPLE, -(-int(longest / hop + 1) // MULTIPLE) * MULTIPLE))
     if longest < base.n_fft:
         raise DataError(

@@ -47,7 +47,8 @@ class SoundRecogniser:
             raise DataError(f"It holds {what}.", "A label is heard in a sound.")
         levels = to_levels(log_mel_of(waveform, self.grid, features), self.grid)
         scores = scores_of(self.network, levels[None, None], self.network.device)
-        return softmax(scores)[0]
+        certainties: Scores = softmax(scores)[0]
+        return certainties
 
     # ---- contracts.Model
 
