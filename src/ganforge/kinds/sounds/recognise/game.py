@@ -165,7 +165,8 @@ def build_game(recipe: Recipe) -> Game:
     def of_labels(network: Classifier, member: int, turn: Turn, x: Tensor) -> Tensor:
         """Return the loss on labelled examples: 0 for a fold that the network must not see."""
         scores = widened(network(x, network.kept(len(x), turn.random)))
-        return F.cross_entropy(scores, turn.batch["label"], reduction="none") * (turn.batch["fold"] != member - 1)
+        loss = F.cross_entropy(scores, turn.batch["label"], reduction="none")
+        return loss * (turn.batch["fold"] != member - 1) if member else loss
 
     def supervised_loss(turn: Turn) -> Loss:
         x = changed(turn.batch["x"], turn.random)
