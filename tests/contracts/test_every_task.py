@@ -97,6 +97,15 @@ def _notes(folder: Path) -> Path:
     return _sounds(folder, count=80, seconds=0.25)
 
 
+def _few_labels(folder: Path) -> Path:
+    notes = _sounds(folder, count=24, seconds=0.25)
+    (notes / "unlabelled").mkdir()
+    for number, file in enumerate(sorted(notes.glob("*/*.wav"))):
+        if number % 3:
+            file.rename(notes / "unlabelled" / file.name)
+    return notes
+
+
 def _points(folder: Path) -> Path:
     np.save(folder / "points.npy", np.random.default_rng(0).normal(size=(400, 2)))
     return folder / "points.npy"
@@ -113,10 +122,12 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("points", "generate"): (_points, {"examples": 2_000}),
     ("sounds", "generate"): (_notes, {"examples": 320}),
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
+    ("sounds", "recognise"): (_few_labels, {"examples": 320}),
 }
-ONLY_SOMETIMES = {  # measures that need other data: folders without pairs, and enough rows to learn by likelihood
+ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},
     ("tables", "generate"): {"likelihood"},
+    ("sounds", "vocode"): {"sharp_spectral_distance"},
 }
 DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound"}
 

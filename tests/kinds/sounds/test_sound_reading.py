@@ -57,7 +57,13 @@ def test_planted_faults_are_told(tmp_path: Path) -> None:
     (folder / "film.mp4").write_bytes(b"0")
     passport = open_sounds(str(folder)).passport
     told = " ".join(passport["warnings"])
-    for words in ("1 of 16 sounds are clipped", "off centre by 0.2", "several channels", "copies", "film.mp4"):
+    for words in (
+        "clipped.wav has clipped",
+        "an offset of up to 0.2",
+        "stereo.wav has several channels",
+        "copies",
+        "film.mp4",
+    ):
         assert words in told, words
     skipped = " ".join(passport["skipped"])
     assert passport["skipped_count"] == 3
@@ -91,9 +97,9 @@ def test_subfolders_are_labels_and_each_is_in_both_parts(tmp_path: Path) -> None
     ("fill", "words"),
     [
         (lambda folder: None, "holds no sounds"),
-        (lambda folder: (folder / "a.mp4").write_bytes(b"0"), "a video or a format that is not read"),
+        (lambda folder: (folder / "a.mp4").write_bytes(b"0"), "a.mp4 is of a format that is not read"),
         (lambda folder: (folder / "a.wav").write_bytes(b"RIFF"), "None of the 1 sounds"),
-        (lambda folder: _write(folder, "a.wav", np.zeros(9_000)), "silence only"),
+        (lambda folder: _write(folder, "a.wav", np.zeros(9_000)), "a.wav: silence only"),
     ],
 )
 def test_what_cannot_be_learned_is_refused_with_the_file(tmp_path: Path, fill, words: str) -> None:  # type: ignore[no-untyped-def]
@@ -166,7 +172,7 @@ def test_labels_of_one_sound_each_leave_nothing_to_measure_with(tmp_path: Path) 
 
 
 def test_a_rate_that_a_format_does_not_have_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="10,007 samples a second"):
+    with pytest.raises(InputError, match="at 10,007 Hz"):
         write_sound(tmp_path / "a.mp3", [np.zeros((10_000, 1), np.float32)], 10_007, 1)
     assert not list(tmp_path.glob("*.mp3")) and not list(tmp_path.glob(".a*"))
 

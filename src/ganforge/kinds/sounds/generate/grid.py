@@ -48,10 +48,8 @@ class Grid(Section):
 
 def grid_for(sounds: Sounds) -> Grid:
     """Choose bands, frames and levels for sounds. Raises: DataError if they are too short for two frames."""
-    base = Mel.at(sounds.rate)
-    longest = float(np.quantile(sounds.train.lengths, LONGEST))
+    base, longest = Mel.at(sounds.rate), longest_of(sounds)
     hop = base.n_fft // 2
-    mel = base.model_copy(update={"bands": BANDS, "hop": hop})
     frames = min(MOST_FRAMES, max(MULTIPLE, -(-int(longest / hop + 1) // MULTIPLE) * MULTIPLE))
     if longest < base.n_fft:
         raise DataError(
@@ -59,6 +57,16 @@ def grid_for(sounds: Sounds) -> Grid:
             f"At {sounds.rate:,} Hz a spectrogram needs {base.n_fft / sounds.rate * 1000:.0f} ms.",
             "Give longer sounds.",
         )
+    return grid_of(sounds, base.model_copy(update={"bands": BANDS, "hop": hop}), frames)
+
+
+def longest_of(sounds: Sounds) -> float:
+    """Return the samples within which nearly all sounds end."""
+    return float(np.quantile(sounds.train.lengths, LONGEST))
+
+
+def grid_of(sounds: Sounds, mel: Mel, frames: int) -> Grid:
+    """Return a grid whose highest level is that of the loudest sounds."""
     grid = Grid(mel=mel, frames=frames, top=0.0)
     chosen = np.linspace(0, len(sounds.train) - 1, min(AT_ONCE, len(sounds.train))).round().astype(int)
     loudest = [float(log_mel_of(sounds.train[int(place)], grid, LogMel(mel)).max()) for place in chosen]

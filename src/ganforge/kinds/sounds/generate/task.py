@@ -217,7 +217,7 @@ class GenerateJob(Job):
             write_whole(run.figure(f"heard-{row}"), picture_of([sounds], features))
             path = run.figure(f"heard-{row}").with_suffix(".flac")
             waveform = np.concatenate(
-                [part for sound in sounds for part in (PEAK * sound / np.abs(sound).max(), pause)]
+                [part for sound in sounds for part in (PEAK * sound / max(float(np.abs(sound).max()), 1e-6), pause)]
             )
             write_through(path, lambda file, x=waveform: write_flac(file, x, grid.mel.rate))  # type: ignore[misc]
             title = names[row] if names else f"Sounds {row + 1}"
