@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,8 @@ def _labels_of(source: str) -> tuple[str, ...]:
     if source in BUILT_IN:
         return ()
     if root.is_dir():
-        names = tuple(sorted(one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith(".")))
+        folders = [one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith(".")]
+        names = tuple(sorted(unicodedata.normalize("NFC", name) for name in folders))
         labels = [name for name in names if name.lower() not in WITHOUT]
         beside = next((file for file in list_sounds(root).files if file.parent == root), None) if names else None
         if beside is not None:
