@@ -44,6 +44,7 @@ class Recognise(Task):
     """The task `recognise`: a game in two stages on levels of sounds."""
 
     name: ClassVar[str] = "recognise"
+    labels: ClassVar[str | None] = "The subfolders are the labels."
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"accuracy": "higher"}
     section: ClassVar[type[TaskSection] | None] = Recognising
     unguarded: ClassVar[str | None] = "labels hold what is learned, and the best method is chosen when all is done"
