@@ -71,6 +71,10 @@ def load(folder: Path, task: str, device: str) -> Model:
         from ganforge.kinds.sounds.generate.model import load_generator
 
         return cast(Model, load_generator(folder, device))
+    if task == "recognise":
+        from ganforge.kinds.sounds.recognise.model import load_recogniser
+
+        return cast(Model, load_recogniser(folder, device))
     from ganforge.kinds.sounds.vocode.model import load_vocoder
 
     return cast(Model, load_vocoder(folder, device))
@@ -85,6 +89,7 @@ KIND = Kind(
     tasks={
         "generate": "ganforge.kinds.sounds.generate.task:Generate",
         "vocode": "ganforge.kinds.sounds.vocode.task:Vocode",
+        "recognise": "ganforge.kinds.sounds.recognise.task:Recognise",
     },
     recognises=recognises,
     keep=keep,
@@ -114,6 +119,6 @@ KIND = Kind(
     applies_to="a sound file or a folder of them",
     writes={
         "sample": "a folder, or a .wav or .flac file with all in a row",
-        "apply": "a .wav, .flac, .ogg or .mp3 file, or a folder",
+        "apply": "a .wav, .flac, .ogg or .mp3 file, or a folder; of recognised labels a .csv or .json file",
     },
 )

@@ -216,3 +216,11 @@ def _random_phases(magnitudes: Tensor) -> Tensor:
 def _inverse(spectrum: Tensor, features: LogMel, length: int) -> Tensor:
     mel = features.mel
     return torch.istft(spectrum, mel.n_fft, mel.hop, window=features.window, center=True, length=length)
+
+
+def cosines(bands: int, order: int) -> Tensor:
+    """Return the first rows (order, M) of the orthonormal discrete cosine transform: log-mel bands -> cepstra."""
+    place = torch.arange(bands) + 0.5
+    rows = torch.stack([(math.pi * k / bands * place).cos() for k in range(order)]) * math.sqrt(2 / bands)
+    rows[0] /= math.sqrt(2)
+    return rows

@@ -10,9 +10,11 @@ import hashlib
 import json
 import math
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,7 @@ class SoundFiles:
     """The sound files below a folder."""
 
     files: tuple[Path, ...]  # by their names
-    labels: tuple[str, ...]  # of each, the name of its first folder; all "" where the files are not in subfolders
+    labels: tuple[str, ...]  # of each, the name of its subfolder (NFC); all "" where files lie beside the subfolders
     others: tuple[str, ...]  # files that might be meant and are not read, each with the reason
 
 
@@ -63,13 +65,23 @@ def list_sounds(source: Path) -> SoundFiles:
     if source.is_file():
         return SoundFiles((source,), ("",), ())
     inside = [path.relative_to(source).parts for path in listing.found]
-    labels = [parts[0] if len(parts) > 1 else "" for parts in inside]
+    labels = _labels_of(inside)
     others = [f"{path} {why}" for path, why in listing.left_out.items()]
     with_sounds = {parts[0] for parts in inside if len(parts) > 1}
     for folder in sorted(path for path in source.iterdir() if path.is_dir() and not is_hidden(path.name)):
         if folder.name not in with_sounds and folder not in listing.left_out:
             others.append(f"{folder} holds no sounds")
+    if "" in labels and set(labels) != {""}:
+        labels = [""] * len(labels)
+        others.append("Sounds lie beside the subfolders, so the subfolders are not used as labels.")
     return SoundFiles(tuple(listing.found), tuple(labels), tuple(others))
+
+
+def _labels_of(inside: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the first folder of each path below those that all share; "" where there is none."""
+    folders = [parts[:-1] for parts in inside]
+    shared = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False)))
+    return [unicodedata.normalize("NFC", parts[shared]) if len(parts) > shared + 1 else "" for parts in inside]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +155,7 @@ def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False,
         raise DataError(
             f"{source!r} holds {different} different sounds that can be used.",
             f"At least {2 * fewest} are needed: {fewest} to learn from, and as many to measure with.",
-            "Give more sounds.",
+            f"Give more sounds. {len(skipped):,} were skipped: {skipped[0]}." if skipped else "Give more sounds.",
         )
     names = names if len(names) > 1 else ()
     chosen_files = [files[number] for number in usable]
@@ -276,6 +288,12 @@ def _split(
         own = sorted({one for place, one in enumerate(digests) if labels is None or labels[place] == label})
         spared |= set(own[: max(1, round(HELD_OUT * len(own)), math.ceil(share * len(own)))] if len(own) > 1 else ())
     held = np.array([one in spared for one in digests])
+    if len(spared) < fewest:
+        raise DataError(
+            f"{len(spared)} of {len(files)} sounds can be spared to measure with.",
+            f"At least {fewest} are needed, and of a label with one sound none is.",
+            "Give more sounds of each label, or say --label none.",
+        )
 
     def part(chosen: NDArray[np.bool_]) -> Part:
         return Part(samples, starts[chosen], lengths[chosen], None if labels is None else labels[chosen])

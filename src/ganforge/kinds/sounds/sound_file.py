@@ -121,7 +121,8 @@ def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int,
 
     Args: subtype of libsndfile; None, and where the format does not have it, for the format's usual one. Values beyond
     full scale are pressed below it, but in floating-point files.
-    Raises: InputError for a suffix that cannot be written; StorageError.
+    Raises: InputError for a suffix that cannot be written, and for a rate or channels that its format does not have;
+        StorageError.
     """
     form = check_suffix(out)
     kept = subtype if subtype and soundfile.check_format(form, subtype) else None
