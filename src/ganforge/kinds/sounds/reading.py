@@ -313,7 +313,7 @@ def _warnings(passport: Mapping[str, Any], rate: int, files: list[tuple[dict[str
     def names(found: Callable[[dict[str, Any], Header], bool]) -> list[str]:
         return [one["name"] for one, header in files if found(one, header)]
 
-    def tell(what: str, found: Callable[[dict[str, Any], Header], bool]) -> None:
+    def have(what: str, found: Callable[[dict[str, Any], Header], bool]) -> None:
         if own := names(found):
             many = len(own) > 1
             who = f"{len(own):,} of {len(files):,} sounds, such as {own[0]}, have" if many else f"{own[0]} has"
@@ -326,16 +326,16 @@ def _warnings(passport: Mapping[str, Any], rate: int, files: list[tuple[dict[str
         words.append(
             f"The sounds have several rates ({counts}): all are converted to {rate} Hz{such}. --rate says otherwise."
         )
-    tell(
+    have(
         "several channels: they are mixed to one, which is learned; apply treats each by itself",
         lambda one, header: header.channels > 1,
     )
-    tell("clipped values: that is learned too", lambda one, header: one["clipped"] > CLIPPED)
-    tell("8 bits, whose noise is learned too", lambda one, header: header.subtype in EIGHT_BITS)
+    have("clipped values: that is learned too", lambda one, header: one["clipped"] > CLIPPED)
+    have("8 bits, whose noise is learned too", lambda one, header: header.subtype in EIGHT_BITS)
     offset = f"an offset of up to {passport['offset']:.2f} of full scale (DC)"
-    tell(offset, lambda one, header: abs(one["offset"]) > OFF_CENTRE)
-    tell("values that are not finite: they are taken as 0", lambda one, header: one["not_finite"] > 0)
-    tell(
+    have(offset, lambda one, header: abs(one["offset"]) > OFF_CENTRE)
+    have("values that are not finite: they are taken as 0", lambda one, header: one["not_finite"] > 0)
+    have(
         "less sound than the header says, as if cut off: what is there is used",
         lambda one, header: one["length"] < ENDS_EARLY * header.samples * rate / header.rate,
     )

@@ -106,7 +106,7 @@ class SoundRecogniser:
 
         def told(number: int, kind: str, **content: Any) -> None:
             for observer in observers:
-                about = {"picture": str(files[number]), "number": number + 1, "count": len(files)}
+                about = {"file": str(files[number]), "number": number + 1, "count": len(files)}
                 observer.event({"kind": kind, **about, **content})
 
         for number, file in enumerate(files):
