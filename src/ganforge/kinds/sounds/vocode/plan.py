@@ -89,7 +89,7 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
         Vocoding,
         mel=(mel, f"for {sounds.rate:,} Hz: a window of about 32 ms, and bands as wide as 40 are at 8 kHz"),
         frames=(FRAMES, "what a batch of this machine's speed holds"),
-        lookahead=(LOOKAHEAD, "so few that a stream waits less than a tenth of a second, at little cost"),
+        lookahead=(LOOKAHEAD, "so few that a stream waits about a tenth of a second, at little cost"),
         corrections=(1, "the bands are known exactly: one correction is worth more than all other settings"),
         refinements=(REFINEMENTS, "where a sound need not be had at once; more are slower and little better"),
         sharp_from=(1.0, "no adversary: in the same time it makes nothing certainly better (docs/log.md)"),
