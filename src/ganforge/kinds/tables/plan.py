@@ -211,7 +211,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     network = _choose_network(draft, table)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
     if network.name in UNIT_AFTER_UNIT:
-        choose_learning_alone(draft, BATCH, len(table.train))
+        choose_learning_alone(draft, BATCH, len(table.train), sum(table.codec.sizes))
     else:
         _choose_game(draft, table)
     _choose_length(
