@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.tables.copula import Copula
 from ganforge.kinds.tables.generate.draw import Chain
-from ganforge.kinds.tables.generate.likelihood import likelihood_of
+from ganforge.kinds.tables.generate.likelihood import held_out_likelihood, likelihood_of, trust_as_measured
 from ganforge.kinds.tables.generate.scores import covariance_of, fit_scores
 from ganforge.kinds.tables.low_rank import LowRankGenerator
 from ganforge.kinds.tables.networks import RowLayout
@@ -139,3 +141,18 @@ def test_a_copula_that_does_not_fit_itself_is_refused(generator: LowRankGenerato
     for fault in (covariance[1:, 1:], covariance - 2 * torch.eye(len(covariance)), covariance * torch.nan):
         with pytest.raises(ValueError, match="covariance of its codes"):
             Copula.of(scores, fault).refuse_unusable(LAYOUT)
+
+
+def test_what_training_adds_is_kept_as_far_as_it_makes_held_out_rows_likelier(generator: LowRankGenerator) -> None:
+    shares = LAYOUT.one_hot(rows_of(0)).mean(dim=0)
+    held_out, spoiled = TensorFeed(x=rows_of(8, 500)), copy.deepcopy(generator)
+    before = held_out_likelihood(generator, LAYOUT, held_out).value
+    assert generator.is_copula_alone
+    spoiled.weights.add_(torch.randn(spoiled.weights.shape, generator=torch.Generator().manual_seed(0)))
+    spoiled.logits_bias.add_(torch.randn(len(shares), generator=torch.Generator().manual_seed(1)))
+    assert held_out_likelihood(spoiled, LAYOUT, held_out).value < before - 1
+    assert trust_as_measured(spoiled, LAYOUT, shares, held_out) == 0.0 and spoiled.is_copula_alone
+    assert held_out_likelihood(spoiled, LAYOUT, held_out).value == pytest.approx(before)
+    better = copy.deepcopy(generator)  # it lacks the shares, and training has found them
+    flat = torch.full_like(shares, 0.5)
+    assert trust_as_measured(better, LAYOUT, flat, held_out) == 1.0

@@ -19,6 +19,7 @@ from ganforge.core.device import widened
 from ganforge.kinds.tables.networks import MOST_LOGIT, NEVER, SLOPE, RowLayout
 
 AUTOREGRESSIVE = "autoregressive"  # its name in a recipe
+LEAST_SHARE = 1e-6  # of a code, of which a logarithm is taken
 
 
 class AutoregressiveGenerator(nn.Module):
@@ -148,7 +149,7 @@ class AutoregressiveGenerator(nn.Module):
 
         Args: shares (P,) of each code in its unit, 0 where padded; rare (R,), ratios (R, P) as `rare_codes` gives them.
         """
-        self.logits_bias.copy_(shares.clamp_min(1e-6).log())
+        self.logits_bias.copy_(shares.clamp_min(LEAST_SHARE).log())
         if rare is not None and ratios is not None and len(rare):
             self.register_buffer("rare", rare)
             self.register_buffer("ratios", ratios)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator, uniform
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, LEAST_SHARE, AutoregressiveGenerator, uniform
 from ganforge.kinds.tables.copula import Copula, Drawn
 from ganforge.kinds.tables.networks import RowLayout
 
@@ -54,6 +54,18 @@ class LowRankGenerator(AutoregressiveGenerator):
         self.start_from(shares)
         self.copula = copula
         self.weights.zero_()
+
+    @torch.no_grad()
+    def trust(self, factor: float, shares: Tensor) -> None:
+        """Keep a part, 0 to 1, of what training added to the logits of the copula and the shares (P,)."""
+        start = shares.clamp_min(LEAST_SHARE).log()
+        self.weights.mul_(factor)
+        self.logits_bias.copy_(start + factor * (self.logits_bias - start))
+
+    @property
+    def is_copula_alone(self) -> bool:
+        """Return whether it is still what it began as."""
+        return self.copula is not None and not bool(self.weights.any())
 
     def _known(self, x: Tensor, layout: RowLayout, before: Tensor | None) -> Tensor | None:
         if self.copula is None:

@@ -18,7 +18,7 @@ from ganforge.recipe import Network, Optimiser, Size
 PASSES, LEAST_EXAMPLES, UNSEEN = 20, 50_000, 20.0  # of a generator that learns alone: see docs/log.md
 FEWEST_ROWS = 1_000  # below, likelihood soon knows the rows by heart, and the game is better (docs/log.md)
 MOST_WEIGHTS = 8_000_000  # of its first layer: beyond, a step takes too long, and units share what they see
-SHARED_WIDTH, SHARED_BATCH, SHARED_RATE = 32, 128, 2e-3  # of a generator whose units share it (docs/log.md)
+SHARED_WIDTH, SHARED_BATCH, SHARED_RATE = 32, 128, 1e-2  # of a generator whose units share it (docs/log.md)
 MOST_APART = 8_192  # codes of all units, of which pairs are kept apart: a table of 64 MiB
 DECAY_ROWS, MOST_DECAY = 8_000, 1.0  # more, and pairs are no longer sharp; less, and more is learned by heart
 VERDICT_SECONDS, MOST_VERDICT = 20.0, 0.3  # of one core, for 30,000 rows of 15 columns; share of the minutes, at most
