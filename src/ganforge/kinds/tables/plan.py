@@ -321,7 +321,8 @@ def _choose_length(draft: Draft, train: TensorFeed, tell: Tell, build: Callable[
         if not alone:
             _choose_referee(draft, train, span.examples)
     elif alone:
-        span = enough(for_minutes(draft, pace, measure), len(train), draft[Optimiser].batch_size)
+        columns = train.tensors["x"].shape[1] if draft[Network].name == LOW_RANK else 0
+        span = enough(for_minutes(draft, pace, measure), len(train), draft[Optimiser].batch_size, columns)
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, train, span.examples)

@@ -22,6 +22,7 @@ SHARED_WIDTH, SHARED_BATCH, SHARED_RATE = 32, 128, 1e-2  # of a generator whose 
 MOST_APART = 8_192  # codes of all units, of which pairs are kept apart: a table of 64 MiB
 DECAY_ROWS, MOST_DECAY = 8_000, 1.0  # more, and pairs are no longer sharp; less, and more is learned by heart
 VERDICT_SECONDS, MOST_VERDICT = 20.0, 0.3  # of one core, for 30,000 rows of 15 columns; share of the minutes, at most
+WIDE_SECONDS, MOST_WIDE = 0.08, 0.6  # of one core, for each of many columns besides; share of the minutes, at most
 NO_ADVERSARY = "A generator that learns by likelihood has no opponent; --set network.name=rows has one."
 NO_LATENT = "A generator that draws unit after unit draws nothing from noise; --set network.name=rows does."
 ALONE: dict[Size, Network] = {
@@ -107,18 +108,25 @@ def choose_learning_alone(draft: Draft, batch_size: int, rows: int, places: int 
         draft.revise(Optimiser, weight_decay=(decay, why))
 
 
-def _with_verdict(span: Span, batch_size: int) -> Span:
-    """Return the part of the minutes that leaves time for the verdict and the report after training."""
+def _with_verdict(span: Span, batch_size: int, columns: int) -> Span:
+    """Return the part of the minutes that leaves time for the verdict and the report after training.
+
+    Args: columns many of them, which all take time; 0 where there are few.
+    """
     if span.seconds is None:
         return span
-    seconds = span.seconds - min(VERDICT_SECONDS, MOST_VERDICT * span.seconds)
+    needed, share = VERDICT_SECONDS + WIDE_SECONDS * columns, MOST_WIDE if columns else MOST_VERDICT
+    seconds = span.seconds - min(needed, share * span.seconds)
     examples = max(batch_size, int(span.examples * seconds / span.seconds))
     return replace(span, examples=examples, why=f"{span.why} and of the verdict", seconds=seconds)
 
 
-def enough(span: Span, rows: int, batch_size: int) -> Span:
-    """Return the part of the minutes before the verdict, or that after which a generator alone gains nothing more."""
-    span = _with_verdict(span, batch_size)
+def enough(span: Span, rows: int, batch_size: int, columns: int = 0) -> Span:
+    """Return the part of the minutes before the verdict, or that after which a generator alone gains nothing more.
+
+    Args: columns as for `_with_verdict`.
+    """
+    span = _with_verdict(span, batch_size, columns)
     most = max(PASSES * rows, LEAST_EXAMPLES)
     if span.examples <= most:
         return span
