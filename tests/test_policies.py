@@ -23,10 +23,10 @@ from ganforge.engine.checkpoint import Clock, State
 from ganforge.engine.guard import Guard
 from ganforge.engine.guard_ladders import Memory
 from ganforge.kinds.pictures import plan as plan_pictures
-from ganforge.kinds.pictures.enhance import plan as plan_enhance
 from ganforge.kinds.pictures.translate import plan as plan_translate
 from ganforge.kinds.tables import plan as plan_rows
 from ganforge.kinds.tables.regress import plan as plan_table
+from ganforge.planning import compute
 from ganforge.recipe import Recipe, Size
 from ganforge.records import Finding
 
@@ -62,7 +62,7 @@ def shown(value: object) -> str:
 def _steady() -> Iterator[None]:
     """What depends on this machine is the same on all: its device, its threads, its speed."""
     with pytest.MonkeyPatch.context() as patched:
-        for module in (plan_pictures, plan_rows, plan_translate, plan_enhance):
+        for module in (plan_pictures, plan_rows, plan_translate, compute):
             patched.setattr(module, "measure_rate", lambda *_, **__: STEADY)
         patched.setattr(plan_table, "measure_rate", lambda *_, **__: STEADY)
         yield

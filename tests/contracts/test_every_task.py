@@ -25,7 +25,7 @@ from ganforge.api.stored_run import recipe_of
 from ganforge.contracts import Job
 from ganforge.core.files import MANIFEST
 from ganforge.core.seeds import generator_for
-from ganforge.errors import GanforgeError, InputError, Interrupted
+from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RecipeError
 from ganforge.records import GRADES
 from ganforge.run import Run
 
@@ -97,6 +97,15 @@ def _notes(folder: Path) -> Path:
     return _sounds(folder, count=80, seconds=0.25)
 
 
+def _few_labels(folder: Path) -> Path:
+    notes = _sounds(folder, count=24, seconds=0.25)
+    (notes / "unlabelled").mkdir()
+    for number, file in enumerate(sorted(notes.glob("*/*.wav"))):
+        if number % 3:
+            file.rename(notes / "unlabelled" / file.name)
+    return notes
+
+
 def _points(folder: Path) -> Path:
     np.save(folder / "points.npy", np.random.default_rng(0).normal(size=(400, 2)))
     return folder / "points.npy"
@@ -113,10 +122,13 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("points", "generate"): (_points, {"examples": 2_000}),
     ("sounds", "generate"): (_notes, {"examples": 320}),
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
+    ("sounds", "convert"): (_sounds, {"examples": 240}),
+    ("sounds", "recognise"): (_few_labels, {"examples": 320}),
 }
-ONLY_SOMETIMES = {  # measures that need other data: folders without pairs, and enough rows to learn by likelihood
+ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},
     ("tables", "generate"): {"likelihood"},
+    ("sounds", "vocode"): {"sharp_spectral_distance"},
 }
 DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound"}
 
@@ -168,6 +180,12 @@ def test_the_data_is_recognised_and_the_plan_gives_a_reason_for_every_value(made
     ]
     assert set(silent) <= {"data.hash", "data.columns", "length.seconds_allowed"}
     assert not [reason for reason in recipe.reasons.values() if reason.startswith("not used")]
+
+
+def test_labels_that_are_not_there_are_refused(made: Made) -> None:
+    request = request_of(made.source, {**made.asked, "label": "no such label"})
+    with pytest.raises((DataError, RecipeError), match=r"[Ll]abel"):
+        task_for(request).plan(request, lambda *event, **content: None)
 
 
 def test_opened_again_it_is_the_same_data(made: Made) -> None:
@@ -226,7 +244,8 @@ def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
         done += 1
         assert len(first) == len(again) > 0
         assert _same(first, again)  # the same seed, the same examples
-    assert done or made.task in ("regress", "translate", "enhance", "vocode")  # those take files, or only predict
+    # the others take files, or only predict
+    assert done or made.task in ("regress", "translate", "enhance", "vocode", "convert")
 
 
 def _same(first: Any, again: Any) -> bool:

@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.core.seeds import seed_for
+from ganforge.core.seeds import seed_for, subset
 from ganforge.errors import DataError
 from ganforge.measures import labels as label_metrics
 from ganforge.measures.distances import diversity, frechet_distance, kernel_distance, kind_scores
 from ganforge.measures.gaussian import SENTENCE, GaussianReference
 from ganforge.measures.intervals import Estimate, with_ends
-from ganforge.measures.judge import Judge, prepare
+from ganforge.measures.judge import FLOOR_SHARE, Judge, prepare
 from ganforge.measures.labels import FEW_OF_LABEL
 from ganforge.measures.neighbours import FEWEST_COMPARED, Copying, Space, copying, neighbour_scores
 from ganforge.measures.verdict import judge_run
@@ -56,6 +56,28 @@ FLOOR = "The floor is that of real examples against other real ones: the best th
 
 Ruler: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Examples uint8 (N, C, H, W) -> features (N, D)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSplit:
+    """Which training examples the judge may learn from, and which it never sees: the unseen ones of the floor."""
+
+    unlearned: NDArray[np.int64]  # withheld from the judge
+    learned: NDArray[np.int64]  # what `train_judge` is given
+    learns: bool  # False where so few are left that its network stays as initialised
+
+    @classmethod
+    def of(cls, train: int, held_out: int, most: int, judged: int) -> JudgeSplit:
+        """Split training examples, always alike.
+
+        As many are withheld as a comparison needs, if need be all: then the judge learns from none (train_judge).
+        Args: train, held_out how many there are; most that the judge reads; judged at most in a comparison.
+        """
+        share = max(train // FLOOR_SHARE, FEWEST_COMPARED)
+        withheld = min(train, judged, held_out, share)
+        chosen = subset(train, withheld + most, "judge/train")
+        learns = len(chosen) >= withheld + FEWEST_COMPARED
+        return cls(chosen[:withheld], chosen[withheld:] if learns else chosen, learns)
 
 
 def feature_scores(real: NDArray[np.float32], fake: NDArray[np.float32]) -> dict[str, Estimate]:

@@ -231,6 +231,23 @@ def for_minutes(draft: Draft, pace: Pace, measure: Measure) -> Span:
     return Span(examples, why, rate, seconds)
 
 
+def for_two_phases(draft: Draft, pace: Pace, feed: Feed, sharp_from: float, *, build: Callable[[Recipe], Game]) -> Span:
+    """Return the span of a game whose later players join at the progress `sharp_from`, a setting of its own section.
+
+    Both phases are timed, and their rates weighted by their shares of the examples.
+    """
+
+    def phase(recipe: Recipe, joined: float) -> Recipe:
+        assert recipe.own is not None
+        return recipe.model_copy(update={"own": recipe.own.model_copy(update={"sharp_from": joined})})
+
+    def measure(recipe: Recipe, steps: int) -> float:
+        alone, together = (measure_rate(phase(recipe, at), feed, steps, build=build) for at in (1.0, 0.0))
+        return 1 / (sharp_from / alone + (1 - sharp_from) / together)
+
+    return for_minutes(draft, pace, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)
+
+
 def seconds_for_training(draft: Draft, pace: Pace) -> tuple[float, float, int]:
     """Return the seconds that were given, those that remain for training without the looks, and the number of looks."""
     seconds = 60.0 * (draft.request.minutes or DEFAULT_MINUTES)

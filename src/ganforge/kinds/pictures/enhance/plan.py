@@ -15,13 +15,10 @@ from ganforge.kinds.pictures.plan import Enhancement
 from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.planning.compute import (
     Pace,
-    Span,
     choose_compute,
     choose_length,
     choose_pieces,
-    for_examples,
-    for_minutes,
-    measure_rate,
+    for_two_phases,
 )
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable
@@ -92,7 +89,7 @@ def plan_enhancement(draft: Draft, photos: Pictures, tell: Tell) -> Recipe:
     refuse_unbuildable(network, lambda: (enhancer_for(chosen, network, data),) * 2)
     tell("timing", size=draft.request.size or network.name)
     choose_pieces(draft, photos.train, build=build_game)
-    choose_length(draft, PACE, _span(draft, photos))
+    choose_length(draft, PACE, for_two_phases(draft, PACE, photos.train, chosen.sharp_from, build=build_game))
     return draft.recipe()
 
 
@@ -143,21 +140,6 @@ def _choose_objective(draft: Draft, photos: Pictures) -> None:
         (0.1 * gamma, "a tenth of that rule's, as for other pictures"),
         order="the players follow each other; nothing else is possible where one network holds another",
     )
-
-
-def _span(draft: Draft, photos: Pictures) -> Span:
-    """Choose the length from the rates of both phases."""
-    chosen = draft[Enhancement]
-
-    def phase(recipe: Recipe, sharp_from: float) -> Recipe:
-        return recipe.model_copy(update={"own": chosen.model_copy(update={"sharp_from": sharp_from})})
-
-    def measure(recipe: Recipe, steps: int) -> float:
-        """Measure patches/s over both phases, weighted by their shares of the examples."""
-        alone, together = (measure_rate(phase(recipe, at), photos.train, steps, build=build_game) for at in (1.0, 0.0))
-        return 1 / (chosen.sharp_from / alone + (1 - chosen.sharp_from) / together)
-
-    return for_minutes(draft, PACE, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)
 
 
 PACE = Pace(

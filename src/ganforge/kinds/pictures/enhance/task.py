@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -34,7 +34,7 @@ from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import Reading
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.distances import kernel_distance, kernel_gain
-from ganforge.measures.intervals import Estimate, from_bootstrap, rival, with_ends
+from ganforge.measures.intervals import Estimate, mean_by_bootstrap, rival, with_ends
 from ganforge.measures.judge import Judge, train_judge
 from ganforge.measures.neighbours import FEWEST_COMPARED
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
@@ -295,8 +295,7 @@ def patch_features(
 
 
 def _mean(values: NDArray[np.float64]) -> Estimate:
-    mean: Callable[[NDArray[np.int64]], float] = lambda chosen: float(values[chosen].mean())  # noqa: E731
-    return from_bootstrap(mean, len(values), np.random.default_rng(seed_for(0, "enhance/bootstrap")))
+    return mean_by_bootstrap(values, np.random.default_rng(seed_for(0, "enhance/bootstrap")))
 
 
 def _measures(scores: Mapping[str, Mapping[str, Estimate]], reference: str, floor: float) -> list[Measure]:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from ganforge.contracts import Observer
 from ganforge.core.device import memory_bytes
+from ganforge.core.labels import Labels
 from ganforge.core.model_files import built, read_description
-from ganforge.core.seeds import generator_for, seed_for
-from ganforge.errors import InputError, RunError, did_you_mean, refused
+from ganforge.core.seeds import generator_for
+from ganforge.errors import InputError, RunError, refused
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.plan import NEXT_STEPS
@@ -117,20 +118,11 @@ class PictureModel:
 
     def draw_labels(self, count: int, seed: int) -> NDArray[np.int64] | None:
         """Draw (count,) labels with their shares in training; None for a model without labels."""
-        if not self.label_names:
-            return None
-        random = np.random.default_rng(seed_for(seed, "sample/labels"))
-        return random.choice(len(self.label_names), size=count, p=self.label_shares).astype(np.int64)
+        return Labels(self.label_names, self.label_shares).draw(count, seed)
 
     def label_index(self, label: str) -> int:
         """Return the index of a label's name. Raises: InputError with the nearest name."""
-        if not self.label_names:
-            raise InputError(
-                f"There is no label {label!r}.", "This model was trained without labels.", "Leave --label."
-            )
-        if label not in self.label_names:
-            raise InputError(f"There is no label {label!r}.", did_you_mean(label, self.label_names))
-        return self.label_names.index(label)
+        return Labels(self.label_names, self.label_shares).index(label)
 
     # ---- contracts.Model
 
@@ -228,14 +220,7 @@ def load_model(folder: Path, device: str = "cpu") -> PictureModel:
         data, network = PictureData.model_validate(content["data"]), Network.model_validate(content["network"])
         if min(data.shape) < 1 or math.prod(data.shape) > MOST_NUMBERS:
             raise ValueError(f"its pictures have the shape {data.shape}, of at most {MOST_NUMBERS:,} numbers")
-        shares = np.array(content["label_shares"], dtype=np.float64)
-        if shares.shape != (len(data.label_names),) or not _shares(shares):
-            raise ValueError("its labels' shares do not fit its labels")
+        labels = Labels(data.label_names, tuple(content["label_shares"]))
         pair = network_pair(network, data, PICTURE_PAIRS)
         generator = built(folder, pair.generator).to(device)
-    return PictureModel(generator, pair.latent_size, data.label_names, tuple(shares.tolist()), data.values)
-
-
-def _shares(shares: NDArray[np.float64]) -> bool:
-    """Return whether these are shares that sum to 1, or empty without labels."""
-    return len(shares) == 0 or bool((shares >= 0).all() and abs(shares.sum() - 1) < 1e-6)
+    return PictureModel(generator, pair.latent_size, labels.names, labels.shares, data.values)

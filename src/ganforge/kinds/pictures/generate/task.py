@@ -14,6 +14,7 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.cache import cache_folder
+from ganforge.core.labels import Labels
 from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.game import build_game
@@ -33,9 +34,9 @@ from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import BY_LOOKING, Reading
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.gaussian import gaussian_reference
-from ganforge.measures.generated import MEANINGS, QUICK, quick_quality
-from ganforge.measures.judge import FLOOR_SHARE, Judge, train_judge
-from ganforge.measures.neighbours import FEWEST_COMPARED, nearest_with_index
+from ganforge.measures.generated import MEANINGS, QUICK, JudgeSplit, quick_quality
+from ganforge.measures.judge import Judge, train_judge
+from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Data, Recipe, Request, refuse_changed_data
 from ganforge.records import Evaluation, Page
@@ -52,6 +53,7 @@ class Generate(Task):
     """The task `generate` on pictures."""
 
     name: ClassVar[str] = "generate"
+    labels: ClassVar[str | None] = None
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
     data: ClassVar[type[Data]] = PictureData
     page: ClassVar[Page] = Page(
@@ -149,7 +151,7 @@ class GenerateJob(Job):
             seen,
             held_out.pictures(subset(len(held_out), JUDGED, "evaluation/held_out")),
             samples,
-            unlearned=train.pictures(self._unlearned()),
+            unlearned=train.pictures(self._split.unlearned),
             train_count=len(train),
             train_labels=train_labels,
             sample_labels=labels,
@@ -169,28 +171,25 @@ class GenerateJob(Job):
 
     def _label_shares(self) -> tuple[float, ...]:
         """Return the share of each label in training; samples are drawn with the same shares."""
-        names, labels = self.recipe.data.label_names, self.pictures.train.labels
-        if not names or labels is None:
-            return ()
-        counts = np.bincount(labels, minlength=len(names))
-        return tuple(float(count) for count in counts / counts.sum())
+        return Labels.counted(self.recipe.data.label_names, self.pictures.train.labels).shares
 
     def _the_judge(self) -> Judge:
         if self._judge is None:
             self.tell("judging")
             train = self.pictures.train
-            kept_back = len(self._unlearned())
-            chosen = subset(len(train), kept_back + self._most(), "judge/train")
-            if learns := len(chosen) >= kept_back + FEWEST_COMPARED:
-                chosen = chosen[kept_back:]
-            labels = train.labels[chosen] if train.labels is not None else None
+            split = self._split
+            labels = train.labels[split.learned] if train.labels is not None else None
             self._judge = train_judge(
-                train.pictures(chosen), labels, data_hash=self.pictures.data_hash, cache=cache_folder(), learns=learns
+                train.pictures(split.learned),
+                labels,
+                data_hash=self.pictures.data_hash,
+                cache=cache_folder(),
+                learns=split.learns,
             )
             known = self._judge.settings
             if labels is not None and known.kind == "classifier":
                 chance = float(np.bincount(labels).max() / len(labels))
-                checked = len(chosen) - known.learned_from
+                checked = len(split.learned) - known.learned_from
                 self.tell("judged", accuracy=known.accuracy, chance=chance, checked=checked)
         return self._judge
 
@@ -198,14 +197,10 @@ class GenerateJob(Job):
         """Return how many training pictures are read at once: fewer large ones."""
         return min(TRAIN_SUBSET, max(1000, TRAIN_SUBSET_BYTES // math.prod(self.recipe.data.shape)))
 
-    def _unlearned(self) -> NDArray[np.int64]:
-        """Return indices of training pictures withheld from the judge, used as unseen ones for the floor.
-
-        These are as many as a comparison needs, if need be all: then the judge learns from none (train_judge).
-        """
-        train, held_out = len(self.pictures.train), len(self.pictures.held_out)
-        share = max(train // FLOOR_SHARE, FEWEST_COMPARED)
-        return subset(train, min(JUDGED, self._most(), held_out, share), "judge/train")
+    @property
+    def _split(self) -> JudgeSplit:
+        train, held_out, most = len(self.pictures.train), len(self.pictures.held_out), self._most()
+        return JudgeSplit.of(train, held_out, most, min(JUDGED, most))
 
     def _the_held_out_features(self) -> NDArray[np.float32]:
         if self._held_out_features is None:

@@ -6,15 +6,15 @@ PESQ, STOI and DNSMOS, which need packages of their own, are in benchmarks/vocod
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.sounds.features import LogMel, stft
-from ganforge.measures.intervals import Estimate, from_bootstrap
+from ganforge.kinds.sounds.features import LogMel, cosines, stft
+from ganforge.measures.intervals import Estimate, mean_by_bootstrap
 from ganforge.records import Meaning
 
 WINDOWS = (128, 256, 512, 1024)  # samples at 8 kHz
@@ -36,7 +36,7 @@ class Scores:
     def __init__(self, features: LogMel) -> None:
         self.features = features
         self.grown = max(1, features.mel.n_fft // 256)
-        self.dct = _cosines(features.mel.bands)
+        self.dct = cosines(features.mel.bands, ORDER + 1)[1:]  # without the coefficient of the level
 
     def of(self, truth: Sequence[Samples], made: Sequence[Samples]) -> dict[str, NDArray[np.float64]]:
         """Return measures -> (N,). Args: waveforms (T,) of equal lengths in pairs."""
@@ -63,12 +63,8 @@ class Scores:
 
 def estimates(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Estimate]:
     """Return the mean of each measure over sounds, with a bootstrap interval."""
-    return {name: _mean(own) for name, own in values.items()}
-
-
-def _mean(values: NDArray[np.float64]) -> Estimate:
-    mean: Callable[[NDArray[np.int64]], float] = lambda chosen: float(values[chosen].mean())  # noqa: E731
-    return from_bootstrap(mean, len(values), np.random.default_rng(seed_for(0, "sounds/bootstrap")))
+    seed = seed_for(0, "sounds/bootstrap")
+    return {name: mean_by_bootstrap(own, np.random.default_rng(seed)) for name, own in values.items()}
 
 
 def _logarithms(x: torch.Tensor, size: int) -> torch.Tensor:
@@ -80,9 +76,3 @@ def _roughness(logarithms: torch.Tensor) -> torch.Tensor:
     middle = logarithms.unfold(0, NEIGHBOURS, 1).median(-1).values
     half = NEIGHBOURS // 2
     return (logarithms[half:-half] - middle).std().clamp(min=1e-6)
-
-
-def _cosines(bands: int) -> torch.Tensor:
-    """Return the orthonormal discrete cosine transform (ORDER, M), without the coefficient of the level."""
-    place = torch.arange(bands) + 0.5
-    return torch.stack([(math.pi * k / bands * place).cos() for k in range(1, ORDER + 1)]) * math.sqrt(2 / bands)
