@@ -71,6 +71,10 @@ def load(folder: Path, task: str, device: str) -> Model:
         from ganforge.kinds.sounds.generate.model import load_generator
 
         return cast(Model, load_generator(folder, device))
+    if task == "convert":
+        from ganforge.kinds.sounds.convert.model import load_converter
+
+        return cast(Model, load_converter(folder, device))
     if task == "recognise":
         from ganforge.kinds.sounds.recognise.model import load_recogniser
 
@@ -89,6 +93,7 @@ KIND = Kind(
     tasks={
         "generate": "ganforge.kinds.sounds.generate.task:Generate",
         "vocode": "ganforge.kinds.sounds.vocode.task:Vocode",
+        "convert": "ganforge.kinds.sounds.convert.task:Convert",
         "recognise": "ganforge.kinds.sounds.recognise.task:Recognise",
     },
     recognises=recognises,
@@ -105,12 +110,13 @@ KIND = Kind(
             within=(1000, 192_000),
         ),
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "7", check=str),
+        Option("to", ("apply",), str, "VOICE", "Of a converter: the voice, by the name of its folder.", "B"),
         Option(
             name="strength",
             verbs=("apply",),
             type=float,
             metavar="S",
-            help="Of a vocoder: from 0, faithful, to 1, sharp; the better of the two when you say nothing.",
+            help="Of a vocoder or converter: from 0, faithful, to 1, sharp; the better one when you say nothing.",
             example="0.5",
             within=(0, 1),
         ),

@@ -12,9 +12,8 @@ import math
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,8 @@ def list_sounds(source: Path) -> SoundFiles:
     if source.is_file():
         return SoundFiles((source,), ("",), ())
     inside = [path.relative_to(source).parts for path in listing.found]
-    labels = _labels_of(inside)
+    depth = len(_labelled_below(source).relative_to(source).parts)
+    labels = [unicodedata.normalize("NFC", parts[depth]) if len(parts) > depth + 1 else "" for parts in inside]
     others = [f"{path} {why}" for path, why in listing.left_out.items()]
     with_sounds = {parts[0] for parts in inside if len(parts) > 1}
     for folder in sorted(path for path in source.iterdir() if path.is_dir() and not is_hidden(path.name)):
@@ -77,11 +77,15 @@ def list_sounds(source: Path) -> SoundFiles:
     return SoundFiles(tuple(listing.found), tuple(labels), tuple(others))
 
 
-def _labels_of(inside: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the first folder of each path below those that all share; "" where there is none."""
-    folders = [parts[:-1] for parts in inside]
-    shared = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False)))
-    return [unicodedata.normalize("NFC", parts[shared]) if len(parts) > shared + 1 else "" for parts in inside]
+def _labelled_below(folder: Path) -> Path:
+    """Descend a chain of single folders that have no sounds beside them: the labels are in the last one."""
+    try:
+        entries = [one for one in folder.iterdir() if not is_hidden(one.name)]
+    except PermissionError:  # told by the listing
+        return folder
+    folders = [one for one in entries if one.is_dir()]
+    beside = any(one.suffix.lower() in SUFFIXES for one in entries if one not in folders)
+    return folder if len(folders) != 1 or beside else _labelled_below(folders[0])
 
 
 @dataclass(frozen=True, slots=True)
