@@ -67,6 +67,15 @@ def from_bootstrap(
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 
+def certainly_lower(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Return whether the mean difference of pairs (N,) is below 0, by Student's two-sided 95 % interval; N > 1."""
+    apart = one - other
+    if len(apart) < 2:
+        return False
+    half = float(stats.t.ppf(0.975, len(apart) - 1)) * float(apart.std(ddof=1)) / len(apart) ** 0.5
+    return bool(apart.mean() < -half)
+
+
 def mean_by_bootstrap(values: NDArray[np.float64], random: np.random.Generator) -> Estimate:
     """Return the mean of values (N,) with the percentile interval of its bootstrap samples."""
     return from_bootstrap(lambda chosen: float(values[chosen].mean()), len(values), random)
