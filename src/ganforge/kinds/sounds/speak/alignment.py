@@ -1,6 +1,10 @@
 """Which frame says which sign: learned without being shown, by summing over all monotonic alignments.
 
-Shape letters here: B sentences, N frames, L signs. Source: Badlani et al. 2021, "One TTS Alignment To Rule Them All".
+A reader says how probable each sign is at each frame. Summed over all alignments that keep the order of a text, that is
+what it learns from, and the best of them gives durations. Source: Badlani et al. 2021, "One TTS Alignment To Rule Them
+All"; here the scores are a classifier's, not distances to the signs of one sentence, so that it can read by itself.
+
+Shape letters here: B sentences, N frames, L signs.
 """
 
 from __future__ import annotations
@@ -10,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 NEVER = -1e4  # log probability of what is ruled out
-BLANK = -1.0  # log weight of the blank that the sum over alignments needs; the paper's
 
 
 def present(counts: Tensor, most: int) -> Tensor:
@@ -39,12 +42,17 @@ def diagonal_prior(frames: Tensor, signs: Tensor) -> Tensor:
 def forward_sum(scores: Tensor, frames: Tensor, signs: Tensor) -> Tensor:
     """Return (B,): minus the log probability, for each frame, of all alignments in which every sign is said in order.
 
-    Args: scores (B, N, L) log probabilities of signs at frames.
+    There is no blank: each frame says a sign (Collobert et al. 2016, "Wav2Letter"). It is computed by torch's CTC loss
+    with a blank that cannot be. That assumes probabilities which sum to 1, and so its gradient has one more term, the
+    probabilities themselves, which is taken off.
+    Args: scores (B, N, L) log probabilities of signs at frames, NEVER beyond `signs`.
     """
-    padded = F.log_softmax(F.pad(scores, (1, 0), value=BLANK), dim=2).transpose(0, 1)  # (N, B, 1 + L)
+    padded = F.pad(scores, (1, 0), value=NEVER).transpose(0, 1)  # (N, B, 1 + L)
     targets = torch.arange(1, scores.shape[2] + 1, device=scores.device).repeat(len(scores), 1)
-    lost = F.ctc_loss(padded, targets, frames, signs, blank=0, reduction="none", zero_infinity=True)
-    return lost / frames
+    lost = F.ctc_loss(padded, targets, frames, signs, blank=0, reduction="none")
+    inside = scores.masked_fill(~present(frames, scores.shape[1])[..., None], NEVER)
+    extra = inside.exp().sum((1, 2))
+    return (lost - extra + extra.detach()) / frames
 
 
 @torch.no_grad()

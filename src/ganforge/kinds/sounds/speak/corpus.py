@@ -22,7 +22,7 @@ from ganforge.kinds.sounds.speak.networks import RANGE
 from ganforge.kinds.sounds.speak.text import Alphabet, named, spelled
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
 
-FEWEST = 12  # sentences that are held out
+FEWEST, FEWEST_FIT = 12, 6  # sentences that are held out, and of them such whose texts fit
 BANDS_AT_8_KHZ = 64  # of which Griffin and Lim's method makes a waveform nearly without loss (docs/log.md)
 LONGEST_SECONDS = 20.0  # of a recording: longer ones are not learned from
 SLOW, SLOW_SECONDS = 4.0, 1.0  # times as long as others for its text, and so much more: it says something else
@@ -93,10 +93,10 @@ def open_corpus(source: str, rate: int | None = None) -> Corpus:
         parts.append(Utterances(part, tuple(texts[part.names[place]] for place in kept), np.array(kept, np.int64)))
     warnings += [f"{len(names):,} {why}, such as {names[0]!r}." for why, names in left.items()]
     train, held_out = parts
-    if min(len(train), len(held_out)) < FEWEST:
+    if len(train) < FEWEST or len(held_out) < FEWEST_FIT:
         raise DataError(
             f"{source!r} holds {len(train) + len(held_out)} recordings with a text that fits.",
-            f"At least {FEWEST} are needed to learn from, and {FEWEST} of other texts to measure with.",
+            f"At least {FEWEST} are needed to learn from, and {FEWEST_FIT} of other texts to measure with.",
             warnings[-1] if left else "Give more recordings, each with its text.",
         )
     alphabet = Alphabet.of(spelled(text) for text in train.texts)

@@ -1,7 +1,7 @@
-"""The game of a voice: a reader that judges later, the voice, discriminators, and a decoder that they judge.
+"""The game of a voice: a reader that aligns and judges, the voice, a discriminator, and a decoder that it judges.
 
-The voice learns alignment, durations and spectrograms from start to end, without an adversary. `sharp` begins as a copy
-of its decoder at some progress. Both are kept: which of them is used is measured.
+The reader learns from recordings alone. The voice learns durations and spectrograms to the end, without an adversary.
+`sharp` begins as a copy of its decoder at some progress. Both are kept: which of them is used is measured.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from ganforge.contracts import Batch, Dial, Game, Levers, Loss, Player, Schedule, Turn, is_on
+from ganforge.contracts import Batch, Game, Levers, Loss, Player, Schedule, Turn, is_on
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.speak.alignment import best_durations, forward_sum, present, signs_of_frames
+from ganforge.kinds.sounds.speak.alignment import best_durations, forward_sum, present
 from ganforge.kinds.sounds.speak.networks import Discriminator, Packed, Reader, Speech, Voice
 from ganforge.kinds.sounds.speak.text import Alphabet
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import gamma_dials, initialised, optimiser_settings
 from ganforge.recipe import Recipe, TaskSection
 
-DURATIONS, DISTANCE = 0.1, 10.0  # weights beside the loss of the alignment
+DURATIONS = 0.02  # weight beside the distance
 
 
 class Speaking(TaskSection):
@@ -35,7 +35,9 @@ class Speaking(TaskSection):
 
     mel: Mel
     signs: Annotated[str, Field(min_length=1, max_length=5_000)]
-    hard_from: Annotated[float, Field(ge=0, le=1)] = 0.2  # progress from which one alignment is preferred to all others
+    voice_from: Annotated[float, Field(ge=0, le=1)] = (
+        0.15  # progress from which the voice plays: before, only the reader
+    )
     sharp_from: Annotated[float, Field(ge=0, le=1)] = 0.7  # progress from which discriminators and the sharp one play
     adversarial: Annotated[float, Field(ge=0)] = 0.05  # weight of the adversarial loss beside the distance
     matching: Annotated[float, Field(ge=0)] = 0.5  # weight of the distance of the discriminators' features
@@ -69,8 +71,7 @@ def build_game(recipe: Recipe) -> Game:
         batch = turn.batch
         with torch.no_grad():
             frames, read = Packed(batch["frames"]), voice.read(batch["text"], batch["signs"])
-            durations = best_durations(voice.scores(read, batch["x"], frames), batch["frames"], batch["signs"])
-            given = voice.spread(read, durations, frames)
+            given = voice.spread(read, durations_of(speech.reader, batch, frames), frames)
             return given, frames.pack(batch["x"]), frames, speech.sharp(given, frames.mask)
 
     def voice_loss(turn: Turn) -> Loss:
@@ -78,7 +79,7 @@ def build_game(recipe: Recipe) -> Game:
             with torch.no_grad():
                 for ours, theirs in zip(speech.sharp.parameters(), voice.decoder.parameters(), strict=True):
                     ours.copy_(theirs)
-        return loss_of_voice(voice, turn.batch, turn.dials["hard"])
+        return loss_of_voice(voice, speech.reader, turn.batch)
 
     def discriminator_loss(turn: Turn) -> Loss:
         _, truth, frames, made = aligned(turn)
@@ -119,13 +120,13 @@ def build_game(recipe: Recipe) -> Game:
         return progress >= own.sharp_from
 
     def moving(progress: float, levers: Levers) -> dict[str, float]:
-        return {"copies": float(not plays_late(progress)), "hard": float(progress >= own.hard_from)}
+        return {"copies": float(not plays_late(progress))}
 
     alone, dials = optimiser_settings(recipe), gamma_dials(recipe)
     against = replace(alone, learning_rate=Schedule(own.sharp_rate, 0.0, "linear"))
     players = (
         Player("reader", speech.reader, lambda turn: loss_of_reader(speech.reader, turn.batch), alone),
-        Player("voice", voice, voice_loss, alone, dials=moving),
+        Player("voice", voice, voice_loss, alone, lambda progress: progress >= own.voice_from, moving),
         Player("discriminator", critic, discriminator_loss, against, plays_late, dials=dials),
         Player("sharp", speech, sharp_loss, against, plays_late, dials=dials),
     )
@@ -133,32 +134,24 @@ def build_game(recipe: Recipe) -> Game:
 
 
 def loss_of_reader(reader: Reader, batch: Batch) -> Loss:
-    """Return the CTC loss (Graves et al. 2006) of what a reader hears in recordings, for each frame."""
-    frames = Packed(batch["frames"])
-    heard = frames.unpack(reader(frames.pack(batch["x"]), frames.mask))
-    said = F.log_softmax(widened(heard), dim=2).transpose(0, 1)
-    inside = batch["signs"] - 2  # without the edges
-    lost = F.ctc_loss(said, batch["text"][:, 1:], batch["frames"], inside, reduction="none", zero_infinity=True)
-    return Loss({"reading": lost / batch["frames"]})
+    """Return minus the log probability of what is said in recordings, for each frame."""
+    scores = reader.scores(batch["x"], Packed(batch["frames"]), batch["text"], batch["signs"])
+    return Loss({"reading": forward_sum(scores, batch["frames"], batch["signs"])})
 
 
-def loss_of_voice(voice: Voice, batch: Batch, hard: Dial) -> Loss:
-    """Return the losses of alignment, durations and spectrogram. Args: hard weight of the best alignment's loss."""
+def durations_of(reader: Reader, batch: Batch, frames: Packed) -> Tensor:
+    """Return the frames (B, L) of each sign, by the reader's best alignment."""
+    with torch.no_grad():
+        scores = reader.scores(batch["x"], frames, batch["text"], batch["signs"])
+        return best_durations(scores, batch["frames"], batch["signs"])
+
+
+def loss_of_voice(voice: Voice, reader: Reader, batch: Batch) -> Loss:
+    """Return the losses of durations, which are Poisson distributed, and of the spectrogram."""
     frames, read = Packed(batch["frames"]), voice.read(batch["text"], batch["signs"])
-    scores = voice.scores(read, batch["x"], frames)
-    durations = best_durations(scores, batch["frames"], batch["signs"])
+    durations = durations_of(reader, batch, frames)
     made = voice.decoder(voice.spread(read, durations, frames), frames.mask)
     apart = (widened(made) - frames.pack(batch["x"])).abs().mean(1)[0]
     logs = voice.log_durations(read)
-    lasting = F.poisson_nll_loss(logs, durations.float(), reduction="none")
-    lasting = (lasting * present(batch["signs"], logs.shape[1])).sum(1) / batch["signs"]
-    terms = {
-        "alignment": forward_sum(scores, batch["frames"], batch["signs"]),
-        "durations": DURATIONS * lasting,
-        "distance": DISTANCE * frames.mean(apart),
-    }
-    if is_on(hard):
-        which = signs_of_frames(durations, scores.shape[1])
-        path = scores.log_softmax(2).gather(2, which[..., None])[..., 0] * present(batch["frames"], scores.shape[1])
-        terms["hard"] = hard * -path.sum(1) / batch["frames"]
-    return Loss(terms)
+    lasting = F.poisson_nll_loss(logs, durations.float(), reduction="none") * present(batch["signs"], logs.shape[1])
+    return Loss({"durations": DURATIONS * lasting.sum(1) / batch["signs"], "distance": frames.mean(apart)})

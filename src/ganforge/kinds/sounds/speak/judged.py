@@ -52,8 +52,8 @@ class Judged:
         found: list[list[int]] = []
         for ids, levels in zip(self.ids, self.levels, strict=True):
             signs, frames = (torch.tensor([len(one)], device=device) for one in (ids, levels))
-            read = speech.voice.read(ids[None].to(device), signs)
-            scores = speech.voice.scores(read, levels[None].to(device), Packed(frames))
+            x, text = levels[None].to(device), ids[None].to(device)
+            scores = speech.reader.scores(x, Packed(frames), text, signs)
             found.append(best_durations(scores, frames, signs)[0].tolist())
         return found
 
@@ -72,15 +72,15 @@ class Judged:
     @torch.no_grad()
     def values_of(self, speech: Speech, own: Speaking, timed: Sequence[Tensor], free: Sequence[Tensor]) -> Values:
         """Return the measures of levels (N, M): `timed` as long as the recordings, `free` of any length."""
-        device = speech.strength.device
+        device, letters = speech.strength.device, own.alphabet.letters
         rows = []
         for truth, same, made, ids in zip(self.levels, timed, free, self.ids, strict=True):
             frames = Packed(torch.tensor([len(made)], device=device))
-            said = heard(frames.unpack(speech.reader(frames.pack(made[None].to(device)), frames.mask))[0].cpu())
-            letters = own.alphabet.letters
+            scores = speech.reader.read(made[None].to(device), frames)[0].cpu()
+            said, meant = heard(scores.argmax(1), letters), heard(ids, letters)
             rows.append((
                 mel_distance(same, truth),
-                error_rate([one for one in said if one in letters], [one for one in ids.tolist() if one in letters]),
+                error_rate(said, meant),
                 abs(len(made) - len(truth)) / len(truth),
                 variance_gap(made, truth),
             ))  # fmt: skip

@@ -39,10 +39,9 @@ def variance_gap(made: Tensor, truth: Tensor) -> float:
     return float((ours - theirs).abs().mean())
 
 
-def heard(scores: Tensor) -> list[int]:
-    """Return the signs that scores (N, V) of the blank, 0, and of all signs say: the best of each frame (CTC)."""
-    best = torch.unique_consecutive(scores.argmax(1))
-    return [sign for sign in best.tolist() if sign]
+def heard(signs: Tensor, letters: frozenset[int]) -> list[int]:
+    """Return the letters among signs (N,), one for several of a kind that follow each other: a reader cannot tell."""
+    return [sign for sign in torch.unique_consecutive(signs).tolist() if sign in letters]
 
 
 def error_rate(said: Sequence[int], meant: Sequence[int]) -> float:

@@ -1,4 +1,4 @@
-"""The networks of a voice: text encoder, aligner, durations, decoder, a discriminator of spectrograms, and a reader.
+"""The networks of a voice: text encoder, durations, decoder, a discriminator of spectrograms, and a reader that aligns.
 
 Shape letters: B sentences, N frames, L signs, M mel bands, W width; S places of packed sequences (see `Packed`).
 """
@@ -14,10 +14,8 @@ from torch import Tensor, nn
 
 from ganforge.core.device import widened
 from ganforge.kinds.sounds.networks import KERNEL, SLOPE, ConvNeXt
-from ganforge.kinds.sounds.speak.alignment import diagonal_prior, present, signs_of_frames
+from ganforge.kinds.sounds.speak.alignment import NEVER, diagonal_prior, present, signs_of_frames
 
-ALIGNED = 48  # features by which frames and signs are compared
-SHARPNESS = 0.02  # of the comparison: log probability lost for each unit of squared distance
 POSITIONS = 3  # features of a frame's place within its sign
 READER_DEPTH = 3
 RANGE = 8.0  # of the natural logarithm, above the floor, that levels from -1 to 1 stand for
@@ -81,21 +79,15 @@ class Sentence:
 
     signs: Packed
     hidden: Tensor  # (1, W, S)
-    embedded: Tensor  # (1, W, S)
 
 
 class Voice(nn.Module):
-    """Text to log-mel levels, without an adversary; and the aligner, which only training needs."""
+    """Text to log-mel levels, without an adversary."""
 
     def __init__(self, signs: int, bands: int, width: int, depth: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(signs, width, padding_idx=0)
         self.encoder = Stack(width, width, max(1, depth // 2), width)
-        self.keys = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.ReLU(), nn.Conv1d(width, ALIGNED, 1))
-        self.queries = nn.Sequential(
-            nn.Conv1d(bands, width, 3, padding=1), nn.ReLU(), nn.Conv1d(width, width, 3, padding=1), nn.ReLU(),
-            nn.Conv1d(width, ALIGNED, 1),
-        )  # fmt: skip
         self.durations = Stack(width, width, 2, 1)
         self.decoder = Stack(width + POSITIONS, width, depth, bands)
 
@@ -103,17 +95,7 @@ class Voice(nn.Module):
         """Args: text (B, L) ids, zeros at the end; signs (B,) how many."""
         packed = Packed(signs)
         embedded = packed.pack(self.embedding(text[:, : packed.longest]))
-        return Sentence(packed, embedded + self.encoder(embedded, packed.mask), embedded)
-
-    def scores(self, read: Sentence, x: Tensor, frames: Packed) -> Tensor:
-        """Return log probabilities (B, N, L) of signs at the frames of levels x (B, N, M), with the prior."""
-        keys = widened(read.signs.unpack(self.keys(read.embedded)))
-        queries = widened(frames.unpack(self.queries(frames.pack(x))))
-        apart = torch.cdist(queries, keys, compute_mode="use_mm_for_euclid_dist").square()
-        outside = ~present(read.signs.lengths, read.signs.longest)[:, None]
-        logits = (-SHARPNESS * apart).masked_fill(outside, float("-inf"))
-        prior = diagonal_prior(frames.lengths, read.signs.lengths)
-        return F.log_softmax(logits, dim=2).clamp(min=-1e3) + prior
+        return Sentence(packed, embedded + self.encoder(embedded, packed.mask))
 
     def log_durations(self, read: Sentence) -> Tensor:
         """Return the logarithms (B, L) of the frames that each sign is expected to last."""
@@ -133,10 +115,24 @@ class Voice(nn.Module):
 
 
 class Reader(Stack):
-    """Log-mel levels (1, M, S) -> scores of the blank and of all signs (1, V, S): it says what it hears, by CTC."""
+    """Log-mel levels (1, M, S) -> scores of all signs (1, V, S) at each frame: it aligns recordings, and reads."""
 
     def __init__(self, signs: int, bands: int, width: int) -> None:
         super().__init__(bands, width, READER_DEPTH, signs)
+
+    def read(self, x: Tensor, frames: Packed) -> Tensor:
+        """Return log probabilities (B, N, V) of signs at the frames of levels x (B, N, M)."""
+        return F.log_softmax(widened(frames.unpack(self(frames.pack(x), frames.mask))), dim=2)
+
+    def scores(self, x: Tensor, frames: Packed, text: Tensor, signs: Tensor) -> Tensor:
+        """Return log probabilities (B, N, L) of the signs of texts (B, L) at frames, with the diagonal's prior.
+
+        Args: signs (B,) how many.
+        """
+        longest = int(signs.max())
+        found = self.read(x, frames).gather(2, text[:, None, :longest].expand(-1, frames.longest, -1))
+        outside = ~present(signs, longest)[:, None]
+        return found.masked_fill(outside, NEVER) + diagonal_prior(frames.lengths, signs)
 
 
 class Speech(nn.Module):

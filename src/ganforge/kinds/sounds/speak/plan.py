@@ -10,7 +10,7 @@ from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
 from ganforge.recipe import Compute, Data, Network, Recipe, Size
 
-BATCH = 16
+BATCH = 8
 MARKS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 1.0)
 SECONDS_PER_LOOK = 3.0
 SIZES: dict[Size, Network] = {
@@ -58,7 +58,7 @@ def plan_voice(draft: Draft, corpus: Corpus, feed: SentenceFeed, tell: Tell) -> 
         Speaking,
         mel=(mel, f"for {mel.rate:,} Hz: bands of which a waveform can be made without a trained vocoder"),
         signs=(alphabet.signs, f"the {len(alphabet.signs)} signs that are heard often enough"),
-        hard_from=(0.2, "first all alignments count, then the best one"),
+        voice_from=(0.15, "first the reader finds out which frame says which sign"),
         sharp_from=(0.7, "without an adversary first: what it has learned is where the sharp one begins"),
         adversarial=(0.05, "small beside the distance (docs/log.md)"),
         matching=(0.5, "half of the distance (docs/log.md)"),
@@ -80,7 +80,7 @@ def plan_voice(draft: Draft, corpus: Corpus, feed: SentenceFeed, tell: Tell) -> 
     )
     choose_optimiser(
         draft,
-        rate=(2e-3, "found on one voice (docs/log.md); falls along a half cosine"),
+        rate=(3e-3, "found on one voice (docs/log.md); falls along a half cosine"),
         warmup=(0.02, "the first steps are small, until the size of the gradients is known"),
         beta1=(0.9, "as usual where no opponent moves"),
         batch_size=(min(BATCH, len(feed) // 2 * 2), f"from {len(feed):,} sentences"),
