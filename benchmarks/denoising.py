@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--bm3d")
     asked = parser.parse_args()
-    truth = {path.stem: grey(path) for path in list_pictures(asked.set).pictures}
+    truth = {path.stem: grey(path) for path in list_pictures(asked.set).found}
     given = {name: noisy(picture, number) for number, (name, picture) in enumerate(truth.items())}
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
@@ -103,7 +103,7 @@ def main() -> None:
         photos = scratch / "photos"
         photos.mkdir()
         for number, source in enumerate(asked.train):
-            for path in list_pictures(source).pictures:
+            for path in list_pictures(source).found:
                 Image.fromarray(grey(path)).save(photos / f"{number}-{path.stem}.png")
         found = []
         for seed in range(asked.first, asked.first + asked.seeds):

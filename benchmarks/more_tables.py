@@ -44,7 +44,7 @@ from ganforge.core.seeds import seed_for
 from ganforge.kinds.tables.measures.rivals import GaussianCopula
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.checks import broken
-from ganforge.kinds.tables.rules.rules import parse_rules
+from ganforge.kinds.tables.rules.rule_text import parse_rules
 from ganforge.kinds.tables.table import inspect_table
 
 CHECKED = 100_000

@@ -73,7 +73,7 @@ def scored(truth: np.ndarray, made: np.ndarray, border: int) -> tuple[float, flo
 
 def on_set(folder: Path, factor: int, enlarge: Any) -> tuple[float, float]:
     scores = []
-    for path in list_pictures(folder).pictures:
+    for path in list_pictures(folder).found:
         truth = cropped(luminance(path), factor)
         scores.append(scored(truth, enlarge(smaller(truth, factor)), factor))
     return mean(score[0] for score in scores), mean(score[1] for score in scores)
@@ -82,7 +82,7 @@ def on_set(folder: Path, factor: int, enlarge: Any) -> tuple[float, float]:
 def tiles_of(folder: Path) -> np.ndarray:
     """uint8 (N, 1, TILE, TILE), a few of each photo."""
     tiles = []
-    for path in list_pictures(folder).pictures:
+    for path in list_pictures(folder).found:
         picture = luminance(path)
         high, wide = (side // TILE for side in picture.shape)
         cut = picture[: high * TILE, : wide * TILE].reshape(high, TILE, wide, TILE).transpose(0, 2, 1, 3)
@@ -94,7 +94,7 @@ def tiles_of(folder: Path) -> np.ndarray:
 def write_luminance(folders: Sequence[Path], place: Path) -> None:
     place.mkdir()
     for number, folder in enumerate(folders):
-        for path in list_pictures(folder).pictures:
+        for path in list_pictures(folder).found:
             Image.fromarray(luminance(path)).save(place / f"{number}-{path.stem}.png")
 
 

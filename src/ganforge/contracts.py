@@ -4,8 +4,7 @@ Shape letters, used in every file: B batch, C channels, H height, W width, F fea
 
 A game is players in turn order; a player is a network, what it minimises, and how it steps; an objective says how a
 discriminator and a generator are scored; a feed gives batches; a recipe (recipe.py) holds every choice with its reason;
-a run (run.py) is a folder of plain files. One loop (engine/fit.py) trains every game: one player is plain
-backpropagation, two are a GAN, four are an unpaired translator.
+a run (run.py) is a folder of plain files. One loop trains every game: one player is plain backpropagation, two a GAN.
 """
 
 from __future__ import annotations
@@ -248,6 +247,7 @@ class Task(Protocol):
     section: ClassVar[type[TaskSection] | None] = None  # its own section of a recipe, which `--set task.KEY` means
     data: ClassVar[type[Data]] = Data  # the section `data` of its recipes, perhaps with what its kind of data adds
     unguarded: ClassVar[str | None] = None  # why its runs have no guard, in words; None where they have one
+    labels: ClassVar[str | None] = "It has no use for labels."  # why --label cannot name any; None where it can
     page: ClassVar[Page]  # its words for the pages about a run
 
     def page_of(self, recipe: Recipe) -> Page:

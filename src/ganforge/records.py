@@ -243,10 +243,14 @@ class Rivals:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A sound file of the run folder, to listen to: .wav, .flac, .ogg or .mp3."""
+    """A sound file of the run folder, to listen to: .wav, .flac, .ogg or .mp3.
+
+    Those that follow each other with the same row stand side by side under its name.
+    """
 
     path: str
     caption: str
+    row: str = ""
 
 
 Content: TypeAlias = Prose | Figure | Rows | Bars | Cases | Rivals | Sound

@@ -40,7 +40,7 @@ class Told:
 
     def event(self, event: Mapping[str, Any]) -> None:
         if event["kind"] == "skipped":
-            self.skipped[Path(event["picture"]).name] = event["reason"]
+            self.skipped[Path(event["file"]).name] = event["reason"]
         elif event["kind"] == "noted":
             self.noted.append(event["sentence"])
         elif event["share"] == 1 and Path(event["path"]).is_file():
@@ -308,5 +308,5 @@ def test_the_progress_shows_any_name_as_it_is() -> None:
     name = "[red] \N{ESCAPE}[2J" + b"\xff".decode("utf-8", "surrogateescape") + ".png"
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
     with Applying(console) as view:
-        view.event({"kind": "applied", "picture": name, "number": 1, "count": 2, "share": 0.5, "path": name})
+        view.event({"kind": "applied", "file": name, "number": 1, "count": 2, "share": 0.5, "path": name})
     assert "[red] ?[2J?.png" in console.file.getvalue()  # type: ignore[attr-defined]

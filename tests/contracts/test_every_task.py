@@ -25,7 +25,7 @@ from ganforge.api.stored_run import recipe_of
 from ganforge.contracts import Job
 from ganforge.core.files import MANIFEST
 from ganforge.core.seeds import generator_for
-from ganforge.errors import GanforgeError, InputError, Interrupted
+from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RecipeError
 from ganforge.records import GRADES
 from ganforge.run import Run
 
@@ -103,6 +103,15 @@ def _spoken(folder: Path) -> Path:
     return folder / "speech"
 
 
+def _few_labels(folder: Path) -> Path:
+    notes = _sounds(folder, count=24, seconds=0.25)
+    (notes / "unlabelled").mkdir()
+    for number, file in enumerate(sorted(notes.glob("*/*.wav"))):
+        if number % 3:
+            file.rename(notes / "unlabelled" / file.name)
+    return notes
+
+
 def _points(folder: Path) -> Path:
     np.save(folder / "points.npy", np.random.default_rng(0).normal(size=(400, 2)))
     return folder / "points.npy"
@@ -120,10 +129,12 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "generate"): (_notes, {"examples": 320}),
     ("sounds", "speak"): (_spoken, {"examples": 96}),
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
+    ("sounds", "recognise"): (_few_labels, {"examples": 320}),
 }
-ONLY_SOMETIMES = {  # measures that need other data: folders without pairs, and enough rows to learn by likelihood
+ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},
     ("tables", "generate"): {"likelihood"},
+    ("sounds", "vocode"): {"sharp_spectral_distance"},
 }
 DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound"}
 
@@ -175,6 +186,12 @@ def test_the_data_is_recognised_and_the_plan_gives_a_reason_for_every_value(made
     ]
     assert set(silent) <= {"data.hash", "data.columns", "length.seconds_allowed"}
     assert not [reason for reason in recipe.reasons.values() if reason.startswith("not used")]
+
+
+def test_labels_that_are_not_there_are_refused(made: Made) -> None:
+    request = request_of(made.source, {**made.asked, "label": "no such label"})
+    with pytest.raises((DataError, RecipeError), match=r"[Ll]abel"):
+        task_for(request).plan(request, lambda *event, **content: None)
 
 
 def test_opened_again_it_is_the_same_data(made: Made) -> None:
@@ -233,7 +250,13 @@ def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
         done += 1
         assert len(first) == len(again) > 0
         assert _same(first, again)  # the same seed, the same examples
-    assert done or made.task in ("regress", "translate", "enhance", "speak", "vocode")  # they take files, or only predict
+    assert done or made.task in (
+        "regress",
+        "translate",
+        "enhance",
+        "speak",
+        "vocode",
+    )  # they take files, or only predict
 
 
 def _same(first: Any, again: Any) -> bool:

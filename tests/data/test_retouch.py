@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from ganforge.core.conversion import places_for
 from ganforge.errors import DataError, InputError
-from ganforge.kinds.pictures.picture_file import assemble, open_picture, places_for, write_picture
-from ganforge.kinds.pictures.picture_folder import list_pictures
+from ganforge.kinds.pictures.picture_file import WRITTEN, assemble, open_picture, write_picture
+from ganforge.kinds.pictures.picture_folder import PICTURES, list_pictures
 
 
 def coloured(height: int = 20, width: int = 30) -> np.ndarray:
@@ -125,22 +126,24 @@ def folder_of_pictures(folder: Path, *names: str) -> Path:
     return folder
 
 
+def places(found: list[Path], source: Path, out: Path, *, force: bool) -> list[tuple[Path, Path]]:
+    return places_for(found, source, out, WRITTEN, PICTURES, force=force)
+
+
 def test_a_folder_keeps_its_names_and_subfolders(tmp_path: Path) -> None:
     source = folder_of_pictures(tmp_path / "in", "b.bmp", "sub/a.jpg")
     (source / "notes.txt").write_text("no picture")
-    found = list_pictures(source).pictures
-    places = [place for _, place in places_for(found, source, tmp_path / "out", force=False)]
-    assert places == [tmp_path / "out" / "b.png", tmp_path / "out" / "sub" / "a.jpg"]
+    found = list_pictures(source).found
+    made = [place for _, place in places(found, source, tmp_path / "out", force=False)]
+    assert made == [tmp_path / "out" / "b.png", tmp_path / "out" / "sub" / "a.jpg"]
 
 
 def test_a_folder_that_holds_files_is_refused_and_forced_it_loses_no_other_file(tmp_path: Path) -> None:
     source = folder_of_pictures(tmp_path / "in", "a.png")
     out = folder_of_pictures(tmp_path / "out", "other.png")
     with pytest.raises(InputError, match="exists already"):
-        places_for(list_pictures(source).pictures, source, out, force=False)
-    assert list(places_for(list_pictures(source).pictures, source, out, force=True)) == [
-        (source / "a.png", out / "a.png")
-    ]
+        places(list_pictures(source).found, source, out, force=False)
+    assert (places(list_pictures(source).found, source, out, force=True)) == [(source / "a.png", out / "a.png")]
     assert (out / "other.png").is_file()
 
 
@@ -164,29 +167,29 @@ def test_netpbm_is_written_as_its_name_says(tmp_path: Path, name: str, mode: str
 def test_originals_are_never_replaced(tmp_path: Path) -> None:
     source = folder_of_pictures(tmp_path / "in", "a.png")
     with pytest.raises(InputError, match="one of the pictures that are read"):
-        places_for(list_pictures(source).pictures, source, source, force=True)
+        places(list_pictures(source).found, source, source, force=True)
     with pytest.raises(InputError, match="one of the pictures that are read"):
-        places_for([source / "a.png"], source / "a.png", source / "a.png", force=True)
+        places([source / "a.png"], source / "a.png", source / "a.png", force=True)
 
 
 def test_no_two_pictures_become_one_file(tmp_path: Path) -> None:
     names = "a.bmp", "a.gif", "a.gif.png", "a.png", "b.gif", "b.tga", "b.ppm", "sub/a.gif"
     source, out = folder_of_pictures(tmp_path / "in", *names), tmp_path / "out"
-    places = [place for _, place in places_for(list_pictures(source).pictures, source, out, force=False)]
-    made = "a.bmp.png", "a.gif.gif.png", "a.gif.png", "a.png", "b.png", "b.ppm", "b.tga.png", "sub/a.png"
-    assert places == [out / name for name in made]
+    made = [place for _, place in places(list_pictures(source).found, source, out, force=False)]
+    names = "a.bmp.png", "a.gif.gif.png", "a.gif.png", "a.png", "b.png", "b.ppm", "b.tga.png", "sub/a.png"
+    assert made == [out / name for name in names]
     out.mkdir()
     (out / "b.png").symlink_to(out / "a.png")
     with pytest.raises(InputError, match="would both become"):
-        places_for(list_pictures(source).pictures, source, out, force=True)
+        places(list_pictures(source).found, source, out, force=True)
 
 
 def test_a_single_picture_goes_into_a_file_or_a_folder(tmp_path: Path) -> None:
     source = folder_of_pictures(tmp_path, "a.png") / "a.png"
-    assert next(places_for([source], source, tmp_path / "b.webp", force=False))[1] == tmp_path / "b.webp"
-    assert next(places_for([source], source, tmp_path / "new", force=False))[1] == tmp_path / "new" / "a.png"
+    assert places([source], source, tmp_path / "b.webp", force=False)[0][1] == tmp_path / "b.webp"
+    assert places([source], source, tmp_path / "new", force=False)[0][1] == tmp_path / "new" / "a.png"
     with pytest.raises(InputError, match=r"\.gif"):
-        places_for([source], source, tmp_path / "b.gif", force=False)
+        places([source], source, tmp_path / "b.gif", force=False)
 
 
 def test_nothing_there_and_no_pictures_are_told_apart(tmp_path: Path) -> None:

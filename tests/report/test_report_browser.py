@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from layered import plant_layers
 from planted import FINDINGS, plant_run
+from test_report_blocks import planted
 
-from ganforge.records import Page
+from ganforge.records import Page, Sound
 from ganforge.reports import Said, write_diagnosis, write_report
 
 CHROMIUM = next(
@@ -28,12 +29,13 @@ FRAME = """<!doctype html><title>none</title>
     && e.getBoundingClientRect().right > page.documentElement.clientWidth + 1).length;
   const broken = [...page.images].filter(i => !i.naturalWidth).length;
   const asked = window_.performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).length;
-  document.title = [page.documentElement.scrollWidth, wide, broken, asked, page.images.length].join(' ');
+  const rows = new Set([...page.querySelectorAll('audio')].map(e => Math.round(e.getBoundingClientRect().top))).size;
+  document.title = [page.documentElement.scrollWidth, wide, broken, asked, page.images.length, rows].join(' ');
 "></iframe>"""
 
 
 def look(folder: Path, width: int, *flags: str, page: str = "report.html") -> list[int]:
-    """[scroll width, elements beyond the right edge, broken pictures, requests, pictures] in a frame of `width` pixels.
+    """[scroll width, elements beyond the right edge, broken pictures, requests, pictures, rows of players] in a frame.
 
     A frame, because a headless window cannot be narrower than 500 pixels.
     """
@@ -75,7 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("width", [360, 390, 820, 1366])
 def test_the_page_fits_its_window_and_shows_every_picture(folder: Path, width: int) -> None:
-    scroll_width, beyond, broken, requests, pictures = look(folder, width)
+    scroll_width, beyond, broken, requests, pictures, _ = look(folder, width)
     assert scroll_width <= width
     assert beyond == 0
     assert broken == 0
@@ -101,9 +103,18 @@ def layered_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("page", "others"), [("report.html", 1 + 6 + 3), ("page.html", 0)])
 @pytest.mark.parametrize("width", [360, 1366])
 def test_the_drawings_of_the_layers_fit_too(layered_folder: Path, width: int, page: str, others: int) -> None:
-    scroll_width, beyond, broken, requests, pictures = look(layered_folder, width, page=page)
+    scroll_width, beyond, broken, requests, pictures, _ = look(layered_folder, width, page=page)
     assert scroll_width <= width
     assert beyond == 0
     assert broken == 0
     assert requests == 0
     assert pictures == others + 4  # two maps of two players
+
+
+@pytest.mark.parametrize(("width", "rows"), [(360, 4), (1366, 2)])
+def test_players_of_one_row_stand_side_by_side_where_there_is_room(tmp_path: Path, width: int, rows: int) -> None:
+    sounds = [Sound("sounds/first.wav", what, f"Sound {row}") for row in (1, 2) for what in ("as recorded", "made")]
+    run = planted(tmp_path / "runs" / "voice-1", *sounds)
+    write_report(run, ())
+    scroll_width, beyond, _, requests, _, found = look(run.folder, width)
+    assert (scroll_width <= width, beyond, requests, found) == (True, 0, 0, rows)

@@ -122,5 +122,5 @@ def test_names_from_the_run_cannot_become_part_of_the_page(tmp_path: Path) -> No
 @pytest.mark.parametrize("width", [390, 1366])
 def test_the_cases_fit_a_phone_and_a_screen(run: Run, width: int) -> None:
     read(run)
-    scroll_width, beyond, broken, requests, pictures = look(run.folder, width)
+    scroll_width, beyond, broken, requests, pictures, _ = look(run.folder, width)
     assert (scroll_width <= width, beyond, broken, requests, pictures) == (True, 0, 0, 0, 3)

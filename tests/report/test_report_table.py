@@ -108,6 +108,6 @@ def test_names_and_values_from_the_table_cannot_become_part_of_the_page(run: Run
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("width", [360, 1366])
 def test_the_page_of_a_table_fits_its_window(run: Run, page: Page, width: int) -> None:
-    scroll_width, beyond, broken, requests, pictures = look(run.folder, width)
+    scroll_width, beyond, broken, requests, pictures, _ = look(run.folder, width)
     assert scroll_width <= width
     assert (beyond, broken, requests, pictures) == (0, 0, 0, 3)

@@ -70,6 +70,10 @@ def asked_of(request: Request) -> dict[str, Any]:
 def task_for(request: Request) -> Task:
     """Return the task asked for, or the data's default. What does not need the data is checked before it is read."""
     task = _chosen_task(request)
+    if task.labels is not None and request.label not in (None, "none"):
+        raise RecipeError(
+            f"The task {task.name} cannot take labels from {request.label!r}.", task.labels, "Leave --label out."
+        )
     if request.until is not None:
         parse_target(request.until, task.measured)
     return task

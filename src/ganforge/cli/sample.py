@@ -118,7 +118,7 @@ class Applying(Observer):
             disable=not console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._notes: dict[str, int] = {}  # each note, with the number of pictures that it was said of
+        self._notes: dict[str, int] = {}  # each note, with the number of files that it was said of
         self.skipped: list[str] = []
         self._count = 0  # files in all
 
@@ -130,7 +130,7 @@ class Applying(Observer):
         self._bar.stop()
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Show what happens to one of several pictures."""
+        """Show what happens to one of several files."""
         self._count = int(event["count"])
         if event["kind"] == "skipped":
             self.skipped.append(str(event["reason"]))
@@ -140,12 +140,12 @@ class Applying(Observer):
             if self._task is None:
                 self._task = self._bar.add_task("", total=event["count"])
             done = event["number"] - 1 + event["share"]
-            self._bar.update(self._task, completed=done, description=tables.plain(Path(event["picture"]).name).plain)
+            self._bar.update(self._task, completed=done, description=tables.plain(Path(event["file"]).name).plain)
 
     def tell_kept(self, console: Console) -> None:
         """Print what was converted, and what was left out."""
         for note, count in self._notes.items():
-            tables.say(f"Note: {note}{f' ({count} pictures)' if count > 1 else ''}.", console)
+            tables.say(f"Note: {note}{f' ({count} files)' if count > 1 else ''}.", console)
         for reason in self.skipped[:MOST_TOLD]:
             tables.say(f"Skipped: {reason}", console, "yellow")
         if len(self.skipped) > MOST_TOLD:

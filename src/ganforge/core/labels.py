@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,9 +44,10 @@ class Labels:
         """Return the index of a label's name. Raises: InputError with the nearest name."""
         if not self.names:
             raise InputError(f"There is no label {name!r}.", "This model was trained without labels.", "Leave --label.")
-        if name not in self.names:
+        same = [unicodedata.normalize("NFC", one) for one in self.names]  # a name may be typed in the other form
+        if (typed := unicodedata.normalize("NFC", name)) not in same:
             raise InputError(f"There is no label {name!r}.", did_you_mean(name, self.names))
-        return self.names.index(name)
+        return same.index(typed)
 
 
 def _add_up(shares: NDArray[np.float64]) -> bool:

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from PIL import Image
@@ -178,7 +179,7 @@ class Part:
     type: str  # one of records.CONTENTS
     content: Content
     pictures: tuple[tuple[Figure | Group, Picture], ...] = ()  # of figures side by side, or of cases
-    sound: str = ""  # a data URI
+    sounds: tuple[tuple[Sound, str], ...] = ()  # of a row, each with its data URI
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,31 +209,46 @@ def longest(bars: Bars) -> float:
 
 
 def _parts(run: Run, contents: Iterable[Content]) -> Iterator[Part]:
-    beside: list[tuple[Figure | Group, Picture]] = []  # figures that follow each other
-    for content in contents:
-        if isinstance(content, Figure) and not content.wide:
-            beside += [(content, drawn)] if (drawn := _drawn(run, content, _PLAIN)) else []
-            continue
-        yield from _side_by_side(beside)
-        beside = []
-        match content:
-            case Figure():
-                drawn = _drawn(run, content, _WIDE)
-                if drawn is not None:
-                    yield Part("figure", content, ((content, drawn),))
-            case Cases():
-                groups = [(group, _drawn(run, group.figure, _CASES)) for group in content.groups]
-                shown = tuple((group, drawn) for group, drawn in groups if drawn is not None)
-                if shown:
-                    yield Part("cases", content, shown)
-            case Sound():
-                place = place_of(run, content.path)
-                heard = sound(place) if place is not None else None
-                if heard is not None:
-                    yield Part("sound", content, sound=heard)
-            case _:
-                yield Part(type_of(content), content)
-    yield from _side_by_side(beside)
+    for (kind, row), group in groupby(contents, key=_beside):
+        together = list(group)
+        if kind is Figure and row is not None:
+            drawn = [(figure, _drawn(run, figure, _PLAIN)) for figure in together if isinstance(figure, Figure)]
+            yield from _side_by_side([(figure, picture) for figure, picture in drawn if picture is not None])
+        elif kind is Sound:
+            heard = [(one, _heard(run, one)) for one in together if isinstance(one, Sound)]
+            there = tuple((one, uri) for one, uri in heard if uri is not None)
+            if there:
+                yield Part("sound", there[0][0], sounds=there)
+        else:
+            for content in together:
+                yield from _alone(run, content)
+
+
+def _beside(content: Content) -> tuple[type[Content], str | None]:
+    """Return what contents that follow each other have in common where they stand side by side."""
+    if isinstance(content, Sound):
+        return Sound, content.row
+    return type(content), "" if isinstance(content, Figure) and not content.wide else None
+
+
+def _heard(run: Run, content: Sound) -> str | None:
+    place = place_of(run, content.path)
+    return sound(place) if place is not None else None
+
+
+def _alone(run: Run, content: Content) -> Iterator[Part]:
+    match content:
+        case Figure():
+            drawn = _drawn(run, content, _WIDE)
+            if drawn is not None:
+                yield Part("figure", content, ((content, drawn),))
+        case Cases():
+            groups = [(group, _drawn(run, group.figure, _CASES)) for group in content.groups]
+            shown = tuple((group, drawn) for group, drawn in groups if drawn is not None)
+            if shown:
+                yield Part("cases", content, shown)
+        case _:
+            yield Part(type_of(content), content)
 
 
 def _side_by_side(figures: list[tuple[Figure | Group, Picture]]) -> Iterator[Part]:

@@ -14,12 +14,12 @@ from safetensors.numpy import load, save
 
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
+from ganforge.kinds.tables.codec.fill import fill
 from ganforge.kinds.tables.codec.gaps import GapUnit
-from ganforge.kinds.tables.complete import fill
 from ganforge.kinds.tables.reading.arrays import from_plain
 from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.rules.conditions import parse_where
-from ganforge.kinds.tables.rules.rules import parse_rules
+from ganforge.kinds.tables.rules.rule_text import parse_rules
 from ganforge.kinds.tables.table import Table, inspect_table
 
 ZONES = (None, "UTC", "Europe/Berlin", "America/Sao_Paulo", "+05:30")

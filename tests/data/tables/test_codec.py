@@ -19,8 +19,8 @@ from safetensors.numpy import load, save
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
+from ganforge.kinds.tables.codec.fill import fill
 from ganforge.kinds.tables.codec.gaps import GapUnit
-from ganforge.kinds.tables.complete import fill
 from ganforge.kinds.tables.reading.arrays import from_plain, to_plain
 from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.rules.conditions import parse_where

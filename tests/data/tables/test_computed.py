@@ -10,14 +10,14 @@ from codec_world import random_codes, table_of
 
 from ganforge.errors import InputError, RunError
 from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
-from ganforge.kinds.tables.complete import fill
+from ganforge.kinds.tables.codec.fill import fill
 from ganforge.kinds.tables.generate import model as model_module
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.generate.model import RowModel
 from ganforge.kinds.tables.networks import RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, take
 from ganforge.kinds.tables.rules.checks import broken
-from ganforge.kinds.tables.rules.rules import parse_rules
+from ganforge.kinds.tables.rules.rule_text import parse_rules
 from ganforge.kinds.tables.table import Table
 from ganforge.recipe import Network
 

@@ -10,7 +10,8 @@ from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.rules import discovery as module
 from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import parse_rules, rule_in_words
+from ganforge.kinds.tables.rules.rule_text import parse_rules
+from ganforge.kinds.tables.rules.rules import rule_in_words
 
 SHARED = Path(os.environ.get("GANFORGE_SHARED_DATA", "nowhere"))
 Table = tuple[dict[str, Any], list[Column]]
@@ -168,13 +169,13 @@ def test_columns_that_do_not_decide_each_other_are_compared_on_a_thousand_rows(
 ) -> None:
     """So that fifty thousand rows of twenty columns, or ten thousand of a thousand, cost a second."""
     whole: list[int] = []
-    decides = module._decides
+    decides = module.decides
 
     def counted(deciding: Any, first: Any, other: Any, count: int) -> bool:
         whole.append(len(deciding))
         return decides(deciding, first, other, count)
 
-    monkeypatch.setattr(module, "_decides", counted)
+    monkeypatch.setattr(module, "decides", counted)
     rng = random()
     columns: dict[str, tuple[ColumnKind, Any]] = {}
     for i in range(8):

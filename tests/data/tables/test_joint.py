@@ -11,13 +11,14 @@ from codec_world import table_of
 
 from ganforge.errors import RecipeError, RunError
 from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
+from ganforge.kinds.tables.codec.fill import fill
 from ganforge.kinds.tables.codec.joint import JointUnit, fit_joint
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.complete import fill
 from ganforge.kinds.tables.rules.checks import broken, check_rules
 from ganforge.kinds.tables.rules.conditions import parse_where
 from ganforge.kinds.tables.rules.coordinates import find_coordinates
-from ganforge.kinds.tables.rules.rules import Joint, parse_rules, rule_in_words
+from ganforge.kinds.tables.rules.rule_text import parse_rules
+from ganforge.kinds.tables.rules.rules import Joint, rule_in_words
 
 ROWS = 3_000
 RANDOM = np.random.default_rng(0)

@@ -8,8 +8,8 @@ import pytest
 from codec_world import table_of
 
 from ganforge.kinds.tables.codec.codec import TableCodec, codec_content, restore_codec
+from ganforge.kinds.tables.codec.fill import fill
 from ganforge.kinds.tables.codec.gaps import GapUnit
-from ganforge.kinds.tables.complete import fill
 from ganforge.kinds.tables.generate.game import build_row_networks
 from ganforge.kinds.tables.generate.model import RowModel
 from ganforge.kinds.tables.networks import RowProduct

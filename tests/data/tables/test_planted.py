@@ -10,7 +10,8 @@ import pytest
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.rules.checks import broken, check_rules
 from ganforge.kinds.tables.rules.discovery import find_rules
-from ganforge.kinds.tables.rules.rules import parse_rules, rule_in_words
+from ganforge.kinds.tables.rules.rule_text import parse_rules
+from ganforge.kinds.tables.rules.rules import rule_in_words
 
 
 @pytest.fixture(scope="module")

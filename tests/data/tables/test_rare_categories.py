@@ -158,3 +158,12 @@ def test_a_number_of_rows_that_no_value_has_leaves_the_word(tmp_path: Path) -> N
     frame = people().assign(yes=np.arange(ROWS) % 3 == 0)
     drawn = drawn_from(table_of(frame, tmp_path, rare=10**9), 2_000)
     assert set(drawn["job"]) == {RARE} and len(set(drawn["yes"])) == 1 and len(set(drawn["z"])) <= 2
+
+
+def test_a_column_that_is_rare_in_most_rows_is_named(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    code = np.array([f"0x{number:04x}" for number in random.integers(0, 900, 1_000)])
+    frame = pd.DataFrame({"code": code, "shop": np.array(["north", "south"])[random.integers(0, 2, 1_000)]})
+    (said,) = [one for one in table_of(frame, tmp_path, (), rare=5).passport["warnings"] if "(rare)" in one]
+    assert "'code'" in said and "rows.rare=0" in said
+    assert not any("(rare)" in one for one in table_of(frame, tmp_path, (), rare=0).passport["warnings"])

@@ -11,7 +11,8 @@ import pytest
 from ganforge.errors import DataError
 from ganforge.kinds.tables.rules.curves import find_curve
 from ganforge.kinds.tables.rules.expressions import Curve, evaluate, narrowed_by, range_of
-from ganforge.kinds.tables.rules.rules import Computed, parse_rules, rule_in_words
+from ganforge.kinds.tables.rules.rule_text import parse_rules
+from ganforge.kinds.tables.rules.rules import Computed, rule_in_words
 from ganforge.kinds.tables.table import inspect_table
 
 Columns = dict[str, Any]

@@ -10,6 +10,7 @@ from ganforge.kinds.tables.columns import Column, ColumnKind
 from ganforge.kinds.tables.rules.checks import broken, check_rules
 from ganforge.kinds.tables.rules.conditions import Condition
 from ganforge.kinds.tables.rules.expressions import Operation
+from ganforge.kinds.tables.rules.rule_text import parse_rules
 from ganforge.kinds.tables.rules.rules import (
     Computed,
     Fixed,
@@ -17,7 +18,6 @@ from ganforge.kinds.tables.rules.rules import (
     Rule,
     Seen,
     Unique,
-    parse_rules,
     rule_in_words,
 )
 

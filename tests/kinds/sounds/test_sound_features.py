@@ -65,7 +65,7 @@ def test_griffin_lim_returns_a_sine_of_the_same_frequency_and_level() -> None:
 
 def _vocoder(rate: int = 8_000) -> Vocoder:
     torch.manual_seed(0)
-    return Vocoder(Mel.at(rate), width=16, depth=2).eval()
+    return Vocoder(Mel.at(rate), width=16, depth=2, lookahead=2, corrections=1).eval()
 
 
 @pytest.mark.parametrize("length", [64 * 300, 64 * 300 + 17, 1_000, 50, 64])
@@ -80,23 +80,24 @@ def test_a_stream_equals_the_whole_wherever_it_is_cut(length: int, block: int) -
     with torch.no_grad():
         whole = network(network.features(torch.from_numpy(padded)[None]))[0].numpy()
     assert len(made) == length
-    inside = (length // 64 - network.reach - 4) * 64  # what lies beyond the end reaches back so far
+    inside = (length // 64 - network.reach()[1] - 4) * 64  # what lies beyond the end reaches back so far
     assert np.abs(made[: max(0, inside)] - whole[: max(0, inside)]).max(initial=0.0) < 1e-5
 
 
-def test_a_stream_made_with_too_little_around_would_be_noticed() -> None:
+@pytest.mark.parametrize(("refinements", "fewer"), [(0, 6), (3, 18)])
+def test_a_stream_made_with_too_little_around_would_be_noticed(refinements: int, fewer: int) -> None:
     network = _vocoder()
     x = 0.3 * np.random.default_rng(0).standard_normal(64 * 200).astype(np.float32)
 
-    def made(around: int) -> np.ndarray:
-        stream = Stream(network, chunk=32)
-        stream.around = around
+    def made(less: int) -> np.ndarray:
+        stream = Stream(network, refinements, chunk=32)
+        stream.behind, stream.ahead = stream.behind - less, stream.ahead - less
         return np.concatenate([stream.push(x), stream.end()])
 
-    right = Stream(network, chunk=10_000)
+    right = Stream(network, refinements, chunk=10_000)
     whole = np.concatenate([right.push(x), right.end()])
-    assert np.abs(made(Stream(network).around) - whole).max() < 1e-5
-    assert np.abs(made(2) - whole).max() > 1e-3
+    assert np.abs(made(0) - whole).max() < 1e-5
+    assert np.abs(made(fewer) - whole).max() > 1e-4
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 48_000])

@@ -1,13 +1,14 @@
 """Opening of sounds: what is told of them, what is refused, and how they are split."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from ganforge.errors import DataError
-from ganforge.kinds.sounds.reading import open_sounds, segments_of
+from ganforge.errors import DataError, InputError
+from ganforge.kinds.sounds.reading import list_sounds, open_sounds, segments_of
 from ganforge.kinds.sounds.sound_file import limited, read_header, read_sound, write_sound
 
 
@@ -56,7 +57,13 @@ def test_planted_faults_are_told(tmp_path: Path) -> None:
     (folder / "film.mp4").write_bytes(b"0")
     passport = open_sounds(str(folder)).passport
     told = " ".join(passport["warnings"])
-    for words in ("1 of 16 sounds are clipped", "off centre by 0.2", "several channels", "copies", "film.mp4"):
+    for words in (
+        "clipped.wav has clipped",
+        "an offset of up to 0.2",
+        "stereo.wav has several channels",
+        "copies",
+        "film.mp4",
+    ):
         assert words in told, words
     skipped = " ".join(passport["skipped"])
     assert passport["skipped_count"] == 3
@@ -90,9 +97,9 @@ def test_subfolders_are_labels_and_each_is_in_both_parts(tmp_path: Path) -> None
     ("fill", "words"),
     [
         (lambda folder: None, "holds no sounds"),
-        (lambda folder: (folder / "a.mp4").write_bytes(b"0"), "a video or a format that is not read"),
+        (lambda folder: (folder / "a.mp4").write_bytes(b"0"), "a.mp4 is of a format that is not read"),
         (lambda folder: (folder / "a.wav").write_bytes(b"RIFF"), "None of the 1 sounds"),
-        (lambda folder: _write(folder, "a.wav", np.zeros(9_000)), "silence only"),
+        (lambda folder: _write(folder, "a.wav", np.zeros(9_000)), "a.wav: silence only"),
     ],
 )
 def test_what_cannot_be_learned_is_refused_with_the_file(tmp_path: Path, fill, words: str) -> None:  # type: ignore[no-untyped-def]
@@ -143,3 +150,35 @@ def test_the_limiter_leaves_what_is_below_its_knee_and_stays_in_order() -> None:
     quiet = np.abs(x) <= 0.9
     assert (pressed[quiet] == x[quiet]).all()
     assert (np.diff(pressed[:, 0]) >= 0).all() and np.abs(pressed).max() <= 1
+
+
+def test_labels_begin_below_the_folders_that_all_share_and_in_one_form_of_unicode(tmp_path: Path) -> None:
+    for form in ("NFC", "NFD"):
+        for number in range(3):
+            name = unicodedata.normalize(form, "größe")
+            _write(tmp_path / "s", f"wrapped/{name}/{number}{form}.wav", _noise(0.1))
+    _write(tmp_path / "s", "wrapped/kick/deeper/a.wav", _noise(0.1))
+    assert set(list_sounds(tmp_path / "s").labels) == {"größe", "kick"}
+    _write(tmp_path / "s", "wrapped/beside.wav", _noise(0.1))
+    listing = list_sounds(tmp_path / "s")
+    assert set(listing.labels) == {""} and any("beside the subfolders" in words for words in listing.others)
+
+
+def test_labels_of_one_sound_each_leave_nothing_to_measure_with(tmp_path: Path) -> None:
+    for number in range(30):
+        _write(tmp_path / "s", f"{number}/a.wav", _noise(0.1, seed=number))
+    with pytest.raises(DataError, match="0 of 30 sounds can be spared"):
+        open_sounds(str(tmp_path / "s"), labelled=True, fewest=12)
+
+
+def test_a_rate_that_a_format_does_not_have_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at 10,007 Hz"):
+        write_sound(tmp_path / "a.mp3", [np.zeros((10_000, 1), np.float32)], 10_007, 1)
+    assert not list(tmp_path.glob("*.mp3")) and not list(tmp_path.glob(".a*"))
+
+
+def test_too_few_sounds_are_refused_with_the_reason_why_others_were_skipped(tmp_path: Path) -> None:
+    folder = _twelve(tmp_path / "s")
+    _write(folder, "click.wav", _noise(1)[:40])
+    with pytest.raises(DataError, match=r"click.wav: 40 samples"):
+        open_sounds(str(folder), fewest=12)

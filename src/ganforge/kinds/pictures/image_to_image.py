@@ -15,22 +15,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganforge.contracts import Observer
-from ganforge.core.files import is_out_of_room, storage_error
+from ganforge.core.conversion import TellOf, convert_files, list_files, places_for
+from ganforge.core.files import storage_error
 from ganforge.core.model_files import built, read_description
-from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RunError, refused
+from ganforge.errors import DataError, InputError, RunError, refused
 from ganforge.kinds.pictures.enhance.degradation import read_degradation
 from ganforge.kinds.pictures.enhance.game import enhancer_for
 from ganforge.kinds.pictures.networks.translator import MirrorAveraged, translator
 from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.picture_file import (
+    WRITTEN,
     assemble,
     check_size,
     made_bytes,
     open_picture,
-    places_for,
     write_picture,
 )
-from ganforge.kinds.pictures.picture_folder import list_pictures
+from ganforge.kinds.pictures.picture_folder import PICTURES
 from ganforge.kinds.pictures.plan import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 from ganforge.kinds.pictures.reading.values import Range
@@ -181,41 +182,20 @@ class PictureMap:
         if out is None:
             raise InputError("No place was named for the pictures.", do="Name a file or a folder with --out.")
         place, path = out.expanduser(), Path(source).expanduser()
-        listing = list_pictures(path)
+        listing = list_files(path, PICTURES)
         try:
-            pairs = list(places_for(listing.pictures, path, place, force=bool(options.get("force"))))
+            pairs = places_for(listing.found, path, place, WRITTEN, PICTURES, force=bool(options.get("force")))
         except OSError as error:  # such as a name that is too long to be looked for
             raise storage_error(place, error) from error
-        count, reasons = len(pairs) + len(listing.left_out), []
-        for number, (original, why) in enumerate(listing.left_out.items()):
-            _Tell(observers, original, number, count)("skipped", reason=f"{original} {why}.")
-        if note := listing.note():
-            _Tell(observers, path, 0, count)("noted", sentence=note)
-        for number, (original, target) in enumerate(pairs, len(listing.left_out)):
-            tell = _Tell(observers, original, number, count)
-            try:
-                notes = model._file(original, target, tell)
-            except Exception as error:  # whatever is wrong with one picture, the others do not share it
-                if path.is_file() or isinstance(error, Interrupted) or is_out_of_room(error):
-                    raise
-                reasons.append(_reason(original, error))
-                tell("skipped", reason=reasons[-1])
-                continue
-            if target != place and target.suffix != original.suffix:
-                named = "" if target.stem == original.stem else f", named {target.name} beside another of its name"
-                notes = (*notes, f"{original.suffix or 'nameless'} files are not written: it became a PNG{named}")
-            for note in notes:
-                tell("noted", sentence=note)
-            tell("applied", share=1.0, path=str(target))
-        if len(reasons) == len(pairs):
-            raise DataError(f"None of the pictures in {str(path)!r} could be used.", f"The first: {reasons[0]}")
+        named = pairs[0][1] == place
+        convert_files(path, listing, pairs, model._file, observers, sought=PICTURES, named=named)
         return place
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands to use this model (contracts.Model)."""
         return NEXT_STEPS[self.task]
 
-    def _file(self, original: Path, target: Path, tell: _Tell) -> tuple[str, ...]:
+    def _file(self, original: Path, target: Path, tell: TellOf) -> tuple[str, ...]:
         """Convert one file. Returns: what was changed in it."""
         lightness = self.task == "enhance" and self.keeps_grey
         given = open_picture(
@@ -245,27 +225,6 @@ class PictureMap:
             )
         made: NDArray[np.uint8] = self(pixels)
         return made[..., 0] if picture.ndim == 2 and made.shape[2] == 1 else made
-
-
-def _reason(picture: Path, error: Exception) -> str:
-    """Return why a picture was skipped."""
-    if isinstance(error, GanforgeError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return f"{picture} needs more memory than there is."
-    return f"{picture} could not be used: {type(error).__name__}: {error}."
-
-
-class _Tell:
-    """A reporter of the progress of one of several pictures."""
-
-    def __init__(self, observers: Sequence[Observer], picture: Path, number: int, count: int) -> None:
-        self._observers = observers
-        self._about = {"picture": str(picture), "number": number + 1, "count": count}
-
-    def __call__(self, kind: str, **content: Any) -> None:
-        for observer in self._observers:
-            observer.event({"kind": kind, **self._about, **content})
 
 
 def load_map(folder: Path, strength: float | None = None, device: str = "cpu") -> PictureMap:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
 from PIL.PngImagePlugin import PngInfo
 
-from ganforge.core.files import refuse_taken, write_through
+from ganforge.core.conversion import Written
+from ganforge.core.files import write_through
 from ganforge.core.pillow import BROKEN, quiet_pillow
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.enhance.degradation import FILL
@@ -38,7 +38,7 @@ from ganforge.kinds.pictures.metadata import (
     space_of_mode,
     to_srgb,
 )
-from ganforge.kinds.pictures.picture_folder import why_unread
+from ganforge.kinds.pictures.picture_folder import PICTURES
 from ganforge.kinds.pictures.reading.decode import (
     READ_BYTES,
     TooLargeError,
@@ -103,7 +103,7 @@ def open_picture(
         with quiet_pillow(), opened_by_person(path, needed) as image:
             return _as_opened(image, channels, lightness, holes, values)
     except BROKEN as error:
-        unread = why_unread(path) if isinstance(error, UnidentifiedImageError) else None
+        unread = PICTURES.why_unread(path) if isinstance(error, UnidentifiedImageError) else None
         what = f"{path} {unread}." if unread else f"{path} cannot be used: {reason_of(error)}."
         do = "Cut it into parts." if isinstance(error, TooLargeError) else "Leave it out."
         raise DataError(what, do="Save it as .png first." if unread else do) from error
@@ -296,56 +296,4 @@ def write_picture(image: Image.Image, place: Path, given: Opened) -> tuple[str, 
     return tuple(notes)
 
 
-def places_for(sources: list[Path], source: Path, out: Path, *, force: bool) -> Iterator[tuple[Path, Path]]:
-    """Pair each picture with its output file: for a folder, under the same name in the folder `out`.
-
-    Formats not written here, such as BMP and GIF, become PNG; a.gif beside a.png becomes a.gif.png.
-    Raises: InputError, before anything is written, for a folder that holds files or a file that exists, without force;
-        for the folder of the originals; for two pictures that would become one file, by a link.
-    """
-    single = source.is_file() and out.suffix.lower() in KINDS and not out.is_dir()
-    base = source.parent if source.is_file() else source
-    if source.is_file() and out.suffix and not single and not out.is_dir():
-        kind_for(out)
-    if source.is_dir() and (out.is_file() or out.suffix.lower() in KINDS):
-        raise InputError(f"{str(out)!r} is the name of a file, and {str(source)!r} is a folder.", do="Name a folder.")
-    names = _names([path.relative_to(base) for path in sources])
-    pairs = [(path, out if single else out / name) for path, name in zip(sources, names, strict=True)]
-    _refuse_originals(pairs)
-    if not single and out.is_dir():
-        do = "Choose another folder, or --force to write into it: only files of the same name are replaced."
-        refuse_taken(out, force=force, replaceable=Path.is_dir, do=do)
-    for _, place in pairs:
-        with suppress(OSError):  # what cannot be looked for is not taken; its own writing says what is wrong
-            refuse_taken(place, force=force)
-    return iter(pairs)
-
-
-def _names(given: list[Path]) -> list[Path]:
-    """Return the names of the output files: what cannot be written in its own format becomes a PNG of a free name."""
-    taken = {name for name in given if name.suffix.lower() in KINDS}
-    names = []
-    for name in given:
-        place, ending = name, ".png"
-        if name not in taken:
-            while (place := name.with_suffix(ending)) in taken:
-                ending = name.suffix + ending
-        taken.add(place)
-        names.append(place)
-    return names
-
-
-def _refuse_originals(pairs: list[tuple[Path, Path]]) -> None:
-    originals = {path.resolve() for path, _ in pairs}
-    seen: dict[Path, Path] = {}
-    for path, place in pairs:
-        target = place.resolve()
-        if target in originals:
-            raise InputError(
-                f"{str(place)!r} is one of the pictures that are read.",
-                "Originals are never replaced.",
-                "Name another place with --out.",
-            )
-        if target in seen:
-            raise InputError(f"{seen[target]} and {path} would both become {place}.", do="Rename one of them.")
-        seen[target] = path
+WRITTEN = Written(KINDS, ".png", kind_for)

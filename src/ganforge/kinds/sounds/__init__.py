@@ -75,6 +75,10 @@ def load(folder: Path, task: str, device: str) -> Model:
         from ganforge.kinds.sounds.speak.model import load_speaker
 
         return cast(Model, load_speaker(folder, device))
+    if task == "recognise":
+        from ganforge.kinds.sounds.recognise.model import load_recogniser
+
+        return cast(Model, load_recogniser(folder, device))
     from ganforge.kinds.sounds.vocode.model import load_vocoder
 
     return cast(Model, load_vocoder(folder, device))
@@ -90,6 +94,7 @@ KIND = Kind(
         "generate": "ganforge.kinds.sounds.generate.task:Generate",
         "speak": "ganforge.kinds.sounds.speak.task:Speak",
         "vocode": "ganforge.kinds.sounds.vocode.task:Vocode",
+        "recognise": "ganforge.kinds.sounds.recognise.task:Recognise",
     },
     recognises=recognises,
     keep=keep,
@@ -129,6 +134,6 @@ KIND = Kind(
     applies_to="a sound file or a folder of them; for a voice a text, of which each line is spoken",
     writes={
         "sample": "a folder, or a .wav or .flac file with all in a row",
-        "apply": "a .wav, .flac, .ogg or .mp3 file, or a folder",
+        "apply": "a .wav, .flac, .ogg or .mp3 file, or a folder; of recognised labels a .csv or .json file",
     },
 )

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms for any sample rate, their pseudo-inverse, and Griffin and Lim's phases.
+"""Log-mel spectrograms for any sample rate, and the way back: pseudo-inverse, and Griffin and Lim's iterations.
 
 Shape letters here: T samples, N frames, M mel bands, K = n_fft / 2 + 1 frequencies.
 """
@@ -16,6 +16,8 @@ from ganforge.recipe import Section
 
 WINDOW_SECONDS = 0.032  # 256 samples at 8 kHz
 BANDS_AT_8_KHZ = 40  # of 129 frequencies: of 64 bands a spectrogram can be inverted nearly without loss (docs/log.md)
+MOST_STEP = 3.0  # of the natural logarithm: 26 dB by which a frequency is scaled at once
+MOMENTUM = 0.99
 FLOOR = 1e-5  # magnitude below which everything is silence: -100 dB of full scale
 LINEAR, LINEAR_HZ, LOG_STEP = 200.0 / 3.0, 1000.0, math.log(6.4) / 27.0  # of the mel scale
 
@@ -69,12 +71,18 @@ def filters_of(mel: Mel) -> Tensor:
     return (triangles * 2 / (high - low)).float()
 
 
+def exact(x: Tensor) -> torch.autocast:
+    """Return a context in which nothing is computed in bfloat16: of a waveform its 8 bits would be heard as noise."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
 class LogMel(nn.Module):
     """A waveform (B, T) -> a log-mel spectrogram (B, M, N), and from it the magnitudes (B, K, N) of least squares."""
 
     window: Tensor
     filters: Tensor
     inverse: Tensor
+    shares: Tensor
 
     def __init__(self, mel: Mel) -> None:
         super().__init__()
@@ -83,14 +91,33 @@ class LogMel(nn.Module):
         self.register_buffer("window", torch.hann_window(mel.n_fft), persistent=False)
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("inverse", torch.linalg.pinv(filters.double()).float(), persistent=False)
+        shares = filters / filters.sum(0, keepdim=True).clamp(min=1e-12)  # of the bands in each frequency
+        self.register_buffer("shares", shares.T.contiguous(), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        magnitudes = stft(waveform, self.mel.n_fft, self.mel.hop, self.window).abs()
-        return torch.log((self.filters @ magnitudes).clamp(min=self.mel.floor))
+        with exact(waveform):
+            return self._bands(self.spectrum(waveform).abs()).log()
+
+    def spectrum(self, waveform: Tensor) -> Tensor:
+        """Return the complex spectrogram (B, K, N) of waveforms (B, T)."""
+        return stft(waveform, self.mel.n_fft, self.mel.hop, self.window)
 
     def magnitudes(self, log_mel: Tensor) -> Tensor:
         """Return magnitudes by the pseudo-inverse of the filters, at least the floor (Lv et al. 2024, "FreeV")."""
-        return (self.inverse @ log_mel.exp()).clamp(min=self.mel.floor)
+        with exact(log_mel):
+            return (self.inverse @ log_mel.exp()).clamp(min=self.mel.floor)
+
+    def corrected(self, spectrum: Tensor, log_mel: Tensor) -> Tensor:
+        """Return a complex spectrogram (B, K, N) with the bands' levels nearer to those of a log-mel spectrogram.
+
+        Each frequency is scaled by the mean, weighted by the filters, of what the bands that hold it lack.
+        """
+        with exact(log_mel):
+            lacking = (log_mel - self._bands(spectrum.abs()).log()).clamp(-MOST_STEP, MOST_STEP)
+            return spectrum * (self.shares @ lacking).exp()
+
+    def _bands(self, magnitudes: Tensor) -> Tensor:
+        return (self.filters @ magnitudes).clamp(min=self.mel.floor)
 
 
 def stft(waveform: Tensor, n_fft: int, hop: int, window: Tensor) -> Tensor:
@@ -120,6 +147,10 @@ class InverseSTFT(nn.Module):
         self.register_buffer("squared", window.square()[None, None].float(), persistent=False)
 
     def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
+        with exact(real):
+            return self._added(real, imaginary)
+
+    def _added(self, real: Tensor, imaginary: Tensor) -> Tensor:
         added = nn.functional.conv_transpose1d(torch.cat([real, imaginary], 1), self.basis, stride=self.hop)
         ones = torch.ones_like(real[:1, :1])
         weight = nn.functional.conv_transpose1d(ones, self.squared, stride=self.hop)
@@ -130,25 +161,66 @@ class InverseSTFT(nn.Module):
 
 
 @torch.no_grad()
-def griffin_lim(log_mel: Tensor, features: LogMel, iterations: int = 60, momentum: float = 0.99) -> Tensor:
+def griffin_lim(log_mel: Tensor, features: LogMel, iterations: int = 60, momentum: float = MOMENTUM) -> Tensor:
     """Return a waveform (B, (N - 1) * hop) whose spectrogram is near the one given, without any training.
 
-    The phases start random, from a fixed seed. Source: Griffin and Lim 1984; momentum: Perraudin, Balazs and
-    Sondergaard 2013.
+    The magnitudes are those of the pseudo-inverse throughout; the phases start random, from a fixed seed. Source:
+    Griffin and Lim 1984; momentum: Perraudin, Balazs and Sondergaard 2013.
     """
     mel = features.mel
     magnitudes = features.magnitudes(log_mel)
-    random = torch.Generator(magnitudes.device).manual_seed(0)
-    angles = torch.empty_like(magnitudes).uniform_(-math.pi, math.pi, generator=random)
-    phases, before = torch.polar(torch.ones_like(angles), angles), torch.zeros_like(angles, dtype=torch.complex64)
+    phases, before = _random_phases(magnitudes), torch.zeros_like(magnitudes, dtype=torch.complex64)
     length = (log_mel.shape[2] - 1) * mel.hop
 
     def waveform_of(phases: Tensor) -> Tensor:
-        made = magnitudes * phases
-        return torch.istft(made, mel.n_fft, mel.hop, window=features.window, center=True, length=length)
+        return _inverse(magnitudes * phases, features, length)
 
     for _ in range(iterations):
-        now = stft(waveform_of(phases), mel.n_fft, mel.hop, features.window)
+        now = features.spectrum(waveform_of(phases))
         phases = now + momentum / (1 + momentum) * (now - before) if momentum else now
         phases, before = phases / phases.abs().clamp(min=1e-16), now
     return waveform_of(phases)
+
+
+@torch.no_grad()
+def refined(waveform: Tensor, log_mel: Tensor, features: LogMel, iterations: int) -> Tensor:
+    """Return a waveform (B, T) whose bands are nearer to a log-mel spectrogram (B, M, T / hop + 1), by iterations.
+
+    Like Griffin and Lim's, but only the bands' levels are given: magnitudes within a band, and all phases, are those
+    that the waveform has, so both are found together. Source of the idea: Masuyama, Ueno and Ono 2023, "Signal
+    reconstruction from mel-spectrogram based on bi-level consistency of full-band magnitude and phase"
+    (arXiv 2307.12232); the momentum is that of `griffin_lim`.
+    """
+    before: Tensor | None = None
+    for _ in range(iterations):
+        now = features.spectrum(waveform)
+        ahead = now if before is None else now + MOMENTUM * (now - before)
+        waveform, before = _inverse(features.corrected(ahead, log_mel), features, waveform.shape[1]), now
+    return waveform
+
+
+@torch.no_grad()
+def mel_griffin_lim(log_mel: Tensor, features: LogMel, iterations: int = 60) -> Tensor:
+    """Return a waveform (B, (N - 1) * hop) with the bands given, by `refined` from random phases: no training."""
+    magnitudes = features.magnitudes(log_mel)
+    start = _inverse(magnitudes * _random_phases(magnitudes), features, (log_mel.shape[2] - 1) * features.mel.hop)
+    return refined(start, log_mel, features, iterations)
+
+
+def _random_phases(magnitudes: Tensor) -> Tensor:
+    random = torch.Generator(magnitudes.device).manual_seed(0)
+    angles = torch.empty_like(magnitudes).uniform_(-math.pi, math.pi, generator=random)
+    return torch.polar(torch.ones_like(angles), angles)
+
+
+def _inverse(spectrum: Tensor, features: LogMel, length: int) -> Tensor:
+    mel = features.mel
+    return torch.istft(spectrum, mel.n_fft, mel.hop, window=features.window, center=True, length=length)
+
+
+def cosines(bands: int, order: int) -> Tensor:
+    """Return the first rows (order, M) of the orthonormal discrete cosine transform: log-mel bands -> cepstra."""
+    place = torch.arange(bands) + 0.5
+    rows = torch.stack([(math.pi * k / bands * place).cos() for k in range(order)]) * math.sqrt(2 / bands)
+    rows[0] /= math.sqrt(2)
+    return rows

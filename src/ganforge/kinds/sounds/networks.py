@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.core.device import widened
-from ganforge.kinds.sounds.features import InverseSTFT, LogMel, Mel, stft
+from ganforge.kinds.sounds.features import InverseSTFT, LogMel, Mel, exact, stft
 from ganforge.networks import PAIRS, Pairs
 from ganforge.networks.conv import ConvPair
 from ganforge.networks.resnet import ResnetPair
@@ -24,12 +24,23 @@ WINDOWS = (512, 256)  # samples of the spectrograms that discriminators see, at 
 SLOPE = 0.1
 
 
+class FrameConv(nn.Conv1d):
+    """A convolution over frames (B, C, N) -> (B, W, N) that sees `ahead` frames ahead, and the others behind."""
+
+    def __init__(self, into: int, out: int, ahead: int, groups: int = 1) -> None:
+        super().__init__(into, out, KERNEL, groups=groups)
+        self.sides = (KERNEL - 1 - ahead, ahead)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, self.sides))
+
+
 class ConvNeXt(nn.Module):
     """x (B, W, N) + a depthwise convolution over frames, normalised, and two linear layers (Liu et al. 2022)."""
 
-    def __init__(self, width: int, scale: float) -> None:
+    def __init__(self, width: int, scale: float, ahead: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2, groups=width)
+        self.depthwise = FrameConv(width, width, ahead, groups=width)
         self.norm = nn.LayerNorm(width)
         self.grow, self.shrink = nn.Linear(width, GROWTH * width), nn.Linear(GROWTH * width, width)
         self.scale = nn.Parameter(torch.full((width,), scale))
@@ -44,17 +55,22 @@ class Vocoder(nn.Module):
     """A log-mel spectrogram (B, M, N) -> a waveform (B, (N - 1) * hop), at the rate of frames throughout.
 
     The network predicts what the pseudo-inverse of the mel filters lacks: the logarithm of a factor for each magnitude,
-    and the phase; an inverse STFT follows. Sources: Siuzdak 2023, "Vocos"; Lv et al. 2024, "FreeV".
+    and the phase; an inverse STFT follows. Then the waveform's bands are brought nearer to those given, `corrections`
+    times: training goes through that too. Sources: Siuzdak 2023, "Vocos"; Lv et al. 2024, "FreeV"; `refined` in
+    features.py.
     """
 
-    def __init__(self, mel: Mel, width: int, depth: int) -> None:
+    def __init__(self, mel: Mel, width: int, depth: int, *, lookahead: int, corrections: int) -> None:
+        """Args: lookahead frames that the convolutions see ahead, all together."""
         super().__init__()
         self.features, self.inverse = LogMel(mel), InverseSTFT(mel.n_fft, mel.hop)
-        frequencies = mel.n_fft // 2 + 1
-        self.reach = (depth + 1) * (KERNEL // 2) + mel.n_fft // mel.hop  # frames that a sample depends on, to each side
-        self.first = nn.Conv1d(mel.bands, width, KERNEL, padding=KERNEL // 2)
+        self.corrections = corrections
+        layers, frequencies = depth + 1, mel.n_fft // 2 + 1
+        ahead = [lookahead // layers + (place < lookahead % layers) for place in range(layers)]
+        self.lookahead, self.lookback = lookahead, layers * (KERNEL - 1) - lookahead
+        self.first = FrameConv(mel.bands, width, ahead[0])
         self.norm = nn.LayerNorm(width)
-        self.blocks = nn.Sequential(*(ConvNeXt(width, 1 / depth) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(ConvNeXt(width, 1 / depth, own) for own in ahead[1:]))
         self.last_norm = nn.LayerNorm(width)
         self.last = nn.Linear(width, 2 * frequencies)
         nn.init.trunc_normal_(self.last.weight, std=0.02)
@@ -62,12 +78,25 @@ class Vocoder(nn.Module):
 
     def forward(self, log_mel: Tensor) -> Tensor:
         x = self.norm(self.first(log_mel).transpose(1, 2)).transpose(1, 2)
-        x = self.blocks(x)
-        predicted = widened(self.last(self.last_norm(x.transpose(1, 2)))).transpose(1, 2)
-        factor, phase = predicted.chunk(2, dim=1)
-        magnitude = torch.exp(self.features.magnitudes(log_mel).log() + factor.clamp(max=8.0))
-        waveform: Tensor = self.inverse(magnitude * phase.cos(), magnitude * phase.sin())
+        x = widened(self.last_norm(self.blocks(x).transpose(1, 2)))
+        with exact(x):
+            factor, phase = self.last(x).transpose(1, 2).chunk(2, dim=1)
+            magnitude = torch.exp(self.features.magnitudes(log_mel).log() + factor.clamp(max=8.0))
+            waveform: Tensor = self.inverse(magnitude * phase.cos(), magnitude * phase.sin())
+            for _ in range(self.corrections):
+                spectrum = self.features.corrected(self.features.spectrum(waveform), log_mel)
+                waveform = self.inverse(spectrum.real, spectrum.imag)
         return waveform
+
+    def reach(self, refinements: int = 0) -> tuple[int, int]:
+        """Return how many frames behind and ahead a waveform's sample depends on, by its spectrogram and the network.
+
+        Args: refinements iterations of `refined` after the network.
+        """
+        mel = self.features.mel
+        half = -(-mel.n_fft // (2 * mel.hop))  # frames that a window reaches to each side
+        around = 2 * half * (1 + self.corrections + refinements) - 1  # a spectrogram and its inverse, each time
+        return self.lookback + around, self.lookahead + around
 
 
 class PeriodDiscriminator(nn.Module):

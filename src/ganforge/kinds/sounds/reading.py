@@ -10,9 +10,11 @@ import hashlib
 import json
 import math
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,57 +22,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.core.cache import kept
+from ganforge.core.conversion import Sought, is_hidden, list_files
 from ganforge.core.files import check_folder, read_json_file, write_folder
 from ganforge.errors import DataError, RunError
 from ganforge.kinds.sounds import BUILT_IN, SUFFIXES
 from ganforge.kinds.sounds.instruments import instruments
 from ganforge.kinds.sounds.sound_file import CONTAINERS, SMALLEST, Header, blocks_of, read_header
 
-VERSION = 1  # of decoded sounds in the cache: a new number invalidates old ones
+VERSION = 2  # of decoded sounds in the cache: a new number invalidates old ones
 MOST_NAMED = 20  # files that are named with the reason why they were skipped
 HELD_OUT = 0.1  # share of the files, or of each one where they are few
 ENOUGH_TO_SPARE = 10  # files from which on whole ones are held out
 FULL_SCALE = 0.999  # at least this: the loudest value that integers have
+LOUDEST = 100.0  # times full scale, from which numbers are not a sound
+ENDS_EARLY = 0.98  # share of what its header says, below which a file was cut off
 CLIPPED = 1e-4  # share of such samples from which a file is called clipped
 SILENCE = 1e-3  # of full scale (-60 dB): quieter frames are silence
+OFF_CENTRE = 0.05  # of full scale
+EIGHT_BITS = ("PCM_S8", "PCM_U8", "ULAW", "ALAW")  # of libsndfile
 FRAME_SECONDS = 0.02  # in which level is measured
 Samples = NDArray[np.float32]
 
 
+SOUNDS = Sought("sound", "sounds", SUFFIXES, lambda suffix: suffix in CONTAINERS)
+
+
 @dataclass(frozen=True, slots=True)
-class Listing:
+class SoundFiles:
     """The sound files below a folder."""
 
     files: tuple[Path, ...]  # by their names
-    labels: tuple[str, ...]  # of each, the name of its first folder; all "" where the files are not in subfolders
+    labels: tuple[str, ...]  # of each, the name of its subfolder (NFC); all "" where files lie beside the subfolders
     others: tuple[str, ...]  # files that might be meant and are not read, each with the reason
 
 
-def list_sounds(source: Path) -> Listing:
+def list_sounds(source: Path) -> SoundFiles:
     """List the sound files of a folder and its subfolders, but for hidden ones; of a file, itself.
 
     Raises: DataError if there is none.
     """
+    listing = list_files(source, replace(SOUNDS, follows=True))
     if source.is_file():
-        return Listing((source,), ("",), ())
-    found: list[Path] = []
-    others: list[str] = []
-    for folder, folders, names in os.walk(source, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
-            if path.suffix.lower() in SUFFIXES:
-                found.append(path)
-            elif path.suffix.lower() in CONTAINERS:
-                others.append(f"{path}: a video or a format that is not read")
-    if not found:
-        raise DataError(
-            f"{str(source)!r} holds no sounds that can be read.",
-            others[0] + "." if others else f"A sound's name ends in {', '.join(SUFFIXES[:6])} and the like.",
-            "Give a sound file or a folder of them.",
-        )
-    inside = [path.relative_to(source).parts for path in found]
-    labels = [parts[0] if len(parts) > 1 else "" for parts in inside]
-    return Listing(tuple(found), tuple(labels), tuple(others))
+        return SoundFiles((source,), ("",), ())
+    inside = [path.relative_to(source).parts for path in listing.found]
+    labels = _labels_of(inside)
+    others = [f"{path} {why}" for path, why in listing.left_out.items()]
+    with_sounds = {parts[0] for parts in inside if len(parts) > 1}
+    for folder in sorted(path for path in source.iterdir() if path.is_dir() and not is_hidden(path.name)):
+        if folder.name not in with_sounds and folder not in listing.left_out:
+            others.append(f"{folder} holds no sounds")
+    if "" in labels and set(labels) != {""}:
+        labels = [""] * len(labels)
+        others.append("Sounds lie beside the subfolders, so the subfolders are not used as labels.")
+    return SoundFiles(tuple(listing.found), tuple(labels), tuple(others))
+
+
+def _labels_of(inside: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the first folder of each path below those that all share; "" where there is none."""
+    folders = [parts[:-1] for parts in inside]
+    shared = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False)))
+    return [unicodedata.normalize("NFC", parts[shared]) if len(parts) > shared + 1 else "" for parts in inside]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +134,7 @@ def open_sounds(
     listing = list_sounds(root)
     headers, skipped = _headers(listing.files if groups is None else tuple(groups))
     if not headers:
-        raise DataError(f"None of the {len(listing.files)} sounds of {source!r} can be read.", skipped[0] + ".")
+        raise DataError(f"None of the {len(listing.files)} sounds of {source!r} can be read.", f"{skipped[0]}.")
     rates: Counter[int] = Counter()
     for header in headers.values():
         rates[header.rate] += max(1, int(header.seconds))
@@ -137,12 +148,15 @@ def open_sounds(
     samples = np.memmap(folder / "samples", np.float32, "r") if told["files"] else np.zeros(0, np.float32)
     skipped += told["skipped"]
     files = told["files"]
-    usable = [number for number, one in enumerate(files) if one["peak"] > SILENCE]
+    usable = [number for number, one in enumerate(files) if SILENCE < one["peak"] <= LOUDEST]
     skipped += [f"{one['name']}: silence only" for one in files if one["peak"] <= SILENCE]
+    skipped += [
+        f"{one['name']}: its values reach {one['peak']:.3g}, and those of a sound lie in -1..1"
+        for one in files
+        if one["peak"] > LOUDEST
+    ]
     if not usable:
-        raise DataError(
-            f"The sounds of {source!r} are silence only.", skipped[0] + ".", "Give sounds that can be heard."
-        )
+        raise DataError(f"No sound of {source!r} can be heard.", f"{skipped[-1]}.", "Give sounds that are not silence.")
     label_of = {str(path): label for path, label in zip(listing.files, listing.labels, strict=True)}
     names = tuple(sorted({label_of[files[number]["name"]] for number in usable})) if labelled else ()
     different = len({files[number]["sha256"] for number in usable})
@@ -150,7 +164,7 @@ def open_sounds(
         raise DataError(
             f"{source!r} holds {different} different sounds that can be used.",
             f"At least {2 * fewest} are needed: {fewest} to learn from, and as many to measure with.",
-            "Give more sounds.",
+            f"Give more sounds. {len(skipped):,} were skipped: {skipped[0]}." if skipped else "Give more sounds.",
         )
     names = names if len(names) > 1 else ()
     chosen_files = [files[number] for number in usable]
@@ -175,7 +189,8 @@ def open_sounds(
         "skipped": skipped[:MOST_NAMED],
         "skipped_count": len(skipped),
     }
-    passport["warnings"] = [*_warnings(passport, chosen), *listing.others[:MOST_NAMED]]
+    told_of = [(one, headers[Path(one["name"])]) for one in chosen_files]
+    passport["warnings"] = [*_warnings(passport, chosen, told_of), *(f"{one}." for one in listing.others[:MOST_NAMED])]
     inside = [[os.path.relpath(one["name"], root), one["sha256"]] for one in files]
     digest = hashlib.sha256(json.dumps([chosen, inside]).encode()).hexdigest()
     return Sounds(chosen, train, held_out, names, digest, passport)
@@ -189,7 +204,7 @@ def _headers(files: tuple[Path, ...]) -> tuple[dict[Path, Header], list[str]]:
         try:
             header = read_header(path)
         except DataError as error:
-            skipped.append(f"{path}: {error.what}")
+            skipped.append(error.what.rstrip("."))
             continue
         if header.samples < SMALLEST:
             skipped.append(f"{path}: {header.samples} samples are too few to hear")
@@ -213,13 +228,15 @@ def _decode(folder: Path, files: list[Path], rate: int) -> None:
             level = _Level(rate)
             try:
                 for block in blocks_of(path, rate):
-                    mixed = np.nan_to_num(block.mean(axis=1, dtype=np.float32), posinf=0.0, neginf=0.0)
+                    mixed = block.mean(axis=1, dtype=np.float32)
+                    level.bad += int((~np.isfinite(mixed)).sum())
+                    mixed = np.nan_to_num(mixed, posinf=0.0, neginf=0.0)
                     level.take(mixed)
                     sink.write(mixed.tobytes())
             except DataError as error:
                 sink.seek(start)
                 sink.truncate()
-                skipped.append(f"{path}: {error.what}")
+                skipped.append(error.what.rstrip("."))
                 continue
             told.append({"name": str(path), "start": start // 4, **level.told()})
     (folder / "header.json").write_text(json.dumps({"files": told, "skipped": skipped}), "utf-8")
@@ -230,6 +247,7 @@ class _Level:
 
     def __init__(self, rate: int) -> None:
         self.frame, self.length, self.peak, self.full, self.sum = max(1, int(FRAME_SECONDS * rate)), 0, 0.0, 0, 0.0
+        self.bad = 0  # values that were not finite, and were taken as 0
         self.rms: list[NDArray[np.float64]] = []
         self.digest = hashlib.sha256()
 
@@ -249,6 +267,7 @@ class _Level:
         return {
             "length": self.length,
             "peak": self.peak,
+            "not_finite": self.bad,
             "clipped": self.full / max(1, self.length),
             "offset": self.sum / max(1, self.length),
             "silent": float((rms < SILENCE).mean()) if len(rms) else 1.0,
@@ -280,6 +299,12 @@ def _split(
         own = sorted({one for place, one in enumerate(digests) if labels is None or labels[place] == label})
         spared |= set(own[: max(1, round(HELD_OUT * len(own)), math.ceil(share * len(own)))] if len(own) > 1 else ())
     held = np.array([one in spared for one in digests])
+    if len(spared) < fewest:
+        raise DataError(
+            f"{len(spared)} of {len(files)} sounds can be spared to measure with.",
+            f"At least {fewest} are needed, and of a label with one sound none is.",
+            "Give more sounds of each label, or say --label none.",
+        )
 
     def part(chosen: NDArray[np.bool_]) -> Part:
         own = tuple(one["name"] for one, here in zip(files, chosen, strict=True) if here)
@@ -289,21 +314,44 @@ def _split(
     return part(~held), part(held), how
 
 
-def _warnings(passport: Mapping[str, Any], rate: int) -> list[str]:
+def _warnings(passport: Mapping[str, Any], rate: int, files: list[tuple[dict[str, Any], Header]]) -> list[str]:
+    """Return sentences on what was found, each with a file. Args: files what was measured of each, and its header."""
     words: list[str] = []
+
+    def names(found: Callable[[dict[str, Any], Header], bool]) -> list[str]:
+        return [one["name"] for one, header in files if found(one, header)]
+
+    def tell(what: str, found: Callable[[dict[str, Any], Header], bool]) -> None:
+        if own := names(found):
+            many = len(own) > 1
+            who = f"{len(own):,} of {len(files):,} sounds, such as {own[0]}, have" if many else f"{own[0]} has"
+            words.append(f"{who} {what}.")
+
     if len(passport["rates"]) > 1:
-        told = ", ".join(f"{count:,} of {one} Hz" for one, count in passport["rates"].items())
-        words.append(f"The sounds have several rates ({told}): all are converted to {rate} Hz. --rate says otherwise.")
-    if any(one != "1" for one in passport["channels"]):
-        words.append("Sounds of several channels are mixed to one, which is learned; apply treats each by itself.")
-    if passport["clipped"]:
-        words.append(f"{passport['clipped']:,} of {passport['sounds']:,} sounds are clipped: that is learned too.")
-    if passport["offset"] > 0.05:
-        words.append(f"A sound is off centre by {passport['offset']:.2f} of full scale (DC offset).")
+        counts = ", ".join(f"{count:,} of {one} Hz" for one, count in passport["rates"].items())
+        other = names(lambda one, header: header.rate != rate)
+        such = f", such as {other[0]}" if other else ""
+        words.append(
+            f"The sounds have several rates ({counts}): all are converted to {rate} Hz{such}. --rate says otherwise."
+        )
+    tell(
+        "several channels: they are mixed to one, which is learned; apply treats each by itself",
+        lambda one, header: header.channels > 1,
+    )
+    tell("clipped values: that is learned too", lambda one, header: one["clipped"] > CLIPPED)
+    tell("8 bits, whose noise is learned too", lambda one, header: header.subtype in EIGHT_BITS)
+    offset = f"an offset of up to {passport['offset']:.2f} of full scale (DC)"
+    tell(offset, lambda one, header: abs(one["offset"]) > OFF_CENTRE)
+    tell("values that are not finite: they are taken as 0", lambda one, header: one["not_finite"] > 0)
+    tell(
+        "less sound than the header says, as if cut off: what is there is used",
+        lambda one, header: one["length"] < ENDS_EARLY * header.samples * rate / header.rate,
+    )
     if passport["copies"]:
         words.append(f"{passport['copies']:,} of {passport['sounds']:,} sounds are copies of another one.")
     if passport["skipped_count"]:
-        words.append(f"{passport['skipped_count']:,} sounds were skipped, such as {passport['skipped'][0]}.")
+        count = passport["skipped_count"]
+        words.append(f"{count:,} sound{'s were' if count > 1 else ' was'} skipped, such as {passport['skipped'][0]}.")
     return words
 
 

@@ -12,6 +12,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from ganforge.core.conversion import Written
 from ganforge.core.files import refuse_taken, write_through, write_tree
 from ganforge.errors import DataError, InputError, did_you_mean
 
@@ -20,7 +21,7 @@ BLOCK_SECONDS = 10
 PAUSE = 0.25  # seconds after each sound of several in a row
 KNEE = 0.9  # of full scale: larger values are pressed together below 1 when integers are written
 SMALLEST = 3 * 16  # samples: fewer cannot be heard
-WRITTEN = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".aif": "AIFF", ".caf": "CAF"}
+FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".aif": "AIFF", ".caf": "CAF"}
 """Formats of files that are written, by suffix."""
 FLOATS = ("FLOAT", "DOUBLE")
 CONTAINERS = (".mp4", ".m4a", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".m4v", ".aac", ".wma", ".amr")
@@ -58,6 +59,8 @@ def unreadable(path: Path, error: Exception) -> DataError:
             "Convert it first, for example with ffmpeg: ffmpeg -i in.mp4 out.wav",
         )
     why = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    if "not a regular file" in str(why) and path.is_file():  # libsndfile's word for an .mp3 without a frame
+        why = "no sound was found in it"
     return DataError(f"{str(path)!r} cannot be read: {str(why).rstrip('.')}.", "It is damaged, or not a sound.")
 
 
@@ -71,14 +74,20 @@ def blocks_of(path: Path, rate: int | None = None) -> Iterator[Waveform]:
             own, channels = file.samplerate, file.channels
             size = BLOCK_SECONDS * own
             if rate is None or rate == own:
-                yield from file.blocks(size, dtype="float32", always_2d=True)
+                yield from _blocks(file, size)
                 return
             stream = soxr.ResampleStream(own, rate, channels, dtype="float32", quality="HQ")
-            for block in file.blocks(size, dtype="float32", always_2d=True):
+            for block in _blocks(file, size):
                 yield stream.resample_chunk(block)
             yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
     except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError) as error:
         raise unreadable(path, error) from error
+
+
+def _blocks(file: soundfile.SoundFile, size: int) -> Iterator[Waveform]:
+    """Yield what is there. `SoundFile.blocks` fills what a file that was cut off lacks with uninitialised memory."""
+    while len(block := file.read(size, dtype="float32", always_2d=True)):
+        yield block
 
 
 def read_sound(path: Path, rate: int | None = None) -> Waveform:
@@ -99,11 +108,13 @@ def limited(waveform: Waveform) -> Waveform:
 
 def check_suffix(out: Path) -> str:
     """Return the format of a file's suffix. Raises: InputError for one that cannot be written."""
-    name = WRITTEN.get(out.suffix.lower())
+    name = FORMATS.get(out.suffix.lower())
     if name is None:
-        near = did_you_mean(out.suffix, WRITTEN)
-        raise InputError(f"Sounds cannot be written as {out.name!r}.", near, f"Use one of {', '.join(WRITTEN)}.")
+        raise InputError(f"Sounds cannot be written as {out.name!r}.", did_you_mean(out.suffix, FORMATS), "Use .wav.")
     return name
+
+
+WRITTEN = Written(FORMATS, ".wav", check_suffix)
 
 
 def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int, subtype: str | None = None) -> int:
@@ -111,7 +122,8 @@ def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int,
 
     Args: subtype of libsndfile; None, and where the format does not have it, for the format's usual one. Values beyond
     full scale are pressed below it, but in floating-point files.
-    Raises: InputError for a suffix that cannot be written; StorageError.
+    Raises: InputError for a suffix that cannot be written, and for a rate or channels that its format does not have;
+        StorageError.
     """
     form = check_suffix(out)
     kept = subtype if subtype and soundfile.check_format(form, subtype) else None
@@ -119,7 +131,15 @@ def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int,
 
     def fill(file: IO[bytes]) -> None:
         nonlocal written
-        with soundfile.SoundFile(file, "w", rate, channels, kept, format=form) as sink:
+        try:
+            sink = soundfile.SoundFile(file, "w", rate, channels, kept, format=form)
+        except (soundfile.LibsndfileError, ValueError) as error:
+            raise InputError(
+                f"Sounds of {channels} channels at {rate:,} Hz cannot be written as {out.name!r}.",
+                f"{form} does not hold them.",
+                "Use .wav or .flac.",
+            ) from error
+        with sink:
             for block in blocks:
                 sink.write(block if sink.subtype in FLOATS else limited(block))
                 written += len(block)

@@ -33,14 +33,15 @@ from ganforge.kinds.tables.rules.checks import check_rules
 from ganforge.kinds.tables.rules.discovery import find_large_keys, find_rules
 from ganforge.kinds.tables.rules.expressions import columns_of
 from ganforge.kinds.tables.rules.relations import listed
+from ganforge.kinds.tables.rules.rule_text import read_rule
 from ganforge.kinds.tables.rules.rules import (
     Computed,
     Ordered,
     Rule,
+    binned_of,
     combined,
     computed_of,
     joint_of,
-    read_rule,
     rule_in_words,
 )
 from ganforge.kinds.tables.rules.values import by_day
@@ -102,6 +103,7 @@ def inspect_table(
     large = find_large_keys(sample, survey.columns) if sample is not None else []
     passport = {**survey.passport, "warnings": [*survey.passport["warnings"], *large]}
     does = {name: f"computed from {listed(columns_of(rule.expression))}" for name, rule in computed_of(kept).items()}
+    does |= {name: f"learned, and follows from {rule.base}" for name, rule in binned_of(kept).items()}
     columns = tuple(
         column.model_copy(update={"does": does[column.name]}) if column.name in does else column
         for column in survey.columns
@@ -152,6 +154,7 @@ def open_table(inspected: InspectedTable, settings: RowSettings, seed: int, devi
         "held_out": int(held_out.sum()),
         **repeats(train_rows, survey.columns),
         "rules": [rule_in_words(rule, survey.columns) for rule in rules],
+        "warnings": [*survey.passport["warnings"], *protection.warnings],
     }
     return Table(
         codec=codec,

@@ -53,6 +53,7 @@ class Generate(Task):
     """The task `generate` on pictures."""
 
     name: ClassVar[str] = "generate"
+    labels: ClassVar[str | None] = None
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
     data: ClassVar[type[Data]] = PictureData
     page: ClassVar[Page] = Page(

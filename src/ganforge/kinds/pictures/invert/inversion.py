@@ -50,9 +50,7 @@ def loose_pictures(
     listings = [list_pictures(Path(source)) for source in sources]
     skipped = [(str(path), why) for it in listings for path, why in it.left_out.items()]
     skipped += [(str(path), "not a picture file by its name") for it in listings for path in it.others]
-    paths = [
-        (path, Path(source).is_dir()) for source, it in zip(sources, listings, strict=True) for path in it.pictures
-    ]
+    paths = [(path, Path(source).is_dir()) for source, it in zip(sources, listings, strict=True) for path in it.found]
     if len(paths) > MOST:
         raise DataError(
             f"There are {len(paths):,} pictures.", f"At most {MOST:,} are taken at once.", "Give some of them."

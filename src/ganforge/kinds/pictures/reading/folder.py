@@ -20,11 +20,12 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.core.conversion import is_hidden
 from ganforge.core.files import DAMAGED, read_json_file
 from ganforge.core.pillow import BROKEN, quiet_pillow
 from ganforge.errors import DataError
 from ganforge.kinds.pictures import SUFFIXES
-from ganforge.kinds.pictures.picture_folder import is_hidden, is_unread
+from ganforge.kinds.pictures.picture_folder import is_unread
 from ganforge.kinds.pictures.reading.decode import (
     Item,
     encoded_part,

@@ -48,12 +48,8 @@ class Grid(Section):
 
 def grid_for(sounds: Sounds) -> Grid:
     """Choose bands, frames and levels for sounds. Raises: DataError if they are too short for two frames."""
-    base = Mel.at(sounds.rate)
-    longest = float(np.quantile(sounds.train.lengths, LONGEST))
-    hop = base.hop
-    while longest / hop > MOST_FRAMES and hop < base.n_fft // 2:
-        hop *= 2
-    mel = base.model_copy(update={"bands": BANDS, "hop": hop})
+    base, longest = Mel.at(sounds.rate), longest_of(sounds)
+    hop = base.n_fft // 2
     frames = min(MOST_FRAMES, max(MULTIPLE, -(-int(longest / hop + 1) // MULTIPLE) * MULTIPLE))
     if longest < base.n_fft:
         raise DataError(
@@ -61,14 +57,24 @@ def grid_for(sounds: Sounds) -> Grid:
             f"At {sounds.rate:,} Hz a spectrogram needs {base.n_fft / sounds.rate * 1000:.0f} ms.",
             "Give longer sounds.",
         )
+    return grid_of(sounds, base.model_copy(update={"bands": BANDS, "hop": hop}), frames)
+
+
+def longest_of(sounds: Sounds) -> float:
+    """Return the samples within which nearly all sounds end."""
+    return float(np.quantile(sounds.train.lengths, LONGEST))
+
+
+def grid_of(sounds: Sounds, mel: Mel, frames: int) -> Grid:
+    """Return a grid whose highest level is that of the loudest sounds."""
     grid = Grid(mel=mel, frames=frames, top=0.0)
     chosen = np.linspace(0, len(sounds.train) - 1, min(AT_ONCE, len(sounds.train))).round().astype(int)
-    loudest = [float(_log_mel(sounds.train[int(place)], grid, LogMel(mel)).max()) for place in chosen]
+    loudest = [float(log_mel_of(sounds.train[int(place)], grid, LogMel(mel)).max()) for place in chosen]
     return grid.model_copy(update={"top": round(float(np.quantile(loudest, 0.99)), 3)})
 
 
 @torch.no_grad()
-def _log_mel(samples: Samples, grid: Grid, features: LogMel) -> NDArray[np.float32]:
+def log_mel_of(samples: Samples, grid: Grid, features: LogMel) -> NDArray[np.float32]:
     """Return (M, N) of a sound, scaled to a peak of 1 and cut or filled up to the grid's length."""
     fitted = np.zeros(grid.samples, np.float32)
     part = samples[: grid.samples]
@@ -86,7 +92,7 @@ def levels_of(part: Part, grid: Grid, digest: str) -> Levels:
         features = LogMel(grid.mel)
         with (temporary / "levels").open("wb") as file:
             for place in range(len(part)):
-                file.write(to_levels(_log_mel(part[place], grid, features), grid).tobytes())
+                file.write(to_levels(log_mel_of(part[place], grid, features), grid).tobytes())
 
     try:
         check_folder(folder)

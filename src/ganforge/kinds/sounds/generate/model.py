@@ -19,7 +19,8 @@ from ganforge.core.seeds import generator_for
 from ganforge.errors import InputError, refused
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.generate.grid import HALF, Grid, Levels, to_waveform
-from ganforge.kinds.sounds.networks import SPECTROGRAM_PAIRS
+from ganforge.kinds.sounds.generate.mixture import pairs_for
+from ganforge.kinds.sounds.generate.plan import Spectral
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.sound_file import write_sounds
 from ganforge.planning.game import network_pair
@@ -124,10 +125,11 @@ def load_generator(folder: Path, device: str = "cpu") -> SoundModel:
     content = read_description(folder)
     with refused(f"The model at {str(folder)!r}"):
         data, network = Data.model_validate(content["data"]), Network.model_validate(content["network"])
-        grid = Grid.model_validate(content["grid"])
+        sound = Spectral.model_validate(content["sound"])
+        grid = sound.grid
         if data.shape != (1, grid.mel.bands, grid.frames) or grid.frames > 4096:
             raise ValueError(f"its spectrograms have the shape {data.shape}")
         labels = Labels(data.label_names, tuple(content["label_shares"]))
-        pair = network_pair(network, data, SPECTROGRAM_PAIRS)
+        pair = network_pair(network, data, pairs_for(sound.sorts))
         generator = built(folder, pair.generator).to(device)
     return SoundModel(generator, pair.latent_size, labels, grid)

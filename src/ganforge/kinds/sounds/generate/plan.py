@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
-from ganforge.contracts import Feed, Game, Tell
+from ganforge.contracts import Dial, Feed, Game, Tell
 from ganforge.core.device import Carrier
+from ganforge.core.seeds import Draws
 from ganforge.kinds.sounds.generate.grid import HALF, Grid, Levels, Spectrograms
-from ganforge.kinds.sounds.networks import SPECTROGRAM_PAIRS
+from ganforge.kinds.sounds.generate.mixture import MOST_COMPONENTS, OWN, PICK, pairs_for, sorts_for
 from ganforge.kinds.sounds.reading import Sounds
 from ganforge.planning.compute import (
     Pace,
@@ -25,6 +28,7 @@ from ganforge.planning.compute import (
 )
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import (
+    View,
     adversarial_game,
     build_pair,
     choose_network,
@@ -36,15 +40,12 @@ from ganforge.recipe import Data, Network, Recipe, Size, TaskSection
 
 BATCH = 64
 MEASURED = 10_000  # spectrograms from which their distance is measured
-GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.1, 0.1  # ten times that of pictures: kid .049, not .079 (docs/log.md)
+GAMMA_PER_SQUARED_DISTANCE, GAMMA_DECAY = 0.03, 0.1
+RATE = 3e-4
 SECONDS_PER_LOOK = 2.0
-SIZES: dict[Size, Network] = {
-    "tiny": Network(name="conv", latent_size=64, width=16),
-    "small": Network(name="conv", latent_size=64, width=32),
-    "medium": Network(name="conv", latent_size=64, width=64),
-    "base": Network(name="resnet", latent_size=64, width=256, depth=2),
-    "large": Network(name="resnet", latent_size=64, width=768, depth=2),
-}
+WIDTHS: dict[Size, int] = {"tiny": 24, "small": 48, "medium": 96, "base": 192, "large": 384}
+LATENTS = 64  # of networks that begin from nothing
+SHIFT = 4  # frames
 IN_MEMORY = 2**28  # bytes of levels; more are read for each batch
 ABSENT = {"augmentation": "No change of a spectrogram is known that leaves what is heard."}
 PACE = Pace(
@@ -65,6 +66,8 @@ class Spectral(TaskSection):
     key: ClassVar[str] = "sound"
 
     grid: Grid
+    sorts: int = Field(1, ge=1, le=1_000_000)  # of the mixture that a refiner begins with
+    shift: int = Field(SHIFT, ge=0, le=64)  # frames, to each side, by which the discriminator sees both sides moved
 
 
 class LevelFeed:
@@ -102,9 +105,27 @@ class LevelFeed:
 
 
 def build_game(recipe: Recipe, held_out: Feed | None = None) -> Game:
-    """Build the two-player game: discriminator first, then generator."""
-    generator, discriminator = build_pair(recipe, SPECTROGRAM_PAIRS, torch.channels_last)
-    return adversarial_game(recipe, generator, discriminator, held_out)
+    """Build the two-player game: discriminator first, then generator. A refiner's mixture is not fitted yet."""
+    sound = recipe.section(Spectral)
+    generator, discriminator = build_pair(recipe, pairs_for(sound.sorts), torch.channels_last)
+    return adversarial_game(recipe, generator, discriminator, held_out, view=_moved(sound.shift))
+
+
+def _moved(most: int) -> View | None:
+    """Return a view that moves each spectrogram by up to `most` frames in time; silence follows it."""
+
+    def view(dials: Mapping[str, Dial], count: int, random: Draws) -> Callable[[Tensor], Tensor]:
+        by = (random.uniform(count) * (2 * most + 1)).long() - most
+
+        def moved(x: Tensor) -> Tensor:
+            place = torch.arange(x.shape[3], device=x.device) - by.repeat(len(x) // count)[:, None]  # (B, N)
+            index = place.clamp(0, x.shape[3] - 1)[:, None, None].expand_as(x)
+            there = (index[:, 0, 0] == place)[:, None, None]
+            return torch.where(there, x.gather(3, index), -1.0).contiguous(memory_format=torch.channels_last)
+
+        return moved
+
+    return view if most else None
 
 
 def plan_sounds(draft: Draft, sounds: Sounds, found: Spectrograms, tell: Tell) -> Recipe:
@@ -128,7 +149,13 @@ def plan_sounds(draft: Draft, sounds: Sounds, found: Spectrograms, tell: Tell) -
         **labelled,
         hash=(sounds.sha256, ""),
     )
-    draft.choose(Spectral, grid=(grid, f"for {sounds.rate:,} Hz, and as long as 95 % of the sounds"))
+    counts = np.bincount(found.train_labels) if found.train_labels is not None else np.array([count])
+    draft.choose(
+        Spectral,
+        grid=(grid, f"for {sounds.rate:,} Hz, and as long as 95 % of the sounds"),
+        sorts=(int(sorts_for(counts).sum()), "about one for 20 sounds of a label, at least one for each label"),
+        shift=(SHIFT, "a discriminator that sees sounds moved a little in time reads labels better (docs/log.md)"),
+    )
     choose_compute(draft)
     distance = 2 * float((found.train[:MEASURED].astype(np.float32) / HALF).var(axis=0).sum())
     gamma = float(f"{GAMMA_PER_SQUARED_DISTANCE * distance:.2g}")
@@ -139,21 +166,29 @@ def plan_sounds(draft: Draft, sounds: Sounds, found: Spectrograms, tell: Tell) -
     )
     choose_optimiser(
         draft,
-        rate=(2e-3, "as for pictures; falls along a half cosine"),
+        rate=(
+            RATE,
+            "small: what the mixture draws is near already, and 2e-3 leads away from it; falls along a half cosine",
+        ),
         warmup=(0.0, "none: no run has needed it"),
         batch_size=(min(BATCH, count), f"from {count:,} training sounds"),
     )
     size = draft.request.size or "small"
+    pairs = pairs_for(draft[Spectral].sorts)
+    refines = draft.pinned.get("network.name", "refiner") == "refiner"
+    components = min(MOST_COMPONENTS, count - 1)
     network = choose_network(
         draft,
-        SIZES[size],
-        SPECTROGRAM_PAIRS,
-        name=f"the network of size {size}",
-        latent_size="as for pictures; not tuned",
+        Network(name="refiner", latent_size=PICK + OWN + components if refines else LATENTS, width=WIDTHS[size]),
+        pairs,
+        name="begins with a mixture of Gaussians, which is nearer to sounds than what a network makes from nothing",
+        latent_size=f"{components} principal components, {OWN} directions of each sort, and which sort"
+        if refines
+        else "as for pictures; not tuned",
         width=f"size {size}",
-        depth=f"size {size}",
+        depth="one, the least",
     )
-    refuse_unbuildable_pair(network, draft[Data], SPECTROGRAM_PAIRS)
+    refuse_unbuildable_pair(network, draft[Data], pairs)
     feed = LevelFeed(found.train, found.train_labels, draft.device)
     tell("timing", size=size)
     choose_pieces(draft, feed, build=build_game)

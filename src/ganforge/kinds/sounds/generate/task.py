@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
@@ -18,30 +19,37 @@ from ganforge.core.model_files import write_model_files
 from ganforge.core.seeds import subset
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.generate.grid import Levels, Spectrograms, grid_for, spectrograms_of, to_waveform
-from ganforge.kinds.sounds.generate.model import NEXT_STEPS, SoundModel, load_generator
+from ganforge.kinds.sounds.generate.mixture import Refiner
+from ganforge.kinds.sounds.generate.model import NEXT_STEPS, PEAK, SoundModel, load_generator
 from ganforge.kinds.sounds.generate.plan import ABSENT, LevelFeed, Spectral, build_game, plan_sounds
 from ganforge.kinds.sounds.reading import Sounds, open_sounds
-from ganforge.kinds.sounds.sound_file import write_flac
-from ganforge.kinds.sounds.spectrogram import grid_of_levels
+from ganforge.kinds.sounds.sound_file import PAUSE, write_flac
+from ganforge.kinds.sounds.spectrogram import grid_of_levels, picture_of
+from ganforge.measures.distances import kernel_distance
 from ganforge.measures.gaussian import gaussian_reference
 from ganforge.measures.generated import MEANINGS, QUICK, JudgeSplit, evaluate_samples, quick_quality
+from ganforge.measures.intervals import Estimate
 from ganforge.measures.judge import Judge, train_judge
 from ganforge.measures.neighbours import FEWEST_COMPARED, nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Block, Content, Evaluation, Figure, Page, Sound
+from ganforge.records import Block, Content, Evaluation, Figure, Page, Sound, Verdict
 from ganforge.run import Run
 
 SHOWN = 36  # spectrograms of a look
 JUDGED = 2_000  # samples of an evaluation
 MOST_TRAIN = 10_000  # training spectrograms that samples are compared with
-HEARD = 6  # sounds of the page
+HEARD = 5  # sounds in a row of the page
+MOST_ROWS, UNLABELLED_ROWS = 12, 3
 
 
 class Generate(Task):
     """The task `generate` on sounds."""
 
     name: ClassVar[str] = "generate"
+    labels: ClassVar[str | None] = (
+        "The subfolders are the labels: all are learned, and `sample --label` draws one. --label none ignores them."
+    )
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {name: MEANINGS[name].better for name in QUICK}
     section: ClassVar[type[TaskSection] | None] = Spectral
     page: ClassVar[Page] = Page(
@@ -101,7 +109,10 @@ class GenerateJob(Job):
     def game(self) -> Game:
         """Build generator and discriminator, initialised from the seed; the discriminator plays first."""
         held_out = LevelFeed(self.found.held_out, self.found.held_out_labels, self.recipe.compute.device)
-        return build_game(self.recipe, held_out)
+        game = build_game(self.recipe, held_out)
+        if isinstance(generator := game.product_player.network, Refiner):
+            generator.mixture.fit(self.found.train, self.found.train_labels)
+        return game
 
     def prepare(self) -> None:
         """Train or load the judge before the clock of training starts."""
@@ -128,10 +139,18 @@ class GenerateJob(Job):
             "next_steps": NEXT_STEPS,
             "data": self.recipe.data.content(),
             "network": self.recipe.network.content(),
-            "grid": self.recipe.section(Spectral).grid.content(),
+            "sound": self.recipe.section(Spectral).content(),
             "label_shares": self._labels.shares,
         }
         write_model_files(folder, product, content)
+
+    def finish(self, product: nn.Module) -> nn.Module:
+        """Leave out what a refiner adds unless it is certainly nearer to the training sounds than its mixture."""
+        if isinstance(product, Refiner):
+            real = np.ascontiguousarray(self.found.train[self._split.unlearned])
+            refined, alone = self._distances(product, self._the_judge().features(real))
+            product.strength.fill_(1.0 if refined.high < alone.value else 0.0)
+        return product
 
     def read_product(self, folder: Path) -> nn.Module:
         """Load the generator that `write_model` wrote."""
@@ -145,25 +164,15 @@ class GenerateJob(Job):
         chosen = subset(len(self.found.train), MOST_TRAIN, "evaluation/train")
         seen = np.ascontiguousarray(self.found.train[chosen])
         train_labels = None if self.found.train_labels is None else self.found.train_labels[chosen]
-        grid, figures = self.recipe.section(Spectral).grid, {}
-        _, nearest = nearest_with_index(judge.features(samples[:HEARD]), judge.features(seen), k=1)
         drawn = gaussian_reference(seen, train_labels, SHOWN, 0)
-        figures = {"real": seen[:SHOWN], "reference": drawn, "nearest": seen[nearest[:, 0]]}
-        for name, levels in figures.items():
+        for name, levels in {"real": seen[:SHOWN], "reference": drawn}.items():
             write_whole(run.figure(name), grid_of_levels(levels[:, 0]))
-        heard: list[Content] = []
-        features = LogMel(grid.mel)
-        for place in range(HEARD):
-            of = f" ({names[labels[place]]})" if labels is not None else ""
-            for what, levels in (("made", samples[place]), ("nearest training sound", figures["nearest"][place])):
-                path = run.figure(f"sound-{place + 1}-{what.replace(' ', '-')}").with_suffix(".flac")
-                waveform = to_waveform(levels[0], grid, features)
-                write_through(path, lambda file, x=waveform: write_flac(file, x, grid.mel.rate))  # type: ignore[misc]
-                heard.append(Sound(f"pictures/{path.name}", f"{place + 1}: {what}{of}"))
-        return evaluate_samples(
+        heard = self._heard(run, samples, labels, seen)
+        held_out = self._some(self.found.held_out, JUDGED, "evaluation/held_out")
+        found = evaluate_samples(
             judge,
             seen,
-            self._some(self.found.held_out, JUDGED, "evaluation/held_out"),
+            held_out,
             samples,
             unlearned=np.ascontiguousarray(self.found.train[self._split.unlearned]),
             train_count=len(self.found.train),
@@ -171,8 +180,50 @@ class GenerateJob(Job):
             sample_labels=labels,
             label_names=names,
             nouns="sounds",
-            blocks=lambda facts: _blocks(facts, tuple(heard)),
+            blocks=lambda facts: _blocks(facts, heard),
         )
+        if not isinstance(product, Refiner):
+            return found
+        refined, alone = self._distances(product, judge.features(held_out))
+        return replace(found, verdict=_with_refiner(found.verdict, refined, alone, kept=bool(product.strength > 0)))
+
+    def _distances(self, product: Refiner, real: NDArray[np.float32]) -> tuple[Estimate, Estimate]:
+        """Return the kernel distance to real features of what a refiner makes, and of its mixture alone."""
+        labels = self._labels.draw(JUDGED, seed=3)
+        kept, found = product.strength.clone(), []
+        for strength in (1.0, 0.0):
+            product.strength.fill_(strength)
+            samples = self._model(product).draw(JUDGED, labels, seed=3)
+            found.append(kernel_distance(real, self._the_judge().features(samples)))
+        product.strength.copy_(kept)
+        return found[0], found[1]
+
+    def _heard(self, run: Run, samples: Levels, labels: NDArray[np.int64] | None, seen: Levels) -> tuple[Content, ...]:
+        """Write a row of sounds for each of the first labels: samples, and the training sound nearest to the first one.
+
+        Returns: for each row its spectrograms, and its sounds one after the other in one file.
+        """
+        grid, judge, names = self.recipe.section(Spectral).grid, self._the_judge(), self.recipe.data.label_names
+        features = LogMel(grid.mel)
+        pause = np.zeros(int(PAUSE * grid.mel.rate), np.float32)
+        shown: list[Content] = []
+        for row in range(min(MOST_ROWS, len(names)) or UNLABELLED_ROWS):
+            own = np.arange(len(samples)) if labels is None else np.flatnonzero(labels == row)
+            own = own[row * HEARD :][:HEARD] if labels is None else own[:HEARD]
+            if not len(own):
+                continue
+            _, nearest = nearest_with_index(judge.features(samples[own[:1]]), judge.features(seen), k=1)
+            sounds = [to_waveform(one[0], grid, features) for one in (*samples[own], seen[nearest[0, 0]])]
+            write_whole(run.figure(f"heard-{row}"), picture_of([sounds], features))
+            path = run.figure(f"heard-{row}").with_suffix(".flac")
+            waveform = np.concatenate(
+                [part for sound in sounds for part in (PEAK * sound / max(float(np.abs(sound).max()), 1e-6), pause)]
+            )
+            write_through(path, lambda file, x=waveform: write_flac(file, x, grid.mel.rate))  # type: ignore[misc]
+            title = names[row] if names else f"Sounds {row + 1}"
+            alt = f"Spectrograms of {len(own)} generated sounds, and of the training sound nearest to the first"
+            shown += [Figure(f"pictures/heard-{row}.png", alt, title, wide=True), Sound(f"pictures/{path.name}", "")]
+        return tuple(shown)
 
     def _model(self, product: nn.Module) -> SoundModel:
         latent_size = self.recipe.network.need("latent_size")
@@ -201,12 +252,34 @@ class GenerateJob(Job):
         return self._judge
 
 
+def _with_refiner(verdict: Verdict, refined: Estimate, alone: Estimate, *, kept: bool) -> Verdict:
+    """Add what the network brought to a verdict. Args: kernel distances to held-out sounds; kept whether it is used."""
+    told = f"({refined.value:.3g}, and {alone.value:.3g} without it)"
+    if kept:
+        sentence = (
+            f"The network brings what the mixture of Gaussians draws nearer to real sounds by kernel distance {told}."
+        )
+    else:
+        sentence = (
+            "The samples are those of a mixture of Gaussians alone. The network that was trained against a "
+            f"discriminator to refine them brings them no nearer to real sounds {told}, so it is left out."
+        )
+    helps = kept and refined.high < alone.value
+    return replace(verdict, sentences=(*verdict.sentences, sentence), adversarial_helps=helps)
+
+
 def _blocks(facts: Mapping[str, Any], heard: tuple[Content, ...]) -> tuple[Block, ...]:
     """Return the report blocks: sounds to hear, each beside the nearest training sound, and copies."""
     real = Figure("pictures/real.png", "Spectrograms of real sounds", "Real sounds of the training data.")
     simple = Figure("pictures/reference.png", "Spectrograms drawn from a Gaussian", "Drawn from a simple Gaussian.")
     return (
-        Block("Listen", "Generated sounds, each followed by the training sound nearest to it.", heard, first=True),
+        Block(
+            "Listen",
+            f"In each row up to {HEARD} generated sounds; the last one is the training sound nearest to the first. "
+            "The player below plays them from left to right.",
+            heard,
+            first=True,
+        ),
         Block("Does it copy?", str(facts["nearest"]), ()),
         Block("Real sounds, and the simplest alternative", "Samples should be taken for the first.", (real, simple)),
     )

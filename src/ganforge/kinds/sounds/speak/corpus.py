@@ -72,6 +72,12 @@ def open_corpus(source: str, rate: int | None = None) -> Corpus:
     root = Path(source).expanduser()
     found = read_transcripts(root)
     keys = {path: hashlib.sha256(spelled(text).encode()).hexdigest() for path, text in found.texts.items()}
+    if len(set(keys.values())) < 2 * FEWEST:
+        raise DataError(
+            f"{source!r} holds recordings of {len(set(keys.values()))} different texts.",
+            f"At least {2 * FEWEST} are needed: {FEWEST} to learn from, and as many to measure with.",
+            found.warnings[-1] if found.warnings else "Give more recordings, each with its text.",
+        )
     sounds = open_sounds(source, rate, fewest=FEWEST, groups=keys)
     texts = {str(path): text for path, text in found.texts.items()}
     mel = mel_at(sounds.rate)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganforge.kinds.sounds.features import LogMel, griffin_lim
+from ganforge.kinds.sounds.features import LogMel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.speak.alignment import best_durations
 from ganforge.kinds.sounds.speak.corpus import Utterances, to_levels, to_log_mel
@@ -92,5 +92,5 @@ class Judged:
 def revoiced(levels: Tensor, own: Speaking) -> Tensor:
     """Return the levels (N, M) of the waveform that Griffin and Lim's method makes of levels."""
     features = LogMel(own.mel)
-    waveform = griffin_lim(to_log_mel(levels, own.mel).T[None], features)
+    waveform = mel_griffin_lim(to_log_mel(levels, own.mel).T[None], features)
     return to_levels(features(waveform)[0].T, own.mel)

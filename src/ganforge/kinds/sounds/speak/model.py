@@ -15,7 +15,7 @@ from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken
 from ganforge.core.model_files import built, read_description
 from ganforge.errors import DataError, InputError, RunError, refused
-from ganforge.kinds.sounds.features import LogMel, Mel, griffin_lim
+from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.sound_file import check_suffix, write_sounds
 from ganforge.kinds.sounds.speak.corpus import to_log_mel
@@ -68,7 +68,7 @@ class Speaker:
     def say(self, text: str) -> Samples:
         """Return the waveform (T,) of a text."""
         log_mel = to_log_mel(self.levels(text).cpu(), self.mel).T[None]
-        waveform: Samples = griffin_lim(log_mel, LogMel(self.mel))[0].numpy()
+        waveform: Samples = mel_griffin_lim(log_mel, LogMel(self.mel))[0].numpy()
         return waveform
 
     # ---- contracts.Model

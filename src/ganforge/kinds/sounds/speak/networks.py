@@ -62,7 +62,7 @@ class Stack(nn.Module):
     def __init__(self, into: int, width: int, depth: int, out: int) -> None:
         super().__init__()
         self.first = nn.Conv1d(into, width, 1)
-        self.blocks = nn.ModuleList(ConvNeXt(width, 1 / max(1, depth)) for _ in range(depth))
+        self.blocks = nn.ModuleList(ConvNeXt(width, 1 / max(1, depth), KERNEL // 2) for _ in range(depth))
         self.norm, self.last = nn.LayerNorm(width), nn.Linear(width, out)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

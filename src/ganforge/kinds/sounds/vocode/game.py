@@ -1,7 +1,8 @@
-"""The three-player game of a vocoder: faithful, discriminators and sharp.
+"""The game of a vocoder: one player, faithful, or three: faithful, discriminators and sharp.
 
-`faithful` learns from spectrograms alone, from start to end. `sharp` begins as a copy of it at some progress, and is
-judged by discriminators too. Both are kept: which of them sounds better is measured, and a person may choose.
+`faithful` learns from spectrograms alone, from start to end. Where a person asks for an adversary, `sharp` begins as a
+copy of it at some progress, and is judged by discriminators too. Then both are kept: which of them sounds better is
+measured, and a person may choose.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ class Vocoding(TaskSection):
 
     mel: Mel
     frames: Annotated[int, Field(ge=16, le=1024)] = 64  # of an example
-    sharp_from: Annotated[float, Field(ge=0, le=1)] = 0.7  # progress from which discriminators and the sharp end play
-    adversarial: Annotated[float, Field(ge=0)] = 0.05  # weight of the adversarial loss beside the spectral one
-    matching: Annotated[float, Field(ge=0)] = 0.1  # weight of the distance of the discriminators' features
-    sharp_rate: Annotated[float, Field(gt=0)] = 5e-4  # learning rate of both, falling linearly to 0 at the end
+    lookahead: Annotated[int, Field(ge=0, le=128)]  # frames that the network sees ahead
+    corrections: Annotated[int, Field(ge=0, le=16)]  # within the network, which learns through them
+    refinements: Annotated[int, Field(ge=0, le=256)]  # iterations after it, where a sound need not be had at once
+    sharp_from: Annotated[float, Field(ge=0, le=1)] = 1.0  # progress from which an adversary plays; 1: there is none
+    adversarial: Annotated[float | None, Field(ge=0)] = None  # weight of the adversarial loss beside the spectral one
+    matching: Annotated[float | None, Field(ge=0)] = None  # weight of the distance of the discriminators' features
+    sharp_rate: Annotated[float | None, Field(gt=0)] = None  # learning rate of both, falling linearly to 0 at the end
 
 
 class BothEnds(nn.Module):
@@ -56,15 +60,30 @@ class BothEnds(nn.Module):
         return made
 
 
-def vocoder_for(recipe: Recipe) -> Vocoder:
-    """Build a new network for a recipe."""
-    return Vocoder(recipe.section(Vocoding).mel, recipe.network.need("width"), recipe.network.need("depth"))
+def initial_network(recipe: Recipe) -> Vocoder:
+    """Build a new network from the recipe's seed."""
+    chosen, network = recipe.section(Vocoding), recipe.network
+
+    def build() -> Vocoder:
+        return Vocoder(
+            chosen.mel,
+            network.need("width"),
+            network.need("depth"),
+            lookahead=chosen.lookahead,
+            corrections=chosen.corrections,
+        )
+
+    return initialised(seed_for(recipe.seed, "networks"), build)
+
+
+def initial_product(recipe: Recipe) -> Vocoder | BothEnds:
+    """Build the network, or both ends with the same initial weights where there is an adversary."""
+    return initial_network(recipe) if recipe.objective is None else initial_ends(recipe)
 
 
 def initial_ends(recipe: Recipe) -> BothEnds:
-    """Build both ends with the same initial weights, from the recipe's seed."""
-    seed = seed_for(recipe.seed, "networks")
-    return BothEnds(*(initialised(seed, lambda: vocoder_for(recipe)) for _ in range(2)))
+    """Build both ends with the same initial weights."""
+    return BothEnds(initial_network(recipe), initial_network(recipe))
 
 
 class SpectralDistance(nn.Module):
@@ -96,21 +115,36 @@ class SpectralDistance(nn.Module):
 
 def build_game(recipe: Recipe) -> Game:
     """Build networks on the recipe's device, with their losses. Examples are heard at random levels."""
+    chosen, device, alone = recipe.section(Vocoding), recipe.compute.device, optimiser_settings(recipe)
+    distance = SpectralDistance(chosen.mel).to(device)
+    product = initial_product(recipe).to(device)
+    if isinstance(product, BothEnds):
+        return _three_players(recipe, product, distance)
+
+    def loss(turn: Turn) -> Loss:
+        truth, given = heard(turn, distance.features)
+        return Loss(distance(product(given), truth))
+
+    return Game((Player("faithful", product, loss, alone),), product="faithful")
+
+
+def heard(turn: Turn, features: LogMel) -> tuple[Tensor, Tensor]:
+    """Return a turn's waveforms (B, T) at random levels, and their log-mel spectrograms."""
+    truth = turn.batch["x"]
+    level = 10 ** (turn.random.uniform(len(truth), 1, low=QUIETEST, high=LOUDEST) / 20)
+    peak = truth.abs().amax(dim=1, keepdim=True).clamp(min=1e-4)
+    truth = truth * torch.minimum(level, PEAK / peak)
+    with torch.no_grad():
+        return truth, features(truth)
+
+
+def _three_players(recipe: Recipe, ends: BothEnds, distance: SpectralDistance) -> Game:
     chosen, device = recipe.section(Vocoding), recipe.compute.device
-    ends = initial_ends(recipe).to(device)
     width = max(4, recipe.network.need("width") // 8)
     critic = initialised(seed_for(recipe.seed, "networks/critic"), lambda: Discriminators(chosen.mel.rate, width))
     critic.to(device)
-    distance = SpectralDistance(chosen.mel).to(device)
     objective = OBJECTIVES[recipe.adversary.name]()
-
-    def examples(turn: Turn) -> tuple[Tensor, Tensor]:
-        truth = turn.batch["x"]
-        level = 10 ** (turn.random.uniform(len(truth), 1, low=QUIETEST, high=LOUDEST) / 20)
-        peak = truth.abs().amax(dim=1, keepdim=True).clamp(min=1e-4)
-        truth = truth * torch.minimum(level, PEAK / peak)
-        with torch.no_grad():
-            return truth, distance.features(truth)
+    adversarial, matching = chosen.need("adversarial"), chosen.need("matching")
 
     def of_examples(terms: Tensor, count: int) -> Tensor:
         return terms.reshape(count, -1).mean(1)  # scores of an example's patches follow each other
@@ -120,11 +154,11 @@ def build_game(recipe: Recipe) -> Game:
             with torch.no_grad():
                 for ours, theirs in zip(ends.sharp.parameters(), ends.faithful.parameters(), strict=True):
                     ours.copy_(theirs)
-        truth, given = examples(turn)
+        truth, given = heard(turn, distance.features)
         return Loss(distance(ends.faithful(given), truth))
 
     def discriminator_loss(turn: Turn) -> Loss:
-        truth, given = examples(turn)
+        truth, given = heard(turn, distance.features)
         with torch.no_grad():
             made = widened(ends.sharp(given))
         terms: dict[str, Tensor] = {}
@@ -143,7 +177,7 @@ def build_game(recipe: Recipe) -> Game:
         return Loss(terms, notes)
 
     def sharp_loss(turn: Turn) -> Loss:
-        truth, given = examples(turn)
+        truth, given = heard(turn, distance.features)
         made = widened(ends.sharp(given))
         terms = distance(made, truth)
         for part in critic.parts:
@@ -160,8 +194,8 @@ def build_game(recipe: Recipe) -> Game:
                 _, real = part(truth)
             apart = torch.stack([(a - b).flatten(1).abs().mean(1) for a, b in zip(features[-1], real, strict=True)])
             for name, value in {
-                **{name: chosen.adversarial * term for name, term in judged.terms.items()},
-                "matching": chosen.matching * apart.mean(0),
+                **{name: adversarial * term for name, term in judged.terms.items()},
+                "matching": matching * apart.mean(0),
             }.items():
                 terms[name] = terms.get(name, 0.0) + of_examples(value, len(truth)) / len(critic.parts)
         return Loss(terms)
@@ -173,7 +207,7 @@ def build_game(recipe: Recipe) -> Game:
         return {"copies": float(not plays_late(progress))}
 
     alone, dials = optimiser_settings(recipe), gamma_dials(recipe)
-    against = replace(alone, learning_rate=Schedule(chosen.sharp_rate, 0.0, "linear"))
+    against = replace(alone, learning_rate=Schedule(chosen.need("sharp_rate"), 0.0, "linear"))
     players = (
         Player("faithful", ends.faithful, faithful_loss, alone, dials=copies),
         Player("discriminator", critic, discriminator_loss, against, plays_late, dials=dials),

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.sounds.features import LogMel, stft
+from ganforge.kinds.sounds.features import LogMel, cosines, stft
 from ganforge.measures.intervals import Estimate, mean_by_bootstrap
 from ganforge.records import Meaning
 
@@ -36,7 +36,7 @@ class Scores:
     def __init__(self, features: LogMel) -> None:
         self.features = features
         self.grown = max(1, features.mel.n_fft // 256)
-        self.dct = _cosines(features.mel.bands)
+        self.dct = cosines(features.mel.bands, ORDER + 1)[1:]  # without the coefficient of the level
 
     def of(self, truth: Sequence[Samples], made: Sequence[Samples]) -> dict[str, NDArray[np.float64]]:
         """Return measures -> (N,). Args: waveforms (T,) of equal lengths in pairs."""
@@ -76,9 +76,3 @@ def _roughness(logarithms: torch.Tensor) -> torch.Tensor:
     middle = logarithms.unfold(0, NEIGHBOURS, 1).median(-1).values
     half = NEIGHBOURS // 2
     return (logarithms[half:-half] - middle).std().clamp(min=1e-6)
-
-
-def _cosines(bands: int) -> torch.Tensor:
-    """Return the orthonormal discrete cosine transform (ORDER, M), without the coefficient of the level."""
-    place = torch.arange(bands) + 0.5
-    return torch.stack([(math.pi * k / bands * place).cos() for k in range(1, ORDER + 1)]) * math.sqrt(2 / bands)

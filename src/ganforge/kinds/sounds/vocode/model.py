@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
 
 from ganforge.contracts import Observer
-from ganforge.core.files import is_out_of_room, refuse_taken
+from ganforge.core.conversion import TellOf, convert_files, list_files, places_for
+from ganforge.core.files import storage_error
 from ganforge.core.model_files import built, read_description
-from ganforge.errors import DataError, GanforgeError, InputError, Interrupted, RunError, refused
+from ganforge.errors import DataError, InputError, RunError, refused
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.networks import Vocoder
-from ganforge.kinds.sounds.reading import Samples, list_sounds
-from ganforge.kinds.sounds.sound_file import Waveform, blocks_of, check_suffix, read_header, write_sound
+from ganforge.kinds.sounds.reading import ENDS_EARLY, LOUDEST, SOUNDS
+from ganforge.kinds.sounds.sound_file import WRITTEN, Waveform, blocks_of, read_header, write_sound
 from ganforge.kinds.sounds.vocode.game import BothEnds
-from ganforge.kinds.sounds.vocode.stream import Channel
+from ganforge.kinds.sounds.vocode.mel_file import SUFFIXES, checked, read_mel
+from ganforge.kinds.sounds.vocode.stream import Channel, waveform_of
 from ganforge.networks.interpolation import interpolated_weights
-from ganforge.recipe import Network
+from ganforge.recipe import Network, Section
 
 NEXT_STEPS = {"apply RUN sounds/ --out made/": "your own sounds, through their spectrograms and back"}
+SOURCES = replace(SOUNDS, suffixes=(*SOUNDS.suffixes, *SUFFIXES))
+
+
+class Synthesis(Section):
+    """What a model.json says of the network besides its width and depth."""
+
+    mel: Mel
+    lookahead: Annotated[int, Field(ge=0, le=128)]
+    corrections: Annotated[int, Field(ge=0, le=16)]
+    refinements: Annotated[int, Field(ge=0, le=256)]
+    sharp: bool  # whether there are two ends, faithful and sharp
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +49,8 @@ class SoundMap:
     """A trained vocoder: sounds in, sounds out, through their log-mel spectrograms."""
 
     network: Vocoder
-    ends: tuple[Mapping[str, Tensor], Mapping[str, Tensor]]  # faithful and sharp, on the CPU
+    refinements: int  # iterations of `refined` after the network, for files
+    ends: tuple[Mapping[str, Tensor], Mapping[str, Tensor]] | None = None  # faithful and sharp, on the CPU
 
     @property
     def mel(self) -> Mel:
@@ -41,17 +58,37 @@ class SoundMap:
         return self.network.features.mel
 
     def at(self, strength: float) -> SoundMap:
-        """Return the vocoder at a strength between faithful (0) and sharp (1): its weights are interpolated."""
+        """Return the vocoder at a strength between faithful (0) and sharp (1): its weights are interpolated.
+
+        Raises: InputError where there is no sharp end.
+        """
+        if self.ends is None:
+            raise InputError(
+                f"The strength {strength:g} was given, and this vocoder has one end.",
+                "It was trained without an adversary, which is the default.",
+                "Leave it out, or train with: --set vocode.sharp_from=0.7",
+            )
         network = deepcopy(self.network)
         network.load_state_dict(interpolated_weights(*self.ends, strength))
-        return SoundMap(network, self.ends)
+        return replace(self, network=network)
 
-    @torch.no_grad()
-    def synthesise(self, log_mel: Tensor) -> Tensor:
-        """Return the waveform (B, (N - 1) * hop) of log-mel spectrograms (B, M, N), which any tool may have made."""
-        device = next(self.network.parameters()).device
-        waveform: Tensor = self.network(log_mel.to(device)).cpu()
-        return waveform
+    def synthesise(self, log_mel: Tensor, refinements: int | None = None) -> Tensor:
+        """Return the waveform (B, (N - 1) * hop) of log-mel spectrograms (B, M, N), which any tool may have made.
+
+        Args: refinements iterations after the network; None for as many as `apply` makes of a file.
+        Raises: InputError for spectrograms of another shape, or whose values cannot be those of `mel`.
+        """
+        given = torch.from_numpy(checked(np.asarray(log_mel), self.mel, "The spectrogram"))
+        return waveform_of(self.network, given, self.refinements if refinements is None else refinements)
+
+    def stream(self, rate: int, *, refinements: int = 0, chunk: int = 1) -> Channel:
+        """Return a converter for one channel that is heard while it is made.
+
+        Its `push(samples)` takes samples (n,) at `rate` and returns those that are ready, `end()` the rest, and
+        `latency` says how long a sample waits. Args: chunk frames that are made at once; refinements: each one waits
+        for a window more.
+        """
+        return Channel(self.network, rate, refinements, chunk)
 
     # ---- contracts.Model
 
@@ -68,7 +105,8 @@ class SoundMap:
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Make a sound file or a folder of them once more, from their spectrograms; or a waveform (T,), in memory.
 
-        A pair of a waveform and its rate is returned as such a pair. Rate, channels, length and level stay.
+        A log-mel spectrogram in a .npy or .npz file becomes a sound. A pair of a waveform and its rate is returned as
+        such a pair. Rate, channels, length and level stay.
         Args: out a file or folder, required except for a pair; options strength (0..1), force.
         A file of a folder that cannot be used is skipped and told.
         Raises: InputError, DataError for a file or if a folder has no usable one, StorageError.
@@ -82,45 +120,41 @@ class SoundMap:
         if out is None:
             raise InputError("No place was named for the sounds.", do="Name a file or a folder with --out.")
         place, path = out.expanduser(), Path(source).expanduser()
-        listing = list_sounds(path)
-        alone = path.is_file() and not place.is_dir() and bool(place.suffix)
-        targets = [place if alone else place / (file.name if path.is_file() else file.relative_to(path))
-                   for file in listing.files]  # fmt: skip
-        for target in targets[:1] if alone else ():
-            check_suffix(target)
-        for target in targets:
-            refuse_taken(target, force=bool(options.get("force")))
-        reasons: list[str] = []
-
-        def told(number: int, file: Path, kind: str, **content: Any) -> None:
-            for observer in observers:
-                about = {"picture": str(file), "number": number + 1, "count": len(targets)}
-                observer.event({"kind": kind, **about, **content})
-
-        for number, (file, target) in enumerate(zip(listing.files, targets, strict=True)):
-            try:
-                written = model.convert(file, target)
-            except Exception as error:  # whatever is wrong with one sound, the others do not share it
-                if path.is_file() or isinstance(error, Interrupted) or is_out_of_room(error):
-                    raise
-                reasons.append(str(error) if isinstance(error, GanforgeError) else f"{file}: {error}")
-                told(number, file, "skipped", reason=reasons[-1])
-                continue
-            told(number, file, "applied", share=1.0, path=str(written))
-        if len(reasons) == len(targets):
-            raise DataError(f"None of the sounds in {str(path)!r} could be used.", f"The first: {reasons[0]}")
+        listing = list_files(path, SOURCES)
+        try:
+            pairs = places_for(listing.found, path, place, WRITTEN, SOURCES, force=bool(options.get("force")))
+        except OSError as error:  # such as a name that is too long to be looked for
+            raise storage_error(place, error) from error
+        named = pairs[0][1] == place
+        convert_files(path, listing, pairs, model.convert, observers, sought=SOURCES, named=named)
         return place
 
-    def convert(self, file: Path, target: Path) -> Path:
-        """Convert one file; one in a format that is not written becomes a .wav beside its name."""
-        header = read_header(file)
-        try:
-            check_suffix(target)
-        except InputError:
-            target = target.with_suffix(".wav")
-        subtype = header.subtype if target.suffix.lower() == file.suffix.lower() else None
-        write_sound(target, self.blocks(blocks_of(file), header.rate), header.rate, header.channels, subtype)
-        return target
+    def convert(self, file: Path, place: Path, tell: TellOf) -> Sequence[str]:
+        """Convert one file. Returns: what was changed in it."""
+        if file.suffix.lower() in SUFFIXES:
+            waveform = self.synthesise(torch.from_numpy(read_mel(file, self.mel)))[0].numpy()
+            write_sound(place, [waveform[:, None]], self.mel.rate, 1)
+            return ()
+        header, bad = read_header(file), 0
+        if not header.samples:
+            raise DataError(f"{str(file)!r} holds no samples.", "It has a header alone.", "Leave it out.")
+
+        def finite() -> Iterator[Waveform]:
+            nonlocal bad
+            for block in blocks_of(file):
+                bad += int((~np.isfinite(block)).sum())
+                given = np.nan_to_num(block, posinf=0.0, neginf=0.0)
+                if (most := float(np.abs(given).max(initial=0.0))) > LOUDEST:
+                    raise DataError(f"{str(file)!r} has values up to {most:.3g}.", "Those of a sound lie in -1..1.")
+                yield given
+
+        subtype = header.subtype if place.suffix.lower() == file.suffix.lower() else None
+        samples = write_sound(place, self.blocks(finite(), header.rate), header.rate, header.channels, subtype)
+        notes = [f"{bad:,} values that are not finite were taken as 0"] if bad else []
+        if samples < ENDS_EARLY * header.samples:
+            there = f"{samples / header.rate:.1f} of the {header.seconds:.1f} s"
+            notes.append(f"a file was cut off: it holds {there} that its header says")
+        return notes
 
     def blocks(self, given: Iterable[Waveform], rate: int) -> Iterator[Waveform]:
         """Convert blocks (n, C) at `rate`, one channel after the other, and yield as many samples as were given.
@@ -131,8 +165,8 @@ class SoundMap:
         first = next(source, None)
         if first is None:
             return
-        queues = [Channel(self.network, rate) for _ in range(first.shape[1])]
-        for block in _then(first, source):
+        queues = [Channel(self.network, rate, self.refinements) for _ in range(first.shape[1])]
+        for block in chain([first], source):
             made = [queue.push(block[:, number]) for number, queue in enumerate(queues)]
             yield _together(made)
         yield _together([queue.end() for queue in queues])
@@ -142,12 +176,7 @@ class SoundMap:
         return NEXT_STEPS
 
 
-def _then(first: Waveform, others: Iterator[Waveform]) -> Iterator[Waveform]:
-    yield first
-    yield from others
-
-
-def _together(channels: list[Samples]) -> Waveform:
+def _together(channels: list[NDArray[np.float32]]) -> Waveform:
     return np.stack(channels, axis=1)
 
 
@@ -160,15 +189,30 @@ def load_vocoder(folder: Path, device: str = "cpu") -> SoundMap:
     if content.get("task") != "vocode":
         raise RunError(f"{folder} is not a vocoder.", f"Its task is {content.get('task')}.", "See its report.html.")
     with refused(f"The model at {str(folder)!r}"):
-        mel, network = Mel.model_validate(content["mel"]), Network.model_validate(content["network"])
+        chosen, network = Synthesis.model_validate(content["synthesis"]), Network.model_validate(content["network"])
+        mel = chosen.mel
         if mel.hop > mel.n_fft // 2 or network.need("depth") > 64:
             raise ValueError(f"hop {mel.hop} of {mel.n_fft} samples, depth {network.need('depth')}")
 
         def vocoder() -> Vocoder:
-            return Vocoder(mel, network.need("width"), network.need("depth"))
+            return Vocoder(
+                mel,
+                network.need("width"),
+                network.need("depth"),
+                lookahead=chosen.lookahead,
+                corrections=chosen.corrections,
+            )
 
+        if not chosen.sharp:
+            return SoundMap(_ready(built(folder, vocoder), vocoder, device), chosen.refinements)
         ends = built(folder, lambda: BothEnds(vocoder(), vocoder()))
         states = (ends.faithful.state_dict(), ends.sharp.state_dict())
-        found = SoundMap(vocoder(), states).at(float(ends.strength.clamp(0, 1)))
-    found.network.to(device)
-    return found
+        found = SoundMap(_ready(ends.faithful, vocoder, device), chosen.refinements, states)
+        return found.at(float(ends.strength.clamp(0, 1)))
+
+
+def _ready(stored: nn.Module, build: Callable[[], Vocoder], device: str) -> Vocoder:
+    """Return a network with the stored weights, and with its windows and filters, which are computed, not stored."""
+    network = build()
+    network.load_state_dict(stored.state_dict())
+    return network.to(device)

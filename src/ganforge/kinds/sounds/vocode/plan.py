@@ -9,17 +9,23 @@ from ganforge.kinds.sounds.reading import Sounds
 from ganforge.kinds.sounds.vocode.game import Vocoding, build_game
 from ganforge.planning.compute import (
     Pace,
+    Span,
     choose_compute,
     choose_length,
     choose_pieces,
+    for_examples,
+    for_minutes,
     for_two_phases,
+    measure_rate,
 )
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Choice, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
 from ganforge.recipe import Data, Network, Recipe, Size
 
-BATCH = 12
+BATCH = 6  # more examples in a step learn less in the same time (docs/log.md)
 FRAMES = 64  # of an example: half a second at 8 kHz
+LOOKAHEAD = 2  # frames: a stream stays below a tenth of a second
+REFINEMENTS = 16
 OVERLAP = 4  # examples that hold a given sample
 MARKS = (0.0, 0.05, 0.2, 0.5, 0.7, 0.85, 1.0)
 SECONDS_PER_LOOK = 2.0
@@ -30,11 +36,17 @@ SIZES: dict[Size, Network] = {
     "base": Network(name="vocoder", width=256, depth=8),
     "large": Network(name="vocoder", width=512, depth=8),
 }
+AGAINST: dict[str, Choice] = {
+    "adversarial": (0.05, "small beside the spectral distance (docs/log.md)"),
+    "matching": (0.1, "small beside the spectral distance (docs/log.md)"),
+    "sharp_rate": (5e-4, "found on speech (docs/log.md)"),
+}
 ABSENT = {
     "augmentation": "Examples are cut anywhere and heard at random levels.",
     "network.latent_size": "Nothing is drawn from noise.",
     "records.look_samples": "A look takes the same held-out sounds each time.",
 }
+NO_ADVERSARY = "Nothing judges the network but the spectral distance: --set vocode.sharp_from=0.7 adds an adversary."
 PACE = Pace(
     examples="examples",
     looks="looks",
@@ -68,14 +80,18 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
         hash=(sounds.sha256, ""),
     )
     choose_compute(draft)
+    adversary = draft.pinned.get("vocode.sharp_from", 1.0) < 1
+    if not adversary:
+        draft.leave_out(dict.fromkeys(("objective", *(f"vocode.{name}" for name in AGAINST)), NO_ADVERSARY))
     chosen = draft.choose(
         Vocoding,
         mel=(mel, f"for {sounds.rate:,} Hz: a window of about 32 ms, and bands as wide as 40 are at 8 kHz"),
         frames=(FRAMES, "what a batch of this machine's speed holds"),
-        sharp_from=(0.7, "the spectral distance first: what it has learned is where the sharp one begins"),
-        adversarial=(0.05, "small beside the spectral distance (docs/log.md)"),
-        matching=(0.1, "small beside the spectral distance (docs/log.md)"),
-        sharp_rate=(5e-4, "found on speech (docs/log.md)"),
+        lookahead=(LOOKAHEAD, "so few that a stream waits less than a tenth of a second, at little cost"),
+        corrections=(1, "the bands are known exactly: one correction is worth more than all other settings"),
+        refinements=(REFINEMENTS, "where a sound need not be had at once; more are slower and little better"),
+        sharp_from=(1.0, "no adversary: in the same time it makes nothing certainly better (docs/log.md)"),
+        **(AGAINST if adversary else {}),
     )
     size = draft.request.size or ("small" if draft.device == "cpu" else "large")
     draft.choose(
@@ -84,13 +100,14 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
         width=(SIZES[size].width, f"size {size}"),
         depth=(SIZES[size].depth, f"size {size}: so many blocks"),
     )
-    choose_objective(
-        draft,
-        (0.0, "none: discriminators of many scores are held by their margin"),
-        (0.0, "none"),
-        name=("hinge", "each of many scores has a margin, beyond which it is left alone"),
-        order="the players follow each other; nothing else is possible where one network holds another",
-    )
+    if adversary:
+        choose_objective(
+            draft,
+            (0.0, "none: discriminators of many scores are held by their margin"),
+            (0.0, "none"),
+            name=("hinge", "each of many scores has a margin, beyond which it is left alone"),
+            order="the players follow each other; nothing else is possible where one network holds another",
+        )
     choose_optimiser(
         draft,
         rate=(1e-3, "found on speech (docs/log.md); falls along a half cosine"),
@@ -101,5 +118,15 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
     feed = feed_of(sounds, chosen, draft.device)
     tell("timing", size=size)
     choose_pieces(draft, feed, build=build_game)
-    choose_length(draft, PACE, for_two_phases(draft, PACE, feed, chosen.sharp_from, build=build_game))
+    choose_length(draft, PACE, _span(draft, feed, chosen.sharp_from))
     return draft.recipe()
+
+
+def _span(draft: Draft, feed: SegmentFeed, sharp_from: float) -> Span:
+    if sharp_from < 1:
+        return for_two_phases(draft, PACE, feed, sharp_from, build=build_game)
+
+    def measure(recipe: Recipe, steps: int) -> float:
+        return measure_rate(recipe, feed, steps, build=build_game)
+
+    return for_minutes(draft, PACE, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)

@@ -7,12 +7,21 @@ from collections.abc import Callable
 import numpy as np
 import soxr
 import torch
+from torch import Tensor
 
+from ganforge.kinds.sounds.features import refined
 from ganforge.kinds.sounds.networks import Vocoder
 from ganforge.kinds.sounds.reading import Samples
 
-CHUNK = 512  # frames that are made at once
+CHUNK = 1024  # frames that are made at once
 NOTHING = np.zeros(0, np.float32)
+
+
+@torch.no_grad()
+def waveform_of(network: Vocoder, log_mel: Tensor, refinements: int) -> Tensor:
+    """Return the waveform (B, (N - 1) * hop) of log-mel spectrograms (B, M, N), on the CPU."""
+    given = log_mel.to(next(network.parameters()).device)
+    return refined(network(given), given, network.features, refinements).cpu()
 
 
 class Stream:
@@ -21,20 +30,25 @@ class Stream:
     Every piece is made with the frames around it that its samples depend on.
     """
 
-    def __init__(self, network: Vocoder, chunk: int = CHUNK) -> None:
+    def __init__(self, network: Vocoder, refinements: int = 0, chunk: int = CHUNK) -> None:
         """Args: chunk frames that are made at once: fewer wait less and cost more."""
-        self.network, self.chunk = network, chunk
-        mel = network.features.mel
-        self.hop, self.around = mel.hop, network.reach + mel.n_fft // mel.hop
+        self.network, self.refinements, self.chunk = network, refinements, chunk
+        self.hop = network.features.mel.hop
+        self.behind, self.ahead = network.reach(refinements)
         self._held = NOTHING  # samples from frame `_begins` on
         self._begins, self._made, self._given = 0, 0, 0  # frames, frames, samples
+
+    @property
+    def latency(self) -> float:
+        """Return the seconds that a sample waits for those after it, at most."""
+        return (self.chunk + self.ahead) * self.hop / self.network.features.mel.rate
 
     def push(self, samples: np.ndarray) -> Samples:
         """Take samples (n,) float32 at the network's rate, and return those that are ready."""
         self._held, self._given = np.concatenate([self._held, samples]), self._given + len(samples)
         ready = [NOTHING]
-        while (self._made + self.chunk + self.around) * self.hop <= self._given:
-            ready.append(self._piece(self._made + self.chunk, (self._made + self.chunk + self.around) * self.hop))
+        while (self._made + self.chunk + self.ahead) * self.hop <= self._given:
+            ready.append(self._piece(self._made + self.chunk, (self._made + self.chunk + self.ahead) * self.hop))
         return np.concatenate(ready)
 
     def end(self) -> Samples:
@@ -45,17 +59,16 @@ class Stream:
             ready.append(self._piece(upto, (last + 1) * self.hop))
         return np.concatenate(ready)
 
-    @torch.no_grad()
     def _piece(self, upto: int, end: int) -> Samples:
         """Make the frames up to `upto` from the samples up to `end`, of which missing ones are silence."""
-        device = next(self.network.parameters()).device
         given = self._held[: end - self._begins * self.hop]
-        x = torch.from_numpy(np.pad(given, (0, end - self._begins * self.hop - len(given))))[None].to(device)
-        waveform = self.network(self.network.features(x))[0].cpu().numpy()
+        padded = np.pad(given, (0, end - self._begins * self.hop - len(given)))
+        x = torch.from_numpy(padded)[None].to(next(self.network.parameters()).device)
+        waveform = waveform_of(self.network, self.network.features(x), self.refinements)[0].numpy()
         last = min(upto * self.hop, self._given) - self._begins * self.hop
         made: Samples = waveform[(self._made - self._begins) * self.hop : last]
         self._made = upto
-        keep = max(self._begins, upto - self.around)
+        keep = max(self._begins, upto - self.behind)
         self._held, self._begins = self._held[(keep - self._begins) * self.hop :], keep
         return made
 
@@ -63,11 +76,16 @@ class Stream:
 class Channel:
     """One channel on its way: converted to the network's rate, made again, and converted back."""
 
-    def __init__(self, network: Vocoder, rate: int) -> None:
+    def __init__(self, network: Vocoder, rate: int, refinements: int = 0, chunk: int = CHUNK) -> None:
         own = network.features.mel.rate
-        self._stream = Stream(network)
+        self._stream = Stream(network, refinements, chunk)
         self._inward, self._outward = converter(rate, own), converter(own, rate)
         self._given, self._returned = 0, 0
+
+    @property
+    def latency(self) -> float:
+        """Return the seconds that a sample waits for those after it, besides a conversion of the rate."""
+        return self._stream.latency
 
     def push(self, samples: np.ndarray) -> Samples:
         """Take samples (n,) at the rate outside, and return those that are ready."""

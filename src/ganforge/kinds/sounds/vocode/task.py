@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_through, write_whole
 from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import subset
 from ganforge.errors import DataError
-from ganforge.kinds.sounds.features import LogMel, griffin_lim
+from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
 from ganforge.kinds.sounds.feed import SegmentFeed
 from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
 from ganforge.kinds.sounds.sound_file import write_flac
 from ganforge.kinds.sounds.spectrogram import picture_of
-from ganforge.kinds.sounds.vocode.game import BothEnds, Vocoding, build_game, initial_ends
+from ganforge.kinds.sounds.vocode.game import BothEnds, Vocoding, build_game, initial_network, initial_product
 from ganforge.kinds.sounds.vocode.measures import MEANINGS, Scores, estimates
-from ganforge.kinds.sounds.vocode.model import NEXT_STEPS
+from ganforge.kinds.sounds.vocode.model import NEXT_STEPS, Synthesis
 from ganforge.kinds.sounds.vocode.plan import ABSENT, feed_of, plan_vocoder
 from ganforge.kinds.sounds.vocode.stream import Stream
-from ganforge.kinds.sounds.vocode.verdict import judge_vocoder, prefers_sharp
+from ganforge.kinds.sounds.vocode.verdict import BANDS, FAITHFUL, PHASES, SHARP, judge_vocoder, prefers_sharp
 from ganforge.measures.intervals import rival, rival_rows, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Block, Evaluation, Figure, Measure, Page, Sound
+from ganforge.records import Block, Content, Evaluation, Figure, Measure, Page, Sound
 from ganforge.run import Run
 
+ITERATIONS = 60  # of the methods without training
 LOOKED_AT, JUDGED = 6, 48  # held-out sounds
 MOST_SECONDS = 6  # of each that is judged
 HEARD, HEARD_SECONDS = 3, 4  # sounds of the page
-FAITHFUL, SHARP, PHASES, UNTRAINED = "faithful", "sharp", "Griffin-Lim", "untrained"
+AT_ONCE, UNTRAINED = "faithful, at once", "untrained"
 SENTENCES = {
-    FAITHFUL: "Learned from spectrograms alone.",
-    SHARP: "Judged by discriminators too.",
-    PHASES: "60 iterations of Griffin and Lim's method: no training.",
-    UNTRAINED: "The same network before its first step.",
+    FAITHFUL: "Learned from spectrograms alone; refined by iterations after it, as `apply` does with files.",
+    SHARP: "Judged by discriminators too, and refined.",
+    AT_ONCE: "The faithful network alone, as a stream is made.",
+    UNTRAINED: "The same network before its first step, refined as often.",
+    PHASES: f"{ITERATIONS} iterations of Griffin and Lim's method: no training.",
+    BANDS: f"{ITERATIONS} iterations in which magnitudes are found besides phases, so that the bands are right: no "
+    "training.",
 }
 
 
@@ -51,7 +55,7 @@ class Vocode(Task):
     name: ClassVar[str] = "vocode"
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
         "spectral_distance": "lower",
-        "sharp_spectral_distance": "lower",
+        "sharp_spectral_distance": "lower",  # where there is an adversary
     }
     section: ClassVar[type[TaskSection] | None] = Vocoding
     unguarded: ClassVar[str | None] = "the faithful end has no opponent, and the better end is chosen when all is done"
@@ -59,10 +63,11 @@ class Vocode(Task):
         nouns="stretches of sound",
         judged="sounds that it never heard",
         samples="Spectrograms",
-        caption="Sounds that the model has never heard. In each row: the true spectrogram, the faithful end's, the "
-        "sharp one's",
-        story="First one network learns to make waveforms whose spectrograms are right. A copy of it goes on against "
-        "discriminators, which tell its sounds from real ones. Below are the same sounds at each moment.",
+        caption="Sounds that the model has never heard. In each row: the true spectrogram, the faithful network's, and "
+        "the sharp one's where there is an adversary",
+        story="A network learns to make waveforms whose spectrograms are right. If you asked for an adversary, a copy "
+        "of it goes on against discriminators, which tell its sounds from real ones. Below are the same sounds at each "
+        "moment.",
     )
 
     def plan(self, request: Request, tell: Tell) -> VocodeJob:
@@ -100,64 +105,74 @@ class VocodeJob(Job):
         return feed_of(self.sounds, self.recipe.section(Vocoding), self.recipe.compute.device)
 
     def game(self) -> Game:
-        """Build faithful, discriminators and sharp from the seed."""
+        """Build the players from the seed: faithful, and where there is an adversary, discriminators and sharp."""
         return build_game(self.recipe)
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
-        """Make held-out sounds again, the same each time; draw their spectrograms, and measure both ends."""
+        """Make held-out sounds again, the same each time, at once; draw their spectrograms, and measure both ends."""
         truth = self._held_out(LOOKED_AT)
-        made = {name: _made(end, truth) for name, end in _ends(product).items()}
-        shown = [[truth[row], made[FAITHFUL][row], made[SHARP][row]] for row in range(min(HEARD, len(truth)))]
+        made = {name: _made(end, truth, 0) for name, end in _ends(product).items()}
+        shown = [[own[row] for own in (truth, *made.values())] for row in range(min(HEARD, len(truth)))]
         write_whole(run.sample_grid(examples), picture_of(shown, self._features))
         self.tell("sampled", path=str(run.sample_grid(examples)))
         scores = {name: estimates(self._scores.of(truth, own))["spectral_distance"] for name, own in made.items()}
-        return with_ends({"spectral_distance": scores[FAITHFUL], "sharp_spectral_distance": scores[SHARP]})
+        return with_ends({f"{'sharp_' * (name == SHARP)}spectral_distance": own for name, own in scores.items()})
 
     def finish(self, product: nn.Module) -> nn.Module:
         """Choose the end that `apply` uses: the sharp one where it is certainly less smooth and not further off."""
-        assert isinstance(product, BothEnds)
-        truth = self._held_out(JUDGED)[1::2] or self._held_out(JUDGED)
-        own = {name: self._scores.of(truth, _made(end, truth)) for name, end in _ends(product).items()}
-        product.strength.fill_(float(prefers_sharp(own[FAITHFUL], own[SHARP])))
+        if isinstance(product, BothEnds):
+            truth = self._held_out(JUDGED)[1::2] or self._held_out(JUDGED)
+            own = {name: self._scores.of(truth, self._files(end, truth)) for name, end in _ends(product).items()}
+            product.strength.fill_(float(prefers_sharp(own[FAITHFUL], own[SHARP])))
         return product
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
-        """Write model.json and model.safetensors with both ends, all that `apply` needs."""
-        assert isinstance(product, BothEnds)
+        """Write model.json and model.safetensors with one network or both ends, all that `apply` needs."""
+        chosen = self.recipe.section(Vocoding)
+        synthesis = Synthesis(
+            mel=chosen.mel,
+            lookahead=chosen.lookahead,
+            corrections=chosen.corrections,
+            refinements=chosen.refinements,
+            sharp=isinstance(product, BothEnds),
+        )
         content = {
             "ganforge": self.recipe.ganforge,
             "kind": "sounds",
             "task": "vocode",
             "next_steps": NEXT_STEPS,
             "network": self.recipe.network.content(),
-            "mel": self.recipe.section(Vocoding).mel.content(),
+            "synthesis": synthesis.content(),
         }
         write_model_files(folder, product, content)
 
     def read_product(self, folder: Path) -> nn.Module:
-        """Load both ends, as `write_model` wrote them."""
+        """Load what `write_model` wrote."""
         read_description(folder)
-        ends = initial_ends(self.recipe)  # with its windows and filters, which are computed, not stored
-        ends.load_state_dict(built(folder, lambda: initial_ends(self.recipe)).state_dict())
-        return ends.to(self.recipe.compute.device)
+        product = initial_product(self.recipe)  # with its windows and filters, which are computed, not stored
+        product.load_state_dict(built(folder, lambda: initial_product(self.recipe)).state_dict())
+        return product.to(self.recipe.compute.device)
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Compare both ends with Griffin and Lim's phases on held-out sounds, and let them be heard."""
-        assert isinstance(product, BothEnds)
         self.tell("judging")
         truth = self._held_out(JUDGED)
         truth = truth[::2] or truth
-        made = {name: _made(end, truth) for name, end in _ends(product).items()}
-        made[PHASES] = _phases(truth, self._features)
-        made[UNTRAINED] = _made(initial_ends(self.recipe).faithful, truth)
+        ends = _ends(product)
+        made = {name: self._files(end, truth) for name, end in ends.items()}
+        made[AT_ONCE] = _made(ends[FAITHFUL], truth, 0)
+        made[UNTRAINED] = self._files(initial_network(self.recipe), truth)
+        made[PHASES] = _without_training(griffin_lim, truth, self._features)
+        made[BANDS] = _without_training(mel_griffin_lim, truth, self._features)
         values = {name: self._scores.of(truth, own) for name, own in made.items()}
         scored = {name: estimates(own) for name, own in values.items()}
-        default = SHARP if product.strength > 0 else FAITHFUL
+        default = SHARP if isinstance(product, BothEnds) and product.strength > 0 else FAITHFUL
         told = [
-            rival(name, SENTENCES[name], {key: one.value for key, one in own.items()}) for name, own in scored.items()
+            rival(name, SENTENCES[name], {key: one.value for key, one in scored[name].items()})
+            for name in dict.fromkeys((default, *scored))
         ]
         measures = tuple(
-            Measure.of(name, scored[default][name], meaning, floor=0.0, reference=scored[PHASES][name].value)
+            Measure.of(name, scored[default][name], meaning, floor=0.0, reference=scored[BANDS][name].value)
             for name, meaning in MEANINGS.items()
         )
         return Evaluation(
@@ -167,9 +182,9 @@ class VocodeJob(Job):
             held_out=len(self.sounds.held_out),
             judge={"kind": "none", "sentence": "Spectra are compared; no network judges."},
             floor="The floor is what the true sounds get: 0.",
-            reference="The reference is Griffin and Lim's method on the same spectrograms, which needs no training.",
+            reference="The reference is Griffin and Lim's method of bands, which needs no training.",
             best="the true sounds",
-            simplest="Griffin and Lim's method",
+            simplest="Griffin and Lim's method of bands",
             blocks=(
                 self._listen(run, truth, made, default),
                 Block(
@@ -183,14 +198,14 @@ class VocodeJob(Job):
 
     def _listen(self, run: Run, truth: list[Samples], made: Mapping[str, list[Samples]], default: str) -> Block:
         """Write what the page plays and shows."""
-        contents: list[Sound | Figure] = []
+        contents: list[Content] = []
         rate, most = self.sounds.rate, HEARD_SECONDS * self.sounds.rate
         for row in range(min(HEARD, len(truth))):
-            heard = {"as recorded": truth[row], default: made[default][row], PHASES: made[PHASES][row]}
+            heard = {"as recorded": truth[row], **{name: made[name][row] for name in (default, BANDS, PHASES)}}
             for name, samples in heard.items():
                 path = run.figure(f"sound-{row + 1}-{name.replace(' ', '-').lower()}").with_suffix(".flac")
                 write_through(path, lambda file, x=samples: write_flac(file, x[:most], rate))  # type: ignore[misc]
-                contents.append(Sound(f"pictures/{path.name}", f"{row + 1}: {name}"))
+                contents.append(Sound(f"pictures/{path.name}", name, f"Sound {row + 1}"))
         shown = [[truth[row], made[default][row], made[PHASES][row]] for row in range(min(HEARD, len(truth)))]
         write_whole(run.figure("spectrograms"), picture_of(shown, self._features))
         contents.append(
@@ -205,6 +220,9 @@ class VocodeJob(Job):
     @property
     def _scores(self) -> Scores:
         return Scores(self._features)
+
+    def _files(self, network: nn.Module, truth: Sequence[Samples]) -> list[Samples]:
+        return _made(network, truth, self.recipe.section(Vocoding).refinements)
 
     def _held_out(self, most: int) -> list[Samples]:
         """Return held-out sounds, the same each time, of at most MOST_SECONDS, each a whole number of frames."""
@@ -222,19 +240,22 @@ class VocodeJob(Job):
 
 
 def _ends(product: nn.Module) -> dict[str, nn.Module]:
-    assert isinstance(product, BothEnds)
-    return {FAITHFUL: product.faithful, SHARP: product.sharp}
+    if isinstance(product, BothEnds):
+        return {FAITHFUL: product.faithful, SHARP: product.sharp}
+    return {FAITHFUL: product}
 
 
-def _made(network: Any, truth: Sequence[Samples]) -> list[Samples]:
+def _made(network: Any, truth: Sequence[Samples], refinements: int) -> list[Samples]:
     """Return what a network makes of each sound's spectrogram."""
     made: list[Samples] = []
     for samples in truth:
-        stream = Stream(network)
+        stream = Stream(network, refinements)
         made.append(np.concatenate([stream.push(samples), stream.end()]))
     return made
 
 
-@torch.no_grad()
-def _phases(truth: Sequence[Samples], features: LogMel) -> list[Samples]:
-    return [griffin_lim(features(torch.from_numpy(x)[None]), features)[0, : len(x)].numpy() for x in truth]
+def _without_training(
+    method: Callable[[Tensor, LogMel, int], Tensor], truth: Sequence[Samples], features: LogMel
+) -> list[Samples]:
+    given = [features(torch.from_numpy(x)[None]) for x in truth]
+    return [method(one, features, ITERATIONS)[0, : len(x)].numpy() for one, x in zip(given, truth, strict=True)]

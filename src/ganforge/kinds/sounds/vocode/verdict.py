@@ -1,4 +1,4 @@
-"""The verdict on a vocoder: whether it beats Griffin and Lim's phases, and whether the adversary helps."""
+"""The verdict on a vocoder: whether it beats what needs no training, and whether the adversary helps."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganforge.measures.intervals import certainly_lower
 from ganforge.records import GRADES, Verdict
 
 Values = Mapping[str, NDArray[np.float64]]  # a measure of each sound, by its name
-BOUNDS = (0.8, 0.92, 1.0, 1.15)  # upper ends of the distances beside Griffin and Lim's, for each grade but the last
+FAITHFUL, SHARP = "faithful", "sharp"
+PHASES, BANDS = "Griffin-Lim", "Griffin-Lim of bands"
+NEAR = ("spectral_distance", "cepstral_distance")
+BOUNDS = (0.92, 1.0, 1.15, 1.4)  # upper ends of the distances beside those of BANDS, for each grade but the last
 WORSE = 1.03  # of the spectral distance, from which the sharp end is further off
 LITTLE_SECONDS = 300.0  # of training sounds
-
-
-def certainly_lower(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Return whether the mean difference of pairs is below 0 by two standard errors."""
-    apart = one - other
-    return len(apart) > 1 and float(apart.mean()) < -2 * float(apart.std(ddof=1)) / len(apart) ** 0.5
+FEW = 10  # judged sounds, below which little is certain
 
 
 def prefers_sharp(faithful: Values, sharp: Values) -> bool:
@@ -29,29 +28,43 @@ def prefers_sharp(faithful: Values, sharp: Values) -> bool:
 
 
 def judge_vocoder(values: Mapping[str, Values], default: str, passport: Mapping[str, Any]) -> Verdict:
-    """Return the verdict. Args: values of faithful, sharp, Griffin-Lim and untrained; default the end that is used."""
-    mine, phases = values[default], values["Griffin-Lim"]
-    names = ("spectral_distance", "cepstral_distance")
-    beside = float(np.mean([mine[name].mean() / phases[name].mean() for name in names]))
+    """Return the verdict.
+
+    Args: values of faithful, perhaps of sharp, and of the methods without training; default the end that is used.
+    """
+    mine, bands, phases = values[default], values[BANDS], values[PHASES]
+    beside = float(np.mean([mine[name].mean() / bands[name].mean() for name in NEAR]))
     grade = GRADES[sum(beside > bound for bound in BOUNDS)]
-    beats = [certainly_lower(mine[name], phases[name]) for name in names]
-    helps = default == "sharp"
+    wins = [certainly_lower(mine[name], bands[name]) for name in NEAR]
+    loses = [certainly_lower(bands[name], mine[name]) for name in NEAR]
     headline = (
-        "the sounds are nearer to the recordings than Griffin and Lim's method gets"
-        if all(beats)
-        else "on some measures Griffin and Lim's method, which needs no training, is as near to the recordings"
-        if any(beats)
-        else "Griffin and Lim's method, which needs no training, is as near to the recordings or nearer"
+        "the sounds are nearer to the recordings than any method without training gets"
+        if all(wins)
+        else "a method without training, Griffin and Lim's of bands, is nearer to the recordings"
+        if all(loses)
+        else "the sounds are about as near to the recordings as the best method without training gets"
     )
-    sentences = [
-        f"The spectral distance is {mine[names[0]].mean():.3f}, Griffin and Lim's {phases[names[0]].mean():.3f}; the "
-        f"cepstral distance {mine[names[1]].mean():.2f} dB against {phases[names[1]].mean():.2f} dB.",
-        "The adversary makes spectra less smooth at hardly a price, so the sharp end is used."
-        if helps
-        else "The adversary does not make it certainly better: the end without it is used; --strength 1 is the other.",
-    ]
-    if not all(beats):
-        sentences.append("Train longer, give more recordings of this voice, or use Griffin and Lim's method.")
+    helps = default == SHARP
+    told = ", ".join(
+        f"the {name.replace('_', ' ')} is {mine[name].mean():.3g}, theirs {phases[name].mean():.3g} and "
+        f"{bands[name].mean():.3g}"
+        for name in NEAR
+    )
+    sentences = [f"Beside Griffin and Lim's method and that of bands: {told}."]
+    if SHARP in values:
+        sentences.append(
+            "The adversary makes spectra less smooth at hardly a price, so the sharp end is used."
+            if helps
+            else "The adversary makes it not certainly better: the end without it is used, and --strength 1 is sharp."
+        )
+    if all(loses):
+        sentences.append(
+            "Train longer or give more recordings of this voice. What the network has over that method is that it can "
+            "be heard while it is made."
+        )
+    count = len(mine[NEAR[0]])
+    if count < FEW:
+        sentences.append(f"Only {count} sound{'s were' if count > 1 else ' was'} judged, so little is certain.")
     if passport["seconds"] < LITTLE_SECONDS:
         sentences.append(
             f"There were {passport['seconds']:.0f} s of sound; a voice needs about {LITTLE_SECONDS / 60:.0f} minutes."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.errors import InputError, RunError
+from ganforge.kinds.tables.codec.binned import agreeing, bins_content, read_bins
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.computed import (
     ComputedUnit,
@@ -35,20 +37,22 @@ from ganforge.kinds.tables.codec.numbers import (
 )
 from ganforge.kinds.tables.codec.stored import Arrays, climbing, listed
 from ganforge.kinds.tables.columns import LEARNED, NUMBERS, Column
-from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, from_plain
+from ganforge.kinds.tables.reading.arrays import arrow_type, base_of, dtype_of, from_plain, take
 from ganforge.kinds.tables.reading.numeric_dates import FORMS
+from ganforge.kinds.tables.rules.bins import Bins, ordered_bins
 from ganforge.kinds.tables.rules.conditions import Condition, all_of, on_grid, seen_in
 from ganforge.kinds.tables.rules.expressions import columns_of
 from ganforge.kinds.tables.rules.narrowing import narrowed
+from ganforge.kinds.tables.rules.rule_text import parse_rules
 from ganforge.kinds.tables.rules.rules import (
     Computed,
     Fixed,
     Joint,
     Rule,
+    binned_of,
     computed_of,
     joint_of,
     lowers_of,
-    parse_rules,
     rule_in_words,
 )
 
@@ -65,6 +69,7 @@ class TableCodec:
     units: tuple[Unit, ...]
     constants: Mapping[str, Any]  # name -> the value of every row
     rare: int = 0  # training rows of a value that is drawn as it is: rarer ones are kept back (protection.py)
+    bins: tuple[Bins, ...] = ()  # of columns that follow from another one, each after its base
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -136,11 +141,22 @@ class TableCodec:
         Args: asked as `by_unit` gives it.
         """
         units = {place: unit for place, unit in enumerate(self.units) if isinstance(unit, ComputedUnit)}
-        return rows_to_keep(units, self.rules, plain, asked, {column.name: column for column in self.columns})
+        kept = rows_to_keep(units, self.rules, plain, asked, {column.name: column for column in self.columns})
+        for bins in self.bins:
+            name = bins.rule.target
+            kept &= all_of(asked.get(self.unit_of(name), ()), name).holds(plain) & bins.agrees(plain)
+        return kept
+
+    @property
+    def redraws(self) -> bool:
+        """Return whether decoded rows may break a rule or a condition, so that others are drawn (`keeps`)."""
+        return bool(self.computed or self.bins)
 
     def solved(self, plain: Plain) -> Plain:
         """Return the rows with each cell that an exact rule decides, from all the others of its rule, filled."""
         filled, by_name = dict(plain), {column.name: column for column in self.columns}
+        for bins in self.bins:
+            filled[bins.rule.target] = bins.filled(filled)
         for unit in (*self.computed, *reversed(self.computed)):
             for name, values in unit.solved(filled, by_name):
                 filled[name] = values
@@ -164,7 +180,14 @@ class TableCodec:
         for place, unit in enumerate(self.units):
             if plain.keys() >= set(unit.columns):
                 continue
-            plain |= decode_unit(unit, codes[:, place], (conditions or {}).get(place, ()), random, plain, complete)
+            asked = (conditions or {}).get(place, ())
+            plain |= decode_unit(unit, codes[:, place], asked, random, plain, complete)
+            if bins := [each for each in self.bins if each.rule.base in unit.columns]:
+                targets = [(each, self.unit_of(each.rule.target)) for each in bins]
+                follows = [(each, self.units[at], codes[:, at]) for each, at in targets]
+                again = partial(_decode_rows, unit, codes[:, place], asked, random, plain, complete)
+                plain |= agreeing(follows, plain, unit.columns, again)
+            plain |= {bins.rule.target: bins.replaced(plain) for bins in self.bins if bins.rule.target in unit.columns}
         count = len(codes)
         plain |= {name: np.full(count, value, dtype=type_of(value)) for name, value in self.constants.items()}
         return plain
@@ -190,6 +213,18 @@ class TableCodec:
             unit = self.units[self.unit_of(name)]
             found |= self._all_below(unit) if isinstance(unit, GapUnit) else set()
         return found
+
+
+def _decode_rows(
+    unit: Unit,
+    codes: Codes,
+    asked: tuple[Condition, ...],
+    random: np.random.Generator,
+    plain: Plain,
+    complete: bool,
+    rows: NDArray[np.int64],
+) -> dict[str, NDArray[Any]]:
+    return decode_unit(unit, codes[rows], asked, random, take(plain, rows), complete)
 
 
 def decode_unit(
@@ -218,11 +253,12 @@ def type_of(value: object) -> Any:
 def unit_columns(columns: Sequence[Column], rules: Sequence[Rule]) -> list[tuple[str, ...]]:
     """Return the columns of each unit, in an order of decoding: lower columns and bases come first."""
     fixed = {name: rule.columns for rule in rules if isinstance(rule, Fixed | Joint) for name in rule.columns}
-    lowers, computed = lowers_of(rules), computed_of(rules)
+    lowers, computed, binned = lowers_of(rules), computed_of(rules), binned_of(rules)
     order: list[tuple[str, ...]] = []
 
     def add(name: str) -> None:
         bases = columns_of(computed[name].expression) if name in computed else ()
+        bases = (binned[name].base,) if name in binned else bases
         for before in (*lowers.get(name, ()), *bases):
             add(before)
         names = fixed.get(name, (name,))
@@ -248,7 +284,8 @@ def codec_content(codec: TableCodec) -> tuple[dict[str, Any], Arrays]:
         "constants": dict(codec.constants),
         "units": units,
     }
-    return content | ({"rare": codec.rare} if codec.rare else {}), arrays
+    bins = [bins_content(each, f"bins{place}", arrays) for place, each in enumerate(codec.bins)]
+    return content | ({"rare": codec.rare} if codec.rare else {}) | ({"bins": bins} if bins else {}), arrays
 
 
 def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TableCodec:
@@ -259,7 +296,9 @@ def restore_codec(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
         units = tuple(_unit(unit, f"unit{place}", arrays, computed) for place, unit in enumerate(content["units"]))
         days = [pair for unit in units if isinstance(unit, GapUnit) for pair in unit.by_day]
         rules = parse_rules(content["rules"], columns, days)
-        codec = TableCodec(columns, rules, units, dict(content["constants"]), content.get("rare", 0))
+        stored = content.get("bins", [])
+        bins = tuple(read_bins(each, f"bins{place}", arrays, rules, columns) for place, each in enumerate(stored))
+        codec = TableCodec(columns, rules, units, dict(content["constants"]), content.get("rare", 0), bins)
         _check_parts(codec)
         return codec
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError) as error:
@@ -273,6 +312,8 @@ def _check_parts(codec: TableCodec) -> None:
     expected = unit_columns(codec.columns, codec.rules)
     if [unit.columns for unit in codec.units] != expected:
         raise ValueError(f"its units do not stand for the columns {', '.join(map('+'.join, expected))}")
+    if [bins.rule for bins in codec.bins] != ordered_bins(codec.rules):
+        raise ValueError("its bins are not those of its rules")
     if set(codec.constants) != {name for name, kind in kinds.items() if kind == "constant"}:
         raise ValueError("its constants are not those of its columns")
     if not isinstance(codec.rare, int):

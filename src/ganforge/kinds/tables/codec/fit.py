@@ -21,6 +21,7 @@ from ganforge.kinds.tables.codec.rare_categories import fit_rare, without_rare
 from ganforge.kinds.tables.codec.rare_numbers import ends_kept
 from ganforge.kinds.tables.columns import Column, RowSettings
 from ganforge.kinds.tables.reading.arrays import arrow_type, dtype_named, is_text
+from ganforge.kinds.tables.rules.bins import fit_bins, ordered_bins
 from ganforge.kinds.tables.rules.conditions import Condition, seen_in
 from ganforge.kinds.tables.rules.rules import Rule, Seen, computed_of, daily, joint_of, lowers_of
 
@@ -81,7 +82,8 @@ def fit_codec(
         if isinstance(unit, CategoryUnit) and place in hidden
     ]
     constants = {column.name: sample[column.name][0] for column in columns if column.kind == "constant"}
-    codec = TableCodec(tuple(columns), tuple(rules), tuple(units), constants, rare)
+    bins = tuple(fit_bins(rule, by_name, sample) for rule in ordered_bins(rules))
+    codec = TableCodec(tuple(columns), tuple(rules), tuple(units), constants, rare, bins)
     return codec, Protection(tuple(found), tuple(kept))
 
 

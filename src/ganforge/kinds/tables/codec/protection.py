@@ -37,12 +37,25 @@ class KeptBack:
         return f"{self.values:,} {noun}{'s' * (self.values != 1)}, in {self.share:.2%} of the rows: {self.instead}"
 
 
+MOSTLY = 0.5  # share of the rows with the word for rare values, above which a column is hardly learned
+
+
 @dataclass(frozen=True, slots=True)
 class Protection:
     """What is kept back, and the codes that training rows with such values have."""
 
     rare: tuple[RareCategories, ...] = ()
     kept: tuple[KeptBack, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return a sentence for each column in most rows of which the word for rare values stands."""
+        return [
+            f"In {each.share:.0%} of the rows {RARE} stands for a value of {each.columns[0]!r}, since its values "
+            "hardly come again: hardly anything of it is learned. --set rows.rare=0 draws them as they are."
+            for each in self.kept
+            if each.instead == WORD and each.share > MOSTLY
+        ]
 
     def encode(self, codec: TableCodec, plain: Plain) -> NDArray[np.int32]:
         """Return the codes (N, U) of training rows, those of rare values too."""

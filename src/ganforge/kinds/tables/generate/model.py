@@ -22,9 +22,10 @@ from ganforge.errors import InputError, RunError, refused
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import AskedByUnit, TableCodec, codec_content, restore_codec
 from ganforge.kinds.tables.codec.computed import unreachable
+from ganforge.kinds.tables.codec.fill import fill, given_cells
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import MOST_CANDIDATES
-from ganforge.kinds.tables.complete import complete_table, fill, given_cells
+from ganforge.kinds.tables.complete import complete_table
 from ganforge.kinds.tables.generate.anomaly import score_table
 from ganforge.kinds.tables.generate.balance import Part, balanced_parts, blocks_of_parts, fair_parts
 from ganforge.kinds.tables.generate.draw import Chain
@@ -111,7 +112,7 @@ class RowModel:
             codes = self._codes(asked, generator_for(seed, "sample rows", step=step))
             random = np.random.default_rng(seed_for(seed, "sample values", step=step))
             plain = dict(self.codec.decode(codes, random, asked))
-            kept = np.flatnonzero(self.codec.keeps(plain, asked)) if self.codec.computed else np.arange(BLOCK)
+            kept = np.flatnonzero(self.codec.keeps(plain, asked)) if self.codec.redraws else np.arange(BLOCK)
             step, empty = step + BLOCK, 0 if len(kept) else empty + 1
             if empty == MOST_EMPTY:
                 raise self._unmet(conditions)
@@ -126,7 +127,8 @@ class RowModel:
     def _unmet(self, conditions: Sequence[Condition]) -> InputError:
         """Return the error for conditions on computed columns that hardly any row meets."""
         words = " and ".join(in_words(condition, self.codec.columns) for condition in conditions)
-        names = " and ".join(repr(unit.column) for unit in self.codec.computed)
+        follow = [*(unit.column for unit in self.codec.computed), *(bins.rule.target for bins in self.codec.bins)]
+        names = " and ".join(map(repr, follow))
         return InputError(
             f"None of {MOST_EMPTY * BLOCK:,} rows that were drawn meets {words}.",
             f"The values of {names} are computed from other columns, so rows were drawn until some fit.",

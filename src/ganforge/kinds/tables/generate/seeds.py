@@ -21,10 +21,11 @@ from ganforge.core.seeds import generator_for, seed_for
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.tables.codec.categories import CategoryUnit
 from ganforge.kinds.tables.codec.codec import TableCodec
+from ganforge.kinds.tables.codec.fill import fill
 from ganforge.kinds.tables.codec.gaps import GapUnit
 from ganforge.kinds.tables.codec.identifiers import fresh_identifiers
 from ganforge.kinds.tables.columns import Column
-from ganforge.kinds.tables.complete import exact, fill, opened, plain_like, written_parts
+from ganforge.kinds.tables.complete import exact, opened, plain_like, written_parts
 from ganforge.kinds.tables.reading.arrays import AT_ONCE, blank, from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
 from ganforge.kinds.tables.reading.source import TableSource
@@ -105,8 +106,8 @@ def rows_from(model: RowModel, given: Plain, conditions: Sequence[Condition], se
     random = generator_for(seed, "seeded rows", step=start)
     values = np.random.default_rng(seed_for(seed, "seeded values", step=start))
     candidates, weights = [], []
-    some = asked or codec.computed or model.network.referee is not None
-    for _ in range((1 + 3 * bool(codec.computed)) * CANDIDATES if some else 1):
+    some = asked or codec.redraws or model.network.referee is not None
+    for _ in range((1 + 3 * codec.redraws) * CANDIDATES if some else 1):
         shares = model.drawn_shares(whole, random)
         candidates.append(fill(codec, whole, shares, values, asked, complete=False))
         kept = codec.keeps(candidates[-1], asked)  # of computed columns

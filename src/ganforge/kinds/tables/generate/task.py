@@ -72,6 +72,7 @@ class GenerateRows(Task):
     """The task of generating rows like those of a table."""
 
     name: ClassVar[str] = "generate"
+    labels: ClassVar[str | None] = None
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {
         **{name: TABLE_MEANINGS[name].better for name in TABLE_QUICK},
         "likelihood": "higher",

@@ -45,6 +45,7 @@ class Regress(Task):
     """The task of regression: a game of one on a table."""
 
     name: ClassVar[str] = "regress"
+    labels: ClassVar[str | None] = None
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"rmse": "lower", "r2": "higher"}
     unguarded: ClassVar[str | None] = "one network that descends has no opponent to lose its balance with"
     page: ClassVar[Page] = Page(

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.errors import DataError
 from ganforge.kinds.tables.columns import Column
+from ganforge.kinds.tables.rules.bins import broken_bins
 from ganforge.kinds.tables.rules.conditions import Condition
 from ganforge.kinds.tables.rules.expressions import evaluate, shown
 from ganforge.kinds.tables.rules.rules import (
+    Binned,
     Computed,
     Fixed,
     Joint,
@@ -88,8 +90,9 @@ def _broken(rule: Rule, rows: Plain, train: Plain | None, columns: Mapping[str, 
         return np.asarray(lower > upper)
     if isinstance(rule, Condition):
         return ~rule.holds(rows)
-    if isinstance(rule, Computed):
-        return rule.exact & (apart(rule, rows) > slack(rule, rows, columns))
+    if isinstance(rule, Binned | Computed):
+        far = isinstance(rule, Computed) and rule.exact & (apart(rule, rows) > slack(rule, rows, columns))
+        return broken_bins(rule, columns, rows, train) if isinstance(rule, Binned) else np.asarray(far)
     names = rule_columns(rule)
     there = pd.notna(rows[names[0]])
     known = _known(names, rows, train) if train else np.full(len(there), not isinstance(rule, Unique))

@@ -1,7 +1,8 @@
 """Rules that hold in every training row and are worth keeping: found, not asked for.
 
 Only rules that hardly hold by chance are named: an order of datetimes, or of numbers with such names; a category that
-determines another one, unlike independent columns; coordinates; identifiers that never occur twice.
+determines another one, unlike independent columns; parts of a date; ranges; coordinates; identifiers that never occur
+twice.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import LEARNED, Column
+from ganforge.kinds.tables.rules.bins import find_calendar, find_ranges
+from ganforge.kinds.tables.rules.chance import Codes, decides
 from ganforge.kinds.tables.rules.checks import on_one_scale
 from ganforge.kinds.tables.rules.coordinates import find_coordinates, words_of
 from ganforge.kinds.tables.rules.relations import find_relations, listed
@@ -25,13 +28,10 @@ FEWEST_EACH = 5  # rows for each value that decides another column, on average: 
 MOST_DECIDING = 50_000  # values
 MOST_WHOLE_NUMBERS = 5_000  # values of an integer column that decides, such as the number of a student
 FIRST_LOOK = 1_000  # rows on which most columns show that they are not decided
-BY_CHANCE = -30.0  # natural logarithm of the probability that independent columns would look so
 LOW_WORDS = {  # words for a lower number -> for the upper one
     "min": "max", "minimum": "maximum", "low": "high", "lower": "upper", "lowest": "highest", "from": "to",
     "start": "end", "begin": "end", "first": "last", "earliest": "latest", "net": "gross", "part": "total",
 }  # fmt: skip
-
-Codes = NDArray[np.int64]  # (N,), a number for each value, -1 for missing
 
 
 def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]]:
@@ -43,19 +43,24 @@ def find_rules(plain: Plain, columns: Sequence[Column]) -> list[tuple[Rule, str]
 
     Args: plain the training rows, or many of them, (N,) each.
     """
-    orders = list(_orders(plain, columns))
+    orders, binned = list(_orders(plain, columns)), find_calendar(plain, columns)
     ordered = frozenset(name for rule, _ in orders for name in (rule.lower, rule.upper))
     joint = find_coordinates(plain, columns)
     placed = {name for rule, _ in joint for name in rule.columns}
+    dated = {rule.target for rule, _ in binned}
+    apart = [column for column in columns if column.name not in dated]
     relations = [
-        (rule, why) for rule, why in find_relations(plain, columns, ordered) if rule.exact or rule.target not in placed
+        (rule, why) for rule, why in find_relations(plain, apart, ordered) if rule.exact or rule.target not in placed
     ]
-    computed = {rule.target for rule, _ in relations}
+    computed = dated | {rule.target for rule, _ in relations}
     deciding = list(_deciding(plain, [column for column in columns if column.name not in computed]))
     fixed = {name for rule, _ in deciding for name in rule.columns}
-    orders = [(rule, why) for rule, why in orders if not {rule.lower, rule.upper} & fixed]
+    free = [c for c in columns if c.kind in ("category", "boolean") and c.name not in computed | fixed]
+    binned += find_ranges(plain, columns, free)
+    decided = fixed | {rule.target for rule, _ in binned}
+    orders = [(rule, why) for rule, why in orders if not {rule.lower, rule.upper} & decided]
     joint = [(rule, why) for rule, why in joint if not {*rule.columns} & (computed | fixed | ordered)]
-    return [*orders, *relations, *deciding, *joint, *_identifiers(plain, columns)]
+    return [*orders, *relations, *binned, *deciding, *joint, *_identifiers(plain, columns)]
 
 
 def find_large_keys(plain: Plain, columns: Sequence[Column]) -> list[str]:
@@ -70,7 +75,7 @@ def find_large_keys(plain: Plain, columns: Sequence[Column]) -> list[str]:
     for name in large:
         first = np.flatnonzero((codes[name] >= 0) & ~pd.Series(codes[name]).duplicated())
         others = [other for other in codes if other != name and counts[other] > 1]
-        decided = [other for other in others if _decides(codes[name], first, codes[other], counts[other])]
+        decided = [other for other in others if decides(codes[name], first, codes[other], counts[other])]
         if decided:
             sentences.append(
                 f"{name!r} decides {listed(decided)}, but has more than {MOST_DECIDING:,} values: new rows do not keep "
@@ -148,7 +153,7 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
             first = np.flatnonzero(there & ~pd.Series(code).duplicated())
             may = dict(zip(codes, _may_be_decided(code[:FIRST_LOOK], heads), strict=True))
             others = [name for name in codes if name != deciding and may[name]]
-            decided[deciding] = [name for name in others if _decides(code, first, codes[name], counts[name])]
+            decided[deciding] = [name for name in others if decides(code, first, codes[name], counts[name])]
     # The columns that decide most come first, so that a chain hangs on its beginning: zip -> city, zip -> country.
     order = sorted(decided, key=lambda name: (-len(decided[name]), counts[name]))
     taken: set[str] = set()
@@ -176,31 +181,6 @@ def _may_be_decided(deciding: Codes, others: NDArray[np.int64]) -> NDArray[np.bo
     own, expected = others[:, there], others[:, there[first[group]]]
     found: NDArray[np.bool_] = ((own == expected) | (own < 0) | (expected < 0)).all(axis=1)
     return found
-
-
-def _decides(deciding: Codes, first: NDArray[np.int64], other: Codes, other_count: int) -> bool:
-    one = np.full(int(deciding.max()) + 1, -1)  # for each value that decides, the other one in its first row
-    one[deciding[first]] = other[first]
-    there = deciding >= 0
-    if (other[there] < 0).any() and (one[deciding[there]] != other[there]).any():
-        # a value that is missing here and there is decided by where it is not
-        there &= other >= 0
-        one[deciding[there][::-1]] = other[there][::-1]
-    if not there.any():
-        return False
-    if (one[deciding[there]] != other[there]).any():
-        return False
-    return (
-        _log_chance(np.bincount(deciding[there]), np.bincount(other[there] + 1, minlength=other_count + 1)) < BY_CHANCE
-    )
-
-
-def _log_chance(sizes: NDArray[np.int64], frequencies: NDArray[np.int64]) -> float:
-    """Return the log probability that every group of these sizes has one value, if values are independent of the
-    groups: the sum over groups of log sum_v p_v^size."""
-    shares = np.log(frequencies[frequencies > 0] / frequencies.sum())
-    size, groups = np.unique(sizes[sizes > 0], return_counts=True)
-    return float((groups * np.logaddexp.reduce(size[:, None] * shares[None, :], axis=1)).sum())
 
 
 # ---- unique ---------------------------------------------------------------------------------------------------------

@@ -3,30 +3,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from ganforge.errors import InputError, RecipeError, did_you_mean
-from ganforge.kinds.tables.columns import LEARNED, MICROSECONDS, NUMBERS, Column
-from ganforge.kinds.tables.rules.conditions import Condition, ends_of, range_in_words
-from ganforge.kinds.tables.rules.expressions import Expression, columns_of, expression_in_words, read_expression
+from ganforge.errors import RecipeError
+from ganforge.kinds.tables.columns import MICROSECONDS, Column
+from ganforge.kinds.tables.rules.conditions import Condition, range_in_words
+from ganforge.kinds.tables.rules.expressions import Expression, columns_of, expression_in_words
 from ganforge.kinds.tables.rules.syntax import (
-    Comparison,
-    Typed,
-    columns_named,
     quoted_name,
-    read_arrow,
-    read_comparisons,
-    starting_names,
 )
 from ganforge.kinds.tables.rules.values import ByDay, by_day
-
-FORMS = (
-    "A rule is like start <= end, 0 <= age <= 99, city -> country, total = net + tax, unique id, seen store or "
-    "joint lat, lon."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +63,18 @@ class Computed:
     exact: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """`month(day) -> season`, `range(income) -> band`: each part of the base comes with one value of the target."""
+
+    target: str
+    base: str
+    part: str  # one of bins.PARTS, or RANGE
+
+
 # a condition as a rule is a range, or a missing value
-Rule = Ordered | Condition | Fixed | Unique | Seen | Joint | Computed
+Rule = Ordered | Condition | Fixed | Unique | Seen | Joint | Computed | Binned
 Range = tuple[float, float]
-_KINDS = {  # the kinds of columns that can keep it, and why others cannot
-    Ordered: (NUMBERS, "Only numbers and datetimes can be compared."),
-    Condition: (NUMBERS, "A range is for numbers and datetimes."),
-    Fixed: (LEARNED, "Combinations are of columns that are learned."),
-    Unique: (("identifier",), "Only identifiers are made so that none comes twice."),
-    Seen: ((*LEARNED, "constant"), "Identifiers are made anew, never taken from training rows."),
-    Joint: (("integer", "decimal"), "A point has two numbers."),
-    Computed: (NUMBERS, "Only numbers and datetimes can be computed."),
-}
 
 
 def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
@@ -95,6 +83,8 @@ def rule_in_words(rule: Rule, columns: Sequence[Column]) -> str:
     if isinstance(rule, Computed):
         text = expression_in_words(rule.expression, by_name)
         return f"{quoted_name(rule.target, by_name)} {'=' if rule.exact else '~'} {text}"
+    if isinstance(rule, Binned):
+        return f"{rule.part}({quoted_name(rule.base, by_name)}) -> {quoted_name(rule.target, by_name)}"
     *first, last = (quoted_name(name, by_name) for name in rule_columns(rule))
     if isinstance(rule, Joint):
         return f"joint {first[0]}, {last}"
@@ -108,137 +98,14 @@ def rule_columns(rule: Rule) -> tuple[str, ...]:
     """Return the columns of a rule; of a computed column itself and those that it is computed from."""
     if isinstance(rule, Computed):
         return rule.target, *columns_of(rule.expression)
+    if isinstance(rule, Binned):
+        return rule.target, rule.base
     if isinstance(rule, Ordered):
         return rule.lower, rule.upper
     return rule.columns if isinstance(rule, Fixed | Joint) else (rule.column,)
 
 
-# ---- one rule as it is typed ----------------------------------------------------------------------------------------
-
-
-def read_rule(text: str, columns: Sequence[Column]) -> list[Rule]:
-    """Parse one rule in words; `a <= b <= c` is two.
-
-    Raises: RecipeError for another form, an unknown column, or a kind of column that cannot keep the rule.
-    """
-    text, by_name = text.strip(), {column.name: column for column in columns}
-    word = re.match(r"(unique|seen|joint)\s+", text)
-    if word and (rule := _named(word[1], text[word.end() :], by_name)):
-        return [_checked(rule, text, by_name)]
-    if names := read_arrow(text, by_name):
-        return [_checked(Fixed(tuple(dict.fromkeys(names))), text, by_name)]
-    for pairs in read_comparisons(text, by_name):
-        if not any(sign.startswith("=") for _, sign, _ in pairs):
-            return _with_shared_ranges([_compared(pair, text, by_name) for pair in pairs])
-    if computed := _read_computed(text, by_name):
-        return [computed]
-    for name in columns_named(text[word.end() :] if word else text):
-        if name not in by_name and name != text:
-            raise RecipeError(
-                f"There is no column {name!r}.", f"The rule {text!r} names it.", did_you_mean(name, by_name)
-            )
-    raise RecipeError(f"The rule {text!r} cannot be read.", "It has none of the forms that a rule can have.", FORMS)
-
-
-def _named(word: str, text: str, columns: Mapping[str, Column]) -> Unique | Seen | Joint | None:
-    """Parse the columns after the word that a rule begins with; None if there are not as many as it needs."""
-    for name, rest in starting_names(text, columns):
-        if word != "joint" and not rest.strip():
-            return Unique(name) if word == "unique" else Seen(name)
-        if word == "joint" and rest.lstrip().startswith(","):
-            for second, end in starting_names(rest.strip(" ,"), columns):
-                if not end.strip():
-                    return Joint((name, second))
-    return None
-
-
-def _read_computed(text: str, columns: Mapping[str, Column]) -> Rule | None:
-    """Parse `total = net + tax`; None if it is not of this form. Raises: as `read_rule`."""
-    unread: RecipeError | None = None
-    for name, rest in starting_names(text, columns):
-        if equation := re.fullmatch(r"\s*([=~])\s*(?!=)(.*)", rest, re.DOTALL):
-            try:
-                expression = read_expression(equation[2], columns)
-            except RecipeError as error:
-                unread = unread or error
-            else:
-                return _checked(Computed(name, expression, equation[1] == "="), text, columns)
-    if unread is None:
-        return None
-    raise unread
-
-
-def _compared(pair: Comparison, text: str, columns: Mapping[str, Column]) -> Rule:
-    left, sign, right = pair
-    if isinstance(left, Typed):
-        raise RecipeError(f"The rule {text!r} compares two numbers.", "No column of the table is named in it.", FORMS)
-    if isinstance(right, Typed):
-        _checked(Condition(left), text, columns)
-        try:
-            return Condition(left, *ends_of([(sign, right)], columns[left]), missing=True)
-        except InputError as error:
-            raise RecipeError(f"The rule {text!r} cannot be read: {error.what}", error.why, error.do) from error
-    lower, upper = (left, right) if sign[0] == "<" else (right, left)
-    if len(sign) == 1:
-        raise RecipeError(
-            f"The rule {text!r} cannot be kept.", "Between two columns only <= can be.", f"Write {lower} <= {upper}."
-        )
-    return _checked(Ordered(lower, upper), text, columns)
-
-
-def _checked(rule: Rule, text: str, columns: Mapping[str, Column]) -> Rule:
-    """Return the rule. Raises: RecipeError if its columns are of kinds that cannot keep it."""
-    mine = [columns[name] for name in rule_columns(rule)]
-    kinds, why = _KINDS[type(rule)]
-    for column in mine:
-        if column.kind not in kinds:
-            raise _wrong_kind(text, column, why)
-    if isinstance(rule, Computed):
-        _check_computed(rule, mine, text)
-    if isinstance(rule, Ordered | Fixed | Joint) and len({column.name for column in mine}) == 1:
-        raise RecipeError(f"The rule {text!r} names one column twice.", "Every row keeps it.", "Leave it out.")
-    if isinstance(rule, Ordered):
-        lower, upper = mine
-        if (lower.kind == "datetime") != (upper.kind == "datetime"):
-            raise _wrong_kind(text, upper, f"That of {lower.name!r} is {lower.kind}, so they cannot be compared.")
-        if (lower.zone is None) != (upper.zone is None) and by_day(lower, upper):
-            return replace(rule, by_day=True)
-        if (lower.zone is None) != (upper.zone is None):
-            zoned = lower if lower.zone else upper
-            why = f"It has the zone {zoned.zone} and the other one none, so they cannot be compared."
-            raise _wrong_kind(text, zoned, why)
-    return rule
-
-
-def _wrong_kind(text: str, column: Column, why: str) -> RecipeError:
-    what = f"The rule {text!r} cannot be kept: the kind of {column.name!r} is {column.kind}."
-    return RecipeError(what, why, "Leave the rule out, or give the column another kind in the plan.")
-
-
-def _check_computed(rule: Computed, mine: Sequence[Column], text: str) -> None:
-    """Raises: RecipeError for a column computed from none or from itself, and datetimes on several scales."""
-    if len(mine) == 1 or rule.target in columns_of(rule.expression):
-        why = "A column is computed from other columns." if len(mine) == 1 else f"{rule.target!r} stands on both sides."
-        raise RecipeError(f"The rule {text!r} cannot be kept.", why, FORMS)
-    scales = {(column.resolution, column.zone) for column in mine if column.kind == "datetime"}
-    if len(scales) > 1:
-        why = "Its datetimes have several resolutions or zones."
-        raise RecipeError(f"The rule {text!r} cannot be kept.", why, "Give them one resolution in plan.json.")
-
-
 # ---- rules together -------------------------------------------------------------------------------------------------
-
-
-def parse_rules(
-    texts: Iterable[str], columns: Sequence[Column], days: Iterable[tuple[str, str]] = ()
-) -> tuple[Rule, ...]:
-    """Parse and combine rules in words. Args: days the pairs, lower and upper, that are compared by the day.
-
-    Raises: RecipeError as read_rule and combined.
-    """
-    rules = [rule for text in texts for rule in read_rule(text, columns)]
-    whole = {Ordered(*pair): Ordered(*pair, by_day=True) for pair in days}
-    return combined([whole.get(rule, rule) if isinstance(rule, Ordered) else rule for rule in rules], columns)
 
 
 def daily(rules: Iterable[Rule], columns: Mapping[str, Column]) -> dict[tuple[str, str], ByDay]:
@@ -265,7 +132,7 @@ def combined(rules: Sequence[Rule], columns: Sequence[Column]) -> tuple[Rule, ..
             joined = [whole for whole in joined if whole not in sharing] + [Fixed(tuple(dict.fromkeys(names)))]
     whole_of = {name: whole for whole in joined for name in whole.columns}
     merged = dict.fromkeys(
-        whole_of[rule.columns[0]] if isinstance(rule, Fixed) else rule for rule in _with_shared_ranges(rules)
+        whole_of[rule.columns[0]] if isinstance(rule, Fixed) else rule for rule in with_shared_ranges(rules)
     )
     _refuse_contradictions(merged, rules, columns)
     for rule in merged:
@@ -285,17 +152,24 @@ def computed_of(rules: Iterable[Rule]) -> dict[str, Computed]:
     return {rule.target: rule for rule in rules if isinstance(rule, Computed)}
 
 
+def binned_of(rules: Iterable[Rule]) -> dict[str, Binned]:
+    """Return the rule of each column that is a bin of another one."""
+    return {rule.target: rule for rule in rules if isinstance(rule, Binned)}
+
+
 def _refuse_decided_twice(merged: Iterable[Rule], fixed: Collection[str], columns: Sequence[Column]) -> None:
     """Raises: RecipeError for a column that is computed twice, from itself, or learned jointly with another one, and is
-    kept by a rule of seen values or, if it is learned jointly, an order too."""
+    kept by a rule of seen values or, if it is learned jointly or a bin, an order too."""
     computed = [rule for rule in merged if isinstance(rule, Computed)]
+    binned = [rule for rule in merged if isinstance(rule, Binned)]
     taken = {*fixed, *(rule.column for rule in merged if isinstance(rule, Seen))}
     ordered = {name for rule in merged if isinstance(rule, Ordered) for name in (rule.lower, rule.upper)}
     joint = [rule for rule in merged if isinstance(rule, Joint)]
-    deciding: list[tuple[Joint | Computed, str]] = [(rule, name) for rule in joint for name in rule.columns]
-    deciding += [(rule, rule.target) for rule in computed]
+    deciding: list[tuple[Joint | Computed | Binned, str]] = [(rule, name) for rule in joint for name in rule.columns]
+    decided: list[Computed | Binned] = [*computed, *binned]
+    deciding += [(rule, rule.target) for rule in decided]
     for rule, name in deciding:
-        if name in taken or (isinstance(rule, Joint) and name in ordered):
+        if name in taken or (isinstance(rule, Joint | Binned) and name in ordered):
             words = rule_in_words(rule, columns)
             raise RecipeError(
                 f"The column {name!r} is in {words!r} and in another rule that decides its values.",
@@ -304,7 +178,7 @@ def _refuse_decided_twice(merged: Iterable[Rule], fixed: Collection[str], column
             )
         taken.add(name)
     try:
-        TopologicalSorter({rule.target: columns_of(rule.expression) for rule in computed}).prepare()
+        TopologicalSorter({rule.target: rule_columns(rule)[1:] for rule in decided}).prepare()
     except CycleError as error:
         raise RecipeError(
             f"The rules go round in a circle: {' is computed from '.join(reversed(error.args[1]))}.",
@@ -331,7 +205,7 @@ def lowers_of(rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
     return lowers
 
 
-def _with_shared_ranges(rules: Sequence[Rule]) -> list[Rule]:
+def with_shared_ranges(rules: Sequence[Rule]) -> list[Rule]:
     """Return the rules, with one range for each column that has any."""
     ranges: dict[str, Condition] = {}
     for rule in rules:

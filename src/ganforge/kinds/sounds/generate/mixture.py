@@ -1,0 +1,198 @@
+"""Where new sounds begin: a mixture of Gaussians of each label's spectrograms, which a small network then refines.
+
+The spectrograms of a label are of several sorts (a speaker, a way of playing). One Gaussian of all of them lies between
+the sorts, too; a mixture does not. What it draws is blurred, and that is what the network, judged by a discriminator,
+has to mend.
+
+Shape letters: P = M * N cells of a spectrogram, C principal components, Q sorts of all labels together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+
+from ganforge.core.seeds import subset
+from ganforge.kinds.sounds.generate.grid import HALF, Levels
+from ganforge.kinds.sounds.networks import SPECTROGRAM_PAIRS
+from ganforge.networks import Pairs
+from ganforge.networks.conv import SLOPE, bounded
+
+OWN = 16  # directions of a sort's own spread; all others are those of every sort together
+PICK = 1  # entry of the latent that picks the sort
+MOST_COMPONENTS = 300
+A_SORT = 20  # spectrograms, about
+MOST_SORTS = 1024
+SHRUNK = 5  # spectrograms of a sort that weigh as much as the spread of all sorts together
+MOST_FITTED, NUMBERS = 10_000, 60_000_000  # spectrograms that the mixture is fitted to, and float32 numbers of them
+PATCH, REACH = 4, 8  # cells of a side of a patch, and of what is seen of it
+BLOCKS = 2
+
+
+def sorts_for(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of sorts of each label. Args: counts (L,) of its training spectrograms."""
+    least = max(A_SORT, math.ceil(int(counts.sum()) / MOST_SORTS))
+    sorts: NDArray[np.int64] = np.maximum(1, np.rint(counts / least)).astype(np.int64)
+    return sorts
+
+
+class Mixture(nn.Module):
+    """Latent (B, PICK + OWN + C) and label (B,) -> spectrogram (B, 1, M, N), in -1..1 but for its tails."""
+
+    centre: Tensor
+    components: Tensor
+    means: Tensor
+    own: Tensor
+    shared: Tensor
+    rest: Tensor
+    upto: Tensor
+
+    def __init__(self, shape: tuple[int, ...], sorts: int, components: int) -> None:
+        super().__init__()
+        self.shape = shape
+        for name, size in {
+            "centre": (math.prod(shape),),
+            "components": (components, math.prod(shape)),
+            "means": (sorts, components),
+            "own": (sorts, OWN, components),  # directions, each as long as the spread along it
+            "shared": (components, components),  # a root of the covariance within sorts
+            "rest": (sorts, 1),  # the factor of `shared`
+            "upto": (sorts,),  # label + share of the label's sorts up to this one
+        }.items():
+            self.register_buffer(name, torch.zeros(size))
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        share = 0.5 * (1 + torch.erf(latent[:, 0] / math.sqrt(2)))
+        place = share if label is None else share + label
+        sort = torch.searchsorted(self.upto, place).clamp(max=len(self.upto) - 1)
+        own = (latent[:, PICK : PICK + OWN, None] * self.own[sort]).sum(dim=1)
+        code = self.means[sort] + own + self.rest[sort] * (latent[:, PICK + OWN :] @ self.shared)
+        return (self.centre + code @ self.components).view(-1, *self.shape)
+
+    def fit(self, levels: Levels, labels: NDArray[np.int64] | None) -> None:
+        """Fit to training spectrograms (N, 1, M, N). Args: labels (N,), each one at least once."""
+        most = max(100, min(MOST_FITTED, NUMBERS // len(self.centre)))
+        chosen = np.sort(subset(len(levels), most, "sounds/mixture"))
+        x = (np.asarray(levels[chosen], np.float32) / HALF - 1).reshape(len(chosen), -1)
+        of = np.zeros(len(levels), np.int64) if labels is None else labels
+        counts = np.bincount(of)
+        count = min(len(self.components), len(x) - 1)
+        found = PCA(count, svd_solver="randomized", random_state=0).fit(x)
+        codes = np.zeros((len(x), len(self.components)))
+        codes[:, :count] = found.transform(x)
+        sorts = [_sorted(codes, np.flatnonzero(of[chosen] == one), int(k)) for one, k in enumerate(sorts_for(counts))]
+        within = np.concatenate([codes[one] - codes[one].mean(axis=0) for part in sorts for one in part if len(one)])
+        spared = sum(len(part) for part in sorts)
+        self.shared.copy_(torch.from_numpy(_root(within.T @ within / max(1, len(x) - spared))))
+        self.centre.copy_(torch.from_numpy(found.mean_))
+        self.components[:count] = torch.from_numpy(found.components_)
+        rows: Iterator[int] = iter(range(len(self.means)))
+        for label, part in enumerate(sorts):
+            sizes = np.array([len(one) for one in part], np.float64)
+            shares = np.cumsum(sizes) / sizes.sum() if sizes.sum() else np.linspace(0, 1, len(part) + 1)[1:]
+            for members, share in zip(part, shares, strict=True):
+                self._keep(next(rows), codes[members] if len(members) else codes, label + float(share))
+
+    def _keep(self, row: int, codes: NDArray[np.float64], upto: float) -> None:
+        """Set mean and spread of a sort, from the codes (n, C) of its spectrograms."""
+        mean, weight = codes.mean(axis=0), len(codes) / (len(codes) + SHRUNK)
+        _, sizes, directions = np.linalg.svd(codes - mean, full_matrices=False)
+        kept = min(OWN, len(sizes))
+        spread = math.sqrt(weight / max(1, len(codes) - 1)) * sizes[:kept, None] * directions[:kept]
+        self.means[row] = torch.from_numpy(mean)
+        self.own[row, :kept] = torch.from_numpy(spread)
+        self.rest[row], self.upto[row] = math.sqrt(1 - weight), upto
+
+
+def _sorted(codes: NDArray[np.float64], members: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    """Divide a label's spectrograms into sorts by k-means. Returns: the rows of each, none for those too many."""
+    different = min(count, len(np.unique(codes[members].round(6), axis=0)))
+    sort = np.zeros(len(members), np.int64)
+    if different > 1:
+        sort = KMeans(different, n_init=3, random_state=0).fit_predict(codes[members])
+    return [members[sort == one] for one in range(count)]
+
+
+def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(covariance)
+    root: NDArray[np.float64] = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return root
+
+
+class Refiner(nn.Module):
+    """Latent (and label) -> what the mixture draws + strength * what a network adds after seeing it, patch by patch."""
+
+    strength: Tensor
+
+    def __init__(self, pair: RefinerPair) -> None:
+        super().__init__()
+        self.mixture = Mixture(pair.shape, pair.sorts, pair.latent_size - PICK - OWN)
+        edge = (REACH - PATCH) // 2
+        self.see = nn.Conv2d(1, pair.width, REACH, PATCH, edge)
+        self.embed = nn.Embedding(pair.labels, pair.width) if pair.labels else None
+        self.blocks = nn.ModuleList(nn.Conv2d(pair.width, pair.width, 3, padding=1) for _ in range(2 * BLOCKS))
+        self.add = nn.ConvTranspose2d(pair.width, 1, REACH, PATCH, edge)
+        with torch.no_grad():
+            for weights in self.add.parameters():
+                weights.zero_()
+        self.register_buffer("strength", torch.ones(()))  # 0 where training did not bring the samples nearer
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        drawn = self.mixture(latent, label)
+        x = self.see(drawn.contiguous(memory_format=torch.channels_last))
+        if self.embed is not None and label is not None:
+            x = x + self.embed(label)[:, :, None, None]
+        for first, second in zip(self.blocks[::2], self.blocks[1::2], strict=True):
+            x = x + second(F.leaky_relu(first(F.leaky_relu(x, SLOPE)), SLOPE))
+        return bounded(drawn + self.strength * self.add(F.leaky_relu(x, SLOPE)))
+
+
+class PatchDiscriminator(nn.Module):
+    """Spectrogram -> patches, halved twice by 4x4 convolutions -> linear: one score per label (networks/conv.py)."""
+
+    def __init__(self, pair: RefinerPair) -> None:
+        super().__init__()
+        widths = (pair.width, 2 * pair.width, 4 * pair.width)
+        self.see = nn.Conv2d(1, widths[0], REACH, PATCH, (REACH - PATCH) // 2)
+        self.downward = nn.ModuleList(nn.Conv2d(widths[place], widths[place + 1], 4, 2, 1) for place in range(2))
+        _, bands, frames = pair.shape
+        self.score = nn.Linear(widths[-1] * (bands // PATCH // 4) * (frames // PATCH // 4), max(pair.labels, 1))
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        x = self.see(x)
+        for layer in self.downward:
+            x = layer(F.leaky_relu(x, SLOPE))
+        scores: Tensor = self.score(F.leaky_relu(x, SLOPE).flatten(1))
+        return scores[:, 0] if label is None else scores.gather(1, label[:, None])[:, 0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefinerPair:
+    """A mixture of `sorts` Gaussians with a network of `width` channels after it, and its discriminator."""
+
+    shape: tuple[int, ...]  # (1, M, N), both multiples of 16
+    labels: int = 0
+    latent_size: int = PICK + OWN + MOST_COMPONENTS
+    width: int = 48
+    sorts: int = 1
+
+    def generator(self) -> nn.Module:
+        return Refiner(self)
+
+    def discriminator(self) -> nn.Module:
+        return PatchDiscriminator(self)
+
+
+def pairs_for(sorts: int) -> Pairs:
+    """Return the networks that make spectrograms, by name. Args: sorts of the mixture that a refiner begins with."""
+    return {"refiner": partial(RefinerPair, sorts=sorts), **SPECTROGRAM_PAIRS}

@@ -1,0 +1,164 @@
+"""A trained recogniser, and its loading. Nothing here opens the training data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import soxr
+import torch
+
+from ganforge.contracts import Observer
+from ganforge.core.files import refuse_taken, write_whole
+from ganforge.core.model_files import built, read_description
+from ganforge.errors import DataError, GanforgeError, InputError, did_you_mean, refused
+from ganforge.kinds.sounds.features import LogMel
+from ganforge.kinds.sounds.generate.grid import Grid, log_mel_of, to_levels
+from ganforge.kinds.sounds.reading import SILENCE, Samples, list_sounds
+from ganforge.kinds.sounds.recognise.game import METHODS, Recogniser
+from ganforge.kinds.sounds.sound_file import SMALLEST, read_sound
+from ganforge.recipe import Network
+
+FORMATS = (".csv", ".json")
+COLUMNS = ("file", "label", "certainty")
+NEXT_STEPS = {"apply RUN sounds/ --out labels.csv": "the label of each of your sounds, and how certain it is"}
+
+
+@dataclass(frozen=True, slots=True)
+class SoundRecogniser:
+    """A trained recogniser: sounds in, labels with certainties out."""
+
+    network: Recogniser
+    names: tuple[str, ...]
+    grid: Grid
+
+    @torch.no_grad()
+    def certainties(self, waveform: Samples, features: LogMel) -> Samples:
+        """Return the certainty of each label (K,). Args: waveform (T,) at the model's rate.
+
+        Raises: DataError for silence, and for a sound too short to hear.
+        """
+        if len(waveform) < SMALLEST or np.abs(waveform).max() <= SILENCE:
+            what = f"{len(waveform)} samples are too few to hear" if len(waveform) < SMALLEST else "silence only"
+            raise DataError(f"It holds {what}.", "A label is heard in a sound.")
+        levels = to_levels(log_mel_of(waveform, self.grid, features), self.grid)
+        device = self.network.temperature.device
+        scores = self.network(torch.from_numpy(levels)[None, None].to(device))
+        certainties: Samples = scores.softmax(1)[0].cpu().numpy()
+        return certainties
+
+    # ---- contracts.Model
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
+        """Raise InputError: the model needs an input."""
+        raise InputError(
+            "This run recognises sounds.", "It needs some.", "Use: ganforge apply RUN sounds/ --out labels.csv"
+        )
+
+    def write(self, samples: object, out: Path, *, force: bool) -> Path:
+        """Raise InputError: the model has no samples."""
+        raise InputError("This run draws no sounds, and none can be written.")
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Recognise a sound file, a folder of them, or a pair of a waveform, (T,) or (T, C), and its rate.
+
+        Args: out a .csv or .json file; None for a data frame with the columns file, label and certainty; options force.
+        A file of a folder that cannot be used is skipped and told.
+        Raises: InputError, DataError for a file or if a folder has no usable one, StorageError.
+        """
+        if options.get("strength") is not None:
+            raise InputError("--strength was given, and a recogniser has none.", "A vocoder has.", "Leave it out.")
+        if out is not None:
+            out = out.expanduser()
+            if out.suffix.lower() not in FORMATS:
+                raise InputError(
+                    f"Labels cannot be written as {out.name!r}.",
+                    did_you_mean(out.suffix, FORMATS),
+                    f"Use one of {', '.join(FORMATS)}.",
+                )
+            refuse_taken(out, force=bool(options.get("force")))
+        if not isinstance(source, str | Path):
+            rows = [self._row("", *_from_memory(source, self.grid.mel.rate), LogMel(self.grid.mel))]
+        else:
+            rows = list(self._rows(Path(source).expanduser(), observers))
+        table = pd.DataFrame(rows, columns=list(COLUMNS))
+        if out is None:
+            return table
+        text = (
+            table.to_csv(index=False)
+            if out.suffix.lower() == ".csv"
+            else json.dumps(table.to_dict("records"), indent=2, ensure_ascii=False) + "\n"
+        )
+        write_whole(out, text.encode("utf-8", "surrogateescape"))
+        return out
+
+    def _row(self, name: str, waveform: Samples, features: LogMel) -> tuple[str, str, float]:
+        certainties = self.certainties(waveform, features)
+        best = int(certainties.argmax())
+        return name, self.names[best], round(float(certainties[best]), 4)
+
+    def _rows(self, path: Path, observers: Sequence[Observer]) -> Iterator[tuple[str, str, float]]:
+        """Yield the row of each file, by its name within the folder."""
+        files, features, skipped = list_sounds(path).files, LogMel(self.grid.mel), list[str]()
+
+        def told(number: int, kind: str, **content: Any) -> None:
+            for observer in observers:
+                about = {"picture": str(files[number]), "number": number + 1, "count": len(files)}
+                observer.event({"kind": kind, **about, **content})
+
+        for number, file in enumerate(files):
+            try:
+                waveform = read_sound(file, self.grid.mel.rate).mean(axis=1)
+                row = self._row(file.name if path.is_file() else str(file.relative_to(path)), waveform, features)
+            except GanforgeError as error:
+                if path.is_file():
+                    raise error if str(file) in str(error) else DataError(f"{str(file)!r}: {error}") from error
+                skipped.append(f"{file}: {error.what}" if str(file) not in error.what else error.what)
+                told(number, "skipped", reason=skipped[-1])
+                continue
+            if len(waveform) > self.grid.samples + self.grid.mel.hop:
+                seconds = self.grid.samples / self.grid.mel.rate
+                told(number, "noted", sentence=f"longer sounds are recognised by their first {seconds:.2f} s")
+            if len(files) == 1:
+                told(number, "noted", sentence=f"{row[0]} is {row[1]!r}, with a certainty of {row[2]:.0%}")
+            told(number, "applied", share=1.0, path=row[0])
+            yield row
+        if len(skipped) == len(files):
+            raise DataError(f"None of the sounds in {str(path)!r} could be used.", f"The first: {skipped[0]}")
+
+    def next_steps(self) -> Mapping[str, str]:
+        """Commands to use this model (contracts.Model)."""
+        return NEXT_STEPS
+
+
+def _from_memory(source: object, rate: int) -> tuple[Samples]:
+    waveform, own = cast(tuple[Any, int], source)
+    mixed = np.asarray(waveform, np.float32)
+    mixed = mixed.mean(axis=1) if mixed.ndim == 2 else mixed
+    return (soxr.resample(mixed, own, rate).astype(np.float32),)
+
+
+def load_recogniser(folder: Path, device: str = "cpu") -> SoundRecogniser:
+    """Load the recogniser of a run, which may be untrusted; see core/model_files.py.
+
+    Raises: RunError if it is missing or damaged.
+    """
+    content = read_description(folder)
+    with refused(f"The model at {str(folder)!r}"):
+        grid, network = Grid.model_validate(content["grid"]), Network.model_validate(content["network"])
+        names, methods, members = tuple(content["labels"]), tuple(content["methods"]), content["members"]
+        if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names) or len(names) < 2:
+            raise ValueError("its labels are not different names")
+        if not methods or not set(methods) <= set(METHODS) or not isinstance(members, int) or not 1 <= members <= 11:
+            raise ValueError(f"its methods are {methods}, of {members} networks each")
+        if grid.frames % 32 or grid.mel.bands % 32 or grid.frames > 4096:
+            raise ValueError(f"its spectrograms are {grid.mel.bands} by {grid.frames}")
+        found = built(folder, lambda: Recogniser(methods, members, len(names), network.need("width")))
+        if not 0 <= int(found.chosen) < len(METHODS) or found.method not in methods or not found.temperature > 0:
+            raise ValueError("it does not say which of its methods is used")
+    return SoundRecogniser(found.to(device), names, grid)

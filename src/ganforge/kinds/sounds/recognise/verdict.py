@@ -1,0 +1,151 @@
+"""The evaluation of a recogniser: accuracy and certainty by cross-validation, beside every other method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.core.seeds import seed_for
+from ganforge.kinds.sounds.recognise.choice import Crossed, crossed, softmax
+from ganforge.kinds.sounds.recognise.game import ADVERSARIAL, LINEAR, METHODS, STUDENT, SUPERVISED, Recogniser
+from ganforge.kinds.sounds.recognise.labelled import Labelled
+from ganforge.measures.intervals import Estimate, from_bootstrap, rival, rival_rows
+from ganforge.records import GRADES, Block, Evaluation, Meaning, Measure, Rows, Verdict
+
+BOUNDS = (0.95, 0.85, 0.7)  # accuracies of the first three grades
+MOST_LABELS = 20  # of a whole confusion table; of more labels the most frequent confusions are told
+BINS = (0.0, 0.5, 0.7, 0.9, 0.97, 1.0001)  # of certainties
+SENTENCES = {
+    LINEAR: "Logistic regression on means, deviations and quantiles of cepstra: no network.",
+    SUPERVISED: "A small network that learned from the labels alone.",
+    STUDENT: "The same network, which also learned from what the one before said of sounds without labels.",
+    ADVERSARIAL: "The same as self-training, and against a generator of sounds.",
+}
+ACCURACY = Meaning("higher", "Share of labelled sounds whose label is found by networks that never saw it.")
+CALIBRATION = Meaning("lower", "How far the mean certainty is from the share of right labels.")
+
+
+def evaluate_recogniser(product: Recogniser, found: Labelled, heard: Block) -> Evaluation:
+    """Return the evaluation. Args: heard the block of uncertain sounds."""
+    told, method = crossed(product, found), product.method
+    about: dict[str, Any] = {
+        "samples": 0 if told is None else len(told.labels),
+        "held_out": 0 if told is None else len(told.labels),
+        "judge": {
+            "kind": "cross-validation",
+            "sentence": "Each labelled sound is recognised by a network that did not learn from its fold. The one that "
+            "is used learned from all labels, and is likely to be better.",
+        },
+        "floor": "The floor is every label right, and a certainty as large as the share of right labels.",
+        "reference": "The reference is the linear model, and certainties that were not calibrated.",
+        "best": "no error",
+        "simplest": "the linear model",
+    }
+    if told is None:
+        return Evaluation(measures=(), verdict=_unmeasured(method), blocks=(heard,), facts={"method": method}, **about)
+    accuracies = {one: told.accuracy(one) for one in product.methods}
+    right, certainties = told.right(method), told.certainties(method).max(1)
+    raw = softmax(told.scores[method]).max(1)
+    measures = (
+        Measure.of("accuracy", accuracies[method], ACCURACY, floor=1.0, reference=accuracies[LINEAR].value),
+        Measure.of(
+            "calibration_error",
+            _calibration_error(certainties, right),
+            CALIBRATION,
+            floor=0.0,
+            reference=float(abs(raw.mean() - right.mean())),
+        ),
+    )
+    rivals = [
+        rival(one, SENTENCES[one], {"accuracy": accuracies[one].value, "low": accuracies[one].low,
+                                    "high": accuracies[one].high})
+        for one in (method, *(one for one in product.methods if one != method))
+    ]  # fmt: skip
+    return Evaluation(
+        measures=measures,
+        verdict=_verdict(told, method, accuracies, found),
+        blocks=(
+            heard,
+            Block(
+                "Methods",
+                "The one with the highest share of right labels was chosen, the simpler one of equals.",
+                (rival_rows(rivals, {"accuracy": "right", "low": "at least", "high": "at most"}),),
+            ),
+            Block(
+                "Which labels are confused",
+                "Labels that were found, for each true one.",
+                (_confusions(told, method, found.names),),
+            ),
+            Block("Is the certainty right?", "Sounds by their certainty.", (_bins(certainties, right),)),
+        ),
+        facts={"rivals": rivals, "method": method, "temperature": float(product.temperature)},
+        **about,
+    )
+
+
+def _unmeasured(method: str) -> Verdict:
+    why = "Every label has one sound, and all of them were learned: nothing is left to measure with or to choose by."
+    do = "Give two or more sounds of each label. Certainties are not calibrated."
+    return Verdict("poor", f"Poor: how good it is could not be measured; {method} is used.", (why, do), None)
+
+
+def _verdict(told: Crossed, method: str, accuracies: Mapping[str, Estimate], found: Labelled) -> Verdict:
+    mine, labels = accuracies[method], len(found.names)
+    chance = float(np.bincount(told.labels, minlength=labels).max() / len(told.labels))
+    grade = GRADES[sum(mine.value < bound for bound in BOUNDS)] if mine.low > chance else "failed"
+    headline = f"{mine.value:.0%} of labels are found ({mine.low:.0%} to {mine.high:.0%}) by {method}"
+    sentences = [f"Always the most frequent label would be right for {chance:.0%}."]
+    for other in METHODS:
+        if other in accuracies and other != method:
+            gain = told.gain(method, other)
+            sure = "certainly better than" if gain.low > 0 else "not certainly better than"
+            sentences.append(
+                f"{method.capitalize()} is {sure} {other}: {100 * gain.value:+.0f} points "
+                f"({100 * gain.low:+.0f} to {100 * gain.high:+.0f})."
+            )
+    folds = len(np.unique(told.folds))
+    sentences.append(
+        f"Measured on {len(told.labels):,} labelled sounds, each by a network that learned from {1 - 1 / folds:.0%} of "
+        "the labels; of sounds unlike all of these, such as other voices, it tells nothing."
+    )
+    if chance == mine.value or grade in ("poor", "failed"):
+        sentences.append("Label more sounds: those under Listen first.")
+    helps = None if ADVERSARIAL not in accuracies else method == ADVERSARIAL
+    return Verdict(grade, f"{grade.capitalize()}: {headline}.", tuple(sentences[:7]), helps)
+
+
+def _calibration_error(certainties: NDArray[np.float64], right: NDArray[np.float64]) -> Estimate:
+    apart = certainties - right
+    random = np.random.default_rng(seed_for(0, "recognise/calibration"))
+    return from_bootstrap(lambda chosen: float(abs(apart[chosen].mean())), len(apart), random)
+
+
+def _confusions(told: Crossed, method: str, names: tuple[str, ...]) -> Rows:
+    given, count = told.scores[method].argmax(1), len(names)
+    table = np.zeros((count, count), np.int64)
+    np.add.at(table, (told.labels, given), 1)
+    if count <= MOST_LABELS:
+        rows = tuple(
+            (name, *(str(n) if n else "" for n in row)) for name, row in zip(names, table.tolist(), strict=True)
+        )
+        return Rows(("true", *names), rows, "", tuple(range(1, count + 1)))
+    np.fill_diagonal(table, 0)
+    most = np.argsort(-table, axis=None, kind="stable")[:MOST_LABELS]
+    pairs = [(int(one) // count, int(one) % count) for one in most]
+    rows = tuple((names[a], names[b], str(table[a, b])) for a, b in pairs if table[a, b])
+    return Rows(("true", "found", "sounds"), rows, "The most frequent confusions.", (2,))
+
+
+def _bins(certainties: NDArray[np.float64], right: NDArray[np.float64]) -> Rows:
+    rows = []
+    for low, high in pairwise(BINS):
+        here = (certainties >= low) & (certainties < high)
+        if here.any():
+            words = f"{low:.0%} to {min(high, 1):.0%}"
+            rows.append((words, str(int(here.sum())), f"{certainties[here].mean():.0%}", f"{right[here].mean():.0%}"))
+    heads = ("certainty", "sounds", "mean certainty", "right")
+    return Rows(heads, tuple(rows), "Each fold with the temperature that fits the others.", (1, 2, 3))
