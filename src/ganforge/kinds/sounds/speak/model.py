@@ -128,10 +128,9 @@ class Speaker:
         """Sort out what can be spoken. Args: texts (name of its file, its place in words, text)."""
         kept: list[tuple[str, str]] = []
         notes: list[str] = []
+        places: dict[str, list[str]] = {}  # of each sign that is left out
         long = ""
         for name, place, text in texts:
-            if unknown := self.alphabet.unknown(text):
-                notes.append(f"{place}: {named(unknown)} was not heard in training and is left out")
             known = self.alphabet.known(text)
             if len(known) > MOST_SIGNS:
                 long = f"It has {len(known):,} signs; {MOST_SIGNS:,} are the most: cut it into sentences."
@@ -140,6 +139,11 @@ class Speaker:
                 notes.append(f"{place} is left out: the voice knows no letter of it")
             else:
                 kept.append((name, text))
+                for sign in self.alphabet.unknown(text):
+                    places.setdefault(sign, []).append(place)
+        for sign, found in places.items():
+            more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+            notes.append(f"{found[0]}{more}: {named([sign])} was not heard in training and is left out")
         return Spoken(self, tuple(kept), tuple(notes), long)
 
     def next_steps(self) -> Mapping[str, str]:
