@@ -102,7 +102,7 @@ def cpu_of(game: Game, found: Labelled, recipe: Recipe, steps: int) -> tuple[flo
 
 def right(product: Recogniser, method: str, judged: Labelled) -> float:
     """Return the share of the left-out speaker's sounds whose label is found."""
-    return float((scores_of(product.of(method)[0], judged.levels).argmax(1) == judged.labels).mean())
+    return float((scores_of(product.of(method)[0], judged.levels, product.device).argmax(1) == judged.labels).mean())
 
 
 def steps_for(found: Labelled, recipes: dict[str, Recipe], seconds: float) -> dict[str, int]:

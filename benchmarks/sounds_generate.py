@@ -128,8 +128,9 @@ def train_judge(x: Tensor, labels: NDArray[np.int64]) -> Judge:
     random = torch.Generator().manual_seed(0)
     judge, y = Judge(int(labels.max()) + 1), torch.from_numpy(labels)
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, STEPS)
-    for _ in range(STEPS):
+    steps = min(STEPS, 5 * len(x))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, steps)
+    for _ in range(steps):
         chosen = torch.randint(0, len(x), (min(BATCH, len(x)),), generator=random)
         loss = F.cross_entropy(judge(changed(x[chosen].clone(), random)), y[chosen], label_smoothing=0.05)
         optimiser.zero_grad()
@@ -146,7 +147,7 @@ class Scores:
         self.pictures = Pictures(rate, float(np.quantile([len(x) for x in train.sounds], 0.95)) / rate)
         self.judge = train_judge(self.pictures.of(train.sounds), train.labels)
         self.train, self.kept = self.features(train), self.features(kept)
-        self.scale = 1 / self.train.std(axis=0).clip(1e-3)
+        self.scale = 1 / np.sqrt(self.train.var(axis=0).mean())  # one for all: a feature that hardly varies stays small
         order = np.random.default_rng(0).permutation(len(kept.labels))
         self.reference, self.floor = order[::2], order[1::2]
         self.near = float(np.quantile(nearest(self.kept, self.train, 1)[:, 0], 0.01))

@@ -63,7 +63,7 @@ def seams(run: Path, source: Path, out: Path) -> float:
     model, worst, edge = load_vocoder(run / "model"), 0.0, 2 * RATE
     total = soundfile.info(source).frames
     for first in np.linspace(0, total - WINDOW * RATE, 12).astype(int) // 64 * 64:
-        given, made = (soundfile.read(path, WINDOW * RATE, int(first), "float32")[0] for path in (source, out))
+        given, made = (soundfile.read(path, WINDOW * RATE, int(first), dtype="float32")[0] for path in (source, out))
         stream = Stream(model.network, model.refinements, chunk=10**6)
         whole = np.concatenate([stream.push(given), stream.end()])
         worst = max(worst, float(np.abs(whole - made)[edge:-edge].max()))

@@ -5,6 +5,7 @@ tests/fixtures/README.md says how it was made.
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -94,7 +95,7 @@ def test_an_old_run_is_diagnosed_and_its_report_is_written(old: Path) -> None:
     assert {*diagnosis.healthy, *(finding.ailment for finding in diagnosis.findings)} == set(
         checks_of(diagnosis.history)
     )
-    page = gf.report(old).read_text("utf-8")
+    page = html.unescape(gf.report(old).read_text("utf-8"))
     verdict = Run(old).read_json(Run(old).evaluation).get("verdict", {"headline": ""})
     assert verdict["headline"] in page and "data:image/png;base64" in page
 

@@ -129,6 +129,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "generate"): (_notes, {"examples": 320}),
     ("sounds", "speak"): (_spoken, {"examples": 96}),
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
+    ("sounds", "convert"): (_sounds, {"examples": 240}),
     ("sounds", "recognise"): (_few_labels, {"examples": 320}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
@@ -250,13 +251,8 @@ def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
         done += 1
         assert len(first) == len(again) > 0
         assert _same(first, again)  # the same seed, the same examples
-    assert done or made.task in (
-        "regress",
-        "translate",
-        "enhance",
-        "speak",
-        "vocode",
-    )  # they take files, or only predict
+    # the others take files, or only predict
+    assert done or made.task in ("regress", "translate", "enhance", "speak", "vocode", "convert")
 
 
 def _same(first: Any, again: Any) -> bool:

@@ -224,9 +224,11 @@ def convert_files(
         return tell
 
     for number, (file, why) in enumerate(listing.left_out.items()):
-        teller(file, number)("skipped", reason=f"{file} {why}.")
+        tell = teller(file, number)
+        tell("skipped", reason=f"{file} {why}.")
     if note := listing.note(sought.nouns):
-        teller(source, 0)("noted", sentence=note)
+        tell = teller(source, 0)
+        tell("noted", sentence=note)
     for number, (file, place) in enumerate(pairs, len(listing.left_out)):
         tell = teller(file, number)
         try:

@@ -75,6 +75,10 @@ def load(folder: Path, task: str, device: str) -> Model:
         from ganforge.kinds.sounds.speak.model import load_speaker
 
         return cast(Model, load_speaker(folder, device))
+    if task == "convert":
+        from ganforge.kinds.sounds.convert.model import load_converter
+
+        return cast(Model, load_converter(folder, device))
     if task == "recognise":
         from ganforge.kinds.sounds.recognise.model import load_recogniser
 
@@ -94,6 +98,7 @@ KIND = Kind(
         "generate": "ganforge.kinds.sounds.generate.task:Generate",
         "speak": "ganforge.kinds.sounds.speak.task:Speak",
         "vocode": "ganforge.kinds.sounds.vocode.task:Vocode",
+        "convert": "ganforge.kinds.sounds.convert.task:Convert",
         "recognise": "ganforge.kinds.sounds.recognise.task:Recognise",
     },
     recognises=recognises,
@@ -120,12 +125,13 @@ KIND = Kind(
             counts=True,
         ),
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "7", check=str),
+        Option("to", ("apply",), str, "VOICE", "Of a converter: the voice, by the name of its folder.", "B"),
         Option(
             name="strength",
             verbs=("apply",),
             type=float,
             metavar="S",
-            help="Of a vocoder or a voice: from 0, without the adversary, to 1, with it; else the better of the two.",
+            help="Of a vocoder, converter or voice: 0 without the adversary, 1 with it; else the better one.",
             example="0.5",
             within=(0, 1),
         ),

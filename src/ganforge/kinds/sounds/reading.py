@@ -12,9 +12,8 @@ import math
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,8 @@ def list_sounds(source: Path) -> SoundFiles:
     if source.is_file():
         return SoundFiles((source,), ("",), ())
     inside = [path.relative_to(source).parts for path in listing.found]
-    labels = _labels_of(inside)
+    depth = len(_labelled_below(source).relative_to(source).parts)
+    labels = [unicodedata.normalize("NFC", parts[depth]) if len(parts) > depth + 1 else "" for parts in inside]
     others = [f"{path} {why}" for path, why in listing.left_out.items()]
     with_sounds = {parts[0] for parts in inside if len(parts) > 1}
     for folder in sorted(path for path in source.iterdir() if path.is_dir() and not is_hidden(path.name)):
@@ -77,11 +77,15 @@ def list_sounds(source: Path) -> SoundFiles:
     return SoundFiles(tuple(listing.found), tuple(labels), tuple(others))
 
 
-def _labels_of(inside: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the first folder of each path below those that all share; "" where there is none."""
-    folders = [parts[:-1] for parts in inside]
-    shared = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False)))
-    return [unicodedata.normalize("NFC", parts[shared]) if len(parts) > shared + 1 else "" for parts in inside]
+def _labelled_below(folder: Path) -> Path:
+    """Descend a chain of single folders that have no sounds beside them: the labels are in the last one."""
+    try:
+        entries = [one for one in folder.iterdir() if not is_hidden(one.name)]
+    except PermissionError:  # told by the listing
+        return folder
+    folders = [one for one in entries if one.is_dir()]
+    beside = any(one.suffix.lower() in SUFFIXES for one in entries if one not in folders)
+    return folder if len(folders) != 1 or beside else _labelled_below(folders[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +325,7 @@ def _warnings(passport: Mapping[str, Any], rate: int, files: list[tuple[dict[str
     def names(found: Callable[[dict[str, Any], Header], bool]) -> list[str]:
         return [one["name"] for one, header in files if found(one, header)]
 
-    def tell(what: str, found: Callable[[dict[str, Any], Header], bool]) -> None:
+    def have(what: str, found: Callable[[dict[str, Any], Header], bool]) -> None:
         if own := names(found):
             many = len(own) > 1
             who = f"{len(own):,} of {len(files):,} sounds, such as {own[0]}, have" if many else f"{own[0]} has"
@@ -334,16 +338,16 @@ def _warnings(passport: Mapping[str, Any], rate: int, files: list[tuple[dict[str
         words.append(
             f"The sounds have several rates ({counts}): all are converted to {rate} Hz{such}. --rate says otherwise."
         )
-    tell(
+    have(
         "several channels: they are mixed to one, which is learned; apply treats each by itself",
         lambda one, header: header.channels > 1,
     )
-    tell("clipped values: that is learned too", lambda one, header: one["clipped"] > CLIPPED)
-    tell("8 bits, whose noise is learned too", lambda one, header: header.subtype in EIGHT_BITS)
+    have("clipped values: that is learned too", lambda one, header: one["clipped"] > CLIPPED)
+    have("8 bits, whose noise is learned too", lambda one, header: header.subtype in EIGHT_BITS)
     offset = f"an offset of up to {passport['offset']:.2f} of full scale (DC)"
-    tell(offset, lambda one, header: abs(one["offset"]) > OFF_CENTRE)
-    tell("values that are not finite: they are taken as 0", lambda one, header: one["not_finite"] > 0)
-    tell(
+    have(offset, lambda one, header: abs(one["offset"]) > OFF_CENTRE)
+    have("values that are not finite: they are taken as 0", lambda one, header: one["not_finite"] > 0)
+    have(
         "less sound than the header says, as if cut off: what is there is used",
         lambda one, header: one["length"] < ENDS_EARLY * header.samples * rate / header.rate,
     )

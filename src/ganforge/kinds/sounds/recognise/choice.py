@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.sounds.generate.grid import Levels
@@ -26,9 +26,8 @@ Scores = NDArray[np.float64]  # (N, K)
 
 
 @torch.no_grad()
-def scores_of(network: Any, levels: Levels) -> Scores:
-    """Return a network's scores of levels 0..255 (N, 1, M, frames), taken as 0..1."""
-    device = next((one.device for one in (*network.parameters(), *network.buffers())), torch.device("cpu"))
+def scores_of(network: Callable[[Tensor], Tensor], levels: Levels, device: torch.device) -> Scores:
+    """Return what a network on a device says of levels 0..255 (N, 1, M, frames), taken as 0..1."""
     parts = [
         network(torch.from_numpy(np.array(levels[first : first + AT_ONCE])).to(device) / FULL)
         for first in range(0, len(levels), AT_ONCE)
@@ -40,31 +39,18 @@ def scores_of(network: Any, levels: Levels) -> Scores:
 @torch.no_grad()
 def fit_linear(product: Recogniser, found: Labelled) -> None:
     """Fit the linear models, of all labels and of each fold's others. Every sound tells the scale of the features."""
-    known, others = (_summaries(levels) for levels in (found.levels, found.others))
-    every = np.concatenate([known, others])
+    every = scores_of(summary_of, np.concatenate([found.levels, found.others]), torch.device("cpu"))
     mean, scale = every.mean(0), every.std(0).clip(1e-3)
+    known = (every[: len(found.levels)] - mean) / scale
     for member, model in enumerate(product.of(LINEAR)):
         assert isinstance(model, Linear)
         seen = found.folds != member - 1 if member else np.ones(len(known), bool)
-        fitted = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(
-            (known[seen] - mean) / scale, found.labels[seen]
-        )
+        fitted = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(known[seen], found.labels[seen])
         weight, bias = fitted.coef_, fitted.intercept_
         if len(weight) == 1:  # of two labels scikit-learn tells the second one's alone
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
         for buffer, values in ((model.mean, mean), (model.scale, scale), (model.weight, weight), (model.bias, bias)):
             buffer.copy_(torch.from_numpy(values))
-
-
-def _summaries(levels: Levels) -> NDArray[np.float64]:
-    if not len(levels):
-        return np.zeros((0, summary_of(torch.zeros(1, 1, levels.shape[2], levels.shape[3])).shape[1]))
-    return scores_of(_Summary(), levels)
-
-
-class _Summary(torch.nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return summary_of(x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +99,7 @@ def crossed(product: Recogniser, found: Labelled, methods: Sequence[str] | None 
         own = np.zeros((len(places), len(found.names)))
         for fold in np.unique(found.folds[places]):
             here = found.folds[places] == fold
-            own[here] = scores_of(product.of(method)[int(fold) + 1], found.levels[places[here]])
+            own[here] = scores_of(product.of(method)[int(fold) + 1], found.levels[places[here]], product.device)
         scores[method] = own
     return Crossed(scores, found.labels[places], found.folds[places], places)
 

@@ -92,9 +92,13 @@ class Recogniser(nn.Module):
         self.chosen.fill_(METHODS.index(method))
         self.temperature.fill_(temperature)
 
-    def forward(self, levels: Tensor) -> Tensor:
-        """Args: levels uint8 (B, 1, M, N). Returns: scores (B, K), whose softmax are the certainties."""
-        scores: Tensor = self.of(self.method)[0](levels / FULL) / self.temperature
+    @property
+    def device(self) -> torch.device:
+        return self.temperature.device
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Args: levels in 0..1 (B, 1, M, N). Returns: scores (B, K), whose softmax are the certainties."""
+        scores: Tensor = self.of(self.method)[0](x) / self.temperature
         return scores
 
 
@@ -161,7 +165,8 @@ def build_game(recipe: Recipe) -> Game:
     def of_labels(network: Classifier, member: int, turn: Turn, x: Tensor) -> Tensor:
         """Return the loss on labelled examples: 0 for a fold that the network must not see."""
         scores = widened(network(x, network.kept(len(x), turn.random)))
-        return F.cross_entropy(scores, turn.batch["label"], reduction="none") * (turn.batch["fold"] != member - 1)
+        loss = F.cross_entropy(scores, turn.batch["label"], reduction="none")
+        return loss * (turn.batch["fold"] != member - 1) if member else loss
 
     def supervised_loss(turn: Turn) -> Loss:
         x = changed(turn.batch["x"], turn.random)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -106,36 +107,39 @@ def _grid_for(sounds: Sounds) -> Grid:
     return grid_of(sounds, base.model_copy(update={"bands": BANDS, "hop": hop}), frames)
 
 
-def _labels_of(source: str) -> tuple[str, ...]:
-    """Return the names of the subfolders. Raises: DataError unless at least two are labels."""
-    root = Path(source).expanduser()
+def _labels_of(source: str) -> frozenset[str]:
+    """Return the names of the subfolders, with sounds or without. Raises: DataError unless at least two are labels."""
     if source in BUILT_IN:
-        return ()
+        return frozenset()
+    root = Path(source).expanduser()
+    names: set[str] = set()
     if root.is_dir():
-        names = tuple(sorted(one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith(".")))
-        labels = [name for name in names if name.lower() not in WITHOUT]
-        beside = next((file for file in list_sounds(root).files if file.parent == root), None) if names else None
-        if beside is not None:
-            raise DataError(
-                f"{beside.name!r} lies beside the folders of the labels.",
-                "The name of a sound's folder is its label.",
-                f"Move it into one of them, or into a folder {WITHOUT[0]!r}.",
-            )
-        if len(labels) > 1:
-            return names
-        said = f"has {len(labels)} label{'' if labels else 's'}{f': {labels[0]!r}' if labels else ''}"
-    else:
-        said = "is not a folder" if root.exists() else "does not exist"
-    raise DataError(
-        f"{source!r} {said}.",
-        "To recognise sounds at least two labels are needed: subfolders with some sounds each.",
-        f"Sort a few sounds by their labels; the others go into a folder {WITHOUT[0]!r}.",
-    )
+        listing = list_sounds(root)
+        names = set(listing.labels)
+        if names == {""} and (beside := next((file for file in listing.files if file.parent == root), None)):
+            folders = {file.parent for file in listing.files} - {root}
+            if folders:
+                raise DataError(
+                    f"{beside.name!r} lies beside the folders of the labels.",
+                    "The name of a sound's folder is its label.",
+                    f"Move it into one of them, or into a folder {WITHOUT[0]!r}.",
+                )
+        beside_them = {normalize("NFC", one.name) for one in root.iterdir() if one.is_dir() and one.name[0] != "."}
+        names |= beside_them if names & beside_them else set()
+    labels = sorted(name for name in names if name and name.lower() not in WITHOUT)
+    if len(labels) < 2:
+        told = f"has {len(labels)} label{'' if labels else 's'}{f': {labels[0]!r}' if labels else ''}"
+        said = told if root.is_dir() else "is not a folder" if root.exists() else "does not exist"
+        raise DataError(
+            f"{source!r} {said}.",
+            "To recognise sounds at least two labels are needed: subfolders with some sounds each.",
+            f"Sort a few sounds by their labels; the others go into a folder {WITHOUT[0]!r}.",
+        )
+    return frozenset(labels)
 
 
-def _refuse_lost(source: str, wanted: tuple[str, ...], found: tuple[str, ...], passport: Mapping[str, Any]) -> None:
-    lost = [name for name in wanted if name not in found and name.lower() not in WITHOUT]
-    if lost:
+def _refuse_lost(source: str, wanted: frozenset[str], found: tuple[str, ...], passport: Mapping[str, Any]) -> None:
+    if lost := sorted(wanted - set(found)):
         skipped = next((one for one in passport["skipped"] if f"/{lost[0]}/" in one), "It holds none.")
         raise DataError(
             f"The label {lost[0]!r} of {source!r} has no sound that can be used.",

@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import soxr
-import torch
 
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken, write_whole
@@ -20,6 +19,7 @@ from ganforge.errors import DataError, GanforgeError, InputError, did_you_mean, 
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.generate.grid import Grid, log_mel_of, to_levels
 from ganforge.kinds.sounds.reading import SILENCE, Samples, list_sounds
+from ganforge.kinds.sounds.recognise.choice import Scores, scores_of, softmax
 from ganforge.kinds.sounds.recognise.game import METHODS, Recogniser
 from ganforge.kinds.sounds.sound_file import SMALLEST, read_sound
 from ganforge.recipe import Network
@@ -37,8 +37,7 @@ class SoundRecogniser:
     names: tuple[str, ...]
     grid: Grid
 
-    @torch.no_grad()
-    def certainties(self, waveform: Samples, features: LogMel) -> Samples:
+    def certainties(self, waveform: Samples, features: LogMel) -> Scores:
         """Return the certainty of each label (K,). Args: waveform (T,) at the model's rate.
 
         Raises: DataError for silence, and for a sound too short to hear.
@@ -47,9 +46,8 @@ class SoundRecogniser:
             what = f"{len(waveform)} samples are too few to hear" if len(waveform) < SMALLEST else "silence only"
             raise DataError(f"It holds {what}.", "A label is heard in a sound.")
         levels = to_levels(log_mel_of(waveform, self.grid, features), self.grid)
-        device = self.network.temperature.device
-        scores = self.network(torch.from_numpy(levels)[None, None].to(device))
-        certainties: Samples = scores.softmax(1)[0].cpu().numpy()
+        scores = scores_of(self.network, levels[None, None], self.network.device)
+        certainties: Scores = softmax(scores)[0]
         return certainties
 
     # ---- contracts.Model
@@ -108,7 +106,7 @@ class SoundRecogniser:
 
         def told(number: int, kind: str, **content: Any) -> None:
             for observer in observers:
-                about = {"picture": str(files[number]), "number": number + 1, "count": len(files)}
+                about = {"file": str(files[number]), "number": number + 1, "count": len(files)}
                 observer.event({"kind": kind, **about, **content})
 
         for number, file in enumerate(files):

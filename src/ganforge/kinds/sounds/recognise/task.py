@@ -44,6 +44,7 @@ class Recognise(Task):
     """The task `recognise`: a game in two stages on levels of sounds."""
 
     name: ClassVar[str] = "recognise"
+    labels: ClassVar[str | None] = "The subfolders are the labels."
     measured: ClassVar[Mapping[str, Literal["lower", "higher"]]] = {"accuracy": "higher"}
     section: ClassVar[type[TaskSection] | None] = Recognising
     unguarded: ClassVar[str | None] = "labels hold what is learned, and the best method is chosen when all is done"
@@ -108,7 +109,8 @@ class RecogniseJob(Job):
         later = examples > self.recipe.section(Recognising).student_from * self.recipe.length.examples
         method = STUDENT if later and STUDENT in product.methods else SUPERVISED
         levels, _ = self._unknown()
-        unsure = np.argsort(softmax(scores_of(product.of(method)[0], levels)).max(1), kind="stable")[:SHOWN]
+        certainty = softmax(scores_of(product.of(method)[0], levels, product.device)).max(1)
+        unsure = np.argsort(certainty, kind="stable")[:SHOWN]
         write_whole(run.sample_grid(examples), grid_of_levels(levels[unsure][:, 0]))
         self.tell("sampled", path=str(run.sample_grid(examples)))
         told = crossed(product, self.found, [method])
@@ -161,7 +163,7 @@ class RecogniseJob(Job):
     def _listen(self, run: Run, product: Recogniser) -> Block:
         """Write the sounds that the page plays."""
         levels, first = self._unknown()
-        certainties = softmax(scores_of(product.of(product.method)[0], levels) / float(product.temperature))
+        certainties = softmax(scores_of(product, levels, product.device))
         contents: list[Sound] = []
         for number, place in enumerate(np.argsort(certainties.max(1), kind="stable")[:HEARD].tolist()):
             best, second = np.argsort(-certainties[place], kind="stable")[:2]

@@ -7,8 +7,9 @@ measured, and a person may choose.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -29,20 +30,25 @@ WINDOWS = (64, 128, 256, 512, 1024)  # samples, at 8 kHz, of the spectrograms th
 LEAST = 1e-3  # magnitude below which a difference of logarithms is not counted
 
 
-class Vocoding(TaskSection):
-    """The settings of a vocoder."""
-
-    key: ClassVar[str] = "vocode"
+class Waveforms(TaskSection):
+    """The settings of a network whose results are waveforms, and of its adversary."""
 
     mel: Mel
     frames: Annotated[int, Field(ge=16, le=1024)] = 64  # of an example
-    lookahead: Annotated[int, Field(ge=0, le=128)]  # frames that the network sees ahead
-    corrections: Annotated[int, Field(ge=0, le=16)]  # within the network, which learns through them
-    refinements: Annotated[int, Field(ge=0, le=256)]  # iterations after it, where a sound need not be had at once
     sharp_from: Annotated[float, Field(ge=0, le=1)] = 1.0  # progress from which an adversary plays; 1: there is none
     adversarial: Annotated[float | None, Field(ge=0)] = None  # weight of the adversarial loss beside the spectral one
     matching: Annotated[float | None, Field(ge=0)] = None  # weight of the distance of the discriminators' features
     sharp_rate: Annotated[float | None, Field(gt=0)] = None  # learning rate of both, falling linearly to 0 at the end
+
+
+class Vocoding(Waveforms):
+    """The settings of a vocoder."""
+
+    key: ClassVar[str] = "vocode"
+
+    lookahead: Annotated[int, Field(ge=0, le=128)]  # frames that the network sees ahead
+    corrections: Annotated[int, Field(ge=0, le=16)]  # within the network, which learns through them
+    refinements: Annotated[int, Field(ge=0, le=256)]  # iterations after it, where a sound need not be had at once
 
 
 class BothEnds(nn.Module):
@@ -50,13 +56,13 @@ class BothEnds(nn.Module):
 
     strength: Tensor  # of the end that is used: 0 faithful, 1 sharp
 
-    def __init__(self, faithful: Vocoder, sharp: Vocoder) -> None:
+    def __init__(self, faithful: nn.Module, sharp: nn.Module) -> None:
         super().__init__()
         self.faithful, self.sharp = faithful, sharp
         self.register_buffer("strength", torch.zeros(()))
 
-    def forward(self, log_mel: Tensor) -> Tensor:
-        made: Tensor = self.faithful(log_mel)
+    def forward(self, given: Any) -> Tensor:
+        made: Tensor = self.faithful(given)
         return made
 
 
@@ -113,19 +119,14 @@ class SpectralDistance(nn.Module):
         return {"mel": mel, "convergence": convergence / len(self.windows), "logarithm": logarithm / len(self.windows)}
 
 
+Examples = Callable[[Turn], tuple[Tensor, Any]]
+"""A turn -> true waveforms (B, T), and what a network makes them of."""
+
+
 def build_game(recipe: Recipe) -> Game:
     """Build networks on the recipe's device, with their losses. Examples are heard at random levels."""
-    chosen, device, alone = recipe.section(Vocoding), recipe.compute.device, optimiser_settings(recipe)
-    distance = SpectralDistance(chosen.mel).to(device)
-    product = initial_product(recipe).to(device)
-    if isinstance(product, BothEnds):
-        return _three_players(recipe, product, distance)
-
-    def loss(turn: Turn) -> Loss:
-        truth, given = heard(turn, distance.features)
-        return Loss(distance(product(given), truth))
-
-    return Game((Player("faithful", product, loss, alone),), product="faithful")
+    features = LogMel(recipe.section(Vocoding).mel).to(recipe.compute.device)
+    return game_of_waveforms(recipe, initial_product(recipe), lambda turn: heard(turn, features))
 
 
 def heard(turn: Turn, features: LogMel) -> tuple[Tensor, Tensor]:
@@ -138,8 +139,23 @@ def heard(turn: Turn, features: LogMel) -> tuple[Tensor, Tensor]:
         return truth, features(truth)
 
 
-def _three_players(recipe: Recipe, ends: BothEnds, distance: SpectralDistance) -> Game:
-    chosen, device = recipe.section(Vocoding), recipe.compute.device
+def game_of_waveforms(recipe: Recipe, product: nn.Module, examples: Examples) -> Game:
+    """Build the game of a network whose results are waveforms, or of both ends, which an adversary then judges."""
+    device = recipe.compute.device
+    product.to(device)
+    distance = SpectralDistance(recipe.section(Waveforms).mel).to(device)
+    if isinstance(product, BothEnds):
+        return _three_players(recipe, product, distance, examples)
+
+    def loss(turn: Turn) -> Loss:
+        truth, given = examples(turn)
+        return Loss(distance(product(given), truth))
+
+    return Game((Player("faithful", product, loss, optimiser_settings(recipe)),), product="faithful")
+
+
+def _three_players(recipe: Recipe, ends: BothEnds, distance: SpectralDistance, examples: Examples) -> Game:
+    chosen, device = recipe.section(Waveforms), recipe.compute.device
     width = max(4, recipe.network.need("width") // 8)
     critic = initialised(seed_for(recipe.seed, "networks/critic"), lambda: Discriminators(chosen.mel.rate, width))
     critic.to(device)
@@ -154,11 +170,11 @@ def _three_players(recipe: Recipe, ends: BothEnds, distance: SpectralDistance) -
             with torch.no_grad():
                 for ours, theirs in zip(ends.sharp.parameters(), ends.faithful.parameters(), strict=True):
                     ours.copy_(theirs)
-        truth, given = heard(turn, distance.features)
+        truth, given = examples(turn)
         return Loss(distance(ends.faithful(given), truth))
 
     def discriminator_loss(turn: Turn) -> Loss:
-        truth, given = heard(turn, distance.features)
+        truth, given = examples(turn)
         with torch.no_grad():
             made = widened(ends.sharp(given))
         terms: dict[str, Tensor] = {}
@@ -177,7 +193,7 @@ def _three_players(recipe: Recipe, ends: BothEnds, distance: SpectralDistance) -
         return Loss(terms, notes)
 
     def sharp_loss(turn: Turn) -> Loss:
-        truth, given = heard(turn, distance.features)
+        truth, given = examples(turn)
         made = widened(ends.sharp(given))
         terms = distance(made, truth)
         for part in critic.parts:

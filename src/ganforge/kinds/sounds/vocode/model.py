@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -16,14 +16,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganforge.contracts import Observer
-from ganforge.core.conversion import TellOf, convert_files, list_files, places_for
-from ganforge.core.files import storage_error
+from ganforge.core.conversion import TellOf
 from ganforge.core.model_files import built, read_description
-from ganforge.errors import DataError, InputError, RunError, refused
+from ganforge.errors import InputError, RunError, refused
+from ganforge.kinds.sounds.conversion import convert_pair, convert_place, convert_sound
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.networks import Vocoder
-from ganforge.kinds.sounds.reading import ENDS_EARLY, LOUDEST, SOUNDS
-from ganforge.kinds.sounds.sound_file import WRITTEN, Waveform, blocks_of, read_header, write_sound
+from ganforge.kinds.sounds.reading import SOUNDS
+from ganforge.kinds.sounds.sound_file import Waveform, write_sound
 from ganforge.kinds.sounds.vocode.game import BothEnds
 from ganforge.kinds.sounds.vocode.mel_file import SUFFIXES, checked, read_mel
 from ganforge.kinds.sounds.vocode.stream import Channel, waveform_of
@@ -113,21 +113,8 @@ class SoundMap:
         """
         model = self if options.get("strength") is None else self.at(options["strength"])
         if not isinstance(source, str | Path):
-            waveform, rate = cast(tuple[Any, int], source)
-            x = np.asarray(waveform, np.float32)
-            made = np.concatenate(list(model.blocks([x.reshape(len(x), -1)], rate)))
-            return made.reshape(x.shape), rate
-        if out is None:
-            raise InputError("No place was named for the sounds.", do="Name a file or a folder with --out.")
-        place, path = out.expanduser(), Path(source).expanduser()
-        listing = list_files(path, SOURCES)
-        try:
-            pairs = places_for(listing.found, path, place, WRITTEN, SOURCES, force=bool(options.get("force")))
-        except OSError as error:  # such as a name that is too long to be looked for
-            raise storage_error(place, error) from error
-        named = pairs[0][1] == place
-        convert_files(path, listing, pairs, model.convert, observers, sought=SOURCES, named=named)
-        return place
+            return convert_pair(source, model.blocks)
+        return convert_place(source, out, model.convert, SOURCES, observers, force=bool(options.get("force")))
 
     def convert(self, file: Path, place: Path, tell: TellOf) -> Sequence[str]:
         """Convert one file. Returns: what was changed in it."""
@@ -135,26 +122,7 @@ class SoundMap:
             waveform = self.synthesise(torch.from_numpy(read_mel(file, self.mel)))[0].numpy()
             write_sound(place, [waveform[:, None]], self.mel.rate, 1)
             return ()
-        header, bad = read_header(file), 0
-        if not header.samples:
-            raise DataError(f"{str(file)!r} holds no samples.", "It has a header alone.", "Leave it out.")
-
-        def finite() -> Iterator[Waveform]:
-            nonlocal bad
-            for block in blocks_of(file):
-                bad += int((~np.isfinite(block)).sum())
-                given = np.nan_to_num(block, posinf=0.0, neginf=0.0)
-                if (most := float(np.abs(given).max(initial=0.0))) > LOUDEST:
-                    raise DataError(f"{str(file)!r} has values up to {most:.3g}.", "Those of a sound lie in -1..1.")
-                yield given
-
-        subtype = header.subtype if place.suffix.lower() == file.suffix.lower() else None
-        samples = write_sound(place, self.blocks(finite(), header.rate), header.rate, header.channels, subtype)
-        notes = [f"{bad:,} values that are not finite were taken as 0"] if bad else []
-        if samples < ENDS_EARLY * header.samples:
-            there = f"{samples / header.rate:.1f} of the {header.seconds:.1f} s"
-            notes.append(f"a file was cut off: it holds {there} that its header says")
-        return notes
+        return convert_sound(file, place, self.blocks)
 
     def blocks(self, given: Iterable[Waveform], rate: int) -> Iterator[Waveform]:
         """Convert blocks (n, C) at `rate`, one channel after the other, and yield as many samples as were given.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ganforge.contracts import Tell
+from collections.abc import Callable
+
+from ganforge.contracts import Feed, Game, Tell
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.feed import SegmentFeed
 from ganforge.kinds.sounds.reading import Sounds
@@ -87,7 +89,7 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
         Vocoding,
         mel=(mel, f"for {sounds.rate:,} Hz: a window of about 32 ms, and bands as wide as 40 are at 8 kHz"),
         frames=(FRAMES, "what a batch of this machine's speed holds"),
-        lookahead=(LOOKAHEAD, "so few that a stream waits less than a tenth of a second, at little cost"),
+        lookahead=(LOOKAHEAD, "so few that a stream waits about a tenth of a second, at little cost"),
         corrections=(1, "the bands are known exactly: one correction is worth more than all other settings"),
         refinements=(REFINEMENTS, "where a sound need not be had at once; more are slower and little better"),
         sharp_from=(1.0, "no adversary: in the same time it makes nothing certainly better (docs/log.md)"),
@@ -101,13 +103,7 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
         depth=(SIZES[size].depth, f"size {size}: so many blocks"),
     )
     if adversary:
-        choose_objective(
-            draft,
-            (0.0, "none: discriminators of many scores are held by their margin"),
-            (0.0, "none"),
-            name=("hinge", "each of many scores has a margin, beyond which it is left alone"),
-            order="the players follow each other; nothing else is possible where one network holds another",
-        )
+        choose_adversary(draft)
     choose_optimiser(
         draft,
         rate=(1e-3, "found on speech (docs/log.md); falls along a half cosine"),
@@ -118,15 +114,27 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
     feed = feed_of(sounds, chosen, draft.device)
     tell("timing", size=size)
     choose_pieces(draft, feed, build=build_game)
-    choose_length(draft, PACE, _span(draft, feed, chosen.sharp_from))
+    choose_length(draft, PACE, span_of(draft, feed, chosen.sharp_from, build_game))
     return draft.recipe()
 
 
-def _span(draft: Draft, feed: SegmentFeed, sharp_from: float) -> Span:
+def choose_adversary(draft: Draft) -> None:
+    """Choose the section `objective` of discriminators that judge waveforms."""
+    choose_objective(
+        draft,
+        (0.0, "none: discriminators of many scores are held by their margin"),
+        (0.0, "none"),
+        name=("hinge", "each of many scores has a margin, beyond which it is left alone"),
+        order="the players follow each other; nothing else is possible where one network holds another",
+    )
+
+
+def span_of(draft: Draft, feed: Feed, sharp_from: float, build: Callable[[Recipe], Game]) -> Span:
+    """Return the length of a game that an adversary joins at the progress `sharp_from`, or, at 1, never."""
     if sharp_from < 1:
-        return for_two_phases(draft, PACE, feed, sharp_from, build=build_game)
+        return for_two_phases(draft, PACE, feed, sharp_from, build=build)
 
     def measure(recipe: Recipe, steps: int) -> float:
-        return measure_rate(recipe, feed, steps, build=build_game)
+        return measure_rate(recipe, feed, steps, build=build)
 
     return for_minutes(draft, PACE, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)

@@ -1,0 +1,76 @@
+"""Sound files of a person that a model converts: what is read of each, what is written, and what is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ganforge.contracts import Observer
+from ganforge.core.conversion import Convert, Sought, convert_files, list_files, places_for
+from ganforge.core.files import storage_error
+from ganforge.errors import DataError, InputError
+from ganforge.kinds.sounds.reading import ENDS_EARLY, LOUDEST
+from ganforge.kinds.sounds.sound_file import WRITTEN, Waveform, blocks_of, read_header, write_sound
+
+Blocks = Callable[[Iterable[Waveform], int], Iterator[Waveform]]
+"""Blocks (n, C) and their rate -> blocks with as many samples in all."""
+
+
+def convert_pair(source: object, blocks: Blocks) -> tuple[Any, int]:
+    """Convert a pair of a waveform, (T,) or (T, C), and its rate."""
+    waveform, rate = cast(tuple[Any, int], source)
+    x = np.asarray(waveform, np.float32)
+    made = np.concatenate(list(blocks([x.reshape(len(x), -1)], rate)))
+    return made.reshape(x.shape), rate
+
+
+def convert_place(
+    source: str | Path,
+    out: Path | None,
+    convert: Convert,
+    sought: Sought,
+    observers: Sequence[Observer],
+    *,
+    force: bool,
+) -> Path:
+    """Convert a file, or the files of a folder, into `out`.
+
+    Raises: InputError, DataError for a file or if a folder has no usable one, StorageError.
+    """
+    if out is None:
+        raise InputError("No place was named for the sounds.", do="Name a file or a folder with --out.")
+    place, path = out.expanduser(), Path(source).expanduser()
+    listing = list_files(path, sought)
+    try:
+        pairs = places_for(listing.found, path, place, WRITTEN, sought, force=force)
+    except OSError as error:  # such as a name that is too long to be looked for
+        raise storage_error(place, error) from error
+    convert_files(path, listing, pairs, convert, observers, sought=sought, named=pairs[0][1] == place)
+    return place
+
+
+def convert_sound(file: Path, place: Path, blocks: Blocks) -> Sequence[str]:
+    """Convert one file. Returns: what was changed in it. Raises: DataError if it cannot be used."""
+    header, bad = read_header(file), 0
+    if not header.samples:
+        raise DataError(f"{str(file)!r} holds no samples.", "It has a header alone.", "Leave it out.")
+
+    def finite() -> Iterator[Waveform]:
+        nonlocal bad
+        for block in blocks_of(file):
+            bad += int((~np.isfinite(block)).sum())
+            given = np.nan_to_num(block, posinf=0.0, neginf=0.0)
+            if (most := float(np.abs(given).max(initial=0.0))) > LOUDEST:
+                raise DataError(f"{str(file)!r} has values up to {most:.3g}.", "Those of a sound lie in -1..1.")
+            yield given
+
+    subtype = header.subtype if place.suffix.lower() == file.suffix.lower() else None
+    samples = write_sound(place, blocks(finite(), header.rate), header.rate, header.channels, subtype)
+    notes = [f"{bad:,} values that are not finite were taken as 0"] if bad else []
+    if samples < ENDS_EARLY * header.samples:
+        there = f"{samples / header.rate:.1f} of the {header.seconds:.1f} s"
+        notes.append(f"a file was cut off: it holds {there} that its header says")
+    return notes

@@ -1,0 +1,1 @@
+"""The verb `convert`: what one voice says, in the voice of another."""

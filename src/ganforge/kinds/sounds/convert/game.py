@@ -1,0 +1,119 @@
+"""The game of a voice converter: the vocoder's, on frames that neighbours have rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganforge.contracts import Game, Turn
+from ganforge.core.seeds import seed_for
+from ganforge.kinds.sounds.convert.corpus import Heard
+from ganforge.kinds.sounds.convert.network import SourceFilter, Spoken
+from ganforge.kinds.sounds.convert.voices import LEVEL, Target
+from ganforge.kinds.sounds.vocode.game import BothEnds, Waveforms, game_of_waveforms
+from ganforge.planning.game import initialised
+from ganforge.recipe import Recipe
+
+
+class Converting(Waveforms):
+    """The settings of a voice converter: of its two ends, and of its neighbours."""
+
+    key: ClassVar[str] = "convert"
+
+    neighbours: Annotated[int, Field(ge=1, le=64)] = 4  # frames whose mean is taken
+    seconds: Annotated[float, Field(ge=1, le=3600)] = 360.0  # of each voice that are kept
+
+
+class SpokenFeed:
+    """Stretches of recordings, drawn by index (contracts.Feed), beside their frames as neighbours rebuild them."""
+
+    resident = True
+
+    def __init__(self, waveform: Tensor, frames: Tensor, voice: Tensor, starts: Tensor, count: int, hop: int) -> None:
+        """Args: waveform (n * hop,), frames (M + 2, n), voice (n,) of all; starts (N,) of stretches of count frames."""
+        self._waveform, self._frames, self._voice, self._starts = waveform, frames, voice, starts
+        self._count, self._hop = count, hop
+
+    @classmethod
+    def of(cls, heard: Sequence[Heard], targets: Sequence[Target], chosen: Converting, device: str) -> SpokenFeed:
+        """Rebuild the frames of every piece from those of the same voice's others, and cover all with stretches."""
+        hop, waveforms, frames, voice, starts, place = chosen.mel.hop, [], [], [], [], 0
+        for label, (own, target) in enumerate(zip(heard, targets, strict=True)):
+            for piece, loudness, made in zip(own.pieces, own.loudness, own.rebuilt(target), strict=True):
+                scaled = torch.from_numpy(piece) * float(np.exp(LEVEL - loudness))
+                waveforms.append(torch.nn.functional.pad(scaled, (0, made.shape[1] * hop - len(piece))))
+                frames.append(made)
+                voice.append(torch.full((made.shape[1],), label))
+            end = sum(made.shape[1] for made in frames)
+            last = max(place, end - chosen.frames)
+            starts += [*range(place, last, chosen.frames // 4), last]
+            place = end
+        whole = torch.cat(waveforms).to(device), torch.cat(frames, 1).to(device), torch.cat(voice).to(device)
+        return cls(*whole, torch.tensor(starts, device=device), chosen.frames, hop)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def batch(self, indices: Tensor) -> dict[str, Tensor]:
+        """Args: indices (B,). Returns: x (B, T), frames (B, M + 2, N), voice and first (B,), on the device."""
+        start = self._starts.index_select(0, indices.to(self._starts.device))
+        places = start[:, None] + torch.arange(self._count, device=start.device)
+        first = start * self._hop
+        samples = first[:, None] + torch.arange((self._count - 1) * self._hop, device=start.device)
+        return {
+            "x": self._waveform[samples],
+            "frames": self._frames[:, places].transpose(0, 1),
+            "voice": self._voice[start],
+            "first": first,
+        }
+
+    def raw(self, first: int, last: int) -> dict[str, Tensor]:
+        """Return the stretches first..last-1, on the CPU."""
+        return {name: tensor.cpu() for name, tensor in self.batch(torch.arange(first, last)).items()}
+
+
+class ReceivedFeed:
+    """Stretches that another process sent (contracts.Feed)."""
+
+    resident = True
+
+    def __init__(self, examples: Mapping[str, Tensor], device: str) -> None:
+        self._examples = {name: tensor.to(device) for name, tensor in examples.items()}
+
+    def __len__(self) -> int:
+        return len(self._examples["x"])
+
+    def batch(self, indices: Tensor) -> dict[str, Tensor]:
+        return {name: tensor.index_select(0, indices.to(tensor.device)) for name, tensor in self._examples.items()}
+
+    def raw(self, first: int, last: int) -> dict[str, Tensor]:
+        return {name: tensor[first:last].cpu() for name, tensor in self._examples.items()}
+
+
+def initial_network(recipe: Recipe) -> SourceFilter:
+    """Build a new network from the recipe's seed."""
+    chosen, network = recipe.section(Converting), recipe.network
+    sizes = network.need("width"), network.need("depth"), len(recipe.data.label_names)
+    return initialised(seed_for(recipe.seed, "networks"), lambda: SourceFilter(chosen.mel, *sizes))
+
+
+def initial_product(recipe: Recipe) -> SourceFilter | BothEnds:
+    """Build the network, or both ends with the same initial weights where there is an adversary."""
+    network = initial_network(recipe)
+    return network if recipe.objective is None else BothEnds(network, initial_network(recipe))
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Build networks on the recipe's device, with their losses. Pulses begin anywhere in a period."""
+
+    def examples(turn: Turn) -> tuple[Tensor, Spoken]:
+        batch = turn.batch
+        turns = turn.random.uniform(len(batch["x"]), 1)[:, 0].double()
+        return batch["x"], Spoken(batch["frames"], batch["voice"], batch["first"], turns)
+
+    return game_of_waveforms(recipe, initial_product(recipe), examples)

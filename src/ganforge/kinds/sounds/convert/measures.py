@@ -1,0 +1,140 @@
+"""Whether converted recordings sound like the target, whether their words are kept, and the verdict. No ready judge.
+
+A linear discriminant analysis of the training recordings tells voices apart; how often it is right on real ones that
+were held out stands beside everything that it says. Resemblyzer, DNSMOS and a reader of digits, which need packages or
+training of their own, are in benchmarks/convert.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing, cosines
+from ganforge.kinds.sounds.reading import Samples
+from ganforge.kinds.sounds.vocode.verdict import SHARP
+from ganforge.records import GRADES, Meaning, Verdict
+
+ORDER = 20  # cepstral coefficients whose means and deviations tell voices apart
+SAID = slice(1, 7)  # cepstral coefficients that tell what is said
+MEANINGS = {
+    "target": Meaning("higher", "Share of converted sounds that a classifier of voices takes for the target."),
+    "words": Meaning("lower", "How far what is said is from the source: 0 as in the source, 1.4 unrelated."),
+    "spectral_distance": Meaning("lower", "How far log spectra are from the true ones, of sounds made of neighbours."),
+    "fine_structure": Meaning("lower", "How far the roughness of their spectra is from the true one."),
+}
+SHARES, WORSE = (0.9, 0.75, 0.5, 0.25), 1.1  # of the share of real sounds, for each grade; of the distance of words
+SURE = 0.7  # share of real sounds that the classifier must know for its word to count
+Rows = NDArray[np.float64]
+
+
+class Speakers:
+    """A classifier of voices."""
+
+    def __init__(self, recordings: Sequence[Sequence[Samples]], hearing: Hearing) -> None:
+        """Args: recordings of each voice."""
+        self.hearing, self.cosines = hearing, cosines(ORDER, hearing.mel.bands)
+        rows = np.array([self._row(x) for own in recordings for x in own])
+        labels = np.concatenate([np.full(len(own), label) for label, own in enumerate(recordings)])
+        self._centre, self._scale = rows.mean(0), rows.std(0) + 1e-6
+        self._model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        self._model.fit((rows - self._centre) / self._scale, labels)
+
+    def named(self, sounds: Sequence[Samples]) -> NDArray[np.int64]:
+        """Return the voice that each sound is taken for."""
+        rows = np.array([self._row(x) for x in sounds])
+        found: NDArray[np.int64] = self._model.predict((rows - self._centre) / self._scale)
+        return found
+
+    @torch.no_grad()
+    def _row(self, samples: Samples) -> Rows:
+        x = torch.from_numpy(samples)
+        frames, log_mel = self.hearing.frames(x).values, self.hearing.features(x[None])[0]
+        level = frames[:-2].mean(0)
+        active = level >= min(ACTIVE, float(level.max()))
+        cepstra = (self.cosines @ log_mel)[1:, active]
+        voiced = active & (frames[-1] >= min(VOICED, float(frames[-1][active].max())))
+        numbers = [cepstra.mean(1), cepstra.std(1, correction=0), frames[-2][voiced].mean()[None]]
+        return torch.cat(numbers).double().numpy()
+
+
+@torch.no_grad()
+def distances_of_words(given: Sequence[Samples], made: Sequence[Samples], hearing: Hearing) -> Rows:
+    """Return for each pair of sounds (T,) how far their cepstra are apart, (N,), each voice in its own units."""
+
+    def cepstra(sounds: Sequence[Samples]) -> list[torch.Tensor]:
+        table = cosines(SAID.stop, hearing.mel.bands)
+        return [table @ hearing.frames(torch.from_numpy(x)).values[:-2] for x in sounds]
+
+    ours, theirs = cepstra(made), cepstra(given)
+    active = [one[0] >= min(ACTIVE * hearing.mel.bands**0.5, float(one[0].max())) for one in theirs]
+
+    def scaled(own: list[torch.Tensor]) -> list[torch.Tensor]:
+        every = torch.cat([one[SAID, there] for one, there in zip(own, active, strict=True)], 1)
+        mean, spread = every.mean(1, keepdim=True), every.std(1, correction=0, keepdim=True) + 1e-3
+        return [(one[SAID, there] - mean) / spread for one, there in zip(own, active, strict=True)]
+
+    apart = [(a - b).square().mean(0).sqrt().mean() for a, b in zip(scaled(ours), scaled(theirs), strict=True)]
+    return np.array([float(one) for one in apart])
+
+
+@dataclass(frozen=True, slots=True)
+class Conversions:
+    """What became of sounds of some voices in others, by one method: one value for each sound."""
+
+    target: Rows  # 1 where the classifier names the target
+    source: Rows  # 1 where it names the source
+    words: Rows
+
+
+def judge_converter(
+    found: Mapping[str, Conversions],
+    default: str,
+    plain: str,
+    known: float,
+    told: Mapping[str, float],
+) -> Verdict:
+    """Return the verdict.
+
+    Args: found by each method; default the method used; plain the one of neighbours without a trained network; known
+        share of real sounds that the classifier knows; told seconds of each voice that has too few.
+    """
+    mine, simple = found[default], found[plain]
+    target, source = float(mine.target.mean()), float(mine.source.mean())
+    level = sum(target < share * known for share in SHARES)
+    kept = mine.words.mean() <= WORSE * simple.words.mean()
+    nearer = target >= float(simple.target.mean()) - 0.05
+    returns = source > target
+    if returns:
+        level, headline = len(GRADES) - 1, "the converter gives back its input: its sounds are taken for the source's"
+    elif not (kept and nearer):
+        level = max(level, 2)
+        headline = "frame neighbours without a trained network do as well or better"
+    else:
+        headline = f"{target:.0%} of its sounds are taken for the target's, of real ones {known:.0%}"
+    sentences = [
+        f"Of converted sounds a classifier takes {target:.0%} for the target and {source:.0%} for the source; of real "
+        f"sounds it knows {known:.0%}; of neighbours spoken by plain pulses and noise it takes "
+        f"{float(simple.target.mean()):.0%} for the target.",
+        f"What is said is {mine.words.mean():.2f} from the source, with plain pulses {simple.words.mean():.2f}; "
+        "1.4 would be unrelated.",
+    ]
+    helps = default == SHARP
+    if SHARP in found:
+        sentences.append(
+            "The adversary makes spectra less smooth at hardly a price, so the sharp end is used."
+            if helps
+            else "The adversary makes it not certainly better: the end without it is used, and --strength 1 is sharp."
+        )
+    if known < SURE:
+        level = max(level, 2)
+        sentences.append("The classifier knows too few real sounds for its word to count much: listen yourself.")
+    for name, seconds in told.items():
+        sentences.append(f"There were {seconds:.0f} s of {name}: converting needs about 5 minutes.")
+    grade = GRADES[min(level, len(GRADES) - 1)]
+    return Verdict(grade, f"{grade.capitalize()}: {headline}.", tuple(sentences[:7]), helps)

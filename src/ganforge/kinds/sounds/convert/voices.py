@@ -1,0 +1,146 @@
+"""Voices as stored frames, and conversion by neighbours: each frame becomes the mean of the target's most similar ones.
+
+A frame is a column of M + 2 numbers: the log-mel envelope relative to the loudness of the recording, log2 of the pitch
+in Hz, and periodicity from 0 to 1. Source: Baas, van Niekerk and Kamper 2023, "Voice conversion with just nearest
+neighbors", here with cepstra and pitch in place of a large speech model.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganforge.kinds.sounds.features import LogMel, Mel
+from ganforge.kinds.sounds.pitch import HIGHEST, LOWEST, pitch_of
+
+ORDER = 18  # cepstral coefficients of an envelope: harmonics of voices up to some 250 Hz are smoothed away
+ROUNDS = 6  # of smoothing, each of which lifts the envelope towards the peaks of harmonics
+LOUDNESS = 0.9  # quantile of the frames' levels
+QUIETEST = -9.0  # of the natural logarithm, below which nothing is told apart
+ACTIVE = -4.6  # of the level, from which a frame counts for the statistics of a voice: 40 dB below the loudness
+VOICED = 0.7  # periodicity from which a pitch counts
+AROUND = ((-0.08, 0.4), (-0.04, 0.7), (0.0, 1.0), (0.04, 0.7), (0.08, 0.4))  # seconds from a frame, and weights
+PITCH_WEIGHT, PERIODIC_WEIGHT = 0.5, 1.0  # beside the cepstra
+STEP, LARGEST = 0.1, 127  # contents are whole multiples, at most so many: distances are exact in any order of summation
+FARTHEST = 2.0  # octaves of a pitch from its mean
+BELOW, ABOVE = 1.7, 1.9  # times a voice's median pitch, between which its pitch is sought
+SMOOTHING = (0.25, 0.5, 0.25)  # over frames
+LEVEL = -4.7  # of the natural logarithm: the loudness at which the network speaks
+
+
+class Hearing:
+    """A waveform (T,) -> frames (M + 2, N), and the logarithm of the loudness that the envelopes are relative to."""
+
+    def __init__(self, mel: Mel) -> None:
+        self.mel, self.features, self.cosines = mel, LogMel(mel), cosines(ORDER, mel.bands)
+
+    @torch.no_grad()
+    def frames(self, waveform: Tensor, pitch: float | None = None, loudness: float | None = None) -> Frames:
+        """Args: pitch log2 of the voice's median pitch in Hz, None to seek everywhere; loudness None to measure it."""
+        low, high = (2**pitch / BELOW, 2**pitch * ABOVE) if pitch is not None else (LOWEST, HIGHEST)
+        log_mel = self.features(waveform[None])[0]
+        loudness = float(log_mel.mean(0).quantile(LOUDNESS)) if loudness is None else loudness
+        envelope = (self._envelope(log_mel) - loudness).clamp(min=QUIETEST)
+        found = pitch_of(waveform * math.exp(LEVEL - loudness), self.mel.rate, self.mel.hop, low, high)
+        return Frames(torch.cat([envelope, found[:1].log2(), found[1:]]), loudness)
+
+    def _envelope(self, log_mel: Tensor) -> Tensor:
+        """Return the smooth curve over the peaks of (M, N) (Roebel and Rodet 2005, "true envelope")."""
+        peaks = log_mel
+        for _ in range(ROUNDS):
+            smooth = self.cosines.T @ (self.cosines @ peaks)
+            peaks = torch.maximum(log_mel, smooth)
+        return smooth
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Frames of a recording."""
+
+    values: Tensor  # (M + 2, N)
+    loudness: float
+
+    @property
+    def pitch(self) -> float:
+        """Return the median of log2 of the pitch, of the frames that have one."""
+        return median_pitch(self.values)
+
+
+def median_pitch(frames: Tensor) -> float:
+    """Return the median of log2 of the pitch in Hz, of the frames (M + 2, N) that have one."""
+    voiced = frames[-1] > VOICED
+    return float(frames[-2][voiced].median() if voiced.any() else frames[-2].median())
+
+
+class Voice:
+    """The frames of one speaker, with their statistics."""
+
+    def __init__(self, frames: Tensor) -> None:
+        """Args: frames (M + 2, n)."""
+        self.frames = frames
+        self.cosines = cosines(ORDER, len(frames) - 2)
+        level = frames[:-2].mean(0)
+        active = level > min(ACTIVE, float(level.max()) - 0.1)
+        cepstra = self.cosines @ frames[:-2][:, active]
+        self.mean, self.spread = cepstra.mean(1, keepdim=True), cepstra.std(1, correction=0, keepdim=True) + 1e-3
+        voiced = active & (frames[-1] >= min(VOICED, float(frames[-1][active].median())))
+        self.pitch, self.pitch_spread = frames[-2][voiced].mean(), frames[-2][voiced].std(correction=0) + 1e-2
+
+    def contents(self, frames: Tensor, of: Voice, rate: float) -> Tensor:
+        """Return what is said in frames (M + 2, N) of a voice, (D, N), in units of this one. Args: rate of frames."""
+        cepstra = (of.cosines @ frames[:-2] - of.mean) / of.spread * self.spread
+        places = torch.arange(frames.shape[1])
+        around = [
+            weight * cepstra[:, (places + round(seconds * rate)).clamp(0, len(places) - 1)]
+            for seconds, weight in AROUND
+        ]
+        pitch = ((frames[-2:-1] - of.pitch) / of.pitch_spread).clamp(-3, 3) * frames[-1:].clamp(min=0.2)
+        found = torch.cat([*around, PITCH_WEIGHT * pitch, PERIODIC_WEIGHT * frames[-1:]])
+        return (found / STEP).round().clamp(-LARGEST, LARGEST)
+
+
+class Target:
+    """A voice that others are converted to."""
+
+    def __init__(self, frames: Tensor, rate: float, count: int) -> None:
+        """Args: frames (M + 2, n); rate of frames a second; count of neighbours."""
+        self.voice, self.rate, self.count = Voice(frames), rate, min(count, frames.shape[1])
+        self.contents = self.voice.contents(frames, self.voice, rate)
+        self.squares = self.contents.square().sum(0)
+
+    def convert(self, frames: Tensor, source: Voice, without: slice | None = None) -> Tensor:
+        """Return the frames (M + 2, N) that this voice has for those of a source.
+
+        Args: without the place of a recording among the own frames, which is then not used.
+        """
+        voice = self.voice
+        asked = voice.contents(frames, source, self.rate)
+        distances = self.squares - 2 * asked.T @ self.contents
+        if without is not None:
+            distances[:, without] = math.inf
+        nearest = distances.topk(self.count, dim=1, largest=False).indices
+        found = voice.frames[:, nearest].mean(2)
+        level = (frames[:-2].mean(0) - found[:-2].mean(0)) / 2
+        envelope = smoothed(found[:-2] + level)
+        moved = (frames[-2] - source.pitch) / source.pitch_spread * voice.pitch_spread
+        pitch = moved.clamp(-FARTHEST, FARTHEST) + voice.pitch
+        periodic = (frames[-1] + found[-1]) / 2
+        return torch.cat([envelope, pitch[None], periodic[None]])
+
+
+def smoothed(rows: Tensor) -> Tensor:
+    """Return rows (M, N), smoothed over frames."""
+    kernel, half = rows.new_tensor(SMOOTHING)[None, None], len(SMOOTHING) // 2
+    padded = torch.nn.functional.pad(rows[:, None], (half, half), mode="replicate")
+    return torch.nn.functional.conv1d(padded, kernel)[:, 0]
+
+
+def cosines(order: int, bands: int) -> Tensor:
+    """Return the first rows (order, M) of the orthonormal discrete cosine transform."""
+    place = torch.arange(bands) + 0.5
+    rows = torch.stack([(math.pi * k / bands * place).cos() for k in range(min(order, bands))]) * math.sqrt(2 / bands)
+    rows[0] /= math.sqrt(2)
+    return rows
