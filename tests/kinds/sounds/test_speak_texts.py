@@ -116,6 +116,7 @@ def test_what_has_no_partner_is_left_out_and_told(tmp_path: Path) -> None:
         ({"metadata.csv": "only words\n"}, "no columns"),
         ({"one.csv": "a|x\n", "two.csv": "a|x\n"}, "holds 2 lists"),
         ({"metadata.csv": "z|one\n"}, "has a text"),
+        ({"metadata.csv": 'a,"' + "x" * 200_000}, "cannot be read"),
     ],
 )
 def test_folders_without_usable_texts_are_refused(tmp_path: Path, files: dict[str, str], words: str) -> None:

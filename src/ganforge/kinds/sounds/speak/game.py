@@ -85,7 +85,8 @@ def build_game(recipe: Recipe) -> Game:
         _, truth, frames, made = aligned(turn)
 
         def score(x: Tensor) -> Tensor:
-            return critic(x)[0].reshape(-1)
+            scores: Tensor = critic(x)[0].reshape(-1)
+            return scores
 
         judged = objective.discriminator_loss(score, truth, widened(made), turn.dials["gamma"], turn.random)
         count = len(frames.lengths)
@@ -102,7 +103,8 @@ def build_game(recipe: Recipe) -> Game:
         def score(x: Tensor) -> Tensor:
             scores, features = critic(x)
             found.append(features)
-            return scores.reshape(-1)
+            flat: Tensor = scores.reshape(-1)
+            return flat
 
         judged = objective.generator_loss(score, truth, made)
         with torch.no_grad():

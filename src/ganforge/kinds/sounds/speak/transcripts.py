@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganforge.errors import DataError
-from ganforge.kinds.sounds.reading import MOST_NAMED, list_sounds
+from ganforge.kinds.sounds.reading import list_sounds
 from ganforge.kinds.sounds.speak.text import read_text, spelled
 
 LISTS = (".csv", ".tsv")  # suffixes of files that may list names and texts
@@ -69,7 +69,7 @@ def read_transcripts(source: Path) -> Transcripts:
 def _tell(warnings: list[str], found: list[str], what: str) -> None:
     if found:
         named = ", ".join(repr(name) for name in found[:3])
-        warnings.append(f"{len(found):,} {what}, such as {named}."[: MOST_NAMED * 30])
+        warnings.append(f"{len(found):,} {what}, such as {named}.")
 
 
 def _rows(path: Path, text: str) -> list[tuple[str, str]]:
@@ -83,8 +83,11 @@ def _rows(path: Path, text: str) -> list[tuple[str, str]]:
     separator = next((sign for sign in "|\t,;" if lines and sign in lines[0]), None)
     if separator is None:
         raise DataError(f"{str(path)!r} has no columns.", "A name and a text were expected in each line.", HOW)
-    quoting = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL  # LJSpeech has quotes that are spoken of
-    rows = [row for row in csv.reader(lines, delimiter=separator, quoting=quoting, strict=False) if row]
+    try:  # between | quotes are signs, as in LJSpeech
+        plain = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
+        rows = [row for row in (plain if separator == "|" else csv.reader(lines, delimiter=separator)) if row]
+    except csv.Error as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error}.", "Perhaps a quote is not closed.", HOW) from error
     head = [cell.strip().lower() for cell in rows[0]]
     name = next((head.index(word) for word in NAMES if word in head), None)
     words = next((head.index(word) for word in TEXTS if word in head), None)
