@@ -32,6 +32,7 @@ from ganforge.run import Run
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
 
 from make import numbers, people, people_with_holes, pictures, visits, write_pictures
+from spoken import write_spoken
 
 pytestmark = pytest.mark.slow
 TASKS = [(kind, task) for kind in kinds.KINDS for task in kinds.kind_named(kind).tasks]
@@ -97,6 +98,11 @@ def _notes(folder: Path) -> Path:
     return _sounds(folder, count=80, seconds=0.25)
 
 
+def _spoken(folder: Path) -> Path:
+    write_spoken(folder / "speech", 120)
+    return folder / "speech"
+
+
 def _few_labels(folder: Path) -> Path:
     notes = _sounds(folder, count=24, seconds=0.25)
     (notes / "unlabelled").mkdir()
@@ -121,6 +127,7 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("tables", "regress"): (_numbers, {"examples": 2_000, "label": "y"}),
     ("points", "generate"): (_points, {"examples": 2_000}),
     ("sounds", "generate"): (_notes, {"examples": 320}),
+    ("sounds", "speak"): (_spoken, {"examples": 96}),
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
     ("sounds", "convert"): (_sounds, {"examples": 240}),
     ("sounds", "recognise"): (_few_labels, {"examples": 320}),
@@ -245,7 +252,7 @@ def test_it_samples_and_applies_or_refuses_in_words(made: Made) -> None:
         assert len(first) == len(again) > 0
         assert _same(first, again)  # the same seed, the same examples
     # the others take files, or only predict
-    assert done or made.task in ("regress", "translate", "enhance", "vocode", "convert")
+    assert done or made.task in ("regress", "translate", "enhance", "speak", "vocode", "convert")
 
 
 def _same(first: Any, again: Any) -> bool:

@@ -71,6 +71,10 @@ def load(folder: Path, task: str, device: str) -> Model:
         from ganforge.kinds.sounds.generate.model import load_generator
 
         return cast(Model, load_generator(folder, device))
+    if task == "speak":
+        from ganforge.kinds.sounds.speak.model import load_speaker
+
+        return cast(Model, load_speaker(folder, device))
     if task == "convert":
         from ganforge.kinds.sounds.convert.model import load_converter
 
@@ -92,6 +96,7 @@ KIND = Kind(
     built_in=BUILT_IN,
     tasks={
         "generate": "ganforge.kinds.sounds.generate.task:Generate",
+        "speak": "ganforge.kinds.sounds.speak.task:Speak",
         "vocode": "ganforge.kinds.sounds.vocode.task:Vocode",
         "convert": "ganforge.kinds.sounds.convert.task:Convert",
         "recognise": "ganforge.kinds.sounds.recognise.task:Recognise",
@@ -109,6 +114,16 @@ KIND = Kind(
             example="16000",
             within=(1000, 192_000),
         ),
+        Option(
+            name="text",
+            verbs=("sample",),
+            type=str,
+            metavar="WORDS",
+            help="Of a voice: what it says. Several: each is a sound.",
+            example='"Please hold."',
+            many=True,
+            counts=True,
+        ),
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "7", check=str),
         Option("to", ("apply",), str, "VOICE", "Of a converter: the voice, by the name of its folder.", "B"),
         Option(
@@ -116,13 +131,13 @@ KIND = Kind(
             verbs=("apply",),
             type=float,
             metavar="S",
-            help="Of a vocoder or converter: from 0, faithful, to 1, sharp; the better one when you say nothing.",
+            help="Of a vocoder, converter or voice: 0 without the adversary, 1 with it; else the better one.",
             example="0.5",
             within=(0, 1),
         ),
     ),
     extra="sounds",
-    applies_to="a sound file or a folder of them",
+    applies_to="a sound file or a folder of them; for a voice a text, of which each line is spoken",
     writes={
         "sample": "a folder, or a .wav or .flac file with all in a row",
         "apply": "a .wav, .flac, .ogg or .mp3 file, or a folder; of recognised labels a .csv or .json file",

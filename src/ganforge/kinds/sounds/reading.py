@@ -96,6 +96,7 @@ class Part:
     starts: NDArray[np.int64]  # (N,) of each sound in it
     lengths: NDArray[np.int64]  # (N,)
     labels: NDArray[np.int64] | None  # (N,) in label_names
+    names: tuple[str, ...] = ()  # (N,) the paths of the files
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -117,17 +118,25 @@ class Sounds:
     passport: Mapping[str, Any]
 
 
-def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False, fewest: int = 0) -> Sounds:
+def open_sounds(
+    source: str,
+    rate: int | None = None,
+    *,
+    labelled: bool = False,
+    fewest: int = 0,
+    groups: Mapping[Path, str] | None = None,
+) -> Sounds:
     """Decode all sounds, or find them in the cache, and hold some out.
 
     Args: rate to work at, None for the one that most seconds have; labelled whether the first subfolders are labels;
-        fewest whole sounds that are held out, and left to learn from; 0: the end of each is held out, if few.
+        fewest whole sounds that are held out, and left to learn from; 0: the end of each is held out, if few; groups
+        the only files that are read, each with a key: files of one key are in one part.
     Raises: DataError if nothing can be read, all is silent, or they are too few; StorageError if the cache cannot be
         written.
     """
     root = instruments() if source in BUILT_IN else Path(source).expanduser()
     listing = list_sounds(root)
-    headers, skipped = _headers(listing.files)
+    headers, skipped = _headers(listing.files if groups is None else tuple(groups))
     if not headers:
         raise DataError(f"None of the {len(listing.files)} sounds of {source!r} can be read.", f"{skipped[0]}.")
     rates: Counter[int] = Counter()
@@ -163,7 +172,9 @@ def open_sounds(source: str, rate: int | None = None, *, labelled: bool = False,
         )
     names = names if len(names) > 1 else ()
     chosen_files = [files[number] for number in usable]
-    train, held_out, how = _split(chosen_files, samples, label_of if names else None, names, fewest)
+    keys = {str(path): key for path, key in (groups or {}).items()}
+    digests = [keys.get(one["name"], one["sha256"]) for one in chosen_files]
+    train, held_out, how = _split(chosen_files, digests, samples, label_of if names else None, names, fewest)
     passport = {
         "source": source,
         "sounds": len(usable),
@@ -271,16 +282,16 @@ class _Level:
 
 def _split(
     files: list[dict[str, Any]],
+    digests: list[str],
     samples: Samples,
     label_of: Mapping[str, str] | None,
     names: tuple[str, ...],
     fewest: int,
 ) -> tuple[Part, Part, str]:
-    """Hold out a tenth of the files by their content, at least `fewest`, copies together; of few, the end of each."""
+    """Hold out a tenth of the files by digest, at least `fewest`, equal ones together; of few, the end of each."""
     starts, lengths = (np.array([one[key] for one in files], np.int64) for key in ("start", "length"))
     places = {name: place for place, name in enumerate(names)}
     labels = np.array([places[label_of[one["name"]]] for one in files], np.int64) if label_of is not None else None
-    digests = [one["sha256"] for one in files]
     if not fewest and len(set(digests)) < ENOUGH_TO_SPARE:
         cut = np.maximum(1, np.round((1 - HELD_OUT) * lengths)).astype(np.int64)
         ends = Part(samples, starts + cut, lengths - cut, labels)
@@ -300,7 +311,8 @@ def _split(
         )
 
     def part(chosen: NDArray[np.bool_]) -> Part:
-        return Part(samples, starts[chosen], lengths[chosen], None if labels is None else labels[chosen])
+        own = tuple(one["name"] for one, here in zip(files, chosen, strict=True) if here)
+        return Part(samples, starts[chosen], lengths[chosen], None if labels is None else labels[chosen], own)
 
     how = f"{int(held.sum()):,} whole sounds, chosen by their content, so that copies are in one part"
     return part(~held), part(held), how

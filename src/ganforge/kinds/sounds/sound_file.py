@@ -13,11 +13,12 @@ import soxr
 from numpy.typing import NDArray
 
 from ganforge.core.conversion import Written
-from ganforge.core.files import write_through
+from ganforge.core.files import refuse_taken, write_through, write_tree
 from ganforge.errors import DataError, InputError, did_you_mean
 
 Waveform = NDArray[np.float32]  # (T, C) in -1..1
 BLOCK_SECONDS = 10
+PAUSE = 0.25  # seconds after each sound of several in a row
 KNEE = 0.9  # of full scale: larger values are pressed together below 1 when integers are written
 SMALLEST = 3 * 16  # samples: fewer cannot be heard
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".aif": "AIFF", ".caf": "CAF"}
@@ -145,6 +146,27 @@ def write_sound(out: Path, blocks: Iterable[Waveform], rate: int, channels: int,
 
     write_through(out, fill)
     return written
+
+
+def write_sounds(out: Path, sounds: Iterable[tuple[str, NDArray[np.float32]]], rate: int, *, force: bool) -> Path:
+    """Write sounds (T,), whole or not at all: a folder with a .wav of each name, or one file with all in a row.
+
+    Raises: InputError for a suffix that cannot be written or a path that is taken; StorageError.
+    """
+    if out.suffix:
+        check_suffix(out)
+        refuse_taken(out, force=force)
+        pause = np.zeros((int(PAUSE * rate), 1), np.float32)
+        write_sound(out, (part for _, sound in sounds for part in (sound[:, None], pause)), rate, 1)
+        return out
+    refuse_taken(out, force=force)
+
+    def fill(folder: Path) -> None:
+        for name, sound in sounds:
+            write_sound(folder / f"{name}.wav", [sound[:, None]], rate, 1, "PCM_16")
+
+    write_tree(out, fill)
+    return out
 
 
 def write_flac(file: IO[bytes], waveform: NDArray[np.float32], rate: int) -> None:

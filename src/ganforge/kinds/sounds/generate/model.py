@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Observer
-from ganforge.core.files import refuse_taken, write_tree
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for
@@ -23,14 +22,13 @@ from ganforge.kinds.sounds.generate.grid import HALF, Grid, Levels, to_waveform
 from ganforge.kinds.sounds.generate.mixture import pairs_for
 from ganforge.kinds.sounds.generate.plan import Spectral
 from ganforge.kinds.sounds.reading import Samples
-from ganforge.kinds.sounds.sound_file import check_suffix, write_sound
+from ganforge.kinds.sounds.sound_file import write_sounds
 from ganforge.planning.game import network_pair
 from ganforge.recipe import Data, Network
 
 BLOCK = 500  # latents drawn at once: another number would give other sounds for the same seed
 AT_ONCE = 64  # spectrograms in one pass through the network
 PEAK = 0.9  # of full scale
-PAUSE = 0.25  # seconds between sounds in a row
 NEXT_STEPS = {"sample RUN -n 20 --out new/": "new sounds, a file each", "sample RUN -n 20 --out new.wav": "in a row"}
 
 
@@ -76,22 +74,7 @@ class SoundModel:
 
         Raises: InputError, StorageError.
         """
-        rate = self.grid.mel.rate
-        if out.suffix:
-            check_suffix(out)
-            refuse_taken(out, force=force)
-            pause = np.zeros((int(PAUSE * rate), 1), np.float32)
-            write_sound(out, (part for sound in samples.blocks() for part in (sound[:, None], pause)), rate, 1)
-            return out
-        refuse_taken(out, force=force)
-
-        def fill(folder: Path) -> None:
-            for number, sound in enumerate(samples.blocks()):
-                name = self.labels.names[samples.labels[number]] + "-" if samples.labels is not None else ""
-                write_sound(folder / f"{name.replace('/', '_')}{number:05d}.wav", [sound[:, None]], rate, 1, "PCM_16")
-
-        write_tree(out, fill)
-        return out
+        return write_sounds(out, samples.named(), self.grid.mel.rate, force=force)
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Raise InputError: a generator takes no input."""
@@ -122,6 +105,12 @@ class SoundSamples:
             for one in levels:
                 waveform = to_waveform(one[0], self.model.grid, features)
                 yield waveform * (PEAK / max(float(np.abs(waveform).max(initial=0.0)), PEAK * 1e-3))
+
+    def named(self) -> Iterator[tuple[str, Samples]]:
+        """Yield each waveform with a name for its file."""
+        for number, sound in enumerate(self.blocks()):
+            label = self.model.labels.names[self.labels[number]] + "-" if self.labels is not None else ""
+            yield f"{label.replace('/', '_')}{number:05d}", sound
 
     def value(self) -> list[Samples]:
         """All waveforms, each (T,)."""

@@ -20,10 +20,10 @@ from ganforge.core.seeds import subset
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.generate.grid import Levels, Spectrograms, grid_for, spectrograms_of, to_waveform
 from ganforge.kinds.sounds.generate.mixture import Refiner
-from ganforge.kinds.sounds.generate.model import NEXT_STEPS, PAUSE, PEAK, SoundModel, load_generator
+from ganforge.kinds.sounds.generate.model import NEXT_STEPS, PEAK, SoundModel, load_generator
 from ganforge.kinds.sounds.generate.plan import ABSENT, LevelFeed, Spectral, build_game, plan_sounds
 from ganforge.kinds.sounds.reading import Sounds, open_sounds
-from ganforge.kinds.sounds.sound_file import write_flac
+from ganforge.kinds.sounds.sound_file import PAUSE, write_flac
 from ganforge.kinds.sounds.spectrogram import grid_of_levels, picture_of
 from ganforge.measures.distances import kernel_distance
 from ganforge.measures.gaussian import gaussian_reference

@@ -1,0 +1,1 @@
+"""The verb `speak`: a text becomes speech of one voice."""

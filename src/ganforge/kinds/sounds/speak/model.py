@@ -1,0 +1,221 @@
+"""A trained voice, and its loading. Nothing here opens the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganforge.contracts import Observer
+from ganforge.core.files import refuse_taken
+from ganforge.core.model_files import built, read_description
+from ganforge.errors import DataError, InputError, RunError, refused
+from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
+from ganforge.kinds.sounds.reading import Samples
+from ganforge.kinds.sounds.sound_file import check_suffix, write_sounds
+from ganforge.kinds.sounds.speak.corpus import to_log_mel
+from ganforge.kinds.sounds.speak.game import Speaking
+from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
+from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
+from ganforge.networks.interpolation import interpolated_weights
+from ganforge.recipe import Network
+
+MOST_FRAMES = 100  # of one sign
+MOST_SIGNS = 2_000  # of one sentence
+NEXT_STEPS = {
+    'sample RUN --text "..." --out said.wav': "your own words",
+    "apply RUN sentences.txt --out spoken/": "a file for each line; --out spoken.wav: one with all",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A trained voice: text in, sound out."""
+
+    voice: Voice
+    decoder: Stack  # the one that is used
+    decoders: tuple[Mapping[str, Tensor], Mapping[str, Tensor]]  # without and with the adversary
+    alphabet: Alphabet
+    mel: Mel
+
+    def at(self, strength: float) -> Speaker:
+        """Return the voice at a strength between without (0) and with (1) the adversary: weights are interpolated."""
+        decoder = deepcopy(self.decoder)
+        decoder.load_state_dict(interpolated_weights(*self.decoders, strength))
+        return Speaker(self.voice, decoder, self.decoders, self.alphabet, self.mel)
+
+    @torch.no_grad()
+    def levels(self, text: str, lasting: Sequence[int] | None = None) -> Tensor:
+        """Return the levels (N, M) of a text. Args: lasting frames of each sign; None for as many as are expected."""
+        device = next(self.decoder.parameters()).device
+        ids = torch.tensor([self.alphabet.ids(text)], device=device)
+        read = self.voice.read(ids, torch.tensor([ids.shape[1]], device=device))
+        durations = self._expected(read) if lasting is None else torch.tensor([lasting], device=device)
+        frames = Packed(durations.sum(1))
+        made: Tensor = frames.unpack(self.decoder(self.voice.spread(read, durations, frames), frames.mask))[0]
+        return made
+
+    def _expected(self, read: Sentence) -> Tensor:
+        """Return the frames (1, L) that each sign is expected to last; their sum is rounded, not each."""
+        ends = self.voice.log_durations(read).exp().clamp(1, MOST_FRAMES).cumsum(1).round().long()
+        return ends.diff(dim=1, prepend=torch.zeros_like(ends[:, :1]))
+
+    def say(self, text: str) -> Samples:
+        """Return the waveform (T,) of a text."""
+        log_mel = to_log_mel(self.levels(text).cpu(), self.mel).T[None]
+        waveform: Samples = mel_griffin_lim(log_mel, LogMel(self.mel))[0].numpy()
+        return waveform
+
+    # ---- contracts.Model
+
+    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Spoken:
+        """Speak texts. Args: asked: text, one or several; a voice says the same text in one way, whatever the seed.
+
+        Raises: InputError.
+        """
+        texts = asked.get("text")
+        if not texts:
+            raise InputError(
+                "This run speaks, and no text was given.",
+                "There is nothing that it could say by itself.",
+                'Use: ganforge sample RUN --text "..." --out said.wav, or: ganforge apply RUN lines.txt --out said/',
+            )
+        spoken = self._spoken([(f"{number:05d}", "The text", text) for number, text in enumerate(texts)])
+        if len(spoken.texts) < len(texts):
+            raise InputError(
+                f"The text {min(texts, key=lambda text: len(self.alphabet.known(text)))!r} cannot be spoken.",
+                "It has no sign that this voice has learned." if not spoken.long else spoken.long,
+                f"It knows {self.alphabet.signs!r}.",
+            )
+        return spoken
+
+    def write(self, samples: Spoken, out: Path, *, force: bool) -> Path:
+        """Write a folder with a file for each text, or one file with all in a row. Raises: InputError, StorageError."""
+        return write_sounds(out, samples.named(), self.mel.rate, force=force)
+
+    def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
+        """Speak each line of a text file, or each of a list of texts; empty lines are left out.
+
+        Args: out a folder, in which files are named by the number of the line, or one sound file with all; None returns
+        the waveforms (T,); options strength (0..1), force. observers hear of signs and lines that are left out.
+        Raises: InputError, DataError if no line can be spoken, StorageError.
+        """
+        model = self if options.get("strength") is None else self.at(options["strength"])
+        if out is not None:
+            if out.suffix:
+                check_suffix(out)
+            refuse_taken(out, force=bool(options.get("force")))
+        lines, notes = _lines(source)
+        kept = [(f"{number:04d}", f"Line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+        spoken = model._spoken(kept)
+        for sentence in (*notes, *spoken.notes):
+            for observer in observers:
+                observer.event({"kind": "noted", "sentence": sentence, "count": len(kept)})
+        if not spoken.texts:
+            raise DataError(
+                f"None of the {len(lines)} lines can be spoken.",
+                spoken.notes[0] + "." if spoken.notes else "They are empty.",
+                f"Give texts with signs that the voice knows: {self.alphabet.signs!r}",
+            )
+        return spoken.value() if out is None else model.write(spoken, out, force=bool(options.get("force")))
+
+    def _spoken(self, texts: Sequence[tuple[str, str, str]]) -> Spoken:
+        """Sort out what can be spoken. Args: texts (name of its file, its place in words, text)."""
+        kept: list[tuple[str, str]] = []
+        notes: list[str] = []
+        places: dict[str, list[str]] = {}  # of each sign that is left out
+        long = ""
+        for name, place, text in texts:
+            known = self.alphabet.known(text)
+            if len(known) > MOST_SIGNS:
+                long = f"It has {len(known):,} signs; {MOST_SIGNS:,} are the most: cut it into sentences."
+                notes.append(f"{place} is left out. {long}".removesuffix("."))
+            elif not any(sign.isalnum() for sign in known):
+                notes.append(f"{place} is left out: the voice knows no letter of it")
+            else:
+                kept.append((name, text))
+                for sign in self.alphabet.unknown(text):
+                    places.setdefault(sign, []).append(place)
+        for sign, found in places.items():
+            more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+            notes.append(f"{found[0]}{more}: {named([sign])} was not heard in training and is left out")
+        return Spoken(self, tuple(kept), tuple(notes), long)
+
+    def next_steps(self) -> Mapping[str, str]:
+        """Commands to use this model (contracts.Model)."""
+        return NEXT_STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Texts, spoken on demand (contracts.Samples)."""
+
+    speaker: Speaker
+    texts: tuple[tuple[str, str], ...]  # name of its file, text
+    notes: tuple[str, ...]
+    long: str = ""  # why a text is too long
+
+    def named(self) -> Iterator[tuple[str, Samples]]:
+        """Yield each waveform with a name for its file."""
+        for name, text in self.texts:
+            yield name, self.speaker.say(text)
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield one waveform (T,) after the other."""
+        for _, text in self.texts:
+            yield self.speaker.say(text)
+
+    def value(self) -> list[Samples]:
+        """All waveforms, each (T,)."""
+        return list(self.blocks())
+
+
+def _lines(source: object) -> tuple[list[str], list[str]]:
+    """Return the lines of a text file, or texts as they are given, and notes. Raises: InputError, DataError."""
+    if isinstance(source, list | tuple) and all(isinstance(line, str) for line in source):
+        return [" ".join(line.split()) for line in source], []
+    if not isinstance(source, str | Path):
+        raise InputError(f"A {type(source).__name__} cannot be spoken.", "A voice needs texts: a file, or a list.")
+    path = Path(source).expanduser()
+    if path.is_dir():
+        raise InputError(
+            f"{str(path)!r} is a folder.", "A voice speaks the lines of a text file.", "Give such a file, or --text."
+        )
+    if not path.exists():
+        raise DataError(
+            f"There is no file {str(path)!r}.",
+            "A voice speaks the lines of a text file.",
+            'To speak words: ganforge sample RUN --text "..." --out said.wav',
+        )
+    text, encoding = read_text(path)
+    odd = encoding not in ("utf-8", "utf-8-sig")
+    return text.splitlines(), [f"{path.name} is not UTF-8 and was read as {encoding}"] if odd else []
+
+
+def load_speaker(folder: Path, device: str = "cpu") -> Speaker:
+    """Load the voice of a run, which may be untrusted; see core/model_files.py.
+
+    Raises: RunError if it is missing or damaged.
+    """
+    content = read_description(folder)
+    if content.get("task") != "speak":
+        raise RunError(f"{folder} is not a voice.", f"Its task is {content.get('task')}.", "See its report.html.")
+    with refused(f"The model at {str(folder)!r}"):
+        network, own = Network.model_validate(content["network"]), Speaking.model_validate(content["speak"])
+        width, depth = network.need("width"), network.need("depth")
+        if own.mel.hop > own.mel.n_fft // 2 or depth > 64 or spelled(own.signs) != own.signs.strip():
+            raise ValueError(f"hop {own.mel.hop} of {own.mel.n_fft} samples, depth {depth}, signs {own.signs!r}")
+        speech = built(folder, lambda: Speech(len(own.alphabet), own.mel.bands, width, depth)).to(device)
+    return speaker_of(speech, own)
+
+
+def speaker_of(speech: Speech, own: Speaking, strength: float | None = None) -> Speaker:
+    """Return the voice of trained networks. Args: strength 0..1; None for the one that was chosen."""
+    decoders = (speech.voice.decoder.state_dict(), speech.sharp.state_dict())
+    chosen = float(speech.strength.clamp(0, 1)) if strength is None else strength
+    return Speaker(speech.voice, speech.voice.decoder, decoders, own.alphabet, own.mel).at(chosen)

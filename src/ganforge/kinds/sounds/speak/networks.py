@@ -1,0 +1,172 @@
+"""The networks of a voice: text encoder, durations, decoder, a discriminator of spectrograms, and a reader that aligns.
+
+Shape letters: B sentences, N frames, L signs, M mel bands, W width; S places of packed sequences (see `Packed`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganforge.core.device import widened
+from ganforge.kinds.sounds.networks import KERNEL, SLOPE, ConvNeXt
+from ganforge.kinds.sounds.speak.alignment import NEVER, diagonal_prior, present, signs_of_frames
+
+POSITIONS = 3  # features of a frame's place within its sign
+READER_DEPTH = 3
+RANGE = 8.0  # of the natural logarithm, above the floor, that levels from -1 to 1 stand for
+
+
+class Packed:
+    """Sequences of different lengths one after the other, with gaps of zeros as wide as a convolution reaches.
+
+    What a layer computes of a sequence is then the same as for the sequence alone, and padding costs nothing.
+    """
+
+    def __init__(self, lengths: Tensor) -> None:
+        """Args: lengths (B,)."""
+        gap = KERNEL // 2
+        longest = int(lengths.max())
+        self.lengths = lengths
+        self.padded = present(lengths + gap, longest + gap)  # (B, longest + gap): what is packed
+        inside = present(lengths, longest + gap)
+        self.inside = inside[self.padded]  # (S,) bool: not a gap
+        self.mask = self.inside.float()[None, None]  # (1, 1, S)
+        self.owner = torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths + gap)  # (S,)
+        self.longest, self.gap = longest, gap
+
+    def pack(self, x: Tensor) -> Tensor:
+        """Return (1, C, S) of x (B, longest or more, C)."""
+        return F.pad(x[:, : self.longest], (0, 0, 0, self.gap))[self.padded].T[None] * self.mask
+
+    def unpack(self, x: Tensor) -> Tensor:
+        """Return (B, longest, C) of x (1, C, S), zeros where a sequence has ended."""
+        inside = (x * self.mask)[0].T
+        out = inside.new_zeros(*self.padded.shape, x.shape[1])
+        out[self.padded] = inside
+        return out[:, : self.longest]
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the mean (B,) over each sequence of values (S,)."""
+        total = values.new_zeros(len(self.lengths)).index_add(0, self.owner, values * self.inside)
+        return total / self.lengths
+
+
+class Stack(nn.Module):
+    """x (1, into, S) -> (1, out, S): blocks of convolutions between two linear layers."""
+
+    def __init__(self, into: int, width: int, depth: int, out: int) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(into, width, 1)
+        self.blocks = nn.ModuleList(ConvNeXt(width, 1 / max(1, depth), KERNEL // 2) for _ in range(depth))
+        self.norm, self.last = nn.LayerNorm(width), nn.Linear(width, out)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.first(x) * mask
+        for block in self.blocks:
+            x = block(x) * mask
+        found: Tensor = self.last(self.norm(x.transpose(1, 2))).transpose(1, 2)
+        return found * mask
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What the encoder has found in texts."""
+
+    signs: Packed
+    hidden: Tensor  # (1, W, S)
+
+
+class Voice(nn.Module):
+    """Text to log-mel levels, without an adversary."""
+
+    def __init__(self, signs: int, bands: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(signs, width, padding_idx=0)
+        self.encoder = Stack(width, width, max(1, depth // 2), width)
+        self.durations = Stack(width, width, 2, 1)
+        self.decoder = Stack(width + POSITIONS, width, depth, bands)
+
+    def read(self, text: Tensor, signs: Tensor) -> Sentence:
+        """Args: text (B, L) ids, zeros at the end; signs (B,) how many."""
+        packed = Packed(signs)
+        embedded = packed.pack(self.embedding(text[:, : packed.longest]))
+        return Sentence(packed, embedded + self.encoder(embedded, packed.mask))
+
+    def log_durations(self, read: Sentence) -> Tensor:
+        """Return the logarithms (B, L) of the frames that each sign is expected to last."""
+        found: Tensor = read.signs.unpack(self.durations(read.hidden.detach(), read.signs.mask))[..., 0]
+        return widened(found)
+
+    def spread(self, read: Sentence, durations: Tensor, frames: Packed) -> Tensor:
+        """Return the decoder's input (1, W + POSITIONS, S): what was read, for as long as it lasts."""
+        which = signs_of_frames(durations, frames.longest)  # (B, N)
+        hidden = read.signs.unpack(read.hidden)
+        own = hidden.gather(1, which[..., None].expand(-1, -1, hidden.shape[2]))
+        lasts = durations.gather(1, which).clamp(min=1).float()
+        begun = (durations.cumsum(1) - durations).gather(1, which)
+        place = (torch.arange(frames.longest, device=which.device) - begun + 0.5) / lasts
+        positions = torch.stack([place, place.square(), lasts.log()], dim=2)
+        return frames.pack(torch.cat([own, positions.to(own.dtype)], dim=2))
+
+
+class Reader(Stack):
+    """Log-mel levels (1, M, S) -> scores of all signs (1, V, S) at each frame: it aligns recordings, and reads."""
+
+    def __init__(self, signs: int, bands: int, width: int) -> None:
+        super().__init__(bands, width, READER_DEPTH, signs)
+
+    def read(self, x: Tensor, frames: Packed) -> Tensor:
+        """Return log probabilities (B, N, V) of signs at the frames of levels x (B, N, M)."""
+        return F.log_softmax(widened(frames.unpack(self(frames.pack(x), frames.mask))), dim=2)
+
+    def scores(self, x: Tensor, frames: Packed, text: Tensor, signs: Tensor) -> Tensor:
+        """Return log probabilities (B, N, L) of the signs of texts (B, L) at frames, with the diagonal's prior.
+
+        Args: signs (B,) how many.
+        """
+        longest = int(signs.max())
+        found = self.read(x, frames).gather(2, text[:, None, :longest].expand(-1, frames.longest, -1))
+        outside = ~present(signs, longest)[:, None]
+        return found.masked_fill(outside, NEVER) + diagonal_prior(frames.lengths, signs)
+
+
+class Speech(nn.Module):
+    """All that a run trains but for the discriminator. forward is that of the voice's decoder."""
+
+    strength: Tensor  # of the decoder that is used: 0 without, 1 with the adversary
+
+    def __init__(self, signs: int, bands: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.voice, self.reader = Voice(signs, bands, width, depth), Reader(signs, bands, width)
+        self.sharp = Stack(width + POSITIONS, width, depth, bands)
+        self.register_buffer("strength", torch.zeros(()))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        made: Tensor = self.voice.decoder(x, mask)
+        return made
+
+
+class Discriminator(nn.Module):
+    """Levels (B, M, S) -> scores (B, P) and features, of patches of a spectrogram as of a picture."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        widths = [1, width, 2 * width, 2 * width]
+        self.layers = nn.ModuleList(
+            nn.Conv2d(into, out, (5, 3), (2, 1 if place == 0 else 2), padding=(2, 1))
+            for place, (into, out) in enumerate(pairwise(widths))
+        )
+        self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x, features = x[:, None], []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), SLOPE)
+            features.append(x)
+        scores: Tensor = self.score(x)
+        return scores.flatten(1), features
