@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -205,3 +206,11 @@ def test_template_and_style_lie_beside_the_code() -> None:
     folder = Path(__import__("ganforge.reports").reports.__file__).parent
     assert (folder / "report.html.jinja").is_file()
     assert (folder / "style.css").is_file()
+
+
+def test_a_page_that_is_drawn_again_a_minute_later_is_the_same(tmp_path: Path) -> None:
+    run = plant_run(tmp_path / "run")
+    before = write_report(run, ()).read_bytes()
+    with run.events.open("a") as file:
+        file.write(json.dumps({"kind": "reported", "time": "2031-01-01T00:00:00+00:00"}) + "\n")
+    assert write_report(run, ()).read_bytes() == before

@@ -159,7 +159,9 @@ def footer(history: History, recipe: Mapping[str, Any]) -> list[tuple[str, str]]
         facts.append(("Seed", str(recipe["seed"])))
     if digest := history.passport.get("sha256") or recipe.get("data", {}).get("hash"):
         facts.append(("Data", f"sha256 {str(digest)[:16]}"))
-    if history.events and (date := _date(str(history.events[-1].get("time", "")))):
+    # a page's own event comes after it, and would make another minute of it when it is drawn again
+    times = [str(event.get("time", "")) for event in history.events if event["kind"] != "reported"]
+    if times and (date := _date(times[-1])):
         facts.append(("Last event", date))
     return facts
 
