@@ -11,18 +11,21 @@ Nothing is set but the minutes. Four of five rows train, or all but 20,000 of th
 person would: `ganforge train --minutes`, with its plan, verdict and report, and `ganforge sample` of as many rows. The
 peer then has as many CPU seconds, from the start of its process to its end, less what it needs besides training. Scores
 by SDMetrics and boosted trees (table_scores.py; of large tables on 20,000 rows, quality of 40 columns chosen by chance)
-beside those of the held-out rows, in place of generated ones: the floor. Memory is the peak of a process.
+beside those of the held-out rows, in place of generated ones: the floor. Memory is the peak of a process. Wide tables
+have two simple rivals besides, independent columns and a Gaussian copula over the values that were seen
+(rival_models.py). The peer may take --peer-gib of address space: where it asks for more it ends without rows.
 
     python benchmarks/other_tables.py --peer DIR [--tables diamonds penguins] [--seeds 0 1 2] [--scale 1.0]
-                                      [--environment .rivals] [--data DIR]
+                                      [--environment .rivals] [--data DIR] [--peer-gib 8]
 
---seeds are for the small tables; those of many columns or rows have the first seed only. --scale multiplies minutes.
+--scale multiplies minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -37,6 +40,7 @@ from table_rivals import Rivals, cpu_and_memory, peer_at, write_plainly
 
 HELD_OUT = 20_000  # rows of the large table
 FEWEST_SECONDS = 5.0  # of the peer's training
+SIMPLE = ("independent", "gaussian")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +51,27 @@ class Kind:
     label: str  # what a model learns from the rows: a number, or COLUMN=VALUE
     minutes: float  # of ganforge's training
     spared: float  # CPU seconds of the peer's process that are not training
-    large: bool = False  # one seed, and scores of a part
+    large: bool = False  # scores of a part
+    rivals: tuple[str, ...] = ()  # of rival_models.py
 
 
 TABLES = {
     "penguins": Kind(penguins, "species=Gentoo", 0.5, 15.0),
     "diamonds": Kind(diamonds, "price", 0.5, 17.0),
     "ratings": Kind(ratings, "y", 0.5, 17.0),
-    "columns100": Kind(lambda data: wide_table(25_000, 100), "label=yes", 1.0, 30.0, large=True),
-    "columns1000": Kind(lambda data: wide_table(10_000, 1_000), "label=yes", 3.0, 90.0, large=True),
+    "columns100": Kind(lambda data: wide_table(25_000, 100), "label=yes", 1.0, 30.0, True, SIMPLE),
+    "columns1000": Kind(lambda data: wide_table(10_000, 1_000), "label=yes", 3.0, 90.0, True, SIMPLE),
     "rows2000000": Kind(lambda data: trips_table(2_000_000 + HELD_OUT), "fare", 1.5, 100.0, large=True),
 }
 
 
-def compare(name: str, kind: Kind, seeds: list[int], scale: float, rivals: Rivals, peer: Path, data: Path) -> None:
-    """Print the scores of both, and of held-out rows, on one table. Args: data where the table and the runs are."""
+def compare(
+    name: str, kind: Kind, seeds: list[int], scale: float, rivals: Rivals, peer: Path, gib: float, data: Path
+) -> None:
+    """Print the scores of all, and of held-out rows, on one table.
+
+    Args: gib that the peer may take; data where the table and the runs are.
+    """
     whole = kind.rows(data)
     held_out = HELD_OUT if len(whole) > 100 * HELD_OUT else len(whole) // 5
     chosen = whole.sample(held_out, random_state=0)
@@ -75,7 +85,10 @@ def compare(name: str, kind: Kind, seeds: list[int], scale: float, rivals: Rival
     real = {name: score for name, score in scores_of(train).items() if name != "nearer"}
     alike = rivals.score(train, test, test, only_quality=True, large=kind.large)
     tell(data=name, model="real rows (floor)", rows=count, columns=whole.shape[1], **real | alike)
-    for seed in seeds[:1] if kind.large else seeds:
+    for rival in kind.rivals:
+        rivals.fit(rival, train, data / f"{name}-{rival}.parquet", label=kind.label.partition("=")[0])
+        tell(data=name, model=rival, **scores_of(data / f"{name}-{rival}.parquet"))
+    for seed in seeds:
         run, out = data / f"{name}-{seed}", data / f"{name}-{seed}.parquet"
         ganforge = (sys.executable, "-m", "ganforge")
         words = ("--run", run, "--force", "--seed", seed, "--minutes", f"{scale * kind.minutes:.3f}")
@@ -86,7 +99,12 @@ def compare(name: str, kind: Kind, seeds: list[int], scale: float, rivals: Rival
         tell(data=name, model="ganforge", seed=seed, cpu_seconds=used, peak_gib=memory, **scores_of(out))
         minutes = max(FEWEST_SECONDS, used - kind.spared) / 60
         words = (Path(__file__).with_name("tabular_argn.py"), train, out, "--minutes", minutes, "--seed", seed)
-        used, memory = cpu_and_memory(peer, *words)
+        limited = ("/bin/sh", "-c", f'ulimit -v {int(gib * 2**20)}; exec "$@"', "sh")
+        try:
+            used, memory = cpu_and_memory(*limited, peer, *words)
+        except subprocess.CalledProcessError:
+            tell(data=name, model=f"TabularARGN (ended without rows; it may take {gib:g} GiB)", seed=seed)
+            continue
         tell(data=name, model="TabularARGN", seed=seed, cpu_seconds=used, peak_gib=memory, **scores_of(out))
 
 
@@ -99,6 +117,7 @@ def main() -> None:
     parser.add_argument(
         "--peer", default=".peer", help="the environment of TabularARGN, which is made if it is not there"
     )
+    parser.add_argument("--peer-gib", type=float, default=8.0)
     parser.add_argument("--data", help="where packages, tables and runs are kept; by default nowhere")
     asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # of every process that is started
@@ -106,7 +125,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         data = folder_at(asked.data or scratch)
         for name in asked.tables:
-            compare(name, TABLES[name], asked.seeds, asked.scale, rivals, peer, data)
+            compare(name, TABLES[name], asked.seeds, asked.scale, rivals, peer, asked.peer_gib, data)
 
 
 if __name__ == "__main__":

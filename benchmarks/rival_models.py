@@ -4,6 +4,8 @@ ctgan        CTGAN at its defaults: 300 epochs
 copula       a Gaussian copula of the package copulas, which picks the best of its parametric distributions for each
              column (with its kernel densities it took over 6 GB and ten minutes on Adult without an end)
 smote        imbalanced-learn's SMOTE for tables of numbers and text, once for each value of the label
+gaussian     a Gaussian copula over the values that were seen, for any columns and any number of them: numbers and dates
+             in their order, others by frequency, holes before all; each value is an interval of its hidden Gaussian
 independent  every column shuffled by itself: the floor
 
 It reads a Parquet file of training rows, writes one of as many generated rows, and prints the seconds for fitting as
@@ -23,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, ndtri
 
 Sampler = Callable[[int], pd.DataFrame]
 
@@ -138,7 +141,44 @@ def fit_independent(train: pd.DataFrame, label: str | None, seed: int) -> Sample
     return lambda count: pd.DataFrame({name: random.permutation(train[name].to_numpy())[:count] for name in train})
 
 
-RIVALS = {"ctgan": fit_ctgan, "copula": fit_copula, "smote": fit_smote, "independent": fit_independent}
+def fit_gaussian(train: pd.DataFrame, label: str | None, seed: int) -> Sampler:
+    """Each row's hidden Gaussian is the mean over its value's interval, and a draw the value at the Gaussian's rank."""
+    ordered, hidden = {}, np.empty(train.shape)
+    normal = ndtri((np.arange(len(train)) + 0.5) / len(train))
+    for place, (name, values) in enumerate(train.items()):
+        is_date = pd.api.types.is_datetime64_any_dtype(values)
+        if is_date or is_number(values):
+            keys = values.astype("int64").where(values.notna(), -np.inf) if is_date else values.fillna(-np.inf)
+        else:
+            keys = values.map(values.value_counts().rank(method="first", ascending=False)).fillna(-np.inf)
+        numbers = keys.to_numpy(np.float64)
+        order = np.argsort(numbers, kind="stable")
+        ordered[name] = values.iloc[order].reset_index(drop=True)
+        hidden[order, place] = pd.Series(normal).groupby(numbers[order]).transform("mean")
+    share = np.maximum(hidden.var(axis=0), 1e-12)  # of the hidden variance that the values tell
+    latent = np.clip(np.cov(hidden, rowvar=False, ddof=0) / np.outer(share, share), -0.98, 0.98)
+    np.fill_diagonal(latent, 1.0)
+    variances, vectors = np.linalg.eigh(latent)
+    root = vectors * np.sqrt(np.maximum(variances, 1e-6))
+    root /= np.sqrt((root**2).sum(axis=1, keepdims=True))
+    random = np.random.default_rng(seed)
+
+    def sample(count: int) -> pd.DataFrame:
+        places = (ndtr(random.standard_normal((count, len(root))) @ root.T) * len(train)).astype(int)
+        places = np.minimum(places, len(train) - 1)
+        drawn = [values.iloc[places[:, place]].to_numpy() for place, values in enumerate(ordered.values())]
+        return pd.DataFrame(dict(zip(ordered, drawn, strict=True)))
+
+    return sample
+
+
+RIVALS = {
+    "ctgan": fit_ctgan,
+    "copula": fit_copula,
+    "gaussian": fit_gaussian,
+    "smote": fit_smote,
+    "independent": fit_independent,
+}
 
 
 def main() -> None:

@@ -38,14 +38,17 @@ def is_number(column: pd.Series[Any]) -> bool:
 
 
 def with_categories(frames: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """The same rows, text as categories that all frames share: the most frequent, as many as a tree can have."""
+    """The same rows, text as categories that all frames share: the most frequent, as many as a tree can have.
+
+    A missing cell is missing, whether a file's dtype makes it None, nan or <NA>.
+    """
     made = [frame.copy() for frame in frames]
     for name in frames[0]:
         if not is_number(frames[0][name]):
-            counts = pd.concat([frame[name].astype(str) for frame in frames]).value_counts()
-            levels = sorted(counts.index[:MOST_LEVELS])
-            for frame in made:
-                frame[name] = pd.Categorical(frame[name].astype(str), levels)
+            texts = [frame[name].astype(object).where(frame[name].notna(), "missing").astype(str) for frame in frames]
+            levels = sorted(pd.concat(texts).value_counts().index[:MOST_LEVELS])
+            for frame, text in zip(made, texts, strict=True):
+                frame[name] = pd.Categorical(text, levels)
     return made
 
 

@@ -67,7 +67,7 @@ def test_one_unit_by_itself_has_the_logits_that_it_has_among_all(
     shown = torch.zeros(len(ROWS), len(SIZES))
     shown[:, given] = 1.0
     among_all = generator(LAYOUT.one_hot(ROWS) * LAYOUT.spread(shown), LAYOUT)
-    alone = generator.logits_of(1, generator.given(torch.where(shown > 0, ROWS, -1), LAYOUT), LAYOUT)
+    alone = generator.logits_of(1, generator.given(torch.where(shown > 0, ROWS, -1), LAYOUT, [1, 0, 2, 3]), LAYOUT)
     torch.testing.assert_close(alone, among_all[:, LAYOUT.unit_places(1)], atol=1e-5, rtol=1e-5)
 
 

@@ -82,7 +82,8 @@ def exploding(history: History) -> Finding | None:
         now, before = middle(window(sizes)), middle(early(sizes))
         if now > 100 * max(before, 1e-3):
             return _exploding(f"The loss of {player} went from {before:.3g} to {now:.3g} in size.", lasting=True)
-        if now > _ABSURD and min(losses) >= 0:  # a loss that can be negative, as Wasserstein's, has no scale
+        against = len(history.players) > 1  # the likelihood of a row of a thousand columns, learned alone, has no scale
+        if against and now > _ABSURD and min(losses) >= 0:  # nor has a loss that can be negative, as Wasserstein's
             game = middle(window(_losses(history, player, without=PENALTIES)))
             if game > _ABSURD:
                 return _exploding(f"The loss of {player} is {game:.3g}; guessing would cost about 1.", lasting=True)

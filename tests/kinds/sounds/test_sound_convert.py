@@ -130,13 +130,22 @@ def test_neighbours_give_the_targets_pitch_and_keep_the_order_of_vowels() -> Non
     target, hearing = high.target(MEL, 4), Hearing(MEL)
     given = _spoken(110, 1.0, seed=50)
     truth = _spoken(190, 1.2, seed=50)  # the same vowels
-    source = Source.of(given, hearing)
     made = target.convert(hearing.frames(torch.from_numpy(given)).values, low.target(MEL, 4).voice)
     assert 2 ** median_pitch(made) == pytest.approx(190, rel=0.1)  # that of the voice, as far as its vowels move
     expected, copied = (hearing.frames(torch.from_numpy(x)).values[:-2] for x in (truth, given))
     inside = expected.mean(0) > -3
     assert (made[:-2] - expected)[:, inside].abs().mean() < 0.6 * (copied - expected)[:, inside].abs().mean()
-    assert source.loudness < 0
+
+
+def test_what_is_too_short_to_know_a_voice_by_is_taken_for_the_most_similar_one() -> None:
+    low, high = (_voice(*about).target(MEL, 4).voice for about in ((110, 1.0), (190, 1.2)))
+    short = Source.of(_spoken(187, 1.2, seed=77, vowels=1), Hearing(MEL), [low, high]).voice
+    assert (short.mean - high.mean).square().mean() < 0.05 * (short.mean - low.mean).square().mean()
+    assert 2 ** float(short.pitch) == pytest.approx(190, rel=0.1)
+    long = np.concatenate([_spoken(150, 1.1, seed) for seed in range(20)])
+    own = Source.of(long, Hearing(MEL), [low]).voice  # of a voice that is not among those known
+    share = own.heard / (own.heard + 1000)
+    assert float(own.pitch) == pytest.approx(np.log2(110) + share * np.log2(150 / 110), abs=0.1)
 
 
 def test_stretches_are_beside_their_frames_and_every_voice_is_there() -> None:
@@ -157,7 +166,7 @@ def test_stretches_are_beside_their_frames_and_every_voice_is_there() -> None:
 def test_a_stream_in_pieces_equals_the_whole() -> None:
     model, hearing = _model(), Hearing(MEL)
     x = np.concatenate([_spoken(110, 1.0, seed) for seed in range(4)])
-    source = Source.of(x, hearing)
+    source = Source.of(x, hearing, [target.voice for target in model.targets.values()])
 
     def made(chunk: int, step: int) -> np.ndarray:
         stream = VoiceStream(model.network, hearing, source, model.targets["high"], 1, chunk=chunk)
@@ -165,7 +174,7 @@ def test_a_stream_in_pieces_equals_the_whole() -> None:
 
     whole = made(100_000, len(x))
     assert len(whole) == len(x) and np.abs(whole).max() > 0.01
-    np.testing.assert_allclose(made(40, 777), whole, atol=2e-4 * np.abs(whole).max() + 1e-5)
+    np.testing.assert_allclose(made(40, 777), whole, atol=5e-4 * np.abs(whole).max())
 
 
 def test_rate_channels_length_and_level_stay() -> None:

@@ -114,6 +114,12 @@ def test_the_verdict_names_the_best_method_without_training(distance: float, hea
     assert not any("adversary" in sentence or "Only" in sentence for sentence in told.sentences)
 
 
+def test_a_verdict_on_measures_that_disagree_says_so() -> None:
+    found = {FAITHFUL: values(0.9, 0.1), BANDS: values(1, 0.1), PHASES: values(1.5, 0.1)}
+    found[FAITHFUL]["cepstral_distance"] = found[FAITHFUL]["cepstral_distance"][::-1] + 1
+    assert "on some measures" in judge_vocoder(found, FAITHFUL, {"seconds": 1_000.0}).headline
+
+
 def test_few_sounds_and_little_training_are_told() -> None:
     few = {name: values(1, 0.1, count=2) for name in (FAITHFUL, BANDS, PHASES)}
     told = " ".join(judge_vocoder(few, FAITHFUL, {"seconds": 40.0}).sentences)

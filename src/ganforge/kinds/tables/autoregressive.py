@@ -8,6 +8,9 @@ Source: Uria, Murray and Larochelle 2014, "A deep and tractable density estimato
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +19,7 @@ from ganforge.core.device import widened
 from ganforge.kinds.tables.networks import MOST_LOGIT, NEVER, SLOPE, RowLayout
 
 AUTOREGRESSIVE = "autoregressive"  # its name in a recipe
+LEAST_SHARE = 1e-6  # of a code, of which a logarithm is taken
 
 
 class AutoregressiveGenerator(nn.Module):
@@ -66,9 +70,10 @@ class AutoregressiveGenerator(nn.Module):
             part = torch.bmm(hidden[list(bucket.units)], weights)  # (units, B, size)
             parts.append(part.transpose(0, 1).flatten(1))
         logits = torch.cat(parts, dim=1)
-        return self._finished(logits + self._counted(x, layout, before) if len(self.rare) else logits, slice(None))
+        known = self._known(x, layout, before)
+        return self._finished(logits if known is None else logits + known, slice(None))
 
-    def logits_of(self, unit: int, given: Tensor, layout: RowLayout, told: Tensor | None = None) -> Tensor:
+    def logits_of(self, unit: int, given: Any, layout: RowLayout, told: Tensor | None = None) -> Tensor:
         """Return logits (B, K) of one unit's codes, given those of others.
 
         Args: given as `given` returns it; told as for `forward`.
@@ -78,13 +83,17 @@ class AutoregressiveGenerator(nn.Module):
         hidden = self._hidden(hidden[None], slice(unit, unit + 1))[0]
         mine = layout.unit_places(unit)
         logits = hidden @ self.weights[mine].T
-        return self._finished(logits + self._counted_of(mine, given, layout) if len(self.rare) else logits, mine)
+        known = self._known_of(unit, given, layout)
+        return self._finished(logits if known is None else logits + known, mine)
 
-    def given(self, codes: Tensor, layout: RowLayout) -> Tensor:
-        """Return what `logits_of` needs to know of the given units: here codes (B, U), -1 where not given."""
+    def given(self, codes: Tensor, layout: RowLayout, order: Sequence[int]) -> Any:
+        """Return what `logits_of` needs to know of the given units: here the codes.
+
+        Args: codes (B, U), -1 where not given; order (U,) the units as they are drawn.
+        """
         return codes
 
-    def with_unit(self, given: Tensor, unit: int, codes: Tensor, new: Tensor, layout: RowLayout) -> Tensor:
+    def with_unit(self, given: Any, unit: int, codes: Tensor, new: Tensor, layout: RowLayout) -> Any:
         """Return `given` with one more unit. Args: codes (B,) of it; new (B,) bool, which of them it lacks."""
         return given.index_copy(1, torch.tensor([unit], device=given.device), codes[:, None])
 
@@ -96,10 +105,18 @@ class AutoregressiveGenerator(nn.Module):
         units, width = self.bias.shape
         return (x @ columns.flatten(1)).view(len(x), units, width).transpose(0, 1) + self.bias[:, None]
 
-    def _first_of(self, unit: int, given: Tensor, layout: RowLayout) -> Tensor:
+    def _first_of(self, unit: int, given: Any, layout: RowLayout) -> Tensor:
         """Return the first layer's sums for one unit, (B, W). Args: given as `given` returns it."""
         columns = F.pad(self.columns[:, unit], (0, 0, 0, 1))  # (P + 1, W) zeros for what is not given
         return F.embedding_bag(_places(given, layout), columns, mode="sum") + self.bias[unit]
+
+    def _known(self, x: Tensor, layout: RowLayout, before: Tensor | None) -> Tensor | None:
+        """Return what is added to all logits, (B, P), and was counted before training; None for nothing."""
+        return self._counted(x, layout, before) if len(self.rare) else None
+
+    def _known_of(self, unit: int, given: Any, layout: RowLayout) -> Tensor | None:
+        """Return what `_known` does for one unit, (B, K)."""
+        return self._counted_of(layout.unit_places(unit), given, layout) if len(self.rare) else None
 
     def _counted_of(self, mine: slice, given: Tensor, layout: RowLayout) -> Tensor:
         """Return what `_counted` does for one unit, (B, K). Args: mine its places."""
@@ -132,7 +149,7 @@ class AutoregressiveGenerator(nn.Module):
 
         Args: shares (P,) of each code in its unit, 0 where padded; rare (R,), ratios (R, P) as `rare_codes` gives them.
         """
-        self.logits_bias.copy_(shares.clamp_min(1e-6).log())
+        self.logits_bias.copy_(shares.clamp_min(LEAST_SHARE).log())
         if rare is not None and ratios is not None and len(rare):
             self.register_buffer("rare", rare)
             self.register_buffer("ratios", ratios)

@@ -8,11 +8,15 @@ Source: Larochelle and Murray 2011, "The neural autoregressive distribution esti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, AutoregressiveGenerator, uniform
+from ganforge.kinds.tables.autoregressive import AUTOREGRESSIVE, LEAST_SHARE, AutoregressiveGenerator, uniform
+from ganforge.kinds.tables.copula import Copula, Drawn
 from ganforge.kinds.tables.networks import RowLayout
 
 LOW_RANK = "low_rank"  # its name in a recipe
@@ -22,14 +26,55 @@ SPREAD = 4.0  # of the weights of codes at first, so that what a unit sees has a
 RUN = 32  # units whose sums are one product of matrices
 
 
-class LowRankGenerator(AutoregressiveGenerator):
-    """The given units of a row -> logits of every code of every unit, by sums that all units share."""
+@dataclass(slots=True)
+class Given:
+    """What is known of rows: the sum (B, R) of what their codes tell, and what the copula knows, if there is one."""
 
-    def __init__(self, sizes: tuple[int, ...], width: int, depth: int) -> None:
+    told: Tensor
+    drawn: Drawn | None = None
+
+
+class LowRankGenerator(AutoregressiveGenerator):
+    """The given units of a row -> logits of every code of every unit, by sums that all units share.
+
+    With a copula they are added to what that tells, and begin at nothing.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], width: int, depth: int, copula: tuple[int, int] | None = None) -> None:
+        """Args: copula most dimensions of a unit, and those of all units together; None: there is none yet."""
         rank = RANK_PER_WIDTH * width
         super().__init__(sizes, width, depth, columns=False)
         self.codes = nn.Parameter(SPREAD * torch.randn(RowLayout(sizes).width, rank) / len(sizes) ** 0.5)
         self.mix = uniform(len(sizes), rank, width)  # what the sum tells each unit
+        self.copula = Copula(len(self.codes), *copula) if copula else None
+
+    @torch.no_grad()
+    def start_from_copula(self, shares: Tensor, copula: Copula) -> None:
+        """Initialise to a copula: every logit is the logarithm of a share (P,) and what the copula tells."""
+        self.start_from(shares)
+        self.copula = copula
+        self.weights.zero_()
+
+    @torch.no_grad()
+    def trust(self, factor: float, shares: Tensor) -> None:
+        """Keep a part, 0 to 1, of what training added to the logits of the copula and the shares (P,)."""
+        start = shares.clamp_min(LEAST_SHARE).log()
+        self.weights.mul_(factor)
+        self.logits_bias.copy_(start + factor * (self.logits_bias - start))
+
+    @property
+    def is_copula_alone(self) -> bool:
+        """Return whether it is still what it began as."""
+        return self.copula is not None and not bool(self.weights.any())
+
+    def _known(self, x: Tensor, layout: RowLayout, before: Tensor | None) -> Tensor | None:
+        if self.copula is None:
+            return None
+        told: Tensor = self.copula.beside(x, layout) if before is None else self.copula.before(x, layout, before)
+        return told
+
+    def _known_of(self, unit: int, given: Given, layout: RowLayout) -> Tensor | None:
+        return None if given.drawn is None else _of(self.copula).logits_of(unit, given.drawn, layout)
 
     def _first(self, x: Tensor, layout: RowLayout, before: Tensor | None) -> Tensor:
         """Return the first layer's sums (U, B, W)."""
@@ -48,18 +93,30 @@ class LowRankGenerator(AutoregressiveGenerator):
             seen = sums_before(told.index_select(0, layout.to_units[order])).index_select(0, order.argsort())
         return torch.baddbmm(self.bias[:, None], seen, self.mix)
 
-    def given(self, codes: Tensor, layout: RowLayout) -> Tensor:
-        """Return the sum over the given units, (B, R). Args: codes (B, U), -1 where not given."""
+    def given(self, codes: Tensor, layout: RowLayout, order: Sequence[int]) -> Given:
+        """Return the sum over the given units, and what the copula knows. Args: as AutoregressiveGenerator.given."""
         weights = F.pad(self.codes, (0, 0, 0, 1))  # zeros for what is not given
-        return F.embedding_bag(torch.where(codes >= 0, codes + layout.starts, len(self.codes)), weights, mode="sum")
+        told = F.embedding_bag(torch.where(codes >= 0, codes + layout.starts, len(self.codes)), weights, mode="sum")
+        if self.copula is None:
+            return Given(told)
+        first = sorted(order, key=lambda unit: not bool((codes[:, unit] >= 0).any()))
+        return Given(told, self.copula.begin(codes, layout, torch.tensor(first, device=codes.device)))
 
-    def with_unit(self, given: Tensor, unit: int, codes: Tensor, new: Tensor, layout: RowLayout) -> Tensor:
+    def with_unit(self, given: Given, unit: int, codes: Tensor, new: Tensor, layout: RowLayout) -> Given:
         """Return `given` with one more unit. Args: codes (B,) of it; new (B,) bool, which of them it lacks."""
-        return given + self.codes[codes + layout.starts[unit]] * new[:, None]
+        told = given.told + self.codes[codes + layout.starts[unit]] * new[:, None]
+        if given.drawn is None:
+            return Given(told)
+        return Given(told, _of(self.copula).with_unit(given.drawn, unit, codes, layout))
 
-    def _first_of(self, unit: int, given: Tensor, layout: RowLayout) -> Tensor:
-        """Return the first layer's sums for one unit, (B, W). Args: given (B, R)."""
-        return torch.addmm(self.bias[unit], given, self.mix[unit])
+    def _first_of(self, unit: int, given: Given, layout: RowLayout) -> Tensor:
+        """Return the first layer's sums for one unit, (B, W)."""
+        return torch.addmm(self.bias[unit], given.told, self.mix[unit])
+
+
+def _of(copula: Copula | None) -> Copula:
+    assert copula is not None
+    return copula
 
 
 def sums_before(x: Tensor) -> Tensor:

@@ -211,7 +211,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     network = _choose_network(draft, table)
     refuse_unbuildable(network, lambda: build_row_networks(network, table.codec.sizes))
     if network.name in UNIT_AFTER_UNIT:
-        choose_learning_alone(draft, BATCH, len(table.train))
+        choose_learning_alone(draft, BATCH, len(table.train), sum(table.codec.sizes))
     else:
         _choose_game(draft, table)
     _choose_length(
@@ -321,7 +321,8 @@ def _choose_length(draft: Draft, train: TensorFeed, tell: Tell, build: Callable[
         if not alone:
             _choose_referee(draft, train, span.examples)
     elif alone:
-        span = enough(for_minutes(draft, pace, measure), len(train), draft[Optimiser].batch_size)
+        columns = train.tensors["x"].shape[1] if draft[Network].name == LOW_RANK else 0
+        span = enough(for_minutes(draft, pace, measure), len(train), draft[Optimiser].batch_size, columns)
     else:
         span = for_minutes(draft, PACE, measure)
         _choose_referee(draft, train, span.examples)

@@ -21,12 +21,13 @@ from ganforge.errors import InputError, RunError, did_you_mean, refused
 from ganforge.kinds.sounds.conversion import convert_pair, convert_place, convert_sound
 from ganforge.kinds.sounds.convert.game import Converting
 from ganforge.kinds.sounds.convert.network import SourceFilter
-from ganforge.kinds.sounds.convert.stream import HEARD_SECONDS, VoiceChannel
+from ganforge.kinds.sounds.convert.stream import HEARD_SECONDS, Source, VoiceChannel
 from ganforge.kinds.sounds.convert.voices import Hearing, Target
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.reading import SOUNDS
 from ganforge.kinds.sounds.sound_file import Waveform
 from ganforge.kinds.sounds.vocode.game import BothEnds
+from ganforge.kinds.sounds.vocode.stream import converter
 from ganforge.networks.interpolation import interpolated_weights
 from ganforge.recipe import Network, Section
 
@@ -136,10 +137,11 @@ class VoiceMap:
         if not held:
             return
         heard, label = np.concatenate(held), list(self.targets).index(to)
-        hearing, target = Hearing(self.mel), self.targets[to]
-        channels = [
-            VoiceChannel(self.network, hearing, target, label, own, rate) for own in np.ascontiguousarray(heard.T)
-        ]
+        hearing, known = Hearing(self.mel), [target.voice for target in self.targets.values()]
+        channels = []
+        for own in np.ascontiguousarray(heard.T):
+            voice = Source.of(converter(rate, self.mel.rate)(own, True), hearing, known)
+            channels.append(VoiceChannel(self.network, hearing, self.targets[to], label, voice, rate))
         for block in chain(held, source):
             yield np.stack([channel.push(block[:, number]) for number, channel in enumerate(channels)], 1)
         yield np.stack([channel.end() for channel in channels], 1)

@@ -104,7 +104,8 @@ def pulse_train(periods: Tensor, turns: Tensor, rate: int) -> Tensor:
 
     The sum of cosines in closed form (Dirichlet's kernel), and a part of the next one, so that none begins at once.
     """
-    phase = 2 * math.pi * ((periods.double().cumsum(1) + turns[:, None]) % 1.0).float()
+    turned = periods.double().cumsum(1) + turns[:, None]
+    phase = 2 * math.pi * (turned - turned.round()).float()  # around 0, where the kernel is steep
     most = 0.5 / periods - 0.5
     whole = most.floor()
     half = phase / 2

@@ -45,7 +45,7 @@ def choose_features(draft: Draft, sounds: Sounds) -> Converting:
         Converting,
         mel=(mel, f"for {sounds.rate:,} Hz: a window of about 32 ms, and bands as wide as 40 are at 8 kHz"),
         frames=(FRAMES, "what a batch of this machine's speed holds"),
-        sharp_from=(1.0, "no adversary: in the same time it makes nothing certainly better (docs/log.md)"),
+        sharp_from=(1.0, "no adversary: a vocoder's made nothing certainly better in the same time; not measured here"),
         **(AGAINST if adversary else {}),
         neighbours=(4, "fewer jump from frame to frame, more are over-smoothed (Baas et al. 2023)"),
         seconds=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +27,12 @@ class Source:
     loudness: float
 
     @classmethod
-    def of(cls, samples: Samples, hearing: Hearing) -> Source:
-        """Hear samples (T,): first everywhere, then around the median pitch."""
+    def of(cls, samples: Samples, hearing: Hearing, known: Sequence[Voice]) -> Source:
+        """Hear samples (T,): first everywhere, then around the median pitch. Args: known voices, if it is short."""
         x = torch.from_numpy(np.pad(samples, (0, max(0, hearing.mel.n_fft - len(samples)))))
         first = hearing.frames(x)
         found = hearing.frames(x, median_pitch(first.values))
-        return cls(Voice(found.values), found.loudness)
+        return cls(Voice(found.values).adapted(known), found.loudness)
 
 
 class VoiceStream(Stream):
@@ -87,11 +88,10 @@ class VoiceChannel(Channel):
     """One channel on its way: converted to the network's rate, to another voice, and back."""
 
     def __init__(
-        self, network: SourceFilter, hearing: Hearing, target: Target, label: int, heard: Samples, rate: int
+        self, network: SourceFilter, hearing: Hearing, target: Target, label: int, source: Source, rate: int
     ) -> None:
-        """Args: label of the target; heard the first minutes of the channel (T,), at its own rate."""
+        """Args: label of the target among the network's voices; rate of the channel."""
         own = hearing.mel.rate
-        source = Source.of(converter(rate, own)(heard, True), hearing)
         self._stream = VoiceStream(network, hearing, source, target, label)
         self._inward, self._outward = converter(rate, own), converter(own, rate)
         self._given, self._returned = 0, 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -122,8 +122,12 @@ class Voices:
 
     def rebuilt(self, label: int, samples: Samples, network: SourceFilter) -> Samples:
         """Return a held-out sound, made of its own voice's frames and spoken by a network."""
-        source = Source.of(samples, self.hearing)
-        return self.spoken(network, samples, Source(self.targets[label].voice, source.loudness), label)
+        known = self.targets[label].voice
+        return self.spoken(network, samples, replace(self.source(samples), voice=known), label)
+
+    def source(self, samples: Samples) -> Source:
+        """Return what is known of the voice of a sound, heard by itself."""
+        return Source.of(samples, self.hearing, [target.voice for target in self.targets])
 
     def spoken(self, network: SourceFilter, samples: Samples, source: Source, label: int) -> Samples:
         """Return a sound in the voice of a label."""
@@ -273,9 +277,7 @@ class ConvertJob(Job):
 
     def _converted(self, network: nn.Module, label: int, to: int) -> list[Samples]:
         assert isinstance(network, SourceFilter)
-        known = self.voices.targets[label].voice
-        sources = [Source(known, Source.of(x, self.voices.hearing).loudness) for x in self._takes(label)]
-        return [self.voices.spoken(network, x, of, to) for x, of in zip(self._takes(label), sources, strict=True)]
+        return [self.voices.spoken(network, x, self.voices.source(x), to) for x in self._takes(label)]
 
     def _conversions(
         self, pairs: Sequence[tuple[int, int]], made: Sequence[list[Samples]], speakers: Speakers

@@ -8,6 +8,8 @@ neighbors", here with cepstra and pitch in place of a large speech model.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +29,7 @@ PITCH_WEIGHT, PERIODIC_WEIGHT = 0.5, 1.0  # beside the cepstra
 STEP, LARGEST = 0.1, 127  # contents are whole multiples, at most so many: distances are exact in any order of summation
 FARTHEST = 2.0  # octaves of a pitch from its mean
 BELOW, ABOVE = 1.7, 1.9  # times a voice's median pitch, between which its pitch is sought
+RELEVANCE = 1000  # frames of a voice, from which on it is known better than the most similar one
 SMOOTHING = (0.25, 0.5, 0.25)  # over frames
 LEVEL = -4.7  # of the natural logarithm: the loudness at which the network speaks
 
@@ -87,7 +90,28 @@ class Voice:
         cepstra = self.cosines @ frames[:-2][:, active]
         self.mean, self.spread = cepstra.mean(1, keepdim=True), cepstra.std(1, correction=0, keepdim=True) + 1e-3
         voiced = active & (frames[-1] >= min(VOICED, float(frames[-1][active].median())))
-        self.pitch, self.pitch_spread = frames[-2][voiced].mean(), frames[-2][voiced].std(correction=0) + 1e-2
+        pitches = frames[-2:-1, voiced]
+        self.pitch, self.pitch_spread = pitches.mean(), pitches.std(correction=0) + 1e-2
+        self.heard = int(active.sum())  # frames that were counted
+        self._seen = cepstra, pitches
+
+    def adapted(self, voices: Sequence[Voice]) -> Voice:
+        """Return this voice with the statistics of the most similar of others, as far as too little was heard of it.
+
+        Source: Reynolds, Quatieri and Dunn 2000, adaptation by maximum a posteriori.
+        """
+        prior, weight = max(voices, key=self._likelihood), self.heard / (self.heard + RELEVANCE)
+        made = copy(self)
+        made.mean, made.spread = _between(prior.mean, prior.spread, self.mean, self.spread, weight)
+        made.pitch, made.pitch_spread = _between(prior.pitch, prior.pitch_spread, self.pitch, self.pitch_spread, weight)
+        return made
+
+    def _likelihood(self, other: Voice) -> float:
+        """Return the mean log-likelihood of these frames, as independent normal numbers with another's statistics."""
+        cepstra, pitches = self._seen
+        spoken = -0.5 * ((cepstra - other.mean) / other.spread).square() - other.spread.log()
+        sung = -0.5 * ((pitches - other.pitch) / other.pitch_spread).square() - other.pitch_spread.log()
+        return float(spoken[1:].mean() * (len(cepstra) - 1) + sung.mean())  # without the level
 
     def contents(self, frames: Tensor, of: Voice, rate: float) -> Tensor:
         """Return what is said in frames (M + 2, N) of a voice, (D, N), in units of this one. Args: rate of frames."""
@@ -129,6 +153,13 @@ class Target:
         pitch = moved.clamp(-FARTHEST, FARTHEST) + voice.pitch
         periodic = (frames[-1] + found[-1]) / 2
         return torch.cat([envelope, pitch[None], periodic[None]])
+
+
+def _between(mean: Tensor, spread: Tensor, own: Tensor, own_spread: Tensor, weight: float) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of a mixture, in which the own ones have a weight."""
+    both = torch.lerp(mean, own, weight)
+    squares = torch.lerp(spread.square() + (mean - both).square(), own_spread.square() + (own - both).square(), weight)
+    return both, squares.sqrt()
 
 
 def smoothed(rows: Tensor) -> Tensor:

@@ -42,6 +42,8 @@ def judge_vocoder(values: Mapping[str, Values], default: str, passport: Mapping[
         if all(wins)
         else "a method without training, Griffin and Lim's of bands, is nearer to the recordings"
         if all(loses)
+        else "on some measures a method without training, Griffin and Lim's of bands, is nearer to the recordings"
+        if any(loses)
         else "the sounds are about as near to the recordings as the best method without training gets"
     )
     helps = default == SHARP
@@ -57,7 +59,7 @@ def judge_vocoder(values: Mapping[str, Values], default: str, passport: Mapping[
             if helps
             else "The adversary makes it not certainly better: the end without it is used, and --strength 1 is sharp."
         )
-    if all(loses):
+    if any(loses):
         sentences.append(
             "Train longer or give more recordings of this voice. What the network has over that method is that it can "
             "be heard while it is made."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.generate.likelihood import likelihood_of
+from ganforge.kinds.tables.low_rank import LowRankGenerator
 from ganforge.kinds.tables.networks import NEVER, RowLayout
 from ganforge.kinds.tables.reading.arrays import AT_ONCE
 
@@ -51,6 +53,13 @@ class Chain:
         importance resampling, Rubin 1987).
         """
         rows = len(codes)
+        if isinstance(self.generator, LowRankGenerator) and self.generator.copula is not None:
+            patterns, of = torch.unique(codes >= 0, dim=0, return_inverse=True)
+            if len(patterns) > 1:  # its copula has one order for all rows
+                completed = codes.clone()
+                for number in range(len(patterns)):
+                    completed[of == number] = self.complete(codes[of == number], random, restricted)
+                return completed
         made, likely = self._completed(codes.repeat(POOL, 1), random, restricted or {})
         weights = (self._whole(made) - likely).view(POOL, rows).T  # (B, POOL)
         taken = torch.multinomial(torch.softmax(weights, dim=1).cpu(), 1, generator=random)[:, 0].to(codes.device)
@@ -61,8 +70,9 @@ class Chain:
     ) -> tuple[Tensor, Tensor]:
         """Draw the codes of rows (B, U) that are -1, and return the logarithm of the chance of those, (B,)."""
         codes, likely = codes.clone(), torch.zeros(len(codes), device=codes.device)
-        given = self.generator.given(codes, self.layout)
-        for unit in sorted(range(len(self.layout.sizes)), key=lambda unit: unit not in restricted):
+        order = sorted(range(len(self.layout.sizes)), key=lambda unit: unit not in restricted)
+        given = self.generator.given(codes, self.layout, order)
+        for unit in order:
             empty = codes[:, unit] < 0
             logits = self.logits(unit, codes, given)
             met = restricted[unit](codes).to(logits.dtype).log().clamp_min(NEVER) if unit in restricted else None
@@ -80,12 +90,14 @@ class Chain:
         parts = torch.split(codes, AT_ONCE)
         return torch.cat([likelihood_of(self.generator, self.layout, part, self.temperature) for part in parts])
 
-    def logits(self, unit: int, codes: Tensor, given: Tensor | None = None) -> Tensor:
+    def logits(self, unit: int, codes: Tensor, given: Any = None) -> Tensor:
         """Return logits (B, K) of one unit, very low where a code may not stand with one of codes (B, U).
 
         Args: given what the generator keeps of these codes, if it is there already.
         """
-        given = self.generator.given(codes, self.layout) if given is None else given
+        if given is None:
+            order = sorted(range(codes.shape[1]), key=lambda other: other != unit)
+            given = self.generator.given(codes, self.layout, order)
         logits = self.generator.logits_of(unit, given, self.layout, self.told) / self.temperature
         if self.apart is None:
             return logits

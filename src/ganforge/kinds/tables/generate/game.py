@@ -15,13 +15,16 @@ from torch import Tensor, nn
 
 from ganforge.contracts import BoundDiscriminator, Feed, Game, Levers, Loss, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.seeds import Draws, generator_for, seed_for
+from ganforge.engine.feed import TensorFeed
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.codec.codec import TableCodec
 from ganforge.kinds.tables.columns import RowSettings
+from ganforge.kinds.tables.copula import Copula
 from ganforge.kinds.tables.generate.draw import Chain
 from ganforge.kinds.tables.generate.likelihood import likelihood_game
 from ganforge.kinds.tables.generate.rare_codes import rare_codes
+from ganforge.kinds.tables.generate.scores import fit_scores, spans_of
 from ganforge.kinds.tables.low_rank import LOW_RANK, UNIT_AFTER_UNIT, LowRankGenerator
 from ganforge.kinds.tables.networks import RowDiscriminator, RowGenerator, RowLayout
 from ganforge.kinds.tables.reading.arrays import AT_ONCE
@@ -43,22 +46,27 @@ TRUSTS = torch.linspace(0, 1, 11)
 
 
 def build_row_networks(
-    network: Network, sizes: Sequence[int], rare: int | None = None
+    network: Network, sizes: Sequence[int], rare: int | None = None, copula: tuple[int, int] | None = None
 ) -> tuple[RowGenerator | AutoregressiveGenerator, RowDiscriminator]:
     """Build generator and discriminator, which is twice as wide (docs/log.md); an autoregressive one has a referee.
 
-    Args: rare the number of codes that an autoregressive generator has counts of.
+    Args: rare the number of codes that an autoregressive generator has counts of; copula its dimensions, of
+            a unit and of all together (low_rank.py).
     """
     units = tuple(sizes)
     width, depth = network.need("width"), network.need("depth")
     if network.name in UNIT_AFTER_UNIT:
         shared = network.name == LOW_RANK
-        alone = LowRankGenerator(units, width, depth) if shared else AutoregressiveGenerator(units, width, depth, rare)
+        alone = (
+            LowRankGenerator(units, width, depth, copula)
+            if shared
+            else AutoregressiveGenerator(units, width, depth, rare)
+        )
         return alone, RowDiscriminator(units, REFEREE_WIDTH, REFEREE_DEPTH)
     return RowGenerator(units, network.need("latent_size"), width, depth), RowDiscriminator(units, 2 * width, depth)
 
 
-def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Feed | None = None) -> Game:
+def build_row_game(recipe: Recipe, codec: TableCodec, train: TensorFeed, held_out: Feed | None = None) -> Game:
     """Build networks from the recipe's seed, on its device, starting from independent columns.
 
     An autoregressive generator learns alone, by likelihood; any other one against a discriminator.
@@ -67,11 +75,9 @@ def build_row_game(recipe: Recipe, codec: TableCodec, train: Feed, held_out: Fee
         torch.manual_seed(seed_for(recipe.seed, "networks"))  # torch's initialisers take no generator
         generator, discriminator = build_row_networks(recipe.network, codec.sizes)
     shares = code_shares(codec.sizes, train)
-    if (
-        isinstance(generator, AutoregressiveGenerator)
-        and not isinstance(generator, LowRankGenerator)
-        and recipe.section(RowSettings).rare_classes
-    ):
+    if isinstance(generator, LowRankGenerator):
+        generator.start_from_copula(shares, Copula.of(*fit_scores(train, codec.sizes, spans_of(codec))))
+    elif isinstance(generator, AutoregressiveGenerator) and recipe.section(RowSettings).rare_classes:
         generator.start_from(shares, *rare_codes(codec, train))
     else:
         generator.start_from(shares)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from ganforge.contracts import Feed, Game, Loss, Player, Turn
 from ganforge.core.seeds import Draws
 from ganforge.kinds.tables.autoregressive import AutoregressiveGenerator
 from ganforge.kinds.tables.columns import RowSettings
+from ganforge.kinds.tables.low_rank import LowRankGenerator
 from ganforge.kinds.tables.networks import RowLayout
 from ganforge.measures.intervals import from_standard_error
 from ganforge.planning.game import optimiser_settings
@@ -17,6 +20,8 @@ from ganforge.records import Estimate
 
 FEW = 0.25  # of the steps that give some units, half give at most this share of them: as conditions do
 MEASURED_ROWS = 5_000
+TRUSTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+TRUST_ROWS = 1_000  # of many columns, which a trust is measured on
 MOST_PLACES = 2**24  # of all rows whose likelihood is computed in one pass
 
 
@@ -68,8 +73,26 @@ def likelihood_of(
     return torch.cat(found)
 
 
-def held_out_likelihood(generator: AutoregressiveGenerator, layout: RowLayout, held_out: Feed) -> Estimate:
-    """Return the mean log-likelihood of the first MEASURED_ROWS held-out rows, in nats a row."""
-    rows = held_out.batch(torch.arange(min(MEASURED_ROWS, len(held_out))))["x"]
+@torch.no_grad()
+def trust_as_measured(generator: LowRankGenerator, layout: RowLayout, shares: Tensor, held_out: Feed) -> float:
+    """Keep as much of what training added to a copula as makes held-out rows likeliest; return that part, 0 to 1.
+
+    Of few rows and many columns training may know only the rows by heart. Args: shares (P,) as training began.
+    """
+    found = []
+    for factor in TRUSTS:
+        tried = copy.deepcopy(generator)
+        tried.trust(factor, shares)
+        found.append(held_out_likelihood(tried, layout, held_out, TRUST_ROWS).value)
+    best = TRUSTS[max(range(len(TRUSTS)), key=lambda number: found[number])]
+    generator.trust(best, shares)
+    return best
+
+
+def held_out_likelihood(
+    generator: AutoregressiveGenerator, layout: RowLayout, held_out: Feed, most: int = MEASURED_ROWS
+) -> Estimate:
+    """Return the mean log-likelihood of the first held-out rows, at most so many, in nats a row."""
+    rows = held_out.batch(torch.arange(min(most, len(held_out))))["x"]
     told = likelihood_of(generator, layout, rows).double()
     return from_standard_error(float(told.mean()), float(told.std(correction=0)) / len(told) ** 0.5)

@@ -35,6 +35,7 @@ from ganforge.kinds.tables.generate.likelihood import MOST_PLACES
 from ganforge.kinds.tables.generate.predict import predict_table
 from ganforge.kinds.tables.generate.rare import rare_conditions
 from ganforge.kinds.tables.generate.seeds import SeededRows
+from ganforge.kinds.tables.low_rank import LowRankGenerator
 from ganforge.kinds.tables.networks import RowLayout, RowProduct
 from ganforge.kinds.tables.reading.arrays import from_plain, joined, row_count, take
 from ganforge.kinds.tables.reading.frames import as_objects
@@ -356,9 +357,11 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
         judged, bound = any(name.startswith("network/referee.") for name in declared), "network/apart" in declared
         counted = declared.get("network/generator.rare")
         rare = next(iter(counted.shape), None) if counted else None
+        scores, covariance = (declared.get(f"network/generator.copula.{name}") for name in ("scores", "covariance"))
+        copula = (scores.shape[-1], covariance.shape[-1]) if scores and covariance else None
 
         def build() -> RowProduct:
-            generator, referee = build_row_networks(network, codec.sizes, rare)
+            generator, referee = build_row_networks(network, codec.sizes, rare, copula)
             width = RowLayout(codec.sizes).width if bound else None
             apart = torch.zeros(width, width, dtype=torch.bool) if width else None
             return RowProduct(generator, referee if judged else None, apart)
@@ -369,4 +372,6 @@ def load_rows(folder: Path, device: str = "cpu") -> RowModel:
             ((generator.rare >= 0) & (generator.rare < generator.ratios.shape[1])).all()
         ):
             raise ValueError("its rare codes are not among those of its columns")
+        if isinstance(generator, LowRankGenerator) and generator.copula is not None:
+            generator.copula.refuse_unusable(RowLayout(codec.sizes, device))
     return RowModel(product, network.latent_size or 0, codec, candidates, content["task"])

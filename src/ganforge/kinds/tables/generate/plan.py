@@ -19,8 +19,10 @@ PASSES, LEAST_EXAMPLES, UNSEEN = 20, 50_000, 20.0  # of a generator that learns 
 FEWEST_ROWS = 1_000  # below, likelihood soon knows the rows by heart, and the game is better (docs/log.md)
 MOST_WEIGHTS = 8_000_000  # of its first layer: beyond, a step takes too long, and units share what they see
 SHARED_WIDTH, SHARED_BATCH, SHARED_RATE = 32, 128, 1e-2  # of a generator whose units share it (docs/log.md)
+MOST_APART = 8_192  # codes of all units, of which pairs are kept apart: a table of 64 MiB
 DECAY_ROWS, MOST_DECAY = 8_000, 1.0  # more, and pairs are no longer sharp; less, and more is learned by heart
 VERDICT_SECONDS, MOST_VERDICT = 20.0, 0.3  # of one core, for 30,000 rows of 15 columns; share of the minutes, at most
+WIDE_SECONDS, MOST_WIDE = 0.08, 0.6  # of one core, for each of many columns besides; share of the minutes, at most
 NO_ADVERSARY = "A generator that learns by likelihood has no opponent; --set network.name=rows has one."
 NO_LATENT = "A generator that draws unit after unit draws nothing from noise; --set network.name=rows does."
 ALONE: dict[Size, Network] = {
@@ -72,8 +74,8 @@ def choose_network_alone(draft: Draft, why: str, sizes: tuple[int, ...] = ()) ->
     )
 
 
-def choose_learning_alone(draft: Draft, batch_size: int, rows: int) -> None:
-    """Choose the optimiser, and how rows are learned. Args: rows of the training part."""
+def choose_learning_alone(draft: Draft, batch_size: int, rows: int, places: int = 0) -> None:
+    """Choose the optimiser, and how rows are learned. Args: rows of the training part; places codes of all units."""
     shared, share = (
         draft[Network].name == LOW_RANK,
         f"from {rows:,} training rows; where there are fewer, some come twice",
@@ -82,8 +84,8 @@ def choose_learning_alone(draft: Draft, batch_size: int, rows: int) -> None:
         RowSettings,
         whole=(0.5, "half of the steps teach to draw whole rows, half to complete them: one model does both"),
         reconstruction=(0.0, "none: likelihood is all that it learns by"),
-        unseen=(0.0, "among so many columns no pairs of values are kept apart")
-        if shared
+        unseen=(0.0, f"of more than {MOST_APART:,} values no pairs are kept apart: their table takes too much memory")
+        if shared and places > MOST_APART
         else (
             UNSEEN,
             "pairs of categories that (almost) never occur, where chance would give so many rows, are not drawn",
@@ -94,30 +96,37 @@ def choose_learning_alone(draft: Draft, batch_size: int, rows: int) -> None:
         draft,
         kind=("adam", "a step size for each weight, which rare and frequent codes need"),
         rate=(rate, f"the best of those tried on {found} (docs/log.md); falls along a half cosine"),
-        warmup=(0.0, "none: training begins at independent columns"),
+        warmup=(0.0, f"none: training begins at {'a Gaussian copula' if shared else 'independent columns'}"),
         beta1=(0.9, "the paper's value: one player, whose task stays the same, may gather momentum"),
         batch_size=(SHARED_BATCH, f"{share}; a step takes long, and many are needed")
         if shared
         else (batch_size, share),
     )
-    if draft[Optimiser].kind == "adam" and not shared:
+    if draft[Optimiser].kind == "adam":
         decay = float(f"{min(MOST_DECAY, DECAY_ROWS / rows):.2g}")
         why = f"{DECAY_ROWS:,} / rows, {MOST_DECAY:g} at most: the fewer rows, the sooner they are known by heart"
         draft.revise(Optimiser, weight_decay=(decay, why))
 
 
-def _with_verdict(span: Span, batch_size: int) -> Span:
-    """Return the part of the minutes that leaves time for the verdict and the report after training."""
+def _with_verdict(span: Span, batch_size: int, columns: int) -> Span:
+    """Return the part of the minutes that leaves time for the verdict and the report after training.
+
+    Args: columns many of them, which all take time; 0 where there are few.
+    """
     if span.seconds is None:
         return span
-    seconds = span.seconds - min(VERDICT_SECONDS, MOST_VERDICT * span.seconds)
+    needed, share = VERDICT_SECONDS + WIDE_SECONDS * columns, MOST_WIDE if columns else MOST_VERDICT
+    seconds = span.seconds - min(needed, share * span.seconds)
     examples = max(batch_size, int(span.examples * seconds / span.seconds))
     return replace(span, examples=examples, why=f"{span.why} and of the verdict", seconds=seconds)
 
 
-def enough(span: Span, rows: int, batch_size: int) -> Span:
-    """Return the part of the minutes before the verdict, or that after which a generator alone gains nothing more."""
-    span = _with_verdict(span, batch_size)
+def enough(span: Span, rows: int, batch_size: int, columns: int = 0) -> Span:
+    """Return the part of the minutes before the verdict, or that after which a generator alone gains nothing more.
+
+    Args: columns as for `_with_verdict`.
+    """
+    span = _with_verdict(span, batch_size, columns)
     most = max(PASSES * rows, LEAST_EXAMPLES)
     if span.examples <= most:
         return span

@@ -23,11 +23,11 @@ from ganforge.kinds.tables.figures.columns import draw_columns, learned_names
 from ganforge.kinds.tables.figures.evaluation import write_figures
 from ganforge.kinds.tables.generate.apart import pairs_apart, share_apart
 from ganforge.kinds.tables.generate.game import build_row_game, code_shares, match_shares, train_referee
-from ganforge.kinds.tables.generate.likelihood import held_out_likelihood
+from ganforge.kinds.tables.generate.likelihood import held_out_likelihood, trust_as_measured
 from ganforge.kinds.tables.generate.model import RowModel, load_rows
 from ganforge.kinds.tables.linked.source import holds_several
 from ganforge.kinds.tables.linked.task import LinkedJob, join_tables, plan_tables, reopen_tables
-from ganforge.kinds.tables.low_rank import UNIT_AFTER_UNIT
+from ganforge.kinds.tables.low_rank import UNIT_AFTER_UNIT, LowRankGenerator
 from ganforge.kinds.tables.measures.blocks import first_rows_block, first_rows_of
 from ganforge.kinds.tables.measures.evaluate import TABLE_MEANINGS, TABLE_QUICK, evaluate_table
 from ganforge.kinds.tables.measures.kept_back import with_kept_back
@@ -64,6 +64,13 @@ ALONE = Page(
 BY_LIKELIHOOD = (
     "It learned by likelihood alone, without an adversary: that is simpler than a game of two, and was better in less "
     "time where both were measured. --set network.name=rows plays the game."
+)
+KEPT_OF_TRAINING = (
+    "of what training added to the Gaussian copula that it began from is kept: more makes held-out rows less likely."
+)
+COPULA_ALONE = (
+    "The rows are those of a Gaussian copula: nothing that training added to it made held-out rows likelier. With more "
+    "rows it may."
 )
 SMOOTHER = "Each value is drawn from the training values: --set rows.values=smooth takes a curve through them instead."
 
@@ -144,7 +151,10 @@ class GenerateRows(Task):
         if found.facts["copying_suspected"] and job.recipe.section(RowSettings).values == "seen":
             verdict = replace(verdict, sentences=(*verdict.sentences, SMOOTHER))
         if job.recipe.network.name in UNIT_AFTER_UNIT and not job.recipe.section(RowSettings).referee:
-            verdict = replace(verdict, sentences=(*verdict.sentences, BY_LIKELIHOOD), adversarial_helps=None)
+            generator = product.generator if isinstance(product, RowProduct) else product
+            alone = isinstance(generator, LowRankGenerator) and generator.is_copula_alone
+            how = COPULA_ALONE if alone else BY_LIKELIHOOD
+            verdict = replace(verdict, sentences=(*verdict.sentences, how), adversarial_helps=None)
         return replace(
             found,
             verdict=verdict,
@@ -225,6 +235,12 @@ class RowsJob(Job):
             match_shares(product, layout, shares, self.recipe.network.need("latent_size"), self.recipe.seed)
         if self.recipe.section(RowSettings).referee:
             referee = train_referee(self.recipe, table.codec, product, table.train, table.held_out)
+        if isinstance(product, LowRankGenerator) and product.copula is not None and self.recipe.task == "generate":
+            layout = RowLayout(table.codec.sizes, self.recipe.compute.device)
+            shares = code_shares(table.codec.sizes, table.train).to(self.recipe.compute.device)
+            trust = trust_as_measured(product, layout, shares, table.held_out)
+            if trust < 1:
+                self.tell("noted", sentence=f"{trust:.0%} {KEPT_OF_TRAINING}")
         unseen = self.recipe.section(RowSettings).unseen
         if isinstance(product, AutoregressiveGenerator) and unseen:
             apart = pairs_apart(table.codec, table.train, unseen)

@@ -24,7 +24,7 @@ from ganforge.measures.prediction import auc, auc_standard_error, macro_auc, r_s
 MOST_ROWS = 30_000  # of each set that columns, pairs and trees look at
 MOST_TRAIN = 200_000  # training rows among which exact copies are searched
 MOST_DETECTED = 5_000  # rows of each kind that are compared
-MOST_GROUPS = 10  # of rows, each as many as are held out
+MOST_GROUPS, GROUPS_OF_MANY = 10, 1  # of rows, each as many as are held out; of many columns one group tells as much
 LEAF = 20  # rows of a leaf, scikit-learn's default, but a twentieth of the rows where there are few
 # Instead of scikit-learn's 100 trees of 31 leaves at rate 0.1: a fifth of the leaves learns as much (docs/log.md).
 QUICK: dict[str, Any] = {"learning_rate": 0.2, "max_iter": 40, "max_leaf_nodes": 15}
@@ -285,9 +285,10 @@ def similar(coding: Coding, real: Coded, rows: Plain, size: int) -> Similarity:
     """Return the similarity of `rows` to real ones, in groups of `size` rows whose scores are averaged.
 
     Shares of few rows differ from others by chance alone, and less for many rows: only sets of one size can be
-    compared. More groups make the mean more precise, which small tables need.
+    compared. More groups make the mean more precise, which small tables need; many columns have a precise one anyway.
     """
-    groups = min(MOST_GROUPS, max(1, row_count(rows) // max(size, 1)))
+    most = MOST_GROUPS if len(coding.columns) <= 2 * MOST_FEATURES else GROUPS_OF_MANY
+    groups = min(most, max(1, row_count(rows) // max(size, 1)))
     found = [similarity(real, coding.code(take(rows, slice(i * size, (i + 1) * size)))) for i in range(groups)]
     if groups == 1:
         return found[0]
