@@ -9,10 +9,12 @@ import pytest
 import torch
 from scipy.stats import betabinom
 
+from ganforge.contracts import Turn
+from ganforge.core.seeds import Draws, generator_for
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.speak.alignment import NEVER, best_durations, diagonal_prior, forward_sum, signs_of_frames
 from ganforge.kinds.sounds.speak.corpus import SentenceFeed, mel_at, to_levels
-from ganforge.kinds.sounds.speak.game import durations_of, loss_of_reader
+from ganforge.kinds.sounds.speak.game import WINDOW, durations_of, loss_of_reader, windows
 from ganforge.kinds.sounds.speak.networks import Packed, Reader, Stack
 from ganforge.kinds.sounds.speak.text import Alphabet
 
@@ -107,3 +109,16 @@ def test_a_reader_finds_the_planted_durations_of_letters_that_are_tones() -> Non
     ends = [np.cumsum(lasts)[:-1] / mel.hop for _, lasts in spoken[50:]]
     apart = [np.abs(found[row, : len(own)].numpy() - own) for row, own in enumerate(ends)]
     assert np.median(np.concatenate(apart)) < 1.5  # frames; a letter lasts about six
+
+
+def test_a_discriminator_sees_the_same_window_of_two_versions_and_none_of_other_sentences() -> None:
+    lengths = torch.tensor([200, 9, 64])
+    frames = Packed(lengths)
+    x = torch.arange(200.0)[None, :, None] + 1_000 * torch.arange(1.0, 4)[:, None, None]
+    one = frames.pack(x)
+    turn = Turn({}, Draws(generator_for(0, "test")))
+    real, fake = windows((one, -one), frames, turn)
+    assert real.shape == (3, 1, WINDOW) and torch.equal(real, -fake)
+    assert torch.equal(real[0, 0].diff(), torch.ones(WINDOW - 1)) and 1_000 <= real[0, 0, 0] <= 1_136
+    assert torch.equal(real[1, 0], torch.cat([x[1, :9, 0], torch.zeros(WINDOW - 9)]))
+    assert torch.equal(real[2, 0], x[2, :64, 0])

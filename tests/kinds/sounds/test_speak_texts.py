@@ -18,6 +18,7 @@ from ganforge.kinds.sounds.speak.model import Speaker, speaker_of
 from ganforge.kinds.sounds.speak.networks import RANGE, Speech
 from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
+from ganforge.kinds.sounds.speak.verdict import MEANS, RECORDINGS, SHARP, WITHOUT, judge_voice
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
 
@@ -178,6 +179,19 @@ def test_measures_have_the_values_of_closed_forms() -> None:
 )
 def test_errors_are_counted_as_changes_from_one_to_the_other(said: list[int], meant: list[int], errors: int) -> None:
     assert error_rate(said, meant) == errors / len(meant)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "recordings", "means", "grade"),
+    [(0.03, 0.02, 0.5, "excellent"), (0.15, 0.02, 0.5, "fair"), (0.5, 0.5, 0.9, "poor"), (0.9, 0.3, 0.8, "failed")],
+)
+def test_a_verdict_trusts_no_reader_that_cannot_read_recordings(
+    spoken: float, recordings: float, means: float, grade: str
+) -> None:
+    errors = {WITHOUT: spoken, SHARP: spoken, RECORDINGS: recordings, MEANS: means}
+    values = {name: {"reading_errors": np.full(5, error)} for name, error in errors.items()}
+    verdict = judge_voice(values, WITHOUT, {"seconds": 1500.0})
+    assert verdict.grade == grade and verdict.adversarial_helps is False
 
 
 def _speaker() -> Speaker:

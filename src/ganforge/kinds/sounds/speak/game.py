@@ -26,6 +26,7 @@ from ganforge.planning.game import gamma_dials, initialised, optimiser_settings
 from ganforge.recipe import Recipe, TaskSection
 
 DURATIONS = 0.02  # weight beside the distance
+WINDOW = 64  # frames that the discriminator sees of a sentence: a second at 8 kHz
 
 
 class Speaking(TaskSection):
@@ -66,13 +67,16 @@ def build_game(recipe: Recipe) -> Game:
     objective = OBJECTIVES[recipe.adversary.name]()
     voice = speech.voice
 
-    def aligned(turn: Turn) -> tuple[Tensor, Tensor, Packed, Tensor]:
+    def aligned(turn: Turn) -> tuple[Tensor, Tensor, Packed]:
         """Return the decoder's input and the true levels (1, M, S), without graph."""
         batch = turn.batch
         with torch.no_grad():
             frames, read = Packed(batch["frames"]), voice.read(batch["text"], batch["signs"])
             given = voice.spread(read, durations_of(speech.reader, batch, frames), frames)
-            return given, frames.pack(batch["x"]), frames, speech.sharp(given, frames.mask)
+            return given, frames.pack(batch["x"]), frames
+
+    def of_examples(terms: Tensor, count: int) -> Tensor:
+        return terms.reshape(count, -1).mean(1)  # scores of an example's patches follow each other
 
     def voice_loss(turn: Turn) -> Loss:
         if is_on(turn.dials["copies"]):
@@ -82,22 +86,24 @@ def build_game(recipe: Recipe) -> Game:
         return loss_of_voice(voice, speech.reader, turn.batch)
 
     def discriminator_loss(turn: Turn) -> Loss:
-        _, truth, frames, made = aligned(turn)
+        given, truth, frames = aligned(turn)
+        with torch.no_grad():
+            made = widened(speech.sharp(given, frames.mask))
+        real, fake = windows((truth, made), frames, turn)
 
         def score(x: Tensor) -> Tensor:
             scores: Tensor = critic(x)[0].reshape(-1)
             return scores
 
-        judged = objective.discriminator_loss(score, truth, widened(made), turn.dials["gamma"], turn.random)
-        count = len(frames.lengths)
-        terms, notes = ({name: value.mean().expand(count) for name, value in found.items()}
+        judged = objective.discriminator_loss(score, real, fake, turn.dials["gamma"], turn.random)
+        terms, notes = ({name: of_examples(value, len(real)) for name, value in found.items()}
                         for found in (judged.terms, judged.notes))  # fmt: skip
         return Loss(terms, notes)
 
     def sharp_loss(turn: Turn) -> Loss:
-        given, truth, frames, _ = aligned(turn)
+        given, truth, frames = aligned(turn)
         made = widened(speech.sharp(given, frames.mask))
-        count = len(frames.lengths)
+        real, fake = windows((truth, made), frames, turn)
         found: list[list[Tensor]] = []
 
         def score(x: Tensor) -> Tensor:
@@ -106,15 +112,15 @@ def build_game(recipe: Recipe) -> Game:
             flat: Tensor = scores.reshape(-1)
             return flat
 
-        judged = objective.generator_loss(score, truth, made)
+        judged = objective.generator_loss(score, real, fake)
         with torch.no_grad():
-            _, real = critic(truth)
-        apart = torch.stack([(a - b).abs().mean() for a, b in zip(found[-1], real, strict=True)]).mean()
+            _, theirs = critic(real)
+        apart = torch.stack([(a - b).flatten(1).abs().mean(1) for a, b in zip(found[-1], theirs, strict=True)])
         return Loss(
             {
                 "distance": frames.mean((made - truth).abs().mean(1)[0]),
-                **{name: own.adversarial * value.mean().expand(count) for name, value in judged.terms.items()},
-                "matching": own.matching * apart.expand(count),
+                **{name: own.adversarial * of_examples(value, len(real)) for name, value in judged.terms.items()},
+                "matching": own.matching * apart.mean(0),
             }
         )
 
@@ -133,6 +139,22 @@ def build_game(recipe: Recipe) -> Game:
         Player("sharp", speech, sharp_loss, against, plays_late, dials=dials),
     )
     return Game(players, product="sharp")
+
+
+def windows(packed: tuple[Tensor, ...], frames: Packed, turn: Turn) -> tuple[Tensor, ...]:
+    """Return WINDOW frames (B, M, WINDOW) of each sentence, from one random frame on, of packed levels (1, M, S) each.
+
+    So an example's scores do not depend on the others of its batch. A shorter sentence is filled up with zeros.
+    """
+    free = (frames.lengths - WINDOW).clamp(min=0)
+    first = (turn.random.uniform(len(free), 1) * (free[:, None] + 1)).long().clamp(max=free[:, None])
+    places = first + torch.arange(WINDOW, device=free.device)
+
+    def cut(x: Tensor) -> Tensor:
+        whole = F.pad(frames.unpack(x), (0, 0, 0, WINDOW))
+        return whole.gather(1, places[..., None].expand(-1, -1, whole.shape[2])).transpose(1, 2)
+
+    return tuple(cut(x) for x in packed)
 
 
 def loss_of_reader(reader: Reader, batch: Batch) -> Loss:

@@ -12,6 +12,7 @@ from ganforge.records import GRADES, Verdict
 
 WITHOUT, SHARP, RECORDINGS, MEANS = "without adversary", "with adversary", "recordings", "sign means"
 BOUNDS = (0.02, 0.08, 0.2, 0.4)  # more of the signs that are misheard than in recordings, for each grade but the last
+TRUSTED = 0.2  # of the letters of recordings that a reader mishears: beyond, it cannot tell how good a voice is
 WORSE = 1.02  # of the mel distance, from which the sharp decoder is further off
 
 
@@ -30,6 +31,9 @@ def judge_voice(values: Mapping[str, Values], default: str, passport: Mapping[st
     helps = default == SHARP
     if mine >= simple:
         grade, headline = GRADES[-1], "it is not understood better than a mean spectrum for each sign"
+    elif natural > TRUSTED:
+        grade = max(grade, "poor", key=GRADES.index)
+        headline = "the reader has not learned to read the recordings, so it cannot tell that the voice is understood"
     elif mine - natural <= BOUNDS[1]:
         headline = "sentences that it never heard are read nearly as well as recordings"
     else:
