@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ganforge.core.cache import kept
 from ganforge.core.files import check_folder, write_folder
 from ganforge.errors import DataError, RunError
-from ganforge.kinds.sounds.features import LogMel, Mel, griffin_lim
+from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Part, Samples, Sounds
 from ganforge.recipe import Section
 
@@ -110,11 +110,11 @@ def to_levels(log_mel: NDArray[np.float32], grid: Grid) -> Levels:
 
 @torch.no_grad()
 def to_waveform(levels: Levels, grid: Grid, features: LogMel) -> Samples:
-    """Return the waveform (T,) of levels (M, N), by Griffin and Lim's phases, with silence at its end cut off."""
+    """Return the waveform (T,) of levels (M, N), by `mel_griffin_lim`, with silence at its end cut off."""
     heard = np.flatnonzero((levels > QUIET_LEVEL).any(axis=0))
     length = (int(heard[-1]) + 2 if len(heard) else 1) * grid.mel.hop
     log_mel = torch.from_numpy(levels.astype(np.float32))[None] / 255 * grid.range + grid.top - grid.range
-    waveform = griffin_lim(log_mel, features)[0].numpy()
+    waveform = mel_griffin_lim(log_mel, features)[0].numpy()
     cut: Samples = waveform[: min(length, len(waveform))]
     return cut
 

@@ -52,7 +52,7 @@ class Speak(Task):
         nouns="sentences",
         judged="sentences that it never heard",
         samples="A spoken sentence",
-        caption="A sentence that training never heard: the recording above, what the voice makes of its text below.",
+        caption="A sentence that training never heard: the recording above, what the voice makes of its text below",
         story="The voice learns which frame says which sign, how long each lasts and how it sounds. A copy of its "
         "decoder goes on against a discriminator of spectrograms. Below is the same sentence at each moment.",
     )
