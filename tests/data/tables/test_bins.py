@@ -14,7 +14,8 @@ from ganforge.kinds.tables.codec.codec import codec_content, restore_codec
 from ganforge.kinds.tables.codec.fill import fill
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import take
-from ganforge.kinds.tables.rules.bins import fit_bins
+from ganforge.kinds.tables.rules import bins as bins_module
+from ganforge.kinds.tables.rules.bins import find_calendar, find_ranges, fit_bins
 from ganforge.kinds.tables.rules.calendar import PARTS, parts_of
 from ganforge.kinds.tables.rules.checks import broken
 from ganforge.kinds.tables.rules.rule_text import parse_rules
@@ -240,3 +241,19 @@ def test_what_cannot_be_kept_is_refused(texts: list[str], words: str) -> None:
     with pytest.raises(RecipeError) as told:
         parse_rules(texts, COLUMNS)
     assert words in str(told.value)
+
+
+def test_columns_that_are_no_bins_are_compared_on_a_thousand_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a thousand columns with thirty dates cost seconds, not minutes."""
+    random, rows = np.random.default_rng(0), 5_000
+    columns = [Column(name=f"day{n}", kind="datetime", dtype="", resolution="D", distinct=300) for n in range(3)]
+    columns += [Column(name=f"x{n}", kind="decimal", dtype="", distinct=rows) for n in range(10)]
+    words = [Column(name=f"word{n}", kind="category", dtype="", distinct=5) for n in range(30)]
+    plain = {column.name: random.integers(0, 300, rows).astype(float) for column in columns[:3]}
+    plain |= {column.name: random.normal(size=rows) for column in columns[3:]}
+    plain |= {column.name: np.array([*"abcde"], object)[random.integers(0, 5, rows)] for column in words}
+    whole: list[str] = []
+    for name in ("_decides_all", "_few_ranges"):
+        monkeypatch.setattr(bins_module, name, lambda *_, name=name: whole.append(name) or False)
+    assert find_calendar(plain, [*columns, *words]) == []
+    assert list(find_ranges(plain, columns, words)) == [] and whole == []

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.rules.calendar import MOMENTS, PARTS, RANGE, Numbers, parts_of
-from ganforge.kinds.tables.rules.chance import decides
+from ganforge.kinds.tables.rules.chance import decides, may_be_decided
 from ganforge.kinds.tables.rules.rules import Binned, Rule, binned_of
 
 FEWEST_ROWS = 100  # with both values
@@ -140,19 +140,42 @@ def find_calendar(plain: Plain, columns: Sequence[Column]) -> list[tuple[Binned,
         for base in dates:
             if base.zone or base.distinct <= moment.distinct or not _missing_alike(plain, base.name, moment.name):
                 continue
-            own = plain[moment.name] * moment.unit
             parts = MOMENTS[:-1] if moment.kind == "datetime" else MOMENTS[-1:]
-            part = next((part for part in parts if _equal(parts_of(part, plain[base.name], base), own)), None)
+            part = next((part for part in parts if _is_part(part, plain, base, moment)), None)
             if part and base.name not in found:
-                found[moment.name] = _named(Binned(moment.name, base.name, part), own)
+                found[moment.name] = _named(Binned(moment.name, base.name, part), plain[moment.name])
                 break
-    bases = [base for base in dates if base.name not in found]
-    for column in (each for each in columns if each.kind in LEARNED and each.kind not in ("datetime", "time")):
-        for base in bases:
-            if _missing_alike(plain, base.name, column.name) and (part := _deciding_part(plain, base, column)):
-                found[column.name] = _named(Binned(column.name, base.name, part), plain[column.name])
-                break
+    others = [each for each in columns if each.kind in LEARNED and each.kind not in ("datetime", "time")]
+    codes = {each.name: pd.factorize(plain[each.name])[0] for each in others if dates}
+    codes = {name: code for name, code in codes.items() if code.max(initial=-1) > 0}
+    for base in (base for base in dates if base.name not in found):
+        for name, part in _decided_by_parts(plain, base, {n: code for n, code in codes.items() if n not in found}):
+            found[name] = _named(Binned(name, base.name, part), plain[name])
     return list(found.values())
+
+
+def _decided_by_parts(plain: Plain, base: Column, codes: Mapping[str, NDArray[np.int64]]) -> Iterator[tuple[str, str]]:
+    """Yield each column that a part of a datetime decides, with the first of PARTS that does. Args: codes (N,) each."""
+    if not codes:
+        return
+    heads = np.stack([code[:FIRST_LOOK] for code in codes.values()])
+    taken: set[str] = set()
+    for part in (part for part in PARTS if part != "clock"):
+        parts = pd.factorize(parts_of(part, plain[base.name], base))[0]
+        may = may_be_decided(parts[:FIRST_LOOK], heads)
+        for name in (name for name, one in zip(codes, may, strict=True) if one and name not in taken):
+            if _missing_alike(plain, base.name, name) and _decides_all(parts, codes[name]):
+                taken.add(name)
+                yield name, part
+
+
+def _decides_all(parts: NDArray[np.int64], codes: NDArray[np.int64]) -> bool:
+    """Return whether each part comes with one code in all rows that have both, which is not by chance."""
+    parts = np.where(codes < 0, -1, parts)
+    there, groups, count = parts >= 0, int(parts.max(initial=-1)) + 1, int(codes.max(initial=-1)) + 1
+    if groups < count or there.sum() < max(FEWEST_ROWS, FEWEST_EACH * groups):
+        return False
+    return decides(parts, np.flatnonzero(there & ~pd.Series(parts).duplicated()), codes, count)
 
 
 def _missing_alike(plain: Plain, base: str, column: str) -> bool:
@@ -161,36 +184,14 @@ def _missing_alike(plain: Plain, base: str, column: str) -> bool:
     return not (here & ~there).any() and int((here & there).sum()) >= FEWEST_ROWS
 
 
-def _equal(one: Numbers, other: Numbers) -> bool:
-    both = np.isfinite(one) & np.isfinite(other)
-    return bool((one[both] == other[both]).all())
-
-
-def _deciding_part(plain: Plain, base: Column, column: Column) -> str | None:
-    codes = pd.factorize(plain[column.name])[0]
-    count = int(codes.max(initial=-1)) + 1
-    for part in PARTS:
-        if part == "clock" or count < 2:
-            continue
-        parts = pd.factorize(parts_of(part, plain[base.name], base))[0]
-        parts = np.where(codes < 0, -1, parts)
-        there = parts >= 0
-        groups = int(parts.max(initial=-1)) + 1
-        if groups < count or there.sum() < max(FEWEST_ROWS, FEWEST_EACH * groups):
-            continue
-        head = slice(0, FIRST_LOOK)
-        if _one_each(parts[head], codes[head]) and _one_each(parts, codes):
-            first = np.flatnonzero(there & ~pd.Series(parts).duplicated())
-            if decides(parts, first, codes, count):
-                return part
-    return None
-
-
-def _one_each(parts: NDArray[np.int64], codes: NDArray[np.int64]) -> bool:
-    """Return whether each part comes with one code; -1 counts as none."""
-    there = parts >= 0
-    pairs = np.unique(np.stack([parts[there], codes[there]]), axis=1)
-    return bool(pairs.shape[1] == len(np.unique(pairs[0])))
+def _is_part(part: str, plain: Plain, base: Column, moment: Column) -> bool:
+    """Return whether a datetime or time of day is a part of another column in all rows that have both."""
+    for rows in (slice(FIRST_LOOK), slice(None)):
+        own = plain[moment.name][rows] * moment.unit
+        parts = parts_of(part, plain[base.name][rows], base)
+        if (np.isfinite(own) & np.isfinite(parts) & (own != parts)).any():
+            return False
+    return True
 
 
 def find_ranges(plain: Plain, columns: Sequence[Column], free: Sequence[Column]) -> Iterator[tuple[Binned, str]]:
@@ -198,34 +199,40 @@ def find_ranges(plain: Plain, columns: Sequence[Column], free: Sequence[Column])
 
     Args: plain rows (N,) in random order; columns whose ranges are looked at; free categories that nothing decides.
     """
+    if not free:
+        return
     codes = {each.name: pd.factorize(plain[each.name])[0] for each in free}
+    heads = np.stack([code[:FIRST_LOOK] for code in codes.values()])
     taken: set[str] = set()
     for base in (column for column in columns if column.is_number and column.distinct > 2):
         values = plain[base.name]
-        for name, code in codes.items():
-            if name in taken or not _missing_alike(plain, base.name, name):
-                continue
-            if not _few_ranges(values[:FIRST_LOOK], code[:FIRST_LOOK], enough=False):
-                continue
-            if _few_ranges(values, code, enough=True):
+        may = _may_be_ranges(values[:FIRST_LOOK], heads)
+        for name in (name for name, one in zip(codes, may, strict=True) if one and name not in taken):
+            if _missing_alike(plain, base.name, name) and _few_ranges(values, codes[name]):
                 taken.add(name)
                 yield _named(Binned(name, base.name, RANGE), plain[name])
 
 
-def _few_ranges(values: Numbers, codes: NDArray[np.int64], *, enough: bool) -> bool:
-    """Return whether equal numbers have equal codes, and few ranges of numbers have one code each.
+def _may_be_ranges(values: Numbers, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which columns (C, N) have equal codes where numbers (N,) are equal, and few ranges of numbers."""
+    order = np.argsort(values, kind="stable")  # missing ones are last
+    order = order[: int(np.isfinite(values).sum())]
+    sorted_codes, same = codes[:, order], np.diff(values[order]) == 0
+    changes = (sorted_codes[:, 1:] != sorted_codes[:, :-1]) & (sorted_codes[:, 1:] >= 0) & (sorted_codes[:, :-1] >= 0)
+    return np.asarray((changes.sum(axis=1) < MOST_RANGES) & ~changes[:, same].any(axis=1))
 
-    Args: enough: each range has enough rows, so that this is not by chance.
-    """
+
+def _few_ranges(values: Numbers, codes: NDArray[np.int64]) -> bool:
+    """Return whether equal numbers have equal codes, and few ranges of numbers, of enough rows, have one code each."""
     there = np.isfinite(values) & (codes >= 0)
     values, codes = values[there], codes[there]
     order = np.argsort(values, kind="stable")
     changes = np.flatnonzero(codes[order][1:] != codes[order][:-1])
-    if (np.diff(values[order])[changes] == 0).any() or len(changes) >= MOST_RANGES:
+    if (np.diff(values[order])[changes] == 0).any() or not 0 < len(changes) < MOST_RANGES:
         return False
     rows = np.diff([0, *(changes + 1), len(codes)])
-    others = len(codes) - int(np.bincount(codes, minlength=1).max(initial=0))
-    return not enough or (len(rows) > 1 and rows.min() >= FEWEST_EACH and others >= 2 * FEWEST_EACH * (len(rows) - 1))
+    others = len(codes) - int(np.bincount(codes).max())
+    return bool(rows.min() >= FEWEST_EACH and others >= 2 * FEWEST_EACH * len(changes))
 
 
 def _named(rule: Binned, values: NDArray[Any]) -> tuple[Binned, str]:

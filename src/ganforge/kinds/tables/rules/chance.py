@@ -36,3 +36,12 @@ def _log_chance(sizes: NDArray[np.int64], frequencies: NDArray[np.int64]) -> flo
     shares = np.log(frequencies[frequencies > 0] / frequencies.sum())
     size, groups = np.unique(sizes[sizes > 0], return_counts=True)
     return float((groups * np.logaddexp.reduce(size[:, None] * shares[None, :], axis=1)).sum())
+
+
+def may_be_decided(deciding: Codes, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which other columns (C, N) have one value, or none, for each value (N,) that decides."""
+    there = np.flatnonzero(deciding >= 0)
+    _, first, group = np.unique(deciding[there], return_index=True, return_inverse=True)
+    own, expected = others[:, there], others[:, there[first[group]]]
+    found: NDArray[np.bool_] = ((own == expected) | (own < 0) | (expected < 0)).all(axis=1)
+    return found

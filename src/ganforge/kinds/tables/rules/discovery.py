@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import LEARNED, Column
 from ganforge.kinds.tables.rules.bins import find_calendar, find_ranges
-from ganforge.kinds.tables.rules.chance import Codes, decides
+from ganforge.kinds.tables.rules.chance import Codes, decides, may_be_decided
 from ganforge.kinds.tables.rules.checks import on_one_scale
 from ganforge.kinds.tables.rules.coordinates import find_coordinates, words_of
 from ganforge.kinds.tables.rules.relations import find_relations, listed
@@ -151,7 +151,7 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
         code = np.where(there, codes[deciding], -1)
         if there.sum() >= FEWEST_ROWS + (counts[deciding] if there.sum() < FEWEST_EACH * counts[deciding] else 0):
             first = np.flatnonzero(there & ~pd.Series(code).duplicated())
-            may = dict(zip(codes, _may_be_decided(code[:FIRST_LOOK], heads), strict=True))
+            may = dict(zip(codes, may_be_decided(code[:FIRST_LOOK], heads), strict=True))
             others = [name for name in codes if name != deciding and may[name]]
             decided[deciding] = [name for name in others if decides(code, first, codes[name], counts[name])]
     # The columns that decide most come first, so that a chain hangs on its beginning: zip -> city, zip -> country.
@@ -172,15 +172,6 @@ def _deciding(plain: Plain, columns: Sequence[Column]) -> Iterator[tuple[Fixed, 
 
 def _codes(values: NDArray[np.generic]) -> Codes:
     return np.asarray(pd.factorize(values)[0], np.int64)
-
-
-def _may_be_decided(deciding: Codes, others: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which other columns (C, N) have one value, or none, for each value (N,) that decides."""
-    there = np.flatnonzero(deciding >= 0)
-    _, first, group = np.unique(deciding[there], return_index=True, return_inverse=True)
-    own, expected = others[:, there], others[:, there[first[group]]]
-    found: NDArray[np.bool_] = ((own == expected) | (own < 0) | (expected < 0)).all(axis=1)
-    return found
 
 
 # ---- unique ---------------------------------------------------------------------------------------------------------
