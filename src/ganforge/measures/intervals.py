@@ -14,8 +14,8 @@ from scipy import stats
 
 from ganforge.core.format import title
 from ganforge.errors import RecipeError, did_you_mean
+from ganforge.records import Block, Rival, Rivals
 from ganforge.records import Estimate as Estimate  # noqa: PLC0414 - re-exported for estimators
-from ganforge.records import Rival, Rivals
 
 Z95 = 1.959964  # the two-sided 95 % point of the normal distribution
 
@@ -176,6 +176,13 @@ def rival_rows(told: Sequence[Mapping[str, Any]], heads: Mapping[str, str], capt
         ),
         caption=caption,
     )
+
+
+def beside_others(
+    sentence: str, told: Sequence[Mapping[str, Any]], heads: Mapping[str, str], caption: str = ""
+) -> Block:
+    """Return the block of a page with the rows of methods. Args: sentence what is compared; others as `rival_rows`."""
+    return Block("Beside other methods", sentence, (rival_rows(told, heads, caption),))
 
 
 def score(value: float | None) -> str:

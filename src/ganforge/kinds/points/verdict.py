@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ganforge.kinds.points.measures import MEANINGS, Array, Modes, gaussian, mixture, scores
-from ganforge.measures.intervals import Estimate, rival, rival_rows
+from ganforge.measures.intervals import Estimate, beside_others, rival
 from ganforge.records import GRADES, Bars, Block, Evaluation, Measure, Verdict
 
 MOST_JUDGED = 10_000  # samples of an evaluation
@@ -52,7 +52,7 @@ def evaluate_points(
     blocks = (
         *first,
         Block("Does it find every mode?", "The share of each cluster, named by the place of its centre.", (bars,)),
-        Block("Beside other methods", "The same measures for methods that are not GANs.", (rival_rows(told, {}),)),
+        beside_others("The same measures for methods that are not GANs.", told, {}),
     )
     return Evaluation(
         measures=measures,

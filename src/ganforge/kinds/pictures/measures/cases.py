@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.kinds.pictures.write import side_by_side, write_grid
-from ganforge.measures.intervals import rival_rows
+from ganforge.measures.intervals import beside_others
 from ganforge.records import Block, Cases, Figure, Group
 from ganforge.run import Run
 
@@ -45,9 +45,10 @@ def made_blocks(facts: Mapping[str, Any], caption: str) -> tuple[Block, ...]:
     lead = f"Pictures that training never saw. In each row, from left to right: {', '.join(columns)}."
     return (
         Block("Case by case", lead, (Cases(columns, groups),)),
-        Block(
-            "Beside other methods",
+        beside_others(
             "The same measures on the same pictures, for simple methods that are not GANs.",
-            (rival_rows(facts["rivals"], {}, caption),),
+            facts["rivals"],
+            {},
+            caption,
         ),
     )

@@ -27,12 +27,13 @@ from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.reading import SOUNDS
 from ganforge.kinds.sounds.sound_file import Waveform
 from ganforge.kinds.sounds.vocode.game import BothEnds
+from ganforge.kinds.sounds.vocode.model import check_sizes
 from ganforge.kinds.sounds.vocode.stream import converter
 from ganforge.networks.interpolation import interpolated_weights
 from ganforge.recipe import Network, Section
 
 NEXT_STEPS = {"apply RUN yours.wav --to VOICE --out theirs.wav": "your own recording, or a folder, in that voice"}
-MOST_DEPTH, MOST_FRAMES = 64, 3_600_000  # of a model file that is read
+MOST_FRAMES = 3_600_000  # of a model file that is read
 
 
 class KeptVoice(Section):
@@ -162,8 +163,7 @@ def load_converter(folder: Path, device: str = "cpu") -> VoiceMap:
     with refused(f"The model at {str(folder)!r}"):
         chosen, network = Converting.model_validate(content["convert"]), Network.model_validate(content["network"])
         kept, mel = [KeptVoice.model_validate(one) for one in content["voices"]], chosen.mel
-        if mel.hop > mel.n_fft // 2 or network.need("depth") > MOST_DEPTH:
-            raise ValueError(f"hop {mel.hop} of {mel.n_fft} samples, depth {network.need('depth')}")
+        check_sizes(mel, network)
 
         def speaker() -> SourceFilter:
             return SourceFilter(mel, network.need("width"), network.need("depth"), len(kept))

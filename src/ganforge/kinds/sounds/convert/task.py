@@ -42,7 +42,7 @@ from ganforge.kinds.sounds.spectrogram import picture_of
 from ganforge.kinds.sounds.vocode.game import BothEnds
 from ganforge.kinds.sounds.vocode.measures import Scores, estimates
 from ganforge.kinds.sounds.vocode.verdict import FAITHFUL, SHARP, prefers_sharp
-from ganforge.measures.intervals import rival, rival_rows, with_ends
+from ganforge.measures.intervals import beside_others, rival, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Measure, Page, Sound
@@ -240,10 +240,10 @@ class ConvertJob(Job):
             simplest="frame neighbours with plain pulses",
             blocks=(
                 self._listen(run, pairs, made[default]),
-                Block(
-                    "Beside other methods",
+                beside_others(
                     "The same measures for methods without an adversary, or without a network.",
-                    (rival_rows(told, {name: name.replace("_", " ") for name in MEANINGS}),),
+                    told,
+                    {name: name.replace("_", " ") for name in MEANINGS},
                 ),
             ),
             facts={"rivals": told, "default": default, "classifier": known},

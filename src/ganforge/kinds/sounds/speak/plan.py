@@ -5,9 +5,10 @@ from __future__ import annotations
 from ganforge.contracts import Tell
 from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed
 from ganforge.kinds.sounds.speak.game import Speaking, build_game
+from ganforge.kinds.sounds.vocode.plan import choose_adversary
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser
+from ganforge.planning.game import choose_optimiser
 from ganforge.recipe import Compute, Data, Network, Recipe, Size
 
 BATCH = 8
@@ -71,13 +72,7 @@ def plan_voice(draft: Draft, corpus: Corpus, feed: SentenceFeed, tell: Tell) -> 
         width=(SIZES[size].width, f"size {size}"),
         depth=(SIZES[size].depth, f"size {size}: so many blocks make the spectrogram"),
     )
-    choose_objective(
-        draft,
-        (0.0, "none: discriminators of many scores are held by their margin"),
-        (0.0, "none"),
-        name=("hinge", "each of many scores has a margin, beyond which it is left alone"),
-        order="the players follow each other; nothing else is possible where one network holds another",
-    )
+    choose_adversary(draft)
     choose_optimiser(
         draft,
         rate=(3e-3, "found on one voice (docs/log.md); falls along a half cosine"),

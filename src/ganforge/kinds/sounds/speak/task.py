@@ -24,7 +24,7 @@ from ganforge.kinds.sounds.speak.networks import Speech
 from ganforge.kinds.sounds.speak.picture import aligned_picture
 from ganforge.kinds.sounds.speak.plan import ABSENT, plan_voice
 from ganforge.kinds.sounds.speak.verdict import MEANS, RECORDINGS, SHARP, WITHOUT, judge_voice, prefers_sharp
-from ganforge.measures.intervals import rival, rival_rows, with_ends
+from ganforge.measures.intervals import beside_others, rival, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Evaluation, Figure, Measure, Page, Sound
@@ -180,10 +180,10 @@ class SpeakJob(Job):
             simplest="a mean spectrum for each sign",
             blocks=(
                 self._listen(run, product, judged, default),
-                Block(
-                    "Beside other methods",
+                beside_others(
                     "The same measures for recordings, and for methods without an adversary or a network.",
-                    (rival_rows(told, {name: name.replace("_", " ") for name in MEANINGS}),),
+                    told,
+                    {name: name.replace("_", " ") for name in MEANINGS},
                 ),
             ),
             facts={"rivals": told, "default": default},

@@ -31,6 +31,7 @@ from ganforge.networks.interpolation import interpolated_weights
 from ganforge.recipe import Network, Section
 
 NEXT_STEPS = {"apply RUN sounds/ --out made/": "your own sounds, through their spectrograms and back"}
+MOST_DEPTH = 64  # of a model file that is read
 SOURCES = replace(SOUNDS, suffixes=(*SOUNDS.suffixes, *SUFFIXES))
 
 
@@ -148,6 +149,12 @@ def _together(channels: list[NDArray[np.float32]]) -> Waveform:
     return np.stack(channels, axis=1)
 
 
+def check_sizes(mel: Mel, network: Network) -> None:
+    """Check what a model file says of a network that ends with an inverse STFT. Raises: ValueError."""
+    if mel.hop > mel.n_fft // 2 or network.need("depth") > MOST_DEPTH:
+        raise ValueError(f"hop {mel.hop} of {mel.n_fft} samples, depth {network.need('depth')}")
+
+
 def load_vocoder(folder: Path, device: str = "cpu") -> SoundMap:
     """Load the vocoder of a run, which may be untrusted; see core/model_files.py.
 
@@ -159,8 +166,7 @@ def load_vocoder(folder: Path, device: str = "cpu") -> SoundMap:
     with refused(f"The model at {str(folder)!r}"):
         chosen, network = Synthesis.model_validate(content["synthesis"]), Network.model_validate(content["network"])
         mel = chosen.mel
-        if mel.hop > mel.n_fft // 2 or network.need("depth") > 64:
-            raise ValueError(f"hop {mel.hop} of {mel.n_fft} samples, depth {network.need('depth')}")
+        check_sizes(mel, network)
 
         def vocoder() -> Vocoder:
             return Vocoder(

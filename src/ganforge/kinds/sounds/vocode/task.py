@@ -27,7 +27,7 @@ from ganforge.kinds.sounds.vocode.model import NEXT_STEPS, Synthesis
 from ganforge.kinds.sounds.vocode.plan import ABSENT, feed_of, plan_vocoder
 from ganforge.kinds.sounds.vocode.stream import Stream
 from ganforge.kinds.sounds.vocode.verdict import BANDS, FAITHFUL, PHASES, SHARP, judge_vocoder, prefers_sharp
-from ganforge.measures.intervals import rival, rival_rows, with_ends
+from ganforge.measures.intervals import beside_others, rival, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Content, Evaluation, Figure, Measure, Page, Sound
@@ -187,10 +187,10 @@ class VocodeJob(Job):
             simplest="Griffin and Lim's method of bands",
             blocks=(
                 self._listen(run, truth, made, default),
-                Block(
-                    "Beside other methods",
+                beside_others(
                     "The same measures for methods without an adversary, or without a network.",
-                    (rival_rows(told, {name: name.replace("_", " ") for name in MEANINGS}),),
+                    told,
+                    {name: name.replace("_", " ") for name in MEANINGS},
                 ),
             ),
             facts={"rivals": told, "default": default},

@@ -9,7 +9,7 @@ from typing import Any
 from ganforge.contracts import Plain
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.reading.arrays import arrow_from, as_text, from_plain
-from ganforge.measures.intervals import rival_rows, score
+from ganforge.measures.intervals import beside_others, score
 from ganforge.records import Block, Content, Figure, Prose, Rows
 
 MOST_COLUMNS, MOST_PAIRS = 60, 15  # that are listed
@@ -31,16 +31,11 @@ HEADS = {
 def table_blocks(facts: Mapping[str, Any]) -> tuple[Block, ...]:
     """Show generated rows. Args: facts of the evaluation; the figures are columns, pairs and dependence."""
     blocks = [
-        Block(
-            "Beside other methods",
+        beside_others(
             "The same measures for simple methods that are not GANs, and for real rows that training never saw.",
-            (
-                rival_rows(
-                    facts["rivals"],
-                    HEADS,
-                    "Quality, columns, pairs and skill kept: 1 is best. Told apart and near training: 0.5 is best.",
-                ),
-            ),
+            facts["rivals"],
+            HEADS,
+            "Quality, columns, pairs and skill kept: 1 is best. Told apart and near training: 0.5 is best.",
         )
     ]
     if facts["targets"]:
@@ -71,10 +66,11 @@ def filling_blocks(rivals: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
         "pictures/columns.png", "Every column, the hidden values and those filled in over each other", wide=True
     )
     return (
-        Block(
-            "Beside other methods",
+        beside_others(
             "The same hidden cells, filled by simple methods that are not GANs.",
-            (rival_rows(rivals, HEADS, "Typical error: 0 is best. Right categories: 1 is best."),),
+            rivals,
+            HEADS,
+            "Typical error: 0 is best. Right categories: 1 is best.",
         ),
         Block("Column by column", "What the hidden cells held, and what they were filled with.", (figure,)),
     )
