@@ -14,7 +14,7 @@ from ganforge.kinds.sounds.convert.game import Converting, SpokenFeed
 from ganforge.kinds.sounds.convert.measures import Conversions, Speakers, distances_of_words, judge_converter
 from ganforge.kinds.sounds.convert.model import VoiceMap
 from ganforge.kinds.sounds.convert.network import SourceFilter, pulse_train
-from ganforge.kinds.sounds.convert.stream import Source, VoiceStream
+from ganforge.kinds.sounds.convert.stream import Source, voice_stream
 from ganforge.kinds.sounds.convert.voices import Hearing, Target, median_pitch
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.pitch import pitch_of
@@ -169,7 +169,7 @@ def test_a_stream_in_pieces_equals_the_whole() -> None:
     source = Source.of(x, hearing, [target.voice for target in model.targets.values()])
 
     def made(chunk: int, step: int) -> np.ndarray:
-        stream = VoiceStream(model.network, hearing, source, model.targets["high"], 1, chunk=chunk)
+        stream = voice_stream(model.network, hearing, source, model.targets["high"], 1, chunk=chunk)
         return np.concatenate([*(stream.push(x[k : k + step]) for k in range(0, len(x), step)), stream.end()])
 
     whole = made(100_000, len(x))

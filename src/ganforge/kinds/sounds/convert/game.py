@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ganforge.contracts import Game, Turn
 from ganforge.core.seeds import seed_for
+from ganforge.kinds.sounds.adversary import BothEnds, Waveforms, game_of_waveforms, product_of
 from ganforge.kinds.sounds.convert.corpus import Heard
 from ganforge.kinds.sounds.convert.network import SourceFilter, Spoken
 from ganforge.kinds.sounds.convert.voices import LEVEL, Target
-from ganforge.kinds.sounds.vocode.game import BothEnds, Waveforms, game_of_waveforms
 from ganforge.planning.game import initialised
 from ganforge.recipe import Recipe
 
@@ -77,24 +77,6 @@ class SpokenFeed:
         return {name: tensor.cpu() for name, tensor in self.batch(torch.arange(first, last)).items()}
 
 
-class ReceivedFeed:
-    """Stretches that another process sent (contracts.Feed)."""
-
-    resident = True
-
-    def __init__(self, examples: Mapping[str, Tensor], device: str) -> None:
-        self._examples = {name: tensor.to(device) for name, tensor in examples.items()}
-
-    def __len__(self) -> int:
-        return len(self._examples["x"])
-
-    def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        return {name: tensor.index_select(0, indices.to(tensor.device)) for name, tensor in self._examples.items()}
-
-    def raw(self, first: int, last: int) -> dict[str, Tensor]:
-        return {name: tensor[first:last].cpu() for name, tensor in self._examples.items()}
-
-
 def initial_network(recipe: Recipe) -> SourceFilter:
     """Build a new network from the recipe's seed."""
     chosen, network = recipe.section(Converting), recipe.network
@@ -102,10 +84,9 @@ def initial_network(recipe: Recipe) -> SourceFilter:
     return initialised(seed_for(recipe.seed, "networks"), lambda: SourceFilter(chosen.mel, *sizes))
 
 
-def initial_product(recipe: Recipe) -> SourceFilter | BothEnds:
+def initial_product(recipe: Recipe) -> SourceFilter | BothEnds[SourceFilter]:
     """Build the network, or both ends with the same initial weights where there is an adversary."""
-    network = initial_network(recipe)
-    return network if recipe.objective is None else BothEnds(network, initial_network(recipe))
+    return product_of(lambda: initial_network(recipe), both=recipe.objective is not None)
 
 
 def build_game(recipe: Recipe) -> Game:

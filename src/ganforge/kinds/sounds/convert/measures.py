@@ -15,9 +15,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing, cosines
+from ganforge.kinds.sounds.adversary import SHARP
+from ganforge.kinds.sounds.comparison import ADVERSARY
+from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing
+from ganforge.kinds.sounds.features import cosines
 from ganforge.kinds.sounds.reading import Samples
-from ganforge.kinds.sounds.vocode.verdict import SHARP
 from ganforge.records import GRADES, Meaning, Verdict
 
 ORDER = 20  # cepstral coefficients whose means and deviations tell voices apart
@@ -38,7 +40,7 @@ class Speakers:
 
     def __init__(self, recordings: Sequence[Sequence[Samples]], hearing: Hearing) -> None:
         """Args: recordings of each voice."""
-        self.hearing, self.cosines = hearing, cosines(ORDER, hearing.mel.bands)
+        self.hearing, self.cosines = hearing, cosines(hearing.mel.bands, min(ORDER, hearing.mel.bands))
         rows = np.array([self._row(x) for own in recordings for x in own])
         labels = np.concatenate([np.full(len(own), label) for label, own in enumerate(recordings)])
         self._centre, self._scale = rows.mean(0), rows.std(0) + 1e-6
@@ -67,8 +69,9 @@ class Speakers:
 def distances_of_words(given: Sequence[Samples], made: Sequence[Samples], hearing: Hearing) -> Rows:
     """Return for each pair of sounds (T,) how far their cepstra are apart, (N,), each voice in its own units."""
 
+    table = cosines(hearing.mel.bands, min(SAID.stop, hearing.mel.bands))
+
     def cepstra(sounds: Sequence[Samples]) -> list[torch.Tensor]:
-        table = cosines(SAID.stop, hearing.mel.bands)
         return [table @ hearing.frames(torch.from_numpy(x)).values[:-2] for x in sounds]
 
     ours, theirs = cepstra(made), cepstra(given)
@@ -126,11 +129,7 @@ def judge_converter(
     ]
     helps = default == SHARP
     if SHARP in found:
-        sentences.append(
-            "The adversary makes spectra less smooth at hardly a price, so the sharp end is used."
-            if helps
-            else "The adversary makes it not certainly better: the end without it is used, and --strength 1 is sharp."
-        )
+        sentences.append(ADVERSARY[helps])
     if known < SURE:
         level = max(level, 2)
         sentences.append("The classifier knows too few real sounds for its word to count much: listen yourself.")

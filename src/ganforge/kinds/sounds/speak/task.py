@@ -22,7 +22,7 @@ from ganforge.kinds.sounds.speak.measures import MEANINGS, estimates
 from ganforge.kinds.sounds.speak.model import NEXT_STEPS, speaker_of
 from ganforge.kinds.sounds.speak.networks import Speech
 from ganforge.kinds.sounds.speak.picture import aligned_picture
-from ganforge.kinds.sounds.speak.plan import ABSENT, plan_voice
+from ganforge.kinds.sounds.speak.plan import NOT_HERE, plan_voice
 from ganforge.kinds.sounds.speak.verdict import MEANS, RECORDINGS, SHARP, WITHOUT, judge_voice, prefers_sharp
 from ganforge.measures.intervals import beside_others, rival, with_ends
 from ganforge.planning.draft import Draft
@@ -59,7 +59,7 @@ class Speak(Task):
 
     def plan(self, request: Request, tell: Tell) -> SpeakJob:
         """Read texts and recordings and choose every setting not requested. Raises: DataError, RecipeError."""
-        draft = Draft(request, Speak, absent=ABSENT)
+        draft = Draft(request, Speak, absent=NOT_HERE)
         tell("reading", count=0, source=request.source)
         corpus = open_corpus(request.source, request.options.get("rate"))
         feed = SentenceFeed.of(corpus.train, corpus.mel, corpus.alphabet, draft.device)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.sounds.features import LogMel, cosines, stft
-from ganforge.measures.intervals import Estimate, mean_by_bootstrap
+from ganforge.measures.intervals import Estimate, certainly_lower, mean_by_bootstrap
 from ganforge.records import Meaning
 
 WINDOWS = (128, 256, 512, 1024)  # samples at 8 kHz
@@ -22,7 +22,9 @@ LEAST = 1e-2  # magnitude below which a difference of logarithms is not counted,
 ORDER = 13  # cepstral coefficients
 NEIGHBOURS = 5  # frequencies of a median
 LOUD = 35.0  # dB below the loudest frame: quieter ones are not judged
+WORSE = 1.03  # of the spectral distance, from which a sharp end is further off
 Samples = NDArray[np.float32]
+Values = Mapping[str, NDArray[np.float64]]  # a measure of each sound, by its name
 MEANINGS = {
     "spectral_distance": Meaning("lower", "How far log spectra are from the true ones, at four resolutions."),
     "cepstral_distance": Meaning("lower", "How far the shape of spectra is from the true one, in dB."),
@@ -61,10 +63,16 @@ class Scores:
         return {"spectral_distance": float(np.mean(apart)), "cepstral_distance": cepstral, "fine_structure": rough}
 
 
-def estimates(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Estimate]:
-    """Return the mean of each measure over sounds, with a bootstrap interval."""
-    seed = seed_for(0, "sounds/bootstrap")
+def estimates(values: Values, purpose: str = "sounds/bootstrap") -> dict[str, Estimate]:
+    """Return the mean of each measure over sounds, with a bootstrap interval. Args: purpose of its random numbers."""
+    seed = seed_for(0, purpose)
     return {name: mean_by_bootstrap(own, np.random.default_rng(seed)) for name, own in values.items()}
+
+
+def prefers_sharp(faithful: Values, sharp: Values) -> bool:
+    """Return whether the sharp end is certainly less smooth, and hardly further from the truth."""
+    far = sharp["spectral_distance"].mean() > WORSE * faithful["spectral_distance"].mean()
+    return not far and certainly_lower(sharp["fine_structure"], faithful["fine_structure"])
 
 
 def _logarithms(x: torch.Tensor, size: int) -> torch.Tensor:

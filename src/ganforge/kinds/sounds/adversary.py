@@ -1,0 +1,262 @@
+"""The adversary of a network that makes sounds: a copy, `sharp`, goes on against discriminators from some progress.
+
+`faithful` learns without one, from start to end. Both are kept: which of them is used is measured, and a person may
+choose. An adversary of waveforms is there where a person asks for it; a voice, whose spectrograms are judged, has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganforge.contracts import Game, Loss, Objective, Player, Schedule, Turn, is_on
+from ganforge.core.device import widened
+from ganforge.core.seeds import seed_for
+from ganforge.errors import InputError
+from ganforge.kinds.sounds.features import LogMel, Mel, stft
+from ganforge.kinds.sounds.networks import Discriminators
+from ganforge.networks.interpolation import interpolated_weights
+from ganforge.objectives import OBJECTIVES
+from ganforge.planning.game import Dials, gamma_dials, initialised, optimiser_settings
+from ganforge.recipe import Recipe, TaskSection
+
+FAITHFUL, SHARP = "faithful", "sharp"
+WINDOWS = (64, 128, 256, 512, 1024)  # samples, at 8 kHz, of the spectrograms that are compared
+LEAST = 1e-3  # magnitude below which a difference of logarithms is not counted
+Kept = TypeVar("Kept", bound=nn.Module)
+Weights: TypeAlias = Mapping[str, Tensor]
+
+
+class Waveforms(TaskSection):
+    """The settings of a network whose results are waveforms, and of its adversary."""
+
+    mel: Mel
+    frames: Annotated[int, Field(ge=16, le=1024)] = 64  # of an example
+    sharp_from: Annotated[float, Field(ge=0, le=1)] = 1.0  # progress from which an adversary plays; 1: there is none
+    adversarial: Annotated[float | None, Field(ge=0)] = None  # weight of the adversarial loss beside the spectral one
+    matching: Annotated[float | None, Field(ge=0)] = None  # weight of the distance of the discriminators' features
+    sharp_rate: Annotated[float | None, Field(gt=0)] = None  # learning rate of both, falling linearly to 0 at the end
+
+
+# ---- both ends -------------------------------------------------------------------------------------------------------
+
+
+class BothEnds(nn.Module, Generic[Kept]):
+    """A network without and with the adversary. forward returns the faithful one's result."""
+
+    faithful: Kept
+    sharp: Kept
+    strength: Tensor  # of the end that is used: 0 faithful, 1 sharp
+
+    def __init__(self, faithful: Kept, sharp: Kept) -> None:
+        super().__init__()
+        self.faithful, self.sharp = faithful, sharp
+        self.register_buffer("strength", torch.zeros(()))
+
+    def forward(self, given: Any) -> Tensor:
+        made: Tensor = self.faithful(given)
+        return made
+
+
+def product_of(build: Callable[[], Kept], *, both: bool) -> Kept | BothEnds[Kept]:
+    """Build a network, or both ends, which have the same weights if `build` always gives the same."""
+    return BothEnds(build(), build()) if both else build()
+
+
+def ends_of(product: nn.Module) -> dict[str, nn.Module]:
+    """Return the ends of a product by name, faithful first."""
+    return {FAITHFUL: product.faithful, SHARP: product.sharp} if isinstance(product, BothEnds) else {FAITHFUL: product}
+
+
+def end_in_use(product: nn.Module) -> str:
+    """Return the name of the end that `apply` uses."""
+    return SHARP if isinstance(product, BothEnds) and product.strength > 0 else FAITHFUL
+
+
+def opened(product: Kept | BothEnds[Kept], device: str) -> tuple[Kept, tuple[Weights, Weights] | None]:
+    """Return the network that a stored product uses, on a device, and the weights of two ends, where there are."""
+    if not isinstance(product, BothEnds):
+        return product.to(device), None
+    ends = (product.faithful.state_dict(), product.sharp.state_dict())
+    return between(product.faithful, ends, float(product.strength.clamp(0, 1))).to(device), ends
+
+
+def at_strength(network: Kept, ends: tuple[Weights, Weights] | None, strength: float, noun: str, task: str) -> Kept:
+    """Return a network at a strength between faithful (0) and sharp (1). Raises: InputError where there is one end."""
+    if ends is None:
+        raise InputError(
+            f"The strength {strength:g} was given, and this {noun} has one end.",
+            "It was trained without an adversary, which is the default.",
+            f"Leave it out, or train with: --set {task}.sharp_from=0.7",
+        )
+    return between(network, ends, strength)
+
+
+def between(network: Kept, ends: tuple[Weights, Weights], strength: float) -> Kept:
+    """Return a copy of a network whose weights are interpolated between two ends, at a strength in 0..1."""
+    made = deepcopy(network)
+    made.load_state_dict(interpolated_weights(*ends, strength))
+    return made
+
+
+# ---- games -----------------------------------------------------------------------------------------------------------
+
+
+class SpectralDistance(nn.Module):
+    """Made and true waveforms (B, T) -> (B,): how far their spectrograms are apart, at several resolutions.
+
+    The mean over windows of spectral convergence and of the difference of log magnitudes (Yamamoto et al. 2020,
+    equations 5 and 6), and the difference of log-mel spectrograms.
+    """
+
+    def __init__(self, mel: Mel) -> None:
+        super().__init__()
+        self.features = LogMel(mel)
+        grown = mel.n_fft // 256 or 1
+        self.windows = [window * grown for window in WINDOWS]
+        for window in self.windows:
+            self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
+
+    def forward(self, made: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        mel = (self.features(made) - self.features(truth)).abs().mean((1, 2))
+        convergence, logarithm = torch.zeros_like(mel), torch.zeros_like(mel)
+        for size in self.windows:
+            window = getattr(self, f"window_{size}")
+            ours, theirs = (stft(x, size, size // 4, window).abs() for x in (made, truth))
+            gap = (ours - theirs).square().sum((1, 2)).sqrt()
+            convergence = convergence + gap / theirs.square().sum((1, 2)).sqrt().clamp(min=LEAST)
+            logarithm = logarithm + ((ours + LEAST).log() - (theirs + LEAST).log()).abs().mean((1, 2))
+        return {"mel": mel, "convergence": convergence / len(self.windows), "logarithm": logarithm / len(self.windows)}
+
+
+Examples = Callable[[Turn], tuple[Tensor, Any]]
+"""A turn -> true waveforms (B, T), and what a network makes them of."""
+
+
+def game_of_waveforms(recipe: Recipe, product: nn.Module, examples: Examples) -> Game:
+    """Build the game of a network whose results are waveforms: one player, or with both ends and an adversary three."""
+    device, chosen = recipe.compute.device, recipe.section(Waveforms)
+    distance = SpectralDistance(chosen.mel).to(device)
+    faithful, sharp = (product.faithful, product.sharp) if isinstance(product, BothEnds) else (product, None)
+    product.to(device)
+
+    def faithful_loss(turn: Turn) -> Loss:
+        if sharp is not None:
+            copy_weights(turn, faithful, sharp)
+        truth, given = examples(turn)
+        return Loss(distance(faithful(given), truth))
+
+    alone = Player(FAITHFUL, faithful, faithful_loss, optimiser_settings(recipe))
+    if sharp is None:
+        return Game((alone,), product=FAITHFUL)
+    critic = critic_for(recipe, lambda width: Discriminators(chosen.mel.rate, width))
+    objective = OBJECTIVES[recipe.adversary.name]()
+    adversarial, matching = chosen.need("adversarial"), chosen.need("matching")
+
+    def discriminator_loss(turn: Turn) -> Loss:
+        truth, given = examples(turn)
+        with torch.no_grad():
+            made = widened(sharp(given))
+        terms: dict[str, Tensor] = {}
+        notes: dict[str, Tensor] = {}
+        for part in critic.parts:
+            judged = told_apart(objective, part, truth, made, turn)
+            for kept, found in ((terms, judged.terms), (notes, judged.notes)):
+                for name, value in found.items():
+                    kept[name] = kept.get(name, 0.0) + value / len(critic.parts)
+        return Loss(terms, notes)
+
+    def sharp_loss(turn: Turn) -> Loss:
+        truth, given = examples(turn)
+        made = widened(sharp(given))
+        terms = distance(made, truth)
+        for part in critic.parts:
+            judged, apart = judged_by(objective, part, truth, made)
+            weighted = {name: adversarial * term for name, term in judged.items()} | {"matching": matching * apart}
+            for name, value in weighted.items():
+                terms[name] = terms.get(name, 0.0) + of_examples(value, len(truth)) / len(critic.parts)
+        return Loss(terms)
+
+    late = late_players(
+        recipe, chosen.sharp_from, chosen.need("sharp_rate"), (critic, discriminator_loss), (product, sharp_loss)
+    )
+    return Game((replace(alone, dials=copies_until(chosen.sharp_from)), *late), product=SHARP)
+
+
+def critic_for(recipe: Recipe, build: Callable[[int], Kept]) -> Kept:
+    """Build discriminators from the recipe's seed, an eighth as wide as its network."""
+    width = max(4, recipe.network.need("width") // 8)
+    return initialised(seed_for(recipe.seed, "networks/critic"), lambda: build(width)).to(recipe.compute.device)
+
+
+def of_examples(terms: Tensor, count: int) -> Tensor:
+    """Return means (B,) of terms (B * P,): those of an example's patches follow each other."""
+    return terms.reshape(count, -1).mean(1)
+
+
+def told_apart(objective: Objective, critic: nn.Module, real: Tensor, fake: Tensor, turn: Turn) -> Loss:
+    """Return the loss of a discriminator x -> scores (B, P), features. Args: real, fake (B, ...) without graph."""
+    judged = objective.discriminator_loss(
+        lambda x: critic(x)[0].reshape(-1), real, fake, turn.dials["gamma"], turn.random
+    )
+    terms, notes = (
+        {name: of_examples(value, len(real)) for name, value in found.items()} for found in (judged.terms, judged.notes)
+    )
+    return Loss(terms, notes)
+
+
+def judged_by(
+    objective: Objective, critic: nn.Module, real: Tensor, fake: Tensor
+) -> tuple[Mapping[str, Tensor], Tensor]:
+    """Return what an objective makes of a discriminator's scores, (B * P,) each, and the distance (B,) of its features.
+
+    Args: real (B, ...) without graph, fake (B, ...).
+    """
+    found: list[list[Tensor]] = []
+
+    def score(x: Tensor) -> Tensor:
+        scores, features = critic(x)
+        found.append(features)
+        flat: Tensor = scores.reshape(-1)
+        return flat
+
+    judged = objective.generator_loss(score, real, fake)
+    with torch.no_grad():
+        _, theirs = critic(real)
+    apart = torch.stack([(a - b).flatten(1).abs().mean(1) for a, b in zip(found[-1], theirs, strict=True)])
+    return judged.terms, apart.mean(0)
+
+
+def copy_weights(turn: Turn, source: nn.Module, to: nn.Module) -> None:
+    """Copy weights while the dial `copies` is on: evaluations, and a player that joins, find a copy one step old."""
+    if is_on(turn.dials["copies"]):
+        with torch.no_grad():
+            for ours, theirs in zip(to.parameters(), source.parameters(), strict=True):
+                ours.copy_(theirs)
+
+
+def copies_until(sharp_from: float) -> Dials:
+    """Return the dial `copies`, which is on before the progress `sharp_from`."""
+    return lambda progress, levers: {"copies": float(progress < sharp_from)}
+
+
+Judged: TypeAlias = tuple[nn.Module, Callable[[Turn], Loss]]
+"""A network and its loss."""
+
+
+def late_players(
+    recipe: Recipe, sharp_from: float, rate: float, discriminator: Judged, sharp: Judged
+) -> tuple[Player, Player]:
+    """Return the two players that join at the progress `sharp_from`. Args: rate of learning, falling linearly to 0."""
+    against = replace(optimiser_settings(recipe), learning_rate=Schedule(rate, 0.0, "linear"))
+
+    def player(name: str, judged: Judged) -> Player:
+        return Player(name, *judged, against, lambda progress: progress >= sharp_from, gamma_dials(recipe))
+
+    return player("discriminator", discriminator), player(SHARP, sharp)
