@@ -7,7 +7,6 @@ choose. An adversary of waveforms is there where a person asks for it; a voice, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import replace
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
@@ -21,7 +20,7 @@ from ganforge.core.seeds import seed_for
 from ganforge.errors import InputError
 from ganforge.kinds.sounds.features import LogMel, Mel, stft
 from ganforge.kinds.sounds.networks import Discriminators
-from ganforge.networks.interpolation import interpolated_weights
+from ganforge.networks.interpolation import Ends, interpolated
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import Dials, gamma_dials, initialised, optimiser_settings
 from ganforge.recipe import Recipe, TaskSection
@@ -30,7 +29,6 @@ FAITHFUL, SHARP = "faithful", "sharp"
 WINDOWS = (64, 128, 256, 512, 1024)  # samples, at 8 kHz, of the spectrograms that are compared
 LEAST = 1e-3  # magnitude below which a difference of logarithms is not counted
 Kept = TypeVar("Kept", bound=nn.Module)
-Weights: TypeAlias = Mapping[str, Tensor]
 
 
 class Waveforms(TaskSection):
@@ -79,15 +77,15 @@ def end_in_use(product: nn.Module) -> str:
     return SHARP if isinstance(product, BothEnds) and product.strength > 0 else FAITHFUL
 
 
-def opened(product: Kept | BothEnds[Kept], device: str) -> tuple[Kept, tuple[Weights, Weights] | None]:
+def opened(product: Kept | BothEnds[Kept], device: str) -> tuple[Kept, Ends | None]:
     """Return the network that a stored product uses, on a device, and the weights of two ends, where there are."""
     if not isinstance(product, BothEnds):
         return product.to(device), None
     ends = (product.faithful.state_dict(), product.sharp.state_dict())
-    return between(product.faithful, ends, float(product.strength.clamp(0, 1))).to(device), ends
+    return interpolated(product.faithful, ends, float(product.strength.clamp(0, 1))).to(device), ends
 
 
-def at_strength(network: Kept, ends: tuple[Weights, Weights] | None, strength: float, noun: str, task: str) -> Kept:
+def at_strength(network: Kept, ends: Ends | None, strength: float, noun: str, task: str) -> Kept:
     """Return a network at a strength between faithful (0) and sharp (1). Raises: InputError where there is one end."""
     if ends is None:
         raise InputError(
@@ -95,14 +93,7 @@ def at_strength(network: Kept, ends: tuple[Weights, Weights] | None, strength: f
             "It was trained without an adversary, which is the default.",
             f"Leave it out, or train with: --set {task}.sharp_from=0.7",
         )
-    return between(network, ends, strength)
-
-
-def between(network: Kept, ends: tuple[Weights, Weights], strength: float) -> Kept:
-    """Return a copy of a network whose weights are interpolated between two ends, at a strength in 0..1."""
-    made = deepcopy(network)
-    made.load_state_dict(interpolated_weights(*ends, strength))
-    return made
+    return interpolated(network, ends, strength)
 
 
 # ---- games -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ganforge.contracts import Observer
 from ganforge.core.model_files import built, read_description
 from ganforge.errors import InputError, RunError, did_you_mean, refused
-from ganforge.kinds.sounds.adversary import BothEnds, Weights, at_strength, opened, product_of
+from ganforge.kinds.sounds.adversary import BothEnds, at_strength, opened, product_of
 from ganforge.kinds.sounds.conversion import converted
 from ganforge.kinds.sounds.convert.game import Converting
 from ganforge.kinds.sounds.convert.network import SourceFilter
@@ -25,6 +25,7 @@ from ganforge.kinds.sounds.convert.voices import Hearing, Target
 from ganforge.kinds.sounds.sound_file import Waveform
 from ganforge.kinds.sounds.stream import Channel, converter, through
 from ganforge.kinds.sounds.vocode.model import check_sizes
+from ganforge.networks.interpolation import Ends
 from ganforge.recipe import Network, Section
 
 HEARD_SECONDS = 360.0  # of a recording, from which its voice is known
@@ -57,7 +58,7 @@ class VoiceMap:
 
     network: SourceFilter
     targets: Mapping[str, Target]  # by name, in the order that the network knows
-    ends: tuple[Weights, Weights] | None = None  # faithful and sharp, on the CPU
+    ends: Ends | None = None  # faithful and sharp, on the CPU
 
     def at(self, strength: float) -> VoiceMap:
         """Return the converter at a strength between faithful (0) and sharp (1): its weights are interpolated."""

@@ -6,7 +6,6 @@ The reader learns from recordings alone. The voice learns durations and spectrog
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -14,15 +13,25 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from ganforge.contracts import Batch, Game, Levers, Loss, Player, Schedule, Turn, is_on
+from ganforge.contracts import Batch, Game, Loss, Player, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
+from ganforge.kinds.sounds.adversary import (
+    SHARP,
+    copies_until,
+    copy_weights,
+    critic_for,
+    judged_by,
+    late_players,
+    of_examples,
+    told_apart,
+)
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.speak.alignment import best_durations, forward_sum, present
 from ganforge.kinds.sounds.speak.networks import Discriminator, Packed, Reader, Speech, Voice
 from ganforge.kinds.sounds.speak.text import Alphabet
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.game import gamma_dials, initialised, optimiser_settings
+from ganforge.planning.game import initialised, optimiser_settings
 from ganforge.recipe import Recipe, TaskSection
 
 DURATIONS = 0.02  # weight beside the distance
@@ -36,9 +45,7 @@ class Speaking(TaskSection):
 
     mel: Mel
     signs: Annotated[str, Field(min_length=1, max_length=5_000)]
-    voice_from: Annotated[float, Field(ge=0, le=1)] = (
-        0.15  # progress from which the voice plays: before, only the reader
-    )
+    voice_from: Annotated[float, Field(ge=0, le=1)] = 0.15  # progress from which the voice plays, not the reader alone
     sharp_from: Annotated[float, Field(ge=0, le=1)] = 0.7  # progress from which discriminators and the sharp one play
     adversarial: Annotated[float, Field(ge=0)] = 0.05  # weight of the adversarial loss beside the distance
     matching: Annotated[float, Field(ge=0)] = 0.5  # weight of the distance of the discriminators' features
@@ -62,86 +69,52 @@ def build_game(recipe: Recipe) -> Game:
     """Build networks on the recipe's device, with their losses."""
     own, device = recipe.section(Speaking), recipe.compute.device
     speech = speech_for(recipe).to(device)
-    width = max(4, recipe.network.need("width") // 8)
-    critic = initialised(seed_for(recipe.seed, "networks/critic"), lambda: Discriminator(width)).to(device)
-    objective = OBJECTIVES[recipe.adversary.name]()
+    critic, objective = critic_for(recipe, Discriminator), OBJECTIVES[recipe.adversary.name]()
     voice = speech.voice
 
-    def aligned(turn: Turn) -> tuple[Tensor, Tensor, Packed]:
-        """Return the decoder's input and the true levels (1, M, S), without graph."""
+    def seen(turn: Turn) -> tuple[Tensor, Tensor, Packed]:
+        """Return true and made levels (1, M, S), these with the sharp decoder's graph."""
         batch = turn.batch
         with torch.no_grad():
             frames, read = Packed(batch["frames"]), voice.read(batch["text"], batch["signs"])
             given = voice.spread(read, durations_of(speech.reader, batch, frames), frames)
-            return given, frames.pack(batch["x"]), frames
-
-    def of_examples(terms: Tensor, count: int) -> Tensor:
-        return terms.reshape(count, -1).mean(1)  # scores of an example's patches follow each other
+            truth = frames.pack(batch["x"])
+        return truth, widened(speech.sharp(given, frames.mask)), frames
 
     def voice_loss(turn: Turn) -> Loss:
-        if is_on(turn.dials["copies"]):
-            with torch.no_grad():
-                for ours, theirs in zip(speech.sharp.parameters(), voice.decoder.parameters(), strict=True):
-                    ours.copy_(theirs)
+        copy_weights(turn, voice.decoder, speech.sharp)
         return loss_of_voice(voice, speech.reader, turn.batch)
 
     def discriminator_loss(turn: Turn) -> Loss:
-        given, truth, frames = aligned(turn)
         with torch.no_grad():
-            made = widened(speech.sharp(given, frames.mask))
-        real, fake = windows((truth, made), frames, turn)
-
-        def score(x: Tensor) -> Tensor:
-            scores: Tensor = critic(x)[0].reshape(-1)
-            return scores
-
-        judged = objective.discriminator_loss(score, real, fake, turn.dials["gamma"], turn.random)
-        terms, notes = ({name: of_examples(value, len(real)) for name, value in found.items()}
-                        for found in (judged.terms, judged.notes))  # fmt: skip
-        return Loss(terms, notes)
+            truth, made, frames = seen(turn)
+        return told_apart(objective, critic, *windows((truth, made), frames, turn), turn)
 
     def sharp_loss(turn: Turn) -> Loss:
-        given, truth, frames = aligned(turn)
-        made = widened(speech.sharp(given, frames.mask))
+        truth, made, frames = seen(turn)
         real, fake = windows((truth, made), frames, turn)
-        found: list[list[Tensor]] = []
-
-        def score(x: Tensor) -> Tensor:
-            scores, features = critic(x)
-            found.append(features)
-            flat: Tensor = scores.reshape(-1)
-            return flat
-
-        judged = objective.generator_loss(score, real, fake)
-        with torch.no_grad():
-            _, theirs = critic(real)
-        apart = torch.stack([(a - b).flatten(1).abs().mean(1) for a, b in zip(found[-1], theirs, strict=True)])
+        judged, apart = judged_by(objective, critic, real, fake)
         return Loss(
             {
                 "distance": frames.mean((made - truth).abs().mean(1)[0]),
-                **{name: own.adversarial * of_examples(value, len(real)) for name, value in judged.terms.items()},
-                "matching": own.matching * apart.mean(0),
+                **{name: own.adversarial * of_examples(value, len(real)) for name, value in judged.items()},
+                "matching": own.matching * apart,
             }
         )
 
-    def plays_late(progress: float) -> bool:
-        return progress >= own.sharp_from
-
-    def moving(progress: float, levers: Levers) -> dict[str, float]:
-        return {"copies": float(not plays_late(progress))}
-
-    alone, dials = optimiser_settings(recipe), gamma_dials(recipe)
-    against = replace(alone, learning_rate=Schedule(own.sharp_rate, 0.0, "linear"))
+    alone = optimiser_settings(recipe)
+    late = late_players(recipe, own.sharp_from, own.sharp_rate, (critic, discriminator_loss), (speech, sharp_loss))
     players = (
         Player("reader", speech.reader, lambda turn: loss_of_reader(speech.reader, turn.batch), alone),
-        Player("voice", voice, voice_loss, alone, lambda progress: progress >= own.voice_from, moving),
-        Player("discriminator", critic, discriminator_loss, against, plays_late, dials=dials),
-        Player("sharp", speech, sharp_loss, against, plays_late, dials=dials),
+        Player(
+            "voice", voice, voice_loss, alone, lambda progress: progress >= own.voice_from, copies_until(own.sharp_from)
+        ),
+        *late,
     )
-    return Game(players, product="sharp")
+    return Game(players, product=SHARP)
 
 
-def windows(packed: tuple[Tensor, ...], frames: Packed, turn: Turn) -> tuple[Tensor, ...]:
+def windows(packed: tuple[Tensor, Tensor], frames: Packed, turn: Turn) -> tuple[Tensor, Tensor]:
     """Return WINDOW frames (B, M, WINDOW) of each sentence, from one random frame on, of packed levels (1, M, S) each.
 
     So an example's scores do not depend on the others of its batch. A shorter sentence is filled up with zeros.
@@ -154,7 +127,7 @@ def windows(packed: tuple[Tensor, ...], frames: Packed, turn: Turn) -> tuple[Ten
         whole = F.pad(frames.unpack(x), (0, 0, 0, WINDOW))
         return whole.gather(1, places[..., None].expand(-1, -1, whole.shape[2])).transpose(1, 2)
 
-    return tuple(cut(x) for x in packed)
+    return cut(packed[0]), cut(packed[1])
 
 
 def loss_of_reader(reader: Reader, batch: Batch) -> Loss:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ganforge.core.seeds import seed_for
-from ganforge.kinds.sounds.speak.networks import RANGE
-from ganforge.measures.intervals import Estimate, mean_by_bootstrap
+from ganforge.core.seeds import subset
+from ganforge.kinds.sounds.features import LogMel, mel_griffin_lim
+from ganforge.kinds.sounds.measures import Values
+from ganforge.kinds.sounds.reading import Samples
+from ganforge.kinds.sounds.speak.corpus import Utterances, levels_of, to_log_mel
+from ganforge.kinds.sounds.speak.game import Speaking, durations_of
+from ganforge.kinds.sounds.speak.model import speaker_of
+from ganforge.kinds.sounds.speak.networks import RANGE, Packed, Speech
+from ganforge.kinds.sounds.speak.picture import aligned_picture
 from ganforge.records import Meaning
 
 DECIBELS = 20 / np.log(10)  # of one unit of the natural logarithm
 LEAST_VARIANCE = 1e-4  # of levels in a band
-Values = Mapping[str, NDArray[np.float64]]  # a measure of each sentence, by its name
 MEANINGS = {
     "mel_distance": Meaning("lower", "How far spectrograms are from the recordings', at equal durations, in dB."),
     "reading_errors": Meaning("lower", "Share of signs that a reader, trained on recordings, hears wrongly."),
@@ -49,17 +54,96 @@ def error_rate(said: Sequence[int], meant: Sequence[int]) -> float:
 
     Source: Levenshtein 1966.
     """
-    row = np.arange(len(said) + 1)
+    places = np.arange(len(said) + 1)
+    row = places
     for number, sign in enumerate(meant, 1):
         kept = row[:-1] + (np.array(said) != sign) if said else row[:0]
         best = np.concatenate([[number], np.minimum(row[1:] + 1, kept)])
-        row = np.minimum.accumulate(best - np.arange(len(best))) + np.arange(
-            len(best)
-        )  # insertions, from left to right
+        row = np.minimum.accumulate(best - places) + places  # insertions, from left to right
     return float(row[-1]) / max(1, len(meant))
 
 
-def estimates(values: Values) -> dict[str, Estimate]:
-    """Return the mean of each measure over sentences, with a bootstrap interval."""
-    seed = seed_for(0, "sentences/bootstrap")
-    return {name: mean_by_bootstrap(own, np.random.default_rng(seed)) for name, own in values.items()}
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Recorded sentences, always the same, and what a voice makes of their texts."""
+
+    own: Speaking
+    texts: tuple[str, ...]
+    sounds: tuple[Samples, ...]
+    ids: tuple[Tensor, ...]  # (L,) of each
+    levels: tuple[Tensor, ...]  # (N, M) of each
+
+    @classmethod
+    def of(cls, some: Utterances, most: int, purpose: str, own: Speaking) -> Judged:
+        """Choose some sentences at random. Args: purpose of the random numbers."""
+        chosen, features = subset(len(some), most, purpose).tolist(), LogMel(own.mel)
+        sounds, texts = tuple(some.samples(place) for place in chosen), tuple(some.texts[place] for place in chosen)
+        ids = tuple(torch.tensor(own.alphabet.ids(text)) for text in texts)
+        return cls(own, texts, sounds, ids, tuple(levels_of(sound, features) for sound in sounds))
+
+    def part(self, first: int) -> Judged:
+        """Return every second sentence from `first` on."""
+        own = slice(first, None, 2)
+        return Judged(self.own, self.texts[own], self.sounds[own], self.ids[own], self.levels[own])
+
+    def durations(self, speech: Speech) -> list[list[int]]:
+        """Return the frames of each sign in the recordings, by the voice's alignment."""
+        device, found = speech.strength.device, list[list[int]]()
+        for ids, levels in zip(self.ids, self.levels, strict=True):
+            signs, frames = (torch.tensor([len(one)], device=device) for one in (ids, levels))
+            batch = {"x": levels[None].to(device), "text": ids[None].to(device), "frames": frames, "signs": signs}
+            found.append(durations_of(speech.reader, batch, Packed(frames))[0].tolist())
+        return found
+
+    def picture(self, place: int, durations: Sequence[int], made: Tensor) -> bytes:
+        """Draw a sentence with the signs that its frames say, and below it what was made of it, (N, M), as PNG."""
+        signs = f"|{self.own.alphabet.known(self.texts[place])}|"
+        return aligned_picture(self.levels[place], signs, durations, made)
+
+    def spoken(self, speech: Speech, strength: float) -> list[Tensor]:
+        """Return levels of each text, with the durations that the voice expects."""
+        voice = speaker_of(speech, self.own, strength)
+        return [voice.levels(text).cpu() for text in self.texts]
+
+    def values(self, speech: Speech, strength: float, speaks: Speech | None = None) -> Values:
+        """Return the measures of a voice. Args: speaks another one than the one that aligns and reads."""
+        voice, lasts = speaker_of(speaks or speech, self.own, strength), self.durations(speech)
+        timed = [voice.levels(text, own).cpu() for text, own in zip(self.texts, lasts, strict=True)]
+        return self.values_of(speech, timed, self.spoken(speaks or speech, strength))
+
+    @torch.no_grad()
+    def values_of(self, speech: Speech, timed: Sequence[Tensor], free: Sequence[Tensor]) -> Values:
+        """Return the measures of levels (N, M): `timed` as long as the recordings, `free` of any length."""
+        device, letters, rows = speech.strength.device, self.own.alphabet.letters, []
+        for truth, same, made, ids in zip(self.levels, timed, free, self.ids, strict=True):
+            frames = Packed(torch.tensor([len(made)], device=device))
+            said = heard(speech.reader.read(made[None].to(device), frames)[0].cpu().argmax(1), letters)
+            longer = abs(len(made) - len(truth)) / len(truth)
+            errors = error_rate(said, heard(ids, letters))
+            rows.append((mel_distance(same, truth), errors, longer, variance_gap(made, truth)))
+        return dict(zip(MEANINGS, np.array(rows, np.float64).T, strict=True))
+
+    @torch.no_grad()
+    def revoiced(self) -> list[Tensor]:
+        """Return the levels of the waveforms that Griffin and Lim's method makes of the recordings' levels."""
+        features = LogMel(self.own.mel)
+        made = [mel_griffin_lim(to_log_mel(levels, self.own.mel).T[None], features) for levels in self.levels]
+        return [levels_of(waveform[0].numpy(), features) for waveform in made]
+
+    def of_means(self, learned: Judged, speech: Speech) -> tuple[list[Tensor], list[Tensor]]:
+        """Return levels in which each sign is its mean in learned ones: for the true durations, and for mean ones."""
+        count = len(self.own.alphabet)
+        total, frames, times = torch.zeros(count, self.own.mel.bands), torch.zeros(count), torch.zeros(count)
+        for levels, ids, lasts in zip(learned.levels, learned.ids, learned.durations(speech), strict=True):
+            which = ids.repeat_interleave(torch.tensor(lasts))
+            total.index_add_(0, which, levels)
+            frames += torch.bincount(which, minlength=count)
+            times += torch.bincount(ids, minlength=count)
+        means, lasting = total / frames.clamp(min=1)[:, None], (frames / times.clamp(min=1)).clamp(min=1)
+        ends = [lasting[ids].cumsum(0).round().long() for ids in self.ids]
+        expected = [end.diff(prepend=end.new_zeros(1)) for end in ends]
+
+        def held(durations: Sequence[Tensor]) -> list[Tensor]:
+            return [means[ids.repeat_interleave(lasts)] for ids, lasts in zip(self.ids, durations, strict=True)]
+
+        return held([torch.tensor(lasts) for lasts in self.durations(speech)]), held(expected)

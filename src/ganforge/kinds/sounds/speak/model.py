@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from ganforge.kinds.sounds.speak.corpus import to_log_mel
 from ganforge.kinds.sounds.speak.game import Speaking
 from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
 from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
-from ganforge.networks.interpolation import interpolated_weights
+from ganforge.networks.interpolation import Ends, interpolated
 from ganforge.recipe import Network
 
 MOST_FRAMES = 100  # of one sign
@@ -39,15 +38,13 @@ class Speaker:
 
     voice: Voice
     decoder: Stack  # the one that is used
-    decoders: tuple[Mapping[str, Tensor], Mapping[str, Tensor]]  # without and with the adversary
+    decoders: Ends  # without and with the adversary
     alphabet: Alphabet
     mel: Mel
 
     def at(self, strength: float) -> Speaker:
         """Return the voice at a strength between without (0) and with (1) the adversary: weights are interpolated."""
-        decoder = deepcopy(self.decoder)
-        decoder.load_state_dict(interpolated_weights(*self.decoders, strength))
-        return Speaker(self.voice, decoder, self.decoders, self.alphabet, self.mel)
+        return replace(self, decoder=interpolated(self.decoder, self.decoders, strength))
 
     @torch.no_grad()
     def levels(self, text: str, lasting: Sequence[int] | None = None) -> Tensor:
@@ -167,8 +164,7 @@ class Spoken:
 
     def blocks(self) -> Iterator[Samples]:
         """Yield one waveform (T,) after the other."""
-        for _, text in self.texts:
-            yield self.speaker.say(text)
+        return (sound for _, sound in self.named())
 
     def value(self) -> list[Samples]:
         """All waveforms, each (T,)."""
@@ -218,4 +214,5 @@ def speaker_of(speech: Speech, own: Speaking, strength: float | None = None) -> 
     """Return the voice of trained networks. Args: strength 0..1; None for the one that was chosen."""
     decoders = (speech.voice.decoder.state_dict(), speech.sharp.state_dict())
     chosen = float(speech.strength.clamp(0, 1)) if strength is None else strength
-    return Speaker(speech.voice, speech.voice.decoder, decoders, own.alphabet, own.mel).at(chosen)
+    decoder = interpolated(speech.sharp, decoders, chosen)
+    return Speaker(speech.voice, decoder, decoders, own.alphabet, own.mel)

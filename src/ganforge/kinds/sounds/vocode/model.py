@@ -16,7 +16,7 @@ from ganforge.contracts import Observer
 from ganforge.core.conversion import TellOf
 from ganforge.core.model_files import built, read_description
 from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.sounds.adversary import Weights, at_strength, opened, product_of
+from ganforge.kinds.sounds.adversary import at_strength, opened, product_of
 from ganforge.kinds.sounds.conversion import convert_sound, converted
 from ganforge.kinds.sounds.features import Mel, refined
 from ganforge.kinds.sounds.networks import Vocoder
@@ -25,6 +25,7 @@ from ganforge.kinds.sounds.sound_file import Waveform, write_sound
 from ganforge.kinds.sounds.stream import Channel, Stream, through
 from ganforge.kinds.sounds.vocode.game import Synthesis, vocoder_of
 from ganforge.kinds.sounds.vocode.mel_file import SUFFIXES, checked, read_mel
+from ganforge.networks.interpolation import Ends
 from ganforge.recipe import Network
 
 CHUNK = 1024  # frames that are made at once
@@ -56,7 +57,7 @@ class SoundMap:
 
     network: Vocoder
     refinements: int  # iterations of `refined` after the network, for files
-    ends: tuple[Weights, Weights] | None = None  # faithful and sharp, on the CPU
+    ends: Ends | None = None  # faithful and sharp, on the CPU
 
     @property
     def mel(self) -> Mel:
