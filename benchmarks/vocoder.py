@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 import ganforge as gf
+from ganforge.kinds.sounds.comparison import Scores
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
-from ganforge.kinds.sounds.measures import Scores
 from ganforge.kinds.sounds.sound_file import read_sound
 from ganforge.kinds.sounds.vocode.model import SoundMap, load_vocoder, stream_of
 

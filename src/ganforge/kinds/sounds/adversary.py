@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.contracts import Game, Loss, Objective, Player, Schedule, Turn, is_on
+from ganforge.contracts import Game, Loss, Objective, Player, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
 from ganforge.errors import InputError
@@ -22,7 +22,15 @@ from ganforge.kinds.sounds.features import LogMel, Mel, stft
 from ganforge.kinds.sounds.networks import Discriminators
 from ganforge.networks.interpolation import Ends, interpolated
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.game import Dials, gamma_dials, initialised, optimiser_settings
+from ganforge.planning.game import (
+    copies_until,
+    copy_weights,
+    falling,
+    gamma_dials,
+    initialised,
+    late_players,
+    optimiser_settings,
+)
 from ganforge.recipe import Recipe, TaskSection
 
 FAITHFUL, SHARP = "faithful", "sharp"
@@ -174,9 +182,8 @@ def game_of_waveforms(recipe: Recipe, product: nn.Module, examples: Examples) ->
                 terms[name] = terms.get(name, 0.0) + of_examples(value, len(truth)) / len(critic.parts)
         return Loss(terms)
 
-    late = late_players(
-        recipe, chosen.sharp_from, chosen.need("sharp_rate"), (critic, discriminator_loss), (product, sharp_loss)
-    )
+    against, dials = falling(alone.optimiser, chosen.need("sharp_rate")), gamma_dials(recipe)
+    late = late_players(against, chosen.sharp_from, dials, (critic, discriminator_loss), (product, sharp_loss))
     return Game((replace(alone, dials=copies_until(chosen.sharp_from)), *late), product=SHARP)
 
 
@@ -222,32 +229,3 @@ def judged_by(
         _, theirs = critic(real)
     apart = torch.stack([(a - b).flatten(1).abs().mean(1) for a, b in zip(found[-1], theirs, strict=True)])
     return judged.terms, apart.mean(0)
-
-
-def copy_weights(turn: Turn, source: nn.Module, to: nn.Module) -> None:
-    """Copy weights while the dial `copies` is on: evaluations, and a player that joins, find a copy one step old."""
-    if is_on(turn.dials["copies"]):
-        with torch.no_grad():
-            for ours, theirs in zip(to.parameters(), source.parameters(), strict=True):
-                ours.copy_(theirs)
-
-
-def copies_until(sharp_from: float) -> Dials:
-    """Return the dial `copies`, which is on before the progress `sharp_from`."""
-    return lambda progress, levers: {"copies": float(progress < sharp_from)}
-
-
-Judged: TypeAlias = tuple[nn.Module, Callable[[Turn], Loss]]
-"""A network and its loss."""
-
-
-def late_players(
-    recipe: Recipe, sharp_from: float, rate: float, discriminator: Judged, sharp: Judged
-) -> tuple[Player, Player]:
-    """Return the two players that join at the progress `sharp_from`. Args: rate of learning, falling linearly to 0."""
-    against = replace(optimiser_settings(recipe), learning_rate=Schedule(rate, 0.0, "linear"))
-
-    def player(name: str, judged: Judged) -> Player:
-        return Player(name, *judged, against, lambda progress: progress >= sharp_from, gamma_dials(recipe))
-
-    return player("discriminator", discriminator), player(SHARP, sharp)

@@ -6,15 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ganforge.contracts import Feed, Game, Tell
 from ganforge.kinds.sounds.features import Mel
-from ganforge.planning.compute import (
-    Pace,
-    choose_length,
-    choose_pieces,
-    for_examples,
-    for_minutes,
-    for_two_phases,
-    measure_rate,
-)
+from ganforge.planning.compute import Pace, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import Choice, Draft
 from ganforge.planning.game import choose_objective
 from ganforge.recipe import Network, Recipe, Size
@@ -103,17 +95,7 @@ def timed(
     """
     tell("timing", size=size_of(draft))
     choose_pieces(draft, feed, build=build)
-
-    def measure(recipe: Recipe, steps: int) -> float:
-        return measure_rate(recipe, feed, steps, build=build)
-
-    if sharp_from < 1:
-        span = for_two_phases(draft, pace, feed, sharp_from, build=build)
-    elif draft.examples is None:
-        span = for_minutes(draft, pace, measure)
-    else:
-        span = for_examples(draft, draft.examples, measure)
-    choose_length(draft, pace, span)
+    choose_length(draft, pace, for_two_phases(draft, pace, feed, sharp_from, build=build))
     return draft.recipe()
 
 

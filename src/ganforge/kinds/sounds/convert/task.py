@@ -16,7 +16,7 @@ from ganforge.core.model_files import built, description_of, read_description, w
 from ganforge.core.seeds import subset
 from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.sounds.adversary import FAITHFUL, SHARP, end_in_use, ends_of
-from ganforge.kinds.sounds.comparison import choose_end, drawn, heard, look_at, measures_of, rivals_of
+from ganforge.kinds.sounds.comparison import BOOTSTRAP, Scores, choose_end, drawn, heard, look_at, rivals_of
 from ganforge.kinds.sounds.convert.corpus import ENOUGH_SECONDS, Corpus, Heard, open_voices, seconds_of
 from ganforge.kinds.sounds.convert.game import Converting, SpokenFeed, build_game, initial_network, initial_product
 from ganforge.kinds.sounds.convert.measures import (
@@ -32,8 +32,8 @@ from ganforge.kinds.sounds.convert.plan import NOT_HERE, choose_features, plan_c
 from ganforge.kinds.sounds.convert.stream import Source, voice_stream
 from ganforge.kinds.sounds.convert.voices import Hearing, Target
 from ganforge.kinds.sounds.features import LogMel
-from ganforge.kinds.sounds.measures import Scores, estimates
 from ganforge.kinds.sounds.reading import Samples, Sounds
+from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Content, Evaluation, Page
@@ -186,14 +186,14 @@ class ConvertJob(Job):
         for name, own in found.items():
             spectral = Scores(self._features).of(truth, again[name])
             values = {"target": own.target, "words": own.words, **spectral}
-            scored[name] = estimates({measure: values[measure] for measure in MEANINGS})
+            scored[name] = means_by_bootstrap({measure: values[measure] for measure in MEANINGS}, BOOTSTRAP)
         real = [(label, x) for label in range(len(self.voices.corpus.names)) for x in self._takes(label)]
         known = float(np.mean(speakers.named([x for _, x in real]) == [label for label, _ in real]))
         told, beside = rivals_of(scored, SENTENCES, MEANINGS)
         few = {name: length for name, length in seconds_of(self.sounds).items() if length < 0.9 * ENOUGH_SECONDS}
         floors = dict.fromkeys(MEANINGS, 0.0) | {"target": known}
         return Evaluation(
-            measures=measures_of(scored[default], MEANINGS, floors, scored[PLAIN]),
+            measures=measures_of(scored[default], MEANINGS, floors, values_of(scored[PLAIN])),
             verdict=judge_converter(found, default, PLAIN, known, few),
             samples=len(found[default].words),
             held_out=len(real),

@@ -16,22 +16,21 @@ from torch import Tensor
 from ganforge.contracts import Batch, Game, Loss, Player, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.sounds.adversary import (
-    SHARP,
-    copies_until,
-    copy_weights,
-    critic_for,
-    judged_by,
-    late_players,
-    of_examples,
-    told_apart,
-)
+from ganforge.kinds.sounds.adversary import critic_for, judged_by, of_examples, told_apart
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.speak.alignment import best_durations, forward_sum, present
 from ganforge.kinds.sounds.speak.networks import Discriminator, Packed, Reader, Speech, Voice
 from ganforge.kinds.sounds.speak.text import Alphabet
 from ganforge.objectives import OBJECTIVES
-from ganforge.planning.game import initialised, optimiser_settings
+from ganforge.planning.game import (
+    copies_until,
+    copy_weights,
+    falling,
+    gamma_dials,
+    initialised,
+    late_players,
+    optimiser_settings,
+)
 from ganforge.recipe import Recipe, TaskSection
 
 DURATIONS = 0.02  # weight beside the distance
@@ -102,8 +101,9 @@ def build_game(recipe: Recipe) -> Game:
             }
         )
 
-    alone = optimiser_settings(recipe)
-    late = late_players(recipe, own.sharp_from, own.sharp_rate, (critic, discriminator_loss), (speech, sharp_loss))
+    alone, dials = optimiser_settings(recipe), gamma_dials(recipe)
+    against = falling(alone, own.sharp_rate)
+    late = late_players(against, own.sharp_from, dials, (critic, discriminator_loss), (speech, sharp_loss))
     players = (
         Player("reader", speech.reader, lambda turn: loss_of_reader(speech.reader, turn.batch), alone),
         Player(
@@ -111,7 +111,7 @@ def build_game(recipe: Recipe) -> Game:
         ),
         *late,
     )
-    return Game(players, product=SHARP)
+    return Game(players, product="sharp")
 
 
 def windows(packed: tuple[Tensor, Tensor], frames: Packed, turn: Turn) -> tuple[Tensor, Tensor]:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ganforge.core.seeds import subset
+from ganforge.kinds.sounds.comparison import Values
 from ganforge.kinds.sounds.features import LogMel, mel_griffin_lim
-from ganforge.kinds.sounds.measures import Values
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.speak.corpus import Utterances, levels_of, to_log_mel
 from ganforge.kinds.sounds.speak.game import Speaking, durations_of

@@ -12,8 +12,7 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
-from ganforge.kinds.sounds.comparison import heard, measures_of, rivals_of
-from ganforge.kinds.sounds.measures import estimates
+from ganforge.kinds.sounds.comparison import heard, rivals_of
 from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed, open_corpus
 from ganforge.kinds.sounds.speak.game import Speaking, build_game, speech_for
 from ganforge.kinds.sounds.speak.measures import MEANINGS, Judged
@@ -21,7 +20,7 @@ from ganforge.kinds.sounds.speak.model import NEXT_STEPS, speaker_of
 from ganforge.kinds.sounds.speak.networks import Speech
 from ganforge.kinds.sounds.speak.plan import NOT_HERE, plan_voice
 from ganforge.kinds.sounds.speak.verdict import MEANS, RECORDINGS, SHARP, WITHOUT, judge_voice, prefers_sharp
-from ganforge.measures.intervals import with_ends
+from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Content, Evaluation, Figure, Page
@@ -107,7 +106,7 @@ class SpeakJob(Job):
         made = judged.spoken(product, 0.0)[place]
         write_whole(run.sample_grid(examples), judged.picture(place, judged.durations(product)[place], made))
         self.tell("sampled", path=str(run.sample_grid(examples)))
-        scored = estimates(judged.values(product, 0.0), BOOTSTRAP)
+        scored = means_by_bootstrap(judged.values(product, 0.0), BOOTSTRAP)
         return with_ends({name: scored[name] for name in Speak.measured})
 
     def finish(self, product: nn.Module) -> nn.Module:
@@ -142,11 +141,10 @@ class SpeakJob(Job):
             UNTRAINED: judged.values(product, 0.0, speaks=speech_for(self.recipe)),
         }
         default = SHARP if product.strength > 0 else WITHOUT
-        scored = {name: estimates(values[name], BOOTSTRAP) for name in dict.fromkeys((default, *values))}
+        scored = {name: means_by_bootstrap(values[name], BOOTSTRAP) for name in dict.fromkeys((default, *values))}
         told, beside = rivals_of(scored, SENTENCES, MEANINGS, BESIDE)
-        floors = {name: one.value for name, one in scored[RECORDINGS].items()}
         return Evaluation(
-            measures=measures_of(scored[default], MEANINGS, floors, scored[MEANS]),
+            measures=measures_of(scored[default], MEANINGS, values_of(scored[RECORDINGS]), values_of(scored[MEANS])),
             verdict=judge_voice(values, default, self.corpus.passport),
             samples=len(judged.texts),
             held_out=len(self.corpus.held_out),

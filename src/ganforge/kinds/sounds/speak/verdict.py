@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ganforge.kinds.sounds.measures import Values
+from ganforge.kinds.sounds.comparison import Values
 from ganforge.kinds.sounds.speak.corpus import ENOUGH_SECONDS
 from ganforge.measures.intervals import certainly_lower
 from ganforge.records import GRADES, Verdict

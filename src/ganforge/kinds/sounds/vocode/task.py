@@ -16,15 +16,15 @@ from ganforge.core.model_files import built, description_of, read_description, w
 from ganforge.core.seeds import subset
 from ganforge.errors import DataError
 from ganforge.kinds.sounds.adversary import FAITHFUL, SHARP, BothEnds, end_in_use, ends_of
-from ganforge.kinds.sounds.comparison import choose_end, drawn, heard, look_at, measures_of, rivals_of
+from ganforge.kinds.sounds.comparison import BOOTSTRAP, MEANINGS, Scores, choose_end, drawn, heard, look_at, rivals_of
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
 from ganforge.kinds.sounds.feed import SegmentFeed
-from ganforge.kinds.sounds.measures import MEANINGS, Scores, estimates
 from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
 from ganforge.kinds.sounds.vocode.game import Vocoding, build_game, initial_network, initial_product
 from ganforge.kinds.sounds.vocode.model import NEXT_STEPS, stream_of
 from ganforge.kinds.sounds.vocode.plan import NOT_HERE, feed_of, plan_vocoder
 from ganforge.kinds.sounds.vocode.verdict import BANDS, PHASES, judge_vocoder
+from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Content, Evaluation, Page
@@ -140,10 +140,10 @@ class VocodeJob(Job):
         made[PHASES] = _without_training(griffin_lim, truth, self._features)
         made[BANDS] = _without_training(mel_griffin_lim, truth, self._features)
         values = {name: Scores(self._features).of(truth, made[name]) for name in dict.fromkeys((default, *made))}
-        scored = {name: estimates(own) for name, own in values.items()}
+        scored = {name: means_by_bootstrap(own, BOOTSTRAP) for name, own in values.items()}
         told, beside = rivals_of(scored, SENTENCES, MEANINGS)
         return Evaluation(
-            measures=measures_of(scored[default], MEANINGS, dict.fromkeys(MEANINGS, 0.0), scored[BANDS]),
+            measures=measures_of(scored[default], MEANINGS, dict.fromkeys(MEANINGS, 0.0), values_of(scored[BANDS])),
             verdict=judge_vocoder(values, default, self.sounds.passport),
             samples=len(truth),
             held_out=len(self.sounds.held_out),

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganforge.kinds.sounds.adversary import SHARP
-from ganforge.kinds.sounds.comparison import ADVERSARY
-from ganforge.kinds.sounds.measures import Values
+from ganforge.kinds.sounds.comparison import ADVERSARY, Values
 from ganforge.measures.intervals import certainly_lower
 from ganforge.records import GRADES, Verdict
 
