@@ -114,6 +114,14 @@ def description_of(recipe: Recipe, next_steps: Mapping[str, str], **own: Any) ->
     return {**about, "network": recipe.network.content(), **own}
 
 
+def read_description_of(folder: Path, task: str, what: str) -> dict[str, Any]:
+    """Read the model.json of a task. Args: what it is, "a vocoder". Raises: RunError, also if it is of another task."""
+    content = read_description(folder)
+    if content.get("task") != task:
+        raise RunError(f"{folder} is not {what}.", f"Its task is {content.get('task')}.", "See its report.html.")
+    return content
+
+
 def read_description(folder: Path) -> dict[str, Any]:
     """Read model.json, after every file of the folder is checked against its sha256.
 

@@ -23,7 +23,7 @@ from ganforge.contracts import Task
 from ganforge.core.device import devices_here, survey_machine
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.objectives import OBJECTIVES
-from ganforge.recipe import RENAMED, SECTIONS, Length, Optimiser, Recipe, Request, Section, in_words, validated
+from ganforge.recipe import RENAMED, SECTIONS, Data, Length, Optimiser, Recipe, Request, Section, in_words, validated
 
 ASKED = "you asked for it"
 DEFAULT_OBJECTIVE = "r3gan"
@@ -165,6 +165,12 @@ class Draft:
         sections.setdefault(Length.key, Length(examples=self[Optimiser].batch_size))
         about = {"ganforge": __version__, "task": self.task.name, "seed": self.request.seed, "ask": self.request}
         return validated(Recipe, {**about, **sections, "own": own, "reasons": self._reasons})
+
+
+def choose_data(draft: Draft, kind: str, shape: Choice, digest: str, **more: Choice) -> Data:
+    """Choose the section `data`. Args: shape of an example; digest sha256 of all; more of what was found."""
+    source, found = (draft.request.source, "you gave it"), (kind, "found there")
+    return draft.choose(Data, source=source, kind=found, shape=shape, **more, hash=(digest, ""))
 
 
 def _refuse_two_lengths(request: Request) -> None:

@@ -6,7 +6,7 @@ choose. An adversary of waveforms is there where a person asks for it; a voice, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -31,8 +31,9 @@ from ganforge.planning.game import (
     late_players,
     optimiser_settings,
 )
-from ganforge.recipe import Recipe, TaskSection
+from ganforge.recipe import Network, Recipe, TaskSection
 
+MOST_DEPTH = 64  # of a model file that is read
 FAITHFUL, SHARP = "faithful", "sharp"
 WINDOWS = (64, 128, 256, 512, 1024)  # samples, at 8 kHz, of the spectrograms that are compared
 LEAST = 1e-3  # magnitude below which a difference of logarithms is not counted
@@ -83,6 +84,12 @@ def ends_of(product: nn.Module) -> dict[str, nn.Module]:
 def end_in_use(product: nn.Module) -> str:
     """Return the name of the end that `apply` uses."""
     return SHARP if isinstance(product, BothEnds) and product.strength > 0 else FAITHFUL
+
+
+def check_sizes(mel: Mel, network: Network) -> None:
+    """Check what a model file says of a network that ends with an inverse STFT. Raises: ValueError."""
+    if mel.hop > mel.n_fft // 2 or network.need("depth") > MOST_DEPTH:
+        raise ValueError(f"hop {mel.hop} of {mel.n_fft} samples, depth {network.need('depth')}")
 
 
 def opened(product: Kept | BothEnds[Kept], device: str) -> tuple[Kept, Ends | None]:
@@ -162,25 +169,18 @@ def game_of_waveforms(recipe: Recipe, product: nn.Module, examples: Examples) ->
         truth, given = examples(turn)
         with torch.no_grad():
             made = widened(sharp(given))
-        terms: dict[str, Tensor] = {}
-        notes: dict[str, Tensor] = {}
-        for part in critic.parts:
-            judged = told_apart(objective, part, truth, made, turn)
-            for kept, found in ((terms, judged.terms), (notes, judged.notes)):
-                for name, value in found.items():
-                    kept[name] = kept.get(name, 0.0) + value / len(critic.parts)
-        return Loss(terms, notes)
+        judged = [told_apart(objective, part, truth, made, turn) for part in critic.parts]
+        return Loss(mean_of([one.terms for one in judged]), mean_of([one.notes for one in judged]))
 
     def sharp_loss(turn: Turn) -> Loss:
         truth, given = examples(turn)
         made = widened(sharp(given))
-        terms = distance(made, truth)
+        terms, found = distance(made, truth), []
         for part in critic.parts:
             judged, apart = judged_by(objective, part, truth, made)
             weighted = {name: adversarial * term for name, term in judged.items()} | {"matching": matching * apart}
-            for name, value in weighted.items():
-                terms[name] = terms.get(name, 0.0) + of_examples(value, len(truth)) / len(critic.parts)
-        return Loss(terms)
+            found.append({name: of_examples(value, len(truth)) for name, value in weighted.items()})
+        return Loss(terms | mean_of(found))
 
     against, dials = falling(alone.optimiser, chosen.need("sharp_rate")), gamma_dials(recipe)
     late = late_players(against, chosen.sharp_from, dials, (critic, discriminator_loss), (product, sharp_loss))
@@ -191,6 +191,11 @@ def critic_for(recipe: Recipe, build: Callable[[int], Kept]) -> Kept:
     """Build discriminators from the recipe's seed, an eighth as wide as its network."""
     width = max(4, recipe.network.need("width") // 8)
     return initialised(seed_for(recipe.seed, "networks/critic"), lambda: build(width)).to(recipe.compute.device)
+
+
+def mean_of(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of each term over the parts of a discriminator."""
+    return {name: torch.as_tensor(sum(part[name] / len(parts) for part in parts)) for name in parts[0]}
 
 
 def of_examples(terms: Tensor, count: int) -> Tensor:

@@ -8,7 +8,7 @@ from ganforge.contracts import Feed, Game, Tell
 from ganforge.kinds.sounds.features import Mel
 from ganforge.planning.compute import Pace, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import Choice, Draft
-from ganforge.planning.game import choose_objective
+from ganforge.planning.game import choose_objective, choose_optimiser
 from ganforge.recipe import Network, Recipe, Size
 
 FRAMES = 64  # of an example: half a second at 8 kHz
@@ -26,11 +26,6 @@ ABSENT = {
     "records.look_samples": "A look takes the same held-out sounds each time.",
 }
 WARMUP: Choice = (0.02, "the first steps are small, until the size of the gradients is known")
-WAVEFORM_STEPS: dict[str, Choice] = {
-    "rate": (1e-3, "found on speech (docs/log.md); falls along a half cosine"),
-    "warmup": WARMUP,
-    "beta1": (0.8, "as in HiFi-GAN"),
-}
 
 
 def pace_of(examples: str, seconds_per_look: float, steady_rate: float, marks: tuple[float, ...]) -> Pace:
@@ -84,6 +79,22 @@ def choose_adversary(draft: Draft) -> None:
         name=("hinge", "each of many scores has a margin, beyond which it is left alone"),
         order="the players follow each other; nothing else is possible where one network holds another",
     )
+
+
+def waveforms_of(
+    draft: Draft, feed: Feed, build: Callable[[Recipe], Game], batch: int, sharp_from: float, tell: Tell
+) -> Recipe:
+    """Return the recipe of a network that makes waveforms, which is chosen, after the rest is. Args as of `timed`."""
+    if sharp_from < 1:
+        choose_adversary(draft)
+    choose_optimiser(
+        draft,
+        rate=(1e-3, "found on speech (docs/log.md); falls along a half cosine"),
+        warmup=WARMUP,
+        beta1=(0.8, "as in HiFi-GAN"),
+        batch_size=(batch, f"{batch} examples of {FRAMES} frames each"),
+    )
+    return timed(draft, feed, build, WAVEFORM_PACE, sharp_from, tell)
 
 
 def timed(

@@ -8,7 +8,6 @@ training of their own, are in benchmarks/convert.py.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from ganforge.kinds.sounds.adversary import SHARP
-from ganforge.kinds.sounds.comparison import ADVERSARY
+from ganforge.kinds.sounds.comparison import ADVERSARY, Values
 from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing
 from ganforge.kinds.sounds.features import cosines
 from ganforge.kinds.sounds.reading import Samples
@@ -86,36 +85,41 @@ def distances_of_words(given: Sequence[Samples], made: Sequence[Samples], hearin
     return np.array([float(one) for one in apart])
 
 
-@dataclass(frozen=True, slots=True)
-class Conversions:
-    """What became of sounds of some voices in others, by one method: one value for each sound."""
+def conversions(
+    speakers: Speakers,
+    pairs: Sequence[tuple[int, int]],
+    given: Sequence[Sequence[Samples]],
+    made: Sequence[Sequence[Samples]],
+) -> Values:
+    """Return for each made sound whether it is taken for the target, for the source, and how far its words are.
 
-    target: Rows  # 1 where the classifier names the target
-    source: Rows  # 1 where it names the source
-    words: Rows
+    Args: pairs of source and target; given, made sounds of each pair.
+    """
+    named = [speakers.named(own) for own in made]
+    found = {
+        "target": [own == target for own, (_, target) in zip(named, pairs, strict=True)],
+        "source": [own == source for own, (source, _) in zip(named, pairs, strict=True)],
+        "words": [distances_of_words(*own, speakers.hearing) for own in zip(given, made, strict=True)],
+    }
+    return {name: np.concatenate(parts).astype(np.float64) for name, parts in found.items()}
 
 
 def judge_converter(
-    found: Mapping[str, Conversions],
-    default: str,
-    plain: str,
-    known: float,
-    told: Mapping[str, float],
+    found: Mapping[str, Values], default: str, plain: str, known: float, told: Mapping[str, float]
 ) -> Verdict:
     """Return the verdict.
 
-    Args: found by each method; default the method used; plain the one of neighbours without a trained network; known
-        share of real sounds that the classifier knows; told seconds of each voice that has too few.
+    Args: found what `conversions` gives of each method; default the method used; plain the one of neighbours without
+        a trained network; known share of real sounds that the classifier knows; told seconds of each voice that has
+        too few.
     """
     mine, simple = found[default], found[plain]
-    target, source = float(mine.target.mean()), float(mine.source.mean())
+    target, source = float(mine["target"].mean()), float(mine["source"].mean())
     level = sum(target < share * known for share in SHARES)
-    kept = mine.words.mean() <= WORSE * simple.words.mean()
-    nearer = target >= float(simple.target.mean()) - 0.05
-    returns = source > target
-    if returns:
+    words, plain_words, plainly = mine["words"].mean(), simple["words"].mean(), float(simple["target"].mean())
+    if source > target:
         level, headline = len(GRADES) - 1, "the converter gives back its input: its sounds are taken for the source's"
-    elif not (kept and nearer):
+    elif words > WORSE * plain_words or target < plainly - 0.05:
         level = max(level, 2)
         headline = "frame neighbours without a trained network do as well or better"
     else:
@@ -123,9 +127,8 @@ def judge_converter(
     sentences = [
         f"Of converted sounds a classifier takes {target:.0%} for the target and {source:.0%} for the source; of real "
         f"sounds it knows {known:.0%}; of neighbours spoken by plain pulses and noise it takes "
-        f"{float(simple.target.mean()):.0%} for the target.",
-        f"What is said is {mine.words.mean():.2f} from the source, with plain pulses {simple.words.mean():.2f}; "
-        "1.4 would be unrelated.",
+        f"{plainly:.0%} for the target.",
+        f"What is said is {words:.2f} from the source, with plain pulses {plain_words:.2f}; 1.4 would be unrelated.",
     ]
     helps = default == SHARP
     if SHARP in found:

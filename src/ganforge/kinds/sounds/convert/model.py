@@ -14,17 +14,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganforge.contracts import Observer
-from ganforge.core.model_files import built, read_description
-from ganforge.errors import InputError, RunError, did_you_mean, refused
-from ganforge.kinds.sounds.adversary import BothEnds, at_strength, opened, product_of
+from ganforge.core.model_files import built, read_description_of
+from ganforge.errors import InputError, did_you_mean, refused
+from ganforge.kinds.sounds.adversary import BothEnds, at_strength, check_sizes, opened, product_of
 from ganforge.kinds.sounds.conversion import converted
-from ganforge.kinds.sounds.convert.game import Converting
-from ganforge.kinds.sounds.convert.network import SourceFilter
-from ganforge.kinds.sounds.convert.stream import Source, voice_stream
+from ganforge.kinds.sounds.convert.network import Source, SourceFilter, voice_stream
+from ganforge.kinds.sounds.convert.plan import Converting
 from ganforge.kinds.sounds.convert.voices import Hearing, Target
 from ganforge.kinds.sounds.sound_file import Waveform
 from ganforge.kinds.sounds.stream import Channel, converter, through
-from ganforge.kinds.sounds.vocode.model import check_sizes
 from ganforge.networks.interpolation import Ends
 from ganforge.recipe import Network, Section
 
@@ -129,9 +127,7 @@ def load_converter(folder: Path, device: str = "cpu") -> VoiceMap:
 
     Raises: RunError if it is missing or damaged.
     """
-    content = read_description(folder)
-    if content.get("task") != "convert":
-        raise RunError(f"{folder} is not a converter.", f"Its task is {content.get('task')}.", "See its report.html.")
+    content = read_description_of(folder, "convert", "a converter")
     with refused(f"The model at {str(folder)!r}"):
         chosen, network = Converting.model_validate(content["convert"]), Network.model_validate(content["network"])
         kept, mel = [KeptVoice.model_validate(one) for one in content["voices"]], chosen.mel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,20 +17,19 @@ from ganforge.core.seeds import subset
 from ganforge.engine.feed import TensorFeed
 from ganforge.kinds.sounds.adversary import FAITHFUL, SHARP, end_in_use, ends_of
 from ganforge.kinds.sounds.comparison import BOOTSTRAP, Scores, choose_end, drawn, heard, look_at, rivals_of
-from ganforge.kinds.sounds.convert.corpus import ENOUGH_SECONDS, Corpus, Heard, open_voices, seconds_of
-from ganforge.kinds.sounds.convert.game import Converting, SpokenFeed, build_game, initial_network, initial_product
-from ganforge.kinds.sounds.convert.measures import (
-    MEANINGS,
-    Conversions,
-    Speakers,
-    distances_of_words,
-    judge_converter,
-)
+from ganforge.kinds.sounds.convert.corpus import ENOUGH_SECONDS, Voices, open_voices, seconds_of
+from ganforge.kinds.sounds.convert.measures import MEANINGS, Speakers, conversions, judge_converter
 from ganforge.kinds.sounds.convert.model import NEXT_STEPS, Stored
-from ganforge.kinds.sounds.convert.network import SourceFilter
-from ganforge.kinds.sounds.convert.plan import NOT_HERE, choose_features, plan_converter
-from ganforge.kinds.sounds.convert.stream import Source, voice_stream
-from ganforge.kinds.sounds.convert.voices import Hearing, Target
+from ganforge.kinds.sounds.convert.plan import (
+    NOT_HERE,
+    Converting,
+    SpokenFeed,
+    build_game,
+    choose_features,
+    initial_network,
+    initial_product,
+    plan_converter,
+)
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.reading import Samples, Sounds
 from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of
@@ -75,47 +74,21 @@ class Convert(Task):
         tell("reading", count=0, source=request.source)
         sounds = open_voices(request.source, request.options.get("rate"))
         chosen = choose_features(draft, sounds)
-        voices = Voices.of(sounds, chosen)
-        recipe = plan_converter(draft, voices.feed(chosen, draft.device), tell)
-        return ConvertJob(recipe, sounds, voices, tell)
+        voices = Voices.of(sounds, chosen.mel, chosen.seconds, chosen.neighbours)
+        feed = SpokenFeed.of(voices.heard, voices.targets, chosen, draft.device)
+        return ConvertJob(plan_converter(draft, feed, tell), sounds, voices, tell, feed)
 
     def open(self, recipe: Recipe, tell: Tell) -> ConvertJob:
         """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
         chosen = recipe.section(Converting)
         sounds = open_voices(recipe.data.source, chosen.mel.rate)
         refuse_changed_data(recipe, sounds.sha256, "The sounds")
-        return ConvertJob(recipe, sounds, Voices.of(sounds, chosen), tell)
+        voices = Voices.of(sounds, chosen.mel, chosen.seconds, chosen.neighbours)
+        return ConvertJob(recipe, sounds, voices, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the stretches received."""
         return build_game(recipe), TensorFeed(recipe.compute.device, **examples)
-
-
-@dataclass(frozen=True, slots=True)
-class Voices:
-    """The voices of a run: their recordings, heard."""
-
-    corpus: Corpus
-    heard: tuple[Heard, ...]
-    targets: tuple[Target, ...]
-    hearing: Hearing
-
-    @classmethod
-    def of(cls, sounds: Sounds, chosen: Converting) -> Voices:
-        """Hear the recordings that are kept of each voice."""
-        corpus, hearing = Corpus.of(sounds, chosen.seconds), Hearing(chosen.mel)
-        heard = tuple(Heard.of(pieces, hearing) for pieces in corpus.learned)
-        return cls(corpus, heard, tuple(own.target(chosen.mel, chosen.neighbours) for own in heard), hearing)
-
-    def feed(self, chosen: Converting, device: str) -> SpokenFeed:
-        """Return the training examples, which takes a while."""
-        return SpokenFeed.of(self.heard, self.targets, chosen, device)
-
-    def spoken(self, network: SourceFilter, samples: Samples, label: int, *, own: bool = False) -> Samples:
-        """Return a sound in the voice of a label. Args: own whether it is of that voice, known from training."""
-        source, target = Source.of(samples, self.hearing, [one.voice for one in self.targets]), self.targets[label]
-        known = replace(source, voice=target.voice) if own else source
-        return voice_stream(network, self.hearing, known, target, label).whole(samples)
 
 
 @dataclass(slots=True)
@@ -126,7 +99,7 @@ class ConvertJob(Job):
     sounds: Sounds
     voices: Voices
     tell: Tell
-    _feed: SpokenFeed | None = field(default=None)
+    _feed: SpokenFeed | None = None
 
     @property
     def passport(self) -> Mapping[str, Any]:
@@ -134,8 +107,9 @@ class ConvertJob(Job):
 
     @property
     def feed(self) -> Feed:
-        if self._feed is None:
-            self._feed = self.voices.feed(self.recipe.section(Converting), self.recipe.compute.device)
+        if self._feed is None:  # it takes a while
+            chosen, device = self.recipe.section(Converting), self.recipe.compute.device
+            self._feed = SpokenFeed.of(self.voices.heard, self.voices.targets, chosen, device)
         return self._feed
 
     def game(self) -> Game:
@@ -156,7 +130,7 @@ class ConvertJob(Job):
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """Write model.json and model.safetensors with the network and the frames of each voice."""
         frames = [target.voice.frames.half() for target in self.voices.targets]
-        kept = zip(self.voices.corpus.names, frames, strict=True)
+        kept = zip(self.sounds.label_names, frames, strict=True)
         own = {
             "convert": self.recipe.section(Converting).content(),
             "voices": [{"name": name, "frames": own.shape[1]} for name, own in kept],
@@ -175,27 +149,29 @@ class ConvertJob(Job):
         default, plain = end_in_use(product), initial_network(self.recipe)
         plain.silence()
         networks = {**ends_of(product), PLAIN: plain}
-        speakers = Speakers(self.voices.corpus.learned, self.voices.hearing)
+        speakers = Speakers([own.pieces for own in self.voices.heard], self.voices.hearing)
         pairs = self._pairs()
-        made = {name: [self._converted(end, *pair) for pair in pairs] for name, end in networks.items()}
-        made[COPY] = [self._takes(source) for source, _ in pairs]
-        found = {name: self._conversions(pairs, own, speakers) for name, own in made.items()}
+        given = [self._takes(source) for source, _ in pairs]
+        made = {name: self._converted(end, pairs, given) for name, end in networks.items()} | {COPY: given}
         labels, truth = self._held_out(JUDGED, slice(0, None, 2))
         again = {name: self._made(end, labels, truth) for name, end in networks.items()} | {COPY: truth}
-        scored = {}
-        for name, own in found.items():
-            spectral = Scores(self._features).of(truth, again[name])
-            values = {"target": own.target, "words": own.words, **spectral}
-            scored[name] = means_by_bootstrap({measure: values[measure] for measure in MEANINGS}, BOOTSTRAP)
-        real = [(label, x) for label in range(len(self.voices.corpus.names)) for x in self._takes(label)]
+        values = {
+            name: {**conversions(speakers, pairs, given, own), **Scores(self._features).of(truth, again[name])}
+            for name, own in made.items()
+        }
+        scored = {
+            name: means_by_bootstrap({measure: own[measure] for measure in MEANINGS}, BOOTSTRAP)
+            for name, own in values.items()
+        }
+        real = [(label, x) for label in range(len(self.voices.heard)) for x in self._takes(label)]
         known = float(np.mean(speakers.named([x for _, x in real]) == [label for label, _ in real]))
         told, beside = rivals_of(scored, SENTENCES, MEANINGS)
         few = {name: length for name, length in seconds_of(self.sounds).items() if length < 0.9 * ENOUGH_SECONDS}
         floors = dict.fromkeys(MEANINGS, 0.0) | {"target": known}
         return Evaluation(
             measures=measures_of(scored[default], MEANINGS, floors, values_of(scored[PLAIN])),
-            verdict=judge_converter(found, default, PLAIN, known, few),
-            samples=len(found[default].words),
+            verdict=judge_converter(values, default, PLAIN, known, few),
+            samples=len(values[default]["words"]),
             held_out=len(real),
             judge={"kind": "voices", "sentence": f"A linear classifier, which knows {known:.0%} of real sounds."},
             floor="The floor is what real sounds of the target get, and the source itself for what is said.",
@@ -209,7 +185,7 @@ class ConvertJob(Job):
     def _listen(self, run: Run, pairs: Sequence[tuple[int, int]], made: Sequence[Sequence[Samples]]) -> Block:
         """Write what the page plays and shows."""
         contents: list[Content] = []
-        names, rows = self.voices.corpus.names, []
+        names, rows = self.sounds.label_names, []
         for row, ((source, target), own) in enumerate(zip(pairs[:HEARD], made, strict=False), 1):
             given, real = self._takes(source), self._takes(target)
             versions = {"as recorded": given, "converted": own, f"{names[target]}, a real recording": real}
@@ -226,36 +202,27 @@ class ConvertJob(Job):
         return self.voices.hearing.features
 
     def _pairs(self) -> list[tuple[int, int]]:
-        every = list(permutations(range(len(self.voices.corpus.names)), 2))
+        every = list(permutations(range(len(self.voices.heard)), 2))
         return [every[int(place)] for place in subset(len(every), PAIRS, "convert/pairs")]
 
     def _takes(self, label: int) -> list[Samples]:
-        own = self.voices.corpus.held_out[label]
+        own = self.voices.held_out[label]
         return [own[int(place)] for place in subset(len(own), EACH, "convert/takes")]
 
-    def _converted(self, network: nn.Module, label: int, to: int) -> list[Samples]:
-        assert isinstance(network, SourceFilter)
-        return [self.voices.spoken(network, x, to) for x in self._takes(label)]
-
-    def _conversions(
-        self, pairs: Sequence[tuple[int, int]], made: Sequence[list[Samples]], speakers: Speakers
-    ) -> Conversions:
-        named, hearing = [speakers.named(own) for own in made], self.voices.hearing
-        words = [distances_of_words(self._takes(of), own, hearing) for own, (of, _) in zip(made, pairs, strict=True)]
-        return Conversions(
-            target=np.concatenate([one == to for one, (_, to) in zip(named, pairs, strict=True)]).astype(np.float64),
-            source=np.concatenate([one == of for one, (of, _) in zip(named, pairs, strict=True)]).astype(np.float64),
-            words=np.concatenate(words),
-        )
+    def _converted(
+        self, network: nn.Module, pairs: Sequence[tuple[int, int]], given: Sequence[Sequence[Samples]]
+    ) -> list[list[Samples]]:
+        """Return sounds of each source in the voice of its target."""
+        both = zip(pairs, given, strict=True)
+        return [[self.voices.spoken(network, x, target) for x in own] for (_, target), own in both]
 
     def _made(self, network: nn.Module, labels: Sequence[int], truth: Sequence[Samples]) -> list[Samples]:
         """Return sounds of voices, made of the frames of their own."""
-        assert isinstance(network, SourceFilter)
         return [self.voices.spoken(network, x, label, own=True) for label, x in zip(labels, truth, strict=True)]
 
     def _held_out(self, most: int, some: slice = slice(None)) -> tuple[list[int], list[Samples]]:
         """Return the voices of held-out sounds, and these, the same each time. Args: some of them, else all."""
-        every = [(label, x) for label, own in enumerate(self.voices.corpus.held_out) for x in own]
+        every = [(label, x) for label, own in enumerate(self.voices.held_out) for x in own]
         chosen = [every[int(place)] for place in subset(len(every), most, "convert/held out")]
         chosen = chosen[some] or chosen
         return [label for label, _ in chosen], [x for _, x in chosen]

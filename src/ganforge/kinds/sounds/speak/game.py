@@ -31,7 +31,7 @@ from ganforge.planning.game import (
     late_players,
     optimiser_settings,
 )
-from ganforge.recipe import Recipe, TaskSection
+from ganforge.recipe import Network, Recipe, TaskSection
 
 DURATIONS = 0.02  # weight beside the distance
 WINDOW = 64  # frames that the discriminator sees of a sentence: a second at 8 kHz
@@ -55,13 +55,15 @@ class Speaking(TaskSection):
         return Alphabet(self.signs)
 
 
+def speech_of(own: Speaking, network: Network) -> Speech:
+    """Build the networks of a voice."""
+    return Speech(len(own.alphabet), own.mel.bands, network.need("width"), network.need("depth"))
+
+
 def speech_for(recipe: Recipe) -> Speech:
     """Build the networks of a recipe, with weights from its seed."""
-    own, chosen = recipe.section(Speaking), recipe.network
-    return initialised(
-        seed_for(recipe.seed, "networks"),
-        lambda: Speech(len(own.alphabet), own.mel.bands, chosen.need("width"), chosen.need("depth")),
-    )
+    own, seed = recipe.section(Speaking), seed_for(recipe.seed, "networks")
+    return initialised(seed, lambda: speech_of(own, recipe.network))
 
 
 def build_game(recipe: Recipe) -> Game:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from ganforge.core.seeds import subset
@@ -17,10 +19,11 @@ from ganforge.kinds.sounds.speak.corpus import Utterances, levels_of, to_log_mel
 from ganforge.kinds.sounds.speak.game import Speaking, durations_of
 from ganforge.kinds.sounds.speak.model import speaker_of
 from ganforge.kinds.sounds.speak.networks import RANGE, Packed, Speech
-from ganforge.kinds.sounds.speak.picture import aligned_picture
 from ganforge.records import Meaning
 
 DECIBELS = 20 / np.log(10)  # of one unit of the natural logarithm
+WIDTH, HEIGHT = 9.0, 3.6  # inches of a picture
+MOST_MARKED = 90  # signs
 LEAST_VARIANCE = 1e-4  # of levels in a band
 MEANINGS = {
     "mel_distance": Meaning("lower", "How far spectrograms are from the recordings', at equal durations, in dB."),
@@ -61,6 +64,28 @@ def error_rate(said: Sequence[int], meant: Sequence[int]) -> float:
         best = np.concatenate([[number], np.minimum(row[1:] + 1, kept)])
         row = np.minimum.accumulate(best - places) + places  # insertions, from left to right
     return float(row[-1]) / max(1, len(meant))
+
+
+def aligned_picture(truth: Tensor, text: str, durations: Sequence[int], made: Tensor) -> bytes:
+    """Draw true levels (N, M) with a line where each sign begins, and below them made ones, as PNG.
+
+    Args: text a sign for each duration.
+    """
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained", dpi=110)
+    above, below = figure.subplots(2)
+    starts = np.concatenate([[0], np.cumsum(durations)[:-1]])[:MOST_MARKED]
+    end = int(starts[-1]) + durations[len(starts) - 1]
+    for axes, levels in ((above, truth), (below, made)):
+        axes.imshow(levels[:end].T.numpy(), origin="lower", aspect="auto", cmap="magma", vmin=-1, vmax=1)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    for start in starts[1:]:
+        above.axvline(start - 0.5, color="white", linewidth=0.4)
+    above.set_xticks(starts + np.array(durations[: len(starts)]) / 2 - 0.5, list(text[: len(starts)]))
+    above.tick_params(axis="x", length=0)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 @dataclass(frozen=True, slots=True)

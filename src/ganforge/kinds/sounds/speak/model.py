@@ -12,13 +12,14 @@ from torch import Tensor
 
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken
-from ganforge.core.model_files import built, read_description
-from ganforge.errors import DataError, InputError, RunError, refused
+from ganforge.core.model_files import built, read_description_of
+from ganforge.errors import DataError, InputError, refused
+from ganforge.kinds.sounds.adversary import check_sizes
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.sound_file import check_suffix, write_sounds
 from ganforge.kinds.sounds.speak.corpus import to_log_mel
-from ganforge.kinds.sounds.speak.game import Speaking
+from ganforge.kinds.sounds.speak.game import Speaking, speech_of
 from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
 from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
 from ganforge.networks.interpolation import Ends, interpolated
@@ -198,15 +199,13 @@ def load_speaker(folder: Path, device: str = "cpu") -> Speaker:
 
     Raises: RunError if it is missing or damaged.
     """
-    content = read_description(folder)
-    if content.get("task") != "speak":
-        raise RunError(f"{folder} is not a voice.", f"Its task is {content.get('task')}.", "See its report.html.")
+    content = read_description_of(folder, "speak", "a voice")
     with refused(f"The model at {str(folder)!r}"):
         network, own = Network.model_validate(content["network"]), Speaking.model_validate(content["speak"])
-        width, depth = network.need("width"), network.need("depth")
-        if own.mel.hop > own.mel.n_fft // 2 or depth > 64 or spelled(own.signs) != own.signs.strip():
-            raise ValueError(f"hop {own.mel.hop} of {own.mel.n_fft} samples, depth {depth}, signs {own.signs!r}")
-        speech = built(folder, lambda: Speech(len(own.alphabet), own.mel.bands, width, depth)).to(device)
+        check_sizes(own.mel, network)
+        if spelled(own.signs) != own.signs.strip():
+            raise ValueError(f"signs {own.signs!r}")
+        speech = built(folder, lambda: speech_of(own, network)).to(device)
     return speaker_of(speech, own)
 
 

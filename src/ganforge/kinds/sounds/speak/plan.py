@@ -7,9 +7,9 @@ from ganforge.kinds.sounds.plan import ABSENT, SIZES, WARMUP, choose_adversary, 
 from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed
 from ganforge.kinds.sounds.speak.game import Speaking, build_game
 from ganforge.planning.compute import choose_compute
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import choose_optimiser
-from ganforge.recipe import Compute, Data, Recipe
+from ganforge.recipe import Compute, Recipe
 
 BATCH = 8
 PACE = pace_of("sentences", 3.0, 30.0, (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 1.0))
@@ -27,13 +27,8 @@ def plan_voice(draft: Draft, corpus: Corpus, feed: SentenceFeed, tell: Tell) -> 
     """
     draft.explain({"task": ASKED})
     mel, alphabet = corpus.mel, corpus.alphabet
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("sounds", "found there"),
-        shape=((mel.bands,), f"{mel.bands} mel bands; sentences have any number of frames"),
-        hash=(corpus.sha256, ""),
-    )
+    shape = ((mel.bands,), f"{mel.bands} mel bands; sentences have any number of frames")
+    choose_data(draft, "sounds", shape, corpus.sha256)
     compute = choose_compute(draft)
     if compute.device.startswith("cuda"):
         draft.revise(Compute, capture=(False, "every batch has the length of its longest sentence"))

@@ -14,23 +14,22 @@ from torch import Tensor
 
 from ganforge.contracts import Observer
 from ganforge.core.conversion import TellOf
-from ganforge.core.model_files import built, read_description
-from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.sounds.adversary import at_strength, opened, product_of
+from ganforge.core.model_files import built, read_description_of
+from ganforge.errors import InputError, refused
+from ganforge.kinds.sounds.adversary import at_strength, check_sizes, opened, product_of
 from ganforge.kinds.sounds.conversion import convert_sound, converted
 from ganforge.kinds.sounds.features import Mel, refined
 from ganforge.kinds.sounds.networks import Vocoder
 from ganforge.kinds.sounds.reading import SOUNDS
 from ganforge.kinds.sounds.sound_file import Waveform, write_sound
 from ganforge.kinds.sounds.stream import Channel, Stream, through
-from ganforge.kinds.sounds.vocode.game import Synthesis, vocoder_of
 from ganforge.kinds.sounds.vocode.mel_file import SUFFIXES, checked, read_mel
+from ganforge.kinds.sounds.vocode.plan import Vocoding, vocoder_of
 from ganforge.networks.interpolation import Ends
 from ganforge.recipe import Network
 
 CHUNK = 1024  # frames that are made at once
 NEXT_STEPS = {"apply RUN sounds/ --out made/": "your own sounds, through their spectrograms and back"}
-MOST_DEPTH = 64  # of a model file that is read
 SOURCES = replace(SOUNDS, suffixes=(*SOUNDS.suffixes, *SUFFIXES))
 
 
@@ -131,23 +130,16 @@ class SoundMap:
         return NEXT_STEPS
 
 
-def check_sizes(mel: Mel, network: Network) -> None:
-    """Check what a model file says of a network that ends with an inverse STFT. Raises: ValueError."""
-    if mel.hop > mel.n_fft // 2 or network.need("depth") > MOST_DEPTH:
-        raise ValueError(f"hop {mel.hop} of {mel.n_fft} samples, depth {network.need('depth')}")
-
-
 def load_vocoder(folder: Path, device: str = "cpu") -> SoundMap:
     """Load the vocoder of a run, which may be untrusted; see core/model_files.py.
 
     Raises: RunError if it is missing or damaged.
     """
-    content = read_description(folder)
-    if content.get("task") != "vocode":
-        raise RunError(f"{folder} is not a vocoder.", f"Its task is {content.get('task')}.", "See its report.html.")
+    content = read_description_of(folder, "vocode", "a vocoder")
     with refused(f"The model at {str(folder)!r}"):
-        chosen, network = Synthesis.model_validate(content["synthesis"]), Network.model_validate(content["network"])
+        network, told = Network.model_validate(content["network"]), dict(content["synthesis"])
+        both, chosen = bool(told.pop("sharp")), Vocoding.model_validate(told)
         check_sizes(chosen.mel, network)
-        product = built(folder, lambda: product_of(lambda: vocoder_of(chosen, network), both=chosen.sharp))
+        product = built(folder, lambda: product_of(lambda: vocoder_of(chosen, network), both=both))
         found, ends = opened(product, device)
     return SoundMap(found, chosen.refinements, ends)

@@ -1,33 +1,76 @@
-"""The plan for a vocoder: features, network, length, and when the adversary joins."""
+"""The plan and the game of a vocoder, which hears sounds at random levels."""
 
 from __future__ import annotations
 
-from ganforge.contracts import Tell
-from ganforge.kinds.sounds.features import Mel
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganforge.contracts import Game, Tell, Turn
+from ganforge.core.seeds import seed_for
+from ganforge.kinds.sounds.adversary import BothEnds, Waveforms, game_of_waveforms, product_of
+from ganforge.kinds.sounds.features import LogMel, Mel
 from ganforge.kinds.sounds.feed import SegmentFeed
-from ganforge.kinds.sounds.plan import (
-    ABSENT,
-    FRAMES,
-    WAVEFORM_PACE,
-    WAVEFORM_STEPS,
-    adversary_asked,
-    choose_adversary,
-    choose_sized,
-    features_of,
-    timed,
-)
+from ganforge.kinds.sounds.networks import Vocoder
+from ganforge.kinds.sounds.plan import ABSENT, FRAMES, adversary_asked, choose_sized, features_of, waveforms_of
 from ganforge.kinds.sounds.reading import Sounds
-from ganforge.kinds.sounds.vocode.game import Vocoding, build_game
 from ganforge.planning.compute import choose_compute
-from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_optimiser
-from ganforge.recipe import Data, Recipe
+from ganforge.planning.draft import ASKED, Draft, choose_data
+from ganforge.planning.game import initialised
+from ganforge.recipe import Network, Recipe
 
 BATCH = 6  # more examples in a step learn less in the same time (docs/log.md)
 LOOKAHEAD = 2  # frames: a stream stays below a tenth of a second
 REFINEMENTS = 16
+LOUDEST, QUIETEST = 9.0, -21.0  # dB by which an example's level is changed
+PEAK = 0.98  # of full scale, which no example exceeds then
 OVERLAP = 4  # examples that hold a given sample
 NOT_HERE = {**ABSENT, "augmentation": "Examples are cut anywhere and heard at random levels."}
+
+
+class Vocoding(Waveforms):
+    """The settings of a vocoder."""
+
+    key: ClassVar[str] = "vocode"
+
+    lookahead: Annotated[int, Field(ge=0, le=128)]  # frames that the network sees ahead
+    corrections: Annotated[int, Field(ge=0, le=16)]  # within the network, which learns through them
+    refinements: Annotated[int, Field(ge=0, le=256)]  # iterations after it, where a sound need not be had at once
+
+
+def vocoder_of(chosen: Vocoding, network: Network) -> Vocoder:
+    """Build a vocoder."""
+    width, depth = network.need("width"), network.need("depth")
+    return Vocoder(chosen.mel, width, depth, lookahead=chosen.lookahead, corrections=chosen.corrections)
+
+
+def initial_network(recipe: Recipe) -> Vocoder:
+    """Build a new network from the recipe's seed."""
+    chosen, seed = recipe.section(Vocoding), seed_for(recipe.seed, "networks")
+    return initialised(seed, lambda: vocoder_of(chosen, recipe.network))
+
+
+def initial_product(recipe: Recipe) -> Vocoder | BothEnds[Vocoder]:
+    """Build the network, or both ends with the same initial weights where there is an adversary."""
+    return product_of(lambda: initial_network(recipe), both=recipe.objective is not None)
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Build networks on the recipe's device, with their losses. Examples are heard at random levels."""
+    features = LogMel(recipe.section(Vocoding).mel).to(recipe.compute.device)
+    return game_of_waveforms(recipe, initial_product(recipe), lambda turn: heard(turn, features))
+
+
+def heard(turn: Turn, features: LogMel) -> tuple[Tensor, Tensor]:
+    """Return a turn's waveforms (B, T) at random levels, and their log-mel spectrograms."""
+    truth = turn.batch["x"]
+    level = 10 ** (turn.random.uniform(len(truth), 1, low=QUIETEST, high=LOUDEST) / 20)
+    peak = truth.abs().amax(dim=1, keepdim=True).clamp(min=1e-4)
+    truth = truth * torch.minimum(level, PEAK / peak)
+    with torch.no_grad():
+        return truth, features(truth)
 
 
 def feed_of(sounds: Sounds, chosen: Vocoding, device: str) -> SegmentFeed:
@@ -43,13 +86,8 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
     """
     draft.explain({"task": ASKED})
     mel = Mel.at(sounds.rate)
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("sounds", "found there"),
-        shape=((mel.bands, FRAMES), f"{mel.bands} mel bands, and frames of which one comes every {mel.hop} samples"),
-        hash=(sounds.sha256, ""),
-    )
+    shape = f"{mel.bands} mel bands, and frames of which one comes every {mel.hop} samples"
+    choose_data(draft, "sounds", ((mel.bands, FRAMES), shape), sounds.sha256)
     choose_compute(draft)
     no_adversary = "no adversary: in the same time it makes nothing certainly better (docs/log.md)"
     chosen = draft.choose(
@@ -61,7 +99,4 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
         **adversary_asked(draft, "vocode", no_adversary),
     )
     choose_sized(draft, "vocoder", "works frame by frame, with an inverse STFT at the end")
-    if chosen.sharp_from < 1:
-        choose_adversary(draft)
-    choose_optimiser(draft, **WAVEFORM_STEPS, batch_size=(BATCH, f"{BATCH} examples of {FRAMES} frames each"))
-    return timed(draft, feed_of(sounds, chosen, draft.device), build_game, WAVEFORM_PACE, chosen.sharp_from, tell)
+    return waveforms_of(draft, feed_of(sounds, chosen, draft.device), build_game, BATCH, chosen.sharp_from, tell)

@@ -20,9 +20,16 @@ from ganforge.kinds.sounds.comparison import BOOTSTRAP, MEANINGS, Scores, choose
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
 from ganforge.kinds.sounds.feed import SegmentFeed
 from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
-from ganforge.kinds.sounds.vocode.game import Vocoding, build_game, initial_network, initial_product
 from ganforge.kinds.sounds.vocode.model import NEXT_STEPS, stream_of
-from ganforge.kinds.sounds.vocode.plan import NOT_HERE, feed_of, plan_vocoder
+from ganforge.kinds.sounds.vocode.plan import (
+    NOT_HERE,
+    Vocoding,
+    build_game,
+    feed_of,
+    initial_network,
+    initial_product,
+    plan_vocoder,
+)
 from ganforge.kinds.sounds.vocode.verdict import BANDS, PHASES, judge_vocoder
 from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of
 from ganforge.planning.draft import Draft
