@@ -123,10 +123,7 @@ class VoiceMap:
 
 
 def load_converter(folder: Path, device: str = "cpu") -> VoiceMap:
-    """Load the voice converter of a run, which may be untrusted; see core/model_files.py.
-
-    Raises: RunError if it is missing or damaged.
-    """
+    """Load the voice converter of a run, which may be untrusted. Raises: RunError if it is missing or damaged."""
     content = read_description_of(folder, "convert", "a converter")
     with refused(f"The model at {str(folder)!r}"):
         chosen, network = Converting.model_validate(content["convert"]), Network.model_validate(content["network"])

@@ -1,10 +1,11 @@
-"""How near spoken sentences are to recordings of them: spectrograms, durations, smoothness, and what a reader hears."""
+"""How near spoken sentences are to recordings: spectrograms, durations, smoothness, what a reader hears; a verdict."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +16,12 @@ from ganforge.core.seeds import subset
 from ganforge.kinds.sounds.comparison import Values
 from ganforge.kinds.sounds.features import LogMel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples
-from ganforge.kinds.sounds.speak.corpus import Utterances, levels_of, to_log_mel
-from ganforge.kinds.sounds.speak.game import Speaking, durations_of
+from ganforge.kinds.sounds.speak.corpus import ENOUGH_SECONDS, Utterances, levels_of, to_log_mel
 from ganforge.kinds.sounds.speak.model import speaker_of
 from ganforge.kinds.sounds.speak.networks import RANGE, Packed, Speech
-from ganforge.records import Meaning
+from ganforge.kinds.sounds.speak.plan import Speaking, durations_of
+from ganforge.measures.intervals import certainly_lower
+from ganforge.records import GRADES, Meaning, Verdict
 
 DECIBELS = 20 / np.log(10)  # of one unit of the natural logarithm
 WIDTH, HEIGHT = 9.0, 3.6  # inches of a picture
@@ -31,6 +33,10 @@ MEANINGS = {
     "duration_error": Meaning("lower", "How far the length of a sentence is from the recording's, as a share of it."),
     "variance_gap": Meaning("lower", "How much less or more spectra vary over a sentence, such as by smoothing."),
 }
+WITHOUT, SHARP, RECORDINGS, MEANS = "without adversary", "with adversary", "recordings", "sign means"
+BOUNDS = (0.02, 0.08, 0.2, 0.4)  # more of the signs that are misheard than in recordings, for each grade but the last
+TRUSTED = 0.2  # of the letters of recordings that a reader mishears: beyond, it cannot tell how good a voice is
+WORSE = 1.02  # of the mel distance, from which the sharp decoder is further off
 
 
 def mel_distance(made: Tensor, truth: Tensor) -> float:
@@ -172,3 +178,45 @@ class Judged:
             return [means[ids.repeat_interleave(lasts)] for ids, lasts in zip(self.ids, durations, strict=True)]
 
         return held([torch.tensor(lasts) for lasts in self.durations(speech)]), held(expected)
+
+
+# ---- the verdict -----------------------------------------------------------------------------------------------------
+
+
+def prefers_sharp(without: Values, sharp: Values) -> bool:
+    """Return whether the adversary makes spectra certainly less smooth, and hardly further off or harder to read."""
+    far = sharp["mel_distance"].mean() > WORSE * without["mel_distance"].mean()
+    misread = certainly_lower(without["reading_errors"], sharp["reading_errors"])
+    return not far and not misread and certainly_lower(sharp["variance_gap"], without["variance_gap"])
+
+
+def judge_voice(values: Mapping[str, Values], default: str, passport: Mapping[str, Any]) -> Verdict:
+    """Return the verdict. Args: values of each method; default the one that speaks."""
+    errors = {name: float(own["reading_errors"].mean()) for name, own in values.items()}
+    mine, natural, simple = errors[default], errors[RECORDINGS], errors[MEANS]
+    grade = GRADES[sum(mine - natural > bound for bound in BOUNDS)]
+    helps = default == SHARP
+    if mine >= simple:
+        grade, headline = GRADES[-1], "it is not understood better than a mean spectrum for each sign"
+    elif natural > TRUSTED:
+        grade = max(grade, "poor", key=GRADES.index)
+        headline = "the reader has not learned to read the recordings, so it cannot tell that the voice is understood"
+    elif mine - natural <= BOUNDS[1]:
+        headline = "sentences that it never heard are read nearly as well as recordings"
+    else:
+        headline = "sentences that it never heard are harder to read than recordings"
+    sentences = [
+        f"A reader trained on recordings mishears {mine:.0%} of the signs, of recordings {natural:.0%}, and "
+        f"{simple:.0%} where each sign is its mean spectrum.",
+        "The adversary makes spectra less smooth at hardly a price, so it is used."
+        if helps
+        else "The adversary does not make it certainly better: the voice without it speaks; --strength 1 is the other.",
+    ]
+    if passport["seconds"] < ENOUGH_SECONDS:
+        sentences.append(
+            f"There were {passport['seconds'] / 60:.1f} minutes of speech; a voice needs about "
+            f"{ENOUGH_SECONDS / 60:.0f}."
+        )
+    if grade in GRADES[2:]:
+        sentences.append("Train longer, or give more recordings with their texts.")
+    return Verdict(grade, f"{grade.capitalize()}: {headline}.", tuple(sentences), helps)

@@ -19,8 +19,8 @@ from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.sound_file import check_suffix, write_sounds
 from ganforge.kinds.sounds.speak.corpus import to_log_mel
-from ganforge.kinds.sounds.speak.game import Speaking, speech_of
 from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
+from ganforge.kinds.sounds.speak.plan import Speaking, speech_of
 from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
 from ganforge.networks.interpolation import Ends, interpolated
 from ganforge.recipe import Network
@@ -195,10 +195,7 @@ def _lines(source: object) -> tuple[list[str], list[str]]:
 
 
 def load_speaker(folder: Path, device: str = "cpu") -> Speaker:
-    """Load the voice of a run, which may be untrusted; see core/model_files.py.
-
-    Raises: RunError if it is missing or damaged.
-    """
+    """Load the voice of a run, which may be untrusted. Raises: RunError if it is missing or damaged."""
     content = read_description_of(folder, "speak", "a voice")
     with refused(f"The model at {str(folder)!r}"):
         network, own = Network.model_validate(content["network"]), Speaking.model_validate(content["speak"])

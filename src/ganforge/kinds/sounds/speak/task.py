@@ -14,12 +14,19 @@ from ganforge.core.files import write_whole
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.kinds.sounds.comparison import heard, rivals_of
 from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed, open_corpus
-from ganforge.kinds.sounds.speak.game import Speaking, build_game, speech_for
-from ganforge.kinds.sounds.speak.measures import MEANINGS, Judged
+from ganforge.kinds.sounds.speak.measures import (
+    MEANINGS,
+    MEANS,
+    RECORDINGS,
+    SHARP,
+    WITHOUT,
+    Judged,
+    judge_voice,
+    prefers_sharp,
+)
 from ganforge.kinds.sounds.speak.model import NEXT_STEPS, speaker_of
 from ganforge.kinds.sounds.speak.networks import Speech
-from ganforge.kinds.sounds.speak.plan import NOT_HERE, plan_voice
-from ganforge.kinds.sounds.speak.verdict import MEANS, RECORDINGS, SHARP, WITHOUT, judge_voice, prefers_sharp
+from ganforge.kinds.sounds.speak.plan import NOT_HERE, Speaking, build_game, plan_voice, speech_for
 from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data

@@ -131,10 +131,7 @@ class SoundMap:
 
 
 def load_vocoder(folder: Path, device: str = "cpu") -> SoundMap:
-    """Load the vocoder of a run, which may be untrusted; see core/model_files.py.
-
-    Raises: RunError if it is missing or damaged.
-    """
+    """Load the vocoder of a run, which may be untrusted. Raises: RunError if it is missing or damaged."""
     content = read_description_of(folder, "vocode", "a vocoder")
     with refused(f"The model at {str(folder)!r}"):
         network, told = Network.model_validate(content["network"]), dict(content["synthesis"])

@@ -80,10 +80,7 @@ def feed_of(sounds: Sounds, chosen: Vocoding, device: str) -> SegmentFeed:
 
 
 def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
-    """Choose every setting, with its reason; times a few steps of both phases on this machine.
-
-    Raises: RecipeError for settings that do not fit.
-    """
+    """Choose every setting, with its reason, and time a few steps. Raises: RecipeError for settings that do not fit."""
     draft.explain({"task": ASKED})
     mel = Mel.at(sounds.rate)
     shape = f"{mel.bands} mel bands, and frames of which one comes every {mel.hop} samples"
