@@ -170,7 +170,7 @@ class Draft:
 def choose_data(draft: Draft, kind: str, shape: Choice, digest: str, **more: Choice) -> Data:
     """Choose the section `data`. Args: shape of an example; digest sha256 of all; more of what was found."""
     source, found = (draft.request.source, "you gave it"), (kind, "found there")
-    return draft.choose(Data, source=source, kind=found, shape=shape, **more, hash=(digest, ""))
+    return draft.choose(draft.task.data, source=source, kind=found, shape=shape, **more, hash=(digest, ""))
 
 
 def _refuse_two_lengths(request: Request) -> None:
