@@ -136,7 +136,7 @@ def drawn(run: Run, rows: Sequence[Sequence[Samples]], features: LogMel, caption
     return Figure("pictures/spectrograms.png", "Spectrograms", caption, wide=True)
 
 
-def rivals_of(
+def rivals(
     scored: Mapping[str, Mapping[str, Estimate]],
     sentences: Mapping[str, str],
     meanings: Mapping[str, Meaning],

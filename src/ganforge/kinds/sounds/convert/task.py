@@ -15,7 +15,7 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.core.seeds import subset
 from ganforge.engine.feed import TensorFeed
-from ganforge.kinds.sounds.comparison import BOOTSTRAP, choose_end, drawn, heard, look_at, rivals_of, scores_of
+from ganforge.kinds.sounds.comparison import BOOTSTRAP, choose_end, drawn, heard, look_at, rivals, scores_of
 from ganforge.kinds.sounds.convert.corpus import ENOUGH_SECONDS, Voices, open_voices, seconds_of
 from ganforge.kinds.sounds.convert.measures import MEANINGS, Speakers, conversions, judge_converter
 from ganforge.kinds.sounds.convert.model import NEXT_STEPS, Stored
@@ -165,7 +165,7 @@ class ConvertJob(Job):
         }
         real = [(label, x) for label in range(len(self.voices.heard)) for x in self._takes(label)]
         known = float(np.mean(speakers.named([x for _, x in real]) == [label for label, _ in real]))
-        told, beside = rivals_of(scored, SENTENCES, MEANINGS)
+        told, beside = rivals(scored, SENTENCES, MEANINGS)
         few = {name: length for name, length in seconds_of(self.sounds).items() if length < 0.9 * ENOUGH_SECONDS}
         floors = dict.fromkeys(MEANINGS, 0.0) | {"target": known}
         return Evaluation(

@@ -12,7 +12,7 @@ from torch import nn
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.files import write_whole
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
-from ganforge.kinds.sounds.comparison import heard, rivals_of
+from ganforge.kinds.sounds.comparison import heard, rivals
 from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed, open_corpus
 from ganforge.kinds.sounds.speak.measures import (
     MEANINGS,
@@ -149,7 +149,7 @@ class SpeakJob(Job):
         }
         default = SHARP if product.strength > 0 else WITHOUT
         scored = {name: means_by_bootstrap(values[name], BOOTSTRAP) for name in dict.fromkeys((default, *values))}
-        told, beside = rivals_of(scored, SENTENCES, MEANINGS, BESIDE)
+        told, beside = rivals(scored, SENTENCES, MEANINGS, BESIDE)
         return Evaluation(
             measures=measures_of(scored[default], MEANINGS, values_of(scored[RECORDINGS]), values_of(scored[MEANS])),
             verdict=judge_voice(values, default, self.corpus.passport),

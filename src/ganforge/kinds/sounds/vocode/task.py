@@ -15,16 +15,7 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.core.seeds import subset
 from ganforge.errors import DataError
-from ganforge.kinds.sounds.comparison import (
-    BOOTSTRAP,
-    MEANINGS,
-    choose_end,
-    drawn,
-    heard,
-    look_at,
-    rivals_of,
-    scores_of,
-)
+from ganforge.kinds.sounds.comparison import BOOTSTRAP, MEANINGS, choose_end, drawn, heard, look_at, rivals, scores_of
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
 from ganforge.kinds.sounds.feed import SegmentFeed
 from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
@@ -157,7 +148,7 @@ class VocodeJob(Job):
         made[BANDS] = _without_training(mel_griffin_lim, truth, self._features)
         values = {name: scores_of(truth, made[name], self._features) for name in dict.fromkeys((default, *made))}
         scored = {name: means_by_bootstrap(own, BOOTSTRAP) for name, own in values.items()}
-        told, beside = rivals_of(scored, SENTENCES, MEANINGS)
+        told, beside = rivals(scored, SENTENCES, MEANINGS)
         return Evaluation(
             measures=measures_of(scored[default], MEANINGS, dict.fromkeys(MEANINGS, 0.0), values_of(scored[BANDS])),
             verdict=judge_vocoder(values, default, self.sounds.passport),
