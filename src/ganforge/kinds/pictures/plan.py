@@ -194,7 +194,7 @@ def _choose_augmentation(draft: Draft, pictures: Pictures) -> Augmentation:
 def _why_no_flips(pictures: Pictures) -> str:
     """Explain whether the data permits mirroring. It is advice: no gain in quality was measured (docs/log.md)."""
     chosen = subset(len(pictures.train), COMPARED, "plan/mirrored")
-    ratio = mirrored_ratio(pictures.train.pictures(chosen))
+    ratio = mirrored_ratio(pictures.train.examples(chosen))
     measured = f"a mirrored picture lies {ratio:.3g} x as far from the others as the picture itself"
     if ratio <= MIRRORED:
         return f"nobody asked for it; {measured}, so --set augmentation.flips=true would be true to the data"

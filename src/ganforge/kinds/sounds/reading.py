@@ -12,7 +12,7 @@ import math
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -359,12 +359,27 @@ def _warnings(passport: Mapping[str, Any], rate: int, files: list[tuple[dict[str
     return words
 
 
-def segments_of(part: Part, length: int, step: int) -> Iterator[tuple[int, int]]:
-    """Yield (first sample, samples that are there) of overlapping stretches that cover every sound of a part.
+class Segments:
+    """Overlapping stretches of one length that cover every sound of a part: rows float32 (length,) in -1..1.
 
     The last stretch of a sound ends with it; a shorter sound is one stretch, which is filled up with silence.
     """
-    for start, whole in zip(part.starts.tolist(), part.lengths.tolist(), strict=True):
-        last = max(0, whole - length)
-        for first in [*range(0, last, step), last]:
-            yield start + first, min(length, whole - first)
+
+    def __init__(self, part: Part, length: int, step: int) -> None:
+        """Args: step samples from the beginning of one stretch to that of the next."""
+        self._samples, self._length = part.samples, length
+        self.places = [  # (first sample, samples that are there) of each
+            (start + first, min(length, whole - first))
+            for start, whole in zip(part.starts.tolist(), part.lengths.tolist(), strict=True)
+            for first in (*range(0, max(0, whole - length), step), max(0, whole - length))
+        ]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, rows: NDArray[np.integer]) -> Samples:
+        x = np.zeros((len(rows), self._length), np.float32)
+        for number, row in enumerate(rows):
+            first, there = self.places[row]
+            x[number, :there] = self._samples[first : first + there]
+        return x

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from ganforge.contracts import Tell
+from ganforge.core.levels import HALF
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.pictures.picture_data import choose_data
 from ganforge.kinds.pictures.plan import GAMMA_DECAY, PACE, SECONDS_PER_LOOK, Translation, gamma_rule
-from ganforge.kinds.pictures.reading.feed import HALF
 from ganforge.kinds.pictures.translate.game import build_networks, build_translation
 from ganforge.kinds.pictures.translate.pairs import Pairs
 from ganforge.planning.compute import (
@@ -121,7 +121,7 @@ def _choose_network(draft: Draft) -> Network:
 
 
 def _choose_objective(draft: Draft, pairs: Pairs) -> None:
-    distance = mean_squared_distance(pairs.train.sides["y"].pictures())
+    distance = mean_squared_distance(pairs.train.sides["y"].examples())
     gamma = gamma_rule(distance)
     end: Choice = (gamma, STEADY)
     if pairs.pairing == "paired":

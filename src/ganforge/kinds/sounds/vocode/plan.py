@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ganforge.contracts import Feed, Game, Tell
+from ganforge.engine.feed import ArrayFeed
 from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.feed import SegmentFeed
-from ganforge.kinds.sounds.reading import Sounds
+from ganforge.kinds.sounds.reading import Segments, Sounds
 from ganforge.kinds.sounds.vocode.game import Vocoding, build_game
 from ganforge.planning.compute import (
     Pace,
@@ -61,10 +61,10 @@ PACE = Pace(
 )
 
 
-def feed_of(sounds: Sounds, chosen: Vocoding, device: str) -> SegmentFeed:
+def feed_of(sounds: Sounds, chosen: Vocoding, device: str) -> ArrayFeed:
     """Return the training examples: stretches of a fixed number of frames."""
     length = (chosen.frames - 1) * chosen.mel.hop
-    return SegmentFeed.of(sounds.train, length, max(1, length // OVERLAP), device)
+    return ArrayFeed(Segments(sounds.train, length, max(1, length // OVERLAP)), device=device)
 
 
 def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
