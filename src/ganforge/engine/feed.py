@@ -124,6 +124,10 @@ class ArrayFeed:
         """Return rows (n, ...) as stored. Args: indices (n,)."""
         return np.ascontiguousarray(self._rows[indices if self._places is None else self._places[indices]])
 
+    def examples(self, indices: NDArray[np.integer] | None = None) -> NDArray[Any]:
+        """Return rows (n, ...) as measures take them. Args: indices (n,), or None for all of them."""
+        return self.stored(np.arange(len(self)) if indices is None else indices)
+
     def _brought(self, step: int) -> Tensor:
         """Copy all rows to the device, `step` at a time."""
         first = torch.from_numpy(self.stored(np.arange(1)))
@@ -143,8 +147,7 @@ class LevelFeed(ArrayFeed):
 
     def examples(self, indices: NDArray[np.integer] | None = None) -> NDArray[np.uint8]:
         """Return levels uint8 (n, C, H, W). Args: indices (n,), or None for all of them."""
-        chosen = np.arange(len(self)) if indices is None else indices
-        return np.ascontiguousarray(self.stored(chosen).transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(super().examples(indices).transpose(0, 3, 1, 2))
 
 
 def room_beside(device: torch.device) -> int:

@@ -231,20 +231,32 @@ def for_minutes(draft: Draft, pace: Pace, measure: Measure) -> Span:
     return Span(examples, why, rate, seconds)
 
 
-def for_two_phases(draft: Draft, pace: Pace, feed: Feed, sharp_from: float, *, build: Callable[[Recipe], Game]) -> Span:
-    """Return the span of a game whose later players join at the progress `sharp_from`, a setting of its own section.
+def for_one_phase(draft: Draft, pace: Pace, feed: Feed, *, build: Callable[[Recipe], Game]) -> Span:
+    """Return the span of a game whose players all play from its beginning to its end."""
+    return _for_either(draft, pace, lambda recipe, steps: measure_rate(recipe, feed, steps, build=build))
+
+
+def for_two_phases(
+    draft: Draft, pace: Pace, feed: Feed, joined: float, *, build: Callable[[Recipe], Game], name: str = "sharp_from"
+) -> Span:
+    """Return the span of a game whose later players join at the progress `joined`, or, at 1, never.
 
     Both phases are timed, and their rates weighted by their shares of the examples.
+    Args: name of the setting of its own section that says when.
     """
 
-    def phase(recipe: Recipe, joined: float) -> Recipe:
+    def phase(recipe: Recipe, at: float) -> Recipe:
         assert recipe.own is not None
-        return recipe.model_copy(update={"own": recipe.own.model_copy(update={"sharp_from": joined})})
+        return recipe.model_copy(update={"own": recipe.own.model_copy(update={name: at})})
 
     def measure(recipe: Recipe, steps: int) -> float:
         alone, together = (measure_rate(phase(recipe, at), feed, steps, build=build) for at in (1.0, 0.0))
-        return 1 / (sharp_from / alone + (1 - sharp_from) / together)
+        return 1 / (joined / alone + (1 - joined) / together)
 
+    return _for_either(draft, pace, measure) if joined < 1 else for_one_phase(draft, pace, feed, build=build)
+
+
+def _for_either(draft: Draft, pace: Pace, measure: Measure) -> Span:
     return for_minutes(draft, pace, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)
 
 

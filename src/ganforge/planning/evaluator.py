@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ganforge.contracts import Tell
 from ganforge.core.cache import cache_folder
 from ganforge.core.seeds import subset
-from ganforge.engine.feed import LevelFeed
+from ganforge.engine.feed import ArrayFeed
 from ganforge.measures.generated import JudgeSplit, evaluate_samples, quick_quality
 from ganforge.measures.judge import Judge, train_judge
 from ganforge.records import Evaluation
@@ -26,8 +26,8 @@ Seen: TypeAlias = tuple[Levels, NDArray[np.int64] | None]
 class Evaluator:
     """The judge of a run, which is trained or loaded when it is first needed, and what it says of samples."""
 
-    train: LevelFeed
-    held_out: LevelFeed
+    train: ArrayFeed  # its examples are uint8 (N, C, H, W)
+    held_out: ArrayFeed
     data_hash: str  # of the training examples, by which judges are kept
     tell: Tell
     judged: int  # samples of an evaluation

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.core.cache import kept
+from ganforge.core.cache import kept_or_filled
 from ganforge.core.conversion import Sought, is_hidden, list_files
-from ganforge.core.files import check_folder, read_json_file, write_folder
-from ganforge.errors import DataError, RunError
+from ganforge.core.files import read_json_file
+from ganforge.errors import DataError
 from ganforge.kinds.sounds import BUILT_IN, SUFFIXES
 from ganforge.kinds.sounds.instruments import instruments
 from ganforge.kinds.sounds.sound_file import CONTAINERS, SMALLEST, Header, blocks_of, read_header
@@ -101,6 +101,11 @@ class Part:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @property
+    def digest(self) -> str:
+        """Of where its sounds are: other parts of the same sounds have another one."""
+        return hashlib.sha256(self.starts.tobytes() + self.lengths.tobytes()).hexdigest()
+
     def __getitem__(self, place: int) -> Samples:
         start = int(self.starts[place])
         return np.array(self.samples[start : start + int(self.lengths[place])])
@@ -143,11 +148,8 @@ def open_sounds(
     for header in headers.values():
         rates[header.rate] += max(1, int(header.seconds))
     chosen = rate or max(rates, key=lambda one: (rates[one], one))
-    folder = kept("sounds", f"{VERSION} {chosen} {_fingerprint(headers)}")
-    try:
-        check_folder(folder)
-    except RunError:  # absent, half-written or damaged
-        write_folder(folder, lambda temporary: _decode(temporary, list(headers), chosen))
+    words = f"{VERSION} {chosen} {_fingerprint(headers)}"
+    folder = kept_or_filled("sounds", words, lambda temporary: _decode(temporary, list(headers), chosen))
     told = read_json_file(folder / "header.json", most_bytes=2**30)
     samples = np.memmap(folder / "samples", np.float32, "r") if told["files"] else np.zeros(0, np.float32)
     skipped += told["skipped"]

@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.core.cache import kept
+from ganforge.core.cache import kept, kept_or_filled
 from ganforge.core.files import DAMAGED, check_folder, read_json_file, write_folder
 from ganforge.engine.feed import IN_MEMORY
 from ganforge.errors import DataError, RunError
@@ -27,18 +27,13 @@ def unpacked(packed: IO[bytes], digest: str, refusal: Callable[[object], DataErr
     Args: digest identifies its content. Raises: the error from `refusal` if it is damaged;
         StorageError if the cache cannot be written: no partial file remains.
     """
-    folder = kept("arrays", digest)
 
     def fill(temporary: Path) -> None:
         with (temporary / "array").open("wb") as file:
             while content := _read(packed, refusal):
                 file.write(content)
 
-    try:
-        check_folder(folder)
-    except RunError:  # absent, half-written or damaged
-        write_folder(folder, fill)
-    return folder / "array"
+    return kept_or_filled("arrays", digest, fill) / "array"
 
 
 def _read(packed: IO[bytes], refusal: Callable[[object], DataError]) -> bytes:

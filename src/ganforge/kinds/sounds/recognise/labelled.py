@@ -72,7 +72,7 @@ def open_labelled(source: str, rate: int | None, folds: int, grid: Grid | None =
     count = int((labels < len(names)).sum())
     whole = Part(sounds.train.samples, joined["starts"][order], joined["lengths"][order], None)
     grid = grid or _grid_for(sounds)
-    levels, labels = levels_of(whole, grid, f"{sounds.sha256} labelled"), labels[order][:count]
+    levels, labels = levels_of(whole, grid, sounds.sha256), labels[order][:count]
     known = np.ascontiguousarray(levels[:count])
     chosen = folds_of(known, labels, folds)
     counts = np.bincount(labels, minlength=len(names))
