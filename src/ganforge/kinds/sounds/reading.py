@@ -44,6 +44,7 @@ Samples = NDArray[np.float32]
 
 
 SOUNDS = Sought("sound", "sounds", SUFFIXES, lambda suffix: suffix in CONTAINERS)
+SOUNDS_OF_FOLDERS = replace(SOUNDS, follows=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def list_sounds(source: Path) -> SoundFiles:
 
     Raises: DataError if there is none.
     """
-    listing = list_files(source, replace(SOUNDS, follows=True))
+    listing = list_files(source, SOUNDS_OF_FOLDERS)
     if source.is_file():
         return SoundFiles((source,), ("",), ())
     inside = [path.relative_to(source).parts for path in listing.found]
@@ -154,7 +155,7 @@ def open_sounds(
     samples = np.memmap(folder / "samples", np.float32, "r") if told["files"] else np.zeros(0, np.float32)
     skipped += told["skipped"]
     files = told["files"]
-    usable = [number for number, one in enumerate(files) if SILENCE < one["peak"] <= LOUDEST]
+    usable = [one for one in files if SILENCE < one["peak"] <= LOUDEST]
     skipped += [f"{one['name']}: silence only" for one in files if one["peak"] <= SILENCE]
     skipped += [
         f"{one['name']}: its values reach {one['peak']:.3g}, and those of a sound lie in -1..1"
@@ -164,8 +165,8 @@ def open_sounds(
     if not usable:
         raise DataError(f"No sound of {source!r} can be heard.", f"{skipped[-1]}.", "Give sounds that are not silence.")
     label_of = {str(path): label for path, label in zip(listing.files, listing.labels, strict=True)}
-    names = tuple(sorted({label_of[files[number]["name"]] for number in usable})) if labelled else ()
-    different = len({files[number]["sha256"] for number in usable})
+    names = tuple(sorted({label_of[one["name"]] for one in usable})) if labelled else ()
+    different = len({one["sha256"] for one in usable})
     if different < 2 * fewest:
         raise DataError(
             f"{source!r} holds {different} different sounds that can be used.",
@@ -173,29 +174,28 @@ def open_sounds(
             f"Give more sounds. {len(skipped):,} were skipped: {skipped[0]}." if skipped else "Give more sounds.",
         )
     names = names if len(names) > 1 else ()
-    chosen_files = [files[number] for number in usable]
     keys = {str(path): key for path, key in (groups or {}).items()}
-    digests = [keys.get(one["name"], one["sha256"]) for one in chosen_files]
-    train, held_out, how = _split(chosen_files, digests, samples, label_of if names else None, names, fewest)
+    digests = [keys.get(one["name"], one["sha256"]) for one in usable]
+    train, held_out, how = _split(usable, digests, samples, label_of if names else None, names, fewest)
     passport = {
         "source": source,
         "sounds": len(usable),
-        "seconds": sum(files[number]["length"] for number in usable) / chosen,
+        "seconds": sum(one["length"] for one in usable) / chosen,
         "rate": chosen,
         "rates": {str(one): count for one, count in Counter(header.rate for header in headers.values()).items()},
         "channels": {str(one): count for one, count in Counter(header.channels for header in headers.values()).items()},
-        "clipped": sum(files[number]["clipped"] > CLIPPED for number in usable),
-        "silent_share": float(np.mean([files[number]["silent"] for number in usable])),
-        "offset": float(max((abs(files[number]["offset"]) for number in usable), default=0.0)),
-        "noise_floor_db": float(np.median([files[number]["noise_db"] for number in usable])),
-        "copies": len(usable) - len({files[number]["sha256"] for number in usable}),
+        "clipped": sum(one["clipped"] > CLIPPED for one in usable),
+        "silent_share": float(np.mean([one["silent"] for one in usable])),
+        "offset": float(max(abs(one["offset"]) for one in usable)),
+        "noise_floor_db": float(np.median([one["noise_db"] for one in usable])),
+        "copies": len(usable) - different,
         "train": len(train),
         "held_out": len(held_out),
         "split": how,
         "skipped": skipped[:MOST_NAMED],
         "skipped_count": len(skipped),
     }
-    told_of = [(one, headers[Path(one["name"])]) for one in chosen_files]
+    told_of = [(one, headers[Path(one["name"])]) for one in usable]
     passport["warnings"] = [*_warnings(passport, chosen, told_of), *(f"{one}." for one in listing.others[:MOST_NAMED])]
     inside = [[os.path.relpath(one["name"], root), one["sha256"]] for one in files]
     digest = hashlib.sha256(json.dumps([chosen, inside]).encode()).hexdigest()

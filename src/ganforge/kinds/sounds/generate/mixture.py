@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from ganforge.core.levels import HALF
 from ganforge.core.seeds import subset
 from ganforge.engine.feed import ArrayFeed
+from ganforge.measures.gaussian import covariance_root
 from ganforge.networks import PAIRS, Pairs
 from ganforge.networks.conv import SLOPE, ConvPair, bounded
 from ganforge.networks.resnet import ResnetPair
@@ -94,7 +95,7 @@ class Mixture(nn.Module):
         sorts = [_sorted(codes, np.flatnonzero(of[chosen] == one), int(k)) for one, k in enumerate(sorts_for(counts))]
         within = np.concatenate([codes[one] - codes[one].mean(axis=0) for part in sorts for one in part if len(one)])
         spared = sum(len(part) for part in sorts)
-        self.shared.copy_(torch.from_numpy(_root(within.T @ within / max(1, len(x) - spared))))
+        self.shared.copy_(torch.from_numpy(covariance_root(within.T @ within / max(1, len(x) - spared))))
         self.centre.copy_(torch.from_numpy(found.mean_))
         self.components[:count] = torch.from_numpy(found.components_)
         rows: Iterator[int] = iter(range(len(self.means)))
@@ -122,12 +123,6 @@ def _sorted(codes: NDArray[np.float64], members: NDArray[np.int64], count: int) 
     if different > 1:
         sort = KMeans(different, n_init=3, random_state=0).fit_predict(codes[members])
     return [members[sort == one] for one in range(count)]
-
-
-def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(covariance)
-    root: NDArray[np.float64] = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    return root
 
 
 class Refiner(nn.Module):

@@ -9,7 +9,7 @@ that learns from every label, and one for each fold, which never saw that fold's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -126,7 +126,7 @@ class Stage(Schedule):
 
     def at(self, progress: float) -> float:
         """Return the value at the progress of the run."""
-        return Schedule.at(self, (progress - self.begin) / (self.finish - self.begin))
+        return Schedule.at(self, (progress - self.begin) / max(self.finish - self.begin, 1e-9))
 
 
 def changed(levels: Tensor, random: Draws) -> Tensor:
@@ -205,7 +205,7 @@ def build_game(recipe: Recipe) -> Game:
     def draw(generator: nn.Module, turn: Turn) -> Tensor:
         return widened(generator(turn.random.normal(len(turn.batch["x"]), recipe.network.need("latent_size"))))
 
-    first, later = (_staged(optimiser_settings(recipe), *ends) for ends in _stages(chosen))
+    first, later = _stage(recipe, 0.0, chosen.student_from), _stage(recipe, min(chosen.student_from, 0.999), 1.0)
     whole = all_methods if chosen.student_from == 1 else all_methods.of(SUPERVISED)
 
     def is_late(progress: float) -> bool:
@@ -267,12 +267,7 @@ def _mean(terms: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(terms)).mean(0)
 
 
-def _stages(chosen: Recognising) -> tuple[tuple[float, float], tuple[float, float]]:
-    return (0.0, chosen.student_from), (min(chosen.student_from, 0.999), 1.0)
-
-
-def _staged(settings: OptimiserSettings, begin: float, finish: float) -> OptimiserSettings:
-    """Return the settings with a learning rate that runs its whole course within a stage."""
-    rate = settings.learning_rate
-    moved = Stage(rate.start, rate.end, rate.shape, rate.warmup, begin, finish)
-    return OptimiserSettings(moved, settings.kind, settings.beta1, settings.beta2, settings.weight_decay)
+def _stage(recipe: Recipe, begin: float, finish: float) -> OptimiserSettings:
+    """Return optimiser settings whose learning rate runs its whole course within a part of the run."""
+    settings = optimiser_settings(recipe)
+    return replace(settings, learning_rate=Stage(**asdict(settings.learning_rate), begin=begin, finish=finish))

@@ -93,17 +93,10 @@ class Generator(nn.Module):
     def __init__(self, latent_size: int, bands: int, frames: int, width: int) -> None:
         super().__init__()
         self.shape = (1, bands, frames)
-        hidden = 16 * width
-        self.layers = nn.Sequential(
-            nn.Linear(latent_size, hidden),
-            nn.LayerNorm(hidden),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden, hidden),
-            nn.LayerNorm(hidden),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden, bands * frames),
-            nn.Sigmoid(),
-        )
+        hidden, layers = 16 * width, list[nn.Module]()
+        for into in (latent_size, hidden):
+            layers += [nn.Linear(into, hidden), nn.LayerNorm(hidden), nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden, bands * frames), nn.Sigmoid())
 
     def forward(self, latent: Tensor) -> Tensor:
         levels: Tensor = self.layers(latent)

@@ -6,16 +6,7 @@ from ganforge.contracts import Tell
 from ganforge.errors import RecipeError
 from ganforge.kinds.sounds.recognise.game import Recognising, build_game
 from ganforge.kinds.sounds.recognise.labelled import EVERY, Labelled
-from ganforge.planning.compute import (
-    Pace,
-    Span,
-    choose_compute,
-    choose_length,
-    choose_pieces,
-    for_examples,
-    for_minutes,
-    measure_rate,
-)
+from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
 from ganforge.recipe import Data, Network, Recipe, Size
@@ -108,24 +99,6 @@ def plan_recogniser(draft: Draft, found: Labelled, tell: Tell) -> Recipe:
     feed = found.feed(draft.device)
     tell("timing", size=size)
     choose_pieces(draft, feed, build=build_game)
-    choose_length(draft, PACE, _span(draft, found))
+    span = for_two_phases(draft, PACE, feed, chosen.student_from, build=build_game, name="student_from")
+    choose_length(draft, PACE, span)
     return draft.recipe()
-
-
-def _span(draft: Draft, found: Labelled) -> Span:
-    """Choose the length from the rates of both stages."""
-    chosen, feed = draft[Recognising], found.feed(draft.device)
-
-    def stage(recipe: Recipe, student_from: float) -> Recipe:
-        """Return a recipe of the first stage, which ends after the timing, or the second, which begins before it."""
-        return recipe.model_copy(update={"own": chosen.model_copy(update={"student_from": student_from})})
-
-    def measure(recipe: Recipe, steps: int) -> float:
-        """Measure examples/s over both stages, weighted by their shares of the examples."""
-        first = measure_rate(stage(recipe, 1.0), feed, steps, build=build_game)
-        if chosen.student_from == 1:
-            return first
-        second = measure_rate(stage(recipe, 1e-9), feed, steps, build=build_game)
-        return 1 / (chosen.student_from / first + (1 - chosen.student_from) / second)
-
-    return for_minutes(draft, PACE, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)

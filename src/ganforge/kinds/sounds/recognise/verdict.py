@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.special import softmax
 
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.sounds.recognise.choice import Crossed, crossed, softmax
+from ganforge.kinds.sounds.recognise.choice import crossed
 from ganforge.kinds.sounds.recognise.game import ADVERSARIAL, LINEAR, METHODS, STUDENT, SUPERVISED, Recogniser
 from ganforge.kinds.sounds.recognise.labelled import Labelled
-from ganforge.measures.intervals import Estimate, from_bootstrap, rival, rival_rows
-from ganforge.records import GRADES, Block, Evaluation, Meaning, Measure, Rows, Verdict
+from ganforge.measures.classification import Crossed, calibration_error, confusions, reliability
+from ganforge.measures.intervals import Estimate, rival, rival_rows
+from ganforge.records import GRADES, Block, Evaluation, Meaning, Measure, Verdict
 
 BOUNDS = (0.95, 0.85, 0.7)  # accuracies of the first three grades
-MOST_LABELS = 20  # of a whole confusion table; of more labels the most frequent confusions are told
-BINS = (0.0, 0.5, 0.7, 0.9, 0.97, 1.0001)  # of certainties
 SENTENCES = {
     LINEAR: "Logistic regression on means, deviations and quantiles of cepstra: no network.",
     SUPERVISED: "A small network that learned from the labels alone.",
@@ -49,12 +47,12 @@ def evaluate_recogniser(product: Recogniser, found: Labelled, heard: Block) -> E
         return Evaluation(measures=(), verdict=_unmeasured(method), blocks=(heard,), facts={"method": method}, **about)
     accuracies = {one: told.accuracy(one) for one in product.methods}
     right, certainties = told.right(method), told.certainties(method).max(1)
-    raw = softmax(told.scores[method]).max(1)
+    raw = softmax(told.scores[method], axis=1).max(1)
     measures = (
         Measure.of("accuracy", accuracies[method], ACCURACY, floor=1.0, reference=accuracies[LINEAR].value),
         Measure.of(
             "calibration_error",
-            _calibration_error(certainties, right),
+            calibration_error(certainties, right, np.random.default_rng(seed_for(0, "recognise/calibration"))),
             CALIBRATION,
             floor=0.0,
             reference=float(abs(raw.mean() - right.mean())),
@@ -78,9 +76,13 @@ def evaluate_recogniser(product: Recogniser, found: Labelled, heard: Block) -> E
             Block(
                 "Which labels are confused",
                 "Labels that were found, for each true one.",
-                (_confusions(told, method, found.names),),
+                (confusions(told.labels, told.scores[method].argmax(1), found.names, "sounds"),),
             ),
-            Block("Is the certainty right?", "Sounds by their certainty.", (_bins(certainties, right),)),
+            Block(
+                "Is the certainty right?",
+                "Sounds by their certainty.",
+                (reliability(certainties, right, "sounds"),),
+            ),
         ),
         facts={"rivals": rivals, "method": method, "temperature": float(product.temperature)},
         **about,
@@ -101,7 +103,7 @@ def _verdict(told: Crossed, method: str, accuracies: Mapping[str, Estimate], fou
     sentences = [f"Always the most frequent label would be right for {chance:.0%}."]
     for other in METHODS:
         if other in accuracies and other != method:
-            gain = told.gain(method, other)
+            gain = told.gain(method, other, np.random.default_rng(seed_for(0, "recognise/bootstrap")))
             sure = "certainly better than" if gain.low > 0 else "not certainly better than"
             sentences.append(
                 f"{method.capitalize()} is {sure} {other}: {100 * gain.value:+.0f} points "
@@ -116,36 +118,3 @@ def _verdict(told: Crossed, method: str, accuracies: Mapping[str, Estimate], fou
         sentences.append("Label more sounds: those under Listen first.")
     helps = None if ADVERSARIAL not in accuracies else method == ADVERSARIAL
     return Verdict(grade, f"{grade.capitalize()}: {headline}.", tuple(sentences[:7]), helps)
-
-
-def _calibration_error(certainties: NDArray[np.float64], right: NDArray[np.float64]) -> Estimate:
-    apart = certainties - right
-    random = np.random.default_rng(seed_for(0, "recognise/calibration"))
-    return from_bootstrap(lambda chosen: float(abs(apart[chosen].mean())), len(apart), random)
-
-
-def _confusions(told: Crossed, method: str, names: tuple[str, ...]) -> Rows:
-    given, count = told.scores[method].argmax(1), len(names)
-    table = np.zeros((count, count), np.int64)
-    np.add.at(table, (told.labels, given), 1)
-    if count <= MOST_LABELS:
-        rows = tuple(
-            (name, *(str(n) if n else "" for n in row)) for name, row in zip(names, table.tolist(), strict=True)
-        )
-        return Rows(("true", *names), rows, "", tuple(range(1, count + 1)))
-    np.fill_diagonal(table, 0)
-    most = np.argsort(-table, axis=None, kind="stable")[:MOST_LABELS]
-    pairs = [(int(one) // count, int(one) % count) for one in most]
-    rows = tuple((names[a], names[b], str(table[a, b])) for a, b in pairs if table[a, b])
-    return Rows(("true", "found", "sounds"), rows, "The most frequent confusions.", (2,))
-
-
-def _bins(certainties: NDArray[np.float64], right: NDArray[np.float64]) -> Rows:
-    rows = []
-    for low, high in pairwise(BINS):
-        here = (certainties >= low) & (certainties < high)
-        if here.any():
-            words = f"{low:.0%} to {min(high, 1):.0%}"
-            rows.append((words, str(int(here.sum())), f"{certainties[here].mean():.0%}", f"{right[here].mean():.0%}"))
-    heads = ("certainty", "sounds", "mean certainty", "right")
-    return Rows(heads, tuple(rows), "Each fold with the temperature that fits the others.", (1, 2, 3))
