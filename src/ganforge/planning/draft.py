@@ -23,7 +23,7 @@ from ganforge.contracts import Task
 from ganforge.core.device import devices_here, survey_machine
 from ganforge.errors import RecipeError, did_you_mean
 from ganforge.objectives import OBJECTIVES
-from ganforge.recipe import RENAMED, SECTIONS, Length, Optimiser, Recipe, Request, Section, in_words, validated
+from ganforge.recipe import RENAMED, SECTIONS, Data, Length, Optimiser, Recipe, Request, Section, in_words, validated
 
 ASKED = "you asked for it"
 DEFAULT_OBJECTIVE = "r3gan"
@@ -129,6 +129,11 @@ class Draft:
         mine = f"{section.key}."
         self._reasons = {name: why for name, why in self._reasons.items() if not name.startswith(mine)}
         return self._with(section, {}, choices)
+
+    def choose_data(self, kind: str, shape: Choice, sha256: str, **more: Choice) -> Data:
+        """Choose the section `data`: what was found at the place that the person named. Args: more of its settings."""
+        found = {"source": (self.request.source, "you gave it"), "kind": (kind, "found there"), "shape": shape}
+        return self.choose(self.task.data, **found, **more, hash=(sha256, ""))
 
     def revise(self, section: type[Chosen], /, **choices: Choice) -> Chosen:
         """Change choices in a section that is chosen already."""

@@ -55,15 +55,7 @@ def choose_data(
     why = ASKED if "values" in draft.request.options else "the range of the whole set: --values says otherwise"
     ranges = {name: (found, why) for name, found in (values or {}).items() if found is not None}
     named = (label_names, f"{len(label_names)} labels: one model draws each of them on demand")
-    return draft.choose(
-        PictureData,
-        source=(draft.request.source, "you gave it"),
-        kind=("pictures", "found there"),
-        shape=shape,
-        **({"label_names": named} if label_names else {}),
-        **ranges,
-        hash=(data_hash, ""),
-    )
+    return draft.choose_data("pictures", shape, data_hash, **({"label_names": named} if label_names else {}), **ranges)
 
 
 def refuse_misfits(recipe: Recipe, shape: tuple[int, ...], label_names: tuple[str, ...] = ()) -> None:

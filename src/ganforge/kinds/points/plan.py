@@ -52,13 +52,7 @@ def plan_points(draft: Draft, points: Points) -> Recipe:
     """
     count, dimensions = points.train.shape
     draft.explain({"task": ASKED if draft.request.task else "what can be made of points: more like them"})
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("points", "found there"),
-        shape=((dimensions,), f"the coordinates {', '.join(points.names)}"),
-        hash=(points.sha256, ""),
-    )
+    draft.choose_data("points", ((dimensions,), f"the coordinates {', '.join(points.names)}"), points.sha256)
     choose_compute(draft)
     choose_objective(
         draft,

@@ -20,6 +20,7 @@ from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Part, Samples, Sounds
+from ganforge.planning.draft import Choice
 from ganforge.recipe import Section
 
 BANDS = 64  # of which a waveform comes back nearly as it was, at the spacing of Mel.at
@@ -44,6 +45,12 @@ class Grid(Section):
     def samples(self) -> int:
         """Return the samples of a sound of all frames."""
         return (self.frames - 1) * self.mel.hop
+
+    @property
+    def shape(self) -> Choice:
+        """Return the shape of an example, with its reason."""
+        why = f"mel bands and frames, for {self.samples / self.mel.rate:.2f} s"
+        return (1, self.mel.bands, self.frames), why
 
 
 def grid_for(sounds: Sounds) -> Grid:

@@ -97,18 +97,10 @@ def plan_sounds(draft: Draft, sounds: Sounds, grid: Grid, train: ArrayFeed, tell
     Raises: RecipeError for unsuitable networks.
     """
     count, labels = len(train), train.labels
-    seconds = grid.samples / sounds.rate
     names = sounds.label_names
     draft.explain({"task": ASKED if draft.request.task else "what can be made of sounds: more like them"})
     labelled = {"label_names": (names, f"the {len(names)} subfolders: one model draws each on demand")} if names else {}
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("sounds", "found there"),
-        shape=((1, grid.mel.bands, grid.frames), f"mel bands and frames, for {seconds:.2f} s"),
-        **labelled,
-        hash=(sounds.sha256, ""),
-    )
+    draft.choose_data("sounds", grid.shape, sounds.sha256, **labelled)
     counts = np.bincount(labels) if labels is not None else np.array([count])
     draft.choose(
         Spectral,

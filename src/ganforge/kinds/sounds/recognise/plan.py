@@ -9,7 +9,7 @@ from ganforge.kinds.sounds.recognise.labelled import EVERY, Labelled
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import ASKED, Draft
 from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.recipe import Data, Network, Recipe, Size
+from ganforge.recipe import Network, Recipe, Size
 
 BATCH = 32
 FOLDS, STUDENT_FROM, SHARE = 3, 0.5, 0.7
@@ -42,14 +42,8 @@ def plan_recogniser(draft: Draft, found: Labelled, tell: Tell) -> Recipe:
     """
     draft.explain({"task": ASKED})
     grid, names = found.grid, found.names
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("sounds", "found there"),
-        shape=((1, grid.mel.bands, grid.frames), f"mel bands and frames, for {grid.samples / grid.mel.rate:.2f} s"),
-        label_names=(names, f"the {len(names)} subfolders with labels"),
-        hash=(found.sha256, ""),
-    )
+    labelled = (names, f"the {len(names)} subfolders with labels")
+    draft.choose_data("sounds", grid.shape, found.sha256, label_names=labelled)
     choose_compute(draft)
     others = len(found.others)
     chosen = draft.choose(

@@ -69,14 +69,9 @@ def plan_tables(draft: Draft, tell: Tell) -> LinkedJob:
     opened = open_tables(inspected, settings, request.seed, draft.device)
     columns = len(relation.parent.columns) - 1, len(relation.child.columns)
     units = len(opened.parents.units) + len(opened.children.units)
-    draft.choose(
-        TableData,
-        source=(request.source, "you gave it"),
-        kind=("tables", "found there"),
-        shape=(columns, f"{columns[0]} and {columns[1]} columns, learned as {units} units"),
-        tables=((relation.parent, relation.child), inspected.why),
-        hash=(inspected.sha256, ""),
-    )
+    why = f"{columns[0]} and {columns[1]} columns, learned as {units} units"
+    tables = ((relation.parent, relation.child), inspected.why)
+    draft.choose_data("tables", (columns, why), inspected.sha256, tables=tables)
     explain_kept_back(draft, opened.protection)
     recipe = plan_alone(
         draft,
