@@ -165,7 +165,7 @@ def open_sounds(
     if not usable:
         raise DataError(f"No sound of {source!r} can be heard.", f"{skipped[-1]}.", "Give sounds that are not silence.")
     label_of = {str(path): label for path, label in zip(listing.files, listing.labels, strict=True)}
-    names = tuple(sorted({label_of[one["name"]] for one in usable})) if labelled else ()
+    names, labels = np.unique([label_of.get(one["name"], "") for one in usable], return_inverse=True)
     different = len({one["sha256"] for one in usable})
     if different < 2 * fewest:
         raise DataError(
@@ -173,10 +173,10 @@ def open_sounds(
             f"At least {2 * fewest} are needed: {fewest} to learn from, and as many to measure with.",
             f"Give more sounds. {len(skipped):,} were skipped: {skipped[0]}." if skipped else "Give more sounds.",
         )
-    names = names if len(names) > 1 else ()
+    in_use = labelled and len(names) > 1
     keys = {str(path): key for path, key in (groups or {}).items()}
     digests = [keys.get(one["name"], one["sha256"]) for one in usable]
-    train, held_out, how = _split(usable, digests, samples, label_of if names else None, names, fewest)
+    train, held_out, how = _split(usable, digests, samples, labels if in_use else None, fewest)
     passport = {
         "source": source,
         "sounds": len(usable),
@@ -199,7 +199,7 @@ def open_sounds(
     passport["warnings"] = [*_warnings(passport, chosen, told_of), *(f"{one}." for one in listing.others[:MOST_NAMED])]
     inside = [[os.path.relpath(one["name"], root), one["sha256"]] for one in files]
     digest = hashlib.sha256(json.dumps([chosen, inside]).encode()).hexdigest()
-    return Sounds(chosen, train, held_out, names, digest, passport)
+    return Sounds(chosen, train, held_out, tuple(names.tolist()) if in_use else (), digest, passport)
 
 
 def _headers(files: tuple[Path, ...]) -> tuple[dict[Path, Header], list[str]]:
@@ -283,17 +283,10 @@ class _Level:
 
 
 def _split(
-    files: list[dict[str, Any]],
-    digests: list[str],
-    samples: Samples,
-    label_of: Mapping[str, str] | None,
-    names: tuple[str, ...],
-    fewest: int,
+    files: list[dict[str, Any]], digests: list[str], samples: Samples, labels: NDArray[np.int64] | None, fewest: int
 ) -> tuple[Part, Part, str]:
     """Hold out a tenth of the files by digest, at least `fewest`, equal ones together; of few, the end of each."""
     starts, lengths = (np.array([one[key] for one in files], np.int64) for key in ("start", "length"))
-    places = {name: place for place, name in enumerate(names)}
-    labels = np.array([places[label_of[one["name"]]] for one in files], np.int64) if label_of is not None else None
     if not fewest and len(set(digests)) < ENOUGH_TO_SPARE:
         cut = np.maximum(1, np.round((1 - HELD_OUT) * lengths)).astype(np.int64)
         ends = Part(samples, starts + cut, lengths - cut, labels)
@@ -301,8 +294,9 @@ def _split(
         return Part(samples, starts, cut, labels), ends, how
     spared: set[str] = set()
     share = fewest / len(set(digests))
-    for label in range(len(names) or 1):
-        own = sorted({one for place, one in enumerate(digests) if labels is None or labels[place] == label})
+    of = np.zeros(len(files), np.int64) if labels is None else labels
+    for label in np.unique(of):
+        own = sorted({digests[place] for place in np.flatnonzero(of == label)})
         spared |= set(own[: max(1, round(HELD_OUT * len(own)), math.ceil(share * len(own)))] if len(own) > 1 else ())
     held = np.array([one in spared for one in digests])
     if len(spared) < fewest:

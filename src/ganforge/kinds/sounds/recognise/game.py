@@ -8,7 +8,7 @@ that learns from every label, and one for each fold, which never saw that fold's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -170,7 +170,7 @@ def build_game(recipe: Recipe) -> Game:
 
     def supervised_loss(turn: Turn) -> Loss:
         x = changed(turn.batch["x"], turn.random)
-        return Loss({"labels": _mean(of_labels(one, member, turn, x) for member, one in enumerate(supervised))})
+        return _over_members({"labels": of_labels(one, member, turn, x)} for member, one in enumerate(supervised))
 
     def student_loss(method: str, generators: nn.ModuleList | None = None) -> Callable[[Turn], Loss]:
         students = all_methods.classifiers(method)
@@ -179,15 +179,8 @@ def build_game(recipe: Recipe) -> Game:
             x, other = changed(turn.batch["x"], turn.random), changed(turn.batch["other"], turn.random)
             clear, terms = turn.batch["other"] / FULL, list[dict[str, Tensor]]()
             for member, (teacher, student) in enumerate(zip(supervised, students, strict=True)):
-                kept, found = student.kept(len(other), turn.random), list[Tensor]()
-
-                def score(
-                    x: Tensor, student: Classifier = student, kept: Tensor = kept, found: list[Tensor] = found
-                ) -> Tensor:
-                    found.append(widened(student(x, kept)))
-                    return found[-1].logsumexp(1)
-
-                own = {}
+                found, own = list[Tensor](), dict[str, Tensor]()
+                score = realness(student, student.kept(len(other), turn.random), found)
                 if generators is None:
                     score(other)
                 else:
@@ -198,7 +191,7 @@ def build_game(recipe: Recipe) -> Game:
                 own["labels"] = of_labels(student, member, turn, x)
                 own |= learned_from(teacher, student, clear, found[0][: len(other)], chosen.share)
                 terms.append(own)
-            return Loss({name: _mean(own[name] for own in terms) for name in terms[0]})
+            return _over_members(terms)
 
         return loss
 
@@ -222,19 +215,13 @@ def build_game(recipe: Recipe) -> Game:
             seed_for(recipe.seed, "networks/generator"),
             lambda: nn.ModuleList(Generator(*size, width) for _ in range(chosen.members)),
         ).to(device)
-        critics = all_methods.classifiers(ADVERSARIAL)
-
-        def bound(member: int, turn: Turn) -> BoundDiscriminator:
-            kept = critics[member].kept(len(turn.batch["other"]), turn.random)
-            return lambda x: widened(critics[member](x, kept)).logsumexp(1)
 
         def generator_loss(turn: Turn) -> Loss:
-            other = changed(turn.batch["other"], turn.random)
-            losses = [
-                objective.generator_loss(bound(member, turn), other, draw(one, turn)).terms
-                for member, one in enumerate(generators)
-            ]
-            return Loss({name: _mean(own[name] for own in losses) for name in losses[0]})
+            other, terms = changed(turn.batch["other"], turn.random), []
+            for generator, critic in zip(generators, all_methods.classifiers(ADVERSARIAL), strict=True):
+                score = realness(critic, critic.kept(len(other), turn.random), [])
+                terms.append(objective.generator_loss(score, other, draw(generator, turn)).terms)
+            return _over_members(terms)
 
         against = student_loss(ADVERSARIAL, generators)
         players += [
@@ -242,6 +229,16 @@ def build_game(recipe: Recipe) -> Game:
             Player("generator", generators, generator_loss, later, is_late, dials=dials),
         ]
     return Game(tuple(players), product=SUPERVISED if chosen.student_from == 1 else STUDENT)
+
+
+def realness(network: Classifier, kept: Tensor, found: list[Tensor]) -> BoundDiscriminator:
+    """Return how real a network takes examples to be, from the scores of their labels, which are added to `found`."""
+
+    def score(x: Tensor) -> Tensor:
+        found.append(widened(network(x, kept)))
+        return found[-1].logsumexp(1)
+
+    return score
 
 
 def learned_from(
@@ -263,8 +260,10 @@ def learned_from(
     }
 
 
-def _mean(terms: Iterable[Tensor]) -> Tensor:
-    return torch.stack(list(terms)).mean(0)
+def _over_members(terms: Iterable[Mapping[str, Tensor]]) -> Loss:
+    """Return the mean of the losses of the networks of a method."""
+    every = list(terms)
+    return Loss({name: torch.stack([own[name] for own in every]).mean(0) for name in every[0]})
 
 
 def _stage(recipe: Recipe, begin: float, finish: float) -> OptimiserSettings:
