@@ -17,22 +17,11 @@ from ganforge.core.world import World
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.generate.grid import Grid
-from ganforge.kinds.sounds.recognise.choice import choose
-from ganforge.kinds.sounds.recognise.game import (
-    ADVERSARIAL,
-    LINEAR,
-    STUDENT,
-    SUPERVISED,
-    Recogniser,
-    Recognising,
-    Stage,
-    build_game,
-    changed,
-    learned_from,
-)
 from ganforge.kinds.sounds.recognise.labelled import EVERY, folds_of, open_labelled
 from ganforge.kinds.sounds.recognise.model import load_recogniser
-from ganforge.kinds.sounds.recognise.networks import Classifier
+from ganforge.kinds.sounds.recognise.networks import ADVERSARIAL, LINEAR, STUDENT, SUPERVISED, Classifier, Recogniser
+from ganforge.kinds.sounds.recognise.plan import Recognising, Stage, build_game, changed, learned_from
+from ganforge.kinds.sounds.recognise.verdict import choose
 from ganforge.measures.classification import Crossed
 from ganforge.recipe import Recipe
 from ganforge.run import Run

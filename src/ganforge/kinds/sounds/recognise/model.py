@@ -21,8 +21,8 @@ from ganforge.errors import DataError, InputError, did_you_mean, refused
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.generate.grid import Grid, log_mel_of, to_levels
 from ganforge.kinds.sounds.reading import SILENCE, SOUNDS_OF_FOLDERS, Samples
-from ganforge.kinds.sounds.recognise.choice import scores_of
-from ganforge.kinds.sounds.recognise.game import METHODS, Recogniser
+from ganforge.kinds.sounds.recognise.networks import METHODS, Recogniser
+from ganforge.kinds.sounds.recognise.verdict import scores_of
 from ganforge.kinds.sounds.sound_file import SMALLEST, read_sound
 from ganforge.measures.classification import Scores
 from ganforge.recipe import Network

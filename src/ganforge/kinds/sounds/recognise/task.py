@@ -17,19 +17,18 @@ from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError
 from ganforge.kinds.sounds.generate.grid import Levels
-from ganforge.kinds.sounds.recognise.choice import choose, crossed, fit_linear, scores_of
-from ganforge.kinds.sounds.recognise.game import (
-    STUDENT,
-    SUPERVISED,
-    Recogniser,
+from ganforge.kinds.sounds.recognise.labelled import Labelled, open_labelled
+from ganforge.kinds.sounds.recognise.model import NEXT_STEPS
+from ganforge.kinds.sounds.recognise.networks import STUDENT, SUPERVISED, Recogniser
+from ganforge.kinds.sounds.recognise.plan import (
+    ABSENT,
+    FOLDS,
     Recognising,
     build_game,
     initial_recogniser,
+    plan_recogniser,
 )
-from ganforge.kinds.sounds.recognise.labelled import Labelled, open_labelled
-from ganforge.kinds.sounds.recognise.model import NEXT_STEPS
-from ganforge.kinds.sounds.recognise.plan import ABSENT, FOLDS, plan_recogniser
-from ganforge.kinds.sounds.recognise.verdict import evaluate_recogniser
+from ganforge.kinds.sounds.recognise.verdict import choose, crossed, evaluate_recogniser, fit_linear, scores_of
 from ganforge.kinds.sounds.sound_file import write_flac
 from ganforge.kinds.sounds.spectrogram import grid_of_levels
 from ganforge.measures.classification import temperature_of
