@@ -130,11 +130,6 @@ class Draft:
         self._reasons = {name: why for name, why in self._reasons.items() if not name.startswith(mine)}
         return self._with(section, {}, choices)
 
-    def choose_data(self, kind: str, shape: Choice, sha256: str, **more: Choice) -> Data:
-        """Choose the section `data`: what was found at the place that the person named. Args: more of its settings."""
-        found = {"source": (self.request.source, "you gave it"), "kind": (kind, "found there"), "shape": shape}
-        return self.choose(self.task.data, **found, **more, hash=(sha256, ""))
-
     def revise(self, section: type[Chosen], /, **choices: Choice) -> Chosen:
         """Change choices in a section that is chosen already."""
         before = self[section]
@@ -170,6 +165,12 @@ class Draft:
         sections.setdefault(Length.key, Length(examples=self[Optimiser].batch_size))
         about = {"ganforge": __version__, "task": self.task.name, "seed": self.request.seed, "ask": self.request}
         return validated(Recipe, {**about, **sections, "own": own, "reasons": self._reasons})
+
+
+def choose_data(draft: Draft, kind: str, shape: Choice, digest: str, **more: Choice) -> Data:
+    """Choose the section `data`. Args: shape of an example; digest sha256 of all; more of what was found."""
+    source, found = (draft.request.source, "you gave it"), (kind, "found there")
+    return draft.choose(draft.task.data, source=source, kind=found, shape=shape, **more, hash=(digest, ""))
 
 
 def _refuse_two_lengths(request: Request) -> None:

@@ -17,7 +17,7 @@ from ganforge.contracts import Tell
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
-from ganforge.kinds.pictures.picture_data import choose_data
+from ganforge.kinds.pictures.picture_data import choose_picture_data
 from ganforge.kinds.pictures.reading.open import Pictures, few_of_label
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.compute import (
@@ -154,7 +154,7 @@ def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell
     Raises: RecipeError for unsuitable networks.
     """
     draft.explain({"task": ASKED if draft.request.task else "what can be made of pictures: more like them"})
-    choose_data(
+    choose_picture_data(
         draft, (pictures.shape, size_reason), pictures.data_hash, pictures.label_names, {"values": pictures.values}
     )
     if few := few_of_label(pictures.passport["labels"]):

@@ -6,7 +6,7 @@ from ganforge.contracts import Feed, Game
 from ganforge.kinds.points.networks import POINT_PAIRS
 from ganforge.kinds.points.reading import Points
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_one_phase
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (
     adversarial_game,
     build_pair,
@@ -52,7 +52,7 @@ def plan_points(draft: Draft, points: Points) -> Recipe:
     """
     count, dimensions = points.train.shape
     draft.explain({"task": ASKED if draft.request.task else "what can be made of points: more like them"})
-    draft.choose_data("points", ((dimensions,), f"the coordinates {', '.join(points.names)}"), points.sha256)
+    choose_data(draft, "points", ((dimensions,), f"the coordinates {', '.join(points.names)}"), points.sha256)
     choose_compute(draft)
     choose_objective(
         draft,

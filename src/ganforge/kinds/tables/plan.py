@@ -35,7 +35,7 @@ from ganforge.planning.compute import (
     for_minutes,
     measure_rate,
 )
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
 from ganforge.records import Rows
@@ -199,7 +199,7 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     """
     columns = inspected.survey.columns
     why = f"{len(columns)} columns, learned as {len(table.codec.units)} units"
-    draft.choose_data("tables", ((len(columns),), why), inspected.survey.sha256, columns=(columns, ""))
+    choose_data(draft, "tables", ((len(columns),), why), inspected.survey.sha256, columns=(columns, ""))
     explain_kept_back(draft, table.protection)
     _begin_learning(draft)
     network = _choose_network(draft, table)

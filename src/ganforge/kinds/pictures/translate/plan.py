@@ -10,7 +10,7 @@ import numpy as np
 from ganforge.contracts import Tell
 from ganforge.core.levels import HALF
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.pictures.picture_data import choose_data
+from ganforge.kinds.pictures.picture_data import choose_picture_data
 from ganforge.kinds.pictures.plan import GAMMA_DECAY, PACE, SECONDS_PER_LOOK, Translation, gamma_rule
 from ganforge.kinds.pictures.translate.game import build_networks, build_translation
 from ganforge.kinds.pictures.translate.pairs import Pairs
@@ -65,7 +65,7 @@ def plan_translation(draft: Draft, pairs: Pairs, size_reason: str, tell: Tell) -
     """
     paired = pairs.pairing == "paired"
     draft.explain({"task": ASKED})
-    choose_data(draft, (pairs.shape, size_reason), pairs.data_hash, values=pairs.values)
+    choose_picture_data(draft, (pairs.shape, size_reason), pairs.data_hash, values=pairs.values)
     choose_compute(draft)
     _choose_translation(draft, pairs)
     _choose_network(draft)

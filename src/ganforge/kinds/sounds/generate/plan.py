@@ -24,7 +24,7 @@ from ganforge.planning.compute import (
     choose_pieces,
     for_one_phase,
 )
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (
     View,
     adversarial_game,
@@ -100,7 +100,7 @@ def plan_sounds(draft: Draft, sounds: Sounds, grid: Grid, train: ArrayFeed, tell
     names = sounds.label_names
     draft.explain({"task": ASKED if draft.request.task else "what can be made of sounds: more like them"})
     labelled = {"label_names": (names, f"the {len(names)} subfolders: one model draws each on demand")} if names else {}
-    draft.choose_data("sounds", grid.shape, sounds.sha256, **labelled)
+    choose_data(draft, "sounds", grid.shape, sounds.sha256, **labelled)
     counts = np.bincount(labels) if labels is not None else np.array([count])
     draft.choose(
         Spectral,

@@ -35,7 +35,7 @@ from ganforge.kinds.sounds.recognise.networks import (
 )
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import choose_objective, choose_optimiser, gamma_dials, initialised, optimiser_settings
 from ganforge.recipe import Network, Recipe, Size, TaskSection
 
@@ -260,7 +260,7 @@ def plan_recogniser(draft: Draft, found: Labelled, tell: Tell) -> Recipe:
     draft.explain({"task": ASKED})
     grid, names = found.grid, found.names
     labelled = (names, f"the {len(names)} subfolders with labels")
-    draft.choose_data("sounds", grid.shape, found.sha256, label_names=labelled)
+    choose_data(draft, "sounds", grid.shape, found.sha256, label_names=labelled)
     choose_compute(draft)
     others = len(found.others)
     chosen = draft.choose(

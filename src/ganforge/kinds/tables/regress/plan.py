@@ -12,7 +12,7 @@ from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.tables.regress.model import REGRESSORS, build_game, build_regressor
 from ganforge.kinds.tables.regress.numeric import NumericTable, with_ones
 from ganforge.planning.compute import WHOLE, measure_rate
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Average, Compute, Length, Network, Optimiser, Recipe, Records, Request
 
@@ -93,7 +93,7 @@ def plan_table(draft: Draft, table: NumericTable, tell: Tell) -> Recipe:
     features = len(table.feature_names)
     draft.explain({"task": ASKED})
     why = f"{features} numeric columns that vary, besides {table.target_name!r}"
-    draft.choose_data("tables", ((features,), why), table.sha256())
+    choose_data(draft, "tables", ((features,), why), table.sha256())
     draft.choose(
         Compute,
         device=("cpu", SMALL_TABLE),
