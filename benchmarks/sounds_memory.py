@@ -21,8 +21,7 @@ import numpy as np
 import soundfile
 
 from ganforge.kinds.sounds.reading import open_sounds
-from ganforge.kinds.sounds.vocode.model import load_vocoder
-from ganforge.kinds.sounds.vocode.stream import Stream
+from ganforge.kinds.sounds.vocode.model import load_vocoder, stream_of
 
 RATE = 8_000
 MINUTE = 60 * RATE
@@ -64,8 +63,7 @@ def seams(run: Path, source: Path, out: Path) -> float:
     total = soundfile.info(source).frames
     for first in np.linspace(0, total - WINDOW * RATE, 12).astype(int) // 64 * 64:
         given, made = (soundfile.read(path, WINDOW * RATE, int(first), dtype="float32")[0] for path in (source, out))
-        stream = Stream(model.network, model.refinements, chunk=10**6)
-        whole = np.concatenate([stream.push(given), stream.end()])
+        whole = stream_of(model.network, model.refinements, chunk=10**6).whole(given)
         worst = max(worst, float(np.abs(whole - made)[edge:-edge].max()))
     return worst
 

@@ -25,11 +25,10 @@ import torch
 from torch import Tensor
 
 import ganforge as gf
+from ganforge.kinds.sounds.comparison import Scores
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
 from ganforge.kinds.sounds.sound_file import read_sound
-from ganforge.kinds.sounds.vocode.measures import Scores
-from ganforge.kinds.sounds.vocode.model import SoundMap, load_vocoder
-from ganforge.kinds.sounds.vocode.stream import Stream
+from ganforge.kinds.sounds.vocode.model import SoundMap, load_vocoder, stream_of
 
 SHORTEST, LONGEST, MOST = 1.0, 6.0, 16  # seconds of a held-out sound that is judged; how many
 RATE = 8_000
@@ -92,11 +91,7 @@ def without_training(truth: list[Samples], features: LogMel) -> None:
 
 def trained(name: str, model: SoundMap, truth: list[Samples]) -> None:
     def by(refinements: int) -> Callable[[Samples], Samples]:
-        def make(x: Samples) -> Samples:
-            stream = Stream(model.network, refinements)
-            return np.concatenate([stream.push(x), stream.end()])
-
-        return make
+        return lambda x: stream_of(model.network, refinements).whole(x)
 
     report(f"{name}, at once", truth, by(0), model.network.features)
     report(f"{name}, apply", truth, by(model.refinements), model.network.features)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ganforge.core.device import memory_bytes
 from ganforge.core.files import check_folder, read_json_file
 from ganforge.errors import RunError, refused
-from ganforge.recipe import FORMER_KINDS
+from ganforge.recipe import FORMER_KINDS, Recipe
 
 TYPES = {  # of the format -> its name in torch; no others are read
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -106,6 +106,20 @@ def write_model_files(folder: Path, network: nn.Module, content: Mapping[str, An
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     (folder / WEIGHTS).write_bytes(save(weights))
     (folder / DESCRIPTION).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def description_of(recipe: Recipe, next_steps: Mapping[str, str], **own: Any) -> dict[str, Any]:
+    """Return the description of a recipe's model. Args: next_steps of contracts.Model; own what its task adds."""
+    about = {"ganforge": recipe.ganforge, "kind": recipe.data.kind, "task": recipe.task, "next_steps": next_steps}
+    return {**about, "network": recipe.network.content(), **own}
+
+
+def read_description_of(folder: Path, task: str, what: str) -> dict[str, Any]:
+    """Read the model.json of a task. Args: what it is, "a vocoder". Raises: RunError, also if it is of another task."""
+    content = read_description(folder)
+    if content.get("task") != task:
+        raise RunError(f"{folder} is not {what}.", f"Its task is {content.get('task')}.", "See its report.html.")
+    return content
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ganforge.core.format import title
+from ganforge.core.seeds import seed_for
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.records import Block, Rival, Rivals
+from ganforge.records import Block, Meaning, Measure, Rival, Rivals
 from ganforge.records import Estimate as Estimate  # noqa: PLC0414 - re-exported for estimators
 
 Z95 = 1.959964  # the two-sided 95 % point of the normal distribution
@@ -79,6 +80,12 @@ def certainly_lower(one: NDArray[np.float64], other: NDArray[np.float64]) -> boo
 def mean_by_bootstrap(values: NDArray[np.float64], random: np.random.Generator) -> Estimate:
     """Return the mean of values (N,) with the percentile interval of its bootstrap samples."""
     return from_bootstrap(lambda chosen: float(values[chosen].mean()), len(values), random)
+
+
+def means_by_bootstrap(values: Mapping[str, NDArray[np.float64]], purpose: str) -> dict[str, Estimate]:
+    """Return the mean of each measure with a bootstrap interval. Args: purpose of the random numbers of each."""
+    seed = seed_for(0, purpose)
+    return {name: mean_by_bootstrap(own, np.random.default_rng(seed)) for name, own in values.items()}
 
 
 # ---- targets of training: `kid<0.02`, `recall>0.5` -------------------------------------------------------------------
@@ -155,6 +162,24 @@ def _example(measured: Mapping[str, Literal["lower", "higher"]]) -> str:
 
 
 # ---- methods that are not GANs, beside the model ---------------------------------------------------------------------
+
+
+def values_of(scored: Mapping[str, Estimate]) -> dict[str, float]:
+    """Return the value of each measure, without its interval."""
+    return {name: its.value for name, its in scored.items()}
+
+
+def measures_of(
+    scored: Mapping[str, Estimate],
+    meanings: Mapping[str, Meaning],
+    floors: Mapping[str, float],
+    references: Mapping[str, float],
+) -> tuple[Measure, ...]:
+    """Return the measures of a model, each beside its floor and that of the simplest method."""
+    return tuple(
+        Measure.of(name, its, meanings[name], floor=floors[name], reference=references[name])
+        for name, its in scored.items()
+    )
 
 
 def rival(name: str, sentence: str, scores: Mapping[str, float]) -> dict[str, Any]:

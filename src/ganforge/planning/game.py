@@ -10,6 +10,7 @@ A new kind of data has its game in three lines:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import signature
 from typing import TypeAlias, TypeVar
 
@@ -28,6 +29,7 @@ from ganforge.contracts import (
     Player,
     Schedule,
     Turn,
+    is_on,
 )
 from ganforge.core.device import memory_bytes, widened
 from ganforge.core.seeds import Draws, generator_for, seed_for
@@ -298,3 +300,42 @@ def adversarial_game(
         Player("generator", generator, generator_loss, steps, dials=moving),
     )
     return Game(players, product="generator", order=recipe.adversary.order)
+
+
+# ---- an adversary that joins late ------------------------------------------------------------------------------------
+
+
+def copies_until(sharp_from: float) -> Dials:
+    """Return the dial `copies` of a player whose weights `copy_weights` copies to `sharp` before that plays."""
+    return lambda progress, levers: {"copies": float(progress < sharp_from)}
+
+
+def copy_weights(turn: Turn, source: nn.Module, to: nn.Module) -> None:
+    """Copy weights while the dial `copies` is on: evaluations, and a player that joins, find a copy one step old."""
+    if is_on(turn.dials["copies"]):
+        with torch.no_grad():
+            for ours, theirs in zip(to.parameters(), source.parameters(), strict=True):
+                ours.copy_(theirs)
+
+
+Judged: TypeAlias = tuple[nn.Module, Callable[[Turn], Loss]]
+"""A network and its loss."""
+
+
+def late_players(
+    settings: OptimiserSettings, sharp_from: float, dials: Dials, discriminator: Judged, sharp: Judged
+) -> tuple[Player, Player]:
+    """Return the two players that join at the progress `sharp_from`.
+
+    Args: settings of both; dials of both; sharp the product, which may hold more than what `sharp` has copied.
+    """
+
+    def player(name: str, judged: Judged) -> Player:
+        return Player(name, *judged, settings, lambda progress: progress >= sharp_from, dials)
+
+    return player("discriminator", discriminator), player("sharp", sharp)
+
+
+def falling(settings: OptimiserSettings, rate: float) -> OptimiserSettings:
+    """Return settings with a learning rate that falls linearly from `rate` to 0."""
+    return replace(settings, learning_rate=Schedule(rate, 0.0, "linear"))

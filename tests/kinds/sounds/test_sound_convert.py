@@ -9,12 +9,11 @@ import torch
 from scipy.signal import lfilter
 
 from ganforge.errors import DataError, InputError
-from ganforge.kinds.sounds.convert.corpus import Corpus, Heard, open_voices
-from ganforge.kinds.sounds.convert.game import Converting, SpokenFeed
-from ganforge.kinds.sounds.convert.measures import Conversions, Speakers, distances_of_words, judge_converter
+from ganforge.kinds.sounds.convert.corpus import Heard, kept_of, open_voices
+from ganforge.kinds.sounds.convert.measures import Speakers, distances_of_words, judge_converter
 from ganforge.kinds.sounds.convert.model import VoiceMap
-from ganforge.kinds.sounds.convert.network import SourceFilter, pulse_train
-from ganforge.kinds.sounds.convert.stream import Source, VoiceStream
+from ganforge.kinds.sounds.convert.network import Source, SourceFilter, pulse_train, voice_stream
+from ganforge.kinds.sounds.convert.plan import Converting, SpokenFeed
 from ganforge.kinds.sounds.convert.voices import Hearing, Target, median_pitch
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.pitch import pitch_of
@@ -169,7 +168,7 @@ def test_a_stream_in_pieces_equals_the_whole() -> None:
     source = Source.of(x, hearing, [target.voice for target in model.targets.values()])
 
     def made(chunk: int, step: int) -> np.ndarray:
-        stream = VoiceStream(model.network, hearing, source, model.targets["high"], 1, chunk=chunk)
+        stream = voice_stream(model.network, hearing, source, model.targets["high"], 1, chunk=chunk)
         return np.concatenate([*(stream.push(x[k : k + step]) for k in range(0, len(x), step)), stream.end()])
 
     whole = made(100_000, len(x))
@@ -223,11 +222,11 @@ def test_every_voice_has_sounds_that_are_not_learned(tmp_path: Path) -> None:
     folder = _folder(tmp_path / "v", A=12)
     (folder / "B").mkdir()
     soundfile.write(folder / "B" / "long.wav", np.concatenate([_spoken(200, 1.2, s) for s in range(40)]), RATE)
-    corpus = Corpus.of(open_voices(str(folder), None), seconds=360)
-    assert all(corpus.learned) and all(corpus.held_out)
-    assert len(corpus.learned[1]) > 3  # a long recording is heard in pieces
-    short = Corpus.of(open_voices(str(folder), None), seconds=3)
-    assert sum(map(len, short.learned[0])) < 4 * RATE
+    learned, held_out = kept_of(open_voices(str(folder), None), seconds=360)
+    assert all(learned) and all(held_out)
+    assert len(learned[1]) > 3  # a long recording is heard in pieces
+    short, _ = kept_of(open_voices(str(folder), None), seconds=3)
+    assert sum(map(len, short[0])) < 4 * RATE
 
 
 # ---- the judge -------------------------------------------------------------------------------------------------------
@@ -246,12 +245,12 @@ def test_the_classifier_knows_voices_and_words_are_compared_without_them() -> No
     assert same.mean() < 0.8 * shuffled.mean()
 
 
-def _found(target: float, source: float, words: float) -> Conversions:
-    return Conversions(*(np.full(10, value) for value in (target, source, words)))
+def _found(target: float, source: float, words: float) -> dict[str, np.ndarray]:
+    return {"target": np.full(10, target), "source": np.full(10, source), "words": np.full(10, words)}
 
 
 def test_a_converter_that_gives_back_its_input_is_said_to() -> None:
-    def judge(mine: Conversions) -> tuple[str, str]:
+    def judge(mine: dict[str, np.ndarray]) -> tuple[str, str]:
         found = {"faithful": mine, "plain": _found(0.8, 0.1, 0.5)}
         verdict = judge_converter(found, "faithful", "plain", 1.0, {})
         return verdict.grade, verdict.headline

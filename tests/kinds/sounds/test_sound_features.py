@@ -8,7 +8,8 @@ import torch
 
 from ganforge.kinds.sounds.features import InverseSTFT, LogMel, Mel, filters_of, griffin_lim, hertz_of, mel_of, stft
 from ganforge.kinds.sounds.networks import Vocoder
-from ganforge.kinds.sounds.vocode.stream import Channel, Stream
+from ganforge.kinds.sounds.stream import Channel
+from ganforge.kinds.sounds.vocode.model import stream_of
 
 RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000]
 
@@ -73,7 +74,7 @@ def _vocoder(rate: int = 8_000) -> Vocoder:
 def test_a_stream_equals_the_whole_wherever_it_is_cut(length: int, block: int) -> None:
     network = _vocoder()
     x = 0.3 * np.random.default_rng(length).standard_normal(length).astype(np.float32)
-    stream = Stream(network, chunk=32)
+    stream = stream_of(network, chunk=32)
     parts = [stream.push(x[first : first + block]) for first in range(0, length, block)]
     made = np.concatenate([*parts, stream.end()])
     padded = np.pad(x, (0, 2 * network.features.mel.hop))
@@ -90,11 +91,11 @@ def test_a_stream_made_with_too_little_around_would_be_noticed(refinements: int,
     x = 0.3 * np.random.default_rng(0).standard_normal(64 * 200).astype(np.float32)
 
     def made(less: int) -> np.ndarray:
-        stream = Stream(network, refinements, chunk=32)
+        stream = stream_of(network, refinements, chunk=32)
         stream.behind, stream.ahead = stream.behind - less, stream.ahead - less
         return np.concatenate([stream.push(x), stream.end()])
 
-    right = Stream(network, refinements, chunk=10_000)
+    right = stream_of(network, refinements, chunk=10_000)
     whole = np.concatenate([right.push(x), right.end()])
     assert np.abs(made(0) - whole).max() < 1e-5
     assert np.abs(made(fewer) - whole).max() > 1e-4
@@ -102,7 +103,7 @@ def test_a_stream_made_with_too_little_around_would_be_noticed(refinements: int,
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 48_000])
 def test_a_channel_returns_as_many_samples_as_it_was_given_at_any_rate(rate: int) -> None:
-    channel = Channel(_vocoder(), rate)
+    channel = Channel(stream_of(_vocoder()), rate)
     x = np.random.default_rng(0).standard_normal(rate + 123).astype(np.float32)
     made = [channel.push(x[:1_000]), channel.push(x[1_000:]), channel.end()]
     assert sum(len(part) for part in made) == len(x)

@@ -14,8 +14,8 @@ from ganforge.core.seeds import Draws, generator_for
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.speak.alignment import NEVER, best_durations, diagonal_prior, forward_sum, signs_of_frames
 from ganforge.kinds.sounds.speak.corpus import SentenceFeed, mel_at, to_levels
-from ganforge.kinds.sounds.speak.game import WINDOW, durations_of, loss_of_reader, windows
 from ganforge.kinds.sounds.speak.networks import Packed, Reader, Stack
+from ganforge.kinds.sounds.speak.plan import WINDOW, durations_of, loss_of_reader, windows
 from ganforge.kinds.sounds.speak.text import Alphabet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))

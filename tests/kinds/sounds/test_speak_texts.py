@@ -12,13 +12,22 @@ import torch
 from ganforge.errors import DataError, GanforgeError, InputError
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.speak.corpus import mel_at, open_corpus, to_levels, to_log_mel
-from ganforge.kinds.sounds.speak.game import Speaking
-from ganforge.kinds.sounds.speak.measures import error_rate, heard, mel_distance, variance_gap
+from ganforge.kinds.sounds.speak.measures import (
+    MEANS,
+    RECORDINGS,
+    SHARP,
+    WITHOUT,
+    error_rate,
+    heard,
+    judge_voice,
+    mel_distance,
+    variance_gap,
+)
 from ganforge.kinds.sounds.speak.model import Speaker, speaker_of
 from ganforge.kinds.sounds.speak.networks import RANGE, Speech
+from ganforge.kinds.sounds.speak.plan import Speaking
 from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
-from ganforge.kinds.sounds.speak.verdict import MEANS, RECORDINGS, SHARP, WITHOUT, judge_voice
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -35,7 +34,7 @@ from ganforge.kinds.pictures.picture_file import (
 from ganforge.kinds.pictures.picture_folder import PICTURES
 from ganforge.kinds.pictures.plan import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.reading.values import Range
-from ganforge.networks.interpolation import interpolated_weights
+from ganforge.networks.interpolation import Ends, interpolated
 from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings
@@ -109,7 +108,6 @@ def results_of(network: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.ui
 
 STRENGTH = 0.5  # default of an enhancement: between faithful and sharp
 FAITHFUL, SHARP = "faithful.", "sharp."  # prefixes of the two ends' weights in the file
-Weights = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ class PictureMap:
     keeps_grey: bool  # whether the result of a grey picture is grey
     fills: bool = False  # whether holes are filled
     values: Range | None = None  # of black and white in files of more than 8 bits, as those that were learned from
-    ends: tuple[Weights, Weights] | None = None  # of an enhancement: faithful and sharp, on the CPU
+    ends: Ends | None = None  # of an enhancement: faithful and sharp, on the CPU
 
     @property
     def factor(self) -> int:
@@ -153,9 +151,7 @@ class PictureMap:
                 "Only an enhancement has a dial between faithful and sharp.",
                 "Leave it out.",
             )
-        network = deepcopy(self.network)
-        network.load_state_dict(interpolated_weights(*self.ends, strength))
-        return replace(self, network=network)
+        return replace(self, network=interpolated(self.network, self.ends, strength))
 
     # ---- contracts.Model
 
@@ -262,8 +258,8 @@ def _enhancement(folder: Path, content: Any, data: Data, network: Network) -> Pi
         return enhancer_for(chosen, network, data)
 
     faithful, sharp = built(folder, build, FAITHFUL), built(folder, build, SHARP)
-    ends, between = (faithful.state_dict(), sharp.state_dict()), deepcopy(faithful)
-    between.load_state_dict(interpolated_weights(*ends, STRENGTH))
+    ends = (faithful.state_dict(), sharp.state_dict())
+    between = interpolated(faithful, ends, STRENGTH)
     kinds = [step.name for step in read_degradation(chosen.degradation).steps]
     grey, holes = "grey" not in kinds, "hole" in kinds
     return PictureMap(between, "enhance", data.shape[0], keeps_grey=grey, fills=holes, ends=ends)

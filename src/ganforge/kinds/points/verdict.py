@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ganforge.kinds.points.measures import MEANINGS, Array, Modes, gaussian, mixture, scores
-from ganforge.measures.intervals import Estimate, beside_others, rival
-from ganforge.records import GRADES, Bars, Block, Evaluation, Measure, Verdict
+from ganforge.measures.intervals import Estimate, beside_others, measures_of, rival, values_of
+from ganforge.records import GRADES, Bars, Block, Evaluation, Verdict
 
 MOST_JUDGED = 10_000  # samples of an evaluation
 BOUNDS = (0.15, 0.35, 0.6, 0.9)  # upper ends of the loss for each grade but the last
@@ -32,20 +32,18 @@ def evaluate_points(
     sides = {"model": samples[:count], "real": other, "gaussian": gaussian(train, count), "mixture": mixed}
     scored = {name: scores(held_out, side, modes) for name, side in sides.items()}
     mine, floor, simplest = scored["model"], scored["real"], scored["gaussian"]
-    measures = tuple(
-        Measure.of(name, its, MEANINGS[name], floor=floor[name].value, reference=simplest[name].value)
-        for name, its in mine.items()
-    )
     due, drawn = modes.shares_of(held_out), modes.shares_of(samples)
     missing = [place(modes.centres[number]) for number in modes.missing(samples)]
     mixture_words = f"a mixture of {components} Gaussians, which took seconds"
     told = [
-        rival("ganforge", "this run", _values(mine)),
-        rival("a Gaussian", "with the mean and covariance of the training points", _values(simplest)),
+        rival("ganforge", "this run", values_of(mine)),
+        rival("a Gaussian", "with the mean and covariance of the training points", values_of(simplest)),
         rival(
-            "a Gaussian mixture", f"of {components} components, as many as the BIC asks for", _values(scored["mixture"])
+            "a Gaussian mixture",
+            f"of {components} components, as many as the BIC asks for",
+            values_of(scored["mixture"]),
         ),
-        rival("other real points", "of the training part: the best that can be had", _values(floor)),
+        rival("other real points", "of the training part: the best that can be had", values_of(floor)),
     ]
     names = tuple(place(centre) for centre in modes.centres[:MOST_BARS])
     bars = Bars(names, {"real points": tuple(due[:MOST_BARS]), "samples": tuple(drawn[:MOST_BARS])})
@@ -55,7 +53,7 @@ def evaluate_points(
         beside_others("The same measures for methods that are not GANs.", told, {}),
     )
     return Evaluation(
-        measures=measures,
+        measures=measures_of(mine, MEANINGS, values_of(floor), values_of(simplest)),
         verdict=_verdict(mine, floor, simplest, scored["mixture"], modes, missing, mixture_words),
         samples=count,
         held_out=len(held_out),
@@ -112,7 +110,3 @@ def _verdict(
     else:
         sentences.append(f"It is nearer to real points than {mixture_words}: that gets {theirs:.3g}.")
     return Verdict(grade, f"{grade.capitalize()}: {found}.", tuple(sentences), helps)
-
-
-def _values(of: Scores) -> dict[str, float]:
-    return {name: estimate.value for name, estimate in of.items()}

@@ -12,34 +12,33 @@ from ganforge.contracts import Observer
 from ganforge.core.conversion import Convert, Sought, convert_files, list_files, places_for
 from ganforge.core.files import storage_error
 from ganforge.errors import DataError, InputError
-from ganforge.kinds.sounds.reading import ENDS_EARLY, LOUDEST
+from ganforge.kinds.sounds.reading import ENDS_EARLY, LOUDEST, SOUNDS
 from ganforge.kinds.sounds.sound_file import WRITTEN, Waveform, blocks_of, read_header, write_sound
 
 Blocks = Callable[[Iterable[Waveform], int], Iterator[Waveform]]
 """Blocks (n, C) and their rate -> blocks with as many samples in all."""
 
 
-def convert_pair(source: object, blocks: Blocks) -> tuple[Any, int]:
-    """Convert a pair of a waveform, (T,) or (T, C), and its rate."""
-    waveform, rate = cast(tuple[Any, int], source)
-    x = np.asarray(waveform, np.float32)
-    made = np.concatenate(list(blocks([x.reshape(len(x), -1)], rate)))
-    return made.reshape(x.shape), rate
-
-
-def convert_place(
-    source: str | Path,
+def converted(
+    source: object,
     out: Path | None,
-    convert: Convert,
-    sought: Sought,
+    blocks: Blocks,
     observers: Sequence[Observer],
     *,
     force: bool,
-) -> Path:
-    """Convert a file, or the files of a folder, into `out`.
+    sought: Sought = SOUNDS,
+    convert: Convert | None = None,
+) -> Any:
+    """Convert a sound file or the files of a folder into `out`, which is returned; or a pair of a waveform, (T,) or
+    (T, C), and its rate, of which such a pair is returned.
 
+    Args: convert a file, where that is not `convert_sound`. A file of a folder that cannot be used is skipped and told.
     Raises: InputError, DataError for a file or if a folder has no usable one, StorageError.
     """
+    if not isinstance(source, str | Path):
+        waveform, rate = cast(tuple[Any, int], source)
+        x = np.asarray(waveform, np.float32)
+        return np.concatenate(list(blocks([x.reshape(len(x), -1)], rate))).reshape(x.shape), rate
     if out is None:
         raise InputError("No place was named for the sounds.", do="Name a file or a folder with --out.")
     place, path = out.expanduser(), Path(source).expanduser()
@@ -48,7 +47,8 @@ def convert_place(
         pairs = places_for(listing.found, path, place, WRITTEN, sought, force=force)
     except OSError as error:  # such as a name that is too long to be looked for
         raise storage_error(place, error) from error
-    convert_files(path, listing, pairs, convert, observers, sought=sought, named=pairs[0][1] == place)
+    do = convert or (lambda file, place, tell: convert_sound(file, place, blocks))
+    convert_files(path, listing, pairs, do, observers, sought=sought, named=pairs[0][1] == place)
     return place
 
 

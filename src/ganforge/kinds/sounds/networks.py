@@ -111,7 +111,7 @@ class PeriodDiscriminator(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
         missing = -waveform.shape[1] % self.period
         x = F.pad(waveform, (0, missing)).reshape(len(waveform), 1, -1, self.period)
-        return _scored(x, self.layers, self.score)
+        return scored(x, self.layers, self.score)
 
 
 class SpectrogramDiscriminator(nn.Module):
@@ -132,10 +132,11 @@ class SpectrogramDiscriminator(nn.Module):
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
         spectrum = stft(waveform, self.n_fft, self.n_fft // 4, self.window)
-        return _scored(torch.stack([spectrum.real, spectrum.imag], 1), self.layers, self.score)
+        return scored(torch.stack([spectrum.real, spectrum.imag], 1), self.layers, self.score)
 
 
-def _scored(x: Tensor, layers: nn.ModuleList, score: nn.Module) -> tuple[Tensor, list[Tensor]]:
+def scored(x: Tensor, layers: nn.ModuleList, score: nn.Module) -> tuple[Tensor, list[Tensor]]:
+    """Return scores (B, P) of x (B, C, ...), and what each of some layers finds on the way."""
     features: list[Tensor] = []
     for layer in layers:
         x = F.leaky_relu(layer(x), SLOPE)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Game, Levers, Loss, Player, Schedule, Turn, is_on
+from ganforge.contracts import BoundDiscriminator, Game, Loss, Player, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import Draws, seed_for
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
@@ -21,7 +21,7 @@ from ganforge.kinds.pictures.game import dials_of, view_of
 from ganforge.kinds.pictures.networks.enhancer import Critic, Enhancer, enhancer
 from ganforge.kinds.pictures.plan import Enhancement
 from ganforge.objectives import OBJECTIVES, softened_error
-from ganforge.planning.game import initialised, optimiser_settings
+from ganforge.planning.game import copies_until, copy_weights, falling, initialised, late_players, optimiser_settings
 from ganforge.recipe import Data, Network, Recipe
 
 SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
@@ -76,10 +76,7 @@ def build_game(recipe: Recipe) -> Game:
         return score
 
     def faithful_loss(turn: Turn) -> Loss:
-        if is_on(turn.dials["copies"]):  # so that evaluations, and a player that joins, find a copy one step old
-            with torch.no_grad():
-                for ours, theirs in zip(dial.sharp.parameters(), dial.faithful.parameters(), strict=True):
-                    ours.copy_(theirs)
+        copy_weights(turn, dial.faithful, dial.sharp)
         truth, given = views(turn)
         return Loss({"error": softened_error(dial.faithful(given), truth, SOFTNESS)})
 
@@ -96,22 +93,12 @@ def build_game(recipe: Recipe) -> Game:
         terms = {name: chosen.adversarial * term for name, term in judged.terms.items()}
         return Loss({"error": softened_error(made, truth, SOFTNESS), **terms}, judged.notes)
 
-    def plays_late(progress: float) -> bool:
-        return progress >= chosen.sharp_from
-
-    def copies(progress: float, levers: Levers) -> dict[str, float]:
-        return {"copies": float(not plays_late(progress))}
-
-    alone, dials = optimiser_settings(recipe), dials_of(recipe)
-    late = Schedule(chosen.sharp_rate, 0.0, "linear")
-    against = replace(alone, learning_rate=late, beta1=0.0)
-    players = (
-        Player("faithful", dial.faithful, faithful_loss, alone, dials=copies),
-        Player("discriminator", critic, discriminator_loss, against, plays_late, dials=dials),
-        # The dial, not its sharp end, so that both ends are the product.
-        Player("sharp", dial, sharp_loss, against, plays_late, dials=dials),
-    )
-    return Game(players, product="sharp")
+    alone = optimiser_settings(recipe)
+    against = replace(falling(alone, chosen.sharp_rate), beta1=0.0)
+    faithful = Player("faithful", dial.faithful, faithful_loss, alone, dials=copies_until(chosen.sharp_from))
+    # The dial, not its sharp end, so that both ends are the product.
+    late = late_players(against, chosen.sharp_from, dials_of(recipe), (critic, discriminator_loss), (dial, sharp_loss))
+    return Game((faithful, *late), product="sharp")
 
 
 def training_pair(tiles: Tensor, patch: int, damage: Degradation, draws: Draws) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganforge.core.seeds import subset
 from ganforge.errors import DataError
+from ganforge.kinds.sounds.convert.network import Source, SourceFilter, voice_stream
 from ganforge.kinds.sounds.convert.voices import Hearing, Target, Voice, median_pitch
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.reading import HELD_OUT, Part, Samples, Sounds, open_sounds
@@ -19,6 +20,7 @@ ENOUGH_SECONDS = 300.0  # of a voice
 LEAST_SECONDS = 1.0  # of a voice that is left to learn from
 PIECE_SECONDS = 6.0  # a longer recording is heard in pieces
 ALL_SECONDS = 3600.0  # of all voices, that are kept
+Pieces = tuple[Samples, ...]  # (T,) each
 
 
 def open_voices(source: str, rate: int | None) -> Sounds:
@@ -54,26 +56,20 @@ def seconds_of(sounds: Sounds) -> dict[str, float]:
     return told
 
 
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """The voices of a model, as pieces of recordings."""
+def kept_of(sounds: Sounds, seconds: float) -> tuple[list[Pieces], list[Pieces]]:
+    """Choose recordings of each voice at random, alike each time, until there are so many seconds.
 
-    names: tuple[str, ...]
-    learned: tuple[tuple[Samples, ...], ...]  # of each voice, pieces (T,)
-    held_out: tuple[tuple[Samples, ...], ...]
-
-    @classmethod
-    def of(cls, sounds: Sounds, seconds: float) -> Corpus:
-        """Choose recordings of each voice at random, alike each time, until there are so many seconds."""
-        learned, held_out = [], []
-        for label in range(len(sounds.label_names)):
-            own = [list(_pieces(part, label, sounds.rate, seconds)) for part in (sounds.train, sounds.held_out)]
-            if not own[1]:  # one recording alone is not held out
-                spared = max(1, round(HELD_OUT * len(own[0])))
-                own = [own[0][:-spared] or own[0], own[0][-spared:]]
-            learned.append(tuple(own[0]))
-            held_out.append(tuple(own[1]))
-        return cls(sounds.label_names, tuple(learned), tuple(held_out))
+    Returns: of each voice the pieces to learn from, and those that are held out.
+    """
+    learned, held_out = [], []
+    for label in range(len(sounds.label_names)):
+        own, others = (tuple(_pieces(part, label, sounds.rate, seconds)) for part in (sounds.train, sounds.held_out))
+        if not others:  # one recording alone is not held out
+            spared = max(1, round(HELD_OUT * len(own)))
+            own, others = own[:-spared] or own, own[-spared:]
+        learned.append(own)
+        held_out.append(others)
+    return learned, held_out
 
 
 def _pieces(part: Part, label: int, rate: int, seconds: float) -> Iterator[Samples]:
@@ -94,12 +90,12 @@ def _pieces(part: Part, label: int, rate: int, seconds: float) -> Iterator[Sampl
 class Heard:
     """Pieces of one voice, and their frames."""
 
-    pieces: tuple[Samples, ...]
+    pieces: Pieces
     frames: tuple[Tensor, ...]  # of each (M + 2, N)
     loudness: tuple[float, ...]
 
     @classmethod
-    def of(cls, pieces: tuple[Samples, ...], hearing: Hearing) -> Heard:
+    def of(cls, pieces: Pieces, hearing: Hearing) -> Heard:
         """Hear each piece twice: the median pitch of all says where the pitch of each is sought."""
         waveforms = [torch.from_numpy(piece) for piece in pieces]
         pitch = median_pitch(torch.cat([hearing.frames(x).values for x in waveforms], 1))
@@ -117,3 +113,27 @@ class Heard:
         for frames in self.frames:
             own = slice(place, place := place + frames.shape[1])
             yield target.convert(frames, source, without=own if len(self.frames) > 1 else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """The voices of a run: what is learned of each, and what is held out."""
+
+    hearing: Hearing
+    heard: tuple[Heard, ...]
+    targets: tuple[Target, ...]
+    held_out: tuple[Pieces, ...]
+
+    @classmethod
+    def of(cls, sounds: Sounds, mel: Mel, seconds: float, neighbours: int) -> Voices:
+        """Hear the recordings that are kept of each voice."""
+        hearing, (learned, held_out) = Hearing(mel), kept_of(sounds, seconds)
+        heard = tuple(Heard.of(pieces, hearing) for pieces in learned)
+        return cls(hearing, heard, tuple(own.target(mel, neighbours) for own in heard), tuple(held_out))
+
+    def spoken(self, network: nn.Module, samples: Samples, label: int, *, own: bool = False) -> Samples:
+        """Return a sound in the voice of a label. Args: own whether it is of that voice, known from training."""
+        assert isinstance(network, SourceFilter)
+        source, target = Source.of(samples, self.hearing, [one.voice for one in self.targets]), self.targets[label]
+        known = replace(source, voice=target.voice) if own else source
+        return voice_stream(network, self.hearing, known, target, label).whole(samples)

@@ -8,16 +8,17 @@ training of their own, are in benchmarks/convert.py.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing, cosines
+from ganforge.kinds.sounds.adversary import SHARP
+from ganforge.kinds.sounds.comparison import ADVERSARY, Values
+from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing
+from ganforge.kinds.sounds.features import cosines
 from ganforge.kinds.sounds.reading import Samples
-from ganforge.kinds.sounds.vocode.verdict import SHARP
 from ganforge.records import GRADES, Meaning, Verdict
 
 ORDER = 20  # cepstral coefficients whose means and deviations tell voices apart
@@ -38,7 +39,7 @@ class Speakers:
 
     def __init__(self, recordings: Sequence[Sequence[Samples]], hearing: Hearing) -> None:
         """Args: recordings of each voice."""
-        self.hearing, self.cosines = hearing, cosines(ORDER, hearing.mel.bands)
+        self.hearing, self.cosines = hearing, cosines(hearing.mel.bands, min(ORDER, hearing.mel.bands))
         rows = np.array([self._row(x) for own in recordings for x in own])
         labels = np.concatenate([np.full(len(own), label) for label, own in enumerate(recordings)])
         self._centre, self._scale = rows.mean(0), rows.std(0) + 1e-6
@@ -67,8 +68,9 @@ class Speakers:
 def distances_of_words(given: Sequence[Samples], made: Sequence[Samples], hearing: Hearing) -> Rows:
     """Return for each pair of sounds (T,) how far their cepstra are apart, (N,), each voice in its own units."""
 
+    table = cosines(hearing.mel.bands, min(SAID.stop, hearing.mel.bands))
+
     def cepstra(sounds: Sequence[Samples]) -> list[torch.Tensor]:
-        table = cosines(SAID.stop, hearing.mel.bands)
         return [table @ hearing.frames(torch.from_numpy(x)).values[:-2] for x in sounds]
 
     ours, theirs = cepstra(made), cepstra(given)
@@ -83,36 +85,41 @@ def distances_of_words(given: Sequence[Samples], made: Sequence[Samples], hearin
     return np.array([float(one) for one in apart])
 
 
-@dataclass(frozen=True, slots=True)
-class Conversions:
-    """What became of sounds of some voices in others, by one method: one value for each sound."""
+def conversions(
+    speakers: Speakers,
+    pairs: Sequence[tuple[int, int]],
+    given: Sequence[Sequence[Samples]],
+    made: Sequence[Sequence[Samples]],
+) -> Values:
+    """Return for each made sound whether it is taken for the target, for the source, and how far its words are.
 
-    target: Rows  # 1 where the classifier names the target
-    source: Rows  # 1 where it names the source
-    words: Rows
+    Args: pairs of source and target; given, made sounds of each pair.
+    """
+    named = [speakers.named(own) for own in made]
+    found = {
+        "target": [own == target for own, (_, target) in zip(named, pairs, strict=True)],
+        "source": [own == source for own, (source, _) in zip(named, pairs, strict=True)],
+        "words": [distances_of_words(*own, speakers.hearing) for own in zip(given, made, strict=True)],
+    }
+    return {name: np.concatenate(parts).astype(np.float64) for name, parts in found.items()}
 
 
 def judge_converter(
-    found: Mapping[str, Conversions],
-    default: str,
-    plain: str,
-    known: float,
-    told: Mapping[str, float],
+    found: Mapping[str, Values], default: str, plain: str, known: float, told: Mapping[str, float]
 ) -> Verdict:
     """Return the verdict.
 
-    Args: found by each method; default the method used; plain the one of neighbours without a trained network; known
-        share of real sounds that the classifier knows; told seconds of each voice that has too few.
+    Args: found what `conversions` gives of each method; default the method used; plain the one of neighbours without
+        a trained network; known share of real sounds that the classifier knows; told seconds of each voice that has
+        too few.
     """
     mine, simple = found[default], found[plain]
-    target, source = float(mine.target.mean()), float(mine.source.mean())
+    target, source = float(mine["target"].mean()), float(mine["source"].mean())
     level = sum(target < share * known for share in SHARES)
-    kept = mine.words.mean() <= WORSE * simple.words.mean()
-    nearer = target >= float(simple.target.mean()) - 0.05
-    returns = source > target
-    if returns:
+    words, plain_words, plainly = mine["words"].mean(), simple["words"].mean(), float(simple["target"].mean())
+    if source > target:
         level, headline = len(GRADES) - 1, "the converter gives back its input: its sounds are taken for the source's"
-    elif not (kept and nearer):
+    elif words > WORSE * plain_words or target < plainly - 0.05:
         level = max(level, 2)
         headline = "frame neighbours without a trained network do as well or better"
     else:
@@ -120,17 +127,12 @@ def judge_converter(
     sentences = [
         f"Of converted sounds a classifier takes {target:.0%} for the target and {source:.0%} for the source; of real "
         f"sounds it knows {known:.0%}; of neighbours spoken by plain pulses and noise it takes "
-        f"{float(simple.target.mean()):.0%} for the target.",
-        f"What is said is {mine.words.mean():.2f} from the source, with plain pulses {simple.words.mean():.2f}; "
-        "1.4 would be unrelated.",
+        f"{plainly:.0%} for the target.",
+        f"What is said is {words:.2f} from the source, with plain pulses {plain_words:.2f}; 1.4 would be unrelated.",
     ]
     helps = default == SHARP
     if SHARP in found:
-        sentences.append(
-            "The adversary makes spectra less smooth at hardly a price, so the sharp end is used."
-            if helps
-            else "The adversary makes it not certainly better: the end without it is used, and --strength 1 is sharp."
-        )
+        sentences.append(ADVERSARY[helps])
     if known < SURE:
         level = max(level, 2)
         sentences.append("The classifier knows too few real sounds for its word to count much: listen yourself.")

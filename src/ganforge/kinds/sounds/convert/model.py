@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -15,23 +14,19 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganforge.contracts import Observer
-from ganforge.core.conversion import TellOf
-from ganforge.core.model_files import built, read_description
-from ganforge.errors import InputError, RunError, did_you_mean, refused
-from ganforge.kinds.sounds.conversion import convert_pair, convert_place, convert_sound
-from ganforge.kinds.sounds.convert.game import Converting
-from ganforge.kinds.sounds.convert.network import SourceFilter
-from ganforge.kinds.sounds.convert.stream import HEARD_SECONDS, Source, VoiceChannel
+from ganforge.core.model_files import built, read_description_of
+from ganforge.errors import InputError, did_you_mean, refused
+from ganforge.kinds.sounds.adversary import BothEnds, at_strength, check_sizes, opened, product_of
+from ganforge.kinds.sounds.conversion import converted
+from ganforge.kinds.sounds.convert.network import Source, SourceFilter, voice_stream
+from ganforge.kinds.sounds.convert.plan import Converting
 from ganforge.kinds.sounds.convert.voices import Hearing, Target
-from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.reading import SOUNDS
 from ganforge.kinds.sounds.sound_file import Waveform
-from ganforge.kinds.sounds.vocode.game import BothEnds
-from ganforge.kinds.sounds.vocode.model import check_sizes
-from ganforge.kinds.sounds.vocode.stream import converter
-from ganforge.networks.interpolation import interpolated_weights
+from ganforge.kinds.sounds.stream import Channel, converter, through
+from ganforge.networks.interpolation import Ends
 from ganforge.recipe import Network, Section
 
+HEARD_SECONDS = 360.0  # of a recording, from which its voice is known
 NEXT_STEPS = {"apply RUN yours.wav --to VOICE --out theirs.wav": "your own recording, or a folder, in that voice"}
 MOST_FRAMES = 3_600_000  # of a model file that is read
 
@@ -46,15 +41,13 @@ class KeptVoice(Section):
 class Stored(nn.Module):
     """What model.safetensors holds: one network or both ends, and the frames (M + 2, n) of each voice."""
 
-    def __init__(self, product: nn.Module, frames: Sequence[Tensor]) -> None:
+    product: SourceFilter | BothEnds[SourceFilter]
+
+    def __init__(self, product: Any, frames: Sequence[Tensor]) -> None:
         super().__init__()
         self.product = product
         for place, own in enumerate(frames):
             self.register_buffer(f"voice_{place}", own)
-
-    def voices(self) -> list[Tensor]:
-        """Return the frames of each voice, float32."""
-        return [own.float() for own in self.buffers(recurse=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +56,11 @@ class VoiceMap:
 
     network: SourceFilter
     targets: Mapping[str, Target]  # by name, in the order that the network knows
-    ends: tuple[Mapping[str, Tensor], Mapping[str, Tensor]] | None = None  # faithful and sharp, on the CPU
-
-    @property
-    def mel(self) -> Mel:
-        return self.network.mel
+    ends: Ends | None = None  # faithful and sharp, on the CPU
 
     def at(self, strength: float) -> VoiceMap:
         """Return the converter at a strength between faithful (0) and sharp (1): its weights are interpolated."""
-        if self.ends is None:
-            raise InputError(
-                f"The strength {strength:g} was given, and this converter has one end.",
-                "It was trained without an adversary, which is the default.",
-                "Leave it out, or train with: --set convert.sharp_from=0.7",
-            )
-        network = deepcopy(self.network)
-        network.load_state_dict(interpolated_weights(*self.ends, strength))
-        return replace(self, network=network)
+        return replace(self, network=at_strength(self.network, self.ends, strength, "converter", "convert"))
 
     # ---- contracts.Model
 
@@ -99,22 +80,12 @@ class VoiceMap:
         """Convert a sound file or a folder of them; or a waveform (T,), in memory, of which a pair is returned.
 
         Rate, channels, length and level stay. Each file is heard as one voice, and each of its channels by itself.
-        Args: out a file or folder, required except for a pair; options to (the name of a voice), strength (0..1),
-            force. A file of a folder that cannot be used is skipped and told.
-        Raises: InputError, also without a voice or for an unknown one; DataError for a file or if a folder has no
-            usable one; StorageError.
+        Args, results and errors are those of `conversion.converted`; options to (the name of a voice), strength (0..1),
+        force. Raises: InputError also without a voice or for an unknown one.
         """
         model, to = self if options.get("strength") is None else self.at(options["strength"]), self._named(options)
-
-        def blocks(given: Iterable[Waveform], rate: int) -> Iterator[Waveform]:
-            return model.blocks(given, rate, to)
-
-        def convert(file: Path, place: Path, tell: TellOf) -> Sequence[str]:
-            return convert_sound(file, place, blocks)
-
-        if not isinstance(source, str | Path):
-            return convert_pair(source, blocks)
-        return convert_place(source, out, convert, SOUNDS, observers, force=bool(options.get("force")))
+        force = bool(options.get("force"))
+        return converted(source, out, lambda given, rate: model.blocks(given, rate, to), observers, force=force)
 
     def _named(self, options: Mapping[str, Any]) -> str:
         """Return the voice asked for. Raises: InputError."""
@@ -137,15 +108,14 @@ class VoiceMap:
             left -= len(block)
         if not held:
             return
-        heard, label = np.concatenate(held), list(self.targets).index(to)
-        hearing, known = Hearing(self.mel), [target.voice for target in self.targets.values()]
+        label, mel = list(self.targets).index(to), self.network.mel
+        hearing, known = Hearing(mel), [target.voice for target in self.targets.values()]
         channels = []
-        for own in np.ascontiguousarray(heard.T):
-            voice = Source.of(converter(rate, self.mel.rate)(own, True), hearing, known)
-            channels.append(VoiceChannel(self.network, hearing, self.targets[to], label, voice, rate))
-        for block in chain(held, source):
-            yield np.stack([channel.push(block[:, number]) for number, channel in enumerate(channels)], 1)
-        yield np.stack([channel.end() for channel in channels], 1)
+        for own in np.ascontiguousarray(np.concatenate(held).T):
+            voice = Source.of(converter(rate, mel.rate)(own, True), hearing, known)
+            stream = voice_stream(self.network, hearing, voice, self.targets[to], label)
+            channels.append(Channel(stream, rate))
+        yield from through(channels, chain(held, source))
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands to use this model (contracts.Model)."""
@@ -153,13 +123,8 @@ class VoiceMap:
 
 
 def load_converter(folder: Path, device: str = "cpu") -> VoiceMap:
-    """Load the voice converter of a run, which may be untrusted; see core/model_files.py.
-
-    Raises: RunError if it is missing or damaged.
-    """
-    content = read_description(folder)
-    if content.get("task") != "convert":
-        raise RunError(f"{folder} is not a converter.", f"Its task is {content.get('task')}.", "See its report.html.")
+    """Load the voice converter of a run, which may be untrusted. Raises: RunError if it is missing or damaged."""
+    content = read_description_of(folder, "convert", "a converter")
     with refused(f"The model at {str(folder)!r}"):
         chosen, network = Converting.model_validate(content["convert"]), Network.model_validate(content["network"])
         kept, mel = [KeptVoice.model_validate(one) for one in content["voices"]], chosen.mel
@@ -170,15 +135,13 @@ def load_converter(folder: Path, device: str = "cpu") -> VoiceMap:
 
         def stored() -> Stored:
             frames = [torch.zeros(mel.bands + 2, one.frames, dtype=torch.float16) for one in kept]
-            return Stored(BothEnds(speaker(), speaker()) if chosen.sharp_from < 1 else speaker(), frames)
+            return Stored(product_of(speaker, both=chosen.sharp_from < 1), frames)
 
-        found, fresh = built(folder, stored), speaker()
+        found = built(folder, stored)
+        voices = [own.float() for own in found.buffers(recurse=False)]
         targets = {
             one.name: Target(frames, mel.rate / mel.hop, chosen.neighbours)
-            for one, frames in zip(kept, found.voices(), strict=True)
+            for one, frames in zip(kept, voices, strict=True)
         }
-        if not isinstance(found.product, BothEnds):
-            fresh.load_state_dict(found.product.state_dict())
-            return VoiceMap(fresh.to(device), targets)
-        states = (found.product.faithful.state_dict(), found.product.sharp.state_dict())
-        return VoiceMap(fresh.to(device), targets, states).at(float(found.product.strength.clamp(0, 1)))
+        speaks, ends = opened(found.product, device)
+    return VoiceMap(speaks, targets, ends)

@@ -1,79 +1,134 @@
-"""The plan for a voice converter: features, what is kept of each voice, network, and length."""
+"""The plan and the game of a voice converter: a vocoder's, on frames that neighbours have rebuilt."""
 
 from __future__ import annotations
 
-from ganforge.contracts import Feed, Tell
-from ganforge.kinds.sounds.convert.corpus import ALL_SECONDS, ENOUGH_SECONDS
-from ganforge.kinds.sounds.convert.game import Converting, build_game
-from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.reading import Sounds
-from ganforge.kinds.sounds.vocode.plan import ABSENT, AGAINST, FRAMES, PACE, choose_adversary, span_of
-from ganforge.planning.compute import choose_compute, choose_length, choose_pieces
-from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_optimiser
-from ganforge.recipe import Data, Network, Recipe, Size
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
-SIZES: dict[Size, Network] = {
-    "tiny": Network(name="source-filter", width=32, depth=2),
-    "small": Network(name="source-filter", width=128, depth=4),
-    "medium": Network(name="source-filter", width=192, depth=6),
-    "base": Network(name="source-filter", width=256, depth=8),
-    "large": Network(name="source-filter", width=512, depth=8),
-}
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganforge.contracts import Feed, Game, Tell, Turn
+from ganforge.core.seeds import seed_for
+from ganforge.kinds.sounds.adversary import BothEnds, Waveforms, game_of_waveforms, product_of
+from ganforge.kinds.sounds.convert.corpus import ALL_SECONDS, ENOUGH_SECONDS, Heard
+from ganforge.kinds.sounds.convert.network import SourceFilter, Spoken
+from ganforge.kinds.sounds.convert.voices import LEVEL, Target
+from ganforge.kinds.sounds.features import Mel
+from ganforge.kinds.sounds.plan import ABSENT, FRAMES, SIZES, adversary_asked, choose_sized, features_of, waveforms_of
+from ganforge.kinds.sounds.reading import Sounds
+from ganforge.planning.compute import choose_compute
+from ganforge.planning.draft import ASKED, Draft, choose_data
+from ganforge.planning.game import initialised
+from ganforge.recipe import Recipe
+
 BATCH = 12
-NO_ADVERSARY = "Nothing judges the network but the spectral distance: --set convert.sharp_from=0.7 adds an adversary."
 NOT_HERE = {**ABSENT, "augmentation": "Examples are cut anywhere."}
+
+
+class Converting(Waveforms):
+    """The settings of a voice converter: of its two ends, and of its neighbours."""
+
+    key: ClassVar[str] = "convert"
+
+    neighbours: Annotated[int, Field(ge=1, le=64)] = 4  # frames whose mean is taken
+    seconds: Annotated[float, Field(ge=1, le=3600)] = 360.0  # of each voice that are kept
+
+
+class SpokenFeed:
+    """Stretches of recordings, drawn by index (contracts.Feed), beside their frames as neighbours rebuild them."""
+
+    resident = True
+
+    def __init__(self, waveform: Tensor, frames: Tensor, voice: Tensor, starts: Tensor, count: int, hop: int) -> None:
+        """Args: waveform (n * hop,), frames (M + 2, n), voice (n,) of all; starts (N,) of stretches of count frames."""
+        self._waveform, self._frames, self._voice, self._starts = waveform, frames, voice, starts
+        self._count, self._hop = count, hop
+
+    @classmethod
+    def of(cls, heard: Sequence[Heard], targets: Sequence[Target], chosen: Converting, device: str) -> SpokenFeed:
+        """Rebuild the frames of every piece from those of the same voice's others, and cover all with stretches."""
+        hop, waveforms, frames, voice, starts, place = chosen.mel.hop, [], [], [], [], 0
+        for label, (own, target) in enumerate(zip(heard, targets, strict=True)):
+            for piece, loudness, made in zip(own.pieces, own.loudness, own.rebuilt(target), strict=True):
+                scaled = torch.from_numpy(piece) * float(np.exp(LEVEL - loudness))
+                waveforms.append(torch.nn.functional.pad(scaled, (0, made.shape[1] * hop - len(piece))))
+                frames.append(made)
+                voice.append(torch.full((made.shape[1],), label))
+            end = sum(made.shape[1] for made in frames)
+            last = max(place, end - chosen.frames)
+            starts += [*range(place, last, chosen.frames // 4), last]
+            place = end
+        whole = torch.cat(waveforms).to(device), torch.cat(frames, 1).to(device), torch.cat(voice).to(device)
+        return cls(*whole, torch.tensor(starts, device=device), chosen.frames, hop)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def batch(self, indices: Tensor) -> dict[str, Tensor]:
+        """Args: indices (B,). Returns: x (B, T), frames (B, M + 2, N), voice and first (B,), on the device."""
+        start = self._starts.index_select(0, indices.to(self._starts.device))
+        places = start[:, None] + torch.arange(self._count, device=start.device)
+        first = start * self._hop
+        samples = first[:, None] + torch.arange((self._count - 1) * self._hop, device=start.device)
+        return {
+            "x": self._waveform[samples],
+            "frames": self._frames[:, places].transpose(0, 1),
+            "voice": self._voice[start],
+            "first": first,
+        }
+
+    def raw(self, first: int, last: int) -> dict[str, Tensor]:
+        """Return the stretches first..last-1, on the CPU."""
+        return {name: tensor.cpu() for name, tensor in self.batch(torch.arange(first, last)).items()}
+
+
+def initial_network(recipe: Recipe) -> SourceFilter:
+    """Build a new network from the recipe's seed."""
+    chosen, network = recipe.section(Converting), recipe.network
+    sizes = network.need("width"), network.need("depth"), len(recipe.data.label_names)
+    return initialised(seed_for(recipe.seed, "networks"), lambda: SourceFilter(chosen.mel, *sizes))
+
+
+def initial_product(recipe: Recipe) -> SourceFilter | BothEnds[SourceFilter]:
+    """Build the network, or both ends with the same initial weights where there is an adversary."""
+    return product_of(lambda: initial_network(recipe), both=recipe.objective is not None)
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Build networks on the recipe's device, with their losses. Pulses begin anywhere in a period."""
+
+    def examples(turn: Turn) -> tuple[Tensor, Spoken]:
+        batch = turn.batch
+        turns = turn.random.uniform(len(batch["x"]), 1)[:, 0].double()
+        return batch["x"], Spoken(batch["frames"], batch["voice"], batch["first"], turns)
+
+    return game_of_waveforms(recipe, initial_product(recipe), examples)
 
 
 def choose_features(draft: Draft, sounds: Sounds) -> Converting:
     """Choose what is kept of each voice, which must be known before anything is timed. Raises: RecipeError."""
     draft.explain({"task": ASKED})
     mel, count = Mel.at(sounds.rate), len(sounds.label_names)
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("sounds", "found there"),
-        shape=((mel.bands + 2, FRAMES), f"{mel.bands} mel bands, pitch and periodicity, every {mel.hop} samples"),
-        label_names=(sounds.label_names, "each subfolder is a voice"),
-        hash=(sounds.sha256, ""),
-    )
+    shape = ((mel.bands + 2, FRAMES), f"{mel.bands} mel bands, pitch and periodicity, every {mel.hop} samples")
+    names = (sounds.label_names, "each subfolder is a voice")
+    choose_data(draft, "sounds", shape, sounds.sha256, label_names=names)
     choose_compute(draft)
-    adversary = draft.pinned.get("convert.sharp_from", 1.0) < 1
-    if not adversary:
-        draft.leave_out(dict.fromkeys(("objective", *(f"convert.{name}" for name in AGAINST)), NO_ADVERSARY))
+    seconds = min(1.2 * ENOUGH_SECONDS, max(ENOUGH_SECONDS / 5, ALL_SECONDS / count))
+    no_adversary = "no adversary: a vocoder's made nothing certainly better in the same time; not measured here"
     return draft.choose(
         Converting,
-        mel=(mel, f"for {sounds.rate:,} Hz: a window of about 32 ms, and bands as wide as 40 are at 8 kHz"),
-        frames=(FRAMES, "what a batch of this machine's speed holds"),
-        sharp_from=(1.0, "no adversary: a vocoder's made nothing certainly better in the same time; not measured here"),
-        **(AGAINST if adversary else {}),
+        **features_of(mel),
+        **adversary_asked(draft, "convert", no_adversary),
         neighbours=(4, "fewer jump from frame to frame, more are over-smoothed (Baas et al. 2023)"),
-        seconds=(
-            min(1.2 * ENOUGH_SECONDS, max(ENOUGH_SECONDS / 5, ALL_SECONDS / count)),
-            "of each voice: more find hardly nearer neighbours, and the model holds the frames",
-        ),
+        seconds=(seconds, "of each voice: more find hardly nearer neighbours, and the model holds the frames"),
     )
 
 
 def plan_converter(draft: Draft, feed: Feed, tell: Tell) -> Recipe:
     """Choose every other setting, with its reason; times a few steps of both phases on this machine."""
-    size = draft.request.size or ("small" if draft.device == "cpu" else "large")
-    draft.choose(
-        Network,
-        name=("source-filter", "filters pulses and noise, frame by frame, with an inverse STFT at the end"),
-        width=(SIZES[size].width, f"size {size}"),
-        depth=(SIZES[size].depth, f"size {size}: so many blocks"),
-    )
-    if (sharp_from := draft[Converting].sharp_from) < 1:
-        choose_adversary(draft)
-    choose_optimiser(
-        draft,
-        rate=(1e-3, "found on speech (docs/log.md); falls along a half cosine"),
-        warmup=(0.02, "the first steps are small, until the size of the gradients is known"),
-        beta1=(0.8, "as in HiFi-GAN"),
-        batch_size=(BATCH, f"{BATCH} examples of {FRAMES} frames each"),
-    )
-    tell("timing", size=size)
-    choose_pieces(draft, feed, build=build_game)
-    choose_length(draft, PACE, span_of(draft, feed, sharp_from, build_game))
-    return draft.recipe()
+    why = "filters pulses and noise, frame by frame, with an inverse STFT at the end"
+    choose_sized(draft, "source-filter", why, {**SIZES, "small": (128, 4)})
+    return waveforms_of(draft, feed, build_game, BATCH, draft[Converting].sharp_from, tell)

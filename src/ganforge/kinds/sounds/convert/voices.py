@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ganforge.kinds.sounds.features import LogMel, Mel
+from ganforge.kinds.sounds.features import LogMel, Mel, cosines
 from ganforge.kinds.sounds.pitch import HIGHEST, LOWEST, pitch_of
 
 ORDER = 18  # cepstral coefficients of an envelope: harmonics of voices up to some 250 Hz are smoothed away
@@ -34,11 +34,18 @@ SMOOTHING = (0.25, 0.5, 0.25)  # over frames
 LEVEL = -4.7  # of the natural logarithm: the loudness at which the network speaks
 
 
+class Frames(NamedTuple):
+    """Frames of a recording."""
+
+    values: Tensor  # (M + 2, N)
+    loudness: float
+
+
 class Hearing:
     """A waveform (T,) -> frames (M + 2, N), and the logarithm of the loudness that the envelopes are relative to."""
 
     def __init__(self, mel: Mel) -> None:
-        self.mel, self.features, self.cosines = mel, LogMel(mel), cosines(ORDER, mel.bands)
+        self.mel, self.features, self.cosines = mel, LogMel(mel), cosines(mel.bands, min(ORDER, mel.bands))
 
     @torch.no_grad()
     def frames(self, waveform: Tensor, pitch: float | None = None, loudness: float | None = None) -> Frames:
@@ -59,19 +66,6 @@ class Hearing:
         return smooth
 
 
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """Frames of a recording."""
-
-    values: Tensor  # (M + 2, N)
-    loudness: float
-
-    @property
-    def pitch(self) -> float:
-        """Return the median of log2 of the pitch, of the frames that have one."""
-        return median_pitch(self.values)
-
-
 def median_pitch(frames: Tensor) -> float:
     """Return the median of log2 of the pitch in Hz, of the frames (M + 2, N) that have one."""
     voiced = frames[-1] > VOICED
@@ -84,7 +78,8 @@ class Voice:
     def __init__(self, frames: Tensor) -> None:
         """Args: frames (M + 2, n)."""
         self.frames = frames
-        self.cosines = cosines(ORDER, len(frames) - 2)
+        bands = len(frames) - 2
+        self.cosines = cosines(bands, min(ORDER, bands))
         level = frames[:-2].mean(0)
         active = level > min(ACTIVE, float(level.max()) - 0.1)
         cepstra = self.cosines @ frames[:-2][:, active]
@@ -167,11 +162,3 @@ def smoothed(rows: Tensor) -> Tensor:
     kernel, half = rows.new_tensor(SMOOTHING)[None, None], len(SMOOTHING) // 2
     padded = torch.nn.functional.pad(rows[:, None], (half, half), mode="replicate")
     return torch.nn.functional.conv1d(padded, kernel)[:, 0]
-
-
-def cosines(order: int, bands: int) -> Tensor:
-    """Return the first rows (order, M) of the orthonormal discrete cosine transform."""
-    place = torch.arange(bands) + 0.5
-    rows = torch.stack([(math.pi * k / bands * place).cos() for k in range(min(order, bands))]) * math.sqrt(2 / bands)
-    rows[0] /= math.sqrt(2)
-    return rows

@@ -164,6 +164,12 @@ def to_levels(log_mel: Tensor, mel: Mel) -> Tensor:
     return (log_mel - math.log(mel.floor)) * (2 / RANGE) - 1
 
 
+def levels_of(samples: Samples, features: LogMel) -> Tensor:
+    """Return the levels (N, M) of a waveform (T,)."""
+    with torch.no_grad():
+        return to_levels(features(torch.from_numpy(samples)[None])[0].T, features.mel)
+
+
 def to_log_mel(levels: Tensor, mel: Mel) -> Tensor:
     """Invert `to_levels`; nothing is below the floor."""
     return (levels.clamp(min=-1) + 1) * (RANGE / 2) + math.log(mel.floor)
@@ -180,14 +186,10 @@ class SentenceFeed:
         self._device = torch.device(device)
 
     @classmethod
-    @torch.no_grad()
     def of(cls, some: Utterances, mel: Mel, alphabet: Alphabet, device: torch.device | str = "cpu") -> SentenceFeed:
         """Make a feed of all sentences of a part."""
         features = LogMel(mel)
-        levels = [
-            to_levels(features(torch.from_numpy(some.samples(number))[None])[0].T, mel).half()
-            for number in range(len(some))
-        ]
+        levels = [levels_of(some.samples(number), features).half() for number in range(len(some))]
         return cls(levels, [torch.tensor(alphabet.ids(text)) for text in some.texts], device)
 
     def __len__(self) -> int:

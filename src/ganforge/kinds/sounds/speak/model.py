@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,17 @@ from torch import Tensor
 
 from ganforge.contracts import Observer
 from ganforge.core.files import refuse_taken
-from ganforge.core.model_files import built, read_description
-from ganforge.errors import DataError, InputError, RunError, refused
+from ganforge.core.model_files import built, read_description_of
+from ganforge.errors import DataError, InputError, refused
+from ganforge.kinds.sounds.adversary import check_sizes
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.sound_file import check_suffix, write_sounds
 from ganforge.kinds.sounds.speak.corpus import to_log_mel
-from ganforge.kinds.sounds.speak.game import Speaking
 from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
+from ganforge.kinds.sounds.speak.plan import Speaking, speech_of
 from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
-from ganforge.networks.interpolation import interpolated_weights
+from ganforge.networks.interpolation import Ends, interpolated
 from ganforge.recipe import Network
 
 MOST_FRAMES = 100  # of one sign
@@ -39,15 +39,13 @@ class Speaker:
 
     voice: Voice
     decoder: Stack  # the one that is used
-    decoders: tuple[Mapping[str, Tensor], Mapping[str, Tensor]]  # without and with the adversary
+    decoders: Ends  # without and with the adversary
     alphabet: Alphabet
     mel: Mel
 
     def at(self, strength: float) -> Speaker:
         """Return the voice at a strength between without (0) and with (1) the adversary: weights are interpolated."""
-        decoder = deepcopy(self.decoder)
-        decoder.load_state_dict(interpolated_weights(*self.decoders, strength))
-        return Speaker(self.voice, decoder, self.decoders, self.alphabet, self.mel)
+        return replace(self, decoder=interpolated(self.decoder, self.decoders, strength))
 
     @torch.no_grad()
     def levels(self, text: str, lasting: Sequence[int] | None = None) -> Tensor:
@@ -167,8 +165,7 @@ class Spoken:
 
     def blocks(self) -> Iterator[Samples]:
         """Yield one waveform (T,) after the other."""
-        for _, text in self.texts:
-            yield self.speaker.say(text)
+        return (sound for _, sound in self.named())
 
     def value(self) -> list[Samples]:
         """All waveforms, each (T,)."""
@@ -198,19 +195,14 @@ def _lines(source: object) -> tuple[list[str], list[str]]:
 
 
 def load_speaker(folder: Path, device: str = "cpu") -> Speaker:
-    """Load the voice of a run, which may be untrusted; see core/model_files.py.
-
-    Raises: RunError if it is missing or damaged.
-    """
-    content = read_description(folder)
-    if content.get("task") != "speak":
-        raise RunError(f"{folder} is not a voice.", f"Its task is {content.get('task')}.", "See its report.html.")
+    """Load the voice of a run, which may be untrusted. Raises: RunError if it is missing or damaged."""
+    content = read_description_of(folder, "speak", "a voice")
     with refused(f"The model at {str(folder)!r}"):
         network, own = Network.model_validate(content["network"]), Speaking.model_validate(content["speak"])
-        width, depth = network.need("width"), network.need("depth")
-        if own.mel.hop > own.mel.n_fft // 2 or depth > 64 or spelled(own.signs) != own.signs.strip():
-            raise ValueError(f"hop {own.mel.hop} of {own.mel.n_fft} samples, depth {depth}, signs {own.signs!r}")
-        speech = built(folder, lambda: Speech(len(own.alphabet), own.mel.bands, width, depth)).to(device)
+        check_sizes(own.mel, network)
+        if spelled(own.signs) != own.signs.strip():
+            raise ValueError(f"signs {own.signs!r}")
+        speech = built(folder, lambda: speech_of(own, network)).to(device)
     return speaker_of(speech, own)
 
 
@@ -218,4 +210,5 @@ def speaker_of(speech: Speech, own: Speaking, strength: float | None = None) -> 
     """Return the voice of trained networks. Args: strength 0..1; None for the one that was chosen."""
     decoders = (speech.voice.decoder.state_dict(), speech.sharp.state_dict())
     chosen = float(speech.strength.clamp(0, 1)) if strength is None else strength
-    return Speaker(speech.voice, speech.voice.decoder, decoders, own.alphabet, own.mel).at(chosen)
+    decoder = interpolated(speech.sharp, decoders, chosen)
+    return Speaker(speech.voice, decoder, decoders, own.alphabet, own.mel)

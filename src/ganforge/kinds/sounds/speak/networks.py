@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganforge.core.device import widened
-from ganforge.kinds.sounds.networks import KERNEL, SLOPE, ConvNeXt
+from ganforge.kinds.sounds.networks import KERNEL, ConvNeXt, scored
 from ganforge.kinds.sounds.speak.alignment import NEVER, diagonal_prior, present, signs_of_frames
 
 POSITIONS = 3  # features of a frame's place within its sign
@@ -164,9 +164,4 @@ class Discriminator(nn.Module):
         self.score = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x, features = x[:, None], []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), SLOPE)
-            features.append(x)
-        scores: Tensor = self.score(x)
-        return scores.flatten(1), features
+        return scored(x[:, None], self.layers, self.score)

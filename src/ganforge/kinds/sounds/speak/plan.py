@@ -1,57 +1,179 @@
-"""The plan for a voice: features, networks, length, and when the adversary joins."""
+"""The plan and the game of a voice: a reader, which aligns and judges, the voice, a discriminator, and a sharp decoder.
+
+The reader learns from recordings alone. The voice learns durations and spectrograms to the end, without an adversary.
+`sharp` begins as a copy of its decoder at some progress. Both are kept: which of them is used is measured.
+"""
 
 from __future__ import annotations
 
-from ganforge.contracts import Tell
-from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed
-from ganforge.kinds.sounds.speak.game import Speaking, build_game
-from ganforge.kinds.sounds.vocode.plan import choose_adversary
-from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
-from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_optimiser
-from ganforge.recipe import Compute, Data, Network, Recipe, Size
+from typing import Annotated, ClassVar
 
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from ganforge.contracts import Batch, Game, Loss, Player, Tell, Turn
+from ganforge.core.device import widened
+from ganforge.core.seeds import seed_for
+from ganforge.kinds.sounds.adversary import critic_for, judged_by, of_examples, told_apart
+from ganforge.kinds.sounds.features import Mel
+from ganforge.kinds.sounds.plan import ABSENT, SIZES, WARMUP, choose_adversary, choose_sized, pace_of, timed
+from ganforge.kinds.sounds.speak.alignment import best_durations, forward_sum, present
+from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed
+from ganforge.kinds.sounds.speak.networks import Discriminator, Packed, Reader, Speech, Voice
+from ganforge.kinds.sounds.speak.text import Alphabet
+from ganforge.objectives import OBJECTIVES
+from ganforge.planning.compute import choose_compute
+from ganforge.planning.draft import ASKED, Draft, choose_data
+from ganforge.planning.game import (
+    choose_optimiser,
+    copies_until,
+    copy_weights,
+    falling,
+    gamma_dials,
+    initialised,
+    late_players,
+    optimiser_settings,
+)
+from ganforge.recipe import Compute, Network, Recipe, TaskSection
+
+DURATIONS = 0.02  # weight beside the distance
+WINDOW = 64  # frames that the discriminator sees of a sentence: a second at 8 kHz
 BATCH = 8
-MARKS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 1.0)
-SECONDS_PER_LOOK = 3.0
-SIZES: dict[Size, Network] = {
-    "tiny": Network(name="speech", width=32, depth=2),
-    "small": Network(name="speech", width=128, depth=6),
-    "medium": Network(name="speech", width=192, depth=6),
-    "base": Network(name="speech", width=256, depth=8),
-    "large": Network(name="speech", width=384, depth=8),
-}
-ABSENT = {
+PACE = pace_of("sentences", 3.0, 30.0, (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 1.0))
+NOT_HERE = {
+    **ABSENT,
     "augmentation": "No change of a spectrogram is known that leaves what is said.",
-    "network.latent_size": "Nothing is drawn from noise.",
     "records.look_samples": "A look takes the same held-out sentences each time.",
 }
-PACE = Pace(
-    examples="sentences",
-    looks="looks",
-    seconds_per_look=SECONDS_PER_LOOK,
-    steady_rate=30.0,
-    half_life_share=0.01,
-    most_steps=50,
-    marks=lambda seconds: MARKS,
-    why_marks=f"few: a look at results takes about {SECONDS_PER_LOOK:g} seconds",
-)
+
+
+class Speaking(TaskSection):
+    """The settings of a voice."""
+
+    key: ClassVar[str] = "speak"
+
+    mel: Mel
+    signs: Annotated[str, Field(min_length=1, max_length=5_000)]
+    voice_from: Annotated[float, Field(ge=0, le=1)] = 0.15  # progress from which the voice plays, not the reader alone
+    sharp_from: Annotated[float, Field(ge=0, le=1)] = 0.7  # progress from which discriminators and the sharp one play
+    adversarial: Annotated[float, Field(ge=0)] = 0.05  # weight of the adversarial loss beside the distance
+    matching: Annotated[float, Field(ge=0)] = 0.5  # weight of the distance of the discriminators' features
+    sharp_rate: Annotated[float, Field(gt=0)] = 5e-4  # learning rate of both, falling linearly to 0 at the end
+
+    @property
+    def alphabet(self) -> Alphabet:
+        return Alphabet(self.signs)
+
+
+def speech_of(own: Speaking, network: Network) -> Speech:
+    """Build the networks of a voice."""
+    return Speech(len(own.alphabet), own.mel.bands, network.need("width"), network.need("depth"))
+
+
+def speech_for(recipe: Recipe) -> Speech:
+    """Build the networks of a recipe, with weights from its seed."""
+    own, seed = recipe.section(Speaking), seed_for(recipe.seed, "networks")
+    return initialised(seed, lambda: speech_of(own, recipe.network))
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Build networks on the recipe's device, with their losses."""
+    own, device = recipe.section(Speaking), recipe.compute.device
+    speech = speech_for(recipe).to(device)
+    critic, objective = critic_for(recipe, Discriminator), OBJECTIVES[recipe.adversary.name]()
+    voice = speech.voice
+
+    def seen(turn: Turn) -> tuple[Tensor, Tensor, Packed]:
+        """Return true and made levels (1, M, S), these with the sharp decoder's graph."""
+        batch = turn.batch
+        with torch.no_grad():
+            frames, read = Packed(batch["frames"]), voice.read(batch["text"], batch["signs"])
+            given = voice.spread(read, durations_of(speech.reader, batch, frames), frames)
+            truth = frames.pack(batch["x"])
+        return truth, widened(speech.sharp(given, frames.mask)), frames
+
+    def voice_loss(turn: Turn) -> Loss:
+        copy_weights(turn, voice.decoder, speech.sharp)
+        return loss_of_voice(voice, speech.reader, turn.batch)
+
+    def discriminator_loss(turn: Turn) -> Loss:
+        with torch.no_grad():
+            truth, made, frames = seen(turn)
+        return told_apart(objective, critic, *windows((truth, made), frames, turn), turn)
+
+    def sharp_loss(turn: Turn) -> Loss:
+        truth, made, frames = seen(turn)
+        real, fake = windows((truth, made), frames, turn)
+        judged, apart = judged_by(objective, critic, real, fake)
+        return Loss(
+            {
+                "distance": frames.mean((made - truth).abs().mean(1)[0]),
+                **{name: own.adversarial * of_examples(value, len(real)) for name, value in judged.items()},
+                "matching": own.matching * apart,
+            }
+        )
+
+    alone, dials = optimiser_settings(recipe), gamma_dials(recipe)
+    against = falling(alone, own.sharp_rate)
+    late = late_players(against, own.sharp_from, dials, (critic, discriminator_loss), (speech, sharp_loss))
+    players = (
+        Player("reader", speech.reader, lambda turn: loss_of_reader(speech.reader, turn.batch), alone),
+        Player(
+            "voice", voice, voice_loss, alone, lambda progress: progress >= own.voice_from, copies_until(own.sharp_from)
+        ),
+        *late,
+    )
+    return Game(players, product="sharp")
+
+
+def windows(packed: tuple[Tensor, Tensor], frames: Packed, turn: Turn) -> tuple[Tensor, Tensor]:
+    """Return WINDOW frames (B, M, WINDOW) of each sentence, from one random frame on, of packed levels (1, M, S) each.
+
+    So an example's scores do not depend on the others of its batch. A shorter sentence is filled up with zeros.
+    """
+    free = (frames.lengths - WINDOW).clamp(min=0)
+    first = (turn.random.uniform(len(free), 1) * (free[:, None] + 1)).long().clamp(max=free[:, None])
+    places = first + torch.arange(WINDOW, device=free.device)
+
+    def cut(x: Tensor) -> Tensor:
+        whole = F.pad(frames.unpack(x), (0, 0, 0, WINDOW))
+        return whole.gather(1, places[..., None].expand(-1, -1, whole.shape[2])).transpose(1, 2)
+
+    return cut(packed[0]), cut(packed[1])
+
+
+def loss_of_reader(reader: Reader, batch: Batch) -> Loss:
+    """Return minus the log probability of what is said in recordings, for each frame."""
+    scores = reader.scores(batch["x"], Packed(batch["frames"]), batch["text"], batch["signs"])
+    return Loss({"reading": forward_sum(scores, batch["frames"], batch["signs"])})
+
+
+def durations_of(reader: Reader, batch: Batch, frames: Packed) -> Tensor:
+    """Return the frames (B, L) of each sign, by the reader's best alignment."""
+    with torch.no_grad():
+        scores = reader.scores(batch["x"], frames, batch["text"], batch["signs"])
+        return best_durations(scores, batch["frames"], batch["signs"])
+
+
+def loss_of_voice(voice: Voice, reader: Reader, batch: Batch) -> Loss:
+    """Return the losses of durations, which are Poisson distributed, and of the spectrogram."""
+    frames, read = Packed(batch["frames"]), voice.read(batch["text"], batch["signs"])
+    durations = durations_of(reader, batch, frames)
+    made = voice.decoder(voice.spread(read, durations, frames), frames.mask)
+    apart = (widened(made) - frames.pack(batch["x"])).abs().mean(1)[0]
+    logs = voice.log_durations(read)
+    lasting = F.poisson_nll_loss(logs, durations.float(), reduction="none") * present(batch["signs"], logs.shape[1])
+    return Loss({"durations": DURATIONS * lasting.sum(1) / batch["signs"], "distance": frames.mean(apart)})
 
 
 def plan_voice(draft: Draft, corpus: Corpus, feed: SentenceFeed, tell: Tell) -> Recipe:
-    """Choose every setting, with its reason; times a few steps of both phases on this machine.
-
-    Raises: RecipeError for settings that do not fit.
-    """
+    """Choose every setting, with its reason, and time a few steps. Raises: RecipeError for settings that do not fit."""
     draft.explain({"task": ASKED})
     mel, alphabet = corpus.mel, corpus.alphabet
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("sounds", "found there"),
-        shape=((mel.bands,), f"{mel.bands} mel bands; sentences have any number of frames"),
-        hash=(corpus.sha256, ""),
-    )
+    shape = ((mel.bands,), f"{mel.bands} mel bands; sentences have any number of frames")
+    choose_data(draft, "sounds", shape, corpus.sha256)
     compute = choose_compute(draft)
     if compute.device.startswith("cuda"):
         draft.revise(Compute, capture=(False, "every batch has the length of its longest sentence"))
@@ -65,22 +187,14 @@ def plan_voice(draft: Draft, corpus: Corpus, feed: SentenceFeed, tell: Tell) -> 
         matching=(0.5, "half of the distance (docs/log.md)"),
         sharp_rate=(5e-4, "as of a vocoder; not tuned"),
     )
-    size = draft.request.size or ("small" if draft.device == "cpu" else "large")
-    draft.choose(
-        Network,
-        name=("speech", "convolutions over signs, then over frames"),
-        width=(SIZES[size].width, f"size {size}"),
-        depth=(SIZES[size].depth, f"size {size}: so many blocks make the spectrogram"),
-    )
+    blocks = "so many blocks make the spectrogram"
+    choose_sized(draft, "speech", "convolutions over signs, then over frames", {**SIZES, "large": (384, 8)}, blocks)
     choose_adversary(draft)
     choose_optimiser(
         draft,
         rate=(3e-3, "found on one voice (docs/log.md); falls along a half cosine"),
-        warmup=(0.02, "the first steps are small, until the size of the gradients is known"),
+        warmup=WARMUP,
         beta1=(0.9, "as usual where no opponent moves"),
         batch_size=(min(BATCH, len(feed) // 2 * 2), f"from {len(feed):,} sentences"),
     )
-    tell("timing", size=size)
-    choose_pieces(draft, feed, build=build_game)
-    choose_length(draft, PACE, for_two_phases(draft, PACE, feed, chosen.sharp_from, build=build_game))
-    return draft.recipe()
+    return timed(draft, feed, build_game, PACE, chosen.sharp_from, tell)

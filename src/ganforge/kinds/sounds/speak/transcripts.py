@@ -108,7 +108,6 @@ def _listed(
     """
     places: dict[str, Path | None] = {}
     for file in files:
-        inside = file.relative_to(source)
         for name in dict.fromkeys((file.name, file.stem)):
             places[name] = None if name in places else file  # of two files of one name neither is meant
     for file in files:

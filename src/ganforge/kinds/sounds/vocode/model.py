@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganforge.contracts import Observer
 from ganforge.core.conversion import TellOf
-from ganforge.core.model_files import built, read_description
-from ganforge.errors import InputError, RunError, refused
-from ganforge.kinds.sounds.conversion import convert_pair, convert_place, convert_sound
-from ganforge.kinds.sounds.features import Mel
+from ganforge.core.model_files import built, read_description_of
+from ganforge.errors import InputError, refused
+from ganforge.kinds.sounds.adversary import at_strength, check_sizes, opened, product_of
+from ganforge.kinds.sounds.conversion import convert_sound, converted
+from ganforge.kinds.sounds.features import Mel, refined
 from ganforge.kinds.sounds.networks import Vocoder
 from ganforge.kinds.sounds.reading import SOUNDS
 from ganforge.kinds.sounds.sound_file import Waveform, write_sound
-from ganforge.kinds.sounds.vocode.game import BothEnds
+from ganforge.kinds.sounds.stream import Channel, Stream, through
 from ganforge.kinds.sounds.vocode.mel_file import SUFFIXES, checked, read_mel
-from ganforge.kinds.sounds.vocode.stream import Channel, waveform_of
-from ganforge.networks.interpolation import interpolated_weights
-from ganforge.recipe import Network, Section
+from ganforge.kinds.sounds.vocode.plan import Vocoding, vocoder_of
+from ganforge.networks.interpolation import Ends
+from ganforge.recipe import Network
 
+CHUNK = 1024  # frames that are made at once
 NEXT_STEPS = {"apply RUN sounds/ --out made/": "your own sounds, through their spectrograms and back"}
-MOST_DEPTH = 64  # of a model file that is read
 SOURCES = replace(SOUNDS, suffixes=(*SOUNDS.suffixes, *SUFFIXES))
 
 
-class Synthesis(Section):
-    """What a model.json says of the network besides its width and depth."""
+@torch.no_grad()
+def waveform_of(network: Vocoder, log_mel: Tensor, refinements: int) -> Tensor:
+    """Return the waveform (B, (N - 1) * hop) of log-mel spectrograms (B, M, N), on the CPU."""
+    given = log_mel.to(next(network.parameters()).device)
+    return refined(network(given), given, network.features, refinements).cpu()
 
-    mel: Mel
-    lookahead: Annotated[int, Field(ge=0, le=128)]
-    corrections: Annotated[int, Field(ge=0, le=16)]
-    refinements: Annotated[int, Field(ge=0, le=256)]
-    sharp: bool  # whether there are two ends, faithful and sharp
+
+def stream_of(network: Vocoder, refinements: int = 0, chunk: int = CHUNK) -> Stream:
+    """Return a stream of samples that are made again. Args: refinements iterations of `refined` after the network."""
+
+    def make(x: Tensor, begins: int, first: int, last: int) -> np.ndarray:
+        features = network.features(x[None].to(next(network.parameters()).device))
+        return waveform_of(network, features, refinements)[0].numpy()
+
+    return Stream(make, network.features.mel, network.reach(refinements), chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class SoundMap:
 
     network: Vocoder
     refinements: int  # iterations of `refined` after the network, for files
-    ends: tuple[Mapping[str, Tensor], Mapping[str, Tensor]] | None = None  # faithful and sharp, on the CPU
+    ends: Ends | None = None  # faithful and sharp, on the CPU
 
     @property
     def mel(self) -> Mel:
@@ -63,15 +68,7 @@ class SoundMap:
 
         Raises: InputError where there is no sharp end.
         """
-        if self.ends is None:
-            raise InputError(
-                f"The strength {strength:g} was given, and this vocoder has one end.",
-                "It was trained without an adversary, which is the default.",
-                "Leave it out, or train with: --set vocode.sharp_from=0.7",
-            )
-        network = deepcopy(self.network)
-        network.load_state_dict(interpolated_weights(*self.ends, strength))
-        return replace(self, network=network)
+        return replace(self, network=at_strength(self.network, self.ends, strength, "vocoder", "vocode"))
 
     def synthesise(self, log_mel: Tensor, refinements: int | None = None) -> Tensor:
         """Return the waveform (B, (N - 1) * hop) of log-mel spectrograms (B, M, N), which any tool may have made.
@@ -89,7 +86,7 @@ class SoundMap:
         `latency` says how long a sample waits. Args: chunk frames that are made at once; refinements: each one waits
         for a window more.
         """
-        return Channel(self.network, rate, refinements, chunk)
+        return Channel(stream_of(self.network, refinements, chunk), rate)
 
     # ---- contracts.Model
 
@@ -106,16 +103,12 @@ class SoundMap:
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Make a sound file or a folder of them once more, from their spectrograms; or a waveform (T,), in memory.
 
-        A log-mel spectrogram in a .npy or .npz file becomes a sound. A pair of a waveform and its rate is returned as
-        such a pair. Rate, channels, length and level stay.
-        Args: out a file or folder, required except for a pair; options strength (0..1), force.
-        A file of a folder that cannot be used is skipped and told.
-        Raises: InputError, DataError for a file or if a folder has no usable one, StorageError.
+        A log-mel spectrogram in a .npy or .npz file becomes a sound. Rate, channels, length and level stay.
+        Args, results and errors are those of `conversion.converted`; options strength (0..1), force.
         """
         model = self if options.get("strength") is None else self.at(options["strength"])
-        if not isinstance(source, str | Path):
-            return convert_pair(source, model.blocks)
-        return convert_place(source, out, model.convert, SOURCES, observers, force=bool(options.get("force")))
+        force = bool(options.get("force"))
+        return converted(source, out, model.blocks, observers, force=force, sought=SOURCES, convert=model.convert)
 
     def convert(self, file: Path, place: Path, tell: TellOf) -> Sequence[str]:
         """Convert one file. Returns: what was changed in it."""
@@ -126,67 +119,24 @@ class SoundMap:
         return convert_sound(file, place, self.blocks)
 
     def blocks(self, given: Iterable[Waveform], rate: int) -> Iterator[Waveform]:
-        """Convert blocks (n, C) at `rate`, one channel after the other, and yield as many samples as were given.
-
-        Channels advance together, so memory is bounded however long a sound is.
-        """
+        """Convert blocks (n, C) at `rate`, and yield as many samples as were given, in bounded memory."""
         source = iter(given)
-        first = next(source, None)
-        if first is None:
-            return
-        queues = [Channel(self.network, rate, self.refinements) for _ in range(first.shape[1])]
-        for block in chain([first], source):
-            made = [queue.push(block[:, number]) for number, queue in enumerate(queues)]
-            yield _together(made)
-        yield _together([queue.end() for queue in queues])
+        if (first := next(source, None)) is not None:
+            channels = [Channel(stream_of(self.network, self.refinements), rate) for _ in first.T]
+            yield from through(channels, chain([first], source))
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands to use this model (contracts.Model)."""
         return NEXT_STEPS
 
 
-def _together(channels: list[NDArray[np.float32]]) -> Waveform:
-    return np.stack(channels, axis=1)
-
-
-def check_sizes(mel: Mel, network: Network) -> None:
-    """Check what a model file says of a network that ends with an inverse STFT. Raises: ValueError."""
-    if mel.hop > mel.n_fft // 2 or network.need("depth") > MOST_DEPTH:
-        raise ValueError(f"hop {mel.hop} of {mel.n_fft} samples, depth {network.need('depth')}")
-
-
 def load_vocoder(folder: Path, device: str = "cpu") -> SoundMap:
-    """Load the vocoder of a run, which may be untrusted; see core/model_files.py.
-
-    Raises: RunError if it is missing or damaged.
-    """
-    content = read_description(folder)
-    if content.get("task") != "vocode":
-        raise RunError(f"{folder} is not a vocoder.", f"Its task is {content.get('task')}.", "See its report.html.")
+    """Load the vocoder of a run, which may be untrusted. Raises: RunError if it is missing or damaged."""
+    content = read_description_of(folder, "vocode", "a vocoder")
     with refused(f"The model at {str(folder)!r}"):
-        chosen, network = Synthesis.model_validate(content["synthesis"]), Network.model_validate(content["network"])
-        mel = chosen.mel
-        check_sizes(mel, network)
-
-        def vocoder() -> Vocoder:
-            return Vocoder(
-                mel,
-                network.need("width"),
-                network.need("depth"),
-                lookahead=chosen.lookahead,
-                corrections=chosen.corrections,
-            )
-
-        if not chosen.sharp:
-            return SoundMap(_ready(built(folder, vocoder), vocoder, device), chosen.refinements)
-        ends = built(folder, lambda: BothEnds(vocoder(), vocoder()))
-        states = (ends.faithful.state_dict(), ends.sharp.state_dict())
-        found = SoundMap(_ready(ends.faithful, vocoder, device), chosen.refinements, states)
-        return found.at(float(ends.strength.clamp(0, 1)))
-
-
-def _ready(stored: nn.Module, build: Callable[[], Vocoder], device: str) -> Vocoder:
-    """Return a network with the stored weights, and with its windows and filters, which are computed, not stored."""
-    network = build()
-    network.load_state_dict(stored.state_dict())
-    return network.to(device)
+        network, told = Network.model_validate(content["network"]), dict(content["synthesis"])
+        both, chosen = bool(told.pop("sharp")), Vocoding.model_validate(told)
+        check_sizes(chosen.mel, network)
+        product = built(folder, lambda: product_of(lambda: vocoder_of(chosen, network), both=both))
+        found, ends = opened(product, device)
+    return SoundMap(found, chosen.refinements, ends)

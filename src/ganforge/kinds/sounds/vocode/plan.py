@@ -1,64 +1,76 @@
-"""The plan for a vocoder: features, network, length, and when the adversary joins."""
+"""The plan and the game of a vocoder, which hears sounds at random levels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Annotated, ClassVar
 
-from ganforge.contracts import Feed, Game, Tell
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganforge.contracts import Game, Tell, Turn
+from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import ArrayFeed
-from ganforge.kinds.sounds.features import Mel
+from ganforge.kinds.sounds.adversary import BothEnds, Waveforms, game_of_waveforms, product_of
+from ganforge.kinds.sounds.features import LogMel, Mel
+from ganforge.kinds.sounds.networks import Vocoder
+from ganforge.kinds.sounds.plan import ABSENT, FRAMES, adversary_asked, choose_sized, features_of, waveforms_of
 from ganforge.kinds.sounds.reading import Segments, Sounds
-from ganforge.kinds.sounds.vocode.game import Vocoding, build_game
-from ganforge.planning.compute import (
-    Pace,
-    Span,
-    choose_compute,
-    choose_length,
-    choose_pieces,
-    for_examples,
-    for_minutes,
-    for_two_phases,
-    measure_rate,
-)
-from ganforge.planning.draft import ASKED, Choice, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.recipe import Data, Network, Recipe, Size
+from ganforge.planning.compute import choose_compute
+from ganforge.planning.draft import ASKED, Draft, choose_data
+from ganforge.planning.game import initialised
+from ganforge.recipe import Network, Recipe
 
 BATCH = 6  # more examples in a step learn less in the same time (docs/log.md)
-FRAMES = 64  # of an example: half a second at 8 kHz
 LOOKAHEAD = 2  # frames: a stream stays below a tenth of a second
 REFINEMENTS = 16
+LOUDEST, QUIETEST = 9.0, -21.0  # dB by which an example's level is changed
+PEAK = 0.98  # of full scale, which no example exceeds then
 OVERLAP = 4  # examples that hold a given sample
-MARKS = (0.0, 0.05, 0.2, 0.5, 0.7, 0.85, 1.0)
-SECONDS_PER_LOOK = 2.0
-SIZES: dict[Size, Network] = {
-    "tiny": Network(name="vocoder", width=32, depth=2),
-    "small": Network(name="vocoder", width=128, depth=6),
-    "medium": Network(name="vocoder", width=192, depth=6),
-    "base": Network(name="vocoder", width=256, depth=8),
-    "large": Network(name="vocoder", width=512, depth=8),
-}
-AGAINST: dict[str, Choice] = {
-    "adversarial": (0.05, "small beside the spectral distance (docs/log.md)"),
-    "matching": (0.1, "small beside the spectral distance (docs/log.md)"),
-    "sharp_rate": (5e-4, "found on speech (docs/log.md)"),
-}
-ABSENT = {
-    "augmentation": "Examples are cut anywhere and heard at random levels.",
-    "network.latent_size": "Nothing is drawn from noise.",
-    "records.look_samples": "A look takes the same held-out sounds each time.",
-}
-NO_ADVERSARY = "Nothing judges the network but the spectral distance: --set vocode.sharp_from=0.7 adds an adversary."
-PACE = Pace(
-    examples="examples",
-    looks="looks",
-    seconds_per_look=SECONDS_PER_LOOK,
-    steady_rate=50.0,
-    half_life_share=0.01,
-    most_steps=50,
-    marks=lambda seconds: MARKS,
-    why_marks=f"few: a look at results takes about {SECONDS_PER_LOOK:g} seconds",
-)
+NOT_HERE = {**ABSENT, "augmentation": "Examples are cut anywhere and heard at random levels."}
+
+
+class Vocoding(Waveforms):
+    """The settings of a vocoder."""
+
+    key: ClassVar[str] = "vocode"
+
+    lookahead: Annotated[int, Field(ge=0, le=128)]  # frames that the network sees ahead
+    corrections: Annotated[int, Field(ge=0, le=16)]  # within the network, which learns through them
+    refinements: Annotated[int, Field(ge=0, le=256)]  # iterations after it, where a sound need not be had at once
+
+
+def vocoder_of(chosen: Vocoding, network: Network) -> Vocoder:
+    """Build a vocoder."""
+    width, depth = network.need("width"), network.need("depth")
+    return Vocoder(chosen.mel, width, depth, lookahead=chosen.lookahead, corrections=chosen.corrections)
+
+
+def initial_network(recipe: Recipe) -> Vocoder:
+    """Build a new network from the recipe's seed."""
+    chosen, seed = recipe.section(Vocoding), seed_for(recipe.seed, "networks")
+    return initialised(seed, lambda: vocoder_of(chosen, recipe.network))
+
+
+def initial_product(recipe: Recipe) -> Vocoder | BothEnds[Vocoder]:
+    """Build the network, or both ends with the same initial weights where there is an adversary."""
+    return product_of(lambda: initial_network(recipe), both=recipe.objective is not None)
+
+
+def build_game(recipe: Recipe) -> Game:
+    """Build networks on the recipe's device, with their losses. Examples are heard at random levels."""
+    features = LogMel(recipe.section(Vocoding).mel).to(recipe.compute.device)
+    return game_of_waveforms(recipe, initial_product(recipe), lambda turn: heard(turn, features))
+
+
+def heard(turn: Turn, features: LogMel) -> tuple[Tensor, Tensor]:
+    """Return a turn's waveforms (B, T) at random levels, and their log-mel spectrograms."""
+    truth = turn.batch["x"]
+    level = 10 ** (turn.random.uniform(len(truth), 1, low=QUIETEST, high=LOUDEST) / 20)
+    peak = truth.abs().amax(dim=1, keepdim=True).clamp(min=1e-4)
+    truth = truth * torch.minimum(level, PEAK / peak)
+    with torch.no_grad():
+        return truth, features(truth)
 
 
 def feed_of(sounds: Sounds, chosen: Vocoding, device: str) -> ArrayFeed:
@@ -68,73 +80,20 @@ def feed_of(sounds: Sounds, chosen: Vocoding, device: str) -> ArrayFeed:
 
 
 def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
-    """Choose every setting, with its reason; times a few steps of both phases on this machine.
-
-    Raises: RecipeError for settings that do not fit.
-    """
+    """Choose every setting, with its reason, and time a few steps. Raises: RecipeError for settings that do not fit."""
     draft.explain({"task": ASKED})
     mel = Mel.at(sounds.rate)
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("sounds", "found there"),
-        shape=((mel.bands, FRAMES), f"{mel.bands} mel bands, and frames of which one comes every {mel.hop} samples"),
-        hash=(sounds.sha256, ""),
-    )
+    shape = f"{mel.bands} mel bands, and frames of which one comes every {mel.hop} samples"
+    choose_data(draft, "sounds", ((mel.bands, FRAMES), shape), sounds.sha256)
     choose_compute(draft)
-    adversary = draft.pinned.get("vocode.sharp_from", 1.0) < 1
-    if not adversary:
-        draft.leave_out(dict.fromkeys(("objective", *(f"vocode.{name}" for name in AGAINST)), NO_ADVERSARY))
+    no_adversary = "no adversary: in the same time it makes nothing certainly better (docs/log.md)"
     chosen = draft.choose(
         Vocoding,
-        mel=(mel, f"for {sounds.rate:,} Hz: a window of about 32 ms, and bands as wide as 40 are at 8 kHz"),
-        frames=(FRAMES, "what a batch of this machine's speed holds"),
+        **features_of(mel),
         lookahead=(LOOKAHEAD, "so few that a stream waits about a tenth of a second, at little cost"),
         corrections=(1, "the bands are known exactly: one correction is worth more than all other settings"),
         refinements=(REFINEMENTS, "where a sound need not be had at once; more are slower and little better"),
-        sharp_from=(1.0, "no adversary: in the same time it makes nothing certainly better (docs/log.md)"),
-        **(AGAINST if adversary else {}),
+        **adversary_asked(draft, "vocode", no_adversary),
     )
-    size = draft.request.size or ("small" if draft.device == "cpu" else "large")
-    draft.choose(
-        Network,
-        name=("vocoder", "works frame by frame, with an inverse STFT at the end"),
-        width=(SIZES[size].width, f"size {size}"),
-        depth=(SIZES[size].depth, f"size {size}: so many blocks"),
-    )
-    if adversary:
-        choose_adversary(draft)
-    choose_optimiser(
-        draft,
-        rate=(1e-3, "found on speech (docs/log.md); falls along a half cosine"),
-        warmup=(0.02, "the first steps are small, until the size of the gradients is known"),
-        beta1=(0.8, "as in HiFi-GAN"),
-        batch_size=(BATCH, f"{BATCH} examples of {FRAMES} frames each"),
-    )
-    feed = feed_of(sounds, chosen, draft.device)
-    tell("timing", size=size)
-    choose_pieces(draft, feed, build=build_game)
-    choose_length(draft, PACE, span_of(draft, feed, chosen.sharp_from, build_game))
-    return draft.recipe()
-
-
-def choose_adversary(draft: Draft) -> None:
-    """Choose the section `objective` of discriminators that judge waveforms."""
-    choose_objective(
-        draft,
-        (0.0, "none: discriminators of many scores are held by their margin"),
-        (0.0, "none"),
-        name=("hinge", "each of many scores has a margin, beyond which it is left alone"),
-        order="the players follow each other; nothing else is possible where one network holds another",
-    )
-
-
-def span_of(draft: Draft, feed: Feed, sharp_from: float, build: Callable[[Recipe], Game]) -> Span:
-    """Return the length of a game that an adversary joins at the progress `sharp_from`, or, at 1, never."""
-    if sharp_from < 1:
-        return for_two_phases(draft, PACE, feed, sharp_from, build=build)
-
-    def measure(recipe: Recipe, steps: int) -> float:
-        return measure_rate(recipe, feed, steps, build=build)
-
-    return for_minutes(draft, PACE, measure) if draft.examples is None else for_examples(draft, draft.examples, measure)
+    choose_sized(draft, "vocoder", "works frame by frame, with an inverse STFT at the end")
+    return waveforms_of(draft, feed_of(sounds, chosen, draft.device), build_game, BATCH, chosen.sharp_from, tell)

@@ -12,25 +12,29 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
-from ganforge.core.files import write_through, write_whole
-from ganforge.core.model_files import built, read_description, write_model_files
+from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.core.seeds import subset
 from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError
+from ganforge.kinds.sounds.adversary import FAITHFUL, SHARP, BothEnds, end_in_use, ends_of
+from ganforge.kinds.sounds.comparison import BOOTSTRAP, MEANINGS, Scores, choose_end, drawn, heard, look_at, rivals_of
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
-from ganforge.kinds.sounds.sound_file import write_flac
-from ganforge.kinds.sounds.spectrogram import picture_of
-from ganforge.kinds.sounds.vocode.game import BothEnds, Vocoding, build_game, initial_network, initial_product
-from ganforge.kinds.sounds.vocode.measures import MEANINGS, Scores, estimates
-from ganforge.kinds.sounds.vocode.model import NEXT_STEPS, Synthesis
-from ganforge.kinds.sounds.vocode.plan import ABSENT, feed_of, plan_vocoder
-from ganforge.kinds.sounds.vocode.stream import Stream
-from ganforge.kinds.sounds.vocode.verdict import BANDS, FAITHFUL, PHASES, SHARP, judge_vocoder, prefers_sharp
-from ganforge.measures.intervals import beside_others, rival, with_ends
+from ganforge.kinds.sounds.vocode.model import NEXT_STEPS, stream_of
+from ganforge.kinds.sounds.vocode.plan import (
+    NOT_HERE,
+    Vocoding,
+    build_game,
+    feed_of,
+    initial_network,
+    initial_product,
+    plan_vocoder,
+)
+from ganforge.kinds.sounds.vocode.verdict import BANDS, PHASES, judge_vocoder
+from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Block, Content, Evaluation, Figure, Measure, Page, Sound
+from ganforge.records import Block, Content, Evaluation, Page
 from ganforge.run import Run
 
 ITERATIONS = 60  # of the methods without training
@@ -72,7 +76,7 @@ class Vocode(Task):
 
     def plan(self, request: Request, tell: Tell) -> VocodeJob:
         """Decode the sounds and choose every setting not requested. Raises: DataError, RecipeError."""
-        draft = Draft(request, Vocode, absent=ABSENT)
+        draft = Draft(request, Vocode, absent=NOT_HERE)
         tell("reading", count=0, source=request.source)
         sounds = open_sounds(request.source, request.options.get("rate"))
         return VocodeJob(plan_vocoder(draft, sounds, tell), sounds, tell)
@@ -111,72 +115,42 @@ class VocodeJob(Job):
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Make held-out sounds again, the same each time, at once; draw their spectrograms, and measure both ends."""
         truth = self._held_out(LOOKED_AT)
-        made = {name: _made(end, truth, 0) for name, end in _ends(product).items()}
-        shown = [[own[row] for own in (truth, *made.values())] for row in range(min(HEARD, len(truth)))]
-        write_whole(run.sample_grid(examples), picture_of(shown, self._features))
-        self.tell("sampled", path=str(run.sample_grid(examples)))
-        scores = {name: estimates(self._scores.of(truth, own))["spectral_distance"] for name, own in made.items()}
-        return with_ends({f"{'sharp_' * (name == SHARP)}spectral_distance": own for name, own in scores.items()})
+        path, features = run.sample_grid(examples), self._features
+        return look_at(path, truth, product, lambda end: _made(end, truth, 0), features, self.tell)
 
     def finish(self, product: nn.Module) -> nn.Module:
-        """Choose the end that `apply` uses: the sharp one where it is certainly less smooth and not further off."""
-        if isinstance(product, BothEnds):
-            truth = self._held_out(JUDGED)[1::2] or self._held_out(JUDGED)
-            own = {name: self._scores.of(truth, self._files(end, truth)) for name, end in _ends(product).items()}
-            product.strength.fill_(float(prefers_sharp(own[FAITHFUL], own[SHARP])))
-        return product
+        """Choose the end that `apply` uses."""
+        truth = self._held_out(JUDGED)
+        truth = truth[1::2] or truth
+        return choose_end(product, truth, lambda end: self._files(end, truth), self._features)
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """Write model.json and model.safetensors with one network or both ends, all that `apply` needs."""
-        chosen = self.recipe.section(Vocoding)
-        synthesis = Synthesis(
-            mel=chosen.mel,
-            lookahead=chosen.lookahead,
-            corrections=chosen.corrections,
-            refinements=chosen.refinements,
-            sharp=isinstance(product, BothEnds),
-        )
-        content = {
-            "ganforge": self.recipe.ganforge,
-            "kind": "sounds",
-            "task": "vocode",
-            "next_steps": NEXT_STEPS,
-            "network": self.recipe.network.content(),
-            "synthesis": synthesis.content(),
-        }
-        write_model_files(folder, product, content)
+        chosen = self.recipe.section(Vocoding).content()
+        synthesis = {name: chosen[name] for name in ("mel", "lookahead", "corrections", "refinements")}
+        synthesis["sharp"] = isinstance(product, BothEnds)
+        write_model_files(folder, product, description_of(self.recipe, NEXT_STEPS, synthesis=synthesis))
 
     def read_product(self, folder: Path) -> nn.Module:
         """Load what `write_model` wrote."""
         read_description(folder)
-        product = initial_product(self.recipe)  # with its windows and filters, which are computed, not stored
-        product.load_state_dict(built(folder, lambda: initial_product(self.recipe)).state_dict())
-        return product.to(self.recipe.compute.device)
+        return built(folder, lambda: initial_product(self.recipe)).to(self.recipe.compute.device)
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Compare both ends with Griffin and Lim's phases on held-out sounds, and let them be heard."""
         self.tell("judging")
-        truth = self._held_out(JUDGED)
-        truth = truth[::2] or truth
-        ends = _ends(product)
+        truth = self._held_out(JUDGED)[::2]
+        default, ends = end_in_use(product), ends_of(product)
         made = {name: self._files(end, truth) for name, end in ends.items()}
         made[AT_ONCE] = _made(ends[FAITHFUL], truth, 0)
         made[UNTRAINED] = self._files(initial_network(self.recipe), truth)
         made[PHASES] = _without_training(griffin_lim, truth, self._features)
         made[BANDS] = _without_training(mel_griffin_lim, truth, self._features)
-        values = {name: self._scores.of(truth, own) for name, own in made.items()}
-        scored = {name: estimates(own) for name, own in values.items()}
-        default = SHARP if isinstance(product, BothEnds) and product.strength > 0 else FAITHFUL
-        told = [
-            rival(name, SENTENCES[name], {key: one.value for key, one in scored[name].items()})
-            for name in dict.fromkeys((default, *scored))
-        ]
-        measures = tuple(
-            Measure.of(name, scored[default][name], meaning, floor=0.0, reference=scored[BANDS][name].value)
-            for name, meaning in MEANINGS.items()
-        )
+        values = {name: Scores(self._features).of(truth, made[name]) for name in dict.fromkeys((default, *made))}
+        scored = {name: means_by_bootstrap(own, BOOTSTRAP) for name, own in values.items()}
+        told, beside = rivals_of(scored, SENTENCES, MEANINGS)
         return Evaluation(
-            measures=measures,
+            measures=measures_of(scored[default], MEANINGS, dict.fromkeys(MEANINGS, 0.0), values_of(scored[BANDS])),
             verdict=judge_vocoder(values, default, self.sounds.passport),
             samples=len(truth),
             held_out=len(self.sounds.held_out),
@@ -185,41 +159,26 @@ class VocodeJob(Job):
             reference="The reference is Griffin and Lim's method of bands, which needs no training.",
             best="the true sounds",
             simplest="Griffin and Lim's method of bands",
-            blocks=(
-                self._listen(run, truth, made, default),
-                beside_others(
-                    "The same measures for methods without an adversary, or without a network.",
-                    told,
-                    {name: name.replace("_", " ") for name in MEANINGS},
-                ),
-            ),
+            blocks=(self._listen(run, truth, made, default), beside),
             facts={"rivals": told, "default": default},
         )
 
     def _listen(self, run: Run, truth: list[Samples], made: Mapping[str, list[Samples]], default: str) -> Block:
         """Write what the page plays and shows."""
-        contents: list[Content] = []
-        rate, most = self.sounds.rate, HEARD_SECONDS * self.sounds.rate
-        for row in range(min(HEARD, len(truth))):
-            heard = {"as recorded": truth[row], **{name: made[name][row] for name in (default, BANDS, PHASES)}}
-            for name, samples in heard.items():
-                path = run.figure(f"sound-{row + 1}-{name.replace(' ', '-').lower()}").with_suffix(".flac")
-                write_through(path, lambda file, x=samples: write_flac(file, x[:most], rate))  # type: ignore[misc]
-                contents.append(Sound(f"pictures/{path.name}", name, f"Sound {row + 1}"))
-        shown = [[truth[row], made[default][row], made[PHASES][row]] for row in range(min(HEARD, len(truth)))]
-        write_whole(run.figure("spectrograms"), picture_of(shown, self._features))
-        contents.append(
-            Figure("pictures/spectrograms.png", "Spectrograms", f"As recorded, {default}, {PHASES}.", wide=True)
-        )
+        versions = {"as recorded": truth, **{name: made[name] for name in (default, BANDS, PHASES)}}
+        rate, rows = self.sounds.rate, range(min(HEARD, len(truth)))
+        contents: list[Content] = [
+            heard(run, f"sound-{row + 1}-{name}", own[row][: HEARD_SECONDS * rate], rate, name, f"Sound {row + 1}")
+            for row in rows
+            for name, own in versions.items()
+        ]
+        shown = [[truth[row], made[default][row], made[PHASES][row]] for row in rows]
+        contents.append(drawn(run, shown, self._features, f"As recorded, {default}, {PHASES}."))
         return Block("Listen", "Sounds that training never heard, and what they became.", tuple(contents), first=True)
 
     @property
     def _features(self) -> LogMel:
         return LogMel(self.recipe.section(Vocoding).mel)
-
-    @property
-    def _scores(self) -> Scores:
-        return Scores(self._features)
 
     def _files(self, network: nn.Module, truth: Sequence[Samples]) -> list[Samples]:
         return _made(network, truth, self.recipe.section(Vocoding).refinements)
@@ -239,23 +198,13 @@ class VocodeJob(Job):
         return usable
 
 
-def _ends(product: nn.Module) -> dict[str, nn.Module]:
-    if isinstance(product, BothEnds):
-        return {FAITHFUL: product.faithful, SHARP: product.sharp}
-    return {FAITHFUL: product}
-
-
 def _made(network: Any, truth: Sequence[Samples], refinements: int) -> list[Samples]:
     """Return what a network makes of each sound's spectrogram."""
-    made: list[Samples] = []
-    for samples in truth:
-        stream = Stream(network, refinements)
-        made.append(np.concatenate([stream.push(samples), stream.end()]))
-    return made
+    return [stream_of(network, refinements).whole(samples) for samples in truth]
 
 
 def _without_training(
     method: Callable[[Tensor, LogMel, int], Tensor], truth: Sequence[Samples], features: LogMel
 ) -> list[Samples]:
-    given = [features(torch.from_numpy(x)[None]) for x in truth]
-    return [method(one, features, ITERATIONS)[0, : len(x)].numpy() for one, x in zip(given, truth, strict=True)]
+    made = [method(features(torch.from_numpy(x)[None]), features, ITERATIONS) for x in truth]
+    return [own[0, : len(x)].numpy() for own, x in zip(made, truth, strict=True)]

@@ -6,25 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ganforge.kinds.sounds.adversary import SHARP
+from ganforge.kinds.sounds.comparison import ADVERSARY, Values
 from ganforge.measures.intervals import certainly_lower
 from ganforge.records import GRADES, Verdict
 
-Values = Mapping[str, NDArray[np.float64]]  # a measure of each sound, by its name
-FAITHFUL, SHARP = "faithful", "sharp"
 PHASES, BANDS = "Griffin-Lim", "Griffin-Lim of bands"
 NEAR = ("spectral_distance", "cepstral_distance")
 BOUNDS = (0.92, 1.0, 1.15, 1.4)  # upper ends of the distances beside those of BANDS, for each grade but the last
-WORSE = 1.03  # of the spectral distance, from which the sharp end is further off
 LITTLE_SECONDS = 300.0  # of training sounds
 FEW = 10  # judged sounds, below which little is certain
-
-
-def prefers_sharp(faithful: Values, sharp: Values) -> bool:
-    """Return whether the sharp end is certainly less smooth, and hardly further from the truth."""
-    far = sharp["spectral_distance"].mean() > WORSE * faithful["spectral_distance"].mean()
-    return not far and certainly_lower(sharp["fine_structure"], faithful["fine_structure"])
 
 
 def judge_vocoder(values: Mapping[str, Values], default: str, passport: Mapping[str, Any]) -> Verdict:
@@ -54,11 +46,7 @@ def judge_vocoder(values: Mapping[str, Values], default: str, passport: Mapping[
     )
     sentences = [f"Beside Griffin and Lim's method and that of bands: {told}."]
     if SHARP in values:
-        sentences.append(
-            "The adversary makes spectra less smooth at hardly a price, so the sharp end is used."
-            if helps
-            else "The adversary makes it not certainly better: the end without it is used, and --strength 1 is sharp."
-        )
+        sentences.append(ADVERSARY[helps])
     if any(loses):
         sentences.append(
             "Train longer or give more recordings of this voice. What the network has over that method is that it can "

@@ -12,8 +12,8 @@ from ganforge.core.format import percent
 from ganforge.kinds.tables.linked.families import Families, Relation
 from ganforge.kinds.tables.linked.judge import MEANINGS, Judge, Scores, independent, measured, with_gap, worst_pairs
 from ganforge.kinds.tables.measures.evaluate import FLOOR, JUDGE, evaluate_table
-from ganforge.measures.intervals import rival, rival_rows, score
-from ganforge.records import GRADES, Bars, Block, Evaluation, Figure, Measure, Rows, Verdict
+from ganforge.measures.intervals import measures_of, rival, rival_rows, score, values_of
+from ganforge.records import GRADES, Bars, Block, Evaluation, Figure, Rows, Verdict
 
 BOUNDS = (0.12, 0.28, 0.5, 0.8)  # upper ends of what is lost, for each grade but the last
 LEAST_WAY = 0.02  # between real families and independent children: less proves nothing
@@ -34,10 +34,6 @@ def evaluate_tables(relation: Relation, train: Families, held_out: Families, mad
     judge, size = Judge.prepare(relation, train), len(held_out)
     rival_made = independent(relation, train, size)
     mine, floor, simple = (judge.score(families, size) for families in (made, held_out, rival_made))
-    measures = [
-        Measure.of(name, its, MEANINGS[name], floor=floor[name].value, reference=simple[name].value)
-        for name, its in mine.items()
-    ]
     tables = dict(zip(PARTS, (parents, children), strict=True))
     names = dict(zip(PARTS, (relation.parent.name, relation.child.name), strict=True))
     first = made.chosen(np.arange(len(made)) < size)
@@ -53,7 +49,7 @@ def evaluate_tables(relation: Relation, train: Families, held_out: Families, mad
     ]
     return Evaluation(
         measures=(
-            *measures,
+            *measures_of(mine, MEANINGS, values_of(floor), values_of(simple)),
             *(replace(one, name=f"{part}_{one.name}") for part, table in tables.items() for one in table.measures),
         ),
         verdict=_verdict(relation, mine, floor, simple, tables),
