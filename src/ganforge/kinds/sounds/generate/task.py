@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
-from ganforge.core.files import write_through, write_whole
+from ganforge.core.files import write_whole
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import write_model_files
+from ganforge.kinds.sounds.comparison import heard
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.generate.grid import Grid, Levels, SpectrogramFeed, grid_for, spectrograms_of, to_waveform
 from ganforge.kinds.sounds.generate.mixture import Refiner
 from ganforge.kinds.sounds.generate.model import NEXT_STEPS, PEAK, SoundModel, load_generator
 from ganforge.kinds.sounds.generate.plan import ABSENT, Spectral, build_game, plan_sounds
 from ganforge.kinds.sounds.reading import Sounds, open_sounds
-from ganforge.kinds.sounds.sound_file import PAUSE, write_flac
+from ganforge.kinds.sounds.sound_file import PAUSE
 from ganforge.kinds.sounds.spectrogram import grid_of_levels, picture_of
 from ganforge.measures.distances import kernel_distance
 from ganforge.measures.gaussian import gaussian_reference
@@ -32,7 +33,7 @@ from ganforge.measures.neighbours import FEWEST_COMPARED, nearest_with_index
 from ganforge.planning.draft import Draft
 from ganforge.planning.evaluator import Evaluator
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Block, Content, Evaluation, Figure, Page, Sound, Verdict
+from ganforge.records import Block, Content, Evaluation, Figure, Page, Verdict
 from ganforge.run import Run
 
 SHOWN = 36  # spectrograms of a look
@@ -164,9 +165,9 @@ class GenerateJob(Job):
         drawn = gaussian_reference(seen, seen_labels, SHOWN, 0)
         for name, levels in {"real": seen[:SHOWN], "reference": drawn}.items():
             write_whole(run.figure(name), grid_of_levels(levels[:, 0]))
-        heard = self._heard(run, samples, labels, seen)
+        rows = self._rows(run, samples, labels, seen)
         found = self.evaluator.evaluate(
-            (seen, seen_labels), samples, labels, names, nouns="sounds", blocks=lambda facts: _blocks(facts, heard)
+            (seen, seen_labels), samples, labels, names, nouns="sounds", blocks=lambda facts: _blocks(facts, rows)
         )
         if not isinstance(product, Refiner):
             return found
@@ -184,7 +185,7 @@ class GenerateJob(Job):
         product.strength.copy_(kept)
         return found[0], found[1]
 
-    def _heard(self, run: Run, samples: Levels, labels: NDArray[np.int64] | None, seen: Levels) -> tuple[Content, ...]:
+    def _rows(self, run: Run, samples: Levels, labels: NDArray[np.int64] | None, seen: Levels) -> tuple[Content, ...]:
         """Write a row of sounds for each of the first labels: samples, and the training sound nearest to the first one.
 
         Returns: for each row its spectrograms, and its sounds one after the other in one file.
@@ -201,14 +202,13 @@ class GenerateJob(Job):
             _, nearest = nearest_with_index(judge.features(samples[own[:1]]), judge.features(seen), k=1)
             sounds = [to_waveform(one[0], grid, features) for one in (*samples[own], seen[nearest[0, 0]])]
             write_whole(run.figure(f"heard-{row}"), picture_of([sounds], features))
-            path = run.figure(f"heard-{row}").with_suffix(".flac")
             waveform = np.concatenate(
                 [part for sound in sounds for part in (PEAK * sound / max(float(np.abs(sound).max()), 1e-6), pause)]
             )
-            write_through(path, lambda file, x=waveform: write_flac(file, x, grid.mel.rate))  # type: ignore[misc]
             title = names[row] if names else f"Sounds {row + 1}"
             alt = f"Spectrograms of {len(own)} generated sounds, and of the training sound nearest to the first"
-            shown += [Figure(f"pictures/heard-{row}.png", alt, title, wide=True), Sound(f"pictures/{path.name}", "")]
+            shown.append(Figure(f"pictures/heard-{row}.png", alt, title, wide=True))
+            shown.append(heard(run, f"heard-{row}", waveform, grid.mel.rate, ""))
         return tuple(shown)
 
     def _model(self, product: nn.Module) -> SoundModel:
@@ -240,7 +240,7 @@ def _with_refiner(verdict: Verdict, refined: Estimate, alone: Estimate, *, kept:
     return replace(verdict, sentences=(*verdict.sentences, sentence), adversarial_helps=helps)
 
 
-def _blocks(facts: Mapping[str, Any], heard: tuple[Content, ...]) -> tuple[Block, ...]:
+def _blocks(facts: Mapping[str, Any], rows: tuple[Content, ...]) -> tuple[Block, ...]:
     """Return the report blocks: sounds to hear, each beside the nearest training sound, and copies."""
     real = Figure("pictures/real.png", "Spectrograms of real sounds", "Real sounds of the training data.")
     simple = Figure("pictures/reference.png", "Spectrograms drawn from a Gaussian", "Drawn from a simple Gaussian.")
@@ -249,7 +249,7 @@ def _blocks(facts: Mapping[str, Any], heard: tuple[Content, ...]) -> tuple[Block
             "Listen",
             f"In each row up to {HEARD} generated sounds; the last one is the training sound nearest to the first. "
             "The player below plays them from left to right.",
-            heard,
+            rows,
             first=True,
         ),
         Block("Does it copy?", str(facts["nearest"]), ()),

@@ -12,10 +12,11 @@ from scipy.special import softmax
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
-from ganforge.core.files import write_through, write_whole
+from ganforge.core.files import write_whole
 from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError
+from ganforge.kinds.sounds.comparison import heard
 from ganforge.kinds.sounds.generate.grid import Levels
 from ganforge.kinds.sounds.recognise.labelled import Labelled, open_labelled
 from ganforge.kinds.sounds.recognise.model import NEXT_STEPS
@@ -29,7 +30,6 @@ from ganforge.kinds.sounds.recognise.plan import (
     plan_recogniser,
 )
 from ganforge.kinds.sounds.recognise.verdict import choose, crossed, evaluate_recogniser, fit_linear, scores_of
-from ganforge.kinds.sounds.sound_file import write_flac
 from ganforge.kinds.sounds.spectrogram import grid_of_levels
 from ganforge.measures.classification import temperature_of
 from ganforge.measures.intervals import with_ends
@@ -168,13 +168,9 @@ class RecogniseJob(Job):
         contents: list[Sound] = []
         for number, place in enumerate(np.argsort(certainties.max(1), kind="stable")[:HEARD].tolist()):
             best, second = np.argsort(-certainties[place], kind="stable")[:2]
-            waveform, path = (
-                self.found.waveforms[first + place],
-                run.figure(f"uncertain-{number + 1}").with_suffix(".flac"),
-            )
-            rate = self.recipe.section(Recognising).grid.mel.rate
-            write_through(path, lambda file, x=waveform, rate=rate: write_flac(file, x, rate))  # type: ignore[misc]
+            waveform, name = self.found.waveforms[first + place], f"uncertain-{number + 1}"
             names = [f"{self.found.names[label]} ({certainties[place][label]:.0%})" for label in (best, second)]
-            contents.append(Sound(f"pictures/{path.name}", f"{number + 1}: {names[0]}, or {names[1]}"))
+            caption = f"{number + 1}: {names[0]}, or {names[1]}"
+            contents.append(heard(run, name, waveform, self.found.grid.mel.rate, caption))
         lead = "The sounds of which it is least certain. A label for each of them teaches it most."
         return Block("Listen", lead, tuple(contents), first=True)
