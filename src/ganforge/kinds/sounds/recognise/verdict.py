@@ -26,8 +26,8 @@ from ganforge.kinds.sounds.recognise.networks import (
     summary_of,
 )
 from ganforge.measures.classification import Crossed, Scores, calibration_error, confusions, reliability
-from ganforge.measures.intervals import Estimate, rival, rival_rows
-from ganforge.records import GRADES, Block, Evaluation, Meaning, Measure, Verdict
+from ganforge.measures.intervals import Estimate, measures_of, rival, rival_rows
+from ganforge.records import GRADES, Block, Evaluation, Meaning, Verdict
 
 AT_ONCE = 256  # sounds in one pass
 INVERSE_PENALTY = 0.1  # of the linear model: best of .01 to 10 on spoken digits
@@ -38,8 +38,10 @@ SENTENCES = {
     STUDENT: "The same network, which also learned from what the one before said of sounds without labels.",
     ADVERSARIAL: "The same as self-training, and against a generator of sounds.",
 }
-ACCURACY = Meaning("higher", "Share of labelled sounds whose label is found by networks that never saw it.")
-CALIBRATION = Meaning("lower", "How far the mean certainty is from the share of right labels.")
+MEANINGS = {
+    "accuracy": Meaning("higher", "Share of labelled sounds whose label is found by networks that never saw it."),
+    "calibration_error": Meaning("lower", "How far the mean certainty is from the share of right labels."),
+}
 
 
 @torch.no_grad()
@@ -111,23 +113,17 @@ def evaluate_recogniser(product: Recogniser, found: Labelled, heard: Block) -> E
     accuracies = {one: told.accuracy(one) for one in product.methods}
     right, certainties = told.right(method), told.certainties(method).max(1)
     raw = softmax(told.scores[method], axis=1).max(1)
-    measures = (
-        Measure.of("accuracy", accuracies[method], ACCURACY, floor=1.0, reference=accuracies[LINEAR].value),
-        Measure.of(
-            "calibration_error",
-            calibration_error(certainties, right, np.random.default_rng(seed_for(0, "recognise/calibration"))),
-            CALIBRATION,
-            floor=0.0,
-            reference=float(abs(raw.mean() - right.mean())),
-        ),
-    )
+    random = np.random.default_rng(seed_for(0, "recognise/calibration"))
+    scored = {"accuracy": accuracies[method], "calibration_error": calibration_error(certainties, right, random)}
+    uncalibrated = float(abs(raw.mean() - right.mean()))
+    simplest = {"accuracy": accuracies[LINEAR].value, "calibration_error": uncalibrated}
     rivals = [
         rival(one, SENTENCES[one], {"accuracy": accuracies[one].value, "low": accuracies[one].low,
                                     "high": accuracies[one].high})
         for one in (method, *(one for one in product.methods if one != method))
     ]  # fmt: skip
     return Evaluation(
-        measures=measures,
+        measures=measures_of(scored, MEANINGS, {"accuracy": 1.0, "calibration_error": 0.0}, simplest),
         verdict=_verdict(told, method, accuracies, found),
         blocks=(
             heard,
