@@ -56,9 +56,8 @@ class Evaluator:
             )
         return self._judge
 
-    @property
-    def held_out_features(self) -> NDArray[np.float32]:
-        """What the judge sees in the held-out examples of a look."""
+    def prepare(self) -> NDArray[np.float32]:
+        """Return what the judge sees in the held-out examples of a look, which is found once."""
         if self._held_out_features is None:
             chosen = subset(len(self.held_out), self.looked, "look/held_out")
             self._held_out_features = self.judge.features(self.held_out.examples(chosen))
@@ -66,7 +65,7 @@ class Evaluator:
 
     def quick(self, samples: Levels) -> dict[str, float]:
         """Measure samples (N, C, H, W) as `quick_quality` does."""
-        return quick_quality(self.judge, self.held_out_features, samples)
+        return quick_quality(self.judge, self.prepare(), samples)
 
     def unlearned(self) -> Levels:
         """Return training examples (N, C, H, W) that the judge never saw."""

@@ -364,18 +364,18 @@ class Segments:
     def __init__(self, part: Part, length: int, step: int) -> None:
         """Args: step samples from the beginning of one stretch to that of the next."""
         self._samples, self._length = part.samples, length
-        self.places = [  # (first sample, samples that are there) of each
+        places = [
             (start + first, min(length, whole - first))
             for start, whole in zip(part.starts.tolist(), part.lengths.tolist(), strict=True)
             for first in (*range(0, max(0, whole - length), step), max(0, whole - length))
         ]
+        self.places = np.array(places, np.int64)  # (N, 2): the first sample of each, and samples that are there
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __getitem__(self, rows: NDArray[np.integer]) -> Samples:
         x = np.zeros((len(rows), self._length), np.float32)
-        for number, row in enumerate(rows):
-            first, there = self.places[row]
+        for number, (first, there) in enumerate(self.places[rows].tolist()):
             x[number, :there] = self._samples[first : first + there]
         return x

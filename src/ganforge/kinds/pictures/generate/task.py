@@ -130,7 +130,7 @@ class GenerateJob(Job):
 
     def prepare(self) -> None:
         """Train or load the judge before the clock of training starts."""
-        self.evaluator.held_out_features  # noqa: B018 - they are kept
+        self.evaluator.prepare()
         known, labels = self.evaluator.judge.settings, self.pictures.train.labels
         if labels is not None and known.kind == "classifier":
             learned = self.evaluator.split.learned

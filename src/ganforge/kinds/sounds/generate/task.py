@@ -119,7 +119,7 @@ class GenerateJob(Job):
 
     def prepare(self) -> None:
         """Train or load the judge before the clock of training starts."""
-        self.evaluator.held_out_features  # noqa: B018 - they are kept
+        self.evaluator.prepare()
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Draw spectrograms from a fixed set of latents, and measure quickly."""
