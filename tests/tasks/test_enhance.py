@@ -18,11 +18,12 @@ import ganforge as gf
 from ganforge.contracts import Levers, Turn
 from ganforge.core.seeds import Draws, generator_for
 from ganforge.errors import ChangedDataError, DataError, InputError, RecipeError
-from ganforge.kinds.pictures.enhance.game import BothEnds, build_game
+from ganforge.kinds.pictures.enhance.game import build_game
 from ganforge.kinds.pictures.enhance.photos import cut_tiles, open_photos
 from ganforge.kinds.pictures.enhance.task import Enhance
 from ganforge.kinds.pictures.image_to_image import load_map
 from ganforge.kinds.pictures.reading.survey import survey
+from ganforge.networks.ends import BothEnds
 from ganforge.recipe import Recipe, Request
 from ganforge.run import Run
 

@@ -37,7 +37,7 @@ from ganforge.errors import RecipeError, did_you_mean
 from ganforge.networks import Pairs
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.draft import DEFAULT_OBJECTIVE, Choice, Draft
-from ganforge.recipe import Adversary, Data, Network, Optimiser, Recipe
+from ganforge.recipe import Adversary, Data, Network, Optimiser, Recipe, Size
 
 NO_DIAL = {
     "latent_size": "The network {name!r} draws nothing from noise.",
@@ -60,6 +60,24 @@ def choose_network(draft: Draft, sized: Network, pairs: Pairs, **why: str) -> Ne
     if "depth" in has and sized.depth is None:
         choices["depth"] = (1, "one, the least")
     return draft.choose(Network, name=(name, why["name"]), **choices)
+
+
+def size_of(draft: Draft) -> Size:
+    """Return the size that was asked for; else small on a processor, and large on a GPU."""
+    return draft.request.size or ("small" if draft.device == "cpu" else "large")
+
+
+def choose_sized(
+    draft: Draft, name: str, why: str, sizes: Mapping[Size, tuple[int, int]], blocks: str = "so many blocks"
+) -> Network:
+    """Choose the section `network` of one network with a width and a depth.
+
+    Args: why it is of that name; sizes width and depth of each; blocks what the depth means.
+    """
+    size = size_of(draft)
+    width, depth = sizes[size]
+    reason = f"size {size}"
+    return draft.choose(Network, name=(name, why), width=(width, reason), depth=(depth, f"{reason}: {blocks}"))
 
 
 TRAINED_BYTES = 16  # of a weight: itself, its gradient, and two moments, in float32

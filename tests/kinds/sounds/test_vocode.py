@@ -9,7 +9,6 @@ from scipy import stats
 
 import ganforge as gf
 from ganforge.errors import RecipeError
-from ganforge.kinds.sounds.adversary import FAITHFUL
 from ganforge.kinds.sounds.comparison import prefers_sharp
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim, refined
 from ganforge.kinds.sounds.instruments import instruments
@@ -17,6 +16,7 @@ from ganforge.kinds.sounds.networks import Vocoder
 from ganforge.kinds.sounds.vocode.model import load_vocoder
 from ganforge.kinds.sounds.vocode.verdict import BANDS, PHASES, judge_vocoder
 from ganforge.measures.intervals import certainly_lower
+from ganforge.networks.ends import FAITHFUL
 
 MEL = Mel.at(8_000)
 

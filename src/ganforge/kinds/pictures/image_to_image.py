@@ -34,7 +34,7 @@ from ganforge.kinds.pictures.picture_file import (
 from ganforge.kinds.pictures.picture_folder import PICTURES
 from ganforge.kinds.pictures.plan import NEXT_STEPS, Enhancement
 from ganforge.kinds.pictures.reading.values import Range
-from ganforge.networks.interpolation import Ends, interpolated
+from ganforge.networks.ends import Ends, interpolated
 from ganforge.recipe import Data, Network
 
 TILE = 192  # pixels of a tile's side, without its surroundings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import torch
 from pydantic import Field
@@ -20,7 +20,7 @@ from ganforge.core.seeds import seed_for
 from ganforge.errors import InputError
 from ganforge.kinds.sounds.features import LogMel, Mel, stft
 from ganforge.kinds.sounds.networks import Discriminators
-from ganforge.networks.interpolation import Ends, interpolated
+from ganforge.networks.ends import FAITHFUL, SHARP, BothEnds, Ends, interpolated
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.game import (
     copies_until,
@@ -34,7 +34,6 @@ from ganforge.planning.game import (
 from ganforge.recipe import Network, Recipe, TaskSection
 
 MOST_DEPTH = 64  # of a model file that is read
-FAITHFUL, SHARP = "faithful", "sharp"
 WINDOWS = (64, 128, 256, 512, 1024)  # samples, at 8 kHz, of the spectrograms that are compared
 LEAST = 1e-3  # magnitude below which a difference of logarithms is not counted
 Kept = TypeVar("Kept", bound=nn.Module)
@@ -51,53 +50,10 @@ class Waveforms(TaskSection):
     sharp_rate: Annotated[float | None, Field(gt=0)] = None  # learning rate of both, falling linearly to 0 at the end
 
 
-# ---- both ends -------------------------------------------------------------------------------------------------------
-
-
-class BothEnds(nn.Module, Generic[Kept]):
-    """A network without and with the adversary. forward returns the faithful one's result."""
-
-    faithful: Kept
-    sharp: Kept
-    strength: Tensor  # of the end that is used: 0 faithful, 1 sharp
-
-    def __init__(self, faithful: Kept, sharp: Kept) -> None:
-        super().__init__()
-        self.faithful, self.sharp = faithful, sharp
-        self.register_buffer("strength", torch.zeros(()))
-
-    def forward(self, given: Any) -> Tensor:
-        made: Tensor = self.faithful(given)
-        return made
-
-
-def product_of(build: Callable[[], Kept], *, both: bool) -> Kept | BothEnds[Kept]:
-    """Build a network, or both ends, which have the same weights if `build` always gives the same."""
-    return BothEnds(build(), build()) if both else build()
-
-
-def ends_of(product: nn.Module) -> dict[str, nn.Module]:
-    """Return the ends of a product by name, faithful first."""
-    return {FAITHFUL: product.faithful, SHARP: product.sharp} if isinstance(product, BothEnds) else {FAITHFUL: product}
-
-
-def end_in_use(product: nn.Module) -> str:
-    """Return the name of the end that `apply` uses."""
-    return SHARP if isinstance(product, BothEnds) and product.strength > 0 else FAITHFUL
-
-
 def check_sizes(mel: Mel, network: Network) -> None:
     """Check what a model file says of a network that ends with an inverse STFT. Raises: ValueError."""
     if mel.hop > mel.n_fft // 2 or network.need("depth") > MOST_DEPTH:
         raise ValueError(f"hop {mel.hop} of {mel.n_fft} samples, depth {network.need('depth')}")
-
-
-def opened(product: Kept | BothEnds[Kept], device: str) -> tuple[Kept, Ends | None]:
-    """Return the network that a stored product uses, on a device, and the weights of two ends, where there are."""
-    if not isinstance(product, BothEnds):
-        return product.to(device), None
-    ends = (product.faithful.state_dict(), product.sharp.state_dict())
-    return interpolated(product.faithful, ends, float(product.strength.clamp(0, 1))).to(device), ends
 
 
 def at_strength(network: Kept, ends: Ends | None, strength: float, noun: str, task: str) -> Kept:
@@ -109,9 +65,6 @@ def at_strength(network: Kept, ends: Ends | None, strength: float, noun: str, ta
             f"Leave it out, or train with: --set {task}.sharp_from=0.7",
         )
     return interpolated(network, ends, strength)
-
-
-# ---- games -----------------------------------------------------------------------------------------------------------
 
 
 class SpectralDistance(nn.Module):

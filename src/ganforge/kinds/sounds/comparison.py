@@ -18,7 +18,6 @@ from torch import nn
 
 from ganforge.contracts import Tell
 from ganforge.core.files import write_through, write_whole
-from ganforge.kinds.sounds.adversary import SHARP, BothEnds, ends_of
 from ganforge.kinds.sounds.features import LogMel, cosines, stft
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.sound_file import write_flac
@@ -32,6 +31,7 @@ from ganforge.measures.intervals import (
     values_of,
     with_ends,
 )
+from ganforge.networks.ends import SHARP, BothEnds, ends_of
 from ganforge.records import Block, Figure, Meaning, Sound
 from ganforge.run import Run
 
@@ -124,7 +124,7 @@ def look_at(
 
 def choose_end(product: nn.Module, truth: Sequence[Samples], make: Make, features: LogMel) -> nn.Module:
     """Choose the end that `apply` uses: the sharp one where it is certainly less smooth and not further off."""
-    if isinstance(product, BothEnds):
+    if isinstance(product, BothEnds) and product.strength is not None:
         faithful, sharp = (Scores(features).of(truth, make(end)) for end in (product.faithful, product.sharp))
         product.strength.fill_(float(prefers_sharp(faithful, sharp)))
     return product

@@ -8,12 +8,11 @@ from ganforge.contracts import Feed, Game, Tell
 from ganforge.kinds.sounds.features import Mel
 from ganforge.planning.compute import Pace, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import Choice, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser
-from ganforge.recipe import Network, Recipe, Size
+from ganforge.planning.game import choose_objective, choose_optimiser, size_of
+from ganforge.recipe import Recipe, Size
 
 FRAMES = 64  # of an example: half a second at 8 kHz
-Sizes = Mapping[Size, tuple[int, int]]  # width and depth of each
-SIZES: Sizes = {
+SIZES: dict[Size, tuple[int, int]] = {  # width and depth
     "tiny": (32, 2), "small": (128, 6), "medium": (192, 6), "base": (256, 8), "large": (512, 8),
 }  # fmt: skip
 AGAINST: dict[str, Choice] = {
@@ -63,13 +62,6 @@ def adversary_asked(draft: Draft, task: str, why_none: str) -> Mapping[str, Choi
     return {"sharp_from": (1.0, why_none), **(AGAINST if asked else {})}
 
 
-def choose_sized(draft: Draft, name: str, why: str, sizes: Sizes = SIZES, blocks: str = "so many blocks") -> None:
-    """Choose the section `network`. Args: why it is of that name; blocks what the depth means."""
-    size = size_of(draft)
-    width, depth = sizes[size]
-    draft.choose(Network, name=(name, why), width=(width, f"size {size}"), depth=(depth, f"size {size}: {blocks}"))
-
-
 def choose_adversary(draft: Draft) -> None:
     """Choose the section `objective` of discriminators that judge patches."""
     choose_objective(
@@ -108,8 +100,3 @@ def timed(
     choose_pieces(draft, feed, build=build)
     choose_length(draft, pace, for_two_phases(draft, pace, feed, sharp_from, build=build))
     return draft.recipe()
-
-
-def size_of(draft: Draft) -> Size:
-    """Return the size that was asked for, or the one of the device."""
-    return draft.request.size or ("small" if draft.device == "cpu" else "large")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganforge.contracts import BoundDiscriminator, Game, Loss, Player, Turn
 from ganforge.core.device import widened
@@ -20,6 +20,7 @@ from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degrad
 from ganforge.kinds.pictures.game import dials_of, view_of
 from ganforge.kinds.pictures.networks.enhancer import Critic, Enhancer, enhancer
 from ganforge.kinds.pictures.plan import Enhancement
+from ganforge.networks.ends import BothEnds
 from ganforge.objectives import OBJECTIVES, softened_error
 from ganforge.planning.game import copies_until, copy_weights, falling, initialised, late_players, optimiser_settings
 from ganforge.recipe import Data, Network, Recipe
@@ -27,27 +28,16 @@ from ganforge.recipe import Data, Network, Recipe
 SOFTNESS = 1e-3  # of values in -1..1: errors below it count squared
 
 
-class BothEnds(nn.Module):
-    """Both ends of the dial. forward returns the faithful one's result."""
-
-    def __init__(self, faithful: Enhancer, sharp: Enhancer) -> None:
-        super().__init__()
-        self.faithful, self.sharp = faithful, sharp
-
-    def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = self.faithful(x)
-        return made
-
-
 def enhancer_for(chosen: Enhancement, network: Network, data: Data) -> Enhancer:
     """Build a new network for a recipe's section. Raises: RecipeError for an unknown degradation."""
     return enhancer(network, data, read_degradation(chosen.degradation).factor, data.shape[0])
 
 
-def initial_ends(recipe: Recipe) -> BothEnds:
+def initial_ends(recipe: Recipe) -> BothEnds[Enhancer]:
     """Build both ends with the same initial weights, from the recipe's seed."""
     chosen, seed = recipe.section(Enhancement), seed_for(recipe.seed, "networks")
-    return BothEnds(*(initialised(seed, lambda: enhancer_for(chosen, recipe.network, recipe.data)) for _ in range(2)))
+    faithful, sharp = (initialised(seed, lambda: enhancer_for(chosen, recipe.network, recipe.data)) for _ in range(2))
+    return BothEnds(faithful, sharp, chosen=False)
 
 
 def build_game(recipe: Recipe) -> Game:

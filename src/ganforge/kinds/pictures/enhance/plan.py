@@ -21,8 +21,8 @@ from ganforge.planning.compute import (
     for_two_phases,
 )
 from ganforge.planning.draft import ASKED, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable
-from ganforge.recipe import Network, Recipe, Request, Size
+from ganforge.planning.game import choose_objective, choose_optimiser, choose_sized, refuse_unbuildable
+from ganforge.recipe import Recipe, Request, Size
 
 BATCH = 16
 DEGRADATION = "downscale:2"
@@ -33,13 +33,9 @@ HALF_LIFE_SHARE = 0.01  # of the run
 SECONDS_PER_LOOK = 2.0
 STEADY_RATE = 300.0  # patches/s for the spacing of records if examples were requested, not minutes
 MARKS = (0.0, 0.05, 0.2, 0.5, 0.7, 0.85, 1.0)
-SIZES: dict[Size, Network] = {
-    "tiny": Network(name="enhancer", width=16, depth=2),
-    "small": Network(name="enhancer", width=32, depth=4),
-    "medium": Network(name="enhancer", width=40, depth=6),
-    "base": Network(name="enhancer", width=48, depth=8),
-    "large": Network(name="enhancer", width=64, depth=16),
-}
+SIZES: dict[Size, tuple[int, int]] = {  # width and depth
+    "tiny": (16, 2), "small": (32, 4), "medium": (40, 6), "base": (48, 8), "large": (64, 16),
+}  # fmt: skip
 ABSENT = {
     "augmentation": "Patches are cut, turned and mirrored at random anyway, on both sides.",
     "network.latent_size": "Nothing is drawn from noise.",
@@ -77,7 +73,8 @@ def plan_enhancement(draft: Draft, photos: Pictures, tell: Tell) -> Recipe:
     data = choose_picture_data(draft, (photos.shape, why), photos.data_hash, values={"values": photos.values})
     choose_compute(draft)
     chosen = _choose_enhancement(draft)
-    network = _choose_network(draft)
+    why = "residual blocks at low resolution, no normalisation"
+    network = choose_sized(draft, "enhancer", why, SIZES, "so many residual blocks")
     _choose_objective(draft, photos)
     choose_optimiser(
         draft,
@@ -109,17 +106,6 @@ def _choose_enhancement(draft: Draft) -> Enhancement:
         sharp_from=(0.7, "the faithful end first: what it has learned is where the sharp one begins (docs/log.md)"),
         adversarial=(0.01, "found on photos, twice and four times enlarged (docs/log.md)"),
         sharp_rate=(5e-4, "found on photos (docs/log.md)"),
-    )
-
-
-def _choose_network(draft: Draft) -> Network:
-    size = draft.request.size or ("small" if draft.device == "cpu" else "large")
-    sized = SIZES[size]
-    return draft.choose(
-        Network,
-        name=(sized.name, "residual blocks at low resolution, no normalisation"),
-        width=(sized.width, f"size {size}"),
-        depth=(sized.depth, f"size {size}: so many residual blocks"),
     )
 
 

@@ -21,7 +21,7 @@ from ganforge.core.seeds import Draws, generator_for, seed_for, subset
 from ganforge.engine.feed import LevelFeed
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
-from ganforge.kinds.pictures.enhance.game import BothEnds, build_game, enhancer_for
+from ganforge.kinds.pictures.enhance.game import build_game, initial_ends
 from ganforge.kinds.pictures.enhance.photos import open_photos
 from ganforge.kinds.pictures.enhance.plan import begin, plan_enhancement
 from ganforge.kinds.pictures.image_to_image import results_of
@@ -38,6 +38,7 @@ from ganforge.measures.distances import kernel_distance, kernel_gain
 from ganforge.measures.intervals import Estimate, mean_by_bootstrap, rival, with_ends
 from ganforge.measures.judge import Judge, train_judge
 from ganforge.measures.neighbours import FEWEST_COMPARED
+from ganforge.networks.ends import ends_of
 from ganforge.recipe import Data, Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Evaluation, Meaning, Measure, Page
 from ganforge.run import Run
@@ -147,7 +148,7 @@ class EnhanceJob(Job):
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Draw held-out tiles, the same each time: input, faithful, sharp and truth; and measure both ends."""
         truth, given = self._pairs(LOOKED_AT)
-        faithful, sharp = (results_of(end, given) for end in _ends(product))
+        faithful, sharp = (results_of(end, given) for end in ends_of(product).values())
         coarse = _coarse(given[:SHOWN], self.damage.factor)
         cases = side_by_side(coarse, faithful[:SHOWN], sharp[:SHOWN], truth[:SHOWN])
         write_grid(run.sample_grid(examples), cases, columns=4)
@@ -161,11 +162,8 @@ class EnhanceJob(Job):
 
     def read_product(self, folder: Path) -> nn.Module:
         """Load both ends, as `write_model` wrote them."""
-        recipe = self.recipe
         read_description(folder)
-        chosen = recipe.section(Enhancement)
-        dial = built(folder, lambda: BothEnds(*(enhancer_for(chosen, recipe.network, recipe.data) for _ in range(2))))
-        return dial.to(recipe.compute.device)
+        return built(folder, lambda: initial_ends(self.recipe)).to(self.recipe.compute.device)
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Compare every measure of both ends with the baselines, and give the verdict.
@@ -173,7 +171,9 @@ class EnhanceJob(Job):
         The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
         """
         (truth, given), judge = self._pairs(JUDGED), self._the_judge()
-        made = {name: results_of(end, given) for name, end in zip((FAITHFUL, SHARP), _ends(product), strict=True)}
+        made = {
+            name: results_of(end, given) for name, end in zip((FAITHFUL, SHARP), ends_of(product).values(), strict=True)
+        }
         ways = baselines(self.damage.names)
         for name, (_, way) in ways.items():
             made[name] = np.stack([way(*pair) for pair in zip(given, truth, strict=True)])
@@ -259,12 +259,6 @@ class EnhanceJob(Job):
             learns = len(patches) >= FEWEST_COMPARED
             self._judge = train_judge(patches, None, data_hash=name, cache=cache_folder(), learns=learns)
         return self._judge
-
-
-def _ends(product: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """Return faithful and sharp."""
-    assert isinstance(product, BothEnds)
-    return product.faithful, product.sharp
 
 
 def _coarse(given: Pixels, factor: int) -> Pixels:

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from ganforge.kinds.sounds.adversary import SHARP
 from ganforge.kinds.sounds.comparison import ADVERSARY, Values
 from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing
 from ganforge.kinds.sounds.features import cosines
 from ganforge.kinds.sounds.reading import Samples
+from ganforge.networks.ends import SHARP
 from ganforge.records import GRADES, Meaning, Verdict
 
 ORDER = 20  # cepstral coefficients whose means and deviations tell voices apart

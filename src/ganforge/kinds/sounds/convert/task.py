@@ -15,7 +15,6 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.core.seeds import subset
 from ganforge.engine.feed import TensorFeed
-from ganforge.kinds.sounds.adversary import FAITHFUL, SHARP, end_in_use, ends_of
 from ganforge.kinds.sounds.comparison import BOOTSTRAP, Scores, choose_end, drawn, heard, look_at, rivals_of
 from ganforge.kinds.sounds.convert.corpus import ENOUGH_SECONDS, Voices, open_voices, seconds_of
 from ganforge.kinds.sounds.convert.measures import MEANINGS, Speakers, conversions, judge_converter
@@ -33,6 +32,7 @@ from ganforge.kinds.sounds.convert.plan import (
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.reading import Samples, Sounds
 from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of
+from ganforge.networks.ends import FAITHFUL, SHARP, ends_of, strength_of
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Content, Evaluation, Page
@@ -146,7 +146,7 @@ class ConvertJob(Job):
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Convert held-out sounds between pairs of voices by every method, and let them be heard."""
         self.tell("judging")
-        default, plain = end_in_use(product), initial_network(self.recipe)
+        default, plain = SHARP if strength_of(product) > 0 else FAITHFUL, initial_network(self.recipe)
         plain.silence()
         networks = {**ends_of(product), PLAIN: plain}
         speakers = Speakers([own.pieces for own in self.voices.heard], self.voices.hearing)

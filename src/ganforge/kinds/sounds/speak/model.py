@@ -22,7 +22,7 @@ from ganforge.kinds.sounds.speak.corpus import to_log_mel
 from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
 from ganforge.kinds.sounds.speak.plan import Speaking, speech_of
 from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
-from ganforge.networks.interpolation import Ends, interpolated
+from ganforge.networks.ends import Ends, interpolated
 from ganforge.recipe import Network
 
 MOST_FRAMES = 100  # of one sign

@@ -18,7 +18,7 @@ from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
 from ganforge.kinds.sounds.adversary import critic_for, judged_by, of_examples, told_apart
 from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.plan import ABSENT, SIZES, WARMUP, choose_adversary, choose_sized, pace_of, timed
+from ganforge.kinds.sounds.plan import ABSENT, SIZES, WARMUP, choose_adversary, pace_of, timed
 from ganforge.kinds.sounds.speak.alignment import best_durations, forward_sum, present
 from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed
 from ganforge.kinds.sounds.speak.networks import Discriminator, Packed, Reader, Speech, Voice
@@ -28,6 +28,7 @@ from ganforge.planning.compute import choose_compute
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (
     choose_optimiser,
+    choose_sized,
     copies_until,
     copy_weights,
     falling,

@@ -16,7 +16,7 @@ from ganforge.contracts import Observer
 from ganforge.core.conversion import TellOf
 from ganforge.core.model_files import built, read_description_of
 from ganforge.errors import InputError, refused
-from ganforge.kinds.sounds.adversary import at_strength, check_sizes, opened, product_of
+from ganforge.kinds.sounds.adversary import at_strength, check_sizes
 from ganforge.kinds.sounds.conversion import convert_sound, converted
 from ganforge.kinds.sounds.features import Mel, refined
 from ganforge.kinds.sounds.networks import Vocoder
@@ -25,7 +25,7 @@ from ganforge.kinds.sounds.sound_file import Waveform, write_sound
 from ganforge.kinds.sounds.stream import Channel, Stream, through
 from ganforge.kinds.sounds.vocode.mel_file import SUFFIXES, checked, read_mel
 from ganforge.kinds.sounds.vocode.plan import Vocoding, vocoder_of
-from ganforge.networks.interpolation import Ends
+from ganforge.networks.ends import Ends, opened, product_of
 from ganforge.recipe import Network
 
 CHUNK = 1024  # frames that are made at once

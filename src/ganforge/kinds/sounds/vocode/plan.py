@@ -11,14 +11,15 @@ from torch import Tensor
 from ganforge.contracts import Game, Tell, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.engine.feed import ArrayFeed
-from ganforge.kinds.sounds.adversary import BothEnds, Waveforms, game_of_waveforms, product_of
+from ganforge.kinds.sounds.adversary import Waveforms, game_of_waveforms
 from ganforge.kinds.sounds.features import LogMel, Mel
 from ganforge.kinds.sounds.networks import Vocoder
-from ganforge.kinds.sounds.plan import ABSENT, FRAMES, adversary_asked, choose_sized, features_of, waveforms_of
+from ganforge.kinds.sounds.plan import ABSENT, FRAMES, SIZES, adversary_asked, features_of, waveforms_of
 from ganforge.kinds.sounds.reading import Segments, Sounds
+from ganforge.networks.ends import BothEnds, product_of
 from ganforge.planning.compute import choose_compute
 from ganforge.planning.draft import ASKED, Draft, choose_data
-from ganforge.planning.game import initialised
+from ganforge.planning.game import choose_sized, initialised
 from ganforge.recipe import Network, Recipe
 
 BATCH = 6  # more examples in a step learn less in the same time (docs/log.md)
@@ -95,5 +96,5 @@ def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:
         refinements=(REFINEMENTS, "where a sound need not be had at once; more are slower and little better"),
         **adversary_asked(draft, "vocode", no_adversary),
     )
-    choose_sized(draft, "vocoder", "works frame by frame, with an inverse STFT at the end")
+    choose_sized(draft, "vocoder", "works frame by frame, with an inverse STFT at the end", SIZES)
     return waveforms_of(draft, feed_of(sounds, chosen, draft.device), build_game, BATCH, chosen.sharp_from, tell)

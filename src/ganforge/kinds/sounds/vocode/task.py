@@ -16,7 +16,6 @@ from ganforge.core.model_files import built, description_of, read_description, w
 from ganforge.core.seeds import subset
 from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError
-from ganforge.kinds.sounds.adversary import FAITHFUL, SHARP, BothEnds, end_in_use, ends_of
 from ganforge.kinds.sounds.comparison import BOOTSTRAP, MEANINGS, Scores, choose_end, drawn, heard, look_at, rivals_of
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
@@ -32,6 +31,7 @@ from ganforge.kinds.sounds.vocode.plan import (
 )
 from ganforge.kinds.sounds.vocode.verdict import BANDS, PHASES, judge_vocoder
 from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of
+from ganforge.networks.ends import FAITHFUL, SHARP, BothEnds, ends_of, strength_of
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
 from ganforge.records import Block, Content, Evaluation, Page
@@ -140,7 +140,7 @@ class VocodeJob(Job):
         """Compare both ends with Griffin and Lim's phases on held-out sounds, and let them be heard."""
         self.tell("judging")
         truth = self._held_out(JUDGED)[::2]
-        default, ends = end_in_use(product), ends_of(product)
+        default, ends = SHARP if strength_of(product) > 0 else FAITHFUL, ends_of(product)
         made = {name: self._files(end, truth) for name, end in ends.items()}
         made[AT_ONCE] = _made(ends[FAITHFUL], truth, 0)
         made[UNTRAINED] = self._files(initial_network(self.recipe), truth)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ganforge.kinds.sounds.adversary import SHARP
 from ganforge.kinds.sounds.comparison import ADVERSARY, Values
 from ganforge.measures.intervals import certainly_lower
+from ganforge.networks.ends import SHARP
 from ganforge.records import GRADES, Verdict
 
 PHASES, BANDS = "Griffin-Lim", "Griffin-Lim of bands"
