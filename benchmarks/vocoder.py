@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 import ganforge as gf
-from ganforge.kinds.sounds.comparison import Scores
+from ganforge.kinds.sounds.comparison import scores_of
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
 from ganforge.kinds.sounds.sound_file import read_sound
 from ganforge.kinds.sounds.vocode.model import SoundMap, load_vocoder, stream_of
@@ -62,7 +62,7 @@ def scores(truth: list[Samples], made: list[Samples], features: LogMel) -> dict[
         "PESQ": float(np.mean([pesq(RATE, a, b, "nb") for a, b in pairs])),
         "STOI": float(np.mean([stoi(a, b, RATE) for a, b in pairs])),
         "DNSMOS": float(np.mean([one["ovrl_mos"] for one in heard])),
-        **{name: float(value.mean()) for name, value in Scores(features).of(truth, made).items()},
+        **{name: float(value.mean()) for name, value in scores_of(truth, made, features).items()},
     }
 
 

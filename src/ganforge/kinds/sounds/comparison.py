@@ -58,35 +58,28 @@ Make = Callable[[nn.Module], list[Samples]]
 """A network -> what it makes of the sounds in question."""
 
 
-class Scores:
-    """The measures of made sounds, one value for each sound."""
+def scores_of(truth: Sequence[Samples], made: Sequence[Samples], features: LogMel) -> Values:
+    """Return the measures of made sounds. Args: truth, made waveforms (T,) of equal lengths in pairs."""
+    rows = [_scores(torch.from_numpy(a), torch.from_numpy(b), features) for a, b in zip(truth, made, strict=True)]
+    return {name: np.array([row[name] for row in rows]) for name in MEANINGS}
 
-    def __init__(self, features: LogMel) -> None:
-        self.features = features
-        self.grown = max(1, features.mel.n_fft // 256)
-        self.dct = cosines(features.mel.bands, ORDER + 1)[1:]  # without the coefficient of the level
 
-    def of(self, truth: Sequence[Samples], made: Sequence[Samples]) -> dict[str, NDArray[np.float64]]:
-        """Return measures -> (N,). Args: waveforms (T,) of equal lengths in pairs."""
-        rows = [self._one(torch.from_numpy(a), torch.from_numpy(b)) for a, b in zip(truth, made, strict=True)]
-        return {name: np.array([row[name] for row in rows]) for name in MEANINGS}
-
-    def _one(self, truth: torch.Tensor, made: torch.Tensor) -> dict[str, float]:
-        peak = truth.abs().max().clamp(min=1e-4)
-        truth, made = (truth / peak)[None], (made / peak)[None]
-        apart = []
-        for window in WINDOWS:
-            size = window * self.grown
-            ours, theirs = (_logarithms(x, size) for x in (made, truth))
-            apart.append(float((ours - theirs).abs().mean()))
-            if window == 512:
-                rough = float((_roughness(ours) / _roughness(theirs)).log().abs())
-        ours, theirs = (self.features(x)[0] for x in (made, truth))
-        level = theirs.logsumexp(0)
-        loud = level > level.max() - LOUD * math.log(10) / 20
-        bent = (self.dct @ (ours - theirs))[:, loud]
-        cepstral = float(10 * math.sqrt(2) / math.log(10) * bent.square().sum(0).sqrt().mean())
-        return {"spectral_distance": float(np.mean(apart)), "cepstral_distance": cepstral, "fine_structure": rough}
+def _scores(truth: torch.Tensor, made: torch.Tensor, features: LogMel) -> dict[str, float]:
+    peak, apart = truth.abs().max().clamp(min=1e-4), []
+    truth, made = (truth / peak)[None], (made / peak)[None]
+    for window in WINDOWS:
+        size = window * max(1, features.mel.n_fft // 256)
+        ours, theirs = (_logarithms(x, size) for x in (made, truth))
+        apart.append(float((ours - theirs).abs().mean()))
+        if window == 512:
+            rough = float((_roughness(ours) / _roughness(theirs)).log().abs())
+    ours, theirs = (features(x)[0] for x in (made, truth))
+    level = theirs.logsumexp(0)
+    loud = level > level.max() - LOUD * math.log(10) / 20
+    dct = cosines(features.mel.bands, ORDER + 1)[1:]  # without the coefficient of the level
+    bent = (dct @ (ours - theirs))[:, loud]
+    cepstral = float(10 * math.sqrt(2) / math.log(10) * bent.square().sum(0).sqrt().mean())
+    return {"spectral_distance": float(np.mean(apart)), "cepstral_distance": cepstral, "fine_structure": rough}
 
 
 def prefers_sharp(faithful: Values, sharp: Values) -> bool:
@@ -117,7 +110,7 @@ def look_at(
     rows = [[x, *(own[row] for own in made.values())] for row, x in enumerate(truth[:SHOWN])]
     write_whole(path, picture_of(rows, features))
     tell("sampled", path=str(path))
-    found = {name: means_by_bootstrap(Scores(features).of(truth, own), BOOTSTRAP) for name, own in made.items()}
+    found = {name: means_by_bootstrap(scores_of(truth, own, features), BOOTSTRAP) for name, own in made.items()}
     name, marks = "spectral_distance", {SHARP: "sharp_"}
     return with_ends({marks.get(end, "") + name: own[name] for end, own in found.items()})
 
@@ -125,7 +118,7 @@ def look_at(
 def choose_end(product: nn.Module, truth: Sequence[Samples], make: Make, features: LogMel) -> nn.Module:
     """Choose the end that `apply` uses: the sharp one where it is certainly less smooth and not further off."""
     if isinstance(product, BothEnds) and product.strength is not None:
-        faithful, sharp = (Scores(features).of(truth, make(end)) for end in (product.faithful, product.sharp))
+        faithful, sharp = (scores_of(truth, make(end), features) for end in (product.faithful, product.sharp))
         product.strength.fill_(float(prefers_sharp(faithful, sharp)))
     return product
 

@@ -15,7 +15,7 @@ from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.core.seeds import subset
 from ganforge.engine.feed import TensorFeed
-from ganforge.kinds.sounds.comparison import BOOTSTRAP, Scores, choose_end, drawn, heard, look_at, rivals_of
+from ganforge.kinds.sounds.comparison import BOOTSTRAP, choose_end, drawn, heard, look_at, rivals_of, scores_of
 from ganforge.kinds.sounds.convert.corpus import ENOUGH_SECONDS, Voices, open_voices, seconds_of
 from ganforge.kinds.sounds.convert.measures import MEANINGS, Speakers, conversions, judge_converter
 from ganforge.kinds.sounds.convert.model import NEXT_STEPS, Stored
@@ -156,7 +156,7 @@ class ConvertJob(Job):
         labels, truth = self._held_out(JUDGED, slice(0, None, 2))
         again = {name: self._made(end, labels, truth) for name, end in networks.items()} | {COPY: truth}
         values = {
-            name: {**conversions(speakers, pairs, given, own), **Scores(self._features).of(truth, again[name])}
+            name: {**conversions(speakers, pairs, given, own), **scores_of(truth, again[name], self._features)}
             for name, own in made.items()
         }
         scored = {

@@ -16,7 +16,16 @@ from ganforge.core.model_files import built, description_of, read_description, w
 from ganforge.core.seeds import subset
 from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError
-from ganforge.kinds.sounds.comparison import BOOTSTRAP, MEANINGS, Scores, choose_end, drawn, heard, look_at, rivals_of
+from ganforge.kinds.sounds.comparison import (
+    BOOTSTRAP,
+    MEANINGS,
+    choose_end,
+    drawn,
+    heard,
+    look_at,
+    rivals_of,
+    scores_of,
+)
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
 from ganforge.kinds.sounds.vocode.model import NEXT_STEPS, stream_of
@@ -146,7 +155,7 @@ class VocodeJob(Job):
         made[UNTRAINED] = self._files(initial_network(self.recipe), truth)
         made[PHASES] = _without_training(griffin_lim, truth, self._features)
         made[BANDS] = _without_training(mel_griffin_lim, truth, self._features)
-        values = {name: Scores(self._features).of(truth, made[name]) for name in dict.fromkeys((default, *made))}
+        values = {name: scores_of(truth, made[name], self._features) for name in dict.fromkeys((default, *made))}
         scored = {name: means_by_bootstrap(own, BOOTSTRAP) for name, own in values.items()}
         told, beside = rivals_of(scored, SENTENCES, MEANINGS)
         return Evaluation(
