@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganforge.core.levels import to_uint8
 from ganforge.core.seeds import generator_for
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.task import Generate, GenerateJob
-from ganforge.kinds.pictures.reading.feed import to_uint8
 from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.measures.distances import frechet_distance, kernel_distance
@@ -107,7 +107,7 @@ def quality(asked: argparse.Namespace) -> None:
     whole = open_pictures(found, size=found.native_size).train
     order = np.random.default_rng(0).permutation(len(whole))
     assert whole.labels is not None
-    pictures, labels = whole.pictures(order), whole.labels[order]
+    pictures, labels = whole.examples(order), whole.labels[order]
     end = asked.count + HELD_OUT
     judge = train_judge(pictures[-LEARNED:], labels[-LEARNED:], data_hash="benchmarks/augmentation")
     held_out = judge.features(pictures[asked.count : end])

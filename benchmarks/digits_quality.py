@@ -29,7 +29,7 @@ from engine_speed import BATCH, Pictures, TutorialDiscriminator, TutorialGenerat
 from figures import Figures
 
 import ganforge as gf
-from ganforge.kinds.pictures.reading.feed import to_uint8
+from ganforge.core.levels import to_uint8
 from ganforge.kinds.pictures.reading.open import open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.measures.gaussian import gaussian_reference
@@ -54,7 +54,7 @@ def rival(source: str) -> Any:
     train = open_pictures(found, size=found.native_size).train
     chosen = np.random.default_rng(0).permutation(len(train))[:20_000]
     return gaussian_reference(
-        train.pictures(chosen), None if train.labels is None else train.labels[chosen], SAMPLES, 0
+        train.examples(chosen), None if train.labels is None else train.labels[chosen], SAMPLES, 0
     )
 
 
@@ -63,7 +63,7 @@ def tutorial(source: str, minutes: float) -> tuple[Any, int]:
     found = survey(source)
     assert found.native_size == (28, 28)
     train = open_pictures(found, size=(28, 28)).train
-    bordered = np.pad(train.pictures()[:, 0], ((0, 0), (2, 2), (2, 2)))[..., None]  # (N, 32, 32, 1)
+    bordered = np.pad(train.examples()[:, 0], ((0, 0), (2, 2), (2, 2)))[..., None]  # (N, 32, 32, 1)
     generator, discriminator, feed = TutorialGenerator(), TutorialDiscriminator(), Pictures(torch.from_numpy(bordered))
     with contextlib.redirect_stdout(io.StringIO()):
         shown = BATCH * tutorial_loop(generator, discriminator, feed, end=perf_counter() + 60 * minutes)

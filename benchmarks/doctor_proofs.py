@@ -100,7 +100,7 @@ def variance_within_digits(outcome: Outcome) -> float:
     job: Any = outcome.job
     model, train = job._model(outcome.product), job.pictures.train
     labels = np.arange(COUNT) % 10
-    fake, real = model.draw_pictures(COUNT, labels=labels, seed=9).astype(float), train.pictures().astype(float)
+    fake, real = model.draw_pictures(COUNT, labels=labels, seed=9).astype(float), train.examples().astype(float)
     within = [(fake[labels == k].var(0).mean(), real[train.labels == k].var(0).mean()) for k in range(10)]
     return float(np.mean([a for a, _ in within]) / np.mean([b for _, b in within]))
 
@@ -194,7 +194,7 @@ def useless_share(outcome: Outcome) -> float:
         constant = np.mean([len(set(map(str, rows[name]))) == 1 for name in names])
         different = len(set(zip(*[map(str, rows[name]) for name in names], strict=True)))
         return float(max(constant, 1 - different / len(rows[names[0]])))
-    flat = job.pictures.train.pictures().reshape(len(outcome.feed), -1)
+    flat = job.pictures.train.examples().reshape(len(outcome.feed), -1)
     constant = (flat == flat[:, :1]).all(1).mean()
     return float(max(constant, 1 - len(np.unique(flat, axis=0)) / len(flat)))
 
@@ -207,7 +207,7 @@ def what_labels_tell(outcome: Outcome) -> float:
         x = np.stack([rows[name] for name in ("age", "income", "spent")], axis=1)
         y, model = rows["outcome"].astype(str), RandomForestClassifier(100, random_state=0)
     else:
-        x, y = job.pictures.train.pictures().reshape(len(outcome.feed), -1), job.pictures.train.labels
+        x, y = job.pictures.train.examples().reshape(len(outcome.feed), -1), job.pictures.train.labels
         model = KNeighborsClassifier(5)
     right = cross_val_score(model, x, y, cv=3).mean()
     return float(right - np.unique(y, return_counts=True)[1].max() / len(y))

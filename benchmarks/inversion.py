@@ -57,10 +57,10 @@ def measure(runs: Path, seed: int, examples: int, count: int) -> None:
     print(f"seed {seed}: generator {trained - begun:.0f} s, encoder and floor {taught - trained:.0f} s (processor)")
     pictures = open_pictures(survey("digits"), size=(28, 28))
     training, samples = (
-        pictures.train.pictures(np.arange(5_000) % len(pictures.train)),
+        pictures.train.examples(np.arange(5_000) % len(pictures.train)),
         model.draw_pictures(5_000, seed=5),
     )
-    held_out, labels = pictures.held_out.pictures(np.arange(count)), pictures.held_out.labels
+    held_out, labels = pictures.held_out.examples(np.arange(count)), pictures.held_out.labels
     asked = np.arange(count) % len(model.label_names)
     for name, given, known in (
         ("own", model.draw_pictures(count, labels=asked, seed=77), asked),

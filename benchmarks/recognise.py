@@ -24,19 +24,11 @@ import torch
 from ganforge.contracts import Game
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.kinds.sounds.reading import list_sounds
-from ganforge.kinds.sounds.recognise.choice import fit_linear, scores_of
-from ganforge.kinds.sounds.recognise.game import (
-    ADVERSARIAL,
-    LINEAR,
-    METHODS,
-    STUDENT,
-    SUPERVISED,
-    Recogniser,
-    build_game,
-)
 from ganforge.kinds.sounds.recognise.labelled import EVERY, Labelled, open_labelled
-from ganforge.kinds.sounds.recognise.plan import ABSENT, plan_recogniser
+from ganforge.kinds.sounds.recognise.networks import ADVERSARIAL, LINEAR, METHODS, STUDENT, SUPERVISED, Recogniser
+from ganforge.kinds.sounds.recognise.plan import ABSENT, build_game, plan_recogniser
 from ganforge.kinds.sounds.recognise.task import Recognise
+from ganforge.kinds.sounds.recognise.verdict import fit_linear, scores_of
 from ganforge.measures.intervals import mean_by_bootstrap
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request

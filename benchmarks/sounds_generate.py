@@ -33,7 +33,8 @@ from torch import Tensor, nn
 import ganforge as gf
 from ganforge.kinds.sounds.features import LogMel, Mel
 from ganforge.kinds.sounds.generate.grid import (
-    Spectrograms,
+    Grid,
+    SpectrogramFeed,
     grid_for,
     log_mel_of,
     spectrograms_of,
@@ -200,18 +201,20 @@ def mixed(x: NDArray[np.float32], labels: NDArray[np.int64], asked: NDArray[np.i
     return (1 - part) * x[pairs[:, 0]] + part * x[pairs[:, 1]]
 
 
-def untrained_rivals(found: Spectrograms, asked: NDArray[np.int64], kept: Takes) -> dict[str, Callable[[], Takes]]:
+def untrained_rivals(
+    train: SpectrogramFeed, grid: Grid, asked: NDArray[np.int64], kept: Takes
+) -> dict[str, Callable[[], Takes]]:
     """Return what needs no network, as takes made through the same levels and phases. Args: kept held-out takes."""
-    labels = found.train_labels if found.train_labels is not None else np.zeros(len(found.train), np.int64)
-    x = np.asarray(found.train, np.float32).reshape(len(found.train), -1)
-    features = LogMel(found.grid.mel)
+    labels = train.labels if train.labels is not None else np.zeros(len(train), np.int64)
+    x = train.examples().astype(np.float32).reshape(len(train), -1)
+    features = LogMel(grid.mel)
 
     def heard(drawn: NDArray[np.float32], of: NDArray[np.int64]) -> Takes:
-        levels = np.rint(drawn.clip(0, 255)).astype(np.uint8).reshape(-1, *found.train.shape[2:])
-        return Takes([to_waveform(one, found.grid, features) for one in levels], of)
+        levels = np.rint(drawn.clip(0, 255)).astype(np.uint8).reshape(-1, grid.mel.bands, grid.frames)
+        return Takes([to_waveform(one, grid, features) for one in levels], of)
 
     def through() -> Takes:
-        levels = [to_levels(log_mel_of(one, found.grid, features), found.grid).reshape(-1) for one in kept.sounds]
+        levels = [to_levels(log_mel_of(one, grid, features), grid).reshape(-1) for one in kept.sounds]
         return heard(np.stack(levels).astype(np.float32), kept.labels)
 
     return {
@@ -259,8 +262,9 @@ def main() -> None:
         print(f"{len(train.labels)} takes to learn from, {len(kept.labels)} held out", flush=True)
         wanted = np.random.default_rng(0).choice(train.labels, asked.count)
         if not asked.no_rivals:
-            found = spectrograms_of(sounds, grid_for(sounds))
-            for name, make in untrained_rivals(found, wanted, kept.of(scores.floor)).items():
+            grid = grid_for(sounds)
+            found, _ = spectrograms_of(sounds, grid)
+            for name, make in untrained_rivals(found, grid, wanted, kept.of(scores.floor)).items():
                 start = time.process_time()
                 report(name, scores.of(make()), time.process_time() - start)
         settings = dict(one.split("=", 1) for one in asked.set)

@@ -387,7 +387,7 @@ class Kind:
     tasks: Mapping[str, str]  # by name -> "module:Class", imported when asked for; the first is the default
     recognises: Callable[[object], Claim | None]  # a path or a value in Python; reads at most a few headers
     keep: Callable[[object, Path], Path]  # writes such a value into an empty folder. Raises: DataError
-    load: Callable[[Path, str, str], Model]  # (model folder, which may be anybody's; task; device). Raises: RunError
+    models: Mapping[str, str]  # by task -> "module:function": (model folder, which may be anybody's; device=) -> Model
     options: tuple[Option, ...] = ()
     overview: Callable[[Recipe], tuple[Rows, ...]] = lambda recipe: ()  # what a plan shows first: what is in the data
     write_plan: Callable[[Recipe, Path, bool], bool | None] = lambda recipe, out, force: None

@@ -19,6 +19,7 @@ from ganforge.kinds.pictures.generate import model
 from ganforge.kinds.pictures.generate import task as generate
 from ganforge.measures import judge
 from ganforge.planning import draft as drafting
+from ganforge.planning import evaluator
 from ganforge.records import Evaluation, Record, Verdict
 from ganforge.run import Run
 
@@ -49,7 +50,7 @@ def _quick_evaluation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """These runs are not about quality: nothing is measured, by a judge that has learned next to nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generate, "JUDGED", 200)
-        patch.setattr(generate, "evaluate_pictures", unmeasured)
+        patch.setattr(evaluator, "evaluate_samples", unmeasured)
         patch.setattr(judge, "MOST_PIXELS", 10_000)
         patch.setenv("GANFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

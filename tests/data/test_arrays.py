@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from ganforge.engine import feed
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.generate.task import _survey
-from ganforge.kinds.pictures.reading import array_files, arrays
-from ganforge.kinds.pictures.reading import feed as picture_feed
-from ganforge.kinds.pictures.reading import feed as stored
+from ganforge.kinds.pictures.reading import array_files, arrays, store
 from ganforge.kinds.pictures.reading.arrays import MappedArray
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
@@ -37,7 +36,7 @@ def ordered(levels: np.ndarray) -> np.ndarray:
 
 
 def everything(pictures: Pictures) -> np.ndarray:
-    return ordered(np.concatenate([pictures.train.pictures(), pictures.held_out.pictures()]))
+    return ordered(np.concatenate([pictures.train.examples(), pictures.held_out.examples()]))
 
 
 # ---- scale and layout -----------------------------------------------------------------------------------------------
@@ -87,7 +86,7 @@ def test_batches_are_the_pictures_between_minus_one_and_one() -> None:
     feed = opened((COLOUR, LABELS)).train
     batch = feed.batch(torch.arange(5))
     assert batch["x"].shape == (5, 3, 8, 10) and batch["x"].is_contiguous(memory_format=torch.channels_last)
-    assert np.allclose((batch["x"].numpy() + 1) * 127.5, feed.pictures(np.arange(5)), atol=1e-4)
+    assert np.allclose((batch["x"].numpy() + 1) * 127.5, feed.examples(np.arange(5)), atol=1e-4)
     assert feed.labels is not None and (batch["label"].numpy() == feed.labels[:5]).all()
 
 
@@ -174,8 +173,8 @@ def test_train_and_test_arrays_of_an_npz_file_are_the_two_parts(tmp_path: Path) 
         tmp_path / "a.npz", x_train=GREY[:45], y_train=LABELS[:45], x_test=GREY[45:], y_test=LABELS[45:]
     )
     pictures = opened(tmp_path / "a.npz")
-    assert (pictures.held_out.pictures()[:, 0] == GREY[45:]).all() and (
-        pictures.train.pictures()[:, 0] == GREY[:45]
+    assert (pictures.held_out.examples()[:, 0] == GREY[45:]).all() and (
+        pictures.train.examples()[:, 0] == GREY[:45]
     ).all()
     assert pictures.held_out.labels is not None and (pictures.held_out.labels == LABELS[45:]).all()
 
@@ -214,7 +213,7 @@ def test_idx_files_are_read_with_their_labels_and_test_part(tmp_path: Path, suff
     folder = idx_folder(tmp_path / "mnist", suffix)
     for source in (folder, folder / f"train-images-idx3-ubyte{suffix}"):
         pictures = opened(source)
-        assert (pictures.train.pictures()[:, 0] == GREY[:45]).all() and pictures.label_names == ("0", "1", "2")
+        assert (pictures.train.examples()[:, 0] == GREY[:45]).all() and pictures.label_names == ("0", "1", "2")
         assert pictures.held_out.labels is not None and (pictures.held_out.labels == LABELS[45:]).all()
     assert survey(folder, labels=False).label_names == ()
 
@@ -238,9 +237,9 @@ def test_idx_files_that_are_none_are_refused_in_words(tmp_path: Path) -> None:
 @pytest.fixture
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if 60 pictures of 8 x 10 did not fit into memory, and were read in several chunks."""
-    for module in (array_files, stored):
+    for module in (array_files, store, feed):
         monkeypatch.setattr(module, "IN_MEMORY", 1000)
-    for module in (arrays, stored):
+    for module in (arrays, store):
         monkeypatch.setattr(module, "CHUNK", 900)
     monkeypatch.setattr(arrays, "ROWS_AT_ONCE", 7)
 
@@ -258,7 +257,7 @@ def test_large_npy_and_idx_files_are_read_in_place(tmp_path: Path, cache: Path, 
         pictures = opened(source)
         assert isinstance(pictures.train._rows, MappedArray) and pictures.passport["on_disk"] and not cache.exists()
         assert pictures.data_hash == wanted.data_hash
-        assert (pictures.train.pictures() == wanted.train.pictures()).all()
+        assert (pictures.train.examples() == wanted.train.examples()).all()
         picked = torch.tensor([5, 0, 5])
         assert (pictures.train.batch(picked)["x"] == wanted.train.batch(picked)["x"]).all()
 
@@ -310,9 +309,9 @@ def test_pictures_on_disk_that_fit_a_gpu_are_brought_there_once(
     np.save(tmp_path / "x.npy", COLOUR)
     wanted = opened(tmp_path / "x.npy")
     assert not wanted.train.resident
-    taken = wanted.train.pictures().nbytes
-    monkeypatch.setattr(picture_feed, "room_beside", lambda device: taken if fits else taken - 1)
-    monkeypatch.setattr(picture_feed, "AT_ONCE", 700)  # in several goes, the last one shorter
+    taken = wanted.train.examples().nbytes
+    monkeypatch.setattr(feed, "room_beside", lambda device: taken if fits else taken - 1)
+    monkeypatch.setattr(feed, "AT_ONCE", 700)  # in several goes, the last one shorter
     pictures = opened(tmp_path / "x.npy")
     assert pictures.train.resident is fits
     everyone = torch.arange(len(pictures.train))

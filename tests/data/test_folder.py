@@ -24,7 +24,7 @@ def opened(source: Path, size: tuple[int, int] = (16, 16)) -> Pictures:
 
 
 def everything(pictures: Pictures) -> np.ndarray:
-    return np.concatenate([pictures.train.pictures(), pictures.held_out.pictures()])
+    return np.concatenate([pictures.train.examples(), pictures.held_out.examples()])
 
 
 def holds(pictures: Pictures, wanted: np.ndarray, tolerance: int = 0) -> bool:
@@ -177,7 +177,7 @@ def test_several_subfolders_are_labels(tmp_path: Path, cache: Path) -> None:
     pictures = open_pictures(found, size=(16, 16))
     for feed in (pictures.train, pictures.held_out):
         assert feed.labels is not None
-        assert ((feed.pictures()[:, 0, 0, 0] >= 200) == (feed.labels == 1)).all()
+        assert ((feed.examples()[:, 0, 0, 0] >= 200) == (feed.labels == 1)).all()
 
 
 def test_train_and_test_subfolders_are_the_two_parts(tmp_path: Path, cache: Path) -> None:
@@ -189,7 +189,7 @@ def test_train_and_test_subfolders_are_the_two_parts(tmp_path: Path, cache: Path
                 Image.fromarray(picture).save(tmp_path / part / word / f"{i}.png")
     pictures = opened(tmp_path)
     assert (len(pictures.train), len(pictures.held_out), pictures.label_names) == (36, 12, ("a", "b"))
-    assert (pictures.held_out.pictures()[:, 0, 0, 0] % 10 >= 5).all() and "given" in pictures.passport["split"]
+    assert (pictures.held_out.examples()[:, 0, 0, 0] % 10 >= 5).all() and "given" in pictures.passport["split"]
 
 
 def test_pictures_beside_subfolders_mean_no_labels(photos: Path) -> None:

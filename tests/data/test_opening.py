@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from ganforge.errors import DataError, RecipeError
-from ganforge.kinds.pictures.reading import array_files
-from ganforge.kinds.pictures.reading import feed as stored
+from ganforge.kinds.pictures.reading import array_files, store
 from ganforge.kinds.pictures.reading.open import Pictures, held_out, open_pictures
 from ganforge.kinds.pictures.reading.part import FEWEST, FEWEST_COMPARED, Part
 from ganforge.kinds.pictures.reading.survey import survey
@@ -64,7 +63,7 @@ def test_the_split_follows_the_content_and_not_the_order() -> None:
     x = noise(200)
     order = RNG.permutation(200)
     first, again = opened(x), opened(x[order])
-    assert {one.tobytes() for one in first.held_out.pictures()} == {one.tobytes() for one in again.held_out.pictures()}
+    assert {one.tobytes() for one in first.held_out.examples()} == {one.tobytes() for one in again.held_out.examples()}
     assert opened(x).data_hash == first.data_hash != again.data_hash
 
 
@@ -126,13 +125,13 @@ def test_pictures_that_are_too_small_are_not_blamed_on_the_person() -> None:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one whenever a part is decoded into the cache."""
     calls: list[int] = []
-    write = stored._write_cache
+    write = store._write_cache
 
     def counting(folder: Path, part: Part, *more: object) -> None:
         calls.append(part.count)
         write(folder, part, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stored, "_write_cache", counting)
+    monkeypatch.setattr(store, "_write_cache", counting)
     return calls
 
 
@@ -164,7 +163,7 @@ def test_an_array_that_is_saved_anew_somewhere_else_reuses_its_cache(
     tmp_path: Path, cache: Path, counted: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(array_files, "IN_MEMORY", 1000)
-    monkeypatch.setattr(stored, "IN_MEMORY", 1000)
+    monkeypatch.setattr(store, "IN_MEMORY", 1000)
     x = noise(40)
     for name, content in (("first", x), ("second", x), ("other", 255 - x)):
         (tmp_path / name).mkdir()

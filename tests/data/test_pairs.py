@@ -51,7 +51,7 @@ def test_other_names_are_two_crowds_of_different_size(tmp_path: Path) -> None:
     assert sides.pairing == "unpaired"
     assert sides.why == "no name is found in both content and style"
     pairs = open_pairs(sides, size=(16, 16))
-    x, y = pairs.train.sides["x"].pictures(), pairs.train.sides["y"].pictures()
+    x, y = pairs.train.sides["x"].examples(), pairs.train.sides["y"].examples()
     assert len(pairs.train) == len(x) > len(y)
     last = pairs.train.batch(torch.tensor([len(x) - 1]))
     assert np.array_equal(_levels(last["y"][0]), y[(len(x) - 1) % len(y)].transpose(1, 2, 0))
@@ -68,7 +68,7 @@ def test_pairs_that_share_a_picture_land_in_the_same_part(tmp_path: Path) -> Non
     for place in range(0, 60, 2):  # two inputs of the same truth
         picture(1000 + place).save(root / "B" / f"{place + 1:03d}.png")
     pairs = open_pairs(survey_sides(str(root)), size=(16, 16))
-    parts = [{truth.tobytes() for truth in feed.sides["y"].pictures()} for feed in (pairs.train, pairs.held_out)]
+    parts = [{truth.tobytes() for truth in feed.sides["y"].examples()} for feed in (pairs.train, pairs.held_out)]
     assert len(parts[1]) >= 12
     assert not parts[0] & parts[1]
 

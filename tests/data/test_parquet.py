@@ -51,7 +51,7 @@ def opened(source: Path, **more: Any) -> Pictures:
 
 
 def levels_of(pictures: Pictures) -> set[bytes]:
-    both = (pictures.train.pictures(), pictures.held_out.pictures())
+    both = (pictures.train.examples(), pictures.held_out.examples())
     return {picture.transpose(1, 2, 0).tobytes() for part in both for picture in part}
 
 
@@ -65,7 +65,7 @@ def test_a_hugging_face_file_is_read_with_the_names_of_its_labels(tmp_path: Path
     assert pictures.label_names == ("cat", "dog", "emu") and levels_of(pictures) == wanted(LEVELS)
     for feed in (pictures.train, pictures.held_out):
         assert feed.labels is not None
-        for picture, label in zip(feed.pictures(), feed.labels, strict=True):
+        for picture, label in zip(feed.examples(), feed.labels, strict=True):
             assert (picture.transpose(1, 2, 0) == LEVELS[label::3]).all(axis=(1, 2, 3)).any()
 
 
@@ -80,8 +80,8 @@ def test_shards_of_train_and_test_are_the_two_parts(tmp_path: Path, cache: Path)
     for name, rows in (("train-00000", slice(0, 20)), ("train-00001", slice(20, 45)), ("test-00000", slice(45, 60))):
         write(tmp_path / "data" / f"{name}.parquet", {"image": hugging_face(LEVELS[rows]), "label": LABELS[rows]})
     pictures = opened(tmp_path)
-    assert (pictures.train.pictures() == LEVELS[:45].transpose(0, 3, 1, 2)).all()
-    assert (pictures.held_out.pictures() == LEVELS[45:].transpose(0, 3, 1, 2)).all()
+    assert (pictures.train.examples() == LEVELS[:45].transpose(0, 3, 1, 2)).all()
+    assert (pictures.held_out.examples() == LEVELS[45:].transpose(0, 3, 1, 2)).all()
     assert pictures.train.labels is not None and pictures.train.labels.tolist() == LABELS[:45]
 
 

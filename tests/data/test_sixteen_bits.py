@@ -96,13 +96,13 @@ def test_a_set_of_twelve_bits_in_colour_is_learned_bright(tmp_path: Path, cache:
         "If that is wrong, say --values LOW..HIGH (black and white).",
     )
     pictures = open_pictures(found, size=(16, 16))
-    read = np.concatenate([pictures.train.pictures(), pictures.held_out.pictures()])
+    read = np.concatenate([pictures.train.examples(), pictures.held_out.examples()])
     wanted = np.rint(pixels * np.float32(255 / 4095)).astype(np.uint8).transpose(0, 3, 1, 2)
     assert {one.tobytes() for one in read} == {one.tobytes() for one in wanted}
     given = survey(folder, reading=Reading((0, 2000)))  # what a person says holds for colours too
     assert given.values == (0, 2000)
     former = open_pictures(survey(folder, reading=Reading(looks=False)), size=(16, 16))  # a run made before
-    assert former.train.pictures().max() == pixels.max() >> 8
+    assert former.train.examples().max() == pixels.max() >> 8
 
 
 def test_one_value_that_is_not_finite_costs_its_picture_alone(tmp_path: Path, cache: Path) -> None:

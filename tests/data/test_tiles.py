@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.levels import HALF, to_uint8
 from ganforge.kinds.pictures.image_to_image import in_tiles
-from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 
 
 class Twice(nn.Module):

@@ -54,7 +54,7 @@ def learned(source: Path | np.ndarray, reading: Reading | None = None) -> tuple[
     """All pictures as they are learned, and what is told."""
     found = survey(source, reading=reading or Reading())
     pictures = open_pictures(found, size=(16, 16))
-    both = np.concatenate([pictures.train.pictures(), pictures.held_out.pictures()])
+    both = np.concatenate([pictures.train.examples(), pictures.held_out.examples()])
     return {one.tobytes() for one in both}, found.told
 
 

@@ -43,7 +43,7 @@ def keep(value: object, folder: Path) -> Path:
     return path
 
 
-def load(folder: Path, task: str, device: str) -> Any:
+def load(folder: Path, device: str) -> Any:
     import a_package_that_nobody_has  # noqa: F401
 
 
@@ -56,7 +56,7 @@ SMELLS = Kind(
     tasks={"sniff": "planted_smells:Sniff", "age": "planted_smells:Missing"},
     recognises=recognises,
     keep=keep,
-    load=load,
+    models={"sniff": "planted_smells:load"},
     options=(
         Option("strength", ("train",), float, "S", "How strong.", "0.5", within=(0, 1)),
         Option("notes", ("train",), str, "NOTE", "What is in it.", "musk", flag="--note", many=True),
@@ -69,7 +69,7 @@ SMELLS = Kind(
 @pytest.fixture(autouse=True)
 def _planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module = ModuleType("planted_smells")
-    module.KIND, module.Sniff = SMELLS, Sniff  # type: ignore[attr-defined]
+    module.KIND, module.Sniff, module.load = SMELLS, Sniff, load  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "planted_smells", module)
     monkeypatch.setitem(KINDS, "smells", "planted_smells")
     # The command line reads KINDS once, when it is imported: here it is imported anew, and put back afterwards.
@@ -136,6 +136,17 @@ def test_a_package_that_its_extra_brings_is_asked_for_in_words(tmp_path: Path) -
         load_model(SMELLS, tmp_path, "sniff")
     assert "Smells need the package 'a_package_that_nobody_has'" in str(refused.value)
     assert "pip install 'ganforge[smells]'" in str(refused.value)
+
+
+def test_a_model_of_an_unknown_task_is_refused_by_its_damage_or_by_its_task(tmp_path: Path) -> None:
+    from ganforge.core.files import write_folder
+    from ganforge.kinds import load_model
+
+    with pytest.raises(gf.RunError, match="There is no model"):
+        load_model(SMELLS, tmp_path / "model", "taste")
+    write_folder(tmp_path / "model", lambda folder: (folder / "model.json").write_text("{}") and None)
+    with pytest.raises(gf.RunError, match="of the task 'taste'"):
+        load_model(SMELLS, tmp_path / "model", "taste")
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault_and_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:

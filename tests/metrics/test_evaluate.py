@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from metrics_world import World
 from numpy.typing import NDArray
 
 from ganforge.errors import StorageError
-from ganforge.kinds.pictures.measures.evaluate import INCEPTION, evaluate_pictures
+from ganforge.kinds.pictures.measures.evaluate import INCEPTION, generated_blocks
 from ganforge.measures.gaussian import GaussianReference
-from ganforge.measures.generated import quick_quality
+from ganforge.measures.generated import evaluate_samples, quick_quality
 from ganforge.measures.intervals import Z95
 from ganforge.measures.judge import train_judge
 from ganforge.measures.labels import Readings, class_table
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 NAMES = tuple("0123456789")
 FAR = 5.0  # standard errors
+evaluate_pictures = partial(evaluate_samples, nouns="pictures", blocks=generated_blocks)
 
 
 def standard_error(one: Measure, other: Measure) -> float:

@@ -17,7 +17,6 @@ from PIL import Image
 from ganforge.contracts import Job
 from ganforge.kinds.pictures.enhance.task import patch_features
 from ganforge.kinds.pictures.generate import task as generate
-from ganforge.kinds.pictures.measures.evaluate import evaluate_pictures
 from ganforge.kinds.pictures.measures.translation import Translated, judge_translation
 from ganforge.kinds.pictures.translate import task as translate
 from ganforge.kinds.points.measures import Modes, sliced_wasserstein
@@ -25,6 +24,8 @@ from ganforge.kinds.points.verdict import evaluate_points
 from ganforge.kinds.tables.columns import Column
 from ganforge.kinds.tables.measures.evaluate import evaluate_table
 from ganforge.measures.distances import frechet_distance, kernel_distance
+from ganforge.measures.generated import evaluate_samples
+from ganforge.planning import evaluator
 from ganforge.recipe import Request
 from ganforge.run import Run
 
@@ -49,7 +50,7 @@ def noise(light: int, seed: int, count: int = 90) -> Images:
 
 def test_of_pictures_it_is_the_distance_of_unlearned_to_held_out_ones() -> None:
     held_out, unlearned, see = noise(0, 1), noise(120, 2), Eye().features
-    found = evaluate_pictures(Eye(), noise(40, 3), held_out, noise(60, 4), unlearned=unlearned)  # type: ignore[arg-type]
+    found = evaluate_samples(Eye(), noise(40, 3), held_out, noise(60, 4), unlearned=unlearned)  # type: ignore[arg-type]
     for name, distance in (("frechet_distance", frechet_distance), ("kid", kernel_distance)):
         expected = distance(see(held_out), see(unlearned)).value
         assert found.measure(name).floor == pytest.approx(expected, rel=1e-4), name
@@ -133,11 +134,11 @@ def test_no_judge_learns_from_the_pictures_of_the_floor_or_from_held_out_ones(
     np.savez(tmp_path / "x.npz", x=pictures)
     request = Request(source=str(tmp_path / "x.npz"), examples=64, size="tiny")
     job = generate.Generate().plan(request, lambda kind, **content: None)
-    seen = measured(job, generate, "evaluate_pictures", tmp_path, monkeypatch)
+    seen = measured(job, evaluator, "evaluate_samples", tmp_path, monkeypatch)
     train, held_out, samples = seen["given"]
     assert len(train) and len(held_out) and len(samples) and len(seen["unlearned"])
-    assert keys(seen["unlearned"]) <= keys(job.pictures.train.pictures())
-    assert keys(held_out) <= keys(job.pictures.held_out.pictures())
+    assert keys(seen["unlearned"]) <= keys(job.pictures.train.examples())
+    assert keys(held_out) <= keys(job.pictures.held_out.examples())
     assert not keys(seen["learned"]) & (keys(seen["unlearned"]) | keys(held_out))
     assert not keys(held_out) & keys(train)
 

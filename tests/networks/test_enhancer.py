@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from skimage import data as photos
 
+from ganforge.core.levels import to_uint8
 from ganforge.kinds.pictures.image_to_image import in_tiles
 from ganforge.kinds.pictures.networks.enhancer import Critic, Enhancer
-from ganforge.kinds.pictures.reading.feed import to_uint8
 
 
 def unsettled(factor: int) -> Enhancer:

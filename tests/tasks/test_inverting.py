@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganforge.core.levels import to_uint8
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.invert.directions import ATTRIBUTES, named_directions
 from ganforge.kinds.pictures.invert.encoder import new_encoder, train_encoder
 from ganforge.kinds.pictures.invert.optimise import PULL, invert_pictures
-from ganforge.kinds.pictures.reading.feed import to_uint8
 
 SIDE, LATENT = 8, 5
 

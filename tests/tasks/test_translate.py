@@ -178,7 +178,7 @@ def test_the_judge_tells_the_sides_apart_also_where_one_is_much_smaller(tmp_path
     job.prepare()
     assert job._judge is not None
     assert job._judge.settings.kind == "classifier"
-    both = np.concatenate([side.pictures() for side in job.pairs.held_out.sides.values()])
+    both = np.concatenate([side.examples() for side in job.pairs.held_out.sides.values()])
     classes = job._judge.classes(job._judge.features(both))
     assert classes is not None
     assert (classes == np.repeat([0, 1], [len(classes) - 12, 12])).mean() > 0.9

@@ -284,4 +284,4 @@ def _training(folder: Run, recipe: Recipe, most: int) -> NDArray[Any] | None:
         feed = reopened(folder, recipe, lambda kind, **content: None).feed
     except (DataError, RecipeError):
         return None
-    return np.asarray(feed.raw(0, min(len(feed), most))["pixels"].numpy())
+    return np.asarray(feed.raw(0, min(len(feed), most))["x"].numpy())

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+from ganforge.core.files import check_folder, write_folder
+from ganforge.errors import RunError
 
 
 def cache_folder() -> Path:
@@ -13,6 +17,16 @@ def cache_folder() -> Path:
         return Path(own).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "ganforge"
+
+
+def kept_or_filled(kind: str, words: str, fill: Callable[[Path], object]) -> Path:
+    """Return `kept`, after it was filled if it is absent, half-written or damaged. Raises: StorageError."""
+    folder = kept(kind, words)
+    try:
+        check_folder(folder)
+    except RunError:
+        write_folder(folder, fill)
+    return folder
 
 
 def kept(kind: str, words: str) -> Path:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -102,6 +103,22 @@ def list_files(source: Path, sought: Sought) -> Listing:
             sought.give,
         )
     return Listing(sorted(found), dict(sorted(left_out.items())), sorted(others))
+
+
+FOLDERS, FILES = 20, 50  # within a folder that are searched for an example
+
+
+def first_within(folder: Path, is_example: Callable[[Path], bool]) -> Path | None:
+    """Return the first entry that is an example by its name, of a folder or of one of its first subfolders."""
+
+    def entries(of: Path) -> Iterator[Path]:
+        with suppress(PermissionError):  # the reader says so
+            yield from of.iterdir()
+
+    beside = list(folder.iterdir())
+    folders = [entry for entry in beside if entry.is_dir()][:FOLDERS]
+    within = (inside for entry in folders for inside in islice(entries(entry), FILES))
+    return next((entry for entry in chain(beside, within) if is_example(entry)), None)
 
 
 def _why_missing(source: Path) -> str | None:

@@ -122,7 +122,7 @@ def append_line(path: Path, line: str) -> None:
         raise storage_error(path, error) from error
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
     """Write a folder whole or not at all: a temporary folder, a sha256 manifest last, fsync, rename.
 
     Args: fill writes the files into the empty folder it is given. An existing `folder` is replaced.

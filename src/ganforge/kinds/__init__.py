@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.contracts import Claim, Kind, Model, Option, Task
-from ganforge.errors import DataError, InputError, RecipeError, did_you_mean
+from ganforge.errors import DataError, InputError, RecipeError, RunError, did_you_mean
 
 KINDS = {
     "pictures": "ganforge.kinds.pictures",
@@ -49,9 +49,20 @@ def task_of(kind: Kind, name: str) -> Task:
 
 
 def load_model(kind: Kind, folder: Path, task: str, device: str = "cpu") -> Model:
-    """Load a model of a kind. Raises: RunError; InputError if the kind's extra is missing."""
+    """Load a model of a kind, without its data. Raises: RunError; InputError if the kind's extra is missing."""
+    if task not in kind.models:
+        from ganforge.core.model_files import read_description  # late: it imports torch
+
+        read_description(folder)  # says what is missing or damaged
+        raise RunError(
+            f"The model at {str(folder)!r} is of the task {task!r}.",
+            f"There is no such task for {kind.name} in this version.",
+            "Use the version that made the run.",
+        )
+    module, _, load = kind.models[task].partition(":")
     with extra_of(kind):
-        return kind.load(folder, task, device)
+        model: Model = getattr(import_module(module), load)(folder, device=device)
+        return model
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class GaussianReference:
             weight = len(part) / (len(part) + codes.shape[1])
             own = _covariance(part) if len(part) > 1 else whole
             means.append(part.mean(0) if len(part) else codes.mean(0))
-            roots.append(_root(weight * own + (1 - weight) * whole) if count > 1 else _root(whole))
+            roots.append(covariance_root(weight * own + (1 - weight) * whole) if count > 1 else covariance_root(whole))
         shares = np.bincount(kinds, minlength=count) / len(kinds)
         c, h, w = examples.shape[1:]
         return cls(
@@ -109,7 +109,8 @@ def _covariance(codes: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.atleast_2d(np.cov(codes.astype(np.float64), rowvar=False))
 
 
-def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+def covariance_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the symmetric root (K, K) of a covariance (K, K)."""
     values, vectors = np.linalg.eigh(covariance)
     root: NDArray[np.float64] = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     return root

@@ -9,9 +9,17 @@ import soundfile
 from ganforge.core.labels import Labels
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.sounds.features import LogMel, Mel
-from ganforge.kinds.sounds.generate.grid import BANDS, Grid, grid_for, spectrograms_of, to_levels, to_waveform
+from ganforge.kinds.sounds.generate.grid import (
+    BANDS,
+    Grid,
+    grid_for,
+    log_mel_of,
+    spectrograms_of,
+    to_levels,
+    to_waveform,
+)
+from ganforge.kinds.sounds.generate.mixture import pairs_for
 from ganforge.kinds.sounds.generate.model import SoundModel
-from ganforge.kinds.sounds.networks import SPECTROGRAM_PAIRS
 from ganforge.kinds.sounds.reading import open_sounds
 
 RATE = 8_000
@@ -45,11 +53,12 @@ def test_levels_are_a_linear_scale_that_ends_at_silence_and_at_the_top() -> None
 def test_a_tone_comes_back_from_its_levels_with_its_frequency_and_length(tmp_path: Path) -> None:
     sounds = open_sounds(str(_tones(tmp_path / "s")), labelled=True)
     grid = grid_for(sounds)
-    found = spectrograms_of(sounds, grid)
-    assert found.train.shape[1:] == (1, BANDS, grid.frames) and grid.frames % 16 == 0
-    assert found.train_labels is not None and sounds.label_names == ("high", "low")
-    for place, label in enumerate(found.train_labels[:4]):
-        made = to_waveform(found.train[place, 0], grid, LogMel(grid.mel))
+    train, _ = spectrograms_of(sounds, grid)
+    levels = train.examples()
+    assert levels.shape[1:] == (1, BANDS, grid.frames) and grid.frames % 16 == 0
+    assert train.labels is not None and sounds.label_names == ("high", "low")
+    for place, label in enumerate(train.labels[:4]):
+        made = to_waveform(levels[place, 0], grid, LogMel(grid.mel))
         assert len(made) == pytest.approx(0.4 * RATE, abs=4 * grid.mel.hop)  # the silence that filled it up is cut off
         frequency = np.abs(np.fft.rfft(made)).argmax() * RATE / len(made)
         assert (frequency > 500) == (sounds.label_names[label] == "high")
@@ -57,10 +66,22 @@ def test_a_tone_comes_back_from_its_levels_with_its_frequency_and_length(tmp_pat
 
 def test_sounds_of_any_level_fill_the_same_range(tmp_path: Path) -> None:
     sounds = open_sounds(str(_tones(tmp_path / "s")), labelled=True)
-    levels = spectrograms_of(sounds, grid_for(sounds)).train
+    levels = spectrograms_of(sounds, grid_for(sounds))[0].examples()
     loudest = levels.reshape(len(levels), -1).max(axis=1)
     assert loudest.min() > 235  # the quietest tone has a twelfth of the loudest one's level
     assert (levels[..., -1] == 0).all()  # silence after the end is the lowest level in every sound
+
+
+def test_labels_divide_sounds_anew_and_the_spectrograms_of_another_division_are_not_taken(tmp_path: Path) -> None:
+    folder = str(_tones(tmp_path / "s"))
+    by_label, alone = open_sounds(folder, labelled=True, fewest=4), open_sounds(folder, fewest=4)
+    grid = grid_for(alone)
+    assert by_label.sha256 == alone.sha256 and len(by_label.train) == len(alone.train)
+    first = spectrograms_of(by_label, grid)[0].examples()
+    for found in (alone, by_label):
+        for place, levels in enumerate(spectrograms_of(found, grid)[0].examples()):
+            assert (levels[0] == to_levels(log_mel_of(found.train[place], grid, LogMel(grid.mel)), grid)).all()
+    assert (first != spectrograms_of(alone, grid)[0].examples()).any()
 
 
 def test_sounds_too_short_for_a_spectrogram_are_refused(tmp_path: Path) -> None:
@@ -71,7 +92,7 @@ def test_sounds_too_short_for_a_spectrogram_are_refused(tmp_path: Path) -> None:
 
 def _model() -> SoundModel:
     grid = _grid()
-    pair = SPECTROGRAM_PAIRS["conv"](shape=(1, BANDS, grid.frames), labels=2, latent_size=8, width=4)
+    pair = pairs_for(1)["conv"](shape=(1, BANDS, grid.frames), labels=2, latent_size=8, width=4)
     return SoundModel(pair.generator(), 8, Labels(("high", "low"), (0.25, 0.75)), grid)
 
 

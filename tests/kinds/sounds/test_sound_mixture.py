@@ -9,6 +9,7 @@ import torch
 
 from ganforge.api.request import request_of, task_for
 from ganforge.core.seeds import Draws, generator_for
+from ganforge.engine.feed import ArrayFeed
 from ganforge.kinds.sounds.generate.mixture import OWN, PICK, Mixture, Refiner, RefinerPair, sorts_for
 from ganforge.kinds.sounds.generate.plan import _moved
 
@@ -38,7 +39,7 @@ def test_each_label_gets_its_own_sorts_with_their_mean_spread_and_share() -> Non
     levels = np.concatenate([_levels([40], 40), _levels([100, 200], 40), _levels([200], 40)])
     labels = np.repeat([0, 1, 1, 1], 40)  # of label 1 two thirds are loud
     mixture = Mixture(SHAPE, int(sorts_for(np.bincount(labels)).sum()), 8)
-    mixture.fit(levels, labels)
+    mixture.fit(ArrayFeed(levels, labels))
     quiet, both = (_drawn(mixture, label).mean((1, 2, 3)) * 127.5 + 127.5 for label in (0, 1))
     assert float(quiet.mean()) == pytest.approx(float(levels[:40].mean()), abs=1.0)
     assert float(quiet.std()) == pytest.approx(float(levels[:40, 0, 0, 0].std()), rel=0.25)
@@ -52,7 +53,7 @@ def test_labels_of_few_sounds_and_very_many_labels_draw_what_is_theirs(counts: l
     labels = np.repeat(np.arange(len(counts)), counts)
     levels = np.broadcast_to((labels % 250)[:, None, None, None], (len(labels), *SHAPE)).astype(np.uint8)
     mixture = Mixture(SHAPE, int(sorts_for(np.bincount(labels)).sum()), min(20, len(levels) - 1))
-    mixture.fit(levels, labels)
+    mixture.fit(ArrayFeed(levels, labels))
     for label in {0, len(counts) // 2, len(counts) - 1}:
         made = _drawn(mixture, label) * 127.5 + 127.5
         torch.testing.assert_close(made, torch.full_like(made, label % 250), rtol=0, atol=0.6)
@@ -61,7 +62,7 @@ def test_labels_of_few_sounds_and_very_many_labels_draw_what_is_theirs(counts: l
 def test_an_untrained_refiner_draws_its_mixture_and_its_strength_leaves_out_what_it_adds() -> None:
     refiner = RefinerPair(shape=SHAPE, latent_size=PICK + OWN + 8, width=8, sorts=2).generator()
     assert isinstance(refiner, Refiner)
-    refiner.mixture.fit(_levels([60, 180], 20), None)
+    refiner.mixture.fit(ArrayFeed(_levels([60, 180], 20)))
     latent = torch.randn(16, PICK + OWN + 8)
     drawn = refiner.mixture(latent)
     torch.testing.assert_close(refiner(latent), drawn.clamp(-1, 1))

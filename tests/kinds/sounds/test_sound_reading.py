@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from ganforge.errors import DataError, InputError
-from ganforge.kinds.sounds.reading import list_sounds, open_sounds, segments_of
+from ganforge.kinds.sounds.reading import Segments, list_sounds, open_sounds
 from ganforge.kinds.sounds.sound_file import limited, read_header, read_sound, write_sound
 
 
@@ -123,8 +123,11 @@ def test_segments_cover_every_sample_once_at_least(tmp_path: Path) -> None:
     part = open_sounds(str(_twelve(tmp_path / "s"))).train
     for length, step in ((1_000, 250), (100_000, 1)):
         seen = np.zeros(len(part.samples), int)
-        for first, there in segments_of(part, length, step):
+        segments = Segments(part, length, step)
+        for first, there in segments.places:
             seen[first : first + there] += 1
+        last = segments[np.array([len(segments) - 1])][0]
+        assert (last[:there] == part.samples[first : first + there]).all() and not last[there:].any()
         inside = np.zeros(len(part.samples), bool)
         for start, whole in zip(part.starts, part.lengths, strict=True):
             inside[start : start + whole] = True

@@ -17,22 +17,12 @@ from ganforge.core.world import World
 from ganforge.errors import DataError, InputError, RecipeError, RunError
 from ganforge.kinds.sounds.features import Mel
 from ganforge.kinds.sounds.generate.grid import Grid
-from ganforge.kinds.sounds.recognise.choice import Crossed, choose, softmax, temperature_of
-from ganforge.kinds.sounds.recognise.game import (
-    ADVERSARIAL,
-    LINEAR,
-    STUDENT,
-    SUPERVISED,
-    Recogniser,
-    Recognising,
-    Stage,
-    build_game,
-    changed,
-    learned_from,
-)
 from ganforge.kinds.sounds.recognise.labelled import EVERY, folds_of, open_labelled
 from ganforge.kinds.sounds.recognise.model import load_recogniser
-from ganforge.kinds.sounds.recognise.networks import Classifier
+from ganforge.kinds.sounds.recognise.networks import ADVERSARIAL, LINEAR, STUDENT, SUPERVISED, Classifier, Recogniser
+from ganforge.kinds.sounds.recognise.plan import Recognising, Stage, build_game, changed, learned_from
+from ganforge.kinds.sounds.recognise.verdict import choose
+from ganforge.measures.classification import Crossed
 from ganforge.recipe import Recipe
 from ganforge.run import Run
 
@@ -172,19 +162,12 @@ def _crossed(**right: int) -> Crossed:
     scores = {
         name: np.where(np.arange(10)[:, None] < count, [[1.0, 0.0]], [[0.0, 1.0]]) for name, count in right.items()
     }
-    return Crossed(scores, np.zeros(10, np.int64), np.arange(10) % 3, np.arange(10))
+    return Crossed(scores, np.zeros(10, np.int64), np.arange(10) % 3)
 
 
 def test_the_method_that_finds_most_labels_is_chosen_and_of_equals_the_simpler() -> None:
     assert choose(_crossed(**{LINEAR: 7, SUPERVISED: 7, STUDENT: 8})) == STUDENT
     assert choose(_crossed(**{LINEAR: 7, SUPERVISED: 8, STUDENT: 8})) == SUPERVISED
-
-
-def test_the_temperature_undoes_scores_that_are_three_times_too_large() -> None:
-    random = np.random.default_rng(0)
-    scores = random.normal(size=(4_000, 3))
-    labels = np.array([random.choice(3, p=one) for one in softmax(scores)])
-    assert temperature_of(3 * scores, labels) == pytest.approx(3, rel=0.15)
 
 
 # ---- bad data --------------------------------------------------------------------------------------------------------

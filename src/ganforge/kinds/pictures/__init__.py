@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import suppress
-from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from ganforge.contracts import Claim, Kind, Model, Option
+from ganforge.contracts import Claim, Kind, Option
+from ganforge.core.conversion import first_within
 from ganforge.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ SUFFIXES = (
 )  # fmt: skip
 """Of the picture files that every verb reads."""
 ARRAYS = (".npy", ".npz")
-FOLDERS, FILES = 20, 50  # within a folder that are searched for a picture
 BUILT_IN = {
     "digits": "5,000 handwritten digits of MNIST, 28 x 28",
     "digits8": "1,797 handwritten digits, 8 x 8",
@@ -78,17 +75,6 @@ def keep(value: object, folder: Path) -> Path:
     return path
 
 
-def load(folder: Path, task: str, device: str) -> Model:
-    """Load the model of a task, without the training data."""
-    if task == "generate":
-        from ganforge.kinds.pictures.generate.model import load_model
-
-        return cast(Model, load_model(folder, device))
-    from ganforge.kinds.pictures.image_to_image import load_map
-
-    return cast(Model, load_map(folder, device=device))
-
-
 def range_of_values(value: Any) -> tuple[float, float]:
     """Read the values of black and white, as "0..4095" or a pair. Raises: RecipeError."""
     ends = value.split("..") if isinstance(value, str) else value
@@ -106,20 +92,13 @@ def range_of_values(value: Any) -> tuple[float, float]:
 
 def _folder(folder: Path) -> Claim:
     """Claim a folder, which may hold pictures at any depth: the reader searches all subfolders."""
-    entries = list(folder.iterdir())
-    folders = [entry for entry in entries if entry.is_dir()]
-    within = (inside for entry in folders[:FOLDERS] for inside in islice(_entries(entry), FILES))
-    found = next((entry for entry in chain(entries, within) if entry.suffix.lower() in SUFFIXES or is_idx(entry)), None)
+    found = first_within(folder, lambda entry: entry.suffix.lower() in SUFFIXES or is_idx(entry))
     if found is not None:
         return Claim(3, f"it holds {str(found.relative_to(folder))!r}")
+    entries = list(folder.iterdir())
     parts = sorted(entry for entry in entries if entry.suffix == ".parquet")
     claim = _parquet(parts[0]) if parts else None
-    return claim or (Claim(2, "it holds folders") if folders else Claim(1, "it is a folder"))
-
-
-def _entries(folder: Path) -> Iterator[Path]:
-    with suppress(PermissionError):  # the reader says so
-        yield from folder.iterdir()
+    return claim or (Claim(2, "it holds folders") if any(map(Path.is_dir, entries)) else Claim(1, "it is a folder"))
 
 
 def _parquet(path: Path) -> Claim | None:
@@ -160,7 +139,11 @@ KIND = Kind(
     },
     recognises=recognises,
     keep=keep,
-    load=load,
+    models={
+        "generate": "ganforge.kinds.pictures.generate.model:load_model",
+        "translate": "ganforge.kinds.pictures.image_to_image:load_map",
+        "enhance": "ganforge.kinds.pictures.image_to_image:load_map",
+    },
     applies_to="a picture or a folder of pictures, of any size",
     writes={
         "sample": "a .png (one grid), a .npz (one array), or a folder; a walk: .gif, .webp or .mp4",

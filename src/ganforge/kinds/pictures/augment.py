@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from ganforge.contracts import Game, Loss, Observer, OptimiserSettings, Player, Schedule, Turn
 from ganforge.core.files import read_json_file, refuse_taken, write_tree, write_whole
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import LevelFeed
 from ganforge.engine.fit import FitSettings, fit
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.generate.model import PictureModel
 from ganforge.kinds.pictures.networks.augmentation import augment as changed
 from ganforge.kinds.pictures.networks.augmentation import draw_changes
-from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.folder import TRAIN_NAMES, listed_folder
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.survey import survey
@@ -57,9 +57,9 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def feed(self) -> PictureFeed:
+    def feed(self) -> LevelFeed:
         """Return a feed of them."""
-        return PictureFeed(self.pictures.transpose(0, 2, 3, 1), None, self.labels)
+        return LevelFeed(self.pictures.transpose(0, 2, 3, 1), self.labels)
 
     def with_more(self, other: Labelled) -> Labelled:
         """Concatenate both."""
@@ -176,9 +176,9 @@ def _judged(
     return Enlarged(place, f"{verdict}: {told}", helps, without, with_generated, tuple(notes))
 
 
-def _labelled(feed: PictureFeed) -> Labelled:
+def _labelled(feed: LevelFeed) -> Labelled:
     assert feed.labels is not None  # there are label names
-    return Labelled(feed.pictures(), feed.labels)
+    return Labelled(feed.examples(), feed.labels)
 
 
 def _refuse_misfits(model: PictureModel, pictures: Pictures, data: str) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ganforge.contracts import Observer
 from ganforge.core.conversion import TellOf, convert_files, list_files, places_for
 from ganforge.core.files import storage_error
+from ganforge.core.levels import HALF, to_uint8
 from ganforge.core.model_files import built, read_description
 from ganforge.errors import DataError, InputError, RunError, refused
 from ganforge.kinds.pictures.enhance.degradation import read_degradation
@@ -32,7 +33,6 @@ from ganforge.kinds.pictures.picture_file import (
 )
 from ganforge.kinds.pictures.picture_folder import PICTURES
 from ganforge.kinds.pictures.plan import NEXT_STEPS, Enhancement
-from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 from ganforge.kinds.pictures.reading.values import Range
 from ganforge.networks.ends import Ends, interpolated
 from ganforge.recipe import Data, Network

@@ -9,7 +9,7 @@ from pydantic import field_validator
 
 from ganforge.errors import DataError
 from ganforge.kinds.pictures.reading.values import Range, Reading
-from ganforge.planning.draft import ASKED, Choice, Draft
+from ganforge.planning.draft import ASKED, Choice, Draft, choose_data
 from ganforge.recipe import Data, Recipe, Request
 
 SAY_VALUES = "Use --values."
@@ -41,7 +41,7 @@ def reading_again(recipe: Recipe, name: str = "values") -> Reading:
     return Reading(getattr(recipe.data, name, None), looks=False)
 
 
-def choose_data(
+def choose_picture_data(
     draft: Draft,
     shape: Choice,
     data_hash: str,
@@ -55,15 +55,7 @@ def choose_data(
     why = ASKED if "values" in draft.request.options else "the range of the whole set: --values says otherwise"
     ranges = {name: (found, why) for name, found in (values or {}).items() if found is not None}
     named = (label_names, f"{len(label_names)} labels: one model draws each of them on demand")
-    return draft.choose(
-        PictureData,
-        source=(draft.request.source, "you gave it"),
-        kind=("pictures", "found there"),
-        shape=shape,
-        **({"label_names": named} if label_names else {}),
-        **ranges,
-        hash=(data_hash, ""),
-    )
+    return choose_data(draft, "pictures", shape, data_hash, **({"label_names": named} if label_names else {}), **ranges)
 
 
 def refuse_misfits(recipe: Recipe, shape: tuple[int, ...], label_names: tuple[str, ...] = ()) -> None:

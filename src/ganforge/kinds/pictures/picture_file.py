@@ -21,6 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ganforge.core.conversion import Written
 from ganforge.core.files import write_through
+from ganforge.core.levels import HALF
 from ganforge.core.pillow import BROKEN, quiet_pillow
 from ganforge.errors import DataError, InputError
 from ganforge.kinds.pictures.enhance.degradation import FILL
@@ -49,7 +50,6 @@ from ganforge.kinds.pictures.reading.decode import (
     upright,
     with_channels,
 )
-from ganforge.kinds.pictures.reading.feed import HALF
 from ganforge.kinds.pictures.reading.header import is_deep, loses_bits
 from ganforge.kinds.pictures.reading.part import kinds_of
 from ganforge.kinds.pictures.reading.values import SIXTEEN_BITS, Range

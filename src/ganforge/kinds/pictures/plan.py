@@ -17,7 +17,7 @@ from ganforge.contracts import Tell
 from ganforge.core.seeds import subset
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
-from ganforge.kinds.pictures.picture_data import choose_data
+from ganforge.kinds.pictures.picture_data import choose_picture_data
 from ganforge.kinds.pictures.reading.open import Pictures, few_of_label
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.compute import (
@@ -154,7 +154,7 @@ def plan_pictures(draft: Draft, pictures: Pictures, size_reason: str, tell: Tell
     Raises: RecipeError for unsuitable networks.
     """
     draft.explain({"task": ASKED if draft.request.task else "what can be made of pictures: more like them"})
-    choose_data(
+    choose_picture_data(
         draft, (pictures.shape, size_reason), pictures.data_hash, pictures.label_names, {"values": pictures.values}
     )
     if few := few_of_label(pictures.passport["labels"]):
@@ -194,7 +194,7 @@ def _choose_augmentation(draft: Draft, pictures: Pictures) -> Augmentation:
 def _why_no_flips(pictures: Pictures) -> str:
     """Explain whether the data permits mirroring. It is advice: no gain in quality was measured (docs/log.md)."""
     chosen = subset(len(pictures.train), COMPARED, "plan/mirrored")
-    ratio = mirrored_ratio(pictures.train.pictures(chosen))
+    ratio = mirrored_ratio(pictures.train.examples(chosen))
     measured = f"a mirrored picture lies {ratio:.3g} x as far from the others as the picture itself"
     if ratio <= MIRRORED:
         return f"nobody asked for it; {measured}, so --set augmentation.flips=true would be true to the data"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from ganforge.contracts import Claim, Kind, Model
+from ganforge.contracts import Claim, Kind
 from ganforge.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,13 +49,6 @@ def keep(value: object, folder: Path) -> Path:
     return path
 
 
-def load(folder: Path, task: str, device: str) -> Model:
-    """Load the model of a run, without the training data."""
-    from ganforge.kinds.points.model import load_points
-
-    return cast(Model, load_points(folder, device))
-
-
 def _is_points(shape: Any) -> bool:
     return len(shape) == len(DIMENSIONS) and shape[1] in DIMENSIONS
 
@@ -80,6 +73,6 @@ KIND = Kind(
     tasks={"generate": "ganforge.kinds.points.generate:Generate"},
     recognises=recognises,
     keep=keep,
-    load=load,
+    models={"generate": "ganforge.kinds.points.model:load_points"},
     writes={"sample": "a .csv, .npy or .png file"},
 )

@@ -5,15 +5,7 @@ from __future__ import annotations
 from ganforge.contracts import Feed, Game
 from ganforge.kinds.points.networks import POINT_PAIRS
 from ganforge.kinds.points.reading import Points
-from ganforge.planning.compute import (
-    Pace,
-    choose_compute,
-    choose_length,
-    choose_pieces,
-    for_examples,
-    for_minutes,
-    measure_rate,
-)
+from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_one_phase
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (
     adversarial_game,
@@ -86,11 +78,6 @@ def plan_points(draft: Draft, points: Points) -> Recipe:
     refuse_unbuildable_pair(network, draft[Data], POINT_PAIRS)
     feed = points.feed(points.train, draft.device)
     choose_pieces(draft, feed, build=build_game)
-
-    def measure(recipe: Recipe, steps: int) -> float:
-        return measure_rate(recipe, feed, steps, build=build_game)
-
-    asked = draft.examples
-    span = for_minutes(draft, PACE, measure) if asked is None else for_examples(draft, asked, measure)
+    span = for_one_phase(draft, PACE, feed, build=build_game)
     choose_length(draft, PACE, span, look_samples=(2000, "enough for a picture and a trend"))
     return draft.recipe()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ganforge.contracts import Claim, Kind, Model, Option
+from ganforge.contracts import Claim, Kind, Option
+from ganforge.core.conversion import first_within
 from ganforge.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ SUFFIXES = (
 )  # fmt: skip
 """Of the sound files that every verb reads."""
 BUILT_IN = {"instruments": "600 sounds of three synthetic instruments, half a second each"}
-FOLDERS, FILES = 20, 50  # within a folder that are searched for a sound
 
 
 def recognises(source: object) -> Claim | None:
@@ -29,17 +26,9 @@ def recognises(source: object) -> Claim | None:
         return Claim(3, "it is a pair of a waveform and its rate") if _is_pair(source) else None
     path = Path(source).expanduser()
     if path.is_dir():
-        entries = list(path.iterdir())
-        folders = [entry for entry in entries if entry.is_dir()]
-        within = (inside for entry in folders[:FOLDERS] for inside in islice(_entries(entry), FILES))
-        found = next((entry for entry in chain(entries, within) if entry.suffix.lower() in SUFFIXES), None)
+        found = first_within(path, lambda entry: entry.suffix.lower() in SUFFIXES)
         return Claim(3, f"it holds {str(found.relative_to(path))!r}") if found is not None else None
     return Claim(2, f"its name ends with {path.suffix}") if path.suffix.lower() in SUFFIXES else None
-
-
-def _entries(folder: Path) -> Iterator[Path]:
-    with suppress(PermissionError):  # the reader says so
-        yield from folder.iterdir()
 
 
 def _is_pair(source: object) -> bool:
@@ -65,29 +54,6 @@ def keep(value: object, folder: Path) -> Path:
     return path
 
 
-def load(folder: Path, task: str, device: str) -> Model:
-    """Load the model of a task, without the training data."""
-    if task == "generate":
-        from ganforge.kinds.sounds.generate.model import load_generator
-
-        return cast(Model, load_generator(folder, device))
-    if task == "speak":
-        from ganforge.kinds.sounds.speak.model import load_speaker
-
-        return cast(Model, load_speaker(folder, device))
-    if task == "convert":
-        from ganforge.kinds.sounds.convert.model import load_converter
-
-        return cast(Model, load_converter(folder, device))
-    if task == "recognise":
-        from ganforge.kinds.sounds.recognise.model import load_recogniser
-
-        return cast(Model, load_recogniser(folder, device))
-    from ganforge.kinds.sounds.vocode.model import load_vocoder
-
-    return cast(Model, load_vocoder(folder, device))
-
-
 KIND = Kind(
     name="sounds",
     noun="sound",
@@ -103,36 +69,27 @@ KIND = Kind(
     },
     recognises=recognises,
     keep=keep,
-    load=load,
+    models={
+        "generate": "ganforge.kinds.sounds.generate.model:load_generator",
+        "speak": "ganforge.kinds.sounds.speak.model:load_speaker",
+        "vocode": "ganforge.kinds.sounds.vocode.model:load_vocoder",
+        "convert": "ganforge.kinds.sounds.convert.model:load_converter",
+        "recognise": "ganforge.kinds.sounds.recognise.model:load_recogniser",
+    },
     options=(
         Option(
-            name="rate",
-            verbs=("train",),
-            type=int,
-            metavar="HZ",
-            help="Samples a second that the model works at; others are converted.",
-            example="16000",
+            "rate", ("train",), int, "HZ", "Samples a second that the model works at; others are converted.", "16000",
             within=(1000, 192_000),
         ),
         Option(
-            name="text",
-            verbs=("sample",),
-            type=str,
-            metavar="WORDS",
-            help="Of a voice: what it says. Several: each is a sound.",
-            example='"Please hold."',
-            many=True,
-            counts=True,
+            "text", ("sample",), str, "WORDS", "Of a voice: what it says. Several: each is a sound.",
+            '"Please hold."', many=True, counts=True,
         ),
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "7", check=str),
         Option("to", ("apply",), str, "VOICE", "Of a converter: the voice, by the name of its folder.", "B"),
         Option(
-            name="strength",
-            verbs=("apply",),
-            type=float,
-            metavar="S",
-            help="Of a vocoder, converter or voice: 0 without the adversary, 1 with it; else the better one.",
-            example="0.5",
+            "strength", ("apply",), float, "S",
+            "Of a vocoder, converter or voice: 0 without the adversary, 1 with it; else the better one.", "0.5",
             within=(0, 1),
         ),
     ),
@@ -142,4 +99,4 @@ KIND = Kind(
         "sample": "a folder, or a .wav or .flac file with all in a row",
         "apply": "a .wav, .flac, .ogg or .mp3 file, or a folder; of recognised labels a .csv or .json file",
     },
-)
+)  # fmt: skip

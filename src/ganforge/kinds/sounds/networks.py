@@ -13,9 +13,6 @@ from torch import Tensor, nn
 
 from ganforge.core.device import widened
 from ganforge.kinds.sounds.features import InverseSTFT, LogMel, Mel, exact, stft
-from ganforge.networks import PAIRS, Pairs
-from ganforge.networks.conv import ConvPair
-from ganforge.networks.resnet import ResnetPair
 
 KERNEL = 7  # frames that a block sees
 GROWTH = 3  # of a block's hidden layer
@@ -164,7 +161,3 @@ class Discriminators(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         judged = [part(waveform) for part in self.parts]
         return [scores for scores, _ in judged], [one for _, features in judged for one in features]
-
-
-SPECTROGRAM_PAIRS: Pairs = {"conv": ConvPair, "resnet": ResnetPair, **PAIRS}
-"""The networks that make and judge spectrograms as arrays (1, M, N)."""

@@ -12,7 +12,7 @@ import math
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganforge.core.cache import kept
+from ganforge.core.cache import kept_or_filled
 from ganforge.core.conversion import Sought, is_hidden, list_files
-from ganforge.core.files import check_folder, read_json_file, write_folder
-from ganforge.errors import DataError, RunError
+from ganforge.core.files import read_json_file
+from ganforge.errors import DataError
 from ganforge.kinds.sounds import BUILT_IN, SUFFIXES
 from ganforge.kinds.sounds.instruments import instruments
 from ganforge.kinds.sounds.sound_file import CONTAINERS, SMALLEST, Header, blocks_of, read_header
@@ -44,6 +44,7 @@ Samples = NDArray[np.float32]
 
 
 SOUNDS = Sought("sound", "sounds", SUFFIXES, lambda suffix: suffix in CONTAINERS)
+SOUNDS_OF_FOLDERS = replace(SOUNDS, follows=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def list_sounds(source: Path) -> SoundFiles:
 
     Raises: DataError if there is none.
     """
-    listing = list_files(source, replace(SOUNDS, follows=True))
+    listing = list_files(source, SOUNDS_OF_FOLDERS)
     if source.is_file():
         return SoundFiles((source,), ("",), ())
     inside = [path.relative_to(source).parts for path in listing.found]
@@ -100,6 +101,11 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @property
+    def digest(self) -> str:
+        """Of where its sounds are: other parts of the same sounds have another one."""
+        return hashlib.sha256(self.starts.tobytes() + self.lengths.tobytes()).hexdigest()
 
     def __getitem__(self, place: int) -> Samples:
         start = int(self.starts[place])
@@ -143,16 +149,13 @@ def open_sounds(
     for header in headers.values():
         rates[header.rate] += max(1, int(header.seconds))
     chosen = rate or max(rates, key=lambda one: (rates[one], one))
-    folder = kept("sounds", f"{VERSION} {chosen} {_fingerprint(headers)}")
-    try:
-        check_folder(folder)
-    except RunError:  # absent, half-written or damaged
-        write_folder(folder, lambda temporary: _decode(temporary, list(headers), chosen))
+    words = f"{VERSION} {chosen} {_fingerprint(headers)}"
+    folder = kept_or_filled("sounds", words, lambda temporary: _decode(temporary, list(headers), chosen))
     told = read_json_file(folder / "header.json", most_bytes=2**30)
     samples = np.memmap(folder / "samples", np.float32, "r") if told["files"] else np.zeros(0, np.float32)
     skipped += told["skipped"]
     files = told["files"]
-    usable = [number for number, one in enumerate(files) if SILENCE < one["peak"] <= LOUDEST]
+    usable = [one for one in files if SILENCE < one["peak"] <= LOUDEST]
     skipped += [f"{one['name']}: silence only" for one in files if one["peak"] <= SILENCE]
     skipped += [
         f"{one['name']}: its values reach {one['peak']:.3g}, and those of a sound lie in -1..1"
@@ -162,42 +165,41 @@ def open_sounds(
     if not usable:
         raise DataError(f"No sound of {source!r} can be heard.", f"{skipped[-1]}.", "Give sounds that are not silence.")
     label_of = {str(path): label for path, label in zip(listing.files, listing.labels, strict=True)}
-    names = tuple(sorted({label_of[files[number]["name"]] for number in usable})) if labelled else ()
-    different = len({files[number]["sha256"] for number in usable})
+    names, labels = np.unique([label_of.get(one["name"], "") for one in usable], return_inverse=True)
+    different = len({one["sha256"] for one in usable})
     if different < 2 * fewest:
         raise DataError(
             f"{source!r} holds {different} different sounds that can be used.",
             f"At least {2 * fewest} are needed: {fewest} to learn from, and as many to measure with.",
             f"Give more sounds. {len(skipped):,} were skipped: {skipped[0]}." if skipped else "Give more sounds.",
         )
-    names = names if len(names) > 1 else ()
-    chosen_files = [files[number] for number in usable]
+    in_use = labelled and len(names) > 1
     keys = {str(path): key for path, key in (groups or {}).items()}
-    digests = [keys.get(one["name"], one["sha256"]) for one in chosen_files]
-    train, held_out, how = _split(chosen_files, digests, samples, label_of if names else None, names, fewest)
+    digests = [keys.get(one["name"], one["sha256"]) for one in usable]
+    train, held_out, how = _split(usable, digests, samples, labels if in_use else None, fewest)
     passport = {
         "source": source,
         "sounds": len(usable),
-        "seconds": sum(files[number]["length"] for number in usable) / chosen,
+        "seconds": sum(one["length"] for one in usable) / chosen,
         "rate": chosen,
         "rates": {str(one): count for one, count in Counter(header.rate for header in headers.values()).items()},
         "channels": {str(one): count for one, count in Counter(header.channels for header in headers.values()).items()},
-        "clipped": sum(files[number]["clipped"] > CLIPPED for number in usable),
-        "silent_share": float(np.mean([files[number]["silent"] for number in usable])),
-        "offset": float(max((abs(files[number]["offset"]) for number in usable), default=0.0)),
-        "noise_floor_db": float(np.median([files[number]["noise_db"] for number in usable])),
-        "copies": len(usable) - len({files[number]["sha256"] for number in usable}),
+        "clipped": sum(one["clipped"] > CLIPPED for one in usable),
+        "silent_share": float(np.mean([one["silent"] for one in usable])),
+        "offset": float(max(abs(one["offset"]) for one in usable)),
+        "noise_floor_db": float(np.median([one["noise_db"] for one in usable])),
+        "copies": len(usable) - different,
         "train": len(train),
         "held_out": len(held_out),
         "split": how,
         "skipped": skipped[:MOST_NAMED],
         "skipped_count": len(skipped),
     }
-    told_of = [(one, headers[Path(one["name"])]) for one in chosen_files]
+    told_of = [(one, headers[Path(one["name"])]) for one in usable]
     passport["warnings"] = [*_warnings(passport, chosen, told_of), *(f"{one}." for one in listing.others[:MOST_NAMED])]
     inside = [[os.path.relpath(one["name"], root), one["sha256"]] for one in files]
     digest = hashlib.sha256(json.dumps([chosen, inside]).encode()).hexdigest()
-    return Sounds(chosen, train, held_out, names, digest, passport)
+    return Sounds(chosen, train, held_out, tuple(names.tolist()) if in_use else (), digest, passport)
 
 
 def _headers(files: tuple[Path, ...]) -> tuple[dict[Path, Header], list[str]]:
@@ -281,17 +283,10 @@ class _Level:
 
 
 def _split(
-    files: list[dict[str, Any]],
-    digests: list[str],
-    samples: Samples,
-    label_of: Mapping[str, str] | None,
-    names: tuple[str, ...],
-    fewest: int,
+    files: list[dict[str, Any]], digests: list[str], samples: Samples, labels: NDArray[np.int64] | None, fewest: int
 ) -> tuple[Part, Part, str]:
     """Hold out a tenth of the files by digest, at least `fewest`, equal ones together; of few, the end of each."""
     starts, lengths = (np.array([one[key] for one in files], np.int64) for key in ("start", "length"))
-    places = {name: place for place, name in enumerate(names)}
-    labels = np.array([places[label_of[one["name"]]] for one in files], np.int64) if label_of is not None else None
     if not fewest and len(set(digests)) < ENOUGH_TO_SPARE:
         cut = np.maximum(1, np.round((1 - HELD_OUT) * lengths)).astype(np.int64)
         ends = Part(samples, starts + cut, lengths - cut, labels)
@@ -299,8 +294,9 @@ def _split(
         return Part(samples, starts, cut, labels), ends, how
     spared: set[str] = set()
     share = fewest / len(set(digests))
-    for label in range(len(names) or 1):
-        own = sorted({one for place, one in enumerate(digests) if labels is None or labels[place] == label})
+    of = np.zeros(len(files), np.int64) if labels is None else labels
+    for label in np.unique(of):
+        own = sorted({digests[place] for place in np.flatnonzero(of == label)})
         spared |= set(own[: max(1, round(HELD_OUT * len(own)), math.ceil(share * len(own)))] if len(own) > 1 else ())
     held = np.array([one in spared for one in digests])
     if len(spared) < fewest:
@@ -359,12 +355,27 @@ def _warnings(passport: Mapping[str, Any], rate: int, files: list[tuple[dict[str
     return words
 
 
-def segments_of(part: Part, length: int, step: int) -> Iterator[tuple[int, int]]:
-    """Yield (first sample, samples that are there) of overlapping stretches that cover every sound of a part.
+class Segments:
+    """Overlapping stretches of one length that cover every sound of a part: rows float32 (length,) in -1..1.
 
     The last stretch of a sound ends with it; a shorter sound is one stretch, which is filled up with silence.
     """
-    for start, whole in zip(part.starts.tolist(), part.lengths.tolist(), strict=True):
-        last = max(0, whole - length)
-        for first in [*range(0, last, step), last]:
-            yield start + first, min(length, whole - first)
+
+    def __init__(self, part: Part, length: int, step: int) -> None:
+        """Args: step samples from the beginning of one stretch to that of the next."""
+        self._samples, self._length = part.samples, length
+        places = [
+            (start + first, min(length, whole - first))
+            for start, whole in zip(part.starts.tolist(), part.lengths.tolist(), strict=True)
+            for first in (*range(0, max(0, whole - length), step), max(0, whole - length))
+        ]
+        self.places = np.array(places, np.int64)  # (N, 2): the first sample of each, and samples that are there
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, rows: NDArray[np.integer]) -> Samples:
+        x = np.zeros((len(rows), self._length), np.float32)
+        for number, (first, there) in enumerate(self.places[rows].tolist()):
+            x[number, :there] = self._samples[first : first + there]
+        return x

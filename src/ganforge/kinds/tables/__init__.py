@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from ganforge.contracts import Claim, Kind, Model, Option
+from ganforge.contracts import Claim, Kind, Option
 
 if TYPE_CHECKING:
     from ganforge.recipe import Recipe
@@ -56,17 +56,6 @@ def keep(value: object, folder: Path) -> Path:
     path = folder / "table.parquet"
     pq.write_table(as_arrow(value), path)
     return path
-
-
-def load(folder: Path, task: str, device: str) -> Model:
-    """Load the model of a task without the training data."""
-    if task == "regress":
-        from ganforge.kinds.tables.regress.model import load_regression
-
-        return cast(Model, load_regression(folder, device))
-    from ganforge.kinds.tables.linked.model import load_generator
-
-    return cast(Model, load_generator(folder, device))
 
 
 def compare(real: str | Path, made: str | Path, run: Run, **asked: Any) -> Evaluation:
@@ -158,7 +147,11 @@ KIND = Kind(
     },
     recognises=recognises,
     keep=keep,
-    load=load,
+    models={
+        "generate": "ganforge.kinds.tables.linked.model:load_generator",
+        "impute": "ganforge.kinds.tables.linked.model:load_generator",
+        "regress": "ganforge.kinds.tables.regress.model:load_regression",
+    },
     applies_to="a table with the columns of the training data",
     writes={
         "sample": "a .csv, .tsv (also .gz), .parquet or .feather file; of two tables a folder or .sqlite file",

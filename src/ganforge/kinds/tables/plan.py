@@ -35,7 +35,7 @@ from ganforge.planning.compute import (
     for_minutes,
     measure_rate,
 )
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable
 from ganforge.recipe import Network, Optimiser, Recipe, Request, Size
 from ganforge.records import Rows
@@ -198,14 +198,8 @@ def plan_rows(draft: Draft, inspected: InspectedTable, table: Table, tell: Tell)
     Raises: RecipeError for networks that cannot be built.
     """
     columns = inspected.survey.columns
-    draft.choose(
-        TableData,
-        source=(draft.request.source, "you gave it"),
-        kind=("tables", "found there"),
-        shape=((len(columns),), f"{len(columns)} columns, learned as {len(table.codec.units)} units"),
-        columns=(columns, ""),
-        hash=(inspected.survey.sha256, ""),
-    )
+    why = f"{len(columns)} columns, learned as {len(table.codec.units)} units"
+    choose_data(draft, "tables", ((len(columns),), why), inspected.survey.sha256, columns=(columns, ""))
     explain_kept_back(draft, table.protection)
     _begin_learning(draft)
     network = _choose_network(draft, table)

@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from ganforge.core.levels import HALF, to_uint8
 from ganforge.core.seeds import Draws
 from ganforge.errors import RecipeError, did_you_mean
-from ganforge.kinds.pictures.reading.feed import HALF, to_uint8
 
 FACTORS = (2, 3, 4)
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)

@@ -10,7 +10,7 @@ from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.enhance.degradation import read_degradation, resized
 from ganforge.kinds.pictures.enhance.game import build_game, enhancer_for
 from ganforge.kinds.pictures.enhance.photos import TILE
-from ganforge.kinds.pictures.picture_data import choose_data
+from ganforge.kinds.pictures.picture_data import choose_picture_data
 from ganforge.kinds.pictures.plan import Enhancement
 from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.planning.compute import (
@@ -70,7 +70,7 @@ def plan_enhancement(draft: Draft, photos: Pictures, tell: Tell) -> Recipe:
         )
     draft.explain({"task": ASKED})
     why = f"tiles of {TILE} pixels, of which patches are cut at random; nothing is resized"
-    data = choose_data(draft, (photos.shape, why), photos.data_hash, values={"values": photos.values})
+    data = choose_picture_data(draft, (photos.shape, why), photos.data_hash, values={"values": photos.values})
     choose_compute(draft)
     chosen = _choose_enhancement(draft)
     why = "residual blocks at low resolution, no normalisation"

@@ -15,8 +15,10 @@ from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.cache import cache_folder
+from ganforge.core.levels import to_uint8
 from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.core.seeds import Draws, generator_for, seed_for, subset
+from ganforge.engine.feed import LevelFeed
 from ganforge.errors import RecipeError
 from ganforge.kinds.pictures.enhance.degradation import Degradation, read_degradation
 from ganforge.kinds.pictures.enhance.game import build_game, initial_ends
@@ -28,7 +30,6 @@ from ganforge.kinds.pictures.measures.psnr_ssim import psnr, ssim
 from ganforge.kinds.pictures.measures.restoration import FAITHFUL, SHARP, baselines, judge_restoration
 from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
 from ganforge.kinds.pictures.plan import Enhancement, model_description
-from ganforge.kinds.pictures.reading.feed import PictureFeed, to_uint8
 from ganforge.kinds.pictures.reading.open import Pictures
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import Reading
@@ -108,7 +109,7 @@ class Enhance(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the tiles received."""
-        return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
+        return build_game(recipe), LevelFeed.of_raw(examples, recipe.compute.device)
 
 
 def _open(request: Request, device: str, reading: Reading) -> Pictures:
@@ -252,7 +253,7 @@ class EnhanceJob(Job):
         if self._judge is None:
             self.tell("judging")
             train = self.photos.train
-            tiles = train.pictures(subset(len(train), -(-LEARNED_FROM // 9), "enhance/judge"))
+            tiles = train.examples(subset(len(train), -(-LEARNED_FROM // 9), "enhance/judge"))
             name = f"patches{SIDE}-{self.photos.data_hash}"
             patches = cut_patches(tiles)
             learns = len(patches) >= FEWEST_COMPARED

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from ganforge.contracts import Observer
 from ganforge.core.device import memory_bytes
 from ganforge.core.labels import Labels
+from ganforge.core.levels import to_uint8
 from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for
 from ganforge.errors import InputError, RunError, refused
 from ganforge.kinds.pictures.networks import PICTURE_PAIRS
 from ganforge.kinds.pictures.picture_data import PictureData
 from ganforge.kinds.pictures.plan import NEXT_STEPS
-from ganforge.kinds.pictures.reading.feed import to_uint8
 from ganforge.kinds.pictures.reading.values import Range
 from ganforge.planning.game import network_pair
 from ganforge.recipe import Network

@@ -4,46 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
-from ganforge.core.cache import cache_folder
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import write_model_files
-from ganforge.core.seeds import subset
+from ganforge.engine.feed import LevelFeed
 from ganforge.kinds.pictures.game import build_game
 from ganforge.kinds.pictures.generate.model import PictureModel, load_model
 from ganforge.kinds.pictures.measures.evaluate import (
     INCEPTION,
-    evaluate_pictures,
+    generated_blocks,
     inception_available,
     inception_features,
 )
 from ganforge.kinds.pictures.picture_data import PictureData, reading_again, reading_of, refuse_misfits
 from ganforge.kinds.pictures.plan import model_description, plan_pictures, target_size
-from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.open import Pictures, open_pictures
 from ganforge.kinds.pictures.reading.part import Survey
 from ganforge.kinds.pictures.reading.survey import survey
 from ganforge.kinds.pictures.reading.values import BY_LOOKING, Reading
 from ganforge.kinds.pictures.write import side_by_side, write_grid
 from ganforge.measures.gaussian import gaussian_reference
-from ganforge.measures.generated import MEANINGS, QUICK, JudgeSplit, quick_quality
-from ganforge.measures.judge import Judge, train_judge
+from ganforge.measures.generated import MEANINGS, QUICK
 from ganforge.measures.neighbours import nearest_with_index
 from ganforge.planning.draft import Draft
+from ganforge.planning.evaluator import Evaluator
 from ganforge.recipe import Data, Recipe, Request, refuse_changed_data
 from ganforge.records import Evaluation, Page
 from ganforge.run import Run
 
 GRID = 64  # pictures in a sample grid
-JUDGED = 5000  # samples in an evaluation
+JUDGED, LOOKED_AT = 5000, 2000  # samples in an evaluation; held-out pictures in a look
 PAIRS = 32  # samples shown beside their nearest training picture
 TRAIN_SUBSET = 10_000  # training pictures for the judge, and for comparison with samples
 TRAIN_SUBSET_BYTES = 2**29  # at most
@@ -86,7 +83,7 @@ class Generate(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the pictures received."""
-        return build_game(recipe), PictureFeed.of_raw(examples, recipe.compute.device)
+        return build_game(recipe), LevelFeed.of_raw(examples, recipe.compute.device)
 
 
 @dataclass(slots=True)
@@ -96,8 +93,18 @@ class GenerateJob(Job):
     recipe: Recipe
     pictures: Pictures
     tell: Tell
-    _judge: Judge | None = None
-    _held_out_features: NDArray[np.float32] | None = None
+    evaluator: Evaluator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.evaluator = Evaluator(
+            self.pictures.train,
+            self.pictures.held_out,
+            self.pictures.data_hash,
+            self.tell,
+            judged=JUDGED,
+            looked=LOOKED_AT,
+            most=min(TRAIN_SUBSET, max(1000, TRAIN_SUBSET_BYTES // math.prod(self.recipe.data.shape))),
+        )
 
     @property
     def passport(self) -> Mapping[str, Any]:
@@ -119,11 +126,16 @@ class GenerateJob(Job):
         self.tell("sampled", path=str(run.sample_grid(examples)))
         count = self.recipe.records.need("look_samples")
         samples = model.draw_pictures(count, labels=model.draw_labels(count, seed=1), seed=1)
-        return quick_quality(self._the_judge(), self._the_held_out_features(), samples)
+        return self.evaluator.quick(samples)
 
     def prepare(self) -> None:
         """Train or load the judge before the clock of training starts."""
-        self._the_held_out_features()
+        self.evaluator.prepare()
+        known, labels = self.evaluator.judge.settings, self.pictures.train.labels
+        if labels is not None and known.kind == "classifier":
+            learned = self.evaluator.split.learned
+            chance = float(np.bincount(labels[learned]).max() / len(learned))
+            self.tell("judged", accuracy=known.accuracy, chance=chance, checked=len(learned) - known.learned_from)
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """Write model.json and model.safetensors, all that `sample` needs."""
@@ -139,27 +151,21 @@ class GenerateJob(Job):
         The facts are classes {names, training_shares, held_out_shares, sample_shares, missing} or None, nearest (a
         sentence on copying) and copying_suspected.
         """
-        model, train, held_out = self._model(product), self.pictures.train, self.pictures.held_out
+        model, judge = self._model(product), self.evaluator.judge
         labels = model.draw_labels(JUDGED, seed=2)
         samples = model.draw_pictures(JUDGED, labels=labels, seed=2)
-        chosen = subset(len(train), self._most(), "evaluation/train")
-        train_labels = train.labels[chosen] if train.labels is not None else None
-        seen = train.pictures(chosen)
-        judge = self._the_judge()
-        evaluation = evaluate_pictures(
-            judge,
-            seen,
-            held_out.pictures(subset(len(held_out), JUDGED, "evaluation/held_out")),
+        seen, seen_labels = self.evaluator.seen()
+        evaluation = self.evaluator.evaluate(
+            (seen, seen_labels),
             samples,
-            unlearned=train.pictures(self._split.unlearned),
-            train_count=len(train),
-            train_labels=train_labels,
-            sample_labels=labels,
-            label_names=self.recipe.data.label_names,
+            labels,
+            self.recipe.data.label_names,
+            nouns="pictures",
+            blocks=generated_blocks,
             rulers={"inception_frechet_distance": (inception_features, INCEPTION)} if inception_available()[0] else {},
         )
         write_grid(run.figure("real"), seen[:GRID])
-        write_grid(run.figure("reference"), gaussian_reference(seen, train_labels, GRID, 0))
+        write_grid(run.figure("reference"), gaussian_reference(seen, seen_labels, GRID, 0))
         _, nearest = nearest_with_index(judge.features(samples[:PAIRS]), judge.features(seen), k=1)
         write_grid(run.figure("nearest"), side_by_side(samples[:PAIRS], seen[nearest[:, 0]]), columns=8)
         return evaluation
@@ -172,42 +178,6 @@ class GenerateJob(Job):
     def _label_shares(self) -> tuple[float, ...]:
         """Return the share of each label in training; samples are drawn with the same shares."""
         return Labels.counted(self.recipe.data.label_names, self.pictures.train.labels).shares
-
-    def _the_judge(self) -> Judge:
-        if self._judge is None:
-            self.tell("judging")
-            train = self.pictures.train
-            split = self._split
-            labels = train.labels[split.learned] if train.labels is not None else None
-            self._judge = train_judge(
-                train.pictures(split.learned),
-                labels,
-                data_hash=self.pictures.data_hash,
-                cache=cache_folder(),
-                learns=split.learns,
-            )
-            known = self._judge.settings
-            if labels is not None and known.kind == "classifier":
-                chance = float(np.bincount(labels).max() / len(labels))
-                checked = len(split.learned) - known.learned_from
-                self.tell("judged", accuracy=known.accuracy, chance=chance, checked=checked)
-        return self._judge
-
-    def _most(self) -> int:
-        """Return how many training pictures are read at once: fewer large ones."""
-        return min(TRAIN_SUBSET, max(1000, TRAIN_SUBSET_BYTES // math.prod(self.recipe.data.shape)))
-
-    @property
-    def _split(self) -> JudgeSplit:
-        train, held_out, most = len(self.pictures.train), len(self.pictures.held_out), self._most()
-        return JudgeSplit.of(train, held_out, most, min(JUDGED, most))
-
-    def _the_held_out_features(self) -> NDArray[np.float32]:
-        if self._held_out_features is None:
-            held_out = self.pictures.held_out
-            chosen = subset(len(held_out), 2000, "look/held_out")
-            self._held_out_features = self._the_judge().features(held_out.pictures(chosen))
-        return self._held_out_features
 
 
 def _survey(request: Request, reading: Reading = BY_LOOKING) -> Survey:

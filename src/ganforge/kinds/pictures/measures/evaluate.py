@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from ganforge.errors import InputError
-from ganforge.measures.generated import evaluate_samples
 from ganforge.records import Bars, Block, Content, Figure, Meaning, Prose
 
 MOST_LABELS = 60  # shown
@@ -61,9 +59,6 @@ def _label_block(classes: Mapping[str, Any]) -> Block:
         contents += (Prose((f"And {left:,} more labels.",)),)
     lead = "Each label's share of the training data, and of the samples. The two bars should be about equally long."
     return Block("Every label", lead, contents)
-
-
-evaluate_pictures = partial(evaluate_samples, nouns="pictures", blocks=generated_blocks)
 
 
 # ---- Inception features, to compare with papers: only where torch-fidelity AND its weights are on disk --------------

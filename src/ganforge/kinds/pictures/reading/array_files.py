@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganforge.core.files import DAMAGED
+from ganforge.engine.feed import IN_MEMORY
 from ganforge.errors import DataError, did_you_mean
 from ganforge.kinds.pictures import is_idx
 from ganforge.kinds.pictures.reading.arrays import (
-    IN_MEMORY,
     Array,
     MappedArray,
     array_part,
@@ -34,7 +34,6 @@ from ganforge.kinds.pictures.reading.arrays import (
     sample_of,
     scale_of,
 )
-from ganforge.kinds.pictures.reading.feed import unpacked
 from ganforge.kinds.pictures.reading.part import (
     SAMPLE,
     Channels,
@@ -44,6 +43,7 @@ from ganforge.kinds.pictures.reading.part import (
     kinds_of,
     name_labels,
 )
+from ganforge.kinds.pictures.reading.store import unpacked
 from ganforge.kinds.pictures.reading.values import Reading, assumption
 
 Labels = NDArray[Any] | Sequence[Any]

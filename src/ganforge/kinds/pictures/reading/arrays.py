@@ -28,7 +28,6 @@ from ganforge.kinds.pictures.reading.values import (
 )
 
 CHUNK = 8 * 1024 * 1024  # bytes read at a time
-IN_MEMORY = 64 * 1024 * 1024  # bytes of pictures: more are kept on disk
 ROWS_AT_ONCE = 16  # of a file, if single rows are read: each may map a page of megabytes from the cache
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ganforge.core.levels import HALF
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import LevelFeed
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.reading.arrays import Array, MappedArray, chunks
-from ganforge.kinds.pictures.reading.feed import HALF, PictureFeed, Stored, store
 from ganforge.kinds.pictures.reading.part import (
     FEWEST,
     LARGEST_SIDE,
@@ -24,6 +25,7 @@ from ganforge.kinds.pictures.reading.part import (
     Survey,
     Target,
 )
+from ganforge.kinds.pictures.reading.store import Stored, store
 from ganforge.kinds.pictures.reading.survey import refuse_too_few
 from ganforge.kinds.pictures.reading.values import Range
 from ganforge.measures.labels import FEW_OF_LABEL
@@ -101,8 +103,8 @@ class Pictures:
 
     shape: tuple[int, int, int]
     label_names: tuple[str, ...] = ()
-    train: PictureFeed
-    held_out: PictureFeed
+    train: LevelFeed
+    held_out: LevelFeed
     passport: dict[str, Any]
     data_hash: str  # of the pixels, the labels and the split: equal data, equal hash
     values: Range | None = None  # of black and white (Survey)
@@ -218,11 +220,11 @@ def _keep(stored: Stored, labels: NDArray[np.int64] | None) -> _Kept:
     return _Kept(stored, places, labels[places], facts)
 
 
-def _feed(kept: _Kept, mask: NDArray[np.bool_] | None, device: torch.device | str) -> PictureFeed:
+def _feed(kept: _Kept, mask: NDArray[np.bool_] | None, device: torch.device | str) -> LevelFeed:
     everything = mask is None and len(kept.places) == len(kept.stored.rows)
     chosen = slice(None) if mask is None else mask
     places = None if everything else kept.places[chosen]
-    return PictureFeed(kept.stored.rows, places, None if kept.labels is None else kept.labels[chosen], device)
+    return LevelFeed(kept.stored.rows, None if kept.labels is None else kept.labels[chosen], device, places=places)
 
 
 def common_passport(
@@ -266,7 +268,7 @@ def resize_words(native: tuple[int, int] | None, target: Target) -> str:
     return f"resized (Lanczos) to cover {target.height} x {target.width}, and the middle cut out"
 
 
-def _counts(survey: Survey, train: PictureFeed, held: PictureFeed) -> list[dict[str, Any]]:
+def _counts(survey: Survey, train: LevelFeed, held: LevelFeed) -> list[dict[str, Any]]:
     if train.labels is None or held.labels is None:
         return []
     number = len(survey.label_names)
@@ -277,7 +279,7 @@ def _counts(survey: Survey, train: PictureFeed, held: PictureFeed) -> list[dict[
     ]
 
 
-def _mean_squared_distance(train: PictureFeed) -> float:
+def _mean_squared_distance(train: LevelFeed) -> float:
     """Return the mean over pairs of training pictures, and over their numbers in -1..1, of (a - b)^2."""
     rng = np.random.default_rng(seed_for(0, "data/pairs"))
     first, second = rng.integers(0, len(train), (2, PAIRS))
@@ -285,7 +287,7 @@ def _mean_squared_distance(train: PictureFeed) -> float:
     total = 0.0
     for start in range(0, len(first), 50):
         pair = slice(start, start + 50)
-        difference = train.pictures(first[pair]).astype(np.float32) - train.pictures(second[pair])
+        difference = train.examples(first[pair]).astype(np.float32) - train.examples(second[pair])
         total += float(np.square(difference / HALF).mean(axis=(1, 2, 3)).sum())
     return total / max(1, len(first))
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.core.device import memory_bytes
+from ganforge.engine.feed import LevelFeed
 from ganforge.errors import DataError, RecipeError
 from ganforge.kinds.pictures.reading.decode import decoded
-from ganforge.kinds.pictures.reading.feed import PictureFeed
 from ganforge.kinds.pictures.reading.folder import items_of, open_in
 from ganforge.kinds.pictures.reading.open import LISTED, hashes_of, held_out, nearly_black, resize_words, skipped_told
 from ganforge.kinds.pictures.reading.part import FEWEST, LARGEST_SIDE, SMALLEST_SIDE, Pixels, Target
@@ -34,7 +34,7 @@ class PairFeed:
 
     def __init__(self, a: Pixels, b: Pixels, device: torch.device | str = "cpu") -> None:
         """Args: a (N, H, W, C), b (M, H, W, C) uint8."""
-        self.sides = {name: PictureFeed(side, None, None, device) for name, side in (("x", a), ("y", b))}
+        self.sides = {name: LevelFeed(side, None, device) for name, side in (("x", a), ("y", b))}
 
     @property
     def resident(self) -> bool:
@@ -51,7 +51,7 @@ class PairFeed:
     def raw(self, first: int, last: int) -> dict[str, Tensor]:
         """Return x and y uint8 (n, H, W, C) of the indices first..last-1."""
         places = np.arange(first, last)
-        return {name: torch.from_numpy(side.levels(places % len(side))) for name, side in self.sides.items()}
+        return {name: torch.from_numpy(side.stored(places % len(side))) for name, side in self.sides.items()}
 
     @classmethod
     def of_raw(cls, examples: Mapping[str, Tensor], device: torch.device | str) -> PairFeed:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from ganforge.contracts import Tell
+from ganforge.core.levels import HALF
 from ganforge.core.seeds import seed_for
-from ganforge.kinds.pictures.picture_data import choose_data
+from ganforge.kinds.pictures.picture_data import choose_picture_data
 from ganforge.kinds.pictures.plan import GAMMA_DECAY, PACE, SECONDS_PER_LOOK, Translation, gamma_rule
-from ganforge.kinds.pictures.reading.feed import HALF
 from ganforge.kinds.pictures.translate.game import build_networks, build_translation
 from ganforge.kinds.pictures.translate.pairs import Pairs
 from ganforge.planning.compute import (
@@ -65,7 +65,7 @@ def plan_translation(draft: Draft, pairs: Pairs, size_reason: str, tell: Tell) -
     """
     paired = pairs.pairing == "paired"
     draft.explain({"task": ASKED})
-    choose_data(draft, (pairs.shape, size_reason), pairs.data_hash, values=pairs.values)
+    choose_picture_data(draft, (pairs.shape, size_reason), pairs.data_hash, values=pairs.values)
     choose_compute(draft)
     _choose_translation(draft, pairs)
     _choose_network(draft)
@@ -121,7 +121,7 @@ def _choose_network(draft: Draft) -> Network:
 
 
 def _choose_objective(draft: Draft, pairs: Pairs) -> None:
-    distance = mean_squared_distance(pairs.train.sides["y"].pictures())
+    distance = mean_squared_distance(pairs.train.sides["y"].examples())
     gamma = gamma_rule(distance)
     end: Choice = (gamma, STEADY)
     if pairs.pairing == "paired":

@@ -141,7 +141,7 @@ class TranslateJob(Job):
 
         The facts are rivals [{name, sentence, measures}] and cases {columns, groups: [{name, sentence}]}.
         """
-        x, y = (side.pictures() for side in self.pairs.train.sides.values())
+        x, y = (side.examples() for side in self.pairs.train.sides.values())
         cases, train = self._cases(product), (x, y)
         adversarial = self.recipe.section(Translation).adversarial > 0
         unlearned = y[subset(len(y), self._kept_back("y"), "translate/floor")]
@@ -167,7 +167,7 @@ class TranslateJob(Job):
     def _cases(self, product: nn.Module) -> Translated:
         """Return held-out pictures of each side; pairs have equal counts, so that the same ones are chosen."""
         sides = self.pairs.held_out.sides.values()
-        given, real = (side.pictures(subset(len(side), JUDGED, "translate/held out")) for side in sides)
+        given, real = (side.examples(subset(len(side), JUDGED, "translate/held out")) for side in sides)
         truth = real if self.pairs.pairing == "paired" else None
         return Translated(given=given, made=results_of(product, given), truth=truth, real=real)
 
@@ -178,7 +178,7 @@ class TranslateJob(Job):
             learned = []
             for name, side in self.pairs.train.sides.items():
                 kept_back = self._kept_back(name)
-                learned.append(side.pictures(subset(len(side), LEARNED + kept_back, "translate/floor")[kept_back:]))
+                learned.append(side.examples(subset(len(side), LEARNED + kept_back, "translate/floor")[kept_back:]))
             labels = np.repeat(np.arange(2), [len(side) for side in learned])
             order = subset(len(labels), len(labels), "translate/judge")
             self._judge = train_judge(

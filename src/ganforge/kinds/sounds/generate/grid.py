@@ -7,18 +7,20 @@ lowest level: else each recording's own noise would fill the rest of its spectro
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ganforge.core.cache import kept
-from ganforge.core.files import check_folder, write_folder
-from ganforge.errors import DataError, RunError
+from ganforge.core.cache import kept_or_filled
+from ganforge.core.levels import HALF
+from ganforge.engine.feed import ArrayFeed
+from ganforge.errors import DataError
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Part, Samples, Sounds
+from ganforge.planning.draft import Choice
 from ganforge.recipe import Section
 
 BANDS = 64  # of which a waveform comes back nearly as it was, at the spacing of Mel.at
@@ -28,7 +30,6 @@ MOST_FRAMES = 256
 LONGEST = 0.95  # quantile of the sounds' lengths that fits whole
 QUIET_LEVEL = 12  # of 255: frames at the end of a sound that are nowhere louder are cut off
 AT_ONCE = 256  # sounds
-HALF = 127.5  # 0..255 <-> -1..1
 Levels = NDArray[np.uint8]
 
 
@@ -44,6 +45,12 @@ class Grid(Section):
     def samples(self) -> int:
         """Return the samples of a sound of all frames."""
         return (self.frames - 1) * self.mel.hop
+
+    @property
+    def shape(self) -> Choice:
+        """Return the shape of an example, with its reason."""
+        why = f"mel bands and frames, for {self.samples / self.mel.rate:.2f} s"
+        return (1, self.mel.bands, self.frames), why
 
 
 def grid_for(sounds: Sounds) -> Grid:
@@ -84,9 +91,8 @@ def log_mel_of(samples: Samples, grid: Grid, features: LogMel) -> NDArray[np.flo
 
 
 def levels_of(part: Part, grid: Grid, digest: str) -> Levels:
-    """Return all sounds of a part as levels (n, 1, M, N), from the cache or into it. Args: digest of the part."""
+    """Return all sounds of a part as levels (n, 1, M, N), from the cache or into it. Args: digest of its sounds."""
     shape = (len(part), 1, grid.mel.bands, grid.frames)
-    folder = kept("spectrograms", f"1 {digest} {len(part)} {json.dumps(grid.content(), sort_keys=True)}")
 
     def fill(temporary: Path) -> None:
         features = LogMel(grid.mel)
@@ -94,10 +100,8 @@ def levels_of(part: Part, grid: Grid, digest: str) -> Levels:
             for place in range(len(part)):
                 file.write(to_levels(log_mel_of(part[place], grid, features), grid).tobytes())
 
-    try:
-        check_folder(folder)
-    except RunError:  # absent, half-written or damaged
-        write_folder(folder, fill)
+    words = f"2 {digest} {part.digest} {json.dumps(grid.content(), sort_keys=True)}"
+    folder = kept_or_filled("spectrograms", words, fill)
     return np.memmap(folder / "levels", np.uint8, "r", shape=shape)
 
 
@@ -119,19 +123,20 @@ def to_waveform(levels: Levels, grid: Grid, features: LogMel) -> Samples:
     return cut
 
 
-@dataclass(frozen=True, slots=True)
-class Spectrograms:
-    """The sounds of a run as levels: what is trained on, and what is held out."""
+class SpectrogramFeed(ArrayFeed):
+    """Levels (1, M, N) drawn by index, as x (B, 1, M, N) in -1..1 (contracts.Feed)."""
 
-    grid: Grid
-    train: Levels  # (N, 1, M, N)
-    held_out: Levels
-    train_labels: NDArray[np.int64] | None
-    held_out_labels: NDArray[np.int64] | None
+    def _x(self, stored: Tensor) -> Tensor:
+        x = stored.to(torch.get_default_dtype()).sub_(HALF).div_(HALF)
+        return x.contiguous(memory_format=torch.channels_last)
 
 
-def spectrograms_of(sounds: Sounds, grid: Grid) -> Spectrograms:
-    """Return both parts of sounds as levels."""
-    train = levels_of(sounds.train, grid, f"{sounds.sha256} train")
-    held_out = levels_of(sounds.held_out, grid, f"{sounds.sha256} held out")
-    return Spectrograms(grid, train, held_out, sounds.train.labels, sounds.held_out.labels)
+def spectrograms_of(
+    sounds: Sounds, grid: Grid, device: torch.device | str = "cpu"
+) -> tuple[SpectrogramFeed, SpectrogramFeed]:
+    """Return sounds as levels: those that are trained on, and those that are held out."""
+    train, held_out = (
+        SpectrogramFeed(levels_of(part, grid, sounds.sha256), part.labels, device)
+        for part in (sounds.train, sounds.held_out)
+    )
+    return train, held_out

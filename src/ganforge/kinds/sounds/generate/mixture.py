@@ -22,11 +22,13 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
+from ganforge.core.levels import HALF
 from ganforge.core.seeds import subset
-from ganforge.kinds.sounds.generate.grid import HALF, Levels
-from ganforge.kinds.sounds.networks import SPECTROGRAM_PAIRS
-from ganforge.networks import Pairs
-from ganforge.networks.conv import SLOPE, bounded
+from ganforge.engine.feed import ArrayFeed
+from ganforge.measures.gaussian import covariance_root
+from ganforge.networks import PAIRS, Pairs
+from ganforge.networks.conv import SLOPE, ConvPair, bounded
+from ganforge.networks.resnet import ResnetPair
 
 OWN = 16  # directions of a sort's own spread; all others are those of every sort together
 PICK = 1  # entry of the latent that picks the sort
@@ -79,12 +81,12 @@ class Mixture(nn.Module):
         code = self.means[sort] + own + self.rest[sort] * (latent[:, PICK + OWN :] @ self.shared)
         return (self.centre + code @ self.components).view(-1, *self.shape)
 
-    def fit(self, levels: Levels, labels: NDArray[np.int64] | None) -> None:
-        """Fit to training spectrograms (N, 1, M, N). Args: labels (N,), each one at least once."""
+    def fit(self, train: ArrayFeed) -> None:
+        """Fit to training spectrograms, levels (1, M, N), of each label at least one."""
         most = max(100, min(MOST_FITTED, NUMBERS // len(self.centre)))
-        chosen = np.sort(subset(len(levels), most, "sounds/mixture"))
-        x = (np.asarray(levels[chosen], np.float32) / HALF - 1).reshape(len(chosen), -1)
-        of = np.zeros(len(levels), np.int64) if labels is None else labels
+        chosen = np.sort(subset(len(train), most, "sounds/mixture"))
+        x = (train.examples(chosen).astype(np.float32) / HALF - 1).reshape(len(chosen), -1)
+        of = np.zeros(len(train), np.int64) if train.labels is None else train.labels
         counts = np.bincount(of)
         count = min(len(self.components), len(x) - 1)
         found = PCA(count, svd_solver="randomized", random_state=0).fit(x)
@@ -93,7 +95,7 @@ class Mixture(nn.Module):
         sorts = [_sorted(codes, np.flatnonzero(of[chosen] == one), int(k)) for one, k in enumerate(sorts_for(counts))]
         within = np.concatenate([codes[one] - codes[one].mean(axis=0) for part in sorts for one in part if len(one)])
         spared = sum(len(part) for part in sorts)
-        self.shared.copy_(torch.from_numpy(_root(within.T @ within / max(1, len(x) - spared))))
+        self.shared.copy_(torch.from_numpy(covariance_root(within.T @ within / max(1, len(x) - spared))))
         self.centre.copy_(torch.from_numpy(found.mean_))
         self.components[:count] = torch.from_numpy(found.components_)
         rows: Iterator[int] = iter(range(len(self.means)))
@@ -121,12 +123,6 @@ def _sorted(codes: NDArray[np.float64], members: NDArray[np.int64], count: int) 
     if different > 1:
         sort = KMeans(different, n_init=3, random_state=0).fit_predict(codes[members])
     return [members[sort == one] for one in range(count)]
-
-
-def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(covariance)
-    root: NDArray[np.float64] = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    return root
 
 
 class Refiner(nn.Module):
@@ -195,4 +191,4 @@ class RefinerPair:
 
 def pairs_for(sorts: int) -> Pairs:
     """Return the networks that make spectrograms, by name. Args: sorts of the mixture that a refiner begins with."""
-    return {"refiner": partial(RefinerPair, sorts=sorts), **SPECTROGRAM_PAIRS}
+    return {"refiner": partial(RefinerPair, sorts=sorts), "conv": ConvPair, "resnet": ResnetPair, **PAIRS}

@@ -14,11 +14,12 @@ from torch import nn
 
 from ganforge.contracts import Observer
 from ganforge.core.labels import Labels
+from ganforge.core.levels import to_uint8
 from ganforge.core.model_files import built, read_description
 from ganforge.core.seeds import generator_for
 from ganforge.errors import InputError, refused
 from ganforge.kinds.sounds.features import LogMel
-from ganforge.kinds.sounds.generate.grid import HALF, Grid, Levels, to_waveform
+from ganforge.kinds.sounds.generate.grid import Grid, Levels, to_waveform
 from ganforge.kinds.sounds.generate.mixture import pairs_for
 from ganforge.kinds.sounds.generate.plan import Spectral
 from ganforge.kinds.sounds.reading import Samples
@@ -56,8 +57,7 @@ class SoundModel:
                 some = latents[first : first + AT_ONCE].to(device)
                 place = slice(block + first, block + first + len(some))
                 label = torch.from_numpy(labels[place]).to(device) if labels is not None else None
-                x = self.network(some, label).float().cpu().numpy()
-                yield np.rint(x * HALF + HALF).clip(0, 255).astype(np.uint8)
+                yield to_uint8(self.network(some, label)).cpu().numpy()
 
     # ---- contracts.Model
 

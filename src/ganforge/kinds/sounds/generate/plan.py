@@ -7,14 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
 from ganforge.contracts import Dial, Feed, Game, Tell
-from ganforge.core.device import Carrier
+from ganforge.core.levels import HALF
 from ganforge.core.seeds import Draws
-from ganforge.kinds.sounds.generate.grid import HALF, Grid, Levels, Spectrograms
+from ganforge.engine.feed import ArrayFeed
+from ganforge.kinds.sounds.generate.grid import Grid
 from ganforge.kinds.sounds.generate.mixture import MOST_COMPONENTS, OWN, PICK, pairs_for, sorts_for
 from ganforge.kinds.sounds.reading import Sounds
 from ganforge.planning.compute import (
@@ -22,11 +22,9 @@ from ganforge.planning.compute import (
     choose_compute,
     choose_length,
     choose_pieces,
-    for_examples,
-    for_minutes,
-    measure_rate,
+    for_one_phase,
 )
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (
     View,
     adversarial_game,
@@ -46,7 +44,6 @@ SECONDS_PER_LOOK = 2.0
 WIDTHS: dict[Size, int] = {"tiny": 24, "small": 48, "medium": 96, "base": 192, "large": 384}
 LATENTS = 64  # of networks that begin from nothing
 SHIFT = 4  # frames
-IN_MEMORY = 2**28  # bytes of levels; more are read for each batch
 ABSENT = {"augmentation": "No change of a spectrogram is known that leaves what is heard."}
 PACE = Pace(
     examples="sounds",
@@ -68,40 +65,6 @@ class Spectral(TaskSection):
     grid: Grid
     sorts: int = Field(1, ge=1, le=1_000_000)  # of the mixture that a refiner begins with
     shift: int = Field(SHIFT, ge=0, le=64)  # frames, to each side, by which the discriminator sees both sides moved
-
-
-class LevelFeed:
-    """Spectrograms, drawn by index (contracts.Feed): x (B, 1, M, N) in -1..1, and label (B,) where there are some."""
-
-    def __init__(self, levels: Levels, labels: NDArray[np.int64] | None, device: torch.device | str = "cpu") -> None:
-        """Args: levels (N, 1, M, N), in memory or mapped; labels (N,)."""
-        self._device = torch.device(device)
-        self._levels, self._carrier = levels, Carrier(self._device)
-        self._here = torch.from_numpy(np.array(levels)).to(self._device) if levels.nbytes <= IN_MEMORY else None
-        self._labels = None if labels is None else torch.from_numpy(labels).to(self._device)
-
-    @property
-    def resident(self) -> bool:
-        """True if all spectrograms are on the training device (contracts.Feed)."""
-        return self._here is not None
-
-    def __len__(self) -> int:
-        return len(self._levels)
-
-    def batch(self, indices: Tensor) -> dict[str, Tensor]:
-        """Args: indices (B,) int64."""
-        chosen = indices.to(self._device, non_blocking=True)
-        if self._here is not None:
-            levels = self._here.index_select(0, chosen)
-        else:
-            levels = self._carrier.carry(np.ascontiguousarray(self._levels[indices.numpy()]))
-        x = levels.to(torch.get_default_dtype()).sub_(HALF).div_(HALF).contiguous(memory_format=torch.channels_last)
-        return {"x": x} if self._labels is None else {"x": x, "label": self._labels.index_select(0, chosen)}
-
-    def raw(self, first: int, last: int) -> dict[str, Tensor]:
-        """Return levels uint8, and labels, of the spectrograms first..last-1, on the CPU."""
-        levels = {"levels": torch.from_numpy(np.array(self._levels[first:last]))}
-        return levels if self._labels is None else {**levels, "label": self._labels[first:last].cpu()}
 
 
 def build_game(recipe: Recipe, held_out: Feed | None = None) -> Game:
@@ -128,28 +91,17 @@ def _moved(most: int) -> View | None:
     return view if most else None
 
 
-def plan_sounds(draft: Draft, sounds: Sounds, found: Spectrograms, tell: Tell) -> Recipe:
+def plan_sounds(draft: Draft, sounds: Sounds, grid: Grid, train: ArrayFeed, tell: Tell) -> Recipe:
     """Choose every setting, with its reason; times a few steps on this machine.
 
     Raises: RecipeError for unsuitable networks.
     """
-    grid, count = found.grid, len(found.train)
-    seconds = grid.samples / sounds.rate
+    count, labels = len(train), train.labels
     names = sounds.label_names
     draft.explain({"task": ASKED if draft.request.task else "what can be made of sounds: more like them"})
     labelled = {"label_names": (names, f"the {len(names)} subfolders: one model draws each on demand")} if names else {}
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("sounds", "found there"),
-        shape=(
-            (1, grid.mel.bands, grid.frames),
-            f"mel bands and frames, for {seconds:.2f} s",
-        ),
-        **labelled,
-        hash=(sounds.sha256, ""),
-    )
-    counts = np.bincount(found.train_labels) if found.train_labels is not None else np.array([count])
+    choose_data(draft, "sounds", grid.shape, sounds.sha256, **labelled)
+    counts = np.bincount(labels) if labels is not None else np.array([count])
     draft.choose(
         Spectral,
         grid=(grid, f"for {sounds.rate:,} Hz, and as long as 95 % of the sounds"),
@@ -157,7 +109,8 @@ def plan_sounds(draft: Draft, sounds: Sounds, found: Spectrograms, tell: Tell) -
         shift=(SHIFT, "a discriminator that sees sounds moved a little in time reads labels better (docs/log.md)"),
     )
     choose_compute(draft)
-    distance = 2 * float((found.train[:MEASURED].astype(np.float32) / HALF).var(axis=0).sum())
+    measured = train.examples(np.arange(count)[:MEASURED]).astype(np.float32)
+    distance = 2 * float((measured / HALF).var(axis=0).sum())
     gamma = float(f"{GAMMA_PER_SQUARED_DISTANCE * distance:.2g}")
     choose_objective(
         draft,
@@ -189,14 +142,8 @@ def plan_sounds(draft: Draft, sounds: Sounds, found: Spectrograms, tell: Tell) -
         depth="one, the least",
     )
     refuse_unbuildable_pair(network, draft[Data], pairs)
-    feed = LevelFeed(found.train, found.train_labels, draft.device)
     tell("timing", size=size)
-    choose_pieces(draft, feed, build=build_game)
-
-    def measure(recipe: Recipe, steps: int) -> float:
-        return measure_rate(recipe, feed, steps, build=build_game)
-
-    asked = draft.examples
-    span = for_minutes(draft, PACE, measure) if asked is None else for_examples(draft, asked, measure)
+    choose_pieces(draft, train, build=build_game)
+    span = for_one_phase(draft, PACE, train, build=build_game)
     choose_length(draft, PACE, span, look_samples=(500, "enough for a trend; the evaluation at the end draws more"))
     return draft.recipe()

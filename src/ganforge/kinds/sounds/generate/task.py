@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,33 +13,31 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
-from ganforge.core.cache import cache_folder
-from ganforge.core.files import write_through, write_whole
+from ganforge.core.files import write_whole
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import write_model_files
-from ganforge.core.seeds import subset
+from ganforge.kinds.sounds.comparison import heard
 from ganforge.kinds.sounds.features import LogMel
-from ganforge.kinds.sounds.generate.grid import Levels, Spectrograms, grid_for, spectrograms_of, to_waveform
+from ganforge.kinds.sounds.generate.grid import Grid, Levels, SpectrogramFeed, grid_for, spectrograms_of, to_waveform
 from ganforge.kinds.sounds.generate.mixture import Refiner
 from ganforge.kinds.sounds.generate.model import NEXT_STEPS, PEAK, SoundModel, load_generator
-from ganforge.kinds.sounds.generate.plan import ABSENT, LevelFeed, Spectral, build_game, plan_sounds
+from ganforge.kinds.sounds.generate.plan import ABSENT, Spectral, build_game, plan_sounds
 from ganforge.kinds.sounds.reading import Sounds, open_sounds
-from ganforge.kinds.sounds.sound_file import PAUSE, write_flac
+from ganforge.kinds.sounds.sound_file import PAUSE
 from ganforge.kinds.sounds.spectrogram import grid_of_levels, picture_of
 from ganforge.measures.distances import kernel_distance
 from ganforge.measures.gaussian import gaussian_reference
-from ganforge.measures.generated import MEANINGS, QUICK, JudgeSplit, evaluate_samples, quick_quality
+from ganforge.measures.generated import MEANINGS, QUICK
 from ganforge.measures.intervals import Estimate
-from ganforge.measures.judge import Judge, train_judge
 from ganforge.measures.neighbours import FEWEST_COMPARED, nearest_with_index
 from ganforge.planning.draft import Draft
+from ganforge.planning.evaluator import Evaluator
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
-from ganforge.records import Block, Content, Evaluation, Figure, Page, Sound, Verdict
+from ganforge.records import Block, Content, Evaluation, Figure, Page, Verdict
 from ganforge.run import Run
 
 SHOWN = 36  # spectrograms of a look
 JUDGED = 2_000  # samples of an evaluation
-MOST_TRAIN = 10_000  # training spectrograms that samples are compared with
 HEARD = 5  # sounds in a row of the page
 MOST_ROWS, UNLABELLED_ROWS = 12, 3
 
@@ -67,21 +66,20 @@ class Generate(Task):
         draft = Draft(request, Generate, absent=ABSENT)
         tell("reading", count=0, source=request.source)
         sounds = _open(request, request.options.get("rate"))
-        found = spectrograms_of(sounds, grid_for(sounds))
-        return GenerateJob(plan_sounds(draft, sounds, found, tell), sounds, found, tell)
+        grid = grid_for(sounds)
+        train, held_out = spectrograms_of(sounds, grid, draft.device)
+        return GenerateJob(plan_sounds(draft, sounds, grid, train, tell), sounds, train, held_out, tell)
 
     def open(self, recipe: Recipe, tell: Tell) -> GenerateJob:
         """Recreate the job from its recipe. Raises: DataError if the data is missing or has changed."""
         grid = recipe.section(Spectral).grid
         sounds = _open(recipe.ask, grid.mel.rate)
         refuse_changed_data(recipe, sounds.sha256, "The sounds")
-        return GenerateJob(recipe, sounds, spectrograms_of(sounds, grid), tell)
+        return GenerateJob(recipe, sounds, *spectrograms_of(sounds, grid, recipe.compute.device), tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the spectrograms received."""
-        label = examples.get("label")
-        labels = None if label is None else label.numpy()
-        return build_game(recipe), LevelFeed(examples["levels"].numpy(), labels, recipe.compute.device)
+        return build_game(recipe), SpectrogramFeed.of_raw(examples, recipe.compute.device)
 
 
 def _open(request: Request, rate: int | None) -> Sounds:
@@ -94,9 +92,15 @@ class GenerateJob(Job):
 
     recipe: Recipe
     sounds: Sounds
-    found: Spectrograms
+    train: SpectrogramFeed
+    held_out: SpectrogramFeed
     tell: Tell
-    _judge: Judge | None = None
+    evaluator: Evaluator = field(init=False)
+
+    def __post_init__(self) -> None:
+        looked = self.recipe.records.need("look_samples")
+        digest = sha256(f"{self.sounds.sha256} {self.sounds.train.digest} {self._grid.content()}".encode()).hexdigest()
+        self.evaluator = Evaluator(self.train, self.held_out, digest, self.tell, judged=JUDGED, looked=looked)
 
     @property
     def passport(self) -> Mapping[str, Any]:
@@ -104,19 +108,18 @@ class GenerateJob(Job):
 
     @property
     def feed(self) -> Feed:
-        return LevelFeed(self.found.train, self.found.train_labels, self.recipe.compute.device)
+        return self.train
 
     def game(self) -> Game:
         """Build generator and discriminator, initialised from the seed; the discriminator plays first."""
-        held_out = LevelFeed(self.found.held_out, self.found.held_out_labels, self.recipe.compute.device)
-        game = build_game(self.recipe, held_out)
+        game = build_game(self.recipe, self.held_out)
         if isinstance(generator := game.product_player.network, Refiner):
-            generator.mixture.fit(self.found.train, self.found.train_labels)
+            generator.mixture.fit(self.train)
         return game
 
     def prepare(self) -> None:
         """Train or load the judge before the clock of training starts."""
-        self._the_judge()
+        self.evaluator.prepare()
 
     def look(self, run: Run, product: nn.Module, examples: int) -> Mapping[str, float]:
         """Draw spectrograms from a fixed set of latents, and measure quickly."""
@@ -126,9 +129,7 @@ class GenerateJob(Job):
         write_whole(run.sample_grid(examples), grid_of_levels(shown[:, 0]))
         self.tell("sampled", path=str(run.sample_grid(examples)))
         count = self.recipe.records.need("look_samples")
-        samples = model.draw(count, model.labels.draw(count, seed=1), seed=1)
-        judge = self._the_judge()
-        return quick_quality(judge, judge.features(self._some(self.found.held_out, count, "look/held_out")), samples)
+        return self.evaluator.quick(model.draw(count, model.labels.draw(count, seed=1), seed=1))
 
     def write_model(self, folder: Path, product: nn.Module) -> None:
         """Write model.json and model.safetensors, all that `sample` needs."""
@@ -147,8 +148,7 @@ class GenerateJob(Job):
     def finish(self, product: nn.Module) -> nn.Module:
         """Leave out what a refiner adds unless it is certainly nearer to the training sounds than its mixture."""
         if isinstance(product, Refiner):
-            real = np.ascontiguousarray(self.found.train[self._split.unlearned])
-            refined, alone = self._distances(product, self._the_judge().features(real))
+            refined, alone = self._distances(product, self.evaluator.unlearned())
             product.strength.fill_(1.0 if refined.high < alone.value else 0.0)
         return product
 
@@ -158,52 +158,39 @@ class GenerateJob(Job):
 
     def evaluate(self, run: Run, product: nn.Module) -> Evaluation:
         """Compare every measure with other real sounds and a Gaussian of each label; let samples be heard."""
-        model, judge, names = self._model(product), self._the_judge(), self.recipe.data.label_names
+        model, names = self._model(product), self.recipe.data.label_names
         labels = model.labels.draw(JUDGED, seed=2)
         samples = model.draw(JUDGED, labels, seed=2)
-        chosen = subset(len(self.found.train), MOST_TRAIN, "evaluation/train")
-        seen = np.ascontiguousarray(self.found.train[chosen])
-        train_labels = None if self.found.train_labels is None else self.found.train_labels[chosen]
-        drawn = gaussian_reference(seen, train_labels, SHOWN, 0)
+        seen, seen_labels = self.evaluator.seen()
+        drawn = gaussian_reference(seen, seen_labels, SHOWN, 0)
         for name, levels in {"real": seen[:SHOWN], "reference": drawn}.items():
             write_whole(run.figure(name), grid_of_levels(levels[:, 0]))
-        heard = self._heard(run, samples, labels, seen)
-        held_out = self._some(self.found.held_out, JUDGED, "evaluation/held_out")
-        found = evaluate_samples(
-            judge,
-            seen,
-            held_out,
-            samples,
-            unlearned=np.ascontiguousarray(self.found.train[self._split.unlearned]),
-            train_count=len(self.found.train),
-            train_labels=train_labels,
-            sample_labels=labels,
-            label_names=names,
-            nouns="sounds",
-            blocks=lambda facts: _blocks(facts, heard),
+        rows = self._rows(run, samples, labels, seen)
+        found = self.evaluator.evaluate(
+            (seen, seen_labels), samples, labels, names, nouns="sounds", blocks=lambda facts: _blocks(facts, rows)
         )
         if not isinstance(product, Refiner):
             return found
-        refined, alone = self._distances(product, judge.features(held_out))
+        refined, alone = self._distances(product, self.evaluator.unseen())
         return replace(found, verdict=_with_refiner(found.verdict, refined, alone, kept=bool(product.strength > 0)))
 
-    def _distances(self, product: Refiner, real: NDArray[np.float32]) -> tuple[Estimate, Estimate]:
-        """Return the kernel distance to real features of what a refiner makes, and of its mixture alone."""
-        labels = self._labels.draw(JUDGED, seed=3)
-        kept, found = product.strength.clone(), []
+    def _distances(self, product: Refiner, real: Levels) -> tuple[Estimate, Estimate]:
+        """Return the kernel distance to real spectrograms of what a refiner makes, and of its mixture alone."""
+        labels, features = self._labels.draw(JUDGED, seed=3), self.evaluator.judge.features
+        kept, real_features, found = product.strength.clone(), features(real), []
         for strength in (1.0, 0.0):
             product.strength.fill_(strength)
             samples = self._model(product).draw(JUDGED, labels, seed=3)
-            found.append(kernel_distance(real, self._the_judge().features(samples)))
+            found.append(kernel_distance(real_features, features(samples)))
         product.strength.copy_(kept)
         return found[0], found[1]
 
-    def _heard(self, run: Run, samples: Levels, labels: NDArray[np.int64] | None, seen: Levels) -> tuple[Content, ...]:
+    def _rows(self, run: Run, samples: Levels, labels: NDArray[np.int64] | None, seen: Levels) -> tuple[Content, ...]:
         """Write a row of sounds for each of the first labels: samples, and the training sound nearest to the first one.
 
         Returns: for each row its spectrograms, and its sounds one after the other in one file.
         """
-        grid, judge, names = self.recipe.section(Spectral).grid, self._the_judge(), self.recipe.data.label_names
+        grid, judge, names = self._grid, self.evaluator.judge, self.recipe.data.label_names
         features = LogMel(grid.mel)
         pause = np.zeros(int(PAUSE * grid.mel.rate), np.float32)
         shown: list[Content] = []
@@ -215,41 +202,26 @@ class GenerateJob(Job):
             _, nearest = nearest_with_index(judge.features(samples[own[:1]]), judge.features(seen), k=1)
             sounds = [to_waveform(one[0], grid, features) for one in (*samples[own], seen[nearest[0, 0]])]
             write_whole(run.figure(f"heard-{row}"), picture_of([sounds], features))
-            path = run.figure(f"heard-{row}").with_suffix(".flac")
             waveform = np.concatenate(
                 [part for sound in sounds for part in (PEAK * sound / max(float(np.abs(sound).max()), 1e-6), pause)]
             )
-            write_through(path, lambda file, x=waveform: write_flac(file, x, grid.mel.rate))  # type: ignore[misc]
             title = names[row] if names else f"Sounds {row + 1}"
             alt = f"Spectrograms of {len(own)} generated sounds, and of the training sound nearest to the first"
-            shown += [Figure(f"pictures/heard-{row}.png", alt, title, wide=True), Sound(f"pictures/{path.name}", "")]
+            shown.append(Figure(f"pictures/heard-{row}.png", alt, title, wide=True))
+            shown.append(heard(run, f"heard-{row}", waveform, grid.mel.rate, ""))
         return tuple(shown)
 
     def _model(self, product: nn.Module) -> SoundModel:
         latent_size = self.recipe.network.need("latent_size")
-        return SoundModel(product, latent_size, self._labels, self.recipe.section(Spectral).grid)
+        return SoundModel(product, latent_size, self._labels, self._grid)
 
     @property
     def _labels(self) -> Labels:
-        return Labels.counted(self.recipe.data.label_names, self.found.train_labels)
-
-    def _some(self, levels: Levels, most: int, purpose: str) -> Levels:
-        return np.ascontiguousarray(levels[subset(len(levels), most, purpose)])
+        return Labels.counted(self.recipe.data.label_names, self.train.labels)
 
     @property
-    def _split(self) -> JudgeSplit:
-        return JudgeSplit.of(len(self.found.train), len(self.found.held_out), MOST_TRAIN, JUDGED)
-
-    def _the_judge(self) -> Judge:
-        if self._judge is None:
-            self.tell("judging")
-            split = self._split
-            labels = None if self.found.train_labels is None else self.found.train_labels[split.learned]
-            grid = self.recipe.section(Spectral).grid
-            digest = f"{self.sounds.sha256[:16]}{grid.frames:04d}{grid.mel.bands:04d}"
-            levels = np.ascontiguousarray(self.found.train[split.learned])
-            self._judge = train_judge(levels, labels, data_hash=digest, cache=cache_folder(), learns=split.learns)
-        return self._judge
+    def _grid(self) -> Grid:
+        return self.recipe.section(Spectral).grid
 
 
 def _with_refiner(verdict: Verdict, refined: Estimate, alone: Estimate, *, kept: bool) -> Verdict:
@@ -268,7 +240,7 @@ def _with_refiner(verdict: Verdict, refined: Estimate, alone: Estimate, *, kept:
     return replace(verdict, sentences=(*verdict.sentences, sentence), adversarial_helps=helps)
 
 
-def _blocks(facts: Mapping[str, Any], heard: tuple[Content, ...]) -> tuple[Block, ...]:
+def _blocks(facts: Mapping[str, Any], rows: tuple[Content, ...]) -> tuple[Block, ...]:
     """Return the report blocks: sounds to hear, each beside the nearest training sound, and copies."""
     real = Figure("pictures/real.png", "Spectrograms of real sounds", "Real sounds of the training data.")
     simple = Figure("pictures/reference.png", "Spectrograms drawn from a Gaussian", "Drawn from a simple Gaussian.")
@@ -277,7 +249,7 @@ def _blocks(facts: Mapping[str, Any], heard: tuple[Content, ...]) -> tuple[Block
             "Listen",
             f"In each row up to {HEARD} generated sounds; the last one is the training sound nearest to the first. "
             "The player below plays them from left to right.",
-            heard,
+            rows,
             first=True,
         ),
         Block("Does it copy?", str(facts["nearest"]), ()),

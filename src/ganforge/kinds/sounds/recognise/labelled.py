@@ -62,17 +62,18 @@ def open_labelled(source: str, rate: int | None, folds: int, grid: Grid | None =
     wanted = _labels_of(source)
     sounds = open_sounds(source, rate, labelled=True, fewest=1)
     _refuse_lost(source, wanted, sounds.label_names, sounds.passport)
-    both, joined = (sounds.train, sounds.held_out), {}
-    for name in ("starts", "lengths", "labels"):
-        joined[name] = np.concatenate([getattr(part, name) for part in both])
+    starts, lengths, given = (
+        np.concatenate([getattr(part, name) for part in (sounds.train, sounds.held_out)])
+        for name in ("starts", "lengths", "labels")
+    )
     names = tuple(name for name in sounds.label_names if name.lower() not in WITHOUT)
     place = {sounds.label_names.index(name): number for number, name in enumerate(names)}
-    labels = np.array([place.get(int(label), len(names)) for label in joined["labels"]], np.int64)
-    order = np.lexsort((joined["starts"], labels))
+    labels = np.array([place.get(int(label), len(names)) for label in given], np.int64)
+    order = np.lexsort((starts, labels))
     count = int((labels < len(names)).sum())
-    whole = Part(sounds.train.samples, joined["starts"][order], joined["lengths"][order], None)
+    whole = Part(sounds.train.samples, starts[order], lengths[order], None)
     grid = grid or _grid_for(sounds)
-    levels, labels = levels_of(whole, grid, f"{sounds.sha256} labelled"), labels[order][:count]
+    levels, labels = levels_of(whole, grid, sounds.sha256), labels[order][:count]
     known = np.ascontiguousarray(levels[:count])
     chosen = folds_of(known, labels, folds)
     counts = np.bincount(labels, minlength=len(names))

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
 import soxr
+from scipy.special import softmax
 
 from ganforge.contracts import Observer
+from ganforge.core.conversion import TellOf, convert_files, list_files
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description
-from ganforge.errors import DataError, GanforgeError, InputError, did_you_mean, refused
+from ganforge.errors import DataError, InputError, did_you_mean, refused
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.generate.grid import Grid, log_mel_of, to_levels
-from ganforge.kinds.sounds.reading import SILENCE, Samples, list_sounds
-from ganforge.kinds.sounds.recognise.choice import Scores, scores_of, softmax
-from ganforge.kinds.sounds.recognise.game import METHODS, Recogniser
+from ganforge.kinds.sounds.reading import SILENCE, SOUNDS_OF_FOLDERS, Samples
+from ganforge.kinds.sounds.recognise.networks import METHODS, Recogniser
+from ganforge.kinds.sounds.recognise.verdict import scores_of
 from ganforge.kinds.sounds.sound_file import SMALLEST, read_sound
+from ganforge.measures.classification import Scores
 from ganforge.recipe import Network
 
 FORMATS = (".csv", ".json")
 COLUMNS = ("file", "label", "certainty")
+Row: TypeAlias = tuple[str, str, float]
 NEXT_STEPS = {"apply RUN sounds/ --out labels.csv": "the label of each of your sounds, and how certain it is"}
 
 
@@ -47,7 +51,7 @@ class SoundRecogniser:
             raise DataError(f"It holds {what}.", "A label is heard in a sound.")
         levels = to_levels(log_mel_of(waveform, self.grid, features), self.grid)
         scores = scores_of(self.network, levels[None, None], self.network.device)
-        certainties: Scores = softmax(scores)[0]
+        certainties: Scores = softmax(scores, axis=1)[0]
         return certainties
 
     # ---- contracts.Model
@@ -81,9 +85,12 @@ class SoundRecogniser:
                 )
             refuse_taken(out, force=bool(options.get("force")))
         if not isinstance(source, str | Path):
-            rows = [self._row("", *_from_memory(source, self.grid.mel.rate), LogMel(self.grid.mel))]
+            waveform, rate = cast(tuple[Any, int], source)
+            mixed = np.asarray(waveform, np.float32).reshape(len(waveform), -1).mean(axis=1)
+            at_rate = soxr.resample(mixed, rate, self.grid.mel.rate).astype(np.float32)
+            rows = [self._row("", at_rate, LogMel(self.grid.mel))]
         else:
-            rows = list(self._rows(Path(source).expanduser(), observers))
+            rows = self._rows(Path(source).expanduser(), observers)
         table = pd.DataFrame(rows, columns=list(COLUMNS))
         if out is None:
             return table
@@ -95,50 +102,36 @@ class SoundRecogniser:
         write_whole(out, text.encode("utf-8", "surrogateescape"))
         return out
 
-    def _row(self, name: str, waveform: Samples, features: LogMel) -> tuple[str, str, float]:
+    def _row(self, name: str, waveform: Samples, features: LogMel) -> Row:
         certainties = self.certainties(waveform, features)
         best = int(certainties.argmax())
         return name, self.names[best], round(float(certainties[best]), 4)
 
-    def _rows(self, path: Path, observers: Sequence[Observer]) -> Iterator[tuple[str, str, float]]:
-        """Yield the row of each file, by its name within the folder."""
-        files, features, skipped = list_sounds(path).files, LogMel(self.grid.mel), list[str]()
+    def _rows(self, path: Path, observers: Sequence[Observer]) -> list[Row]:
+        """Return the row of each file, by its name within the folder."""
+        features, rows, length = LogMel(self.grid.mel), list[Row](), self.grid.samples
+        listing = list_files(path, SOUNDS_OF_FOLDERS)
+        names = [Path(file.name) if path.is_file() else file.relative_to(path) for file in listing.found]
 
-        def told(number: int, kind: str, **content: Any) -> None:
-            for observer in observers:
-                about = {"file": str(files[number]), "number": number + 1, "count": len(files)}
-                observer.event({"kind": kind, **about, **content})
-
-        for number, file in enumerate(files):
+        def convert(file: Path, name: Path, tell: TellOf) -> Sequence[str]:
+            waveform, notes = read_sound(file, self.grid.mel.rate).mean(axis=1), []
             try:
-                waveform = read_sound(file, self.grid.mel.rate).mean(axis=1)
-                row = self._row(file.name if path.is_file() else str(file.relative_to(path)), waveform, features)
-            except GanforgeError as error:
-                if path.is_file():
-                    raise error if str(file) in str(error) else DataError(f"{str(file)!r}: {error}") from error
-                skipped.append(f"{file}: {error.what}" if str(file) not in error.what else error.what)
-                told(number, "skipped", reason=skipped[-1])
-                continue
-            if len(waveform) > self.grid.samples + self.grid.mel.hop:
-                seconds = self.grid.samples / self.grid.mel.rate
-                told(number, "noted", sentence=f"longer sounds are recognised by their first {seconds:.2f} s")
-            if len(files) == 1:
-                told(number, "noted", sentence=f"{row[0]} is {row[1]!r}, with a certainty of {row[2]:.0%}")
-            told(number, "applied", share=1.0, path=row[0])
-            yield row
-        if len(skipped) == len(files):
-            raise DataError(f"None of the sounds in {str(path)!r} could be used.", f"The first: {skipped[0]}")
+                rows.append(self._row(str(name), waveform, features))
+            except DataError as error:
+                raise DataError(f"{str(file)!r}: {error}") from error
+            if len(waveform) > length + self.grid.mel.hop:
+                notes.append(f"longer sounds are recognised by their first {length / self.grid.mel.rate:.2f} s")
+            if len(names) == 1:
+                notes.append(f"{name} is {rows[0][1]!r}, with a certainty of {rows[0][2]:.0%}")
+            return notes
+
+        pairs = list(zip(listing.found, names, strict=True))
+        convert_files(path, listing, pairs, convert, observers, sought=SOUNDS_OF_FOLDERS, named=True)
+        return rows
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands to use this model (contracts.Model)."""
         return NEXT_STEPS
-
-
-def _from_memory(source: object, rate: int) -> tuple[Samples]:
-    waveform, own = cast(tuple[Any, int], source)
-    mixed = np.asarray(waveform, np.float32)
-    mixed = mixed.mean(axis=1) if mixed.ndim == 2 else mixed
-    return (soxr.resample(mixed, own, rate).astype(np.float32),)
 
 
 def load_recogniser(folder: Path, device: str = "cpu") -> SoundRecogniser:

@@ -1,10 +1,11 @@
-"""A small classifier of levels, and a linear one on a summary of them.
+"""A small classifier of levels, a linear one on a summary of them, a generator, and all that a run keeps of them.
 
 Shape letters here: M mel bands, N frames, K labels, F features of a summary.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from ganforge.core.seeds import Draws
 from ganforge.kinds.sounds.features import cosines
 
+LINEAR, SUPERVISED, STUDENT, ADVERSARIAL = "linear", "supervised", "self-training", "adversarial"
+METHODS = (LINEAR, SUPERVISED, STUDENT, ADVERSARIAL)  # from the simplest on
+FULL = 255.0  # of levels
 SLOPE, GROUPS = 0.1, 8
 CELLS = 4  # of the last map, to each side: where in pitch and time something is says which sound it is
 DROPPED = 0.5  # share of the last features that an example in training does without
@@ -93,18 +97,63 @@ class Generator(nn.Module):
     def __init__(self, latent_size: int, bands: int, frames: int, width: int) -> None:
         super().__init__()
         self.shape = (1, bands, frames)
-        hidden = 16 * width
-        self.layers = nn.Sequential(
-            nn.Linear(latent_size, hidden),
-            nn.LayerNorm(hidden),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden, hidden),
-            nn.LayerNorm(hidden),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden, bands * frames),
-            nn.Sigmoid(),
-        )
+        hidden, layers = 16 * width, list[nn.Module]()
+        for into in (latent_size, hidden):
+            layers += [nn.Linear(into, hidden), nn.LayerNorm(hidden), nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden, bands * frames), nn.Sigmoid())
 
     def forward(self, latent: Tensor) -> Tensor:
         levels: Tensor = self.layers(latent)
         return levels.reshape(-1, *self.shape)
+
+
+class Recogniser(nn.Module):
+    """All methods that were learned, which of them is used, and how sure it is. forward returns label scores."""
+
+    temperature: Tensor  # by which scores are divided
+    chosen: Tensor  # place in METHODS
+
+    def __init__(self, methods: Sequence[str], members: int, labels: int, width: int) -> None:
+        super().__init__()
+        self.methods = tuple(method for method in METHODS if method in methods)
+        self.learned = nn.ModuleDict(
+            {
+                method: nn.ModuleList(
+                    Linear(labels) if method == LINEAR else Classifier(labels, width) for _ in range(members)
+                )
+                for method in self.methods
+            }
+        )
+        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer(
+            "chosen", torch.tensor(METHODS.index(STUDENT if STUDENT in self.methods else self.methods[-1]))
+        )
+
+    def of(self, method: str) -> nn.ModuleList:
+        """Return the networks of a method: of all labels, then of each fold."""
+        networks = self.learned[method]
+        assert isinstance(networks, nn.ModuleList)
+        return networks
+
+    def classifiers(self, method: str) -> list[Classifier]:
+        """Return the networks of a method that is learned step by step."""
+        return [one for one in self.of(method) if isinstance(one, Classifier)]
+
+    @property
+    def method(self) -> str:
+        """The method that is used."""
+        return METHODS[int(self.chosen)]
+
+    def choose(self, method: str, temperature: float) -> None:
+        """Use a method from now on, its scores divided by a temperature."""
+        self.chosen.fill_(METHODS.index(method))
+        self.temperature.fill_(temperature)
+
+    @property
+    def device(self) -> torch.device:
+        return self.temperature.device
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Args: levels in 0..1 (B, 1, M, N). Returns: scores (B, K), whose softmax are the certainties."""
+        scores: Tensor = self.of(self.method)[0](x) / self.temperature
+        return scores

@@ -8,29 +8,30 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from scipy.special import softmax
 from torch import nn
 
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
-from ganforge.core.files import write_through, write_whole
+from ganforge.core.files import write_whole
 from ganforge.core.model_files import built, read_description, write_model_files
 from ganforge.engine.feed import TensorFeed
 from ganforge.errors import RecipeError
+from ganforge.kinds.sounds.comparison import heard
 from ganforge.kinds.sounds.generate.grid import Levels
-from ganforge.kinds.sounds.recognise.choice import choose, crossed, fit_linear, scores_of, softmax, temperature_of
-from ganforge.kinds.sounds.recognise.game import (
-    STUDENT,
-    SUPERVISED,
-    Recogniser,
+from ganforge.kinds.sounds.recognise.labelled import Labelled, open_labelled
+from ganforge.kinds.sounds.recognise.model import NEXT_STEPS
+from ganforge.kinds.sounds.recognise.networks import STUDENT, SUPERVISED, Recogniser
+from ganforge.kinds.sounds.recognise.plan import (
+    ABSENT,
+    FOLDS,
     Recognising,
     build_game,
     initial_recogniser,
+    plan_recogniser,
 )
-from ganforge.kinds.sounds.recognise.labelled import Labelled, open_labelled
-from ganforge.kinds.sounds.recognise.model import NEXT_STEPS
-from ganforge.kinds.sounds.recognise.plan import ABSENT, FOLDS, plan_recogniser
-from ganforge.kinds.sounds.recognise.verdict import evaluate_recogniser
-from ganforge.kinds.sounds.sound_file import write_flac
+from ganforge.kinds.sounds.recognise.verdict import choose, crossed, evaluate_recogniser, fit_linear, scores_of
 from ganforge.kinds.sounds.spectrogram import grid_of_levels
+from ganforge.measures.classification import temperature_of
 from ganforge.measures.intervals import with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
@@ -109,7 +110,7 @@ class RecogniseJob(Job):
         later = examples > self.recipe.section(Recognising).student_from * self.recipe.length.examples
         method = STUDENT if later and STUDENT in product.methods else SUPERVISED
         levels, _ = self._unknown()
-        certainty = softmax(scores_of(product.of(method)[0], levels, product.device)).max(1)
+        certainty = softmax(scores_of(product.of(method)[0], levels, product.device), axis=1).max(1)
         unsure = np.argsort(certainty, kind="stable")[:SHOWN]
         write_whole(run.sample_grid(examples), grid_of_levels(levels[unsure][:, 0]))
         self.tell("sampled", path=str(run.sample_grid(examples)))
@@ -163,17 +164,13 @@ class RecogniseJob(Job):
     def _listen(self, run: Run, product: Recogniser) -> Block:
         """Write the sounds that the page plays."""
         levels, first = self._unknown()
-        certainties = softmax(scores_of(product, levels, product.device))
+        certainties = softmax(scores_of(product, levels, product.device), axis=1)
         contents: list[Sound] = []
         for number, place in enumerate(np.argsort(certainties.max(1), kind="stable")[:HEARD].tolist()):
             best, second = np.argsort(-certainties[place], kind="stable")[:2]
-            waveform, path = (
-                self.found.waveforms[first + place],
-                run.figure(f"uncertain-{number + 1}").with_suffix(".flac"),
-            )
-            rate = self.recipe.section(Recognising).grid.mel.rate
-            write_through(path, lambda file, x=waveform, rate=rate: write_flac(file, x, rate))  # type: ignore[misc]
+            waveform, name = self.found.waveforms[first + place], f"uncertain-{number + 1}"
             names = [f"{self.found.names[label]} ({certainties[place][label]:.0%})" for label in (best, second)]
-            contents.append(Sound(f"pictures/{path.name}", f"{number + 1}: {names[0]}, or {names[1]}"))
+            caption = f"{number + 1}: {names[0]}, or {names[1]}"
+            contents.append(heard(run, name, waveform, self.found.grid.mel.rate, caption))
         lead = "The sounds of which it is least certain. A label for each of them teaches it most."
         return Block("Listen", lead, tuple(contents), first=True)

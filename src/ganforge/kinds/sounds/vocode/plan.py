@@ -10,12 +10,12 @@ from torch import Tensor
 
 from ganforge.contracts import Game, Tell, Turn
 from ganforge.core.seeds import seed_for
+from ganforge.engine.feed import ArrayFeed
 from ganforge.kinds.sounds.adversary import Waveforms, game_of_waveforms
 from ganforge.kinds.sounds.features import LogMel, Mel
-from ganforge.kinds.sounds.feed import SegmentFeed
 from ganforge.kinds.sounds.networks import Vocoder
 from ganforge.kinds.sounds.plan import ABSENT, FRAMES, SIZES, adversary_asked, features_of, waveforms_of
-from ganforge.kinds.sounds.reading import Sounds
+from ganforge.kinds.sounds.reading import Segments, Sounds
 from ganforge.networks.ends import BothEnds, product_of
 from ganforge.planning.compute import choose_compute
 from ganforge.planning.draft import ASKED, Draft, choose_data
@@ -74,10 +74,10 @@ def heard(turn: Turn, features: LogMel) -> tuple[Tensor, Tensor]:
         return truth, features(truth)
 
 
-def feed_of(sounds: Sounds, chosen: Vocoding, device: str) -> SegmentFeed:
+def feed_of(sounds: Sounds, chosen: Vocoding, device: str) -> ArrayFeed:
     """Return the training examples: stretches of a fixed number of frames."""
     length = (chosen.frames - 1) * chosen.mel.hop
-    return SegmentFeed.of(sounds.train, length, max(1, length // OVERLAP), device)
+    return ArrayFeed(Segments(sounds.train, length, max(1, length // OVERLAP)), device=device)
 
 
 def plan_vocoder(draft: Draft, sounds: Sounds, tell: Tell) -> Recipe:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from ganforge.contracts import Batch, Feed, Game, Job, Task, Tell
 from ganforge.core.model_files import built, description_of, read_description, write_model_files
 from ganforge.core.seeds import subset
+from ganforge.engine.feed import ArrayFeed
 from ganforge.errors import DataError
 from ganforge.kinds.sounds.comparison import BOOTSTRAP, MEANINGS, choose_end, drawn, heard, look_at, rivals, scores_of
 from ganforge.kinds.sounds.features import LogMel, griffin_lim, mel_griffin_lim
-from ganforge.kinds.sounds.feed import SegmentFeed
 from ganforge.kinds.sounds.reading import Samples, Sounds, open_sounds
 from ganforge.kinds.sounds.vocode.model import NEXT_STEPS, stream_of
 from ganforge.kinds.sounds.vocode.plan import (
@@ -89,7 +89,7 @@ class Vocode(Task):
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
         """Return the game and a feed of the stretches received."""
-        return build_game(recipe), SegmentFeed.of_raw(examples, recipe.compute.device)
+        return build_game(recipe), ArrayFeed.of_raw(examples, recipe.compute.device)
 
 
 @dataclass(slots=True)

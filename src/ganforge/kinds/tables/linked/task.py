@@ -39,7 +39,7 @@ from ganforge.kinds.tables.measures.similarity import quick_table_quality
 from ganforge.kinds.tables.plan import choose_rows, explain_kept_back, plan_alone
 from ganforge.kinds.tables.rules.checks import broken
 from ganforge.measures.intervals import with_ends
-from ganforge.planning.draft import Draft
+from ganforge.planning.draft import Draft, choose_data
 from ganforge.recipe import Recipe, refuse_changed_data
 from ganforge.records import Block, Evaluation
 from ganforge.run import Run
@@ -69,14 +69,9 @@ def plan_tables(draft: Draft, tell: Tell) -> LinkedJob:
     opened = open_tables(inspected, settings, request.seed, draft.device)
     columns = len(relation.parent.columns) - 1, len(relation.child.columns)
     units = len(opened.parents.units) + len(opened.children.units)
-    draft.choose(
-        TableData,
-        source=(request.source, "you gave it"),
-        kind=("tables", "found there"),
-        shape=(columns, f"{columns[0]} and {columns[1]} columns, learned as {units} units"),
-        tables=((relation.parent, relation.child), inspected.why),
-        hash=(inspected.sha256, ""),
-    )
+    why = f"{columns[0]} and {columns[1]} columns, learned as {units} units"
+    tables = ((relation.parent, relation.child), inspected.why)
+    choose_data(draft, "tables", (columns, why), inspected.sha256, tables=tables)
     explain_kept_back(draft, opened.protection)
     recipe = plan_alone(
         draft,

@@ -12,9 +12,9 @@ from ganforge.errors import RecipeError, did_you_mean
 from ganforge.kinds.tables.regress.model import REGRESSORS, build_game, build_regressor
 from ganforge.kinds.tables.regress.numeric import NumericTable, with_ones
 from ganforge.planning.compute import WHOLE, measure_rate
-from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import choose_optimiser, refuse_unbuildable
-from ganforge.recipe import Average, Compute, Data, Length, Network, Optimiser, Recipe, Records, Request
+from ganforge.recipe import Average, Compute, Length, Network, Optimiser, Recipe, Records, Request
 
 WHOLE_TABLE = 10_000  # rows up to which every step shows all of them, as the textbook's sum does
 DRAWN = 1024  # rows in a step above that
@@ -92,13 +92,8 @@ def plan_table(draft: Draft, table: NumericTable, tell: Tell) -> Recipe:
     """Choose everything, each choice with its reason. Raises: RecipeError for networks that cannot be built."""
     features = len(table.feature_names)
     draft.explain({"task": ASKED})
-    draft.choose(
-        Data,
-        source=(draft.request.source, "you gave it"),
-        kind=("tables", "found there"),
-        shape=((features,), f"{features} numeric columns that vary, besides {table.target_name!r}"),
-        hash=(table.sha256(), ""),
-    )
+    why = f"{features} numeric columns that vary, besides {table.target_name!r}"
+    choose_data(draft, "tables", ((features,), why), table.sha256())
     draft.choose(
         Compute,
         device=("cpu", SMALL_TABLE),
