@@ -126,6 +126,7 @@ KIND = Kind(
         ),
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "7", check=str),
         Option("to", ("apply",), str, "VOICE", "Of a converter: the voice, by the name of its folder.", "B"),
+        Option("speaker", ("apply",), str, "VOICE", "Of a converter: the voice that speaks, if it is known.", "A"),
         Option(
             name="strength",
             verbs=("apply",),

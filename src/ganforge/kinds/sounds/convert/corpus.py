@@ -106,9 +106,9 @@ class Heard:
         found = [hearing.frames(x, pitch) for x in waveforms]
         return cls(pieces, tuple(one.values.half().float() for one in found), tuple(one.loudness for one in found))
 
-    def target(self, mel: Mel, neighbours: int) -> Target:
+    def target(self, mel: Mel, neighbours: int, kept: float) -> Target:
         """Return the voice that others are converted to."""
-        return Target(torch.cat(self.frames, 1), mel.rate / mel.hop, neighbours)
+        return Target(torch.cat(self.frames, 1), mel.rate / mel.hop, neighbours, kept)
 
     def rebuilt(self, target: Target) -> Iterator[Tensor]:
         """Yield each piece's frames, made of those of all other pieces."""

@@ -26,6 +26,7 @@ class Converting(Waveforms):
     key: ClassVar[str] = "convert"
 
     neighbours: Annotated[int, Field(ge=1, le=64)] = 4  # frames whose mean is taken
+    kept: Annotated[float, Field(ge=0, le=1)] = 0.6  # share of the source's own envelopes, with the target's statistics
     seconds: Annotated[float, Field(ge=1, le=3600)] = 360.0  # of each voice that are kept
 
 

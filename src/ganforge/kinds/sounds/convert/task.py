@@ -114,7 +114,9 @@ class Voices:
         """Hear the recordings that are kept of each voice."""
         corpus, hearing = Corpus.of(sounds, chosen.seconds), Hearing(chosen.mel)
         heard = tuple(Heard.of(pieces, hearing) for pieces in corpus.learned)
-        return cls(corpus, heard, tuple(own.target(chosen.mel, chosen.neighbours) for own in heard), hearing)
+        return cls(
+            corpus, heard, tuple(own.target(chosen.mel, chosen.neighbours, chosen.kept) for own in heard), hearing
+        )
 
     def feed(self, chosen: Converting, device: str) -> SpokenFeed:
         """Return the training examples, which takes a while."""
