@@ -135,7 +135,7 @@ class Target:
     """A voice that others are converted to."""
 
     def __init__(self, frames: Tensor, rate: float, count: int, kept: float) -> None:
-        """Args: frames (M + 2, n); rate of frames a second; count of neighbours; kept share of the source's envelope."""
+        """Args: frames (M + 2, n); rate of frames a second; count of neighbours; kept share of the source's own."""
         self.voice, self.rate, self.count, self.kept = Voice(frames), rate, min(count, frames.shape[1]), kept
         self.contents = self.voice.contents(frames, self.voice, rate)
         self.squares = self.contents.square().sum(0)
