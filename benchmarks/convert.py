@@ -9,7 +9,8 @@ DNSMOS's overall score of the same rows, resampled to 16 kHz; a small convolutio
 all voices, which reads digits. What each says of real takes of the target stands beside. Frame neighbours of WORLD: 24
 coefficients of its coded envelope without the first, cosine, the mean of 4 of the target's frames; pitch shifted in
 logarithms to the target's mean and deviation; aperiodicity of the source (d4c with threshold 0). Every side gets the
-same CPU seconds of training; times are CPU seconds of one thread.
+same seconds of training; times are CPU seconds of one thread. Whose
+voice a sound is, is told with `speaker`, unless said.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import ganforge as gf
-from ganforge.kinds.sounds.convert.model import load_converter
+from ganforge.kinds.sounds.convert.model import VoiceMap, load_converter
 from ganforge.kinds.sounds.features import LogMel, Mel
 from ganforge.kinds.sounds.sound_file import read_sound
 
@@ -181,32 +182,36 @@ def main() -> None:
     report("copy", lambda x, source, target: x)
     if asked.world:
         report("frame neighbours (WORLD)", World(folder, voices).convert)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as scratch:
         for voice in voices:
-            (Path(name) / "voices" / voice).mkdir(parents=True)
+            (Path(scratch) / "voices" / voice).mkdir(parents=True)
             for path in folder.glob(f"*_{voice}_*.wav"):
                 if int(path.stem.rsplit("_", 1)[1]) not in HELD_OUT:
-                    shutil.copy(path, Path(name) / "voices" / voice)
+                    shutil.copy(path, Path(scratch) / "voices" / voice)
         for seed in asked.seeds:
             for side in asked.sides:
                 start = time.process_time()
                 run = gf.train(
-                    Path(name) / "voices",
+                    Path(scratch) / "voices",
                     task="convert",
-                    run=Path(name) / f"{side}{seed}",
+                    run=Path(scratch) / f"{side}{seed}",
                     seed=seed,
                     minutes=asked.seconds / 60,
                     settings={"compute.threads": "1", "convert.sharp_from": "1" if side == "alone" else "0.7"},
                 )
                 spent = time.process_time() - start
                 model = load_converter(run.folder / "model")
-                for strength in (0.0,) if side == "alone" else (0.0, 1.0):
-                    at = model.at(strength)
-                    report(
-                        f"{side} {strength:g}, seed {seed}",
-                        lambda x, source, target, at=at: at.apply((x, RATE), None, {"to": target}, ())[0],
-                        spent,
-                    )
+                ends = {side: model} if side == "alone" else {f"{side} {end:g}": model.at(end) for end in (0.0, 1.0)}
+                for name, end in ends.items():
+
+                    def converted(x: np.ndarray, source: str, target: str, end: VoiceMap = end) -> np.ndarray:
+                        return end.apply((x, RATE), None, {"to": target, "speaker": source}, ())[0]
+
+                    report(f"{name}, seed {seed}", converted, spent)
+                report(
+                    f"{side}, speaker not named, seed {seed}",
+                    lambda x, source, target, end=model: end.apply((x, RATE), None, {"to": target}, ())[0],
+                )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def _network() -> SourceFilter:
 
 
 def _model() -> VoiceMap:
-    targets = {name: _voice(*about).target(MEL, 4) for name, about in (("low", (110, 1.0)), ("high", (190, 1.2)))}
+    targets = {name: _voice(*about).target(MEL, 4, 0.6) for name, about in (("low", (110, 1.0)), ("high", (190, 1.2)))}
     return VoiceMap(_network(), targets)
 
 
@@ -106,7 +106,7 @@ def test_pulses_go_on_where_a_piece_ends() -> None:
 def test_the_nearest_neighbour_of_a_voices_own_frame_is_that_frame() -> None:
     heard = _voice(120, 1.0, count=3)
     frames = torch.cat(heard.frames, 1)
-    target = Target(frames, RATE / MEL.hop, count=1)
+    target = Target(frames, RATE / MEL.hop, count=1, kept=0.6)
     made = target.convert(frames, target.voice)
     torch.testing.assert_close(made[-2:], frames[-2:], atol=1e-4, rtol=0)
     level = (made[:-2] - frames[:-2]).mean(1)  # smoothing over time keeps the mean
@@ -115,7 +115,7 @@ def test_the_nearest_neighbour_of_a_voices_own_frame_is_that_frame() -> None:
 
 def test_a_piece_is_rebuilt_of_the_others_alone() -> None:
     heard = _voice(120, 1.0, count=4)
-    target = heard.target(MEL, 4)
+    target = heard.target(MEL, 4, kept=0.0)
     odd = heard.frames[1].shape[1]
     place = heard.frames[0].shape[1]
     target.voice.frames[:-2, place : place + odd] = 77.0  # would be seen in every mean that holds one of them
@@ -126,10 +126,10 @@ def test_a_piece_is_rebuilt_of_the_others_alone() -> None:
 
 def test_neighbours_give_the_targets_pitch_and_keep_the_order_of_vowels() -> None:
     low, high = _voice(110, 1.0), _voice(190, 1.2)
-    target, hearing = high.target(MEL, 4), Hearing(MEL)
+    target, hearing = high.target(MEL, 4, 0.6), Hearing(MEL)
     given = _spoken(110, 1.0, seed=50)
     truth = _spoken(190, 1.2, seed=50)  # the same vowels
-    made = target.convert(hearing.frames(torch.from_numpy(given)).values, low.target(MEL, 4).voice)
+    made = target.convert(hearing.frames(torch.from_numpy(given)).values, low.target(MEL, 4, 0.6).voice)
     assert 2 ** median_pitch(made) == pytest.approx(190, rel=0.1)  # that of the voice, as far as its vowels move
     expected, copied = (hearing.frames(torch.from_numpy(x)).values[:-2] for x in (truth, given))
     inside = expected.mean(0) > -3
@@ -137,7 +137,7 @@ def test_neighbours_give_the_targets_pitch_and_keep_the_order_of_vowels() -> Non
 
 
 def test_what_is_too_short_to_know_a_voice_by_is_taken_for_the_most_similar_one() -> None:
-    low, high = (_voice(*about).target(MEL, 4).voice for about in ((110, 1.0), (190, 1.2)))
+    low, high = (_voice(*about).target(MEL, 4, 0.6).voice for about in ((110, 1.0), (190, 1.2)))
     short = Source.of(_spoken(187, 1.2, seed=77, vowels=1), Hearing(MEL), [low, high]).voice
     assert (short.mean - high.mean).square().mean() < 0.05 * (short.mean - low.mean).square().mean()
     assert 2 ** float(short.pitch) == pytest.approx(190, rel=0.1)
@@ -147,10 +147,25 @@ def test_what_is_too_short_to_know_a_voice_by_is_taken_for_the_most_similar_one(
     assert float(own.pitch) == pytest.approx(np.log2(110) + share * np.log2(150 / 110), abs=0.1)
 
 
+def test_a_speaker_that_is_named_is_not_guessed() -> None:
+    model = _model()
+    given = _spoken(187, 1.2, seed=77, vowels=1)  # as the voice "high" speaks
+
+    def made(speaker: str | None) -> np.ndarray:
+        waveform: np.ndarray = model.apply((given, RATE), None, {"to": "high", "speaker": speaker}, ())[0]
+        return waveform
+
+    frames = [Hearing(MEL).frames(torch.from_numpy(made(speaker))).values for speaker in ("high", "low")]
+    heard = [2 ** median_pitch(own) for own in frames]
+    assert heard[0] == pytest.approx(187, rel=0.1)
+    assert heard[1] > 1.2 * heard[0]  # such a high pitch of the voice "low" is far above its mean
+    np.testing.assert_array_equal(made("high"), made("high"))
+
+
 def test_stretches_are_beside_their_frames_and_every_voice_is_there() -> None:
     heard = [_voice(110, 1.0, 3), _voice(190, 1.2, 3)]
     chosen = Converting(mel=MEL)
-    targets = [one.target(MEL, 4) for one in heard]
+    targets = [one.target(MEL, 4, 0.6) for one in heard]
     feed = SpokenFeed.of(heard, targets, chosen, "cpu")
     batch = feed.batch(torch.arange(len(feed)))
     assert batch["x"].shape == (len(feed), 63 * MEL.hop) and batch["frames"].shape == (len(feed), MEL.bands + 2, 64)
@@ -194,6 +209,8 @@ def test_a_voice_that_was_not_named_or_is_not_there_gets_a_sentence() -> None:
         model.apply((np.zeros(800, np.float32), RATE), None, {}, ())
     with pytest.raises(InputError, match=r"no voice 'hihg'.*high"):
         model.apply((np.zeros(800, np.float32), RATE), None, {"to": "hihg"}, ())
+    with pytest.raises(InputError, match=r"no voice 'me'.*high, low.*leave --speaker out"):
+        model.apply((np.zeros(800, np.float32), RATE), None, {"to": "high", "speaker": "me"}, ())
 
 
 # ---- the data --------------------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ KIND = Kind(
         ),
         Option("label", ("sample",), object, "L", "Only this label, by its name.", "7", check=str),
         Option("to", ("apply",), str, "VOICE", "Of a converter: the voice, by the name of its folder.", "B"),
+        Option("speaker", ("apply",), str, "VOICE", "Of a converter: the voice that speaks, if it is known.", "A"),
         Option(
             "strength", ("apply",), float, "S",
             "Of a vocoder, converter or voice: 0 without the adversary, 1 with it; else the better one.", "0.5",

@@ -102,9 +102,9 @@ class Heard:
         found = [hearing.frames(x, pitch) for x in waveforms]
         return cls(pieces, tuple(one.values.half().float() for one in found), tuple(one.loudness for one in found))
 
-    def target(self, mel: Mel, neighbours: int) -> Target:
+    def target(self, mel: Mel, neighbours: int, kept: float) -> Target:
         """Return the voice that others are converted to."""
-        return Target(torch.cat(self.frames, 1), mel.rate / mel.hop, neighbours)
+        return Target(torch.cat(self.frames, 1), mel.rate / mel.hop, neighbours, kept)
 
     def rebuilt(self, target: Target) -> Iterator[Tensor]:
         """Yield each piece's frames, made of those of all other pieces."""
@@ -125,11 +125,12 @@ class Voices:
     held_out: tuple[Pieces, ...]
 
     @classmethod
-    def of(cls, sounds: Sounds, mel: Mel, seconds: float, neighbours: int) -> Voices:
+    def of(cls, sounds: Sounds, mel: Mel, seconds: float, neighbours: int, kept: float) -> Voices:
         """Hear the recordings that are kept of each voice."""
         hearing, (learned, held_out) = Hearing(mel), kept_of(sounds, seconds)
         heard = tuple(Heard.of(pieces, hearing) for pieces in learned)
-        return cls(hearing, heard, tuple(own.target(mel, neighbours) for own in heard), tuple(held_out))
+        targets = tuple(own.target(mel, neighbours, kept) for own in heard)
+        return cls(hearing, heard, targets, tuple(held_out))
 
     def spoken(self, network: nn.Module, samples: Samples, label: int, *, own: bool = False) -> Samples:
         """Return a sound in the voice of a label. Args: own whether it is of that voice, known from training."""

@@ -80,27 +80,33 @@ class VoiceMap:
         """Convert a sound file or a folder of them; or a waveform (T,), in memory, of which a pair is returned.
 
         Rate, channels, length and level stay. Each file is heard as one voice, and each of its channels by itself.
-        Args, results and errors are those of `conversion.converted`; options to (the name of a voice), strength (0..1),
-        force. Raises: InputError also without a voice or for an unknown one.
+        Args, results and errors are those of `conversion.converted`; options to (the name of a voice), speaker (that of
+        the source, where the run knows it), strength (0..1), force. Raises: InputError also without a voice or for an
+        unknown one.
         """
-        model, to = self if options.get("strength") is None else self.at(options["strength"]), self._named(options)
-        force = bool(options.get("force"))
-        return converted(source, out, lambda given, rate: model.blocks(given, rate, to), observers, force=force)
-
-    def _named(self, options: Mapping[str, Any]) -> str:
-        """Return the voice asked for. Raises: InputError."""
-        to, names = options.get("to"), ", ".join(self.targets)
+        model = self if options.get("strength") is None else self.at(options["strength"])
+        to, speaker = self._named(options, "to"), self._named(options, "speaker")
         if to is None:
-            raise InputError("No voice was named.", f"This run has {names}.", "Name one with --to.")
-        if to not in self.targets:
-            near = did_you_mean(to, self.targets)
-            raise InputError(f"This run has no voice {to!r}.", near or f"It has {names}.", "Name one of its own.")
-        return str(to)
+            raise InputError("No voice was named.", f"This run has {', '.join(self.targets)}.", "Name one with --to.")
+        force = bool(options.get("force"))
+        return converted(
+            source, out, lambda given, rate: model.blocks(given, rate, to, speaker), observers, force=force
+        )
 
-    def blocks(self, given: Iterable[Waveform], rate: int, to: str) -> Iterator[Waveform]:
+    def _named(self, options: Mapping[str, Any], option: str) -> str | None:
+        """Return the voice that an option names. Raises: InputError if there is no such voice."""
+        name: str | None = options.get(option)
+        if name is not None and name not in self.targets:
+            words = did_you_mean(name, self.targets) or f"It has {', '.join(self.targets)}."
+            do = "Name one of its own." if option == "to" else "Name one of its own, or leave --speaker out."
+            raise InputError(f"This run has no voice {name!r}.", words, do)
+        return name
+
+    def blocks(self, given: Iterable[Waveform], rate: int, to: str, speaker: str | None = None) -> Iterator[Waveform]:
         """Convert blocks (n, C) at `rate`, each channel by itself, and yield as many samples as were given.
 
-        The voice is known from the first minutes, which are held until then; so memory is bounded.
+        A voice that is not one of the run's own is known from the first minutes, which are held until then; so memory
+        is bounded.
         """
         source, held, left = iter(given), list[Waveform](), HEARD_SECONDS * rate
         while left > 0 and (block := next(source, None)) is not None:
@@ -112,8 +118,10 @@ class VoiceMap:
         hearing, known = Hearing(mel), [target.voice for target in self.targets.values()]
         channels = []
         for own in np.ascontiguousarray(np.concatenate(held).T):
-            voice = Source.of(converter(rate, mel.rate)(own, True), hearing, known)
-            stream = voice_stream(self.network, hearing, voice, self.targets[to], label)
+            found = Source.of(converter(rate, mel.rate)(own, True), hearing, known)
+            if speaker is not None:
+                found = replace(found, voice=self.targets[speaker].voice)
+            stream = voice_stream(self.network, hearing, found, self.targets[to], label)
             channels.append(Channel(stream, rate))
         yield from through(channels, chain(held, source))
 
@@ -140,7 +148,7 @@ def load_converter(folder: Path, device: str = "cpu") -> VoiceMap:
         found = built(folder, stored)
         voices = [own.float() for own in found.buffers(recurse=False)]
         targets = {
-            one.name: Target(frames, mel.rate / mel.hop, chosen.neighbours)
+            one.name: Target(frames, mel.rate / mel.hop, chosen.neighbours, chosen.kept)
             for one, frames in zip(kept, voices, strict=True)
         }
         speaks, ends = opened(found.product, device)

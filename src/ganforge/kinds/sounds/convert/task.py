@@ -74,7 +74,7 @@ class Convert(Task):
         tell("reading", count=0, source=request.source)
         sounds = open_voices(request.source, request.options.get("rate"))
         chosen = choose_features(draft, sounds)
-        voices = Voices.of(sounds, chosen.mel, chosen.seconds, chosen.neighbours)
+        voices = Voices.of(sounds, chosen.mel, chosen.seconds, chosen.neighbours, chosen.kept)
         feed = SpokenFeed.of(voices.heard, voices.targets, chosen, draft.device)
         return ConvertJob(plan_converter(draft, feed, tell), sounds, voices, tell, feed)
 
@@ -83,7 +83,7 @@ class Convert(Task):
         chosen = recipe.section(Converting)
         sounds = open_voices(recipe.data.source, chosen.mel.rate)
         refuse_changed_data(recipe, sounds.sha256, "The sounds")
-        voices = Voices.of(sounds, chosen.mel, chosen.seconds, chosen.neighbours)
+        voices = Voices.of(sounds, chosen.mel, chosen.seconds, chosen.neighbours, chosen.kept)
         return ConvertJob(recipe, sounds, voices, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:

@@ -1,8 +1,9 @@
-"""Voices as stored frames, and conversion by neighbours: each frame becomes the mean of the target's most similar ones.
+"""Voices as stored frames, and conversion: each frame is moved to the target's statistics, and towards its neighbours.
 
 A frame is a column of M + 2 numbers: the log-mel envelope relative to the loudness of the recording, log2 of the pitch
 in Hz, and periodicity from 0 to 1. Source: Baas, van Niekerk and Kamper 2023, "Voice conversion with just nearest
-neighbors", here with cepstra and pitch in place of a large speech model.
+neighbors", here with cepstra and pitch in place of a large speech model. Their mean alone loses words,
+so a part of each envelope stays the source's own, whose cepstra get the mean and deviation of the target's.
 """
 
 from __future__ import annotations
@@ -108,9 +109,13 @@ class Voice:
         sung = -0.5 * ((pitches - other.pitch) / other.pitch_spread).square() - other.pitch_spread.log()
         return float(spoken[1:].mean() * (len(cepstra) - 1) + sung.mean())  # without the level
 
+    def cepstra(self, frames: Tensor, of: Voice) -> Tensor:
+        """Return cepstra of frames (M + 2, N) of a voice, (K, N), with the mean and deviation of this one."""
+        return (of.cosines @ frames[:-2] - of.mean) / of.spread * self.spread + self.mean
+
     def contents(self, frames: Tensor, of: Voice, rate: float) -> Tensor:
         """Return what is said in frames (M + 2, N) of a voice, (D, N), in units of this one. Args: rate of frames."""
-        cepstra = (of.cosines @ frames[:-2] - of.mean) / of.spread * self.spread
+        cepstra = self.cepstra(frames, of) - self.mean
         places = torch.arange(frames.shape[1])
         around = [
             weight * cepstra[:, (places + round(seconds * rate)).clamp(0, len(places) - 1)]
@@ -124,9 +129,9 @@ class Voice:
 class Target:
     """A voice that others are converted to."""
 
-    def __init__(self, frames: Tensor, rate: float, count: int) -> None:
-        """Args: frames (M + 2, n); rate of frames a second; count of neighbours."""
-        self.voice, self.rate, self.count = Voice(frames), rate, min(count, frames.shape[1])
+    def __init__(self, frames: Tensor, rate: float, count: int, kept: float) -> None:
+        """Args: frames (M + 2, n); rate of frames a second; count of neighbours; kept share of the source's own."""
+        self.voice, self.rate, self.count, self.kept = Voice(frames), rate, min(count, frames.shape[1]), kept
         self.contents = self.voice.contents(frames, self.voice, rate)
         self.squares = self.contents.square().sum(0)
 
@@ -142,8 +147,8 @@ class Target:
             distances[:, without] = math.inf
         nearest = distances.topk(self.count, dim=1, largest=False).indices
         found = voice.frames[:, nearest].mean(2)
-        level = (frames[:-2].mean(0) - found[:-2].mean(0)) / 2
-        envelope = smoothed(found[:-2] + level)
+        envelope = torch.lerp(found[:-2], voice.cosines.T @ voice.cepstra(frames, source), self.kept)
+        envelope = smoothed(envelope + (frames[:-2].mean(0) - envelope.mean(0)) / 2)
         moved = (frames[-2] - source.pitch) / source.pitch_spread * voice.pitch_spread
         pitch = moved.clamp(-FARTHEST, FARTHEST) + voice.pitch
         periodic = (frames[-1] + found[-1]) / 2
