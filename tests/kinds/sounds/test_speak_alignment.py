@@ -12,7 +12,14 @@ from scipy.stats import betabinom
 from ganforge.contracts import Turn
 from ganforge.core.seeds import Draws, generator_for
 from ganforge.kinds.sounds.features import LogMel
-from ganforge.kinds.sounds.speak.alignment import NEVER, best_durations, diagonal_prior, forward_sum, signs_of_frames
+from ganforge.kinds.sounds.speak.alignment import (
+    NEVER,
+    best_durations,
+    diagonal_prior,
+    forward_sum,
+    signs_of_frames,
+    silence_prior,
+)
 from ganforge.kinds.sounds.speak.corpus import SentenceFeed, mel_at, to_levels
 from ganforge.kinds.sounds.speak.networks import Packed, Reader, Stack
 from ganforge.kinds.sounds.speak.plan import WINDOW, durations_of, loss_of_reader, windows
@@ -75,6 +82,14 @@ def test_the_prior_is_the_beta_binomial_distribution() -> None:
         assert bool((prior[row, :n, k:] == NEVER).all())
 
 
+def test_a_space_is_not_at_loud_frames_whatever_the_reader_likes() -> None:
+    loud = torch.tensor([[True] * 5 + [False] * 3 + [True] * 4])
+    silent, one = torch.tensor([[False, True, False]]), torch.ones(1, dtype=torch.int64)
+    likes = torch.tensor([0.0, 5.0, 0.0]).expand(1, 12, 3)  # a space everywhere
+    assert best_durations(likes, 12 * one, 3 * one).tolist() == [[1, 10, 1]]
+    assert best_durations(likes + silence_prior(loud, silent), 12 * one, 3 * one).tolist() == [[5, 3, 4]]
+
+
 def test_packed_sentences_are_computed_as_if_each_were_alone() -> None:
     torch.manual_seed(0)
     stack, x = Stack(5, 8, 3, 4), torch.randn(3, 9, 5)
@@ -98,7 +113,7 @@ def test_a_reader_finds_the_planted_durations_of_letters_that_are_tones() -> Non
     levels = [to_levels(features(torch.from_numpy(sound).float()[None])[0].T, mel) for sound, _ in spoken]
     feed = SentenceFeed(levels, [torch.tensor(alphabet.ids(text)) for text in texts])
     torch.manual_seed(0)
-    reader = Reader(len(alphabet), mel.bands, 24)
+    reader = Reader(alphabet, mel.bands, 24)
     steps = torch.optim.Adam(reader.parameters(), 5e-3)
     for _ in range(200):
         steps.zero_grad()

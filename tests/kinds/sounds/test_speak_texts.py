@@ -207,7 +207,7 @@ def _speaker() -> Speaker:
     torch.manual_seed(0)
     mel = Mel(rate=RATE, n_fft=256, hop=128, bands=16, floor=1e-3)
     own = Speaking(mel=mel, signs=" abc")
-    return speaker_of(Speech(len(own.alphabet), 16, 8, 1).eval(), own)
+    return speaker_of(Speech(own.alphabet, 16, 8, 1).eval(), own)
 
 
 class Heard:

@@ -5,6 +5,7 @@ Shape letters: B sentences, N frames, L signs, M mel bands, W width; S places of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,10 +15,12 @@ from torch import Tensor, nn
 
 from ganforge.core.device import widened
 from ganforge.kinds.sounds.networks import KERNEL, ConvNeXt, scored
-from ganforge.kinds.sounds.speak.alignment import NEVER, diagonal_prior, present, signs_of_frames
+from ganforge.kinds.sounds.speak.alignment import NEVER, diagonal_prior, present, signs_of_frames, silence_prior
+from ganforge.kinds.sounds.speak.text import Alphabet
 
 POSITIONS = 3  # features of a frame's place within its sign
 READER_DEPTH = 3
+LOUD = 3.0  # of the natural logarithm below the loudest frame of a sentence, down to which frames are loud
 RANGE = 8.0  # of the natural logarithm, above the floor, that levels from -1 to 1 stand for
 
 
@@ -117,22 +120,30 @@ class Voice(nn.Module):
 class Reader(Stack):
     """Log-mel levels (1, M, S) -> scores of all signs (1, V, S) at each frame: it aligns recordings, and reads."""
 
-    def __init__(self, signs: int, bands: int, width: int) -> None:
-        super().__init__(bands, width, READER_DEPTH, signs)
+    silent: Tensor  # (V,) bool: signs that are not said
+
+    def __init__(self, alphabet: Alphabet, bands: int, width: int) -> None:
+        super().__init__(bands, width, READER_DEPTH, len(alphabet))
+        silent = torch.tensor([sign not in alphabet.letters for sign in range(len(alphabet))])
+        self.register_buffer("silent", silent, persistent=False)
 
     def read(self, x: Tensor, frames: Packed) -> Tensor:
         """Return log probabilities (B, N, V) of signs at the frames of levels x (B, N, M)."""
         return F.log_softmax(widened(frames.unpack(self(frames.pack(x), frames.mask))), dim=2)
 
     def scores(self, x: Tensor, frames: Packed, text: Tensor, signs: Tensor) -> Tensor:
-        """Return log probabilities (B, N, L) of the signs of texts (B, L) at frames, with the diagonal's prior.
+        """Return log probabilities (B, N, L) of the signs of texts (B, L) at frames, with priors.
 
         Args: signs (B,) how many.
         """
         longest = int(signs.max())
-        found = self.read(x, frames).gather(2, text[:, None, :longest].expand(-1, frames.longest, -1))
+        text, levels = text[:, :longest], x[:, : frames.longest].mean(2)
+        found = self.read(x, frames).gather(2, text[:, None].expand(-1, frames.longest, -1))
+        inside = present(frames.lengths, frames.longest)
+        loudest = levels.masked_fill(~inside, -math.inf).amax(1, keepdim=True)
+        prior = silence_prior(inside & (levels > loudest - LOUD * 2 / RANGE), self.silent[text])
         outside = ~present(signs, longest)[:, None]
-        return found.masked_fill(outside, NEVER) + diagonal_prior(frames.lengths, signs)
+        return (found + prior).masked_fill(outside, NEVER) + diagonal_prior(frames.lengths, signs)
 
 
 class Speech(nn.Module):
@@ -140,9 +151,10 @@ class Speech(nn.Module):
 
     strength: Tensor  # of the decoder that is used: 0 without, 1 with the adversary
 
-    def __init__(self, signs: int, bands: int, width: int, depth: int) -> None:
+    def __init__(self, alphabet: Alphabet, bands: int, width: int, depth: int) -> None:
         super().__init__()
-        self.voice, self.reader = Voice(signs, bands, width, depth), Reader(signs, bands, width)
+        self.voice = Voice(len(alphabet), bands, width, depth)
+        self.reader = Reader(alphabet, bands, width)
         self.sharp = Stack(width + POSITIONS, width, depth, bands)
         self.register_buffer("strength", torch.zeros(()))
 

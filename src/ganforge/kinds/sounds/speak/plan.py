@@ -70,7 +70,7 @@ class Speaking(TaskSection):
 
 def speech_of(own: Speaking, network: Network) -> Speech:
     """Build the networks of a voice."""
-    return Speech(len(own.alphabet), own.mel.bands, network.need("width"), network.need("depth"))
+    return Speech(own.alphabet, own.mel.bands, network.need("width"), network.need("depth"))
 
 
 def speech_for(recipe: Recipe) -> Speech:
