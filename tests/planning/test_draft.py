@@ -22,6 +22,7 @@ from ganforge.kinds.tables.generate.task import GenerateRows
 from ganforge.kinds.tables.impute import Impute
 from ganforge.kinds.tables.regress.task import Regress
 from ganforge.planning.draft import ASKED, Draft
+from ganforge.planning.game import choose_sized
 from ganforge.recipe import SECTIONS, Average, Compute, Data, Network, Optimiser, Recipe, Request
 
 TASKS: dict[str, type[Task]] = {
@@ -245,3 +246,10 @@ def test_every_section_has_a_key_of_its_own() -> None:
     assert len(set(keys)) == len(keys) and set(keys) >= {"data", "objective", "rows", "translate", "enhance"}
     for section in sections:
         assert set(section.apart) <= set(section.model_fields)
+
+
+def test_a_task_with_one_network_refuses_another_name() -> None:
+    with pytest.raises(RecipeError, match=r"no network 'resnet'\. This task has 'enhancer' alone"):
+        choose_sized(draft(Enhance, settings={"network.name": "resnet"}), "enhancer", "why", {"small": (8, 1)})
+    chosen = choose_sized(draft(Enhance, size="tiny"), "enhancer", "why", {"tiny": (8, 1)})
+    assert (chosen.name, chosen.width, chosen.depth) == ("enhancer", 8, 1)

@@ -73,7 +73,10 @@ def choose_sized(
     """Choose the section `network` of one network with a width and a depth.
 
     Args: why it is of that name; sizes width and depth of each; blocks what the depth means.
+    Raises: RecipeError where another name is pinned.
     """
+    if (pinned := draft.pinned.get("network.name", name)) != name:
+        raise RecipeError(f"There is no network {pinned!r}.", f"This task has {name!r} alone.", "Leave it out.")
     size = size_of(draft)
     width, depth = sizes[size]
     reason = f"size {size}"

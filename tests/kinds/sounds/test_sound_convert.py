@@ -211,6 +211,8 @@ def test_a_voice_that_was_not_named_or_is_not_there_gets_a_sentence() -> None:
         model.apply((np.zeros(800, np.float32), RATE), None, {"to": "hihg"}, ())
     with pytest.raises(InputError, match=r"no voice 'me'.*high, low.*leave --speaker out"):
         model.apply((np.zeros(800, np.float32), RATE), None, {"to": "high", "speaker": "me"}, ())
+    with pytest.raises(DataError, match=r"shape \(0,\) is not a waveform"):
+        model.apply((np.zeros(0, np.float32), RATE), None, {"to": "high"}, ())
 
 
 # ---- the data --------------------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ class ConvertJob(Job):
         }
         real = [(label, x) for label in range(len(self.voices.heard)) for x in self._takes(label)]
         known = float(np.mean(speakers.named([x for _, x in real]) == [label for label, _ in real]))
-        told, beside = rivals(scored, SENTENCES, MEANINGS)
+        told, beside = rivals({default: scored[default], **scored}, SENTENCES, MEANINGS)
         few = {name: length for name, length in seconds_of(self.sounds).items() if length < 0.9 * ENOUGH_SECONDS}
         floors = dict.fromkeys(MEANINGS, 0.0) | {"target": known}
         return Evaluation(
