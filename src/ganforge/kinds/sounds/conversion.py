@@ -39,7 +39,7 @@ def converted(
         waveform, rate = cast(tuple[Any, int], source)
         x = np.asarray(waveform, np.float32)
         if x.ndim not in (1, 2) or not x.size:
-            raise DataError(f"An array of shape {x.shape} is not a waveform.", "It has shape (T,) or (T, C), none of 0.")
+            raise DataError(f"An array of shape {x.shape} is not a waveform.", "It has shape (T,) or (T, C).")
         return np.concatenate(list(blocks([x.reshape(len(x), -1)], rate))).reshape(x.shape), rate
     if out is None:
         raise InputError("No place was named for the sounds.", do="Name a file or a folder with --out.")
