@@ -1,6 +1,7 @@
 """A voice converter on voices that say the same digits: six ordered pairs, frame neighbours of WORLD beside it.
 
     python benchmarks/convert.py FSDD/recordings --seconds 240 --seeds 0 1 2 [--world]
+    python benchmarks/convert.py ENGLISH OTHER --seconds 240 --seeds 0 1 2      # two voices, such as of two languages
 
 Files are named {digit}_{speaker}_{number}.wav; numbers 0 to 4 are held out, and never copied into the training folder.
 Needs Resemblyzer (with setuptools<81) and speechmos (with onnxruntime) besides ganforge[sounds], and pyworld for
@@ -10,17 +11,21 @@ all voices, which reads digits. What each says of real takes of the target stand
 coefficients of its coded envelope without the first, cosine, the mean of 4 of the target's frames; pitch shifted in
 logarithms to the target's mean and deviation; aperiodicity of the source (d4c with threshold 0). Every side gets the
 same seconds of training; times are CPU seconds of one thread. Whose
-voice a sound is, is told with `speaker`, unless said.
+voice a sound is, is told with `speaker`, unless said. Of two folders each is a voice; of files of 2 to 6 seconds those
+whose name's md5 begins with 0 are held out, and nothing is read.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
@@ -87,6 +92,25 @@ class Digits:
         return self.network(self._pictures(sounds)).argmax(1).numpy()
 
 
+def embedding(encoder: Any, x: np.ndarray) -> np.ndarray:
+    from resemblyzer import preprocess_wav
+
+    return encoder.embed_utterance(preprocess_wav(x, source_sr=RATE))
+
+
+def centre_of(encoder: Any, rows: Sounds) -> np.ndarray:
+    centre = np.mean([embedding(encoder, row) for row in rows], 0)
+    return centre / np.linalg.norm(centre)
+
+
+def overall(rows: Sounds) -> float:
+    """Return DNSMOS overall."""
+    from speechmos import dnsmos
+
+    heard = [soxr.resample(row, RATE, 16_000).clip(-1, 1) for row in rows]
+    return float(np.mean([dnsmos.run(row, 16_000)["ovrl_mos"] for row in heard]))
+
+
 class Judges:
     """What is said of 10 x 5 sounds, digit by digit."""
 
@@ -99,23 +123,14 @@ class Judges:
         self.centre = {}
         for voice in voices:
             rows = [np.concatenate([peak(take(folder, d, voice, n)) for d in DIGITS]) for n in (20, 25, 30, 35)]
-            centre = np.mean([self._embedding(row) for row in rows], 0)
-            self.centre[voice] = centre / np.linalg.norm(centre)
-
-    def _embedding(self, x: np.ndarray) -> np.ndarray:
-        from resemblyzer import preprocess_wav
-
-        return self.encoder.embed_utterance(preprocess_wav(x, source_sr=RATE))
+            self.centre[voice] = centre_of(self.encoder, rows)
 
     def of(self, sounds: Sounds, target: str) -> tuple[float, float, float]:
         """Return similarity, digits read, and DNSMOS overall."""
-        from speechmos import dnsmos
-
         rows = [np.concatenate([peak(x) for x in sounds[number :: len(HELD_OUT)]]) for number in HELD_OUT]
-        similar = float(np.mean([self._embedding(row) @ self.centre[target] for row in rows]))
+        similar = float(np.mean([embedding(self.encoder, row) @ self.centre[target] for row in rows]))
         read = float(np.mean(self.digits.read(sounds) == np.repeat(DIGITS, len(HELD_OUT))))
-        heard = [soxr.resample(row, RATE, 16_000).clip(-1, 1) for row in rows[:2]]
-        return similar, read, float(np.mean([dnsmos.run(row, 16_000)["ovrl_mos"] for row in heard]))
+        return similar, read, overall(rows[:2])
 
 
 class World:
@@ -155,16 +170,70 @@ class World:
         return pyworld.synthesize(moved, decoded, noise, RATE).astype(np.float32)
 
 
+def two_voices(folders: list[Path], seconds: float, seeds: list[int]) -> None:
+    """Print what held-out sounds of each voice become in the other: similarity to it, and DNSMOS overall."""
+    from resemblyzer import VoiceEncoder
+
+    encoder = VoiceEncoder("cpu", verbose=False)
+    aside: dict[str, Sounds] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch) / "voices"
+        for folder in folders:
+            name, aside[folder.name] = place / folder.name, []
+            name.mkdir(parents=True)
+            for path in sorted(folder.rglob("*.wav")):
+                x = read_sound(path, RATE)[:, 0]
+                if 2 <= len(x) / RATE <= 6 and hashlib.md5(path.name.encode()).hexdigest()[0] == "0":
+                    aside[folder.name].append(peak(x))
+                else:
+                    shutil.copy(path, name / f"{path.parent.name}-{path.name}")
+        learned = {
+            name: [peak(read_sound(path, RATE)[:, 0]) for path in sorted((place / name).iterdir())[:40]]
+            for name in aside
+        }
+        centres = {
+            name: centre_of(encoder, [np.concatenate(own[k::4]) for k in range(4)]) for name, own in learned.items()
+        }
+
+        def report(name: str, source: str, target: str, sounds: Sounds) -> None:
+            rows = [np.concatenate(sounds[k::4]) for k in range(4)]
+            similar = float(np.mean([embedding(encoder, row) @ centres[target] for row in rows]))
+            told = f"similarity {similar:.3f} overall {overall(sounds[:8]):.2f}"
+            print(f"{name:26} {f'{source} to {target}':22} {told}", flush=True)
+
+        for source, target in permutations(aside):
+            report("real sounds of the target", source, target, aside[target])
+            report("copy", source, target, aside[source])
+        for seed in seeds:
+            start = time.process_time()
+            run = gf.train(
+                place,
+                task="convert",
+                run=Path(scratch) / f"run{seed}",
+                seed=seed,
+                minutes=seconds / 60,
+                settings={"compute.threads": "1"},
+            )
+            model = load_converter(run.folder / "model")
+            print(f"seed {seed}: {time.process_time() - start:.0f} CPU s. {run.verdict}", flush=True)
+            for source, target in permutations(aside):
+                made = [model.apply((x, RATE), None, {"to": target, "speaker": source}, ())[0] for x in aside[source]]
+                report(f"converted, seed {seed}", source, target, [peak(x) for x in made])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recordings", type=Path)
+    parser.add_argument("recordings", type=Path, nargs="+")
     parser.add_argument("--seconds", type=float, default=240)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--sides", nargs="+", default=["alone", "with adversary"])
     parser.add_argument("--world", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    folder, voices = asked.recordings, sorted({voice for pair in PAIRS for voice in pair})
+    if len(asked.recordings) > 1:
+        two_voices(asked.recordings, asked.seconds, asked.seeds)
+        return
+    folder, voices = asked.recordings[0], sorted({voice for pair in PAIRS for voice in pair})
     judges = Judges(folder, voices)
     given = {v: [take(folder, d, v, n) for d in DIGITS for n in HELD_OUT] for v in voices}
 
