@@ -1,6 +1,6 @@
 """A voice learned from recordings with texts: words that a recogniser hears in sentences which were set aside.
 
-    python benchmarks/speak.py SPEECH --aside 100 --minutes 10 --seeds 0 1 2
+    python benchmarks/speak.py SPEECH --aside 100 --minutes 10 --seeds 0 1 2 [--dictionary cmudict.dict]
 
 SPEECH is what `ganforge train SPEECH --task speak` takes. Needs pocketsphinx besides ganforge[sounds]. Texts of three
 words or more are set aside by the md5 of their spelling, with all their recordings, and never copied into the training
@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--examples", type=int, help="instead of minutes")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--dictionary", type=Path)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -135,6 +136,8 @@ def main() -> None:
             if spelled(text) not in aside:
                 shutil.copy(path, folder / f"{number:05d}{path.suffix}")
                 (folder / f"{number:05d}.txt").write_text(text, "utf-8")
+        if asked.dictionary:
+            shutil.copy(asked.dictionary, folder / "words.dict")
         train = list(read_transcripts(folder).texts.values())
         said, listener = list(held), Listener(Path(name), train, list(texts.values()))
         for seed in asked.seeds:

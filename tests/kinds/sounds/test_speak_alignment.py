@@ -109,7 +109,7 @@ def test_packed_sentences_are_computed_as_if_each_were_alone() -> None:
 def test_a_reader_finds_the_planted_durations_of_letters_that_are_tones() -> None:
     texts, mel = sentences(60), mel_at(RATE).model_copy(update={"floor": 1e-3})
     spoken = [speak(text, np.random.default_rng(place)) for place, text in enumerate(texts)]
-    alphabet, features = Alphabet.of(texts), LogMel(mel)
+    alphabet, features = Alphabet.of(texts, {}), LogMel(mel)
     levels = [to_levels(features(torch.from_numpy(sound).float()[None])[0].T, mel) for sound, _ in spoken]
     feed = SentenceFeed(levels, [torch.tensor(alphabet.ids(text)) for text in texts])
     torch.manual_seed(0)

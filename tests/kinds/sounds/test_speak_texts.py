@@ -23,10 +23,11 @@ from ganforge.kinds.sounds.speak.measures import (
     mel_distance,
     variance_gap,
 )
-from ganforge.kinds.sounds.speak.model import Speaker, speaker_of
+from ganforge.kinds.sounds.speak.model import Speaker, read_words, speaker_of, write_words
 from ganforge.kinds.sounds.speak.networks import RANGE, Speech
 from ganforge.kinds.sounds.speak.plan import Speaking
-from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
+from ganforge.kinds.sounds.speak.pronunciation import find_dictionary, read_dictionary
+from ganforge.kinds.sounds.speak.text import Alphabet, named, not_known, read, read_text, spelled
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
@@ -80,11 +81,62 @@ def test_what_is_not_a_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_signs_that_are_rare_are_not_learned_and_are_named() -> None:
-    alphabet = Alphabet.of([spelled("ab a\u0301")] * 5 + ["7"])
+    alphabet = Alphabet.of([spelled("ab a\u0301")] * 5 + ["7"], {})
     assert alphabet.signs == " ab\u0301"
     assert alphabet.known("A-B 7 b\u00e1!") == "ab ba\u0301" and alphabet.unknown("A7-7") == ["7", "-"]
     assert alphabet.ids("ab") == [1, 3, 4, 1] and alphabet.letters == {3, 4, 5}
     assert named(["7", "\u0301"]) == "'7', combining acute accent"
+
+
+# ---- dictionaries ----------------------------------------------------------------------------------------------------
+
+
+def test_dictionaries_of_several_forms_are_read_as_letters_of_ipa(tmp_path: Path) -> None:
+    lines = [
+        ";;; a comment", "", "water  W AO1 T ER0 # as in bottle", "WATER(2) W AA1 T ER0", "a AH0", "don't D OW1 N T",
+        "ich\t1.0\t0.25\t\u026a \u00e7", "Chat\tt\u0283 \u00e6 t",
+    ]  # fmt: skip
+    path = tmp_path / "words.dict"
+    path.write_text("\n".join(lines), "utf-8")
+    words = read_dictionary(path)
+    assert words == {
+        "water": "w\u0254t\u025d", "a": "\u0259", "don't": "do\u028ant",
+        "ich": "\u026ac\u0327", "chat": "t\u0283\u00e6t",
+    }  # fmt: skip
+    said = "A \u2018Water\u2019-tap, don\u2019t CHAT 7!"
+    assert read(said, words) == "\u0259 w\u0254t\u025d-tap, do\u028ant t\u0283\u00e6t 7!"
+    assert not_known(said + " tap", words) == ["tap"]
+    assert Alphabet.of([said] * 5, words).known("water x7") == "w\u0254t\u025d 7"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [("water\n", "Line 1 .* no phonemes: 'water'"), (";;; none\n", "no words")]
+)
+def test_what_is_not_a_dictionary_is_refused(tmp_path: Path, content: str, why: str) -> None:
+    (tmp_path / "words.dict").write_text(content, "utf-8")
+    with pytest.raises(DataError, match=why):
+        read_dictionary(tmp_path / "words.dict")
+    (tmp_path / "more.DICT").write_text("a AH0", "utf-8")
+    with pytest.raises(DataError, match=r"2 dictionaries: more.DICT, words.dict"):
+        find_dictionary(tmp_path)
+
+
+def test_a_dictionary_beside_the_recordings_is_used_and_told(tmp_path: Path) -> None:
+    texts = [text for text, _ in write_spoken(tmp_path / "s", 60)]
+    told = open_corpus(str(tmp_path / "s")).passport["warnings"]
+    assert any("Words are read as they are spelled" in one for one in told)
+    words = sorted({word for text in texts for word in text.split()})
+    (tmp_path / "s" / "tones.dict").write_text("\n".join(f"{word} B AA1" for word in words[1:]), "utf-8")
+    corpus = open_corpus(str(tmp_path / "s"))
+    assert corpus.passport["dictionary"] == "tones.dict" and set("b\u0251") < set(corpus.alphabet.signs)
+    without = f"not in tones.dict and are read as they are spelled, such as {words[0]!r}."
+    assert any(without in one for one in corpus.passport["warnings"])
+    assert corpus.alphabet.known(words[1]) == "b\u0251"
+    write_words(tmp_path, corpus.alphabet.words)
+    assert read_words(tmp_path) == corpus.alphabet.words
+    (tmp_path / "words.json").write_text('{"a": 1}', "utf-8")
+    with pytest.raises(ValueError, match="not a dictionary"):
+        read_words(tmp_path)
 
 
 # ---- which recording says what ---------------------------------------------------------------------------------------
@@ -207,7 +259,7 @@ def _speaker() -> Speaker:
     torch.manual_seed(0)
     mel = Mel(rate=RATE, n_fft=256, hop=128, bands=16, floor=1e-3)
     own = Speaking(mel=mel, signs=" abc")
-    return speaker_of(Speech(own.alphabet, 16, 8, 1).eval(), own)
+    return speaker_of(Speech(own.alphabet, 16, 8, 1).eval(), mel, own.alphabet)
 
 
 class Heard:

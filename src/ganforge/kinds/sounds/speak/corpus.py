@@ -19,7 +19,8 @@ from ganforge.errors import DataError
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_of
 from ganforge.kinds.sounds.reading import MOST_NAMED, Part, Samples, open_sounds
 from ganforge.kinds.sounds.speak.networks import RANGE
-from ganforge.kinds.sounds.speak.text import Alphabet, named, spelled
+from ganforge.kinds.sounds.speak.pronunciation import SUFFIX, find_dictionary, read_dictionary
+from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known, read, spelled
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
 
 FEWEST, FEWEST_FIT = 12, 6  # sentences that are held out, and of them such whose texts fit
@@ -71,6 +72,8 @@ def open_corpus(source: str, rate: int | None = None) -> Corpus:
     """
     root = Path(source).expanduser()
     found = read_transcripts(root)
+    dictionary = find_dictionary(root)
+    words = read_dictionary(dictionary) if dictionary is not None else {}
     keys = {path: hashlib.sha256(spelled(text).encode()).hexdigest() for path, text in found.texts.items()}
     if len(set(keys.values())) < 2 * FEWEST:
         raise DataError(
@@ -91,7 +94,7 @@ def open_corpus(source: str, rate: int | None = None) -> Corpus:
     for part in (sounds.train, sounds.held_out):
         kept: list[int] = []
         for place, (name, length) in enumerate(zip(part.names, part.lengths.tolist(), strict=True)):
-            why = _unfit(spelled(texts[name]), length, mel, pace)
+            why = _unfit(texts[name], words, length, mel, pace)
             if why:
                 left.setdefault(why, []).append(str(Path(name).relative_to(root)))
             else:
@@ -105,9 +108,9 @@ def open_corpus(source: str, rate: int | None = None) -> Corpus:
             f"At least {FEWEST} are needed to learn from, and {FEWEST_FIT} of other texts to measure with.",
             warnings[-1] if left else "Give more recordings, each with its text.",
         )
-    alphabet = Alphabet.of(spelled(text) for text in train.texts)
+    alphabet = Alphabet.of(train.texts, words)
     seconds = float(sum(int(one.part.lengths[one.places].sum()) for one in parts)) / sounds.rate
-    warnings += _told(train.texts + held_out.texts, alphabet, seconds)
+    warnings += _told(train.texts + held_out.texts, alphabet, seconds, dictionary)
     passport = {
         **sounds.passport,
         "sounds": len(train) + len(held_out),
@@ -116,26 +119,28 @@ def open_corpus(source: str, rate: int | None = None) -> Corpus:
         "held_out": len(held_out),
         "split": f"{len(held_out):,} sentences, chosen by their texts, so that none of these is heard in training",
         "signs": alphabet.signs,
+        "dictionary": dictionary and dictionary.name,
         "words": len({word for text in train.texts for word in spelled(text).split()}),
         "warnings": warnings,
     }
     said = sorted((str(Path(name).relative_to(root)), text) for name, text in texts.items())
-    digest = hashlib.sha256(json.dumps([sounds.sha256, said]).encode("utf-8", "surrogateescape")).hexdigest()
+    content = json.dumps([sounds.sha256, said, *sorted(words.items())])
+    digest = hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
     return Corpus(_with_floor(mel, train), alphabet, train, held_out, digest, passport)
 
 
-def _unfit(text: str, length: int, mel: Mel, pace: float) -> str:
+def _unfit(text: str, words: Pronunciations, length: int, mel: Mel, pace: float) -> str:
     """Return why a recording of so many samples is not learned from; "" where it is. Args: pace samples for a sign."""
     if length > LONGEST_SECONDS * mel.rate:
         return f"recordings are longer than {LONGEST_SECONDS:g} seconds and left out: cut them into sentences"
-    if mel.frames_of(length) < len(text) + 2:
+    if mel.frames_of(length) < len(read(text, words)) + 2:
         return "texts are too long for their recordings, which are left out"
-    if length > SLOW * pace * len(text) + SLOW_SECONDS * mel.rate:
+    if length > SLOW * pace * len(spelled(text)) + SLOW_SECONDS * mel.rate:
         return f"recordings last {SLOW:g} times as long as others of such a text and are left out"
     return ""
 
 
-def _told(texts: Sequence[str], alphabet: Alphabet, seconds: float) -> list[str]:
+def _told(texts: Sequence[str], alphabet: Alphabet, seconds: float, dictionary: Path | None) -> list[str]:
     """Return what a person should know of texts before training."""
     words: list[str] = []
     if seconds < ENOUGH_SECONDS:
@@ -144,6 +149,13 @@ def _told(texts: Sequence[str], alphabet: Alphabet, seconds: float) -> list[str]
     digits = sum(any(sign.isdigit() for sign in text) for text in texts)
     if digits:
         words.append(f"{digits:,} texts have digits, each of which is learned as one sign: write numbers in words.")
+    if dictionary is None:
+        words.append(f"Words are read as they are spelled. A pronouncing dictionary ({SUFFIX}) in the folder helps.")
+    elif unknown := list(dict.fromkeys(word for text in texts for word in not_known(text, alphabet.words))):
+        words.append(
+            f"{len(unknown):,} words are not in {dictionary.name} and are read as they are spelled, such as "
+            f"{', '.join(map(repr, unknown[:MOST_NAMED]))}."
+        )
     rare = list(dict.fromkeys(sign for text in texts for sign in alphabet.unknown(text)))
     if rare:
         words.append(f"Signs that are too rare to be learned are left out of texts: {named(rare[:MOST_NAMED])}.")

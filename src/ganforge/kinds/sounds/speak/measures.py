@@ -14,12 +14,13 @@ from torch import Tensor
 
 from ganforge.core.seeds import subset
 from ganforge.kinds.sounds.comparison import Values
-from ganforge.kinds.sounds.features import LogMel, mel_griffin_lim
+from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.speak.corpus import ENOUGH_SECONDS, Utterances, levels_of, to_log_mel
 from ganforge.kinds.sounds.speak.model import speaker_of
 from ganforge.kinds.sounds.speak.networks import RANGE, Packed, Speech
-from ganforge.kinds.sounds.speak.plan import Speaking, durations_of
+from ganforge.kinds.sounds.speak.plan import durations_of
+from ganforge.kinds.sounds.speak.text import Alphabet
 from ganforge.measures.intervals import certainly_lower
 from ganforge.records import GRADES, Meaning, Verdict
 
@@ -98,24 +99,25 @@ def aligned_picture(truth: Tensor, text: str, durations: Sequence[int], made: Te
 class Judged:
     """Recorded sentences, always the same, and what a voice makes of their texts."""
 
-    own: Speaking
+    mel: Mel
+    alphabet: Alphabet
     texts: tuple[str, ...]
     sounds: tuple[Samples, ...]
     ids: tuple[Tensor, ...]  # (L,) of each
     levels: tuple[Tensor, ...]  # (N, M) of each
 
     @classmethod
-    def of(cls, some: Utterances, most: int, purpose: str, own: Speaking) -> Judged:
+    def of(cls, some: Utterances, most: int, purpose: str, mel: Mel, alphabet: Alphabet) -> Judged:
         """Choose some sentences at random. Args: purpose of the random numbers."""
-        chosen, features = subset(len(some), most, purpose).tolist(), LogMel(own.mel)
+        chosen, features = subset(len(some), most, purpose).tolist(), LogMel(mel)
         sounds, texts = tuple(some.samples(place) for place in chosen), tuple(some.texts[place] for place in chosen)
-        ids = tuple(torch.tensor(own.alphabet.ids(text)) for text in texts)
-        return cls(own, texts, sounds, ids, tuple(levels_of(sound, features) for sound in sounds))
+        ids = tuple(torch.tensor(alphabet.ids(text)) for text in texts)
+        return cls(mel, alphabet, texts, sounds, ids, tuple(levels_of(sound, features) for sound in sounds))
 
     def part(self, first: int) -> Judged:
         """Return every second sentence from `first` on."""
         own = slice(first, None, 2)
-        return Judged(self.own, self.texts[own], self.sounds[own], self.ids[own], self.levels[own])
+        return Judged(self.mel, self.alphabet, self.texts[own], self.sounds[own], self.ids[own], self.levels[own])
 
     def durations(self, speech: Speech) -> list[list[int]]:
         """Return the frames of each sign in the recordings, by the voice's alignment."""
@@ -128,24 +130,25 @@ class Judged:
 
     def picture(self, place: int, durations: Sequence[int], made: Tensor) -> bytes:
         """Draw a sentence with the signs that its frames say, and below it what was made of it, (N, M), as PNG."""
-        signs = f"|{self.own.alphabet.known(self.texts[place])}|"
+        signs = f"|{self.alphabet.known(self.texts[place])}|"
         return aligned_picture(self.levels[place], signs, durations, made)
 
     def spoken(self, speech: Speech, strength: float) -> list[Tensor]:
         """Return levels of each text, with the durations that the voice expects."""
-        voice = speaker_of(speech, self.own, strength)
+        voice = speaker_of(speech, self.mel, self.alphabet, strength)
         return [voice.levels(text).cpu() for text in self.texts]
 
     def values(self, speech: Speech, strength: float, speaks: Speech | None = None) -> Values:
         """Return the measures of a voice. Args: speaks another one than the one that aligns and reads."""
-        voice, lasts = speaker_of(speaks or speech, self.own, strength), self.durations(speech)
+        voice = speaker_of(speaks or speech, self.mel, self.alphabet, strength)
+        lasts = self.durations(speech)
         timed = [voice.levels(text, own).cpu() for text, own in zip(self.texts, lasts, strict=True)]
         return self.values_of(speech, timed, self.spoken(speaks or speech, strength))
 
     @torch.no_grad()
     def values_of(self, speech: Speech, timed: Sequence[Tensor], free: Sequence[Tensor]) -> Values:
         """Return the measures of levels (N, M): `timed` as long as the recordings, `free` of any length."""
-        device, letters, rows = speech.strength.device, self.own.alphabet.letters, []
+        device, letters, rows = speech.strength.device, self.alphabet.letters, []
         for truth, same, made, ids in zip(self.levels, timed, free, self.ids, strict=True):
             frames = Packed(torch.tensor([len(made)], device=device))
             said = heard(speech.reader.read(made[None].to(device), frames)[0].cpu().argmax(1), letters)
@@ -157,14 +160,14 @@ class Judged:
     @torch.no_grad()
     def revoiced(self) -> list[Tensor]:
         """Return the levels of the waveforms that Griffin and Lim's method makes of the recordings' levels."""
-        features = LogMel(self.own.mel)
-        made = [mel_griffin_lim(to_log_mel(levels, self.own.mel).T[None], features) for levels in self.levels]
+        features = LogMel(self.mel)
+        made = [mel_griffin_lim(to_log_mel(levels, self.mel).T[None], features) for levels in self.levels]
         return [levels_of(waveform[0].numpy(), features) for waveform in made]
 
     def of_means(self, learned: Judged, speech: Speech) -> tuple[list[Tensor], list[Tensor]]:
         """Return levels in which each sign is its mean in learned ones: for the true durations, and for mean ones."""
-        count = len(self.own.alphabet)
-        total, frames, times = torch.zeros(count, self.own.mel.bands), torch.zeros(count), torch.zeros(count)
+        count = len(self.alphabet)
+        total, frames, times = torch.zeros(count, self.mel.bands), torch.zeros(count), torch.zeros(count)
         for levels, ids, lasts in zip(learned.levels, learned.ids, learned.durations(speech), strict=True):
             which = ids.repeat_interleave(torch.tensor(lasts))
             total.index_add_(0, which, levels)

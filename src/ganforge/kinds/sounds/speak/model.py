@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,22 +12,23 @@ import torch
 from torch import Tensor
 
 from ganforge.contracts import Observer
-from ganforge.core.files import refuse_taken
+from ganforge.core.files import read_json_file, refuse_taken
 from ganforge.core.model_files import built, read_description_of
 from ganforge.errors import DataError, InputError, refused
 from ganforge.kinds.sounds.adversary import check_sizes
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
-from ganforge.kinds.sounds.reading import Samples
+from ganforge.kinds.sounds.reading import MOST_NAMED, Samples
 from ganforge.kinds.sounds.sound_file import check_suffix, write_sounds
 from ganforge.kinds.sounds.speak.corpus import to_log_mel
 from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
 from ganforge.kinds.sounds.speak.plan import Speaking, speech_of
-from ganforge.kinds.sounds.speak.text import Alphabet, named, read_text, spelled
+from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known, read_text, spelled
 from ganforge.networks.ends import Ends, interpolated
 from ganforge.recipe import Network
 
 MOST_FRAMES = 100  # of one sign
 MOST_SIGNS = 2_000  # of one sentence
+WORDS = "words.json"  # beside model.json: the dictionary
 NEXT_STEPS = {
     'sample RUN --text "..." --out said.wav': "your own words",
     "apply RUN sentences.txt --out spoken/": "a file for each line; --out spoken.wav: one with all",
@@ -142,6 +144,10 @@ class Speaker:
         for sign, found in places.items():
             more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
             notes.append(f"{found[0]}{more}: {named([sign])} was not heard in training and is left out")
+        if self.alphabet.words:
+            every = " ".join(text for _, text in kept)
+            for word in not_known(every, self.alphabet.words)[:MOST_NAMED]:
+                notes.append(f"{word!r} is not in the dictionary and is read as it is spelled")
         return Spoken(self, tuple(kept), tuple(notes), long)
 
     def next_steps(self) -> Mapping[str, str]:
@@ -203,12 +209,27 @@ def load_speaker(folder: Path, device: str = "cpu") -> Speaker:
         if spelled(own.signs) != own.signs.strip():
             raise ValueError(f"signs {own.signs!r}")
         speech = built(folder, lambda: speech_of(own, network)).to(device)
-    return speaker_of(speech, own)
+        alphabet = Alphabet(own.signs, read_words(folder))
+    return speaker_of(speech, own.mel, alphabet)
 
 
-def speaker_of(speech: Speech, own: Speaking, strength: float | None = None) -> Speaker:
+def write_words(folder: Path, words: Pronunciations) -> None:
+    """Write the dictionary that a voice was trained with, if any, into its model folder."""
+    if words:
+        (folder / WORDS).write_text(json.dumps(words, ensure_ascii=False), "utf-8")
+
+
+def read_words(folder: Path) -> Pronunciations:
+    """Read what `write_words` wrote, which may come from anybody. Raises: ValueError if it is not a dictionary."""
+    words = read_json_file(folder / WORDS) if (folder / WORDS).exists() else {}
+    if not isinstance(words, dict) or not all(isinstance(sounds, str) for sounds in words.values()):
+        raise ValueError(f"{WORDS} is not a dictionary")
+    return words
+
+
+def speaker_of(speech: Speech, mel: Mel, alphabet: Alphabet, strength: float | None = None) -> Speaker:
     """Return the voice of trained networks. Args: strength 0..1; None for the one that was chosen."""
     decoders = (speech.voice.decoder.state_dict(), speech.sharp.state_dict())
     chosen = float(speech.strength.clamp(0, 1)) if strength is None else strength
     decoder = interpolated(speech.sharp, decoders, chosen)
-    return Speaker(speech.voice, decoder, decoders, own.alphabet, own.mel)
+    return Speaker(speech.voice, decoder, decoders, alphabet, mel)

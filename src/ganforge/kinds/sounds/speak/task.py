@@ -24,9 +24,10 @@ from ganforge.kinds.sounds.speak.measures import (
     judge_voice,
     prefers_sharp,
 )
-from ganforge.kinds.sounds.speak.model import NEXT_STEPS, speaker_of
+from ganforge.kinds.sounds.speak.model import NEXT_STEPS, speaker_of, write_words
 from ganforge.kinds.sounds.speak.networks import Speech
 from ganforge.kinds.sounds.speak.plan import NOT_HERE, Speaking, build_game, plan_voice, speech_for
+from ganforge.kinds.sounds.speak.text import Alphabet
 from ganforge.measures.intervals import means_by_bootstrap, measures_of, values_of, with_ends
 from ganforge.planning.draft import Draft
 from ganforge.recipe import Recipe, Request, TaskSection, refuse_changed_data
@@ -75,7 +76,8 @@ class Speak(Task):
         own = recipe.section(Speaking)
         corpus = open_corpus(recipe.data.source, own.mel.rate)
         refuse_changed_data(recipe, corpus.sha256, "The recordings or their texts")
-        feed = SentenceFeed.of(corpus.train, own.mel, own.alphabet, recipe.compute.device)
+        alphabet = Alphabet(own.signs, corpus.alphabet.words)
+        feed = SentenceFeed.of(corpus.train, own.mel, alphabet, recipe.compute.device)
         return SpeakJob(recipe, corpus, feed, tell)
 
     def join(self, recipe: Recipe, brief: Mapping[str, bytes], examples: Batch) -> tuple[Game, Feed]:
@@ -128,6 +130,7 @@ class SpeakJob(Job):
         """Write model.json and model.safetensors, all that `sample` and `apply` need."""
         content = description_of(self.recipe, NEXT_STEPS, speak=self.recipe.section(Speaking).content())
         write_model_files(folder, product, content)
+        write_words(folder, self.corpus.alphabet.words)
 
     def read_product(self, folder: Path) -> nn.Module:
         """Load the networks that `write_model` wrote."""
@@ -139,7 +142,7 @@ class SpeakJob(Job):
         assert isinstance(product, Speech)
         self.tell("judging")
         judged, revoiced = self._judged(JUDGED).part(0), self._judged(JUDGED).part(0).revoiced()
-        learned = Judged.of(self.corpus.train, LEARNED, "speak/means", judged.own)
+        learned = Judged.of(self.corpus.train, LEARNED, "speak/means", judged.mel, judged.alphabet)
         values = {
             WITHOUT: judged.values(product, 0.0),
             SHARP: judged.values(product, 1.0),
@@ -167,8 +170,11 @@ class SpeakJob(Job):
     def _listen(self, run: Run, product: Speech, judged: Judged, default: str) -> Block:
         """Write what the page plays and shows."""
         contents: list[Content] = []
-        rate, titles = judged.own.mel.rate, [text[:100] for text in judged.texts[:SHOWN]]
-        voices = {name: speaker_of(product, judged.own, strength) for name, strength in ((WITHOUT, 0.0), (SHARP, 1.0))}
+        rate, titles = judged.mel.rate, [text[:100] for text in judged.texts[:SHOWN]]
+        voices = {
+            name: speaker_of(product, judged.mel, judged.alphabet, strength)
+            for name, strength in ((WITHOUT, 0.0), (SHARP, 1.0))
+        }
         for row, title in enumerate(titles):
             said = {name: voice.say(judged.texts[row]) for name, voice in voices.items()}
             for name, samples in {"as recorded": judged.sounds[row], **said}.items():
@@ -186,5 +192,6 @@ class SpeakJob(Job):
     def _judged(self, most: int) -> Judged:
         if most not in self._held_out:
             own = self.recipe.section(Speaking)
-            self._held_out[most] = Judged.of(self.corpus.held_out, most, "speak/held out", own)
+            alphabet = Alphabet(own.signs, self.corpus.alphabet.words)
+            self._held_out[most] = Judged.of(self.corpus.held_out, most, "speak/held out", own.mel, alphabet)
         return self._held_out[most]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganforge.errors import DataError
@@ -19,6 +20,8 @@ MARKS = {  # at the beginning of a file -> its encoding; the longer ones first
     codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
+WORD = re.compile(r"[^\s\-.,;:!?\"()\[\]/…]+")
+Pronunciations = Mapping[str, str]  # word, as `spelled` gives it -> letters of IPA
 FALLBACK = "cp1252"  # of a file without a mark that is not UTF-8
 
 
@@ -47,17 +50,29 @@ def spelled(text: str) -> str:
     return " ".join("".join(sign for sign in plain if sign.isspace() or sign.isprintable()).split())
 
 
+def read(text: str, words: Pronunciations) -> str:
+    """Return a text in signs: the sounds of each word that is known, and others as they are `spelled`."""
+    return WORD.sub(lambda found: words.get(found[0]) or words.get(found[0].strip("'"), found[0]), spelled(text))
+
+
+def not_known(text: str, words: Pronunciations) -> list[str]:
+    """Return the words of a text that have letters and are not in a dictionary, each once, in order."""
+    said = (word for word in WORD.findall(spelled(text)) if any(sign.isalpha() for sign in word))
+    return list(dict.fromkeys(word for word in said if word not in words and word.strip("'") not in words))
+
+
 @dataclass(frozen=True, slots=True)
 class Alphabet:
     """The signs that a voice has learned, in order; the id of a sign is its place + FIRST."""
 
     signs: str
+    words: Pronunciations = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Alphabet:
-        """Return the signs that occur at least FEWEST_TIMES in texts as `spelled` gives them."""
-        counts = Counter(sign for text in texts for sign in text)
-        return cls("".join(sorted(sign for sign, count in counts.items() if count >= FEWEST_TIMES)))
+    def of(cls, texts: Iterable[str], words: Pronunciations) -> Alphabet:
+        """Return the signs that occur at least FEWEST_TIMES in texts."""
+        counts = Counter(sign for text in texts for sign in read(text, words))
+        return cls("".join(sorted(sign for sign, count in counts.items() if count >= FEWEST_TIMES)), words)
 
     def __len__(self) -> int:
         return FIRST + len(self.signs)
@@ -74,12 +89,12 @@ class Alphabet:
         return [EDGE, *(places[sign] for sign in self.known(text)), EDGE]
 
     def known(self, text: str) -> str:
-        """Return a text without the signs that are unknown, `spelled`."""
-        return spelled("".join(sign for sign in spelled(text) if sign in self.signs))
+        """Return what is read of a text, without the signs that are unknown."""
+        return " ".join("".join(sign for sign in read(text, self.words) if sign in self.signs).split())
 
     def unknown(self, text: str) -> list[str]:
         """Return the signs of a text that the voice has not learned, each once, in order."""
-        return list(dict.fromkeys(sign for sign in spelled(text) if sign not in self.signs))
+        return list(dict.fromkeys(sign for sign in read(text, self.words) if sign not in self.signs))
 
 
 def named(signs: Iterable[str]) -> str:
