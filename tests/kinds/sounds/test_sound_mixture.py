@@ -60,8 +60,9 @@ def test_labels_of_few_sounds_and_very_many_labels_draw_what_is_theirs(counts: l
 
 
 def test_an_untrained_refiner_draws_its_mixture_and_its_strength_leaves_out_what_it_adds() -> None:
-    refiner = RefinerPair(shape=SHAPE, latent_size=PICK + OWN + 8, width=8, sorts=2).generator()
+    refiner = RefinerPair(shape=SHAPE, latent_size=PICK + OWN + 8, width=8, sorts=5).generator()
     assert isinstance(refiner, Refiner)
+    assert sorts_for(np.array([40, 247, 3, 0])).tolist() == [5, 12, 1, 1]
     refiner.mixture.fit(ArrayFeed(_levels([60, 180], 20)))
     latent = torch.randn(16, PICK + OWN + 8)
     drawn = refiner.mixture(latent)

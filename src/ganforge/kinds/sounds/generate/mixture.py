@@ -33,7 +33,7 @@ from ganforge.networks.resnet import ResnetPair
 OWN = 16  # directions of a sort's own spread; all others are those of every sort together
 PICK = 1  # entry of the latent that picks the sort
 MOST_COMPONENTS = 300
-A_SORT = 20  # spectrograms, about
+SORT, LEAST_SORT, MOST_SORT = 1.3, 4, 20  # spectrograms of a sort: so many roots of those of its label, and bounds
 MOST_SORTS = 1024
 SHRUNK = 5  # spectrograms of a sort that weigh as much as the spread of all sorts together
 MOST_FITTED, NUMBERS = 10_000, 60_000_000  # spectrograms that the mixture is fitted to, and float32 numbers of them
@@ -43,7 +43,8 @@ BLOCKS = 2
 
 def sorts_for(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of sorts of each label. Args: counts (L,) of its training spectrograms."""
-    least = max(A_SORT, math.ceil(int(counts.sum()) / MOST_SORTS))
+    each = np.clip(SORT * np.sqrt(counts), LEAST_SORT, MOST_SORT)  # of few sounds a large sort is a mean of all
+    least = np.maximum(each, math.ceil(int(counts.sum()) / MOST_SORTS))
     sorts: NDArray[np.int64] = np.maximum(1, np.rint(counts / least)).astype(np.int64)
     return sorts
 

@@ -105,7 +105,7 @@ def plan_sounds(draft: Draft, sounds: Sounds, grid: Grid, train: ArrayFeed, tell
     draft.choose(
         Spectral,
         grid=(grid, f"for {sounds.rate:,} Hz, and as long as 95 % of the sounds"),
-        sorts=(int(sorts_for(counts).sum()), "about one for 20 sounds of a label, at least one for each label"),
+        sorts=(int(sorts_for(counts).sum()), "one for 4 to 20 sounds of a label, the more of them the larger"),
         shift=(SHIFT, "a discriminator that sees sounds moved a little in time reads labels better (docs/log.md)"),
     )
     choose_compute(draft)
