@@ -38,6 +38,12 @@ SENTENCES = {
     STUDENT: "The same network, which also learned from what the one before said of sounds without labels.",
     ADVERSARIAL: "The same as self-training, and against a generator of sounds.",
 }
+NAMED = {
+    LINEAR: "the linear model",
+    SUPERVISED: "the supervised network",
+    STUDENT: "self-training",
+    ADVERSARIAL: "the adversary",
+}
 MEANINGS = {
     "accuracy": Meaning("higher", "Share of labelled sounds whose label is found by networks that never saw it."),
     "calibration_error": Meaning("lower", "How far the mean certainty is from the share of right labels."),
@@ -158,14 +164,14 @@ def _verdict(told: Crossed, method: str, accuracies: Mapping[str, Estimate], fou
     mine, labels = accuracies[method], len(found.names)
     chance = float(np.bincount(told.labels, minlength=labels).max() / len(told.labels))
     grade = GRADES[sum(mine.value < bound for bound in BOUNDS)] if mine.low > chance else "failed"
-    headline = f"{mine.value:.0%} of labels are found ({mine.low:.0%} to {mine.high:.0%}) by {method}"
+    headline = f"{mine.value:.0%} of labels are found ({mine.low:.0%} to {mine.high:.0%}) by {NAMED[method]}"
     sentences = [f"Always the most frequent label would be right for {chance:.0%}."]
     for other in METHODS:
         if other in accuracies and other != method:
             gain = told.gain(method, other, np.random.default_rng(seed_for(0, "recognise/bootstrap")))
             sure = "certainly better than" if gain.low > 0 else "not certainly better than"
             sentences.append(
-                f"{method.capitalize()} is {sure} {other}: {100 * gain.value:+.0f} points "
+                f"{NAMED[method].capitalize()} is {sure} {NAMED[other]}: {100 * gain.value:+.0f} points "
                 f"({100 * gain.low:+.0f} to {100 * gain.high:+.0f})."
             )
     folds = len(np.unique(told.folds))
