@@ -327,7 +327,12 @@ def test_augmentation_adapts_where_pictures_are_few_and_the_plan_says_whether_th
     assert "--set augmentation.flips=true" in photo.reasons["augmentation.flips"]
 
 
-@pytest.mark.parametrize("sizes", [plan_pictures.SIZES, plan_rows.SIZES, plan_translate.SIZES, plan_enhance.SIZES])
+ENHANCERS = {
+    size: Network(name="enhancer", width=width, depth=depth) for size, (width, depth) in plan_enhance.SIZES.items()
+}
+
+
+@pytest.mark.parametrize("sizes", [plan_pictures.SIZES, plan_rows.SIZES, plan_translate.SIZES, ENHANCERS])
 def test_every_task_has_a_network_of_every_size_each_larger_than_the_one_before(sizes: dict[Any, Network]) -> None:
     assert tuple(sizes) == get_args(Size)
     order = [(network.name == "resnet", network.width, network.depth) for network in sizes.values()]

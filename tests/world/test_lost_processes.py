@@ -43,13 +43,13 @@ def test_sigterm_to_every_process_saves_and_the_run_goes_on_to_the_same_bits_as_
 def test_sigterm_while_the_leader_prepares_ends_all_at_once(tmp_path: Path) -> None:
     """The processes have not met yet, and the one that leads must not wait for those that are gone."""
     endless = """
-from ganforge.kinds.pictures.generate import task
+from ganforge.planning import evaluator
 
 def learn(*_, **__):
     Path("preparing").touch()
     time.sleep(86400)
 
-task.train_judge = learn
+evaluator.train_judge = learn
 """
     world = start(2, TRAIN, tmp_path, script=script(endless), **DAY)
     wait_for(tmp_path / "preparing", world)
