@@ -94,14 +94,14 @@ def test_signs_that_are_rare_are_not_learned_and_are_named() -> None:
 def test_dictionaries_of_several_forms_are_read_as_letters_of_ipa(tmp_path: Path) -> None:
     lines = [
         ";;; a comment", "", "water  W AO1 T ER0 # as in bottle", "WATER(2) W AA1 T ER0", "a AH0", "don't D OW1 N T",
-        "ich\t1.0\t0.25\t\u026a \u00e7", "Chat\tt\u0283 \u00e6 t",
+        "ich\t1.0\t0.25\t\u026a \u00e7", "Chat\tt\u0283 \u00e6 t", "go G OW1", "gut\t\u0261 u t",
     ]  # fmt: skip
     path = tmp_path / "words.dict"
     path.write_text("\n".join(lines), "utf-8")
     words = read_dictionary(path)
     assert words == {
         "water": "w\u0254t\u025d", "a": "\u0259", "don't": "do\u028ant",
-        "ich": "\u026ac\u0327", "chat": "t\u0283\u00e6t",
+        "ich": "\u026ac\u0327", "chat": "t\u0283\u00e6t", "go": "go\u028a", "gut": "gut",
     }  # fmt: skip
     said = "A \u2018Water\u2019-tap, don\u2019t CHAT 7!"
     assert read(said, words) == "\u0259 w\u0254t\u025d-tap, do\u028ant t\u0283\u00e6t 7!"

@@ -16,7 +16,7 @@ from ganforge.kinds.sounds.speak.text import read_text, spelled
 SUFFIX = ".dict"
 ARPABET = {
     "AA": "ɑ", "AE": "æ", "AH": "ʌ", "AH0": "ə", "AO": "ɔ", "AW": "aʊ", "AX": "ə", "AY": "aɪ", "B": "b", "CH": "tʃ",
-    "D": "d", "DH": "ð", "EH": "ɛ", "ER": "ɝ", "EY": "eɪ", "F": "f", "G": "ɡ", "HH": "h", "IH": "ɪ", "IY": "i",
+    "D": "d", "DH": "ð", "EH": "ɛ", "ER": "ɝ", "EY": "eɪ", "F": "f", "G": "g", "HH": "h", "IH": "ɪ", "IY": "i",
     "JH": "dʒ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "oʊ", "OY": "ɔɪ", "P": "p", "R": "r",
     "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
 }  # fmt: skip
@@ -57,4 +57,5 @@ def read_dictionary(path: Path) -> dict[str, str]:
 
 def _letters(phoneme: str) -> str:
     plain = phoneme.rstrip("012")
-    return ARPABET.get(phoneme) or ARPABET.get(plain) or spelled(plain).replace(" ", "")
+    found = ARPABET.get(phoneme) or ARPABET.get(plain) or spelled(plain).replace(" ", "")
+    return found.replace("ɡ", "g")  # one sign, so that words which are spelled have it too
