@@ -143,6 +143,11 @@ def main() -> None:
                 print(f"{place.name}: {time.process_time() - begun:.0f} CPU s", flush=True)
                 found[place.name] = place
         models = {name: load_vocoder(path / "model") for name, path in found.items()}
+        models = {
+            name if end is None else f"{name}, strength {end:g}": model if end is None else model.at(end)
+            for name, model in models.items()
+            for end in ((None,) if model.ends is None else (0.0, 1.0))
+        }
         features = next(iter(models.values())).network.features
         print(f"{len(truth)} held-out sounds of the voice", flush=True)
         without_training(truth, features)
