@@ -55,7 +55,7 @@ def scores(truth: list[Samples], made: list[Samples], features: LogMel) -> dict[
     from pystoi import stoi
     from speechmos import dnsmos
 
-    wide = [soxr.resample(np.clip(x, -1, 1), RATE, 16_000) for x in made]
+    wide = [soxr.resample(x, RATE, 16_000).clip(-1, 1) for x in made]
     heard = [dnsmos.run(x.astype(np.float32), 16_000) for x in wide]
     pairs = list(zip(truth, made, strict=True))
     return {
