@@ -135,6 +135,6 @@ class Voices:
     def spoken(self, network: nn.Module, samples: Samples, label: int, *, own: bool = False) -> Samples:
         """Return a sound in the voice of a label. Args: own whether it is of that voice, known from training."""
         assert isinstance(network, SourceFilter)
-        source, target = Source.of(samples, self.hearing, [one.voice for one in self.targets]), self.targets[label]
-        known = replace(source, voice=target.voice) if own else source
-        return voice_stream(network, self.hearing, known, target, label).whole(samples)
+        target, known = self.targets[label], [one.voice for one in self.targets]
+        source = Source.of(samples, self.hearing, known, target.voice if own else None)
+        return voice_stream(network, self.hearing, source, target, label).whole(samples)

@@ -116,12 +116,11 @@ class VoiceMap:
             return
         label, mel = list(self.targets).index(to), self.network.mel
         hearing, known = Hearing(mel), [target.voice for target in self.targets.values()]
+        speaks = None if speaker is None else self.targets[speaker].voice
         channels = []
         for own in np.ascontiguousarray(np.concatenate(held).T):
-            found = Source.of(converter(rate, mel.rate)(own, True), hearing, known)
-            if speaker is not None:
-                found = replace(found, voice=self.targets[speaker].voice)
-            stream = voice_stream(self.network, hearing, found, self.targets[to], label)
+            heard_as = Source.of(converter(rate, mel.rate)(own, True), hearing, known, speaks)
+            stream = voice_stream(self.network, hearing, heard_as, self.targets[to], label)
             channels.append(Channel(stream, rate))
         yield from through(channels, chain(held, source))
 

@@ -143,10 +143,16 @@ class Source:
     loudness: float
 
     @classmethod
-    def of(cls, samples: Samples, hearing: Hearing, known: Sequence[Voice]) -> Source:
-        """Hear samples (T,): first everywhere, then around the median pitch. Args: known voices, if it is short."""
+    def of(cls, samples: Samples, hearing: Hearing, known: Sequence[Voice], speaker: Voice | None = None) -> Source:
+        """Hear samples (T,): first everywhere, then around the median pitch, unless it is known whose voice they are.
+
+        Args: known voices, if the recording is short; speaker the voice, if it is one of them.
+        """
         x = torch.from_numpy(np.pad(samples, (0, max(0, hearing.mel.n_fft - len(samples)))))
-        frames, loudness = hearing.frames(x, median_pitch(hearing.frames(x).values))
+        first = hearing.frames(x)
+        if speaker is not None:
+            return cls(speaker, first.loudness)
+        frames, loudness = hearing.frames(x, median_pitch(first.values))
         return cls(Voice(frames).adapted(known), loudness)
 
 

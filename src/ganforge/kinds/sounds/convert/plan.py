@@ -119,7 +119,7 @@ def choose_features(draft: Draft, sounds: Sounds) -> Converting:
     choose_data(draft, "sounds", shape, sounds.sha256, label_names=names)
     choose_compute(draft)
     seconds = min(1.2 * ENOUGH_SECONDS, max(ENOUGH_SECONDS / 5, ALL_SECONDS / count))
-    no_adversary = "no adversary: a vocoder's made nothing certainly better in the same time; not measured here"
+    no_adversary = "no adversary: it changed nothing that could be measured (docs/benchmarks.md)"
     return draft.choose(
         Converting,
         **features_of(mel),

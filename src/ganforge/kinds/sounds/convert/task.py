@@ -63,9 +63,9 @@ class Convert(Task):
         samples="Spectrograms",
         caption="Sounds that the model has never heard, made of the most similar moments of the same voice's others. "
         "In each row: the true spectrogram, then what was made of it",
-        story="Every moment of a recording is replaced by the mean of the target's most similar ones. A network learns "
-        "to speak the result, from recordings that are treated so with their own voice's others. Below are the same "
-        "sounds at each moment.",
+        story="Every moment of a recording is moved to the target's statistics, and towards its most similar moments. "
+        "A network learns to speak the result, from recordings that are treated so with their own voice's others. "
+        "Below are the same sounds at each moment.",
     )
 
     def plan(self, request: Request, tell: Tell) -> ConvertJob:

@@ -157,7 +157,7 @@ def evaluate_recogniser(product: Recogniser, found: Labelled, heard: Block) -> E
 def _unmeasured(method: str) -> Verdict:
     why = "Every label has one sound, and all of them were learned: nothing is left to measure with or to choose by."
     do = "Give two or more sounds of each label. Certainties are not calibrated."
-    return Verdict("poor", f"Poor: how good it is could not be measured; {method} is used.", (why, do), None)
+    return Verdict("poor", f"Poor: how good it is could not be measured; {NAMED[method]} is used.", (why, do), None)
 
 
 def _verdict(told: Crossed, method: str, accuracies: Mapping[str, Estimate], found: Labelled) -> Verdict:

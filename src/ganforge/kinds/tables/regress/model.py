@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.contracts import Game, Loss, Observer, Player, Turn
-from ganforge.core.model_files import built, read_description, write_model_files
+from ganforge.core.model_files import built, read_description_of, write_model_files
 from ganforge.core.seeds import seed_for
-from ganforge.errors import InputError, RecipeError, RunError, did_you_mean, refused
+from ganforge.errors import InputError, RecipeError, did_you_mean, refused
 from ganforge.kinds.tables.regress.numeric import Numbers, Scaling
 from ganforge.networks.mlp import hidden_layers
 from ganforge.objectives import squared_error
@@ -148,9 +148,7 @@ def load_regression(folder: Path, device: str = "cpu") -> RegressionModel:
 
     Raises: RunError if there is none, if it is damaged, or if it is not a regression.
     """
-    content = read_description(folder)
-    if content.get("task") != "regress":
-        raise RunError(f"The model at {str(folder)!r} is not a regression.", f"Its task is {content.get('task')!r}.")
+    content = read_description_of(folder, "regress", "a regression")
     with refused(f"The model at {str(folder)!r}"):
         features, target, given = content["features"], content["target"], content["scaling"]
         if not isinstance(features, list) or not all(isinstance(name, str) for name in (*features, target)):
