@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import torch
 from pydantic import Field
@@ -18,7 +18,7 @@ from ganforge.contracts import Game, Loss, Objective, Player, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
 from ganforge.errors import InputError
-from ganforge.kinds.sounds.features import LogMel, Mel, stft
+from ganforge.kinds.sounds.features import DERIVED, LogMel, Mel, stft
 from ganforge.kinds.sounds.networks import Discriminators
 from ganforge.networks.ends import FAITHFUL, SHARP, BothEnds, Ends, interpolated
 from ganforge.objectives import OBJECTIVES
@@ -41,6 +41,8 @@ Kept = TypeVar("Kept", bound=nn.Module)
 
 class Waveforms(TaskSection):
     """The settings of a network whose results are waveforms, and of its adversary."""
+
+    derived: ClassVar[Mapping[str, str]] = DERIVED
 
     mel: Mel
     frames: Annotated[int, Field(ge=16, le=1024)] = 64  # of an example

@@ -20,6 +20,7 @@ MOST_STEP = 3.0  # of the natural logarithm: 26 dB by which a frequency is scale
 MOMENTUM = 0.99
 FLOOR = 1e-5  # magnitude below which everything is silence: -100 dB of full scale
 LINEAR, LINEAR_HZ, LOG_STEP = 200.0 / 3.0, 1000.0, math.log(6.4) / 27.0  # of the mel scale
+DERIVED = {"mel": "Use --rate, from which it follows."}  # of the sections of tasks (recipe.Section)
 
 
 class Mel(Section):

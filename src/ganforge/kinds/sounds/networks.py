@@ -5,6 +5,7 @@ Shape letters: T samples, N frames, M mel bands, K = n_fft / 2 + 1 frequencies, 
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -150,7 +151,7 @@ class Discriminators(nn.Module):
 
     def __init__(self, rate: int, width: int) -> None:
         super().__init__()
-        grown = 2 ** max(0, round(torch.log2(torch.tensor(rate / 8000)).item()))
+        grown = 2 ** max(0, round(math.log2(rate / 8000)))
         self.parts = nn.ModuleList(
             [
                 *(PeriodDiscriminator(period, width) for period in PERIODS),

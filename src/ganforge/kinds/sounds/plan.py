@@ -8,7 +8,7 @@ from ganforge.contracts import Feed, Game, Tell
 from ganforge.kinds.sounds.features import Mel
 from ganforge.planning.compute import Pace, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import Choice, Draft
-from ganforge.planning.game import choose_objective, choose_optimiser, size_of
+from ganforge.planning.game import choose_objective, choose_optimiser, refuse_unbuildable_game, size_of
 from ganforge.recipe import Recipe, Size
 
 FRAMES = 64  # of an example: half a second at 8 kHz
@@ -96,6 +96,7 @@ def timed(
 
     Args: sharp_from the progress at which an adversary joins; 1: none does.
     """
+    refuse_unbuildable_game(draft, build)
     tell("timing", size=size_of(draft))
     choose_pieces(draft, feed, build=build)
     choose_length(draft, pace, for_two_phases(draft, pace, feed, sharp_from, build=build))

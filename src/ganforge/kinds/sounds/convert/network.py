@@ -62,7 +62,7 @@ class SourceFilter(nn.Module):
         self.last = nn.Linear(width, 3 * frequencies)
         nn.init.trunc_normal_(self.last.weight, std=0.01)
         nn.init.zeros_(self.last.bias)
-        noise = torch.randn(NOISE, generator=generator_for(0, "convert/noise"))
+        noise = torch.randn(NOISE, generator=generator_for(0, "convert/noise"), device="cpu")
         self.register_buffer("noise", noise, persistent=False)
         self.register_buffer("window", torch.hann_window(mel.n_fft), persistent=False)
         self.register_buffer("bins", _interpolation(mel), persistent=False)

@@ -61,6 +61,10 @@ class Spectral(TaskSection):
     """The settings of spectrograms that are generated."""
 
     key: ClassVar[str] = "sound"
+    derived: ClassVar[Mapping[str, str]] = {
+        "grid": "Use --rate, or give sounds of another length.",
+        "sorts": "Give more or fewer sounds of each label.",
+    }
 
     grid: Grid
     sorts: int = Field(1, ge=1, le=1_000_000)  # of the mixture that a refiner begins with

@@ -36,7 +36,14 @@ from ganforge.kinds.sounds.recognise.networks import (
 from ganforge.objectives import OBJECTIVES
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import ASKED, Draft, choose_data
-from ganforge.planning.game import choose_objective, choose_optimiser, gamma_dials, initialised, optimiser_settings
+from ganforge.planning.game import (
+    choose_objective,
+    choose_optimiser,
+    gamma_dials,
+    initialised,
+    optimiser_settings,
+    refuse_unbuildable_game,
+)
 from ganforge.recipe import Network, Recipe, Size, TaskSection
 
 BATCH = 32
@@ -69,6 +76,7 @@ class Recognising(TaskSection):
     """The settings of recognition."""
 
     key: ClassVar[str] = "recognise"
+    derived: ClassVar[Mapping[str, str]] = {"grid": "Use --rate, or give sounds of another length."}
 
     grid: Grid
     folds: Annotated[int, Field(ge=0, le=10)] = 3  # of cross-validation; 0 or 1: none
@@ -308,6 +316,7 @@ def plan_recogniser(draft: Draft, found: Labelled, tell: Tell) -> Recipe:
         batch_size=(BATCH, f"{BATCH} labelled sounds, and as many without"),
     )
     feed = found.feed(draft.device)
+    refuse_unbuildable_game(draft, build_game)
     tell("timing", size=size)
     choose_pieces(draft, feed, build=build_game)
     span = for_two_phases(draft, PACE, feed, chosen.student_from, build=build_game, name="student_from")

@@ -22,7 +22,7 @@ from ganforge.kinds.sounds.sound_file import check_suffix, write_sounds
 from ganforge.kinds.sounds.speak.corpus import to_log_mel
 from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
 from ganforge.kinds.sounds.speak.plan import Speaking, speech_of
-from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known, read_text, spelled
+from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known, read_text
 from ganforge.networks.ends import Ends, interpolated
 from ganforge.recipe import Network
 
@@ -206,8 +206,6 @@ def load_speaker(folder: Path, device: str = "cpu") -> Speaker:
     with refused(f"The model at {str(folder)!r}"):
         network, own = Network.model_validate(content["network"]), Speaking.model_validate(content["speak"])
         check_sizes(own.mel, network)
-        if spelled(own.signs) != own.signs.strip():
-            raise ValueError(f"signs {own.signs!r}")
         speech = built(folder, lambda: speech_of(own, network)).to(device)
         alphabet = Alphabet(own.signs, read_words(folder))
     return speaker_of(speech, own.mel, alphabet)

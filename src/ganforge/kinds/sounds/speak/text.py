@@ -46,8 +46,20 @@ def read_text(path: Path) -> tuple[str, str]:
 
 def spelled(text: str) -> str:
     """Return a text in small letters, accents after their letters, with one spelling of quotes, dashes and spaces."""
-    plain = unicodedata.normalize("NFKD", text.lower()).translate(ALIKE)
+    plain = unicodedata.normalize("NFKD", text).lower().translate(ALIKE)
     return " ".join("".join(sign for sign in plain if sign.isspace() or sign.isprintable()).split())
+
+
+def as_spelled(signs: str) -> str:
+    """Return the signs of an alphabet. Raises: ValueError unless each is there once, as texts have it when spelled."""
+    if len(set(signs)) < len(signs) or any(spelled(sign) != sign for sign in signs if sign != " "):
+        raise ValueError("Signs are small letters, accents by themselves and the like, each of them once")
+    return signs
+
+
+def is_said(sign: str) -> bool:
+    """Return whether a sign is a letter, a digit or an accent, not a space or a point."""
+    return unicodedata.category(sign)[0] in "LMN"
 
 
 def read(text: str, words: Pronunciations) -> str:
@@ -69,19 +81,18 @@ class Alphabet:
     words: Pronunciations = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, texts: Iterable[str], words: Pronunciations) -> Alphabet:
-        """Return the signs that occur at least FEWEST_TIMES in texts."""
+    def of(cls, texts: Iterable[str], words: Pronunciations, fewest: int = FEWEST_TIMES) -> Alphabet:
+        """Return the signs that occur often enough in texts."""
         counts = Counter(sign for text in texts for sign in read(text, words))
-        return cls("".join(sorted(sign for sign, count in counts.items() if count >= FEWEST_TIMES)), words)
+        return cls("".join(sorted(sign for sign, count in counts.items() if count >= fewest)), words)
 
     def __len__(self) -> int:
         return FIRST + len(self.signs)
 
     @property
     def letters(self) -> frozenset[int]:
-        """Return the ids of signs that are said: letters, digits and accents, not spaces or points."""
-        said = (unicodedata.category(sign)[0] in "LMN" for sign in self.signs)
-        return frozenset(FIRST + place for place, is_said in enumerate(said) if is_said)
+        """Return the ids of signs that are said."""
+        return frozenset(FIRST + place for place, sign in enumerate(self.signs) if is_said(sign))
 
     def ids(self, text: str) -> list[int]:
         """Return the ids of a text, with an edge at both ends. Unknown signs are left out."""
