@@ -62,6 +62,15 @@ def test_a_width_that_cannot_be_normalised_in_groups_is_refused(sounds: Path) ->
     assert "divisible" in _refused(sounds, "recognise", **{"network.width": "7"}).why
 
 
+def test_a_stretch_longer_than_all_of_a_voice_is_refused(sounds: Path) -> None:
+    short = _refused(sounds, "convert", **{"convert.frames": "1024", "convert.seconds": "1"})
+    assert "stretch of one voice" in short.why
+
+
+def test_a_latent_without_a_principal_component_is_refused(sounds: Path) -> None:
+    assert "17 numbers" in _refused(sounds, "generate", **{"network.latent_size": "17"}).why
+
+
 # ---- the alphabet of a voice -----------------------------------------------------------------------------------------
 
 

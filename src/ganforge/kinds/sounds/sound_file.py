@@ -171,4 +171,4 @@ def write_sounds(out: Path, sounds: Iterable[tuple[str, NDArray[np.float32]]], r
 
 def write_flac(file: IO[bytes], waveform: NDArray[np.float32], rate: int) -> None:
     """Write a waveform (T,) as FLAC of 16 bits, for a page."""
-    soundfile.write(file, waveform.clip(-1, 1), rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, np.nan_to_num(waveform).clip(-1, 1), rate, format="FLAC", subtype="PCM_16")

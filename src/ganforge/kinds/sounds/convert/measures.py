@@ -30,6 +30,7 @@ MEANINGS = {
     "fine_structure": Meaning("lower", "How far the roughness of their spectra is from the true one."),
 }
 SHARES, WORSE = (0.9, 0.75, 0.5, 0.25), 1.1  # of the share of real sounds, for each grade; of the distance of words
+FEWEST = 4  # recordings of a voice that are told apart
 SURE = 0.7  # share of real sounds that the classifier must know for its word to count
 Rows = NDArray[np.float64]
 
@@ -38,7 +39,8 @@ class Speakers:
     """A classifier of voices."""
 
     def __init__(self, recordings: Sequence[Sequence[Samples]], hearing: Hearing) -> None:
-        """Args: recordings of each voice."""
+        """Args: recordings of each voice; of few, each part is one."""
+        recordings = [own if len(own) >= FEWEST else np.array_split(np.concatenate(own), FEWEST) for own in recordings]
         self.hearing, self.cosines = hearing, cosines(hearing.mel.bands, min(ORDER, hearing.mel.bands))
         rows = np.array([self._row(x) for own in recordings for x in own])
         labels = np.concatenate([np.full(len(own), label) for label, own in enumerate(recordings)])

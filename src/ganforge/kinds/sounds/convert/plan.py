@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganforge.contracts import Feed, Game, Tell, Turn
 from ganforge.core.seeds import seed_for
+from ganforge.errors import RecipeError
 from ganforge.kinds.sounds.adversary import Waveforms, game_of_waveforms
 from ganforge.kinds.sounds.convert.corpus import ALL_SECONDS, ENOUGH_SECONDS, Heard
 from ganforge.kinds.sounds.convert.network import SourceFilter, Spoken
@@ -60,7 +61,12 @@ class SpokenFeed:
                 frames.append(made)
                 voice.append(torch.full((made.shape[1],), label))
             end = sum(made.shape[1] for made in frames)
-            last = max(place, end - chosen.frames)
+            if (last := end - chosen.frames) < place:
+                raise RecipeError(
+                    f"convert.frames is {chosen.frames}, and of a voice there are {end - place} frames.",
+                    "An example is a stretch of one voice.",
+                    "Choose fewer frames, or give more of each voice.",
+                )
             starts += [*range(place, last, chosen.frames // 4), last]
             place = end
         whole = torch.cat(waveforms).to(device), torch.cat(frames, 1).to(device), torch.cat(voice).to(device)
