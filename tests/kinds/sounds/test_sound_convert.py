@@ -14,9 +14,8 @@ from ganforge.kinds.sounds.convert.measures import Speakers, distances_of_words,
 from ganforge.kinds.sounds.convert.model import VoiceMap
 from ganforge.kinds.sounds.convert.network import Source, SourceFilter, pulse_train, voice_stream
 from ganforge.kinds.sounds.convert.plan import Converting, SpokenFeed
-from ganforge.kinds.sounds.convert.voices import Hearing, Target, median_pitch
+from ganforge.kinds.sounds.convert.voices import Hearing, Target, median_pitch, pitch_of
 from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.pitch import pitch_of
 from ganforge.kinds.sounds.stream import Stream
 
 RATE = 8_000

@@ -26,8 +26,16 @@ from ganforge.kinds.sounds.speak.measures import (
 from ganforge.kinds.sounds.speak.model import Speaker, read_words, speaker_of, write_words
 from ganforge.kinds.sounds.speak.networks import RANGE, Speech
 from ganforge.kinds.sounds.speak.plan import Speaking
-from ganforge.kinds.sounds.speak.pronunciation import find_dictionary, read_dictionary
-from ganforge.kinds.sounds.speak.text import Alphabet, named, not_known, read, read_text, spelled
+from ganforge.kinds.sounds.speak.text import (
+    Alphabet,
+    find_dictionary,
+    named,
+    not_known,
+    read,
+    read_dictionary,
+    read_text,
+    spelled,
+)
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))

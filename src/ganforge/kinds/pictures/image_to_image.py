@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model, Observer
 from ganforge.core.conversion import TellOf, convert_files, list_files, places_for
 from ganforge.core.files import storage_error
 from ganforge.core.levels import HALF, to_uint8
@@ -111,7 +111,7 @@ FAITHFUL, SHARP = "faithful.", "sharp."  # prefixes of the two ends' weights in 
 
 
 @dataclass(frozen=True, slots=True)
-class PictureMap:
+class PictureMap(Model):
     """A network: pictures in, pictures out."""
 
     network: nn.Module
@@ -154,16 +154,6 @@ class PictureMap:
         return replace(self, network=interpolated(self.network, self.ends, strength))
 
     # ---- contracts.Model
-
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Raise InputError: the model needs an input picture."""
-        raise InputError(
-            "This run makes pictures of pictures.", "It needs some.", "Use: ganforge apply RUN pictures/ --out made/"
-        )
-
-    def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Raise InputError: the model has no samples."""
-        raise InputError("This run draws no pictures, and none can be written.")
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Apply the network to a picture file, a folder, or an array (H, W) or (H, W, C), which is returned as one.

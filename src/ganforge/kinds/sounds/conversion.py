@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,16 +23,17 @@ def converted(
     source: object,
     out: Path | None,
     blocks: Blocks,
+    options: Mapping[str, Any],
     observers: Sequence[Observer],
     *,
-    force: bool,
     sought: Sought = SOUNDS,
     convert: Convert | None = None,
 ) -> Any:
     """Convert a sound file or the files of a folder into `out`, which is returned; or a pair of a waveform, (T,) or
     (T, C), and its rate, of which such a pair is returned.
 
-    Args: convert a file, where that is not `convert_sound`. A file of a folder that cannot be used is skipped and told.
+    A file of a folder that cannot be used is skipped and told.
+    Args: options force; convert a file, where that is not `convert_sound`.
     Raises: InputError, DataError for a file or if a folder has no usable one, StorageError.
     """
     if not isinstance(source, str | Path):
@@ -46,7 +47,7 @@ def converted(
     place, path = out.expanduser(), Path(source).expanduser()
     listing = list_files(path, sought)
     try:
-        pairs = places_for(listing.found, path, place, WRITTEN, sought, force=force)
+        pairs = places_for(listing.found, path, place, WRITTEN, sought, force=bool(options.get("force")))
     except OSError as error:  # such as a name that is too long to be looked for
         raise storage_error(place, error) from error
     do = convert or (lambda file, place, tell: convert_sound(file, place, blocks))

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model, Observer
 from ganforge.core.model_files import built, read_description_of
 from ganforge.errors import InputError, did_you_mean, refused
 from ganforge.kinds.sounds.adversary import at_strength, check_sizes
@@ -51,7 +51,7 @@ class Stored(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceMap:
+class VoiceMap(Model):
     """A trained converter: recordings in, the same words in another voice out."""
 
     network: SourceFilter
@@ -63,18 +63,6 @@ class VoiceMap:
         return replace(self, network=at_strength(self.network, self.ends, strength, "converter", "convert"))
 
     # ---- contracts.Model
-
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Raise InputError: what is said must come from somewhere."""
-        raise InputError(
-            "This run converts voices.",
-            "It needs a recording.",
-            "Use: ganforge apply RUN yours.wav --to VOICE --out theirs.wav",
-        )
-
-    def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Raise InputError: the model has no samples."""
-        raise InputError("This run draws no sounds, and none can be written.")
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Convert a sound file or a folder of them; or a waveform (T,), in memory, of which a pair is returned.
@@ -88,10 +76,7 @@ class VoiceMap:
         to, speaker = self._named(options, "to"), self._named(options, "speaker")
         if to is None:
             raise InputError("No voice was named.", f"This run has {', '.join(self.targets)}.", "Name one with --to.")
-        force = bool(options.get("force"))
-        return converted(
-            source, out, lambda given, rate: model.blocks(given, rate, to, speaker), observers, force=force
-        )
+        return converted(source, out, lambda given, rate: model.blocks(given, rate, to, speaker), options, observers)
 
     def _named(self, options: Mapping[str, Any], option: str) -> str | None:
         """Return the voice that an option names. Raises: InputError if there is no such voice."""

@@ -17,7 +17,7 @@ from ganforge.core.files import write_whole
 from ganforge.core.labels import Labels
 from ganforge.core.model_files import write_model_files
 from ganforge.engine.feed import ArrayFeed
-from ganforge.kinds.sounds.comparison import heard
+from ganforge.kinds.sounds.comparison import grid_of_levels, heard, picture_of
 from ganforge.kinds.sounds.features import LogMel
 from ganforge.kinds.sounds.generate.grid import SPECTROGRAMS, Grid, Levels, grid_for, spectrograms_of, to_waveform
 from ganforge.kinds.sounds.generate.mixture import Refiner
@@ -25,7 +25,6 @@ from ganforge.kinds.sounds.generate.model import NEXT_STEPS, PEAK, SoundModel, l
 from ganforge.kinds.sounds.generate.plan import ABSENT, Spectral, build_game, plan_sounds
 from ganforge.kinds.sounds.reading import Sounds, open_sounds
 from ganforge.kinds.sounds.sound_file import PAUSE
-from ganforge.kinds.sounds.spectrogram import grid_of_levels, picture_of
 from ganforge.measures.distances import kernel_distance
 from ganforge.measures.gaussian import gaussian_reference
 from ganforge.measures.generated import MEANINGS, QUICK

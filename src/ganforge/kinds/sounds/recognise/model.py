@@ -13,7 +13,7 @@ import pandas as pd
 import soxr
 from scipy.special import softmax
 
-from ganforge.contracts import Observer
+from ganforge.contracts import Model, Observer
 from ganforge.core.conversion import TellOf, convert_files, list_files
 from ganforge.core.files import refuse_taken, write_whole
 from ganforge.core.model_files import built, read_description
@@ -34,7 +34,7 @@ NEXT_STEPS = {"apply RUN sounds/ --out labels.csv": "the label of each of your s
 
 
 @dataclass(frozen=True, slots=True)
-class SoundRecogniser:
+class SoundRecogniser(Model):
     """A trained recogniser: sounds in, labels with certainties out."""
 
     network: Recogniser
@@ -55,16 +55,6 @@ class SoundRecogniser:
         return certainties
 
     # ---- contracts.Model
-
-    def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Any:
-        """Raise InputError: the model needs an input."""
-        raise InputError(
-            "This run recognises sounds.", "It needs some.", "Use: ganforge apply RUN sounds/ --out labels.csv"
-        )
-
-    def write(self, samples: object, out: Path, *, force: bool) -> Path:
-        """Raise InputError: the model has no samples."""
-        raise InputError("This run draws no sounds, and none can be written.")
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
         """Recognise a sound file, a folder of them, or a pair of a waveform, (T,) or (T, C), and its rate.

@@ -19,8 +19,17 @@ from ganforge.errors import DataError
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_of
 from ganforge.kinds.sounds.reading import MOST_NAMED, Part, Samples, open_sounds
 from ganforge.kinds.sounds.speak.networks import RANGE
-from ganforge.kinds.sounds.speak.pronunciation import SUFFIX, find_dictionary, read_dictionary
-from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known, read, spelled
+from ganforge.kinds.sounds.speak.text import (
+    SUFFIX,
+    Alphabet,
+    Pronunciations,
+    find_dictionary,
+    named,
+    not_known,
+    read,
+    read_dictionary,
+    spelled,
+)
 from ganforge.kinds.sounds.speak.transcripts import read_transcripts
 
 FEWEST, FEWEST_FIT = 12, 6  # sentences that are held out, and of them such whose texts fit
