@@ -318,6 +318,8 @@ class Model(Protocol):
     What a model cannot do raises an InputError that names the verb which it supports instead: by default every one.
     """
 
+    steps: ClassVar[Mapping[str, str]] = {}  # what `next_steps` returns, where it is the same for every run
+
     def sample(self, count: int, asked: Mapping[str, Any], seed: int) -> Samples:
         """Draw new examples. Args: asked the kind's options of the verb `sample`, by name. Raises: InputError."""
         raise missing_verb("needs an input and draws nothing", self.next_steps())
@@ -327,14 +329,12 @@ class Model(Protocol):
         raise missing_verb("draws nothing that could be written", self.next_steps())
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Apply the model to a person's own data; without `out` the result is returned in memory.
-
-        Args: options the kind's own of the verb `apply`, by name, and of every kind `seed` and `force`.
-        """
+        """Apply the model to data. Args: out None for a result in memory; options the kind's own, `seed` and `force`."""
         raise missing_verb("draws from nothing and takes no input", self.next_steps())
 
     def next_steps(self) -> Mapping[str, str]:
         """Return what to type after `ganforge` -> what it does. RUN is the run's folder, DATA what it learned from."""
+        return self.steps
 
 
 class Samples(Protocol):

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganforge.contracts import Model, Observer
-from ganforge.core.conversion import TellOf, convert_files, list_files, places_for
-from ganforge.core.files import storage_error
+from ganforge.core.conversion import TellOf, convert_all
 from ganforge.core.levels import HALF, to_uint8
 from ganforge.core.model_files import built, read_description
 from ganforge.errors import DataError, InputError, RunError, refused
@@ -165,17 +164,8 @@ class PictureMap(Model):
         model = self if options.get("strength") is None else self.at(options["strength"])
         if not isinstance(source, str | Path):
             return model._array(np.asarray(source))
-        if out is None:
-            raise InputError("No place was named for the pictures.", do="Name a file or a folder with --out.")
-        place, path = out.expanduser(), Path(source).expanduser()
-        listing = list_files(path, PICTURES)
-        try:
-            pairs = places_for(listing.found, path, place, WRITTEN, PICTURES, force=bool(options.get("force")))
-        except OSError as error:  # such as a name that is too long to be looked for
-            raise storage_error(place, error) from error
-        named = pairs[0][1] == place
-        convert_files(path, listing, pairs, model._file, observers, sought=PICTURES, named=named)
-        return place
+        force = bool(options.get("force"))
+        return convert_all(source, out, model._file, observers, written=WRITTEN, sought=PICTURES, force=force)
 
     def next_steps(self) -> Mapping[str, str]:
         """Commands to use this model (contracts.Model)."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -53,6 +53,8 @@ class Stored(nn.Module):
 @dataclass(frozen=True, slots=True)
 class VoiceMap(Model):
     """A trained converter: recordings in, the same words in another voice out."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     network: SourceFilter
     targets: Mapping[str, Target]  # by name, in the order that the network knows
@@ -108,10 +110,6 @@ class VoiceMap(Model):
             stream = voice_stream(self.network, hearing, heard_as, self.targets[to], label)
             channels.append(Channel(stream, rate))
         yield from through(channels, chain(held, source))
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
 
 
 def load_converter(folder: Path, device: str = "cpu") -> VoiceMap:

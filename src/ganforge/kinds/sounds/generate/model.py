@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ NEXT_STEPS = {"sample RUN -n 20 --out new/": "new sounds, a file each", "sample 
 @dataclass(frozen=True, slots=True)
 class SoundModel(Model):
     """A generator: latents in, spectrograms out, and from these waveforms."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     network: nn.Module
     latent_size: int
@@ -81,10 +83,6 @@ class SoundModel(Model):
     def write(self, samples: MadeSounds, out: Path, *, force: bool) -> Path:
         """Write a folder with a file for each sound, or one file with all in a row (contracts.Model)."""
         return samples.write(out, force=force)
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
 
 
 def load_generator(folder: Path, device: str = "cpu") -> SoundModel:

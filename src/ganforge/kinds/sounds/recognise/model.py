@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,8 @@ NEXT_STEPS = {"apply RUN sounds/ --out labels.csv": "the label of each of your s
 @dataclass(frozen=True, slots=True)
 class SoundRecogniser(Model):
     """A trained recogniser: sounds in, labels with certainties out."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     network: Recogniser
     names: tuple[str, ...]
@@ -118,10 +120,6 @@ class SoundRecogniser(Model):
         pairs = list(zip(listing.found, names, strict=True))
         convert_files(path, listing, pairs, convert, observers, sought=SOUNDS_OF_FOLDERS, named=True)
         return rows
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
 
 
 def load_recogniser(folder: Path, device: str = "cpu") -> SoundRecogniser:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -38,6 +38,8 @@ NEXT_STEPS = {
 @dataclass(frozen=True, slots=True)
 class Speaker(Model):
     """A trained voice: text in, sound out."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     voice: Voice
     decoder: Stack  # the one that is used
@@ -150,10 +152,6 @@ class Speaker(Model):
             unknown = not_known(" ".join(kept.values()), self.alphabet.words)[:MOST_NAMED]
             notes += [f"{word!r} is not in the dictionary and is read as it is spelled" for word in unknown]
         return kept, notes
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
 
 
 def _lines(source: object) -> tuple[list[str], list[str]]:

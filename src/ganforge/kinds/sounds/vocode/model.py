@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -53,6 +53,8 @@ def stream_of(network: Vocoder, refinements: int = 0, chunk: int = CHUNK) -> Str
 @dataclass(frozen=True, slots=True)
 class SoundMap(Model):
     """A trained vocoder: sounds in, sounds out, through their log-mel spectrograms."""
+
+    steps: ClassVar[Mapping[str, str]] = NEXT_STEPS
 
     network: Vocoder
     refinements: int  # iterations of `refined` after the network, for files
@@ -113,10 +115,6 @@ class SoundMap(Model):
         if (first := next(source, None)) is not None:
             channels = [Channel(stream_of(self.network, self.refinements), rate) for _ in first.T]
             yield from through(channels, chain([first], source))
-
-    def next_steps(self) -> Mapping[str, str]:
-        """Commands to use this model (contracts.Model)."""
-        return NEXT_STEPS
 
 
 def load_vocoder(folder: Path, device: str = "cpu") -> SoundMap:
