@@ -329,7 +329,7 @@ class Model(Protocol):
         raise missing_verb("draws nothing that could be written", self.next_steps())
 
     def apply(self, source: object, out: Path | None, options: Mapping[str, Any], observers: Sequence[Observer]) -> Any:
-        """Apply the model to data. Args: out None for a result in memory; options the kind's own, `seed` and `force`."""
+        """Apply it to data. Args: out None for a result in memory; options the kind's own, `seed` and `force`."""
         raise missing_verb("draws from nothing and takes no input", self.next_steps())
 
     def next_steps(self) -> Mapping[str, str]:
