@@ -102,13 +102,15 @@ class Schedule:
     """A number that moves from `start` to `end` while training's progress goes from 0 to 1.
 
     Progress is examples shown / examples planned, so a schedule survives a change of batch size or of world size.
-    `warmup` is the share of the run, in 0..1, over which the value first rises linearly from 0.
+    `warmup` is the share, in 0..1, over which the value first rises linearly from 0. All is from `first` to `last`.
     """
 
     start: float
     end: float
     shape: Literal["constant", "linear", "cosine", "geometric"] = "cosine"
     warmup: float = 0.0
+    first: float = 0.0
+    last: float = 1.0
 
     def __post_init__(self) -> None:
         if self.shape == "geometric" and min(self.start, self.end) <= 0:
@@ -116,7 +118,7 @@ class Schedule:
 
     def at(self, progress: float) -> float:
         """Return the value at `progress` in 0..1."""
-        p = min(max(progress, 0.0), 1.0)
+        p = min(max((progress - self.first) / max(self.last - self.first, 1e-9), 0.0), 1.0)
         rise = min(1.0, p / self.warmup) if self.warmup > 0 else 1.0
         match self.shape:
             case "constant":
@@ -315,7 +317,7 @@ class Job(Protocol):
 class Model(Protocol):
     """A trained model, read back without the training data. Its model.json gives its kind and its task.
 
-    What a model cannot do raises an InputError that names the verb which it supports instead: by default every one.
+    What it cannot do, by default every verb, raises an InputError that names another one.
     """
 
     steps: ClassVar[Mapping[str, str]] = {}  # what `next_steps` returns, where it is the same for every run

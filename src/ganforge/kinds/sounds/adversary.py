@@ -6,7 +6,7 @@ choose. An adversary of waveforms is there where a person asks for it; a voice, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.contracts import Game, Loss, Objective, Player, Turn
+from ganforge.contracts import Game, Loss, Player, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
 from ganforge.errors import InputError
@@ -22,6 +22,7 @@ from ganforge.kinds.sounds.features import DERIVED, LogMel, Mel, stft
 from ganforge.kinds.sounds.networks import Discriminators
 from ganforge.networks.ends import FAITHFUL, SHARP, BothEnds, Ends, interpolated
 from ganforge.objectives import OBJECTIVES
+from ganforge.objectives.patches import judged_by, mean_of, of_examples, told_apart
 from ganforge.planning.game import (
     copies_until,
     copy_weights,
@@ -146,46 +147,3 @@ def critic_for(recipe: Recipe, build: Callable[[int], Kept]) -> Kept:
     """Build discriminators from the recipe's seed, an eighth as wide as its network."""
     width = max(4, recipe.network.need("width") // 8)
     return initialised(seed_for(recipe.seed, "networks/critic"), lambda: build(width)).to(recipe.compute.device)
-
-
-def mean_of(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean of each term over the parts of a discriminator."""
-    return {name: torch.as_tensor(sum(part[name] / len(parts) for part in parts)) for name in parts[0]}
-
-
-def of_examples(terms: Tensor, count: int) -> Tensor:
-    """Return means (B,) of terms (B * P,): those of an example's patches follow each other."""
-    return terms.reshape(count, -1).mean(1)
-
-
-def told_apart(objective: Objective, critic: nn.Module, real: Tensor, fake: Tensor, turn: Turn) -> Loss:
-    """Return the loss of a discriminator x -> scores (B, P), features. Args: real, fake (B, ...) without graph."""
-    judged = objective.discriminator_loss(
-        lambda x: critic(x)[0].reshape(-1), real, fake, turn.dials["gamma"], turn.random
-    )
-    terms, notes = (
-        {name: of_examples(value, len(real)) for name, value in found.items()} for found in (judged.terms, judged.notes)
-    )
-    return Loss(terms, notes)
-
-
-def judged_by(
-    objective: Objective, critic: nn.Module, real: Tensor, fake: Tensor
-) -> tuple[Mapping[str, Tensor], Tensor]:
-    """Return what an objective makes of a discriminator's scores, (B * P,) each, and the distance (B,) of its features.
-
-    Args: real (B, ...) without graph, fake (B, ...).
-    """
-    found: list[list[Tensor]] = []
-
-    def score(x: Tensor) -> Tensor:
-        scores, features = critic(x)
-        found.append(features)
-        flat: Tensor = scores.reshape(-1)
-        return flat
-
-    judged = objective.generator_loss(score, real, fake)
-    with torch.no_grad():
-        _, theirs = critic(real)
-    apart = torch.stack([(a - b).flatten(1).abs().mean(1) for a, b in zip(found[-1], theirs, strict=True)])
-    return judged.terms, apart.mean(0)

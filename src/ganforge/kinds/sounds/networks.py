@@ -14,39 +14,11 @@ from torch import Tensor, nn
 
 from ganforge.core.device import widened
 from ganforge.kinds.sounds.features import InverseSTFT, LogMel, Mel, exact, stft
+from ganforge.networks.convnext import KERNEL, ConvNeXt, FrameConv
 
-KERNEL = 7  # frames that a block sees
-GROWTH = 3  # of a block's hidden layer
 PERIODS = (2, 3, 5)  # of the discriminators; Kong et al. 2020, "HiFi-GAN", have 7 and 11 too
 WINDOWS = (512, 256)  # samples of the spectrograms that discriminators see, at 8 kHz
 SLOPE = 0.1
-
-
-class FrameConv(nn.Conv1d):
-    """A convolution over frames (B, C, N) -> (B, W, N) that sees `ahead` frames ahead, and the others behind."""
-
-    def __init__(self, into: int, out: int, ahead: int, groups: int = 1) -> None:
-        super().__init__(into, out, KERNEL, groups=groups)
-        self.sides = (KERNEL - 1 - ahead, ahead)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self.sides))
-
-
-class ConvNeXt(nn.Module):
-    """x (B, W, N) + a depthwise convolution over frames, normalised, and two linear layers (Liu et al. 2022)."""
-
-    def __init__(self, width: int, scale: float, ahead: int) -> None:
-        super().__init__()
-        self.depthwise = FrameConv(width, width, ahead, groups=width)
-        self.norm = nn.LayerNorm(width)
-        self.grow, self.shrink = nn.Linear(width, GROWTH * width), nn.Linear(GROWTH * width, width)
-        self.scale = nn.Parameter(torch.full((width,), scale))
-
-    def forward(self, x: Tensor) -> Tensor:
-        inside = self.norm(self.depthwise(x).transpose(1, 2))
-        changed: Tensor = self.shrink(F.gelu(self.grow(inside))) * self.scale
-        return x + changed.transpose(1, 2)
 
 
 class Vocoder(nn.Module):

@@ -18,9 +18,9 @@ from ganforge.core.device import widened
 from ganforge.core.seeds import generator_for
 from ganforge.kinds.sounds.convert.voices import AROUND, LEVEL, Hearing, Target, Voice, median_pitch
 from ganforge.kinds.sounds.features import InverseSTFT, Mel, mel_of, stft
-from ganforge.kinds.sounds.networks import KERNEL, ConvNeXt, FrameConv
 from ganforge.kinds.sounds.reading import Samples
 from ganforge.kinds.sounds.stream import Stream
+from ganforge.networks.convnext import KERNEL, ConvNeXt, FrameConv
 
 NOISE = 2**17 - 1  # samples, after which the noise is the same again
 CHUNK = 512  # frames that a stream makes at once

@@ -9,7 +9,8 @@ that learns from every label, and one for each fold, which never saw that fold's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, ClassVar
 
 import torch
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.contracts import BoundDiscriminator, Game, Loss, OptimiserSettings, Player, Schedule, Tell, Turn
+from ganforge.contracts import Game, Loss, OptimiserSettings, Player, Tell, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import Draws, seed_for
 from ganforge.errors import RecipeError
@@ -34,6 +35,7 @@ from ganforge.kinds.sounds.recognise.networks import (
     Recogniser,
 )
 from ganforge.objectives import OBJECTIVES
+from ganforge.objectives.labels import learned_from, realness
 from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (
@@ -105,18 +107,6 @@ def initial_recogniser(recipe: Recipe) -> Recogniser:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Stage(Schedule):
-    """A schedule from one progress of the run to another."""
-
-    begin: float = 0.0
-    finish: float = 1.0
-
-    def at(self, progress: float) -> float:
-        """Return the value at the progress of the run."""
-        return Schedule.at(self, (progress - self.begin) / max(self.finish - self.begin, 1e-9))
-
-
 def changed(levels: Tensor, random: Draws) -> Tensor:
     """Return examples 0..1 (B, 1, M, N) of levels, each at another speed, pitch, place and level, and partly masked.
 
@@ -168,7 +158,7 @@ def build_game(recipe: Recipe) -> Game:
             clear, terms = turn.batch["other"] / FULL, list[dict[str, Tensor]]()
             for member, (teacher, student) in enumerate(zip(supervised, students, strict=True)):
                 found, own = list[Tensor](), dict[str, Tensor]()
-                score = realness(student, student.kept(len(other), turn.random), found)
+                score = realness(partial(student, kept=student.kept(len(other), turn.random)), found)
                 if generators is None:
                     score(other)
                 else:
@@ -177,7 +167,7 @@ def build_game(recipe: Recipe) -> Game:
                     judged = objective.discriminator_loss(score, other, fake, turn.dials["gamma"], turn.random)
                     own = {name: chosen.adversarial * term for name, term in judged.terms.items()}
                 own["labels"] = of_labels(student, member, turn, x)
-                own |= learned_from(teacher, student, clear, found[0][: len(other)], chosen.share)
+                own |= learned_from(teacher, student.threshold, clear, found[0][: len(other)], chosen.share)
                 terms.append(own)
             return _over_members(terms)
 
@@ -207,7 +197,7 @@ def build_game(recipe: Recipe) -> Game:
         def generator_loss(turn: Turn) -> Loss:
             other, terms = changed(turn.batch["other"], turn.random), []
             for generator, critic in zip(generators, all_methods.classifiers(ADVERSARIAL), strict=True):
-                score = realness(critic, critic.kept(len(other), turn.random), [])
+                score = realness(partial(critic, kept=critic.kept(len(other), turn.random)), [])
                 terms.append(objective.generator_loss(score, other, draw(generator, turn)).terms)
             return _over_members(terms)
 
@@ -219,35 +209,6 @@ def build_game(recipe: Recipe) -> Game:
     return Game(tuple(players), product=SUPERVISED if chosen.student_from == 1 else STUDENT)
 
 
-def realness(network: Classifier, kept: Tensor, found: list[Tensor]) -> BoundDiscriminator:
-    """Return how real a network takes examples to be, from the scores of their labels, which are added to `found`."""
-
-    def score(x: Tensor) -> Tensor:
-        found.append(widened(network(x, kept)))
-        return found[-1].logsumexp(1)
-
-    return score
-
-
-def learned_from(
-    teacher: nn.Module, student: Classifier, clear: Tensor, scores: Tensor, share: float
-) -> dict[str, Tensor]:
-    """Return the losses (B,) on examples to which a teacher gives labels, and of the certainty from which they count.
-
-    The certainty is the quantile of each label at which the best `share` of its examples begin: the pinball loss
-    (Koenker and Bassett 1978) finds it while training goes on, example by example.
-    """
-    with torch.no_grad():
-        certainty, label = widened(teacher(clear)).softmax(1).max(1)
-    threshold = student.threshold.index_select(0, label)
-    beyond = certainty - threshold
-    counts = (beyond >= 0).to(scores)
-    return {
-        "given": F.cross_entropy(scores, label, reduction="none") * counts,
-        "threshold": torch.maximum((1 - share) * beyond, -share * beyond),
-    }
-
-
 def _over_members(terms: Iterable[Mapping[str, Tensor]]) -> Loss:
     """Return the mean of the losses of the networks of a method."""
     every = list(terms)
@@ -257,7 +218,7 @@ def _over_members(terms: Iterable[Mapping[str, Tensor]]) -> Loss:
 def _stage(recipe: Recipe, begin: float, finish: float) -> OptimiserSettings:
     """Return optimiser settings whose learning rate runs its whole course within a part of the run."""
     settings = optimiser_settings(recipe)
-    return replace(settings, learning_rate=Stage(**asdict(settings.learning_rate), begin=begin, finish=finish))
+    return replace(settings, learning_rate=replace(settings.learning_rate, first=begin, last=finish))
 
 
 def plan_recogniser(draft: Draft, found: Labelled, tell: Tell) -> Recipe:

@@ -14,15 +14,17 @@ from torch import Tensor
 from ganforge.contracts import Model, Observer
 from ganforge.core.files import read_json_file, refuse_taken
 from ganforge.core.model_files import built, read_description_of
+from ganforge.core.text_file import read_text
 from ganforge.errors import DataError, InputError, refused
 from ganforge.kinds.sounds.adversary import check_sizes
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
 from ganforge.kinds.sounds.reading import MOST_NAMED, Samples
 from ganforge.kinds.sounds.sound_file import MadeSounds, check_suffix
 from ganforge.kinds.sounds.speak.corpus import to_log_mel
-from ganforge.kinds.sounds.speak.networks import Packed, Sentence, Speech, Stack, Voice
+from ganforge.kinds.sounds.speak.networks import Sentence, Speech, Voice
 from ganforge.kinds.sounds.speak.plan import Speaking, speech_of
-from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known, read_text
+from ganforge.kinds.sounds.speak.text import Alphabet, Pronunciations, named, not_known
+from ganforge.networks.convnext import Packed, Stack
 from ganforge.networks.ends import Ends, interpolated
 from ganforge.recipe import Network
 

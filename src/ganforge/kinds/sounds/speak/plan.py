@@ -18,14 +18,16 @@ from ganforge.contracts import Batch, Game, Loss, Player, Tell, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
 from ganforge.errors import RecipeError
-from ganforge.kinds.sounds.adversary import critic_for, judged_by, of_examples, told_apart
+from ganforge.kinds.sounds.adversary import critic_for
 from ganforge.kinds.sounds.features import DERIVED, Mel
 from ganforge.kinds.sounds.plan import ABSENT, SIZES, WARMUP, choose_adversary, pace_of, timed
-from ganforge.kinds.sounds.speak.alignment import best_durations, forward_sum, present
 from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed
-from ganforge.kinds.sounds.speak.networks import Discriminator, Packed, Reader, Speech, Voice
+from ganforge.kinds.sounds.speak.networks import Discriminator, Reader, Speech, Voice
 from ganforge.kinds.sounds.speak.text import Alphabet, as_spelled, is_said, named
+from ganforge.networks.convnext import Packed
 from ganforge.objectives import OBJECTIVES
+from ganforge.objectives.alignment import best_durations, forward_sum, present
+from ganforge.objectives.patches import judged_by, of_examples, told_apart
 from ganforge.planning.compute import choose_compute
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (

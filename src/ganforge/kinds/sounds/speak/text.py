@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
 from collections import Counter
@@ -11,38 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ganforge.core.text_file import read_text
 from ganforge.errors import DataError
 
 FEWEST_TIMES = 5  # that a sign must be heard to be learned
 PAD, EDGE, FIRST = 0, 1, 2  # ids: filling; the silence around a sentence; the first sign's
 ALIKE = str.maketrans("\u2018\u2019\u02bc\u201c\u201d\u201e\u00ab\u00bb\u2013\u2014", "'" * 3 + '"' * 5 + "-" * 2)
 """Quotes and dashes of print, as they are typed."""
-MARKS = {  # at the beginning of a file -> its encoding; the longer ones first
-    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
-}  # fmt: skip
 WORD = re.compile(r"[^\s\-.,;:!?\"()\[\]/…]+")
 Pronunciations = Mapping[str, str]  # word, as `spelled` gives it -> letters of IPA
-FALLBACK = "cp1252"  # of a file without a mark that is not UTF-8
-
-
-def read_text(path: Path) -> tuple[str, str]:
-    """Return the text of a file and its encoding: that of its mark, else UTF-8, else FALLBACK.
-
-    Raises: DataError if it cannot be read, or holds zero bytes, which no text does.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.", "A text was expected there.") from error
-    encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        text, encoding = content.decode(FALLBACK, errors="replace"), FALLBACK
-    if "\0" in text:
-        raise DataError(f"{str(path)!r} is not a text.", "It holds zero bytes.", "Give a text file in UTF-8.")
-    return text, encoding
 
 
 def spelled(text: str) -> str:
