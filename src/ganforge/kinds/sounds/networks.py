@@ -19,6 +19,8 @@ from ganforge.networks.convnext import KERNEL, ConvNeXt, FrameConv
 PERIODS = (2, 3, 5)  # of the discriminators; Kong et al. 2020, "HiFi-GAN", have 7 and 11 too
 WINDOWS = (512, 256)  # samples of the spectrograms that discriminators see, at 8 kHz
 SLOPE = 0.1
+COMPARED = (64, 128, 256, 512, 1024)  # samples, at 8 kHz, of the spectrograms that a distance is taken of
+LEAST = 1e-3  # magnitude below which a difference of logarithms is not counted
 
 
 class Vocoder(nn.Module):
@@ -134,3 +136,30 @@ class Discriminators(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         judged = [part(waveform) for part in self.parts]
         return [scores for scores, _ in judged], [one for _, features in judged for one in features]
+
+
+class SpectralDistance(nn.Module):
+    """Made and true waveforms (B, T) -> (B,): how far their spectrograms are apart, at several resolutions.
+
+    The mean over windows of spectral convergence and of the difference of log magnitudes (Yamamoto et al. 2020,
+    equations 5 and 6), and the difference of log-mel spectrograms.
+    """
+
+    def __init__(self, mel: Mel) -> None:
+        super().__init__()
+        self.features = LogMel(mel)
+        grown = mel.n_fft // 256 or 1
+        self.windows = [window * grown for window in COMPARED]
+        for window in self.windows:
+            self.register_buffer(f"window_{window}", torch.hann_window(window), persistent=False)
+
+    def forward(self, made: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        mel = (self.features(made) - self.features(truth)).abs().mean((1, 2))
+        convergence, logarithm = torch.zeros_like(mel), torch.zeros_like(mel)
+        for size in self.windows:
+            window = getattr(self, f"window_{size}")
+            ours, theirs = (stft(x, size, size // 4, window).abs() for x in (made, truth))
+            gap = (ours - theirs).square().sum((1, 2)).sqrt()
+            convergence = convergence + gap / theirs.square().sum((1, 2)).sqrt().clamp(min=LEAST)
+            logarithm = logarithm + ((ours + LEAST).log() - (theirs + LEAST).log()).abs().mean((1, 2))
+        return {"mel": mel, "convergence": convergence / len(self.windows), "logarithm": logarithm / len(self.windows)}

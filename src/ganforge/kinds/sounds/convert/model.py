@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from ganforge.contracts import Model, Observer
 from ganforge.core.model_files import built, read_description_of
 from ganforge.errors import InputError, did_you_mean, refused
-from ganforge.kinds.sounds.adversary import at_strength, check_sizes
 from ganforge.kinds.sounds.conversion import converted
 from ganforge.kinds.sounds.convert.network import Source, SourceFilter, voice_stream
 from ganforge.kinds.sounds.convert.plan import Converting
 from ganforge.kinds.sounds.convert.voices import Hearing, Target
+from ganforge.kinds.sounds.plan import at_strength, check_sizes
 from ganforge.kinds.sounds.sound_file import Waveform
 from ganforge.kinds.sounds.stream import Channel, converter, through
 from ganforge.networks.ends import BothEnds, Ends, opened, product_of

@@ -13,12 +13,20 @@ from torch import Tensor
 from ganforge.contracts import Feed, Game, Tell, Turn
 from ganforge.core.seeds import seed_for
 from ganforge.errors import RecipeError
-from ganforge.kinds.sounds.adversary import Waveforms, game_of_waveforms
 from ganforge.kinds.sounds.convert.corpus import ALL_SECONDS, ENOUGH_SECONDS, Heard
 from ganforge.kinds.sounds.convert.network import SourceFilter, Spoken
 from ganforge.kinds.sounds.convert.voices import LEVEL, Target
 from ganforge.kinds.sounds.features import Mel
-from ganforge.kinds.sounds.plan import ABSENT, FRAMES, SIZES, adversary_asked, features_of, waveforms_of
+from ganforge.kinds.sounds.plan import (
+    ABSENT,
+    FRAMES,
+    SIZES,
+    Waveforms,
+    adversary_asked,
+    features_of,
+    game_of_waveforms,
+    waveforms_of,
+)
 from ganforge.kinds.sounds.reading import Sounds
 from ganforge.networks.ends import BothEnds, product_of
 from ganforge.planning.compute import choose_compute

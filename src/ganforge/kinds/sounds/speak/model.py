@@ -16,8 +16,8 @@ from ganforge.core.files import read_json_file, refuse_taken
 from ganforge.core.model_files import built, read_description_of
 from ganforge.core.text_file import read_text
 from ganforge.errors import DataError, InputError, refused
-from ganforge.kinds.sounds.adversary import check_sizes
 from ganforge.kinds.sounds.features import LogMel, Mel, mel_griffin_lim
+from ganforge.kinds.sounds.plan import check_sizes
 from ganforge.kinds.sounds.reading import MOST_NAMED, Samples
 from ganforge.kinds.sounds.sound_file import MadeSounds, check_suffix
 from ganforge.kinds.sounds.speak.corpus import to_log_mel

@@ -18,9 +18,8 @@ from ganforge.contracts import Batch, Game, Loss, Player, Tell, Turn
 from ganforge.core.device import widened
 from ganforge.core.seeds import seed_for
 from ganforge.errors import RecipeError
-from ganforge.kinds.sounds.adversary import critic_for
 from ganforge.kinds.sounds.features import DERIVED, Mel
-from ganforge.kinds.sounds.plan import ABSENT, SIZES, WARMUP, choose_adversary, pace_of, timed
+from ganforge.kinds.sounds.plan import ABSENT, SIZES, WARMUP, choose_adversary, critic_for, pace_of, timed
 from ganforge.kinds.sounds.speak.corpus import Corpus, SentenceFeed
 from ganforge.kinds.sounds.speak.networks import Discriminator, Reader, Speech, Voice
 from ganforge.kinds.sounds.speak.text import Alphabet, as_spelled, is_said, named

@@ -16,10 +16,10 @@ from ganforge.contracts import Model, Observer
 from ganforge.core.conversion import TellOf
 from ganforge.core.model_files import built, read_description_of
 from ganforge.errors import refused
-from ganforge.kinds.sounds.adversary import at_strength, check_sizes
 from ganforge.kinds.sounds.conversion import convert_sound, converted
 from ganforge.kinds.sounds.features import Mel, refined
 from ganforge.kinds.sounds.networks import Vocoder
+from ganforge.kinds.sounds.plan import at_strength, check_sizes
 from ganforge.kinds.sounds.reading import SOUNDS
 from ganforge.kinds.sounds.sound_file import Waveform, write_sound
 from ganforge.kinds.sounds.stream import Channel, Stream, through
