@@ -124,16 +124,24 @@ def waveforms_of(
 
 
 def timed(
-    draft: Draft, feed: Feed, build: Callable[[Recipe], Game], pace: Pace, sharp_from: float, tell: Tell
+    draft: Draft,
+    feed: Feed,
+    build: Callable[[Recipe], Game],
+    pace: Pace,
+    joined: float,
+    tell: Tell,
+    *,
+    name: str = "sharp_from",
+    **records: Choice,
 ) -> Recipe:
     """Return the recipe with the length that fits this machine, on which a few steps of each phase are timed.
 
-    Args: sharp_from the progress at which an adversary joins; 1: none does.
+    Args: joined the progress at which later players join, 1: none does; name of that setting; records more choices.
     """
     refuse_unbuildable_game(draft, build)
     tell("timing", size=size_of(draft))
     choose_pieces(draft, feed, build=build)
-    choose_length(draft, pace, for_two_phases(draft, pace, feed, sharp_from, build=build))
+    choose_length(draft, pace, for_two_phases(draft, pace, feed, joined, build=build, name=name), **records)
     return draft.recipe()
 
 

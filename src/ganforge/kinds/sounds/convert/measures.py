@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ganforge.kinds.sounds.comparison import ADVERSARY, Values
 from ganforge.kinds.sounds.convert.voices import ACTIVE, VOICED, Hearing
@@ -44,14 +46,12 @@ class Speakers:
         self.hearing, self.cosines = hearing, cosines(hearing.mel.bands, min(ORDER, hearing.mel.bands))
         rows = np.array([self._row(x) for own in recordings for x in own])
         labels = np.concatenate([np.full(len(own), label) for label, own in enumerate(recordings)])
-        self._centre, self._scale = rows.mean(0), rows.std(0) + 1e-6
-        self._model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-        self._model.fit((rows - self._centre) / self._scale, labels)
+        self._model = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))
+        self._model.fit(rows, labels)
 
     def named(self, sounds: Sequence[Samples]) -> NDArray[np.int64]:
         """Return the voice that each sound is taken for."""
-        rows = np.array([self._row(x) for x in sounds])
-        found: NDArray[np.int64] = self._model.predict((rows - self._centre) / self._scale)
+        found: NDArray[np.int64] = self._model.predict(np.array([self._row(x) for x in sounds]))
         return found
 
     @torch.no_grad()

@@ -23,6 +23,7 @@ from ganforge.core.device import widened
 from ganforge.core.seeds import Draws, seed_for
 from ganforge.errors import RecipeError
 from ganforge.kinds.sounds.generate.grid import Grid
+from ganforge.kinds.sounds.plan import WARMUP, pace_of, timed
 from ganforge.kinds.sounds.recognise.labelled import EVERY, Labelled
 from ganforge.kinds.sounds.recognise.networks import (
     ADVERSARIAL,
@@ -36,7 +37,7 @@ from ganforge.kinds.sounds.recognise.networks import (
 )
 from ganforge.objectives import OBJECTIVES
 from ganforge.objectives.labels import learned_from, realness
-from ganforge.planning.compute import Pace, choose_compute, choose_length, choose_pieces, for_two_phases
+from ganforge.planning.compute import choose_compute
 from ganforge.planning.draft import ASKED, Draft, choose_data
 from ganforge.planning.game import (
     choose_objective,
@@ -44,15 +45,12 @@ from ganforge.planning.game import (
     gamma_dials,
     initialised,
     optimiser_settings,
-    refuse_unbuildable_game,
 )
 from ganforge.recipe import Network, Recipe, Size, TaskSection
 
 BATCH = 32
 FOLDS, STUDENT_FROM, SHARE = 3, 0.5, 0.7
 LATENT = 64
-MARKS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)
-SECONDS_PER_LOOK = 1.0
 WIDTHS: dict[Size, int] = {"tiny": 8, "small": 16, "medium": 32, "base": 64, "large": 128}
 ABSENT = {
     "augmentation": "Examples are changed in speed, pitch, place and level, and partly masked, in every run.",
@@ -60,14 +58,9 @@ ABSENT = {
     "records.look_samples": "A look takes every labelled sound.",
 }
 ALONE = {"objective": "It needs a generator, which plays with --set recognise.adversarial=1."}
-PACE = Pace(
-    examples="pairs of sounds",
-    looks="looks",
-    seconds_per_look=SECONDS_PER_LOOK,
-    steady_rate=500.0,
-    half_life_share=0.01,
+PACE = replace(
+    pace_of("pairs of sounds", 1.0, 500.0, (0.0, 0.1, 0.2, 0.4, 0.7, 1.0)),
     most_steps=100,
-    marks=lambda seconds: MARKS,
     why_marks="few: at each look every labelled sound is recognised",
 )
 SPEED, BEND, SHIFT, LIFT, LEVEL = 0.25, 0.12, 0.25, 0.08, 0.1  # by how much examples are changed, to each side
@@ -272,14 +265,9 @@ def plan_recogniser(draft: Draft, found: Labelled, tell: Tell) -> Recipe:
     choose_optimiser(
         draft,
         rate=(4e-3, "found on spoken digits (docs/log.md); falls along a half cosine, once in each stage"),
-        warmup=(0.02, "the first steps are small, until the size of the gradients is known"),
+        warmup=WARMUP,
         beta1=(0.9, "what is learned stays the same"),
         batch_size=(BATCH, f"{BATCH} labelled sounds, and as many without"),
     )
     feed = found.feed(draft.device)
-    refuse_unbuildable_game(draft, build_game)
-    tell("timing", size=size)
-    choose_pieces(draft, feed, build=build_game)
-    span = for_two_phases(draft, PACE, feed, chosen.student_from, build=build_game, name="student_from")
-    choose_length(draft, PACE, span)
-    return draft.recipe()
+    return timed(draft, feed, build_game, PACE, chosen.student_from, tell, name="student_from")
