@@ -41,6 +41,7 @@ SORT, LEAST_SORT, MOST_SORT = 1.3, 4, 20  # spectrograms of a sort: so many root
 MOST_SORTS = 1024
 FEW = 64  # spectrograms of a label: so many have sorts; of fewer, each has its own, of NEIGHBOURS with itself
 NEIGHBOURS = 3
+WHOLE = 0.2  # of the covariance of such a sort is its label's
 STRETCH = 0.25  # standard deviation of the natural logarithm of the factor by which what few sounds give is stretched
 SHRUNK = 5  # spectrograms of a sort that weigh as much as the spread of all sorts together
 MOST_FITTED, NUMBERS = 10_000, 60_000_000  # spectrograms that the mixture is fitted to, and float32 numbers of them
@@ -124,18 +125,23 @@ class Mixture(nn.Module):
             sizes = np.array([len(one) for one in part], np.float64)
             shares = np.cumsum(sizes) / sizes.sum() if sizes.sum() else np.linspace(0, 1, len(part) + 1)[1:]
             for members, share in zip(part, shares, strict=True):
-                self._keep(row := next(rows), codes[members] if len(members) else codes, 0 if few[label] else SHRUNK)
-                self.upto[row], self.stretch[row] = label + float(share), STRETCH if few[label] else 0.0
+                row, near = next(rows), codes[members] if len(members) else codes
+                self.means[row], self.upto[row] = torch.from_numpy(near.mean(axis=0)), label + float(share)
+                if few[label]:
+                    parts = (1 - WHOLE, near), (WHOLE, codes[of[chosen] == label])
+                    roots = [math.sqrt(part / (len(one) - 1)) * (one - one.mean(axis=0)) for part, one in parts]
+                    self._spread(row, np.concatenate(roots), 1.0)
+                    self.stretch[row] = STRETCH
+                else:
+                    weight = len(near) / (len(near) + SHRUNK)
+                    self._spread(row, near - near.mean(axis=0), math.sqrt(weight / max(1, len(near) - 1)))
+                    self.rest[row] = math.sqrt(1 - weight)
 
-    def _keep(self, row: int, codes: NDArray[np.float64], shrunk: int) -> None:
-        """Set mean and spread of a sort, from the codes (n, C) of its spectrograms."""
-        mean, weight = codes.mean(axis=0), len(codes) / (len(codes) + shrunk)
-        _, sizes, directions = np.linalg.svd(codes - mean, full_matrices=False)
+    def _spread(self, row: int, deviations: NDArray[np.float64], scale: float) -> None:
+        """Set a sort's own directions. Args: deviations (n, C), times `scale` a root of its covariance."""
+        _, sizes, directions = np.linalg.svd(deviations, full_matrices=False)
         kept = min(OWN, len(sizes))
-        spread = math.sqrt(weight / max(1, len(codes) - 1)) * sizes[:kept, None] * directions[:kept]
-        self.means[row] = torch.from_numpy(mean)
-        self.own[row, :kept] = torch.from_numpy(spread)
-        self.rest[row] = math.sqrt(1 - weight)
+        self.own[row, :kept] = torch.from_numpy(scale * sizes[:kept, None] * directions[:kept])
 
 
 def _sorted(codes: NDArray[np.float64], members: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
