@@ -309,8 +309,7 @@ def _survey(
                 digests[place] = int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
                 block.append(value)
             codes = np.frombuffer(b"".join(block).decode().encode("utf-32-le"), np.uint32)
-            found, counts = np.unique(codes, return_counts=True)
-            characters[found] += counts
+            characters += np.bincount(codes, minlength=len(characters))
     scripts: Counter[str] = Counter()
     for code in np.flatnonzero(characters).tolist():
         if chr(code).isalpha():
