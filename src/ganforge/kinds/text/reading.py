@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -130,8 +131,7 @@ def open_texts(
     """
     files, others = _files(source, label)
     asked = Columns(text, label)
-    states = [(str(path), name, path.stat().st_size, path.stat().st_mtime_ns) for path, name in files if path.is_file()]
-    words = json.dumps([VERSION, text, label, example, states or _built_in_state()])
+    words = json.dumps([VERSION, text, label, example, _state(source, files)])
     folder = kept_or_filled("text", words, lambda temporary: _fill(temporary, source, files, asked, example))
     found = read_json_file(folder / "header.json", most_bytes=2**26)
     names = tuple(found["labels"]) if len(found["labels"]) > 1 else ()
@@ -192,11 +192,12 @@ def _files(source: str, label: str | None) -> tuple[Files, list[str]]:
     return list(zip(listing.found, names, strict=True)), others
 
 
-def _built_in_state() -> list[str]:
-    import scipy
-    import sklearn
-
-    return [np.__version__, scipy.__version__, sklearn.__version__]
+def _state(source: str, files: Files) -> list[Any]:
+    """Return what tells whether files are still as they were when they were read."""
+    if source in BUILT_IN:
+        return [version(package) for package in ("numpy", "scipy", "scikit-learn")]
+    states = [(path.absolute(), name, path.stat()) for path, name in files]
+    return [(str(path), name, state.st_size, state.st_mtime_ns) for path, name, state in states]
 
 
 # ---- the store -------------------------------------------------------------------------------------------------------
@@ -208,10 +209,10 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
     with (folder / "text").open("wb") as sink, (folder / "rows").open("wb") as table:
         for path, name in files:
             rows: list[tuple[int, int, int, bool]] = []
-            begins = True
+            before, begins = sink.tell(), True
             for number, value, own in _records(source, path, asked, notes):
                 if not value:
-                    notes.note("empty lines", path, number)
+                    notes.note(EMPTY, path, number)
                     begins = True
                     continue
                 kept = value if len(value) <= MOST_BYTES else _cut(value, path, number, notes)
@@ -222,6 +223,7 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
                     np.array(rows, ROW).tofile(table)
                     rows = []
             np.array(rows, ROW).tofile(table)
+            notes.note("Files without text", path, 1, count=sink.tell() == before)
     refuse_other_encodings(notes, source)
     lines = np.fromfile(folder / "rows", ROW)
     (folder / "rows").unlink()
@@ -261,7 +263,8 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
     (folder / "header.json").write_text(json.dumps(found), "utf-8")
 
 
-CUT = f"texts longer than {MOST_BYTES:,} bytes, which were cut there"
+CUT = f"Texts longer than {MOST_BYTES:,} bytes, which were cut there"
+EMPTY = "Lines and values without text"
 
 
 def _records(source: str, path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
@@ -347,7 +350,7 @@ def _counted(names: tuple[str, ...], labels: NDArray[np.int64] | None) -> dict[s
 
 def _warnings(passport: Mapping[str, Any]) -> list[str]:
     """Return sentences on what was found."""
-    words = [f"{count:,} {what} (first: {passport['first'][what]})." for what, count in passport["met"].items()]
+    words = [f"{what}: {count:,} (first: {passport['first'][what]})." for what, count in passport["met"].items()]
     if passport["repeated"]:
         words.append(f"{passport['repeated']:,} of {passport['texts']:,} texts repeat others.")
     if len(passport["scripts"]) > 1:
