@@ -157,7 +157,7 @@ def test_files_or_subfolders_are_labels(tmp_path: Path) -> None:
         opened(tmp_path / "flat", label="y")
     file(tmp_path / "deep", "C.txt", "\n".join(SENTENCES))
     texts = opened(tmp_path / "deep")
-    assert texts.label_names == () and "neither are labels" in told(texts)
+    assert texts.label_names == () and "some beside subfolders" in told(texts)
 
 
 def test_rows_without_a_label_and_files_without_text_are_told(tmp_path: Path) -> None:

@@ -182,7 +182,9 @@ def _files(source: str, label: str | None) -> tuple[Files, list[str]]:
         names = [unicodedata.normalize("NFC", path.stem) for path in listing.found]
     else:
         names = [""] * len(parts)
-        others += ["Files lie beside subfolders, so neither are labels."] * (len(parts) > MOST_LABELS or len(parts) > 1)
+        others += [f"No labels: the folder holds more than {MOST_LABELS} files, or some beside subfolders."] * (
+            len(parts) > 1
+        )
     if label == "none":
         names = [""] * len(parts)
     elif label is not None:
@@ -205,31 +207,17 @@ def _state(source: str, files: Files) -> list[Any]:
 
 def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str | None) -> None:
     """Write all lines into `text`, choose what an example is, and write where each is."""
-    notes, labels, plain = Notes(), dict[str, int](), not any(path.suffix.lower() in COLUMNS for path, _ in files)
-    with (folder / "text").open("wb") as sink, (folder / "rows").open("wb") as table:
-        for path, name in files:
-            rows: list[tuple[int, int, int, bool]] = []
-            before, begins = sink.tell(), True
-            for number, value, own in _records(source, path, asked, notes):
-                if not value:
-                    notes.note(EMPTY, path, number)
-                    begins = True
-                    continue
-                kept = value if len(value) <= MOST_BYTES else _cut(value, path, number, notes)
-                sink.write(kept + b"\n")
-                rows.append((len(kept), labels.setdefault(own or name, len(labels)), number, begins))
-                begins = False
-                if len(rows) == AT_ONCE:
-                    np.array(rows, ROW).tofile(table)
-                    rows = []
-            np.array(rows, ROW).tofile(table)
-            notes.note("Files without text", path, 1, count=sink.tell() == before)
+    notes = Notes()
+    order, lines = _write_lines(folder, source, files, asked, notes)
     refuse_other_encodings(notes, source)
-    lines = np.fromfile(folder / "rows", ROW)
-    (folder / "rows").unlink()
+    if len(order) > MOST_LABELS:
+        raise DataError(
+            f"{source!r} has {len(order):,} different labels.", f"At most {MOST_LABELS} can be learned.",
+            "Name another column with --label, or say --label none.",
+        )  # fmt: skip
     if not len(lines):
         raise DataError(f"{source!r} holds no text.", "It is empty, or all of its lines are.", "Give another file.")
-    what, why = _example(lines, example, plain)
+    what, why = _example(lines, example, plain=not any(path.suffix.lower() in COLUMNS for path, _ in files))
     starts = np.cumsum(lines["length"].astype(np.int64) + 1) - lines["length"] - 1
     ends = starts + lines["length"]
     if what == "paragraph":
@@ -238,16 +226,9 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
         long = int((ends - starts > MOST_BYTES).sum())
         notes.note(CUT, files[0][0], int(lines["number"][np.argmax(ends - starts)]), long)
         ends = np.minimum(ends, starts + MOST_BYTES)
-    order = sorted(labels)
-    if len(order) > MOST_LABELS:
-        raise DataError(
-            f"{source!r} has {len(order):,} different labels.", f"At most {MOST_LABELS} can be learned.",
-            "Name another column with --label, or say --label none.",
-        )  # fmt: skip
-    rank = np.array([order.index(name) for name in labels], np.int64)
     np.save(folder / "starts.npy", starts)
     np.save(folder / "numbers.npy", lines["number"].astype(np.int64))
-    np.save(folder / "labels.npy", rank[lines["label"]].astype(np.uint8))
+    np.save(folder / "labels.npy", lines["label"].astype(np.uint8))
     digests, ends, scripts = _survey(folder / "text", starts, ends)
     np.save(folder / "digests.npy", digests)
     np.save(folder / "ends.npy", ends)
@@ -263,6 +244,37 @@ def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str 
     (folder / "header.json").write_text(json.dumps(found), "utf-8")
 
 
+def _write_lines(
+    folder: Path, source: str, files: Files, asked: Columns, notes: Notes
+) -> tuple[list[str], NDArray[Any]]:
+    """Write all lines but empty ones into `text`. Returns: the labels in order; (N,) of ROW, `label` in that order."""
+    labels: dict[str, int] = {}
+    with (folder / "text").open("wb") as sink, (folder / "rows").open("wb") as table:
+        for path, name in files:
+            rows: list[tuple[int, int, int, bool]] = []
+            before, begins = sink.tell(), True
+            for number, value, own in _records(source, path, asked, notes):
+                if not value:
+                    notes.note(EMPTY, path, number)
+                    begins = True
+                    continue
+                kept = value if len(value) <= MOST_BYTES else value[:MOST_BYTES].decode(errors="ignore").encode()
+                notes.note(CUT, path, number, count=kept is not value)
+                sink.write(kept + b"\n")
+                rows.append((len(kept), labels.setdefault(own or name, len(labels)), number, begins))
+                begins = False
+                if len(rows) == AT_ONCE:
+                    np.array(rows, ROW).tofile(table)
+                    rows = []
+            np.array(rows, ROW).tofile(table)
+            notes.note("Files without text", path, 1, count=sink.tell() == before)
+    lines, order = np.fromfile(folder / "rows", ROW), sorted(labels)
+    (folder / "rows").unlink()
+    rank = {name: place for place, name in enumerate(order)}
+    lines["label"] = np.array([rank[name] for name in labels] or [0])[lines["label"]]
+    return order, lines
+
+
 CUT = f"Texts longer than {MOST_BYTES:,} bytes, which were cut there"
 EMPTY = "Lines and values without text"
 
@@ -273,12 +285,7 @@ def _records(source: str, path: Path, asked: Columns, notes: Notes) -> Iterator[
     return records_of(path, asked, notes)
 
 
-def _cut(value: bytes, path: Path, number: int, notes: Notes) -> bytes:
-    notes.note(CUT, path, number)
-    return value[:MOST_BYTES].decode(errors="ignore").encode()
-
-
-def _example(lines: NDArray[Any], pinned: str | None, plain: bool) -> tuple[str, str]:
+def _example(lines: NDArray[Any], pinned: str | None, *, plain: bool) -> tuple[str, str]:
     """Choose what one example is. Returns: "line", "paragraph" or "value", and why."""
     if not plain:
         if pinned == "paragraph":
