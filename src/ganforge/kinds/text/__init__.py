@@ -1,1 +1,137 @@
-"""Texts."""
+"""Text: the entry point of this kind of data. Heavy packages are imported on demand."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ganforge.contracts import Claim, Kind, Option
+from ganforge.core.conversion import first_within, is_hidden
+from ganforge.errors import DataError, RecipeError
+
+PLAIN = ".txt"
+COLUMNS = (".jsonl", ".csv", ".tsv", ".parquet")  # files whose text is in a column
+TABULAR = (".csv", ".tsv", ".parquet", ".feather", ".arrow", ".sqlite", ".sqlite3", ".db")  # a folder of them is tables
+BUILT_IN = {"docstrings": "some 10,000 sentences of the documentation of NumPy, SciPy and scikit-learn"}
+EXAMPLES = ("line", "paragraph")
+UNITS = ("characters", "words", "subwords")
+HEAD = 2**16  # bytes of a file that tell whether it is text
+CONSTANT = 0.9  # share of lines with as many of a separator, from which on they are rows
+DIGITS = 0.5  # share of digits and signs of numbers, from which on lines are numbers
+
+
+def recognises(source: object) -> Claim | None:
+    """Recognise lists of strings, .txt files that are neither numbers nor rows, .jsonl files, and folders of them.
+
+    Tables have priority for .csv, .tsv and .parquet.
+    """
+    if not isinstance(source, str | Path):
+        return Claim(3, "it is a list of texts") if _is_texts(source) else None
+    path = Path(source).expanduser()
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return _folder(path)
+    if suffix == PLAIN:
+        return (
+            Claim(3, "its lines are neither numbers nor rows of a table") if path.is_file() and _is_text(path) else None
+        )
+    if suffix == ".parquet":
+        from ganforge.core.files import encoded_columns
+
+        return Claim(1, "its columns may hold text") if encoded_columns(path) == [] else None
+    if suffix in (".csv", ".tsv"):
+        return Claim(1, "its cells may be text")
+    return Claim(2, "its name ends with .jsonl") if suffix == ".jsonl" else None
+
+
+def keep(value: object, folder: Path) -> Path:
+    """Write a list of strings, each an example, as .jsonl. Raises: DataError if it holds something else."""
+    path = folder / "texts.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number, text in enumerate(value if isinstance(value, list | tuple) else ()):
+            if not isinstance(text, str):
+                raise DataError(
+                    f"Number {number} of the list is a {type(text).__name__}.", "Each example is a str.", "Give texts."
+                )
+            file.write(json.dumps(text) + "\n")
+    return path
+
+
+def _is_texts(source: object) -> bool:
+    return isinstance(source, list | tuple) and len(source) > 0 and all(isinstance(one, str) for one in source[:1000])
+
+
+def _folder(folder: Path) -> Claim | None:
+    """Claim a folder with text files, less strongly one with other files; one with tables is left to their kind."""
+    found = first_within(folder, lambda entry: entry.suffix.lower() in (PLAIN, ".jsonl"))
+    if found is None or first_within(folder, lambda entry: entry.suffix.lower() in TABULAR) is not None:
+        return None
+    other = first_within(folder, _is_other)
+    return Claim(2 if other else 3, f"it holds {str(found.relative_to(folder))!r}")
+
+
+def _is_other(entry: Path) -> bool:
+    """Return whether it is a file of a format that is not text. A note beside text is not."""
+    own = (PLAIN, *COLUMNS, "", ".md", ".rst")
+    return not is_hidden(entry.name) and entry.suffix.lower() not in own and not entry.is_dir()
+
+
+def _is_text(path: Path) -> bool:
+    """Return whether the beginning of a file is text that is not a table of numbers or words."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if b"\0" in head and not wide:
+        return False
+    text = head.decode("utf-16" if wide else "utf-8", "replace")
+    lines = [line for line in islice(text.splitlines(), 1000) if line.strip()]
+    signs = [sign for sign in "".join(lines) if not sign.isspace()]
+    if sum(sign.isdecimal() or sign in "+-.,;:" for sign in signs) >= DIGITS * len(signs):  # of an empty file too
+        return False
+    return not any(map(_same_count, [lines] * 4, "\t;|,"))
+
+
+def _same_count(lines: list[str], separator: str) -> bool:
+    """Return whether nearly all lines have as many of a separator, and at least one."""
+    counts = [line.count(separator) for line in lines]
+    usual = max(set(counts), key=counts.count)
+    return usual > 0 and len(lines) > 1 and counts.count(usual) >= CONSTANT * len(counts)
+
+
+def _one_of(names: tuple[str, ...], flag: str) -> Any:
+    def check(value: str) -> str:
+        if value not in names:
+            raise RecipeError(f"{flag} cannot be {value!r}.", f"It is {', '.join(names[:-1])} or {names[-1]}.")
+        return value
+
+    return check
+
+
+KIND = Kind(
+    name="text",
+    noun="text",
+    nouns="texts",
+    forms="text (.txt, .jsonl), a folder of such files",
+    built_in=BUILT_IN,
+    tasks={},
+    recognises=recognises,
+    keep=keep,
+    models={},
+    options=(
+        Option(
+            "text", ("train",), str, "COLUMN", "The column of a .csv, .tsv, .jsonl or .parquet that is learned.", "text"
+        ),
+        Option(
+            "unit", ("train",), str, "UNIT", "What text is written in: characters, words or subwords.", "words",
+            check=_one_of(UNITS, "--unit"),
+        ),
+        Option(
+            "example", ("train",), str, "WHAT",
+            "What one example of a .txt is: a line, or a paragraph up to an empty line.", "line",
+            check=_one_of(EXAMPLES, "--example"),
+        ),
+    ),
+    extra="text",
+)  # fmt: skip

@@ -1,0 +1,364 @@
+"""Opening of texts: files or a built-in set into two parts, with labels and a passport.
+
+Examples are written once into the cache: one file of UTF-8, and where in it each example begins and ends. They are read
+from there by index, so memory stays flat at a million lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganforge.core.cache import kept_or_filled
+from ganforge.core.conversion import Sought, list_files
+from ganforge.core.files import read_json_file
+from ganforge.errors import DataError
+from ganforge.kinds.text import BUILT_IN, COLUMNS, PLAIN
+from ganforge.kinds.text.docstrings import docstrings
+from ganforge.kinds.text.formats import MOST_BYTES, Columns, Notes, Record, records_of, refuse_other_encodings
+
+VERSION = 1  # of texts in the cache: a new number invalidates old ones
+FEWEST = 20  # different examples
+HELD_OUT, MOST_HELD_OUT = 0.1, 5_000  # share and number of examples that are never trained on
+MOST_COPIES = 0.1  # share of what is held out that copies of one example may be
+MOST_LABELS = 100
+A_PARAGRAPH = (1.5, 20.0)  # lines on average, between which what empty lines separate are paragraphs
+AT_ONCE = 2**16  # examples
+UNLIKE = 50  # times more examples of one label than of another, from which on it is told
+SMALL_SHARE = 0.005  # of the letters, below which a script is not listed
+TEXTS = Sought(
+    "text", "texts", (PLAIN, *COLUMNS), lambda suffix: suffix in (".doc", ".docx", ".pdf", ".html", ".rtf", ".odt")
+)
+ROW = np.dtype([("length", "<u4"), ("label", "<i4"), ("number", "<u4"), ("begins", "?")])
+
+
+@dataclass(frozen=True, eq=False)
+class Lines(Sequence[str]):
+    """Examples read by index from a file of UTF-8 in the cache."""
+
+    text: mmap.mmap
+    starts: NDArray[np.int64]  # (N,) first byte of each
+    ends: NDArray[np.int64]  # (N,)
+    numbers: NDArray[np.int64]  # (N,) its line in its file, from 1 on
+    digests: NDArray[np.uint64]  # (N,) hash of the text
+    labels: NDArray[np.int64] | None  # (N,) in label_names
+
+    @classmethod
+    def stored(cls, folder: Path, *, labelled: bool) -> Self:
+        """Map the examples that `_fill` wrote into a folder."""
+
+        def mapped(name: str) -> NDArray[Any]:
+            return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+
+        with (folder / "text").open("rb") as file:
+            text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        labels = mapped("labels").astype(np.int64) if labelled else None
+        return cls(text, mapped("starts"), mapped("ends"), mapped("numbers"), mapped("digests"), labels)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            bounds = zip(self.starts[place].tolist(), self.ends[place].tolist(), strict=True)
+            return [self.text[start:end].decode() for start, end in bounds]
+        return self.text[int(self.starts[place]) : int(self.ends[place])].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        for first in range(0, len(self), AT_ONCE):
+            yield from self[first : first + AT_ONCE]
+
+    def at(self, places: NDArray[np.integer] | NDArray[np.bool_]) -> Lines:
+        """Return the examples at some places. Args: places (n,) indices, or (N,) which ones."""
+        labels = None if self.labels is None else self.labels[places]
+        return replace(
+            self, starts=self.starts[places], ends=self.ends[places], numbers=self.numbers[places],
+            digests=self.digests[places], labels=labels,
+        )  # fmt: skip
+
+    def of_label(self, label: int) -> Lines:
+        """Return the examples of one label, in their order. Args: label in label_names."""
+        if self.labels is None:
+            raise ValueError("these texts have no labels")
+        return self.at(self.labels == label)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the examples in their order."""
+        return hashlib.sha256(np.ascontiguousarray(self.digests).tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Texts opened for training."""
+
+    train: Lines
+    held_out: Lines  # equal texts are all on one side
+    whole: Lines  # both, in the order of the files
+    label_names: tuple[str, ...]  # () without labels
+    passport: Mapping[str, Any]
+    sha256: str  # of all examples and their labels, in the order of the files
+
+
+def open_texts(
+    source: str,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    example: str | None = None,
+    fewest: int = FEWEST,
+) -> Texts:
+    """Read all texts, or find them in the cache, and hold a tenth of them out.
+
+    Args: source a file, a folder, or a name of BUILT_IN; text, label names of columns, "none" for no label; example
+        "line" or "paragraph", None for what the data suggests; fewest different examples that are needed.
+    Raises: DataError, with file and line, if nothing can be read or it is not text; StorageError.
+    """
+    files, others = _files(source, label)
+    asked = Columns(text, label)
+    states = [(str(path), name, path.stat().st_size, path.stat().st_mtime_ns) for path, name in files if path.is_file()]
+    words = json.dumps([VERSION, text, label, example, states or _built_in_state()])
+    folder = kept_or_filled("text", words, lambda temporary: _fill(temporary, source, files, asked, example))
+    found = read_json_file(folder / "header.json", most_bytes=2**26)
+    names = tuple(found["labels"]) if len(found["labels"]) > 1 else ()
+    whole = Lines.stored(folder, labelled=bool(names))
+    different = len(np.unique(whole.digests))
+    if different < fewest:
+        raise DataError(
+            f"{source!r} holds {different:,} different texts.",
+            f"At least {fewest} are needed: a part is held out, to judge with.",
+            "Give more; an example is a line, or with --example paragraph what empty lines separate.",
+        )
+    held = _held_out(whole.digests, whole.labels)
+    train, held_out = whole.at(~held), whole.at(held)
+    passport = {
+        "source": source,
+        **found,
+        "labels": _counted(names, whole.labels),
+        "texts": len(whole),
+        "train": len(train),
+        "held_out": len(held_out),
+        "repeated": len(whole) - different,
+        "bytes": {"mean": float((whole.ends - whole.starts).mean()), "longest": int((whole.ends - whole.starts).max())},
+    }
+    passport["warnings"] = [*_warnings(passport), *others]
+    digest = hashlib.sha256(whole.digest.encode())
+    digest.update(json.dumps(names).encode() + (b"" if whole.labels is None else whole.labels.tobytes()))
+    return Texts(train, held_out, whole, names, passport, digest.hexdigest())
+
+
+# ---- which files, and their labels -----------------------------------------------------------------------------------
+
+Files = list[tuple[Path, str]]  # each with its label, "" for none
+
+
+def _files(source: str, label: str | None) -> tuple[Files, list[str]]:
+    """List the files of a source, each with its label: its subfolder, or its own name. Returns: notes, too."""
+    if source in BUILT_IN:
+        return [(Path(source), "")], []
+    root = Path(source).expanduser()
+    listing = list_files(root, TEXTS)
+    others = [f"{path} {why}." for path, why in listing.left_out.items()]
+    if root.is_file():
+        return [(root, "")], others
+    parts = [path.relative_to(root).parts for path in listing.found]
+    if all(len(one) > 1 for one in parts):
+        names = [unicodedata.normalize("NFC", one[0]) for one in parts]
+    elif all(len(one) == 1 for one in parts) and 1 < len(parts) <= MOST_LABELS:
+        names = [unicodedata.normalize("NFC", path.stem) for path in listing.found]
+    else:
+        names = [""] * len(parts)
+        others += ["Files lie beside subfolders, so neither are labels."] * (len(parts) > MOST_LABELS or len(parts) > 1)
+    if label == "none":
+        names = [""] * len(parts)
+    elif label is not None:
+        raise DataError(
+            f"--label {label} was given.", "The labels of a folder are its files or subfolders.", "Leave it."
+        )
+    return list(zip(listing.found, names, strict=True)), others
+
+
+def _built_in_state() -> list[str]:
+    import scipy
+    import sklearn
+
+    return [np.__version__, scipy.__version__, sklearn.__version__]
+
+
+# ---- the store -------------------------------------------------------------------------------------------------------
+
+
+def _fill(folder: Path, source: str, files: Files, asked: Columns, example: str | None) -> None:
+    """Write all lines into `text`, choose what an example is, and write where each is."""
+    notes, labels, plain = Notes(), dict[str, int](), not any(path.suffix.lower() in COLUMNS for path, _ in files)
+    with (folder / "text").open("wb") as sink, (folder / "rows").open("wb") as table:
+        for path, name in files:
+            rows: list[tuple[int, int, int, bool]] = []
+            begins = True
+            for number, value, own in _records(source, path, asked, notes):
+                if not value:
+                    notes.note("empty lines", path, number)
+                    begins = True
+                    continue
+                kept = value if len(value) <= MOST_BYTES else _cut(value, path, number, notes)
+                sink.write(kept + b"\n")
+                rows.append((len(kept), labels.setdefault(own or name, len(labels)), number, begins))
+                begins = False
+                if len(rows) == AT_ONCE:
+                    np.array(rows, ROW).tofile(table)
+                    rows = []
+            np.array(rows, ROW).tofile(table)
+    refuse_other_encodings(notes, source)
+    lines = np.fromfile(folder / "rows", ROW)
+    (folder / "rows").unlink()
+    if not len(lines):
+        raise DataError(f"{source!r} holds no text.", "It is empty, or all of its lines are.", "Give another file.")
+    what, why = _example(lines, example, plain)
+    starts = np.cumsum(lines["length"].astype(np.int64) + 1) - lines["length"] - 1
+    ends = starts + lines["length"]
+    if what == "paragraph":
+        first = np.flatnonzero(lines["begins"])
+        starts, ends, lines = starts[first], ends[np.append(first[1:], len(lines)) - 1], lines[first]
+        long = int((ends - starts > MOST_BYTES).sum())
+        notes.note(CUT, files[0][0], int(lines["number"][np.argmax(ends - starts)]), long)
+        ends = np.minimum(ends, starts + MOST_BYTES)
+    order = sorted(labels)
+    if len(order) > MOST_LABELS:
+        raise DataError(
+            f"{source!r} has {len(order):,} different labels.", f"At most {MOST_LABELS} can be learned.",
+            "Name another column with --label, or say --label none.",
+        )  # fmt: skip
+    rank = np.array([order.index(name) for name in labels], np.int64)
+    np.save(folder / "starts.npy", starts)
+    np.save(folder / "numbers.npy", lines["number"].astype(np.int64))
+    np.save(folder / "labels.npy", rank[lines["label"]].astype(np.uint8))
+    digests, ends, scripts = _survey(folder / "text", starts, ends)
+    np.save(folder / "digests.npy", digests)
+    np.save(folder / "ends.npy", ends)
+    found = {
+        "example": what,
+        "why": why,
+        "files": len(files),
+        "scripts": scripts,
+        "labels": order,
+        "met": dict(notes.counts),
+        "first": notes.first,
+    }
+    (folder / "header.json").write_text(json.dumps(found), "utf-8")
+
+
+CUT = f"texts longer than {MOST_BYTES:,} bytes, which were cut there"
+
+
+def _records(source: str, path: Path, asked: Columns, notes: Notes) -> Iterator[Record]:
+    if source in BUILT_IN:
+        return (Record(number, line.encode()) for number, line in enumerate(docstrings(), 1))
+    return records_of(path, asked, notes)
+
+
+def _cut(value: bytes, path: Path, number: int, notes: Notes) -> bytes:
+    notes.note(CUT, path, number)
+    return value[:MOST_BYTES].decode(errors="ignore").encode()
+
+
+def _example(lines: NDArray[Any], pinned: str | None, plain: bool) -> tuple[str, str]:
+    """Choose what one example is. Returns: "line", "paragraph" or "value", and why."""
+    if not plain:
+        if pinned == "paragraph":
+            raise DataError("--example paragraph was given.", "In these files each value is an example.", "Leave it.")
+        return "value", "each value is one"
+    groups = int(lines["begins"].sum())
+    per = len(lines) / groups
+    if pinned is not None:
+        return pinned, "you asked for it"
+    if groups >= FEWEST and A_PARAGRAPH[0] <= per <= A_PARAGRAPH[1]:
+        return "paragraph", f"empty lines separate {groups:,} paragraphs of {per:.1f} lines"
+    return "line", "each line stands by itself" if per < A_PARAGRAPH[0] else "no empty lines separate paragraphs"
+
+
+def _survey(
+    path: Path, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], dict[str, float]]:
+    """Read all examples once. Returns: (N,) hashes; (N,) ends at whole characters; shares of letters by script."""
+    digests = np.empty(len(starts), np.uint64)
+    ends = ends.copy()
+    characters = np.zeros(0x110000, np.int64)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        for first in range(0, len(starts), AT_ONCE):
+            block: list[bytes] = []
+            bounds = zip(starts[first : first + AT_ONCE].tolist(), ends[first : first + AT_ONCE].tolist(), strict=True)
+            for place, (start, end) in enumerate(bounds, first):
+                value = text[start:end]
+                if end - start >= MOST_BYTES:  # a paragraph that was cut, perhaps inside a character
+                    value = value.decode(errors="ignore").encode()
+                    ends[place] = start + len(value)
+                digests[place] = int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
+                block.append(value)
+            codes = np.frombuffer(b"".join(block).decode().encode("utf-32-le"), np.uint32)
+            found, counts = np.unique(codes, return_counts=True)
+            characters[found] += counts
+    scripts: Counter[str] = Counter()
+    for code in np.flatnonzero(characters).tolist():
+        if chr(code).isalpha():
+            scripts[unicodedata.name(chr(code), "OTHER").split()[0].capitalize()] += int(characters[code])
+    letters = max(1, scripts.total())
+    shares = {name: count / letters for name, count in scripts.most_common() if count >= SMALL_SHARE * letters}
+    return digests, ends, shares
+
+
+# ---- two parts, and what is told -------------------------------------------------------------------------------------
+
+
+def _held_out(digests: NDArray[np.uint64], labels: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    """Choose a tenth of the examples of each label by the hash of their text, so that equal ones are in one part.
+
+    Returns: (N,) whether each is held out.
+    """
+    of = np.zeros(len(digests), np.int64) if labels is None else labels
+    share = min(HELD_OUT, MOST_HELD_OUT / len(digests))
+    spared: list[NDArray[np.uint64]] = []
+    for label in np.unique(of):
+        different, counts = np.unique(digests[of == label], return_counts=True)
+        room = max(1, round(share * counts.sum()))
+        rare = counts <= max(1, MOST_COPIES * room)
+        different, counts = different[rare], counts[rare]
+        spared.append(
+            different[: int(np.searchsorted(np.cumsum(counts), room)) + 1] if len(different) > 1 else different[:0]
+        )
+    return np.isin(digests, np.concatenate(spared))
+
+
+def _counted(names: tuple[str, ...], labels: NDArray[np.int64] | None) -> dict[str, int]:
+    if labels is None:
+        return {}
+    return dict(zip(names, np.bincount(labels, minlength=len(names)).tolist(), strict=True))
+
+
+def _warnings(passport: Mapping[str, Any]) -> list[str]:
+    """Return sentences on what was found."""
+    words = [f"{count:,} {what} (first: {passport['first'][what]})." for what, count in passport["met"].items()]
+    if passport["repeated"]:
+        words.append(f"{passport['repeated']:,} of {passport['texts']:,} texts repeat others.")
+    if len(passport["scripts"]) > 1:
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in passport["scripts"].items())
+        words.append(f"Letters of several scripts: {shares}.")
+    if passport["labels"]:
+        counts: Counter[str] = Counter(passport["labels"])
+        (most, many), (least, few) = counts.most_common()[0], counts.most_common()[-1]
+        if many > UNLIKE * few:
+            words.append(f"{most!r} has {many:,} texts and {least!r} {few:,}: little can be learned of the latter.")
+    return words
