@@ -1,14 +1,15 @@
-"""Adversarial selection: more texts are drawn than asked for, and a discriminator chooses those that look most real.
+"""Adversarial selection of units: discriminators of real and drawn texts change the chances of each next unit.
 
-The discriminator, a logistic regression of hashed n-grams, tells real texts from drawn ones, and is calibrated (Platt
-1999) on texts that it did not learn from: its logit is then an estimate of log p(real) / p(drawn). Texts are kept with
-chances that grow with exp(strength * logit), without replacement (Gumbel-top-k, Kool et al. 2019): with replacement the
-few best ones would be repeated.
+A discriminator, a logistic regression of hashed n-grams calibrated (Platt 1999) on texts that it did not learn from, gives
+log p(real) / p(drawn) of a text as a sum over its n-grams. While a text is drawn, each unit's chance is multiplied by
+the exponential of what the n-grams that it would end add to that sum: a residual energy (Deng et al. 2020) that is
+normalised at each unit, so nothing is drawn in vain. The next round's discriminator learns from texts that were drawn
+so, and its weights are added, until it finds next to nothing to correct.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,44 +18,70 @@ from scipy.sparse import vstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from ganforge.kinds.text.measures import Shares, features
+from ganforge.kinds.text.measures import bucket_of, features, longer
 from ganforge.kinds.text.networks import Ids
 
 BITS = 16  # of the number of buckets that n-grams are hashed into
 PENALTY = 3.0  # inverse of the weights' penalty
+NOTHING = 0.55  # chance to rank a real text above a drawn one, below which there is nothing to correct
+FRESH = 0.13  # share of drawn texts that calibrate
+Weights = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Discriminator:
-    """A calibrated discriminator of texts."""
+class Guide:
+    """The weights of n-grams, which change the chances of units (networks.Steering)."""
 
-    weights: NDArray[np.float32]  # (2 ** BITS,)
-    bias: float
+    weights: Weights  # (2 ** BITS,)
     most: int  # units of the longest n-grams
-    auc: float  # on texts that it did not learn from: the chance that it ranks a real one above a drawn one
 
-    def logits(self, texts: Sequence[Ids]) -> Shares:
-        """Return log p(real) / p(drawn) of each text (N,)."""
-        found: Shares = features(texts, self.most, BITS) @ self.weights.astype(np.float64) + self.bias
-        return found
+    def raised(self, before: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the weights of the n-grams that each unit would end, (N, K). Args as networks.Steering."""
+        ends = units.astype(np.uint64)
+        total = np.broadcast_to(self._of(np.zeros((1, 1), np.uint64), ends, 1), (len(before), ends.shape[1])).copy()
+        for length in range(1, min(self.most, before.shape[1] + 1)):
+            hashes = np.zeros(len(before), np.uint64)
+            for unit in before[:, before.shape[1] - length :].astype(np.uint64).T:
+                hashes = longer(hashes, unit)
+            total += self._of(hashes[:, None], ends, length + 1)
+        return total
+
+    def _of(self, hashes: NDArray[np.uint64], ends: NDArray[np.uint64], n: int) -> Weights:
+        return self.weights[bucket_of(longer(hashes, ends), n, BITS)]
 
 
-def fit_discriminator(
+def discriminate(
     real: Sequence[Ids], drawn: Sequence[Ids], unseen: Sequence[Ids], fresh: Sequence[Ids], most: int
-) -> Discriminator:
-    """Fit a discriminator of real and drawn texts. Args: unseen, fresh other real and drawn ones, to calibrate with."""
+) -> tuple[Weights, float]:
+    """Fit a calibrated discriminator. Args: unseen, fresh other real and drawn texts, to calibrate with.
+
+    Returns: the weights (2 ** BITS,) of n-grams, and the chance that it ranks an unseen text above a fresh one.
+    """
     x = vstack([features(real, most, BITS), features(drawn, most, BITS)])
+    scale = np.float32(1 / np.sqrt(max(1.0, x.sum() / x.shape[0])))
     sides = np.repeat([1, 0], [len(real), len(drawn)])
-    fitted = LogisticRegression(C=PENALTY, max_iter=200, class_weight="balanced").fit(x, sides)
-    raw = vstack([features(unseen, most, BITS), features(fresh, most, BITS)]) @ fitted.coef_[0]
+    fitted = LogisticRegression(C=PENALTY, max_iter=200, class_weight="balanced").fit(x * scale, sides)
+    weights = fitted.coef_[0] * scale
+    raw = vstack([features(unseen, most, BITS), features(fresh, most, BITS)]) @ weights
     other = np.repeat([1, 0], [len(unseen), len(fresh)])
     platt = LogisticRegression(C=1e3, class_weight="balanced").fit(raw[:, None], other)
-    slope, bias = max(0.0, float(platt.coef_[0, 0])), float(platt.intercept_[0])
-    auc = float(roc_auc_score(other, raw))
-    return Discriminator((slope * fitted.coef_[0]).astype(np.float32), bias, most, auc)
+    return (max(0.0, float(platt.coef_[0, 0])) * weights).astype(np.float32), float(roc_auc_score(other, raw))
 
 
-def chosen(logits: Shares, count: int, strength: float, random: np.random.Generator) -> NDArray[np.int64]:
-    """Return `count` places without replacement, in their order, likelier ones with a greater strength * logit."""
-    keys = strength * logits + random.gumbel(size=len(logits))
-    return np.sort(np.argpartition(-keys, count - 1)[:count])
+def learn_guide(
+    draw: Callable[[Guide | None, int], list[Ids]], real: Sequence[Ids], unseen: Sequence[Ids], most: int, rounds: int
+) -> tuple[Weights, list[float]]:
+    """Learn a guide in rounds. Args: draw (guide, round) -> texts; real training texts; unseen others, to calibrate.
+
+    Returns: its weights, and how well each round's discriminator ranked texts. The last one below NOTHING is not used.
+    """
+    weights, found = np.zeros(2**BITS, np.float32), list[float]()
+    for number in range(rounds):
+        drawn = draw(Guide(weights, most) if number else None, number)
+        cut = max(1, round(FRESH * len(drawn)))
+        more, auc = discriminate(real, drawn[cut:], unseen, drawn[:cut], most)
+        found.append(auc)
+        if auc < NOTHING:
+            break
+        weights = weights + more
+    return weights, found
