@@ -82,7 +82,9 @@ class LanguageModel(nn.Module):
 
     def _embedded(self, tokens: Tensor, label: Tensor | None) -> Tensor:
         x: Tensor = self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim)
-        return x if self.label is None or label is None else x + self.label(label)[:, None]
+        if self.label is not None and label is not None:
+            x = x + self.label(label)[:, None]
+        return x
 
 
 class RecurrentModel(LanguageModel):
@@ -158,7 +160,10 @@ class Transformer(LanguageModel):
     def begin(self, count: int, label: Tensor | None = None) -> State:
         weight, heads = self.embedding.weight, max(1, self.places.shape[1] // HEAD)
         told = self.label(label) if self.label is not None and label is not None else weight.new_zeros(count, 0)
-        return [told, *(weight.new_zeros(count, heads, 0, weight.shape[1] // heads) for _ in range(2 * len(self.layers)))]
+        return [
+            told,
+            *(weight.new_zeros(count, heads, 0, weight.shape[1] // heads) for _ in range(2 * len(self.layers))),
+        ]
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         told, *past = state
@@ -220,11 +225,11 @@ class Steering(Protocol):
     """What changes the chances of the next unit while texts are drawn."""
 
     def raised(self, before: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return what is added to the logits of units, (N, K). Args: before (N, T), from BEGIN on; units (1 or N, K)."""
+        """Return what is added to the logits of units (1 or N, K). Args: before (N, T), from BEGIN on."""
 
 
 @torch.no_grad()
-def draw_texts(
+def draw_texts(  # noqa: PLR0913 - all that changes what is drawn
     network: LanguageModel,
     count: int,
     generator: torch.Generator,

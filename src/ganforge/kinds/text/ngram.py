@@ -1,8 +1,9 @@
 """Interpolated modified Kneser-Ney n-grams (Chen and Goodman 1999) over sorted integer keys.
 
-A text is BEGIN, its units, END. The k-grams of each order k are a sorted array of numbers (number of the first k - 1 units
-among the (k - 1)-grams, last unit), so that the continuations of a context stand together and a million texts take
-a few hundred megabytes. Counts of lower orders are those of different units before, except at the beginning of a text.
+A text is BEGIN, its units, END. The k-grams of each order k are a sorted array of numbers (number of the first k - 1
+units among the (k - 1)-grams, last unit), so that the continuations of a context stand together and a million texts
+take a few hundred megabytes. Counts of lower orders are those of different units before, except at the beginning of a
+text.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ def _level(keys: Numbers, counts: Numbers, size: int, contexts: int) -> Level:
     discount = np.clip(discount, 0.0, [0.0, 1.0, 2.0, 3.0])
     taken = discount[np.minimum(counts, 3)]
     context, kept = keys // size, counts - taken
-    total = np.bincount(context, counts, minlength=contexts)
+    total = np.bincount(context, counts, minlength=contexts).astype(np.float64)
     freed = np.bincount(context, taken, minlength=contexts) / np.maximum(total, 1)
     starts = np.searchsorted(context, np.arange(contexts + 1))
     return Level(keys, kept.astype(np.float64), total, freed, starts, np.concatenate([[0.0], kept.cumsum()]))
