@@ -21,6 +21,7 @@ from ganforge.core.device import widened
 from ganforge.core.seeds import Draws
 
 PAD, BEGIN, END = 0, 1, 2  # units that are no part of a text
+NEVER = -1e9  # the logit of what never comes
 HEAD = 64  # width of a head of attention
 AT_ONCE = 256  # texts in one pass
 MOST_RAISED = 2_048  # units whose chances are changed while a text is drawn
@@ -65,7 +66,8 @@ class LanguageModel(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits of the next unit, (..., V), from (..., W); neither PAD nor BEGIN ever comes."""
         scores = F.linear(hidden, self.embedding.weight, self.bias)
-        return torch.cat([scores.new_full((*scores.shape[:-1], END), -1e9), scores[..., END:]], dim=-1)
+        scores[..., :END] = NEVER
+        return scores
 
     def surprise(self, tokens: Tensor, label: Tensor | None = None, random: Draws | None = None) -> Tensor:
         """Return minus the log-probability of each next unit, (B, L - 1), in nats; 0 at PAD."""
@@ -78,7 +80,8 @@ class LanguageModel(nn.Module):
             lost[there] = F.cross_entropy(self.logits(hidden[there]), follows[there], reduction="none")
             return lost
         scores = widened(self.logits(hidden)).flatten(0, 1)
-        return F.cross_entropy(scores, follows.flatten(), ignore_index=PAD, reduction="none").view_as(follows)
+        every = F.cross_entropy(scores, follows.flatten(), ignore_index=PAD, reduction="none")
+        return every.view(follows.shape)
 
     def _embedded(self, tokens: Tensor, label: Tensor | None) -> Tensor:
         x: Tensor = self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim)
