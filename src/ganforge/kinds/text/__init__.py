@@ -127,10 +127,10 @@ KIND = Kind(
     nouns="texts",
     forms="text (.txt, .jsonl), a folder of such files",
     built_in=BUILT_IN,
-    tasks={},
+    tasks={"generate": "ganforge.kinds.text.generate.task:Generate"},
     recognises=recognises,
     keep=keep,
-    models={},
+    models={"generate": "ganforge.kinds.text.generate.model:load_writer"},
     options=(
         Option(
             "text", ("train",), str, "COLUMN", "The column of a .csv, .tsv, .jsonl or .parquet that is learned.", "text"
@@ -144,6 +144,18 @@ KIND = Kind(
             "What one example of a .txt is: a line, or a paragraph up to an empty line.", "line",
             check=_one_of(EXAMPLES, "--example", "--examples N says how many are learned from."),
         ),
+        Option(
+            "temperature", ("sample",), float, "T", "Of texts: below 1 likelier ones, above 1 more varied ones.", "0.8",
+            within=(0.1, 2),
+        ),
+        Option("prompt", ("sample",), str, "TEXT", "Of texts: what each begins with.", '"a man"'),
+        Option("contains", ("sample",), str, "WORD", "Of texts: only such as hold this word.", "dog"),
+        Option("label", ("sample",), object, "L", "Only this label, by its name.", "positive", check=str),
+        Option(
+            "strength", ("sample",), float, "S", "Of texts: how much discriminators correct, from 0 to 1.", "1",
+            within=(0, 1),
+        ),
     ),
     extra="text",
+    writes={"sample": "a .txt, .jsonl or .csv file"},
 )  # fmt: skip
