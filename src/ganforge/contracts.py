@@ -372,6 +372,7 @@ class Option:
     many: bool = False  # may be given several times: a tuple
     within: tuple[float, float] | None = None  # of a number: its least and greatest value
     counts: bool = False  # of `sample`: says itself how many, so that -n cannot be given besides
+    stands: bool = False  # of `apply`: is itself what the model takes, so that neither data nor --out is needed
     check: Callable[[Any], Any] | None = None  # value -> value as it is kept. Raises: RecipeError, InputError
 
 

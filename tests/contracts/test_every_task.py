@@ -31,6 +31,7 @@ from ganforge.run import Run
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures"))
 
+from languages import write_languages
 from make import numbers, people, people_with_holes, pictures, visits, write_pictures
 from spoken import write_spoken
 
@@ -117,6 +118,10 @@ def _points(folder: Path) -> Path:
     return folder / "points.npy"
 
 
+def _languages(folder: Path) -> Path:
+    return write_languages(folder / "languages", 1_000)
+
+
 TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("pictures", "generate"): (_pictures, {"examples": 320}),
     ("pictures", "translate"): (_pairs, {"examples": 96, "settings": {"network.width": "4"}}),
@@ -131,13 +136,14 @@ TINY: dict[tuple[str, ...], tuple[Callable[[Path], Path], Asked]] = {
     ("sounds", "vocode"): (_sounds, {"examples": 240}),
     ("sounds", "convert"): (_sounds, {"examples": 240}),
     ("sounds", "recognise"): (_few_labels, {"examples": 320}),
+    ("text", "translate"): (_languages, {"examples": 640}),
 }
 ONLY_SOMETIMES = {  # measures of other data or games: no pairs, enough rows to learn by likelihood, an adversary
     ("pictures", "translate"): {"kept"},
     ("tables", "generate"): {"likelihood"},
     ("sounds", "vocode"): {"sharp_spectral_distance"},
 }
-DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound"}
+DAMAGED = {"pictures": "not a picture", "tables": "", "points": "1\n2\n", "sounds": "not a sound", "text": "one line\n"}
 
 
 @dataclass(frozen=True)

@@ -115,10 +115,10 @@ KIND = Kind(
     nouns="texts",
     forms="text (.txt, .jsonl), a folder of such files",
     built_in=BUILT_IN,
-    tasks={},
+    tasks={"translate": "ganforge.kinds.text.translate.task:Translate"},
     recognises=recognises,
     keep=keep,
-    models={},
+    models={"translate": "ganforge.kinds.text.translate.model:load_dictionary"},
     options=(
         Option(
             "text", ("train",), str, "COLUMN", "The column of a .csv, .tsv, .jsonl or .parquet that is learned.", "text"
@@ -132,6 +132,15 @@ KIND = Kind(
             "What one example of a .txt is: a line, or a paragraph up to an empty line.", "line",
             check=_one_of(EXAMPLES, "--example"),
         ),
+        Option(
+            "seeds", ("train",), str, "FILE", "Of translation: pairs of words that are known, one a line.", "pairs.tsv"
+        ),
+        Option(
+            "word", ("apply",), str, "WORD", "Of a dictionary: one word, instead of DATA.", "chien", stands=True
+        ),
+        Option("to", ("apply",), str, "LANGUAGE", "Of a dictionary: the language that is wanted.", "fr"),
     ),
     extra="text",
+    applies_to="of text a list of words, one a line, or a text that is translated word by word",
+    writes={"apply": "of a dictionary a .csv or .json file, or a .txt file of a text"},
 )  # fmt: skip
